@@ -1,0 +1,146 @@
+"""Who may run what: closed by default, and every answer says which rule gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Role(Enum):
+    """Roles, each including the ones before it."""
+
+    NONE = "none"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order above."""
+        return list(Role).index(self)
+
+    def covers(self, needed: Role) -> bool:
+        """Whether who has this role may do what ``needed`` is needed for."""
+        return self.rank >= needed.rank
+
+
+class AccessRule(BaseModel):
+    """Gives a role to people (users or members of user groups), to a channel's people, or to people in a channel.
+
+    ``users`` and ``groups`` say who (either is enough; ``*`` is everybody); ``channels`` narrows it to commands
+    given in those channels. A rule with only ``channels`` is for everybody there. Ids are Slack's: U…, S…, C….
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    name: str = ""
+    """How refusals and `whoami` call the rule; by default "access rule N"."""
+
+    @model_validator(mode="after")
+    def _says_who(self) -> Self:
+        if not (self.users or self.groups or self.channels):
+            raise ValueError("the rule names nobody: list users, groups or channels; everybody is users: ['*']")
+        if self.role is Role.NONE:
+            raise ValueError("the role none can't be given: who is not listed has it already")
+        _check_ids(self.users, "users", ("U", "W"), extra="*")
+        _check_ids(self.groups, "groups", ("S",))
+        _check_ids(self.channels, "channels", ("C", "G"))
+        return self
+
+    def grants(self, who: Identity) -> bool:
+        """Whether this rule applies to that person in that place."""
+        if self.channels and who.channel not in self.channels:
+            return False
+        if not self.users and not self.groups:
+            return True
+        return "*" in self.users or who.user in self.users or bool(set(self.groups) & set(who.groups))
+
+
+def _check_ids(values: Sequence[str], field: str, prefixes: tuple[str, ...], extra: str = "") -> None:
+    for value in values:
+        if value != extra and not (value.startswith(prefixes) and value.isalnum() and value.isupper()):
+            wanted = " or ".join(prefixes)
+            raise ValueError(f"{field} takes Slack ids that begin with {wanted}, not {value!r}")
+
+
+class AccessPolicy(BaseModel):
+    """All rules, and whom to ask for more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[AccessRule, ...] = ()
+    contact: str = ""
+    """Whom refusals name: a user id, a user group id, or words. Default: the owner of the settings."""
+
+    def groups(self) -> frozenset[str]:
+        """All user groups that any rule names: the only ones worth looking up."""
+        return frozenset(g for rule in self.rules for g in rule.groups)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks, and where: Slack ids. ``groups`` are those user groups of the policy that the user is in."""
+
+    user: str
+    channel: str = ""
+    groups: frozenset[str] = frozenset()
+    unread_groups: frozenset[str] = frozenset()
+    """Groups whose members could not be read: they grant nothing, and a refusal says so."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The role somebody has, and the rule it comes from."""
+
+    role: Role
+    rule: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether something is allowed, with the reason in words."""
+
+    allowed: bool
+    grant: Grant
+    needed: Role
+    reason: str
+
+
+NO_RULE = "no access rule names you"
+
+
+def role_of(policy: AccessPolicy, who: Identity) -> Grant:
+    """The highest role that any rule gives. The first of equals is named."""
+    best = Grant(Role.NONE, NO_RULE)
+    for number, rule in enumerate(policy.rules, start=1):
+        if rule.grants(who) and rule.role.rank > best.role.rank:
+            best = Grant(rule.role, rule.name or f"access rule {number}")
+    return best
+
+
+def decide(policy: AccessPolicy, who: Identity, needed: Role) -> Decision:
+    """Whether ``who`` may do what ``needed`` is needed for. Role NONE is open to everybody."""
+    grant = role_of(policy, who)
+    if needed is Role.NONE:
+        return Decision(True, grant, needed, "open to everybody")
+    if grant.role.covers(needed):
+        return Decision(True, grant, needed, f"you are {grant.role.value} by {grant.rule}")
+    return Decision(False, grant, needed, _refusal(grant, needed, who))
+
+
+def _refusal(grant: Grant, needed: Role, who: Identity) -> str:
+    if grant.role is Role.NONE:
+        reason = f"it needs the role {needed.value}, and {NO_RULE} here"
+    else:
+        reason = f"it needs the role {needed.value}, and you are {grant.role.value} by {grant.rule}"
+    if who.unread_groups:
+        reason += f" (the members of {', '.join(sorted(who.unread_groups))} could not be read from Slack)"
+    return reason

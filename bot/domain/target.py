@@ -1,0 +1,236 @@
+"""The watched workload, as configured. The defaults are the operator's handbook's values."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+Severity = Literal["critical", "warning"]
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error} at position {error.pos}") from error
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
+        raise ValueError(f"no time zone is called {value!r}; use a name such as Europe/Berlin") from error
+    return value
+
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d|w)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read ``10m``, ``1h30m``, ``500ms`` or a number of seconds. Raises ValueError, also for zero and less."""
+    if isinstance(value, timedelta):
+        seconds = value.total_seconds()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    else:
+        seconds = _duration_text(str(value).strip())
+    if not 0 < seconds <= 10 * 365 * 86400:
+        raise ValueError(f"{value!r} is not a usable duration: use more than nothing and at most ten years")
+    return timedelta(seconds=seconds)
+
+
+def _duration_text(text: str) -> float:
+    matches = list(_DURATION.finditer(text))
+    if not matches or "".join(m.group(0) for m in matches) != text:
+        raise ValueError(f"{text!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")
+    return sum(float(m["number"]) * _UNITS[m["unit"]] for m in matches)
+
+
+Regex = Annotated[str, AfterValidator(_regex)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProcessRule(_Model):
+    """A process that must run: ``match`` is searched in its command line (arguments included)."""
+
+    name: str = Field(min_length=1, max_length=60)
+    match: Regex
+
+    @classmethod
+    def named(cls, name: str) -> ProcessRule:
+        """The rule for a bare name: the name as a whole word at the start or after a slash or space."""
+        return cls(name=name, match=rf"(?:^|[\s/]){re.escape(name)}(?:$|[\s:])")
+
+
+def _process(value: object) -> object:
+    return ProcessRule.named(value) if isinstance(value, str) else value
+
+
+class ContainerSpec(_Model):
+    """One container of the pod and what must be true inside it."""
+
+    name: str = "kali"
+    user: str | None = "uid=1000(claude) gid=1000(claude)"
+    """What `id` must start with; None checks only that it is not root."""
+    processes: tuple[Annotated[ProcessRule, Field()], ...] = tuple(
+        ProcessRule.named(name) for name in ("sshd", "supercronic", "vibe-kanban")
+    )
+    home: str = "/home/claude"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_process_names(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("processes"), list | tuple):
+            data = {**data, "processes": tuple(_process(item) for item in data["processes"])}
+        return data
+
+
+class ServiceSpec(_Model):
+    """One address the pod is reached at: the Service that must carry it, and what must answer there."""
+
+    name: str
+    """How messages call it: "SSH", "VibeKanban"."""
+    ip: str
+    """The LoadBalancer address that must be assigned."""
+    port: int = Field(ge=1, le=65535)
+    target_port: int | None = Field(default=None, ge=1, le=65535)
+    check: Literal["ssh", "http", "tcp"] = "tcp"
+    path: str = Field(default="/", pattern=r"^/")
+    expect_status: int = Field(default=200, ge=100, le=599)
+    connect: str | None = Field(default=None, pattern=r"^[^\s/]+:\d{1,5}$")
+    """``host:port`` to check through, where the LoadBalancer's address can't be reached from the bot."""
+
+
+class ArgoCD(_Model):
+    """The Argo CD Application that owns the manifests."""
+
+    namespace: str = "argocd"
+    application: str = "secure-agent-pod"
+
+
+class StorageSpec(_Model):
+    """When the volume counts as filling up, in percent used."""
+
+    warn_percent: int = Field(default=80, ge=1, le=100)
+    fail_percent: int = Field(default=90, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.warn_percent > self.fail_percent:
+            raise ValueError("warn_percent is above fail_percent: the warning must come first")
+        return self
+
+
+class HeartbeatPolicy(_Model):
+    """When a cron job's heartbeat is due and when it is stale: a fixed age, or its schedule and a grace."""
+
+    job: str = Field(min_length=1)
+    severity: Severity = "warning"
+    stale_after: timedelta | None = None
+    schedule: str | None = None
+    timezone: Zone = "UTC"
+    grace: timedelta = timedelta(minutes=10)
+    metric: str = "push_time_seconds"
+    """The gauge that holds the last success, in seconds since the epoch."""
+    groups: Literal["newest", "any", "all"] = "newest"
+    """Of several groups of one job: the newest decides; or any stale one; or only all of them."""
+    required: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _durations(cls, data: object) -> object:
+        if isinstance(data, dict):
+            names = ("stale_after", "grace")
+            data = data | {n: parse_duration(data[n]) for n in names if data.get(n) is not None}
+        return data
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.stale_after is None) == (self.schedule is None):
+            raise ValueError(f"job {self.job!r} needs stale_after or schedule, and only one of them")
+        if self.schedule is not None:
+            _check_crontab(self.schedule)
+        return self
+
+
+def _check_crontab(schedule: str) -> None:
+    from datetime import UTC, datetime
+
+    try:
+        next(CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        raise ValueError(f"{schedule!r} is not a crontab schedule: {error}") from error
+    except StopIteration as error:
+        raise ValueError(f"{schedule!r} never comes: no such date") from error
+
+
+def _hours(hours: float) -> timedelta:
+    return timedelta(hours=hours)
+
+
+HANDBOOK_HEARTBEATS = (
+    HeartbeatPolicy(job="exercise-reminder", severity="critical", stale_after=_hours(3)),
+    HeartbeatPolicy(job="audit-digest", severity="warning", stale_after=_hours(26)),
+    HeartbeatPolicy(job="session-manager", severity="critical", stale_after=timedelta(minutes=10)),
+)
+
+HANDBOOK_SERVICES = (
+    ServiceSpec(name="SSH", ip="192.168.55.215", port=22, target_port=2222, check="ssh"),
+    ServiceSpec(name="VibeKanban", ip="192.168.55.218", port=8081, check="http"),
+)
+
+
+class Target(_Model):
+    """The agent pod: where it is and what healthy means."""
+
+    name: str = "secure-agent-pod"
+    namespace: str = Field(default="secure-agent-pod", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    deployment: str = "secure-agent-pod"
+    selector: str = "app=secure-agent-pod"
+    node: str | None = "gpu-1"
+    """The node the pod must run on; None accepts any."""
+    containers: tuple[ContainerSpec, ...] = Field(default=(ContainerSpec(),), min_length=1)
+    services: tuple[ServiceSpec, ...] = HANDBOOK_SERVICES
+    argocd: ArgoCD | None = ArgoCD()
+    storage: StorageSpec = StorageSpec()
+    heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
+    secrets: tuple[str, ...] = ("agent-secrets-tier2",)
+    """Secrets whose values are looked for in logs and redacted; each needs a `get` right by name."""
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Self:
+        _no_doubles("container", [c.name for c in self.containers])
+        _no_doubles("service", [s.name for s in self.services])
+        _no_doubles("heartbeat job", [canonical_job(h.job) for h in self.heartbeats])
+        return self
+
+    def container(self, name: str | None = None) -> ContainerSpec:
+        """The container of that name, or the first. Raises KeyError for a name that isn't configured."""
+        if name is None:
+            return self.containers[0]
+        for container in self.containers:
+            if container.name == name:
+                return container
+        raise KeyError(name)
+
+
+def _no_doubles(what: str, names: list[str]) -> None:
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise ValueError(f"{what} {doubles[0]!r} is listed twice")
+
+
+def canonical_job(name: str) -> str:
+    """One spelling for a job: names appear with ``_`` in one place and ``-`` in another (HEARTBEATS.md)."""
+    return name.replace("_", "-")

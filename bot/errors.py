@@ -1,0 +1,96 @@
+"""What can go wrong, by what the reader should do about it.
+
+::
+
+    AgentpodError                 message (a sentence), remedy (what to do) or None
+    ├── Refused                   a rule said no; nothing was tried
+    │   ├── UsageError            the command line was wrong; carries the usage of that one command
+    │   ├── AccessDenied          the caller may not; carries the rule and whom to ask
+    │   └── SettingsError         the configuration is wrong; carries every problem at once
+    ├── Transient                 may work when tried again; carries retry_after (seconds or None)
+    │   └── TimedOut              no answer within the deadline
+    └── Permanent                 will not work until somebody changes something
+        ├── NotAllowed            the other side refused our credentials or rights (401, 403)
+        └── NotFound              the thing does not exist (404)
+
+Adapters translate their vendor's exceptions into these at one edge; nothing else in the bot
+catches a vendor's exception. No message carries a secret's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AgentpodError(Exception):
+    """Base of all errors that a user may see: ``message`` is one sentence, ``remedy`` the next step."""
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        """Keep the sentence and the remedy."""
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class Refused(AgentpodError):
+    """A rule said no, and nothing was tried."""
+
+
+class UsageError(Refused):
+    """The command line was wrong; ``usage`` is the usage of the one command meant, or None."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        usage: str | None = None,
+        suggestion: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        """``suggestion`` is a command line that would be right, if one is near."""
+        super().__init__(message, remedy=remedy)
+        self.usage = usage
+        self.suggestion = suggestion
+
+
+class AccessDenied(Refused):
+    """The caller may not do this; ``rule`` names what refused."""
+
+    def __init__(self, message: str, *, rule: str, remedy: str | None = None) -> None:
+        """Keep the name of the rule that refused."""
+        super().__init__(message, remedy=remedy)
+        self.rule = rule
+
+
+class SettingsError(Refused):
+    """The configuration is wrong; ``problems`` lists every problem found, each a full sentence."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Join the problems into one message."""
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class Transient(AgentpodError):
+    """May work when tried again, after ``retry_after`` seconds where the other side said so."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
+        """Keep the other side's wish for a pause, in seconds."""
+        super().__init__(message, remedy=remedy)
+        self.retry_after = retry_after
+
+
+class TimedOut(Transient):
+    """No answer within the deadline."""
+
+
+class Permanent(AgentpodError):
+    """Will not work until somebody changes something."""
+
+
+class NotAllowed(Permanent):
+    """The other side refused our credentials or our rights."""
+
+
+class NotFound(Permanent):
+    """The thing does not exist."""

@@ -1,0 +1,103 @@
+"""What the core needs from outside, as Protocols. Adapters provide them and raise only `bot.errors`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.domain.heartbeat import Snapshot
+from bot.domain.workload import (
+    Application,
+    Claim,
+    ClusterInfo,
+    Endpoint,
+    Event,
+    ExecResult,
+    LogText,
+    Pod,
+    Right,
+    Service,
+)
+
+
+class Clock(Protocol):
+    """Where ``now`` comes from."""
+
+    def now(self) -> datetime:
+        """The time as an aware datetime in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards, for measuring durations."""
+
+
+class Cluster(Protocol):
+    """One namespace of a Kubernetes cluster, read with the bot's own rights.
+
+    Every method may raise `TimedOut`, `Transient`, `NotAllowed`, `NotFound` or `Permanent`,
+    each with a sentence a person understands and, where there is one, a remedy.
+    """
+
+    async def info(self) -> ClusterInfo:
+        """The API server's address, its version, and as whom the bot speaks to it."""
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        """Pods by label selector, oldest first."""
+
+    async def events(self) -> Sequence[Event]:
+        """The namespace's events, newest first."""
+
+    async def services(self) -> Sequence[Service]:
+        """The namespace's Services by name."""
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        """All addresses behind the namespace's Services, from EndpointSlices."""
+
+    async def claims(self) -> Sequence[Claim]:
+        """The namespace's PersistentVolumeClaims by name."""
+
+    async def application(self, namespace: str, name: str) -> Application:
+        """An Argo CD Application. NotFound where the CRD or the object is absent."""
+
+    async def logs(
+        self,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        since: timedelta | None = None,
+        tail: int | None = None,
+        limit_bytes: int = 4_000_000,
+    ) -> LogText:
+        """A container's log; ``previous`` the run before the last restart."""
+
+    async def exec(
+        self, pod: str, container: str, argv: Sequence[str], *, limit_bytes: int = 1_000_000
+    ) -> ExecResult:
+        """Run a command in a container and collect what it says. A non-zero exit is a result, not an error."""
+
+    async def secret_values(self, names: Collection[str]) -> frozenset[str]:
+        """The values of those Secrets, only ever to look for them in text that is about to be shown."""
+
+    async def can_i(self, right: Right) -> bool:
+        """Whether the API server's authoriser grants the bot that right."""
+
+
+class HeartbeatSource(Protocol):
+    """Where heartbeats are read: a Pushgateway."""
+
+    async def read(self, metrics: Collection[str]) -> Snapshot:
+        """All groups with the named gauges. Raises `Transient` or `Permanent`, saying what was wrong."""
+
+
+class Network(Protocol):
+    """The pod as the outside world reaches it."""
+
+    async def banner(self, host: str, port: int) -> str:
+        """Connect by TCP and read the first line the server sends (SSH's is ``SSH-2.0-…``)."""
+
+    async def connect(self, host: str, port: int) -> None:
+        """Connect by TCP and hang up."""
+
+    async def http_status(self, url: str) -> int:
+        """GET a URL (redirects not followed) and give the status."""

@@ -1,0 +1,357 @@
+"""Commands as data: what one is, how a command line becomes a call, and what its usage says. Pure.
+
+The grammar is one a phone can type: words, quoted words (curly quotes too), ``--flag value``,
+``--flag=value``, and the long dashes that phones make of ``--``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from bot.domain.access import AccessPolicy, Identity, Role
+from bot.domain.reply import Reply
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.errors import UsageError
+from bot.ports import Clock, Cluster, HeartbeatSource, Network
+
+Surface = Literal["slash", "mention", "dm", "button", "terminal"]
+
+MAX_LINE = 3000
+"""Longest command line taken, in characters."""
+
+
+class Params(BaseModel):
+    """A command's arguments. A field with ``json_schema_extra={"positional": True}`` is given by place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoParams(Params):
+    """For commands without arguments."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What runs here."""
+
+    version: str
+    started_at: datetime
+    python: str
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who runs a command, and from where."""
+
+    identity: Identity
+    surface: Surface
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody with the bot's own credentials runs it from a shell."""
+        return self.surface == "terminal"
+
+
+async def _silent(_: Reply) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a command may use."""
+
+    target: Target
+    cluster: Cluster
+    network: Network
+    heartbeats: HeartbeatSource | None
+    clock: Clock
+    caller: Caller
+    access: AccessPolicy
+    about: About
+    commands: Sequence[Command]
+    probe_timeout: float = 3.0
+    """Each probe's own deadline, in seconds."""
+    prefix: str = "/agentpod"
+    """How the caller addresses the bot, for command lines in answers."""
+    request_id: str = ""
+    progress: Callable[[Reply], Awaitable[None]] = _silent
+    """Show a partial answer; the renderer decides how often it really edits the message."""
+
+
+Run = Callable[[Context, Any], Awaitable[Reply]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """One runbook entry."""
+
+    name: str
+    summary: str
+    """One line for `help`, without a full stop."""
+    role: Role
+    run: Run
+    params: type[Params] = NoParams
+    group: str = "Observe"
+    examples: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    details: str = ""
+    """A paragraph for `help COMMAND`."""
+    rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
+    """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
+    quick: bool = False
+    """Whether it answers from memory, with no call to anything outside."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A parsed command line."""
+
+    command: Command
+    params: Params
+    target: str | None
+    line: str
+    """The words after the bot's name, normalised, for "run again"."""
+
+
+_QUOTES = {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'"}
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)|(?P<double>"(?:[^"\\]|\\.)*")|(?P<single>'[^']*')|(?P<escape>\\.)|(?P<plain>[^\s"'\\]+)""",
+    re.DOTALL,
+)
+
+
+def split(line: str) -> list[str]:
+    """Split a command line into words. Raises UsageError for a quote left open and a line too long."""
+    if len(line) > MAX_LINE:
+        raise UsageError(f"That command line has {len(line):,} characters; at most {MAX_LINE:,} are taken.")
+    text = "".join(_QUOTES.get(c, c) for c in line)
+    words: list[str] = []
+    word: str | None = None
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise _open_quote(text, position)
+        position = match.end()
+        if match.lastgroup == "space":
+            if word is not None:
+                words.append(word)
+            word = None
+        else:
+            word = (word or "") + _unquote(match)
+    return words if word is None else [*words, word]
+
+
+def _open_quote(text: str, position: int) -> UsageError:
+    rest = text[position : position + 30]
+    if text[position] == "\\":
+        return UsageError("The line ends in a backslash with nothing after it.", remedy="Leave it out.")
+    return UsageError(
+        f"A quote is left open at {rest!r}.",
+        remedy='Close it, or write \\" for a quote that belongs to the text.',
+    )
+
+
+def _unquote(match: re.Match[str]) -> str:
+    text = match.group(0)
+    kind = match.lastgroup
+    if kind == "double":
+        return re.sub(r"\\([\"\\])", r"\1", text[1:-1])
+    if kind == "single":
+        return text[1:-1]
+    return text[1:] if kind == "escape" else text
+
+
+def _dashes(word: str) -> str:
+    """Undo what phones make of ``--``."""
+    return "--" + word.lstrip("–—") if word[:1] in "–—" else word
+
+
+def parse(line: str, commands: Sequence[Command], *, prefix: str = "/agentpod") -> Invocation:
+    """Read a command line. Raises UsageError that says what was wrong and what is near."""
+    words = [_dashes(word) for word in split(line)]
+    if not words:
+        words = [""]
+    command, used = _find(words, commands, prefix)
+    rest, target = _take_target(words[used:])
+    values = _arguments(command, rest, prefix)
+    try:
+        params = command.params.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error), usage=usage(command, prefix)) from error
+    return Invocation(command, params, target, " ".join(line.split()))
+
+
+def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tuple[Command, int]:
+    """The command named by the first words (longest name first) and how many words name it."""
+    names = {name: c for c in commands for name in (c.name, *c.aliases)}
+    for length in range(max((n.count(" ") for n in names), default=0) + 1, 0, -1):
+        name = " ".join(words[:length]).lower()
+        if name in names and len(words) >= length:
+            return names[name], length
+    raise unknown_command(words[0], names, prefix)
+
+
+def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> UsageError:
+    """The error for a word that is no command, with the nearest one that is."""
+    near = difflib.get_close_matches(word.lower(), [n for n in names if n], n=1, cutoff=0.55)
+    shown = word if len(word) <= 40 else word[:40] + "…"
+    return UsageError(
+        f"There is no command {shown!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+        suggestion=near[0] if near else None,
+        remedy=f"{prefix} help lists what you may run.",
+    )
+
+
+def _take_target(words: Sequence[str]) -> tuple[list[str], str | None]:
+    """Take ``--target NAME`` out: it belongs to every command."""
+    rest: list[str] = []
+    target: str | None = None
+    iterator = iter(words)
+    for word in iterator:
+        if word == "--target":
+            target = next(iterator, None)
+            if target is None:
+                raise UsageError("--target needs a name after it.")
+        elif word.startswith("--target="):
+            target = word.removeprefix("--target=")
+        else:
+            rest.append(word)
+    return rest, target
+
+
+def flag_of(name: str) -> str:
+    """A field's flag: ``min_age`` is ``--min-age``."""
+    return "--" + name.replace("_", "-")
+
+
+def _positional(field_info: FieldInfo) -> bool:
+    extra = field_info.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("positional"))
+
+
+def _core_type(annotation: Any) -> Any:
+    """``X`` for ``X | None``."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [a for a in get_args(annotation) if a is not type(None)]
+        return rest[0] if len(rest) == 1 else annotation
+    return annotation
+
+
+def _is_switch(field_info: FieldInfo) -> bool:
+    return _core_type(field_info.annotation) is bool
+
+
+def _arguments(command: Command, words: Sequence[str], prefix: str) -> dict[str, Any]:
+    fields = command.params.model_fields
+    flags = {flag_of(n): n for n, f in fields.items() if not _positional(f)}
+    places = [n for n, f in fields.items() if _positional(f)]
+    values: dict[str, Any] = {}
+    rest = list(words)
+    only_words = False
+    while rest:
+        word = rest.pop(0)
+        if word == "--" and not only_words:
+            only_words = True
+        elif word.startswith("--") and not only_words:
+            _take_flag(word, rest, flags, command, values, prefix)
+        else:
+            _take_word(word, places, fields, values, command, prefix)
+    return values
+
+
+def _take_flag(
+    word: str,
+    rest: list[str],
+    flags: Mapping[str, str],
+    command: Command,
+    values: dict[str, Any],
+    prefix: str,
+) -> None:
+    flag, has_value, value = word.partition("=")
+    name = flags.get(flag.lower())
+    if name is None:
+        raise _unknown_flag(flag, flags, command, prefix)
+    if name in values:
+        raise UsageError(f"{flag} is given twice.", usage=usage(command, prefix))
+    if _is_switch(command.params.model_fields[name]):
+        if has_value:
+            raise UsageError(f"{flag} is a switch and takes no value.", usage=usage(command, prefix))
+        values[name] = True
+        return
+    if not has_value:
+        if not rest:
+            raise UsageError(f"{flag} needs a value after it.", usage=usage(command, prefix))
+        value = rest.pop(0)
+    values[name] = value
+
+
+def _unknown_flag(flag: str, flags: Mapping[str, str], command: Command, prefix: str) -> UsageError:
+    near = difflib.get_close_matches(flag, flags, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    known = ", ".join(flags) if flags else "no flags"
+    return UsageError(
+        f"{command.name} has no flag {flag[:40]!r}.{hint} It takes {known}.", usage=usage(command, prefix)
+    )
+
+
+def _take_word(
+    word: str,
+    places: list[str],
+    fields: Mapping[str, FieldInfo],
+    values: dict[str, Any],
+    command: Command,
+    prefix: str,
+) -> None:
+    for name in places:
+        many = get_origin(_core_type(fields[name].annotation)) is tuple
+        if many:
+            values.setdefault(name, []).append(word)
+            return
+        if name not in values:
+            values[name] = word
+            return
+    shown = word if len(word) <= 40 else word[:40] + "…"
+    raise UsageError(f"{command.name} does not know what to do with {shown!r}.", usage=usage(command, prefix))
+
+
+def _explain(error: ValidationError) -> str:
+    """One sentence for the first problem of a params model."""
+    first = error.errors()[0]
+    where = str(first["loc"][0]) if first["loc"] else ""
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{where.upper()} is missing."
+    return f"{flag_of(where)}: {message}." if where else f"{message}."
+
+
+def usage(command: Command, prefix: str = "/agentpod") -> str:
+    """One line: ``/agentpod logs [--grep RE] [--tail N]``."""
+    parts = [prefix, command.name]
+    for name, info in command.params.model_fields.items():
+        if _positional(info):
+            shown = name.upper().replace("_", "-")
+            parts.append(shown if info.is_required() else f"[{shown}]")
+        else:
+            metavar = "" if _is_switch(info) else " " + _metavar(name, info)
+            parts.append(f"[{flag_of(name)}{metavar}]")
+    return " ".join(p for p in parts if p)
+
+
+def _metavar(name: str, info: FieldInfo) -> str:
+    extra = info.json_schema_extra
+    if isinstance(extra, dict) and isinstance(extra.get("metavar"), str):
+        return str(extra["metavar"])
+    if _core_type(info.annotation) is int:
+        return "N"
+    return "TIME" if _core_type(info.annotation) is timedelta else name.upper()
