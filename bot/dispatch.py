@@ -1,0 +1,127 @@
+"""From a command line to a reply: parse, authorise, run; every failure becomes a reply that says what to do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bot.domain.access import AccessPolicy, decide
+from bot.domain.probes import Verdict
+from bot.domain.reply import Button, Reply
+from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
+from bot.runbook import Caller, Command, Context, Invocation, parse
+
+logger = logging.getLogger("agentpod.commands")
+
+Progress = Callable[[Reply], Awaitable[None]]
+
+
+class Observer(Protocol):
+    """Who counts commands."""
+
+    def command_done(self, command: str, outcome: str, seconds: float) -> None:
+        """``outcome`` is ok, refused, usage, error or crash."""
+
+
+class MakeContext(Protocol):
+    """Builds a command's context for a target."""
+
+    def __call__(self, target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
+        """Raises UsageError for an unknown target."""
+
+
+@dataclass
+class Dispatcher:
+    """Runs command lines for anybody who may."""
+
+    commands: Sequence[Command]
+    access: AccessPolicy
+    make_context: MakeContext
+    observer: Observer
+    prefix: str = "/agentpod"
+    running: int = field(default=0, init=False)
+
+    async def run(self, line: str, caller: Caller, *, request_id: str, progress: Progress) -> Reply:
+        """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
+        started = time.monotonic()
+        self.running += 1
+        name, outcome = "unknown", "crash"
+        try:
+            invocation = parse(line, self.commands, prefix=self.prefix)
+            name = invocation.command.name or "home"
+            self._authorise(invocation, caller)
+            context = self.make_context(invocation.target, caller, request_id, progress)
+            reply = await invocation.command.run(context, invocation.params)
+            outcome = "ok"
+            return reply.with_command(invocation.line)
+        except AgentpodError as error:
+            outcome = _outcome(error)
+            return self._explain(error, line)
+        except Exception:
+            logger.exception("command failed", extra={"command": name})
+            return crashed(request_id)
+        finally:
+            self.running -= 1
+            seconds = time.monotonic() - started
+            self.observer.command_done(name, outcome, seconds)
+            logger.info(
+                "command",
+                extra={
+                    "command": name,
+                    "outcome": outcome,
+                    "seconds": round(seconds, 3),
+                    "user": caller.identity.user,
+                    "channel": caller.identity.channel,
+                    "surface": caller.surface,
+                },
+            )
+
+    def _authorise(self, invocation: Invocation, caller: Caller) -> None:
+        """Raise AccessDenied unless the caller may. A terminal has the bot's own credentials already."""
+        if caller.is_terminal:
+            return
+        decision = decide(self.access, caller.identity, invocation.command.role)
+        if not decision.allowed:
+            who = self.access.contact or "whoever looks after agentpod's settings"
+            raise AccessDenied(
+                f"You may not run {invocation.command.name or 'this'}: {decision.reason}.",
+                rule=decision.reason,
+                remedy=f"Ask {who}. {self.prefix} whoami shows what they need to know.",
+            )
+
+    def _explain(self, error: AgentpodError, line: str) -> Reply:
+        body = [error.remedy] if error.remedy else []
+        if isinstance(error, UsageError) and error.usage:
+            body.insert(0, f"Usage: {error.usage}")
+        buttons: tuple[Button, ...] = ()
+        if isinstance(error, UsageError) and error.suggestion:
+            buttons = (Button(f"Run {error.suggestion}", error.suggestion, style="primary"),)
+        return Reply(
+            headline=error.message,
+            verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
+            body=tuple(body),
+            buttons=buttons,
+            command=" ".join(line.split())[:200],
+            shareable=False,
+            data={"error": type(error).__name__},
+        )
+
+
+def _outcome(error: AgentpodError) -> str:
+    if isinstance(error, AccessDenied):
+        return "refused"
+    return "usage" if isinstance(error, UsageError) else "error"
+
+
+def crashed(request_id: str) -> Reply:
+    """The reply to a defect of our own: no traceback, but the id that finds it in the log."""
+    return Reply(
+        headline="Something went wrong inside agentpod; nothing was changed.",
+        verdict=Verdict.UNKNOWN,
+        body=(f"The log has the details under request {request_id}.",),
+        shareable=False,
+        data={"error": "internal", "request_id": request_id},
+    )

@@ -1,0 +1,406 @@
+"""Typed settings: YAML file < secret files < environment < flags. Frozen; never read at import.
+
+:func:`load` reads all sources, remembers where each value came from, and reports every problem at
+once, each with its origin. pydantic-settings lets a missing YAML file and a mistyped variable pass in
+silence (PLATFORM.md); both are refused here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSettingsSource, SettingsConfigDict
+
+from bot.domain.access import AccessPolicy
+from bot.domain.target import Target, parse_duration
+from bot.errors import SettingsError
+
+PREFIX = "AGENTPOD_"
+CONFIG_VARIABLE = "AGENTPOD_CONFIG"
+SECRETS_VARIABLE = "AGENTPOD_SECRETS_DIR"
+"""Folder of secret files, one a setting (`slack__bot_token`), such as a mounted Secret."""
+OWN_VARIABLES = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HttpSettings(_Section):
+    """Where Slack's requests arrive in HTTP mode."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a container's port; the Service and NetworkPolicy decide who reaches it
+    port: int = Field(default=3000, ge=0, le=65535)
+    path: str = Field(default="/slack/events", pattern=r"^/")
+
+
+class SlackSettings(_Section):
+    """The Slack app. Socket Mode needs the bot and app tokens, HTTP mode the bot token and signing secret."""
+
+    bot_token: SecretStr | None = None
+    app_token: SecretStr | None = None
+    signing_secret: SecretStr | None = None
+    api_url: str = "https://slack.com/api/"
+    mode: Literal["socket", "http"] = "socket"
+    command: str = Field(default="/agentpod", pattern=r"^/[a-z0-9_-]{1,31}$")
+    http: HttpSettings = HttpSettings()
+
+    @field_validator("api_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError(
+                f"{value!r} is not a web address: it must begin with https:// (or http:// for a test)"
+            )
+        return value.rstrip("/") + "/"
+
+    @field_validator("bot_token", "app_token", "signing_secret")
+    @classmethod
+    def _not_blank(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value().strip()
+        if not text:
+            raise ValueError("is empty")
+        if any(c.isspace() or not c.isprintable() for c in text):
+            raise ValueError("has blanks or control characters inside: it was probably pasted with something else")
+        return SecretStr(text)
+
+
+class KubernetesSettings(_Section):
+    """Which cluster: KUBECONFIG or in-cluster by the client's usual rules; ``context`` picks one by name."""
+
+    context: str | None = None
+
+
+class PushgatewaySettings(_Section):
+    """Where heartbeats are read. An empty url switches heartbeats off."""
+
+    url: str = "http://pushgateway.monitoring.svc.cluster.local:9091"
+    username: str = ""
+    password: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError(f"{value!r} is not a web address: it must begin with http:// or https://")
+        return value.rstrip("/")
+
+
+class LedgerSettings(_Section):
+    """The database of requests, decisions and incidents: SQLite by default, PostgreSQL for several replicas."""
+
+    url: str = "sqlite+aiosqlite:///agentpod.db"
+
+    @field_validator("url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            scheme = value.partition("://")[0][:40]
+            raise ValueError(f"takes sqlite+aiosqlite:///PATH or postgresql+asyncpg://…, not {scheme!r}")
+        return value
+
+
+class OpsSettings(_Section):
+    """Health, readiness and metrics: one port."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a container's port for probes and Prometheus
+    port: int = Field(default=8080, ge=0, le=65535)
+
+
+class LogSettings(_Section):
+    """Logs on stderr: ``console`` for people, ``json`` for machines, ``auto`` by whether it is a terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class ProbeSettings(_Section):
+    """How long each probe may take."""
+
+    timeout: Duration = timedelta(seconds=3)
+
+
+class Settings(BaseSettings):
+    """All settings; the defaults are the handbook's values."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
+    )
+
+    slack: SlackSettings = SlackSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    pushgateway: PushgatewaySettings = PushgatewaySettings()
+    access: AccessPolicy = AccessPolicy()
+    targets: tuple[Target, ...] = Field(default=(Target(),), min_length=1)
+    probes: ProbeSettings = ProbeSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    ops: OpsSettings = OpsSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> Self:
+        names = [t.name for t in self.targets]
+        doubles = sorted({n for n in names if names.count(n) > 1})
+        if doubles:
+            raise ValueError(f"target {doubles[0]!r} is listed twice: give each its own name")
+        return self
+
+    def target(self, name: str | None) -> Target:
+        """The target of that name, or the only (first) one. Raises KeyError for an unknown name."""
+        if name is None:
+            return self.targets[0]
+        return {t.name: t for t in self.targets}[name]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and where each value that is not a default came from (dotted name → origin in words)."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def origin(self, name: str) -> str:
+        """Where ``slack.bot_token`` came from; "default" where nobody set it."""
+        return _nearest(self.origins, name.split(".")) or "default"
+
+
+@dataclass(frozen=True)
+class _Source:
+    data: dict[str, Any]
+    origins: dict[str, str]
+    problems: tuple[str, ...] = ()
+
+
+def load(
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Read all sources. Raises SettingsError with every problem at once.
+
+    ``config`` (a flag) goes before ``AGENTPOD_CONFIG``; ``flags`` maps dotted names to values.
+    """
+    env = os.environ if environ is None else environ
+    path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
+    sources = [_yaml(path, named_by="--config" if config else CONFIG_VARIABLE), _secrets(env), _environment(env)]
+    sources.append(_flags(flags or {}))
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        _merge(merged, source.data)
+        origins.update(source.origins)
+    problems = [p for s in sources for p in s.problems]
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError([*problems, *_sentences(error, origins)]) from None
+    if problems:
+        raise SettingsError(problems)
+    return Loaded(settings, origins)
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _yaml(path: Path | None, named_by: str) -> _Source:
+    if path is None:
+        return _Source({}, {})
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        return _Source({}, {}, (f"The settings file {path} (named by {named_by}) can't be read: {reason}.",))
+    except yaml.YAMLError as error:
+        return _Source({}, {}, (f"The settings file {path} is not valid YAML: {_yaml_problem(error)}.",))
+    if data is None:
+        return _Source({}, {})
+    if not isinstance(data, dict):
+        return _Source({}, {}, (f"The settings file {path} must hold names and values, such as 'slack:'.",))
+    origins: dict[str, str] = {}
+    _lines(node, (), f"{path.name} line ", origins)
+    return _Source(data, origins)
+
+
+def _yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{getattr(error, 'problem', None) or 'it can not be parsed'}{where}"
+
+
+def _lines(node: Any, path: tuple[str, ...], prefix: str, origins: dict[str, str]) -> None:
+    """Remember each key's line: mappings and lists by their own, leaves by their key's."""
+    if path:
+        origins[".".join(path)] = f"{prefix}{node.start_mark.line + 1}"
+    if node.id == "mapping":
+        for key, value in node.value:
+            _lines(value, (*path, str(key.value)), prefix, origins)
+            origins[".".join((*path, str(key.value)))] = f"{prefix}{key.start_mark.line + 1}"
+    elif node.id == "sequence":
+        for number, value in enumerate(node.value):
+            _lines(value, (*path, str(number)), prefix, origins)
+
+
+def _environment(env: Mapping[str, str]) -> _Source:
+    ours = {k: v for k, v in env.items() if k.upper().startswith(PREFIX) and k.upper() not in OWN_VARIABLES}
+    leaves = _leaf_names(Settings)
+    problems: list[str] = []
+    origins: dict[str, str] = {}
+    for name in sorted(ours):
+        dotted = name.upper().removeprefix(PREFIX).lower().replace("__", ".")
+        if dotted in leaves:
+            origins[dotted] = f"environment variable {name}"
+        else:
+            problems.append(_unknown_variable(name, leaves))
+    known = {k: v for k, v in ours.items() if f"environment variable {k}" in origins.values()}
+    try:
+        data = _EnvFrom(known)()
+    except Exception as error:
+        problems.append(
+            f"An environment variable holds no valid JSON where a list or mapping is expected: {error}."
+        )
+        data = {}
+    return _Source(data, origins, tuple(problems))
+
+
+class _EnvFrom(EnvSettingsSource):
+    """pydantic-settings' environment source over a given mapping."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._given = {k.lower(): v for k, v in env.items()}
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._given
+
+
+def _unknown_variable(name: str, leaves: Sequence[str]) -> str:
+    known = [PREFIX + leaf.upper().replace(".", "__") for leaf in leaves] + sorted(OWN_VARIABLES)
+    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]}?" if near else " See docs/settings.md for all of them."
+    return f"The environment variable {name} is not a setting.{hint}"
+
+
+def _leaf_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every dotted name that a variable may set: sections, leaves, and whole lists as JSON."""
+    names: list[str] = []
+    for name, info in model.model_fields.items():
+        names.append(prefix + name)
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names += _leaf_names(kind, f"{prefix}{name}.")
+    return names
+
+
+def _secrets(env: Mapping[str, str]) -> _Source:
+    folder = env.get(SECRETS_VARIABLE)
+    if not folder:
+        return _Source({}, {})
+    path = Path(folder)
+    if not path.is_dir():
+        return _Source({}, {}, (f"{SECRETS_VARIABLE} names {folder}, which is not a folder.",))
+    leaves = _leaf_names(Settings)
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
+        dotted = file.name.lower().removeprefix(PREFIX.lower()).replace("__", ".")
+        if dotted in leaves:
+            origins[dotted] = f"secret file {file}"
+        else:
+            near = difflib.get_close_matches(dotted, leaves, n=1, cutoff=0.6)
+            hint = f" Did you mean {near[0].replace('.', '__')}?" if near else ""
+            problems.append(f"The secret file {file} is not a setting.{hint}")
+    if problems:
+        return _Source({}, origins, tuple(problems))
+    source = NestedSecretsSettingsSource(
+        EnvSettingsSource(Settings),
+        secrets_dir=path,
+        secrets_prefix="",
+        secrets_nested_delimiter="__",
+    )
+    return _Source(source(), origins)
+
+
+def _flags(flags: Mapping[str, Any]) -> _Source:
+    data: dict[str, Any] = {}
+    for dotted, value in flags.items():
+        *sections, leaf = dotted.split(".")
+        inner = data
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[leaf] = value
+    return _Source(data, dict.fromkeys(flags, "command-line flag"))
+
+
+def _sentences(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    return [_sentence(item, origins) for item in error.errors(include_input=False, include_url=False)]
+
+
+def _sentence(item: Any, origins: Mapping[str, str]) -> str:
+    path = [str(part) for part in item["loc"]]
+    name = ".".join(path)
+    origin = _nearest(origins, path)
+    where = f" ({origin})" if origin else ""
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not a setting{where}.{_suggest(path)}"
+    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return f"{name or 'The settings'}{where}: {message}."
+
+
+def _nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:
+    for length in range(len(path), 0, -1):
+        if origin := origins.get(".".join(path[:length])):
+            return origin
+    return None
+
+
+def _suggest(path: Sequence[str]) -> str:
+    """A setting of the same section that is spelt nearly so."""
+    model: Any = Settings
+    for part in path[:-1]:
+        if not part.isdigit():
+            model = _inner_model(model, part)
+        if model is None:
+            return ""
+    near = difflib.get_close_matches(path[-1], list(model.model_fields), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Known there: {', '.join(model.model_fields)}."
+
+
+def _inner_model(model: Any, field: str) -> Any:
+    info = model.model_fields.get(field)
+    todo = [info.annotation] if info else []
+    while todo:
+        kind = todo.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        todo += list(getattr(kind, "__args__", ()))
+    return None
