@@ -1,0 +1,121 @@
+"""What can be broken about Slack while everything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.breaks import Break, Option, Value
+
+RETRY_AFTER_S = 2
+SLOWNESS_S = 2.0
+
+
+@dataclass(slots=True)
+class Faults:
+    """Which faults are on. Each attribute is one entry of the panel."""
+
+    rate_limited: bool = False
+    server_error: bool = False
+    invalid_blocks: bool = False
+    url_spent: bool = False
+    duplicate: bool = False
+    token_revoked: bool = False
+    missing_scope: str = ""
+    slow: bool = False
+    no_connect: bool = False
+
+
+class Sockets(Protocol):
+    """What the buttons need of Socket Mode."""
+
+    def cut(self) -> None:
+        """Drop all connections."""
+
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Ask for a reconnect."""
+
+
+_TOGGLES = (
+    (
+        "slack-429",
+        "rate_limited",
+        "Rate limited",
+        "chat.* and response URLs answer HTTP 429 with Retry-After: 2.",
+    ),
+    ("slack-500", "server_error", "Server errors", "Every Web API call and response URL answers HTTP 500."),
+    (
+        "slack-invalid-blocks",
+        "invalid_blocks",
+        "Refuse blocks",
+        "Anything with blocks is refused as invalid_blocks, as if a limit had changed.",
+    ),
+    (
+        "slack-response-url-spent",
+        "url_spent",
+        "Response URLs spent",
+        "Every response URL answers 404 used_url.",
+    ),
+    (
+        "slack-duplicate",
+        "duplicate",
+        "Deliver twice",
+        "Every command, click and event arrives twice, with the same envelope id.",
+    ),
+    ("slack-token-revoked", "token_revoked", "Token revoked", "The bot token is refused as token_revoked."),
+    ("slack-slow", "slow", "Slow Web API", "Every Web API call takes 2 s longer."),
+    (
+        "slack-no-connect",
+        "no_connect",
+        "No new connections",
+        "apps.connections.open fails; open sockets stay open.",
+    ),
+)
+
+
+def breaks(faults: Faults, scopes: frozenset[str], sockets: Sockets) -> list[Break]:
+    """The panel's Slack entries."""
+    items = [_toggle(faults, *row) for row in _TOGGLES]
+    items.append(_scope_choice(faults, scopes))
+    items.append(
+        _button(
+            "slack-cut-socket", "Cut the socket", "Drops all sockets abruptly, without a goodbye.", sockets.cut
+        )
+    )
+    items.append(
+        _button(
+            "slack-refresh",
+            "Refresh the connection",
+            "Slack's polite disconnect (refresh_requested), as every few hours.",
+            sockets.disconnect,
+        )
+    )
+    return items
+
+
+def _toggle(faults: Faults, break_id: str, attribute: str, label: str, text: str) -> Break:
+    def apply(value: Value) -> None:
+        setattr(faults, attribute, bool(value))
+
+    return Break(break_id, "Slack", label, text, "toggle", lambda: bool(getattr(faults, attribute)), apply)
+
+
+def _scope_choice(faults: Faults, scopes: frozenset[str]) -> Break:
+    def apply(value: Value) -> None:
+        faults.missing_scope = str(value or "")
+
+    return Break(
+        "slack-missing-scope",
+        "Slack",
+        "Missing scope",
+        "Takes one scope away from the app, as if it had been installed without it.",
+        "choice",
+        lambda: faults.missing_scope,
+        apply,
+        tuple(Option(scope, scope) for scope in sorted(scopes)),
+    )
+
+
+def _button(break_id: str, label: str, text: str, press: Callable[[], Awaitable[None] | None]) -> Break:
+    return Break(break_id, "Slack", label, text, "button", lambda: None, lambda _: press())

@@ -1,0 +1,169 @@
+"""The Slack app as its manifest describes it: scopes, events, slash commands, Home, interactivity."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.slack.model import Json
+
+EVENT_SCOPES = {
+    "app_home_opened": None,
+    "app_mention": "app_mentions:read",
+    "message.im": "im:history",
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+    "reaction_added": "reactions:read",
+    "reaction_removed": "reactions:read",
+    "member_joined_channel": "channels:read",
+    "file_shared": "files:read",
+}
+"""The events that this workspace can send, with the scope that each needs."""
+
+_COMMAND = re.compile(r"/[a-z0-9_\-]+")
+_SCOPE = re.compile(r"[a-z_.]+(:[a-z_.]+)*")
+
+
+class ManifestError(ValueError):
+    """The manifest would be refused by Slack; the text lists every problem."""
+
+
+@dataclass(frozen=True)
+class SlashCommand:
+    """One command of the manifest."""
+
+    command: str
+    description: str
+    usage_hint: str = ""
+    should_escape: bool = False
+
+    def page(self) -> Json:
+        """The command as PAGE_API.md has it."""
+        return {"command": self.command, "description": self.description, "usage_hint": self.usage_hint}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What Slack knows of the app."""
+
+    name: str
+    bot_name: str
+    scopes: frozenset[str]
+    events: frozenset[str]
+    commands: tuple[SlashCommand, ...]
+    home_tab: bool
+    messages_tab: bool
+    interactivity: bool
+    socket_mode: bool
+
+    def command(self, name: str) -> SlashCommand | None:
+        """The command of that name, if the app has it."""
+        return next((c for c in self.commands if c.command == name), None)
+
+
+def load(path: Path) -> Manifest:
+    """Read and check a manifest file. Raises ManifestError listing all that is wrong, OSError if unreadable."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{path.name} is not YAML: {error}") from error
+    return parse(raw, path.name)
+
+
+def parse(raw: Any, origin: str = "manifest") -> Manifest:
+    """Check a manifest's content. Raises ManifestError listing all that is wrong."""
+    if not isinstance(raw, dict):
+        raise ManifestError(
+            f"{origin} must be a mapping with display_information, features, oauth_config, settings"
+        )
+    problems: list[str] = []
+    manifest = _read(raw, problems)
+    if problems:
+        raise ManifestError(f"{origin}:\n" + "\n".join(f"- {p}" for p in problems))
+    return manifest
+
+
+def _read(raw: Json, problems: list[str]) -> Manifest:
+    info, features = _mapping(raw, "display_information", problems), _mapping(raw, "features", problems)
+    settings = _mapping(raw, "settings", problems)
+    home = _mapping(features, "app_home", problems)
+    name = _text(info, "name", 35, problems, required=True)
+    _text(info, "description", 140, problems)
+    _text(info, "long_description", 4000, problems)
+    bot = _mapping(features, "bot_user", problems)
+    scopes = _scopes(raw, problems)
+    return Manifest(
+        name=name,
+        bot_name=_text(bot, "display_name", 80, problems) or name,
+        scopes=scopes,
+        events=_events(settings, scopes, problems),
+        commands=_commands(features, scopes, problems),
+        home_tab=home.get("home_tab_enabled") is True,
+        messages_tab=home.get("messages_tab_enabled") is not False,
+        interactivity=_mapping(settings, "interactivity", problems).get("is_enabled") is True,
+        socket_mode=settings.get("socket_mode_enabled") is True,
+    )
+
+
+def _mapping(parent: Json, key: str, problems: list[str]) -> Json:
+    value = parent.get(key) or {}
+    if isinstance(value, dict):
+        return value
+    problems.append(f"{key} must be a mapping, not {type(value).__name__}")
+    return {}
+
+
+def _text(parent: Json, key: str, maximum: int, problems: list[str], *, required: bool = False) -> str:
+    value = parent.get(key)
+    if value is None and not required:
+        return ""
+    if not isinstance(value, str) or not value:
+        problems.append(f"{key} must be a text of 1 to {maximum} characters")
+        return ""
+    if len(value) > maximum:
+        problems.append(f"{key} must be at most {maximum} characters, it has {len(value)}")
+    return value
+
+
+def _scopes(raw: Json, problems: list[str]) -> frozenset[str]:
+    scopes = _mapping(_mapping(raw, "oauth_config", problems), "scopes", problems).get("bot") or []
+    if not isinstance(scopes, list):
+        problems.append("oauth_config.scopes.bot must be a list")
+        return frozenset()
+    bad = [s for s in scopes if not isinstance(s, str) or not _SCOPE.fullmatch(s)]
+    problems.extend(f"{s!r} is not a scope" for s in bad)
+    return frozenset(s for s in scopes if s not in bad)
+
+
+def _events(settings: Json, scopes: frozenset[str], problems: list[str]) -> frozenset[str]:
+    events = _mapping(settings, "event_subscriptions", problems).get("bot_events") or []
+    for event in events:
+        needed = EVENT_SCOPES.get(event)
+        if event not in EVENT_SCOPES:
+            problems.append(f"event {event!r} is not known here: {', '.join(sorted(EVENT_SCOPES))}")
+        elif needed and needed not in scopes:
+            problems.append(f"event {event} needs the scope {needed}")
+    return frozenset(events)
+
+
+def _commands(features: Json, scopes: frozenset[str], problems: list[str]) -> tuple[SlashCommand, ...]:
+    listed = features.get("slash_commands") or []
+    if listed and "commands" not in scopes:
+        problems.append("slash_commands need the scope commands")
+    return tuple(_command(raw, problems) for raw in listed)
+
+
+def _command(raw: Json, problems: list[str]) -> SlashCommand:
+    name = _text(raw, "command", 32, problems, required=True)
+    if name and not _COMMAND.fullmatch(name):
+        problems.append(f"command {name!r} must be / and lower-case letters, digits, - or _")
+    return SlashCommand(
+        command=name,
+        description=_text(raw, "description", 2000, problems, required=True),
+        usage_hint=_text(raw, "usage_hint", 1000, problems),
+        should_escape=raw.get("should_escape") is True,
+    )
