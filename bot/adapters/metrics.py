@@ -1,0 +1,134 @@
+"""Health, readiness and Prometheus metrics on one port.
+
+``/healthz`` says that the process's event loop turns; ``/readyz`` that the bot can hear Slack now, with
+the reasons when it can't; ``/metrics`` speaks Prometheus' text format.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+"""Up to Slack's three seconds."""
+
+COMMAND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """All metrics of the bot; each has a line in docs/metrics.md, which is generated from here."""
+
+    def __init__(self, version: str) -> None:
+        """Make a registry of its own, so that several bots fit in one process."""
+        self.registry = CollectorRegistry()
+        self.commands = self._counter("commands", "Commands run, by outcome.", "command", "outcome")
+        self.command_seconds = Histogram(
+            "agentpod_command_seconds",
+            "Time from the start of the work to the answer.",
+            ["command"],
+            registry=self.registry,
+            buckets=COMMAND_BUCKETS,
+        )
+        self.ack_seconds = Histogram(
+            "agentpod_slack_ack_seconds",
+            "Time from hearing a Slack request to acknowledging it.",
+            ["kind"],
+            registry=self.registry,
+            buckets=ACK_BUCKETS,
+        )
+        self.redeliveries = self._counter(
+            "slack_redeliveries", "Slack requests that had been delivered before, by kind.", "kind"
+        )
+        self.api_calls = self._counter(
+            "slack_api_calls", "Calls of Slack's Web API, by outcome.", "method", "outcome"
+        )
+        self.delivery_failures = self._counter(
+            "slack_delivery_failures", "Answers that could not be delivered, by reason.", "reason"
+        )
+        self.connected_gauge = self._gauge("slack_connected", "1 while the bot can hear Slack.")
+        self.task_restarts = self._counter(
+            "task_restarts", "Background tasks that died and were started again.", "task"
+        )
+        self._gauge("info", "Always 1; the version as a label.", "version").labels(version).set(1)
+        self._gauge("resident_bytes", "Resident memory of the process at its highest, in bytes.").set_function(
+            lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"agentpod_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"agentpod_{name}", text, labels, registry=self.registry)
+
+    def command_done(self, command: str, outcome: str, seconds: float) -> None:
+        """Count a finished command."""
+        self.commands.labels(command, outcome).inc()
+        self.command_seconds.labels(command).observe(seconds)
+
+    def acked(self, kind: str, seconds: float) -> None:
+        """Count an acknowledgement."""
+        self.ack_seconds.labels(kind).observe(seconds)
+
+    def redelivered(self, kind: str) -> None:
+        """Count a request that had come before."""
+        self.redeliveries.labels(kind).inc()
+
+    def api_call(self, method: str, outcome: str, seconds: float) -> None:
+        """Count a call of Slack's Web API."""
+        del seconds
+        self.api_calls.labels(method, outcome).inc()
+
+    def connected(self, connected: bool) -> None:
+        """Note whether Slack can be heard."""
+        self.connected_gauge.set(1 if connected else 0)
+
+    def delivery_failed(self, reason: str) -> None:
+        """Count an answer that nobody got."""
+        self.delivery_failures.labels(reason).inc()
+
+    def task_restarted(self, task: str) -> None:
+        """Count a background task that died."""
+        self.task_restarts.labels(task).inc()
+
+
+class OpsServer:
+    """The HTTP server for probes and Prometheus."""
+
+    def __init__(self, metrics: Metrics, unready: Callable[[], list[str]]) -> None:
+        """``unready`` gives the reasons why the bot is not ready; none when it is."""
+        self._metrics = metrics
+        self._unready = unready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; gives the port (a free one for 0). Raises OSError when it is taken."""
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics_text)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        reasons = self._unready()
+        body = {"ready": not reasons, "reasons": reasons}
+        return web.json_response(body, status=503 if reasons else 200)
+
+    async def _metrics_text(self, _: web.Request) -> web.Response:
+        text = generate_latest(self._metrics.registry)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,123 @@
+"""A reply on a terminal: the same words as in Slack, with colours where there is a terminal to show them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import IO, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from bot.domain.probes import Finding, Verdict, worst_first
+from bot.domain.reply import Fact, Reply, Table
+
+MARKS = {
+    Verdict.OK: ("✓", "green", "ok"),
+    Verdict.WARN: ("!", "yellow", "warning"),
+    Verdict.FAIL: ("✗", "red", "fail"),
+    Verdict.UNKNOWN: ("?", "magenta", "unknown"),
+}
+
+
+def print_reply(reply: Reply, *, output: str, stream: IO[str] | None = None) -> None:
+    """Print as ``text`` or ``json``. Colours follow the terminal, ``NO_COLOR`` and ``FORCE_COLOR``."""
+    stream = stream or sys.stdout
+    if output == "json":
+        stream.write(json.dumps(as_json(reply), indent=2, ensure_ascii=False) + "\n")
+        return
+    console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
+    console.print(render(reply))
+
+
+def as_json(reply: Reply) -> dict[str, Any]:
+    """The reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(reply), default=_plain))
+    plain["exit_code"] = reply.exit_code
+    for unwanted in ("buttons", "shareable", "pending"):
+        plain.pop(unwanted)
+    return plain
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return str(value)
+
+
+def render(reply: Reply) -> RenderableType:
+    """The reply as a rich renderable. Everything dynamic is Text, so that no markup in it is obeyed."""
+    parts: list[RenderableType] = [_headline(reply)]
+    parts += [Text(line) for line in reply.body]
+    bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
+    good = [f for f in reply.findings if f.verdict is Verdict.OK]
+    for finding in bad:
+        parts += ["", *_finding(finding)]
+    if good:
+        parts += ["", *(_mark(f.verdict, f"{f.title}: ", f.summary) for f in good)]
+    if reply.facts:
+        parts += ["", _facts(reply.facts)]
+    for table in reply.tables:
+        parts += ["", _table(table)]
+    for excerpt in reply.excerpts:
+        parts += ["", *([Text(excerpt.title, style="bold")] if excerpt.title else []), Text(excerpt.text)]
+    if reply.notes:
+        parts += ["", Text(" · ".join(reply.notes), style="dim")]
+    return Group(*parts)
+
+
+def _headline(reply: Reply) -> Text:
+    if reply.verdict is None:
+        return Text(reply.headline, style="bold")
+    mark, colour, _ = MARKS[reply.verdict]
+    return Text.assemble((f"{mark} ", f"bold {colour}"), (reply.headline, f"bold {colour}"))
+
+
+def _mark(verdict: Verdict, title: str, summary: str) -> Text:
+    mark, colour, _ = MARKS[verdict]
+    return Text.assemble((f"{mark} ", colour), (title, "bold"), summary)
+
+
+def _finding(finding: Finding) -> list[RenderableType]:
+    lines: list[RenderableType] = [_mark(finding.verdict, f"{finding.title}: ", finding.summary)]
+    lines += [Padding(Text(line, style="dim"), (0, 0, 0, 4)) for line in finding.evidence]
+    if finding.remedy:
+        lines.append(Padding(Text(f"→ {finding.remedy}"), (0, 0, 0, 2)))
+    if finding.run:
+        lines.append(Padding(Text(finding.run, style="cyan"), (0, 0, 0, 4)))
+    return lines
+
+
+def _facts(facts: tuple[Fact, ...]) -> RichTable:
+    grid = RichTable.grid(padding=(0, 2))
+    for fact in facts:
+        value = Text(fact.value)
+        if fact.verdict is not None:
+            mark, colour, _ = MARKS[fact.verdict]
+            value = Text.assemble((f"{mark} ", colour), fact.value)
+        grid.add_row(Text(fact.label, style="bold"), value)
+    return grid
+
+
+def _table(table: Table) -> RichTable:
+    shown = RichTable(title=table.title or None, title_justify="left", box=None, pad_edge=False)
+    verdicts = table.verdicts or (None,) * len(table.rows)
+    if table.verdicts:
+        shown.add_column("")
+    for column in table.columns:
+        shown.add_column(Text(column), header_style="bold", overflow="fold")
+    for row, verdict in zip(table.rows, verdicts, strict=True):
+        mark = (
+            [Text(MARKS[verdict][0], style=MARKS[verdict][1]) if verdict else Text("")] if table.verdicts else []
+        )
+        shown.add_row(*mark, *(Text(cell) for cell in row))
+    return shown

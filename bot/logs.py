@@ -1,0 +1,106 @@
+"""Structured logs on stderr: lines for people, JSON for machines; a request's id on every line it causes."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import sys
+from collections.abc import Iterable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Literal
+
+request_id_var: ContextVar[str] = ContextVar("request_id", default="")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+
+TOKEN = re.compile(r"x(?:ox[a-z]|app)-[A-Za-z0-9-]{6,}")
+"""Slack's tokens, wherever they turn up."""
+
+
+def new_request_id() -> str:
+    """A short id that a person can read out: ``r-`` and eight hex digits."""
+    return "r-" + secrets.token_hex(4)
+
+
+class Redactor(logging.Filter):
+    """Removes known secret values and anything that looks like a Slack token from every log line."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        """``values`` are the settings' secrets; shorter ones than six characters are left alone."""
+        super().__init__()
+        self._values = sorted({v for v in values if len(v) >= 6}, key=len, reverse=True)
+
+    def clean(self, text: str) -> str:
+        """The text without secrets."""
+        for value in self._values:
+            text = text.replace(value, "[redacted]")
+        return TOKEN.sub("[redacted]", text)
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    fields = {k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")}
+    if request_id := request_id_var.get():
+        fields["request_id"] = request_id
+    return fields
+
+
+class ConsoleFormatter(logging.Formatter):
+    """``22:15:04 INFO  agentpod.slack  connected  connections=1``."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        """Format with ``redactor`` applied to the whole line."""
+        super().__init__()
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and a traceback under it where there is one."""
+        time = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
+        fields = "".join(f"  {k}={_shown(v)}" for k, v in _extras(record).items())
+        line = f"{time} {record.levelname:7s} {record.name}: {record.getMessage()}{fields}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return self._redactor.clean(line)
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text) if not text or any(c.isspace() for c in text) else text
+
+
+def _json_formatter(redactor: Redactor) -> logging.Formatter:
+    from pythonjsonlogger.json import JsonFormatter
+
+    class Redacted(JsonFormatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return redactor.clean(super().format(record))
+
+        def add_fields(
+            self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]
+        ) -> None:
+            super().add_fields(log_data, record, message_dict)
+            if request_id := request_id_var.get():
+                log_data["request_id"] = request_id
+
+    return Redacted(
+        "%(levelname)s %(name)s %(message)s",
+        rename_fields={"levelname": "level", "name": "logger"},
+        timestamp="time",
+    )
+
+
+def configure(
+    level: str, style: Literal["auto", "console", "json"], secret_values: Iterable[str] = ()
+) -> logging.Handler:
+    """Send all logs to stderr; libraries from warning upwards. Gives the handler that does it."""
+    redactor = Redactor(secret_values)
+    people = style == "console" or (style == "auto" and sys.stderr.isatty())
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ConsoleFormatter(redactor) if people else _json_formatter(redactor))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("agentpod").setLevel(level.upper())
+    logging.captureWarnings(True)
+    return handler
