@@ -1,0 +1,106 @@
+"""What the jobs' states add up to: one finding, and each policy in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain import words
+from bot.domain.heartbeat import Health, JobStatus
+from bot.domain.probes import Finding, Verdict, worst
+from bot.domain.target import HeartbeatPolicy
+
+PROBE, TITLE = "heartbeats", "Heartbeats"
+
+
+def policy_in_words(policy: HeartbeatPolicy | None) -> str:
+    """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
+    if policy is None:
+        return "no policy"
+    if policy.stale_after is not None:
+        return f"stale after {words.age(policy.stale_after)}, {policy.severity}"
+    when = f"due by {policy.schedule} ({policy.timezone})"
+    return f"{when}, stale {words.age(policy.grace)} later, {policy.severity}"
+
+
+def verdict_of(status: JobStatus) -> Verdict:
+    """One job's verdict: by its policy's severity when stale; never seen is unknown; without a policy ok."""
+    policy = status.policy
+    if policy is None:
+        return Verdict.OK
+    if status.health is Health.UP:
+        return Verdict.OK
+    if status.health is Health.LATE:
+        return Verdict.WARN
+    if status.health is Health.NEVER_SEEN:
+        return Verdict.UNKNOWN if policy.required else Verdict.OK
+    return Verdict.FAIL if policy.severity == "critical" else Verdict.WARN
+
+
+def describe(status: JobStatus, now: datetime) -> str:
+    """One line: ``session-manager: stale, last success 14 min ago (stale after 10 min, critical)``."""
+    name = status.job + (f" ({status.group})" if status.group else "")
+    last = (
+        "no heartbeat yet"
+        if status.last_success is None
+        else f"last success {words.ago(status.last_success, now)}"
+    )
+    note = f"; {status.note}" if status.note else ""
+    return f"{name}: {status.health.value}, {last} ({policy_in_words(status.policy)}){note}"
+
+
+def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) -> Finding:
+    """One finding for all jobs. A source without a single group is blind, not a row of dead jobs."""
+    known = [s for s in statuses if s.policy is not None]
+    if not known:
+        return Finding(PROBE, TITLE, Verdict.OK, "no heartbeats are expected by the settings")
+    if groups == 0:
+        return blind("the Pushgateway holds no heartbeats at all", "it may have restarted without its data")
+    ordered = sorted(known, key=lambda s: -verdict_of(s).badness)
+    verdict = worst(verdict_of(s) for s in known)
+    if verdict is Verdict.OK:
+        return Finding(PROBE, TITLE, verdict, _all_fresh(known), tuple(describe(s, now) for s in ordered))
+    bad = [s for s in ordered if verdict_of(s) is not Verdict.OK]
+    return Finding(
+        PROBE,
+        TITLE,
+        verdict,
+        _summary(bad),
+        tuple(describe(s, now) for s in bad),
+        "Check that supercronic runs and what the job's script says in the log.",
+        f"/agentpod logs --grep {bad[0].job}",
+    )
+
+
+def _all_fresh(known: Sequence[JobStatus]) -> str:
+    count = len({s.job for s in known})
+    return f"{words.plural(count, 'job')} on time"
+
+
+def _summary(bad: Sequence[JobStatus]) -> str:
+    """``exercise-reminder is stale``, ``3 jobs: a and b are stale, c is late``."""
+    by_health: dict[Health, list[str]] = {}
+    for status in bad:
+        names = by_health.setdefault(status.health, [])
+        if status.job not in names:
+            names.append(status.job)
+    return ", ".join(_clause(names, health) for health, names in by_health.items())
+
+
+def _clause(names: Sequence[str], health: Health) -> str:
+    verb = {Health.NEVER_SEEN: ("was", "were"), Health.FAILED: ("has", "have")}.get(health, ("is", "are"))
+    shown = words.listed(names) if len(names) <= 3 else f"{words.listed(names[:2])} and {len(names) - 2} more"
+    return f"{shown} {verb[0] if len(names) == 1 else verb[1]} {health.value}"
+
+
+def blind(summary: str, *evidence: str) -> Finding:
+    """The source can't be read: said once, and nothing is concluded about any job."""
+    return Finding(
+        PROBE,
+        TITLE,
+        Verdict.UNKNOWN,
+        summary,
+        (*evidence, "blind: nothing is known of any job"),
+        "Check the Pushgateway itself; the jobs may be fine.",
+        "/agentpod heartbeats",
+    )

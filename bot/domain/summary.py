@@ -1,0 +1,153 @@
+"""How findings add up to one answer: causes said once, the worst first, and a headline that is the answer.
+
+A check that could not be made is unknown. When one cause keeps several from being made, or one fault makes
+others follow, it is said once and the rest become a line under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bot.domain import words
+from bot.domain.probes import Finding, Verdict, worst, worst_first
+
+NO_ANSWER = "no answer in"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a check could not be made. Equal keys are one cause."""
+
+    key: tuple[str, ...]
+    source: str
+    """Which source failed: its key, as in `Outcome.answered`."""
+    title: str
+    """How a person calls the source: "API server"."""
+    silent: str
+    """What is said when nothing came from the source: "the API server does not answer"."""
+    summary: str
+    """What is said otherwise."""
+    remedy: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finding, and what kept it from being one where something did."""
+
+    finding: Finding
+    cause: Cause | None = None
+    blocked_by: str | None = None
+    """The probe whose finding explains why this one was not made."""
+    answered: frozenset[str] = frozenset()
+    """Keys of the sources that did answer it."""
+
+
+def fold(outcomes: Sequence[Outcome], consequences: Mapping[str, Sequence[str]] | None = None) -> list[Finding]:
+    """Findings worst first, with shared causes and consequences folded into the one that explains them.
+
+    ``consequences`` maps a probe to those that fail because of it: they are folded when both are not ok.
+    """
+    findings = {o.finding.probe: o.finding for o in outcomes}
+    _fold_blocked(outcomes, findings)
+    _fold_causes(outcomes, findings)
+    for probe, followers in (consequences or {}).items():
+        _fold_followers(probe, followers, findings)
+    return worst_first(findings.values())
+
+
+def _fold_blocked(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> None:
+    for outcome in outcomes:
+        blocker = findings.get(outcome.blocked_by or "")
+        if blocker is not None and blocker.verdict is not Verdict.OK:
+            del findings[outcome.finding.probe]
+    for probe in {o.blocked_by for o in outcomes if o.blocked_by in findings}:
+        titles = [o.finding.title for o in outcomes if o.blocked_by == probe and o.finding.probe not in findings]
+        if probe is not None and titles:
+            findings[probe] = _noting(findings[probe], "Not checked because of it", titles)
+
+
+def _fold_causes(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> None:
+    groups: dict[tuple[str, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.cause is not None and outcome.finding.probe in findings:
+            groups.setdefault(outcome.cause.key, []).append(outcome)
+    for group in (g for g in groups.values() if len(g) > 1):
+        cause = group[0].cause
+        if cause is None:
+            continue
+        for outcome in group:
+            del findings[outcome.finding.probe]
+        somebody_heard = any(cause.source in o.answered for o in outcomes)
+        findings[f"cause:{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
+
+
+def _carrier(cause: Cause, group: Sequence[Outcome], somebody_heard: bool) -> Finding:
+    silent = cause.key[-1] == "silent" and not somebody_heard
+    evidence = [cause.summary] if silent else []
+    for outcome in group:
+        new = [line for line in outcome.finding.evidence if line not in evidence and line != cause.summary]
+        evidence += new[:1]
+    base = Finding(
+        cause.source,
+        cause.title,
+        Verdict.UNKNOWN,
+        cause.silent if silent else cause.summary,
+        tuple(evidence[:3]),
+        cause.remedy,
+        cause.run,
+        max((o.finding.seconds or 0.0 for o in group), default=None),
+    )
+    return _noting(base, "Not checked because of it", [o.finding.title for o in group])
+
+
+def _fold_followers(probe: str, followers: Sequence[str], findings: dict[str, Finding]) -> None:
+    cause = findings.get(probe)
+    if cause is None or cause.verdict is not Verdict.FAIL:
+        return
+    bad = [f for name in followers if (f := findings.get(name)) and f.verdict in (Verdict.FAIL, Verdict.UNKNOWN)]
+    if bad:
+        for finding in bad:
+            del findings[finding.probe]
+        findings[probe] = _noting(cause, "Follows from it", [_followed(f) for f in bad])
+
+
+def _followed(finding: Finding) -> str:
+    """The summary alone where it names the thing, else with the title before it."""
+    named = finding.title.lower() in finding.summary.lower()
+    return finding.summary if named else f"{finding.title}: {finding.summary}"
+
+
+def _noting(finding: Finding, label: str, names: Sequence[str]) -> Finding:
+    return replace(finding, evidence=(*finding.evidence, f"{label}: {', '.join(names)}"))
+
+
+def overall(findings: Sequence[Finding]) -> Verdict:
+    """The verdict of all: fail before unknown before warn. Nothing checked is unknown."""
+    return worst(f.verdict for f in findings)
+
+
+def headline(findings: Sequence[Finding], checks: int) -> str:
+    """One line that answers "is it healthy?". ``findings`` are folded and sorted; ``checks`` were made."""
+    verdict = overall(findings)
+    if verdict is Verdict.OK:
+        return f"Healthy: {words.plural(checks, 'check')} ok"
+    if not findings:
+        return "Could not tell: nothing was checked"
+    first = _said(findings[0])
+    count = sum(f.verdict is verdict for f in findings)
+    if verdict is Verdict.WARN:
+        return f"Healthy, with {words.plural(count, 'warning')}{':' if count == 1 else ', first:'} {first}"
+    if verdict is Verdict.UNKNOWN:
+        several = f"{count} things, first: " if count > 1 else ""
+        return f"Could not tell: {several}{first}"
+    return (
+        f"Not healthy: {words.plural(count, 'problem')}, first: {first}" if count > 1 else f"Not healthy: {first}"
+    )
+
+
+def _said(finding: Finding) -> str:
+    if finding.summary.startswith(NO_ANSWER):
+        return f"{finding.title} gave {finding.summary}"
+    return words.lower_first(finding.summary)

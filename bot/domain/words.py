@@ -1,0 +1,95 @@
+"""Numbers as people read them on a phone: ages, sizes, counts and lists. Plain text throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+_AGE_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def age(span: timedelta) -> str:
+    """A duration in its two largest units: ``6 h 51 min``, ``3 d``, ``40 s``. Negative ones count as nothing."""
+    left = max(0, int(span.total_seconds()))
+    if left == 0:
+        return "0 s"
+    for place, (seconds, unit) in enumerate(_AGE_STEPS):
+        if left < seconds:
+            continue
+        first, rest = divmod(left, seconds)
+        if place + 1 == len(_AGE_STEPS):
+            return f"{first} {unit}"
+        next_seconds, next_unit = _AGE_STEPS[place + 1]
+        second = rest // next_seconds
+        return f"{first} {unit}" + (f" {second} {next_unit}" if second else "")
+    return "0 s"
+
+
+def age_since(moment: datetime | None, now: datetime) -> str:
+    """How long ago ``moment`` was; ``-`` where it is not known."""
+    return "-" if moment is None else age(now - moment)
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """``12 min ago``; ``in 5 min`` for a time to come; ``at an unknown time`` for none."""
+    if moment is None:
+        return "at an unknown time"
+    return f"in {age(moment - now)}" if moment > now + timedelta(seconds=1) else f"{age(now - moment)} ago"
+
+
+def clock(moment: datetime) -> str:
+    """The time of day in UTC, as ``22:41:07 UTC``."""
+    return moment.astimezone(UTC).strftime("%H:%M:%S UTC")
+
+
+def stamp(moment: datetime | None) -> str:
+    """Date and minute in UTC, as ``2026-11-23 22:41 UTC``; ``never`` for none."""
+    return "never" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def seconds(value: float) -> str:
+    """A deadline or a duration in seconds: ``3 s``, ``0.4 s``."""
+    return f"{value:.3g} s"
+
+
+def size(count: int | None) -> str:
+    """A number of bytes with a binary unit: ``12.4 GiB``; ``-`` where it is not known."""
+    if count is None:
+        return "-"
+    value = float(count)
+    for unit in _SIZE_UNITS:
+        if value < 1023.95 or unit == _SIZE_UNITS[-1]:
+            text = f"{value:.0f}" if unit == "B" else f"{value:.1f}".removesuffix(".0")
+            return f"{text} {unit}"
+        value /= 1024
+    return "-"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """``1 check``, ``12 checks``, ``2 processes`` (give ``many`` where an s is not enough)."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(words) < 2:
+        return "".join(words)
+    return ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def cut(text: str, length: int) -> str:
+    """``text`` on one line, at most ``length`` characters, with an ellipsis where something is left out."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: max(0, length - 1)].rstrip() + "…"
+
+
+def lower_first(text: str) -> str:
+    """The sentence to go on after a colon: no full stop; lower case unless it begins with a name or acronym."""
+    text = text.rstrip().removesuffix(".")
+    if len(text) > 1 and text[0].isupper() and text[1].islower() and text.split()[0] in _LOWERED:
+        return text[0].lower() + text[1:]
+    return text
+
+
+_LOWERED = frozenset({"The", "A", "An", "No", "It", "There", "This", "Nothing", "Could", "Not"})

@@ -1,0 +1,134 @@
+"""What several checks read of the cluster, each read made once and shared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from bot.domain import judge_pod
+from bot.domain.target import ContainerSpec
+from bot.domain.workload import Container, Endpoint, ExecResult, Pod, Service
+from bot.errors import AgentpodError, NotAllowed, Permanent
+from bot.runbook import Context
+from commands._probes import API, EXEC, Ask, Blocked, Unread
+
+T = TypeVar("T")
+
+
+class Reads:
+    """Shared reads for the time of one command: ``async with Reads(ctx) as reads``.
+
+    A reader whose deadline passes leaves the read to the others; leaving the block ends what still runs.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        """Nothing is read before somebody asks."""
+        self._ctx = ctx
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End reads that nobody waits for any more."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    def _once(self, key: str, read: Callable[[], Coroutine[Any, Any, T]]) -> Awaitable[T]:
+        if key not in self._tasks:
+            task = asyncio.get_running_loop().create_task(read(), name=f"read {key}")
+            task.add_done_callback(_retrieve)
+            self._tasks[key] = task
+        return asyncio.shield(self._tasks[key])
+
+    async def pods(self, ask: Ask) -> Sequence[Pod]:
+        """The target's pods. Raises `Unread`."""
+        return await ask.of(API, self._once("pods", lambda: self._ctx.cluster.pods(self._ctx.target.selector)))
+
+    async def services(self, ask: Ask) -> Sequence[Service]:
+        """The namespace's Services. Raises `Unread`."""
+        return await ask.of(API, self._once("services", self._ctx.cluster.services))
+
+    async def endpoints(self, ask: Ask) -> Sequence[Endpoint]:
+        """The namespace's endpoints. Raises `Unread`."""
+        return await ask.of(API, self._once("endpoints", self._ctx.cluster.endpoints))
+
+    async def pod(self, ask: Ask) -> Pod:
+        """The pod to look into. Raises `Unread`, and `Blocked` when there is none."""
+        pod = judge_pod.current(await self.pods(ask))
+        if pod is None:
+            raise Blocked("pod", "no pod is running")
+        return pod
+
+    async def exec(self, ask: Ask, pod: Pod, container: str, *argv: str) -> ExecResult:
+        """Run a command in a container of the pod. Raises `Unread`."""
+        return await ask.of(EXEC, self._ctx.cluster.exec(pod.name, container, argv))
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Look at a shared read's error, so that asyncio does not complain when nobody waited for it."""
+    if not task.cancelled():
+        task.exception()
+
+
+def running_container(pod: Pod, spec: ContainerSpec) -> Container | None:
+    """The configured container of the pod, None when the pod has none by that name.
+
+    Raises `Blocked` when it is there but does not run: the pod's own finding explains that.
+    """
+    container = next((c for c in pod.containers if c.name == spec.name), None)
+    if container is not None and container.state not in ("running", "unknown"):
+        raise Blocked("pod", f"{spec.name} is not running ({container.reason or container.state})")
+    if container is None and not pod.containers:
+        raise Blocked("pod", f"the pod is {pod.status}")
+    return container
+
+
+_PROC_SCRIPT = """
+echo 'PID USER COMMAND'
+for d in /proc/[0-9]*; do
+  p=${d#/proc/}
+  [ "$p" = "$$" ] && continue
+  c=$(tr '\\000' ' ' < "$d/cmdline" 2>/dev/null) || continue
+  [ -n "$c" ] && printf '%s %s %s\\n' "$p" "$(stat -c %U "$d" 2>/dev/null || echo '?')" "$c"
+done
+true
+"""
+"""For images without ps: reads the process list from /proc with what every shell has."""
+
+PS_COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("ps", "-eo", "pid,user,etime,args"),
+    ("ps", "aux"),
+    ("sh", "-c", _PROC_SCRIPT),
+)
+
+
+async def first_that_works(
+    tries: Sequence[Callable[[], Awaitable[ExecResult]]], good: Callable[[ExecResult], bool]
+) -> ExecResult:
+    """The first result that is ``good``, else the last one. A missing program moves on to the next try.
+
+    Raises `Unread` as the last try does, and at once for silence and refusals, which no other command mends.
+    """
+    result: ExecResult | None = None
+    for number, attempt in enumerate(tries, start=1):
+        try:
+            result = await attempt()
+        except Unread as unread:
+            if number == len(tries) or not _may_be_missing_program(unread.error):
+                raise
+            continue
+        if good(result):
+            return result
+    if result is None:
+        raise ValueError("nothing was tried")
+    return result
+
+
+def _may_be_missing_program(error: AgentpodError | None) -> bool:
+    return isinstance(error, Permanent) and not isinstance(error, NotAllowed)

@@ -1,0 +1,81 @@
+"""What the commands' answers have in common: notes, buttons the caller may click, and the bot's address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from bot.domain import words
+from bot.domain.access import Decision, Grant, Role, decide
+from bot.domain.probes import Finding
+from bot.domain.reply import Button
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.runbook import Command, Context
+
+POD_READ = (Right("list", "pods"),)
+EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))
+"""Both: the WebSocket handshake is a GET, and newer API servers ask for create as well."""
+
+
+def application_right(target: Target) -> tuple[Right, ...]:
+    """The right to read the Argo CD Application, where one is configured."""
+    if target.argocd is None:
+        return ()
+    config = target.argocd
+    return (Right("get", "applications", "argoproj.io", name=config.application, namespace=config.namespace),)
+
+
+def allowed(ctx: Context, needed: Role) -> Decision:
+    """Whether the caller may do what ``needed`` is needed for; a terminal's user has the bot's own credentials."""
+    if ctx.caller.is_terminal:
+        grant = Grant(Role.APPROVER, "the terminal, with the bot's own credentials")
+        return Decision(True, grant, needed, "you run it from a terminal with the bot's own credentials")
+    return decide(ctx.access, ctx.caller.identity, needed)
+
+
+def buttons(ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5) -> tuple[Button, ...]:
+    """Buttons (label, command line) for commands that exist and that the caller may run, without doubles."""
+    known = {name: c for c in ctx.commands for name in (c.name, *c.aliases)}
+    made: dict[str, Button] = {}
+    for label, line in wanted:
+        command = known.get(line.split()[0])
+        if command is not None and line not in made and allowed(ctx, command.role).allowed:
+            made[line] = Button(label, line)
+    return tuple(made.values())[:most]
+
+
+def notes(ctx: Context, began: float, *more: str) -> tuple[str, ...]:
+    """The small print: what else there is to say, the target, the time of the answer and how long it took."""
+    took = words.seconds(max(0.0, ctx.clock.monotonic() - began))
+    return (*more, f"{ctx.target.name} · {words.clock(ctx.clock.now())} · took {took}")
+
+
+def addressed(ctx: Context, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings whose command lines begin as the caller addresses the bot."""
+    return tuple(_addressed(ctx, f) for f in findings)
+
+
+def _addressed(ctx: Context, finding: Finding) -> Finding:
+    if finding.run is None or not finding.run.startswith("/agentpod"):
+        return finding
+    return replace(finding, run=ctx.prefix + finding.run.removeprefix("/agentpod"))
+
+
+def as_data(findings: Sequence[Finding]) -> list[object]:
+    """Findings for ``--output json``."""
+    return [
+        {
+            "probe": f.probe,
+            "title": f.title,
+            "verdict": f.verdict.value,
+            "summary": f.summary,
+            "seconds": f.seconds,
+        }
+        for f in findings
+    ]
+
+
+def command_named(ctx: Context, name: str) -> Command | None:
+    """The command of that name or alias."""
+    return next((c for c in ctx.commands if name == c.name or name in c.aliases), None)

@@ -1,0 +1,94 @@
+"""``help``: what the caller may run, and how to run one of them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bot.domain.access import Role
+from bot.domain.reply import Fact, Reply, Table
+from bot.errors import AccessDenied
+from bot.runbook import Command, Context, Params, flag_of, unknown_command, usage
+from commands import _shape
+
+
+class HelpParams(Params):
+    """A command's words, or none for the list."""
+
+    command: tuple[str, ...] = Field(default=(), json_schema_extra={"positional": True})
+
+
+async def run(ctx: Context, params: HelpParams) -> Reply:
+    """The list of what the caller may run, or one command in full."""
+    if not params.command:
+        return _overview(ctx)
+    name = " ".join(params.command).lower()
+    command = _shape.command_named(ctx, name)
+    if command is None:
+        raise unknown_command(name, {n: c for c in ctx.commands for n in (c.name, *c.aliases)}, ctx.prefix)
+    return _one(ctx, command)
+
+
+def _overview(ctx: Context) -> Reply:
+    mine = [c for c in ctx.commands if c.name and _shape.allowed(ctx, c.role).allowed]
+    groups = list(dict.fromkeys(c.group for c in mine))
+    tables = tuple(
+        Table(("Command", "What it does"), tuple((c.name, c.summary) for c in mine if c.group == g), g)
+        for g in groups
+    )
+    body = [f"{ctx.prefix} help COMMAND says more about one of them."]
+    if all(c.role is Role.NONE for c in mine):
+        body.append(f"You have no role here. Ask {ctx.access.contact or 'the owner of the settings'} for one.")
+    return Reply(
+        f"You may run {len(mine)} commands",
+        body=tuple(body),
+        tables=tables,
+        data={"commands": [c.name for c in mine]},
+    )
+
+
+def _one(ctx: Context, command: Command) -> Reply:
+    decision = _shape.allowed(ctx, command.role)
+    if not decision.allowed:
+        contact = ctx.access.contact or "the owner of the settings"
+        raise AccessDenied(
+            f"You may not run {command.name or ctx.prefix}: {decision.reason}.",
+            rule=decision.grant.rule,
+            remedy=f"Ask {contact} for the role {command.role.value}.",
+        )
+    facts = [Fact("Usage", usage(command, ctx.prefix), code=True)]
+    facts += [Fact(label, text) for label, text in _flags(command)]
+    facts += [Fact("Example", f"{ctx.prefix} {e}", code=True) for e in command.examples]
+    who = "everybody" if command.role is Role.NONE else f"{command.role.value}s and those above"
+    facts.append(Fact("Who may", who))
+    if command.aliases:
+        facts.append(Fact("Also called", ", ".join(command.aliases)))
+    return Reply(
+        f"{command.name or ctx.prefix}: {command.summary}",
+        body=(command.details,) if command.details else (),
+        facts=tuple(facts),
+        data={"command": command.name, "usage": usage(command, ctx.prefix), "role": command.role.value},
+    )
+
+
+def _flags(command: Command) -> list[tuple[str, str]]:
+    """Each argument that says what it is for, as the usage names it."""
+    rows = []
+    for name, info in command.params.model_fields.items():
+        extra = info.json_schema_extra
+        positional = isinstance(extra, dict) and bool(extra.get("positional"))
+        if info.description:
+            rows.append((name.upper() if positional else flag_of(name), info.description))
+    return rows
+
+
+COMMAND = Command(
+    name="help",
+    summary="What you may run, and how",
+    role=Role.NONE,
+    run=run,
+    params=HelpParams,
+    group="Around it",
+    examples=("help", "help logs"),
+    details="Without a command it lists what you may run; with one it says how to use it.",
+    quick=True,
+)

@@ -1,0 +1,45 @@
+"""``/agentpod`` alone: the verdict in a line, and buttons for the common commands."""
+
+from __future__ import annotations
+
+from bot.domain import summary
+from bot.domain.access import Role
+from bot.domain.reply import Reply
+from bot.runbook import Command, Context, NoParams
+from commands import _shape, status
+from commands._checks import Checks
+from commands._probes import run_probes
+from commands._reads import Reads
+
+COMMON = (
+    ("Status", "status"),
+    ("Processes", "processes"),
+    ("Heartbeats", "heartbeats"),
+    ("Logs", "logs"),
+    ("Help", "help"),
+)
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Run all checks and give the headline alone."""
+    began = ctx.clock.monotonic()
+    async with Reads(ctx) as reads:
+        outcomes = await run_probes(Checks(ctx, reads).all(), ctx.probe_timeout)
+    findings = status.folded(ctx.target, outcomes)
+    return Reply(
+        summary.headline(findings, len(outcomes)),
+        verdict=summary.overall(findings),
+        buttons=_shape.buttons(ctx, COMMON),
+        notes=_shape.notes(ctx, began),
+        data={"target": ctx.target.name, "checks": _shape.as_data([o.finding for o in outcomes])},
+    )
+
+
+COMMAND = Command(
+    name="",
+    summary="The verdict in one line, and buttons for the common commands",
+    role=Role.VIEWER,
+    run=run,
+    group="Around it",
+    rights=status.rights,
+)

@@ -1,0 +1,112 @@
+"""``status``: the handbook's whole "Observing State" chapter as one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain import judge_services, summary
+from bot.domain.access import Role
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Reply
+from bot.domain.summary import Outcome
+from bot.domain.target import ServiceSpec, Target
+from bot.domain.workload import Right
+from bot.runbook import Command, Context, NoParams
+from commands import _shape
+from commands._checks import Checks
+from commands._probes import run_probes
+from commands._reads import Reads
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Run all checks side by side and say what is wrong, worst first."""
+    began = ctx.clock.monotonic()
+    async with Reads(ctx) as reads:
+        checks = Checks(ctx, reads)
+
+        async def show(outcomes: Sequence[Outcome], pending: Sequence[str]) -> None:
+            await ctx.progress(_partial(ctx, outcomes, pending))
+
+        outcomes = await run_probes(checks.all(), ctx.probe_timeout, show)
+    return _reply(ctx, outcomes, checks.left_out(), began)
+
+
+def _partial(ctx: Context, outcomes: Sequence[Outcome], pending: Sequence[str]) -> Reply:
+    findings = folded(ctx.target, outcomes)
+    done = len(outcomes)
+    headline = f"Checking: {done} of {done + len(pending)} done"
+    return Reply(headline, findings=_shape.addressed(ctx, findings), pending=tuple(pending))
+
+
+def _reply(ctx: Context, outcomes: Sequence[Outcome], left_out: Sequence[str], began: float) -> Reply:
+    findings = folded(ctx.target, outcomes)
+    more = [f"Not checked: {', '.join(left_out)}"] if left_out else []
+    return Reply(
+        summary.headline(findings, len(outcomes)),
+        verdict=summary.overall(findings),
+        findings=_shape.addressed(ctx, findings),
+        buttons=_shape.buttons(ctx, next_steps(findings)),
+        notes=_shape.notes(ctx, began, *more),
+        data={"target": ctx.target.name, "checks": _shape.as_data([o.finding for o in outcomes])},
+    )
+
+
+def folded(target: Target, outcomes: Sequence[Outcome]) -> list[Finding]:
+    """Findings with causes said once: a pod that is not ready explains endpoints and servers, and so on."""
+    network = [judge_services.slug(s.name) for s in target.services]
+    consequences = {"pod": ["endpoints", *network]}
+    missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
+    if missing is not None and missing.verdict is Verdict.FAIL:
+        consequences["processes"] = [
+            judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)
+        ]
+    return summary.fold(outcomes, consequences)
+
+
+def _serves(missing: str, spec: ServiceSpec) -> bool:
+    """Whether a missing process is the service's own, by name: sshd serves SSH, vibe-kanban VibeKanban."""
+    plain = "".join(c for c in missing.lower() if c.isalnum())
+    return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
+
+
+_STEPS = {
+    "pod": (("Logs before the restart", "logs --previous"), ("Events", "events"), ("Pods", "pods")),
+    "events": (("Events", "events"),),
+    "identity": (("Identity", "identity"),),
+    "processes": (("Processes", "processes --all"), ("Logs", "logs")),
+    "services": (("Services", "services"),),
+    "endpoints": (("Services", "services"), ("Pods", "pods")),
+    "argocd": (("Argo CD", "argocd"),),
+    "claim": (("Storage", "storage"),),
+    "disk": (("Storage", "storage"),),
+    "heartbeats": (("Heartbeats", "heartbeats"), ("Logs", "logs")),
+    "exec": (("Pods", "pods"),),
+    "kubernetes": (("Version", "version"),),
+}
+
+
+def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    """Commands that fit what is wrong, the worst first: (label, command line)."""
+    other = (("Services", "services"), ("Logs", "logs"))
+    return [step for f in findings if f.verdict is not Verdict.OK for step in _STEPS.get(f.probe, other)]
+
+
+def rights(target: Target) -> list[Right]:
+    """What the checks need of Kubernetes."""
+    lists = [Right("list", resource) for resource in ("pods", "events", "services", "persistentvolumeclaims")]
+    slices = Right("list", "endpointslices", "discovery.k8s.io")
+    return [*lists, slices, *_shape.EXEC, *_shape.application_right(target)]
+
+
+COMMAND = Command(
+    name="status",
+    summary="Is the pod healthy? All checks at once",
+    role=Role.VIEWER,
+    run=run,
+    examples=("status",),
+    details=(
+        "Checks the pod, its events, identity, processes, services, endpoints, SSH, HTTP, Argo CD, the volume, "
+        "the disk and the heartbeats side by side. What can't be read is unknown, never healthy."
+    ),
+    rights=rights,
+)

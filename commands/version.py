@@ -1,0 +1,47 @@
+"""``version``: what runs here, since when, and which API server answers."""
+
+from __future__ import annotations
+
+from bot.domain import words
+from bot.domain.access import Role
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Fact, Reply
+from bot.runbook import Command, Context, NoParams
+from commands import _shape
+from commands._probes import API, Ask, Probe, run_probes
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Say the bot's version and, where it answers in time, the API server's."""
+    began = ctx.clock.monotonic()
+
+    async def server(ask: Ask) -> Finding:
+        info = await ask.of(API, ctx.cluster.info())
+        return Finding("kubernetes", "API server", Verdict.OK, f"{info.version} at {info.server}")
+
+    outcomes = await run_probes([Probe("kubernetes", "API server", server)], ctx.probe_timeout)
+    found = outcomes[0].finding
+    now = ctx.clock.now()
+    up = words.age_since(ctx.about.started_at, now)
+    api = found.summary if found.verdict is Verdict.OK else f"unknown: {found.summary}"
+    facts = (
+        Fact("Bot", ctx.about.version),
+        Fact("Up", f"{up}, since {words.stamp(ctx.about.started_at)}"),
+        Fact("Python", ctx.about.python),
+        Fact("API server", api, None if found.verdict is Verdict.OK else found.verdict),
+    )
+    return Reply(
+        f"agentpod {ctx.about.version}, up {up}",
+        facts=facts,
+        notes=_shape.notes(ctx, began),
+        data={"version": ctx.about.version, "python": ctx.about.python, "api_server": api},
+    )
+
+
+COMMAND = Command(
+    name="version",
+    summary="The bot's version, since when it runs, and the API server's",
+    role=Role.VIEWER,
+    run=run,
+    group="Around it",
+)
