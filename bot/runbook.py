@@ -12,7 +12,7 @@ import types
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -241,11 +241,11 @@ def _positional(field_info: FieldInfo) -> bool:
 
 
 def _core_type(annotation: Any) -> Any:
-    """``X`` for ``X | None``."""
+    """``X`` for ``X | None`` and ``Annotated[X, …]``."""
     if get_origin(annotation) in (Union, types.UnionType):
         rest = [a for a in get_args(annotation) if a is not type(None)]
-        return rest[0] if len(rest) == 1 else annotation
-    return annotation
+        return _core_type(rest[0]) if len(rest) == 1 else annotation
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _is_switch(field_info: FieldInfo) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from enum import Enum
@@ -121,3 +122,29 @@ def _table(table: Table) -> RichTable:
         )
         shown.add_row(*mark, *(Text(cell) for cell in row))
     return shown
+
+
+def print_check(
+    settings: Sequence[tuple[str, str, str]], checks: Sequence[tuple[str, bool | None, str, str | None]]
+) -> None:
+    """Print `agentpod check`'s report: what is set and from where, then every check with its remedy."""
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(Text("Settings", style="bold"))
+    grid = RichTable.grid(padding=(0, 2))
+    for name, value, origin in settings:
+        style = "dim" if origin == "default" else ""
+        grid.add_row(Text("  " + name, style=style), Text(value, style=style), Text(origin, style="dim"))
+    console.print(grid)
+    console.print(Text("\nChecks", style="bold"))
+    verdicts = {True: Verdict.OK, False: Verdict.FAIL, None: Verdict.WARN}
+    for title, ok, detail, remedy in checks:
+        console.print(_mark(verdicts[ok], f"{title}: ", detail))
+        if remedy:
+            console.print(Padding(Text(f"→ {remedy}"), (0, 0, 0, 2)))
+    failed = sum(ok is False for _, ok, _, _ in checks)
+    console.print(
+        Text(
+            "\nEverything works." if not failed else f"\n{failed} to fix.",
+            style="bold green" if not failed else "bold red",
+        )
+    )

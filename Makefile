@@ -1,0 +1,45 @@
+# Two commands do everything: `make sandbox` (try it) and `make test` (all checks and tests).
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help sandbox test check bench screenshots docs lock format clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+sandbox: $(VENV)/run.ok ## a Slack workspace and a pretend agent pod in your browser, with the real bot in it
+	@$(BIN)/agentpod sandbox $(ARGS)
+
+test: $(VENV)/dev.ok ## all checks and all tests
+	@scripts/test.sh
+
+check: $(VENV)/dev.ok ## only lint, types and import rules
+	@scripts/check.sh
+
+bench: $(VENV)/dev.ok ## measured ratios: prints a table, writes build/bench.json, fails if one doesn't hold
+	@$(BIN)/python -m tests.benchmarks
+
+screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox's page
+	@scripts/system-tools.sh chromium
+	@$(BIN)/python scripts/screenshots.py
+
+docs: $(VENV)/dev.ok ## write docs/settings.md, docs/metrics.md and docs/commands.md anew, from the code
+	@$(BIN)/python scripts/reference.py
+
+lock: $(VENV)/dev.ok ## pin all dependencies anew (needs uv)
+	@scripts/lock.sh
+
+format: $(VENV)/dev.ok ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/run.ok: requirements.txt pyproject.toml scripts/venv.sh
+	@scripts/venv.sh $(VENV) requirements.txt
+	@touch $@
+
+$(VENV)/dev.ok: requirements-dev.txt pyproject.toml scripts/venv.sh
+	@scripts/venv.sh $(VENV) requirements-dev.txt
+	@touch $@ $(VENV)/run.ok

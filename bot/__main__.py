@@ -1,0 +1,219 @@
+"""The `agentpod` command line.
+
+``agentpod run`` is the bot; ``agentpod check`` tries the settings; ``agentpod sandbox`` is a workspace to try
+it in; every command of the runbook also runs here: ``agentpod status``. Exit codes: 0 healthy or done,
+1 not healthy, 2 could not tell (wrong usage and settings included).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot import __version__
+from bot.errors import AgentpodError, SettingsError
+
+if TYPE_CHECKING:
+    from bot.domain.reply import Reply
+    from bot.settings import Loaded, Settings
+
+COULD_NOT_TELL = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and give the exit code. Never shows a traceback for a user's mistake."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _main(words)
+    except SettingsError as error:
+        return _complain(*error.problems, title="The settings are wrong:")
+    except AgentpodError as error:
+        return _complain(error.message, *([error.remedy] if error.remedy else []))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader is gone; nothing may be flushed to it
+        return 141
+
+
+def entry() -> None:
+    """For the installed script: exits with :func:`main`'s code."""
+    sys.exit(main())
+
+
+def _complain(*lines: str, title: str = "") -> int:
+    shown = [title, *(f"  - {line}" for line in lines)] if title else list(lines)
+    sys.stderr.write("\n".join(["agentpod: " + shown[0], *shown[1:]]) + "\n")
+    return COULD_NOT_TELL
+
+
+def _main(words: list[str]) -> int:
+    parser = _parser()
+    options, rest = parser.parse_known_args(words)
+    if options.word is None or (options.word == "help" and not rest):
+        parser.print_help()
+        return 0
+    if options.word == "run":
+        _no_more(rest, "run")
+        return _run(options)
+    if options.word == "check":
+        _no_more(rest, "check")
+        return _check(options)
+    if options.word == "sandbox":
+        from sandbox.cli import main as sandbox_main
+
+        return sandbox_main(rest)
+    return _command(options, [options.word, *rest])
+
+
+def _no_more(rest: Sequence[str], word: str) -> None:
+    if rest:
+        raise AgentpodError(
+            f"agentpod {word} does not know {rest[0]!r}.", remedy=f"Usage: agentpod {word} [--config FILE]"
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="agentpod",
+        description="Operates one hardened Kubernetes agent pod from Slack.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_epilog(),
+        add_help=True,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"agentpod {__version__}")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="settings file (YAML); else AGENTPOD_CONFIG")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig")
+    parser.add_argument("--output", choices=("text", "json"), default="text", help="for commands: how to print")
+    parser.add_argument(
+        "word", nargs="?", metavar="COMMAND", help="run, check, sandbox, or a command of the runbook"
+    )
+    return parser
+
+
+def _epilog() -> str:
+    from commands import COMMANDS
+
+    lines = [
+        "  run                 the bot: hears Slack and answers",
+        "  check               try settings, tokens, connections and rights; say what to fix",
+        "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
+    ]
+    lines += [f"  {c.name:19s} {c.summary}" for c in COMMANDS if c.name and c.name != "home"]
+    codes = "exit codes: 0 healthy or done, 1 not healthy, 2 could not tell"
+    return "commands:\n" + "\n".join(lines) + f"\n\n{codes}"
+
+
+def _load(options: argparse.Namespace) -> Loaded:
+    from bot.settings import load
+
+    flags = {"kubernetes.context": options.context} if options.context else {}
+    return load(config=options.config, flags=flags)
+
+
+def _secret_values(settings: Settings) -> list[str]:
+    slack = settings.slack
+    secrets = (slack.bot_token, slack.app_token, slack.signing_secret, settings.pushgateway.password)
+    return [s.get_secret_value() for s in secrets if s is not None]
+
+
+def _run(options: argparse.Namespace) -> int:
+    from bot import logs
+    from bot.app import Bot
+    from bot.check import missing_tokens
+
+    settings = _load(options).settings
+    logs.configure(settings.log.level, settings.log.format, _secret_values(settings))
+    absent = missing_tokens(settings)
+    if absent:
+        raise SettingsError(
+            [f"{n} is not set: set AGENTPOD_{n.upper().replace('.', '__')} (docs/install.md)." for n in absent]
+        )
+
+    async def go() -> None:
+        await Bot(settings).run()
+
+    asyncio.run(go())
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    import json
+
+    from bot import logs
+    from bot.check import check_all, effective
+
+    loaded = _load(options)
+    logs.configure("error", "console", _secret_values(loaded.settings))
+    checks = asyncio.run(check_all(loaded))
+    settings = list(effective(loaded))
+    if options.output == "json":
+        report = {
+            "settings": [{"name": n, "value": v, "origin": o} for n, v, o in settings],
+            "checks": [{"title": c.title, "ok": c.ok, "detail": c.detail, "remedy": c.remedy} for c in checks],
+        }
+        sys.stdout.write(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    else:
+        from bot.adapters.terminal import print_check
+
+        print_check(settings, [(c.title, c.ok, c.detail, c.remedy) for c in checks])
+    return 1 if any(c.ok is False for c in checks) else 0
+
+
+class _Uncounted:
+    """Nobody counts the terminal's commands."""
+
+    def command_done(self, command: str, outcome: str, seconds: float) -> None:
+        """Nothing to do."""
+
+
+def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
+    from bot import logs
+    from bot.adapters.terminal import print_reply
+
+    loaded = _load(options)
+    logs.configure("error", "console", _secret_values(loaded.settings))
+    reply = asyncio.run(_answer(loaded, shlex.join(words)))
+    print_reply(reply, output=options.output)
+    if "error" in reply.data and reply.verdict is None:
+        return COULD_NOT_TELL
+    return reply.exit_code
+
+
+async def _answer(loaded: Loaded, line: str) -> Reply:
+    from bot import logs
+    from bot.app import Parts
+    from bot.domain.access import Identity
+    from bot.runbook import Caller
+
+    parts = Parts.build(loaded.settings)
+    try:
+        await parts.connect_cluster()
+        dispatcher = parts.dispatcher("agentpod", _Uncounted())
+        caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
+        return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
+    finally:
+        await parts.close()
+
+
+async def _ignore(_: Reply) -> None:
+    """A terminal waits for the whole answer."""
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,271 @@
+"""The composition root: builds the adapters, runs the named tasks, stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import platform
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NoReturn, cast
+
+from bot import __version__
+from bot.adapters.network import SocketNetwork
+from bot.dispatch import Dispatcher, Observer, Progress
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.errors import AgentpodError, UsageError
+from bot.ports import Cluster, HeartbeatSource
+from bot.runbook import About, Caller, Command, Context
+from bot.settings import Settings
+from commands import COMMANDS
+
+logger = logging.getLogger("agentpod.app")
+
+DRAIN_SECONDS = 10.0
+"""How long commands that run at SIGTERM may take to finish; Kubernetes kills after 30 s."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The time in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds since some start."""
+        return time.monotonic()
+
+
+class Unavailable:
+    """Stands in for a cluster that could not be connected: every call says why."""
+
+    def __init__(self, error: AgentpodError) -> None:
+        """Keep the reason."""
+        self._error = error
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[NoReturn]]:
+        """Any of the port's methods."""
+
+        async def refuse(*_: object, **__: object) -> NoReturn:
+            raise self._error
+
+        return refuse
+
+
+@dataclass
+class Parts:
+    """The adapters that commands work with."""
+
+    settings: Settings
+    about: About
+    clock: SystemClock = field(default_factory=SystemClock)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    network: SocketNetwork | None = None
+    heartbeats: HeartbeatSource | None = None
+    _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    @classmethod
+    def build(cls, settings: Settings) -> Parts:
+        """Build what needs no connection; :meth:`connect_cluster` does the rest."""
+        timeout = settings.probes.timeout.total_seconds()
+        about = About(__version__, datetime.now(UTC), platform.python_version())
+        parts = cls(settings, about, network=SocketNetwork(timeout=timeout))
+        if settings.pushgateway.url:
+            parts._use_pushgateway(timeout)
+        not_yet = AgentpodError("The cluster is not connected yet.", remedy="Try again in a moment.")
+        parts.clusters = {t.name: cast("Cluster", Unavailable(not_yet)) for t in settings.targets}
+        return parts
+
+    def _use_pushgateway(self, timeout: float) -> None:
+        from bot.adapters.pushgateway import Pushgateway
+
+        conf = self.settings.pushgateway
+        password = conf.password.get_secret_value() if conf.password else ""
+        source = Pushgateway(conf.url, username=conf.username, password=password, timeout=timeout)
+        self.heartbeats = source
+        self._close.append(source.close)
+
+    async def connect_cluster(self) -> AgentpodError | None:
+        """Connect to the API server; gives the reason when it can't be configured at all."""
+        from bot.adapters.kubernetes import KubernetesCluster
+
+        conf = self.settings
+        try:
+            first = await KubernetesCluster.connect(
+                conf.targets[0].namespace,
+                context=conf.kubernetes.context,
+                timeout=conf.probes.timeout.total_seconds(),
+            )
+        except AgentpodError as error:
+            self.clusters = {t.name: cast("Cluster", Unavailable(error)) for t in conf.targets}
+            return error
+        self._close.append(first.close)
+        self.clusters = {t.name: first.in_namespace(t.namespace) for t in conf.targets}
+        return None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for close in reversed(self._close):
+            await close()
+
+    def context(self, prefix: str) -> Callable[[str | None, Caller, str, Progress], Context]:
+        """How a command's context is made, for callers that address the bot as ``prefix``."""
+
+        def make(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
+            chosen = self._target(target)
+            assert self.network is not None  # noqa: S101 - build() sets it
+            return Context(
+                target=chosen,
+                cluster=self.clusters[chosen.name],
+                network=self.network,
+                heartbeats=self.heartbeats,
+                clock=self.clock,
+                caller=caller,
+                access=self.settings.access,
+                about=self.about,
+                commands=COMMANDS,
+                probe_timeout=self.settings.probes.timeout.total_seconds(),
+                prefix=prefix,
+                request_id=request_id,
+                progress=progress,
+            )
+
+        return make
+
+    def _target(self, name: str | None) -> Target:
+        try:
+            return self.settings.target(name)
+        except KeyError:
+            known = ", ".join(t.name for t in self.settings.targets)
+            raise UsageError(f"There is no target {name!r}. Known: {known}.") from None
+
+    def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
+        """The dispatcher for callers that address the bot as ``prefix``."""
+        return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
+
+
+def rights_needed(target: Target, commands: Sequence[Command] = COMMANDS) -> list[Right]:
+    """All rights that the commands need for a target, each once, in a stable order."""
+    return list(dict.fromkeys(right for command in commands for right in command.rights(target)))
+
+
+async def missing_rights(cluster: Cluster, target: Target) -> list[Right]:
+    """Those needed rights that the API server's authoriser does not grant."""
+    needed = rights_needed(target)
+    granted = await asyncio.gather(*(cluster.can_i(right) for right in needed))
+    return [right for right, yes in zip(needed, granted, strict=True) if not yes]
+
+
+async def guarded(
+    name: str, work: Callable[[], Coroutine[Any, Any, None]], on_death: Callable[[str], None]
+) -> None:
+    """Run a background task for ever: one that dies is logged, counted and started again with backoff."""
+    pause = 1.0
+    while True:
+        started = time.monotonic()
+        try:
+            await work()
+            return
+        except Exception:
+            on_death(name)
+            logger.exception("background task died and is started again", extra={"task": name})
+        if time.monotonic() - started > 60:
+            pause = 1.0
+        await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+        pause = min(pause * 2, 60.0)
+
+
+class Bot:
+    """The bot process: hears Slack, answers, and says on its port how it is."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Build everything that needs no connection."""
+        from bot.adapters.metrics import Metrics, OpsServer
+        from bot.adapters.slack import SlackAdapter
+
+        self.settings = settings
+        self.parts = Parts.build(settings)
+        self.metrics = Metrics(__version__)
+        dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
+        self.slack = SlackAdapter(settings.slack, dispatcher, settings.access, self.metrics, __version__)
+        self.ops = OpsServer(self.metrics, self._unready)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._dead: dict[str, float] = {}
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT. Raises AgentpodError when Slack refuses the tokens at start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        conf = self.settings.ops
+        try:
+            port = await self._listen(conf.host, conf.port)
+            logger.info("health and metrics", extra={"port": port})
+            await self.slack.start()
+            self._spawn("slack", self.slack.run)
+            self._spawn("cluster", self._connect_cluster)
+            await self._stop.wait()
+        finally:
+            await self._shut_down()
+
+    async def _listen(self, host: str, port: int) -> int:
+        try:
+            return await self.ops.start(host, port)
+        except OSError as error:
+            raise AgentpodError(
+                f"The port for health and metrics, {host}:{port}, can't be opened: {error.strerror}.",
+                remedy="Set AGENTPOD_OPS__PORT to a free one.",
+            ) from error
+
+    def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.append(asyncio.create_task(guarded(name, work, self._died), name=name))
+
+    def _died(self, name: str) -> None:
+        self._dead[name] = time.monotonic()
+        self.metrics.task_restarted(name)
+
+    def _unready(self) -> list[str]:
+        status = self.slack.status()
+        reasons = [] if status.connected else [f"Slack: {status.reason}"]
+        recent = [name for name, when in self._dead.items() if time.monotonic() - when < 60]
+        return reasons + [f"background task {name} died less than a minute ago" for name in recent]
+
+    async def _connect_cluster(self) -> None:
+        pause = 2.0
+        while (error := await self.parts.connect_cluster()) is not None:
+            logger.warning("no cluster: %s", error.message, extra={"remedy": error.remedy})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 60.0)
+        await self._report_rights()
+
+    async def _report_rights(self) -> None:
+        """Say once at start which commands will not work for want of rights."""
+        for target in self.settings.targets:
+            try:
+                missing = await missing_rights(self.parts.clusters[target.name], target)
+            except AgentpodError as error:
+                logger.warning("permissions not checked: %s", error.message, extra={"target": target.name})
+                continue
+            for right in missing:
+                logger.warning("missing right: %s", right, extra={"target": target.name})
+            logger.info("permissions checked", extra={"target": target.name, "missing": len(missing)})
+
+    async def _shut_down(self) -> None:
+        logger.info("stopping")
+        with contextlib.suppress(AgentpodError):
+            await self.slack.drain(DRAIN_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.slack.stop()
+        await self.parts.close()
+        await self.ops.stop()
+        logger.info("stopped")

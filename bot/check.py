@@ -1,0 +1,160 @@
+"""`agentpod check`: every connection and permission tried, all problems at once, each with its remedy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from bot.app import Parts, missing_rights, rights_needed
+from bot.domain.target import Target
+from bot.errors import AgentpodError, NotFound
+from bot.settings import Loaded, Settings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the report. ``ok`` None is a note: worth knowing, not a failure."""
+
+    title: str
+    ok: bool | None
+    detail: str
+    remedy: str | None = None
+
+
+async def check_all(loaded: Loaded) -> list[Check]:
+    """Try everything that the bot will need, side by side; never raises for what it finds."""
+    parts = Parts.build(loaded.settings)
+    try:
+        groups = await asyncio.gather(_slack(loaded), _kubernetes(parts), _pushgateway(parts))
+    finally:
+        await parts.close()
+    return [*_access(loaded), *(check for group in groups for check in group)]
+
+
+def _failed(title: str, error: AgentpodError) -> Check:
+    return Check(title, False, error.message, error.remedy)
+
+
+def _access(loaded: Loaded) -> list[Check]:
+    rules = loaded.settings.access.rules
+    if not rules:
+        return [
+            Check(
+                "Access",
+                False,
+                "No access rules: nobody may run anything but help and whoami.",
+                "Add access.rules, such as {role: viewer, channels: [C0123456789]}.",
+            )
+        ]
+    return [Check("Access", True, f"{len(rules)} rule{'s' if len(rules) > 1 else ''}")]
+
+
+async def _slack(loaded: Loaded) -> list[Check]:
+    from bot.adapters.slack import check_slack
+
+    absent = list(_absent_tokens(loaded.settings))
+    if absent:
+        return absent
+    results = await check_slack(loaded.settings.slack, loaded.settings.access)
+    return [Check(r.title, r.ok, r.detail, r.remedy) for r in results]
+
+
+def _absent_tokens(settings: Settings) -> Iterator[Check]:
+    for name in missing_tokens(settings):
+        variable = "AGENTPOD_" + name.upper().replace(".", "__")
+        yield Check(
+            "Slack", False, f"{name} is not set.", f"Set {variable}; docs/install.md says where to find it."
+        )
+
+
+def missing_tokens(settings: Settings) -> list[str]:
+    """The tokens that the chosen mode needs and that are not set, by setting name."""
+    slack = settings.slack
+    needed = {"slack.bot_token": slack.bot_token}
+    if slack.mode == "socket":
+        needed["slack.app_token"] = slack.app_token
+    else:
+        needed["slack.signing_secret"] = slack.signing_secret
+    return [name for name, value in needed.items() if value is None]
+
+
+async def _kubernetes(parts: Parts) -> list[Check]:
+    error = await parts.connect_cluster()
+    if error is not None:
+        return [_failed("Kubernetes", error)]
+    cluster = parts.clusters[parts.settings.targets[0].name]
+    try:
+        info = await cluster.info()
+    except AgentpodError as failure:
+        return [_failed("Kubernetes", failure)]
+    first = Check("Kubernetes", True, f"{info.version} at {info.server}")
+    rest = await asyncio.gather(*(_target(parts, t) for t in parts.settings.targets))
+    return [first, *(check for group in rest for check in group)]
+
+
+async def _target(parts: Parts, target: Target) -> list[Check]:
+    cluster = parts.clusters[target.name]
+    title = f"Target {target.name}"
+    try:
+        missing = await missing_rights(cluster, target)
+        checks = [_rights(title, target, len(missing), [str(r) for r in missing])]
+        pods = await cluster.pods(target.selector)
+    except NotFound as error:
+        return [_failed(title, error)]
+    except AgentpodError as error:
+        return [_failed(title, error)]
+    found = f"{len(pods)} pod{'' if len(pods) == 1 else 's'} match {target.selector} in {target.namespace}"
+    hint = None if pods else "Is target.selector right? `kubectl get pods --show-labels` shows the labels."
+    return [*checks, Check(title, True if pods else None, found, hint)]
+
+
+def _rights(title: str, target: Target, count: int, missing: list[str]) -> Check:
+    total = len(rights_needed(target))
+    if not missing:
+        return Check(title, True, f"all {total} rights are granted")
+    return Check(
+        title,
+        False,
+        f"{count} of {total} rights are missing: {'; '.join(missing)}",
+        "Apply deploy/base: its Role grants exactly these.",
+    )
+
+
+async def _pushgateway(parts: Parts) -> list[Check]:
+    if parts.heartbeats is None:
+        return [Check("Pushgateway", None, "pushgateway.url is empty: heartbeats are switched off.")]
+    try:
+        snapshot = await parts.heartbeats.read({"push_time_seconds"})
+    except AgentpodError as error:
+        return [_failed("Pushgateway", error)]
+    return [Check("Pushgateway", True, f"{len(snapshot.groups)} groups at {parts.settings.pushgateway.url}")]
+
+
+def effective(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+    """Every setting as ``(dotted name, value, origin)``; secrets are masked."""
+    yield from _walk("", loaded.settings, loaded)
+
+
+def _walk(prefix: str, value: Any, loaded: Loaded) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _walk(f"{prefix}.{name}" if prefix else name, getattr(value, name), loaded)
+    elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        for number, item in enumerate(value):
+            yield from _walk(f"{prefix}.{number}", item, loaded)
+    else:
+        yield prefix, _masked(value), loaded.origin(prefix)
+
+
+def _masked(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return f"set ({len(value.get_secret_value())} characters)"
+    if value is None:
+        return "not set"
+    return (
+        ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(getattr(value, "value", value))
+    )

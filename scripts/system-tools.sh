@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Make sure that Debian's tools for the tests are here: installs them as root, else says what is not covered.
+# usage: scripts/system-tools.sh [TOOL …]; under CI=true a missing tool is a failure.
+set -uo pipefail
+declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway)
+declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway")
+[ $# -gt 0 ] || set -- chromium prometheus-pushgateway
+
+missing=()
+for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    names=()
+    for tool in "${missing[@]}"; do names+=("${package[$tool]}"); done
+    # Fonts, so that pictures of the page look as on a person's machine.
+    case " ${names[*]} " in *" chromium "*) names+=(fonts-noto-color-emoji fonts-inter fonts-noto-core) ;; esac
+    echo "Installing ${names[*]} (once)"
+    # Debian starts a service with the package; a test starts its own.
+    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${names[@]}"; } >/dev/null 2>&1
+fi
+
+status=0
+for tool in "$@"; do
+    command -v "$tool" >/dev/null && continue
+    echo "not covered: ${covers[$tool]} ($tool is missing; as root: apt install ${package[$tool]})"
+    [ "${CI:-}" != true ] || status=1
+done
+exit $status

@@ -1,0 +1,151 @@
+"""The command grammar: what a phone types becomes a call, or an error that says what was wrong."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BeforeValidator, Field
+
+from bot.domain.access import Role
+from bot.domain.reply import Reply
+from bot.domain.target import parse_duration
+from bot.errors import UsageError
+from bot.runbook import MAX_LINE, Command, Context, Params, parse, split, usage
+
+
+class LogParams(Params):
+    grep: str | None = Field(default=None, json_schema_extra={"metavar": "RE"})
+    since: Annotated[timedelta, BeforeValidator(parse_duration)] | None = None
+    previous: bool = False
+    tail: int | None = Field(default=None, ge=1, le=1000)
+
+
+class WordParams(Params):
+    job: str = Field(json_schema_extra={"positional": True})
+    labels: tuple[str, ...] = Field(default=(), json_schema_extra={"positional": True})
+
+
+async def _run(_: Context, __: Params) -> Reply:
+    return Reply("done")
+
+
+def _command(name: str, params: type[Params], *aliases: str) -> Command:
+    return Command(name, f"does {name}", Role.VIEWER, _run, params=params, aliases=aliases)
+
+
+HOME = _command("", Params)
+COMMANDS = (
+    HOME,
+    _command("logs", LogParams, "log"),
+    _command("status", Params),
+    _command("heartbeats", Params),
+    _command("heartbeats push", WordParams),
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", []),
+        ("  status  ", ["status"]),
+        ('logs --grep "a b"', ["logs", "--grep", "a b"]),
+        ("logs --grep 'a \"b'", ["logs", "--grep", 'a "b']),
+        ("logs --grep “a b”", ["logs", "--grep", "a b"]),
+        (r"logs --grep a\ b", ["logs", "--grep", "a b"]),
+        (r'logs --grep "\d+ \"x\""', ["logs", "--grep", r'\d+ "x"']),
+        ("logs --grep ''", ["logs", "--grep", ""]),
+        ("статус 🎉 مرحبا", ["статус", "🎉", "مرحبا"]),
+    ],
+)
+def test_a_line_splits_into_the_words_a_person_meant(line: str, words: list[str]) -> None:
+    assert split(line) == words
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('logs --grep "open', "A quote is left open"),
+        ("logs --grep 'open", "A quote is left open"),
+        ("logs \\", "backslash"),
+        ("logs " + "x" * MAX_LINE, f"at most {MAX_LINE:,}"),
+        ("sttaus", "Did you mean 'status'?"),
+        ("xyzzy", "There is no command 'xyzzy'."),
+        ("logs --gerp x", "Did you mean --grep?"),
+        ("logs --tail", "--tail needs a value"),
+        ("logs --tail many", "--tail"),
+        ("logs --tail 0", "--tail"),
+        ("logs --tail 1 --tail 2", "given twice"),
+        ("logs --previous=yes", "takes no value"),
+        ("logs --since soon", "not a duration"),
+        ("logs please", "does not know what to do with 'please'"),
+        ("heartbeats push", "JOB is missing"),
+        ("status --target", "--target needs a name"),
+    ],
+)
+def test_a_wrong_line_says_what_was_wrong(line: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(line, COMMANDS)
+    assert says in caught.value.message
+
+
+def test_a_typo_carries_the_command_line_that_would_be_right() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("statsu", COMMANDS)
+    assert caught.value.suggestion == "status"
+
+
+def test_a_long_unknown_word_is_not_repeated_whole() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("x" * 2900, COMMANDS)
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "values"),
+    [
+        ("", "", {}),
+        ("STATUS", "status", {}),
+        ("log --tail 5", "logs", {"tail": 5}),
+        ("logs --tail=5 --previous", "logs", {"tail": 5, "previous": True}),
+        ("logs —grep x —previous", "logs", {"grep": "x", "previous": True}),
+        ("logs --since 1h30m", "logs", {"since": timedelta(minutes=90)}),
+        ("heartbeats", "heartbeats", {}),
+        ("heartbeats push exercise a=b c=d", "heartbeats push", {"job": "exercise", "labels": ("a=b", "c=d")}),
+        ("heartbeats push -- --odd", "heartbeats push", {"job": "--odd"}),
+    ],
+)
+def test_a_right_line_becomes_a_call(line: str, name: str, values: dict[str, object]) -> None:
+    invocation = parse(line, COMMANDS)
+    assert invocation.command.name == name
+    assert invocation.params.model_dump(exclude_unset=True) == values
+
+
+def test_the_target_flag_belongs_to_every_command() -> None:
+    assert parse("status --target blue", COMMANDS).target == "blue"
+    assert parse("logs --target=blue --tail 3", COMMANDS).target == "blue"
+
+
+def test_usage_shows_flags_with_their_kind_of_value() -> None:
+    assert usage(COMMANDS[1]) == "/agentpod logs [--grep RE] [--since TIME] [--previous] [--tail N]"
+    assert usage(COMMANDS[4]) == "/agentpod heartbeats push JOB [LABELS]"
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_parsed_or_refused_in_words(line: str) -> None:
+    refusal = ""
+    try:
+        assert parse(line, COMMANDS).command in COMMANDS
+    except UsageError as error:
+        refusal = error.message
+    assert len(refusal) < 600
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=6))
+def test_quoted_words_come_back_as_they_were(words: list[str]) -> None:
+    plain = [w for w in words if not set(w) & set("“”„«»‘’")]
+    line = " ".join("'" + w.replace("'", "'\"'\"'") + "'" for w in plain)
+    assert split(line) == plain

@@ -1,0 +1,160 @@
+"""Settings: every source works, every problem is named with its origin, nothing passes in silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.check import effective
+from bot.domain.access import Role
+from bot.errors import SettingsError
+from bot.settings import Settings, load
+
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "settings.example.yaml"
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "agentpod.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _problems(**sources: object) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load(**{"environ": {}, **sources})  # type: ignore[arg-type]
+    return caught.value.problems
+
+
+def test_the_defaults_are_the_handbooks_values() -> None:
+    target = load(environ={}).settings.targets[0]
+    assert (target.namespace, target.node) == ("secure-agent-pod", "gpu-1")
+    assert [p.name for p in target.containers[0].processes] == ["sshd", "supercronic", "vibe-kanban"]
+    assert [(s.ip, s.port) for s in target.services] == [("192.168.55.215", 22), ("192.168.55.218", 8081)]
+    limits = {h.job: (h.stale_after, h.severity) for h in target.heartbeats}
+    assert {j: (d.total_seconds(), s) for j, (d, s) in limits.items() if d} == {
+        "exercise-reminder": (3 * 3600, "critical"),
+        "audit-digest": (26 * 3600, "warning"),
+        "session-manager": (600, "critical"),
+    }
+
+
+def test_later_sources_win_and_each_value_remembers_its_origin(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "slack__bot_token").write_text("xoxb-from-file\n")
+    path = _file(tmp_path, "slack:\n  bot_token: xoxb-from-yaml\n  api_url: https://one/api\nops:\n  port: 1\n")
+    env = {"AGENTPOD_SECRETS_DIR": str(secrets), "AGENTPOD_OPS__PORT": "2", "HOME": "/x"}
+    loaded = load(config=path, environ=env, flags={"kubernetes.context": "blue"})
+    slack = loaded.settings.slack
+    assert slack.bot_token is not None
+    assert slack.bot_token.get_secret_value() == "xoxb-from-file"
+    assert loaded.settings.ops.port == 2
+    assert loaded.settings.kubernetes.context == "blue"
+    assert loaded.origin("slack.bot_token") == f"secret file {secrets / 'slack__bot_token'}"
+    assert loaded.origin("slack.api_url") == "agentpod.yaml line 3"
+    assert loaded.origin("ops.port") == "environment variable AGENTPOD_OPS__PORT"
+    assert loaded.origin("kubernetes.context") == "command-line flag"
+    assert loaded.origin("log.level") == "default"
+
+
+def test_the_fixed_variable_names_work(tmp_path: Path) -> None:
+    env = {
+        "AGENTPOD_CONFIG": str(_file(tmp_path, "log: {level: debug}\n")),
+        "AGENTPOD_SLACK__BOT_TOKEN": "xoxb-1",
+        "AGENTPOD_SLACK__APP_TOKEN": "any-shape-2",
+        "AGENTPOD_SLACK__SIGNING_SECRET": "3",
+        "AGENTPOD_SLACK__API_URL": "http://localhost:1/api",
+        "AGENTPOD_LEDGER__URL": "postgresql+asyncpg://u@h/db",
+        "AGENTPOD_PUSHGATEWAY__URL": "http://localhost:2/",
+        "AGENTPOD_KUBERNETES__CONTEXT": "blue",
+    }
+    settings = load(environ=env).settings
+    assert settings.log.level == "debug"
+    assert settings.slack.api_url == "http://localhost:1/api/"
+    assert settings.pushgateway.url == "http://localhost:2"
+    assert settings.ledger.url.startswith("postgresql")
+    assert settings.kubernetes.context == "blue"
+
+
+def test_lists_can_come_from_the_environment_as_json() -> None:
+    rules = [{"role": "viewer", "channels": ["C1"]}]
+    settings = load(environ={"AGENTPOD_ACCESS__RULES": json.dumps(rules)}).settings
+    assert settings.access.rules[0].role is Role.VIEWER
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("slak:\n  mode: http\n", ("slak is not a setting", "line 1", "Did you mean 'slack'?")),
+        ("slack:\n  bot_tokn: x\n", ("slack.bot_tokn", "line 2", "'bot_token'")),
+        ("targets:\n- nodee: x\n", ("targets.0.nodee", "line 2", "'node'")),
+        ("slack:\n  mode: sockets\n", ("slack.mode", "line 2", "'socket' or 'http'")),
+        ("probes: {timeout: soon}\n", ("probes.timeout", "not a duration")),
+        ("probes: {timeout: -3}\n", ("probes.timeout", "not a usable duration")),
+        ("targets: [{heartbeats: [{job: a}]}]\n", ("needs stale_after or schedule",)),
+        ("targets: [{heartbeats: [{job: a, schedule: '61 * * * *'}]}]\n", ("not a crontab schedule",)),
+        ("targets: [{heartbeats: [{job: a, schedule: '0 9 * * *', timezone: Mars/One}]}]\n", ("no time zone",)),
+        (
+            "targets: [{heartbeats: [{job: a-b, stale_after: 1h}, {job: a_b, stale_after: 1h}]}]\n",
+            ("heartbeat job 'a-b' is listed twice",),
+        ),
+        ("targets: [{containers: [{processes: [{name: a, match: '['}]}]}]\n", ("not a regular expression",)),
+        ("targets: [{storage: {warn_percent: 95}}]\n", ("warn_percent is above fail_percent",)),
+        ("targets: [{name: a}, {name: a}]\n", ("target 'a' is listed twice",)),
+        ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
+        ("access: {rules: [{role: boss, users: [U1]}]}\n", ("access.rules.0.role",)),
+        ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
+        ("slack: [1]\n", ("slack", "line 1")),
+        ("slack: {a: b\n", ("not valid YAML", "line 2")),
+        ("- 1\n", ("must hold names and values",)),
+        ("ledger: {url: 'mysql://u:secret-pass@h'}\n", ("ledger.url", "postgresql+asyncpg")),
+    ],
+)
+def test_a_wrong_file_is_named_with_line_and_remedy(tmp_path: Path, text: str, says: tuple[str, ...]) -> None:
+    shown = "\n".join(_problems(config=_file(tmp_path, text)))
+    for part in says:
+        assert part in shown
+    assert "secret-pass" not in shown
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    path = _file(tmp_path, "slak: 1\nprobes: {timeout: soon}\n")
+    problems = _problems(config=path, environ={"AGENTPOD_SLACK__BOT_TOKN": "x"})
+    assert len(problems) == 3
+
+
+def test_a_missing_file_is_refused_and_says_who_named_it(tmp_path: Path) -> None:
+    absent = tmp_path / "none.yaml"
+    assert "named by --config" in _problems(config=absent)[0]
+    assert "named by AGENTPOD_CONFIG" in _problems(environ={"AGENTPOD_CONFIG": str(absent)})[0]
+
+
+def test_an_unknown_variable_is_refused_with_the_near_one() -> None:
+    [problem] = _problems(environ={"AGENTPOD_SLACK__BOT_TOKN": "x"})
+    assert "Did you mean AGENTPOD_SLACK__BOT_TOKEN?" in problem
+
+
+def test_an_unknown_secret_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "slack__bot_tokn").write_text("x")
+    [problem] = _problems(environ={"AGENTPOD_SECRETS_DIR": str(tmp_path)})
+    assert "slack__bot_token" in problem
+
+
+@pytest.mark.parametrize("value", ["", "   ", "xoxb-1 xoxb-2", "xoxb-1\u200b"])
+def test_a_badly_pasted_token_is_refused_without_showing_it(value: str) -> None:
+    [problem] = _problems(environ={"AGENTPOD_SLACK__BOT_TOKEN": value})
+    assert "slack.bot_token" in problem
+    assert "xoxb-1" not in problem
+
+
+def test_the_effective_settings_never_show_a_secret() -> None:
+    loaded = load(environ={"AGENTPOD_SLACK__BOT_TOKEN": "xoxb-very-secret"})
+    rows = {name: (value, origin) for name, value, origin in effective(loaded)}
+    assert rows["slack.bot_token"] == ("set (16 characters)", "environment variable AGENTPOD_SLACK__BOT_TOKEN")
+    assert "very-secret" not in repr(rows) + repr(loaded.settings)
+
+
+def test_the_example_settings_are_valid() -> None:
+    assert isinstance(load(config=EXAMPLE, environ={}).settings, Settings)
