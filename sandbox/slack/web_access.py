@@ -34,7 +34,8 @@ def check(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     if origin is not None and origin != f"http://{request.host}":
         raise web.HTTPForbidden(text="only the sandbox's own page may do this")
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+    followed_link = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    if not followed_link and request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         raise web.HTTPForbidden(text="only the sandbox's own page may do this")
     if request.method == "POST" and request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="send JSON with Content-Type: application/json")

@@ -1,0 +1,49 @@
+"""The app manifest: the shipped one is valid; what Slack would refuse is refused, all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sandbox.slack import manifest as manifests
+
+
+@pytest.fixture
+def raw(manifest: Path) -> Any:
+    return yaml.safe_load(manifest.read_text())
+
+
+def test_the_shipped_manifest_is_valid(manifest: Path) -> None:
+    found = manifests.load(manifest)
+    assert found.command("/agentpod") is not None
+    assert found.socket_mode
+    assert found.interactivity
+    assert "chat:write" in found.scopes
+
+
+def test_every_problem_is_listed(raw: Any) -> None:
+    raw["features"]["slash_commands"] = [{"command": "/" + "x" * 32}, {"command": "agentpod", "description": "d"}]
+    raw["settings"]["event_subscriptions"]["bot_events"] += ["message.channels", "sunrise"]
+    with pytest.raises(manifests.ManifestError) as caught:
+        manifests.parse(raw)
+    for problem in (
+        "command must be at most 32 characters, it has 33",
+        "description must be a text",
+        "command 'agentpod' must be / and",
+        "event message.channels needs the scope channels:history",
+        "event 'sunrise' is not known here",
+    ):
+        assert problem in str(caught.value)
+
+
+def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.yaml"
+    path.write_text("- a list")
+    with pytest.raises(manifests.ManifestError, match=r"manifest\.yaml must be a mapping"):
+        manifests.load(path)
+    path.write_text("a: [")
+    with pytest.raises(manifests.ManifestError, match="is not YAML"):
+        manifests.load(path)
