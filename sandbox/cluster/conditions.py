@@ -1,0 +1,53 @@
+"""What is wrong at the moment: plain switches that the simulation and the server look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class PodFaults:
+    """What is wrong with the pod. The simulation acts on them when it settles."""
+
+    crash: bool = False
+    """The container ends shortly after each start."""
+    pending: bool = False
+    """No node takes the pod."""
+    none: bool = False
+    """The ReplicaSet cannot create pods."""
+    two: bool = False
+    """A second pod runs."""
+    wrong_node: bool = False
+    """The pod lands on gpu-2."""
+    container_renamed: bool = False
+    """The container is called otherwise."""
+    root: bool = False
+    """``id`` and ``ps`` say root."""
+    disk_full: bool = False
+    """The home is 97 % full."""
+    no_ps: bool = False
+    """The image has no ``ps``."""
+    exec_hangs: bool = False
+    """``exec`` opens and never says anything."""
+    noisy_logs: bool = False
+    """The log holds lines that try to break whoever shows them."""
+    killed: str = ""
+    """This process is gone although the container still runs."""
+
+
+@dataclass
+class ApiFaults:
+    """What is wrong with the API server. ``refuse`` is the listener's own."""
+
+    hang: bool = False
+    unauthorized: bool = False
+    forbidden: str = ""
+    """A resource (``pods``, ``pods/exec``) that everybody is refused, or ``*``."""
+    not_found: bool = False
+    expired: bool = False
+    too_many: bool = False
+    broken: bool = False
+    delay: float = 0.0
+    """Seconds before each answer."""
+    absent_groups: set[str] = field(default_factory=set)
+    """API groups whose CRDs are not installed."""

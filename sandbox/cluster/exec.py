@@ -1,0 +1,150 @@
+"""``pods/exec`` over WebSocket: ``v5.channel.k8s.io`` and ``v4.channel.k8s.io``."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from sandbox.cluster import objects
+from sandbox.cluster.shell import Container, NoExecutable, Result
+from sandbox.cluster.simulation import Simulation
+from sandbox.cluster.status import ApiError, bad_request
+
+Object = dict[str, Any]
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
+_CHUNK = 32 * 1024
+
+
+def choose_container(pod: Object, asked: str) -> str:
+    """The container meant. Raises ApiError 400 when there is none of that name, or none was named of several."""
+    names = [c["name"] for c in pod["spec"]["containers"]]
+    name = pod["metadata"]["name"]
+    if asked and asked not in names:
+        raise bad_request(f"container {asked} is not valid for pod {name}")
+    if not asked and len(names) > 1:
+        raise bad_request(f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]")
+    return asked or str(names[0])
+
+
+async def serve_exec(request: web.Request, simulation: Simulation, pod: Object) -> web.StreamResponse:
+    """Answer an exec request. Raises ApiError for what is refused before the upgrade."""
+    container = choose_container(pod, request.query.get("container", ""))
+    command = request.query.getall("command", [])
+    if not command:
+        raise bad_request("you must specify at least 1 command for the container")
+    if not pod["spec"].get("nodeName"):
+        raise bad_request(f"pod {pod['metadata']['name']} does not have a host assigned")
+    if "websocket" not in request.headers.get("Upgrade", "").lower():
+        raise bad_request("Upgrade request required")
+    socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=16 * 1024 * 1024)
+    await socket.prepare(request)
+    if socket.ws_protocol is None:
+        await socket.close()
+        return socket
+    if simulation.faults.exec_hangs:
+        await _hang(socket)
+    stdin = b""
+    if request.query.get("stdin") in ("true", "1"):
+        stdin = await _read_stdin(socket, command)
+    result, status = _outcome(simulation, pod, container, command, stdin)
+    await _send(socket, result, status)
+    return socket
+
+
+async def _hang(socket: web.WebSocketResponse) -> None:
+    async for _ in socket:
+        pass
+
+
+async def _read_stdin(socket: web.WebSocketResponse, command: list[str]) -> bytes:
+    """What the client sends until it closes channel 0 (v5) or half a second passes without a frame (v4)."""
+    received = b""
+    patience = None if socket.ws_protocol == PROTOCOLS[0] and command[0] == "cat" else 0.5
+    while True:
+        try:
+            message = await asyncio.wait_for(socket.receive(), patience)
+        except TimeoutError:
+            return received
+        if message.type is not WSMsgType.BINARY or message.data[:1] == bytes([CLOSE]):
+            return received
+        if message.data[:1] == bytes([STDIN]):
+            received += message.data[1:]
+
+
+async def _send(socket: web.WebSocketResponse, result: Result, status: Object) -> None:
+    for channel, data in ((STDOUT, result.out), (STDERR, result.err)):
+        for start in range(0, len(data), _CHUNK):
+            await socket.send_bytes(bytes([channel]) + data[start : start + _CHUNK])
+    await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
+    await socket.close()
+
+
+def _outcome(
+    simulation: Simulation, pod: Object, container: str, command: list[str], stdin: bytes
+) -> tuple[Result, Object]:
+    if "running" not in pod["status"]["containerStatuses"][0]["state"]:
+        message = f'unable to upgrade connection: container not found ("{container}")'
+        return Result(), _internal(message)
+    try:
+        result = inside(simulation, pod).execute(command, stdin)
+    except NoExecutable as error:
+        return _no_executable(simulation, str(error))
+    return result, exit_status(result.code, command)
+
+
+def inside(simulation: Simulation, pod: Object) -> Container:
+    """The container as it is now."""
+    faults = simulation.faults
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOSTNAME": pod["metadata"]["name"],
+        "HOME": objects.HOME,
+        "USER": "root" if faults.root else "claude",
+    }
+    env |= {e["name"]: e["value"] for e in pod["spec"]["containers"][0]["env"] if "value" in e}
+    return Container(
+        simulation.table(pod),
+        "root" if faults.root else "claude",
+        faults.disk_full,
+        frozenset({"ps", "pgrep"} if faults.no_ps else ()),
+        env,
+    )
+
+
+def _no_executable(simulation: Simulation, name: str) -> tuple[Result, Object]:
+    runtime = (
+        "OCI runtime exec failed: exec failed: unable to start container process: "
+        f'exec: "{name}": executable file not found in $PATH: unknown'
+    )
+    if simulation.exec_failure_style == "docker":
+        return Result(out=f"{runtime}\r\n".encode()), exit_status(126, [name])
+    hashed = hashlib.sha256(name.encode()).hexdigest()
+    message = (
+        "Internal error occurred: error executing command in container: failed to exec in container: "
+        f'failed to start exec "{hashed}": {runtime}'
+    )
+    return Result(), _internal(message)
+
+
+def exit_status(code: int, command: list[str]) -> Object:
+    """Channel 3's last word: the metav1.Status for an exit code."""
+    if code == 0:
+        return {"metadata": {}, "status": "Success"}
+    words = f"error executing command [{' '.join(command)}], exit code {code}"
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"command terminated with non-zero exit code: {words}",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def _internal(message: str) -> Object:
+    error = ApiError(500, "InternalError", f"Internal error occurred: {message}")
+    return error.as_json() | {"details": {"causes": [{"message": message}]}}

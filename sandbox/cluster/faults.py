@@ -1,0 +1,274 @@
+"""The faults of the pod, the API server and the cluster's networking, for the page and for tests."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from sandbox.breaks import Break, Option
+from sandbox.cluster import kinds, objects
+from sandbox.cluster.conditions import ApiFaults
+from sandbox.cluster.listener import Listener
+from sandbox.cluster.processes import REQUIRED
+from sandbox.cluster.rbac import NAMESPACE
+from sandbox.cluster.server import ApiServer
+from sandbox.cluster.simulation import Simulation
+from sandbox.cluster.store import stamp
+from sandbox.cluster.workload import sync_status
+
+Group = Literal["Pod", "Kubernetes API", "Network", "Heartbeats", "Slack"]
+Object = dict[str, Any]
+
+
+def toggle(
+    id_: str,
+    group: Group,
+    words: tuple[str, str],
+    read: Callable[[], bool],
+    apply: Callable[[bool], Awaitable[None] | None],
+) -> Break:
+    """A fault that is on or off; ``words`` are its label and its help."""
+    return Break(id_, group, words[0], words[1], "toggle", read, lambda value: apply(bool(value)))
+
+
+def choice(
+    id_: str,
+    group: Group,
+    words: tuple[str, str],
+    options: tuple[Option, ...],
+    read: Callable[[], str],
+    apply: Callable[[str], Awaitable[None] | None],
+) -> Break:
+    """A fault with variants; the empty value is off."""
+    return Break(id_, group, words[0], words[1], "choice", read, lambda v: apply(str(v or "")), options)
+
+
+def cluster_breaks(server: ApiServer, simulation: Simulation, listener: Listener) -> list[Break]:
+    """All of them."""
+    return [
+        *_pod_breaks(simulation),
+        *_api_breaks(server.faults, listener),
+        *_argocd_breaks(server),
+        *_service_breaks(simulation),
+    ]
+
+
+_REPLACING = {
+    "pending": ("pod-pending", "Pod is Pending", "no node takes the pod (FailedScheduling)"),
+    "wrong_node": ("pod-wrong-node", "Pod on the wrong node", "the pod runs on gpu-2"),
+    "container_renamed": ("pod-container-missing", "Container missing", "the container is called workspace"),
+}
+_SETTLING = {
+    "crash": ("pod-crash", "CrashLoopBackOff", "the container ends soon after each start"),
+    "none": ("pod-none", "No pod", "the ReplicaSet has no pod"),
+    "two": ("pod-two", "Two pods", "a second pod runs beside the first"),
+}
+_SEEN = {
+    "root": ("pod-root", "Runs as root", "id says uid=0(root)"),
+    "disk_full": ("pod-disk-full", "Disk nearly full", "the home is 97 % full"),
+    "no_ps": ("pod-no-ps", "No ps in the image", "exec of ps fails to start"),
+    "exec_hangs": ("pod-exec-hangs", "exec hangs", "exec connects and never answers"),
+}
+
+
+def _pod_breaks(simulation: Simulation) -> list[Break]:
+    faults = simulation.faults
+    found = [_switch(simulation, field, *words, simulation.replace_pods) for field, words in _REPLACING.items()]
+    found += [_switch(simulation, field, *words, simulation.settle) for field, words in _SETTLING.items()]
+    found += [_switch(simulation, field, *words, None) for field, words in _SEEN.items()]
+    gone = ("A process is gone", "the container stays up without it")
+    options = tuple(Option(name, name) for name in REQUIRED)
+
+    def kill(value: str) -> None:
+        faults.killed = value
+
+    noise = (
+        "Noisy logs",
+        "log lines with mentions, backticks, right-to-left text, fake tokens, 100,000 characters",
+    )
+    oom_help = "the kernel kills the container once; it starts again"
+    return [
+        choice("pod-kill-process", "Pod", gone, options, lambda: faults.killed, kill),
+        *found,
+        _missing_secret(simulation),
+        Break(
+            "pod-oom",
+            "Pod",
+            "Out of memory",
+            oom_help,
+            "button",
+            lambda: None,
+            lambda _value: simulation.out_of_memory(),
+        ),
+        toggle("pod-noisy-logs", "Pod", noise, lambda: faults.noisy_logs, simulation.set_noise),
+    ]
+
+
+def _switch(
+    simulation: Simulation,
+    field: str,
+    id_: str,
+    label: str,
+    help_: str,
+    after: Callable[[], Awaitable[None]] | None,
+) -> Break:
+    def apply(on: bool) -> Awaitable[None] | None:
+        setattr(simulation.faults, field, on)
+        return after() if after is not None else None
+
+    return toggle(id_, "Pod", (label, help_), lambda: bool(getattr(simulation.faults, field)), apply)
+
+
+def _missing_secret(simulation: Simulation) -> Break:
+    store = simulation.store
+
+    def read() -> bool:
+        return store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET) is None
+
+    async def apply(on: bool) -> None:
+        if on:
+            store.remove(kinds.SECRET, NAMESPACE, objects.SSH_SECRET)
+            await simulation.replace_pods()
+        elif read():
+            keys = {"authorized_keys": objects.PUBLIC_KEY}
+            store.put(kinds.SECRET, objects.secret(objects.SSH_SECRET, keys, store.clock()))
+            await simulation.settle()
+
+    words = ("Secret missing", "agent-ssh-keys is deleted: CreateContainerConfigError")
+    return toggle("pod-config-error", "Pod", words, read, apply)
+
+
+_API = {
+    "hang": ("kube-hang", "API server hangs", "requests get no answer"),
+    "unauthorized": ("kube-401", "401 Unauthorized", "no token is accepted"),
+    "not_found": ("kube-404", "404 for every resource", "the server knows no resource"),
+    "expired": ("kube-410", "410 Gone", "lists and watches are told to start over"),
+    "too_many": ("kube-429", "429 Too many requests", "with Retry-After: 2"),
+    "broken": ("kube-500", "500 Internal error", "etcd does not answer"),
+}
+_REFUSABLE = (
+    "pods",
+    "pods/exec",
+    "pods/log",
+    "events",
+    "services",
+    "endpointslices",
+    "persistentvolumeclaims",
+    "deployments",
+    "secrets",
+    "applications",
+)
+
+
+def _api_breaks(faults: ApiFaults, listener: Listener) -> list[Break]:
+    async def refuse(on: bool) -> None:
+        await (listener.refuse() if on else listener.accept())
+
+    def forbid(value: str) -> None:
+        faults.forbidden = value
+
+    def slow(value: str) -> None:
+        faults.delay = float(value or 0)
+
+    resources = (*(Option(name, name) for name in _REFUSABLE), Option("*", "everything"))
+    delays = (Option("0.3", "300 ms"), Option("2", "2 s"), Option("10", "10 s"))
+    refused = ("API server refuses", "it accepts no connection")
+    denied = ("403 Forbidden", "this resource is refused to everybody")
+    return [
+        toggle("kube-refuse", "Kubernetes API", refused, lambda: listener.refusing, refuse),
+        *(_api_switch(faults, field, *words) for field, words in _API.items()),
+        choice("kube-403", "Kubernetes API", denied, resources, lambda: faults.forbidden, forbid),
+        choice(
+            "kube-slow",
+            "Kubernetes API",
+            ("API server is slow", "each answer takes this long"),
+            delays,
+            lambda: f"{faults.delay:g}" if faults.delay else "",
+            slow,
+        ),
+    ]
+
+
+def _api_switch(faults: ApiFaults, field: str, id_: str, label: str, help_: str) -> Break:
+    def apply(on: bool) -> None:
+        setattr(faults, field, on)
+
+    return toggle(id_, "Kubernetes API", (label, help_), lambda: bool(getattr(faults, field)), apply)
+
+
+def _argocd_breaks(server: ApiServer) -> list[Break]:
+    def missing(on: bool) -> None:
+        (server.faults.absent_groups.add if on else server.faults.absent_groups.discard)("argoproj.io")
+
+    absent = ("Argo CD is not installed", "the Application resource type does not exist")
+    return [
+        _argocd_switch(server, "argocd-out-of-sync", "sync", ("Synced", "OutOfSync")),
+        _argocd_switch(server, "argocd-degraded", "health", ("Healthy", "Degraded")),
+        toggle(
+            "argocd-missing",
+            "Kubernetes API",
+            absent,
+            lambda: "argoproj.io" in server.faults.absent_groups,
+            missing,
+        ),
+    ]
+
+
+def _argocd_switch(server: ApiServer, id_: str, field: str, words: tuple[str, str]) -> Break:
+    store = server.store
+
+    def read() -> bool:
+        app = store.get(kinds.APPLICATION, "argocd", objects.APP)
+        return app is not None and app["status"][field]["status"] == words[1]
+
+    def apply(on: bool) -> None:
+        draft = store.draft(kinds.APPLICATION, "argocd", objects.APP)
+        draft["status"][field]["status"] = words[on]
+        draft["status"]["reconciledAt"] = stamp(store.clock())
+        store.put(kinds.APPLICATION, draft)
+
+    label = f"Argo CD says {words[1]}"
+    return toggle(id_, "Kubernetes API", (label, "the Application's status"), read, apply)
+
+
+def _service_breaks(simulation: Simulation) -> list[Break]:
+    store = simulation.store
+    intact = {s["metadata"]["name"]: copy.deepcopy(s) for s in store.list(kinds.SERVICE, NAMESPACE)}
+
+    def change(edit: Callable[[Object, Object], None]) -> None:
+        for name, good in intact.items():
+            if store.get(kinds.SERVICE, NAMESPACE, name) is not None:
+                draft = store.draft(kinds.SERVICE, NAMESPACE, name)
+                edit(draft, good)
+                store.put(kinds.SERVICE, draft)
+        sync_status(store)
+
+    def addresses(on: bool) -> None:
+        change(lambda draft, good: draft.update(status={"loadBalancer": {}} if on else good["status"]))
+
+    def endpoints(on: bool) -> None:
+        wrong = {"app": "somebody-else"}
+        change(lambda d, good: d["spec"].update(selector=wrong if on else good["spec"]["selector"]))
+
+    def every(test: Callable[[Object], bool]) -> bool:
+        return any(test(service) for service in store.list(kinds.SERVICE, NAMESPACE))
+
+    no_ip = ("Services without an address", "EXTERNAL-IP is <pending>")
+    no_endpoints = ("Services without endpoints", "their selector matches no pod")
+    return [
+        toggle(
+            "service-no-ip",
+            "Network",
+            no_ip,
+            lambda: every(lambda s: not s["status"]["loadBalancer"].get("ingress")),
+            addresses,
+        ),
+        toggle(
+            "service-no-endpoints",
+            "Network",
+            no_endpoints,
+            lambda: every(lambda s: s["spec"]["selector"].get("app") == "somebody-else"),
+            endpoints,
+        ),
+    ]

@@ -1,0 +1,326 @@
+"""The agent pod's objects as they are on a good day: the handbook's names, addresses and settings."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.cluster import kinds
+from sandbox.cluster.rbac import NAMESPACE
+from sandbox.cluster.store import Store, stamp
+
+Object = dict[str, Any]
+APP = "secure-agent-pod"
+CONTAINER = "kali"
+IMAGE = "ghcr.io/derio-net/secure-agent-kali:latest"
+IMAGE_DIGEST = (
+    "ghcr.io/derio-net/secure-agent-kali@sha256:5b0c5d9a6f1e4c7d8a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f7081"
+)
+LABELS = {"app": APP}
+SSH_IP, KANBAN_IP = "192.168.55.215", "192.168.55.218"
+SSH_SECRET, TIER2_SECRET, CONFIG_SECRET = "agent-ssh-keys", "agent-secrets-tier2", "agent-configs"
+PUBLIC_KEY = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIUvbyNn0i2zG8Vb2fzQyL9HqhGeVTmVnqyeBWcnFq1k owner@laptop\n"
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHxqQKQxSo1gVnU1xQyYwPBwXcR5p2oXjMvNPwqZ4c2t phone\n"
+)
+TIER2_VALUES = {
+    "GITHUB_TOKEN": "ghp_sandboxFakeToken000000000000000000",
+    "TELEGRAM_BOT_TOKEN": "0000000000:sandbox-fake-telegram-token",
+    "TELEGRAM_CHAT_ID": "-1000000000000",
+}
+HOME = "/home/claude"
+
+
+def seed(store: Store, started: datetime) -> None:
+    """Everything but the ReplicaSet, the pods and what follows from them; ``started`` is the pod's birth."""
+    set_up = started - timedelta(days=61)
+    for name in ("default", "kube-system", "argocd", "monitoring", NAMESPACE):
+        store.put(kinds.NAMESPACE, namespace(name, set_up))
+    for name, ip in (("gpu-1", "192.168.55.31"), ("gpu-2", "192.168.55.32")):
+        store.put(kinds.NODE, node(name, ip, set_up, store.clock()))
+    for account in ("default", "agentpod"):
+        store.put(kinds.SERVICE_ACCOUNT, {"metadata": _meta(account, set_up)})
+    for obj in secrets(set_up):
+        store.put(kinds.SECRET, obj)
+    store.put(kinds.CONFIGMAP, _root_ca(set_up))
+    store.put(kinds.PV, volume(set_up))
+    store.put(kinds.PVC, claim(set_up))
+    for svc in services(set_up):
+        store.put(kinds.SERVICE, svc)
+    store.put(kinds.APPLICATION, application(store.clock(), set_up))
+    store.put(kinds.DEPLOYMENT, deployment(set_up))
+
+
+def template_hash(template: Object) -> str:
+    """The ``pod-template-hash`` of a pod template: ten characters of the alphabet that Kubernetes uses."""
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
+    return "".join("bcdfghjklmnpqrstvwxz2456789"[byte % 27] for byte in digest[:10])
+
+
+def namespace(name: str, created: datetime) -> Object:
+    """A Namespace."""
+    meta = {
+        "name": name,
+        "creationTimestamp": stamp(created),
+        "labels": {"kubernetes.io/metadata.name": name},
+    }
+    return {"metadata": meta, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+
+
+def node(name: str, ip: str, created: datetime, now: datetime) -> Object:
+    """A Node that is ready."""
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "node.kubernetes.io/gpu": "true",
+    }
+    resources = {"cpu": "16", "memory": "65536000Ki", "pods": "110", "ephemeral-storage": "488281250Ki"}
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "KubeletReady",
+        "message": "kubelet is posting ready status",
+        "lastHeartbeatTime": stamp(now),
+        "lastTransitionTime": stamp(created),
+    }
+    info = {
+        "kubeletVersion": "v1.37.1",
+        "osImage": "Talos (v1.12.4)",
+        "kernelVersion": "6.18.8-talos",
+        "containerRuntimeVersion": "containerd://2.2.1",
+        "operatingSystem": "linux",
+        "architecture": "amd64",
+    }
+    return {
+        "metadata": {"name": name, "creationTimestamp": stamp(created), "labels": labels},
+        "spec": {"podCIDR": "10.244.3.0/24"},
+        "status": {
+            "conditions": [ready],
+            "addresses": [{"type": "InternalIP", "address": ip}, {"type": "Hostname", "address": name}],
+            "capacity": resources,
+            "allocatable": resources,
+            "nodeInfo": info,
+        },
+    }
+
+
+def secrets(created: datetime) -> list[Object]:
+    """The three Secrets of the handbook, with values that are plainly made up."""
+    configs = {
+        name: f"# {name} of the sandbox: not a credential\n"
+        for name in ("talosconfig", "kubeconfig", "omniconfig")
+    }
+    return [
+        secret(SSH_SECRET, {"authorized_keys": PUBLIC_KEY}, created),
+        secret(TIER2_SECRET, TIER2_VALUES, created),
+        secret(CONFIG_SECRET, configs, created),
+    ]
+
+
+def secret(name: str, values: dict[str, str], created: datetime) -> Object:
+    """A Secret whose managedFields tell when its data was last written."""
+    manager = {
+        "manager": "kubectl-create",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "time": stamp(created),
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {".": {}, **{f"f:{key}": {} for key in values}}, "f:type": {}},
+    }
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    return {"metadata": _meta(name, created) | {"managedFields": [manager]}, "type": "Opaque", "data": data}
+
+
+def _root_ca(created: datetime) -> Object:
+    return {"metadata": _meta("kube-root-ca.crt", created), "data": {"ca.crt": "made up"}}
+
+
+def volume(created: datetime) -> Object:
+    """The PersistentVolume behind the home."""
+    meta = {
+        "name": "pvc-4b0f7c52-2f0a-4f9d-8f58-2a0d5f4e9f10",
+        "creationTimestamp": stamp(created),
+        "annotations": {"pv.kubernetes.io/provisioned-by": "driver.longhorn.io"},
+        "finalizers": ["kubernetes.io/pv-protection"],
+    }
+    claim_ref = {"kind": "PersistentVolumeClaim", "namespace": NAMESPACE, "name": "agent-home"}
+    return {
+        "metadata": meta,
+        "spec": {
+            "capacity": {"storage": "50Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Delete",
+            "storageClassName": "longhorn",
+            "volumeMode": "Filesystem",
+            "claimRef": claim_ref | {"apiVersion": "v1"},
+            "csi": {"driver": "driver.longhorn.io", "volumeHandle": meta["name"], "fsType": "ext4"},
+        },
+        "status": {"phase": "Bound"},
+    }
+
+
+def claim(created: datetime) -> Object:
+    """The PersistentVolumeClaim of the home."""
+    return {
+        "metadata": _meta("agent-home", created) | {"finalizers": ["kubernetes.io/pvc-protection"]},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "50Gi"}},
+            "storageClassName": "longhorn",
+            "volumeMode": "Filesystem",
+            "volumeName": "pvc-4b0f7c52-2f0a-4f9d-8f58-2a0d5f4e9f10",
+        },
+        "status": {"phase": "Bound", "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "50Gi"}},
+    }
+
+
+def services(created: datetime) -> list[Object]:
+    """The two LoadBalancer services."""
+    return [
+        service("secure-agent-ssh", SSH_IP, "10.96.41.15", ("ssh", 22, 2222, 31022), created),
+        service("secure-agent-vibekanban", KANBAN_IP, "10.96.41.18", ("http", 8081, 8081, 31081), created),
+    ]
+
+
+def service(name: str, ip: str, cluster_ip: str, port: tuple[str, int, int, int], created: datetime) -> Object:
+    """A LoadBalancer Service; ``port`` is its name, port, target port and node port."""
+    port_name, number, target, node_port = port
+    ports = [{"name": port_name, "port": number, "targetPort": target, "nodePort": node_port, "protocol": "TCP"}]
+    return {
+        "metadata": _meta(name, created) | {"annotations": {"lbipam.cilium.io/ips": ip}},
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": dict(LABELS),
+            "clusterIP": cluster_ip,
+            "clusterIPs": [cluster_ip],
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "externalTrafficPolicy": "Cluster",
+            "internalTrafficPolicy": "Cluster",
+            "allocateLoadBalancerNodePorts": True,
+            "sessionAffinity": "None",
+            "ports": ports,
+        },
+        "status": {"loadBalancer": {"ingress": [{"ip": ip, "ipMode": "VIP"}]}},
+    }
+
+
+def deployment(created: datetime) -> Object:
+    """The Deployment, without its status."""
+    meta = _meta(APP, created) | {
+        "annotations": {"deployment.kubernetes.io/revision": "1"},
+        "generation": 1,
+    }
+    meta["labels"] = LABELS | {"app.kubernetes.io/instance": APP}
+    return {
+        "metadata": meta,
+        "spec": {
+            "replicas": 1,
+            "revisionHistoryLimit": 10,
+            "progressDeadlineSeconds": 600,
+            "selector": {"matchLabels": dict(LABELS)},
+            "strategy": {"type": "Recreate"},
+            "template": pod_template(),
+        },
+        "status": {},
+    }
+
+
+def pod_template() -> Object:
+    """The pod template: one hardened container, its home on the claim, secrets as files and environment."""
+    volumes: list[Object] = [
+        {"name": "home", "persistentVolumeClaim": {"claimName": "agent-home"}},
+        {"name": "ssh-keys", "secret": {"secretName": SSH_SECRET, "defaultMode": 0o400}},
+        {"name": "configs", "secret": {"secretName": CONFIG_SECRET, "defaultMode": 0o400}},
+    ]
+    return {
+        "metadata": {"creationTimestamp": None, "labels": dict(LABELS)},
+        "spec": {
+            "containers": [container()],
+            "volumes": volumes,
+            "nodeSelector": {"kubernetes.io/hostname": "gpu-1"},
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 30,
+            "dnsPolicy": "ClusterFirst",
+            "schedulerName": "default-scheduler",
+            "automountServiceAccountToken": False,
+            "securityContext": {"runAsUser": 1000, "runAsGroup": 1000, "fsGroup": 1000, "runAsNonRoot": True},
+        },
+    }
+
+
+def container() -> Object:
+    """The one container."""
+    optional = [{"secretRef": {"name": f"agent-secrets-tier{tier}", "optional": True}} for tier in (1, 2)]
+    mounts: list[Object] = [
+        {"name": "home", "mountPath": HOME},
+        {"name": "ssh-keys", "mountPath": "/etc/agent/ssh-keys", "readOnly": True},
+        {"name": "configs", "mountPath": f"{HOME}/.kube/configs", "readOnly": True},
+    ]
+    return {
+        "name": CONTAINER,
+        "image": IMAGE,
+        "imagePullPolicy": "Always",
+        "ports": [
+            {"name": "ssh", "containerPort": 2222, "protocol": "TCP"},
+            {"name": "http", "containerPort": 8081, "protocol": "TCP"},
+        ],
+        "env": [{"name": "PORT", "value": "8081"}, {"name": "HOST", "value": "0.0.0.0"}],  # noqa: S104
+        "envFrom": optional,
+        "resources": {"requests": {"cpu": "500m", "memory": "2Gi"}, "limits": {"cpu": "8", "memory": "16Gi"}},
+        "volumeMounts": mounts,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+    }
+
+
+def application(now: datetime, created: datetime) -> Object:
+    """The Argo CD Application: synced and healthy."""
+    revision = "3f1c2b7d9a4e5f60718293a4b5c6d7e8f9012345"
+    synced = now - timedelta(hours=6, minutes=57)
+    source = {
+        "repoURL": "https://github.com/derio-net/frank",
+        "path": "apps/secure-agent-pod/manifests",
+        "targetRevision": "main",
+    }
+    return {
+        "metadata": _meta(APP, created, "argocd") | {"finalizers": ["resources-finalizer.argocd.argoproj.io"]},
+        "spec": {
+            "project": "default",
+            "source": source,
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": NAMESPACE},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        },
+        "status": {
+            "sync": {"status": "Synced", "revision": revision},
+            "health": {"status": "Healthy", "lastTransitionTime": stamp(synced)},
+            "reconciledAt": stamp(now),
+            "operationState": {
+                "phase": "Succeeded",
+                "message": "successfully synced (all tasks run)",
+                "startedAt": stamp(synced - timedelta(seconds=4)),
+                "finishedAt": stamp(synced),
+                "syncResult": {"revision": revision, "source": source},
+            },
+            "history": [{"id": 42, "revision": revision, "deployedAt": stamp(synced), "source": source}],
+            "summary": {"images": [IMAGE]},
+        },
+    }
+
+
+def _meta(name: str, created: datetime, where: str = NAMESPACE) -> Object:
+    return {
+        "name": name,
+        "namespace": where,
+        "creationTimestamp": stamp(created),
+        "labels": {"app.kubernetes.io/instance": APP},
+    }

@@ -1,0 +1,432 @@
+"""Controllers, scheduler and kubelet in small: they bring the pods to where the Deployment wants them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox.cluster import kinds, objects
+from sandbox.cluster.conditions import PodFaults
+from sandbox.cluster.events import Recorder
+from sandbox.cluster.podlogs import NOISY, ContainerLog
+from sandbox.cluster.processes import REQUIRED, Process, Table, usual
+from sandbox.cluster.rbac import NAMESPACE
+from sandbox.cluster.store import Store, stamp
+from sandbox.cluster.workload import new_pod, new_replica_set, sync_status
+
+Object = dict[str, Any]
+UPTIME = timedelta(hours=6, minutes=51)
+"""How long the pod has been running when the sandbox starts: the handbook's example."""
+BACKOFF_WINDOW = timedelta(minutes=10)
+
+
+@dataclass
+class Runtime:
+    """What runs in one pod's container."""
+
+    log: ContainerLog
+    previous: ContainerLog | None = None
+    processes: list[Process] = field(default_factory=list)
+    deaths: list[datetime] = field(default_factory=list)
+
+    @property
+    def started(self) -> datetime:
+        """When this run of the container began."""
+        return self.log.started
+
+
+class Simulation:
+    """The pods and what is in them. ``speed`` is the seconds a restart takes; 0 does everything at once."""
+
+    def __init__(self, store: Store, *, speed: float = 3.0) -> None:
+        """Simulate on ``store``, whose clock is the time here."""
+        self.store = store
+        self.speed = speed
+        self.faults = PodFaults()
+        self.events = Recorder(store)
+        self.runtimes: dict[str, Runtime] = {}
+        self.exec_failure_style = "containerd"
+        self.last_executed: list[str] = []
+        self._replace: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._kicked = False
+
+    @property
+    def now(self) -> datetime:
+        """The cluster's time."""
+        return self.store.clock()
+
+    def seed(self) -> None:
+        """The good day: one pod that has been running since :data:`UPTIME`."""
+        born = self.now - UPTIME - timedelta(seconds=4)
+        objects.seed(self.store, born)
+        deployment = self._deployment()
+        assert deployment is not None  # noqa: S101 - seeded one line above
+        replica_set = self.store.put(kinds.REPLICA_SET, new_replica_set(deployment, born))
+        pod = self._create(replica_set, born)
+        self._bind(pod["metadata"]["name"], "gpu-1", born)
+        self._start(pod["metadata"]["name"], born + timedelta(seconds=4))
+        self._ready(pod["metadata"]["name"], born + timedelta(seconds=4))
+        sync_status(self.store)
+
+    def pods(self) -> list[Object]:
+        """The app's pods, oldest first."""
+        found = [p for p in self.store.list(kinds.POD, NAMESPACE) if _is_ours(p)]
+        return sorted(found, key=lambda pod: int(pod["metadata"]["annotations"]["sandbox/order"]))
+
+    def runtime(self, pod: Object) -> Runtime | None:
+        """What runs in ``pod``; None before its container first started."""
+        return self.runtimes.get(pod["metadata"]["uid"])
+
+    def table(self, pod: Object) -> Table:
+        """The processes that ``ps`` sees now."""
+        runtime = self.runtimes[pod["metadata"]["uid"]]
+        user = "root" if self.faults.root else "claude"
+        rows = [p for p in usual(user) if p.pid in {q.pid for q in runtime.processes}]
+        rows = [p for p in rows if not self.faults.killed or p.service != self.faults.killed]
+        return Table(tuple(rows), runtime.started, self.now)
+
+    def log(self, pod: Object, *, previous: bool = False) -> ContainerLog | None:
+        """The log of the present or of the previous run, written up to now."""
+        runtime = self.runtime(pod)
+        if runtime is None:
+            return None
+        if previous:
+            return runtime.previous
+        if _state(pod) == "running":
+            runtime.log.advance(self.now)
+        return runtime.log
+
+    def write_log(self, text: str) -> None:
+        """Let the oldest pod's container write a line."""
+        for pod in self.pods()[:1]:
+            log = self.log(pod)
+            if log is not None:
+                log.write(text, self.now)
+
+    def set_noise(self, on: bool) -> None:
+        """Put the noisy lines into the log, or take them out."""
+        self.faults.noisy_logs = on
+        for runtime in self.runtimes.values():
+            runtime.log.advance(self.now)
+            runtime.log.lines = [line for line in runtime.log.lines if line.text not in NOISY]
+            for text in NOISY if on else ():
+                runtime.log.write(text, self.now)
+
+    async def kill(self, service: str) -> None:
+        """A required process ends: ``wait -n`` returns, and the container with it."""
+        if service not in REQUIRED:
+            raise ValueError(f"{service!r} is none of {', '.join(REQUIRED)}")
+        for pod in self.pods():
+            if _state(pod) == "running":
+                self._end(pod, 1, "Error", service)
+        await self.settle()
+
+    async def out_of_memory(self) -> None:
+        """The kernel kills the container; the kubelet starts it again."""
+        for pod in self.pods():
+            if _state(pod) == "running":
+                self._end(pod, 137, "OOMKilled", "")
+        await self.settle()
+
+    async def replace_pods(self) -> None:
+        """Let every pod be replaced by a new one, as if it had been deleted."""
+        self._replace |= {pod["metadata"]["uid"] for pod in self.pods()}
+        await self.settle()
+
+    async def delete_pod(self, pod: Object) -> None:
+        """Delete one pod gracefully; its ReplicaSet makes another."""
+        self._replace.add(pod["metadata"]["uid"])
+        self._mark(pod)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Bring everything to where it should be: at once when ``speed`` is 0, else in the background."""
+        self._kicked = True
+        if self._task is None or self._task.done():
+            if self.speed > 0:
+                self._task = asyncio.create_task(self._run(), name="pretend-controllers")
+            else:
+                await self._run()
+
+    async def stop(self) -> None:
+        """End the background work."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while self._kicked:
+            self._kicked = False
+            steps: tuple[Callable[[], Awaitable[bool]], ...] = (
+                self._terminate,
+                self._roll_out,
+                self._scale,
+                self._advance,
+            )
+            for step in steps:
+                changed = await step()
+                self._kicked = self._kicked or changed
+            sync_status(self.store)
+
+    async def _pause(self, share: float) -> None:
+        sync_status(self.store)
+        if self.speed > 0:
+            await asyncio.sleep(self.speed * share)
+
+    async def _terminate(self) -> bool:
+        """Pods that are being deleted go after their grace."""
+        for pod in self.pods():
+            if pod["metadata"]["uid"] in self._replace:
+                self._mark(pod)
+        leaving = [pod for pod in self.pods() if "deletionTimestamp" in pod["metadata"]]
+        if leaving:
+            await self._pause(0.3)
+        for pod in leaving:
+            name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+            self.store.remove(kinds.POD, NAMESPACE, name)
+            self.runtimes.pop(uid, None)
+            self._replace.discard(uid)
+        return bool(leaving)
+
+    def _mark(self, pod: Object) -> None:
+        draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+        draft["metadata"].setdefault("deletionTimestamp", stamp(self.now))
+        draft["metadata"].setdefault("deletionGracePeriodSeconds", 30)
+        self.store.put(kinds.POD, draft)
+        self.events.record(pod, "Normal", "Killing", f"Stopping container {objects.CONTAINER}")
+
+    async def _roll_out(self) -> bool:
+        """Recreate: a ReplicaSet for the present template; pods of other templates go first."""
+        deployment = self._deployment()
+        if deployment is None:
+            return False
+        wanted = objects.template_hash(deployment["spec"]["template"])
+        name = f"{objects.APP}-{wanted}"
+        if self.store.get(kinds.REPLICA_SET, NAMESPACE, name) is None:
+            created = self.store.put(kinds.REPLICA_SET, new_replica_set(deployment, self.now))
+            revision = 1 + max(
+                int(rs["metadata"]["annotations"]["deployment.kubernetes.io/revision"])
+                for rs in self.store.list(kinds.REPLICA_SET, NAMESPACE)
+            )
+            for kind, key in ((kinds.REPLICA_SET, created["metadata"]["name"]), (kinds.DEPLOYMENT, objects.APP)):
+                draft = self.store.draft(kind, NAMESPACE, key)
+                notes = draft["metadata"].setdefault("annotations", {})
+                notes["deployment.kubernetes.io/revision"] = str(revision)
+                self.store.put(kind, draft)
+            self.events.record(
+                deployment, "Normal", "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to 1"
+            )
+        old = [p for p in self.pods() if p["metadata"]["labels"]["pod-template-hash"] != wanted]
+        self._replace |= {pod["metadata"]["uid"] for pod in old}
+        return bool(old)
+
+    async def _scale(self) -> bool:
+        deployment = self._deployment()
+        replicas = int(deployment["spec"].get("replicas", 1)) if deployment else 0
+        wanted = 0 if self.faults.none else replicas + int(self.faults.two and replicas > 0)
+        pods = [p for p in self.pods() if p["metadata"]["uid"] not in self._replace]
+        for pod in pods[wanted:]:
+            self._replace.add(pod["metadata"]["uid"])
+        if deployment is None or len(self.pods()) >= wanted:
+            return len(pods) > wanted
+        wanted_hash = objects.template_hash(deployment["spec"]["template"])
+        name = f"{objects.APP}-{wanted_hash}"
+        replica_set = self.store.draft(kinds.REPLICA_SET, NAMESPACE, name)
+        for _ in range(wanted - len(self.pods())):
+            self._create(replica_set, self.now)
+        return True
+
+    async def _advance(self) -> bool:
+        """One step for each pod that has one to take."""
+        changed = False
+        for pod in self.pods():
+            current = self.store.get(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+            if current is not None and "deletionTimestamp" not in current["metadata"]:
+                changed = await self._step(current) or changed
+        return changed
+
+    async def _step(self, pod: Object) -> bool:
+        name = pod["metadata"]["name"]
+        if not pod["spec"].get("nodeName"):
+            return await self._schedule(pod)
+        state = _state(pod)
+        if state == "ContainerCreating":
+            await self._pause(0.35)
+        if state == "running":
+            return await self._run_on(pod)
+        if state == "CrashLoopBackOff" and self.faults.crash:
+            return False
+        if not self._gone(name) and self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET) is None:
+            return self._config_error(pod)
+        if state == "CrashLoopBackOff":
+            await self._pause(0.35)
+        if not self._gone(name):
+            self._start(name, self.now)
+        return True
+
+    async def _schedule(self, pod: Object) -> bool:
+        name = pod["metadata"]["name"]
+        if self.faults.pending:
+            return self._unschedulable(pod)
+        self._bind(name, "gpu-2" if self.faults.wrong_node else "gpu-1", self.now)
+        return True
+
+    async def _run_on(self, pod: Object) -> bool:
+        if self.faults.crash:
+            self._end(pod, 1, "Error", "vibe-kanban")
+            return True
+        if all(status["ready"] for status in pod["status"]["containerStatuses"]):
+            return False
+        await self._pause(0.35)
+        if not self._gone(pod["metadata"]["name"]):
+            self._ready(pod["metadata"]["name"], self.now)
+        return True
+
+    def _gone(self, name: str) -> bool:
+        return self.store.get(kinds.POD, NAMESPACE, name) is None
+
+    def _deployment(self) -> Object | None:
+        return self.store.get(kinds.DEPLOYMENT, NAMESPACE, objects.APP)
+
+    def _create(self, replica_set: Object, born: datetime) -> Object:
+        pod = self.store.put(kinds.POD, new_pod(replica_set, born, self.faults, self.store.version))
+        message = f"Created pod: {pod['metadata']['name']}"
+        self.events.record(replica_set, "Normal", "SuccessfulCreate", message, born)
+        return pod
+
+    def _unschedulable(self, pod: Object) -> bool:
+        draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+        message = (
+            "0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match Pod's node "
+            "affinity/selector. preemption: 0/2 nodes are available: 2 No preemption victims found."
+        )
+        if draft["status"].get("conditions"):
+            return False
+        _condition(draft, "PodScheduled", False, self.now, "Unschedulable", message)
+        self.store.put(kinds.POD, draft)
+        self.events.record(pod, "Warning", "FailedScheduling", message)
+        return False
+
+    def _bind(self, name: str, node: str, at: datetime) -> None:
+        draft = self.store.draft(kinds.POD, NAMESPACE, name)
+        draft["spec"]["nodeName"] = node
+        host = "192.168.55.31" if node == "gpu-1" else "192.168.55.32"
+        draft["status"] |= {"hostIP": host, "hostIPs": [{"ip": host}], "startTime": stamp(at)}
+        for kind, on in (("PodScheduled", True), ("Initialized", True)):
+            _condition(draft, kind, on, at)
+        for kind in ("ContainersReady", "Ready"):
+            _condition(draft, kind, False, at, "ContainersNotReady", _unready(draft))
+        draft["status"]["containerStatuses"] = [_waiting_status(draft, "ContainerCreating")]
+        pod = self.store.put(kinds.POD, draft)
+        text = f"Successfully assigned {NAMESPACE}/{name} to {node}"
+        self.events.record(pod, "Normal", "Scheduled", text, at, "default-scheduler")
+
+    def _config_error(self, pod: Object) -> bool:
+        if _state(pod) == "CreateContainerConfigError":
+            return False
+        draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+        message = f'secret "{objects.SSH_SECRET}" not found'
+        status = draft["status"]["containerStatuses"][0]
+        status["state"] = {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
+        self.store.put(kinds.POD, draft)
+        self.events.record(pod, "Warning", "Failed", f"Error: {message}", count=3)
+        return False
+
+    def _start(self, name: str, at: datetime) -> None:
+        draft = self.store.draft(kinds.POD, NAMESPACE, name)
+        uid = draft["metadata"]["uid"]
+        before = self.runtimes.get(uid)
+        runtime = Runtime(ContainerLog(at), before.log if before else None, usual())
+        runtime.deaths = before.deaths if before else []
+        self.runtimes[uid] = runtime
+        status = draft["status"]["containerStatuses"][0]
+        container_id = hashlib.sha256(f"{uid}{status['restartCount']}".encode()).hexdigest()
+        status |= {"state": {"running": {"startedAt": stamp(at)}}, "started": True, "ready": False}
+        status |= {"containerID": f"containerd://{container_id}", "imageID": objects.IMAGE_DIGEST}
+        ip = f"10.244.3.{17 + int(draft['metadata']['annotations']['sandbox/order']) % 200}"
+        draft["status"] |= {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]}
+        pod = self.store.put(kinds.POD, draft)
+        image = draft["spec"]["containers"][0]["image"]
+        self.events.record(pod, "Normal", "Pulling", f'Pulling image "{image}"', at)
+        self.events.record(pod, "Normal", "Created", "Container created", at)
+        self.events.record(pod, "Normal", "Started", "Container started", at)
+        for text in NOISY if self.faults.noisy_logs else ():
+            runtime.log.advance(self.now)
+            runtime.log.write(text, self.now)
+
+    def _ready(self, name: str, at: datetime) -> None:
+        draft = self.store.draft(kinds.POD, NAMESPACE, name)
+        draft["status"]["containerStatuses"][0]["ready"] = True
+        for kind in ("ContainersReady", "Ready"):
+            _condition(draft, kind, True, at)
+        self.store.put(kinds.POD, draft)
+
+    def _end(self, pod: Object, code: int, reason: str, service: str) -> None:
+        """The container ends; its kubelet starts it again, after a back-off when it keeps dying."""
+        draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+        runtime = self.runtimes[pod["metadata"]["uid"]]
+        if service:
+            runtime.log.end(service, self.now)
+        runtime.deaths = [d for d in runtime.deaths if self.now - d < BACKOFF_WINDOW] + [self.now]
+        status = draft["status"]["containerStatuses"][0]
+        ended = {
+            "exitCode": code,
+            "reason": reason,
+            "startedAt": stamp(runtime.started),
+            "finishedAt": stamp(self.now),
+            "containerID": status["containerID"],
+        }
+        restarts = status["restartCount"] + (5 if self.faults.crash else 1)
+        where = f"{draft['metadata']['name']}_{NAMESPACE}({draft['metadata']['uid']})"
+        message = f"back-off 1m20s restarting failed container={status['name']} pod={where}"
+        status |= {"lastState": {"terminated": ended}, "restartCount": restarts, "ready": False}
+        status |= {"started": False}
+        status["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": message}}
+        for kind in ("ContainersReady", "Ready"):
+            _condition(draft, kind, False, self.now, "ContainersNotReady", _unready(draft))
+        self.store.put(kinds.POD, draft)
+        if self.faults.crash or len(runtime.deaths) > 1:
+            text = f"Back-off restarting failed container {status['name']} in pod {where}"
+            self.events.record(pod, "Warning", "BackOff", text, count=max(1, restarts))
+
+
+def _is_ours(pod: Object) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or []
+    return any(owner["name"].startswith(objects.APP) for owner in owners)
+
+
+def _state(pod: Object) -> str:
+    """``running``, or the reason why the container waits."""
+    statuses = pod["status"].get("containerStatuses") or [{}]
+    state = statuses[0].get("state", {})
+    return "running" if "running" in state else str(state.get("waiting", {}).get("reason", ""))
+
+
+def _unready(pod: Object) -> str:
+    return f"containers with unready status: [{pod['spec']['containers'][0]['name']}]"
+
+
+def _waiting_status(pod: Object, reason: str) -> Object:
+    container = pod["spec"]["containers"][0]
+    return {
+        "name": container["name"],
+        "image": container["image"],
+        "imageID": "",
+        "state": {"waiting": {"reason": reason}},
+        "lastState": {},
+        "ready": False,
+        "started": False,
+        "restartCount": 0,
+    }
+
+
+def _condition(pod: Object, kind: str, on: bool, at: datetime, reason: str = "", message: str = "") -> None:
+    conditions = pod["status"].setdefault("conditions", [])
+    conditions[:] = [c for c in conditions if c["type"] != kind]
+    entry = {"type": kind, "status": str(on), "lastProbeTime": None, "lastTransitionTime": stamp(at)}
+    conditions.append(entry | ({"reason": reason, "message": message} if reason else {}))
