@@ -171,7 +171,8 @@ async def _run(probe: Probe, seconds: float) -> Outcome:
 
 async def _outcome(probe: Probe, ask: Ask) -> Outcome:
     try:
-        async with asyncio.timeout_at(ask.deadline):
+        # A little later than the reads' own deadline, so that the read says which source was silent.
+        async with asyncio.timeout_at(ask.deadline + GRACE / 2):
             return Outcome(await probe.run(ask))
     except Unread as unread:
         return Outcome(unread_finding(probe.id, probe.title, unread), cause_of(unread))
