@@ -1,0 +1,173 @@
+"""One connection to an API server: raw calls with one deadline each, retried where that is safe and short."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+from kubernetes.aio.client import ApiClient
+
+from bot.adapters.kubernetes import config, errors
+from bot.domain.workload import Right
+
+T = TypeVar("T")
+
+refusal: ContextVar[bytearray | None] = ContextVar("refusal", default=None)
+"""Where the body of a refused WebSocket handshake is put, since aiohttp's error drops it."""
+
+_REFUSAL_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. ``right`` is what it needs, for messages."""
+
+    right: Right
+    path: str
+    query: Sequence[tuple[str, str]] = ()
+    method: str = "GET"
+    body: Mapping[str, Any] | None = None
+
+    def url(self, server: str) -> str:
+        """The whole URL."""
+        return server + self.path + ("?" + urlencode(self.query, quote_via=quote) if self.query else "")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def _keep_refusal(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+    kept = refusal.get()
+    if kept is not None and params.response.status != 101:
+        kept += await params.response.content.read(_REFUSAL_LIMIT)
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(_keep_refusal)
+    return trace
+
+
+class Connection:
+    """The client, its configuration and where that came from; shared by all namespaces."""
+
+    def __init__(self, client: ApiClient, source: config.Source, timeout: float) -> None:
+        """``timeout`` is each call's deadline in seconds."""
+        self.source = source
+        self.timeout = timeout
+        self._client: Any = client
+
+    @classmethod
+    async def open(cls, context: str | None, seconds: float) -> Connection:
+        """Read the configuration; nothing is sent yet. ``seconds`` is each call's deadline. Raises Permanent."""
+        configuration, source = await config.load(context)
+        configuration.trace_configs = [_tracing()]
+        return cls(config.build_client(configuration, source), source, seconds)
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return str(self._client.configuration.host)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def headers(self) -> dict[str, str]:
+        """The headers of every call. Reads a rotated service account token anew (at most once a minute)."""
+        auth = await self._client.configuration.auth_settings()
+        headers = {"User-Agent": self._client.user_agent, "Accept": "application/json"}
+        if value := (auth.get("BearerToken") or {}).get("value"):
+            headers["Authorization"] = str(value).strip()
+        return headers
+
+    def session(self) -> aiohttp.ClientSession:
+        """The client's own pool, for WebSockets. The client itself makes it at the first call."""
+        rest = self._client.rest_client
+        if rest.pool_manager is None:
+            rest.pool_manager = rest._create_pool_manager()
+        session: aiohttp.ClientSession = rest.pool_manager
+        return session
+
+    def socket_options(self) -> dict[str, Any]:
+        """What the configuration says about proxy and TLS name, in `ws_connect`'s words."""
+        configuration = self._client.configuration
+        options = {
+            "proxy": configuration.proxy,
+            "proxy_headers": configuration.proxy_headers,
+            "server_hostname": configuration.tls_server_name,
+        }
+        return {name: value for name, value in options.items() if value}
+
+    async def read(self, call: Call, type_: type[T]) -> T:
+        """The answer's JSON as ``type_``. Raises `bot.errors` only."""
+        answer = await self.send(call)
+        with errors.edge(self.server, self.timeout):
+            try:
+                return msgspec.json.decode(answer.body, type=type_)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                start = " ".join(answer.body[:60].decode("utf-8", "replace").split())
+                why = f"not the JSON of `{call.right}` ({error}), but “{start}”" if start else "an empty body"
+                raise errors.unexpected(self.server, why) from error
+
+    async def send(self, call: Call) -> Answer:
+        """Send and read to the end, within one deadline. Raises `bot.errors` only, also for any status but 2xx."""
+        with errors.edge(self.server, self.timeout):
+            async with asyncio.timeout(self.timeout) as deadline:
+                answer = await self._once(call)
+                if await self._worth_another_try(answer, deadline):
+                    answer = await self._once(call)
+        if not 200 <= answer.status < 300:
+            raise errors.from_status(answer.status, answer.body, call.right, answer.headers)
+        return answer
+
+    async def _once(self, call: Call) -> Answer:
+        response = await self._client.call_api(
+            call.method,
+            call.url(self.server),
+            header_params=await self.headers(),
+            body=call.body,
+            # The deadline is asyncio's: the client takes a timeout for the request only, not for reading.
+            _request_timeout=aiohttp.ClientTimeout(total=None),
+        )
+        async with response.response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def _worth_another_try(self, answer: Answer, deadline: asyncio.Timeout) -> bool:
+        """One more try: after new credentials, an expired list, or a pause that fits the deadline."""
+        if answer.status == 410:
+            return True
+        if answer.status == 401:
+            return await self._renewed()
+        if answer.status != 429:
+            return False
+        pause = errors.retry_after(answer.headers)
+        left = (deadline.when() or 0) - asyncio.get_running_loop().time()
+        # Half of what is left stays for the second try.
+        if pause is None or pause > left / 2:
+            return False
+        await asyncio.sleep(pause)
+        return True
+
+    async def _renewed(self) -> bool:
+        """Read the kubeconfig again, for a token that was rotated there. Whether it is another one now."""
+        if self.source.in_cluster:
+            return False
+        fresh, _ = await config.load(self.source.context)
+        current = self._client.configuration
+        if fresh.api_key == current.api_key or fresh.host != current.host:
+            return False
+        current.api_key = fresh.api_key
+        return True

@@ -1,0 +1,192 @@
+"""`bot.ports.Cluster` on a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+from bot.adapters.kubernetes import exec as remote
+from bot.adapters.kubernetes import facts, shapes
+from bot.adapters.kubernetes.client import Call, Connection
+from bot.domain.workload import (
+    Application,
+    Claim,
+    ClusterInfo,
+    Endpoint,
+    Event,
+    ExecResult,
+    LogText,
+    Pod,
+    Right,
+    Service,
+)
+from bot.errors import AgentpodError
+
+T = TypeVar("T")
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+
+
+class KubernetesCluster:
+    """One namespace, read with the bot's own rights. Every call has one deadline and raises only `bot.errors`."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        """Use `connect` or `in_namespace`."""
+        self._connection = connection
+        self._namespace = namespace
+
+    @classmethod
+    async def connect(
+        cls,
+        namespace: str,
+        *,
+        context: str | None = None,
+        timeout: float = 3.0,  # noqa: ASYNC109 - kept for later calls
+    ) -> Self:
+        """Find the configuration by the client's usual rules; nothing is sent yet.
+
+        ``timeout`` is each call's deadline in seconds. Raises Permanent for a configuration that can't be used.
+        """
+        return cls(await Connection.open(context, timeout), namespace)
+
+    def in_namespace(self, namespace: str) -> Self:
+        """The same connection for another namespace. Closing one closes all."""
+        return type(self)(self._connection, namespace)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._connection.close()
+
+    async def info(self) -> ClusterInfo:
+        """The API server's address and version, and whom it takes the bot for."""
+        version, user = await asyncio.gather(
+            self._connection.read(Call(Right("get", "version", namespace=""), "/version"), shapes.Version),
+            self._user(),
+        )
+        source = self._connection.source
+        return ClusterInfo(
+            self._connection.server, version.git_version, source.context, user, {"configuration": source.described}
+        )
+
+    async def _user(self) -> str | None:
+        """As the server sees it; where that can't be asked, as the kubeconfig calls it."""
+        right = Right("create", "selfsubjectreviews", "authentication.k8s.io", namespace="")
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            review = await self._connection.read(
+                Call(right, _WHO_AM_I, method="POST", body=body), shapes.SelfReview
+            )
+        except AgentpodError:
+            return self._connection.source.user
+        info = review.status and review.status.user_info
+        return (info.username if info else None) or self._connection.source.user
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        """Pods by label selector, oldest first."""
+        found = await self._list("pods", shapes.Items[shapes.Pod], [("labelSelector", selector)])
+        return facts.oldest_first(facts.pod(p) for p in found.items or ())
+
+    async def events(self) -> Sequence[Event]:
+        """The namespace's events, newest first."""
+        found = await self._list("events", shapes.Items[shapes.Event])
+        return facts.newest_first(facts.event(e) for e in found.items or ())
+
+    async def services(self) -> Sequence[Service]:
+        """The namespace's Services by name."""
+        found = await self._list("services", shapes.Items[shapes.Service])
+        return sorted((facts.service(s) for s in found.items or ()), key=lambda s: s.name)
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        """All addresses behind the namespace's Services."""
+        found = await self._list("endpointslices", shapes.Items[shapes.EndpointSlice], group="discovery.k8s.io/v1")
+        return [endpoint for item in found.items or () for endpoint in facts.endpoints(item)]
+
+    async def claims(self) -> Sequence[Claim]:
+        """The namespace's PersistentVolumeClaims by name."""
+        found = await self._list("persistentvolumeclaims", shapes.Items[shapes.Claim])
+        return sorted((facts.claim(c) for c in found.items or ()), key=lambda c: c.name)
+
+    async def application(self, namespace: str, name: str) -> Application:
+        """An Argo CD Application. NotFound says whether the CRD or the object is absent."""
+        right = Right("get", "applications", "argoproj.io", name=name, namespace=namespace)
+        path = f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace)}/applications/{quote(name, safe='')}"
+        return facts.application(await self._connection.read(Call(right, path), shapes.Application))
+
+    async def logs(
+        self,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        since: timedelta | None = None,
+        tail: int | None = None,
+        limit_bytes: int = 4_000_000,
+    ) -> LogText:
+        """A container's log, at most ``limit_bytes`` of it. NotFound where ``previous`` has no run to show."""
+        # One byte more than wanted tells a log that was cut from one that just fits.
+        query = [("container", container), ("limitBytes", str(limit_bytes + 1))]
+        if previous:
+            query.append(("previous", "true"))
+        if since is not None:
+            query.append(("sinceSeconds", str(max(1, math.ceil(since.total_seconds())))))
+        if tail is not None:
+            query.append(("tailLines", str(tail)))
+        right = self._right("get", "pods", subresource="log")
+        answer = await self._connection.send(Call(right, self._path("pods", pod, "log"), query))
+        return facts.log_text(answer.body, limit_bytes)
+
+    async def exec(
+        self, pod: str, container: str, argv: Sequence[str], *, limit_bytes: int = 1_000_000
+    ) -> ExecResult:
+        """Run a command in a container.
+
+        A non-zero exit is a result. So is a missing binary: exit code 127, the reason on stderr. Output over
+        ``limit_bytes`` ends the reading: ``truncated``, with no exit code.
+        """
+        query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in argv]
+        right = self._right("create", "pods", subresource="exec")
+        call = Call(right, self._path("pods", pod, "exec"), query)
+        return await remote.run(self._connection, call, argv, limit_bytes)
+
+    async def secret_values(self, names: Collection[str]) -> frozenset[str]:
+        """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""
+        calls = [Call(self._right("get", "secrets", name=n), self._path("secrets", n)) for n in sorted(names)]
+        return facts.secret_values(await asyncio.gather(*(self._connection.read(c, shapes.Secret) for c in calls)))
+
+    async def can_i(self, right: Right) -> bool:
+        """Ask the API server's authoriser."""
+        attributes = {
+            "namespace": self._namespace if right.namespace is None else right.namespace,
+            "verb": right.verb,
+            "group": right.group,
+            "resource": right.resource,
+            "subresource": right.subresource,
+            "name": right.name,
+        }
+        body: dict[str, Any] = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
+        }
+        asking = Right("create", "selfsubjectaccessreviews", "authorization.k8s.io", namespace="")
+        review = await self._connection.read(Call(asking, _REVIEWS, method="POST", body=body), shapes.AccessReview)
+        return review.status.allowed
+
+    async def _list(
+        self, resource: str, type_: type[T], query: Sequence[tuple[str, str]] = (), group: str = ""
+    ) -> T:
+        right = self._right("list", resource, group=group.partition("/")[0])
+        return await self._connection.read(Call(right, self._path(resource, group=group), query), type_)
+
+    def _right(self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = "") -> Right:
+        return Right(verb, resource, group, subresource, name, self._namespace)
+
+    def _path(self, *parts: str, group: str = "") -> str:
+        base = f"/apis/{group}" if group else "/api/v1"
+        return "/".join([base, "namespaces", *(quote(part, safe="") for part in (self._namespace, *parts))])

@@ -1,0 +1,204 @@
+"""The one edge where the client's, aiohttp's and the API server's errors become `bot.errors`."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+import msgspec
+from kubernetes.aio.client.exceptions import OpenApiException
+from kubernetes.aio.config import ConfigException
+
+from bot.domain.workload import Right
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+
+VENDOR = (
+    aiohttp.ClientError,
+    OSError,
+    TimeoutError,
+    OpenApiException,
+    ConfigException,
+    msgspec.MsgspecError,
+    ValueError,
+)
+"""Everything that a call through the client can raise."""
+
+
+class Status(msgspec.Struct):
+    """What of a metav1.Status is read."""
+
+    message: str | None = None
+    reason: str | None = None
+
+
+class _Kind(msgspec.Struct):
+    kind: str | None = None
+
+
+def status_of(body: bytes) -> Status:
+    """The Status in an error's body, or the body's first line as its message where it is no Status."""
+    try:
+        if msgspec.json.decode(body, type=_Kind).kind == "Status":
+            return msgspec.json.decode(body, type=Status)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass
+    text = re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace"))
+    return Status(message=" ".join(text.split())[:200] or None)
+
+
+@contextmanager
+def edge(server: str, seconds: float) -> Iterator[None]:
+    """Translate whatever leaves the block. Raises only AgentpodError, and what is a mistake of ours."""
+    try:
+        yield
+    except AgentpodError:
+        raise
+    except VENDOR as error:
+        raise from_exception(error, server, seconds) from error
+
+
+def no_answer(server: str, seconds: float) -> TimedOut:
+    """The error for a deadline that has passed."""
+    return TimedOut(
+        f"no answer in {seconds:g} s",
+        remedy=f"See whether the API server at {server} is reachable from the bot and how loaded it is.",
+    )
+
+
+def from_exception(error: Exception, server: str, seconds: float) -> AgentpodError:
+    """Translate an exception of a call that got no HTTP answer."""
+    if isinstance(error, TimeoutError):
+        return no_answer(server, seconds)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
+        return _certificate(error, server)
+    if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
+        return Permanent(
+            f"The API server at {server} does not speak TLS as expected: {_tls_reason(error)}.",
+            remedy="Check the server address in the kubeconfig (https or http, and the port).",
+        )
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return _unreachable(error, server)
+    if isinstance(error, msgspec.MsgspecError):
+        return unexpected(server, str(error))
+    if isinstance(error, ConfigException):
+        return Permanent(f"The bot's Kubernetes credentials can't be read: {error}.")
+    if isinstance(error, aiohttp.InvalidURL):
+        return Permanent(f"{server} is no address of an API server.", remedy="Check the server in the kubeconfig.")
+    if isinstance(error, aiohttp.ClientError | ConnectionError):
+        return Transient(f"The API server at {server} hung up before its answer was complete.")
+    if isinstance(error, OSError):
+        return Transient(f"The API server at {server} can't be reached: {error.strerror or type(error).__name__}.")
+    # A ValueError's text may quote a header, and with it a credential: only its kind is told.
+    return Permanent(f"The call to the API server at {server} could not be made ({type(error).__name__}).")
+
+
+def _certificate(error: Exception, server: str) -> Permanent:
+    cause = getattr(error, "certificate_error", error)
+    reason = getattr(cause, "verify_message", "") or str(cause)
+    return Permanent(
+        f"The certificate of the API server at {server} is not trusted: {reason}.",
+        remedy="Set certificate-authority(-data) in the kubeconfig to the CA that signed it, and use a host name "
+        "that the certificate carries.",
+    )
+
+
+def _tls_reason(error: Exception) -> str:
+    cause = getattr(error, "os_error", error)
+    return str(getattr(cause, "reason", None) or type(cause).__name__).replace("_", " ").lower()
+
+
+def _unreachable(error: aiohttp.ClientConnectorError, server: str) -> Transient:
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return Transient(
+            f"The name {error.host} does not resolve, so the API server at {server} can't be reached.",
+            remedy="Check the server address in the kubeconfig and the bot's DNS.",
+        )
+    if isinstance(error.os_error, ConnectionRefusedError):
+        return Transient(
+            f"The API server at {server} refused the connection.",
+            remedy="See whether it runs and whether the address in the kubeconfig is right.",
+        )
+    return Transient(f"The API server at {server} can't be reached: {error.os_error.strerror or error.os_error}.")
+
+
+def unexpected(server: str, why: str) -> Permanent:
+    """The error for a 2xx answer that can't be read."""
+    return Permanent(
+        f"The API server at {server} answered something unexpected: {why}.",
+        remedy="Check that the server address in the kubeconfig is that of a Kubernetes API server.",
+    )
+
+
+def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]) -> AgentpodError:
+    """Translate an HTTP answer that is no success, quoting the API's own message."""
+    status = status_of(body)
+    said = (status.message or status.reason or f"HTTP {code}").rstrip(".")
+    if code == 401:
+        return NotAllowed(
+            f"The API server does not accept the bot's credentials: {said}.",
+            remedy="Renew them: log in again, or check the token and certificate that the kubeconfig names.",
+        )
+    if code == 403:
+        return NotAllowed(
+            f"The API server refused `{right}`: {said}.",
+            remedy=f"Grant the bot's account the right to `{right}` in a Role and bind it.",
+        )
+    if code == 404:
+        return _not_found(said, right)
+    if code in (409, 410):
+        what = "changed meanwhile" if code == 409 else "forgot where the list was"
+        return Transient(f"The API server {what} (`{right}`): {said}.", remedy="Try again.")
+    if code == 429:
+        return Transient(
+            f"The API server is throttling the bot: {said}.",
+            retry_after=retry_after(headers),
+            remedy="Try again later.",
+        )
+    if code >= 500:
+        return Transient(
+            f"The API server failed at `{right}` (HTTP {code}): {said}.", retry_after=retry_after(headers)
+        )
+    if code == 400:
+        return _bad_request(said, right)
+    return Permanent(f"The API server rejected `{right}` (HTTP {code}): {said}.")
+
+
+def _not_found(said: str, right: Right) -> NotFound:
+    kind = right.resource + (f".{right.group}" if right.group else "")
+    if "could not find the requested resource" in said or "page not found" in said:
+        return NotFound(
+            f"The API server does not know {kind}: {said}.",
+            remedy=f"Install what provides {kind}, or leave it out of the settings."
+            if right.group
+            else "Check that the server address in the kubeconfig is that of a Kubernetes API server.",
+        )
+    return NotFound(f"There is no such thing: {said}.")
+
+
+def _bad_request(said: str, right: Right) -> AgentpodError:
+    """Kubernetes answers 400 for containers: not there, not started yet, no run before this one."""
+    if "previous terminated container" in said:
+        return NotFound(f"There is no previous run: {said}.", remedy="Leave out --previous: it has not restarted.")
+    if "waiting to start" in said or "trying and failing to pull" in said or "ContainerCreating" in said:
+        return Transient(f"The container has not started yet: {said}.")
+    if "is not valid for pod" in said or "container not found" in said:
+        return NotFound(
+            f"There is no such container: {said}.", remedy="Check the container's name in the settings."
+        )
+    return Permanent(f"The API server rejected `{right}` (HTTP 400): {said}.")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` in seconds from now; it is a number or a date (RFC 9110, 10.2.3). None where unreadable."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,162 @@
+"""Commands in containers: the remote command protocol over a WebSocket.
+
+Frames are binary; the first byte is the channel (1 stdout, 2 stderr, 3 a metav1.Status at the end).
+v5 only adds a close signal (255) for stdin, which is not used here. Source: Kubernetes,
+``staging/src/k8s.io/apimachinery/pkg/util/remotecommand/constants.go``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import re
+from collections.abc import Sequence
+
+import aiohttp
+import msgspec
+
+from bot.adapters.kubernetes import errors
+from bot.adapters.kubernetes.client import Call, Connection, refusal
+from bot.domain.workload import ExecResult
+from bot.errors import AgentpodError, NotFound, Permanent, Transient
+
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+STDOUT, STDERR, STATUS = 1, 2, 3
+NOT_FOUND_EXIT = 127
+"""A shell's exit status for a command that does not exist (POSIX, XCU 2.8.2)."""
+
+_MAX_FRAME = 32 * 1024 * 1024
+_STATUS_LIMIT = 256 * 1024
+# A hung server would otherwise hold the caller for aiohttp's ten seconds after the deadline.
+_CLOSE_SECONDS = 0.2
+_MISSING_BINARY = ("executable file not found", "no such file or directory")
+_EXIT_CODE = re.compile(r"\b(?:exit status|exit code|exited with) (\d{1,3})\b")
+
+
+class _Cause(msgspec.Struct):
+    reason: str | None = None
+    message: str | None = None
+
+
+class _Details(msgspec.Struct):
+    causes: list[_Cause] | None = None
+
+
+class _Outcome(msgspec.Struct):
+    status: str | None = None
+    message: str | None = None
+    reason: str | None = None
+    details: _Details | None = None
+
+
+class Output:
+    """Collects the channels up to a limit of bytes for stdout and stderr together."""
+
+    def __init__(self, limit: int) -> None:
+        """Nothing yet."""
+        self._limit = limit
+        self._text = {STDOUT: bytearray(), STDERR: bytearray()}
+        self._status = bytearray()
+        self.truncated = False
+
+    def feed(self, frame: bytes) -> None:
+        """Take one frame. Unknown channels are skipped, as the protocol asks for."""
+        channel, data = (frame[0], frame[1:]) if frame else (-1, b"")
+        if channel == STATUS:
+            self._status += data[: _STATUS_LIMIT - len(self._status)]
+        elif channel in self._text:
+            room = self._limit - sum(map(len, self._text.values()))
+            self._text[channel] += data[:room]
+            self.truncated = self.truncated or len(data) > room
+
+    def result(self, argv: Sequence[str]) -> ExecResult:
+        """What it adds up to. Raises AgentpodError where the API server could not run the command at all."""
+        code, message = (None, None) if self.truncated else _outcome(bytes(self._status), argv)
+        stderr = self._decoded(STDERR)
+        if message:
+            stderr = f"{stderr.rstrip()}\n{message}\n".lstrip("\n")
+        return ExecResult(self._decoded(STDOUT), stderr, code, self.truncated)
+
+    def _decoded(self, channel: int) -> str:
+        # Frames end anywhere, so only the whole is decoded; a character cut by the limit is dropped.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return decoder.decode(bytes(self._text[channel]), final=not self.truncated)
+
+
+def _outcome(status: bytes, argv: Sequence[str]) -> tuple[int | None, str | None]:
+    """Exit code, and what the runtime said about a command it could not start."""
+    if not status.strip():
+        raise Transient("The API server closed the exec channel without saying how the command ended.")
+    outcome = msgspec.json.decode(status, type=_Outcome)
+    if outcome.status == "Success":
+        return 0, None
+    for cause in (outcome.details and outcome.details.causes) or ():
+        if cause.reason == "ExitCode" and (cause.message or "").isdigit():
+            return int(cause.message or ""), None
+    return _from_message(outcome, argv)
+
+
+def _from_message(outcome: _Outcome, argv: Sequence[str]) -> tuple[int, str | None]:
+    """Runtimes differ in how they report a failed start; some give an exit status only in words (kwok)."""
+    said = (outcome.message or outcome.reason or "the API server gave no reason").rstrip(".")
+    if any(words in said.lower() for words in _MISSING_BINARY):
+        return NOT_FOUND_EXIT, f"{argv[0]}: not found in the container ({said})"
+    if match := _EXIT_CODE.search(said):
+        return int(match[1]), None
+    if "container not found" in said or "is not running" in said:
+        raise NotFound(f"There is no running container for the command: {said}.")
+    if outcome.reason == "InternalError":
+        raise Transient(f"The command could not be started: {said}.")
+    raise Permanent(f"The command could not be started: {said}.")
+
+
+async def run(connection: Connection, call: Call, argv: Sequence[str], limit: int) -> ExecResult:
+    """Run ``call``'s command within the connection's deadline. Raises `bot.errors` only.
+
+    A missing binary is a result with exit code 127 and the runtime's words on stderr, as in a shell.
+    Output over ``limit`` bytes ends the reading: truncated, exit code None.
+    """
+    kept = bytearray()
+    token = refusal.set(kept)
+    try:
+        with errors.edge(connection.server, connection.timeout):
+            async with asyncio.timeout(connection.timeout):
+                output = await _collect(connection, call, limit)
+            return output.result(argv)
+    except AgentpodError as error:
+        if isinstance(error.__cause__, aiohttp.WSServerHandshakeError):
+            raise _refused(error.__cause__, call, bytes(kept)) from error.__cause__
+        raise
+    finally:
+        refusal.reset(token)
+
+
+async def _collect(connection: Connection, call: Call, limit: int) -> Output:
+    output = Output(limit)
+    url = re.sub("^http", "ws", call.url(connection.server))
+    async with connection.session().ws_connect(
+        url,
+        headers=await connection.headers(),
+        protocols=PROTOCOLS,
+        timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_SECONDS),
+        max_msg_size=_MAX_FRAME,
+        **connection.socket_options(),
+    ) as socket:
+        async for message in socket:
+            data = message.data
+            output.feed(data.encode() if isinstance(data, str) else data)
+            if output.truncated:
+                break
+        if error := socket.exception():
+            raise error
+    return output
+
+
+def _refused(error: aiohttp.WSServerHandshakeError, call: Call, body: bytes) -> AgentpodError:
+    if error.status < 400:
+        return Permanent(
+            f"The API server did not open a WebSocket for `{call.right}` (HTTP {error.status}).",
+            remedy="See whether a proxy between the bot and the API server lets WebSockets through.",
+        )
+    headers = error.headers if error.headers is not None else {}
+    return errors.from_status(error.status, body, call.right, headers)

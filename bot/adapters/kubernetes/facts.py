@@ -1,0 +1,199 @@
+"""From the API's shapes to the facts that `bot.domain.workload` knows. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from bot.adapters.kubernetes import shapes
+from bot.domain import workload
+
+MIN_SECRET_LENGTH = 6
+"""Shorter values are not looked for: they would blot out half of an ordinary log."""
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(?:[eE](\d{1,2})|([KMGTPE]i|[mkMGTPE]))?")
+_SUFFIXES = {"": 1.0, "m": 0.001, "k": 1e3} | {
+    f"{letter}{kind}": float(base**power)
+    for power, letter in enumerate("KMGTPE", start=1)
+    for kind, base in (("", 1000), ("i", 1024))
+}
+
+
+def quantity(value: str | int | None) -> int | None:
+    """A Kubernetes quantity in bytes: ``20Gi``, ``500M``, ``1e9``. None for what is no quantity."""
+    match = _QUANTITY.fullmatch(str(value))
+    if match is None:
+        return None
+    number, exponent, suffix = match.groups()
+    return int(float(number) * 10 ** int(exponent or 0) * _SUFFIXES[suffix or ""])
+
+
+def pod(raw: shapes.Pod) -> workload.Pod:
+    """One pod. Containers come in the spec's order, also those that have no status yet."""
+    spec, status = raw.spec or shapes.PodSpec(), raw.status or shapes.PodStatus()
+    statuses = {c.name: c for c in status.container_statuses or ()}
+    return workload.Pod(
+        name=raw.metadata.name,
+        uid=raw.metadata.uid,
+        phase=status.phase,
+        node=spec.node_name,
+        ip=status.pod_ip,
+        created_at=raw.metadata.creation_timestamp,
+        started_at=status.start_time,
+        deleting=raw.metadata.deletion_timestamp is not None,
+        reason=status.reason,
+        message=status.message,
+        containers=tuple(container(c, statuses.get(c.name)) for c in spec.containers or ()),
+        conditions=conditions(status.conditions),
+    )
+
+
+def container(spec: shapes.ContainerSpec, status: shapes.ContainerStatus | None) -> workload.Container:
+    """One container."""
+    if status is None:
+        return workload.Container(spec.name, spec.image)
+    name, now = _state(status.state)
+    last = status.last_state.terminated if status.last_state else None
+    return workload.Container(
+        name=spec.name,
+        image=spec.image or status.image,
+        image_id=status.image_id or None,
+        ready=status.ready,
+        restarts=status.restart_count,
+        state=name,
+        reason=now.reason,
+        message=now.message,
+        started_at=now.started_at,
+        last_termination=workload.Termination(
+            last.reason or "Unknown", last.exit_code, last.finished_at, last.message
+        )
+        if last
+        else None,
+    )
+
+
+def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.State]:
+    for name in ("running", "waiting", "terminated"):
+        found = getattr(state, name, None)
+        if found is not None:
+            return name, found
+    return "unknown", shapes.State()
+
+
+def conditions(raw: Iterable[shapes.Condition] | None) -> tuple[workload.Condition, ...]:
+    """Conditions. Argo CD's have no status: that one is there is the statement."""
+    return tuple(workload.Condition(c.type, c.status or "True", c.reason, c.message) for c in raw or ())
+
+
+def oldest_first(pods: Iterable[workload.Pod]) -> list[workload.Pod]:
+    """By creation, then name."""
+    return sorted(pods, key=lambda p: (p.created_at or _LONG_AGO, p.name))
+
+
+def event(raw: shapes.Event) -> workload.Event:
+    """One event of either API generation: counted in place, or with a series."""
+    series, about = raw.series or shapes.Series(), raw.involved_object or shapes.ObjectRef()
+    return workload.Event(
+        type=raw.type or "Normal",
+        reason=raw.reason or "",
+        message=(raw.message or "").strip(),
+        object=f"{(about.kind or 'object').lower()}/{about.name or ''}",
+        count=max(1, series.count or raw.count or 1),
+        first_seen=raw.first_timestamp or raw.event_time,
+        last_seen=series.last_observed_time or raw.last_timestamp or raw.event_time or raw.first_timestamp,
+        source=raw.reporting_component or (raw.source.component if raw.source else None) or None,
+    )
+
+
+def newest_first(events: Iterable[workload.Event]) -> list[workload.Event]:
+    """By when last seen; those without any time come last."""
+    return sorted(events, key=lambda e: e.last_seen or _LONG_AGO, reverse=True)
+
+
+def service(raw: shapes.Service) -> workload.Service:
+    """One Service. ``None`` as cluster IP is Kubernetes' word for headless."""
+    spec, status = raw.spec or shapes.ServiceSpec(), raw.status or shapes.ServiceStatus()
+    assigned = (status.load_balancer.ingress if status.load_balancer else None) or ()
+    return workload.Service(
+        name=raw.metadata.name,
+        type=spec.type or "ClusterIP",
+        cluster_ip=spec.cluster_ip if spec.cluster_ip not in ("", "None") else None,
+        ingress=tuple(address for i in assigned if (address := i.ip or i.hostname)),
+        ports=tuple(_port(p) for p in spec.ports or ()),
+    )
+
+
+def _port(raw: shapes.ServicePort) -> workload.ServicePort:
+    target = None if raw.target_port is None else str(raw.target_port)
+    return workload.ServicePort(raw.port, target, raw.name, raw.protocol or "TCP")
+
+
+def endpoints(raw: shapes.EndpointSlice) -> list[workload.Endpoint]:
+    """A slice's addresses. No word on readiness means ready (discovery.k8s.io/v1)."""
+    name = (raw.metadata.labels or {}).get("kubernetes.io/service-name", "")
+    ports = tuple(p.port for p in raw.ports or () if p.port is not None)
+    return [
+        workload.Endpoint(name, address, _is_ready(e), ports, e.target_ref.name if e.target_ref else None)
+        for e in raw.endpoints or ()
+        for address in e.addresses or ()
+    ]
+
+
+def _is_ready(endpoint: shapes.SliceEndpoint) -> bool:
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def claim(raw: shapes.Claim) -> workload.Claim:
+    """One PersistentVolumeClaim."""
+    spec, status = raw.spec or shapes.ClaimSpec(), raw.status or shapes.ClaimStatus()
+    return workload.Claim(
+        name=raw.metadata.name,
+        phase=status.phase or "Pending",
+        capacity=quantity((status.capacity or {}).get("storage")),
+        storage_class=spec.storage_class_name,
+        access_modes=tuple(spec.access_modes or ()),
+        volume=spec.volume_name or None,
+        created_at=raw.metadata.creation_timestamp,
+    )
+
+
+def application(raw: shapes.Application) -> workload.Application:
+    """An Argo CD Application. What it doesn't say yet is ``Unknown``, Argo CD's own word."""
+    status = raw.status or shapes.ApplicationStatus()
+    sync, health = status.sync or shapes.Sync(), status.health or shapes.Health()
+    operation = status.operation_state or shapes.Operation()
+    return workload.Application(
+        name=raw.metadata.name,
+        sync=sync.status or "Unknown",
+        health=health.status or "Unknown",
+        revision=sync.revision or ", ".join(sync.revisions or ()) or None,
+        health_message=health.message or None,
+        finished_at=operation.finished_at,
+        operation_phase=operation.phase,
+        operation_message=operation.message,
+        conditions=conditions(status.conditions),
+    )
+
+
+def secret_values(secrets: Iterable[shapes.Secret]) -> frozenset[str]:
+    """Decoded values, whole and by line, long enough to be looked for. What is no text is left out."""
+    found: set[str] = set()
+    for encoded in (value for secret in secrets for value in (secret.data or {}).values()):
+        try:
+            text = base64.b64decode(encoded, validate=True).decode().strip()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+        found |= {part for part in (text, *map(str.strip, text.splitlines())) if len(part) >= MIN_SECRET_LENGTH}
+    return frozenset(found)
+
+
+def log_text(body: bytes, limit: int) -> workload.LogText:
+    """A log's lines. ``body`` may be a byte longer than ``limit``, which is how being cut shows."""
+    lines = body[:limit].decode("utf-8", "replace").split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return workload.LogText(tuple(line.removesuffix("\r") for line in lines), len(body) > limit)

@@ -1,0 +1,247 @@
+"""The API's JSON as far as it is read. Unknown fields are skipped; what a server may leave out is optional.
+
+Source: the Kubernetes API reference (core/v1, discovery.k8s.io/v1, authorization.k8s.io/v1) and
+Argo CD's Application CRD (argoproj.io/v1alpha1).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+def api_name(field: str) -> str:
+    """``pod_ip`` is ``podIP``, ``image_id`` is ``imageID``, ``node_name`` is ``nodeName``."""
+    first, *rest = field.split("_")
+    return first + "".join(word.upper() if word in ("ip", "id") else word.capitalize() for word in rest)
+
+
+class Shape(Struct, rename=api_name):
+    """Base: snake_case here, the API's camelCase there."""
+
+
+class ObjectRef(Shape):
+    kind: str | None = None
+    name: str | None = None
+
+
+class Meta(Shape):
+    name: str = ""
+    uid: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] | None = None
+
+
+class Items(Shape, Generic[T]):
+    items: list[T] | None = None
+
+
+class Condition(Shape):
+    type: str
+    status: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class State(Shape):
+    reason: str | None = None
+    message: str | None = None
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class ContainerState(Shape):
+    running: State | None = None
+    waiting: State | None = None
+    terminated: State | None = None
+
+
+class ContainerStatus(Shape):
+    name: str
+    image: str = ""
+    image_id: str = ""
+    ready: bool = False
+    restart_count: int = 0
+    state: ContainerState | None = None
+    last_state: ContainerState | None = None
+
+
+class ContainerSpec(Shape):
+    name: str
+    image: str = ""
+
+
+class PodSpec(Shape):
+    node_name: str | None = None
+    containers: list[ContainerSpec] | None = None
+
+
+class PodStatus(Shape):
+    phase: str = "Unknown"
+    pod_ip: str | None = None
+    start_time: datetime | None = None
+    reason: str | None = None
+    message: str | None = None
+    conditions: list[Condition] | None = None
+    container_statuses: list[ContainerStatus] | None = None
+
+
+class Pod(Shape):
+    metadata: Meta
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
+
+
+class EventSource(Shape):
+    component: str | None = None
+
+
+class Series(Shape):
+    count: int | None = None
+    last_observed_time: datetime | None = None
+
+
+class Event(Shape):
+    involved_object: ObjectRef | None = None
+    type: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    count: int | None = None
+    first_timestamp: datetime | None = None
+    last_timestamp: datetime | None = None
+    event_time: datetime | None = None
+    series: Series | None = None
+    source: EventSource | None = None
+    reporting_component: str | None = None
+
+
+class Ingress(Shape):
+    ip: str | None = None
+    hostname: str | None = None
+
+
+class LoadBalancer(Shape):
+    ingress: list[Ingress] | None = None
+
+
+class ServicePort(Shape):
+    port: int
+    target_port: int | str | None = None
+    name: str | None = None
+    protocol: str | None = None
+
+
+class ServiceSpec(Shape):
+    type: str | None = None
+    cluster_ip: str | None = None
+    ports: list[ServicePort] | None = None
+
+
+class ServiceStatus(Shape):
+    load_balancer: LoadBalancer | None = None
+
+
+class Service(Shape):
+    metadata: Meta
+    spec: ServiceSpec | None = None
+    status: ServiceStatus | None = None
+
+
+class EndpointConditions(Shape):
+    ready: bool | None = None
+
+
+class SliceEndpoint(Shape):
+    addresses: list[str] | None = None
+    conditions: EndpointConditions | None = None
+    target_ref: ObjectRef | None = None
+
+
+class SlicePort(Shape):
+    port: int | None = None
+
+
+class EndpointSlice(Shape):
+    metadata: Meta
+    endpoints: list[SliceEndpoint] | None = None
+    ports: list[SlicePort] | None = None
+
+
+class ClaimSpec(Shape):
+    storage_class_name: str | None = None
+    access_modes: list[str] | None = None
+    volume_name: str | None = None
+
+
+class ClaimStatus(Shape):
+    phase: str | None = None
+    capacity: dict[str, str | int] | None = None
+
+
+class Claim(Shape):
+    metadata: Meta
+    spec: ClaimSpec | None = None
+    status: ClaimStatus | None = None
+
+
+class Sync(Shape):
+    status: str | None = None
+    revision: str | None = None
+    revisions: list[str] | None = None
+
+
+class Health(Shape):
+    status: str | None = None
+    message: str | None = None
+
+
+class Operation(Shape):
+    phase: str | None = None
+    message: str | None = None
+    finished_at: datetime | None = None
+
+
+class ApplicationStatus(Shape):
+    sync: Sync | None = None
+    health: Health | None = None
+    operation_state: Operation | None = None
+    conditions: list[Condition] | None = None
+
+
+class Application(Shape):
+    metadata: Meta
+    status: ApplicationStatus | None = None
+
+
+class Secret(Shape):
+    data: dict[str, str] | None = None
+
+
+class ReviewStatus(Shape):
+    allowed: bool = False
+
+
+class AccessReview(Shape):
+    status: ReviewStatus
+
+
+class UserInfo(Shape):
+    username: str | None = None
+
+
+class SelfStatus(Shape):
+    user_info: UserInfo | None = None
+
+
+class SelfReview(Shape):
+    status: SelfStatus | None = None
+
+
+class Version(Shape):
+    git_version: str
