@@ -1,0 +1,193 @@
+"""Write docs/settings.md, docs/metrics.md and docs/commands.md from the code; ``--check`` only compares.
+
+A reference that is typed by hand goes stale; this one can't: a test runs it with ``--check``.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from bot import __version__
+from bot.adapters.metrics import Metrics
+from bot.runbook import usage
+from bot.settings import CONFIG_VARIABLE, PREFIX, SECRETS_VARIABLE, Settings
+from commands import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+MADE = "<!-- Made by scripts/reference.py from the code: change it there. -->\n"
+
+
+def settings_page() -> str:
+    """Every setting with its default, its variable and what it means."""
+    lines = [
+        "# Settings",
+        MADE,
+        f"One YAML file (`--config FILE` or `{CONFIG_VARIABLE}`), secret files (`{SECRETS_VARIABLE}` names their "
+        "folder; a file is called like the setting with `__` for dots, such as `slack__bot_token`), environment "
+        "variables and flags, each going before the one named earlier. `agentpod check` prints what is in force "
+        "and where it came from; unknown names are refused with the nearest known one. "
+        "[`deploy/settings.example.yaml`](../deploy/settings.example.yaml) is a file to start from.",
+        "",
+        "Durations are written `30s`, `10m`, `1h30m`, `2d`. Lists in a variable are written as JSON.",
+        "",
+    ]
+    for name, info in Settings.model_fields.items():
+        model = _model(info.annotation)
+        lines += [f"## `{name}`", "", _doc(model), "", "| setting | default | meaning |", "|---|---|---|"]
+        lines += _rows(model, "" if _is_list(info.annotation) else f"{name}.", name)
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple
+
+
+def _model(annotation: Any) -> type[BaseModel]:
+    todo = [annotation]
+    while todo:
+        kind = todo.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        todo += get_args(kind)
+    raise TypeError(f"{annotation} holds no section")
+
+
+def _inner(annotation: Any) -> type[BaseModel] | None:
+    try:
+        return _model(annotation)
+    except TypeError:
+        return None
+
+
+def _rows(model: type[BaseModel], prefix: str, section: str) -> Iterator[str]:
+    notes = _field_notes(model)
+    for name, info in model.model_fields.items():
+        inner = _inner(info.annotation)
+        shown = f"{prefix}{name}"
+        if inner is not None and _is_list(info.annotation):
+            yield f"| `{shown}` | see below | a list; each entry: |"
+            yield from _rows(inner, f"{shown}[].", section)
+        elif inner is not None:
+            yield from _rows(inner, f"{shown}.", section)
+        else:
+            variable = "" if "[]" in shown or not prefix else f"`{PREFIX}{shown.upper().replace('.', '__')}`"
+            meaning = " ".join(part for part in (notes.get(name, ""), variable) if part)
+            yield f"| `{shown}` | {_default(info)} | {meaning} |"
+
+
+def _default(info: Any) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "required"
+    if value is None:
+        return "secret, not set" if SecretStr in get_args(info.annotation) else "not set"
+    if hasattr(value, "total_seconds"):
+        return f"`{_duration(value.total_seconds())}`"
+    if isinstance(value, tuple):
+        return ", ".join(f"`{v}`" for v in value) or "none"
+    return f"`{value}`" if value != "" else "empty"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _doc(model: type[BaseModel]) -> str:
+    return " ".join((inspect.getdoc(model) or "").replace("``", "`").split())
+
+
+def _field_notes(model: type[BaseModel]) -> dict[str, str]:
+    """The docstrings under a model's fields."""
+    notes: dict[str, str] = {}
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model)))
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    for field, text in itertools.pairwise(body):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            notes[field.target.id] = " ".join(str(text.value.value).replace("``", "`").split())
+    return notes
+
+
+def metrics_page() -> str:
+    """Every metric with its labels."""
+    lines = [
+        "# Metrics",
+        MADE,
+        "On the port of `ops.port`, at `/metrics`; `/healthz` and `/readyz` are beside it.",
+        "",
+        "| metric | labels | meaning |",
+        "|---|---|---|",
+    ]
+    registry = Metrics(__version__).registry
+    for collector in sorted({id(c): c for c in registry._names_to_collectors.values()}.values(), key=_metric_name):
+        labels = ", ".join(f"`{name}`" for name in collector._labelnames)
+        kind = collector._type
+        name = _metric_name(collector) + ("_total" if kind == "counter" else "")
+        lines.append(f"| `{name}` | {labels} | {collector._documentation} ({kind}) |")
+    return "\n".join(lines) + "\n"
+
+
+def _metric_name(collector: Any) -> str:
+    return str(collector._name)
+
+
+def commands_page() -> str:
+    """Every command with its usage and who may run it."""
+    lines = [
+        "# Commands",
+        MADE,
+        "Also by mention (`@agentpod status`), in a direct message, and in a terminal.",
+        "",
+    ]
+    for group in dict.fromkeys(c.group for c in COMMANDS):
+        lines += [f"## {group}", ""]
+        for command in (c for c in COMMANDS if c.group == group):
+            needs = "open to everybody" if command.role.value == "none" else f"needs the role {command.role.value}"
+            lines += [f"### `{usage(command)}`", "", f"{command.summary}; {needs}.", ""]
+            if command.details:
+                lines += [command.details, ""]
+            if command.examples:
+                lines += ["For example: " + ", ".join(f"`{e}`" for e in command.examples), ""]
+            rights = [str(r) for r in command.rights(Settings.model_construct().targets[0])]
+            if rights:
+                lines += ["In Kubernetes it needs: " + ", ".join(f"`{r}`" for r in rights) + ".", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> int:
+    """Write the pages, or compare them with ``--check``; gives the exit code."""
+    pages = {"settings.md": settings_page(), "metrics.md": metrics_page(), "commands.md": commands_page()}
+    stale = []
+    for name, text in pages.items():
+        path = ROOT / "docs" / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    if stale:
+        print(("stale, run make docs: " if "--check" in sys.argv else "wrote: ") + ", ".join(stale))
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
