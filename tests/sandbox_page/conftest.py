@@ -1,0 +1,151 @@
+"""The sandbox's page in headless Chromium, against a real local workspace with a real Bolt app connected to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.app.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from sandbox.breaks import Break, Option, Value
+from sandbox.slack import Workspace, seed
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+DESKTOP = {"width": 1440, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path: required in CI; elsewhere these tests are left out, which one line says."""
+    if os.access(CHROMIUM, os.X_OK):
+        return CHROMIUM
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{CHROMIUM} is missing: install the Debian package chromium; the page's tests need it")
+    pytest.skip(f"{CHROMIUM} is missing: the page is not covered (install the Debian package chromium)")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        await launched.close()
+
+
+class Faults:
+    """Two pretend faults to switch on the panel, of each kind that keeps a value."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Value] = {"pod.kill": False, "net.http": "", "pod.delete": None}
+        self.pressed = 0
+
+    def _set(self, name: str) -> Callable[[Value], None]:
+        def apply(value: Value) -> None:
+            self.pressed += value is None
+            self.values[name] = value
+
+        return apply
+
+    def breaks(self) -> list[Break]:
+        read = self.values.get
+        answers = (Option("500", "500"), Option("hang", "Hangs"))
+        return [
+            Break("pod.kill", "Pod", "Kill it", "help", "toggle", lambda: read("pod.kill"), self._set("pod.kill")),
+            Break("pod.delete", "Pod", "Delete it", "help", "button", lambda: None, self._set("pod.delete")),
+            Break(
+                "net.http",
+                "Network",
+                "HTTP",
+                "help",
+                "choice",
+                lambda: read("net.http"),
+                self._set("net.http"),
+                answers,
+            ),
+        ]
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ws(faults: Faults) -> AsyncIterator[Workspace]:
+    async with Workspace(
+        ROOT / "deploy" / "slack-manifest.yaml",
+        page_dir=ROOT / "sandbox" / "page",
+        rate_limits=False,
+        file_processing_s=0,
+        redelivery_s=(),
+    ) as started:
+        started.add_breaks(faults.breaks())
+        yield started
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(ws: Workspace) -> AsyncIterator[AsyncWebClient]:
+    """The Web API as the app uses it."""
+    async with aiohttp.ClientSession() as session:
+        yield AsyncWebClient(ws.bot_token, base_url=ws.api_url, session=session)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def app(ws: Workspace, client: AsyncWebClient) -> AsyncIterator[AsyncApp]:
+    """A connected Bolt app; tests add listeners."""
+    bolt = AsyncApp(client=client)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the SDK's, on creating its handler
+        handler = AsyncSocketModeHandler(bolt, ws.app_token)
+        await handler.connect_async()
+    await ws.wait_connected()
+    yield bolt
+    with contextlib.suppress(ConnectionError):
+        await handler.close_async()
+
+
+Opener = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(browser: Browser, ws: Workspace) -> AsyncIterator[Opener]:
+    """``await open_page(query, viewport=…, color_scheme=…)``; any script error or refused content fails the test."""
+    contexts, problems = [], []
+
+    async def opened(query: str | None = None, **options: Any) -> Page:
+        context = await browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+        contexts.append(context)
+        page = await context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda m: problems.append(m.text) if "Content Security Policy" in m.text else None)
+        await page.goto(f"{ws.base_url}/{here() if query is None else query}")
+        await page.wait_for_selector('html[data-ready="true"]')
+        await page.wait_for_selector('#app[data-live="open"]')
+        return page
+
+    yield opened
+    for context in contexts:
+        await context.close()
+    assert problems == []
+
+
+def here(user: str = seed.MAYA, channel: str = seed.OPS, **more: str) -> str:
+    """The address of a channel as somebody."""
+    return "?" + "&".join(f"{k}={v}" for k, v in {"user": user, "channel": channel, **more}.items())
+
+
+@pytest.fixture
+def address() -> Callable[..., str]:
+    return here
