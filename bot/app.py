@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
 
 from bot import __version__
-from bot.adapters.network import SocketNetwork
+from bot.adapters.network import OutsideNetwork
 from bot.dispatch import Dispatcher, Observer, Progress
 from bot.domain.target import Target
 from bot.domain.workload import Right
@@ -65,9 +65,9 @@ class Parts:
 
     settings: Settings
     about: About
+    network: OutsideNetwork
     clock: SystemClock = field(default_factory=SystemClock)
     clusters: dict[str, Cluster] = field(default_factory=dict)
-    network: SocketNetwork | None = None
     heartbeats: HeartbeatSource | None = None
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -76,7 +76,9 @@ class Parts:
         """Build what needs no connection; :meth:`connect_cluster` does the rest."""
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
-        parts = cls(settings, about, network=SocketNetwork(timeout=timeout))
+        network = OutsideNetwork(timeout=timeout)
+        parts = cls(settings, about, network)
+        parts._close.append(network.close)
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
         not_yet = AgentpodError("The cluster is not connected yet.", remedy="Try again in a moment.")
@@ -87,8 +89,8 @@ class Parts:
         from bot.adapters.pushgateway import Pushgateway
 
         conf = self.settings.pushgateway
-        password = conf.password.get_secret_value() if conf.password else ""
-        source = Pushgateway(conf.url, username=conf.username, password=password, timeout=timeout)
+        auth = (conf.username, conf.password.get_secret_value()) if conf.password else None
+        source = Pushgateway(conf.url, auth=auth, timeout=timeout)
         self.heartbeats = source
         self._close.append(source.close)
 
@@ -120,7 +122,6 @@ class Parts:
 
         def make(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
             chosen = self._target(target)
-            assert self.network is not None  # noqa: S101 - build() sets it
             return Context(
                 target=chosen,
                 cluster=self.clusters[chosen.name],

@@ -11,7 +11,6 @@ from enum import Enum
 from typing import IO, Any
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -90,12 +89,17 @@ def _mark(verdict: Verdict, title: str, summary: str) -> Text:
 
 def _finding(finding: Finding) -> list[RenderableType]:
     lines: list[RenderableType] = [_mark(finding.verdict, f"{finding.title}: ", finding.summary)]
-    lines += [Padding(Text(line, style="dim"), (0, 0, 0, 4)) for line in finding.evidence]
+    lines += [_indented(line, 4, "dim") for line in finding.evidence]
     if finding.remedy:
-        lines.append(Padding(Text(f"→ {finding.remedy}"), (0, 0, 0, 2)))
+        lines.append(_indented(f"→ {finding.remedy}", 2))
     if finding.run:
-        lines.append(Padding(Text(finding.run, style="cyan"), (0, 0, 0, 4)))
+        lines.append(_indented(finding.run, 4, "cyan"))
     return lines
+
+
+def _indented(text: str, blanks: int, style: str = "") -> Text:
+    """Indented by spaces, since a padded block would be cut at a pipe's pretended width."""
+    return Text("\n".join(" " * blanks + line for line in text.splitlines()), style=style)
 
 
 def _facts(facts: tuple[Fact, ...]) -> RichTable:
@@ -140,7 +144,7 @@ def print_check(
     for title, ok, detail, remedy in checks:
         console.print(_mark(verdicts[ok], f"{title}: ", detail))
         if remedy:
-            console.print(Padding(Text(f"→ {remedy}"), (0, 0, 0, 2)))
+            console.print(_indented(f"→ {remedy}", 2))
     failed = sum(ok is False for _, ok, _, _ in checks)
     console.print(
         Text(

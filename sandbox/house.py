@@ -1,0 +1,193 @@
+"""The whole sandbox under one roof: workspace, pretend cluster, Pushgateway, the pod's doors; and the real bot.
+
+The bot is the unchanged `agentpod run` in a process of its own, connected through its ordinary settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+from sandbox.cluster import PretendCluster
+from sandbox.endpoints import Endpoints
+from sandbox.pushgateway import PretendPushgateway
+from sandbox.slack import seed
+from sandbox.slack.workspace import Workspace
+
+HERE = Path(__file__).parent
+MANIFEST = HERE.parent / "deploy" / "slack-manifest.yaml"
+PAGE = HERE / "page"
+
+
+class BotProcess:
+    """One `agentpod …` process and what it wrote to stderr."""
+
+    def __init__(self, env: Mapping[str, str], log: Path, ops_port: int) -> None:
+        """``log`` takes the process's output; ``ops_port`` serves health and metrics."""
+        self.env = dict(env)
+        self.log = log
+        self.ops_url = f"http://127.0.0.1:{ops_port}"
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, *words: str) -> None:
+        """Start ``agentpod run`` (or other words)."""
+        with self.log.open("ab") as sink:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", *(words or ("run",)), env=self.env, stdout=sink, stderr=sink
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id. Raises RuntimeError before :meth:`start`."""
+        if self._process is None:
+            raise RuntimeError("the bot has not been started")
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended."""
+        assert self._process is not None  # noqa: S101 - pid says it in words
+        return await self._process.wait()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM, grace: float = 15.0) -> int:
+        """Send a signal and wait; kills after ``grace`` seconds. Gives the exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.returncode is None:
+            process.send_signal(number)
+            try:
+                await asyncio.wait_for(process.wait(), grace)
+            except TimeoutError:
+                process.kill()
+        return await process.wait()
+
+    def output(self) -> str:
+        """Everything it wrote so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+
+class Sandbox:
+    """Everything started and connected; use as ``async with Sandbox() as sandbox``."""
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        kubeconfig: Path | None = None,
+        context: str | None = None,
+        rate_limits: bool = True,
+        settings: Mapping[str, Any] | None = None,
+        pod_seconds: float | None = None,
+    ) -> None:
+        """``kubeconfig`` uses a real cluster instead of the pretend one; ``settings`` replaces sections."""
+        self.workspace = Workspace(MANIFEST, port=port, page_dir=PAGE, rate_limits=rate_limits)
+        self.cluster = PretendCluster() if pod_seconds is None else PretendCluster(speed=pod_seconds)
+        self.pushgateway = PretendPushgateway()
+        self.endpoints = Endpoints()
+        self._kubeconfig = kubeconfig
+        self._context = context
+        self._settings = dict(settings or {})
+        self._folder = tempfile.TemporaryDirectory(prefix="agentpod-sandbox-")
+        self.folder = Path(self._folder.name)
+        self._bots: list[BotProcess] = []
+
+    async def __aenter__(self) -> Sandbox:
+        """Start all parts, but no bot yet."""
+        await self.workspace.start()
+        await self.cluster.start()
+        await self.pushgateway.start()
+        await self.endpoints.start()
+        for part in (self.cluster, self.endpoints, self.pushgateway):
+            self.workspace.add_breaks(part.breaks)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the bots, then everything else, and drop all state."""
+        for bot in self._bots:
+            await bot.stop()
+        for part in (self.endpoints, self.pushgateway, self.cluster, self.workspace):
+            await part.stop()
+        self._folder.cleanup()
+
+    def settings(self) -> dict[str, Any]:
+        """The bot's settings file: the handbook's pod, reached through this machine's ports."""
+        services = [
+            {"name": "SSH", "ip": "192.168.55.215", "port": 22, "target_port": 2222, "check": "ssh"},
+            {"name": "VibeKanban", "ip": "192.168.55.218", "port": 8081, "check": "http"},
+        ]
+        services[0]["connect"] = f"127.0.0.1:{self.endpoints.ssh.port}"
+        services[1]["connect"] = f"127.0.0.1:{self.endpoints.kanban.port}"
+        rules = [
+            {"role": "viewer", "channels": [seed.OPS], "users": [seed.MAYA, seed.JONAS, seed.PRIYA]},
+            {"role": "operator", "groups": [seed.ONCALL], "name": "on-call"},
+            {"role": "approver", "users": [seed.JONAS, seed.PRIYA], "name": "approvers"},
+        ]
+        base: dict[str, Any] = {
+            "targets": [{"services": services}],
+            "access": {"rules": rules, "contact": "Priya"},
+            "pushgateway": {"url": self.pushgateway.url},
+            "log": {"format": "console"},
+        }
+        return base | self._settings
+
+    def env(self, **more: str) -> dict[str, str]:
+        """The bot's environment: nothing of ours but what it needs, so that no setting leaks in from outside."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AGENTPOD_")}
+        config = self.folder / "agentpod.yaml"
+        config.write_text(yaml.safe_dump(self.settings(), allow_unicode=True), encoding="utf-8")
+        ours = {
+            "AGENTPOD_CONFIG": str(config),
+            "AGENTPOD_SLACK__API_URL": self.workspace.api_url,
+            "AGENTPOD_SLACK__BOT_TOKEN": self.workspace.bot_token,
+            "AGENTPOD_SLACK__APP_TOKEN": self.workspace.app_token,
+            "AGENTPOD_OPS__HOST": "127.0.0.1",
+            "AGENTPOD_OPS__PORT": str(free_port()),
+            "KUBECONFIG": str(
+                self._kubeconfig or self.cluster.kubeconfig(self.folder / "kubeconfig", user="agentpod")
+            ),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONPATH": str(HERE.parent),
+        }
+        if self._context:
+            ours["AGENTPOD_KUBERNETES__CONTEXT"] = self._context
+        return kept | ours | more
+
+    def bot(self, **env: str) -> BotProcess:
+        """A bot of this sandbox, not started yet; it is stopped with the sandbox."""
+        values = self.env(**env)
+        log = self.folder / f"bot-{len(self._bots) + 1}.log"
+        bot = BotProcess(values, log, int(values["AGENTPOD_OPS__PORT"]))
+        self._bots.append(bot)
+        return bot
+
+    async def start_bot(self, timeout: float = 20.0, **env: str) -> BotProcess:  # noqa: ASYNC109 - a clear error
+        """Start a bot and wait until it hears. Raises RuntimeError with its output when it ends instead."""
+        bot = self.bot(**env)
+        await bot.start()
+        connected = asyncio.ensure_future(self.workspace.wait_connected(timeout=timeout))
+        ended = asyncio.ensure_future(bot.wait())
+        done, pending = await asyncio.wait({connected, ended}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        if connected not in done or connected.exception() is not None:
+            raise RuntimeError(f"the bot did not connect; it said:\n{bot.output()}")
+        return bot
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
