@@ -1,0 +1,8 @@
+"""Slack: requests in by Socket Mode or HTTP, answers out. Start with :class:`SlackAdapter`."""
+
+from bot.adapters.slack.adapter import SlackAdapter
+from bot.adapters.slack.api import SlackObserver
+from bot.adapters.slack.check import CheckResult, check_slack
+from bot.adapters.slack.connection import ConnectionStatus
+
+__all__ = ["CheckResult", "ConnectionStatus", "SlackAdapter", "SlackObserver", "check_slack"]

@@ -1,0 +1,235 @@
+"""Slack on one side, the dispatcher on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.adapters.slack import blocks, inbound, outbound
+from bot.adapters.slack.api import Api, SlackObserver
+from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
+from bot.adapters.slack.groups import Groups
+from bot.adapters.slack.http import HttpServer
+from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.memory import Answers, Seen
+from bot.adapters.slack.outbound import Answer
+from bot.adapters.slack.work import Workers
+from bot.dispatch import Dispatcher
+from bot.domain.access import AccessPolicy
+from bot.domain.reply import Reply
+from bot.errors import AgentpodError, SettingsError
+from bot.logs import new_request_id, request_id_var
+from bot.runbook import Caller
+from bot.settings import SlackSettings
+
+logger = logging.getLogger("agentpod.slack")
+_NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
+
+
+class SlackAdapter:
+    """Hears Slack, has commands run, and answers."""
+
+    def __init__(
+        self,
+        settings: SlackSettings,
+        dispatcher: Dispatcher,
+        access: AccessPolicy,
+        observer: SlackObserver,
+        version: str,
+    ) -> None:
+        """Opens nothing yet."""
+        self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
+        self._version = version
+        self._seen, self._answers = Seen(), Answers()
+        self._bot_user = ""
+        self._hearing = True
+        self._workers: Workers
+        self._groups: Groups
+        self._app: AsyncApp
+        self._api: Api | None = None
+        self._connection: SocketConnection | HttpServer | None = None
+
+    @property
+    def port(self) -> int | None:
+        """HTTP mode's port, once it listens."""
+        return self._connection.port if isinstance(self._connection, HttpServer) else None
+
+    async def start(self) -> None:
+        """Ask Slack who we are, then get ready to hear. Raises AgentpodError with a remedy."""
+        settings = self._settings
+        self._api = Api(_needed(settings.bot_token, "slack.bot_token"), settings.api_url, self._observer)
+        self._workers = Workers()
+        try:
+            who = await self._api.call("auth.test", 20)
+            self._bot_user = str(who.get("user_id", ""))
+            logger.info("signed in to Slack", extra={"team": who.get("team"), "bot_user": self._bot_user})
+            self._groups = Groups(self._api, self._access.groups())
+            self._app = self._bolt(who)
+            self._connection = await self._listen()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _listen(self) -> SocketConnection | HttpServer:
+        assert self._api is not None  # noqa: S101 - start() has set it
+        if self._settings.mode == "http":
+            server = HttpServer(self._settings.http, self._app, self._workers)
+            await server.start()
+            self._observer.connected(True)
+            return server
+        token = _needed(self._settings.app_token, "slack.app_token")
+        connection = SocketConnection(self._api, token, self._on_socket, self._observer)
+        self._workers.unread = connection.unread
+        return connection
+
+    def _bolt(self, who: dict[str, Any]) -> AsyncApp:
+        """Bolt without what costs an acknowledgement time: who we are is known, and self events are told by id."""
+        assert self._api is not None  # noqa: S101 - start() has set it
+        http = self._settings.mode == "http"
+        secret = _needed(self._settings.signing_secret, "slack.signing_secret") if http else ""
+        known = AuthorizeResult(
+            enterprise_id=who.get("enterprise_id"),
+            team_id=who.get("team_id"),
+            bot_id=who.get("bot_id"),
+            bot_user_id=self._bot_user,
+            bot_token=self._api.client.token,
+        )
+
+        async def authorize(**_: Any) -> AuthorizeResult:
+            return known
+
+        app = AsyncApp(
+            logger=logging.getLogger("slack_bolt"),
+            signing_secret=secret,
+            client=self._api.client,
+            authorize=authorize,
+            request_verification_enabled=http,
+            ignoring_self_events_enabled=False,
+            ignoring_self_assistant_message_events_enabled=False,
+            ssl_check_enabled=http,
+            url_verification_enabled=http,
+            attaching_function_token_enabled=False,
+            attaching_conversation_kwargs_enabled=False,
+        )
+        app.use(self._middleware)
+        return app
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        if isinstance(self._connection, SocketConnection):
+            await self._connection.run()
+        else:
+            await asyncio.Event().wait()
+
+    def status(self) -> ConnectionStatus:
+        """Whether Slack can reach the bot."""
+        if self._connection is None:
+            return ConnectionStatus(False, datetime.now(UTC), "not started yet")
+        return self._connection.status()
+
+    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - seconds for those who still run
+        """Take nothing new and wait for what runs, at most ``timeout`` seconds."""
+        self._hearing = False
+        if self._api is None:
+            return
+        if left := await self._workers.drain(timeout):
+            logger.warning("commands given up at the end", extra={"commands": left})
+
+    async def stop(self) -> None:
+        """Close everything."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._observer.connected(False)
+        if self._api is not None:
+            await self._workers.cancel()
+            await self._api.close()
+
+    async def _on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
+        started = time.monotonic()
+        with self._workers.acknowledging():
+            answer = await run_async_bolt_app(self._app, req)
+            try:
+                await send_async_response(client, req, answer, time.time())
+            except Exception as error:
+                logger.warning("not acknowledged: %s", type(error).__name__, extra={"kind": req.type})
+                return
+        self._observer.acked(req.type, time.monotonic() - started)
+
+    async def _middleware(self, req: AsyncBoltRequest) -> BoltResponse:
+        """Acknowledge everything at once; work starts behind the acknowledgement."""
+        request = inbound.read(req.body, self._bot_user)
+        if request is None or not request.user:
+            return BoltResponse(status=200, body="")
+        if not self._hearing:
+            return BoltResponse(status=503, body="shutting down")
+        if not self._seen.first(request.dedup):
+            self._observer.redelivered(request.surface)
+            return BoltResponse(status=200, body="")
+        self._workers.start(lambda: self._work(request), f"slack-{request.surface}")
+        if request.surface != "slash":
+            return BoltResponse(status=200, body="")
+        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": "⏳ Checking…"})
+
+    async def _work(self, request: Request) -> None:
+        assert self._api is not None  # noqa: S101 - nothing is heard before start()
+        request_id = new_request_id()
+        request_id_var.set(request_id)
+        answer = Answer(self._api, self._observer, request, self._dispatcher.prefix)
+        if request.line is None:
+            await answer.say(_NOT_OURS)
+            return
+        kept = (
+            self._answers.get(request.action.key, request.user) if _is_share(request) and request.action else None
+        )
+        reply = kept or await self._run(request, answer, request_id)
+        if _is_share(request) and reply.shareable:
+            await self._share(request, answer, reply)
+            return
+        await self._answer(request, answer, reply)
+
+    async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
+        identity = await self._groups.identity(request.user, request.channel)
+        caller = Caller(identity, request.surface)
+        return await self._dispatcher.run(
+            request.line or "", caller, request_id=request_id, progress=answer.progress
+        )
+
+    async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
+        private = bool(request.response_url) and not request.channel.startswith("D")
+        key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""
+        if key:
+            self._answers.put(key, reply, request.user)
+        await answer.final(reply, key)
+
+    async def _share(self, request: Request, answer: Answer, reply: Reply) -> None:
+        assert self._api is not None  # noqa: S101 - nothing is heard before start()
+        rendered = blocks.render(reply, prefix=self._dispatcher.prefix)
+        asked = blocks.escape(f"{self._dispatcher.prefix} {reply.command}".strip()[:500])
+        try:
+            await outbound.share(self._api, request, rendered, asked)
+        except AgentpodError as error:
+            remedy = error.remedy or "Invite me with /invite @agentpod and try again."
+            await answer.say(f"The answer could not be shared here: {error.message} {remedy}")
+
+
+def _is_share(request: Request) -> bool:
+    return request.action is not None and request.action.kind == "share"
+
+
+def _needed(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise SettingsError([f"{name} is not set."])
+    return secret.get_secret_value()

@@ -1,0 +1,150 @@
+"""Calls to Slack over one connection pool: retried within a deadline, counted, and translated."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import time
+from typing import Any, Protocol
+
+import aiohttp
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncRateLimitErrorRetryHandler,
+    AsyncServerErrorRetryHandler,
+)
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, UrlSpent, translate
+from bot.errors import AgentpodError, Transient
+
+logger = logging.getLogger("agentpod.slack")
+
+DEADLINE = 60.0
+"""Seconds that one call may take, its retries and Slack's pauses included."""
+_SPENT = ("used_url", "expired_url", "invalid_url")
+
+
+class SlackObserver(Protocol):
+    """Who counts what happens between Slack and the bot."""
+
+    def acked(self, kind: str, seconds: float) -> None:
+        """A request was acknowledged ``seconds`` after it arrived."""
+
+    def redelivered(self, kind: str) -> None:
+        """A request came again and was not run again."""
+
+    def api_call(self, method: str, outcome: str, seconds: float) -> None:
+        """A call ended: ``ok`` or the kind of error."""
+
+    def connected(self, connected: bool) -> None:
+        """The connection came or went."""
+
+    def delivery_failed(self, reason: str) -> None:
+        """An answer could not be delivered in any way."""
+
+
+class Api:
+    """The Web API and response URLs."""
+
+    def __init__(self, token: str, base_url: str, observer: SlackObserver) -> None:
+        """Opens the connection pool: needs a running event loop."""
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30, connect=5))
+        self.client = AsyncWebClient(
+            token,
+            base_url=base_url,
+            session=self.session,
+            retry_handlers=[
+                AsyncConnectionErrorRetryHandler(max_retry_count=2),
+                AsyncRateLimitErrorRetryHandler(max_retry_count=3),
+                AsyncServerErrorRetryHandler(max_retry_count=2),
+            ],
+        )
+        self._observer = observer
+        self._unsupported: set[str] = set()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.session.close()
+
+    async def call(self, method: str, deadline: float = DEADLINE, **arguments: Any) -> dict[str, Any]:
+        """One Web API call. Raises AgentpodError; ``deadline`` in seconds covers all tries."""
+        started, outcome = time.monotonic(), "ok"
+        try:
+            async with asyncio.timeout(deadline):
+                response = await self.client.api_call(method, json=arguments)
+            data = response.data if isinstance(response.data, dict) else {}
+            return {**data, "_headers": dict(response.headers)}
+        except Exception as error:
+            failure = translate(method, error)
+            outcome = type(failure).__name__
+            self._name_unsupported(method, failure)
+            raise failure from None
+        finally:
+            self._observer.api_call(method, outcome, time.monotonic() - started)
+
+    def _name_unsupported(self, method: str, error: AgentpodError) -> None:
+        if isinstance(error, SlackRefused) and error.word in UNKNOWN_METHOD and method not in self._unsupported:
+            self._unsupported.add(method)
+            logger.warning("the server does not know a method", extra={"method": method})
+
+    async def respond(self, url: str, payload: dict[str, Any], deadline: float = 30.0) -> None:
+        """Post to a response URL. Raises UrlSpent, SlackRefused or Transient."""
+        started, outcome = time.monotonic(), "ok"
+        try:
+            async with asyncio.timeout(deadline):
+                await self._respond(url, payload)
+        except Exception as error:
+            failure = translate("response_url", error)
+            outcome = type(failure).__name__
+            raise failure from None
+        finally:
+            self._observer.api_call("response_url", outcome, time.monotonic() - started)
+
+    async def _respond(self, url: str, payload: dict[str, Any]) -> None:
+        for attempt in range(4):
+            pause = 0.3 * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            try:
+                async with self.session.post(url, json=payload) as response:
+                    text = await response.text()
+                    if response.status < 300:
+                        return
+                    if response.status == 429:
+                        wait = response.headers.get("Retry-After", "")
+                        pause = float(wait) if wait.isdigit() else pause
+                    elif response.status < 500:
+                        raise _url_refusal(text)
+            except aiohttp.ClientError:
+                if attempt == 3:
+                    raise
+            if attempt < 3:
+                await asyncio.sleep(pause)
+        raise Transient("Slack did not take the answer after several tries.", remedy="Try again in a moment.")
+
+    async def upload(self, name: str, content: str, channel: str, thread_ts: str | None) -> None:
+        """Put a text file into a conversation: address, bytes, completion. Raises AgentpodError."""
+        raw = content.encode() or b"\n"
+        form = {"filename": name[:255].replace("/", "_"), "length": len(raw)}
+        place = await self.call("files.getUploadURLExternal", 15, **form)
+        try:
+            async with self.session.post(place["upload_url"], data=raw) as response:
+                response.raise_for_status()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise translate("file upload", error) from None
+        done: dict[str, Any] = {"files": [{"id": place["file_id"], "title": name}], "channel_id": channel}
+        if thread_ts:
+            done["thread_ts"] = thread_ts
+        await self.call("files.completeUploadExternal", 15, **done)
+
+
+def _url_refusal(text: str) -> AgentpodError:
+    word = text.strip()
+    with contextlib.suppress(ValueError, AttributeError):
+        word = str(json.loads(text).get("error", word))
+    if any(spent in word for spent in _SPENT):
+        return UrlSpent("The response URL is used up or has expired.")
+    known = word if word.replace("_", "").isalpha() and len(word) < 60 else "refused"
+    return SlackRefused(f"Slack did not take the answer: {known}.", known, details=text[:300])

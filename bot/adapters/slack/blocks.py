@@ -1,0 +1,361 @@
+"""Replies as Block Kit. Pure: one reply in, a few messages and files out, all within Slack's limits.
+
+Whatever is dynamic goes into rich text elements, raw table cells or plain text objects, where ``<!channel>``,
+``<@U…>``, ``*`` and backticks mean nothing; the fallback text is escaped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.adapters.slack import inbound
+from bot.domain.probes import Finding, Verdict, worst_first
+from bot.domain.reply import Excerpt, Reply, Table
+
+Json = dict[str, Any]
+
+MAX_BLOCKS = 48
+MAX_CHARACTERS = 11_500
+MAX_MESSAGES = 3
+"""Messages per answer: with two partial answers this uses up a response URL's five uses."""
+PIECE = 2_800
+EXCERPT = 2_500
+MARKS = {
+    Verdict.OK: ("✅", "Healthy"),
+    Verdict.WARN: ("⚠️", "Warning"),
+    Verdict.FAIL: ("🔴", "Not healthy"),
+    Verdict.UNKNOWN: ("❔", "Unknown"),
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """One Slack message: fallback text (escaped mrkdwn) and blocks."""
+
+    text: str
+    blocks: list[Json]
+
+
+@dataclass(frozen=True)
+class File:
+    """Text too long for a message, to be attached whole."""
+
+    name: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """An answer's messages, in order, and its files."""
+
+    messages: tuple[Message, ...]
+    files: tuple[File, ...] = ()
+
+
+@dataclass
+class _Draft:
+    blocks: list[Json] = field(default_factory=list)
+    files: list[File] = field(default_factory=list)
+
+    def rich(self, *parts: Json) -> None:
+        """Add one rich text block."""
+        self.blocks.append({"type": "rich_text", "elements": list(parts)})
+
+
+def escape(text: str) -> str:
+    """Plain text as inert mrkdwn: entities escaped; a zero-width space breaks formatting characters."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "*_~`":
+        text = text.replace(mark, f"{mark}\u200b" if mark != "_" else "_")
+    return text
+
+
+def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: bool = True) -> Rendered:
+    """Lay a reply out for a phone.
+
+    ``key`` names the remembered answer and adds "Share in channel"; without ``buttons`` there are none
+    (a partial answer, or one shared in public).
+    """
+    draft = _Draft()
+    _headline(draft, reply)
+    for paragraph in reply.body:
+        _text(draft, paragraph)
+    _findings(draft, reply.findings)
+    if reply.pending:
+        _text(draft, "⏳ waiting for: " + ", ".join(reply.pending))
+    _facts(draft, reply)
+    for table in reply.tables:
+        _table(draft, table)
+    for excerpt in reply.excerpts:
+        _excerpt(draft, excerpt)
+    _notes(draft, reply.notes)
+    actions = list(_actions(reply, key)) if buttons and not reply.pending else []
+    return _pack(draft, reply, actions, prefix)
+
+
+def heading(reply: Reply) -> str:
+    """The first line: sign, word and headline."""
+    if reply.verdict is None:
+        return reply.headline
+    sign, word = MARKS[reply.verdict]
+    same = reply.headline.casefold().startswith(word.casefold())
+    return f"{sign} {reply.headline}" if same else f"{sign} {word}: {reply.headline}"
+
+
+def _element(text: str, **style: bool) -> Json:
+    return {"type": "text", "text": text, "style": style} if style else {"type": "text", "text": text}
+
+
+def _section(*elements: Json) -> Json:
+    return {"type": "rich_text_section", "elements": list(elements)}
+
+
+def _pieces(text: str, size: int = PIECE) -> Iterator[str]:
+    """The text in pieces, at line ends where there are some."""
+    while len(text) > size:
+        cut = text.rfind("\n", size // 2, size) + 1 or size
+        yield text[:cut]
+        text = text[cut:]
+    if text:
+        yield text
+
+
+def _text(draft: _Draft, text: str, **style: bool) -> None:
+    for piece in _pieces(text):
+        draft.rich(_section(_element(piece, **style)))
+
+
+def _headline(draft: _Draft, reply: Reply) -> None:
+    _text(draft, heading(reply) or "(no answer)", bold=True)
+
+
+def _findings(draft: _Draft, findings: Iterable[Finding]) -> None:
+    ordered = worst_first(findings)
+    for finding in ordered:
+        if finding.verdict is not Verdict.OK:
+            _finding(draft, finding)
+    fine = [f for f in ordered if f.verdict is Verdict.OK]
+    if fine:
+        _text(draft, f"✅ {len(fine)} ok: " + ", ".join(f.title for f in fine))
+
+
+def _finding(draft: _Draft, finding: Finding) -> None:
+    sign, _ = MARKS[finding.verdict]
+    if len(finding.title) + len(finding.summary) <= PIECE:
+        title = _element(f"{sign} {finding.title}", bold=True)
+        draft.rich(_section(title, _element(f"  {finding.summary}")))
+    else:
+        _text(draft, f"{sign} {finding.title}", bold=True)
+        _text(draft, finding.summary)
+    for piece in _pieces("\n".join(finding.evidence)):
+        draft.rich({"type": "rich_text_quote", "elements": [_element(piece)]})
+    if finding.remedy:
+        _text(draft, finding.remedy)
+    for piece in _pieces(finding.run or ""):
+        draft.rich(_section(_element(piece, code=True)))
+
+
+def _facts(draft: _Draft, reply: Reply) -> None:
+    elements: list[Json] = []
+    size = 0
+    for fact in reply.facts:
+        sign = f"{MARKS[fact.verdict][0]} " if fact.verdict else ""
+        label, value = f"{sign}{fact.label}: ", fact.value or "-"
+        if len(label) + len(value) > PIECE:
+            _text(draft, label, bold=True)
+            _text(draft, value)
+            continue
+        if size + len(label) + len(value) > PIECE:
+            draft.rich(_section(*elements))
+            elements, size = [], 0
+        elements += [_element(label, bold=True), _element(value, code=True) if fact.code else _element(value)]
+        elements.append(_element("\n"))
+        size += len(label) + len(value) + 1
+    if elements:
+        draft.rich(_section(*elements[:-1]))
+
+
+def _table(draft: _Draft, table: Table) -> None:
+    if table.title:
+        _text(draft, table.title, bold=True)
+    rows = list(_marked_rows(table))
+    columns = max((len(r) for r in rows), default=0)
+    header = [list(table.columns)] if table.columns else []
+    columns = max(columns, len(table.columns))
+    if not rows or not columns:
+        _text(draft, "(no rows)")
+        return
+    cells = [[*r, *[""] * (columns - len(r))] for r in [*header, *rows]]
+    longest = max(len(c) for r in cells for c in r)
+    characters = sum(len(c) or 1 for r in cells for c in r)
+    first = not any(b["type"] == "table" for b in draft.blocks)
+    if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
+        draft.blocks.append({"type": "table", "rows": [[_cell(c) for c in r] for r in cells]})
+        return
+    _excerpt(draft, Excerpt(_fixed_width(cells), filename=_file_name(table.title or "table", ".txt")), tail=False)
+
+
+def _marked_rows(table: Table) -> Iterator[list[str]]:
+    for number, row in enumerate(table.rows):
+        verdict = table.verdicts[number] if number < len(table.verdicts) else None
+        cells = list(row)
+        if verdict and cells:
+            cells[0] = f"{MARKS[verdict][0]} {cells[0]}"
+        yield cells
+
+
+def _cell(text: str) -> Json:
+    return {"type": "raw_text", "text": text or "\u2013"}
+
+
+def _fixed_width(rows: Sequence[Sequence[str]]) -> str:
+    flat = [[" ".join(c.split()) for c in row] for row in rows]
+    widths = [min(40, max(len(row[i]) for row in flat)) for i in range(len(flat[0]))]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in flat)
+
+
+def _file_name(title: str, suffix: str) -> str:
+    kept = "".join(c if c.isalnum() and c.isascii() else "-" for c in title.lower()).strip("-")[:60]
+    return (kept or "output") + suffix
+
+
+def _excerpt(draft: _Draft, excerpt: Excerpt, *, tail: bool = True) -> None:
+    if excerpt.title:
+        _text(draft, excerpt.title, bold=True)
+    text = excerpt.text.rstrip("\n")
+    shown = _fitting(text, tail)
+    if shown != text:
+        draft.files.append(File(excerpt.filename or "output.txt", excerpt.text))
+        count, total = shown.count("\n") + 1, text.count("\n") + 1
+        which = "last" if tail else "first"
+        _text(draft, f"The {which} {count:,} of {total:,} lines; all of it is in {excerpt.filename}.", italic=True)
+    body = [_element(shown)] if shown else [_element("(empty)")]
+    draft.rich({"type": "rich_text_preformatted", "elements": body})
+
+
+def _fitting(text: str, tail: bool) -> str:
+    if len(text) <= EXCERPT:
+        return text
+    if tail:
+        part = text[-EXCERPT:]
+        return part.partition("\n")[2] or part
+    part = text[:EXCERPT]
+    return part.rpartition("\n")[0] or part
+
+
+def _notes(draft: _Draft, notes: Sequence[str]) -> None:
+    pieces = [p for note in notes for p in _pieces(note, 1_900)]
+    for start in range(0, len(pieces), 10):
+        elements = [{"type": "plain_text", "text": p, "emoji": False} for p in pieces[start : start + 10]]
+        draft.blocks.append({"type": "context", "elements": elements})
+
+
+def _button(action_id: str, label: str, value: str, style: str = "") -> Json:
+    text = label if len(label) <= 75 else label[:74] + "…"
+    button: Json = {
+        "type": "button",
+        "action_id": action_id,
+        "text": {"type": "plain_text", "text": text or "Run", "emoji": True},
+        "value": value,
+    }
+    if style in ("primary", "danger"):
+        button["style"] = style
+    return button
+
+
+def _actions(reply: Reply, key: str) -> Iterator[Json]:
+    for number, button in enumerate(reply.buttons[:20]):
+        value = inbound.value(button.command)
+        if value is not None:
+            yield _button(f"{inbound.RUN}:{number}", button.label, value, button.style)
+    again = inbound.value(reply.command)
+    if reply.command and again is not None:
+        yield _button(inbound.AGAIN, "Run again", again)
+    share = inbound.value(reply.command, key)
+    if key and reply.shareable and reply.command and share is not None:
+        yield _button(inbound.SHARE, "Share in channel", share)
+
+
+def _characters(block: Json) -> int:
+    """More than Slack can count: the block as JSON without its markup would be less."""
+    return sum(len(text) for text in _texts(block))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            if name == "text" and isinstance(part, str):
+                yield part
+            else:
+                yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+
+
+def _pack(draft: _Draft, reply: Reply, actions: list[Json], prefix: str) -> Rendered:
+    """Divide blocks among messages; what does not fit in the last one goes into a file, and a line says so."""
+    pages: list[list[Json]] = [[]]
+    size = tables = 0
+    files = list(draft.files)
+    for block in draft.blocks:
+        length, is_table = _characters(block), block["type"] == "table"
+        full = len(pages[-1]) >= MAX_BLOCKS or size + length > MAX_CHARACTERS or (is_table and tables)
+        if full and len(pages) == MAX_MESSAGES:
+            files.append(File("whole-answer.txt", as_text(reply)))
+            note = _section(_element("There is more: all of it is in whole-answer.txt.", italic=True))
+            pages[-1].append({"type": "rich_text", "elements": [note]})
+            break
+        if full:
+            pages.append([])
+            size = tables = 0
+        pages[-1].append(block)
+        size, tables = size + length, tables + is_table
+    if actions:
+        pages[-1].append({"type": "actions", "elements": actions})
+    messages = [Message(fallback(reply, number, prefix), page) for number, page in enumerate(pages)]
+    return Rendered(tuple(messages), tuple(files))
+
+
+def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
+    """What notifications and old clients show: the headline and what is not ok."""
+    if number:
+        return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
+    lines = [heading(reply)[:1500]]
+    lines += [
+        f"{MARKS[f.verdict][0]} {f.title}: {f.summary}"[:200] for f in reply.findings if f.verdict != Verdict.OK
+    ]
+    return escape("\n".join(lines))[:3000] or escape(prefix)
+
+
+def as_text(reply: Reply) -> str:
+    """The whole reply as plain text, with nothing left out."""
+    lines = [heading(reply), *reply.body]
+    for finding in worst_first(reply.findings):
+        lines.append(f"{MARKS[finding.verdict][0]} {finding.title}: {finding.summary}")
+        lines += [f"    {line}" for line in finding.evidence]
+        lines += [f"    {part}" for part in (finding.remedy, finding.run) if part]
+    if reply.pending:
+        lines.append("waiting for: " + ", ".join(reply.pending))
+    lines += [f"{fact.label}: {fact.value}" for fact in reply.facts]
+    for table in reply.tables:
+        lines += ["", table.title, "\t".join(table.columns), *("\t".join(r) for r in _marked_rows(table))]
+    for excerpt in reply.excerpts:
+        lines += ["", excerpt.title, excerpt.text]
+    lines += ["", *reply.notes]
+    return "\n".join(lines)
+
+
+def plain(message: Message) -> str:
+    """A message without blocks, for a server that refuses them: all its text, escaped, in at most 39,000."""
+    lines = ["".join(_texts(block)) if block["type"] == "rich_text" else "  ".join(_texts(block))
+             for block in message.blocks if block["type"] != "actions"]  # fmt: skip
+    return escape("\n".join(lines))[:39_000] or message.text
+
+
+def size_of(blocks: Sequence[Json]) -> int:
+    """Bytes of the blocks on the wire."""
+    return len(json.dumps(blocks))

@@ -1,0 +1,108 @@
+"""Slack's part of `agentpod check`: tokens, scopes and user groups, each with what it means."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from bot.adapters.slack.api import Api
+from bot.adapters.slack.errors import translate
+from bot.domain.access import AccessPolicy
+from bot.errors import AgentpodError
+from bot.settings import SlackSettings
+
+SCOPES = {
+    "app_mentions:read": "commands by mention",
+    "chat:write": "answers in threads and direct messages",
+    "commands": "the slash command",
+    "files:write": "whole logs as files",
+    "im:history": "commands in a direct message",
+    "usergroups:read": "access rules by user group",
+}
+"""What each scope is for."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One line of the report; ``ok`` None is a note."""
+
+    title: str
+    ok: bool | None
+    detail: str
+    remedy: str | None = None
+
+
+class _Quiet:
+    """An observer for a short look: nothing is counted."""
+
+    def acked(self, kind: str, seconds: float) -> None:
+        """Nobody counts."""
+
+    def redelivered(self, kind: str) -> None:
+        """Nobody counts."""
+
+    def api_call(self, method: str, outcome: str, seconds: float) -> None:
+        """Nobody counts."""
+
+    def connected(self, connected: bool) -> None:
+        """Nobody counts."""
+
+    def delivery_failed(self, reason: str) -> None:
+        """Nobody counts."""
+
+
+async def check_slack(settings: SlackSettings, access: AccessPolicy) -> list[CheckResult]:
+    """Try what the bot will need of Slack; never raises for what it finds."""
+    token = settings.bot_token.get_secret_value() if settings.bot_token else ""
+    api = Api(token, settings.api_url, _Quiet())
+    try:
+        return [result async for result in _all(api, settings, access)]
+    finally:
+        await api.close()
+
+
+async def _all(api: Api, settings: SlackSettings, access: AccessPolicy) -> AsyncIterator[CheckResult]:
+    try:
+        who = await api.call("auth.test", 10)
+    except AgentpodError as error:
+        yield CheckResult("Slack", False, error.message, error.remedy)
+        return
+    yield CheckResult("Slack", True, f"{who.get('user')} in {who.get('team')}")
+    yield _scopes({k.lower(): v for k, v in who["_headers"].items()}.get("x-oauth-scopes"), access)
+    if settings.mode == "socket":
+        yield await _app_token(api, settings)
+    if access.groups():
+        yield await _user_groups(api, access)
+
+
+def _scopes(header: str | None, access: AccessPolicy) -> CheckResult:
+    if header is None:
+        return CheckResult("Slack scopes", None, "The server does not say which scopes the app has.")
+    granted = {s.strip() for s in header.split(",")}
+    needed = {s: why for s, why in SCOPES.items() if s != "usergroups:read" or access.groups()}
+    missing = [f"{scope} ({why})" for scope, why in needed.items() if scope not in granted]
+    if not missing:
+        return CheckResult("Slack scopes", True, f"all {len(needed)} are granted")
+    detail = f"Missing: {', '.join(missing)}; these features will not work."
+    return CheckResult(
+        "Slack scopes", False, detail, "Apply deploy/slack-manifest.yaml and install the app again."
+    )
+
+
+async def _app_token(api: Api, settings: SlackSettings) -> CheckResult:
+    token = settings.app_token.get_secret_value() if settings.app_token else ""
+    try:
+        await api.client.api_call("apps.connections.open", headers={"Authorization": f"Bearer {token}"})
+    except Exception as error:
+        failure = translate("apps.connections.open", error)
+        return CheckResult("Slack Socket Mode", False, failure.message, failure.remedy)
+    return CheckResult("Slack Socket Mode", True, "the app token opens connections")
+
+
+async def _user_groups(api: Api, access: AccessPolicy) -> CheckResult:
+    for group in sorted(access.groups()):
+        try:
+            await api.call("usergroups.users.list", 10, usergroup=group)
+        except AgentpodError as error:
+            return CheckResult("Slack user groups", False, f"{group}: {error.message}", error.remedy)
+    return CheckResult("Slack user groups", True, f"{len(access.groups())} can be read")

@@ -1,0 +1,219 @@
+"""The Socket Mode connection: opened with a guard, watched, renewed before the old one is given up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.adapters.slack.api import Api, SlackObserver
+from bot.adapters.slack.errors import translate
+from bot.errors import AgentpodError, Permanent, Transient
+
+logger = logging.getLogger("agentpod.slack")
+_sdk = logging.getLogger("slack_sdk.socket_mode")
+
+OPEN_TIMEOUT = 15.0
+WATCH = 0.25
+PING = 5.0
+LINGER = 2.0
+"""Seconds that an old connection may still hear after a new one is open."""
+_REASONS = {
+    "too_many_websockets": "too many connections of this app are open: is it running more than ten times?",
+    "link_disabled": "Socket Mode was switched off for the app: switch it on at api.slack.com, Socket Mode",
+}
+Handle = Callable[[AsyncBaseSocketModeClient, SocketModeRequest], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class ConnectionStatus:
+    """Whether Slack can reach the bot, since when, and in words why not."""
+
+    connected: bool
+    since: datetime
+    reason: str
+
+
+class _Client(SocketModeClient):
+    """The SDK's client with its own reconnecting switched off: the supervisor does it, new before old."""
+
+    lost: asyncio.Event
+    reason: str = ""
+
+    async def connect_to_new_endpoint(self, force: bool = False) -> None:
+        """Called by the SDK on a goodbye, a close or stale pings."""
+        self.lost.set()
+
+
+class SocketConnection:
+    """Keeps one connection open until cancelled."""
+
+    def __init__(self, api: Api, app_token: str, handle: Handle, observer: SlackObserver) -> None:
+        """``handle`` gets every request."""
+        self._api, self._token, self._handle, self._observer = api, app_token, handle, observer
+        self._client: _Client | None = None
+        self._old: set[asyncio.Task[None]] = set()
+        self._deaf_since = datetime.now(UTC)
+        self._status = ConnectionStatus(False, self._deaf_since, "not connected yet")
+
+    def status(self) -> ConnectionStatus:
+        """As of the last look, a quarter of a second ago."""
+        return self._status
+
+    def unread(self) -> bool:
+        """Whether frames have arrived that nobody has looked at."""
+        return self._client is not None and not self._client.message_queue.empty()
+
+    async def run(self) -> None:
+        """Connect, watch, and connect again."""
+        failures = 0
+        while True:
+            try:
+                fresh = await self._open()
+            except AgentpodError as error:
+                failures += 1
+                self._deaf(error.message)
+                logger.warning("not connected: %s", error.message, extra={"remedy": error.remedy})
+                await asyncio.sleep(_pause(failures, error))
+                continue
+            self._replace(fresh)
+            started = time.monotonic()
+            reason = await self._watch(fresh)
+            failures = failures + 1 if time.monotonic() - started < 5 else 0
+            if failures > 1:
+                self._deaf(reason)
+                await asyncio.sleep(_pause(failures - 1, None))
+
+    async def _open(self) -> _Client:
+        """A connected client. Raises AgentpodError, and never hangs."""
+        answer = await self._open_url()
+        client = _Client(self._token, logger=_sdk, web_client=self._api.client, ping_interval=PING)
+        client.lost = asyncio.Event()
+        client.wss_uri = answer
+        if urlsplit(answer).hostname in ("localhost", "127.0.0.1", "::1"):
+            client.proxy = None
+        client.socket_mode_request_listeners.append(self._handle)
+        client.message_listeners.append(_remember_reason)
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                await _connect(client)
+        except BaseException as error:
+            await _close(client)
+            if isinstance(error, Exception):
+                raise translate("the Socket Mode connection", error) from None
+            raise
+        return client
+
+    async def _open_url(self) -> str:
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                answer = await self._api.client.api_call(
+                    "apps.connections.open", headers={"Authorization": f"Bearer {self._token}"}
+                )
+        except Exception as error:
+            raise translate("apps.connections.open", error) from None
+        return str(answer["url"])
+
+    def _replace(self, fresh: _Client) -> None:
+        old, self._client = self._client, fresh
+        if old is not None:
+            task = asyncio.get_running_loop().create_task(_linger(old), name="slack-old-connection")
+            self._old.add(task)
+            task.add_done_callback(self._old.discard)
+        if not self._status.connected:
+            now = datetime.now(UTC)
+            deaf = (now - self._deaf_since).total_seconds()
+            span = {"from": self._deaf_since.isoformat(timespec="seconds"), "seconds": round(deaf, 1)}
+            logger.info("connected to Slack", extra=span)
+            self._status = ConnectionStatus(True, now, "connected")
+            self._observer.connected(True)
+
+    async def _watch(self, client: _Client) -> str:
+        """Until the connection is lost or about to be; why."""
+        while not client.lost.is_set() and await client.is_connected():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH):
+                    await client.lost.wait()
+        reason = _REASONS.get(client.reason, client.reason or "the connection broke")
+        logger.info("renewing the connection", extra={"reason": reason})
+        if client.reason in _REASONS:
+            self._deaf(reason)
+            logger.error("Slack closed the connection: %s", reason)
+        elif client.current_session is None or client.current_session.closed:
+            self._deaf(reason)
+        return reason
+
+    def _deaf(self, reason: str) -> None:
+        now = datetime.now(UTC)
+        if self._status.connected:
+            self._deaf_since = now
+            self._observer.connected(False)
+            logger.warning("not connected to Slack", extra={"reason": reason})
+            self._status = ConnectionStatus(False, now, reason)
+        else:
+            self._status = ConnectionStatus(False, self._status.since, reason)
+
+    async def close(self) -> None:
+        """Hang up."""
+        for task in tuple(self._old):
+            task.cancel()
+        await asyncio.gather(*self._old, return_exceptions=True)
+        if self._client is not None:
+            await _close(self._client)
+            self._client = None
+        self._status = ConnectionStatus(False, datetime.now(UTC), "stopped")
+
+
+async def _connect(client: _Client) -> None:
+    """As the SDK's connect(), but a refusal is raised instead of tried for ever with the same ticket."""
+    session = await client.aiohttp_client_session.ws_connect(
+        str(client.wss_uri), autoping=False, heartbeat=PING, proxy=client.proxy
+    )
+    client.current_session = session
+    await session.ping(f"sdk-ping-pong:{time.time()}".encode())
+    client.current_session_monitor = asyncio.ensure_future(client.monitor_current_session())
+    client.message_receiver = asyncio.ensure_future(client.receive_messages())
+
+
+async def _remember_reason(client: Any, message: dict[str, Any], _raw: str | None = None) -> None:
+    if message.get("type") == "disconnect":
+        client.reason = str(message.get("reason", ""))
+
+
+async def _linger(client: _Client) -> None:
+    try:
+        await asyncio.sleep(LINGER)
+    finally:
+        await _close(client)
+
+
+async def _close(client: _Client) -> None:
+    tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            await client.close()
+    if not client.aiohttp_client_session.closed:
+        await client.aiohttp_client_session.close()
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+    await asyncio.gather(*(t for t in tasks if t is not None), return_exceptions=True)
+
+
+def _pause(failures: int, error: AgentpodError | None) -> float:
+    """Backoff with jitter, in seconds; longer where only a person can help."""
+    if isinstance(error, Transient) and error.retry_after:
+        return error.retry_after
+    limit = 60.0 if isinstance(error, Permanent) else 30.0
+    return min(limit, 0.5 * 2 ** min(failures - 1, 8)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

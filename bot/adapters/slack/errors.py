@@ -1,0 +1,95 @@
+"""The one edge where Slack's refusals and aiohttp's failures become `bot.errors`. No message holds a token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+
+_TOKEN = {
+    "invalid_auth": "Slack does not know the token",
+    "not_authed": "Slack got no token",
+    "token_revoked": "the token was revoked",
+    "token_expired": "the token has expired",
+    "account_inactive": "the app's account was deactivated",
+    "not_allowed_token_type": "it is the wrong kind of token (xoxb- is the bot's, xapp- the app's)",
+}
+_PLACE = frozenset({"channel_not_found", "not_in_channel", "is_archived", "user_not_in_channel"})
+_PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"})
+UNKNOWN_METHOD = frozenset({"unknown_method", "method_not_supported", "not_implemented"})
+
+
+class SlackRefused(Permanent):
+    """Slack said no with a word of its own: ``word``; ``details`` are its messages."""
+
+    def __init__(self, message: str, word: str, *, details: str = "", remedy: str | None = None) -> None:
+        """Keep Slack's word for those who can do without."""
+        super().__init__(message, remedy=remedy)
+        self.word = word
+        self.details = details
+
+
+class UrlSpent(Permanent):
+    """A response URL was used up or has expired."""
+
+
+def refusal(method: str, word: str, data: Mapping[str, Any]) -> AgentpodError:
+    """The error for Slack's ``word`` as answer to ``method``."""
+    if word in _TOKEN:
+        which = "slack.app_token" if method == "apps.connections.open" else "slack.bot_token"
+        return NotAllowed(
+            f"Slack refused {method}: {_TOKEN[word]} ({word}).",
+            remedy=f"Copy the token again from the app's page at api.slack.com into {which}.",
+        )
+    if word == "missing_scope":
+        needed = str(data.get("needed", "?"))
+        return SlackRefused(
+            f"Slack refused {method}: the app lacks the scope {needed}.",
+            word,
+            details=needed,
+            remedy=f"Add {needed} under OAuth & Permissions and install the app again.",
+        )
+    if word in _PLACE:
+        return SlackRefused(
+            f"Slack refused {method}: {word}.", word, remedy="Invite the app into the channel: /invite @agentpod"
+        )
+    if word in _PASSING:
+        return Transient(f"Slack could not do {method} just now ({word}).", remedy="Try again in a moment.")
+    if word.endswith("_not_found"):
+        return NotFound(f"Slack refused {method}: {word}.")
+    messages = (data.get("response_metadata") or {}).get("messages") or data.get("errors") or []
+    return SlackRefused(f"Slack refused {method}: {word}.", word, details="; ".join(map(str, messages))[:500])
+
+
+def translate(method: str, error: BaseException) -> AgentpodError:
+    """What a failed call to Slack means for the reader."""
+    if isinstance(error, AgentpodError):
+        return error
+    if isinstance(error, SlackApiError):
+        return _api_error(method, error)
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"Slack did not answer {method} in time.", remedy="Try again in a moment.")
+    if isinstance(error, aiohttp.ClientError | OSError | SlackClientError):
+        return Transient(
+            f"Slack can't be reached for {method} ({type(error).__name__}).",
+            remedy="Check the network and slack.api_url.",
+        )
+    return Transient(f"Slack answered {method} with something that is no answer ({type(error).__name__}).")
+
+
+def _api_error(method: str, error: SlackApiError) -> AgentpodError:
+    response = error.response
+    data = response.get("data", {}) if isinstance(response, dict) else response.data
+    status = 0 if isinstance(response, dict) else response.status_code
+    headers = {} if isinstance(response, dict) else {k.lower(): v for k, v in response.headers.items()}
+    if status == 429:
+        wait = headers.get("retry-after", "")
+        seconds = float(wait) if wait.isdigit() else None
+        return Transient(f"Slack asked for fewer calls of {method}.", retry_after=seconds)
+    if status >= 500 or not isinstance(data, dict):
+        return Transient(f"Slack answered {method} with HTTP {status}.", remedy="Try again in a moment.")
+    return refusal(method, str(data.get("error", "unknown_error")), data)

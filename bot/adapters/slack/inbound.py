@@ -1,0 +1,141 @@
+"""What people do in Slack, read from Bolt's payloads into requests. Pure."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bot.runbook import Surface
+
+ActionKind = Literal["run", "again", "share"]
+RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"
+MAX_VALUE = 2000
+"""Most characters in a button's value (Slack's limit)."""
+_LINK = re.compile(r"<(?:https?|mailto|tel|ssh):[^<>|]*\|([^<>]*)>|<((?:https?|ssh)://[^<>|]*)>")
+_KINDS: dict[str, ActionKind] = {"run": "run", "again": "again", "share": "share"}
+
+
+@dataclass(frozen=True)
+class Action:
+    """A click on one of the bot's buttons."""
+
+    kind: ActionKind
+    key: str = ""
+    """Under which the shown answer is remembered, for sharing."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing that somebody wants. ``line`` is the command line; None for a click that makes no sense."""
+
+    surface: Surface
+    user: str
+    channel: str
+    line: str | None
+    dedup: str
+    response_url: str = ""
+    thread_ts: str | None = None
+    action: Action | None = None
+    ephemeral: bool = False
+    """Whether the clicked message was only for the clicker."""
+
+
+def read(body: Mapping[str, Any], bot_user: str) -> Request | None:
+    """The request in a payload, or None for what is not for the bot."""
+    if "command" in body and "type" not in body:
+        return _slash(body)
+    if body.get("type") == "block_actions":
+        return _click(body)
+    if body.get("type") == "event_callback":
+        return _event(body, bot_user)
+    return None
+
+
+def plain(text: str) -> str:
+    """A message's text as it was typed: links by their label, entities undone."""
+    return html.unescape(_LINK.sub(lambda m: m.group(1) or m.group(2), text)).strip()
+
+
+def _slash(body: Mapping[str, Any]) -> Request:
+    return Request(
+        "slash",
+        str(body.get("user_id", "")),
+        str(body.get("channel_id", "")),
+        plain(str(body.get("text") or "")),
+        f"slash:{body.get('trigger_id') or body.get('response_url')}",
+        response_url=str(body.get("response_url") or ""),
+    )
+
+
+def _event(body: Mapping[str, Any], bot_user: str) -> Request | None:
+    event = body.get("event")
+    if not isinstance(event, dict) or event.get("bot_id") or event.get("subtype") or event.get("hidden"):
+        return None
+    user, text = event.get("user"), str(event.get("text") or "")
+    if not user or user == bot_user or event.get("edited"):
+        return None
+    surface: Surface
+    if event.get("type") == "app_mention":
+        surface = "mention"
+    elif event.get("type") == "message" and event.get("channel_type") == "im":
+        surface = "dm"
+    else:
+        return None
+    text = re.sub(rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>", " ", text) if bot_user else text
+    ts = str(event.get("ts") or "")
+    thread = str(event.get("thread_ts") or "") or None
+    channel = str(event.get("channel") or "")
+    key = f"event:{body.get('event_id') or channel + ts}"
+    return Request(surface, str(user), channel, plain(text), key, thread_ts=thread or _own(surface, ts))
+
+
+def _own(surface: Surface, ts: str) -> str | None:
+    """A mention is answered in a thread below it; a direct message beside it."""
+    return ts if surface == "mention" else None
+
+
+def _click(body: Mapping[str, Any]) -> Request | None:
+    actions = body.get("actions")
+    if not isinstance(actions, list) or not actions or not isinstance(actions[0], dict):
+        return None
+    first = actions[0]
+    place = body.get("container") or {}
+    channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or ""
+    line, action = _value(str(first.get("action_id", "")), first.get("value"))
+    return Request(
+        "button",
+        str((body.get("user") or {}).get("id", "")),
+        str(channel),
+        line,
+        f"click:{body.get('trigger_id') or first.get('action_ts')}",
+        response_url=str(body.get("response_url") or ""),
+        thread_ts=place.get("thread_ts"),
+        action=action,
+        ephemeral=bool(place.get("is_ephemeral")),
+    )
+
+
+def _value(action_id: str, value: object) -> tuple[str | None, Action | None]:
+    """A button's command line and meaning; (None, None) for what this bot did not make."""
+    prefix, _, rest = action_id.partition(":")
+    kind = _KINDS.get(rest.partition(":")[0])
+    if prefix != "agentpod" or kind is None or not isinstance(value, str) or len(value) > MAX_VALUE:
+        return None, None
+    try:
+        given = json.loads(value)
+        line, key = given["c"], given.get("k", "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None, None
+    if not isinstance(line, str) or not isinstance(key, str) or len(key) > 40 or not line.isprintable():
+        return None, None
+    return line, Action(kind, key)
+
+
+def value(line: str, key: str = "") -> str | None:
+    """A button's value, or None where the command line is too long for one."""
+    text = json.dumps({"c": line, "k": key} if key else {"c": line}, ensure_ascii=False, separators=(",", ":"))
+    return text if len(text) <= MAX_VALUE else None

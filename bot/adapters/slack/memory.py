@@ -1,0 +1,72 @@
+"""Small bounded memories: which requests came already, and which answers may still be shared."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.domain.reply import Reply
+
+
+class Seen:
+    """Keys of the last requests: the same one is run once. Bounded in number and age (seconds)."""
+
+    def __init__(self, limit: int = 5000, ttl: float = 900, now: Callable[[], float] = time.monotonic) -> None:
+        """Slack redelivers after 0, 60 and 300 s; ``ttl`` is longer than all of that."""
+        self._limit, self._ttl, self._now = limit, ttl, now
+        self._keys: OrderedDict[str, float] = OrderedDict()
+
+    def first(self, key: str) -> bool:
+        """Whether this key is new; remembers it."""
+        now = self._now()
+        while self._keys and (len(self._keys) >= self._limit or now - next(iter(self._keys.values())) > self._ttl):
+            self._keys.popitem(last=False)
+        if key in self._keys:
+            return False
+        self._keys[key] = now
+        return True
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An answer, whose it was, when, and about how many bytes it takes."""
+
+    reply: Reply
+    user: str
+    at: float
+    size: int
+
+
+class Answers:
+    """The last answers, for "Share in channel": at most 200 and 2 MiB in all, for 30 minutes."""
+
+    def __init__(
+        self,
+        limit: int = 200,
+        size: int = 2 << 20,
+        ttl: float = 1800,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``size`` in bytes, ``ttl`` in seconds."""
+        self._limit, self._size, self._ttl, self._now = limit, size, ttl, now
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._bytes = 0
+
+    def put(self, key: str, reply: Reply, user: str) -> None:
+        """Remember an answer; one too big is not kept (sharing it runs the command again)."""
+        size = len(repr(reply))
+        if size > self._size // 4:
+            return
+        self._kept[key] = Kept(reply, user, self._now(), size)
+        self._bytes += size
+        while len(self._kept) > self._limit or self._bytes > self._size:
+            self._bytes -= self._kept.popitem(last=False)[1].size
+
+    def get(self, key: str, user: str) -> Reply | None:
+        """The answer that ``user`` was given, if it is still known."""
+        kept = self._kept.get(key)
+        if kept is None or kept.user != user or self._now() - kept.at > self._ttl:
+            return None
+        return kept.reply
