@@ -120,16 +120,21 @@ Opener = Callable[..., Any]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser, ws: Workspace) -> AsyncIterator[Opener]:
-    """``await open_page(query, viewport=…, color_scheme=…)``; any script error or refused content fails the test."""
+    """``await open_page(query, before=…, viewport=…)``; ``before(page)`` runs ahead of loading.
+
+    Any script error or content that the policy refused fails the test.
+    """
     contexts, problems = [], []
 
-    async def opened(query: str | None = None, **options: Any) -> Page:
+    async def opened(query: str | None = None, before: Any = None, **options: Any) -> Page:
         context = await browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
         contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(10_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda m: problems.append(m.text) if "Content Security Policy" in m.text else None)
+        if before is not None:
+            await before(page)
         await page.goto(f"{ws.base_url}/{here() if query is None else query}")
         await page.wait_for_selector('html[data-ready="true"]')
         await page.wait_for_selector('#app[data-live="open"]')

@@ -57,7 +57,10 @@ MRKDWN = [
     ("&amp;amp; &lt;b&gt; &quot; &#39;", "<p>&amp;amp; &lt;b&gt; &amp;quot; &amp;#39;</p>"),
     ("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>"),
     ('<img src=x onerror="alert(1)">', '<p>&lt;img src=x onerror="alert(1)"&gt;</p>'),
-    ('<https://x.example/"onmouseover="alert(1)|a>', '<p><a href="https://x.example/%22onmouseover=%22alert(1)">a</a></p>'),
+    (
+        '<https://x.example/"onmouseover="alert(1)|a>',
+        '<p><a href="https://x.example/%22onmouseover=%22alert(1)">a</a></p>',
+    ),
     ("```<script>alert(1)</script>```", "<pre>&lt;script&gt;alert(1)&lt;/script&gt;</pre>"),
     ("`unclosed *and", "<p>`unclosed *and</p>"),
     ("", ""),
@@ -73,8 +76,6 @@ MARKDOWN = [
     ("```sh\nrm <b>\n```", "<pre>rm &lt;b&gt;</pre>"),
     ("> quote", "<blockquote><p>quote</p></blockquote>"),
 ]
-
-
 
 
 async def test_mrkdwn_becomes_what_slack_shows(open_page: Any) -> None:
