@@ -203,8 +203,9 @@ def ps(table: Table, arguments: Sequence[str]) -> str:
         rows = []  # plain `ps` shows one's own terminal, and exec has none
     formats = [(_FORMATS[name], title) for name, title in columns]
     lines = [_line([_pad(fmt, title, last) for fmt, title, last in _marked(formats)])] if header else []
-    for process in rows:
-        lines.append(_line([_pad(f, f.cell(table, process), last) for f, _, last in _marked(formats)]))
+    lines += [
+        _line([_pad(fmt, fmt.cell(table, process), last) for fmt, _, last in _marked(formats)]) for process in rows
+    ]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -226,7 +227,7 @@ def _options(words: list[str]) -> tuple[list[tuple[str, str]], set[int], bool, b
     columns: list[tuple[str, str]] = []
     pids: set[int] = set()
     everything, header = False, True
-    preset = _SHORT
+    preset: tuple[str, ...] = _SHORT
     while words:
         word = words.pop(0)
         if word in ("--no-headers", "--no-heading", "h"):

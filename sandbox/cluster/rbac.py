@@ -12,7 +12,7 @@ import yaml
 Object = dict[str, Any]
 NAMESPACE = "secure-agent-pod"
 SERVICE_ACCOUNT = "agentpod"
-MANIFESTS = Path(__file__).resolve().parents[2] / "deploy" / "base"
+MANIFESTS = Path(__file__).resolve().parents[2] / "deploy"
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from sandbox.cluster.exec import choose_container, serve_exec
 from sandbox.cluster.kinds import Kind
 from sandbox.cluster.patch import json_patch, merge_patch, strategic_patch
 from sandbox.cluster.podlogs import Line
+from sandbox.cluster.protobuf import MAGIC, decode
 from sandbox.cluster.rbac import ADMIN, BOT, SERVICE_ACCOUNT, Authorizer, User
 from sandbox.cluster.simulation import Simulation
 from sandbox.cluster.status import (
@@ -160,8 +161,8 @@ class ApiServer:
             return web.Response(
                 text=json.dumps(body), headers={"Content-Type": discovery.AGGREGATED, "Vary": "Accept"}
             )
-        body = self._plain_discovery(parts, request.host)
-        return None if body is None else web.json_response(body)
+        plain = self._plain_discovery(parts, request.host)
+        return None if plain is None else web.json_response(plain)
 
     def _plain_discovery(self, parts: list[str], host: str) -> Object | None:
         absent = self.faults.absent_groups
@@ -507,6 +508,8 @@ def _wants_table(request: web.Request) -> bool:
 
 async def _body(request: web.Request) -> Any:
     raw = await request.read()
+    if raw.startswith(MAGIC):
+        return decode(raw)
     try:
         return yaml.safe_load(raw) if "yaml" in request.content_type else json.loads(raw or b"{}")
     except ValueError as error:
@@ -541,8 +544,8 @@ def _record_manager(request: web.Request, kind: Kind, before: Object | None, new
     agent = request.headers.get("User-Agent", "unknown").partition("/")[0]
     operation = "Apply" if "apply-patch" in request.content_type else "Update"
     name = request.query.get("fieldManager") or agent
-    fields = {f"f:{key}": {f"f:{k}": {} for k in _changed(old.get(key), new.get(key))} for key in changed}
-    entry = {"manager": name, "operation": operation, "apiVersion": kind.api_version, "time": now}
+    fields: Object = {f"f:{key}": {f"f:{k}": {} for k in _changed(old.get(key), new.get(key))} for key in changed}
+    entry: Object = {"manager": name, "operation": operation, "apiVersion": kind.api_version, "time": now}
     entry |= {"fieldsType": "FieldsV1", "fieldsV1": fields}
     managers = new["metadata"].get("managedFields") or []
     kept = [m for m in managers if (m.get("manager"), m.get("operation")) != (name, operation)]

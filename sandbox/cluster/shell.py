@@ -278,7 +278,7 @@ def _echo(_box: Container, args: list[str], _stdin: bytes) -> Result:
 def _printf(_box: Container, args: list[str], _stdin: bytes) -> Result:
     text = (args[0] if args else "").replace("\\n", "\n").replace("\\t", "\t")
     for value in args[1:]:
-        text = re.sub(r"%[sd]", lambda _m, v=value: v, text, count=1)
+        text = re.sub(r"%[sd]", value.replace("\\", r"\\"), text, count=1)
     return Result(text.encode())
 
 

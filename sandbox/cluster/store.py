@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import copy
 import uuid
 from collections import deque
@@ -33,7 +34,7 @@ def stamp(moment: datetime) -> str:
 
 def parse_stamp(text: str) -> datetime:
     """The other direction. Raises ValueError for anything that is not RFC 3339."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Store:
         self._record("DELETED", kind, gone, before)
         return gone
 
-    def changes_since(self, version: int) -> list[Change]:
+    def changes_since(self, version: int) -> builtins.list[Change]:
         """The changes after ``version``. Raises ApiError 410 when they are no longer known."""
         if version < self._oldest:
             raise expired(str(version), str(self._oldest))
@@ -160,8 +161,19 @@ class Store:
 
 
 _WITH_GENERATION = frozenset(
-    ("deployments", "replicasets", "pods", "statefulsets", "daemonsets", "endpointslices", "applications")
-    + ("ciliumnetworkpolicies", "externalsecrets", "cronjobs", "networkpolicies")
+    {
+        "deployments",
+        "replicasets",
+        "pods",
+        "statefulsets",
+        "daemonsets",
+        "endpointslices",
+        "applications",
+        "ciliumnetworkpolicies",
+        "externalsecrets",
+        "cronjobs",
+        "networkpolicies",
+    }
 )
 
 
