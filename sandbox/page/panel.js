@@ -5,6 +5,7 @@ import { busyWhile, fill, h, toast, uid } from "./dom.js";
 import { icon } from "./icons.js";
 import { activeFaults, emit, on, state } from "./state.js";
 
+// In the order of the panel: what is nearest to the pod first.
 const ICONS = { Pod: "box", "Kubernetes API": "gear", Network: "globe", Heartbeats: "heart", Slack: "hash" };
 
 /** The panel's element; it follows `state.breaks` by itself. */
@@ -32,9 +33,9 @@ export function breakPanel({ onClose }) {
 
 function redraw(list) {
   const focused = document.activeElement?.closest?.("[data-break-id]")?.dataset.breakId;
-  const groups = new Map();
+  const groups = new Map(Object.keys(ICONS).map((name) => [name, []]));
   for (const item of state.breaks) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
-  fill(list, [...groups].map(([name, items]) => h("section", { class: "panel-group", "aria-label": name, data: { breakGroup: name } }, h("h3", {}, icon(ICONS[name] ?? "bolt"), name), items.map(row))),
+  fill(list, [...groups].filter(([, items]) => items.length).map(([name, items]) => h("section", { class: "panel-group", "aria-label": name, data: { breakGroup: name } }, h("h3", {}, icon(ICONS[name] ?? "bolt"), name), items.map(row))),
     state.breaks.length ? null : h("p", { class: "panel-note" }, "This sandbox offers nothing to break."));
   if (focused) list.querySelector(`[data-break-id="${CSS.escape(focused)}"] :is(button, select)`)?.focus();
 }
