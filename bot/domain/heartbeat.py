@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
+from zoneinfo import ZoneInfo
 
-from bot.domain.target import HeartbeatPolicy
+from cronsim import CronSim
+
+from bot.domain.target import HeartbeatPolicy, canonical_job
 
 
 class Health(Enum):
@@ -60,3 +63,126 @@ class JobStatus:
     """The grouping key beyond ``job``, such as ``context=desk``; empty when there is none."""
     note: str | None = None
     """Anything odd, in words: clock skew, a failed push, a value that is no time."""
+
+
+PUSHED = "push_time_seconds"
+"""The Pushgateway's own gauge: when it last accepted a push (its clock)."""
+PUSH_FAILED = "push_failure_time_seconds"
+"""The Pushgateway's own gauge: when it last refused a push. 0 is never."""
+
+MAX_SKEW = 86_400.0
+"""Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
+
+_ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN, Health.STALE, Health.FAILED))}
+
+
+def judge(policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime) -> list[JobStatus]:
+    """All jobs at ``now``: the policies' in their order, then those that no policy names, by name.
+
+    ``_`` and ``-`` in a job's name are the same. A job without a policy is shown by its newest group.
+    """
+    by_job: dict[str, list[Group]] = {}
+    for group in snapshot.groups:
+        by_job.setdefault(canonical_job(group.labels.get("job", "")), []).append(group)
+    known = [status_at(policy, by_job.pop(canonical_job(policy.job), ()), now) for policy in policies]
+    clock = now.timestamp()
+    return known + [_without_policy(by_job[name], clock) for name in sorted(by_job)]
+
+
+def status_at(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:
+    """One job at ``now`` from all groups that carry its name.
+
+    ``policy.groups`` says which of several decides: the newest, the worst (``any``) or the best (``all``).
+    Never seen stays NEVER_SEEN: whether its first deadline has passed takes a memory, which this has not.
+    """
+    if not groups:
+        return JobStatus(policy.job, Health.NEVER_SEEN, None, None, None, policy)
+    clock = now.timestamp()
+    if len(groups) == 1 or policy.groups == "newest":
+        return _of_group(policy, _newest(groups, policy.metric, clock), now, clock)
+    statuses = [_of_group(policy, group, now, clock) for group in groups]
+    choose = max if policy.groups == "any" else min
+    return choose(
+        statuses, key=lambda s: (_ORDER[s.health], -s.last_success.timestamp() if s.last_success else 0.0)
+    )
+
+
+def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, datetime]:
+    """When the next heartbeat after ``last`` is due, and when its absence is stale; both in UTC.
+
+    A schedule's is due at its next run and stale ``grace`` later. A fixed age knows no expected time, so both
+    are the same moment and LATE does not occur. A run that DST skips or doubles comes as Debian's cron has it:
+    once, for schedules that name an hour.
+    """
+    if policy.stale_after is not None:
+        at = last + policy.stale_after
+        return at, at
+    due = next(CronSim(policy.schedule or "", last.astimezone(ZoneInfo(policy.timezone)))).astimezone(UTC)
+    return due, due + policy.grace
+
+
+def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float) -> JobStatus:
+    value = group.gauges.get(policy.metric)
+    last, note = _time(value, clock)
+    if value is None:
+        note = f"the group has no gauge {policy.metric}"
+    failed = _failed_after(group, last or 0.0, clock)
+    label = _key(group)
+    if last is None:
+        health = Health.FAILED if failed else Health.NEVER_SEEN
+        return JobStatus(policy.job, health, None, None, None, policy, label, _join(failed, note))
+    success = datetime.fromtimestamp(last, UTC)
+    due, stale_at = deadlines(policy, success)
+    if failed:
+        health = Health.FAILED
+    elif now >= stale_at:
+        health = Health.STALE
+    else:
+        health = Health.LATE if now >= due else Health.UP
+    return JobStatus(policy.job, health, success, due, stale_at, policy, label, _join(failed, note))
+
+
+def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
+    group = groups[0] if len(groups) == 1 else _newest(groups, PUSHED, clock)
+    last, note = _time(group.gauges.get(PUSHED), clock)
+    failed = _failed_after(group, last or 0.0, clock)
+    health = Health.FAILED if failed else Health.UP if last else Health.NEVER_SEEN
+    success = datetime.fromtimestamp(last, UTC) if last else None
+    return JobStatus(group.job, health, success, None, None, None, _key(group), _join(failed, note))
+
+
+def _newest(groups: Sequence[Group], metric: str, clock: float) -> Group:
+    return max(groups, key=lambda g: _time(g.gauges.get(metric), clock)[0] or 0.0)
+
+
+def _time(value: float | None, clock: float) -> tuple[float | None, str | None]:
+    """A gauge as seconds since the epoch, or None for one that is no time, and what is odd about it."""
+    if value is None or value == 0:
+        return None, None
+    if 0 < value <= clock:
+        return value, None
+    if clock < value <= clock + MAX_SKEW:
+        return value, f"clock skew: its time is {value - clock:.0f} s in the future"
+    if value > clock and abs(value / 1000 - clock) < 10 * 365 * 86_400:
+        return None, f"{value:g} is no time in seconds: it looks like milliseconds"
+    return None, f"{value:g} is no credible time"
+
+
+def _failed_after(group: Group, last: float, clock: float) -> str | None:
+    """The note on a push that failed after the last success, or None."""
+    failure = group.gauges.get(PUSH_FAILED)
+    if not failure:
+        return None
+    at, _ = _time(failure, clock)
+    return "the last push failed" if at is not None and at > last else None
+
+
+def _key(group: Group) -> str:
+    """The grouping key beyond the job. The Pushgateway adds an empty ``instance`` to groups that have none."""
+    if len(group.labels) == 1:
+        return ""
+    return ", ".join([f"{name}={value}" for name, value in group.labels.items() if value and name != "job"])
+
+
+def _join(*notes: str | None) -> str | None:
+    return "; ".join(note for note in notes if note) or None

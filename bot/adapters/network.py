@@ -1,0 +1,175 @@
+"""`bot.ports.Network`: the pod as the outside world reaches it. Every call has one deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from bot.errors import AgentpodError, Permanent, TimedOut, Transient
+
+if TYPE_CHECKING:
+    import httpx
+
+_BANNER_LIMIT = 4096
+"""Bytes read at most while waiting for a line's end. SSH's is at most 255 (RFC 4253, 4.2)."""
+
+
+class OutsideNetwork:
+    """TCP by asyncio, HTTP by httpx, which is loaded at the first request."""
+
+    def __init__(self, timeout: float = 3.0) -> None:
+        """``timeout`` is each call's deadline in seconds."""
+        self._timeout = timeout
+        self._client: httpx.AsyncClient | None = None
+
+    async def close(self) -> None:
+        """Close the HTTP client."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def connect(self, host: str, port: int) -> None:
+        """Connect by TCP and hang up. Raises Transient or TimedOut."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, ValueError) as error:
+            raise explain(error, host, self._timeout) from error
+        await _hang_up(writer)
+
+    async def banner(self, host: str, port: int) -> str:
+        """Connect and read SSH's identification, the first line that begins with ``SSH-``.
+
+        A server may send other lines before it (RFC 4253, 4.2). Raises Permanent for a server that speaks
+        something else, Transient or TimedOut for one that says nothing.
+        """
+        try:
+            async with asyncio.timeout(self._timeout):
+                reader, writer = await asyncio.open_connection(host, port, limit=_BANNER_LIMIT)
+                try:
+                    return await _identification(reader)
+                finally:
+                    writer.transport.abort()
+        except AgentpodError:
+            raise
+        except TimeoutError as error:
+            raise TimedOut(f"no answer in {self._timeout:g} s") from error
+        except (OSError, ValueError) as error:
+            raise explain(error, host, self._timeout) from error
+
+    async def http_status(self, url: str) -> int:
+        """GET a URL without following redirects; the body is not read. Raises Transient, TimedOut or Permanent."""
+        import httpx
+
+        try:
+            async with asyncio.timeout(self._timeout), self._http().stream("GET", url) as response:
+                return response.status_code
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise _explain_http(error, url, self._timeout) from error
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._client is None:
+            import httpx
+
+            # The probe asks as a neighbour would: no proxy and no credentials from the environment.
+            self._client = httpx.AsyncClient(follow_redirects=False, timeout=self._timeout, trust_env=False)
+        return self._client
+
+
+async def _identification(reader: asyncio.StreamReader) -> str:
+    first, seen = b"", 0
+    while seen < _BANNER_LIMIT:
+        try:
+            line = await reader.readuntil(b"\n")
+        except asyncio.IncompleteReadError as error:
+            line = error.partial
+        except asyncio.LimitOverrunError:
+            line = await reader.read(_BANNER_LIMIT)
+            seen = _BANNER_LIMIT
+        if line.startswith(b"SSH-"):
+            return _printable(line)
+        first = first or line
+        seen += len(line)
+        if not line:
+            break
+    if not first.strip():
+        raise Transient("the connection was closed before an SSH banner")
+    raise Permanent(f"answered “{_printable(first)[:80]}” instead of an SSH banner")
+
+
+def _printable(line: bytes) -> str:
+    text = line.decode("utf-8", "replace").strip()
+    return "".join(c if c.isprintable() else "�" for c in text)[:255]
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+def explain(error: BaseException, host: str, seconds: float) -> Transient:
+    """A TCP failure in a few words, without a full stop: it stands behind "unknown" or a service's name."""
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"no answer in {seconds:g} s")
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return Transient(f"the name {host} does not resolve")
+    if isinstance(error, ConnectionRefusedError):
+        return Transient("connection refused")
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return Transient("the connection was reset")
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return Transient(f"{host} can't be reached: {str(reason).lower()}")
+
+
+def _explain_http(error: BaseException, url: str, seconds: float) -> AgentpodError:
+    import httpx
+
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return TimedOut(f"no answer in {seconds:g} s")
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | ValueError):
+        return Permanent(f"{url!r} is no http or https address")
+    host = httpx.URL(url).host
+    cause = _root(error)
+    if (tls := tls_reason(cause)) is not None:
+        return Permanent(f"TLS failed: {tls}", remedy="Check the certificate, or use an http address.")
+    if isinstance(cause, OSError):
+        return explain(cause, host, seconds)
+    if isinstance(error, httpx.RemoteProtocolError):
+        return Transient("the answer is not HTTP, or was cut short")
+    return Transient(f"the HTTP request failed ({type(error).__name__})")
+
+
+def tls_reason(error: BaseException) -> str | None:
+    """What TLS found wrong, or None for an error that isn't TLS's."""
+    import ssl
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return str(error.reason or "handshake failed").replace("_", " ").lower()
+    return None
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first OSError in the chain of causes, since httpx wraps what the socket said; else the error itself."""
+    at: BaseException | None = error
+    while at is not None:
+        if isinstance(at, OSError):
+            return _members(at)
+        if isinstance(at, BaseExceptionGroup):
+            return _root(at.exceptions[0])
+        at = at.__cause__ or at.__context__
+    return error
+
+
+def _members(error: OSError) -> OSError:
+    """anyio tries all addresses and reports them as a group beneath one bare OSError."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        return cause
+    if isinstance(cause, BaseExceptionGroup) and isinstance(cause.exceptions[0], OSError):
+        return cause.exceptions[0]
+    return error
