@@ -193,7 +193,7 @@ class PretendPushgateway:
         if self._many is not None:
             return self._many
         self.advance()
-        return [group for _, group in sorted(self.groups.items())]
+        return sorted(self.groups.values(), key=_place)
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._faulty], client_max_size=16 * 1024 * 1024)
@@ -378,6 +378,11 @@ def rfc3339(moment: datetime) -> str:
     text = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
     return f"{text}{fraction}Z"
+
+
+def _place(group: Group) -> tuple[str, list[tuple[str, str]]]:
+    """The gateway's order: by job, then by the other labels."""
+    return group.labels["job"], sorted(group.labels.items() - {("job", group.labels["job"])})
 
 
 def _json(body: Object) -> web.Response:

@@ -95,7 +95,7 @@ class Authorizer:
     """Answers whether a user may do something."""
 
     def __init__(self, rules: Iterable[Rule] | None = None) -> None:
-        """With the bot's ``rules``; by default those of ``deploy/base``, else :data:`DEFAULT`."""
+        """With the bot's ``rules``; by default those that ``deploy`` ships, else :data:`DEFAULT`."""
         self.rules: list[Rule] = list(load_rules(MANIFESTS) or DEFAULT) if rules is None else list(rules)
 
     def allows(
@@ -116,8 +116,9 @@ class Authorizer:
 
 
 def load_rules(folder: Path) -> list[Rule]:
-    """The rules that the manifests in ``folder`` bind to the bot's service account; empty if there are none."""
-    documents = [doc for path in sorted(folder.glob("*.yaml")) for doc in _documents(path)]
+    """The rules that ``base`` and ``optional`` in ``folder`` bind to the bot's account; empty if there are none."""
+    paths = [path for part in ("base", "optional") for path in sorted((folder / part).glob("*.yaml"))]
+    documents = [doc for path in paths for doc in _documents(path)]
     roles = {
         (doc["kind"], _namespace(doc), doc["metadata"]["name"]): doc.get("rules") or []
         for doc in documents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import json
 import re
 import uuid
@@ -516,7 +517,8 @@ async def _body(request: web.Request) -> Any:
         raise bad_request(f"error decoding the body: {error}") from error
 
 
-def _patched(content_type: str, before: Object, patch: Any) -> Object:
+def _patched(content_type: str, stored: Object, patch: Any) -> Object:
+    before = copy.deepcopy(stored)
     if "json-patch" in content_type:
         new: Object = json_patch(before, patch)
     elif "strategic-merge" in content_type:

@@ -95,11 +95,10 @@ class Simulation:
         runtime = self.runtime(pod)
         if runtime is None:
             return None
-        if previous:
-            return runtime.previous
-        if _state(pod) == "running":
-            runtime.log.advance(self.now)
-        return runtime.log
+        if _state(pod) != "running":
+            return runtime.log  # the run that ended last, asked for either way, as the kubelet has it
+        runtime.log.advance(self.now)
+        return runtime.previous if previous else runtime.log
 
     def write_log(self, text: str) -> None:
         """Let the oldest pod's container write a line."""

@@ -1,0 +1,106 @@
+"""What each pod fault makes visible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.breaks import Breaks
+from sandbox.cluster import PretendCluster, kinds
+from sandbox.cluster.exec import inside
+from sandbox.cluster.shell import NoExecutable
+from sandbox.cluster.table import pod_status
+
+
+def only_pod(cluster: PretendCluster) -> dict[str, Any]:
+    (pod,) = cluster.simulation.pods()
+    return pod
+
+
+def run(cluster: PretendCluster, *command: str) -> str:
+    return inside(cluster.simulation, only_pod(cluster)).execute(list(command)).out.decode()
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("pod-crash", "CrashLoopBackOff"),
+        ("pod-config-error", "CreateContainerConfigError"),
+        ("pod-pending", "Pending"),
+    ],
+)
+async def test_pod_shows_the_status_until_healed(cluster, breaks: Breaks, fault, status):
+    await breaks.apply(fault, True)
+    assert pod_status(only_pod(cluster)) == status
+    await breaks.heal()
+    assert pod_status(only_pod(cluster)) == "Running"
+
+
+@pytest.mark.parametrize(("fault", "count"), [("pod-none", 0), ("pod-two", 2)])
+async def test_number_of_pods(cluster, breaks: Breaks, fault, count):
+    await breaks.apply(fault, True)
+    assert len(cluster.simulation.pods()) == count
+
+
+async def test_out_of_memory_restarts_the_container_once(cluster, breaks: Breaks):
+    await breaks.apply("pod-oom", None)
+    status = only_pod(cluster)["status"]["containerStatuses"][0]
+    assert (status["restartCount"], status["ready"]) == (1, True)
+    ended = status["lastState"]["terminated"]
+    assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
+
+
+@pytest.mark.parametrize("service", ["sshd", "supercronic", "vibe-kanban"])
+async def test_a_killed_process_is_gone_while_the_container_stays(cluster, breaks: Breaks, service):
+    await breaks.apply("pod-kill-process", service)
+    assert not [p for p in cluster.simulation.table(only_pod(cluster)).processes if p.service == service]
+    assert only_pod(cluster)["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+async def test_what_is_seen_inside(cluster, breaks: Breaks):
+    for fault in ("pod-root", "pod-disk-full", "pod-no-ps"):
+        await breaks.apply(fault, True)
+    assert run(cluster, "id").startswith("uid=0(root)")
+    assert " 97% " in run(cluster, "df", "-P", "/home/claude")
+    with pytest.raises(NoExecutable):
+        run(cluster, "ps", "aux")
+
+
+async def test_wrong_node_and_missing_container(cluster, breaks: Breaks):
+    await breaks.apply("pod-wrong-node", True)
+    await breaks.apply("pod-container-missing", True)
+    spec = only_pod(cluster)["spec"]
+    assert (spec["nodeName"], spec["containers"][0]["name"]) == ("gpu-2", "workspace")
+
+
+async def test_noisy_lines_come_and_go(cluster, breaks: Breaks):
+    def noisy() -> bool:
+        return any("<!channel>" in line.text for line in cluster.simulation.log(only_pod(cluster)).lines)
+
+    await breaks.apply("pod-noisy-logs", True)
+    assert noisy()
+    await breaks.heal()
+    assert not noisy()
+
+
+async def test_services_lose_addresses_and_endpoints(cluster, breaks: Breaks):
+    await breaks.apply("service-no-ip", True)
+    await breaks.apply("service-no-endpoints", True)
+    assert all(s["status"]["loadBalancer"] == {} for s in cluster.store.list(kinds.SERVICE))
+    assert all(s["endpoints"] == [] for s in cluster.store.list(kinds.ENDPOINT_SLICE))
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("echo a && false || echo b", "a\nb\n"),
+        ("ps -eo pid= | head -n 1", "      1\n"),
+        ("echo $PORT '$PORT' \"$HOST\"", "8081 $PORT 0.0.0.0\n"),
+        ("ls /opt/scripts | grep -c sh", "5\n"),
+        ("cat /nothing 2>/dev/null; echo $?", "1\n"),
+        ("pgrep -f supercronic", "62\n"),
+    ],
+)
+async def test_scripts(cluster, script, expected):
+    assert run(cluster, "sh", "-c", script) == expected
