@@ -29,6 +29,8 @@ _MAX_FRAME = 32 * 1024 * 1024
 _STATUS_LIMIT = 256 * 1024
 # A hung server would otherwise hold the caller for aiohttp's ten seconds after the deadline.
 _CLOSE_SECONDS = 0.2
+# Docker's shim reports a failed start as the command's own output, with this status.
+_NO_START, _NO_START_EXIT = "OCI runtime exec failed", 126
 _MISSING_BINARY = ("executable file not found", "no such file or directory")
 _EXIT_CODE = re.compile(r"\b(?:exit status|exit code|exited with) (\d{1,3})\b")
 
@@ -72,10 +74,12 @@ class Output:
     def result(self, argv: Sequence[str]) -> ExecResult:
         """What it adds up to. Raises AgentpodError where the API server could not run the command at all."""
         code, message = (None, None) if self.truncated else _outcome(bytes(self._status), argv)
-        stderr = self._decoded(STDERR)
+        stdout, stderr = self._decoded(STDOUT), self._decoded(STDERR)
+        if code == _NO_START_EXIT and stdout.startswith(_NO_START) and _MISSING_BINARY[0] in stdout:
+            code, message, stdout = NOT_FOUND_EXIT, _not_found(argv, stdout.strip()), ""
         if message:
             stderr = f"{stderr.rstrip()}\n{message}\n".lstrip("\n")
-        return ExecResult(self._decoded(STDOUT), stderr, code, self.truncated)
+        return ExecResult(stdout, stderr, code, self.truncated)
 
     def _decoded(self, channel: int) -> str:
         # Frames end anywhere, so only the whole is decoded; a character cut by the limit is dropped.
@@ -96,11 +100,15 @@ def _outcome(status: bytes, argv: Sequence[str]) -> tuple[int | None, str | None
     return _from_message(outcome, argv)
 
 
+def _not_found(argv: Sequence[str], said: str) -> str:
+    return f"{argv[0]}: not found in the container ({said})"
+
+
 def _from_message(outcome: _Outcome, argv: Sequence[str]) -> tuple[int, str | None]:
     """Runtimes differ in how they report a failed start; some give an exit status only in words (kwok)."""
     said = (outcome.message or outcome.reason or "the API server gave no reason").rstrip(".")
     if any(words in said.lower() for words in _MISSING_BINARY):
-        return NOT_FOUND_EXIT, f"{argv[0]}: not found in the container ({said})"
+        return NOT_FOUND_EXIT, _not_found(argv, said)
     if match := _EXIT_CODE.search(said):
         return int(match[1]), None
     if "container not found" in said or "is not running" in said:

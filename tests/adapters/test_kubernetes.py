@@ -1,0 +1,690 @@
+"""The Kubernetes adapter against the pretend cluster, and against servers that misbehave as no cluster should."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.adapters.kubernetes import KubernetesCluster, facts
+from bot.domain.workload import Right
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from sandbox.breaks import Breaks
+from sandbox.cluster import PretendCluster
+
+NAMESPACE = "secure-agent-pod"
+SELECTOR = "app=secure-agent-pod"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def write_kubeconfig(path: Path, server: str, *, token: str = "made-up", **cluster: object) -> Path:  # noqa: S107
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": server, **cluster}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "here",
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+@pytest.fixture
+async def pretend() -> AsyncIterator[PretendCluster]:
+    async with PretendCluster(speed=0) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def cluster(
+    pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KubernetesCluster]:
+    monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config")))
+    found = await KubernetesCluster.connect(NAMESPACE, timeout=2.0)
+    yield found
+    await found.close()
+
+
+@asynccontextmanager
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.05)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def talking_to(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> AsyncIterator[Any]:
+    server = options.pop("server", f"http://127.0.0.1:{port}")
+    seconds = options.pop("timeout", 1.0)
+    monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "config", server, **options)))
+    found = await KubernetesCluster.connect("n", timeout=seconds)
+    try:
+        yield found
+    finally:
+        await found.close()
+
+
+async def pod_of(cluster: KubernetesCluster) -> str:
+    return (await cluster.pods(SELECTOR))[0].name
+
+
+# What is read
+
+
+async def test_a_healthy_pod_is_read_with_its_container(cluster: KubernetesCluster) -> None:
+    [pod] = await cluster.pods(SELECTOR)
+    [container] = pod.containers
+    assert (pod.phase, pod.node, pod.ready, pod.status) == ("Running", "gpu-1", "1/1", "Running")
+    assert (container.name, container.state) == ("kali", "running")
+    assert pod.created_at is not None
+    assert pod.created_at.tzinfo is not None
+    assert pod.ip
+    assert container.image_id
+
+
+async def test_services_endpoints_claims_and_application_are_read(cluster: KubernetesCluster) -> None:
+    services, endpoints, claims, app = await asyncio.gather(
+        cluster.services(),
+        cluster.endpoints(),
+        cluster.claims(),
+        cluster.application("argocd", "secure-agent-pod"),
+    )
+    assert {i for s in services for i in s.ingress} == {"192.168.55.215", "192.168.55.218"}
+    assert endpoints
+    assert all(e.ready and e.service and e.ports for e in endpoints)
+    assert claims[0].phase == "Bound"
+    assert claims[0].capacity is not None
+    assert claims[0].capacity % 1024**3 == 0
+    assert (app.sync, app.health) == ("Synced", "Healthy")
+
+
+async def test_info_says_server_version_context_and_user(
+    cluster: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    info = await cluster.info()
+    assert info.server.startswith(pretend.url)
+    assert info.version.startswith("v1.")
+    assert info.context == "sandbox"
+    assert info.user
+
+
+async def test_logs_are_read_by_tail(cluster: KubernetesCluster) -> None:
+    pod = await pod_of(cluster)
+    whole = await cluster.logs(pod, "kali")
+    tail = await cluster.logs(pod, "kali", tail=2)
+    assert len(tail.lines) == 2
+    assert whole.lines[-2:] == tail.lines
+    assert not whole.truncated
+
+
+async def test_a_log_over_the_limit_is_cut_and_says_so(cluster: KubernetesCluster) -> None:
+    log = await cluster.logs(await pod_of(cluster), "kali", limit_bytes=100)
+    assert log.truncated
+    assert len("\n".join(log.lines).encode()) <= 100 + 10  # a cut character may become a longer replacement
+
+
+async def test_a_log_since_a_moment_is_asked_for_in_whole_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["sinceSeconds"])
+        return web.Response(body=b"caf\xe9 \xff\r\nsecond")
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        log = await cluster.logs("p", "c", since=timedelta(milliseconds=1500))
+        await cluster.logs("p", "c", since=timedelta(milliseconds=1))
+    assert asked == ["2", "1"]
+    assert log.lines == ("caf\ufffd \ufffd", "second")
+
+
+async def test_no_previous_run_is_not_found_in_words(cluster: KubernetesCluster) -> None:
+    with pytest.raises(NotFound, match="There is no previous run"):
+        await cluster.logs(await pod_of(cluster), "kali", previous=True)
+
+
+async def test_a_container_that_does_not_exist_is_not_found(cluster: KubernetesCluster) -> None:
+    pod = await pod_of(cluster)
+    for call in (cluster.logs(pod, "nope"), cluster.exec(pod, "nope", ["id"])):
+        with pytest.raises(NotFound, match="no such container"):
+            await call
+
+
+async def test_can_i_asks_the_authoriser(cluster: KubernetesCluster) -> None:
+    assert await cluster.can_i(Right("list", "pods"))
+    assert not await cluster.can_i(Right("delete", "namespaces", namespace=""))
+
+
+async def test_another_namespace_shares_the_connection(cluster: KubernetesCluster) -> None:
+    assert await cluster.in_namespace("nowhere").can_i(Right("delete", "pods")) is False
+
+
+async def test_twenty_calls_run_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = asyncio.Barrier(20)
+
+    async def answer(_: web.Request) -> web.Response:
+        await waiting.wait()
+        return web.json_response({"items": None})
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch, timeout=5.0) as cluster:
+        assert await asyncio.gather(*(cluster.events() for _ in range(20))) == [[]] * 20
+
+
+async def test_secret_values_are_whole_values_and_lines_of_six_characters_or_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"a": b"tiny", "b": b"first-line\nab\nsecond-line\n", "c": b"\xff\xfe\xfd\xfc\xfb\xfa\xf9"}
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"data": {k: base64.b64encode(v).decode() for k, v in values.items()}})
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        found = await cluster.secret_values(["x"])
+    assert found == {"first-line\nab\nsecond-line", "first-line", "second-line"}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("20Gi", 20 * 1024**3),
+        ("500M", 500_000_000),
+        ("1e9", 10**9),
+        ("1.5Ki", 1536),
+        ("128974848", 128974848),
+        ("", None),
+        ("lots", None),
+        (None, None),
+    ],
+)
+def test_a_quantity_is_bytes(text: str | None, size: int | None) -> None:
+    assert facts.quantity(text) == size
+
+
+# Exec
+
+
+async def test_exec_gives_output_and_exit_code(cluster: KubernetesCluster) -> None:
+    result = await cluster.exec(await pod_of(cluster), "kali", ["id"])
+    assert result.stdout.startswith("uid=1000(claude) gid=1000(claude)")
+    assert (result.stderr, result.exit_code, result.truncated) == ("", 0, False)
+
+
+@pytest.mark.parametrize("style", ["containerd", "docker"])
+async def test_a_missing_binary_is_exit_127_with_its_name(
+    cluster: KubernetesCluster, pretend: PretendCluster, style: str
+) -> None:
+    pretend.simulation.exec_failure_style = style
+    result = await cluster.exec(await pod_of(cluster), "kali", ["no-such-binary"])
+    assert (result.stdout, result.exit_code) == ("", 127)
+    assert result.stderr.startswith("no-such-binary: not found in the container")
+
+
+async def test_a_hanging_exec_times_out_and_leaves_no_socket(
+    cluster: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    pod = await pod_of(cluster)
+    hasty = await KubernetesCluster.connect(NAMESPACE, timeout=0.3)
+    await Breaks(pretend.breaks).apply("pod-exec-hangs", True)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(TimedOut, match=r"no answer in 0\.3 s"):
+        await hasty.exec(pod, "kali", ["id"])
+    assert asyncio.get_running_loop().time() - started < 2
+    assert not hasty._connection.session().connector._acquired
+    await hasty.close()
+
+
+async def test_a_refused_exec_quotes_the_api_servers_message(
+    cluster: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    pod = await pod_of(cluster)
+    await Breaks(pretend.breaks).apply("kube-403", "pods/exec")
+    with pytest.raises(NotAllowed, match="pods/exec") as caught:
+        await cluster.exec(pod, "kali", ["id"])
+    assert "forbidden" in caught.value.message
+    assert "create pods/exec" in str(caught.value.remedy)
+
+
+def status(**fields: object) -> bytes:
+    return b"\x03" + json.dumps(fields).encode()
+
+
+def exited(code: int) -> bytes:
+    causes = [{"reason": "ExitCode", "message": str(code)}]
+    return status(status="Failure", reason="NonZeroExitCode", details={"causes": causes})
+
+
+def sends(*frames: bytes | str) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=("v4.channel.k8s.io",))
+        await socket.prepare(request)
+        for frame in frames:
+            await (socket.send_str(frame) if isinstance(frame, str) else socket.send_bytes(frame))
+        await socket.close()
+        return socket
+
+    return answer
+
+
+UMLAUT, EMOJI = "ü".encode(), "🐙".encode()
+
+
+@pytest.mark.parametrize(
+    ("frames", "stdout", "stderr", "code"),
+    [
+        ([b"\x01a" + UMLAUT[:1], b"\x01" + UMLAUT[1:], exited(3)], "aü", "", 3),
+        ([b"\x01" + EMOJI[:1], b"\x02oh", b"\x01" + EMOJI[1:3], b"\x01" + EMOJI[3:], exited(1)], "🐙", "oh", 1),
+        ([b"\x01", b"\x02", b"", b"\x07what", b"\x01ok", status(status="Success")], "ok", "", 0),
+        ([b"\x01\xff\xfe", status(status="Success")], "\ufffd\ufffd", "", 0),
+        (["\x01text frame", status(status="Success")], "text frame", "", 0),
+        ([status(status="Failure", reason="InternalError", message="Internal error: exit status 3")], "", "", 3),
+        ([b'\x03{"status":', b'\x03"Success"}'], "", "", 0),
+    ],
+)
+async def test_exec_frames_are_joined_by_channel(
+    frames: list[bytes | str], stdout: str, stderr: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(sends(*frames)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.exec("p", "c", ["x"])
+    assert (result.stdout, result.stderr, result.exit_code) == (stdout, stderr, code)
+
+
+async def test_exec_output_over_the_limit_is_cut_between_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = sends(*[b"\x01" + UMLAUT * 100] * 50, status(status="Success"))
+    async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        result = await cluster.exec("p", "c", ["x"], limit_bytes=1001)
+    assert (result.stdout, result.truncated, result.exit_code) == ("ü" * 500, True, None)
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected", "words"),
+    [
+        (b"\x01half", Transient, "without saying how the command ended"),
+        (b"\x03no json", Permanent, "something unexpected"),
+        (status(status="Failure", reason="InternalError", message="etcd is away"), Transient, "etcd is away"),
+        (status(status="Failure", reason="Forbidden", message="no"), Permanent, "could not be started: no"),
+        (status(status="Failure", message='container not found ("c")'), NotFound, "no running container"),
+    ],
+)
+async def test_an_exec_that_could_not_run_is_an_error(
+    frame: bytes, expected: type[AgentpodError], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(sends(frame)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(expected, match=words):
+            await cluster.exec("p", "c", ["x"])
+
+
+async def test_every_word_of_a_command_arrives_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    argv = ["sh", "-c", "echo a+b & c%20d; 'ü' #?\n"]
+    seen: list[list[str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        seen.append(request.query.getall("command"))
+        return await sends(status(status="Success"))(request)
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        await cluster.exec("p", "c", argv)
+    assert seen == [argv]
+
+
+async def test_a_server_without_websockets_is_named_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fixed(200, b"hello")) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(Permanent, match="did not open a WebSocket"):
+            await cluster.exec("p", "c", ["x"])
+
+
+# Faults: each becomes one of our errors, with words
+
+
+def fixed(code: int, body: bytes, **headers: str) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=code, body=body, headers=headers)
+
+    return answer
+
+
+def api_status(message: str) -> bytes:
+    return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
+
+
+async def _hang(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _drop(request: web.Request) -> web.StreamResponse:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def _half(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"items": [')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def _trickle(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b'{"items": [')
+    await asyncio.Event().wait()
+    return response
+
+
+FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
+    ("hang", _hang, TimedOut, r"no answer in 0\.5 s"),
+    ("body never ends", _trickle, TimedOut, r"no answer in 0\.5 s"),
+    ("hangs up", _drop, Transient, "hung up"),
+    ("half a body", _half, Transient, "hung up"),
+    (
+        "401",
+        fixed(401, api_status("Unauthorized")),
+        NotAllowed,
+        "does not accept the bot's credentials: Unauthorized",
+    ),
+    ("403", fixed(403, api_status("may not")), NotAllowed, "refused .*: may not"),
+    ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
+    ("404", fixed(404, api_status('pods "p" not found')), NotFound, 'pods "p" not found'),
+    (
+        "404 resource",
+        fixed(404, api_status("the server could not find the requested resource")),
+        NotFound,
+        "does not know",
+    ),
+    ("404 page", fixed(404, b"404 page not found\n"), NotFound, "does not know"),
+    ("409", fixed(409, api_status("conflict")), Transient, "changed meanwhile"),
+    ("410", fixed(410, api_status("too old")), Transient, "too old"),
+    ("422", fixed(422, api_status("invalid")), Permanent, "HTTP 422.*: invalid"),
+    ("429", fixed(429, b""), Transient, "throttling"),
+    ("500", fixed(500, api_status("etcd")), Transient, "HTTP 500.*etcd"),
+    ("503", fixed(503, b"\xff\xfe"), Transient, "HTTP 503"),
+    (
+        "400",
+        fixed(400, api_status("container c is waiting to start: ContainerCreating")),
+        Transient,
+        "not started",
+    ),
+    ("status of no shape", fixed(500, b'{"kind": "Status", "message": 5}'), Transient, "HTTP 500"),
+]
+
+CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
+    "pods": lambda c: c.pods("a=b"),
+    "events": lambda c: c.events(),
+    "services": lambda c: c.services(),
+    "endpoints": lambda c: c.endpoints(),
+    "claims": lambda c: c.claims(),
+    "application": lambda c: c.application("argocd", "x"),
+    "logs": lambda c: c.logs("p", "c"),
+    "exec": lambda c: c.exec("p", "c", ["x"]),
+    "secret_values": lambda c: c.secret_values(["s", "t"]),
+    "can_i": lambda c: c.can_i(Right("get", "pods")),
+    "info": lambda c: c.info(),
+}
+
+
+@pytest.mark.parametrize(("handler", "expected", "words"), [f[1:] for f in FAULTS], ids=[f[0] for f in FAULTS])
+async def test_no_vendor_exception_slips_through(
+    handler: Handler,
+    expected: type[AgentpodError],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with (
+        serving(handler) as port,
+        talking_to(port, tmp_path, monkeypatch, timeout=0.5, token="sesame-open") as cluster,
+    ):
+        calls = [call(cluster) for call in CALLS.values()]
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+    for name, error in zip(CALLS, errors, strict=True):
+        assert isinstance(error, AgentpodError), (name, error)
+        assert "sesame" not in f"{error} {error.remedy}"
+        # What answers 200 to a WebSocket's handshake has refused the upgrade, however its body goes on.
+        wanted = Permanent if name == "exec" and handler in (_half, _trickle) else expected
+        assert isinstance(error, wanted), (name, error)
+        assert error.message == str(error)
+    assert any(re.search(words, str(error)) for error in errors), errors[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"hello", b"<html>", b"[]", b'{"items": {}}', b'{"items": [{"metadata": 5}]}', b"\xff\xfe", b'{"it'],
+)
+async def test_a_body_that_is_not_the_apis_is_explained(
+    body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fixed(200, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(Permanent, match="something unexpected") as caught:
+            await cluster.pods("a=b")
+    assert "server address" in str(caught.value.remedy)
+
+
+async def test_a_short_retry_after_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter([429, 200])
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"items": []}, status=next(codes), headers={"Retry-After": "0"})
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        assert await cluster.events() == []
+
+
+async def test_a_long_retry_after_is_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = fixed(429, api_status("slow down"), **{"Retry-After": "7"})
+    async with serving(handler) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(Transient, match="slow down") as caught:
+            await cluster.events()
+    assert caught.value.retry_after == 7
+
+
+async def test_an_expired_list_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter([410, 200])
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"items": []}, status=next(codes))
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        assert await cluster.events() == []
+
+
+async def test_a_token_rotated_in_the_kubeconfig_is_picked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        code = 200 if request.headers["Authorization"] == "Bearer new" else 401
+        return web.json_response({"items": []}, status=code)
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch, token="old") as cluster:
+        with pytest.raises(NotAllowed):
+            await cluster.events()
+        write_kubeconfig(tmp_path / "config", f"http://127.0.0.1:{port}", token="new")
+        assert await cluster.events() == []
+
+
+async def test_a_missing_crd_differs_from_a_missing_object(
+    cluster: KubernetesCluster, pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The bot may read its own Application only: another one is asked for with all rights.
+    monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "admin", user="admin")))
+    admin = await KubernetesCluster.connect(NAMESPACE)
+    with pytest.raises(NotFound, match="no such thing"):
+        await admin.application("argocd", "nope")
+    await admin.close()
+    await Breaks(pretend.breaks).apply("argocd-missing", True)
+    with pytest.raises(NotFound, match=r"does not know applications\.argoproj\.io"):
+        await cluster.application("argocd", "secure-agent-pod")
+
+
+async def test_a_refused_connection_is_said_as_that(cluster: KubernetesCluster, pretend: PretendCluster) -> None:
+    await Breaks(pretend.breaks).apply("kube-refuse", True)
+    for call in CALLS.values():
+        with pytest.raises(Transient):
+            await call(cluster)
+    with pytest.raises(Transient, match="refused the connection"):
+        await cluster.events()
+
+
+async def test_a_name_that_does_not_resolve_is_said_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with talking_to(
+        0, tmp_path, monkeypatch, server="http://no-such-host.invalid:1", timeout=5.0
+    ) as cluster:
+        with pytest.raises(Transient, match=r"no-such-host\.invalid does not resolve"):
+            await cluster.events()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    folder = tmp_path_factory.mktemp("tls")
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=other"
+    words += " -addext subjectAltName=DNS:other.invalid -keyout key.pem -out cert.pem"
+    subprocess.run(
+        words.split(),
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return context
+
+
+async def test_an_untrusted_certificate_is_explained(
+    certificate: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serving(fixed(200, b"{}"), certificate) as port,
+        talking_to(port, tmp_path, monkeypatch, server=f"https://127.0.0.1:{port}", timeout=3.0) as cluster,
+    ):
+        for call in (cluster.events(), cluster.exec("p", "c", ["x"])):
+            with pytest.raises(Permanent, match="is not trusted") as caught:
+                await call
+            assert "certificate-authority" in str(caught.value.remedy)
+
+
+async def test_https_to_a_plain_http_port_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with (
+        serving(fixed(200, b"{}")) as port,
+        talking_to(port, tmp_path, monkeypatch, server=f"https://127.0.0.1:{port}", timeout=3.0) as cluster,
+    ):
+        with pytest.raises(Permanent, match="does not speak TLS"):
+            await cluster.events()
+
+
+async def test_a_trusted_certificate_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with PretendCluster(speed=0, tls=True) as pretend:
+        monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config")))
+        cluster = await KubernetesCluster.connect(NAMESPACE, timeout=3.0)
+        result = await cluster.exec(await pod_of(cluster), "kali", ["id"])
+        await cluster.close()
+    assert result.exit_code == 0
+
+
+# Configuration
+
+
+async def test_no_kubeconfig_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = tmp_path / "nowhere"
+    monkeypatch.setenv("KUBECONFIG", str(missing))
+    with pytest.raises(Permanent, match=str(missing)) as caught:
+        await KubernetesCluster.connect("n")
+    assert "service account" in caught.value.message
+    with pytest.raises(Permanent, match="'prod' can't be used"):
+        await KubernetesCluster.connect("n", context="prod")
+
+
+async def test_an_unknown_context_names_those_that_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")))
+    with pytest.raises(Permanent, match="no context 'prod'") as caught:
+        await KubernetesCluster.connect("n", context="prod")
+    assert "here" in str(caught.value.remedy)
+
+
+async def test_several_kubeconfigs_are_merged_and_missing_ones_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'missing'}:{there}")
+    cluster = await KubernetesCluster.connect("n", context="here")
+    await cluster.close()
+
+
+CONTEXT = "current-context: here\ncontexts: [{name: here, context: {cluster: c, user: u}}]\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "just words",
+        "a: [b",
+        "contexts: []",
+        "contexts: [{}]",
+        CONTEXT,
+        CONTEXT + "clusters: [{name: c, cluster: 5}]",
+        CONTEXT
+        + "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', certificate-authority: /nowhere}}]",
+        CONTEXT
+        + "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1', certificate-authority-data: eA==}}]\n"
+        "users: [{name: u, user: {token: hidden-value}}]",
+    ],
+)
+async def test_a_broken_kubeconfig_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    with pytest.raises(Permanent) as caught:
+        await KubernetesCluster.connect("n")
+    assert str(path) in caught.value.message
+    assert "hidden" not in f"{caught.value} {caught.value.remedy}"
+
+
+def test_importing_and_connecting_builds_no_typed_api(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from bot.adapters.kubernetes import KubernetesCluster\n"
+        "asyncio.run(KubernetesCluster.connect('n'))\n"
+        "print(*sorted(m for m in sys.modules if '.aio.client.api.' in m or m == 'httpx'))\n"
+    )
+    path = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={"KUBECONFIG": str(path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ""
