@@ -116,7 +116,7 @@ class Authorizer:
 
 
 def load_rules(folder: Path) -> list[Rule]:
-    """The rules that ``base`` and ``optional`` in ``folder`` bind to the bot's account; empty if there are none."""
+    """The rules that ``base`` and ``optional`` in ``folder`` bind to the bot's account; empty without any."""
     paths = [path for part in ("base", "optional") for path in sorted((folder / part).glob("*.yaml"))]
     documents = [doc for path in paths for doc in _documents(path)]
     roles = {

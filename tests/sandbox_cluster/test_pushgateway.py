@@ -78,6 +78,7 @@ async def real(tmp_path: Path) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         "/usr/bin/prometheus-pushgateway",
         f"--web.listen-address={address}",
+        f"--persistence.file={tmp_path / 'groups'}",  # Debian's default keeps them from run to run
         cwd=tmp_path,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
