@@ -17,6 +17,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack import blocks, inbound, outbound
 from bot.adapters.slack.api import Api, SlackObserver
@@ -86,7 +87,7 @@ class SlackAdapter:
     async def _listen(self) -> SocketConnection | HttpServer:
         assert self._api is not None  # noqa: S101 - start() has set it
         if self._settings.mode == "http":
-            server = HttpServer(self._settings.http, self._app, self._workers)
+            server = HttpServer(self._settings.http, self._app, self._workers, self._observer)
             await server.start()
             self._observer.connected(True)
             return server
@@ -114,7 +115,7 @@ class SlackAdapter:
         app = AsyncApp(
             logger=logging.getLogger("slack_bolt"),
             signing_secret=secret,
-            client=self._api.client,
+            client=AsyncWebClient(base_url=self._settings.api_url, session=self._api.session),
             authorize=authorize,
             request_verification_enabled=http,
             ignoring_self_events_enabled=False,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import random
 import time
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.http_retry.builtin_async_handlers import (
@@ -63,6 +65,8 @@ class Api:
                 AsyncServerErrorRetryHandler(max_retry_count=2),
             ],
         )
+        if urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1"):
+            self.client.proxy = None  # the SDK takes HTTPS_PROXY from the environment, also for this machine
         self._observer = observer
         self._unsupported: set[str] = set()
 
@@ -75,7 +79,7 @@ class Api:
         started, outcome = time.monotonic(), "ok"
         try:
             async with asyncio.timeout(deadline):
-                response = await self.client.api_call(method, json=arguments)
+                response = await self.client.api_call(method, data=_form(arguments))
             data = response.data if isinstance(response.data, dict) else {}
             return {**data, "_headers": dict(response.headers)}
         except Exception as error:
@@ -126,11 +130,11 @@ class Api:
 
     async def upload(self, name: str, content: str, channel: str, thread_ts: str | None) -> None:
         """Put a text file into a conversation: address, bytes, completion. Raises AgentpodError."""
-        raw = content.encode() or b"\n"
+        raw = content.encode("utf-8", "replace") or b"\n"
         form = {"filename": name[:255].replace("/", "_"), "length": len(raw)}
         place = await self.call("files.getUploadURLExternal", 15, **form)
         try:
-            async with self.session.post(place["upload_url"], data=raw) as response:
+            async with self.session.post(place["upload_url"], data=io.BytesIO(raw)) as response:
                 response.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate("file upload", error) from None
@@ -138,6 +142,17 @@ class Api:
         if thread_ts:
             done["thread_ts"] = thread_ts
         await self.call("files.completeUploadExternal", 15, **done)
+
+
+def _form(arguments: dict[str, Any]) -> dict[str, str]:
+    """Arguments as a form: some methods (files.getUploadURLExternal, usergroups.users.list) take no JSON."""
+    return {name: _field(value) for name, value in arguments.items()}
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value)
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def _url_refusal(text: str) -> AgentpodError:

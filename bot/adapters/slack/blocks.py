@@ -7,6 +7,7 @@ Whatever is dynamic goes into rich text elements, raw table cells or plain text 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +18,10 @@ from bot.domain.reply import Excerpt, Reply, Table
 
 Json = dict[str, Any]
 
-MAX_BLOCKS = 48
-MAX_CHARACTERS = 11_500
+MAX_BLOCKS = 45
+MAX_CHARACTERS = 9_500
+"""Per message before buttons (up to 25 × 75) and a note are added; Slack refuses about 13,200."""
+MAX_BUTTONS = 20
 MAX_MESSAGES = 3
 """Messages per answer: with two partial answers this uses up a response URL's five uses."""
 PIECE = 2_800
@@ -29,6 +32,10 @@ MARKS = {
     Verdict.FAIL: ("🔴", "Not healthy"),
     Verdict.UNKNOWN: ("❔", "Unknown"),
 }
+
+
+_MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
+"""What mrkdwn reads as formatting: an underscore inside a word is none."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,7 @@ class _Draft:
 def escape(text: str) -> str:
     """Plain text as inert mrkdwn: entities escaped; a zero-width space breaks formatting characters."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "*_~`":
-        text = text.replace(mark, f"{mark}\u200b" if mark != "_" else "_")
-    return text
+    return _MARKUP.sub("\u200b\\g<0>\u200b", text)
 
 
 def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: bool = True) -> Rendered:
@@ -93,6 +98,8 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
         _excerpt(draft, excerpt)
     _notes(draft, reply.notes)
     actions = list(_actions(reply, key)) if buttons and not reply.pending else []
+    if buttons:
+        _unclickable(draft, reply, prefix)
     return _pack(draft, reply, actions, prefix)
 
 
@@ -253,6 +260,13 @@ def _notes(draft: _Draft, notes: Sequence[str]) -> None:
         draft.blocks.append({"type": "context", "elements": elements})
 
 
+def _unclickable(draft: _Draft, reply: Reply, prefix: str) -> None:
+    """Next steps that are too many, or too long for a button, as lines to type."""
+    for number, button in enumerate(reply.buttons):
+        if number >= MAX_BUTTONS or inbound.value(button.command) is None:
+            _text(draft, f"{button.label}: {prefix} {button.command}")
+
+
 def _button(action_id: str, label: str, value: str, style: str = "") -> Json:
     text = label if len(label) <= 75 else label[:74] + "…"
     button: Json = {
@@ -267,7 +281,7 @@ def _button(action_id: str, label: str, value: str, style: str = "") -> Json:
 
 
 def _actions(reply: Reply, key: str) -> Iterator[Json]:
-    for number, button in enumerate(reply.buttons[:20]):
+    for number, button in enumerate(reply.buttons[:MAX_BUTTONS]):
         value = inbound.value(button.command)
         if value is not None:
             yield _button(f"{inbound.RUN}:{number}", button.label, value, button.style)

@@ -51,7 +51,7 @@ class _Client(SocketModeClient):
     lost: asyncio.Event
     reason: str = ""
 
-    async def connect_to_new_endpoint(self, force: bool = False) -> None:
+    async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the SDK's signature
         """Called by the SDK on a goodbye, a close or stale pings."""
         self.lost.set()
 
@@ -202,7 +202,7 @@ async def _close(client: _Client) -> None:
     tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
     with contextlib.suppress(Exception):
         async with asyncio.timeout(5):
-            await client.close()
+            await client.close()  # type: ignore[no-untyped-call]  # the SDK's own
     if not client.aiohttp_client_session.closed:
         await client.aiohttp_client_session.close()
     for task in tasks:
@@ -216,4 +216,5 @@ def _pause(failures: int, error: AgentpodError | None) -> float:
     if isinstance(error, Transient) and error.retry_after:
         return error.retry_after
     limit = 60.0 if isinstance(error, Permanent) else 30.0
-    return min(limit, 0.5 * 2 ** min(failures - 1, 8)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    wait = 0.5 * 2.0 ** min(failures - 1, 8)
+    return min(limit, wait) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter

@@ -82,10 +82,10 @@ def translate(method: str, error: BaseException) -> AgentpodError:
 
 
 def _api_error(method: str, error: SlackApiError) -> AgentpodError:
-    response = error.response
-    data = response.get("data", {}) if isinstance(response, dict) else response.data
-    status = 0 if isinstance(response, dict) else response.status_code
-    headers = {} if isinstance(response, dict) else {k.lower(): v for k, v in response.headers.items()}
+    response: Any = error.response  # an AsyncSlackResponse, or aiohttp's own for what was no JSON
+    data = getattr(response, "data", None)
+    status = int(getattr(response, "status_code", None) or getattr(response, "status", 0) or 0)
+    headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
     if status == 429:
         wait = headers.get("retry-after", "")
         seconds = float(wait) if wait.isdigit() else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bot.adapters.slack.api import SlackObserver
 from bot.adapters.slack.connection import ConnectionStatus
 from bot.adapters.slack.work import Workers
 from bot.errors import Permanent
@@ -20,9 +22,9 @@ MAX_BODY = 1 << 20
 class HttpServer:
     """Takes Slack's requests."""
 
-    def __init__(self, settings: HttpSettings, app: AsyncApp, workers: Workers) -> None:
+    def __init__(self, settings: HttpSettings, app: AsyncApp, workers: Workers, observer: SlackObserver) -> None:
         """``app`` must have request verification on."""
-        self._settings, self._app, self._workers = settings, app, workers
+        self._settings, self._app, self._workers, self._observer = settings, app, workers, observer
         self._runner: web.AppRunner | None = None
         self._status = ConnectionStatus(False, datetime.now(UTC), "not listening yet")
         self.port = settings.port
@@ -49,6 +51,7 @@ class HttpServer:
         self._status = ConnectionStatus(True, datetime.now(UTC), f"listening on port {self.port}")
 
     async def _handle(self, request: web.Request) -> web.Response:
+        started = time.monotonic()
         raw = await request.read()
         try:
             body = raw.decode("utf-8")
@@ -57,6 +60,8 @@ class HttpServer:
         with self._workers.acknowledging():
             bolt = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
             answer = await self._app.async_dispatch(bolt)
+        if answer.status == 200:
+            self._observer.acked("http", time.monotonic() - started)
         headers = {name: values[0] for name, values in answer.headers.items() if name != "content-type"}
         kind = answer.headers.get("content-type", ["text/plain"])[0].partition(";")[0]
         return web.Response(status=answer.status, text=answer.body, headers=headers, content_type=kind)

@@ -1,7 +1,8 @@
-"""How an answer gets to whoever asked: the response URL, a thread, a direct message, and what else if that fails."""
+"""How an answer gets to whoever asked: response URL, thread or direct message, and what else if that fails."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ FIRST_PROGRESS = 0.8
 """Seconds before a first partial answer: most commands are done by then."""
 BETWEEN_PROGRESS = 1.0
 MAX_PROGRESS = 2
+MAX_UPDATE_TEXT = 4_000
 BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"})
 
 
@@ -80,7 +82,9 @@ class Answer:
     @property
     def _by_url(self) -> bool:
         """Slash commands, and clicks anywhere but in a direct message with the bot."""
-        return bool(self.request.response_url)
+        request = self.request
+        in_dm = request.surface == "button" and request.channel.startswith("D") and not request.ephemeral
+        return bool(request.response_url) and not in_dm
 
     async def _deliver(self, message: Message, *, replace: bool) -> None:
         try:
@@ -105,8 +109,16 @@ class Answer:
                 payload["thread_ts"] = self.request.thread_ts
             await self.api.respond(self.request.response_url, payload, 30 if final else 5)
         elif replace and self._ts:
-            await self.api.call("chat.update", **_payload(message), channel=self._posted_channel, ts=self._ts)
+            await self._update(message)
         else:
+            await self._post(message)
+
+    async def _update(self, message: Message) -> None:
+        """Edit what was posted. chat.update takes less text than chat.postMessage: longer text goes below."""
+        long = len(message.text) > MAX_UPDATE_TEXT
+        payload = {"text": "Done: the answer follows.", "blocks": []} if long else _payload(message)
+        await self.api.call("chat.update", **payload, channel=self._posted_channel, ts=self._ts)
+        if long:
             await self._post(message)
 
     async def _post(self, message: Message) -> None:
@@ -169,7 +181,7 @@ def _payload(message: Message) -> dict[str, Any]:
 
 
 def _noted(message: Message, note: str) -> Message:
-    line = {"type": "context", "elements": [{"type": "plain_text", "text": note[:2900], "emoji": False}]}
+    line = {"type": "context", "elements": [{"type": "plain_text", "text": note[:600], "emoji": False}]}
     at = len(message.blocks) - (message.blocks[-1:] != [] and message.blocks[-1]["type"] == "actions")
     return Message(message.text, [*message.blocks[:at], line, *message.blocks[at:]])
 
@@ -191,4 +203,5 @@ async def share(api: Api, request: Request, rendered: Rendered, text: str) -> No
             plain = f"Shared by <@{request.user}>:\n{blocks.plain(message)}"
             await api.respond(request.response_url, payload | {"text": plain, "blocks": []})
     if request.ephemeral:
-        await api.respond(request.response_url, {"delete_original": True})
+        with contextlib.suppress(AgentpodError):  # what was private is out already: two copies do no harm
+            await api.respond(request.response_url, {"delete_original": True})

@@ -1,0 +1,102 @@
+"""Rendering: within Slack's limits, inert, and nothing lost in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from bot.adapters.slack import blocks
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Button, Excerpt, Fact, Reply, Table
+from sandbox.slack.blocks import message_blocks
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.sampled_from(
+    ["<!channel> *b* `c`", "x" * 5_000, "lines\n" * 900, "\u202eright to left", ""]
+)
+words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+verdicts = st.sampled_from(Verdict)
+many = st.lists(text, max_size=4).map(tuple)
+findings = st.builds(Finding, words, text, verdicts, text, many, st.none() | text, st.none() | text, st.none())
+tables = st.builds(
+    Table,
+    st.lists(text, max_size=22).map(tuple),
+    st.lists(st.lists(text, max_size=22).map(tuple), max_size=8).map(tuple),
+    text,
+)
+replies = st.builds(
+    Reply,
+    text,
+    st.none() | verdicts,
+    many,
+    st.lists(findings, max_size=6).map(tuple),
+    st.lists(st.builds(Fact, text, text, st.none() | verdicts, st.booleans()), max_size=8).map(tuple),
+    st.lists(tables, max_size=3).map(tuple),
+    st.lists(st.builds(Excerpt, text, text, words), max_size=3).map(tuple),
+    st.lists(st.builds(Button, text, text), max_size=30).map(tuple),
+    many,
+    many,
+    text,
+)
+
+
+def shown(rendered: blocks.Rendered) -> str:
+    pieces = ["".join(blocks._texts(m.blocks)) for m in rendered.messages]
+    return "".join(pieces) + "".join(f.content for f in rendered.files)
+
+
+def squeezed(value: str) -> str:
+    return "".join(value.split())
+
+
+@hypothesis_settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(replies, st.booleans())
+def test_any_reply_renders_into_messages_that_slack_accepts(reply: Reply, key: bool) -> None:
+    rendered = blocks.render(reply, key="k" if key else "")
+    assert 1 <= len(rendered.messages) <= blocks.MAX_MESSAGES
+    for message in rendered.messages:
+        message_blocks(message.blocks, lambda _: None)
+        assert message.text.strip()
+        assert len(message.text) <= 4_000
+
+
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(replies)
+def test_nothing_is_lost_in_silence(reply: Reply) -> None:
+    everything = squeezed(shown(blocks.render(reply)))
+    values: list[str] = [reply.headline, *reply.body, *(f.value for f in reply.facts), *reply.notes]
+    values += [e.text for e in reply.excerpts] + [c for t in reply.tables for r in t.rows for c in r]
+    for finding in reply.findings:
+        values += [finding.title]
+        if finding.verdict is not Verdict.OK:
+            values += [finding.summary, *finding.evidence, finding.remedy or "", finding.run or ""]
+    assert [v for v in values if squeezed(v) not in everything] == []
+
+
+def test_the_first_line_has_sign_word_and_headline() -> None:
+    def first(verdict: Verdict, headline: str = "x") -> Any:
+        return blocks.render(Reply(headline, verdict)).messages[0].blocks[0]["elements"][0]["elements"][0]
+
+    assert first(Verdict.OK)["text"] == "✅ Healthy: x"
+    assert first(Verdict.FAIL)["text"] == "🔴 Not healthy: x"
+    assert first(Verdict.UNKNOWN)["text"].startswith("❔ Unknown")
+    assert first(Verdict.OK, "Healthy: 12 checks")["text"] == "✅ Healthy: 12 checks"
+    assert first(Verdict.OK)["style"] == {"bold": True}
+
+
+def test_what_is_ok_is_folded_and_what_is_not_comes_first() -> None:
+    ok = [Finding(str(n), f"T{n}", Verdict.OK, "fine") for n in range(9)]
+    bad = Finding("b", "Bad", Verdict.FAIL, "broken", ("seen",), "Mend it.", "/agentpod logs")
+    lines = "\n".join(
+        blocks._texts(blocks.render(Reply("h", Verdict.FAIL, findings=(*ok, bad))).messages[0].blocks)
+    )
+    assert lines.index("🔴 Bad") < lines.index("✅ 9 ok: T0, T1")
+
+
+def test_fallback_text_is_inert() -> None:
+    escaped = blocks.escape("<!channel> *b* _i_ `c` a_b & <@U1>")
+    assert "<" not in escaped
+    assert "a_b" in escaped
+    assert "*b*" not in escaped
