@@ -224,7 +224,7 @@ async def test_unreadable_groups_grant_nothing_and_the_refusal_says_so(bot: Rig)
 async def test_a_cut_in_the_middle_of_a_command_loses_nothing(bot: Rig) -> None:
     await bot.ws.slash(MAYA, OPS, "/agentpod", "slow")
     await until(lambda: bot.runs_of("slow") == 1)
-    bot.ws._hub.cut()
+    await bot.ws.panel.apply("slack-cut-socket", None)
     await bot.ws.wait_connected(timeout=10)
     bot.gate.set()
     await bot.answer(OPS, MAYA, "slow is done")
@@ -233,7 +233,7 @@ async def test_a_cut_in_the_middle_of_a_command_loses_nothing(bot: Rig) -> None:
 
 
 async def test_a_refresh_reconnects_and_hears_again(bot: Rig) -> None:
-    await bot.ws._hub.disconnect()
+    await bot.ws.panel.apply("slack-refresh", None)
     await bot.ws.wait_connected(timeout=10)
     assert (await bot.ws.slash(MAYA, OPS, "/agentpod", "fix")).ok
     await bot.answer(OPS, MAYA, "fixed")
@@ -250,7 +250,7 @@ async def test_a_warning_opens_the_new_connection_before_the_old_is_given_up(bot
 
 async def test_no_connection_shows_in_the_status_until_there_is_one_again(bot: Rig) -> None:
     bot.ws.core.faults.no_connect = True
-    bot.ws._hub.cut()
+    await bot.ws.panel.apply("slack-cut-socket", None)
     await until(lambda: not bot.slack.status().connected)
     await until(lambda: "apps.connections.open" in bot.slack.status().reason)
     bot.ws.core.faults.no_connect = False
@@ -281,7 +281,7 @@ async def test_an_unreachable_server_is_named_without_the_token() -> None:
 async def test_no_token_reaches_the_log(bot: Rig, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         bot.ws.core.faults.server_error = True
-        bot.ws._hub.cut()
+        await bot.ws.panel.apply("slack-cut-socket", None)
         await until(lambda: not bot.slack.status().connected)
         bot.ws.core.faults.server_error = False
         await until(lambda: bot.slack.status().connected)
