@@ -1,0 +1,1 @@
+"""Measured ratios, each within one run: against bare Bolt, the slowest probe, kubectl, `json.loads`."""

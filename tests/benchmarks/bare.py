@@ -1,0 +1,43 @@
+"""The bare stack, to compare with. ``echo``: a Bolt app that only acknowledges. ``idle``: imports, then waits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+
+async def echo() -> None:
+    """Bolt's own way over Socket Mode, as its documentation shows it."""
+    from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+    from slack_bolt.async_app import AsyncApp
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    client = AsyncWebClient(os.environ["ECHO_BOT_TOKEN"], base_url=os.environ["ECHO_API_URL"])
+    app = AsyncApp(client=client)
+
+    @app.command("/agentpod")
+    async def answer(ack, command):  # type: ignore[no-untyped-def]
+        await ack(command["text"])
+
+    await AsyncSocketModeHandler(app, os.environ["ECHO_APP_TOKEN"]).start_async()
+
+
+def stack() -> None:
+    """What the bot cannot do without: Bolt's asyncio half and the Kubernetes client's."""
+    import kubernetes.aio.client
+    import kubernetes.aio.config  # noqa: F401 - imported for its cost
+
+
+async def idle() -> None:
+    """The imported stack, waiting."""
+    stack()
+    print("ready", flush=True)  # noqa: T201 - the benchmark reads it
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "import":
+        stack()
+    else:
+        asyncio.run({"echo": echo, "idle": idle}[sys.argv[1]]())

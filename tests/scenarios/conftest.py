@@ -1,0 +1,25 @@
+"""One sandbox and one bot process a module; every test finds it healed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from sandbox.house import Sandbox
+from tests.scenarios.talk import World
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[World]:
+    """The module's world. Probes get one second, so that faults show sooner."""
+    async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "1s"}}, pod_seconds=0.0) as sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(house: World) -> AsyncIterator[World]:
+    """The module's world, healed before and after."""
+    await house.workspace.panel.heal()
+    yield house
+    await house.workspace.panel.heal()

@@ -1,0 +1,84 @@
+"""What the scenario tests share: asking the bot as a user would, and waiting for its final answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.house import BotProcess, Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+
+PATIENCE = 20.0
+"""Seconds until a missing answer is a failure; nothing waits that long when all is well."""
+
+
+@dataclass
+class Answer:
+    """A final answer: all its messages, and their words in one string."""
+
+    messages: list[Message]
+    text: str
+
+    @property
+    def first_line(self) -> str:
+        """What a notification shows."""
+        return self.messages[0].text.splitlines()[0]
+
+    def block_types(self) -> list[str]:
+        """The kinds of its blocks, in order."""
+        return [block["type"] for message in self.messages for block in message.blocks or []]
+
+
+class World:
+    """A sandbox with a bot in it."""
+
+    def __init__(self, sandbox: Sandbox, bot: BotProcess) -> None:
+        self.sandbox = sandbox
+        self.bot = bot
+        self.workspace = sandbox.workspace
+
+    async def ask(self, text: str, user: str = seed.MAYA, channel: str = seed.OPS) -> Answer:
+        """Run ``/agentpod TEXT`` and wait for the final answer."""
+        done = await self.workspace.slash(user, channel, "/agentpod", text)
+        assert done.ok, f"not acknowledged: {done.error}"
+        return await self.final(lambda: done.messages)
+
+    async def final(self, messages: Callable[[], list[Message]]) -> Answer:
+        """Wait until ``messages()`` is a final answer: something, and nothing pending."""
+        await until(lambda: is_final(messages()), lambda: f"no final answer: {words(messages())!r}")
+        return Answer(list(messages()), words(messages()))
+
+    async def break_(self, break_id: str, value: bool | str | None = True) -> None:
+        """Switch a fault on."""
+        await self.workspace.panel.apply(break_id, value)
+
+    async def healthy(self) -> Answer:
+        """`status` once everything is healed and the pod is well again."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            answer = await self.ask("status")
+            if "Healthy" in answer.first_line or time.monotonic() > end:
+                return answer
+            await asyncio.sleep(0.2)
+
+
+def words(messages: list[Message]) -> str:
+    """All text of messages, as a reader sees it."""
+    return "\n".join(message.all_text() for message in messages)
+
+
+def is_final(messages: list[Message]) -> bool:
+    """Whether these messages are a whole answer: there is one, and it waits for nothing."""
+    return bool(messages) and not any(mark in words(messages) for mark in ("⏳", ":hourglass"))
+
+
+async def until(condition: Callable[[], bool], complaint: Callable[[], str], patience: float = PATIENCE) -> None:
+    """Poll until a condition holds. Fails with ``complaint()`` after ``patience`` seconds."""
+    end = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(complaint())
+        await asyncio.sleep(0.02)

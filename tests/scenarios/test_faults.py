@@ -1,0 +1,119 @@
+"""Every fault of the cluster, the pod and the Pushgateway shows in `status` as what it is; none is ever green."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.talk import World
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-faults")]
+
+KUBERNETES = [
+    ("kube-refuse", True, ("Could not tell", "connection")),
+    ("kube-hang", True, ("Could not tell", "no answer in 1 s")),
+    ("kube-401", True, ("Could not tell", "401")),
+    ("kube-403", "pods", ("Could not tell", "may not")),
+    ("kube-404", True, ("Could not tell",)),
+    ("kube-429", True, ("Could not tell",)),
+    ("kube-500", True, ("Could not tell",)),
+]
+POD = [
+    ("pod-none", True, ("Not healthy", "no pod")),
+    ("pod-two", True, ("Not healthy", "2 pods")),
+    ("pod-pending", True, ("Not healthy", "Pending")),
+    ("pod-crash", True, ("Not healthy", "CrashLoopBackOff", "--previous")),
+    ("pod-config-error", True, ("Not healthy", "CreateContainerConfigError", "agent-ssh-keys")),
+    ("pod-container-missing", True, ("kali",)),
+    ("pod-wrong-node", True, ("gpu-1",)),
+    ("pod-root", True, ("Not healthy", "root")),
+    ("pod-disk-full", True, ("Not healthy", "97 %")),
+    ("pod-kill-process", "vibe-kanban", ("Not healthy", "vibe-kanban is not running")),
+    ("pod-exec-hangs", True, ("Could not tell", "no answer in 1 s")),
+    ("service-no-ip", True, ("Not healthy", "192.168.55.2")),
+    ("service-no-endpoints", True, ("Not healthy",)),
+    ("ssh-refuses", True, ("Not healthy", "SSH", "refused")),
+    ("ssh-hangs", True, ("Could not tell", "no answer in 1 s")),
+    ("ssh-wrong-banner", True, ("Not healthy", "SSH")),
+    ("kanban-down", True, ("Not healthy", "VibeKanban")),
+    ("kanban-502", True, ("Not healthy", "502")),
+    ("kanban-hangs", True, ("Could not tell", "no answer in 1 s")),
+    ("argocd-degraded", True, ("Degraded",)),
+    ("argocd-out-of-sync", True, ("OutOfSync",)),
+    ("argocd-missing", True, ("Argo CD",)),
+    ("kube-403", "pods/exec", ("Could not tell", "may not")),
+]
+PUSHGATEWAY = [
+    ("pushgateway-down", True, ("Could not tell", "Heartbeats")),
+    ("pushgateway-hangs", True, ("Could not tell", "Heartbeats", "no answer in 1 s")),
+    ("pushgateway-garbage", True, ("Could not tell", "Heartbeats")),
+    ("pushgateway-empty", True, ("Could not tell", "Heartbeats")),
+]
+
+
+async def test_a_healthy_pod_is_one_line_and_all_green(world: World) -> None:
+    answer = await world.healthy()
+    assert "Healthy: 12 checks ok" in answer.first_line
+
+
+@pytest.mark.parametrize(("fault", "value", "says"), [*KUBERNETES, *POD, *PUSHGATEWAY])
+async def test_a_fault_shows_as_what_it_is(
+    world: World, fault: str, value: bool | str, says: tuple[str, ...]
+) -> None:
+    await world.break_(fault, value)
+    seen = ""
+
+    async def look() -> bool:
+        nonlocal seen
+        answer = await world.ask("status")
+        seen = answer.text
+        return all(part in seen for part in says) and "Healthy:" not in answer.first_line
+
+    for _ in range(40):
+        if await look():
+            return
+    raise AssertionError(f"{fault}: {says} not all in:\n{seen}")
+
+
+async def test_an_image_without_ps_still_shows_its_processes(world: World) -> None:
+    await world.break_("pod-no-ps")
+    assert "Healthy" in (await world.healthy()).first_line
+
+
+async def test_ten_thousand_groups_are_judged_in_time(world: World) -> None:
+    await world.break_("pushgateway-10k")
+    answer = await world.ask("heartbeats")
+    assert "session-manager" in answer.text
+
+
+async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None:
+    answer = await world.ask("logs --previous")
+    assert "previous" in answer.text
+
+
+@pytest.mark.parametrize(
+    "command", ["pods", "events", "processes", "identity", "services", "argocd", "storage", "logs", "heartbeats"]
+)
+@pytest.mark.parametrize("fault", ["kube-refuse", "kube-hang"])
+async def test_a_dead_api_server_is_said_by_every_command(world: World, command: str, fault: str) -> None:
+    await world.break_(fault)
+    answer = await world.ask(command)
+    if command == "heartbeats":
+        assert "session-manager" in answer.text  # they come from the Pushgateway
+    else:
+        assert "API server" in answer.text
+        assert "Healthy:" not in answer.text
+
+
+async def test_rights_that_return_are_used_again(world: World) -> None:
+    await world.break_("kube-403", "pods")
+    assert "Could not tell" in (await world.ask("status")).first_line
+    await world.workspace.panel.heal()
+    assert "Healthy" in (await world.healthy()).first_line
+
+
+async def test_readiness_does_not_depend_on_the_cluster(world: World) -> None:
+    import aiohttp
+
+    await world.break_("kube-refuse")
+    async with aiohttp.ClientSession() as session, session.get(world.bot.ops_url + "/readyz") as response:
+        assert response.status == 200

@@ -1,0 +1,124 @@
+"""Starting wrong: every mistake ends in words and an exit code, never in a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from sandbox.house import Sandbox
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-start")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """A sandbox without a bot."""
+    async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
+        yield house
+
+
+async def _run(sandbox: Sandbox, *words: str, env: Mapping[str, str | None] | None = None) -> tuple[int, str]:
+    bot = sandbox.bot()
+    for name, value in (env or {}).items():
+        bot.env.pop(name, None)
+        if value is not None:
+            bot.env[name] = value
+    await bot.start(*words)
+    code = await bot.wait()
+    output = bot.output()
+    assert "Traceback" not in output
+    return code, output
+
+
+CONFIG = "AGENTPOD_CONFIG"
+
+
+@pytest.mark.parametrize("word", ["run", "check", "status"])
+async def test_a_typo_in_the_file_is_named_with_a_suggestion(sandbox: Sandbox, tmp_path: Path, word: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("slack:\n  bot_tokn: x\n")
+    code, output = await _run(sandbox, word, env={CONFIG: str(path)})
+    assert code == 2
+    assert "slack.bot_tokn is not a setting (a.yaml line 2). Did you mean 'bot_token'?" in output
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({CONFIG: "/nowhere.yaml"}, "named by AGENTPOD_CONFIG"),
+        ({"AGENTPOD_SLACK__BOT_TOKN": "x"}, "Did you mean AGENTPOD_SLACK__BOT_TOKEN?"),
+        ({"AGENTPOD_SLACK__BOT_TOKEN": None}, "slack.bot_token is not set"),
+        ({"AGENTPOD_SLACK__APP_TOKEN": None}, "slack.app_token is not set"),
+        ({"AGENTPOD_SLACK__MODE": "http"}, "slack.signing_secret is not set"),
+        ({"AGENTPOD_SLACK__BOT_TOKEN": "xoxb-wrong-token-0"}, "invalid_auth"),
+        ({"AGENTPOD_SLACK__API_URL": "http://127.0.0.1:9/api/"}, "127.0.0.1:9"),
+        ({"AGENTPOD_OPS__PORT": "1", "AGENTPOD_OPS__HOST": "203.0.113.1"}, "AGENTPOD_OPS__PORT"),
+    ],
+)
+async def test_a_wrong_start_says_what_to_fix(sandbox: Sandbox, env: Mapping[str, str | None], says: str) -> None:
+    code, output = await _run(sandbox, "run", env=env)
+    assert code == 2
+    assert says in output
+    assert "wrong-token-0" not in output
+
+
+async def test_check_is_content_with_a_good_setup(sandbox: Sandbox) -> None:
+    code, output = await _run(sandbox, "check")
+    assert code == 0, output
+    assert "Everything works." in output
+    assert sandbox.workspace.bot_token not in output
+
+
+async def test_check_lists_all_problems_at_once_with_remedies(sandbox: Sandbox, tmp_path: Path) -> None:
+    wrong = {
+        "AGENTPOD_SLACK__APP_TOKEN": "xapp-wrong-token-0",
+        "KUBECONFIG": str(tmp_path / "none"),
+        "AGENTPOD_PUSHGATEWAY__URL": "http://127.0.0.1:9",
+        "AGENTPOD_ACCESS__RULES": "[]",
+    }
+    code, output = await _run(sandbox, "check", env=wrong)
+    assert code == 1
+    for part in ("app token", "kubeconfig", "127.0.0.1:9", "No access rules", "4 to fix"):
+        assert part.lower() in output.lower(), output
+    assert "wrong-token-0" not in output
+
+
+async def test_a_bot_without_a_cluster_starts_and_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
+    code, output = await _run(sandbox, "status", env={"KUBECONFIG": str(tmp_path / "none")})
+    assert code == 2
+    assert "kubeconfig" in output.lower()
+
+
+@pytest.mark.parametrize("word", ["run", "check"])
+async def test_words_too_many_are_refused(sandbox: Sandbox, word: str) -> None:
+    code, output = await _run(sandbox, word, "please")
+    assert code == 2
+    assert "please" in output
+
+
+@pytest.mark.parametrize(
+    ("fault", "value", "code"),
+    [(None, None, 0), ("pod-kill-process", "sshd", 1), ("kube-refuse", True, 2)],
+)
+async def test_the_terminals_exit_code_says_how_it_is(
+    sandbox: Sandbox, fault: str | None, value: bool | str | None, code: int
+) -> None:
+    if fault:
+        await sandbox.workspace.panel.apply(fault, value)
+    try:
+        ended, output = await _run(sandbox, "status")
+    finally:
+        await sandbox.workspace.panel.heal()
+    assert ended == code, output
+
+
+async def test_output_json_is_for_scripts(sandbox: Sandbox) -> None:
+    import json
+
+    _, output = await _run(sandbox, "status", "--output", "json")
+    answer = json.loads(output)
+    assert answer["verdict"] == "ok"
+    assert {f["probe"] for f in answer["findings"]} >= {"pod", "processes", "heartbeats"}
