@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain import (
     heartbeat,
@@ -21,10 +21,10 @@ from bot.domain.heartbeat import JobStatus
 from bot.domain.judge_processes import Match, Process
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ServiceSpec
-from bot.domain.workload import Application, Claim, Event, ExecResult, Pod
+from bot.domain.workload import Application, Claim, Endpoint, Event, ExecResult, Pod, Service
 from bot.errors import NotAllowed, NotFound, TimedOut
 from bot.runbook import Context
-from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread
+from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
 from commands._reads import PS_COMMANDS, Reads, first_that_works, running_container
 
 
@@ -38,7 +38,11 @@ class Seen:
     application: Application | None = None
     identities: Sequence[judge_identity.ContainerIdentity] = ()
     processes: dict[str, Sequence[Process]] | None = None
+    silent: Sequence[tuple[str, str]] = ()
+    """Containers whose processes could not be listed, each with the reason."""
     matches: Sequence[Match] = ()
+    services: Sequence[Service] | None = None
+    endpoints: Sequence[Endpoint] | None = None
     statuses: Sequence[JobStatus] | None = None
     groups: int = 0
     disk: judge_storage.DiskUse | None = None
@@ -97,12 +101,17 @@ class Checks:
 
         async def run(ask: Ask) -> Finding:
             pod = await self.reads.pod(ask)
-            specs, missing = _present(pod, self.ctx.target.containers)
-            if missing:
-                return judge_processes.container_missing(judge_identity.PROBE, judge_identity.TITLE, missing)
-            results = await _each(specs, lambda s: self.reads.exec(ask, pod, s.name, "id"))
-            self.seen.identities = [judge_identity.judge_id(s, r) for s, r in zip(specs, results, strict=True)]
-            return judge_identity.judge_identity(self.seen.identities)
+            found = await self._in_each(pod, lambda s: self.reads.exec(ask, pod, s.name, "id"))
+            judged = [judge_identity.judge_id(spec, result) for spec, result in found.answers]
+            unread = Verdict.UNKNOWN
+            judged += [judge_identity.ContainerIdentity(n, unread, why, f"{n}: {why}") for n, why in found.silent]
+            self.seen.identities = judged
+            if found.missing:
+                lines = tuple(f"{i.container}: {i.said}" for i in judged)
+                return judge_processes.container_missing(
+                    judge_identity.PROBE, judge_identity.TITLE, found.missing, lines
+                )
+            return judge_identity.judge_identity(judged)
 
         return Probe(judge_identity.PROBE, judge_identity.TITLE, run)
 
@@ -111,19 +120,33 @@ class Checks:
 
         async def run(ask: Ask) -> Finding:
             pod = await self.reads.pod(ask)
-            specs, missing = _present(pod, self.ctx.target.containers)
-            results = await _each(specs, lambda s: self._process_list(ask, pod, s))
-            lists = {s.name: judge_processes.parse_ps(r.stdout) for s, r in zip(specs, results, strict=True)}
-            empty = [s.name for s in specs if not lists[s.name]]
-            if empty:
-                summary = f"no process list could be read in {', '.join(empty)}"
-                remedy = "The image needs ps, or a shell with tr and stat to read /proc."
-                return Finding(judge_processes.PROBE, judge_processes.TITLE, Verdict.UNKNOWN, summary, (), remedy)
-            self.seen.processes = dict(lists)
-            self.seen.matches = [m for s in specs for m in judge_processes.find_expected(s, lists[s.name])]
-            return judge_processes.judge_processes(self.seen.matches, missing)
+            found = await self._in_each(pod, lambda s: self._process_list(ask, pod, s))
+            lists = {spec.name: judge_processes.parse_ps(result.stdout) for spec, result in found.answers}
+            silent = [*found.silent, *((name, NO_LIST) for name, processes in lists.items() if not processes)]
+            self.seen.processes = {name: processes for name, processes in lists.items() if processes}
+            self.seen.silent = silent
+            self.seen.matches = [
+                m
+                for s, _ in found.answers
+                if lists[s.name]
+                for m in judge_processes.find_expected(s, lists[s.name])
+            ]
+            return _with_silent(judge_processes.judge_processes(self.seen.matches, found.missing), silent)
 
         return Probe(judge_processes.PROBE, judge_processes.TITLE, run)
+
+    async def _in_each(self, pod: Pod, read: Callable[[ContainerSpec], Awaitable[ExecResult]]) -> _InContainers:
+        """The same reading in every configured container of the pod at once, each on its own.
+
+        Raises as the first does (`Unread`, `Blocked`) when there is nothing else to say.
+        """
+        present, missing = _present(pod, self.ctx.target.containers)
+        results = await asyncio.gather(*(_one(pod, spec, read) for spec in present))
+        answers = [(spec, r) for spec, r in zip(present, results, strict=True) if isinstance(r, ExecResult)]
+        failures = [(s, r) for s, r in zip(present, results, strict=True) if not isinstance(r, ExecResult)]
+        if failures and not answers and not missing:
+            raise failures[0][1]
+        return _InContainers(answers, [(spec.name, _reason(error)) for spec, error in failures], missing)
 
     async def _process_list(self, ask: Ask, pod: Pod, spec: ContainerSpec) -> ExecResult:
         def attempt(argv: tuple[str, ...]) -> Callable[[], Awaitable[ExecResult]]:
@@ -137,7 +160,8 @@ class Checks:
         """The expected addresses are assigned."""
 
         async def run(ask: Ask) -> Finding:
-            return judge_services.judge_addresses(await self.reads.services(ask), self.ctx.target)
+            self.seen.services = await self.reads.services(ask)
+            return judge_services.judge_addresses(self.seen.services, self.ctx.target)
 
         return Probe("services", "Services", run)
 
@@ -147,6 +171,7 @@ class Checks:
         async def run(ask: Ask) -> Finding:
             reading = asyncio.gather(self.reads.services(ask), self.reads.endpoints(ask))
             services, endpoints = await reading
+            self.seen.endpoints = endpoints
             if not any(judge_services.carrier(s, services) for s in self.ctx.target.services):
                 raise Blocked("services", "no Service carries an expected address")
             return judge_services.judge_endpoints(services, endpoints, self.ctx.target)
@@ -217,8 +242,7 @@ class Checks:
 
         async def run(ask: Ask) -> Finding:
             pod = await self.reads.pod(ask)
-            _, missing = _present(pod, (spec,))
-            if missing:
+            if running_container(pod, spec) is None:
                 raise Blocked("processes", f"the pod has no container {spec.name}")
             result = await self.reads.exec(ask, pod, spec.name, "df", "-Pk", spec.home)
             self.seen.disk = judge_storage.parse_df(result.stdout)
@@ -249,18 +273,58 @@ class Checks:
 _OF_SERVICES = ("addresses", "endpoints")
 
 
+NO_LIST = "no process list could be read"
+
+
+@dataclass(frozen=True)
+class _InContainers:
+    """What the containers answered; who did not, and why; and who is not in the pod, with the names that are."""
+
+    answers: Sequence[tuple[ContainerSpec, ExecResult]]
+    silent: Sequence[tuple[str, str]]
+    missing: Sequence[tuple[str, Sequence[str]]]
+
+
 def _present(pod: Pod, specs: Sequence[ContainerSpec]) -> tuple[list[ContainerSpec], list[tuple[str, list[str]]]]:
-    """The configured containers that run, and those the pod doesn't have with the names it has."""
+    """The configured containers that the pod has, and the others with the names it has.
+
+    Raises `Blocked` for a pod whose containers the API server does not know yet.
+    """
     names = [c.name for c in pod.containers]
-    present = [s for s in specs if running_container(pod, s)]
+    if not names:
+        raise Blocked("pod", f"the pod is {pod.status}")
+    present = [s for s in specs if s.name in names]
     return present, [(s.name, names) for s in specs if s not in present]
 
 
-async def _each(
-    specs: Sequence[ContainerSpec], read: Callable[[ContainerSpec], Awaitable[ExecResult]]
-) -> list[ExecResult]:
-    """The same reading in several containers at once; the first that fails fails all."""
-    return list(await asyncio.gather(*(read(s) for s in specs)))
+async def _one(
+    pod: Pod, spec: ContainerSpec, read: Callable[[ContainerSpec], Awaitable[ExecResult]]
+) -> ExecResult | Unread | Blocked:
+    """One container's answer, or what kept it from answering."""
+    try:
+        running_container(pod, spec)
+        return await read(spec)
+    except (Unread, Blocked) as error:
+        return error
+
+
+def _reason(error: Unread | Blocked) -> str:
+    if isinstance(error, Blocked):
+        return error.reason
+    return unread_finding("", "", error).summary
+
+
+def _with_silent(finding: Finding, silent: Sequence[tuple[str, str]]) -> Finding:
+    """The finding of those that answered, not healthy while there are others."""
+    if not silent:
+        return finding
+    lines = tuple(f"{name}: {why}" for name, why in silent)
+    if finding.verdict is Verdict.FAIL:
+        return replace(finding, evidence=(*finding.evidence, *lines))
+    evidence = (*lines[1:], *finding.evidence)
+    no_ps = any(why == NO_LIST for _, why in silent)
+    remedy = "The image needs ps, or a shell with tr and stat to read /proc." if no_ps else EXEC.remedy
+    return Finding(finding.probe, finding.title, Verdict.UNKNOWN, lines[0], evidence, remedy, EXEC.run)
 
 
 def _no_application(error: NotFound | NotAllowed) -> Finding:
@@ -268,6 +332,3 @@ def _no_application(error: NotFound | NotAllowed) -> Finding:
         "Give the bot the right to read the Application, or set argocd: null where Argo CD is not used."
     )
     return Finding(judge_argocd.PROBE, judge_argocd.TITLE, Verdict.UNKNOWN, error.message.rstrip("."), (), remedy)
-
-
-EXEC_SOURCE = EXEC

@@ -84,7 +84,8 @@ def running_container(pod: Pod, spec: ContainerSpec) -> Container | None:
     container = next((c for c in pod.containers if c.name == spec.name), None)
     if container is not None and container.state not in ("running", "unknown"):
         raise Blocked("pod", f"{spec.name} is not running ({container.reason or container.state})")
-    if container is None and not pod.containers:
+    not_placed = pod.phase == "Pending" and container is not None and container.state == "unknown"
+    if not_placed or (container is None and not pod.containers):
         raise Blocked("pod", f"the pod is {pod.status}")
     return container
 

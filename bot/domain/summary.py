@@ -14,6 +14,9 @@ from bot.domain.probes import Finding, Verdict, worst, worst_first
 
 NO_ANSWER = "no answer in"
 
+_CAUSE = "cause:"
+"""How the keys of folded causes begin; no probe's id does."""
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -48,13 +51,15 @@ def fold(outcomes: Sequence[Outcome], consequences: Mapping[str, Sequence[str]] 
     """Findings worst first, with shared causes and consequences folded into the one that explains them.
 
     ``consequences`` maps a probe to those that fail because of it: they are folded when both are not ok.
+    Among equally bad findings a shared cause comes first, so that the headline names it.
     """
     findings = {o.finding.probe: o.finding for o in outcomes}
     _fold_blocked(outcomes, findings)
     _fold_causes(outcomes, findings)
     for probe, followers in (consequences or {}).items():
         _fold_followers(probe, followers, findings)
-    return worst_first(findings.values())
+    causes = [f for key, f in findings.items() if key.startswith(_CAUSE)]
+    return worst_first([*causes, *(f for key, f in findings.items() if not key.startswith(_CAUSE))])
 
 
 def _fold_blocked(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> None:
@@ -64,7 +69,7 @@ def _fold_blocked(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> 
             del findings[outcome.finding.probe]
     for probe in {o.blocked_by for o in outcomes if o.blocked_by in findings}:
         titles = [o.finding.title for o in outcomes if o.blocked_by == probe and o.finding.probe not in findings]
-        if probe is not None and titles:
+        if titles:
             findings[probe] = _noting(findings[probe], "Not checked because of it", titles)
 
 
@@ -73,27 +78,29 @@ def _fold_causes(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> N
     for outcome in outcomes:
         if outcome.cause is not None and outcome.finding.probe in findings:
             groups.setdefault(outcome.cause.key, []).append(outcome)
-    for group in (g for g in groups.values() if len(g) > 1):
+    # One check that is all there is to say also gains by having its source named.
+    for group in (g for g in groups.values() if len(g) > 1 or len(g) == len(outcomes)):
         cause = group[0].cause
         if cause is None:
             continue
         for outcome in group:
             del findings[outcome.finding.probe]
         somebody_heard = any(cause.source in o.answered for o in outcomes)
-        findings[f"cause:{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
+        findings[f"{_CAUSE}{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
 
 
 def _carrier(cause: Cause, group: Sequence[Outcome], somebody_heard: bool) -> Finding:
     silent = cause.key[-1] == "silent" and not somebody_heard
+    summary = cause.silent if silent else cause.summary
     evidence = [cause.summary] if silent else []
     for outcome in group:
-        new = [line for line in outcome.finding.evidence if line not in evidence and line != cause.summary]
-        evidence += new[:1]
+        said = (summary, *evidence)
+        evidence += [line for line in outcome.finding.evidence if words.lower_first(line) not in said][:1]
     base = Finding(
         cause.source,
         cause.title,
         Verdict.UNKNOWN,
-        cause.silent if silent else cause.summary,
+        summary,
         tuple(evidence[:3]),
         cause.remedy,
         cause.run,
