@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -127,7 +128,9 @@ class Pushgateway:
         if self._client is None:
             import httpx
 
-            self._client = httpx.AsyncClient(auth=self._auth, timeout=self._timeout)
+            # This machine is never asked through the environment's proxy.
+            local = urlsplit(self._url).hostname in ("localhost", "127.0.0.1", "::1")
+            self._client = httpx.AsyncClient(auth=self._auth, timeout=self._timeout, trust_env=not local)
         return self._client
 
     @property

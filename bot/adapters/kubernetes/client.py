@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 import msgspec
@@ -74,6 +74,9 @@ class Connection:
         """Read the configuration; nothing is sent yet. ``seconds`` is each call's deadline. Raises Permanent."""
         configuration, source = await config.load(context)
         configuration.trace_configs = [_tracing()]
+        if urlsplit(str(configuration.host)).hostname in ("localhost", "127.0.0.1", "::1"):
+            # As in kubectl, this machine is never asked through the environment's proxy.
+            configuration.client_session_kwargs = {"trust_env": False}
         return cls(config.build_client(configuration, source), source, seconds)
 
     @property

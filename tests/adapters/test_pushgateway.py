@@ -1,0 +1,309 @@
+"""The Pushgateway adapter against the real gateway and against answers that no gateway should give."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import math
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+
+from bot.adapters import pushgateway
+from bot.adapters.pushgateway import Pushgateway, parse
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+GAUGE = "push_time_seconds"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[str]:
+    binary = shutil.which("prometheus-pushgateway")
+    assert binary is not None, "install prometheus-pushgateway (Debian) to run this test"
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        binary,
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--persistence.file=",  # Debian's default is a file of the system's, kept from run to run
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False) as client:
+        while not await _ready(client, url):  # noqa: ASYNC110 - another process can't set an event
+            await asyncio.sleep(0.05)
+    yield url
+    process.terminate()
+    await process.wait()
+
+
+async def _ready(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(f"{url}/-/ready")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def fixed(code: int, body: bytes, **headers: str) -> Handler:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(status=code, body=body, headers=headers)
+
+    return answer
+
+
+async def push(url: str, path: str, body: str) -> int:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        return (await client.post(f"{url}/metrics/{path}", content=body)).status_code
+
+
+async def test_an_empty_gateway_has_no_groups(real: str) -> None:
+    source = Pushgateway(real)
+    assert list((await source.read([GAUGE])).groups) == []
+    await source.close()
+
+
+async def test_real_pushes_are_read_with_keys_and_named_gauges(real: str) -> None:
+    before = time.time()
+    gauge = "session_manager_heartbeat_last_success_timestamp"
+    assert (
+        await push(real, "job/session_manager/context/desk", f"# TYPE {gauge} gauge\n{gauge} 1.79e9\nother 5\n")
+        < 300
+    )
+    assert (
+        await push(real, "job/histogram", '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n') < 300
+    )
+    source = Pushgateway(real + "/", timeout=5.0)
+    groups = {g.job: g for g in (await source.read([GAUGE, gauge, "h"])).groups}
+    await source.close()
+    manager = groups["session_manager"]
+    assert manager.labels["context"] == "desk"
+    assert manager.gauges[gauge] == 1.79e9
+    assert abs(manager.gauges[GAUGE] - before) < 60
+    assert manager.gauges["push_failure_time_seconds"] == 0
+    assert "other" not in manager.gauges
+    assert math.isnan(groups["histogram"].gauges["h"])
+
+
+async def test_a_failed_real_push_shows_in_the_failure_gauge(real: str) -> None:
+    assert await push(real, "job/strict", "good 1\n") < 300
+    assert await push(real, "job/strict", "good 1\ngood 1\n") == 400
+    source = Pushgateway(real)
+    [group] = (await source.read([GAUGE])).groups
+    await source.close()
+    assert group.gauges["push_failure_time_seconds"] >= group.gauges[GAUGE]
+
+
+def answer(*groups: dict[str, object]) -> bytes:
+    return json.dumps({"status": "success", "data": groups}).encode()
+
+
+def family(*values: str) -> dict[str, object]:
+    return {"time_stamp": "x", "type": "GAUGE", "metrics": [{"labels": {}, "value": v} for v in values]}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["1.79e+09"], 1.79e9),
+        (["1", "3", "2"], 3.0),
+        (["NaN", "2"], 2.0),
+        (["NaN"], math.nan),
+        (["+Inf"], math.inf),
+        (["soon"], math.nan),
+        (["1", "soon"], math.nan),
+        ([], None),
+    ],
+)
+def test_a_gauges_value_is_a_number_in_a_string(values: list[str], expected: float | None) -> None:
+    [group] = parse(answer({"labels": {"job": "a"}, GAUGE: family(*values)}), [GAUGE]).groups
+    found = group.gauges.get(GAUGE)
+    assert found == expected or (
+        found is not None and expected is not None and math.isnan(found) and math.isnan(expected)
+    )
+
+
+def test_only_the_named_gauges_are_read() -> None:
+    body = answer({"labels": {"job": "a"}, "mine": family("1"), "broken": {"metrics": [{"value": 7}]}})
+    assert parse(body, ["mine"]).groups[0].gauges == {"mine": 1.0}
+
+
+def test_a_gauge_named_like_a_groups_own_member_is_not_looked_for() -> None:
+    assert parse(answer({"labels": {"job": "a"}}), ["labels", "last_push_successful"]).groups[0].gauges == {}
+
+
+def test_no_data_at_all_is_an_empty_snapshot() -> None:
+    assert list(parse(b'{"status": "success", "data": null}', [GAUGE]).groups) == []
+
+
+def test_ten_thousand_groups_are_all_read() -> None:
+    body = answer(*({"labels": {"job": f"j{n}"}, GAUGE: family(str(n))} for n in range(10_000)))
+    groups = parse(body, [GAUGE]).groups
+    assert [g.gauges[GAUGE] for g in groups] == list(range(10_000))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "an empty body"),
+        (b"  \n", "an empty body"),
+        (b"garbage", "something unexpected .*“garbage”"),
+        (b"<html><body>Welcome</body></html>", "“<html><body>Welcome"),
+        (b"\xff\xfe\x00", "something unexpected"),
+        (b"[]", "something unexpected"),
+        (b"{}", "missing required field"),
+        (b'{"status": "success", "data": {}}', "something unexpected"),
+        (b'{"status": "success", "data": [{}]}', "labels"),
+        (b'{"status": "success", "data": [{"labels": {"job": 5}}]}', "something unexpected"),
+        (answer({"labels": {"job": "a"}})[:-4], "truncated"),
+        (answer({"labels": {"job": "a"}, GAUGE: {"metrics": "no"}}), "something unexpected"),
+        (answer({"labels": {"job": "a"}, GAUGE: {"metrics": [{"value": 5}]}}), "something unexpected"),
+        (b"[" * 100_000, "something unexpected"),
+    ],
+)
+def test_what_is_no_answer_of_a_gateway_is_explained(body: bytes, words: str) -> None:
+    with pytest.raises(Permanent, match=words) as caught:
+        parse(body, [GAUGE])
+    assert "AGENTPOD_PUSHGATEWAY__URL" in str(caught.value.remedy)
+
+
+def test_a_status_of_error_is_transient() -> None:
+    with pytest.raises(Transient, match="'error'"):
+        parse(b'{"status": "error", "data": []}', [GAUGE])
+
+
+async def _hang(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _half(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": "1000"})
+    await response.prepare(request)
+    await response.write(b'{"status"')
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+async def _trickle(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b'{"status"')
+    await asyncio.Event().wait()
+    return response
+
+
+@pytest.mark.parametrize(
+    ("handler", "expected", "words"),
+    [
+        (_hang, TimedOut, r"no answer in 0\.5 s"),
+        (_trickle, TimedOut, r"no answer in 0\.5 s"),
+        (_half, Transient, "hung up"),
+        (fixed(200, b"<html>"), Permanent, "something unexpected"),
+        (fixed(302, b"", Location="http://127.0.0.1:1/"), Permanent, "HTTP 302"),
+        (fixed(401, b"Unauthorized"), NotAllowed, "HTTP 401.*Unauthorized"),
+        (fixed(403, b""), NotAllowed, "HTTP 403"),
+        (fixed(404, b"404 page not found"), NotFound, "HTTP 404"),
+        (fixed(500, b"oh"), Transient, "HTTP 500.*oh"),
+        (fixed(418, b""), Permanent, "HTTP 418"),
+    ],
+)
+async def test_no_vendor_exception_slips_through(
+    handler: Handler, expected: type[AgentpodError], words: str
+) -> None:
+    async with serving(handler) as url:
+        source = Pushgateway(url.replace("://", "://user:hidden@"), timeout=0.5)
+        with pytest.raises(expected, match=words) as caught:
+            await source.read([GAUGE])
+        await source.close()
+    assert "hidden" not in f"{caught.value} {caught.value.remedy}"
+
+
+async def test_retry_after_is_handed_on() -> None:
+    async with serving(fixed(503, b"", **{"Retry-After": "9"})) as url:
+        source = Pushgateway(url)
+        with pytest.raises(Transient) as caught:
+            await source.read([GAUGE])
+        await source.close()
+    assert caught.value.retry_after == 9
+
+
+@pytest.mark.parametrize(
+    ("url", "expected", "words"),
+    [
+        ("http://no-such-host.invalid", Transient, "does not resolve"),
+        ("ftp://127.0.0.1", Permanent, "no http or https address"),
+        ("pushgateway:9091", Permanent, "no http or https address"),
+        ("http://[::1", Permanent, "no http or https address"),
+    ],
+)
+async def test_an_address_that_leads_nowhere_is_explained(
+    url: str, expected: type[AgentpodError], words: str
+) -> None:
+    source = Pushgateway(url, timeout=10.0)
+    with pytest.raises(expected, match=words):
+        await source.read([GAUGE])
+    await source.close()
+
+
+async def test_a_refused_connection_is_said_as_that() -> None:
+    source = Pushgateway(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(Transient, match="connection refused"):
+        await source.read([GAUGE])
+    await source.close()
+
+
+async def test_basic_auth_is_sent() -> None:
+    async def check(request: web.Request) -> web.Response:
+        wanted = "Basic " + base64.b64encode(b"bot:made-up").decode()
+        return web.Response(status=200 if request.headers.get("Authorization") == wanted else 401, body=answer())
+
+    async with serving(check) as url:
+        source = Pushgateway(url, auth=("bot", "made-up"))
+        assert list((await source.read([GAUGE])).groups) == []
+        await source.close()
+
+
+async def test_an_answer_over_the_limit_is_refused() -> None:
+    async def flood(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        piece = b" " * 1024 * 1024
+        for _ in range(pushgateway.MAX_BYTES // len(piece) + 1):
+            await response.write(piece)
+        return response
+
+    async with serving(flood) as url:
+        source = Pushgateway(url, timeout=20.0)
+        with pytest.raises(Permanent, match="larger than 64 MiB"):
+            await source.read([GAUGE])
+        await source.close()
