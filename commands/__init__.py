@@ -2,13 +2,36 @@
 
 from bot.runbook import Command
 from commands import help as help_command
-from commands import home, status, version, whoami
+from commands import (
+    argocd,
+    can_i,
+    events,
+    heartbeats,
+    home,
+    identity,
+    pods,
+    processes,
+    services,
+    status,
+    storage,
+    version,
+    whoami,
+)
 
 COMMANDS: tuple[Command, ...] = (
     home.COMMAND,
     status.COMMAND,
+    pods.COMMAND,
+    events.COMMAND,
+    identity.COMMAND,
+    processes.COMMAND,
+    services.COMMAND,
+    argocd.COMMAND,
+    storage.COMMAND,
+    heartbeats.COMMAND,
     help_command.COMMAND,
     whoami.COMMAND,
+    can_i.COMMAND,
     version.COMMAND,
 )
 """An explicit list: a command is one file and one line here."""

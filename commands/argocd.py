@@ -1,0 +1,73 @@
+"""``argocd``: whether the cluster holds what Git says, and since when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain import judge_argocd, words
+from bot.domain.access import Role
+from bot.domain.reply import Fact, Reply
+from bot.domain.workload import Application
+from bot.runbook import Command, Context, NoParams
+from commands import _answer, _shape
+from commands._checks import Checks
+from commands._probes import run_probes
+from commands._reads import Reads
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Judge the Application and show its revision and last sync."""
+    began = ctx.clock.monotonic()
+    if ctx.target.argocd is None:
+        said = "The settings say that no Argo CD Application owns this target (argocd: null)."
+        return Reply("Argo CD is switched off in the settings", body=(said,), notes=_shape.notes(ctx, began))
+    async with Reads(ctx) as reads:
+        checks = Checks(ctx, reads)
+        outcomes = await run_probes([checks.argocd()], ctx.probe_timeout)
+    application = checks.seen.application
+    where = Fact("Application", f"{ctx.target.argocd.namespace}/{ctx.target.argocd.application}", code=True)
+    details = _facts(application, ctx.clock.now()) if application else []
+    data: dict[str, object] = {"application": _data(application)} if application else {}
+    return _answer.reply(ctx, outcomes, began, own="argocd", facts=[where, *details], data=data)
+
+
+def _facts(application: Application, now: datetime) -> list[Fact]:
+    facts = [
+        Fact("Sync", application.sync or "Unknown"),
+        Fact("Health", application.health or "Unknown"),
+        Fact("Revision", application.revision or "unknown", code=True),
+        Fact("Last sync", _last_sync(application, now)),
+    ]
+    facts += [Fact(c.type, words.cut(c.message or c.reason or c.status, 200)) for c in application.conditions]
+    return facts
+
+
+def _last_sync(application: Application, now: datetime) -> str:
+    if application.finished_at is None and application.operation_phase is None:
+        return "never"
+    phase = application.operation_phase or "ended"
+    if application.finished_at is None:
+        return phase
+    return f"{phase} {words.ago(application.finished_at, now)}, {words.stamp(application.finished_at)}"
+
+
+def _data(application: Application) -> dict[str, object]:
+    return {
+        "name": application.name,
+        "sync": application.sync,
+        "health": application.health,
+        "revision": application.revision,
+        "short_revision": judge_argocd.revision(application),
+        "last_sync": application.finished_at.isoformat() if application.finished_at else None,
+    }
+
+
+COMMAND = Command(
+    name="argocd",
+    summary="Argo CD: in sync with Git, and healthy?",
+    role=Role.VIEWER,
+    run=run,
+    examples=("argocd",),
+    details="Unknown, with the reason, where the Application or the right to read it is absent.",
+    rights=_shape.application_right,
+)

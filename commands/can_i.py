@@ -1,0 +1,127 @@
+"""``can-i COMMAND``: whether the caller may, by which rule, and whether the bot has the rights for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pydantic import Field
+
+from bot.domain import words
+from bot.domain.access import Decision, Role
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Fact, Reply
+from bot.domain.workload import Right
+from bot.runbook import Command, Context, Params, unknown_command
+from commands import _shape
+from commands._probes import API, Ask, Probe, run_probes
+
+
+class CanIParams(Params):
+    """The command's words."""
+
+    command: tuple[str, ...] = Field(json_schema_extra={"positional": True}, description="A command's name")
+
+
+@dataclass
+class Rights:
+    """What the API server's authoriser said of each right that a command needs."""
+
+    needed: Sequence[Right]
+    missing: list[Right] = field(default_factory=list)
+
+
+async def run(ctx: Context, params: CanIParams) -> Reply:
+    """Answer yes or no for the caller, then for the bot."""
+    began = ctx.clock.monotonic()
+    command = _named(ctx, " ".join(params.command).lower())
+    decision = _shape.allowed(ctx, command.role)
+    rights = Rights(list(dict.fromkeys(command.rights(ctx.target))))
+    outcome = (await run_probes([_rights(ctx, rights)], ctx.probe_timeout))[0]
+    finding = outcome.finding
+    verdict = finding.verdict if decision.allowed else Verdict.FAIL
+    return Reply(
+        _headline(command, decision, finding),
+        verdict=verdict,
+        body=() if decision.allowed else (f"Ask {ctx.access.contact or 'the owner of the settings'}.",),
+        findings=_shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
+        facts=_facts(command, decision, finding),
+        buttons=_shape.buttons(ctx, [(f"Help on {command.name}", f"help {command.name}")] if command.name else ()),
+        notes=_shape.notes(ctx, began),
+        data={
+            "command": command.name,
+            "allowed": decision.allowed,
+            "rule": decision.grant.rule,
+            "rights": [str(r) for r in rights.needed],
+            "missing_rights": [str(r) for r in rights.missing],
+            "rights_known": finding.verdict is not Verdict.UNKNOWN,
+        },
+    )
+
+
+def _named(ctx: Context, name: str) -> Command:
+    """The command of the longest name that the words begin with, so that ``can-i logs sshd`` asks for logs."""
+    parts = name.split()
+    for length in range(len(parts), 0, -1):
+        command = _shape.command_named(ctx, " ".join(parts[:length]))
+        if command is not None:
+            return command
+    raise unknown_command(name, {n: c for c in ctx.commands for n in (c.name, *c.aliases)}, ctx.prefix)
+
+
+def _headline(command: Command, decision: Decision, rights: Finding) -> str:
+    if not decision.allowed:
+        return f"No: {decision.reason}"
+    if rights.verdict is Verdict.FAIL:
+        return f"You may run {command.name}, but {rights.summary}"
+    if rights.verdict is Verdict.UNKNOWN:
+        return f"You may run {command.name}; the bot's own rights could not be checked"
+    return f"Yes: {decision.reason}"
+
+
+def _facts(command: Command, decision: Decision, rights: Finding) -> tuple[Fact, ...]:
+    return (
+        Fact("Command", command.name, code=True),
+        Fact("Needs the role", command.role.value),
+        Fact("Your role", decision.grant.role.value, Verdict.OK if decision.allowed else Verdict.FAIL),
+        Fact("By", decision.grant.rule),
+        Fact("The bot's rights", rights.summary, rights.verdict),
+    )
+
+
+def _rights(ctx: Context, rights: Rights) -> Probe:
+    title = "The bot's rights"
+
+    async def ask_all(ask: Ask) -> Finding:
+        if not rights.needed:
+            return Finding("rights", title, Verdict.OK, "none needed of Kubernetes")
+        reading = asyncio.gather(*(ctx.cluster.can_i(right) for right in rights.needed))
+        granted = await ask.of(API, reading)
+        rights.missing = [r for r, yes in zip(rights.needed, granted, strict=True) if not yes]
+        total = words.plural(len(rights.needed), "right")
+        if not rights.missing:
+            return Finding("rights", title, Verdict.OK, f"all {total} granted" if len(granted) > 1 else "granted")
+        return Finding(
+            "rights",
+            title,
+            Verdict.FAIL,
+            f"{len(rights.missing)} of the bot's {total} {'is' if len(rights.missing) == 1 else 'are'} missing",
+            tuple(f"missing: {right}" for right in rights.missing),
+            "Apply the shipped Role and RoleBinding, or grant what is missing to the bot's service account.",
+            "agentpod check",
+        )
+
+    return Probe("rights", title, ask_all)
+
+
+COMMAND = Command(
+    name="can-i",
+    summary="Whether you may run a command, and why",
+    role=Role.VIEWER,
+    run=run,
+    params=CanIParams,
+    group="Around it",
+    examples=("can-i logs", "can-i processes"),
+    details="Says which access rule decides, and which Kubernetes rights the bot lacks for it.",
+)

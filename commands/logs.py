@@ -1,0 +1,230 @@
+"""``logs``: a container's log, filtered, with secrets taken out before anything is searched or shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from bot.domain import judge_pod, words
+from bot.domain.access import Role
+from bot.domain.probes import Verdict
+from bot.domain.redact import redact
+from bot.domain.reply import Excerpt, Reply
+from bot.domain.target import Target, parse_duration
+from bot.domain.workload import LogText, Pod, Right
+from bot.errors import AgentpodError, NotFound
+from bot.runbook import Command, Context, Params
+from commands import _shape
+from commands._grep import check_pattern, matching
+
+MOST_LINES = 20_000
+"""Lines read where ``--tail`` does not say less."""
+
+MAX_WIDTH = 2_000
+"""Characters of one line that are shown."""
+
+_LIMIT = 4_000_000
+_ATTEMPTS = 4
+
+
+class LogsParams(Params):
+    """What to read of the log, and what of it to show."""
+
+    grep: Annotated[str, AfterValidator(check_pattern)] | None = Field(
+        default=None,
+        description="Only lines in which this regular expression is found; a capital in it makes case matter",
+        json_schema_extra={"metavar": "RE"},
+    )
+    since: Annotated[timedelta, BeforeValidator(parse_duration)] | None = Field(
+        default=None, description="Only lines younger than this: 30s, 10m, 1h30m, 2d"
+    )
+    previous: bool = Field(default=False, description="The run before the last restart")
+    container: str | None = Field(default=None, description="Another container than the first of the settings")
+    tail: int | None = Field(
+        default=None, ge=1, le=MOST_LINES, description="Read only this many of the newest lines"
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What is left of a log after redaction and filtering, and what to say about it."""
+
+    lines: tuple[str, ...]
+    searched: int
+    redacted: int
+    notes: tuple[str, ...]
+
+
+async def run(ctx: Context, params: LogsParams) -> Reply:
+    """Read the newest lines, redact them, and only then filter them: no pattern can probe for a secret."""
+    began = ctx.clock.monotonic()
+    pods = await ctx.cluster.pods(ctx.target.selector)
+    pod = judge_pod.current(pods) or (pods[-1] if pods else None)
+    if pod is None:
+        return _no_pod(ctx, began)
+    container = _container(ctx.target, pod, params.container)
+    (log, short), (secrets, blind) = await asyncio.gather(_read(ctx, pod, container, params), _secrets(ctx))
+    shown = await _shown(log, secrets, params.grep)
+    said = (*_which(pod, pods), *short, *shown.notes, *blind)
+    return _reply(ctx, params, pod, container, shown, _shape.notes(ctx, began, *said))
+
+
+def _no_pod(ctx: Context, began: float) -> Reply:
+    return Reply(
+        "There is no pod, so there is no log",
+        verdict=Verdict.FAIL,
+        body=(f"No pod has the labels {ctx.target.selector} in {ctx.target.namespace}.",),
+        buttons=_shape.buttons(ctx, (("Status", "status"), ("Events", "events"))),
+        notes=_shape.notes(ctx, began),
+    )
+
+
+def _container(target: Target, pod: Pod, wanted: str | None) -> str:
+    """The container to read. Raises NotFound that names those the pod has."""
+    name = wanted or target.container().name
+    existing = [c.name for c in pod.containers]
+    if name in existing:
+        return name
+    if not existing:
+        raise NotFound(f"{pod.name} is {pod.status} and has no containers yet, so there is no log.")
+    remedy = f"Use --container {existing[0]}." if wanted else "Check target.containers in the settings."
+    raise NotFound(f"{pod.name} has no container {name!r}; it has {words.listed(existing)}.", remedy=remedy)
+
+
+async def _read(ctx: Context, pod: Pod, container: str, params: LogsParams) -> tuple[LogText, tuple[str, ...]]:
+    """The newest lines. The API cuts a log that is too large at its new end, so fewer lines are asked for then."""
+    wanted = params.tail or MOST_LINES
+    for attempt in range(1, _ATTEMPTS + 1):
+        log = await ctx.cluster.logs(
+            pod.name,
+            container,
+            previous=params.previous,
+            since=params.since,
+            tail=wanted,
+            limit_bytes=_LIMIT,
+        )
+        if not log.truncated:
+            return log, _read_less(len(log.lines), wanted, params.tail)
+        if attempt < _ATTEMPTS:
+            wanted = max(1, min(len(log.lines), wanted) * 2 // 3)
+    # The last line was cut in its middle: half a secret in it could not be recognised.
+    said = f"The newest lines are missing: the log is over {words.size(_LIMIT)}. Use --since or a smaller --tail"
+    return LogText(log.lines[:-1], truncated=True), (said,)
+
+
+def _read_less(count: int, wanted: int, tail: int | None) -> tuple[str, ...]:
+    if count < wanted or wanted == tail:
+        return ()
+    return (f"Only the newest {words.plural(count, 'line')} were read; older ones need --since and --previous",)
+
+
+async def _secrets(ctx: Context) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The known values of every Secret that can be read, and a note on those that can't."""
+    names = ctx.target.secrets
+    reading = (ctx.cluster.secret_values([name]) for name in names)
+    results = await asyncio.gather(*reading, return_exceptions=True)
+    values: set[str] = set()
+    blind: list[str] = []
+    for name, result in zip(names, results, strict=True):
+        if isinstance(result, AgentpodError):
+            blind.append(
+                f"The values of Secret {name} are not known, so only patterns are redacted: {result.message}"
+            )
+        elif isinstance(result, BaseException):
+            raise result
+        else:
+            values |= result
+    return frozenset(values), tuple(blind)
+
+
+async def _shown(log: LogText, secrets: frozenset[str], pattern: str | None) -> _Shown:
+    # In a thread: a full log takes a second, and other commands go on meanwhile.
+    clean = await asyncio.to_thread(redact, log.lines, secrets)
+    numbers = range(len(clean.lines)) if pattern is None else await matching(pattern, clean.lines)
+    kept = [clean.lines[n] for n in numbers]
+    long = sum(len(line) > MAX_WIDTH for line in kept)
+    notes = (f"{words.plural(clean.count, 'secret')} redacted",) if clean.count else ()
+    if long:
+        notes += (f"{words.plural(long, 'line')} cut at {MAX_WIDTH:,} characters",)
+    return _Shown(tuple(_cut(line) for line in kept), len(clean.lines), clean.count, notes)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 1] + "…"
+
+
+def _which(pod: Pod, pods: Sequence[Pod]) -> tuple[str, ...]:
+    others = len(pods) - 1
+    if not others:
+        return (f"From {pod.name}",)
+    return (f"From {pod.name}, the newest that runs; there {_are(others)} besides",)
+
+
+def _are(others: int) -> str:
+    return "is one pod" if others == 1 else f"are {others} pods"
+
+
+def _reply(
+    ctx: Context, params: LogsParams, pod: Pod, container: str, shown: _Shown, notes: tuple[str, ...]
+) -> Reply:
+    suffix = "-previous" if params.previous else ""
+    excerpt = Excerpt("\n".join(shown.lines), filename=f"{ctx.target.name}-{container}{suffix}.log")
+    restarted = any(c.name == container and c.restarts for c in pod.containers)
+    before = f"logs --previous --container {container}" if params.container else "logs --previous"
+    steps = [("Before the restart", before)] if restarted and not params.previous else []
+    return Reply(
+        _headline(params, container, shown),
+        excerpts=(excerpt,) if shown.lines else (),
+        buttons=_shape.buttons(ctx, (*steps, ("Processes", "processes"), ("Status", "status"))),
+        notes=notes,
+        data={
+            "pod": pod.name,
+            "container": container,
+            "previous": params.previous,
+            "lines": len(shown.lines),
+            "searched": shown.searched,
+            "redacted": shown.redacted,
+        },
+    )
+
+
+def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
+    of = f"{container}, the run before the last restart" if params.previous else container
+    when = f" in the last {words.age(params.since)}" if params.since else ""
+    if not shown.searched:
+        return f"Nothing was logged{when} by {of}"
+    count = words.plural(shown.searched, "line")
+    if params.grep is None:
+        return f"{count}{when} from {of}"
+    searched = f"{count} searched{when} in {of}"
+    if not shown.lines:
+        return f"No line matches {params.grep}: {searched}"
+    verb = "matches" if len(shown.lines) == 1 else "match"
+    return f"{words.plural(len(shown.lines), 'line')} {verb} {params.grep}: {searched}"
+
+
+def rights(target: Target) -> list[Right]:
+    """The pod, its log, and each named Secret whose values are to be redacted."""
+    secrets = [Right("get", "secrets", name=name) for name in target.secrets]
+    return [*_shape.POD_READ, Right("get", "pods", subresource="log"), *secrets]
+
+
+COMMAND = Command(
+    name="logs",
+    summary="The container's log, filtered, without secrets",
+    role=Role.OPERATOR,
+    run=run,
+    params=LogsParams,
+    group="Logs",
+    examples=("logs", "logs --grep sshd --since 1h", "logs --previous --tail 200"),
+    details=(
+        f"Reads the newest lines, at most {MOST_LINES:,}. Secrets' values and whatever looks like a secret are "
+        "redacted before --grep searches. The last lines are shown here and the whole is attached as a file."
+    ),
+    rights=rights,
+)

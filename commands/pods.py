@@ -1,0 +1,115 @@
+"""``pods``: the pod behind the Deployment in full, and a list when there is more than one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain import judge_pod, words
+from bot.domain.access import Role
+from bot.domain.probes import Verdict
+from bot.domain.reply import Fact, Reply, Table
+from bot.domain.workload import Container, Pod
+from bot.runbook import Command, Context, NoParams
+from commands import _answer, _shape
+from commands._checks import Checks
+from commands._probes import run_probes
+from commands._reads import Reads
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Judge the pods, then show the one that counts with its containers and conditions."""
+    began = ctx.clock.monotonic()
+    async with Reads(ctx) as reads:
+        checks = Checks(ctx, reads)
+        outcomes = await run_probes([checks.pod()], ctx.probe_timeout)
+    pods = checks.seen.pods or ()
+    now = ctx.clock.now()
+    shown = judge_pod.current(pods) or (pods[-1] if pods else None)
+    return _answer.reply(
+        ctx,
+        outcomes,
+        began,
+        own="pods",
+        facts=_facts(shown, now) if shown else (),
+        tables=[_table(pods, now)] if len(pods) > 1 else (),
+        more=(("Events", "events"), ("Processes", "processes")),
+        data={"pods": [_data(p) for p in pods]},
+    )
+
+
+def _facts(pod: Pod, now: datetime) -> list[Fact]:
+    facts = [
+        Fact("Pod", pod.name, code=True),
+        Fact("Ready", pod.ready, Verdict.OK if pod.all_ready else Verdict.FAIL),
+        Fact("Status", pod.status),
+        Fact("Restarts", f"{pod.restarts:,}"),
+        Fact("Age", words.age_since(pod.created_at, now)),
+        Fact("Node", pod.node or "not placed yet"),
+        Fact("IP", pod.ip or "none yet", code=pod.ip is not None),
+    ]
+    several = len(pod.containers) > 1
+    for container in pod.containers:
+        facts += _container(container, f" of {container.name}" if several else "", now)
+    return [*facts, *_conditions(pod)]
+
+
+def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
+    facts = [Fact(f"Image{whose}", container.image, code=True)]
+    if container.image_id:
+        facts.append(Fact(f"Digest{whose}", container.image_id.rpartition("@")[2], code=True))
+    if whose:
+        facts.append(
+            Fact(f"State{whose}", f"{container.reason or container.state}, restarts {container.restarts:,}")
+        )
+    ended = container.last_termination
+    if ended:
+        code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
+        when = words.ago(ended.finished_at, now)
+        said = f": {words.cut(ended.message, 200)}" if ended.message else ""
+        facts.append(Fact(f"Last end{whose}", f"{ended.reason}{code}, {when}{said}"))
+    return facts
+
+
+_GOOD_WHEN_TRUE = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+"""Kubernetes, "Pod Lifecycle", "Pod conditions". Others, such as DisruptionTarget, are good when false."""
+
+
+def _conditions(pod: Pod) -> list[Fact]:
+    """The conditions that do not hold, with the API's reason."""
+    return [
+        Fact(c.type, words.cut(": ".join(t for t in (c.reason, c.message) if t) or c.status, 200), Verdict.FAIL)
+        for c in pod.conditions
+        if c.type in _GOOD_WHEN_TRUE and c.status != "True"
+    ]
+
+
+def _table(pods: Sequence[Pod], now: datetime) -> Table:
+    rows = tuple(
+        (p.name, p.ready, p.status, str(p.restarts), words.age_since(p.created_at, now), p.node or "-")
+        for p in pods
+    )
+    return Table(("Pod", "Ready", "Status", "Restarts", "Age", "Node"), rows, "Pods")
+
+
+def _data(pod: Pod) -> dict[str, object]:
+    return {
+        "name": pod.name,
+        "ready": pod.ready,
+        "status": pod.status,
+        "restarts": pod.restarts,
+        "node": pod.node,
+        "ip": pod.ip,
+        "images": [c.image for c in pod.containers],
+    }
+
+
+COMMAND = Command(
+    name="pods",
+    summary="The pod: ready, restarts, node, image, last end",
+    role=Role.VIEWER,
+    run=run,
+    examples=("pods",),
+    details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",
+    rights=lambda _: _shape.POD_READ,
+)

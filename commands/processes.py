@@ -1,0 +1,137 @@
+"""``processes``: the expected processes in each container, or with ``--all`` everything that runs there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from pydantic import Field
+
+from bot.domain import judge_processes, words
+from bot.domain.access import Role
+from bot.domain.judge_processes import Match, Process
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Reply, Table
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.runbook import Command, Context, Params
+from commands import _answer, _shape
+from commands._checks import Checks
+from commands._probes import API, Ask, Probe, run_probes
+from commands._reads import Reads
+
+MOST = 200
+"""Rows shown of one container."""
+
+
+class ProcessesParams(Params):
+    """Which processes."""
+
+    all: bool = Field(default=False, description="Everything that runs, not only what is expected")
+
+
+async def run(ctx: Context, params: ProcessesParams) -> Reply:
+    """Look for the expected processes; list all on request, with known secret values blacked out."""
+    began = ctx.clock.monotonic()
+    secrets: list[frozenset[str]] = []
+    async with Reads(ctx) as reads:
+        checks = Checks(ctx, reads)
+        probes = [checks.processes(), *([_secrets(ctx, secrets)] if params.all else ())]
+        outcomes = await run_probes(probes, ctx.probe_timeout)
+    seen = checks.seen
+    lists = seen.processes or {}
+    tables = [_expected(seen.matches, len(ctx.target.containers) > 1)]
+    body = []
+    if params.all and lists:
+        known = secrets[0] if secrets else None
+        tables += [_everything(name, found, known, len(lists) > 1) for name, found in lists.items()]
+        body = _left_out(lists, known)
+    return _answer.reply(
+        ctx,
+        outcomes[:1],
+        began,
+        own="processes --all" if params.all else "processes",
+        body=body,
+        tables=tables,
+        more=(("All processes", "processes --all"), ("Logs", "logs")),
+        data={"expected": [_data(m) for m in seen.matches]},
+    )
+
+
+def _secrets(ctx: Context, into: list[frozenset[str]]) -> Probe:
+    """Reads the values that must not be shown: command lines carry tokens now and then."""
+
+    async def read(ask: Ask) -> Finding:
+        into.append(await ask.of(API, ctx.cluster.secret_values(ctx.target.secrets)))
+        return Finding("secrets", "Secrets", Verdict.OK, "known")
+
+    return Probe("secrets", "Secrets", read)
+
+
+def _expected(matches: Sequence[Match], several: bool) -> Table:
+    rows = []
+    for match in matches:
+        first = match.found[0] if match.found else None
+        pids = ", ".join(str(p.pid) for p in match.found[:4]) + (" …" if len(match.found) > 4 else "")
+        row = (match.name, pids or "not found", _elapsed(first), match.container)
+        rows.append(row if several else row[:3])
+    columns = ("Process", "PID", "Running for", "Container")
+    verdicts = tuple(Verdict.OK if m.found else Verdict.FAIL for m in matches)
+    return Table(columns if several else columns[:3], tuple(rows), "Expected", verdicts)
+
+
+def _elapsed(process: Process | None) -> str:
+    return words.age(process.elapsed) if process and process.elapsed is not None else "-"
+
+
+def _everything(name: str, found: Sequence[Process], secrets: Collection[str] | None, several: bool) -> Table:
+    rows = tuple((str(p.pid), p.user, _elapsed(p), _shown(p.command, secrets)) for p in found[:MOST])
+    title = f"All {len(found)} in {name}" if several else f"All {len(found)}"
+    return Table(("PID", "User", "Running for", "Command"), rows, title)
+
+
+def _shown(command: str, secrets: Collection[str] | None) -> str:
+    """The command line without known secret values; the program alone where they are not known."""
+    if secrets is None:
+        return words.cut(command.split()[0], 120)
+    # The longest first: one value may be the beginning of another.
+    for value in sorted(secrets, key=len, reverse=True):
+        command = command.replace(value, "[redacted]")
+    return words.cut(command, 120)
+
+
+def _left_out(lists: dict[str, Sequence[Process]], secrets: Collection[str] | None) -> list[str]:
+    said = [
+        f"{name} has {len(found):,} processes; the first {MOST} are shown."
+        for name, found in lists.items()
+        if len(found) > MOST
+    ]
+    if secrets is None:
+        said.append("Arguments are left out: the Secrets whose values must not be shown could not be read.")
+    return said
+
+
+def _data(match: Match) -> dict[str, object]:
+    oldest = match.found[0].elapsed if match.found else None
+    return {
+        "container": match.container,
+        "process": match.name,
+        "pids": [p.pid for p in match.found],
+        "elapsed_seconds": int(oldest.total_seconds()) if oldest is not None else None,
+    }
+
+
+def rights(target: Target) -> list[Right]:
+    """Lists, commands, and the Secrets whose values are kept out of the answer."""
+    return [*_shape.POD_READ, *_shape.EXEC, *(Right("get", "secrets", name=name) for name in target.secrets)]
+
+
+COMMAND = Command(
+    name="processes",
+    summary="Do the expected processes run?",
+    role=Role.VIEWER,
+    run=run,
+    params=ProcessesParams,
+    examples=("processes", "processes --all"),
+    details=judge_processes.HANDBOOK_MISSING,
+    rights=rights,
+)

@@ -1,0 +1,96 @@
+"""``services``: addresses, ports, endpoints, and whether SSH and HTTP answer from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain import judge_services
+from bot.domain.access import Role
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Reply, Table
+from bot.domain.target import ServiceSpec
+from bot.domain.workload import Endpoint, Right, Service
+from bot.runbook import Command, Context, NoParams
+from commands import _answer
+from commands._checks import Checks, Seen
+from commands._probes import Probe, run_probes
+from commands._reads import Reads
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Check each expected address from the Service to the server's answer, all side by side."""
+    began = ctx.clock.monotonic()
+    async with Reads(ctx) as reads:
+        checks = Checks(ctx, reads)
+        outcomes = await run_probes(_probes(checks), ctx.probe_timeout)
+    answers = {o.finding.probe: o.finding for o in outcomes}
+    expected = [_row(spec, checks.seen, answers) for spec in ctx.target.services]
+    verdicts = tuple(answers[judge_services.slug(s.name)].verdict for s in ctx.target.services)
+    seen = checks.seen
+    return _answer.reply(
+        ctx,
+        outcomes,
+        began,
+        own="services",
+        body=[] if expected else ["The settings expect no address (target.services)."],
+        tables=[
+            Table(("Name", "Address", "Port", "Endpoints", "Answer"), tuple(expected), "Expected", verdicts),
+            _all(seen.services or (), seen.endpoints),
+        ],
+        more=(("Pods", "pods"), ("Processes", "processes")),
+        data={"services": [s.name for s in seen.services or ()]},
+    )
+
+
+def _probes(checks: Checks) -> list[Probe]:
+    """Endpoints are only judged for addresses that somebody expects."""
+    if not checks.ctx.target.services:
+        return [checks.addresses()]
+    return [checks.addresses(), checks.endpoints(), *checks.network()]
+
+
+def _row(spec: ServiceSpec, seen: Seen, answers: Mapping[str, Finding]) -> tuple[str, ...]:
+    service = judge_services.carrier(spec, seen.services or ())
+    port = next((p for p in service.ports if p.port == spec.port), None) if service else None
+    target = f" → {port.target_port}" if port and port.target_port else ""
+    unassigned = "" if service or seen.services is None else " (not assigned)"
+    return (
+        spec.name,
+        f"{spec.ip}{unassigned}",
+        f"{spec.port}{target}",
+        _ready(service.name, seen.endpoints) if service else "-",
+        answers[judge_services.slug(spec.name)].summary,
+    )
+
+
+def _ready(service: str, endpoints: Sequence[Endpoint] | None) -> str:
+    if endpoints is None:
+        return "unknown"
+    behind = [e for e in endpoints if e.service == service]
+    return f"{sum(e.ready for e in behind)}/{len(behind)} ready"
+
+
+def _all(services: Sequence[Service], endpoints: Sequence[Endpoint] | None) -> Table:
+    rows = tuple(
+        (
+            s.name,
+            s.type,
+            ", ".join(s.ingress) or ("pending" if s.type == "LoadBalancer" else s.cluster_ip or "-"),
+            ", ".join(f"{p.port}" + (f" → {p.target_port}" if p.target_port else "") for p in s.ports) or "-",
+            _ready(s.name, endpoints),
+        )
+        for s in services
+    )
+    verdicts = tuple(Verdict.FAIL if s.type == "LoadBalancer" and not s.ingress else None for s in services)
+    return Table(("Service", "Type", "Address", "Ports", "Endpoints"), rows, "All Services", verdicts)
+
+
+COMMAND = Command(
+    name="services",
+    summary="Addresses, endpoints, SSH and HTTP from outside",
+    role=Role.VIEWER,
+    run=run,
+    examples=("services",),
+    details=f"{judge_services.SSH_REMEDY} For HTTP: {judge_services.HTTP_REMEDY}",
+    rights=lambda _: (Right("list", "services"), Right("list", "endpointslices", "discovery.k8s.io")),
+)

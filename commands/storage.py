@@ -1,0 +1,168 @@
+"""``storage``: the claims, how full the home's disk is, and which folders fill it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from bot.domain import judge_storage, words
+from bot.domain.access import Role
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Fact, Reply, Table
+from bot.domain.summary import Outcome
+from bot.domain.workload import Claim, ExecResult, Right
+from bot.runbook import Command, Context, NoParams
+from commands import _answer, _shape
+from commands._checks import Checks, Seen
+from commands._probes import Ask, Blocked, Probe, run_probes
+from commands._reads import Reads, first_that_works, running_container
+
+SECONDS = 15.0
+"""The deadline of the folders' sizes: du reads every inode."""
+
+IN_THE_POD = 12
+"""When du is ended inside the pod, in seconds: it would read on there after the bot has given up. What it has
+printed by then is shown, for GNU du flushes every line."""
+
+TITLE = "Folder sizes"
+
+
+@dataclass
+class Folders:
+    """What du said: the largest folders with bytes, and whether it was cut short."""
+
+    rows: list[tuple[str, int]] = field(default_factory=list)
+    partial: bool = False
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Judge claims and disk, then add the folders; they never hold up or change the verdict."""
+    began = ctx.clock.monotonic()
+    folders = Folders()
+    async with Reads(ctx) as reads:
+        checks = Checks(ctx, reads)
+
+        async def show(outcomes: Sequence[Outcome], pending: Sequence[str]) -> None:
+            await ctx.progress(_partial(ctx, checks, outcomes, pending, began))
+
+        probes = [checks.claim(), checks.disk(), _sizes(ctx, reads, folders)]
+        outcomes = await run_probes(probes, ctx.probe_timeout, show)
+    judged, sizes = outcomes[:2], outcomes[2].finding
+    return _reply(ctx, checks.seen, judged, began, folders, sizes)
+
+
+def _partial(
+    ctx: Context, checks: Checks, outcomes: Sequence[Outcome], pending: Sequence[str], began: float
+) -> Reply:
+    judged = [o for o in outcomes if o.finding.probe != "folders"]
+    reply = _reply(ctx, checks.seen, judged, began, Folders(), None)
+    headline = reply.headline if len(judged) == 2 else "Reading the volume"
+    return Reply(headline, findings=reply.findings, facts=reply.facts, tables=reply.tables, pending=tuple(pending))
+
+
+def _reply(
+    ctx: Context, seen: Seen, judged: Sequence[Outcome], began: float, folders: Folders, sizes: Finding | None
+) -> Reply:
+    unread = sizes is not None and sizes.verdict is Verdict.UNKNOWN
+    tables = [_claims(seen.claims or ()), _largest(folders, ctx.target.container().home)]
+    body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
+    if folders.partial:
+        body.append(f"{TITLE} are partial: du did not finish in {IN_THE_POD} s, so larger folders may be missing.")
+    return _answer.reply(
+        ctx,
+        judged,
+        began,
+        own="storage",
+        body=body,
+        facts=_disk(seen.disk, ctx),
+        tables=tables,
+        data={
+            "claims": [
+                {"name": c.name, "phase": c.phase, "capacity_bytes": c.capacity} for c in seen.claims or ()
+            ],
+            "disk_percent": seen.disk.percent if seen.disk else None,
+            "folders": [{"path": path, "bytes": count} for path, count in folders.rows],
+            "folders_complete": sizes is not None and not unread and not folders.partial,
+        },
+    )
+
+
+def _disk(disk: judge_storage.DiskUse | None, ctx: Context) -> list[Fact]:
+    if disk is None:
+        return []
+    limits = ctx.target.storage
+    return [
+        Fact("Mounted at", disk.mount, code=True),
+        Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)} ({disk.percent} %)"),
+        Fact("Free", words.size(disk.free)),
+        Fact("Thresholds", f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
+    ]
+
+
+def _claims(claims: Sequence[Claim]) -> Table:
+    rows = tuple(
+        (c.name, c.phase, words.size(c.capacity), c.storage_class or "-", ", ".join(c.access_modes) or "-")
+        for c in claims
+    )
+    verdicts = tuple(Verdict.OK if c.phase == "Bound" else Verdict.FAIL for c in claims)
+    return Table(("Claim", "Status", "Size", "Class", "Access"), rows, "Volume claims", verdicts)
+
+
+def _largest(folders: Folders, home: str) -> Table:
+    root = home.rstrip("/") + "/"
+    rows = tuple((path.removeprefix(root), words.size(count)) for path, count in folders.rows)
+    title = f"Largest in {home}" + (" (partial)" if folders.partial else "")
+    return Table(("Folder", "Size"), rows, title)
+
+
+def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
+    spec = ctx.target.container()
+
+    async def read(ask: Ask) -> Finding:
+        pod = await reads.pod(ask)
+        if running_container(pod, spec) is None:
+            raise Blocked("processes", f"the pod has no container {spec.name}")
+
+        def attempt(argv: Sequence[str]) -> Callable[[], Awaitable[ExecResult]]:
+            return lambda: reads.exec(ask, pod, spec.name, *argv)
+
+        tries = [attempt(argv) for argv in du_commands(spec.home)]
+        result = await first_that_works(tries, lambda r: bool(judge_storage.parse_du(r.stdout, spec.home)))
+        into.rows = judge_storage.parse_du(result.stdout, spec.home)
+        # 124: timeout ended it (coreutils), 143: SIGTERM, as busybox's reports it.
+        into.partial = result.truncated or result.exit_code in (124, 143)
+        return _concluded(into, spec.home, result)
+
+    return Probe("folders", TITLE, read, SECONDS)
+
+
+def _concluded(folders: Folders, home: str, result: ExecResult) -> Finding:
+    if folders.rows:
+        return Finding("folders", TITLE, Verdict.OK, words.plural(len(folders.rows), "folder"))
+    if result.exit_code == 0:
+        return Finding("folders", TITLE, Verdict.OK, f"{home} has no folders")
+    said = words.cut(result.stderr or result.stdout, 160) or "it said nothing"
+    return Finding("folders", TITLE, Verdict.UNKNOWN, f"du gave no sizes for {home}: {said}")
+
+
+def du_commands(home: str) -> tuple[tuple[str, ...], ...]:
+    """Ways to measure the home's folders: with a limit in the pod; without; and for a du that lacks ``-d``."""
+    plain = ("du", "-k", "-x", "-d", "1", home)
+    quoted = shlex.quote(home.rstrip("/"))
+    return (
+        ("timeout", str(IN_THE_POD), *plain),
+        plain,
+        ("sh", "-c", f"du -sk {quoted}/* {quoted}/.[!.]*"),
+    )
+
+
+COMMAND = Command(
+    name="storage",
+    summary="The volume: bound, how full, and by what",
+    role=Role.VIEWER,
+    run=run,
+    examples=("storage",),
+    details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them.",
+    rights=lambda _: (Right("list", "persistentvolumeclaims"), *_shape.POD_READ, *_shape.EXEC),
+)
