@@ -1,7 +1,6 @@
 """The runbook: every command, in the order `help` shows them."""
 
 from bot.runbook import Command
-from commands import help as help_command
 from commands import (
     argocd,
     can_i,
@@ -17,6 +16,7 @@ from commands import (
     version,
     whoami,
 )
+from commands import help as help_command
 
 COMMANDS: tuple[Command, ...] = (
     home.COMMAND,
