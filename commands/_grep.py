@@ -114,7 +114,5 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _too_slow(deadline: float) -> UsageError:
     return UsageError(
         f"--grep: searching for this pattern took more than {deadline:g} s and was ended.",
-        remedy=(
-            "Nested repetitions such as (a+)+ take for ever; use a plain word, or read less with --tail or --since."
-        ),
+        remedy="Nested repetitions such as (a+)+ take for ever. Use a plain word, or read less with --tail.",
     )
