@@ -10,6 +10,7 @@ from bot.domain import judge_processes, words
 from bot.domain.access import Role
 from bot.domain.judge_processes import Match, Process
 from bot.domain.probes import Finding, Verdict
+from bot.domain.redact import redact
 from bot.domain.reply import Reply, Table
 from bot.domain.target import Target
 from bot.domain.workload import Right
@@ -30,7 +31,7 @@ class ProcessesParams(Params):
 
 
 async def run(ctx: Context, params: ProcessesParams) -> Reply:
-    """Look for the expected processes; list all on request, with known secret values blacked out."""
+    """Look for the expected processes; list all on request, without secrets."""
     began = ctx.clock.monotonic()
     secrets: list[frozenset[str]] = []
     async with Reads(ctx) as reads:
@@ -84,19 +85,17 @@ def _elapsed(process: Process | None) -> str:
 
 
 def _everything(name: str, found: Sequence[Process], secrets: Collection[str] | None, several: bool) -> Table:
-    rows = tuple((str(p.pid), p.user, _elapsed(p), _shown(p.command, secrets)) for p in found[:MOST])
+    shown = found[:MOST]
+    commands = _commands(shown, secrets)
+    rows = tuple((str(p.pid), p.user, _elapsed(p), c) for p, c in zip(shown, commands, strict=True))
     title = f"All {len(found)} in {name}" if several else f"All {len(found)}"
     return Table(("PID", "User", "Running for", "Command"), rows, title)
 
 
-def _shown(command: str, secrets: Collection[str] | None) -> str:
-    """The command line without known secret values; the program alone where they are not known."""
-    if secrets is None:
-        return words.cut(command.split()[0], 120)
-    # The longest first: one value may be the beginning of another.
-    for value in sorted(secrets, key=len, reverse=True):
-        command = command.replace(value, "[redacted]")
-    return words.cut(command, 120)
+def _commands(processes: Sequence[Process], secrets: Collection[str] | None) -> list[str]:
+    """The command lines without secrets; the programs alone where the known values could not be read."""
+    lines = [p.command if secrets is not None else p.command.split()[0] for p in processes]
+    return [words.cut(line, 120) for line in redact(lines, secrets or ()).lines]
 
 
 def _left_out(lists: dict[str, Sequence[Process]], secrets: Collection[str] | None) -> list[str]:
