@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -155,6 +156,10 @@ def _masked(value: Any) -> str:
         return f"set ({len(value.get_secret_value())} characters)"
     if value is None:
         return "not set"
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g} s"
+    if value == "":
+        return "empty"
     return (
         ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else str(getattr(value, "value", value))
     )

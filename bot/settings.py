@@ -180,8 +180,14 @@ class Loaded:
     origins: Mapping[str, str]
 
     def origin(self, name: str) -> str:
-        """Where ``slack.bot_token`` came from; "default" where nobody set it."""
-        return _nearest(self.origins, name.split(".")) or "default"
+        """Where ``slack.bot_token`` came from; "default" where nobody set it.
+
+        A file's origins are per key; a variable may hold a whole list, whose entries have its origin.
+        """
+        if name in self.origins:
+            return self.origins[name]
+        whole = _nearest(self.origins, name.split("."))
+        return whole if whole and " line " not in whole else "default"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from bot.errors import AgentpodError, Permanent, TimedOut, Transient
 if TYPE_CHECKING:
     import httpx
 
+_NEXT_LINE_SECONDS = 0.3
+"""How long a server that has said something else may take to its SSH line."""
 _BANNER_LIMIT = 4096
 """Bytes read at most while waiting for a line's end. SSH's is at most 255 (RFC 4253, 4.2)."""
 
@@ -79,10 +81,15 @@ class OutsideNetwork:
 
 
 async def _identification(reader: asyncio.StreamReader) -> str:
-    first, seen = b"", 0
+    """Read up to SSH's line. After another line only a moment is waited: a server sends them in one go."""
+    heard: list[bytes] = []
+    seen = 0
     while seen < _BANNER_LIMIT:
         try:
-            line = await reader.readuntil(b"\n")
+            async with asyncio.timeout(_NEXT_LINE_SECONDS if heard else None):
+                line = await reader.readuntil(b"\n")
+        except TimeoutError:
+            break
         except asyncio.IncompleteReadError as error:
             line = error.partial
         except asyncio.LimitOverrunError:
@@ -90,13 +97,17 @@ async def _identification(reader: asyncio.StreamReader) -> str:
             seen = _BANNER_LIMIT
         if line.startswith(b"SSH-"):
             return _printable(line)
-        first = first or line
         seen += len(line)
         if not line:
             break
-    if not first.strip():
+        heard.append(line)
+    if not b"".join(heard).strip():
         raise Transient("the connection was closed before an SSH banner")
-    raise Permanent(f"answered “{_printable(first)[:80]}” instead of an SSH banner")
+    raise _something_else(heard[0])
+
+
+def _something_else(line: bytes) -> Permanent:
+    return Permanent(f"answered “{_printable(line)[:80]}” instead of an SSH banner")
 
 
 def _printable(line: bytes) -> str:

@@ -134,11 +134,10 @@ def print_check(
     """Print `agentpod check`'s report: what is set and from where, then every check with its remedy."""
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     console.print(Text("Settings", style="bold"))
-    grid = RichTable.grid(padding=(0, 2))
     for name, value, origin in settings:
-        style = "dim" if origin == "default" else ""
-        grid.add_row(Text("  " + name, style=style), Text(value, style=style), Text(origin, style="dim"))
-    console.print(grid)
+        untouched = origin == "default"
+        line = Text.assemble(f"  {name} = ", value, ("" if untouched else f"   ({origin})", "cyan"))
+        console.print(line, style="dim" if untouched else "")
     console.print(Text("\nChecks", style="bold"))
     verdicts = {True: Verdict.OK, False: Verdict.FAIL, None: Verdict.WARN}
     for title, ok, detail, remedy in checks:

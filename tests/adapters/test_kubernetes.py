@@ -261,15 +261,15 @@ async def test_a_hanging_exec_times_out_and_leaves_no_socket(
     await hasty.close()
 
 
-async def test_a_refused_exec_quotes_the_api_servers_message(
+async def test_a_refused_exec_names_the_missing_right_and_the_account(
     cluster: KubernetesCluster, pretend: PretendCluster
 ) -> None:
     pod = await pod_of(cluster)
     await Breaks(pretend.breaks).apply("kube-403", "pods/exec")
     with pytest.raises(NotAllowed, match="pods/exec") as caught:
         await cluster.exec(pod, "kali", ["id"])
-    assert "forbidden" in caught.value.message
-    assert "create pods/exec" in str(caught.value.remedy)
+    assert caught.value.message == "The bot may not create pods/exec in secure-agent-pod."
+    assert "Grant system:serviceaccount:secure-agent-pod:agentpod" in str(caught.value.remedy)
 
 
 def status(**fields: object) -> bytes:
@@ -415,9 +415,9 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
         "401",
         fixed(401, api_status("Unauthorized")),
         NotAllowed,
-        "does not accept the bot's credentials: Unauthorized",
+        r"does not accept the bot's credentials \(401 Unauthorized\)",
     ),
-    ("403", fixed(403, api_status("may not")), NotAllowed, "refused .*: may not"),
+    ("403", fixed(403, api_status("may not")), NotAllowed, "refused to .*: may not"),
     ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
     ("404", fixed(404, api_status('pods "p" not found')), NotFound, 'pods "p" not found'),
     (

@@ -81,7 +81,7 @@ async def test_check_lists_all_problems_at_once_with_remedies(sandbox: Sandbox, 
     }
     code, output = await _run(sandbox, "check", env=wrong)
     assert code == 1
-    for part in ("app token", "kubeconfig", "127.0.0.1:9", "No access rules", "4 to fix"):
+    for part in ("app_token", "kubeconfig", "127.0.0.1:9", "No access rules", "4 to fix"):
         assert part.lower() in output.lower(), output
     assert "wrong-token-0" not in output
 

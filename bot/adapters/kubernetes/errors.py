@@ -140,14 +140,11 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
     said = (status.message or status.reason or f"HTTP {code}").rstrip(".")
     if code == 401:
         return NotAllowed(
-            f"The API server does not accept the bot's credentials: {said}.",
+            f"The API server does not accept the bot's credentials (401 {said}).",
             remedy="Renew them: log in again, or check the token and certificate that the kubeconfig names.",
         )
     if code == 403:
-        return NotAllowed(
-            f"The API server refused `{right}`: {said}.",
-            remedy=f"Grant the bot's account the right to `{right}` in a Role and bind it.",
-        )
+        return _forbidden(said, right)
     if code == 404:
         return _not_found(said, right)
     if code in (409, 410):
@@ -166,6 +163,17 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
     if code == 400:
         return _bad_request(said, right)
     return Permanent(f"The API server rejected `{right}` (HTTP {code}): {said}.")
+
+
+def _forbidden(said: str, right: Right) -> NotAllowed:
+    """RBAC's refusal is said as the missing right; any other (admission, quota) in the API server's own words."""
+    rbac = re.search(r'forbidden: User "([^"]+)" cannot ', said)
+    if rbac is None:
+        return NotAllowed(f"The API server refused to {right}: {said}.")
+    return NotAllowed(
+        f"The bot may not {right}.",
+        remedy=f"Grant {rbac[1]} the right to {right}: the Roles in deploy/ do.",
+    )
 
 
 def _not_found(said: str, right: Right) -> NotFound:
