@@ -148,10 +148,10 @@ async def _shown(log: LogText, secrets: frozenset[str], pattern: str | None) -> 
     numbers = range(len(clean.lines)) if pattern is None else await matching(pattern, clean.lines)
     kept = [clean.lines[n] for n in numbers]
     long = sum(len(line) > MAX_WIDTH for line in kept)
-    notes = (f"{words.plural(clean.count, 'secret')} redacted",) if clean.count else ()
+    notes = [f"{words.plural(clean.count, 'secret')} redacted"] if clean.count else []
     if long:
-        notes += (f"{words.plural(long, 'line')} cut at {MAX_WIDTH:,} characters",)
-    return _Shown(tuple(_cut(line) for line in kept), len(clean.lines), clean.count, notes)
+        notes.append(f"{words.plural(long, 'line')} cut at {MAX_WIDTH:,} characters")
+    return _Shown(tuple(_cut(line) for line in kept), len(clean.lines), clean.count, tuple(notes))
 
 
 def _cut(line: str) -> str:

@@ -1,0 +1,325 @@
+"""`logs`: redacted before it is searched, and clear about what could not be read or found."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.probes import Verdict
+from bot.domain.reply import Reply
+from bot.domain.target import Target
+from bot.domain.workload import Container, LogText, Pod
+from bot.errors import AgentpodError, NotAllowed, NotFound, UsageError
+from bot.ports import Cluster, Network
+from bot.runbook import About, Caller, Context, parse, usage
+from commands import COMMANDS, _grep, logs
+
+NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
+SECRET = "hunter2-hunter2"
+
+
+class FixedClock:
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+class FakeCluster:
+    """One log, as the API gives it: the newest ``tail`` lines, cut at ``limit`` characters from their start."""
+
+    def __init__(self, lines: Sequence[str], pods: Sequence[Pod] | None = None, limit: int = 4_000_000) -> None:
+        self.lines = tuple(lines)
+        self.found = (pod(),) if pods is None else tuple(pods)
+        self.limit = limit
+        self.refused: AgentpodError | None = None
+        self.missing_secret: AgentpodError | None = None
+        self.asked: list[dict[str, Any]] = []
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        return self.found
+
+    async def logs(
+        self,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        since: timedelta | None = None,
+        tail: int | None = None,
+        limit_bytes: int = 4_000_000,
+    ) -> LogText:
+        self.asked.append({"pod": pod, "container": container, "previous": previous, "since": since, "tail": tail})
+        if self.refused:
+            raise self.refused
+        lines = self.lines[-(tail or len(self.lines)) :]
+        text = "\n".join(lines)
+        cut = text[: self.limit]
+        return LogText(tuple(cut.split("\n")) if cut else (), truncated=len(cut) < len(text))
+
+    async def secret_values(self, names: Collection[str]) -> frozenset[str]:
+        if self.missing_secret:
+            raise self.missing_secret
+        return frozenset({SECRET})
+
+
+def container(name: str = "kali", restarts: int = 0) -> Container:
+    return Container(name, "kali:1", ready=True, restarts=restarts, state="running")
+
+
+def pod(name: str = "pod-1", *containers: Container, **more: Any) -> Pod:
+    return Pod(name, "uid", "Running", containers=containers or (container(),), **more)
+
+
+def context(cluster: FakeCluster, target: Target | None = None) -> Context:
+    return Context(
+        target=target or Target(),
+        cluster=cast(Cluster, cluster),
+        network=cast(Network, None),
+        heartbeats=None,
+        clock=FixedClock(),
+        caller=Caller(Identity("U1", "C1"), "slash"),
+        access=AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=("U1",)),)),
+        about=About("1", NOW, "3.11"),
+        commands=COMMANDS,
+    )
+
+
+async def ask(line: str, cluster: FakeCluster, target: Target | None = None) -> Reply:
+    invocation = parse(line, COMMANDS)
+    return await invocation.command.run(context(cluster, target), invocation.params)
+
+
+def note(reply: Reply, part: str) -> bool:
+    return any(part in text for text in reply.notes)
+
+
+async def test_the_whole_log_is_the_excerpt_and_its_file_is_named_after_the_container() -> None:
+    reply = await ask("logs", FakeCluster(["one", "two"]))
+    assert reply.headline == "2 lines from kali"
+    assert [(e.text, e.filename) for e in reply.excerpts] == [("one\ntwo", "secure-agent-pod-kali.log")]
+    assert note(reply, "From pod-1")
+
+
+async def test_grep_shows_the_matching_lines_and_counts_those_searched() -> None:
+    cluster = FakeCluster(["sshd up", "cron up", "sshd down"])
+    reply = await ask("logs --grep sshd", cluster)
+    assert reply.headline == "2 lines match sshd: 3 lines searched in kali"
+    assert reply.excerpts[0].text == "sshd up\nsshd down"
+
+
+@pytest.mark.parametrize("line", ["logs --grep nowhere", "logs --grep 'no.*where'"])
+async def test_no_match_says_how_many_lines_were_searched(line: str) -> None:
+    reply = await ask(line, FakeCluster(["one"] * 1234))
+    assert reply.headline.startswith("No line matches no")
+    assert "1,234 lines searched" in reply.headline
+    assert reply.excerpts == ()
+
+
+async def test_an_empty_log_says_so() -> None:
+    assert (await ask("logs", FakeCluster([]))).headline == "Nothing was logged by kali"
+    reply = await ask("logs --since 1h --grep x", FakeCluster([]))
+    assert reply.headline == "Nothing was logged in the last 1 h by kali"
+
+
+@pytest.mark.parametrize("pattern", ["hunter2", "hunter[0-9]", "(hunter)2", "^password=h"])
+async def test_no_pattern_can_probe_for_a_secret(pattern: str) -> None:
+    reply = await ask(f"logs --grep '{pattern}'", FakeCluster([f"login {SECRET}", "password=hunter2"]))
+    assert reply.headline.startswith("No line matches")
+
+
+async def test_secrets_are_redacted_and_counted() -> None:
+    reply = await ask("logs", FakeCluster([f"login {SECRET}", "password=abc", "fine"]))
+    assert reply.excerpts[0].text == "login [redacted]\npassword=[redacted]\nfine"
+    assert note(reply, "2 secrets redacted")
+    assert reply.data["redacted"] == 2
+    assert SECRET not in repr(reply)
+
+
+@pytest.mark.parametrize(
+    "error", [NotAllowed("The bot may not get secrets."), NotFound("There is no such Secret.")]
+)
+async def test_unreadable_secret_values_are_said_and_patterns_still_redact(error: AgentpodError) -> None:
+    cluster = FakeCluster(["password=abc"])
+    cluster.missing_secret = error
+    reply = await ask("logs", cluster)
+    assert reply.excerpts[0].text == "password=[redacted]"
+    assert note(reply, "agent-secrets-tier2 are not known, so only patterns are redacted")
+    assert note(reply, error.message)
+
+
+async def test_escapes_are_taken_out_and_long_lines_cut() -> None:
+    reply = await ask("logs", FakeCluster(["\x1b[31mred\x1b[0m\x07", "x" * 5000]))
+    first, second = reply.excerpts[0].text.split("\n")
+    assert first == "red"
+    assert len(second) == logs.MAX_WIDTH
+    assert note(reply, "1 line cut at 2,000 characters")
+
+
+async def test_the_flags_reach_the_cluster() -> None:
+    cluster = FakeCluster(["x"], [pod("pod-1", container(), container("sidecar"))])
+    reply = await ask("logs --since 1h30m --previous --container sidecar --tail 5", cluster)
+    assert cluster.asked == [
+        {"pod": "pod-1", "container": "sidecar", "previous": True, "since": timedelta(minutes=90), "tail": 5}
+    ]
+    assert reply.headline == "1 line in the last 1 h 30 min from sidecar, the run before the last restart"
+    assert reply.excerpts[0].filename == "secure-agent-pod-sidecar-previous.log"
+
+
+async def test_a_log_over_the_limit_is_read_from_its_new_end() -> None:
+    lines = [f"line {n:06}" for n in range(1000)]
+    reply = await ask("logs", FakeCluster(lines, limit=6_000))
+    shown = reply.excerpts[0].text.split("\n")
+    assert shown[-1] == "line 000999"
+    assert note(reply, f"Only the newest {len(shown)} lines were read")
+
+
+async def test_a_log_that_never_fits_loses_its_last_line_for_half_a_secret_could_be_in_it() -> None:
+    reply = await ask("logs --tail 2", FakeCluster(["short", SECRET + "x" * 90], limit=len(SECRET)))
+    assert SECRET[:8] not in repr(reply)
+    assert note(reply, "The newest lines are missing")
+
+
+async def test_a_missing_container_names_those_that_exist() -> None:
+    cluster = FakeCluster(["x"], [pod("pod-1", container(), container("sidecar"))])
+    with pytest.raises(NotFound, match="pod-1 has no container 'kalli'; it has kali and sidecar") as caught:
+        await ask("logs --container kalli", cluster)
+    assert caught.value.remedy == "Use --container kali."
+
+
+async def test_a_pod_without_containers_yet_says_so() -> None:
+    with pytest.raises(NotFound, match="pod-1 is Pending and has no containers yet"):
+        await ask("logs", FakeCluster([], [Pod("pod-1", "uid", "Pending")]))
+
+
+async def test_without_a_pod_the_answer_says_so_and_where_to_look() -> None:
+    reply = await ask("logs", FakeCluster([], []))
+    assert reply.headline == "There is no pod, so there is no log"
+    assert reply.verdict is Verdict.FAIL
+    assert "app=secure-agent-pod" in reply.body[0]
+
+
+async def test_of_several_pods_the_newest_running_one_is_read() -> None:
+    waiting = pod("new", Container("kali", "kali:1", state="waiting"))
+    cluster = FakeCluster(["x"], [pod("old"), pod("mid"), waiting, pod("gone", deleting=True)])
+    reply = await ask("logs", cluster)
+    assert cluster.asked[0]["pod"] == "mid"
+    assert note(reply, "From mid, the newest that runs; there are 3 pods besides")
+
+
+async def test_an_ended_pods_log_is_read_when_there_is_no_other() -> None:
+    cluster = FakeCluster(["x"], [Pod("evicted", "uid", "Failed", containers=(container(),))])
+    assert (await ask("logs", cluster)).data["pod"] == "evicted"
+
+
+async def test_no_previous_run_is_said_as_the_port_says_it() -> None:
+    cluster = FakeCluster([])
+    cluster.refused = NotFound("kali has not run before.")
+    with pytest.raises(NotFound, match="has not run before"):
+        await ask("logs --previous", cluster)
+
+
+async def test_the_run_before_is_offered_after_a_restart() -> None:
+    restarted = FakeCluster(["x"], [pod("pod-1", container(restarts=1))])
+    assert "logs --previous" in [b.command for b in (await ask("logs", restarted)).buttons]
+    assert "logs --previous" not in [b.command for b in (await ask("logs --previous", restarted)).buttons]
+    assert "logs --previous" not in [b.command for b in (await ask("logs", FakeCluster(["x"]))).buttons]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("logs --grep 'a[bc'", r"--grep: not a regular expression: .* at position 1 \(at '\[bc'\)"),
+        ("logs --grep 'a('", r"--grep: not a regular expression: .* at position 1"),
+        ("logs --grep '*a'", r"--grep: not a regular expression: nothing to repeat at position 0"),
+        ("logs --grep=''", r"--grep: the pattern is empty"),
+        ("logs --grep '" + "a" * 501 + "'", r"--grep: the pattern has 501 characters; at most 500"),
+        ("logs --grep 'a{99999999999}'", r"--grep: not a usable regular expression"),
+        ("logs --since soon", r"--since: 'soon' is not a duration: write 30s"),
+        ("logs --since 0s", r"--since: .* is not a usable duration"),
+        ("logs --tail 0", r"--tail: "),
+        ("logs --tail many", r"--tail: "),
+        ("logs --tail 20001", r"--tail: .*20000"),
+        ("logs nonsense", r"logs does not know what to do with 'nonsense'"),
+    ],
+)
+def test_bad_arguments_are_refused_with_the_flag_named(line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        parse(line, COMMANDS)
+    assert caught.value.usage == usage(logs.COMMAND)
+
+
+def test_the_usage_names_all_flags() -> None:
+    assert usage(logs.COMMAND) == (
+        "/agentpod logs [--grep RE] [--since TIME] [--previous] [--container CONTAINER] [--tail N]"
+    )
+
+
+def test_it_needs_the_log_and_each_named_secret() -> None:
+    target = Target(secrets=("one", "two"))
+    assert [str(r) for r in logs.rights(target)] == [
+        "list pods",
+        "get pods/log",
+        'get secrets "one"',
+        'get secrets "two"',
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*a){25}$", "a?" * 40 + "a" * 40 + "$"])
+async def test_a_pattern_that_would_take_for_ever_is_ended(pattern: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(UsageError, match=r"--grep: .* took more than 0.8 s"):
+        await _grep.matching(pattern, ["a" * 39 + "b"] * 5, deadline=0.8)
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "quick"),
+    [
+        ("sshd", True),
+        ("error|warn", True),
+        (r"a\+b\(", True),
+        ("[abc]d", True),
+        ("^x$", True),
+        ("a+", False),
+        ("a?", False),
+        ("a{2}", False),
+        ("(a|a)(a|a)", False),
+    ],
+)
+def test_only_patterns_without_repetition_and_groups_are_searched_in_the_process(
+    pattern: str, quick: bool
+) -> None:
+    assert _grep.cannot_backtrack(pattern) is quick
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("error", [0, 1]),
+        ("Error", [1]),
+        (r"\SRROR", []),
+        (r"\Srror", [0, 1]),
+        ("e(r)+or", [0, 1]),
+        ("E(r)+or", [1]),
+        ("ü+", [2]),
+        ("^$", [3]),
+        ("^()$", [3]),
+    ],
+)
+async def test_both_ways_of_searching_agree_on_case_and_characters(pattern: str, found: list[int]) -> None:
+    assert await _grep.matching(pattern, ["an error", "an Error", "über", ""]) == found
+
+
+async def test_no_lines_match_nothing() -> None:
+    assert await _grep.matching("a*", []) == []
+
+
+def test_operators_may_run_it() -> None:
+    assert logs.COMMAND.role is Role.OPERATOR
