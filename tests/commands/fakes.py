@@ -1,0 +1,284 @@
+"""Hand-written stand-ins for the ports: each answer can be set, made an error, or made to hang."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.heartbeat import Group, Snapshot
+from bot.domain.reply import Reply
+from bot.domain.target import Target
+from bot.domain.workload import (
+    Application,
+    Claim,
+    ClusterInfo,
+    Condition,
+    Container,
+    Endpoint,
+    Event,
+    ExecResult,
+    LogText,
+    Pod,
+    Right,
+    Service,
+    ServicePort,
+)
+from bot.runbook import About, Caller, Context, parse
+from commands import COMMANDS
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DEADLINE = 0.05
+"""Each probe's deadline in these tests, in seconds."""
+
+HANG = object()
+"""As an answer: none, ever."""
+
+
+async def give(answer: Any) -> Any:
+    """Return the answer, raise it if it is an error, or wait for ever."""
+    if answer is HANG:
+        await asyncio.Event().wait()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+class FakeClock:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+def container(name: str = "kali", **changes: Any) -> Container:
+    """A running, ready container."""
+    usual: dict[str, Any] = {
+        "name": name,
+        "image": "ghcr.io/derio-net/secure-agent-kali:latest",
+        "ready": True,
+        "state": "running",
+        "started_at": NOW - timedelta(hours=7),
+    }
+    return Container(**(usual | changes))
+
+
+def pod(name: str = "secure-agent-pod-abc", **changes: Any) -> Pod:
+    """A healthy pod on the expected node."""
+    usual: dict[str, Any] = {
+        "name": name,
+        "uid": f"uid-{name}",
+        "phase": "Running",
+        "node": "gpu-1",
+        "ip": "10.244.0.7",
+        "created_at": NOW - timedelta(hours=7),
+        "started_at": NOW - timedelta(hours=7),
+        "containers": (container(),),
+        "conditions": (Condition("Ready", "True"),),
+    }
+    return Pod(**(usual | changes))
+
+
+PS = """\
+    PID USER         ELAPSED COMMAND
+      1 claude       07:00:00 /usr/bin/tini -- /entrypoint.sh
+     61 claude       06:51:00 sshd: /usr/sbin/sshd -f /opt/sshd_config -D [listener]
+     62 claude       06:51:00 supercronic /home/claude/.crontab
+     63 claude       06:51:00 node /usr/bin/vibe-kanban
+     99 claude       00:10:00 curl -H X-Key:open-sesame-42 http://127.0.0.1
+"""
+ID = "uid=1000(claude) gid=1000(claude) groups=1000(claude)\n"
+DF = """\
+Filesystem 1024-blocks Used Available Capacity Mounted on
+/dev/longhorn/pvc-1 1000000 310000 690000 31% /home/claude
+"""
+DU = "500000\t/home/claude/repos\n20\t/home/claude/.ssh\n500020\t/home/claude\n"
+
+
+def said(stdout: str = "", stderr: str = "", code: int | None = 0) -> ExecResult:
+    """What a command printed."""
+    return ExecResult(stdout, stderr, code)
+
+
+def ssh_service(**changes: Any) -> Service:
+    """The Service that carries SSH's address."""
+    usual: dict[str, Any] = {
+        "name": "secure-agent-ssh",
+        "type": "LoadBalancer",
+        "ingress": ("192.168.55.215",),
+        "ports": (ServicePort(22, "2222"),),
+    }
+    return Service(**(usual | changes))
+
+
+KANBAN_SERVICE = Service(
+    "secure-agent-vibekanban", "LoadBalancer", None, ("192.168.55.218",), (ServicePort(8081, "8081"),)
+)
+
+
+class FakeCluster:
+    """A cluster whose answers are attributes; `programs` answers exec by program, or by (container, program)."""
+
+    def __init__(self) -> None:
+        self.info_answer: Any = ClusterInfo("https://api.example:6443", "v1.37.0")
+        self.pods_answer: Any = [pod()]
+        self.events_answer: Any = []
+        self.services_answer: Any = [ssh_service(), KANBAN_SERVICE]
+        self.endpoints_answer: Any = [
+            Endpoint("secure-agent-ssh", "10.244.0.7", True, (2222,)),
+            Endpoint("secure-agent-vibekanban", "10.244.0.7", True, (8081,)),
+        ]
+        self.claims_answer: Any = [Claim("agent-home", "Bound", 50 * 2**30, "longhorn", ("ReadWriteOnce",))]
+        self.application_answer: Any = Application(
+            "secure-agent-pod", "Synced", "Healthy", "a" * 40, None, NOW - timedelta(hours=2), "Succeeded"
+        )
+        self.secrets_answer: Any = frozenset({"open-sesame-42"})
+        self.programs: dict[str | tuple[str, str], Any] = {
+            "id": said(ID),
+            "ps": said(PS),
+            "df": said(DF),
+            "timeout": said(DU),
+        }
+        self.denied: set[str] = set()
+        self.can_i_answer: Any = None
+        self.ran: list[tuple[str, ...]] = []
+
+    def all_answer(self, answer: Any) -> None:
+        """The whole API server answers so."""
+        for name in vars(self):
+            if name.endswith("_answer"):
+                setattr(self, name, answer)
+        self.programs = dict.fromkeys(self.programs, answer)
+
+    async def info(self) -> ClusterInfo:
+        return await give(self.info_answer)
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        return await give(self.pods_answer)
+
+    async def events(self) -> Sequence[Event]:
+        return await give(self.events_answer)
+
+    async def services(self) -> Sequence[Service]:
+        return await give(self.services_answer)
+
+    async def endpoints(self) -> Sequence[Endpoint]:
+        return await give(self.endpoints_answer)
+
+    async def claims(self) -> Sequence[Claim]:
+        return await give(self.claims_answer)
+
+    async def application(self, namespace: str, name: str) -> Application:
+        return await give(self.application_answer)
+
+    async def logs(self, pod: str, container: str, **_: Any) -> LogText:
+        return LogText(())
+
+    async def exec(
+        self, pod: str, container: str, argv: Sequence[str], *, limit_bytes: int = 1_000_000
+    ) -> ExecResult:
+        self.ran.append(tuple(argv))
+        missing = said("", f"{argv[0]}: not found", 127)
+        return await give(self.programs.get((container, argv[0]), self.programs.get(argv[0], missing)))
+
+    async def secret_values(self, names: Collection[str]) -> frozenset[str]:
+        return await give(self.secrets_answer)
+
+    async def can_i(self, right: Right) -> bool:
+        if self.can_i_answer is not None:
+            return await give(self.can_i_answer)
+        return str(right) not in self.denied
+
+
+@dataclass
+class FakeNetwork:
+    """What the pod answers from outside."""
+
+    banner_answer: Any = "SSH-2.0-OpenSSH_9.9"
+    connect_answer: Any = None
+    status_answer: Any = 200
+
+    async def banner(self, host: str, port: int) -> str:
+        return await give(self.banner_answer)
+
+    async def connect(self, host: str, port: int) -> None:
+        await give(self.connect_answer)
+
+    async def http_status(self, url: str) -> int:
+        return await give(self.status_answer)
+
+
+def beat(job: str, ago: timedelta, **labels: str) -> Group:
+    """A group whose last push was ``ago``."""
+    return Group({"job": job, **labels}, {"push_time_seconds": (NOW - ago).timestamp()})
+
+
+FRESH = (
+    beat("exercise_reminder", timedelta(hours=1)),
+    beat("audit_digest", timedelta(hours=3)),
+    beat("session_manager", timedelta(minutes=2)),
+)
+
+
+@dataclass
+class FakeHeartbeats:
+    """What the Pushgateway holds."""
+
+    answer: Any = field(default_factory=lambda: Snapshot(FRESH))
+
+    async def read(self, metrics: Collection[str]) -> Snapshot:
+        return await give(self.answer)
+
+
+@dataclass
+class World:
+    """All ports of one test, and how to run a command line on them."""
+
+    cluster: FakeCluster = field(default_factory=FakeCluster)
+    network: FakeNetwork = field(default_factory=FakeNetwork)
+    heartbeats: FakeHeartbeats | None = field(default_factory=FakeHeartbeats)
+    target: Target = field(default_factory=Target)
+    role: Role = Role.OPERATOR
+    shown: list[Reply] = field(default_factory=list)
+    deadline: float = DEADLINE
+
+    async def run(self, line: str, change: Callable[[Context], Context] = lambda ctx: ctx) -> Reply:
+        """Parse and run a command line."""
+        invocation = parse(line, COMMANDS)
+        return await invocation.command.run(change(self.context()), invocation.params)
+
+    def context(self) -> Context:
+        """What the command is given."""
+        rules = () if self.role is Role.NONE else (AccessRule(role=self.role, users=("U1",), name="the team"),)
+        return Context(
+            target=self.target,
+            cluster=self.cluster,
+            network=self.network,
+            heartbeats=self.heartbeats,
+            clock=FakeClock(),
+            caller=Caller(Identity("U1", "C1"), "slash"),
+            access=AccessPolicy(rules=rules, contact="the owner"),
+            about=About("1.2.3", NOW - timedelta(hours=5), "3.11.2"),
+            commands=COMMANDS,
+            probe_timeout=self.deadline,
+            progress=self._show,
+        )
+
+    async def _show(self, reply: Reply) -> None:
+        self.shown.append(reply)
+
+
+def text_of(reply: Reply) -> str:
+    """Everything that a reader sees, for looking words up."""
+    lines = [reply.headline, *reply.body, *reply.notes]
+    for finding in reply.findings:
+        lines += [finding.title, finding.summary, *finding.evidence, finding.remedy or "", finding.run or ""]
+    lines += [f"{f.label}: {f.value}" for f in reply.facts]
+    lines += [" | ".join(row) for table in reply.tables for row in (table.columns, *table.rows)]
+    return "\n".join([*lines, *(e.text for e in reply.excerpts)])

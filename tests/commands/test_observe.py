@@ -1,0 +1,336 @@
+"""The commands that show one part of `status` in full."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.heartbeat import Snapshot
+from bot.domain.probes import Verdict
+from bot.domain.target import ContainerSpec, ProcessRule, Target
+from bot.domain.workload import Claim, Condition, Event, Termination
+from bot.errors import NotAllowed, NotFound, Transient, UsageError
+from tests.commands.fakes import DF, FRESH, HANG, NOW, World, beat, container, pod, said, ssh_service, text_of
+
+READS = ("pods", "events", "identity", "processes", "services", "argocd", "storage", "heartbeats")
+OF_THE_API = tuple(name for name in READS if name != "heartbeats")
+
+
+@pytest.mark.parametrize("line", [*READS, "events --all", "processes --all"])
+async def test_a_healthy_pod_is_said_to_be_healthy(world: World, line: str) -> None:
+    reply = await world.run(line)
+    assert (reply.verdict, reply.exit_code) == (Verdict.OK, 0)
+
+
+@pytest.mark.parametrize("line", OF_THE_API)
+async def test_a_silent_api_server_is_unknown_and_named_in_the_headline(world: World, line: str) -> None:
+    world.cluster.all_answer(HANG)
+    reply = await world.run(line)
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "the API server does not answer" in reply.headline
+    assert all(f.summary not in f.evidence for f in reply.findings)
+
+
+@pytest.mark.parametrize("line", OF_THE_API)
+async def test_a_refused_read_is_unknown_and_says_what_was_refused(world: World, line: str) -> None:
+    world.cluster.all_answer(NotAllowed("The bot may not do that.", remedy="Apply the shipped Role."))
+    reply = await world.run(line)
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "may not do that" in text_of(reply)
+    assert "Apply the shipped Role." in text_of(reply)
+
+
+async def test_pods_shows_where_and_what_runs(world: World) -> None:
+    reply = await world.run("pods")
+    facts = {f.label: f.value for f in reply.facts}
+    assert facts["Ready"] == "1/1"
+    assert facts["Node"] == "gpu-1"
+    assert facts["Image"].endswith("secure-agent-kali:latest")
+    assert facts["Age"] == "7 h"
+
+
+async def test_pods_says_how_the_last_run_ended(world: World) -> None:
+    ended = Termination("OOMKilled", 137, NOW - timedelta(minutes=5))
+    world.cluster.pods_answer = [pod(containers=(container(restarts=3, last_termination=ended),))]
+    reply = await world.run("pods")
+    assert reply.verdict is Verdict.WARN
+    assert {f.label: f.value for f in reply.facts}["Last end"] == "OOMKilled, exit code 137, 5 min ago"
+
+
+async def test_no_pod_fails_and_names_the_selector(world: World) -> None:
+    world.cluster.pods_answer = []
+    reply = await world.run("pods")
+    assert reply.headline == "Not healthy: no pod is running"
+    assert "app=secure-agent-pod" in text_of(reply)
+
+
+async def test_two_pods_fail_and_both_are_listed(world: World) -> None:
+    world.cluster.pods_answer = [pod("one"), pod("two")]
+    reply = await world.run("pods")
+    assert reply.headline == "Not healthy: 2 pods run instead of one"
+    assert [row[0] for row in reply.tables[0].rows] == ["one", "two"]
+
+
+async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> None:
+    why = Condition("PodScheduled", "False", "Unschedulable", "0/3 nodes are available")
+    waiting = container(ready=False, state="unknown")
+    world.cluster.pods_answer = [pod(phase="Pending", node=None, containers=(waiting,), conditions=(why,))]
+    reply = await world.run("pods")
+    assert reply.headline == "Not healthy: the pod is Pending: 0/3 nodes are available"
+    assert "Unschedulable" in text_of(reply)
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("CrashLoopBackOff", "Check which process died"),
+        ("CreateContainerConfigError", "agent-ssh-keys is required"),
+    ],
+)
+async def test_a_waiting_container_gets_the_handbooks_remedy(world: World, reason: str, remedy: str) -> None:
+    world.cluster.pods_answer = [pod(containers=(container(ready=False, state="waiting", reason=reason),))]
+    reply = await world.run("pods")
+    assert reply.headline == f"Not healthy: kali is in {reason}"
+    assert remedy in (reply.findings[0].remedy or "")
+
+
+def event(reason: str, minutes: int, count: int = 1, kind: str = "Warning") -> Event:
+    return Event(kind, reason, f"{reason} happened", "pod/x", count, last_seen=NOW - timedelta(minutes=minutes))
+
+
+async def test_events_are_grouped_counted_and_newest_first(world: World) -> None:
+    world.cluster.events_answer = [event("Old", 300), event("BackOff", 9, 2), event("BackOff", 3, 4)]
+    reply = await world.run("events")
+    assert reply.verdict is Verdict.WARN
+    assert [row[:2] for row in reply.tables[0].rows] == [("3 min ago", "BackOff ×6"), ("5 h ago", "Old")]
+    assert reply.tables[0].verdicts == (Verdict.WARN, None)
+
+
+async def test_normal_events_are_only_shown_when_asked_for(world: World) -> None:
+    world.cluster.events_answer = [event("Pulled", 3, kind="Normal")]
+    assert "Pulled" not in text_of(await world.run("events"))
+    assert "Pulled" in text_of(await world.run("events --all"))
+
+
+async def test_old_warnings_are_shown_but_don_t_warn(world: World) -> None:
+    world.cluster.events_answer = [event("Old", 61)]
+    reply = await world.run("events")
+    assert reply.verdict is Verdict.OK
+    assert "Old" in text_of(reply)
+
+
+async def test_root_fails(world: World) -> None:
+    world.cluster.programs["id"] = said("uid=0(root) gid=0(root)\n")
+    reply = await world.run("identity")
+    assert reply.headline == "Not healthy: kali runs as root"
+
+
+TWO = Target(
+    containers=(
+        ContainerSpec(),
+        ContainerSpec(name="sidecar", user=None, processes=(ProcessRule.named("sshd"),)),
+    )
+)
+
+
+def with_sidecar(world: World) -> World:
+    world.target = TWO
+    world.cluster.pods_answer = [pod(containers=(container(), container("sidecar")))]
+    return world
+
+
+@pytest.mark.parametrize(("line", "program"), [("identity", "id"), ("processes", "ps")])
+async def test_one_silent_container_leaves_the_others_known(world: World, line: str, program: str) -> None:
+    with_sidecar(world).cluster.programs["sidecar", program] = HANG
+    reply = await world.run(line)
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "sidecar: no answer in" in reply.headline
+    assert any("kali" in row or "sshd" in row for row in reply.tables[0].rows)
+    assert "uid=1000(claude)" in text_of(reply) or "pid 61" in text_of(reply)
+
+
+@pytest.mark.parametrize("line", ["identity", "processes"])
+async def test_a_missing_container_is_named_with_those_that_exist(world: World, line: str) -> None:
+    world.target = TWO
+    world.cluster.pods_answer = [pod(containers=(container(), container("proxy")))]
+    reply = await world.run(line)
+    assert reply.headline == "Not healthy: the pod has no container sidecar"
+    assert "it has kali and proxy" in text_of(reply)
+
+
+async def test_a_fault_in_one_container_is_not_hidden_by_anothers_silence(world: World) -> None:
+    with_sidecar(world).cluster.programs["sidecar", "ps"] = Transient("The kubelet is away.")
+    world.cluster.programs["ps"] = said("PID USER COMMAND\n1 claude tini\n")
+    reply = await world.run("processes")
+    assert reply.verdict is Verdict.FAIL
+    assert "The kubelet is away" in text_of(reply) or "the kubelet is away" in text_of(reply)
+
+
+async def test_processes_are_shown_with_pid_and_running_time(world: World) -> None:
+    reply = await world.run("processes")
+    assert reply.tables[0].rows[0] == ("sshd", "61", "6 h 51 min")
+    assert len(reply.tables) == 1
+
+
+async def test_a_missing_process_fails_with_the_handbooks_remedy(world: World) -> None:
+    world.cluster.programs["ps"] = said("PID USER ELAPSED COMMAND\n61 claude 01:00 sshd: /usr/sbin/sshd -D\n")
+    reply = await world.run("processes")
+    assert reply.headline == "Not healthy: supercronic and vibe-kanban are not running"
+    assert "wait -n" in (reply.findings[0].remedy or "")
+
+
+async def test_an_image_without_ps_and_shell_is_unknown(world: World) -> None:
+    del world.cluster.programs["ps"]
+    reply = await world.run("processes")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "no process list could be read" in reply.headline
+
+
+async def test_all_processes_are_listed_without_secret_values(world: World) -> None:
+    reply = await world.run("processes --all")
+    assert "/usr/bin/tini -- /entrypoint.sh" in text_of(reply)
+    assert "curl -H" in text_of(reply)
+    assert "open-sesame-42" not in text_of(reply)
+
+
+async def test_arguments_are_left_out_when_the_secret_values_are_not_known(world: World) -> None:
+    world.cluster.secrets_answer = NotAllowed("The bot may not read Secrets.")
+    reply = await world.run("processes --all")
+    assert reply.verdict is Verdict.OK
+    assert "open-sesame-42" not in text_of(reply)
+    assert "Arguments are left out" in text_of(reply)
+
+
+async def test_services_shows_each_address_with_its_endpoints_and_answer(world: World) -> None:
+    reply = await world.run("services")
+    row = ("SSH", "192.168.55.215", "22 → 2222", "1/1 ready", "answers with SSH-2.0-OpenSSH_9.9")
+    assert reply.tables[0].rows[0] == row
+
+
+async def test_an_address_that_nobody_carries_fails(world: World) -> None:
+    world.cluster.services_answer = [ssh_service(ingress=())]
+    reply = await world.run("services")
+    assert reply.verdict is Verdict.FAIL
+    assert "192.168.55.215 (not assigned)" in text_of(reply)
+
+
+async def test_a_hanging_server_does_not_hold_up_the_other_answers(world: World) -> None:
+    world.network.banner_answer = HANG
+    reply = await world.run("services")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "answers with HTTP 200" in text_of(reply)
+
+
+async def test_services_without_expected_addresses_still_lists_what_there_is(world: World) -> None:
+    world.target = Target(services=())
+    assert "secure-agent-ssh" in text_of(await world.run("services"))
+
+
+async def test_drift_from_git_warns(world: World) -> None:
+    drifted = replace(world.cluster.application_answer, sync="OutOfSync")
+    world.cluster.application_answer = drifted
+    reply = await world.run("argocd")
+    assert reply.verdict is Verdict.WARN
+    assert "argocd app get" in text_of(reply)
+
+
+async def test_an_absent_application_is_unknown_with_the_reason(world: World) -> None:
+    world.cluster.application_answer = NotFound("There is no Argo CD here.")
+    reply = await world.run("argocd")
+    assert (reply.verdict, reply.exit_code) == (Verdict.UNKNOWN, 2)
+    assert "there is no Argo CD here" in reply.headline
+
+
+async def test_argocd_that_is_switched_off_is_not_judged(world: World) -> None:
+    world.target = Target(argocd=None)
+    assert (await world.run("argocd")).verdict is None
+
+
+async def test_storage_shows_claims_disk_and_the_largest_folders(world: World) -> None:
+    reply = await world.run("storage")
+    assert reply.tables[0].rows[0][:3] == ("agent-home", "Bound", "50 GiB")
+    assert reply.tables[1].rows == (("repos", "488.3 MiB"), (".ssh", "20 KiB"))
+
+
+async def test_a_full_disk_fails_and_an_unbound_claim_too(world: World) -> None:
+    world.cluster.programs["df"] = said(DF.replace("310000 690000", "950000 50000"))
+    assert (await world.run("storage")).headline == "Not healthy: the disk of /home/claude is 95 % full"
+    world.cluster.claims_answer = [Claim("agent-home", "Pending")]
+    assert "agent-home is Pending" in text_of(await world.run("storage"))
+
+
+async def test_folders_cut_short_in_the_pod_are_shown_as_partial(world: World) -> None:
+    world.cluster.programs["timeout"] = said("7000\t/home/claude/.cache\n", "", 124)
+    reply = await world.run("storage")
+    assert reply.verdict is Verdict.OK
+    assert "(partial)" in reply.tables[1].title
+    assert reply.data["folders_complete"] is False
+
+
+async def test_folders_that_can_t_be_read_leave_the_verdict_of_the_volume(world: World) -> None:
+    world.cluster.programs["timeout"] = Transient("The channel broke.")
+    reply = await world.run("storage")
+    assert reply.verdict is Verdict.OK
+    assert "Folder sizes: the channel broke" in text_of(reply)
+
+
+async def test_a_du_without_depth_is_asked_through_a_shell(world: World) -> None:
+    del world.cluster.programs["timeout"]
+    world.cluster.programs["sh"] = said("12\t/home/claude/repos\n")
+    assert "repos | 12 KiB" in text_of(await world.run("storage"))
+
+
+async def test_heartbeats_say_state_age_what_comes_next_and_the_rule(world: World) -> None:
+    reply = await world.run("heartbeats")
+    row = next(r for r in reply.tables[0].rows if r[0] == "exercise-reminder")
+    assert row[1:5] == ("up", "1 h ago", "stale in 2 h", "stale after 3 h, critical")
+    assert row[5].startswith("push_time_seconds")
+
+
+async def test_a_stale_critical_job_fails_and_comes_first(world: World) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = Snapshot((*FRESH[:2], beat("session_manager", timedelta(minutes=24))))
+    reply = await world.run("heartbeats")
+    assert reply.headline == "Not healthy: session-manager is stale"
+    assert reply.tables[0].rows[0][:4] == ("session-manager", "stale", "24 min ago", "stale since 14 min")
+
+
+async def test_never_seen_and_unknown_jobs_are_named(world: World) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = Snapshot((*FRESH[:2], beat("mystery", timedelta(days=3))))
+    reply = await world.run("heartbeats")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "Never seen: session-manager." in reply.body
+    assert "Not in the settings: mystery." in reply.body
+
+
+@pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway refuses."), Snapshot(())])
+async def test_a_source_that_can_t_be_read_is_blind_and_no_job_is_blamed(world: World, answer: object) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = answer
+    reply = await world.run("heartbeats")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "blind" in text_of(reply)
+    assert not reply.tables
+    assert "stale" not in text_of(reply).lower()
+
+
+async def test_without_a_pushgateway_heartbeats_are_unknown(world: World) -> None:
+    world.heartbeats = None
+    assert (await world.run("heartbeats")).verdict is Verdict.UNKNOWN
+
+
+async def test_a_thousand_unknown_jobs_are_counted_not_listed(world: World) -> None:
+    assert world.heartbeats
+    many = tuple(beat(f"job-{n}", timedelta(hours=1)) for n in range(1000))
+    world.heartbeats.answer = Snapshot((*FRESH, *many))
+    reply = await world.run("heartbeats")
+    assert len(reply.tables[1].rows) == 30
+    assert "995 more" in reply.body[0]
+
+
+async def test_a_flag_that_does_not_exist_gets_the_usage(world: World) -> None:
+    with pytest.raises(UsageError, match="Did you mean --all"):
+        await world.run("events --al")
