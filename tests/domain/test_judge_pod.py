@@ -1,0 +1,132 @@
+"""The pod: one, all of it ready, on its node; and what the handbook does about each trouble."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.judge_pod import current, judge_pod, live
+from bot.domain.probes import Finding, Verdict
+from bot.domain.target import Target
+from bot.domain.workload import Condition, Container, Pod, Termination
+
+NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
+TARGET = Target()
+
+
+def container(state: str = "running", reason: str | None = None, **more: Any) -> Container:
+    return Container("kali", "kali:1", ready=state == "running", state=state, reason=reason, **more)
+
+
+def pod(name: str = "pod-1", phase: str = "Running", **more: Any) -> Pod:
+    fields: dict[str, Any] = {
+        "node": "gpu-1",
+        "created_at": NOW - timedelta(hours=6, minutes=51),
+        "containers": (container(),),
+    }
+    return Pod(name, "uid", phase, **(fields | more))
+
+
+def judged(*pods: Pod, target: Target = TARGET) -> Finding:
+    return judge_pod(pods, target, NOW)
+
+
+def test_one_ready_pod_on_its_node_is_ok() -> None:
+    finding = judged(pod())
+    assert (finding.verdict, finding.summary) == (Verdict.OK, "1/1 ready on gpu-1, up 6 h 51 min")
+    assert finding.evidence == ("pod-1: 1/1 ready, 0 restarts", "image kali:1")
+
+
+def test_no_pod_fails_and_names_the_selector() -> None:
+    finding = judged()
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "no pod is running")
+    assert "app=secure-agent-pod" in finding.evidence[0]
+
+
+def test_only_an_evicted_pod_fails_and_says_why() -> None:
+    finding = judged(pod(phase="Failed", reason="Evicted", message="low on memory", containers=()))
+    assert finding.summary == "no pod is running"
+    assert finding.evidence[0] == "pod-1: Evicted, low on memory"
+
+
+def test_only_a_terminating_pod_says_a_restart_is_under_way() -> None:
+    finding = judged(pod(deleting=True))
+    assert finding.verdict is Verdict.FAIL
+    assert finding.summary == "the old pod is still terminating and there is no new one yet"
+
+
+def test_ended_and_terminating_pods_do_not_count() -> None:
+    assert judged(pod("old", deleting=True), pod("evicted", "Failed"), pod()).verdict is Verdict.OK
+
+
+def test_two_live_pods_fail() -> None:
+    finding = judged(pod("a"), pod("b"))
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "2 pods run instead of one")
+    assert finding.evidence[:2] == ("a: 1/1 Running", "b: 1/1 Running")
+
+
+def test_the_wrong_node_fails_and_none_accepts_any() -> None:
+    assert judged(pod(node="gpu-2")).summary == "the pod runs on gpu-2, not on gpu-1"
+    assert judged(pod(node="gpu-2"), target=Target(node=None)).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("reason", "run"),
+    [
+        ("CrashLoopBackOff", "/agentpod logs --previous"),
+        ("OOMKilled", "/agentpod logs --previous"),
+        ("CreateContainerConfigError", "kubectl create secret generic agent-ssh-keys"),
+        ("ImagePullBackOff", "/agentpod events"),
+        ("ContainerCreating", "/agentpod events"),
+    ],
+)
+def test_each_reason_for_waiting_has_the_handbooks_next_step(reason: str, run: str) -> None:
+    finding = judged(pod(containers=(container("waiting", reason, message="it says"),)))
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, f"kali is in {reason}")
+    assert (finding.run or "").startswith(run)
+    assert finding.evidence[0] == "it says"
+
+
+def test_a_pod_that_can_not_be_placed_says_why() -> None:
+    unplaced = Condition("PodScheduled", "False", "Unschedulable", "0/3 nodes are available")
+    finding = judged(pod(phase="Pending", node=None, conditions=(unplaced,), containers=(container("waiting"),)))
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "the pod is Pending: 0/3 nodes are available")
+
+
+def test_an_unready_container_that_runs_is_named() -> None:
+    unready = Container("kali", "kali:1", ready=False, state="running")
+    assert judged(pod(containers=(unready,))).summary == "kali runs but is not ready"
+
+
+@pytest.mark.parametrize(("minutes", "verdict"), [(59, Verdict.WARN), (60, Verdict.OK), (600, Verdict.OK)])
+def test_a_restart_within_the_hour_warns(minutes: int, verdict: Verdict) -> None:
+    ended = Termination("Error", 1, NOW - timedelta(minutes=minutes))
+    finding = judged(pod(containers=(container(restarts=1, last_termination=ended),)))
+    assert finding.verdict is verdict
+    if verdict is Verdict.WARN:
+        assert finding.summary == "kali restarted 59 min ago (Error, exit code 1)"
+    assert any("ended before: Error, exit code 1" in line for line in finding.evidence)
+
+
+def test_the_worst_trouble_leads_and_the_others_are_evidence() -> None:
+    ended = Termination("Error", 1, NOW - timedelta(minutes=5))
+    finding = judged(pod(node="gpu-2", containers=(container(restarts=1, last_termination=ended),)))
+    assert finding.summary == "the pod runs on gpu-2, not on gpu-1"
+    assert "kali restarted 5 min ago (Error, exit code 1)" in finding.evidence
+
+
+def test_the_pod_to_look_into_is_the_newest_that_runs() -> None:
+    waiting = pod("new", containers=(container("waiting"),))
+    pods = [pod("old"), pod("mid"), waiting, pod("gone", deleting=True)]
+    assert [p.name for p in live(pods)] == ["old", "mid", "new"]
+    assert (found := current(pods)) is not None
+    assert found.name == "mid"
+    assert current([waiting]) == waiting
+    assert current([pod(deleting=True)]) is None
+
+
+def test_nothing_is_known_of_a_container_in_state_unknown() -> None:
+    finding = judged(pod(containers=(Container("kali", "kali:1"),)))
+    assert finding.verdict is Verdict.FAIL

@@ -1,0 +1,221 @@
+"""Processes: what runs, as opposed to what only mentions a name; from real process lists."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.judge_processes import (
+    Match,
+    Process,
+    container_missing,
+    describe,
+    find_expected,
+    judge_processes,
+    matches,
+    parse_elapsed,
+    parse_ps,
+)
+from bot.domain.probes import Verdict
+from bot.domain.target import ContainerSpec, ProcessRule
+
+# The handbook's own listings ("Observing State").
+HANDBOOK_AUX = """\
+USER       PID  COMMAND
+claude       1  /tini -- /opt/entrypoint.sh
+claude       7  /bin/bash /opt/entrypoint.sh
+claude      12  sshd: /usr/sbin/sshd -f /opt/sshd_config -D [listener]
+claude      13  supercronic /opt/crontab
+claude      14  node /usr/bin/vibe-kanban
+"""
+HANDBOOK_EO = """\
+    PID USER         ELAPSED CMD
+      1 claude       06:51:01 tini -- /entrypoint.sh
+      7 claude       06:51:00 /bin/bash /entrypoint.sh
+     61 claude       06:51:00 sshd: /usr/sbin/sshd -f /opt/sshd_config -D [listener] 0 of 10-100 startups
+     62 claude       06:51:00 supercronic -passthrough-logs /opt/crontab
+     63 claude     1-06:51:00 node /usr/local/bin/vibe-kanban
+"""
+FULL_AUX = """\
+Defaulted container "kali" out of: kali, sidecar
+USER         PID %CPU %MEM    VSZ   RSS TTY      STAT START   TIME COMMAND
+claude         1  0.0  0.0   2280  1280 ?        Ss   15:50   0:00 bash /entrypoint.sh
+claude        61  0.0  0.0  15436  9216 ?        S    15:50   0:00 sshd: /usr/sbin/sshd -D [listener] 0 of 10-100
+claude        62  0.1  0.1 123456 20480 ?        Sl   15:50   0:09 /usr/local/bin/supercronic /opt/crontab
+claude        63  1.0  2.1 923456 99480 ?        Sl   15:50   1:09 /usr/bin/node /usr/bin/vibe-kanban --port 8081
+claude        99  0.0  0.0   9876  3210 pts/0    R+   22:41   0:00 ps aux
+"""
+SPEC = ContainerSpec()
+
+
+def missing(text: str) -> list[str]:
+    return [m.name for m in find_expected(SPEC, parse_ps(text)) if not m.found]
+
+
+@pytest.mark.parametrize("text", [HANDBOOK_AUX, HANDBOOK_EO, FULL_AUX])
+def test_the_handbooks_healthy_listings_are_healthy(text: str) -> None:
+    assert missing(text) == []
+    finding = judge_processes(find_expected(SPEC, parse_ps(text)))
+    assert finding.verdict is Verdict.OK
+    assert finding.summary == "sshd, supercronic and vibe-kanban run"
+
+
+@pytest.mark.parametrize("name", ["sshd", "supercronic", "vibe-kanban"])
+@pytest.mark.parametrize("text", [HANDBOOK_AUX, HANDBOOK_EO, FULL_AUX])
+def test_each_process_is_missed_when_its_line_is_gone(text: str, name: str) -> None:
+    kept = "\n".join(line for line in text.splitlines() if name not in line)
+    assert missing(kept) == [name]
+    finding = judge_processes(find_expected(SPEC, parse_ps(kept)))
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, f"{name} is not running")
+    assert finding.evidence[0] == f"{name}: not found"
+
+
+@pytest.mark.parametrize(
+    "decoy",
+    [
+        "grep sshd",
+        "grep --color=auto -i sshd",
+        "sudo grep sshd",
+        "ps aux | grep sshd",
+        "bash -c ps aux | grep sshd",
+        "sh -lc /usr/sbin/sshd",
+        "vim /etc/ssh/sshd_config",
+        "vim /usr/sbin/sshd",
+        "nano sshd",
+        "less /var/log/sshd",
+        "tail -f /var/log/sshd",
+        "pgrep sshd",
+        "timeout 5 tail -f sshd",
+        "/usr/bin/env LESS=x less sshd",
+        "sshd: claude@pts/0",
+        "sshd: claude [priv]",
+        "sshd-session: claude@notty",
+        "sshd-auth: claude [net]",
+        "[sshd] <defunct>",
+        "sshd <defunct>",
+        "[sshd]",
+        "sshd-keygen-wrapper",
+        "/opt/sshd/bin/other",
+        "my-sshd",
+        "python3 /home/claude/watch.py sshd",
+        "node /home/claude/sshd-viewer.js",
+        "claude --resume fix sshd",
+        "tmux new -s sshd",
+        "ssh sshd",
+    ],
+)
+def test_what_only_mentions_sshd_is_not_sshd(decoy: str) -> None:
+    assert not matches(ProcessRule.named("sshd"), decoy)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("sshd", "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"),
+        ("sshd", "sshd: [listener] 1 of 10-100 startups"),
+        ("sshd", "/usr/sbin/sshd -D -e"),
+        ("sshd", "sshd"),
+        ("sshd", "sudo -E /usr/sbin/sshd -D"),
+        ("supercronic", "supercronic /opt/crontab"),
+        ("supercronic", "/usr/local/bin/supercronic -debug /opt/crontab"),
+        ("supercronic", "nice -n 10 supercronic /opt/crontab"),
+        ("supercronic", "setsid nohup supercronic /opt/crontab"),
+        ("vibe-kanban", "node /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "node --max-old-space-size=512 /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "/usr/bin/node20 /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "env PORT=8081 HOST=0.0.0.0 vibe-kanban"),
+        ("vibe-kanban", "npx vibe-kanban"),
+        ("vibe-kanban", "npx -y vibe-kanban"),
+        ("vibe-kanban", "sh /usr/bin/vibe-kanban"),
+    ],
+)
+def test_the_program_itself_is_found_however_it_was_started(name: str, command: str) -> None:
+    assert matches(ProcessRule.named(name), command)
+
+
+def test_a_regular_expression_is_searched_in_the_whole_command_line_but_not_in_tools() -> None:
+    rule = ProcessRule(name="listener", match=r"sshd.*-p 2222")
+    assert matches(rule, "/usr/sbin/sshd -D -p 2222")
+    assert not matches(rule, "/usr/sbin/sshd -D -p 22")
+    assert not matches(rule, "grep sshd -p 2222")
+
+
+def test_a_session_without_a_listener_is_no_sshd() -> None:
+    text = "PID USER CMD\n1 claude tini -- /entrypoint.sh\n70 claude sshd: claude@pts/0\n71 claude -bash\n"
+    assert "sshd" in missing(text)
+
+
+def test_dozens_of_children_do_not_hide_or_stand_in_for_anything() -> None:
+    children = "".join(f"  {n} claude 00:01 node /home/claude/work/agent-{n}.js sshd\n" for n in range(100, 180))
+    assert missing(HANDBOOK_EO + children) == []
+    gone = "\n".join(line for line in HANDBOOK_EO.splitlines() if "[listener]" not in line)
+    assert missing(gone + "\n" + children) == ["sshd"]
+
+
+def test_of_several_the_oldest_is_named() -> None:
+    text = "PID USER ELAPSED CMD\n90 claude 00:05 supercronic x\n62 claude 06:51:00 supercronic x\n"
+    match = next(m for m in find_expected(SPEC, parse_ps(text)) if m.name == "supercronic")
+    assert [p.pid for p in match.found] == [62, 90]
+    assert describe(match) == "supercronic: pid 62, for 6 h 51 min (and 1 more)"
+
+
+def test_lines_that_do_not_fit_are_left_out() -> None:
+    text = "noise\nPID USER CMD\nx claude sshd\n12\n\n13 claude sshd -D  \n"
+    assert parse_ps(text) == [Process(13, "claude", "sshd -D")]
+
+
+@pytest.mark.parametrize("text", ["", "sh: ps: not found", "1 claude sshd", "PID USER"])
+def test_without_a_header_nothing_is_read(text: str) -> None:
+    assert parse_ps(text) == []
+
+
+def test_busybox_lists_are_read() -> None:
+    assert parse_ps("PID   USER     TIME  COMMAND\n    1 root      0:00 /sbin/init\n")[0].command == "/sbin/init"
+
+
+@pytest.mark.parametrize(
+    ("text", "elapsed"),
+    [
+        ("00:05", timedelta(seconds=5)),
+        ("06:51:00", timedelta(hours=6, minutes=51)),
+        ("3-01:02:03", timedelta(days=3, hours=1, minutes=2, seconds=3)),
+        ("-", None),
+        ("", None),
+        ("5", None),
+        ("1-02:03", None),
+    ],
+)
+def test_elapsed_times_are_read(text: str, elapsed: timedelta | None) -> None:
+    assert parse_elapsed(text) == elapsed
+
+
+@given(st.integers(0, 999), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
+def test_every_elapsed_time_that_ps_writes_is_read(days: int, hours: int, minutes: int, seconds: int) -> None:
+    text = f"{days}-{hours:02}:{minutes:02}:{seconds:02}" if days else f"{hours:02}:{minutes:02}:{seconds:02}"
+    assert parse_elapsed(text) == timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+@given(st.text())
+def test_no_text_breaks_the_parser(text: str) -> None:
+    parse_ps(text)
+    matches(ProcessRule.named("sshd"), text)
+
+
+def test_several_containers_are_told_apart() -> None:
+    found = [Match("kali", "sshd", ()), Match("proxy", "envoy", (Process(1, "u", "envoy"),))]
+    finding = judge_processes(found)
+    assert finding.summary == "sshd in kali is not running"
+    assert finding.evidence == ("sshd in kali: not found", "envoy in proxy: pid 1")
+
+
+def test_a_missing_container_names_those_that_exist() -> None:
+    finding = container_missing("processes", "Processes", [("kalli", ["kali", "proxy"])])
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "the pod has no container kalli")
+    assert finding.evidence == ("it has kali and proxy",)
+
+
+def test_nothing_expected_is_fine() -> None:
+    assert judge_processes([]).verdict is Verdict.OK
