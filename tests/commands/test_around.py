@@ -1,0 +1,247 @@
+"""`status` as a whole, what is folded in it, and the commands around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain import summary
+from bot.domain.access import Role
+from bot.domain.probes import Finding, Verdict, worst
+from bot.domain.reply import Reply
+from bot.domain.summary import Cause, Outcome
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
+from commands import COMMANDS
+from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
+
+
+async def test_status_of_a_healthy_pod_is_one_line(world: World) -> None:
+    reply = await world.run("status")
+    assert reply.headline == "Healthy: 12 checks ok"
+    assert (reply.verdict, reply.exit_code) == (Verdict.OK, 0)
+
+
+async def test_a_silent_api_server_is_said_once_and_first(world: World) -> None:
+    world.cluster.all_answer(HANG)
+    world.heartbeats = None
+    reply = await world.run("status")
+    assert reply.headline == "Could not tell: the API server does not answer"
+    assert reply.findings[0].summary == "the API server does not answer"
+    assert reply.findings[0].summary not in reply.findings[0].evidence
+    assert sum("API server" in f.summary for f in reply.findings) == 1
+
+
+async def test_the_api_servers_silence_comes_before_other_unknowns(world: World) -> None:
+    world.cluster.all_answer(HANG)
+    world.network.status_answer = HANG
+    assert world.heartbeats
+    world.heartbeats.answer = HANG
+    reply = await world.run("status")
+    assert reply.headline.endswith("the API server does not answer")
+
+
+async def test_a_refused_connection_is_named_once_in_its_own_words(world: World) -> None:
+    world.cluster.all_answer(Transient("No connection to the API server: refused."))
+    reply = await world.run("status")
+    assert "the API server: refused" in reply.headline
+    assert text_of(reply).lower().count("no connection to the api server") == 2  # headline and finding
+
+
+async def test_one_hanging_probe_does_not_hold_up_the_others(world: World) -> None:
+    world.cluster.application_answer = HANG
+    began = time.monotonic()
+    reply = await world.run("status")
+    assert time.monotonic() - began < DEADLINE + 1.0
+    unknown = [f.probe for f in reply.findings if f.verdict is Verdict.UNKNOWN]
+    assert unknown == ["argocd"]
+    assert sum(f.verdict is Verdict.OK for f in reply.findings) == 11
+
+
+async def test_what_has_come_in_is_shown_while_others_are_awaited(world: World) -> None:
+    world.cluster.application_answer = HANG
+    world.deadline = 0.5
+    await world.run("status")
+    assert world.shown[0].headline == "Checking: 11 of 12 done"
+    assert world.shown[0].pending == ("Argo CD",)
+
+
+async def test_an_unexpected_fault_of_the_bot_is_unknown_not_a_crash(world: World) -> None:
+    world.cluster.events_answer = ValueError("a defect")
+    reply = await world.run("status")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "internal error" in reply.headline
+
+
+async def test_a_crashed_pod_explains_what_follows_from_it(world: World) -> None:
+    broken = container(ready=False, state="waiting", reason="CrashLoopBackOff")
+    world.cluster.pods_answer = [pod(containers=(broken,))]
+    world.network.banner_answer = Transient("Connection refused.")
+    world.network.status_answer = Transient("Connection refused.")
+    reply = await world.run("status")
+    assert reply.headline == "Not healthy: kali is in CrashLoopBackOff"
+    assert [f.probe for f in reply.findings if f.verdict is not Verdict.OK] == ["pod"]
+    assert "Follows from it" in text_of(reply)
+
+
+async def test_what_the_settings_switch_off_is_said_to_be_unchecked(world: World) -> None:
+    world.target, world.heartbeats = Target(argocd=None), None
+    reply = await world.run("status")
+    assert reply.verdict is Verdict.OK
+    assert "Not checked: Argo CD" in text_of(reply)
+
+
+async def test_buttons_lead_to_what_is_wrong(world: World) -> None:
+    world.cluster.programs["ps"] = said("PID USER COMMAND\n1 claude tini\n")
+    reply = await world.run("status")
+    assert reply.buttons[0].command == "processes --all"
+
+
+async def test_command_lines_in_answers_begin_as_the_caller_addresses_the_bot(world: World) -> None:
+    world.cluster.programs["ps"] = said("PID USER COMMAND\n1 claude tini\n")
+    reply = await world.run("status", lambda ctx: replace(ctx, prefix="agentpod"))
+    assert reply.findings[0].run == "agentpod logs --tail 200"
+
+
+async def test_home_gives_the_verdict_and_buttons_only(world: World) -> None:
+    reply = await world.run("")
+    assert reply.headline == "Healthy: 12 checks ok"
+    assert not reply.findings
+    assert {"status", "processes", "heartbeats", "help"} <= {b.command for b in reply.buttons}
+
+
+async def test_home_is_unknown_when_the_api_server_is_silent(world: World) -> None:
+    world.cluster.all_answer(HANG)
+    assert (await world.run("")).verdict is Verdict.UNKNOWN
+
+
+async def test_help_lists_only_what_the_caller_may_run(world: World) -> None:
+    world.role = Role.NONE
+    reply = await world.run("help")
+    assert reply.data["commands"] == ["help", "whoami"]
+    assert "Ask the owner" in text_of(reply)
+
+
+async def test_help_of_one_command_shows_usage_and_flags(world: World) -> None:
+    reply = await world.run("help processes")
+    facts = {f.label: f.value for f in reply.facts}
+    assert facts["Usage"] == "/agentpod processes [--all]"
+    assert "--all" in facts
+
+
+async def test_help_of_a_typo_suggests_the_command(world: World) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'processes'"):
+        await world.run("help proceses")
+
+
+async def test_help_of_what_the_caller_may_not_run_says_whom_to_ask(world: World) -> None:
+    world.role = Role.NONE
+    with pytest.raises(AccessDenied) as refused:
+        await world.run("help pods")
+    assert "the owner" in (refused.value.remedy or "")
+
+
+async def test_whoami_names_the_rule(world: World) -> None:
+    assert (await world.run("whoami")).headline == "You are operator by the team"
+    world.role = Role.NONE
+    assert "Ask the owner for a role." in text_of(await world.run("whoami"))
+
+
+async def test_version_says_what_runs_and_since_when(world: World) -> None:
+    reply = await world.run("version")
+    assert reply.headline == "agentpod 1.2.3, up 5 h"
+    assert "v1.37.0 at https://api.example:6443" in text_of(reply)
+
+
+@pytest.mark.parametrize("answer", [HANG, NotAllowed("The token has expired.")])
+async def test_version_still_answers_without_an_api_server(world: World, answer: object) -> None:
+    world.cluster.info_answer = answer
+    reply = await world.run("version")
+    assert reply.headline == "agentpod 1.2.3, up 5 h"
+    assert "unknown" in {f.label: f.value for f in reply.facts}["API server"]
+
+
+async def test_can_i_says_yes_with_the_rule(world: World) -> None:
+    reply = await world.run("can-i processes")
+    assert reply.headline == "Yes: you are operator by the team"
+    assert (reply.verdict, reply.exit_code) == (Verdict.OK, 0)
+
+
+async def test_can_i_says_no_with_the_reason_and_whom_to_ask(world: World) -> None:
+    world.role = Role.NONE
+    reply = await world.run("can-i pods")
+    assert reply.headline.startswith("No: it needs the role viewer")
+    assert reply.exit_code == 1
+    assert "Ask the owner." in text_of(reply)
+
+
+async def test_can_i_lists_the_rights_that_the_bot_lacks(world: World) -> None:
+    world.cluster.denied = {"create pods/exec"}
+    reply = await world.run("can-i identity")
+    assert reply.headline == "You may run identity, but 1 of the bot's 3 rights is missing"
+    assert "missing: create pods/exec" in text_of(reply)
+    assert reply.data["missing_rights"] == ["create pods/exec"]
+    assert reply.exit_code == 1
+
+
+@pytest.mark.parametrize("answer", [HANG, Transient("The API server is away.")])
+async def test_can_i_does_not_claim_rights_that_could_not_be_checked(world: World, answer: object) -> None:
+    world.cluster.can_i_answer = answer
+    reply = await world.run("can-i pods")
+    assert (reply.verdict, reply.exit_code) == (Verdict.UNKNOWN, 2)
+
+
+async def test_can_i_of_an_unknown_command_suggests_one(world: World) -> None:
+    with pytest.raises(UsageError, match="Did you mean 'storage'"):
+        await world.run("can-i storag")
+    with pytest.raises(UsageError, match="COMMAND is missing"):
+        await world.run("can-i")
+
+
+def test_the_rights_of_all_reads_only_read() -> None:
+    rights = {right for command in COMMANDS for right in command.rights(Target())}
+    writes = {r for r in rights if r.verb not in ("get", "list", "watch")}
+    assert writes == {Right("create", "pods", subresource="exec")}
+
+
+VERDICTS = st.lists(st.sampled_from(list(Verdict)), max_size=14)
+
+
+def outcomes_of(verdicts: Sequence[Verdict], shared: bool) -> list[Outcome]:
+    cause = Cause(("api", "silent"), "api", "API server", "the API server does not answer", "no answer in 3 s")
+    made = []
+    for number, verdict in enumerate(verdicts):
+        finding = Finding(f"p{number}", f"Check {number}", verdict, f"number {number} is {verdict.value}")
+        made.append(Outcome(finding, cause if shared and verdict is Verdict.UNKNOWN else None))
+    return made
+
+
+@given(VERDICTS, st.booleans())
+def test_unknown_is_never_healthy_whatever_else_was_found(verdicts: list[Verdict], shared: bool) -> None:
+    findings = summary.fold(outcomes_of(verdicts, shared))
+    overall = summary.overall(findings)
+    assert overall is worst(verdicts)
+    healthy = summary.headline(findings, len(verdicts)).startswith("Healthy")
+    assert healthy == (bool(verdicts) and set(verdicts) <= {Verdict.OK, Verdict.WARN})
+    assert (Reply("", verdict=overall).exit_code == 0) == healthy
+
+
+@given(VERDICTS)
+def test_the_worst_comes_first_and_a_shared_cause_before_its_equals(verdicts: list[Verdict]) -> None:
+    findings = summary.fold(outcomes_of(verdicts, shared=True))
+    badness = [f.verdict.badness for f in findings]
+    assert badness == sorted(badness, reverse=True)
+    unknown = [f.probe for f in findings if f.verdict is Verdict.UNKNOWN]
+    if verdicts.count(Verdict.UNKNOWN) > 1:
+        assert unknown == ["api"]
+
+
+async def test_every_answer_says_when_it_was_given(world: World) -> None:
+    for line in ("status", "pods", "services", "can-i pods", "version"):
+        assert NOW.strftime("%H:%M:%S UTC") in " ".join((await world.run(line)).notes)
