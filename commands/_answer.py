@@ -32,7 +32,7 @@ def reply(
         headline(findings),
         verdict=summary.overall(findings),
         body=tuple(body),
-        findings=_shape.addressed(ctx, findings),
+        findings=() if _is_headline(findings) else _shape.addressed(ctx, findings),
         facts=tuple(facts),
         tables=tuple(table for table in tables if table.rows),
         excerpts=tuple(excerpts),
@@ -48,6 +48,11 @@ def reply(
 
 def headline(findings: Sequence[Finding]) -> str:
     """What was found, when all is well and there is one thing to say; else as `status` puts it."""
-    if len(findings) == 1 and findings[0].verdict is Verdict.OK:
+    if _is_headline(findings):
         return f"{findings[0].title}: {findings[0].summary}"
     return summary.headline(findings, len(findings))
+
+
+def _is_headline(findings: Sequence[Finding]) -> bool:
+    """Whether the headline says all there is: repeating it as a finding would only push the details down."""
+    return len(findings) == 1 and findings[0].verdict is Verdict.OK
