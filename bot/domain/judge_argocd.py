@@ -54,8 +54,8 @@ def _evidence(application: Application, now: datetime) -> tuple[str, ...]:
     lines = [f"revision {revision(application)}"]
     if application.finished_at:
         lines.append(f"last sync {words.ago(application.finished_at, now)}")
-    if application.operation_phase != "Succeeded":
-        said = (application.health_message, application.operation_message)
-        lines += [words.cut(message, 200) for message in said if message]
+    # An operation that succeeded says only that; why the application is unhealthy counts all the same.
+    operation = application.operation_message if application.operation_phase != "Succeeded" else None
+    lines += [words.cut(message, 200) for message in (application.health_message, operation) if message]
     lines += [f"{c.type}: {words.cut(c.message or c.reason or '', 160)}" for c in application.conditions[:3]]
     return tuple(lines)

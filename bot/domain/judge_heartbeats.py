@@ -89,7 +89,7 @@ def _summary(bad: Sequence[JobStatus]) -> str:
 
 def _clause(names: Sequence[str], health: Health) -> str:
     verb = {Health.NEVER_SEEN: ("was", "were"), Health.FAILED: ("has", "have")}.get(health, ("is", "are"))
-    shown = words.listed(names) if len(names) <= 3 else f"{words.listed(names[:2])} and {len(names) - 2} more"
+    shown = words.listed(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])
     return f"{shown} {verb[0] if len(names) == 1 else verb[1]} {health.value}"
 
 

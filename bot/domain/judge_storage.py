@@ -57,14 +57,15 @@ def _claim(claim: Claim) -> str:
     return f"{claim.name}: {', '.join(p for p in parts if p)}"
 
 
-_DF = re.compile(r"^\S.*?\s+(\d+)\s+(\d+)\s+(\d+)\s+(?:\d+%|-)\s+(/.*)$")
+# Available is below nothing where root has used the blocks reserved for it.
+_DF = re.compile(r"^\S.*?\s+(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+(/.*)$")
 
 
 def parse_df(text: str) -> DiskUse | None:
     """Read ``df -Pk PATH``: the last line that has its columns; None where there is none."""
     for line in reversed(text.splitlines()):
         if match := _DF.match(line.strip()):
-            total, used, free = (int(n) * 1024 for n in match.groups()[:3])
+            total, used, free = (max(0, int(n)) * 1024 for n in match.groups()[:3])
             return DiskUse(match[4], total, used, free)
     return None
 

@@ -1,0 +1,90 @@
+"""Heartbeats add up to one finding; a source that is blind says nothing about any job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.heartbeat import Health, JobStatus
+from bot.domain.judge_heartbeats import describe, judge_heartbeats, policy_in_words, verdict_of
+from bot.domain.probes import Verdict
+from bot.domain.target import HeartbeatPolicy
+
+NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
+
+
+def status(job: str = "digest", health: Health = Health.UP, minutes: int | None = 5, **policy: Any) -> JobStatus:
+    rule = HeartbeatPolicy.model_validate({"job": job, "stale_after": "3h"} | policy)
+    last = None if minutes is None else NOW - timedelta(minutes=minutes)
+    return JobStatus(job, health, last, None, None, rule)
+
+
+@pytest.mark.parametrize(
+    ("health", "severity", "required", "verdict"),
+    [
+        (Health.UP, "critical", True, Verdict.OK),
+        (Health.LATE, "critical", True, Verdict.WARN),
+        (Health.STALE, "critical", True, Verdict.FAIL),
+        (Health.STALE, "warning", True, Verdict.WARN),
+        (Health.FAILED, "critical", True, Verdict.FAIL),
+        (Health.FAILED, "warning", True, Verdict.WARN),
+        (Health.NEVER_SEEN, "critical", True, Verdict.UNKNOWN),
+        (Health.NEVER_SEEN, "critical", False, Verdict.OK),
+    ],
+)
+def test_each_health_has_its_verdict(health: Health, severity: str, required: bool, verdict: Verdict) -> None:
+    assert verdict_of(status(health=health, severity=severity, required=required)) is verdict
+
+
+def test_a_job_without_a_policy_is_never_a_problem() -> None:
+    stray = JobStatus("stray", Health.FAILED, None, None, None, None)
+    assert verdict_of(stray) is Verdict.OK
+    assert judge_heartbeats([stray], 1, NOW).summary == "no heartbeats are expected by the settings"
+
+
+def test_all_fresh_counts_the_jobs() -> None:
+    finding = judge_heartbeats([status("a"), status("b")], 2, NOW)
+    assert (finding.verdict, finding.summary) == (Verdict.OK, "2 jobs on time")
+
+
+def test_no_group_at_all_is_blind_and_names_no_job() -> None:
+    finding = judge_heartbeats([status("a", Health.NEVER_SEEN, None)], 0, NOW)
+    assert finding.verdict is Verdict.UNKNOWN
+    assert finding.summary == "the Pushgateway holds no heartbeats at all"
+    assert "blind: nothing is known of any job" in finding.evidence
+
+
+def test_the_worst_leads_and_only_bad_ones_are_evidence() -> None:
+    late, stale = status("late", Health.LATE), status("stale", Health.STALE, 200, severity="critical")
+    finding = judge_heartbeats([status("fine"), late, stale], 3, NOW)
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "stale is stale, late is late")
+    assert len(finding.evidence) == 2
+    assert finding.run == "/agentpod logs --grep stale"
+
+
+def test_many_jobs_are_folded_into_a_count() -> None:
+    finding = judge_heartbeats([status(f"job-{n}", Health.STALE) for n in range(5)], 5, NOW)
+    assert finding.summary == "job-0, job-1 and 3 more are stale"
+
+
+@pytest.mark.parametrize(
+    ("policy", "said"),
+    [
+        ({"stale_after": "3h", "severity": "critical"}, "stale after 3 h, critical"),
+        (
+            {"schedule": "0 21 * * *", "timezone": "Europe/Berlin"},
+            "due by 0 21 * * * (Europe/Berlin), stale 10 min later, warning",
+        ),
+    ],
+)
+def test_policies_in_words(policy: dict[str, str], said: str) -> None:
+    assert policy_in_words(HeartbeatPolicy.model_validate({"job": "x"} | policy)) == said
+    assert policy_in_words(None) == "no policy"
+
+
+def test_a_job_is_described_in_one_line() -> None:
+    said = describe(status("digest", Health.STALE, 200), NOW)
+    assert said == "digest: stale, last success 3 h 20 min ago (stale after 3 h, warning)"
+    assert describe(status("x", Health.NEVER_SEEN, None), NOW).startswith("x: never seen, no heartbeat yet")

@@ -1,0 +1,113 @@
+"""Reachability: addresses assigned, endpoints ready, servers answering."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain import judge_services as judge
+from bot.domain.probes import Verdict
+from bot.domain.target import ServiceSpec, Target
+from bot.domain.workload import Endpoint, Service, ServicePort
+
+SSH = ServiceSpec(name="SSH", ip="192.0.2.1", port=22, target_port=2222, check="ssh")
+WEB = ServiceSpec(name="My API", ip="192.0.2.2", port=8081, check="http", path="/health", expect_status=204)
+TCP = ServiceSpec(name="Other", ip="192.0.2.3", port=9)
+TARGET = Target(services=(SSH, WEB))
+
+
+def service(name: str, ip: str | None, port: int, target: str | None = None) -> Service:
+    return Service(name, "LoadBalancer", "10.0.0.1", (ip,) if ip else (), (ServicePort(port, target),))
+
+
+SSH_SERVICE = service("ssh", "192.0.2.1", 22, "2222")
+WEB_SERVICE = service("web", "192.0.2.2", 8081, "http")
+
+
+def test_all_addresses_assigned_is_ok() -> None:
+    finding = judge.judge_addresses([SSH_SERVICE, WEB_SERVICE], TARGET)
+    assert (finding.verdict, finding.summary) == (Verdict.OK, "2 addresses assigned")
+
+
+@pytest.mark.parametrize(
+    ("ssh", "summary"),
+    [
+        (service("ssh", None, 22), "192.0.2.1 (SSH) is not assigned to any Service"),
+        (service("ssh", "192.0.2.9", 22), "192.0.2.1 (SSH) is not assigned to any Service"),
+        (service("ssh", "192.0.2.1", 2022), "ssh has 192.0.2.1 but not port 22 (SSH)"),
+        (service("ssh", "192.0.2.1", 22, "22"), "ssh sends port 22 to 22, not to 2222 (SSH)"),
+    ],
+)
+def test_each_problem_with_an_address_is_named(ssh: Service, summary: str) -> None:
+    finding = judge.judge_addresses([ssh, WEB_SERVICE], TARGET)
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, summary)
+
+
+def test_a_named_target_port_is_not_judged() -> None:
+    named = service("ssh", "192.0.2.1", 22, "ssh-port")
+    assert judge.judge_addresses([named, WEB_SERVICE], TARGET).verdict is Verdict.OK
+
+
+def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -> None:
+    other = service("other", "192.0.2.1", 443)
+    assert judge.carrier(SSH, [other, SSH_SERVICE]) == SSH_SERVICE
+    assert judge.carrier(SSH, [other]) == other
+    assert judge.carrier(SSH, []) is None
+
+
+def test_endpoints_need_a_ready_one_behind_every_service() -> None:
+    ready = [Endpoint("ssh", "10.1.1.1", True), Endpoint("web", "10.1.1.1", True)]
+    assert judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], ready, TARGET).verdict is Verdict.OK
+    unready = [Endpoint("ssh", "10.1.1.1", False), Endpoint("web", "10.1.1.1", True)]
+    finding = judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], unready, TARGET)
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "no ready endpoint behind ssh (SSH)")
+    assert finding.evidence == ("ssh: 0 of 1 endpoint ready", "web: 1 of 1 endpoint ready")
+
+
+def test_endpoints_without_services_are_unknown() -> None:
+    assert judge.judge_endpoints([], [], TARGET).verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("banner", "verdict"),
+    [
+        ("SSH-2.0-OpenSSH_9.6p1\r\n", Verdict.OK),
+        ("SSH-1.99-Cisco", Verdict.OK),
+        ("SSH-1.5-old", Verdict.FAIL),
+        ("HTTP/1.1 400 Bad Request", Verdict.FAIL),
+        ("", Verdict.FAIL),
+    ],
+)
+def test_an_ssh_server_of_protocol_2_answers(banner: str, verdict: Verdict) -> None:
+    assert judge.judge_banner(SSH, banner).verdict is verdict
+
+
+@pytest.mark.parametrize(("status", "verdict"), [(204, Verdict.OK), (200, Verdict.FAIL), (503, Verdict.FAIL)])
+def test_only_the_expected_status_is_ok(status: int, verdict: Verdict) -> None:
+    assert judge.judge_status(WEB, status).verdict is verdict
+
+
+def test_a_refused_server_names_the_address_and_the_next_step() -> None:
+    finding = judge.judge_refused(SSH, "connection refused")
+    assert (finding.probe, finding.verdict) == ("ssh", Verdict.FAIL)
+    assert finding.summary == "SSH can't be reached at 192.0.2.1:22"
+    assert finding.run == "/agentpod logs --grep sshd"
+    assert judge.judge_open(TCP).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("connect", "address", "url"),
+    [
+        (None, ("192.0.2.2", 8081), "http://192.0.2.2:8081/health"),
+        ("localhost:18081", ("localhost", 18081), "http://localhost:18081/health"),
+        ("[::1]:80", ("::1", 80), "http://[::1]:80/health"),
+    ],
+)
+def test_the_address_to_check(connect: str | None, address: tuple[str, int], url: str) -> None:
+    spec = WEB.model_copy(update={"connect": connect})
+    assert judge.address(spec) == address
+    assert judge.url(spec) == url
+
+
+@pytest.mark.parametrize(("name", "slug"), [("VibeKanban", "vibekanban"), ("My API", "my-api"), ("!", "service")])
+def test_a_services_probe_id(name: str, slug: str) -> None:
+    assert judge.slug(name) == slug

@@ -1,0 +1,83 @@
+"""Storage: claims bound, the file system's numbers and thresholds, what fills it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.judge_storage import DiskUse, judge_claims, judge_disk, parse_df, parse_du
+from bot.domain.probes import Verdict
+from bot.domain.target import StorageSpec, Target
+from bot.domain.workload import Claim, ExecResult
+
+HEAD = "Filesystem 1024-blocks Used Available Capacity Mounted on\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HEAD + "/dev/sdb 1000 400 600 40% /home/claude\n", (1000, 400, 600, "/home/claude")),
+        (HEAD + "10.0.0.1:/export/a b 1000 400 600 40% /home/claude", (1000, 400, 600, "/home/claude")),
+        (HEAD + "/dev/sdb 1000 400 600 40% /mnt/with space", (1000, 400, 600, "/mnt/with space")),
+        (HEAD + "overlay 0 0 0 - /", (0, 0, 0, "/")),
+        ("df: /x: Permission denied\n" + HEAD + "/dev/sdb 9 4 5 45% /home", (9, 4, 5, "/home")),
+        (HEAD + "/dev/sda 1 1 0 100% /\n/dev/sdb 9 4 5 45% /home", (9, 4, 5, "/home")),
+        (HEAD + "/dev/sdb 1000 900 -50 106% /home", (1000, 900, -50, "/home")),
+    ],
+)
+def test_df_is_read(text: str, expected: tuple[int, int, int, str]) -> None:
+    total, used, free, mount = expected
+    assert parse_df(text) == DiskUse(mount, total * 1024, used * 1024, max(0, free) * 1024)
+
+
+@pytest.mark.parametrize("text", ["", HEAD, "df: /home/claude: No such file or directory", "a b c d e /f"])
+def test_without_numbers_there_is_no_disk(text: str) -> None:
+    assert parse_df(text) is None
+    finding = judge_disk("/home/claude", ExecResult(text, "df: broken", 1), StorageSpec())
+    assert (finding.verdict, finding.summary) == (Verdict.UNKNOWN, "df gave no numbers for /home/claude")
+    assert finding.evidence == ("df: broken",)
+
+
+@pytest.mark.parametrize(
+    ("used", "verdict"),
+    [(79, Verdict.OK), (80, Verdict.WARN), (89, Verdict.WARN), (90, Verdict.FAIL), (100, Verdict.FAIL)],
+)
+def test_thresholds_are_reached_at_their_value(used: int, verdict: Verdict) -> None:
+    text = f"{HEAD}/dev/sdb 100 {used} {100 - used} {used}% /home/claude"
+    assert judge_disk("/home/claude", ExecResult(text, "", 0), StorageSpec()).verdict is verdict
+
+
+@given(st.integers(0, 10**12), st.integers(0, 10**12))
+def test_percent_is_between_0_and_100_and_full_only_when_rounding_up(used: int, free: int) -> None:
+    percent = DiskUse("/", used + free, used, free).percent
+    assert 0 <= percent <= 100
+    assert used + free == 0 or percent * (used + free) >= used * 100
+
+
+def test_reserved_blocks_are_not_counted_as_usable() -> None:
+    assert DiskUse("/", 100, 90, 5).percent == 95
+
+
+def test_claims_must_be_bound_and_there_must_be_one() -> None:
+    bound = Claim("home", "Bound", 20 * 1024**3, "longhorn")
+    assert judge_claims([bound], Target()).summary == "home is bound, 20 GiB"
+    assert judge_claims([bound, bound], Target()).summary == "all 2 claims are bound"
+    lost = Claim("data", "Lost")
+    finding = judge_claims([bound, lost], Target())
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "data is Lost")
+    assert finding.evidence == ("data: Lost", "home: Bound, 20 GiB, longhorn")
+    assert judge_claims([], Target()).summary == "there is no PersistentVolumeClaim"
+
+
+def test_du_gives_the_largest_without_the_home_itself() -> None:
+    text = "4\t/h/a\n8\t/h/b c\ndu: cannot read '/h/x'\n8\t/h/aa/\n20\t/h\n"
+    assert parse_du(text, "/h/") == [("/h/aa", 8192), ("/h/b c", 8192), ("/h/a", 4096)]
+    assert parse_du(text, "/h", top=1) == [("/h/aa", 8192)]
+    assert parse_du("", "/h") == []
+
+
+@given(st.text())
+def test_no_text_breaks_the_parsers(text: str) -> None:
+    parse_df(text)
+    parse_du(text, "/home")

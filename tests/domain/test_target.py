@@ -1,0 +1,137 @@
+"""The target's settings: durations, process rules, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bot.domain.target import (
+    ContainerSpec,
+    HeartbeatPolicy,
+    ProcessRule,
+    ServiceSpec,
+    StorageSpec,
+    Target,
+    canonical_job,
+    parse_duration,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("30s", 30),
+        ("10m", 600),
+        ("1h30m", 5400),
+        ("2d", 172800),
+        ("1w", 604800),
+        ("500ms", 0.5),
+        ("1.5h", 5400),
+        (90, 90),
+        (0.5, 0.5),
+        (timedelta(minutes=2), 120),
+        (" 5m ", 300),
+    ],
+)
+def test_durations_are_read(value: object, seconds: float) -> None:
+    assert parse_duration(value) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "soon", "5", "5x", "m", "-5m", "5m soon", "1h 30m", "0s", 0, -1, True, None, "11000d", float("nan")],
+)
+def test_what_is_no_usable_duration_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(value)
+
+
+@given(st.integers(0, 300), st.integers(0, 23), st.integers(0, 59), st.integers(1, 59))
+def test_a_duration_is_the_sum_of_its_parts(d: int, h: int, m: int, s: int) -> None:
+    expected = timedelta(days=d, hours=h, minutes=m, seconds=s)
+    assert parse_duration(f"{d}d{h}h{m}m{s}s") == expected
+    assert parse_duration(expected.total_seconds()) == expected
+
+
+@given(st.text())
+def test_any_other_text_is_refused_with_a_reason(text: str) -> None:
+    try:
+        assert parse_duration(text) > timedelta(0)
+    except ValueError as error:
+        assert "duration" in str(error)  # noqa: PT017 - either outcome is right, as long as it is this error
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_a_named_rule_matches_its_name_as_a_whole_word_only(name: str) -> None:
+    rule = re.compile(ProcessRule.named(name).match)
+    assert rule.search(name)
+    assert rule.search(f"/usr/bin/{name} -D")
+    assert rule.search(f"{name}: title")
+
+
+@pytest.mark.parametrize("near", ["sshd2", "my-sshd", "sshd-session", "sshd_config", "sshd.conf", "xsshd"])
+def test_a_near_name_is_another_process(near: str) -> None:
+    assert not re.search(ProcessRule.named("sshd").match, near)
+
+
+def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
+    spec = ContainerSpec.model_validate({"name": "x", "processes": ["sshd", {"name": "web", "match": "node .*"}]})
+    assert spec.processes == (ProcessRule.named("sshd"), ProcessRule(name="web", match="node .*"))
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "message"),
+    [
+        (ProcessRule, {"name": "x", "match": "("}, "not a regular expression"),
+        (StorageSpec, {"warn_percent": 95}, "warn_percent is above fail_percent"),
+        (HeartbeatPolicy, {"job": "x"}, "needs stale_after or schedule"),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "1h", "schedule": "* * * * *"}, "only one of them"),
+        (HeartbeatPolicy, {"job": "x", "schedule": "99 * * * *"}, "not a crontab schedule"),
+        (
+            HeartbeatPolicy,
+            {"job": "x", "schedule": "0 0 * * *", "timezone": "Mars/Base"},
+            "no time zone is called",
+        ),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "soon"}, "not a duration"),
+        (ServiceSpec, {"name": "x", "ip": "192.0.2.1", "port": 70000}, "less than or equal to 65535"),
+        (Target, {"containers": [{"name": "a"}, {"name": "a"}]}, "container 'a' is listed twice"),
+        (Target, {"containers": []}, "at least 1 item"),
+        (Target, {"namespace": "Not_OK"}, "pattern"),
+        (Target, {"unknown": 1}, "not permitted"),
+        (
+            Target,
+            {"heartbeats": [{"job": "a-b", "stale_after": "1h"}, {"job": "a_b", "stale_after": "1h"}]},
+            "heartbeat job 'a-b' is listed twice",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_with_a_reason(model: Any, data: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        model.model_validate(data)
+
+
+def test_the_defaults_are_the_handbooks() -> None:
+    target = Target()
+    assert (target.namespace, target.node, target.container().name) == ("secure-agent-pod", "gpu-1", "kali")
+    assert [p.name for p in target.container().processes] == ["sshd", "supercronic", "vibe-kanban"]
+    assert {h.job: h.stale_after for h in target.heartbeats} == {
+        "exercise-reminder": timedelta(hours=3),
+        "audit-digest": timedelta(hours=26),
+        "session-manager": timedelta(minutes=10),
+    }
+
+
+def test_a_container_is_found_by_its_name() -> None:
+    assert Target().container("kali").name == "kali"
+    with pytest.raises(KeyError):
+        Target().container("other")
+
+
+def test_jobs_have_one_spelling() -> None:
+    assert canonical_job("session_manager") == canonical_job("session-manager")

@@ -1,0 +1,105 @@
+"""Numbers in words, as read on a phone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain import words
+
+NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (0.9, "0 s"),
+        (40, "40 s"),
+        (60, "1 min"),
+        (90, "1 min 30 s"),
+        (3600, "1 h"),
+        (24660, "6 h 51 min"),
+        (3605, "1 h"),
+        (259200, "3 d"),
+        (90000, "1 d 1 h"),
+    ],
+)
+def test_ages_have_their_two_largest_units(seconds: float, text: str) -> None:
+    assert words.age(timedelta(seconds=seconds)) == text
+
+
+def test_ago_knows_past_future_and_unknown() -> None:
+    assert words.ago(NOW - timedelta(minutes=12), NOW) == "12 min ago"
+    assert words.ago(NOW + timedelta(minutes=5), NOW) == "in 5 min"
+    assert words.ago(NOW + timedelta(milliseconds=500), NOW) == "0 s ago"
+    assert words.ago(None, NOW) == "at an unknown time"
+    assert words.age_since(None, NOW) == "-"
+
+
+def test_times_are_in_utc() -> None:
+    there = NOW.astimezone(timezone(timedelta(hours=2)))
+    assert words.clock(there) == "22:41:07 UTC"
+    assert words.stamp(there) == "2026-11-23 22:41 UTC"
+    assert words.stamp(None) == "never"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "-"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (1024**2 - 1, "1 MiB"),
+        (20 * 1024**3, "20 GiB"),
+        (1024**6, "1024 PiB"),
+    ],
+)
+def test_sizes_have_a_binary_unit(count: int | None, text: str) -> None:
+    assert words.size(count) == text
+
+
+@given(st.integers(0, 1024**5))
+def test_a_size_is_off_by_at_most_a_twentieth_of_its_unit(count: int) -> None:
+    number, unit = words.size(count).split()
+    scale = 1024 ** ("B", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+    assert abs(float(number) * scale - count) <= scale * 0.0501
+    assert float(number) < 1024
+
+
+@given(st.integers(0, 400 * 86400))
+def test_an_age_never_claims_more_than_there_is(seconds: int) -> None:
+    units = {"d": 86400, "h": 3600, "min": 60, "s": 1}
+    parts = words.age(timedelta(seconds=seconds)).split()
+    shown = sum(int(n) * units[u] for n, u in zip(parts[::2], parts[1::2], strict=True))
+    assert 0 <= seconds - shown < max(units[parts[-1]], 3600)
+
+
+def test_counts_and_lists() -> None:
+    assert words.plural(1, "check") == "1 check"
+    assert words.plural(1200, "check") == "1,200 checks"
+    assert words.plural(2, "process", "processes") == "2 processes"
+    assert [words.listed("abc"[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert words.seconds(3.0) == "3 s"
+    assert words.seconds(0.41234) == "0.412 s"
+
+
+@given(st.text(), st.integers(1, 50))
+def test_cut_text_is_on_one_line_and_not_longer(text: str, length: int) -> None:
+    cut = words.cut(text, length)
+    assert len(cut) <= length
+    assert len(cut.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "lowered"),
+    [("The pod is gone.", "the pod is gone"), ("SSH is down.", "SSH is down"), ("Argo CD says", "Argo CD says")],
+)
+def test_sentences_go_on_after_a_colon(text: str, lowered: str) -> None:
+    assert words.lower_first(text) == lowered
