@@ -88,9 +88,15 @@ class Sandbox:
         rate_limits: bool = True,
         settings: Mapping[str, Any] | None = None,
         pod_seconds: float | None = None,
+        http_mode: bool = False,
     ) -> None:
-        """``kubeconfig`` uses a real cluster instead of the pretend one; ``settings`` replaces sections."""
-        self.workspace = Workspace(MANIFEST, port=port, page_dir=PAGE, rate_limits=rate_limits)
+        """``kubeconfig`` uses a real cluster instead of the pretend one; ``settings`` replaces sections.
+
+        With ``http_mode`` the bot hears Slack on a port of its own instead of a socket.
+        """
+        self._slack_port = free_port() if http_mode else None
+        url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
+        self.workspace = Workspace(MANIFEST, port=port, page_dir=PAGE, rate_limits=rate_limits, request_url=url)
         self.cluster = PretendCluster() if pod_seconds is None else PretendCluster(speed=pod_seconds)
         self.pushgateway = PretendPushgateway()
         self.endpoints = Endpoints()
@@ -144,7 +150,8 @@ class Sandbox:
 
     def env(self, **more: str) -> dict[str, str]:
         """The bot's environment: nothing of ours but what it needs, so that no setting leaks in from outside."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("AGENTPOD_")}
+        unwanted = ("AGENTPOD_", "PYTHONDONTWRITEBYTECODE")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         config = self.folder / "agentpod.yaml"
         config.write_text(yaml.safe_dump(self.settings(), allow_unicode=True), encoding="utf-8")
         ours = {
@@ -162,7 +169,17 @@ class Sandbox:
         }
         if self._context:
             ours["AGENTPOD_KUBERNETES__CONTEXT"] = self._context
-        return kept | ours | more
+        return kept | ours | self._http_env() | more
+
+    def _http_env(self) -> dict[str, str]:
+        if self._slack_port is None:
+            return {}
+        return {
+            "AGENTPOD_SLACK__MODE": "http",
+            "AGENTPOD_SLACK__SIGNING_SECRET": self.workspace.signing_secret,
+            "AGENTPOD_SLACK__HTTP__HOST": "127.0.0.1",
+            "AGENTPOD_SLACK__HTTP__PORT": str(self._slack_port),
+        }
 
     def bot(self, **env: str) -> BotProcess:
         """A bot of this sandbox, not started yet; it is stopped with the sandbox."""
@@ -176,7 +193,7 @@ class Sandbox:
         """Start a bot and wait until it hears. Raises RuntimeError with its output when it ends instead."""
         bot = self.bot(**env)
         await bot.start()
-        connected = asyncio.ensure_future(self.workspace.wait_connected(timeout=timeout))
+        connected = asyncio.ensure_future(self._wait_heard(timeout))
         ended = asyncio.ensure_future(bot.wait())
         done, pending = await asyncio.wait({connected, ended}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -184,6 +201,15 @@ class Sandbox:
         if connected not in done or connected.exception() is not None:
             raise RuntimeError(f"the bot did not connect; it said:\n{bot.output()}")
         return bot
+
+    async def _wait_heard(self, seconds: float) -> None:
+        """Until the bot hears Slack. Raises TimeoutError."""
+        if self._slack_port is None:
+            await self.workspace.wait_connected(timeout=seconds)
+            return
+        async with asyncio.timeout(seconds):
+            while not await self.workspace.verify_url():  # noqa: ASYNC110 - nobody tells when a port opens
+                await asyncio.sleep(0.05)
 
 
 def free_port() -> int:

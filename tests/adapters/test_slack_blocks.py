@@ -86,6 +86,27 @@ def test_the_first_line_has_sign_word_and_headline() -> None:
     assert first(Verdict.OK)["style"] == {"bold": True}
 
 
+def test_a_headline_that_says_the_verdict_gets_the_sign_alone() -> None:
+    for headline in ("Could not tell: the API server does not answer", "Healthy, with 1 warning: late"):
+        for verdict in Verdict:
+            assert blocks.heading(Reply(headline, verdict)) == f"{blocks.MARKS[verdict][0]} {headline}"
+
+
+def test_when_all_is_ok_the_count_is_said_once() -> None:
+    ok = tuple(Finding(str(n), f"T{n}", Verdict.OK, "fine") for n in range(3))
+    everything = shown(blocks.render(Reply("Healthy: 3 checks ok", Verdict.OK, findings=ok)))
+    assert "T0 · T1 · T2" in everything
+    assert everything.count("3") == 1
+
+
+def test_facts_are_lines_of_one_block_without_gaps() -> None:
+    reply = Reply("h", facts=(Fact("User", "U1", code=True), Fact("Role", "viewer")))
+    [_, facts] = blocks.render(reply).messages[0].blocks
+    assert [section["type"] for section in facts["elements"]] == ["rich_text_section"] * 2
+    assert "\n" not in "".join(blocks._texts(facts))
+    assert blocks.plain(blocks.render(reply).messages[0]) == "h\nUser: U1\nRole: viewer"
+
+
 def test_what_is_ok_is_folded_and_what_is_not_comes_first() -> None:
     ok = [Finding(str(n), f"T{n}", Verdict.OK, "fine") for n in range(9)]
     bad = Finding("b", "Bad", Verdict.FAIL, "broken", ("seen",), "Mend it.", "/agentpod logs")

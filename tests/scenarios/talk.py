@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
 from sandbox.house import BotProcess, Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
@@ -54,6 +57,35 @@ class World:
     async def break_(self, break_id: str, value: bool | str | None = True) -> None:
         """Switch a fault on."""
         await self.workspace.panel.apply(break_id, value)
+
+    async def ready(self) -> tuple[int, list[str]]:
+        """What ``/readyz`` says: status and reasons."""
+        async with aiohttp.ClientSession() as session, session.get(self.bot.ops_url + "/readyz") as response:
+            return response.status, (await response.json())["reasons"]
+
+    async def ready_becomes(self, status: int, reason: str = "") -> None:
+        """Wait until ``/readyz`` has that status and says ``reason``."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            seen, reasons = await self.ready()
+            if seen == status and reason in " ".join(reasons):
+                return
+            assert time.monotonic() < end, f"readiness is {seen}, {reasons}; not {status}, {reason!r}"
+            await asyncio.sleep(0.05)
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels."""
+        async with aiohttp.ClientSession() as session, session.get(self.bot.ops_url + "/metrics") as response:
+            text = await response.text()
+        samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+    async def metric_becomes(self, name: str, value: float, **labels: str) -> None:
+        """Wait until a metric has this value."""
+        end = time.monotonic() + PATIENCE
+        while (seen := await self.metric(name, **labels)) != value:
+            assert time.monotonic() < end, f"{name} is {seen}, not {value}"
+            await asyncio.sleep(0.05)
 
     async def healthy(self) -> Answer:
         """`status` once everything is healed and the pod is well again."""

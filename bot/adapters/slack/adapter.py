@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +21,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.adapters.slack import blocks, inbound, outbound
+from bot.adapters.slack import blocks, inbound, outbound, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
 from bot.adapters.slack.groups import Groups
@@ -37,6 +39,10 @@ from bot.runbook import Caller
 from bot.settings import SlackSettings
 
 logger = logging.getLogger("agentpod.slack")
+TOKEN_LOOK = 60.0
+"""Seconds between two looks whether the token works: an idle bot should not call itself ready without one."""
+TOKEN_RETRY = 3.0
+"""Seconds between two looks while it is refused."""
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
 
 
@@ -113,7 +119,7 @@ class SlackAdapter:
             return known
 
         app = AsyncApp(
-            logger=logging.getLogger("slack_bolt"),
+            logger=sdk_logs.BOLT,
             signing_secret=secret,
             client=AsyncWebClient(base_url=self._settings.api_url, session=self._api.session),
             authorize=authorize,
@@ -129,17 +135,30 @@ class SlackAdapter:
         return app
 
     async def run(self) -> None:
-        """Keep the connection until cancelled."""
-        if isinstance(self._connection, SocketConnection):
-            await self._connection.run()
-        else:
-            await asyncio.Event().wait()
+        """Keep the connection, and an eye on the token, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_token(), name="slack-token")
+            if isinstance(self._connection, SocketConnection):
+                tasks.create_task(self._connection.run(), name="slack-socket")
+
+    async def _watch_token(self) -> None:
+        assert self._api is not None  # noqa: S101 - start() has set it
+        while True:
+            left = TOKEN_LOOK
+            while left > 0 and not self._api.refused:
+                await asyncio.sleep(1)
+                left -= 1
+            if left > 0:
+                await asyncio.sleep(TOKEN_RETRY)
+            with contextlib.suppress(AgentpodError):  # a refusal is kept by the Api; the rest passes
+                await self._api.call("auth.test", 10)
 
     def status(self) -> ConnectionStatus:
-        """Whether Slack can reach the bot."""
-        if self._connection is None:
+        """Whether Slack can reach the bot, and takes its answers."""
+        if self._connection is None or self._api is None:
             return ConnectionStatus(False, datetime.now(UTC), "not started yet")
-        return self._connection.status()
+        status = self._connection.status()
+        return replace(status, connected=False, reason=self._api.refused) if self._api.refused else status
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - seconds for those who still run
         """Take nothing new and wait for what runs, at most ``timeout`` seconds."""
@@ -222,8 +241,7 @@ class SlackAdapter:
         try:
             await outbound.share(self._api, request, rendered, asked)
         except AgentpodError as error:
-            remedy = error.remedy or "Invite me with /invite @agentpod and try again."
-            await answer.say(f"The answer could not be shared here: {error.message} {remedy}")
+            await answer.say(f"The answer could not be shared here: {error.message} {error.remedy or ''}".strip())
 
 
 def _is_share(request: Request) -> bool:

@@ -20,8 +20,9 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 )
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.adapters.slack import sdk_logs
 from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, UrlSpent, translate
-from bot.errors import AgentpodError, Transient
+from bot.errors import AgentpodError, NotAllowed, Transient
 
 logger = logging.getLogger("agentpod.slack")
 
@@ -54,11 +55,17 @@ class Api:
 
     def __init__(self, token: str, base_url: str, observer: SlackObserver) -> None:
         """Opens the connection pool: needs a running event loop."""
+        sdk_logs.quieten()
+        self.base_url = base_url
+        self.refused = ""
+        """Why Slack does not take the bot token at present; empty while it does."""
+        self._worked = False
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30, connect=5))
         self.client = AsyncWebClient(
             token,
             base_url=base_url,
             session=self.session,
+            logger=sdk_logs.SDK,
             retry_handlers=[
                 AsyncConnectionErrorRetryHandler(max_retry_count=2),
                 AsyncRateLimitErrorRetryHandler(max_retry_count=3),
@@ -81,14 +88,26 @@ class Api:
             async with asyncio.timeout(deadline):
                 response = await self.client.api_call(method, data=_form(arguments))
             data = response.data if isinstance(response.data, dict) else {}
+            self._token_taken("")
             return {**data, "_headers": dict(response.headers)}
         except Exception as error:
-            failure = translate(method, error)
+            failure = translate(method, error, self.base_url)
             outcome = type(failure).__name__
+            if isinstance(failure, NotAllowed):
+                self._token_taken(failure.message)
             self._name_unsupported(method, failure)
             raise failure from None
         finally:
             self._observer.api_call(method, outcome, time.monotonic() - started)
+
+    def _token_taken(self, refusal: str) -> None:
+        """Say once that the token is refused, and once that it works again."""
+        self._worked = self._worked or not refusal
+        if refusal and self._worked and not self.refused:  # at start the caller says it
+            logger.error(refusal)
+        elif self.refused and not refusal:
+            logger.info("Slack takes the bot token again")
+        self.refused = refusal
 
     def _name_unsupported(self, method: str, error: AgentpodError) -> None:
         if isinstance(error, SlackRefused) and error.word in UNKNOWN_METHOD and method not in self._unsupported:
@@ -102,7 +121,7 @@ class Api:
             async with asyncio.timeout(deadline):
                 await self._respond(url, payload)
         except Exception as error:
-            failure = translate("response_url", error)
+            failure = translate("response_url", error, url)
             outcome = type(failure).__name__
             raise failure from None
         finally:
@@ -137,7 +156,7 @@ class Api:
             async with self.session.post(place["upload_url"], data=io.BytesIO(raw)) as response:
                 response.raise_for_status()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise translate("file upload", error) from None
+            raise translate("file upload", error, str(place["upload_url"])) from None
         done: dict[str, Any] = {"files": [{"id": place["file_id"], "title": name}], "channel_id": channel}
         if thread_ts:
             done["thread_ts"] = thread_ts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,9 @@ MARKS = {
 }
 
 
+SAYS_VERDICT = (*(word for _, word in MARKS.values()), "Could not tell")
+"""How a headline begins that says the verdict itself."""
+_COUNTED = re.compile(r"\b\d+ checks? ok\b")
 _MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
 """What mrkdwn reads as formatting: an underscore inside a word is none."""
 
@@ -88,7 +91,7 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
     _headline(draft, reply)
     for paragraph in reply.body:
         _text(draft, paragraph)
-    _findings(draft, reply.findings)
+    _findings(draft, reply)
     if reply.pending:
         _text(draft, "⏳ waiting for: " + ", ".join(reply.pending))
     _facts(draft, reply)
@@ -104,12 +107,12 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
 
 
 def heading(reply: Reply) -> str:
-    """The first line: sign, word and headline."""
+    """The first line: sign, word (unless the headline begins with one) and headline."""
     if reply.verdict is None:
         return reply.headline
     sign, word = MARKS[reply.verdict]
-    same = reply.headline.casefold().startswith(word.casefold())
-    return f"{sign} {reply.headline}" if same else f"{sign} {word}: {reply.headline}"
+    said = reply.headline.casefold().startswith(tuple(phrase.casefold() for phrase in SAYS_VERDICT))
+    return f"{sign} {reply.headline}" if said else f"{sign} {word}: {reply.headline}"
 
 
 def _element(text: str, **style: bool) -> Json:
@@ -139,13 +142,15 @@ def _headline(draft: _Draft, reply: Reply) -> None:
     _text(draft, heading(reply) or "(no answer)", bold=True)
 
 
-def _findings(draft: _Draft, findings: Iterable[Finding]) -> None:
-    ordered = worst_first(findings)
+def _findings(draft: _Draft, reply: Reply) -> None:
+    ordered = worst_first(reply.findings)
     for finding in ordered:
         if finding.verdict is not Verdict.OK:
             _finding(draft, finding)
     fine = [f for f in ordered if f.verdict is Verdict.OK]
-    if fine:
+    if fine and len(fine) == len(ordered) and _COUNTED.search(reply.headline):
+        _text(draft, " · ".join(f.title for f in fine))
+    elif fine:
         _text(draft, f"✅ {len(fine)} ok: " + ", ".join(f.title for f in fine))
 
 
@@ -166,7 +171,8 @@ def _finding(draft: _Draft, finding: Finding) -> None:
 
 
 def _facts(draft: _Draft, reply: Reply) -> None:
-    elements: list[Json] = []
+    """A section a fact: Slack sets the sections of one block as lines without a gap."""
+    lines: list[Json] = []
     size = 0
     for fact in reply.facts:
         sign = f"{MARKS[fact.verdict][0]} " if fact.verdict else ""
@@ -176,13 +182,13 @@ def _facts(draft: _Draft, reply: Reply) -> None:
             _text(draft, value)
             continue
         if size + len(label) + len(value) > PIECE:
-            draft.rich(_section(*elements))
-            elements, size = [], 0
-        elements += [_element(label, bold=True), _element(value, code=True) if fact.code else _element(value)]
-        elements.append(_element("\n"))
+            draft.rich(*lines)
+            lines, size = [], 0
+        shown = _element(value, code=True) if fact.code else _element(value)
+        lines.append(_section(_element(label, bold=True), shown))
         size += len(label) + len(value) + 1
-    if elements:
-        draft.rich(_section(*elements[:-1]))
+    if lines:
+        draft.rich(*lines)
 
 
 def _table(draft: _Draft, table: Table) -> None:
@@ -365,8 +371,14 @@ def as_text(reply: Reply) -> str:
 
 def plain(message: Message) -> str:
     """A message without blocks, for a server that refuses them: all its text, escaped, in at most 39,000."""
-    lines = ["".join(_texts(block)) if block["type"] == "rich_text" else "  ".join(_texts(block))
-             for block in message.blocks if block["type"] != "actions"]  # fmt: skip
+    lines: list[str] = []
+    for block in message.blocks:
+        if block["type"] == "rich_text":
+            lines += ["".join(_texts(section)) for section in block["elements"]]
+        elif block["type"] == "table":
+            lines += ["  ".join(_texts(row)) for row in block["rows"]]
+        elif block["type"] != "actions":
+            lines.append("  ".join(_texts(block)))
     return escape("\n".join(lines))[:39_000] or message.text
 
 

@@ -94,7 +94,7 @@ async def _app_token(api: Api, settings: SlackSettings) -> CheckResult:
     try:
         await api.client.api_call("apps.connections.open", headers={"Authorization": f"Bearer {token}"})
     except Exception as error:
-        failure = translate("apps.connections.open", error)
+        failure = translate("apps.connections.open", error, settings.api_url)
         return CheckResult("Slack Socket Mode", False, failure.message, failure.remedy)
     return CheckResult("Slack Socket Mode", True, "the app token opens connections")
 

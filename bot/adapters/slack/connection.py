@@ -17,12 +17,12 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from bot.adapters.slack import sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.errors import translate
 from bot.errors import AgentpodError, Permanent, Transient
 
 logger = logging.getLogger("agentpod.slack")
-_sdk = logging.getLogger("slack_sdk.socket_mode")
 
 OPEN_TIMEOUT = 15.0
 WATCH = 0.25
@@ -98,7 +98,7 @@ class SocketConnection:
     async def _open(self) -> _Client:
         """A connected client. Raises AgentpodError, and never hangs."""
         answer = await self._open_url()
-        client = _Client(self._token, logger=_sdk, web_client=self._api.client, ping_interval=PING)
+        client = _Client(self._token, logger=sdk_logs.SDK, web_client=self._api.client, ping_interval=PING)
         client.lost = asyncio.Event()
         client.wss_uri = answer
         if urlsplit(answer).hostname in ("localhost", "127.0.0.1", "::1"):
@@ -111,7 +111,7 @@ class SocketConnection:
         except BaseException as error:
             await _close(client)
             if isinstance(error, Exception):
-                raise translate("the Socket Mode connection", error) from None
+                raise translate("the Socket Mode connection", error, answer) from None
             raise
         return client
 
@@ -122,7 +122,7 @@ class SocketConnection:
                     "apps.connections.open", headers={"Authorization": f"Bearer {self._token}"}
                 )
         except Exception as error:
-            raise translate("apps.connections.open", error) from None
+            raise translate("apps.connections.open", error, self._api.base_url) from None
         return str(answer["url"])
 
     def _replace(self, fresh: _Client) -> None:

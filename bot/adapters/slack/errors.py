@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import ssl
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -65,8 +69,8 @@ def refusal(method: str, word: str, data: Mapping[str, Any]) -> AgentpodError:
     return SlackRefused(f"Slack refused {method}: {word}.", word, details="; ".join(map(str, messages))[:500])
 
 
-def translate(method: str, error: BaseException) -> AgentpodError:
-    """What a failed call to Slack means for the reader."""
+def translate(method: str, error: BaseException, address: str = "") -> AgentpodError:
+    """What a failed call to Slack means for the reader. ``address`` is shown without what may be secret in it."""
     if isinstance(error, AgentpodError):
         return error
     if isinstance(error, SlackApiError):
@@ -74,11 +78,59 @@ def translate(method: str, error: BaseException) -> AgentpodError:
     if isinstance(error, TimeoutError):
         return TimedOut(f"Slack did not answer {method} in time.", remedy="Try again in a moment.")
     if isinstance(error, aiohttp.ClientError | OSError | SlackClientError):
-        return Transient(
-            f"Slack can't be reached for {method} ({type(error).__name__}).",
-            remedy="Check the network and slack.api_url.",
-        )
+        why, remedy = _unreachable(error)
+        where = f"at {shown(address)}" if address else f"for {method}"
+        return Transient(f"Slack can't be reached {where}: {why}.", remedy=remedy)
     return Transient(f"Slack answered {method} with something that is no answer ({type(error).__name__}).")
+
+
+def shown(address: str) -> str:
+    """An address without its query (Socket Mode's ticket), password, and path but the Web API's."""
+    parts = urlsplit(address)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path if parts.path == '/api/' else '/'}"
+
+
+_NETWORK = "Check the network and slack.api_url."
+_CERTIFICATE = (
+    "If a proxy with a certificate authority of its own stands between, give its certificate in SSL_CERT_FILE."
+)
+_ERRNO = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "the connection was reset",
+    errno.ENETUNREACH: "there is no route to that network",
+    errno.EHOSTUNREACH: "there is no route to that host",
+    errno.ETIMEDOUT: "no answer",
+}
+
+
+def _unreachable(error: Exception) -> tuple[str, str]:
+    """Why no answer came, in words, and what to do about it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "") or "it could not be verified"
+        return f"its TLS certificate is not trusted ({reason})", _CERTIFICATE
+    if isinstance(error, aiohttp.ClientConnectorSSLError | ssl.SSLError):
+        return "TLS could not be agreed on", f"{_NETWORK} Does that port speak https?"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the host name {error.host} is unknown", "Check slack.api_url and the DNS."
+    if isinstance(error, aiohttp.WSServerHandshakeError | aiohttp.ClientHttpProxyError):
+        return f"HTTP {error.status} instead of a connection", _NETWORK
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+        return "the connection broke off", _NETWORK
+    if isinstance(error, OSError):
+        return _system_reason(error), _NETWORK
+    return type(error).__name__, _NETWORK
+
+
+def _system_reason(error: OSError) -> str:
+    """The operating system's reason. A connector's error wraps the one that says it."""
+    inner = getattr(error, "os_error", error)
+    number = inner.errno or 0
+    if number in _ERRNO:
+        return _ERRNO[number]
+    known = number in errno.errorcode
+    return os.strerror(number).lower() if known else type(inner).__name__
 
 
 def _api_error(method: str, error: SlackApiError) -> AgentpodError:

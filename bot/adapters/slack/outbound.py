@@ -194,14 +194,23 @@ async def share(api: Api, request: Request, rendered: Rendered, text: str) -> No
     }
     for number, message in enumerate(rendered.messages):
         content = Message(message.text, [by, *message.blocks] if number == 0 else message.blocks)
-        payload = _payload(content) | {"response_type": "in_channel", "replace_original": False}
+        payload = _payload(content)
         try:
-            await api.respond(request.response_url, payload)
+            await _publish(api, request, payload)
         except SlackRefused as error:
             if error.word not in BAD_BLOCKS:
                 raise
             plain = f"Shared by <@{request.user}>:\n{blocks.plain(message)}"
-            await api.respond(request.response_url, payload | {"text": plain, "blocks": []})
+            await _publish(api, request, payload | {"text": plain, "blocks": []})
     if request.ephemeral:
         with contextlib.suppress(AgentpodError):  # what was private is out already: two copies do no harm
             await api.respond(request.response_url, {"delete_original": True})
+
+
+async def _publish(api: Api, request: Request, payload: dict[str, Any]) -> None:
+    """By the response URL, which works where the app is no member; else as an ordinary message."""
+    try:
+        public = {"response_type": "in_channel", "replace_original": False}
+        await api.respond(request.response_url, payload | public)
+    except UrlSpent:
+        await api.call("chat.postMessage", channel=request.channel, **payload)

@@ -1,0 +1,92 @@
+"""The real bot hearing Slack by HTTP: signed requests only, each once."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import urlencode
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.http_mode import sign
+from tests.scenarios.talk import World
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-http_mode")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[World]:
+    """A bot in HTTP mode."""
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, http_mode=True) as sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+class Sender:
+    """Slack's end of the wire, or somebody who pretends to be it."""
+
+    def __init__(self, world: World) -> None:
+        self.secret = world.workspace.signing_secret
+        self.port = world.bot.env["AGENTPOD_SLACK__HTTP__PORT"]
+
+    async def post(self, body: bytes, *, age: float = 0, secret: str = "", unsigned: bool = False) -> int:
+        stamp = str(int(time.time() - age))
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if not unsigned:
+            signature = sign(secret or self.secret, stamp, body)
+            headers |= {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signature}
+        url = f"http://127.0.0.1:{self.port}/slack/events"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(url, data=io.BytesIO(body), headers=headers) as response,
+        ):
+            return response.status
+
+
+def _version(trigger: str, user: str = seed.MAYA) -> bytes:
+    fields = {"command": "/agentpod", "text": "version", "user_id": user, "channel_id": seed.OPS}
+    return urlencode(fields | {"trigger_id": trigger}).encode()
+
+
+async def test_a_slash_command_is_answered(world: World) -> None:
+    assert "Healthy: 12 checks ok" in (await world.healthy()).first_line
+
+
+async def test_a_mention_is_answered_in_its_thread(world: World) -> None:
+    asked = world.workspace.mention(seed.MAYA, seed.OPS, "whoami")
+    answer = await world.final(lambda: world.workspace.messages(seed.OPS, seed.MAYA, asked.ts)[1:])
+    assert "operator" in answer.text
+
+
+async def test_a_click_runs_its_command(world: World) -> None:
+    answer = await world.ask("whoamy")
+    done = await world.workspace.click(seed.MAYA, answer.messages[0], "agentpod:run:0")
+    assert done.ok
+    assert seed.MAYA in (await world.final(lambda: done.messages)).text
+
+
+async def test_what_slack_did_not_sign_is_refused(world: World) -> None:
+    sender = Sender(world)
+    before = await world.metric("agentpod_commands_total", command="version")
+    assert await sender.post(_version("t.wrong"), secret="wrong") == 401
+    assert await sender.post(_version("t.none"), unsigned=True) == 401
+    assert await sender.post(_version("t.old"), age=400) == 401
+    assert await world.metric("agentpod_commands_total", command="version") == before
+
+
+async def test_a_replayed_request_runs_once(world: World) -> None:
+    sender = Sender(world)
+    before = await world.metric("agentpod_commands_total", command="version")
+    again = await world.metric("agentpod_slack_redeliveries_total", kind="slash")
+    assert [await sender.post(_version("t.replayed")) for _ in range(3)] == [200, 200, 200]
+    await world.metric_becomes("agentpod_slack_redeliveries_total", again + 2, kind="slash")
+    await world.metric_becomes("agentpod_commands_total", before + 1, command="version")
+
+
+async def test_the_readiness_says_that_it_listens(world: World) -> None:
+    assert await world.ready() == (200, [])
+    assert "Traceback" not in world.bot.output()
