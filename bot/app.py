@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import platform
 import random
@@ -12,11 +13,11 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
-from bot.dispatch import Dispatcher, Observer, Progress
+from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.target import Target
 from bot.domain.workload import Right
 from bot.errors import AgentpodError, UsageError
@@ -24,6 +25,9 @@ from bot.ports import Cluster, HeartbeatSource
 from bot.runbook import About, Caller, Command, Context
 from bot.settings import Settings
 from commands import COMMANDS
+
+if TYPE_CHECKING:
+    from bot.adapters.kubernetes import KubernetesCluster
 
 logger = logging.getLogger("agentpod.app")
 
@@ -59,6 +63,24 @@ class Unavailable:
         return refuse
 
 
+class Connecting:
+    """Stands in for a cluster until the first attempt to connect is over: every call waits for it."""
+
+    def __init__(self, parts: Parts, target: str) -> None:
+        """``parts`` will know the cluster of ``target``."""
+        self._parts = parts
+        self._target = target
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Any of the port's methods."""
+
+        async def later(*positional: object, **named: object) -> Any:
+            await self._parts.attempted.wait()
+            return await getattr(self._parts.clusters[self._target], name)(*positional, **named)
+
+        return later
+
+
 @dataclass
 class Parts:
     """The adapters that commands work with."""
@@ -68,6 +90,8 @@ class Parts:
     network: OutsideNetwork
     clock: SystemClock = field(default_factory=SystemClock)
     clusters: dict[str, Cluster] = field(default_factory=dict)
+    attempted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once connecting to the cluster was tried."""
     heartbeats: HeartbeatSource | None = None
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -81,8 +105,7 @@ class Parts:
         parts._close.append(network.close)
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
-        not_yet = AgentpodError("The cluster is not connected yet.", remedy="Try again in a moment.")
-        parts.clusters = {t.name: cast("Cluster", Unavailable(not_yet)) for t in settings.targets}
+        parts.clusters = {t.name: cast("Cluster", Connecting(parts, t.name)) for t in settings.targets}
         return parts
 
     def _use_pushgateway(self, timeout: float) -> None:
@@ -96,11 +119,18 @@ class Parts:
 
     async def connect_cluster(self) -> AgentpodError | None:
         """Connect to the API server; gives the reason when it can't be configured at all."""
-        from bot.adapters.kubernetes import KubernetesCluster
+        try:
+            return await self._connect_cluster()
+        finally:
+            self.attempted.set()
 
+    async def _connect_cluster(self) -> AgentpodError | None:
+        # The client's models take a third of a second to import: in a thread, so that Slack is heard meanwhile.
+        module = await asyncio.to_thread(importlib.import_module, "bot.adapters.kubernetes")
+        connect: Callable[..., Awaitable[KubernetesCluster]] = module.KubernetesCluster.connect
         conf = self.settings
         try:
-            first = await KubernetesCluster.connect(
+            first = await connect(
                 conf.targets[0].namespace,
                 context=conf.kubernetes.context,
                 timeout=conf.probes.timeout.total_seconds(),
@@ -117,7 +147,7 @@ class Parts:
         for close in reversed(self._close):
             await close()
 
-    def context(self, prefix: str) -> Callable[[str | None, Caller, str, Progress], Context]:
+    def context(self, prefix: str) -> MakeContext:
         """How a command's context is made, for callers that address the bot as ``prefix``."""
 
         def make(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:

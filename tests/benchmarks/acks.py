@@ -43,8 +43,11 @@ async def _agentpod() -> list[float]:
         return await load(sandbox.workspace, COMMANDS)
 
 
-async def load(workspace: Workspace, count: int, text: str = "version") -> list[float]:
-    """Send ``count`` commands, so many at a time; gives each one's seconds to the ack. Raises if one fails."""
+async def load(workspace: Workspace, count: int, text: str = "version", *, answered: bool = False) -> list[float]:
+    """Send ``count`` commands, so many at a time; gives each one's seconds to the ack. Raises if one fails.
+
+    The next one follows on the acknowledgement, or with ``answered`` on the final answer, as people do.
+    """
     todo = iter(range(count))
     seconds: list[float] = []
 
@@ -54,6 +57,8 @@ async def load(workspace: Workspace, count: int, text: str = "version") -> list[
             if not done.ok:
                 raise RuntimeError(f"a command failed: {done.error}")
             seconds.append(done.ack_seconds)
+            while answered and not any("Python" in m.all_text() for m in done.messages):  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.002)
 
     await asyncio.gather(*(user() for _ in range(AT_ONCE)))
     return seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import sys
 
@@ -23,10 +24,13 @@ async def echo() -> None:
     await AsyncSocketModeHandler(app, os.environ["ECHO_APP_TOKEN"]).start_async()
 
 
+STACK = ("slack_bolt.async_app", "slack_bolt.adapter.socket_mode.aiohttp", "kubernetes.aio.client")
+
+
 def stack() -> None:
     """What the bot cannot do without: Bolt's asyncio half and the Kubernetes client's."""
-    import kubernetes.aio.client
-    import kubernetes.aio.config  # noqa: F401 - imported for its cost
+    for name in STACK:
+        importlib.import_module(name)
 
 
 async def idle() -> None:

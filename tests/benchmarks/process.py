@@ -9,7 +9,7 @@ import aiohttp
 
 from sandbox.house import Sandbox
 from tests.benchmarks.acks import load
-from tests.benchmarks.common import Row, plain_env, python, resident_mib, until_ready
+from tests.benchmarks.common import Row, python, resident_mib, until_ready
 
 ROUNDS = 7
 COMMANDS = 10_000
@@ -28,7 +28,6 @@ async def _start() -> Row:
         for _ in range(ROUNDS):
             bare.append(await _import_seconds())
             bot = sandbox.bot()
-            bot.env = plain_env(**bot.env)
             started = time.perf_counter()
             await bot.start()
             await until_ready(session, f"{bot.ops_url}/readyz")
@@ -56,7 +55,7 @@ async def _memory() -> list[Row]:
         bot = await sandbox.start_bot()
         await _settled(bot.pid)
         idle = resident_mib(bot.pid)
-        await load(sandbox.workspace, COMMANDS)
+        await load(sandbox.workspace, COMMANDS, answered=True)
         await _settled(bot.pid)
         after = resident_mib(bot.pid)
     return [
