@@ -167,6 +167,10 @@ class Workspace:
         """How many connections the app has open."""
         return self.core.delivery.connections
 
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Send Slack's goodbye with ``reason`` (``warning``, ``link_disabled``, …) on every connection."""
+        await self._hub.disconnect(reason)
+
     async def verify_url(self) -> bool:
         """HTTP mode: Slack's url_verification; whether the app passed."""
         return self._http is not None and await self._http.verify()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
@@ -51,6 +51,11 @@ class _Client(SocketModeClient):
     lost: asyncio.Event
     reason: str = ""
 
+    async def enqueue_message(self, message: str) -> None:
+        """Note a goodbye's reason as it arrives: the SDK tells no listener of it, and the close may come first."""
+        self.reason = _goodbye(message) or self.reason
+        await super().enqueue_message(message)
+
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the SDK's signature
         """Called by the SDK on a goodbye, a close or stale pings."""
         self.lost.set()
@@ -59,8 +64,16 @@ class _Client(SocketModeClient):
 class SocketConnection:
     """Keeps one connection open until cancelled."""
 
-    def __init__(self, api: Api, app_token: str, handle: Handle, observer: SlackObserver) -> None:
-        """``handle`` gets every request."""
+    def __init__(
+        self,
+        api: Api,
+        app_token: str,
+        handle: Handle,
+        observer: SlackObserver,
+        open_timeout: float = OPEN_TIMEOUT,
+    ) -> None:
+        """``handle`` gets every request; ``open_timeout`` in seconds bounds each step of connecting."""
+        self._open_timeout = open_timeout
         self._api, self._token, self._handle, self._observer = api, app_token, handle, observer
         self._client: _Client | None = None
         self._old: set[asyncio.Task[None]] = set()
@@ -104,9 +117,8 @@ class SocketConnection:
         if urlsplit(answer).hostname in ("localhost", "127.0.0.1", "::1"):
             client.proxy = None
         client.socket_mode_request_listeners.append(self._handle)
-        client.message_listeners.append(_remember_reason)
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT):
+            async with asyncio.timeout(self._open_timeout):
                 await _connect(client)
         except BaseException as error:
             await _close(client)
@@ -117,7 +129,7 @@ class SocketConnection:
 
     async def _open_url(self) -> str:
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT):
+            async with asyncio.timeout(self._open_timeout):
                 answer = await self._api.client.api_call(
                     "apps.connections.open", headers={"Authorization": f"Bearer {self._token}"}
                 )
@@ -186,9 +198,16 @@ async def _connect(client: _Client) -> None:
     client.message_receiver = asyncio.ensure_future(client.receive_messages())
 
 
-async def _remember_reason(client: Any, message: dict[str, Any], _raw: str | None = None) -> None:
-    if message.get("type") == "disconnect":
-        client.reason = str(message.get("reason", ""))
+def _goodbye(frame: str) -> str:
+    """The reason in a disconnect message; empty for any other."""
+    if len(frame) > 2_000 or '"disconnect"' not in frame:  # requests are long, and are read elsewhere
+        return ""
+    try:
+        message = json.loads(frame)
+    except ValueError:
+        return ""
+    gone = isinstance(message, dict) and message.get("type") == "disconnect"
+    return str(message.get("reason", "")) if gone else ""
 
 
 async def _linger(client: _Client) -> None:
