@@ -72,9 +72,18 @@ class Cluster(Protocol):
         """A container's log; ``previous`` the run before the last restart."""
 
     async def exec(
-        self, pod: str, container: str, argv: Sequence[str], *, limit_bytes: int = 1_000_000
+        self,
+        pod: str,
+        container: str,
+        argv: Sequence[str],
+        *,
+        limit_bytes: int = 1_000_000,
+        seconds: float | None = None,
     ) -> ExecResult:
-        """Run a command in a container and collect what it says. A non-zero exit is a result, not an error."""
+        """Run a command in a container and collect what it says. A non-zero exit is a result, not an error.
+
+        ``seconds`` is a deadline of its own, for commands that take longer than a read may.
+        """
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """The values of those Secrets, only ever to look for them in text that is about to be shown."""

@@ -174,7 +174,7 @@ def _unquote(match: re.Match[str]) -> str:
 
 def _dashes(word: str) -> str:
     """Undo what phones make of ``--``."""
-    return "--" + word.lstrip("–—") if word[:1] in "–—" else word
+    return "--" + word.lstrip("–—") if word.startswith(("–", "—")) else word
 
 
 def parse(line: str, commands: Sequence[Command], *, prefix: str = "/agentpod") -> Invocation:

@@ -65,9 +65,11 @@ class Reads:
             raise Blocked("pod", "no pod is running")
         return pod
 
-    async def exec(self, ask: Ask, pod: Pod, container: str, *argv: str) -> ExecResult:
+    async def exec(
+        self, ask: Ask, pod: Pod, container: str, *argv: str, seconds: float | None = None
+    ) -> ExecResult:
         """Run a command in a container of the pod. Raises `Unread`."""
-        return await ask.of(EXEC, self._ctx.cluster.exec(pod.name, container, argv))
+        return await ask.of(EXEC, self._ctx.cluster.exec(pod.name, container, argv, seconds=seconds))
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

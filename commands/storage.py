@@ -125,7 +125,7 @@ def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
             raise Blocked("processes", f"the pod has no container {spec.name}")
 
         def attempt(argv: Sequence[str]) -> Callable[[], Awaitable[ExecResult]]:
-            return lambda: reads.exec(ask, pod, spec.name, *argv)
+            return lambda: reads.exec(ask, pod, spec.name, *argv, seconds=SECONDS)
 
         tries = [attempt(argv) for argv in du_commands(spec.home)]
         result = await first_that_works(tries, lambda r: bool(judge_storage.parse_du(r.stdout, spec.home)))

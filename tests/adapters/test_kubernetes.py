@@ -272,6 +272,13 @@ async def test_a_refused_exec_names_the_missing_right_and_the_account(
     assert "Grant system:serviceaccount:secure-agent-pod:agentpod" in str(caught.value.remedy)
 
 
+async def test_an_exec_may_have_a_deadline_of_its_own(cluster: KubernetesCluster, pretend: PretendCluster) -> None:
+    pod = await pod_of(cluster)
+    await Breaks(pretend.breaks).apply("pod-exec-hangs", True)
+    with pytest.raises(TimedOut, match=r"no answer in 0\.05 s"):
+        await cluster.exec(pod, "kali", ["id"], seconds=0.05)
+
+
 def status(**fields: object) -> bytes:
     return b"\x03" + json.dumps(fields).encode()
 

@@ -181,7 +181,13 @@ class FakeCluster:
         return LogText(())
 
     async def exec(
-        self, pod: str, container: str, argv: Sequence[str], *, limit_bytes: int = 1_000_000
+        self,
+        pod: str,
+        container: str,
+        argv: Sequence[str],
+        *,
+        limit_bytes: int = 1_000_000,
+        seconds: float | None = None,
     ) -> ExecResult:
         self.ran.append(tuple(argv))
         missing = said("", f"{argv[0]}: not found", 127)

@@ -112,6 +112,7 @@ def test_a_long_unknown_word_is_not_repeated_whole() -> None:
         ("log --tail 5", "logs", {"tail": 5}),
         ("logs --tail=5 --previous", "logs", {"tail": 5, "previous": True}),
         ("logs —grep x —previous", "logs", {"grep": "x", "previous": True}),
+        ("logs --grep ''", "logs", {"grep": ""}),
         ("logs --since 1h30m", "logs", {"since": timedelta(minutes=90)}),
         ("heartbeats", "heartbeats", {}),
         ("heartbeats push exercise a=b c=d", "heartbeats push", {"job": "exercise", "labels": ("a=b", "c=d")}),

@@ -141,9 +141,15 @@ class KubernetesCluster:
         return facts.log_text(answer.body, limit_bytes)
 
     async def exec(
-        self, pod: str, container: str, argv: Sequence[str], *, limit_bytes: int = 1_000_000
+        self,
+        pod: str,
+        container: str,
+        argv: Sequence[str],
+        *,
+        limit_bytes: int = 1_000_000,
+        seconds: float | None = None,
     ) -> ExecResult:
-        """Run a command in a container.
+        """Run a command in a container, within ``seconds`` or else the connection's deadline.
 
         A non-zero exit is a result. So is a missing binary: exit code 127, the reason on stderr. Output over
         ``limit_bytes`` ends the reading: ``truncated``, with no exit code.
@@ -152,7 +158,7 @@ class KubernetesCluster:
         query += [("command", word) for word in argv]
         right = self._right("create", "pods", subresource="exec")
         call = Call(right, self._path("pods", pod, "exec"), query)
-        return await remote.run(self._connection, call, argv, limit_bytes)
+        return await remote.run(self._connection, call, argv, limit_bytes, seconds)
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""

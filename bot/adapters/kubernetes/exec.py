@@ -118,17 +118,20 @@ def _from_message(outcome: _Outcome, argv: Sequence[str]) -> tuple[int, str | No
     raise Permanent(f"The command could not be started: {said}.")
 
 
-async def run(connection: Connection, call: Call, argv: Sequence[str], limit: int) -> ExecResult:
-    """Run ``call``'s command within the connection's deadline. Raises `bot.errors` only.
+async def run(
+    connection: Connection, call: Call, argv: Sequence[str], limit: int, seconds: float | None = None
+) -> ExecResult:
+    """Run ``call``'s command within ``seconds`` (by default the connection's deadline). Raises `bot.errors` only.
 
     A missing binary is a result with exit code 127 and the runtime's words on stderr, as in a shell.
     Output over ``limit`` bytes ends the reading: truncated, exit code None.
     """
+    deadline = connection.timeout if seconds is None else seconds
     kept = bytearray()
     token = refusal.set(kept)
     try:
-        with errors.edge(connection.server, connection.timeout):
-            async with asyncio.timeout(connection.timeout):
+        with errors.edge(connection.server, deadline):
+            async with asyncio.timeout(deadline):
                 output = await _collect(connection, call, limit)
             return output.result(argv)
     except AgentpodError as error:
