@@ -231,6 +231,16 @@ def test_the_sdks_own_lines_lose_tokens_and_tickets() -> None:
     assert sink.getvalue().count("[redacted] wss://x/link/?ticket=[redacted]&app_id=1") == 2
 
 
+async def test_a_token_in_bolts_own_variable_is_neither_used_nor_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-somebody-elses")
+    async with rig() as bot:
+        bot.ws.mention(MAYA, seed.OPS, "status")
+        await bot.answer(seed.OPS, MAYA, "1 of 2 checks failed")
+    assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
 def test_plain_text_keeps_the_lines_of_tables_and_facts() -> None:
     table = {"type": "table", "rows": [[{"type": "raw_text", "text": c} for c in row] for row in ("ab", "cd")]}
     assert blocks.plain(blocks.Message("t", [table])) == "a  b\nc  d"

@@ -111,13 +111,26 @@ async def test_a_missing_scope_is_said_in_words_where_the_file_would_be(world: W
 
 
 async def test_a_revoked_token_makes_the_bot_unready_until_it_works_again(world: World) -> None:
+    lost = await world.metric("agentpod_slack_delivery_failures_total")
     await world.break_("slack-token-revoked")
     world.workspace.dm(MAYA, "whoami")
     await world.ready_becomes(503, "token_revoked")
+    await world.metric_becomes("agentpod_slack_delivery_failures_total", lost + 1)
     await world.workspace.panel.heal()
     await world.ready_becomes(200)
     assert world.bot.output().count("the token was revoked") >= 1
     assert "Traceback" not in world.bot.output()
+
+
+async def test_metrics_tell_of_commands_acks_calls_and_the_connection(world: World) -> None:
+    lost = await world.metric("agentpod_slack_delivery_failures_total")
+    acks = await world.metric("agentpod_slack_ack_seconds_count", kind="slash_commands")
+    calls = await world.metric("agentpod_slack_api_calls_total", method="response_url", outcome="ok")
+    await world.ask("whoami")
+    await world.metric_becomes("agentpod_slack_ack_seconds_count", acks + 1, kind="slash_commands")
+    await world.metric_becomes("agentpod_slack_api_calls_total", calls + 1, method="response_url", outcome="ok")
+    assert await world.metric("agentpod_slack_connected") == 1
+    assert await world.metric("agentpod_slack_delivery_failures_total") == lost
 
 
 # The connection
