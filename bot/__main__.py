@@ -57,9 +57,11 @@ def _complain(*lines: str, title: str = "") -> int:
 def _main(words: list[str]) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(words)
-    if options.word is None or (options.word == "help" and not rest):
+    if options.word is None or (options.help and options.word in ("run", "check", "help")):
         parser.print_help()
         return 0
+    if options.help:
+        return _help_on(options)
     if options.word == "run":
         _no_more(rest, "run")
         return _run(options)
@@ -67,10 +69,19 @@ def _main(words: list[str]) -> int:
         _no_more(rest, "check")
         return _check(options)
     if options.word == "sandbox":
-        from sandbox.cli import main as sandbox_main
-
-        return sandbox_main(rest)
+        return _sandbox(rest)
     return _command(options, [options.word, *rest])
+
+
+def _help_on(options: argparse.Namespace) -> int:
+    """``agentpod logs --help`` is ``agentpod help logs``."""
+    return _sandbox(["--help"]) if options.word == "sandbox" else _command(options, ["help", options.word])
+
+
+def _sandbox(words: list[str]) -> int:
+    from sandbox.cli import main as sandbox_main
+
+    return sandbox_main(words)
 
 
 def _no_more(rest: Sequence[str], word: str) -> None:
@@ -86,9 +97,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Operates one hardened Kubernetes agent pod from Slack.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_epilog(),
-        add_help=True,
+        add_help=False,
         allow_abbrev=False,
     )
+    parser.add_argument("-h", "--help", action="store_true", help="this help, or that of the command")
     parser.add_argument("--version", action="version", version=f"agentpod {__version__}")
     parser.add_argument("--config", metavar="FILE", type=Path, help="settings file (YAML); else AGENTPOD_CONFIG")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig")

@@ -81,6 +81,8 @@ class ApiServer:
         self.authorizer = Authorizer()
         self.faults = ApiFaults()
         self.latency: Latency = {}
+        self.requests = 0
+        """How many requests came so far."""
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -89,6 +91,7 @@ class ApiServer:
         return app
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.requests += 1
         try:
             return await self._handle(request)
         except ApiError as error:

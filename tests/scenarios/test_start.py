@@ -122,3 +122,19 @@ async def test_output_json_is_for_scripts(sandbox: Sandbox) -> None:
     answer = json.loads(output)
     assert answer["verdict"] == "ok"
     assert {f["probe"] for f in answer["findings"]} >= {"pod", "processes", "heartbeats"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--help",), "a Slack workspace and a pretend pod"),
+        (("logs", "--help"), "--grep"),
+        (("sandbox", "--help"), "--no-browser"),
+        (("run", "--help"), "usage: agentpod"),
+        (("help", "storage"), "storage"),
+    ],
+)
+async def test_help_is_where_it_is_looked_for(sandbox: Sandbox, words: tuple[str, ...], says: str) -> None:
+    code, output = await _run(sandbox, *words)
+    assert code == 0
+    assert says in output

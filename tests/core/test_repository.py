@@ -1,0 +1,90 @@
+"""Promises of the repository itself: references are fresh, locks name no address, rights are exact."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.app import rights_needed
+from bot.domain.target import Target
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_reference_pages_are_what_the_code_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/reference.py", "--check"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_locks_have_hashes_and_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|-f|--find-links)\b", text, re.MULTILINE)
+    packages = re.findall(r"^[A-Za-z0-9_.\[\]-]+==", text, re.MULTILINE)
+    assert len(packages) > 20
+    assert text.count("--hash=sha256:") >= len(packages)
+
+
+def test_every_make_target_of_the_documents_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        named = set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text(), re.MULTILINE))
+        assert named <= targets, page.name
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            if "://" not in link:
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def _granted(path: str) -> set[tuple[str, str, str, str, str]]:
+    """``(namespace, group, resource, name, verb)`` of every rule in a manifest."""
+    rights: set[tuple[str, str, str, str, str]] = set()
+    for doc in yaml.safe_load_all((ROOT / path).read_text()):
+        if doc and doc["kind"] == "Role":
+            where = doc["metadata"].get("namespace", "")
+            rights |= {right for rule in doc["rules"] for right in _rule(where, rule)}
+    return rights
+
+
+def _rule(where: str, rule: dict[str, Any]) -> set[tuple[str, str, str, str, str]]:
+    return {
+        (where, group, resource, name, verb)
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+        for verb in rule["verbs"]
+    }
+
+
+def test_the_shipped_roles_grant_exactly_what_the_commands_need() -> None:
+    needed = {
+        (
+            r.namespace or "",
+            r.group,
+            r.resource + (f"/{r.subresource}" if r.subresource else ""),
+            # A name in a Right for a listing means nothing to RBAC; only by-name rules carry one.
+            r.name,
+            r.verb,
+        )
+        for r in rights_needed(Target())
+    }
+    granted = _granted("deploy/base/role.yaml") | _granted("deploy/optional/argocd-role.yaml")
+    assert granted - needed == set(), "granted but not needed"
+    assert needed - granted == set(), "needed but not granted"

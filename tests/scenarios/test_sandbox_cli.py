@@ -1,0 +1,136 @@
+"""`agentpod sandbox` as a person starts it: prints its address, runs beside others, leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from sandbox.cluster import PretendCluster
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.xdist_group("scenarios-sandbox-cli")
+
+
+@contextlib.asynccontextmanager
+async def started(tmp_path: Path, *words: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """The process and what it printed up to "Ctrl-C". Its state goes below ``tmp_path``."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("AGENTPOD_")} | {"TMPDIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "sandbox",
+        "--no-browser",
+        *words,
+        cwd=ROOT,
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            printed = (await process.stdout.readuntil(b"Ctrl-C")).decode()
+        yield process, printed
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await process.wait()
+            await process.stdout.read()
+
+
+def _url(printed: str, label: str = "open") -> str:
+    found = re.search(rf"{label}\s+(http://127\.0\.0\.1:\d+)", printed)
+    assert found, printed
+    return found[1]
+
+
+async def _status(url: str) -> int:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status
+
+
+async def test_two_run_at_once_and_leave_nothing_behind(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    async with started(one) as (first, printed), started(two) as (_, other):
+        assert _url(printed) != _url(other)
+        assert await _status(_url(printed)) == await _status(_url(other)) == 200
+        assert await _status(_url(printed, "metrics") + "/readyz") == 200
+    assert first.returncode == 0
+    assert list(one.iterdir()) == list(two.iterdir()) == []
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await _status(_url(printed))
+
+
+async def test_the_printed_kubeconfig_works_with_kubectl(tmp_path: Path) -> None:
+    async with started(tmp_path) as (_, printed):
+        found = re.search(r"KUBECONFIG=(\S+)", printed)
+        assert found
+        kubectl = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).parent / "kubectl"),
+            *("-n", "secure-agent-pod", "exec", "deploy/secure-agent-pod", "-c", "kali", "--", "id"),
+            env=os.environ | {"KUBECONFIG": found[1]},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await kubectl.communicate()
+    assert out.startswith(b"uid=1000(claude)")
+
+
+async def test_another_cluster_by_kubeconfig(tmp_path: Path) -> None:
+    async with PretendCluster(speed=0.0) as cluster:
+        config = cluster.kubeconfig(tmp_path / "kubeconfig", user="agentpod")
+        async with started(tmp_path, "--kubeconfig", str(config), "--context", "agentpod") as (_, printed):
+            assert await _status(_url(printed)) == 200
+            await _until_asked(cluster)
+
+
+async def _until_asked(cluster: PretendCluster) -> None:
+    """The bot asks for its rights at start: at this cluster, not at the sandbox's own."""
+    async with asyncio.timeout(15):
+        while not cluster.server.requests:  # noqa: ASYNC110 - a counter, not an event
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--kubeconfig", "/nowhere/config"], "/nowhere/config (named by --kubeconfig) is not a file"),
+        (["--prot", "1"], "--prot"),
+    ],
+)
+async def test_wrong_flags_are_refused_in_words(words: list[str], says: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", "sandbox", *words, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    assert says in err.decode()
+    assert b"Traceback" not in err
+
+
+async def test_a_port_in_use_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "bot", "sandbox", "--no-browser", "--port", port),
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, err = await process.communicate()
+    assert process.returncode == 2
+    assert f"port {port} can't be opened" in err.decode()
