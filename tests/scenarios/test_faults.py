@@ -14,6 +14,7 @@ KUBERNETES = [
     ("kube-401", True, ("Could not tell", "401")),
     ("kube-403", "pods", ("Could not tell", "may not")),
     ("kube-404", True, ("Could not tell",)),
+    ("kube-410", True, ("Could not tell",)),
     ("kube-429", True, ("Could not tell",)),
     ("kube-500", True, ("Could not tell",)),
 ]

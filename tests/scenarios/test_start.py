@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import yaml
 
+from sandbox.cluster import PretendCluster
 from sandbox.house import Sandbox
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-start")]
@@ -90,6 +92,22 @@ async def test_a_bot_without_a_cluster_starts_and_says_so(sandbox: Sandbox, tmp_
     code, output = await _run(sandbox, "status", env={"KUBECONFIG": str(tmp_path / "none")})
     assert code == 2
     assert "kubeconfig" in output.lower()
+
+
+async def test_an_untrusted_certificate_is_explained(sandbox: Sandbox, tmp_path: Path) -> None:
+    async with PretendCluster(speed=0.0, tls=True) as cluster:
+        config = cluster.kubeconfig(tmp_path / "kubeconfig", user="agentpod")
+        trusting = yaml.safe_load(config.read_text())
+        code, output = await _run(sandbox, "pods", env={"KUBECONFIG": str(config)})
+        assert code == 0, output
+        for entry in trusting["clusters"]:
+            entry["cluster"].pop("certificate-authority-data", None)
+            entry["cluster"].pop("certificate-authority", None)
+        config.write_text(yaml.safe_dump(trusting))
+        code, output = await _run(sandbox, "pods", env={"KUBECONFIG": str(config)})
+    assert code == 2
+    assert "is not trusted" in output
+    assert "certificate-authority" in output
 
 
 @pytest.mark.parametrize("word", ["run", "check"])
