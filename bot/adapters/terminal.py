@@ -16,6 +16,10 @@ from rich.text import Text
 
 from bot.domain.probes import Finding, Verdict, worst_first
 from bot.domain.reply import Fact, Reply, Table
+from bot.domain.summary import said_in
+
+PIPE_WIDTH = 1000
+"""Columns that a table may take in a pipe."""
 
 MARKS = {
     Verdict.OK: ("✓", "green", "ok"),
@@ -31,8 +35,14 @@ def print_reply(reply: Reply, *, output: str, stream: IO[str] | None = None) -> 
     if output == "json":
         stream.write(json.dumps(as_json(reply), indent=2, ensure_ascii=False) + "\n")
         return
-    console = Console(file=stream, highlight=False, soft_wrap=not stream.isatty())
-    console.print(render(reply))
+    _console(stream).print(render(reply))
+
+
+def _console(stream: IO[str]) -> Console:
+    """As wide as the terminal; a pipe has no width, so nothing is wrapped or cut there."""
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, soft_wrap=True, width=PIPE_WIDTH)
 
 
 def as_json(reply: Reply) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def render(reply: Reply) -> RenderableType:
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
     good = [f for f in reply.findings if f.verdict is Verdict.OK]
     for finding in bad:
-        parts += ["", *_finding(finding)]
+        parts += ["", *_finding(finding, said_in(reply.headline, finding))]
     if good:
         parts += ["", *(_mark(f.verdict, f"{f.title}: ", f.summary) for f in good)]
     if reply.facts:
@@ -87,8 +97,9 @@ def _mark(verdict: Verdict, title: str, summary: str) -> Text:
     return Text.assemble((f"{mark} ", colour), (title, "bold"), summary)
 
 
-def _finding(finding: Finding) -> list[RenderableType]:
-    lines: list[RenderableType] = [_mark(finding.verdict, f"{finding.title}: ", finding.summary)]
+def _finding(finding: Finding, said: bool) -> list[RenderableType]:
+    title, text = (finding.title, "") if said else (f"{finding.title}: ", finding.summary)
+    lines: list[RenderableType] = [_mark(finding.verdict, title, text)]
     lines += [_indented(line, 4, "dim") for line in finding.evidence]
     if finding.remedy:
         lines.append(_indented(f"→ {finding.remedy}", 2))
@@ -132,7 +143,7 @@ def print_check(
     settings: Sequence[tuple[str, str, str]], checks: Sequence[tuple[str, bool | None, str, str | None]]
 ) -> None:
     """Print `agentpod check`'s report: what is set and from where, then every check with its remedy."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = _console(sys.stdout)
     console.print(Text("Settings", style="bold"))
     for name, value, origin in settings:
         untouched = origin == "default"

@@ -1,0 +1,95 @@
+"""A reply on a terminal: the same words, colours only where there is a terminal, JSON for scripts."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from bot.adapters.terminal import as_json, print_reply
+from bot.domain.probes import Finding, Verdict
+from bot.domain.reply import Button, Excerpt, Fact, Reply, Table
+
+REPLY = Reply(
+    headline="Not healthy: vibe-kanban is not running",
+    verdict=Verdict.FAIL,
+    findings=(
+        Finding("pod", "Pod", Verdict.OK, "1/1 ready"),
+        Finding(
+            "processes",
+            "Processes",
+            Verdict.FAIL,
+            "vibe-kanban is not running",
+            evidence=("sshd: pid 61 [bold]x[/bold]",),
+            remedy="Look at the log. " * 12,
+            run="agentpod logs",
+        ),
+    ),
+    facts=(Fact("Node", "gpu-1"),),
+    tables=(Table(("Pod", "Ready"), (("a-" + "x" * 100, "1/1"),), verdicts=(Verdict.OK,)),),
+    excerpts=(Excerpt("line one\nline [red]two[/red]", title="Log"),),
+    buttons=(Button("Logs", "logs"),),
+    notes=("a note",),
+)
+
+
+class Terminal(io.StringIO):
+    """Says that it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def _printed(stream: io.StringIO) -> str:
+    print_reply(REPLY, output="text", stream=stream)
+    return stream.getvalue()
+
+
+def test_a_pipe_gets_plain_words_uncut() -> None:
+    text = _printed(io.StringIO())
+    assert "\x1b[" not in text
+    for part in (
+        "✗ Not healthy",
+        "Look at the log. " * 11,
+        "x" * 100,
+        "[red]two[/red]",
+        "[bold]x[/bold]",
+        "a note",
+    ):
+        assert part in text
+
+
+def test_what_is_wrong_comes_before_what_is_well() -> None:
+    text = _printed(io.StringIO())
+    assert text.index("Processes") < text.index("1/1 ready")
+
+
+def test_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[" in _printed(Terminal())
+
+
+def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    text = _printed(Terminal())
+    assert "\x1b[31m" not in text
+    assert "\x1b[1;31m" not in text
+
+
+def test_json_holds_verdict_findings_and_exit_code() -> None:
+    stream = io.StringIO()
+    print_reply(REPLY, output="json", stream=stream)
+    answer = json.loads(stream.getvalue())
+    assert (answer["verdict"], answer["exit_code"]) == ("fail", 1)
+    assert answer["findings"][1]["verdict"] == "fail"
+    assert answer == as_json(REPLY)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"), [(Verdict.OK, 0), (Verdict.WARN, 0), (Verdict.FAIL, 1), (Verdict.UNKNOWN, 2), (None, 0)]
+)
+def test_exit_codes(verdict: Verdict | None, code: int) -> None:
+    assert Reply("x", verdict).exit_code == code

@@ -1,0 +1,117 @@
+"""The way from a command line to a reply: authorised, counted, and no failure without words."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, cast
+
+import pytest
+
+from bot import logs
+from bot.dispatch import Dispatcher
+from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.probes import Verdict
+from bot.domain.reply import Reply
+from bot.errors import Transient, UsageError
+from bot.runbook import Caller, Command, Context, NoParams
+
+POLICY = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("U1",)),), contact="Priya")
+
+
+class Counted:
+    """What was counted."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str]] = []
+
+    def command_done(self, command: str, outcome: str, seconds: float) -> None:
+        self.done.append((command, outcome))
+
+
+async def _good(_: Context, __: NoParams) -> Reply:
+    return Reply("fine", Verdict.OK)
+
+
+async def _crash(_: Context, __: NoParams) -> Reply:
+    raise KeyError("token xoxb-123456-secret")
+
+
+async def _later(_: Context, __: NoParams) -> Reply:
+    raise Transient("The server is busy.", remedy="Try again.")
+
+
+async def _quiet(_: Reply) -> None:
+    """Nobody watches."""
+
+
+def _context(target: str | None, caller: Caller, request_id: str, progress: object) -> Context:
+    if target is not None:
+        raise UsageError(f"There is no target {target!r}.")
+    return cast("Context", None)
+
+
+COMMANDS = tuple(
+    Command(name, name, role, cast("Any", run))
+    for name, role, run in [
+        ("good", Role.VIEWER, _good),
+        ("crash", Role.VIEWER, _crash),
+        ("later", Role.VIEWER, _later),
+        ("open", Role.NONE, _good),
+        ("secret", Role.OPERATOR, _good),
+    ]
+)
+
+
+async def _run(line: str, user: str = "U1", surface: str = "slash") -> tuple[Reply, Counted]:
+    counted = Counted()
+    dispatcher = Dispatcher(COMMANDS, POLICY, _context, counted)
+    caller = Caller(Identity(user, "C1"), cast("Any", surface))
+    return await dispatcher.run(line, caller, request_id="r-1", progress=_quiet), counted
+
+
+@pytest.mark.parametrize(
+    ("line", "user", "outcome", "says"),
+    [
+        ("good", "U1", "ok", "fine"),
+        ("good", "U2", "refused", "You may not run good: it needs the role viewer, and no access rule names you"),
+        ("secret", "U1", "refused", "you are viewer by access rule 1"),
+        ("open", "U2", "ok", "fine"),
+        ("later", "U1", "error", "The server is busy."),
+        ("godo", "U1", "usage", "Did you mean 'good'?"),
+        ("good --target x", "U1", "usage", "There is no target 'x'."),
+        ("crash", "U1", "crash", "Something went wrong inside agentpod"),
+    ],
+)
+async def test_each_outcome_is_said_and_counted(line: str, user: str, outcome: str, says: str) -> None:
+    reply, counted = await _run(line, user)
+    assert says in reply.headline
+    assert [o for _, o in counted.done] == [outcome]
+
+
+async def test_a_refusal_names_whom_to_ask_and_is_not_for_sharing() -> None:
+    reply, _ = await _run("good", "U2")
+    assert "Ask Priya." in reply.body[0]
+    assert not reply.shareable
+
+
+async def test_a_crash_gives_its_request_id_and_keeps_its_secret(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.ERROR, "agentpod.commands"):
+        reply, _ = await _run("crash")
+    assert "r-1" in reply.body[0]
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "secret" not in repr(reply)
+    [record] = caplog.records
+    token = logs.request_id_var.set("r-1")
+    try:
+        line = logs.ConsoleFormatter(logs.Redactor([])).format(record)
+    finally:
+        logs.request_id_var.reset(token)
+    assert "request_id=r-1" in line
+    assert "xoxb-123456-secret" not in line
+
+
+async def test_a_terminal_has_the_bots_own_credentials_and_needs_no_rule() -> None:
+    reply, _ = await _run("secret", "root", surface="terminal")
+    assert reply.headline == "fine"
