@@ -108,7 +108,8 @@ async def _target(parts: Parts, target: Target) -> list[Check]:
         return [_failed(title, error)]
     except AgentpodError as error:
         return [_failed(title, error)]
-    found = f"{len(pods)} pod{'' if len(pods) == 1 else 's'} match {target.selector} in {target.namespace}"
+    count = "1 pod matches" if len(pods) == 1 else f"{len(pods)} pods match"
+    found = f"{count} {target.selector} in {target.namespace}"
     hint = None if pods else "Is target.selector right? `kubectl get pods --show-labels` shows the labels."
     return [*checks, Check(title, True if pods else None, found, hint)]
 
