@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from bot.domain import summary
 from bot.domain.probes import Finding, Verdict
@@ -23,16 +24,23 @@ def reply(
     tables: Sequence[Table] = (),
     excerpts: Sequence[Excerpt] = (),
     more: Sequence[tuple[str, str]] = (),
+    said: str = "",
+    detailed: bool = False,
     data: dict[str, object] | None = None,
 ) -> Reply:
-    """The whole answer of the command ``own``, which is not offered again; ``more`` are further steps."""
-    findings = status.folded(ctx.target, outcomes)
+    """The whole answer of the command ``own``, which is not offered again; ``more`` are further steps.
+
+    ``said`` is the headline when all is well, in place of a count. With ``detailed``, facts and tables hold the
+    findings' evidence, which is not said a second time.
+    """
+    findings = [_own(f, own) for f in status.folded(ctx.target, outcomes)]
     steps = [step for step in (*status.next_steps(findings), *more, ("Status", "status")) if step[1] != own]
+    shown = [_without_evidence(f) for f in findings] if detailed else findings
     return Reply(
-        headline(findings),
+        headline(findings, said),
         verdict=summary.overall(findings),
         body=tuple(body),
-        findings=() if _is_headline(findings) else _shape.addressed(ctx, findings),
+        findings=() if _is_headline(findings, said) else _shape.addressed(ctx, shown),
         facts=tuple(facts),
         tables=tuple(table for table in tables if table.rows),
         excerpts=tuple(excerpts),
@@ -46,13 +54,31 @@ def reply(
     )
 
 
-def headline(findings: Sequence[Finding]) -> str:
+def headline(findings: Sequence[Finding], said: str = "") -> str:
     """What was found, when all is well and there is one thing to say; else as `status` puts it."""
-    if _is_headline(findings):
-        return f"{findings[0].title}: {findings[0].summary}"
+    if _is_headline(findings, said):
+        return said or f"{findings[0].title}: {findings[0].summary}"
     return summary.headline(findings, len(findings))
 
 
-def _is_headline(findings: Sequence[Finding]) -> bool:
+def _is_headline(findings: Sequence[Finding], said: str) -> bool:
     """Whether the headline says all there is: repeating it as a finding would only push the details down."""
-    return len(findings) == 1 and findings[0].verdict is Verdict.OK
+    return (len(findings) == 1 or bool(said)) and summary.overall(findings) is Verdict.OK
+
+
+def _own(finding: Finding, own: str) -> Finding:
+    """Without the next step that is this very answer."""
+    return replace(finding, run=None) if finding.run == f"/agentpod {own}" else finding
+
+
+def _without_evidence(finding: Finding) -> Finding:
+    """With no more than what was folded into it, which no detail of the answer shows."""
+    return replace(finding, evidence=tuple(e for e in finding.evidence if e.startswith(summary.FOLDED)))
+
+
+def without(outcomes: Sequence[Outcome], shown: Collection[str]) -> list[Outcome]:
+    """The outcomes without the lines of evidence that facts or tables show."""
+    return [
+        replace(o, finding=replace(o.finding, evidence=tuple(e for e in o.finding.evidence if e not in shown)))
+        for o in outcomes
+    ]

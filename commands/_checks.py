@@ -183,8 +183,7 @@ class Checks:
         return [self._reach(spec) for spec in self.ctx.target.services]
 
     def _reach(self, spec: ServiceSpec) -> Probe:
-        host, port = judge_services.address(spec)
-        silent = f"{spec.name} does not answer at {host}:{port}"
+        silent = f"{spec.name} does not answer at {judge_services.place(spec)}"
         base = judge_services.judge_refused(spec, "")
         source = Source(base.probe, spec.name, silent, base.remedy, base.run)
 

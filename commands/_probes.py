@@ -16,7 +16,7 @@ from typing import TypeVar
 from bot.domain import words
 from bot.domain.probes import Finding, Verdict
 from bot.domain.summary import NO_ANSWER, Cause, Outcome
-from bot.errors import AgentpodError, TimedOut
+from bot.errors import AgentpodError, NotAllowed, TimedOut
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,9 @@ def unread_finding(probe: str, title: str, unread: Unread) -> Finding:
         return Finding(probe, title, Verdict.UNKNOWN, summary, (source.silent,), source.remedy, source.run)
     summary = words.lower_first(words.cut(error.message, 140))
     evidence = (words.cut(error.message, 1000),) if len(error.message) > 140 else ()
-    return Finding(probe, title, Verdict.UNKNOWN, summary, evidence, error.remedy or source.remedy, source.run)
+    return Finding(
+        probe, title, Verdict.UNKNOWN, summary, evidence, error.remedy or source.remedy, _run_of(unread)
+    )
 
 
 def cause_of(unread: Unread) -> Cause:
@@ -212,4 +214,9 @@ def cause_of(unread: Unread) -> Cause:
         summary = words.lower_first(words.cut(error.message, 140))
         key = (source.key, type(error).__name__, error.message)
     remedy = (error.remedy if error else None) or source.remedy
-    return Cause(key, source.key, source.title, source.silent, summary, remedy, source.run)
+    return Cause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
+
+
+def _run_of(unread: Unread) -> str | None:
+    """The source's next step; a missing right is mended by the Role that the remedy names, by no command here."""
+    return None if isinstance(unread.error, NotAllowed) else unread.source.run

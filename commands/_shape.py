@@ -47,8 +47,8 @@ def buttons(ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5) -> t
 
 def notes(ctx: Context, began: float, *more: str) -> tuple[str, ...]:
     """The small print: what else there is to say, the target, the time of the answer and how long it took."""
-    took = words.seconds(max(0.0, ctx.clock.monotonic() - began))
-    return (*more, f"{ctx.target.name} · {words.clock(ctx.clock.now())} · took {took}")
+    took = words.took(ctx.clock.monotonic() - began)
+    return (*more, f"{ctx.target.name} · {words.clock(ctx.clock.now())} · {took}")
 
 
 def addressed(ctx: Context, findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -28,16 +28,23 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     where = Fact("Application", f"{ctx.target.argocd.namespace}/{ctx.target.argocd.application}", code=True)
     details = _facts(application, ctx.clock.now()) if application else []
     data: dict[str, object] = {"application": _data(application)} if application else {}
-    return _answer.reply(ctx, outcomes, began, own="argocd", facts=[where, *details], data=data)
+    return _answer.reply(
+        ctx, outcomes, began, own="argocd", detailed=bool(application), facts=[where, *details], data=data
+    )
 
 
 def _facts(application: Application, now: datetime) -> list[Fact]:
     facts = [
-        Fact("Sync", application.sync or "Unknown"),
-        Fact("Health", application.health or "Unknown"),
         Fact("Revision", application.revision or "unknown", code=True),
         Fact("Last sync", _last_sync(application, now)),
     ]
+    # What an operation that succeeded says is no news; why the application is unhealthy is.
+    failed = application.operation_phase != "Succeeded"
+    messages = (
+        ("Health", application.health_message),
+        ("Says", application.operation_message if failed else None),
+    )
+    facts += [Fact(label, words.cut(text, 200)) for label, text in messages if text]
     facts += [Fact(c.type, words.cut(c.message or c.reason or c.status, 200)) for c in application.conditions]
     return facts
 

@@ -42,7 +42,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     finding = outcome.finding
     verdict = finding.verdict if decision.allowed else Verdict.FAIL
     return Reply(
-        _headline(command, decision, finding),
+        _headline(decision, finding),
         verdict=verdict,
         body=() if decision.allowed else (f"Ask {ctx.access.contact or 'the owner of the settings'}.",),
         findings=_shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
@@ -70,13 +70,13 @@ def _named(ctx: Context, name: str) -> Command:
     raise unknown_command(name, {n: c for c in ctx.commands for n in (c.name, *c.aliases)}, ctx.prefix)
 
 
-def _headline(command: Command, decision: Decision, rights: Finding) -> str:
+def _headline(decision: Decision, rights: Finding) -> str:
     if not decision.allowed:
         return f"No: {decision.reason}"
     if rights.verdict is Verdict.FAIL:
-        return f"You may run {command.name}, but {rights.summary}"
+        return f"No: {rights.summary}"
     if rights.verdict is Verdict.UNKNOWN:
-        return f"You may run {command.name}; the bot's own rights could not be checked"
+        return "Could not tell: you may, but the bot's own rights could not be checked"
     return f"Yes: {decision.reason}"
 
 
@@ -84,10 +84,18 @@ def _facts(command: Command, decision: Decision, rights: Finding) -> tuple[Fact,
     return (
         Fact("Command", command.name, code=True),
         Fact("Needs the role", command.role.value),
-        Fact("Your role", decision.grant.role.value, Verdict.OK if decision.allowed else Verdict.FAIL),
-        Fact("By", decision.grant.rule),
-        Fact("The bot's rights", rights.summary, rights.verdict),
+        *_answers(decision, rights),
     )
+
+
+def _answers(decision: Decision, rights: Finding) -> list[Fact]:
+    """What the headline and the finding do not say already."""
+    yours = f"{decision.grant.role.value}, by {decision.grant.rule}"
+    if not decision.allowed:
+        return [Fact("The bot's rights", rights.summary, rights.verdict)]
+    if rights.verdict is Verdict.OK:
+        return [Fact("The bot's rights", rights.summary, rights.verdict)]
+    return [Fact("Your role", yours, Verdict.OK)]
 
 
 def _rights(ctx: Context, rights: Rights) -> Probe:

@@ -42,7 +42,8 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
         ctx,
         outcomes,
         began,
-        own="events",
+        own="events --all" if params.all else "events",
+        detailed=True,
         body=_body(params.all, groups, shown) if seen is not None else (),
         tables=[_table(shown, ctx.clock.now())],
         more=(("All events", "events --all"),) if not params.all else (),
@@ -52,11 +53,12 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
 
 def _body(everything: bool, groups: Sequence[EventGroup], shown: Sequence[EventGroup]) -> list[str]:
     body = []
-    if not shown:
-        body.append("There are no events." if not groups else "There are no warnings.")
     normal = sum(g.count for g in groups if not g.is_warning)
-    if normal and not everything:
-        body.append(f"{words.plural(normal, 'normal event')} not shown; --all shows them.")
+    if not groups:
+        body.append("There are no events at all.")
+    elif normal and not everything:
+        older = "" if shown else "No older ones either. "
+        body.append(f"{older}{words.plural(normal, 'normal event')} not shown.")
     if len(shown) > MOST:
         body.append(f"The newest {MOST} kinds are shown, {len(shown) - MOST:,} older ones are not.")
     return body
@@ -67,15 +69,15 @@ def _table(groups: Sequence[EventGroup], now: datetime) -> Table:
     shown = groups[:MOST]
     rows = tuple(
         (
-            words.ago(g.last_seen, now),
             f"{g.reason} ×{g.count:,}" if g.count > 1 else g.reason,
+            words.age_since(g.last_seen, now),
+            words.cut(words.without_pod_id(g.message), 160),
             g.object,
-            words.cut(g.message, 160),
         )
         for g in shown
     )
     verdicts = tuple(Verdict.WARN if g in recent else None for g in shown)
-    return Table(("Last", "Reason", "Object", "Message"), rows, "Newest first", verdicts)
+    return Table(("Reason", "Age", "Message", "Object"), rows, "Newest first", verdicts)
 
 
 def _data(group: EventGroup) -> dict[str, object]:

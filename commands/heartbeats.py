@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain import judge_heartbeats, words
 from bot.domain.access import Role
-from bot.domain.heartbeat import PUSHED, Health, JobStatus
+from bot.domain.heartbeat import Health, JobStatus
 from bot.domain.reply import Reply, Table
 from bot.runbook import Command, Context, NoParams
 from commands import _answer
@@ -15,8 +15,8 @@ from commands._checks import Checks
 from commands._probes import run_probes
 from commands._reads import Reads
 
-MOST = 30
-"""Jobs without a policy that are shown."""
+MOST = 5
+"""Jobs without a policy that are named."""
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -35,54 +35,56 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         outcomes,
         began,
         own="heartbeats",
-        body=_body(known, unknown),
-        tables=[_table(known, now, "Expected"), _table(unknown[:MOST], now, "Without a policy")],
+        body=_body(unknown, now),
+        tables=[_table(known, now)],
+        detailed=bool(known),
         more=(("Processes", "processes"), ("Logs", "logs")),
         data={"jobs": [_data(s) for s in statuses]},
     )
 
 
-def _body(known: Sequence[JobStatus], unknown: Sequence[JobStatus]) -> list[str]:
+def _body(unknown: Sequence[JobStatus], now: datetime) -> list[str]:
     body = []
-    never = [s.job for s in known if s.health is Health.NEVER_SEEN]
-    if never:
-        body.append(f"Never seen: {words.listed(never)}.")
     if unknown:
-        names = [words.cut(s.job, 60) or "(no name)" for s in unknown]
-        shown = words.listed(names) if len(names) <= 5 else f"{', '.join(names[:5])} and {len(names) - 5:,} more"
-        body.append(f"Not in the settings: {shown}.")
+        names = [f"{_name(s)} ({words.ago(s.last_success, now)})" for s in unknown]
+        shown = (
+            words.listed(names)
+            if len(names) <= MOST
+            else f"{', '.join(names[:MOST])} and {len(names) - MOST:,} more"
+        )
+        body.append(f"Not in the settings, so not judged: {shown}.")
     return body
 
 
-def _table(statuses: Sequence[JobStatus], now: datetime, title: str) -> Table:
+def _table(statuses: Sequence[JobStatus], now: datetime) -> Table:
     rows = tuple(_row(s, now) for s in statuses)
-    verdicts = tuple(judge_heartbeats.verdict_of(s) if s.policy else None for s in statuses)
-    return Table(("Job", "State", "Last success", "Next", "Policy", "Source"), rows, title, verdicts)
+    return Table(
+        ("Job", "Last success", "State", "Rule"), rows, "", tuple(map(judge_heartbeats.verdict_of, statuses))
+    )
 
 
 def _row(status: JobStatus, now: datetime) -> tuple[str, ...]:
-    state = status.health.value + (f" ({status.note})" if status.note else "")
     last = words.ago(status.last_success, now) if status.last_success else "never"
-    policy = judge_heartbeats.policy_in_words(status.policy)
-    return (words.cut(status.job, 60) or "(no name)", state, last, _next(status, now), policy, _source(status))
+    return (_name(status), last, _state(status, now), judge_heartbeats.policy_in_words(status.policy))
 
 
-def _next(status: JobStatus, now: datetime) -> str:
-    """What comes next: due, stale, or since when it is."""
+def _name(status: JobStatus) -> str:
+    return (words.cut(status.job, 60) or "(no name)") + (f" ({status.group})" if status.group else "")
+
+
+def _state(status: JobStatus, now: datetime) -> str:
+    """How it is and what comes next: due, stale, or since when it is."""
     due, stale = status.due, status.stale_at
-    if stale is None:
-        return "-"
+    if status.note:
+        return f"{status.health.value}: {status.note}"
+    if stale is None or status.health in (Health.FAILED, Health.NEVER_SEEN):
+        return status.health.value
     if now >= stale:
         return f"stale since {words.age(now - stale)}"
     if due is not None and due != stale:
         when = f"due in {words.age(due - now)}" if now < due else f"due {words.ago(due, now)}"
-        return f"{when}, stale in {words.age(stale - now)}"
-    return f"stale in {words.age(stale - now)}"
-
-
-def _source(status: JobStatus) -> str:
-    metric = status.policy.metric if status.policy else PUSHED
-    return metric + (f" ({status.group})" if status.group else "")
+        return f"{status.health.value}, {when}, stale in {words.age(stale - now)}"
+    return f"{status.health.value}, stale in {words.age(stale - now)}"
 
 
 def _data(status: JobStatus) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bot.domain.access import Role
-from bot.domain.reply import Fact, Reply, Table
+from bot.domain.reply import Fact, Reply
 from bot.errors import AccessDenied
 from bot.runbook import Command, Context, Params, flag_of, unknown_command, usage
 from commands import _shape
@@ -31,17 +31,15 @@ async def run(ctx: Context, params: HelpParams) -> Reply:
 def _overview(ctx: Context) -> Reply:
     mine = [c for c in ctx.commands if c.name and _shape.allowed(ctx, c.role).allowed]
     groups = list(dict.fromkeys(c.group for c in mine))
-    tables = tuple(
-        Table(("Command", "What it does"), tuple((c.name, c.summary) for c in mine if c.group == g), g)
-        for g in groups
-    )
+    # Lines, not a table: they wrap on a phone.
+    facts = tuple(Fact(c.name, c.summary) for g in groups for c in mine if c.group == g)
     body = [f"{ctx.prefix} help COMMAND says more about one of them."]
     if all(c.role is Role.NONE for c in mine):
         body.append(f"You have no role here. Ask {ctx.access.contact or 'the owner of the settings'} for one.")
     return Reply(
         f"You may run {len(mine)} commands",
         body=tuple(body),
-        tables=tables,
+        facts=facts,
         data={"commands": [c.name for c in mine]},
     )
 

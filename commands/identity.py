@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.domain.access import Role
-from bot.domain.reply import Reply, Table
+from bot.domain.probes import Verdict
+from bot.domain.reply import Fact, Reply, Table
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks
@@ -20,15 +21,23 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     seen = checks.seen.identities
     expected = {spec.name: spec.user or "anybody but root" for spec in ctx.target.containers}
     rows = tuple((i.container, i.said, expected.get(i.container, "-")) for i in seen)
+    verdicts = tuple(i.verdict for i in seen)
     return _answer.reply(
         ctx,
-        outcomes,
+        _answer.without(outcomes, {f"{i.container}: {i.said}" for i in seen}),
         began,
         own="identity",
-        tables=[Table(("Container", "Runs as", "Expected"), rows, "", tuple(i.verdict for i in seen))],
+        facts=_facts(*rows[0], seen[0].verdict) if len(rows) == 1 else (),
+        tables=[Table(("Container", "Runs as", "Expected"), rows, "", verdicts)] if len(rows) > 1 else (),
         more=(("Processes", "processes"),),
         data={"identities": [{"container": i.container, "id": i.said, "verdict": i.verdict.value} for i in seen]},
     )
+
+
+def _facts(container: str, said: str, expected: str, verdict: Verdict) -> tuple[Fact, ...]:
+    """One container as lines: a table of one row is wider than a phone for nothing."""
+    runs_as = Fact("Runs as", said, verdict, code=True)
+    return (Fact("Container", container, code=True), runs_as, Fact("Expected", expected, code=True))
 
 
 COMMAND = Command(

@@ -28,24 +28,34 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     shown = judge_pod.current(pods) or (pods[-1] if pods else None)
     return _answer.reply(
         ctx,
-        outcomes,
+        _answer.without(outcomes, _shown(pods, now)),
         began,
         own="pods",
-        facts=_facts(shown, now) if shown else (),
+        facts=_facts(shown, now, outcomes[0].finding.verdict) if shown else (),
         tables=[_table(pods, now)] if len(pods) > 1 else (),
         more=(("Events", "events"), ("Processes", "processes")),
         data={"pods": [_data(p) for p in pods]},
     )
 
 
-def _facts(pod: Pod, now: datetime) -> list[Fact]:
-    facts = [
-        Fact("Pod", pod.name, code=True),
-        Fact("Ready", pod.ready, Verdict.OK if pod.all_ready else Verdict.FAIL),
-        Fact("Status", pod.status),
+def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
+    """The evidence that the facts and the table show."""
+    lines = {line for p in pods for line in (*judge_pod.about(p, now), *judge_pod.last_runs(p, now))}
+    return lines | {f"{p.name}: {p.ready} {p.status}" for p in pods if len(pods) > 1}
+
+
+def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
+    """The pod in lines; what the headline of a healthy one says is left out."""
+    facts = [Fact("Pod", pod.name, code=True)]
+    if verdict is not Verdict.OK:
+        facts += [
+            Fact("Ready", pod.ready, Verdict.OK if pod.all_ready else Verdict.FAIL),
+            Fact("Status", pod.status),
+            Fact("Node", pod.node or "not placed yet"),
+        ]
+    facts += [
         Fact("Restarts", f"{pod.restarts:,}"),
         Fact("Age", words.age_since(pod.created_at, now)),
-        Fact("Node", pod.node or "not placed yet"),
         Fact("IP", pod.ip or "none yet", code=pod.ip is not None),
     ]
     several = len(pod.containers) > 1
@@ -57,7 +67,7 @@ def _facts(pod: Pod, now: datetime) -> list[Fact]:
 def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
     facts = [Fact(f"Image{whose}", container.image, code=True)]
     if container.image_id:
-        facts.append(Fact(f"Digest{whose}", container.image_id.rpartition("@")[2], code=True))
+        facts.append(Fact(f"Digest{whose}", _short(container.image_id.rpartition("@")[2]), code=True))
     if whose:
         facts.append(
             Fact(f"State{whose}", f"{container.reason or container.state}, restarts {container.restarts:,}")
@@ -71,25 +81,28 @@ def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
     return facts
 
 
+def _short(digest: str) -> str:
+    """The digest's first twelve characters, as registries show it; it is whole in the data."""
+    kind, colon, value = digest.partition(":")
+    return f"{kind}:{value[:12]}…" if colon and len(value) > 12 else digest
+
+
 _GOOD_WHEN_TRUE = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
 """Kubernetes, "Pod Lifecycle", "Pod conditions". Others, such as DisruptionTarget, are good when false."""
 
 
 def _conditions(pod: Pod) -> list[Fact]:
-    """The conditions that do not hold, with the API's reason."""
+    """The conditions that do not hold, with the API's reason, unless it only names the containers."""
     return [
         Fact(c.type, words.cut(": ".join(t for t in (c.reason, c.message) if t) or c.status, 200), Verdict.FAIL)
         for c in pod.conditions
-        if c.type in _GOOD_WHEN_TRUE and c.status != "True"
+        if c.type in _GOOD_WHEN_TRUE and c.status != "True" and c.reason != "ContainersNotReady"
     ]
 
 
 def _table(pods: Sequence[Pod], now: datetime) -> Table:
-    rows = tuple(
-        (p.name, p.ready, p.status, str(p.restarts), words.age_since(p.created_at, now), p.node or "-")
-        for p in pods
-    )
-    return Table(("Pod", "Ready", "Status", "Restarts", "Age", "Node"), rows, "Pods")
+    rows = tuple((p.name, words.age_since(p.created_at, now), p.ready, p.status) for p in pods)
+    return Table(("Pod", "Age", "Ready", "Status"), rows)
 
 
 def _data(pod: Pod) -> dict[str, object]:
@@ -101,6 +114,7 @@ def _data(pod: Pod) -> dict[str, object]:
         "node": pod.node,
         "ip": pod.ip,
         "images": [c.image for c in pod.containers],
+        "digests": [c.image_id.rpartition("@")[2] if c.image_id else None for c in pod.containers],
     }
 
 

@@ -11,7 +11,7 @@ from bot.domain.access import Role
 from bot.domain.judge_processes import Match, Process
 from bot.domain.probes import Finding, Verdict
 from bot.domain.redact import redact
-from bot.domain.reply import Reply, Table
+from bot.domain.reply import Fact, Reply, Table
 from bot.domain.target import Target
 from bot.domain.workload import Right
 from bot.runbook import Command, Context, Params
@@ -40,7 +40,8 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
         outcomes = await run_probes(probes, ctx.probe_timeout)
     seen = checks.seen
     lists = seen.processes or {}
-    tables = [_expected(seen.matches, len(ctx.target.containers) > 1)]
+    several = len(ctx.target.containers) > 1
+    tables = [] if params.all else [_expected(seen.matches, several)]
     body = []
     if params.all and lists:
         known = secrets[0] if secrets else None
@@ -48,9 +49,10 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
         body = _left_out(lists, known)
     return _answer.reply(
         ctx,
-        outcomes[:1],
+        _answer.without(outcomes[:1], {judge_processes.describe(m, several) for m in seen.matches}),
         began,
         own="processes --all" if params.all else "processes",
+        facts=_expected_facts(seen.matches, several) if params.all else (),
         body=body,
         tables=tables,
         more=(("All processes", "processes --all"), ("Logs", "logs")),
@@ -77,7 +79,15 @@ def _expected(matches: Sequence[Match], several: bool) -> Table:
         rows.append(row if several else row[:3])
     columns = ("Process", "PID", "Running for", "Container")
     verdicts = tuple(Verdict.OK if m.found else Verdict.FAIL for m in matches)
-    return Table(columns if several else columns[:3], tuple(rows), "Expected", verdicts)
+    return Table(columns if several else columns[:3], tuple(rows), "", verdicts)
+
+
+def _expected_facts(matches: Sequence[Match], several: bool) -> list[Fact]:
+    """The expected ones as lines, for the one table that fits in a message is that of all processes."""
+    verdicts = (Verdict.OK if m.found else Verdict.FAIL for m in matches)
+    lines = (judge_processes.describe(m, several) for m in matches)
+    pairs = (line.partition(": ")[::2] for line in lines)
+    return [Fact(name, said, verdict) for (name, said), verdict in zip(pairs, verdicts, strict=True)]
 
 
 def _elapsed(process: Process | None) -> str:
@@ -87,8 +97,12 @@ def _elapsed(process: Process | None) -> str:
 def _everything(name: str, found: Sequence[Process], secrets: Collection[str] | None, several: bool) -> Table:
     shown = found[:MOST]
     commands = _commands(shown, secrets)
-    rows = tuple((str(p.pid), p.user, _elapsed(p), c) for p, c in zip(shown, commands, strict=True))
     title = f"All {len(found)} in {name}" if several else f"All {len(found)}"
+    users = {p.user for p in shown}
+    if len(users) == 1:
+        short = tuple((str(p.pid), _elapsed(p), c) for p, c in zip(shown, commands, strict=True))
+        return Table(("PID", "Running for", "Command"), short, f"{title}, as {users.pop()}")
+    rows = tuple((str(p.pid), p.user, _elapsed(p), c) for p, c in zip(shown, commands, strict=True))
     return Table(("PID", "User", "Running for", "Command"), rows, title)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain import judge_services
+from bot.domain import judge_services, words
 from bot.domain.access import Role
 from bot.domain.probes import Finding, Verdict
 from bot.domain.reply import Reply, Table
@@ -32,14 +32,21 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         outcomes,
         began,
         own="services",
+        said=_said([s.name for s in ctx.target.services]),
+        detailed=bool(seen.services and seen.endpoints is not None),
         body=[] if expected else ["The settings expect no address (target.services)."],
         tables=[
-            Table(("Name", "Address", "Port", "Endpoints", "Answer"), tuple(expected), "Expected", verdicts),
-            _all(seen.services or (), seen.endpoints),
+            Table(("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", verdicts),
+            _others(ctx.target.services, seen.services or (), seen.endpoints),
         ],
         more=(("Pods", "pods"), ("Processes", "processes")),
         data={"services": [s.name for s in seen.services or ()]},
     )
+
+
+def _said(names: Sequence[str]) -> str:
+    """The headline when all is well."""
+    return f"{words.listed(names)} {'answers' if len(names) == 1 else 'answer'}" if names else ""
 
 
 def _probes(checks: Checks) -> list[Probe]:
@@ -54,12 +61,14 @@ def _row(spec: ServiceSpec, seen: Seen, answers: Mapping[str, Finding]) -> tuple
     port = next((p for p in service.ports if p.port == spec.port), None) if service else None
     target = f" → {port.target_port}" if port and port.target_port else ""
     unassigned = "" if service or seen.services is None else " (not assigned)"
+    answer = answers[judge_services.slug(spec.name)].summary
     return (
         spec.name,
-        f"{spec.ip}{unassigned}",
-        f"{spec.port}{target}",
+        answer.removeprefix("answers with ")
+        .removeprefix(f"{spec.name} ")
+        .removesuffix(f" at {judge_services.place(spec)}"),
+        f"{judge_services.place(spec)}{target}{unassigned}",
         _ready(service.name, seen.endpoints) if service else "-",
-        answers[judge_services.slug(spec.name)].summary,
     )
 
 
@@ -70,19 +79,22 @@ def _ready(service: str, endpoints: Sequence[Endpoint] | None) -> str:
     return f"{sum(e.ready for e in behind)}/{len(behind)} ready"
 
 
-def _all(services: Sequence[Service], endpoints: Sequence[Endpoint] | None) -> Table:
+def _others(specs: Sequence[ServiceSpec], all_: Sequence[Service], endpoints: Sequence[Endpoint] | None) -> Table:
+    """The Services that carry no expected address."""
+    expected = [judge_services.carrier(spec, all_) for spec in specs]
+    services = [s for s in all_ if s not in expected]
     rows = tuple(
         (
             s.name,
-            s.type,
             ", ".join(s.ingress) or ("pending" if s.type == "LoadBalancer" else s.cluster_ip or "-"),
             ", ".join(f"{p.port}" + (f" → {p.target_port}" if p.target_port else "") for p in s.ports) or "-",
             _ready(s.name, endpoints),
+            s.type,
         )
         for s in services
     )
     verdicts = tuple(Verdict.FAIL if s.type == "LoadBalancer" and not s.ingress else None for s in services)
-    return Table(("Service", "Type", "Address", "Ports", "Endpoints"), rows, "All Services", verdicts)
+    return Table(("Service", "Address", "Ports", "Endpoints", "Type"), rows, "Other Services", verdicts)
 
 
 COMMAND = Command(

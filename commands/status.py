@@ -69,8 +69,10 @@ def _serves(missing: str, spec: ServiceSpec) -> bool:
     return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
 
 
+_BEFORE = ("Logs before the restart", "logs --previous")
+
 _STEPS = {
-    "pod": (("Logs before the restart", "logs --previous"), ("Events", "events"), ("Pods", "pods")),
+    "pod": (("Events", "events"), ("Pods", "pods")),
     "events": (("Events", "events"),),
     "identity": (("Identity", "identity"),),
     "processes": (("Processes", "processes --all"), ("Logs", "logs")),
@@ -88,7 +90,13 @@ _STEPS = {
 def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Commands that fit what is wrong, the worst first: (label, command line)."""
     other = (("Services", "services"), ("Logs", "logs"))
-    return [step for f in findings if f.verdict is not Verdict.OK for step in _STEPS.get(f.probe, other)]
+    steps: list[tuple[str, str]] = []
+    for finding in findings:
+        if finding.verdict is not Verdict.OK:
+            # Not for a pod that never ran: it has no log of a run before.
+            steps += [_BEFORE] if finding.run == f"/agentpod {_BEFORE[1]}" else []
+            steps += _STEPS.get(finding.probe, other)
+    return steps
 
 
 def rights(target: Target) -> list[Right]:

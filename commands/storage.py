@@ -65,7 +65,8 @@ def _reply(
     ctx: Context, seen: Seen, judged: Sequence[Outcome], began: float, folders: Folders, sizes: Finding | None
 ) -> Reply:
     unread = sizes is not None and sizes.verdict is Verdict.UNKNOWN
-    tables = [_claims(seen.claims or ()), _largest(folders, ctx.target.container().home)]
+    one = len(seen.claims or ()) == 1
+    tables = [_largest(folders, ctx.target.container().home), *(() if one else (_claims(seen.claims or ()),))]
     body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
     if folders.partial:
         body.append(f"{TITLE} are partial: du did not finish in {IN_THE_POD} s, so larger folders may be missing.")
@@ -74,8 +75,10 @@ def _reply(
         judged,
         began,
         own="storage",
+        said=_said(judged),
+        detailed=seen.disk is not None and seen.claims is not None,
         body=body,
-        facts=_disk(seen.disk, ctx),
+        facts=[*_disk(seen.disk, ctx), *(map(_claim, seen.claims or ()) if one else ())],
         tables=tables,
         data={
             "claims": [
@@ -88,14 +91,23 @@ def _reply(
     )
 
 
+def _said(judged: Sequence[Outcome]) -> str:
+    """The headline when all is well: how full it is, which is what was asked."""
+    return next((f"Disk: {o.finding.summary}" for o in judged if o.finding.probe == "disk"), "")
+
+
+def _claim(claim: Claim) -> Fact:
+    said = (claim.name, claim.phase, words.size(claim.capacity), claim.storage_class, *claim.access_modes)
+    return Fact("Volume claim", ", ".join(part for part in said if part))
+
+
 def _disk(disk: judge_storage.DiskUse | None, ctx: Context) -> list[Fact]:
     if disk is None:
         return []
     limits = ctx.target.storage
     return [
         Fact("Mounted at", disk.mount, code=True),
-        Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)} ({disk.percent} %)"),
-        Fact("Free", words.size(disk.free)),
+        Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)}, {words.size(disk.free)} free"),
         Fact("Thresholds", f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
     ]
 

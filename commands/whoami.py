@@ -15,9 +15,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     mine = [c.name for c in ctx.commands if c.name and _shape.allowed(ctx, c.role).allowed]
     facts = (
         Fact("User", who.user, code=True),
-        Fact("Channel", who.channel or "none"),
-        Fact("Role", grant.role.value),
-        Fact("By", grant.rule),
+        Fact("Channel", who.channel or "none", code=bool(who.channel)),
         Fact("May run", ", ".join(mine)),
     )
     ask = f"Ask {ctx.access.contact or 'the owner of the settings'} for a role."
@@ -29,7 +27,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         "may_run": list(mine),
     }
     return Reply(
-        f"You are {grant.role.value} by {grant.rule}" if not body else "You have no role here",
+        f"You are {grant.role.value} by {grant.rule}" if not body else f"You have no role here: {grant.rule}",
         body=body,
         facts=facts,
         data=data,

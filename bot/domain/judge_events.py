@@ -79,4 +79,4 @@ def describe(entry: EventGroup, now: datetime) -> str:
     """One line: reason, object, how often, when, what it says."""
     times = f" ×{entry.count}" if entry.count > 1 else ""
     when = words.ago(entry.last_seen, now)
-    return f"{entry.reason}{times} ({entry.object}, {when}): {words.cut(entry.message, 160)}"
+    return f"{entry.reason}{times} ({entry.object}, {when}): {words.cut(words.without_pod_id(entry.message), 120)}"

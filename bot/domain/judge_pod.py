@@ -47,18 +47,18 @@ def judge_pod(pods: Sequence[Pod], target: Target, now: datetime) -> Finding:
     """The finding for the pod: the worst trouble in the summary, all of it in the evidence."""
     troubles = sorted(pod_troubles(pods, target, now), key=lambda t: -t.verdict.badness)
     pod = current(pods)
-    about = _about(pod, now) if pod else ()
+    about_it = about(pod, now) if pod else ()
     if not troubles and pod:
         up = words.age_since(pod.started_at or pod.created_at, now)
         where = f" on {pod.node}" if pod.node else ""
-        return Finding(PROBE, TITLE, Verdict.OK, f"{pod.ready} ready{where}, up {up}", about)
+        return Finding(PROBE, TITLE, Verdict.OK, f"{pod.ready} ready{where}, up {up}", about_it)
     first, others = troubles[0], troubles[1:]
     return Finding(
         PROBE,
         TITLE,
         worst(t.verdict for t in troubles),
         first.summary,
-        (*first.evidence, *(t.summary for t in others), *about),
+        (*first.evidence, *(t.summary for t in others), *about_it),
         first.remedy,
         first.run,
     )
@@ -154,7 +154,7 @@ HANDBOOK_CONFIG = (
 
 def _container_trouble(container: Container, target: Target, now: datetime) -> Trouble:
     reason = container.reason or container.state
-    evidence = [words.cut(container.message, 200)] if container.message else []
+    evidence = [words.cut(words.without_pod_id(container.message), 200)] if container.message else []
     evidence += [_last_run(container, now)] if container.last_termination else []
     remedy, run = _waiting_remedy(reason, target)
     if container.state == "running":
@@ -188,6 +188,11 @@ def _last_run(container: Container, now: datetime) -> str:
     return f"{container.name} ended before: {ended.reason}{code}{when}{message}"
 
 
+def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
+    """How each container that ended before did, a line each."""
+    return tuple(_last_run(c, now) for c in pod.containers if c.last_termination)
+
+
 def _restarted(pod: Pod, now: datetime) -> list[Trouble]:
     return [
         Trouble(
@@ -210,7 +215,8 @@ def _ending(container: Container) -> str:
     return ended.reason + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
 
 
-def _about(pod: Pod, now: datetime) -> tuple[str, ...]:
+def about(pod: Pod, now: datetime) -> tuple[str, ...]:
+    """The pod in a few lines: readiness and restarts, how it ended before, its images."""
     lines = [f"{pod.name}: {pod.ready} ready, {words.plural(pod.restarts, 'restart')}"]
     for container in pod.containers:
         if container.last_termination and container.ready:

@@ -106,6 +106,11 @@ def address(spec: ServiceSpec) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def place(spec: ServiceSpec) -> str:
+    """The address as the handbook and its users know it, whatever way it is checked."""
+    return f"{f'[{spec.ip}]' if ':' in spec.ip else spec.ip}:{spec.port}"
+
+
 def url(spec: ServiceSpec) -> str:
     """The URL to check; an IPv6 address is put in brackets."""
     host, port = address(spec)
@@ -125,19 +130,18 @@ def judge_status(spec: ServiceSpec, status: int) -> Finding:
     """The HTTP status is the expected one."""
     if status == spec.expect_status:
         return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with HTTP {status}")
-    expected = f"expected HTTP {spec.expect_status} from {url(spec)}"
+    expected = f"expected HTTP {spec.expect_status} from {place(spec)}{spec.path}"
     return _unreachable(spec, f"{spec.name} answers with HTTP {status}", expected)
 
 
 def judge_open(spec: ServiceSpec) -> Finding:
     """The port took a connection."""
-    return Finding(slug(spec.name), title(spec), Verdict.OK, f"port {address(spec)[1]} takes connections")
+    return Finding(slug(spec.name), title(spec), Verdict.OK, f"port {spec.port} takes connections")
 
 
 def judge_refused(spec: ServiceSpec, message: str) -> Finding:
     """The server refused or broke the connection: ``message`` says how."""
-    host, port = address(spec)
-    return _unreachable(spec, f"{spec.name} can't be reached at {host}:{port}", message)
+    return _unreachable(spec, f"{spec.name} can't be reached at {place(spec)}", message)
 
 
 def _unreachable(spec: ServiceSpec, summary: str, evidence: str) -> Finding:
@@ -149,7 +153,7 @@ def _unreachable(spec: ServiceSpec, summary: str, evidence: str) -> Finding:
         title(spec),
         Verdict.FAIL,
         summary,
-        (evidence,),
+        (evidence, *((f"checked through {spec.connect}",) if spec.connect else ())),
         remedy,
         run or f"/agentpod logs --grep {grep}",
     )

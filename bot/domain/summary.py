@@ -14,6 +14,11 @@ from bot.domain.probes import Finding, Verdict, worst, worst_first
 
 NO_ANSWER = "no answer in"
 
+NOT_CHECKED, FOLLOWS = "Not checked because of it", "Follows from it"
+
+FOLDED = (NOT_CHECKED, FOLLOWS)
+"""How lines of evidence begin that stand for other findings."""
+
 _CAUSE = "cause:"
 """How the keys of folded causes begin; no probe's id does."""
 
@@ -70,7 +75,7 @@ def _fold_blocked(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> 
     for probe in {o.blocked_by for o in outcomes if o.blocked_by in findings}:
         titles = [o.finding.title for o in outcomes if o.blocked_by == probe and o.finding.probe not in findings]
         if titles:
-            findings[probe] = _noting(findings[probe], "Not checked because of it", titles)
+            findings[probe] = _noting(findings[probe], NOT_CHECKED, titles)
 
 
 def _fold_causes(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> None:
@@ -106,7 +111,7 @@ def _carrier(cause: Cause, group: Sequence[Outcome], somebody_heard: bool) -> Fi
         cause.run,
         max((o.finding.seconds or 0.0 for o in group), default=None),
     )
-    return _noting(base, "Not checked because of it", [o.finding.title for o in group])
+    return _noting(base, NOT_CHECKED, [o.finding.title for o in group])
 
 
 def _fold_followers(probe: str, followers: Sequence[str], findings: dict[str, Finding]) -> None:
@@ -117,13 +122,7 @@ def _fold_followers(probe: str, followers: Sequence[str], findings: dict[str, Fi
     if bad:
         for finding in bad:
             del findings[finding.probe]
-        findings[probe] = _noting(cause, "Follows from it", [_followed(f) for f in bad])
-
-
-def _followed(finding: Finding) -> str:
-    """The summary alone where it names the thing, else with the title before it."""
-    named = finding.title.lower() in finding.summary.lower()
-    return finding.summary if named else f"{finding.title}: {finding.summary}"
+        findings[probe] = _noting(cause, FOLLOWS, [f.title for f in bad])
 
 
 def _noting(finding: Finding, label: str, names: Sequence[str]) -> Finding:
@@ -158,3 +157,8 @@ def _said(finding: Finding) -> str:
     if finding.summary.startswith(NO_ANSWER):
         return f"{finding.title} gave {finding.summary}"
     return words.lower_first(finding.summary)
+
+
+def said_in(headline: str, finding: Finding) -> bool:
+    """Whether the headline ends with the finding, so that its summary would be read twice."""
+    return headline.endswith(_said(finding))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 _AGE_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_POD_ID = re.compile(r"\s*(?:in pod |pod=)[^\s_]+_[^\s_]+\([0-9a-f-]{36}\)")
+"""How the kubelet names a pod in messages and events: ``pod=NAME_NAMESPACE(UID)``, ``in pod …``."""
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -51,6 +54,18 @@ def stamp(moment: datetime | None) -> str:
 def seconds(value: float) -> str:
     """A deadline or a duration in seconds: ``3 s``, ``0.4 s``."""
     return f"{value:.3g} s"
+
+
+def took(value: float) -> str:
+    """How long something took, as precise as anybody cares: ``took 0.3 s``, ``took 4 s``, ``took under 0.1 s``."""
+    if value < 0.05:
+        return "took under 0.1 s"
+    return f"took {f'{value:.1f}'.removesuffix('.0')} s"
+
+
+def without_pod_id(text: str) -> str:
+    """What the kubelet says, without the pod's name, namespace and uid, which the reader knows or can't use."""
+    return _POD_ID.sub("", text)
 
 
 def size(count: int | None) -> str:

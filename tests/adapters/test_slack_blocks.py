@@ -75,11 +75,11 @@ def test_nothing_is_lost_in_silence(reply: Reply) -> None:
     assert [v for v in values if squeezed(v) not in everything] == []
 
 
-def test_the_first_line_has_sign_word_and_headline() -> None:
+def test_the_first_line_has_sign_and_headline_and_the_word_where_something_is_wrong() -> None:
     def first(verdict: Verdict, headline: str = "x") -> Any:
         return blocks.render(Reply(headline, verdict)).messages[0].blocks[0]["elements"][0]["elements"][0]
 
-    assert first(Verdict.OK)["text"] == "✅ Healthy: x"
+    assert first(Verdict.OK)["text"] == "✅ x"
     assert first(Verdict.FAIL)["text"] == "🔴 Not healthy: x"
     assert first(Verdict.UNKNOWN)["text"].startswith("❔ Unknown")
     assert first(Verdict.OK, "Healthy: 12 checks")["text"] == "✅ Healthy: 12 checks"
@@ -90,6 +90,32 @@ def test_a_headline_that_says_the_verdict_gets_the_sign_alone() -> None:
     for headline in ("Could not tell: the API server does not answer", "Healthy, with 1 warning: late"):
         for verdict in Verdict:
             assert blocks.heading(Reply(headline, verdict)) == f"{blocks.MARKS[verdict][0]} {headline}"
+
+
+def test_what_the_headline_says_is_not_repeated_below_it() -> None:
+    finding = Finding("pod", "Pod", Verdict.FAIL, "kali is in CrashLoopBackOff", ("exit code 1",))
+    rendered = blocks.render(Reply("Not healthy: kali is in CrashLoopBackOff", Verdict.FAIL, findings=(finding,)))
+    assert shown(rendered).count("CrashLoopBackOff") == 1
+    assert "🔴 Pod" in shown(rendered)
+    assert rendered.messages[0].text.count("CrashLoopBackOff") == 1
+
+
+def test_a_command_that_has_a_button_is_not_written_out_as_well() -> None:
+    finding = Finding("pod", "Pod", Verdict.FAIL, "x", run="/agentpod logs --previous")
+    reply = Reply("y", Verdict.FAIL, findings=(finding,), buttons=(Button("Logs before", "logs --previous"),))
+    assert "/agentpod logs --previous" not in shown(blocks.render(reply))
+    assert "/agentpod logs --previous" in shown(blocks.render(reply, buttons=False))
+
+
+def test_a_second_table_is_lines_that_wrap() -> None:
+    table = Table(("Service", "Address"), (("ssh", "192.168.55.215"),), "Others", (Verdict.OK,))
+    message = blocks.render(Reply("x", tables=(table, table))).messages[0]
+    assert [b["type"] for b in message.blocks].count("table") == 1
+    assert message.blocks[-1]["elements"][0]["elements"][0] == {
+        "type": "text",
+        "text": "✅ ssh",
+        "style": {"bold": True},
+    }
 
 
 def test_when_all_is_ok_the_count_is_said_once() -> None:

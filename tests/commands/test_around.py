@@ -184,7 +184,7 @@ async def test_can_i_says_no_with_the_reason_and_whom_to_ask(world: World) -> No
 async def test_can_i_lists_the_rights_that_the_bot_lacks(world: World) -> None:
     world.cluster.denied = {"create pods/exec"}
     reply = await world.run("can-i identity")
-    assert reply.headline == "You may run identity, but 1 of the bot's 3 rights is missing"
+    assert reply.headline == "No: 1 of the bot's 3 rights is missing"
     assert "missing: create pods/exec" in text_of(reply)
     assert reply.data["missing_rights"] == ["create pods/exec"]
     assert reply.exit_code == 1

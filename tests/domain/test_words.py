@@ -103,3 +103,22 @@ def test_cut_text_is_on_one_line_and_not_longer(text: str, length: int) -> None:
 )
 def test_sentences_go_on_after_a_colon(text: str, lowered: str) -> None:
     assert words.lower_first(text) == lowered
+
+
+def test_how_long_it_took_has_one_decimal_at_most() -> None:
+    assert [words.took(s) for s in (-0.1, 0.004, 0.273, 3.04, 12.26)] == [
+        "took under 0.1 s",
+        "took under 0.1 s",
+        "took 0.3 s",
+        "took 3 s",
+        "took 12.3 s",
+    ]
+
+
+def test_the_kubelets_names_of_pods_are_left_out() -> None:
+    uid = "2c05a925-29e6-4949-befb-6e29fb5a0c40"
+    said = f"back-off 1m20s restarting failed container=kali pod=secure-agent-pod-ff5gr_secure-agent-pod({uid})"
+    assert words.without_pod_id(said) == "back-off 1m20s restarting failed container=kali"
+    said = f"Back-off restarting failed container kali in pod a-b_c({uid}), again"
+    assert words.without_pod_id(said) == "Back-off restarting failed container kali, again"
+    assert words.without_pod_id("in pod a-b") == "in pod a-b"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.slack import inbound
 from bot.domain.probes import Finding, Verdict, worst_first
 from bot.domain.reply import Excerpt, Reply, Table
+from bot.domain.summary import said_in
 
 Json = dict[str, Any]
 
@@ -25,6 +26,8 @@ MAX_BUTTONS = 20
 MAX_MESSAGES = 3
 """Messages per answer: with two partial answers this uses up a response URL's five uses."""
 PIECE = 2_800
+MAX_LINES = 20
+"""Rows of a further table that are shown as lines; more are set in a fixed width and attached."""
 EXCERPT = 2_500
 MARKS = {
     Verdict.OK: ("✅", "Healthy"),
@@ -34,7 +37,7 @@ MARKS = {
 }
 
 
-SAYS_VERDICT = (*(word for _, word in MARKS.values()), "Could not tell")
+SAYS_VERDICT = (*(word for _, word in MARKS.values()), "Could not tell", "Yes:", "No:")
 """How a headline begins that says the verdict itself."""
 _COUNTED = re.compile(r"\b\d+ checks? ok\b")
 _MARKUP = re.compile(r"[*~`]|(?<!\w)_|_(?!\w)")
@@ -91,7 +94,7 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
     _headline(draft, reply)
     for paragraph in reply.body:
         _text(draft, paragraph)
-    _findings(draft, reply)
+    _findings(draft, reply, {f"{prefix} {b.command}" for b in reply.buttons} if buttons else set())
     if reply.pending:
         _text(draft, "⏳ waiting for: " + ", ".join(reply.pending))
     _facts(draft, reply)
@@ -107,12 +110,14 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
 
 
 def heading(reply: Reply) -> str:
-    """The first line: sign, word (unless the headline begins with one) and headline."""
+    """The first line: sign, word (unless all is well or the headline begins with one) and headline."""
     if reply.verdict is None:
         return reply.headline
     sign, word = MARKS[reply.verdict]
     said = reply.headline.casefold().startswith(tuple(phrase.casefold() for phrase in SAYS_VERDICT))
-    return f"{sign} {reply.headline}" if said else f"{sign} {word}: {reply.headline}"
+    return (
+        f"{sign} {reply.headline}" if said or reply.verdict is Verdict.OK else f"{sign} {word}: {reply.headline}"
+    )
 
 
 def _element(text: str, **style: bool) -> Json:
@@ -142,11 +147,12 @@ def _headline(draft: _Draft, reply: Reply) -> None:
     _text(draft, heading(reply) or "(no answer)", bold=True)
 
 
-def _findings(draft: _Draft, reply: Reply) -> None:
+def _findings(draft: _Draft, reply: Reply, clickable: Set[str]) -> None:
+    """What is not ok, in full, then the rest in a line; command lines that are ``clickable`` are not repeated."""
     ordered = worst_first(reply.findings)
     for finding in ordered:
         if finding.verdict is not Verdict.OK:
-            _finding(draft, finding)
+            _finding(draft, finding, said_in(reply.headline, finding), clickable)
     fine = [f for f in ordered if f.verdict is Verdict.OK]
     if fine and len(fine) == len(ordered) and _COUNTED.search(reply.headline):
         _text(draft, " · ".join(f.title for f in fine))
@@ -154,9 +160,11 @@ def _findings(draft: _Draft, reply: Reply) -> None:
         _text(draft, f"✅ {len(fine)} ok: " + ", ".join(f.title for f in fine))
 
 
-def _finding(draft: _Draft, finding: Finding) -> None:
+def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -> None:
     sign, _ = MARKS[finding.verdict]
-    if len(finding.title) + len(finding.summary) <= PIECE:
+    if said:
+        _text(draft, f"{sign} {finding.title}", bold=True)
+    elif len(finding.title) + len(finding.summary) <= PIECE:
         title = _element(f"{sign} {finding.title}", bold=True)
         draft.rich(_section(title, _element(f"  {finding.summary}")))
     else:
@@ -166,7 +174,7 @@ def _finding(draft: _Draft, finding: Finding) -> None:
         draft.rich({"type": "rich_text_quote", "elements": [_element(piece)]})
     if finding.remedy:
         _text(draft, finding.remedy)
-    for piece in _pieces(finding.run or ""):
+    for piece in _pieces("" if finding.run in clickable else finding.run or ""):
         draft.rich(_section(_element(piece, code=True)))
 
 
@@ -208,7 +216,17 @@ def _table(draft: _Draft, table: Table) -> None:
     if first and len(cells) <= 100 and columns <= 20 and characters <= 9_000 and longest <= 2_000:
         draft.blocks.append({"type": "table", "rows": [[_cell(c) for c in r] for r in cells]})
         return
+    if len(rows) <= MAX_LINES and characters <= PIECE:
+        draft.rich(*(_row_line(r) for r in rows))
+        return
     _excerpt(draft, Excerpt(_fixed_width(cells), filename=_file_name(table.title or "table", ".txt")), tail=False)
+
+
+def _row_line(cells: Sequence[str]) -> Json:
+    """A row as a line that wraps: Slack takes one table a message, and fixed columns break on a phone."""
+    first = cells[0] if cells else ""
+    rest = " · ".join(c for c in cells[1:] if c)
+    return _section(_element(first or "-", bold=True), *([_element(f"  {rest}")] if rest else []))
 
 
 def _marked_rows(table: Table) -> Iterator[list[str]]:
@@ -346,7 +364,9 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
         return escape(f"{reply.headline[:300]} (continued, part {number + 1})")
     lines = [heading(reply)[:1500]]
     lines += [
-        f"{MARKS[f.verdict][0]} {f.title}: {f.summary}"[:200] for f in reply.findings if f.verdict != Verdict.OK
+        f"{MARKS[f.verdict][0]} {f.title}: {f.summary}"[:200]
+        for f in reply.findings
+        if f.verdict != Verdict.OK and not said_in(reply.headline, f)
     ]
     return escape("\n".join(lines))[:3000] or escape(prefix)
 
