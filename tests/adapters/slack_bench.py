@@ -132,11 +132,12 @@ def adapter(conf: SlackSettings, counts: Counts, gate: asyncio.Event, runs: list
 
 
 @contextlib.asynccontextmanager
-async def rig(**options: Any) -> AsyncIterator[Rig]:
-    """A workspace and a connected bot over Socket Mode."""
+async def rig(*, missing_scope: str = "", **options: Any) -> AsyncIterator[Rig]:
+    """A workspace and a connected bot over Socket Mode; ``missing_scope`` is one that the app was not granted."""
     kept: dict[str, Any] = {"rate_limits": False, "file_processing_s": 0, "redelivery_s": ()}
     async with Workspace(MANIFEST, **(kept | options)) as ws:
         counts, gate, runs = Counts(), asyncio.Event(), []
+        ws.core.faults.missing_scope = missing_scope
         slack = adapter(settings(ws), counts, gate, runs)
         await slack.start()
         task = asyncio.create_task(slack.run())

@@ -215,10 +215,10 @@ async def test_without_files_write_the_answer_says_that_it_is_cut(bot: Rig) -> N
     assert "files:write" in answer.all_text()
 
 
-async def test_unreadable_groups_grant_nothing_and_the_refusal_says_so(bot: Rig) -> None:
-    bot.ws.core.faults.missing_scope = "usergroups:read"
-    await bot.ws.slash(MAYA, OPS, "/agentpod", "status")
-    await bot.answer(OPS, MAYA, "could not be read from Slack")
+async def test_unreadable_groups_grant_nothing_and_the_refusal_says_so() -> None:
+    async with rig(missing_scope="usergroups:read") as bot:
+        await bot.ws.slash(MAYA, OPS, "/agentpod", "status")
+        await bot.answer(OPS, MAYA, "could not be read from Slack")
 
 
 async def test_a_cut_in_the_middle_of_a_command_loses_nothing(bot: Rig) -> None:

@@ -12,9 +12,12 @@ from tests.scenarios.talk import World
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house() -> AsyncIterator[World]:
-    """The module's world. Probes get one second, so that faults show sooner."""
-    async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "1s"}}, pod_seconds=0.0) as sandbox:
-        yield World(sandbox, await sandbox.start_bot())
+    """The module's world. Probes get two seconds, so that faults show sooner."""
+    async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "2s"}}, pod_seconds=0.0) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        # Who is in which user group is read once; a test that breaks Slack is not to break that.
+        assert "operator" in (await world.ask("whoami")).text
+        yield world
 
 
 @pytest_asyncio.fixture(loop_scope="module")

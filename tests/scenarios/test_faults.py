@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 KUBERNETES = [
     ("kube-refuse", True, ("Could not tell", "connection")),
-    ("kube-hang", True, ("Could not tell", "no answer in 1 s")),
+    ("kube-hang", True, ("Could not tell", "no answer in 2 s")),
     ("kube-401", True, ("Could not tell", "401")),
     ("kube-403", "pods", ("Could not tell", "may not")),
     ("kube-404", True, ("Could not tell",)),
@@ -29,15 +29,15 @@ POD = [
     ("pod-root", True, ("Not healthy", "root")),
     ("pod-disk-full", True, ("Not healthy", "97 %")),
     ("pod-kill-process", "vibe-kanban", ("Not healthy", "vibe-kanban is not running")),
-    ("pod-exec-hangs", True, ("Could not tell", "no answer in 1 s")),
+    ("pod-exec-hangs", True, ("Could not tell", "no answer in 2 s")),
     ("service-no-ip", True, ("Not healthy", "192.168.55.2")),
     ("service-no-endpoints", True, ("Not healthy",)),
     ("ssh-refuses", True, ("Not healthy", "SSH", "refused")),
-    ("ssh-hangs", True, ("Could not tell", "no answer in 1 s")),
+    ("ssh-hangs", True, ("Could not tell", "no answer in 2 s")),
     ("ssh-wrong-banner", True, ("Not healthy", "SSH")),
     ("kanban-down", True, ("Not healthy", "VibeKanban")),
     ("kanban-502", True, ("Not healthy", "502")),
-    ("kanban-hangs", True, ("Could not tell", "no answer in 1 s")),
+    ("kanban-hangs", True, ("Could not tell", "no answer in 2 s")),
     ("argocd-degraded", True, ("Degraded",)),
     ("argocd-out-of-sync", True, ("OutOfSync",)),
     ("argocd-missing", True, ("Argo CD",)),
@@ -45,7 +45,7 @@ POD = [
 ]
 PUSHGATEWAY = [
     ("pushgateway-down", True, ("Could not tell", "Heartbeats")),
-    ("pushgateway-hangs", True, ("Could not tell", "Heartbeats", "no answer in 1 s")),
+    ("pushgateway-hangs", True, ("Could not tell", "Heartbeats", "no answer in 2 s")),
     ("pushgateway-garbage", True, ("Could not tell", "Heartbeats")),
     ("pushgateway-empty", True, ("Could not tell", "Heartbeats")),
 ]

@@ -84,6 +84,7 @@ class SlackAdapter:
             self._bot_user = str(who.get("user_id", ""))
             logger.info("signed in to Slack", extra={"team": who.get("team"), "bot_user": self._bot_user})
             self._groups = Groups(self._api, self._access.groups())
+            self._workers.start(self._groups.warm, "user groups")
             self._app = self._bolt(who)
             self._connection = await self._listen()
         except BaseException:

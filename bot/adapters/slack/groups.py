@@ -28,6 +28,10 @@ class Groups:
         self._until: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
+    async def warm(self) -> None:
+        """Read all groups, so that the first command need not wait for it."""
+        await self.identity("", "")
+
     async def identity(self, user: str, channel: str) -> Identity:
         """Who asks. A group that can't be read keeps its last known members, else grants nothing."""
         if not self._groups:
