@@ -104,7 +104,7 @@ class Dispatcher:
             verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
             body=tuple(body),
             buttons=buttons,
-            command=" ".join(line.split())[:200],
+            command="" if isinstance(error, UsageError) else " ".join(line.split())[:200],
             shareable=False,
             data={"error": type(error).__name__},
         )

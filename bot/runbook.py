@@ -332,6 +332,8 @@ def _explain(error: ValidationError) -> str:
     message = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"{where.upper()} is missing."
+    if first["type"] == "int_parsing":
+        message = f"{str(first['input'])[:40]!r} is not a whole number"
     return f"{flag_of(where)}: {message}." if where else f"{message}."
 
 

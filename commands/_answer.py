@@ -82,3 +82,8 @@ def without(outcomes: Sequence[Outcome], shown: Collection[str]) -> list[Outcome
         replace(o, finding=replace(o.finding, evidence=tuple(e for e in o.finding.evidence if e not in shown)))
         for o in outcomes
     ]
+
+
+def bare(outcome: Outcome) -> Outcome:
+    """The outcome without its evidence."""
+    return replace(outcome, finding=replace(outcome.finding, evidence=()))

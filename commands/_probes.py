@@ -96,9 +96,12 @@ class Ask:
     seconds: float
     deadline: float
     answered: set[str] = field(default_factory=set)
+    asking: Source | None = None
+    """The source whose answer it waits for, or waited for last."""
 
     async def of(self, source: Source, reading: Awaitable[T]) -> T:
         """Wait for an answer until the probe's deadline. Raises `Unread`."""
+        self.asking = source
         try:
             async with asyncio.timeout_at(self.deadline):
                 answer = await reading
@@ -134,7 +137,10 @@ async def run_probes(
     is cancelled, so are the probes.
     """
     loop = asyncio.get_running_loop()
-    tasks = {loop.create_task(_run(p, p.seconds or deadline), name=f"probe {p.id}"): p for p in probes}
+    began = loop.time()
+    asks = [Ask(p.seconds or deadline, began + (p.seconds or deadline)) for p in probes]
+    pairs = zip(probes, asks, strict=True)
+    tasks = {loop.create_task(_run(p, ask), name=f"probe {p.id}"): p for p, ask in pairs}
     give_up = loop.time() + max((p.seconds or deadline for p in probes), default=0.0) + GRACE
     try:
         pending: set[asyncio.Task[Outcome]] = set(tasks)
@@ -143,26 +149,27 @@ async def run_probes(
             done, pending = await asyncio.wait(tasks, timeout=min(tick, max(0.0, give_up - loop.time())))
             if pending and progress is not None and len(done) > shown:
                 shown = len(done)
-                await progress(_in_order(tasks, deadline), [p.title for t, p in tasks.items() if not t.done()])
-        return _in_order(tasks, deadline, late=True)
+                await progress(_in_order(tasks), [p.title for t, p in tasks.items() if not t.done()])
+        return _in_order(tasks, late=dict(zip(tasks, asks, strict=True)))
     finally:
         for task in tasks:
             task.cancel()
 
 
-def _in_order(tasks: dict[asyncio.Task[Outcome], Probe], deadline: float, late: bool = False) -> list[Outcome]:
+def _in_order(
+    tasks: dict[asyncio.Task[Outcome], Probe], late: dict[asyncio.Task[Outcome], Ask] | None = None
+) -> list[Outcome]:
     outcomes = []
     for task, probe in tasks.items():
         if task.done() and not task.cancelled():
             outcomes.append(task.result())
         elif late:
-            outcomes.append(Outcome(_no_answer(probe, probe.seconds or deadline)))
+            outcomes.append(_no_answer(probe, late[task]))
     return outcomes
 
 
-async def _run(probe: Probe, seconds: float) -> Outcome:
+async def _run(probe: Probe, ask: Ask) -> Outcome:
     began = time.monotonic()
-    ask = Ask(seconds, asyncio.get_running_loop().time() + seconds)
     outcome = await _outcome(probe, ask)
     took = round(time.monotonic() - began, 3)
     finding = replace(outcome.finding, seconds=took)
@@ -180,15 +187,19 @@ async def _outcome(probe: Probe, ask: Ask) -> Outcome:
         finding = Finding(probe.id, probe.title, Verdict.UNKNOWN, f"not checked: {blocked.reason}")
         return Outcome(finding, blocked_by=blocked.probe)
     except TimeoutError:
-        return Outcome(_no_answer(probe, ask.seconds))
+        return _no_answer(probe, ask)
     except Exception:
         log.exception("probe %s failed", probe.id)
         remedy = "This is a fault of the bot: its log has the details."
         return Outcome(Finding(probe.id, probe.title, Verdict.UNKNOWN, "internal error", (), remedy))
 
 
-def _no_answer(probe: Probe, waited: float) -> Finding:
-    return Finding(probe.id, probe.title, Verdict.UNKNOWN, f"{NO_ANSWER} {words.seconds(waited)}")
+def _no_answer(probe: Probe, ask: Ask) -> Outcome:
+    """A probe that did not even end in time: the source that it was asking is to blame, where there is one."""
+    if ask.asking is not None:
+        unread = Unread(ask.asking, ask.seconds)
+        return Outcome(unread_finding(probe.id, probe.title, unread), cause_of(unread))
+    return Outcome(Finding(probe.id, probe.title, Verdict.UNKNOWN, f"{NO_ANSWER} {words.seconds(ask.seconds)}"))
 
 
 def unread_finding(probe: str, title: str, unread: Unread) -> Finding:

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain import judge_pod, words
 from bot.domain.access import Role
 from bot.domain.probes import Verdict
-from bot.domain.reply import Fact, Reply, Table
+from bot.domain.reply import Fact, Reply
 from bot.domain.workload import Container, Pod
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
@@ -31,15 +31,14 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         _answer.without(outcomes, _shown(pods, now)),
         began,
         own="pods",
-        facts=_facts(shown, now, outcomes[0].finding.verdict) if shown else (),
-        tables=[_table(pods, now)] if len(pods) > 1 else (),
+        facts=[*_facts(shown, now, outcomes[0].finding.verdict), *_others(pods, shown, now)] if shown else (),
         more=(("Events", "events"), ("Processes", "processes")),
         data={"pods": [_data(p) for p in pods]},
     )
 
 
 def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
-    """The evidence that the facts and the table show."""
+    """The evidence that the facts show."""
     lines = {line for p in pods for line in (*judge_pod.about(p, now), *judge_pod.last_runs(p, now))}
     return lines | {f"{p.name}: {p.ready} {p.status}" for p in pods if len(pods) > 1}
 
@@ -100,9 +99,13 @@ def _conditions(pod: Pod) -> list[Fact]:
     ]
 
 
-def _table(pods: Sequence[Pod], now: datetime) -> Table:
-    rows = tuple((p.name, words.age_since(p.created_at, now), p.ready, p.status) for p in pods)
-    return Table(("Pod", "Age", "Ready", "Status"), rows)
+def _others(pods: Sequence[Pod], shown: Pod, now: datetime) -> list[Fact]:
+    """Each other pod in a line; their names alone would fill a table on a phone."""
+    return [
+        Fact("Other pod", f"{p.name}: {p.ready} {p.status}, {words.age_since(p.created_at, now)} old")
+        for p in pods
+        if p is not shown
+    ]
 
 
 def _data(pod: Pod) -> dict[str, object]:

@@ -8,6 +8,7 @@ from bot.domain import judge_services, words
 from bot.domain.access import Role
 from bot.domain.probes import Finding, Verdict
 from bot.domain.reply import Reply, Table
+from bot.domain.summary import Outcome
 from bot.domain.target import ServiceSpec
 from bot.domain.workload import Endpoint, Right, Service
 from bot.runbook import Command, Context, NoParams
@@ -29,11 +30,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     seen = checks.seen
     return _answer.reply(
         ctx,
-        outcomes,
+        _without_endpoints(outcomes),
         began,
         own="services",
         said=_said([s.name for s in ctx.target.services]),
-        detailed=bool(seen.services and seen.endpoints is not None),
         body=[] if expected else ["The settings expect no address (target.services)."],
         tables=[
             Table(("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", verdicts),
@@ -42,6 +42,11 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         more=(("Pods", "pods"), ("Processes", "processes")),
         data={"services": [s.name for s in seen.services or ()]},
     )
+
+
+def _without_endpoints(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes without the counts of endpoints, which are in the table."""
+    return [o if o.finding.probe != "endpoints" or o.cause else _answer.bare(o) for o in outcomes]
 
 
 def _said(names: Sequence[str]) -> str:

@@ -47,7 +47,8 @@ def judge_pod(pods: Sequence[Pod], target: Target, now: datetime) -> Finding:
     """The finding for the pod: the worst trouble in the summary, all of it in the evidence."""
     troubles = sorted(pod_troubles(pods, target, now), key=lambda t: -t.verdict.badness)
     pod = current(pods)
-    about_it = about(pod, now) if pod else ()
+    # Several pods are listed as evidence already.
+    about_it = about(pod, now) if pod and len(live(pods)) == 1 else ()
     if not troubles and pod:
         up = words.age_since(pod.started_at or pod.created_at, now)
         where = f" on {pod.node}" if pod.node else ""

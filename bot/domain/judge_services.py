@@ -74,7 +74,7 @@ def judge_endpoints(services: Sequence[Service], endpoints: Sequence[Endpoint], 
         ready = sum(e.ready for e in behind)
         lines.append(f"{name}: {ready} of {words.plural(len(behind), 'endpoint')} ready")
         if not ready:
-            empty.append(f"{name} ({spec.name})")
+            empty.append(spec.name)
     if not empty:
         return Finding("endpoints", "Endpoints", Verdict.OK, "ready behind every Service", tuple(lines))
     return Finding(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.heartbeat import Snapshot
-from bot.domain.probes import Verdict
+from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ProcessRule, Target
 from bot.domain.workload import Claim, Condition, Event, Termination
-from bot.errors import NotAllowed, NotFound, Transient, UsageError
+from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
+from commands._probes import EXEC, Ask, Probe, Unread, run_probes
 from tests.commands.fakes import DF, FRESH, HANG, NOW, World, beat, container, pod, said, ssh_service, text_of
 
 READS = ("pods", "events", "identity", "processes", "services", "argocd", "storage", "heartbeats")
@@ -69,7 +71,7 @@ async def test_two_pods_fail_and_both_are_listed(world: World) -> None:
     world.cluster.pods_answer = [pod("one"), pod("two")]
     reply = await world.run("pods")
     assert reply.headline == "Not healthy: 2 pods run instead of one"
-    assert [row[0] for row in reply.tables[0].rows] == ["one", "two"]
+    assert [f.value.split(":")[0] for f in reply.facts if f.label in ("Pod", "Other pod")] == ["two", "one"]
 
 
 async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> None:
@@ -334,3 +336,30 @@ async def test_a_thousand_unknown_jobs_are_counted_not_listed(world: World) -> N
 async def test_a_flag_that_does_not_exist_gets_the_usage(world: World) -> None:
     with pytest.raises(UsageError, match="Did you mean --all"):
         await world.run("events --al")
+
+
+async def test_a_probe_that_does_not_end_in_time_still_names_the_source_it_asked() -> None:
+    async def stubborn(ask: Ask) -> Finding:
+        try:
+            return await ask.of(EXEC, asyncio.sleep(60, Finding("disk", "Disk", Verdict.OK, "fine")))
+        except Unread:
+            await asyncio.sleep(60)
+            raise
+
+    outcome = (await run_probes([Probe("disk", "Disk", stubborn)], 0.05))[0]
+    assert outcome.cause is not None
+    assert outcome.cause.source == EXEC.key
+    assert outcome.finding.summary == "no answer in 0.05 s"
+
+
+async def test_a_missing_right_points_to_the_role_and_to_no_command(world: World) -> None:
+    world.cluster.pods_answer = NotAllowed("The bot may not list pods.", remedy="Grant it in the Role.")
+    finding = (await world.run("pods")).findings[0]
+    assert (finding.remedy, finding.run) == ("Grant it in the Role.", None)
+
+
+async def test_why_a_service_can_t_be_reached_is_said_beside_its_address(world: World) -> None:
+    world.network.banner_answer = Permanent("connection refused")
+    reply = await world.run("services")
+    assert reply.headline == "Not healthy: SSH can't be reached at 192.168.55.215:22"
+    assert "connection refused" in reply.findings[0].evidence

@@ -59,7 +59,7 @@ def test_endpoints_need_a_ready_one_behind_every_service() -> None:
     assert judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], ready, TARGET).verdict is Verdict.OK
     unready = [Endpoint("ssh", "10.1.1.1", False), Endpoint("web", "10.1.1.1", True)]
     finding = judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], unready, TARGET)
-    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "no ready endpoint behind ssh (SSH)")
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, "no ready endpoint behind SSH")
     assert finding.evidence == ("ssh: 0 of 1 endpoint ready", "web: 1 of 1 endpoint ready")
 
 
@@ -111,3 +111,12 @@ def test_the_address_to_check(connect: str | None, address: tuple[str, int], url
 @pytest.mark.parametrize(("name", "slug"), [("VibeKanban", "vibekanban"), ("My API", "my-api"), ("!", "service")])
 def test_a_services_probe_id(name: str, slug: str) -> None:
     assert judge.slug(name) == slug
+
+
+def test_a_service_checked_another_way_is_still_named_by_its_own_address() -> None:
+    spec = WEB.model_copy(update={"connect": "127.0.0.1:8000"})
+    refused = judge.judge_refused(spec, "connection refused")
+    assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}"
+    assert refused.evidence == ("connection refused", "checked through 127.0.0.1:8000")
+    wrong = judge.judge_status(spec, 500)
+    assert wrong.evidence[0] == f"expected HTTP 200 from {WEB.ip}:{WEB.port}{WEB.path}"
