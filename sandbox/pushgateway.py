@@ -420,7 +420,7 @@ def _breaks(gateway: PretendPushgateway) -> list[Break]:
         ("hangs", "Pushgateway hangs", "requests get no answer", lambda: gateway.hanging, hang),
         ("garbage", "Garbage", "the answer is not JSON", lambda: gateway._body is not None, garbage),
         ("empty", "No groups", "as after a restart without persistence", lambda: gateway.empty, empty),
-        ("10k", "10,000 groups", "many other jobs push as well", lambda: gateway._many is not None, many),
+        ("10k", "10,000 groups", "many other jobs push as well", lambda: gateway._many != [], many),
     )
     return found + [toggle(f"pushgateway-{i}", "Heartbeats", (lb, h), r, a) for i, lb, h, r, a in rows]
 

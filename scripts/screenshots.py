@@ -39,7 +39,7 @@ class Shot:
 BROKEN = (("pod-kill-process", "vibe-kanban"), ("kanban-down", True), ("pod-disk-full", True))
 WIDE = tuple(DESKTOP.items())
 SHOTS = (
-    Shot("status-healthy-phone", (), ("status",)),
+    Shot("status-healthy-phone", (), ("status",), size=(("width", 390), ("height", 640))),
     Shot("status-broken-phone", BROKEN, ("status",), theme="dark"),
     Shot("status-healthy", (), ("status",), size=WIDE, panel="open"),
     Shot("status-broken", BROKEN, ("status",), theme="dark", size=WIDE, panel="open"),

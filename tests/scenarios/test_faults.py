@@ -51,6 +51,10 @@ PUSHGATEWAY = [
 ]
 
 
+async def test_nothing_is_broken_until_somebody_breaks_it(world: World) -> None:
+    assert [b["id"] for b in world.workspace.panel.as_json() if b["active"]] == []
+
+
 async def test_a_healthy_pod_is_one_line_and_all_green(world: World) -> None:
     answer = await world.healthy()
     assert "Healthy: 12 checks ok" in answer.first_line
