@@ -119,4 +119,4 @@ def test_a_service_checked_another_way_is_still_named_by_its_own_address() -> No
     assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}"
     assert refused.evidence == ("connection refused", "checked through 127.0.0.1:8000")
     wrong = judge.judge_status(spec, 500)
-    assert wrong.evidence[0] == f"expected HTTP 200 from {WEB.ip}:{WEB.port}{WEB.path}"
+    assert wrong.evidence[0] == f"expected HTTP {WEB.expect_status} from {WEB.ip}:{WEB.port}{WEB.path}"

@@ -22,7 +22,7 @@ POD = [
     ("pod-none", True, ("Not healthy", "no pod")),
     ("pod-two", True, ("Not healthy", "2 pods")),
     ("pod-pending", True, ("Not healthy", "Pending")),
-    ("pod-crash", True, ("Not healthy", "CrashLoopBackOff", "--previous")),
+    ("pod-crash", True, ("Not healthy", "CrashLoopBackOff", "Logs before the restart")),
     ("pod-config-error", True, ("Not healthy", "CreateContainerConfigError", "agent-ssh-keys")),
     ("pod-container-missing", True, ("kali",)),
     ("pod-wrong-node", True, ("gpu-1",)),
