@@ -149,7 +149,7 @@ def test_a_session_without_a_listener_is_no_sshd() -> None:
 
 
 def test_dozens_of_children_do_not_hide_or_stand_in_for_anything() -> None:
-    children = "".join(f"  {n} claude 00:01 node /home/claude/work/agent-{n}.js sshd\n" for n in range(100, 180))
+    children = "".join(f"  {n} claude 00:01 node /home/claude/src/agent-{n}.js sshd\n" for n in range(100, 180))
     assert missing(HANDBOOK_EO + children) == []
     gone = "\n".join(line for line in HANDBOOK_EO.splitlines() if "[listener]" not in line)
     assert missing(gone + "\n" + children) == ["sshd"]
