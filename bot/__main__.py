@@ -79,8 +79,14 @@ def _help_on(options: argparse.Namespace) -> int:
 
 
 def _sandbox(words: list[str]) -> int:
-    from sandbox.cli import main as sandbox_main
-
+    try:
+        from sandbox.cli import main as sandbox_main
+    except ModuleNotFoundError as error:
+        if error.name != "sandbox":
+            raise
+        raise AgentpodError(
+            "The sandbox is not part of this installation.", remedy="In a clone of the repository: make sandbox"
+        ) from None
     return sandbox_main(words)
 
 

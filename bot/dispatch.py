@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from bot.domain.access import AccessPolicy, decide
@@ -42,12 +42,10 @@ class Dispatcher:
     make_context: MakeContext
     observer: Observer
     prefix: str = "/agentpod"
-    running: int = field(default=0, init=False)
 
     async def run(self, line: str, caller: Caller, *, request_id: str, progress: Progress) -> Reply:
         """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
         started = time.monotonic()
-        self.running += 1
         name, outcome = "unknown", "crash"
         try:
             invocation = parse(line, self.commands, prefix=self.prefix)
@@ -64,7 +62,6 @@ class Dispatcher:
             logger.exception("command failed", extra={"command": name})
             return crashed(request_id)
         finally:
-            self.running -= 1
             seconds = time.monotonic() - started
             self.observer.command_done(name, outcome, seconds)
             logger.info(

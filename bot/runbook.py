@@ -108,8 +108,6 @@ class Command:
     """A paragraph for `help COMMAND`."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
-    quick: bool = False
-    """Whether it answers from memory, with no call to anything outside."""
 
 
 @dataclass(frozen=True)

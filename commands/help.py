@@ -88,5 +88,4 @@ COMMAND = Command(
     group="Around it",
     examples=("help", "help logs"),
     details="Without a command it lists what you may run; with one it says how to use it.",
-    quick=True,
 )

@@ -34,6 +34,4 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
 
 
-COMMAND = Command(
-    "whoami", "Your role here, and where it comes from", Role.NONE, run, group="Around it", quick=True
-)
+COMMAND = Command("whoami", "Your role here, and where it comes from", Role.NONE, run, group="Around it")

@@ -79,6 +79,18 @@ async def test_a_fault_shows_as_what_it_is(
     raise AssertionError(f"{fault}: {says} not all in:\n{seen}")
 
 
+async def test_a_crash_offers_the_log_of_the_run_before_it(world: World) -> None:
+    await world.break_("pod-crash")
+    values = ""
+    for _ in range(40):
+        answer = await world.ask("status")
+        actions = [b for m in answer.messages for b in m.blocks or [] if b["type"] == "actions"]
+        values = " ".join(e.get("value", "") for b in actions for e in b["elements"])
+        if '"logs --previous' in values:
+            return
+    raise AssertionError(f"no button runs logs --previous: {values}")
+
+
 async def test_an_image_without_ps_still_shows_its_processes(world: World) -> None:
     await world.break_("pod-no-ps")
     assert "Healthy" in (await world.healthy()).first_line
@@ -91,6 +103,7 @@ async def test_ten_thousand_groups_are_judged_in_time(world: World) -> None:
 
 
 async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None:
+    await world.sandbox.cluster.simulation.replace_pods()  # another test's pod may have had one
     answer = await world.ask("logs --previous")
     assert "previous" in answer.text
 

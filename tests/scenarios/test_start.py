@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -156,3 +159,25 @@ async def test_help_is_where_it_is_looked_for(sandbox: Sandbox, words: tuple[str
     code, output = await _run(sandbox, *words)
     assert code == 0
     assert says in output
+
+
+async def test_an_installation_without_the_sandbox_says_so(tmp_path: Path) -> None:
+    """As in the image: bot and commands only."""
+    root = Path(__file__).parents[2]
+    for package in ("bot", "commands"):
+        (tmp_path / package).symlink_to(root / package)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *(
+            "-S",
+            "-c",
+            "import sys; sys.path[:0] = sys.argv[1:]; from bot.__main__ import main; sys.exit(main(['sandbox']))",
+        ),
+        *(str(tmp_path), *(p for p in sys.path if p.endswith("site-packages"))),
+        stderr=asyncio.subprocess.PIPE,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 2
+    assert err.decode().startswith("agentpod: The sandbox is not part of this installation.")

@@ -6,7 +6,6 @@ Whatever is dynamic goes into rich text elements, raw table cells or plain text 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
@@ -400,8 +399,3 @@ def plain(message: Message) -> str:
         elif block["type"] != "actions":
             lines.append("  ".join(_texts(block)))
     return escape("\n".join(lines))[:39_000] or message.text
-
-
-def size_of(blocks: Sequence[Json]) -> int:
-    """Bytes of the blocks on the wire."""
-    return len(json.dumps(blocks))
