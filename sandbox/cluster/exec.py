@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from sandbox.cluster import objects
 from sandbox.cluster.shell import Container, NoExecutable, Result
@@ -52,7 +52,7 @@ async def serve_exec(request: web.Request, simulation: Simulation, pod: Object) 
     if request.query.get("stdin") in ("true", "1"):
         stdin = await _read_stdin(socket, command)
     result, status = _outcome(simulation, pod, container, command, stdin)
-    await _send(socket, result, status)
+    await _send(request, socket, result, status)
     return socket
 
 
@@ -76,12 +76,15 @@ async def _read_stdin(socket: web.WebSocketResponse, command: list[str]) -> byte
             received += message.data[1:]
 
 
-async def _send(socket: web.WebSocketResponse, result: Result, status: Object) -> None:
+async def _send(request: web.Request, socket: web.WebSocketResponse, result: Result, status: Object) -> None:
     for channel, data in ((STDOUT, result.out), (STDERR, result.err)):
         for start in range(0, len(data), _CHUNK):
             await socket.send_bytes(bytes([channel]) + data[start : start + _CHUNK])
     await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
-    await socket.close()
+    # As a real API server does: it says goodbye and hangs up, without waiting for the client's goodbye.
+    await socket.send_frame(WSCloseCode.OK.to_bytes(2, "big"), WSMsgType.CLOSE)
+    if request.transport is not None:
+        request.transport.close()
 
 
 def _outcome(

@@ -71,6 +71,14 @@ class Output:
             self._text[channel] += data[:room]
             self.truncated = self.truncated or len(data) > room
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was said how the command ended: a whole JSON document on the status channel."""
+        try:
+            return bool(msgspec.json.decode(bytes(self._status)))
+        except msgspec.DecodeError:
+            return False
+
     def result(self, argv: Sequence[str]) -> ExecResult:
         """What it adds up to. Raises AgentpodError where the API server could not run the command at all."""
         code, message = (None, None) if self.truncated else _outcome(bytes(self._status), argv)
@@ -158,7 +166,8 @@ async def _collect(connection: Connection, call: Call, limit: int) -> Output:
             output.feed(data.encode() if isinstance(data, str) else data)
             if output.truncated:
                 break
-        if error := socket.exception():
+        # A real API server hangs up as soon as it has said how the command ended; then nothing is missing.
+        if (error := socket.exception()) and not output.ended:
             raise error
     return output
 

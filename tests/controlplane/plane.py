@@ -1,0 +1,308 @@
+"""A real control plane on free ports of this machine: etcd, API server, controller manager, scheduler, and kwok.
+
+kwok plays the node and its kubelet: what is scheduled there becomes ready by itself, `logs` come from files, and
+`exec` is answered from a folder. Source of the flags: the components' own reference, tried with Kubernetes 1.37.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import yaml
+
+from sandbox.house import free_port
+
+HERE = Path(__file__).parent
+NODE = "gpu-1"
+ADMIN_TOKEN = "control-plane-admin"  # noqa: S105 - of a control plane that lives as long as the tests
+COMMANDS = ("id", "ps", "df", "du", "ls", "cat", "sh", "true", "false")
+"""What can be run in a container. Any other name is not found, as in an image that lacks it."""
+READY_SECONDS = 60.0
+SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"
+"""Of util-linux, which every Debian has."""
+
+
+class Plane:
+    """The five processes, started and stopped together. Use it as ``with Plane(binaries) as plane``."""
+
+    def __init__(self, binaries: Path, folder: Path | None = None) -> None:
+        """``binaries`` is the folder of `tests.controlplane.build`; ``folder`` takes all state (default: temporary)."""
+        self.binaries = binaries
+        self._own = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="agentpod-control-plane-"))
+        self.port, self._etcd, self._peer, self._scheduler, self._kubelet = (free_port() for _ in range(5))
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def url(self) -> str:
+        """The API server's address."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        """What the API server's certificate is verified with."""
+        return self.folder / "pki" / "apiserver.crt"
+
+    def __enter__(self) -> Self:
+        """Start."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop everything and drop all state."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start all processes and wait until a pod can be scheduled. Raises RuntimeError with a process's output."""
+        self._make_key()
+        self._make_containers()
+        self.run("etcd")
+        self.run("kube-apiserver")
+        self.wait_ready()
+        self.kubeconfig(self.folder / "admin.kubeconfig", ADMIN_TOKEN)
+        for name in ("kube-controller-manager", "kube-scheduler"):
+            self.run(name)
+        for definition in ("ClusterExec", "ClusterLogs"):
+            self.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _kwok_crd(definition))
+        self._wait_until_served("/apis/kwok.x-k8s.io/v1alpha1/clusterexecs")
+        self.run("kwok")
+        self.call("POST", "/api/v1/nodes", _node())
+        self._wait_until_served("/api/v1/namespaces/default/serviceaccounts/default")
+
+    def stop(self) -> None:
+        """End all processes, the last one started first, and drop all state."""
+        for name in reversed(list(self.processes)):
+            self.end(name)
+        if self._own:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def run(self, name: str) -> None:
+        """Start one process; it dies with this one, whatever ends it."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                # Also when we are killed outright: the kernel ends it with its parent.
+                [SETPRIV, "--pdeathsig", "KILL", "--", str(self.binaries / name), *self._arguments(name)],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=self.folder,
+                env={"PATH": str(self.folder / "bin")} if name == "kwok" else {"PATH": "/usr/bin:/bin"},
+                # Ctrl-C in a terminal goes to us alone, who end them in order.
+                start_new_session=True,
+            )
+
+    def end(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """End one process. Nothing of it is worth an orderly end, unless the test is about one."""
+        process = self.processes.pop(name)
+        process.send_signal(number)
+        process.wait()
+
+    def wait_ready(self) -> None:
+        """Wait for the API server's ``/readyz``. Raises RuntimeError with its output when it ends or takes too long."""
+        self._wait_until_served("/readyz")
+
+    def _wait_until_served(self, path: str) -> None:
+        end = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                self.call("GET", path)
+            except (urllib.error.URLError, OSError) as error:
+                dead = [name for name, process in self.processes.items() if process.poll() is not None]
+                if dead or time.monotonic() > end:
+                    culprit = dead[0] if dead else "kube-apiserver"
+                    raise RuntimeError(f"{path}: {error}\n{culprit} said:\n{self.output(culprit)}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def output(self, name: str) -> str:
+        """The last words of a process."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]
+
+    def call(self, method: str, path: str, body: Any = None, content: str = "application/json") -> Any:
+        """One request as the administrator; the answer's JSON, else its text. Raises HTTPError with the server's words."""
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": content}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - our own https
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=self._tls()) as response:  # noqa: S310
+                text = response.read().decode()
+        except urllib.error.HTTPError as error:
+            error.msg = f"{method} {path}: {error.read().decode()}"
+            raise
+        return json.loads(text) if text.startswith("{") else text
+
+    def _tls(self) -> ssl.SSLContext:
+        # The API server makes its certificate itself, at its first start.
+        return ssl.create_default_context(cafile=str(self.certificate)) if self.certificate.exists() else _NO_TRUST
+
+    def kubeconfig(self, path: Path, token: str, namespace: str = "secure-agent-pod") -> Path:
+        """Write a kubeconfig (mode 600) for a bearer token."""
+        cluster = {"server": self.url, "certificate-authority": str(self.certificate)}
+        path.touch(mode=0o600)
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "control-plane", "cluster": cluster}],
+            "users": [{"name": path.stem, "user": {"token": token}}],
+            "contexts": [
+                {
+                    "name": "control-plane",
+                    "context": {"cluster": "control-plane", "user": path.stem, "namespace": namespace},
+                }
+            ],
+            "current-context": "control-plane",
+        }
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def _make_key(self) -> None:
+        """One RSA key signs and verifies service account tokens."""
+        (self.folder / "pki").mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["openssl", "genrsa", "-traditional", "-out", str(self.folder / "service-accounts.key"), "2048"],
+            check=True,
+            capture_output=True,
+        )
+        (self.folder / "tokens.csv").write_text(f'{ADMIN_TOKEN},admin,admin,"system:masters"\n')
+
+    def _make_containers(self) -> None:
+        """kwok runs an exec's command as it stands: let its PATH be nothing but our wrapper under many names."""
+        (self.folder / "bin").mkdir(exist_ok=True)
+        wrapper = self.folder / "bin" / "answer"
+        wrapper.write_text(f"#!{sys.executable} -IS\n" + (HERE / "answer.py").read_text())
+        wrapper.chmod(0o755)
+        for name in COMMANDS:
+            (self.folder / "bin" / name).unlink(missing_ok=True)
+            (self.folder / "bin" / name).symlink_to("answer")
+
+    def _arguments(self, name: str) -> Sequence[str]:
+        return {
+            "etcd": self._etcd_arguments,
+            "kube-apiserver": self._apiserver_arguments,
+            "kube-controller-manager": self._manager_arguments,
+            "kube-scheduler": self._scheduler_arguments,
+            "kwok": self._kwok_arguments,
+        }[name]()
+
+    def _etcd_arguments(self) -> Sequence[str]:
+        client, peer = f"http://127.0.0.1:{self._etcd}", f"http://127.0.0.1:{self._peer}"
+        return (
+            f"--data-dir={self.folder / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--log-level=warn",
+        )
+
+    def _apiserver_arguments(self) -> Sequence[str]:
+        key = self.folder / "service-accounts.key"
+        return (
+            f"--etcd-servers=http://127.0.0.1:{self._etcd}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            f"--cert-dir={self.folder / 'pki'}",
+            "--authorization-mode=RBAC",
+            f"--token-auth-file={self.folder / 'tokens.csv'}",
+            "--allow-privileged=true",
+            "--service-cluster-ip-range=10.96.0.0/16",
+            "--endpoint-reconciler-type=none",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            "--v=1",
+        )
+
+    def _manager_arguments(self) -> Sequence[str]:
+        return (
+            f"--kubeconfig={self.folder / 'admin.kubeconfig'}",
+            "--controllers=*,-nodeipam",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--use-service-account-credentials=false",
+            f"--service-account-private-key-file={self.folder / 'service-accounts.key'}",
+            f"--root-ca-file={self.certificate}",
+            # Claims, quotas and orphans are looked at often enough for a test.
+            "--pvclaimbinder-sync-period=1s",
+            "--resource-quota-sync-period=5s",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+        )
+
+    def _scheduler_arguments(self) -> Sequence[str]:
+        return (
+            f"--kubeconfig={self.folder / 'admin.kubeconfig'}",
+            "--leader-elect=false",
+            f"--secure-port={self._scheduler}",
+            "--bind-address=127.0.0.1",
+        )
+
+    def _kwok_arguments(self) -> Sequence[str]:
+        return (
+            f"--kubeconfig={self.folder / 'admin.kubeconfig'}",
+            f"--config={HERE / 'kwok.yaml'}",
+            "--manage-all-nodes=true",
+            "--node-ip=127.0.0.1",
+            f"--node-port={self._kubelet}",
+            f"--server-address=127.0.0.1:{self._kubelet}",
+            f"--tls-cert-file={self.certificate}",
+            f"--tls-private-key-file={self.folder / 'pki' / 'apiserver.key'}",
+            "--enable-crds=ClusterExec,ClusterLogs",
+        )
+
+
+_NO_TRUST = ssl.create_default_context()
+
+
+def _node() -> dict[str, Any]:
+    labels = {"kubernetes.io/hostname": NODE, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels}}
+
+
+def _kwok_crd(kind: str) -> dict[str, Any]:
+    """kwok's own kind, as far as it matters here: cluster-wide, and any content."""
+    plural = f"{kind.lower().removesuffix('s')}s"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    version = {
+        "name": "v1alpha1",
+        "served": True,
+        "storage": True,
+        "schema": schema,
+        "subresources": {"status": {}},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{plural}.kwok.x-k8s.io",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, a test's own copy"},
+        },
+        "spec": {
+            "group": "kwok.x-k8s.io",
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+            "scope": "Cluster",
+            "versions": [version],
+        },
+    }
