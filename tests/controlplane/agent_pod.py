@@ -1,6 +1,7 @@
 """The handbook's agent pod in a namespace of a real control plane, and the bot's account beside it.
 
-The objects are those of the pretend cluster, so that both can be compared; the bot's rights are `deploy/`'s own files.
+The objects are those of the pretend cluster, so that both can be compared; the bot's rights
+are `deploy/`'s own files.
 """
 
 from __future__ import annotations
@@ -164,18 +165,16 @@ class AgentPod:
 
     def pod(self) -> Object:
         """The one pod. Raises LookupError when there is none or more than one."""
-        (one,) = self.pods() if len(self.pods()) == 1 else [None]
-        if one is None:
-            raise LookupError(f"not exactly one pod in {self.namespace}")
-        return one
+        found = self.pods()
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} pods in {self.namespace}, not 1")
+        return found[0]
 
     def play(self, what: str) -> None:
-        """Let the pod be ``ready``, ``slow``, ``not-ready``, ``crash-loop``, ``oom-killed`` or ``config-error``."""
+        """Let the pod be ``ready``, ``slow``, ``not-ready``, ``crash-loop``, ``oom-killed``, ``config-error``."""
         path = f"{self.path}/pods/{self.pod()['metadata']['name']}"
         self.patch(path, {"metadata": {"annotations": {PLAY: what}}})
-        self.until(
-            lambda: f"'{PLAY.split('/')[0]}/played', 'status': 'True'" in str(self.pod()) and self._plays(what)
-        )
+        self.until(lambda: self._plays(what))
 
     def _plays(self, what: str) -> bool:
         conditions = self.pod()["status"]["conditions"]

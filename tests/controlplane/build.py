@@ -140,6 +140,7 @@ def _build_all(target: Path) -> None:
 
 def _build(go: str, module: Module, into: Path, title: str) -> None:
     """Build one module, saying every few seconds how far it is. Raises CannotBuild with the compiler's words."""
+    _say(f"  {title}: fetching the sources")
     total = _count_packages(go, module)
     out = [f"{into}/{module.binaries[0]}"] if len(module.packages) == 1 else [f"{into}/"]
     command = [go, "build", "-v", "-trimpath", "-ldflags", module.ldflags, "-o", *out, *module.packages]
@@ -151,8 +152,8 @@ def _build(go: str, module: Module, into: Path, title: str) -> None:
         stdout=subprocess.DEVNULL,
         text=True,
     )
-    done, last, said = 0, "", time.monotonic()
-    started = said
+    done, started = 0, time.monotonic()
+    said = started
     complaints: list[str] = []
     for line in process.stderr or ():
         if re.fullmatch(r"[\w.~/-]+", line.strip()):
@@ -163,8 +164,7 @@ def _build(go: str, module: Module, into: Path, title: str) -> None:
             said = time.monotonic()
             _say(f"  {title}: {done} of at most {total} packages, {_spell(said - started)}")
     if process.wait() != 0:
-        last = "".join(complaints[-15:])
-        raise CannotBuild(f"`go build` of {module.name} failed:\n{last}")
+        raise CannotBuild(f"`go build` of {module.name} failed:\n{''.join(complaints[-15:])}")
     _say(f"  {title}: {_spell(time.monotonic() - started)}")
 
 

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[Plane]:
-    """The control plane. Without its binaries these tests fail: `scripts/test.sh` leaves them out where that is right."""
+    """The control plane. Without its binaries these tests fail; `scripts/test.sh` leaves them out where it may."""
     try:
         binaries = ensure()
     except CannotBuild as error:

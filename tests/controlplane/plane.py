@@ -27,7 +27,7 @@ from sandbox.house import free_port
 
 HERE = Path(__file__).parent
 NODE = "gpu-1"
-ADMIN_TOKEN = "control-plane-admin"  # noqa: S105 - of a control plane that lives as long as the tests
+ADMIN_TOKEN = "control-plane-admin"
 COMMANDS = ("id", "ps", "df", "du", "ls", "cat", "sh", "true", "false")
 """What can be run in a container. Any other name is not found, as in an image that lacks it."""
 READY_SECONDS = 60.0
@@ -39,7 +39,7 @@ class Plane:
     """The five processes, started and stopped together. Use it as ``with Plane(binaries) as plane``."""
 
     def __init__(self, binaries: Path, folder: Path | None = None) -> None:
-        """``binaries`` is the folder of `tests.controlplane.build`; ``folder`` takes all state (default: temporary)."""
+        """``binaries`` as `tests.controlplane.build` makes them; ``folder`` takes all state (else temporary)."""
         self.binaries = binaries
         self._own = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="agentpod-control-plane-"))
@@ -72,7 +72,7 @@ class Plane:
         self.stop()
 
     def start(self) -> None:
-        """Start all processes and wait until a pod can be scheduled. Raises RuntimeError with a process's output."""
+        """Start all processes and wait until pods can be scheduled. Raises RuntimeError with its words."""
         self._make_key()
         self._make_containers()
         self.run("etcd")
@@ -117,7 +117,7 @@ class Plane:
         process.wait()
 
     def wait_ready(self) -> None:
-        """Wait for the API server's ``/readyz``. Raises RuntimeError with its output when it ends or takes too long."""
+        """Wait for the API server's ``/readyz``. Raises RuntimeError with its output when it does not come."""
         self._wait_until_served("/readyz")
 
     def _wait_until_served(self, path: str) -> None:
@@ -139,7 +139,7 @@ class Plane:
         return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]
 
     def call(self, method: str, path: str, body: Any = None, content: str = "application/json") -> Any:
-        """One request as the administrator; the answer's JSON, else its text. Raises HTTPError with the server's words."""
+        """One request as the administrator; the answer's JSON, else text. HTTPError carries the server's words."""
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": content}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - our own https
