@@ -13,6 +13,8 @@ Object = dict[str, Any]
 NAMESPACE = "secure-agent-pod"
 SERVICE_ACCOUNT = "agentpod"
 MANIFESTS = Path(__file__).resolve().parents[2] / "deploy"
+APPLIED = ("base", "options/argocd")
+"""What the pretend cluster has of ``deploy``: Argo CD owns its agent pod, and nothing else is switched on."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class Authorizer:
 
 
 def load_rules(folder: Path) -> list[Rule]:
-    """The rules that ``base`` and ``optional`` in ``folder`` bind to the bot's account; empty without any."""
-    paths = [path for part in ("base", "optional") for path in sorted((folder / part).glob("*.yaml"))]
+    """The rules that :data:`APPLIED` in ``folder`` binds to the bot's account; empty without any."""
+    paths = [path for part in APPLIED for path in sorted((folder / part).glob("*.yaml"))]
     documents = [doc for path in paths for doc in _documents(path)]
     roles = {
         (doc["kind"], _namespace(doc), doc["metadata"]["name"]): doc.get("rules") or []

@@ -85,6 +85,6 @@ def test_the_shipped_roles_grant_exactly_what_the_commands_need() -> None:
         )
         for r in rights_needed(Target())
     }
-    granted = _granted("deploy/base/role.yaml") | _granted("deploy/optional/argocd-role.yaml")
+    granted = _granted("deploy/base/role.yaml") | _granted("deploy/options/argocd/role.yaml")
     assert granted - needed == set(), "granted but not needed"
     assert needed - granted == set(), "needed but not granted"
