@@ -3,13 +3,16 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox test check bench screenshots docs lock format clean
+.PHONY: help sandbox cluster test check bench screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 sandbox: $(VENV)/run.ok ## a Slack workspace and a pretend agent pod in your browser, with the real bot in it
 	@$(BIN)/agentpod sandbox $(ARGS)
+
+cluster: $(VENV)/dev.ok ## a real control plane with the agent pod in it, to try the product on (built once, in minutes)
+	@$(BIN)/python -m tests.controlplane
 
 test: $(VENV)/dev.ok ## all checks and all tests
 	@scripts/test.sh

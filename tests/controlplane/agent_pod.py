@@ -14,8 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import yaml
 
@@ -29,6 +31,7 @@ from tests.controlplane.plane import Plane
 Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 KUBECTL = Path(sys.executable).parent / "kubectl"
+CRDS = Path(__file__).parent / "crds"
 APP = objects.APP
 PLAY = "controlplane.test/pod"
 PATIENCE = 20.0
@@ -88,6 +91,42 @@ class AgentPod:
             group = document["apiVersion"]
             prefix = f"/apis/{group}" if "/" in group else f"/api/{group}"
             self.plane.call("POST", f"{prefix}/namespaces/{self.namespace}/{kind}", document)
+
+    def install_crd(self, name: str) -> None:
+        """A CustomResourceDefinition of ``crds/``, served when this returns. Twice is once."""
+        crd = yaml.safe_load((CRDS / f"{name}.yaml").read_text())
+        self.ensure("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+        group, version = crd["spec"]["group"], crd["spec"]["versions"][0]["name"]
+        self.until(lambda: self.plane.call("GET", f"/apis/{group}/{version}/{crd['spec']['names']['plural']}"))
+
+    def install_argocd(self) -> None:
+        """Argo CD's Application of this pod, all well, and `deploy/`'s option that lets the bot read it."""
+        self.install_crd("applications")
+        self.ensure("/api/v1/namespaces", {"metadata": {"name": "argocd"}})
+        application = objects.application(datetime.now(UTC), SET_UP)
+        application["metadata"] = {"name": self.namespace, "namespace": "argocd"}
+        self.ensure(
+            "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
+            application | {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"},
+        )
+        for document in shipped("deploy/options/argocd/role.yaml"):
+            document["metadata"]["name"] += f"-of-{self.namespace}"
+            for rule in document.get("rules", ()):
+                rule["resourceNames"] = [self.namespace]
+            for subject in document.get("subjects", ()):
+                subject["namespace"] = self.namespace
+            if "roleRef" in document:
+                document["roleRef"]["name"] += f"-of-{self.namespace}"
+            plural = document["kind"].lower() + "s"
+            self.ensure(f"/apis/rbac.authorization.k8s.io/v1/namespaces/argocd/{plural}", document)
+
+    def ensure(self, path: str, thing: Object) -> None:
+        """Post an object, unless there is one of its name."""
+        try:
+            self.plane.call("POST", path, thing)
+        except HTTPError as error:
+            if error.code != HTTPStatus.CONFLICT:
+                raise
 
     def _here(self, thing: Object) -> Object:
         """An object as one would post it to this namespace: nothing that the server fills in."""
@@ -200,7 +239,9 @@ class AgentPod:
             {"name": "SSH", "ip": objects.SSH_IP, "port": 22, "target_port": 2222, "check": "ssh", "connect": ssh},
             {"name": "VibeKanban", "ip": objects.KANBAN_IP, "port": 8081, "check": "http", "connect": kanban},
         ]
-        return {"name": self.namespace, "namespace": self.namespace, "services": services}
+        application = {"namespace": "argocd", "application": self.namespace}
+        named = {"name": self.namespace, "namespace": self.namespace}
+        return named | {"services": services, "argocd": application}
 
     def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
         """Poll until a condition holds; an error of the server or a missing thing counts as not yet."""

@@ -25,6 +25,8 @@ MODULES = Path(__file__).parent / "binaries"
 KUBERNETES = "v1.37.2"
 """What the API server reports. Set at build time; without it version-dependent defaults go wrong."""
 GO_LOCK = Path(__file__).parent / "go-requirements.txt"
+TOOLS = {"setpriv": "util-linux", "openssl": "openssl"}
+"""What starting it takes besides, and the Debian package of each."""
 _SECONDS_BETWEEN_WORDS = 20.0
 
 
@@ -98,6 +100,9 @@ def _cache() -> Path:
 
 def ensure() -> Path:
     """The folder with all binaries, building them when needed. Raises CannotBuild."""
+    for tool, package in TOOLS.items():
+        if shutil.which(tool) is None:
+            raise CannotBuild(f"{tool} is missing; as root: apt install {package}")
     if found := find():
         return found
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
