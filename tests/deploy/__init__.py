@@ -1,0 +1,1 @@
+"""What `deploy/` ships, rendered with kubectl's own kustomize and looked at without a cluster."""

@@ -1,0 +1,76 @@
+"""Roles of the options; that base and the Argo CD option are exactly what the commands need is in tests/core."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.cluster.rbac import MANIFESTS, load_rules
+from tests.deploy.rendered import FOLDERS, Object, of_kind
+
+Right = tuple[str, str, str, str, str]
+EXACTLY: dict[str, set[Right]] = {
+    "options/argocd": {("argocd", "argoproj.io", "applications", "secure-agent-pod", "get")},
+    "options/cilium-repair": {
+        ("kube-system", "", "pods", "", "list"),
+        ("kube-system", "", "pods", "", "delete"),
+        ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "agent-egress", "get"),
+        ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "agent-egress", "delete"),
+        ("secure-agent-pod", "cilium.io", "ciliumnetworkpolicies", "", "create"),
+    },
+    "options/pushgateway": {
+        ("monitoring", "", "services", "pushgateway", "get"),
+        ("monitoring", "discovery.k8s.io", "endpointslices", "", "list"),
+    },
+    "options/servicemonitor": set(),
+    "options/grafana": set(),
+}
+"""``(namespace, group, resource, name, verb)``."""
+
+
+def _rules(folder: str) -> list[tuple[str, Object]]:
+    return [(role["metadata"]["namespace"], rule) for role in of_kind(folder, "Role") for rule in role["rules"]]
+
+
+@pytest.mark.parametrize("folder", sorted(EXACTLY))
+def test_an_option_grants_exactly_what_it_says(folder: str) -> None:
+    granted = {
+        (where, group, resource, name, verb)
+        for where, rule in _rules(folder)
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+        for verb in rule["verbs"]
+    }
+    assert granted == EXACTLY[folder]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_rule_has_a_wildcard_or_leads_to_more_rights(folder: str) -> None:
+    for _, rule in _rules(folder):
+        assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+        assert not {"escalate", "bind", "impersonate", "deletecollection"} & set(rule["verbs"])
+        assert not {"roles", "rolebindings", "serviceaccounts/token", "nodes"} & set(rule["resources"])
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_name_is_never_given_where_it_means_nothing(folder: str) -> None:
+    for _, rule in _rules(folder):
+        if "resourceNames" in rule:
+            assert not {"list", "watch", "create"} & set(rule["verbs"]), rule
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_roles_are_bound_to_the_bot_and_nobody_else(folder: str) -> None:
+    assert not of_kind(folder, "ClusterRole", "ClusterRoleBinding")
+    roles = {(r["metadata"]["namespace"], r["metadata"]["name"]) for r in of_kind(folder, "Role")}
+    bindings = of_kind(folder, "RoleBinding")
+    for binding in bindings:
+        assert binding["roleRef"]["kind"] == "Role"
+        who = {"kind": "ServiceAccount", "name": "agentpod", "namespace": "secure-agent-pod"}
+        assert binding["subjects"] == [who]
+    assert {(b["metadata"]["namespace"], b["roleRef"]["name"]) for b in bindings} == roles
+
+
+def test_the_pretend_cluster_has_no_option_but_argo_cds() -> None:
+    assert {rule.namespace for rule in load_rules(MANIFESTS)} == {"secure-agent-pod", "argocd"}
+    assert not [rule for rule in load_rules(MANIFESTS) if "cilium.io" in rule.groups]
