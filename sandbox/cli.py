@@ -63,10 +63,13 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 def _say(sandbox: Sandbox, bot: BotProcess) -> None:
-    kubeconfig = sandbox.cluster.kubeconfig(sandbox.folder / "admin.kubeconfig", user="admin")
+    kubeconfig = sandbox.kubeconfig or sandbox.cluster.kubeconfig(
+        sandbox.folder / "admin.kubeconfig", user="admin"
+    )
+    pod = "a real cluster" if sandbox.kubeconfig else "a pretend agent pod"
     sys.stdout.write(
         f"""
-  agentpod's sandbox is running.
+  agentpod's sandbox is running, with {pod}.
 
     open      {sandbox.workspace.base_url}
     try       /agentpod status      in #ops-agent-pod, as Maya; then break something in the panel

@@ -87,10 +87,12 @@ class Sandbox:
         context: str | None = None,
         rate_limits: bool = True,
         settings: Mapping[str, Any] | None = None,
+        target: Mapping[str, Any] | None = None,
         pod_seconds: float | None = None,
         http_mode: bool = False,
     ) -> None:
-        """``kubeconfig`` uses a real cluster instead of the pretend one; ``settings`` replaces sections.
+        """``kubeconfig`` uses a real cluster, and no pretend one is started; ``settings`` replaces sections,
+        ``target`` single settings of the target, such as its namespace.
 
         With ``http_mode`` the bot hears Slack on a port of its own instead of a socket.
         """
@@ -100,9 +102,10 @@ class Sandbox:
         self.cluster = PretendCluster() if pod_seconds is None else PretendCluster(speed=pod_seconds)
         self.pushgateway = PretendPushgateway()
         self.endpoints = Endpoints()
-        self._kubeconfig = kubeconfig
+        self.kubeconfig = kubeconfig
         self._context = context
         self._settings = dict(settings or {})
+        self._target = dict(target or {})
         self._folder = tempfile.TemporaryDirectory(prefix="agentpod-sandbox-")
         self.folder = Path(self._folder.name)
         self._bots: list[BotProcess] = []
@@ -110,10 +113,12 @@ class Sandbox:
     async def __aenter__(self) -> Sandbox:
         """Start all parts, but no bot yet."""
         await self.workspace.start()
-        await self.cluster.start()
         await self.pushgateway.start()
         await self.endpoints.start()
-        for part in (self.cluster, self.endpoints, self.pushgateway):
+        if self.kubeconfig is None:
+            await self.cluster.start()
+            self.workspace.add_breaks(self.cluster.breaks)
+        for part in (self.endpoints, self.pushgateway):
             self.workspace.add_breaks(part.breaks)
         return self
 
@@ -141,7 +146,7 @@ class Sandbox:
             {"role": "approver", "users": [seed.JONAS, seed.PRIYA], "name": "approvers"},
         ]
         base: dict[str, Any] = {
-            "targets": [{"services": services}],
+            "targets": [{"services": services} | self._target],
             "access": {"rules": rules, "contact": "Priya"},
             "pushgateway": {"url": self.pushgateway.url},
             "log": {"format": "console"},
@@ -162,7 +167,7 @@ class Sandbox:
             "AGENTPOD_OPS__HOST": "127.0.0.1",
             "AGENTPOD_OPS__PORT": str(free_port()),
             "KUBECONFIG": str(
-                self._kubeconfig or self.cluster.kubeconfig(self.folder / "kubeconfig", user="agentpod")
+                self.kubeconfig or self.cluster.kubeconfig(self.folder / "kubeconfig", user="agentpod")
             ),
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": str(HERE.parent),

@@ -239,9 +239,12 @@ class AgentPod:
             {"name": "SSH", "ip": objects.SSH_IP, "port": 22, "target_port": 2222, "check": "ssh", "connect": ssh},
             {"name": "VibeKanban", "ip": objects.KANBAN_IP, "port": 8081, "check": "http", "connect": kanban},
         ]
+        return self.where() | {"services": services}
+
+    def where(self) -> Object:
+        """The part of the target's settings that differs from the handbook's: names."""
         application = {"namespace": "argocd", "application": self.namespace}
-        named = {"name": self.namespace, "namespace": self.namespace}
-        return named | {"services": services, "argocd": application}
+        return {"name": self.namespace, "namespace": self.namespace, "argocd": application}
 
     def until(self, condition: Callable[[], Any], patience: float = PATIENCE) -> None:
         """Poll until a condition holds; an error of the server or a missing thing counts as not yet."""

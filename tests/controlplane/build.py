@@ -85,10 +85,10 @@ def missing_in(folder: Path) -> list[str]:
     return [name for name in NAMES if not os.access(folder / name, os.X_OK)]
 
 
-def cache_folder() -> Path:
+def cache_folder(modules: Path = MODULES) -> Path:
     """``$XDG_CACHE_HOME/agentpod/control-plane-HASH``; the hash is of all that decides what comes out."""
     digest = hashlib.sha256(repr([(m.name, m.packages, m.ldflags) for m in WANTED]).encode())
-    for path in sorted(MODULES.glob("*/go.*")):
+    for path in sorted(modules.glob("*/go.*")):
         digest.update(path.name.encode() + path.read_bytes())
     return _cache() / f"control-plane-{digest.hexdigest()[:16]}"
 

@@ -12,6 +12,7 @@ from tests.controlplane.build import CannotBuild, ensure
 from tests.controlplane.plane import Plane
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests here share one control plane, so one worker runs them."""
     for item in items:
