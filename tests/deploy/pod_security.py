@@ -6,12 +6,70 @@ this says without a cluster which field is wrong.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 Object = dict[str, Any]
 VOLUMES = frozenset(
     {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+)
+
+
+@dataclass(frozen=True)
+class Weakening:
+    """One change that makes the bot's pod less than restricted. A list is added to; None takes the field away."""
+
+    where: str
+    """``spec``, its ``securityContext``, the ``container``, or ``its`` securityContext."""
+    field: str
+    value: Any
+    refused: bool = True
+    """Whether the standard forbids it as well; what is only ours is that each container says everything itself."""
+
+    def of(self, spec: Object) -> Object:
+        """The pod's ``spec`` with that change."""
+        changed = copy.deepcopy(spec)
+        (one,) = changed["containers"]
+        contexts = {"securityContext": changed["securityContext"], "its": one["securityContext"]}
+        place = {"spec": changed, "container": one, **contexts}[self.where]
+        if self.value is None:
+            del place[self.field]
+        elif isinstance(self.value, list):
+            place[self.field] = [*place.get(self.field, ()), *self.value]
+        else:
+            place[self.field] = self.value
+        return changed
+
+    def __str__(self) -> str:
+        """For a test's name."""
+        return f"{self.where}.{self.field}={self.value}"
+
+
+WEAKENINGS = (
+    Weakening("spec", "hostNetwork", True),
+    Weakening("spec", "hostPID", True),
+    Weakening("spec", "hostIPC", True),
+    Weakening("spec", "volumes", [{"name": "root", "hostPath": {"path": "/"}}]),
+    Weakening("spec", "initContainers", [{"name": "unsaid", "image": "unsaid"}]),
+    Weakening("securityContext", "runAsNonRoot", False, refused=False),
+    Weakening("securityContext", "runAsUser", 0),
+    Weakening("securityContext", "seccompProfile", {"type": "Unconfined"}),
+    Weakening("securityContext", "sysctls", [{"name": "kernel.msgmax", "value": "65536"}]),
+    Weakening("its", "runAsNonRoot", None, refused=False),
+    Weakening("its", "runAsNonRoot", False),
+    Weakening("its", "runAsUser", 0),
+    Weakening("its", "privileged", True),
+    Weakening("its", "allowPrivilegeEscalation", None),
+    Weakening("its", "capabilities", {"drop": ["NET_RAW"]}),
+    Weakening("its", "capabilities", {"drop": ["ALL"], "add": ["SYS_ADMIN"]}),
+    Weakening("its", "seccompProfile", None, refused=False),
+    Weakening("its", "seccompProfile", {"type": "Unconfined"}),
+    Weakening("its", "appArmorProfile", {"type": "Unconfined"}),
+    Weakening("its", "seLinuxOptions", {"user": "system_u"}),
+    Weakening("container", "ports", [{"containerPort": 1, "hostPort": 1}]),
+    Weakening("container", "livenessProbe", {"httpGet": {"host": "example.com", "port": 80}}),
 )
 
 

@@ -31,6 +31,7 @@ BROUGHT = {
         ("RoleBinding", OWN),
     },
     "options/grafana": {("ConfigMap", "monitoring")},
+    "options/http-mode": {("Service", OWN), ("NetworkPolicy", OWN)},
     "options/pushgateway": {
         ("NetworkPolicy", "monitoring"),
         ("Role", "monitoring"),

@@ -103,3 +103,14 @@ def test_the_pushgateways_policy_admits_the_bot_and_selects_the_gateway_alone() 
     (expression,) = spec["podSelector"]["matchExpressions"]
     assert expression["operator"] == "In"
     assert expression["values"] == ["prometheus-pushgateway", "pushgateway"]
+
+
+def test_http_mode_lets_requests_in_at_its_port_and_nowhere_else() -> None:
+    port = Settings().slack.http.port
+    spec = pick("options/http-mode", "NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress"]
+    assert _flat(spec["ingress"], "from") == {("ingress-nginx", "TCP", port)}
+    assert spec["podSelector"] == pick("base", "NetworkPolicy")["spec"]["podSelector"]
+    service = pick("options/http-mode", "Service")["spec"]
+    assert [p["targetPort"] for p in service["ports"]] == [port]
+    assert service["selector"] == pick("base", "Service")["spec"]["selector"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from bot.adapters.metrics import Metrics, OpsServer
 from bot.app import DRAIN_SECONDS
 from bot.errors import SettingsError
 from bot.settings import Loaded, load
-from tests.deploy.pod_security import violations
+from tests.deploy.pod_security import WEAKENINGS, Weakening, violations
 from tests.deploy.rendered import WITH_THE_BOT, Object, container, documents, pick, pod
 
 Start = Callable[..., Loaded]
@@ -26,41 +25,9 @@ def test_the_pod_passes_the_restricted_level(folder: str) -> None:
     assert violations(pod(folder)["spec"]) == []
 
 
-@pytest.mark.parametrize(
-    ("where", "field", "value"),
-    [
-        ("pod", "hostNetwork", True),
-        ("pod", "hostPID", True),
-        ("pod", "hostIPC", True),
-        ("pod", "volumes", [{"name": "root", "hostPath": {"path": "/"}}]),
-        ("pod", "initContainers", [{"name": "unsaid"}]),
-        ("pod context", "runAsNonRoot", False),
-        ("pod context", "runAsUser", 0),
-        ("pod context", "seccompProfile", {"type": "Unconfined"}),
-        ("pod context", "sysctls", [{"name": "kernel.shm_rmid_forced", "value": "0"}]),
-        ("context", "runAsNonRoot", None),
-        ("context", "runAsUser", 0),
-        ("context", "privileged", True),
-        ("context", "allowPrivilegeEscalation", None),
-        ("context", "capabilities", {"drop": ["NET_RAW"]}),
-        ("context", "capabilities", {"drop": ["ALL"], "add": ["SYS_ADMIN"]}),
-        ("context", "seccompProfile", None),
-        ("context", "procMount", "Unmasked"),
-        ("context", "appArmorProfile", {"type": "Unconfined"}),
-        ("container", "ports", [{"containerPort": 1, "hostPort": 1}]),
-        ("container", "livenessProbe", {"httpGet": {"host": "example.com", "port": 80}}),
-    ],
-)
-def test_every_weakening_of_it_is_found(folder: str, where: str, field: str, value: object) -> None:
-    spec = copy.deepcopy(pod(folder)["spec"])
-    one = spec["containers"][0]
-    places = {"pod": spec, "pod context": spec["securityContext"], "container": one}
-    place = (places | {"context": one["securityContext"]})[where]
-    if value is None:
-        del place[field]
-    else:
-        place[field] = value
-    assert violations(spec)
+@pytest.mark.parametrize("weakening", WEAKENINGS, ids=str)
+def test_every_weakening_of_it_is_found(folder: str, weakening: Weakening) -> None:
+    assert violations(weakening.of(pod(folder)["spec"]))
 
 
 def test_nothing_but_the_ledger_and_scratch_space_can_be_written(folder: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.cluster.rbac import MANIFESTS, load_rules
-from tests.deploy.rendered import FOLDERS, Object, of_kind
+from tests.deploy.rendered import FOLDERS, OPTIONS, Object, of_kind
 
 Right = tuple[str, str, str, str, str]
 EXACTLY: dict[str, set[Right]] = {
@@ -23,6 +23,7 @@ EXACTLY: dict[str, set[Right]] = {
     },
     "options/servicemonitor": set(),
     "options/grafana": set(),
+    "options/http-mode": set(),
 }
 """``(namespace, group, resource, name, verb)``."""
 
@@ -31,7 +32,7 @@ def _rules(folder: str) -> list[tuple[str, Object]]:
     return [(role["metadata"]["namespace"], rule) for role in of_kind(folder, "Role") for rule in role["rules"]]
 
 
-@pytest.mark.parametrize("folder", sorted(EXACTLY))
+@pytest.mark.parametrize("folder", OPTIONS)
 def test_an_option_grants_exactly_what_it_says(folder: str) -> None:
     granted = {
         (where, group, resource, name, verb)
