@@ -1,0 +1,262 @@
+"""What the Cluster port promises, on the pretend cluster and on a real control plane alike.
+
+A test that holds on only one of them has found a defect in the pretend cluster, or in the adapter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.app import rights_needed
+from bot.domain.target import Target
+from bot.domain.workload import Pod, Right
+from bot.errors import AgentpodError, NotAllowed, NotFound
+from tests.controlplane.agent_pod import AgentPod
+from tests.controlplane.plane import Plane
+from tests.controlplane.stands import Stand, pretend_stand, real_stand
+
+SELECTOR = "app=secure-agent-pod"
+IMAGE = "ghcr.io/derio-net/secure-agent-kali:latest"
+
+
+@pytest_asyncio.fixture(params=["pretend", "real"])
+async def stand(
+    request: pytest.FixtureRequest, tmp_path: Path, plane: Plane, numbers: Iterator[int]
+) -> AsyncIterator[Stand]:
+    """A healthy pod of the test's own, on either."""
+    if request.param == "pretend":
+        async with pretend_stand(tmp_path) as one:
+            yield one
+    else:
+        async with real_stand(AgentPod(plane, f"agent-{next(numbers)}").create()) as one:
+            yield one
+
+
+async def the_pod(stand: Stand) -> Pod:
+    [pod] = await stand.cluster.pods(SELECTOR)
+    return pod
+
+
+async def becomes(condition: Callable[[], Awaitable[bool]], patience: float = 15.0) -> None:
+    """Poll until a condition holds."""
+    async with asyncio.timeout(patience):
+        while not await condition():  # noqa: ASYNC110 - nobody tells when the cluster has caught up
+            await asyncio.sleep(0.03)
+
+
+async def test_the_server_is_named_with_its_version_and_the_account_it_sees(stand: Stand) -> None:
+    info = await stand.cluster.info()
+    assert info.version.startswith("v1.37.")
+    assert info.server.startswith(("http://127.0.0.1:", "https://127.0.0.1:"))
+    assert info.user == f"system:serviceaccount:{stand.namespace}:agentpod"
+
+
+async def test_a_healthy_pod_and_its_container(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    [container] = pod.containers
+    assert pod.name.startswith("secure-agent-pod-")
+    assert (pod.phase, pod.node, pod.ready, pod.status, pod.restarts) == ("Running", "gpu-1", "1/1", "Running", 0)
+    assert not pod.deleting
+    assert pod.ip
+    assert pod.ip.startswith("10.244.")
+    assert (container.name, container.image, container.state, container.reason) == ("kali", IMAGE, "running", None)
+    assert "@sha256:" in str(container.image_id)
+    for moment in (pod.created_at, pod.started_at, container.started_at):
+        assert moment is not None
+        assert moment <= datetime.now(UTC)
+    assert {c.type: c.status for c in pod.conditions}["Ready"] == "True"
+
+
+async def test_no_pod_matches_another_label(stand: Stand) -> None:
+    assert list(await stand.cluster.pods("app=other")) == []
+
+
+async def test_pods_come_oldest_first(stand: Stand) -> None:
+    first = await the_pod(stand)
+    await stand.kubectl("patch", "deployment/secure-agent-pod", "--patch", '{"spec": {"replicas": 2}}')
+
+    async def two() -> bool:
+        return len(await stand.cluster.pods(SELECTOR)) == 2
+
+    await becomes(two)
+    oldest, newest = await stand.cluster.pods(SELECTOR)
+    assert oldest.uid == first.uid
+    assert oldest.created_at is not None
+    assert newest.created_at is not None
+    assert oldest.created_at <= newest.created_at
+
+
+@pytest.mark.parametrize(
+    ("what", "state", "reason", "status", "ready"),
+    [
+        ("crash-loop", "waiting", "CrashLoopBackOff", "CrashLoopBackOff", "0/1"),
+        ("config-error", "waiting", "CreateContainerConfigError", "CreateContainerConfigError", "0/1"),
+        ("oom-killed", "running", None, "Running", "1/1"),
+    ],
+)
+async def test_a_container_in_trouble(
+    stand: Stand, what: str, state: str, reason: str | None, status: str, ready: str
+) -> None:
+    await stand.play(what)
+    pod = await the_pod(stand)
+    [container] = pod.containers
+    assert (container.state, container.reason, pod.status, pod.ready) == (state, reason, status, ready)
+    last = container.last_termination
+    if what == "config-error":
+        assert container.message == 'secret "agent-ssh-keys" not found'
+        assert last is None
+    else:
+        assert last is not None
+        assert (last.reason, last.exit_code) == {"crash-loop": ("Error", 1), "oom-killed": ("OOMKilled", 137)}[
+            what
+        ]
+        assert last.finished_at is not None
+        assert pod.restarts > 0
+
+
+async def test_events_are_newest_first_and_about_named_objects(stand: Stand) -> None:
+    await stand.kubectl("rollout", "restart", "deployment/secure-agent-pod")
+
+    async def scaled() -> bool:
+        return any(e.reason == "ScalingReplicaSet" for e in await stand.cluster.events())
+
+    await becomes(scaled)
+    events = await stand.cluster.events()
+    moments = [e.last_seen for e in events if e.last_seen]
+    assert moments == sorted(moments, reverse=True)
+    scaling = next(e for e in events if e.reason == "ScalingReplicaSet")
+    assert (scaling.object, scaling.type) == ("deployment/secure-agent-pod", "Normal")
+    assert scaling.message.startswith(("Scaled up replica set", "Scaled down replica set"))
+    assert scaling.source == "deployment-controller"
+
+
+async def test_services_with_their_addresses_and_ports(stand: Stand) -> None:
+    seen = [
+        (s.name, s.type, s.ingress, [(p.port, p.target_port, p.protocol) for p in s.ports])
+        for s in await stand.cluster.services()
+    ]
+    assert seen == [
+        ("secure-agent-ssh", "LoadBalancer", ("192.168.55.215",), [(22, "2222", "TCP")]),
+        ("secure-agent-vibekanban", "LoadBalancer", ("192.168.55.218",), [(8081, "8081", "TCP")]),
+    ]
+    assert all(s.cluster_ip for s in await stand.cluster.services())
+
+
+async def test_endpoints_name_the_pod_behind_and_lose_readiness_with_it(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    seen = sorted(await stand.cluster.endpoints(), key=lambda e: e.service)
+    assert [(e.service, e.address, e.ready, e.ports, e.target) for e in seen] == [
+        ("secure-agent-ssh", pod.ip, True, (2222,), pod.name),
+        ("secure-agent-vibekanban", pod.ip, True, (8081,), pod.name),
+    ]
+    await stand.play("crash-loop")
+
+    async def unready() -> bool:
+        return not any(e.ready for e in await stand.cluster.endpoints())
+
+    await becomes(unready)
+
+
+async def test_a_claim_with_its_size(stand: Stand) -> None:
+    [claim] = await stand.cluster.claims()
+    assert (claim.name, claim.phase, claim.capacity) == ("agent-home", "Bound", 50 * 1024**3)
+    assert (claim.storage_class, claim.access_modes) == ("longhorn", ("ReadWriteOnce",))
+    assert claim.volume
+
+
+async def test_an_application(stand: Stand) -> None:
+    found = await stand.cluster.application("argocd", stand.application)
+    assert (found.name, found.sync, found.health) == (stand.application, "Synced", "Healthy")
+    assert found.operation_phase == "Succeeded"
+    assert found.finished_at is not None
+
+
+async def test_a_log_by_tail_since_and_size(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    whole = await stand.cluster.logs(pod.name, "kali")
+    assert len(whole.lines) > 100
+    assert not whole.truncated
+    assert (await stand.cluster.logs(pod.name, "kali", tail=3)).lines == whole.lines[-3:]
+    recent = await stand.cluster.logs(pod.name, "kali", since=timedelta(hours=1))
+    assert 0 < len(recent.lines) < len(whole.lines)
+    assert recent.lines[-1] == whole.lines[-1]
+    cut = await stand.cluster.logs(pod.name, "kali", limit_bytes=100)
+    assert cut.truncated
+    assert sum(len(line) + 1 for line in cut.lines) <= 101
+
+
+async def test_exec_gives_output_and_a_failure_is_a_result(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    good = await stand.cluster.exec(pod.name, "kali", ["id"])
+    assert (good.stdout, good.exit_code) == ("uid=1000(claude) gid=1000(claude) groups=1000(claude)\n", 0)
+    assert (await stand.cluster.exec(pod.name, "kali", ["false"])).exit_code == 1
+    missing = await stand.cluster.exec(pod.name, "kali", ["no-such-program"])
+    assert missing.exit_code == 127
+    assert "no-such-program: not found in the container" in missing.stderr
+
+
+async def test_only_the_named_secret_is_read(stand: Stand) -> None:
+    values = await stand.cluster.secret_values(["agent-secrets-tier2"])
+    assert "ghp_sandboxFakeToken000000000000000000" in values
+    for other in ("agent-ssh-keys", "agent-configs", "no-such-secret"):
+        with pytest.raises(NotAllowed):
+            await stand.cluster.secret_values([other])
+
+
+async def test_the_authoriser_grants_what_is_needed_and_not_more(stand: Stand) -> None:
+    target = Target(
+        name=stand.namespace,
+        namespace=stand.namespace,
+        argocd={"namespace": "argocd", "application": stand.application},
+    )
+    for right in rights_needed(target):
+        assert await stand.cluster.can_i(right), right
+    for right in (
+        Right("list", "secrets"),
+        Right("get", "secrets", name="agent-ssh-keys"),
+        Right("create", "pods"),
+        Right("delete", "deployments", "apps", name="secure-agent-pod"),
+        Right("list", "pods", namespace="kube-system"),
+        Right("list", "pods", namespace=""),
+        Right("impersonate", "users", namespace=""),
+        Right("escalate", "roles", "rbac.authorization.k8s.io"),
+    ):
+        assert not await stand.cluster.can_i(right), right
+        assert await stand.admin.can_i(right), right
+
+
+async def test_errors_have_the_same_class_and_words(stand: Stand) -> None:
+    cluster, pod = stand.cluster, (await the_pod(stand)).name
+    elsewhere = cluster.in_namespace("kube-system")
+    calls: dict[str, tuple[Awaitable[object], type[AgentpodError]]] = {
+        "pods elsewhere": (elsewhere.pods("a=b"), NotAllowed),
+        "events elsewhere": (elsewhere.events(), NotAllowed),
+        "log of no pod": (cluster.logs("no-such-pod", "kali"), NotFound),
+        "log of no container": (cluster.logs(pod, "nope"), NotFound),
+        "exec in no pod": (cluster.exec("no-such-pod", "kali", ["id"]), NotFound),
+        "exec in no container": (cluster.exec(pod, "nope", ["id"]), NotFound),
+        "no application": (stand.admin.application("argocd", "no-such-application"), NotFound),
+        "application elsewhere": (cluster.application("kube-system", "x"), NotAllowed),
+    }
+    said = {}
+    for name, (call, expected) in calls.items():
+        with pytest.raises(expected) as caught:
+            await call
+        said[name] = stand.here(caught.value.message).replace(pod, "POD")
+    no_container = "There is no such container: container nope is not valid for pod POD."
+    assert said == {
+        "pods elsewhere": "The bot may not list pods in kube-system.",
+        "events elsewhere": "The bot may not list events in kube-system.",
+        "log of no pod": 'There is no such thing: pods "no-such-pod" not found.',
+        "log of no container": no_container,
+        "exec in no pod": 'There is no such thing: pods "no-such-pod" not found.',
+        "exec in no container": no_container,
+        "no application": 'There is no such thing: applications.argoproj.io "no-such-application" not found.',
+        "application elsewhere": 'The bot may not get applications.argoproj.io "x" in kube-system.',
+    }
