@@ -91,7 +91,7 @@ def _owner(owner: Object) -> Object:
 
 def _sync_replica_set(store: Store, replica_set: Object, pods: list[Object]) -> None:
     name = replica_set["metadata"]["name"]
-    own = [p for p in pods if p["metadata"]["ownerReferences"][0]["name"] == name]
+    own = [p for p in pods if any(o["name"] == name for o in p["metadata"].get("ownerReferences", ()))]
     deployment = store.get(kinds.DEPLOYMENT, NAMESPACE, objects.APP)
     current = deployment is not None and name.endswith(objects.template_hash(deployment["spec"]["template"]))
     draft = store.draft(kinds.REPLICA_SET, NAMESPACE, name)

@@ -147,7 +147,8 @@ class Plane:
             with urllib.request.urlopen(request, timeout=10, context=self._tls()) as response:  # noqa: S310
                 text = response.read().decode()
         except urllib.error.HTTPError as error:
-            error.msg = f"{method} {path}: {error.read().decode()}"
+            with error:
+                error.msg = f"{method} {path}: {error.read().decode()}"
             raise
         return json.loads(text) if text.startswith("{") else text
 
