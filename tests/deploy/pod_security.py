@@ -19,7 +19,7 @@ VOLUMES = frozenset(
 
 @dataclass(frozen=True)
 class Weakening:
-    """One change that makes the bot's pod less than restricted. A list is added to; None takes the field away."""
+    """One change that makes the bot's pod less than restricted; lists and mappings are added to, None removes."""
 
     where: str
     """``spec``, its ``securityContext``, the ``container``, or ``its`` securityContext."""
@@ -36,6 +36,8 @@ class Weakening:
         place = {"spec": changed, "container": one, **contexts}[self.where]
         if self.value is None:
             del place[self.field]
+        elif isinstance(self.value, dict):
+            place[self.field] = place.get(self.field, {}) | self.value
         elif isinstance(self.value, list):
             place[self.field] = [*place.get(self.field, ()), *self.value]
         else:
@@ -53,14 +55,15 @@ WEAKENINGS = (
     Weakening("spec", "hostIPC", True),
     Weakening("spec", "volumes", [{"name": "root", "hostPath": {"path": "/"}}]),
     Weakening("spec", "initContainers", [{"name": "unsaid", "image": "unsaid"}]),
-    Weakening("securityContext", "runAsNonRoot", False, refused=False),
+    Weakening("securityContext", "runAsNonRoot", False),
     Weakening("securityContext", "runAsUser", 0),
     Weakening("securityContext", "seccompProfile", {"type": "Unconfined"}),
     Weakening("securityContext", "sysctls", [{"name": "kernel.msgmax", "value": "65536"}]),
     Weakening("its", "runAsNonRoot", None, refused=False),
     Weakening("its", "runAsNonRoot", False),
     Weakening("its", "runAsUser", 0),
-    Weakening("its", "privileged", True),
+    # The API server takes privileged only with escalation.
+    Weakening("container", "securityContext", {"privileged": True, "allowPrivilegeEscalation": True}),
     Weakening("its", "allowPrivilegeEscalation", None),
     Weakening("its", "capabilities", {"drop": ["NET_RAW"]}),
     Weakening("its", "capabilities", {"drop": ["ALL"], "add": ["SYS_ADMIN"]}),

@@ -1,0 +1,217 @@
+"""What `deploy/` ships, given to a real API server with Pod Security's strictest level, and its controllers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from tests.controlplane.agent_pod import KUBECTL, AgentPod
+from tests.controlplane.plane import NODE, Plane
+from tests.deploy.pod_security import WEAKENINGS, Weakening
+from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, WITH_THE_BOT, pod, render
+from tests.deploy.test_rights import EXACTLY, Right
+
+NAMESPACE = "secure-agent-pod"
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:agentpod"
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+KINDS = ("applications", "ciliumnetworkpolicies", "servicemonitors")
+
+Kubectl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def place(plane: Plane) -> Iterator[AgentPod]:
+    """The namespaces that manifests speak of, with all their kinds; gone afterwards."""
+    here = AgentPod(plane, NAMESPACE)
+    for name, labels in {NAMESPACE: RESTRICTED, "argocd": {}, "monitoring": {}}.items():
+        here.ensure("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    for kind in KINDS:
+        here.install_crd(kind)
+    # Every real node reports its disk; the pod asks for some of it.
+    disk = {"ephemeral-storage": "100Gi"}
+    here.patch(f"/api/v1/nodes/{NODE}/status", {"status": {"capacity": disk, "allocatable": disk}})
+    yield here
+    plane.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
+
+
+@pytest.fixture(scope="module")
+def kubectl(plane: Plane) -> Kubectl:
+    """kubectl as the administrator; the manifests say the namespaces themselves."""
+    config = str(plane.folder / "admin.kubeconfig")
+    environment = {"HOME": str(plane.folder), "PATH": os.environ["PATH"], "KUBECONFIG": config}
+
+    def run(*words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(KUBECTL), *words]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env=environment)
+
+    return run
+
+
+@pytest.fixture
+def bot(place: AgentPod, kubectl: Kubectl) -> Iterator[AgentPod]:
+    """The base, applied, with its Secret and a volume for its ledger."""
+    with_ledger(place)
+    for words in (("-f", str(DEPLOY / "secret.example.yaml")), ("-k", str(DEPLOY / "base"))):
+        assert kubectl("apply", *words).returncode == 0
+    yield place
+    without_the_bot(place, kubectl)
+
+
+def with_ledger(place: AgentPod) -> None:
+    """A volume for the ledger, as a storage class would make one."""
+    claim = {"namespace": NAMESPACE, "name": "agentpod-ledger"}
+    spec = {"capacity": {"storage": "2Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/nowhere"}}
+    volume = {"metadata": {"name": "agentpod-ledger"}, "spec": spec | {"claimRef": claim}}
+    place.ensure("/api/v1/persistentvolumes", volume)
+
+
+def without_the_bot(place: AgentPod, kubectl: Kubectl) -> None:
+    """Take everything away again, the pod included."""
+    kubectl("delete", "--ignore-not-found", "-k", str(DEPLOY / "base"))
+    kubectl("delete", "--ignore-not-found", "-f", str(DEPLOY / "secret.example.yaml"))
+    kubectl("delete", "--ignore-not-found", "persistentvolume", "agentpod-ledger")
+    place.until(lambda: not bots(place))
+
+
+def bots(place: AgentPod) -> list[dict[str, Any]]:
+    """The bot's pods."""
+    return list(place.plane.call("GET", f"{place.path}/pods?labelSelector=app%3Dagentpod")["items"])
+
+
+def is_ready(thing: dict[str, Any]) -> bool:
+    """Whether a pod is ready."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in thing["status"].get("conditions", ()))
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_api_server_takes_it_without_a_warning_and_twice_without_a_change(
+    folder: str, place: AgentPod, kubectl: Kubectl
+) -> None:
+    path = str(DEPLOY / folder)
+    try:
+        first = kubectl("apply", "-k", path)
+        assert (first.returncode, first.stderr) == (0, "")
+        assert len(first.stdout.splitlines()) == len(render(folder))
+        compared = kubectl("diff", "-k", path)
+        assert (compared.returncode, compared.stdout, compared.stderr) == (0, "", "")
+        again = kubectl("apply", "-k", path)
+        assert (again.returncode, again.stderr) == (0, "")
+        assert all(line.endswith(" unchanged") for line in again.stdout.splitlines()), again.stdout
+    finally:
+        gone = kubectl("delete", "-k", path)
+    assert (gone.returncode, gone.stderr) == (0, "")
+    place.until(lambda: not bots(place))
+
+
+@pytest.mark.parametrize("file", ["secret.example.yaml", "argocd/application.yaml"])
+def test_it_takes_the_templates_without_a_warning(file: str, place: AgentPod, kubectl: Kubectl) -> None:
+    path = str(DEPLOY / file)
+    done = kubectl("apply", "--dry-run=server", "-f", path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_bots_pod_becomes_ready_in_a_restricted_namespace(bot: AgentPod, kubectl: Kubectl) -> None:
+    done = kubectl("-n", NAMESPACE, "rollout", "status", "deployment/agentpod", "--timeout=60s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (one,) = bots(bot)
+    assert is_ready(one)
+    claim = bot.plane.call("GET", f"{bot.path}/persistentvolumeclaims/agentpod-ledger")
+    assert claim["status"]["phase"] == "Bound"
+
+
+def test_the_service_knows_the_bot_also_when_it_is_not_ready(bot: AgentPod) -> None:
+    bot.until(lambda: is_ready(bots(bot)[0]))
+    path = f"/apis/discovery.k8s.io/v1/namespaces/{NAMESPACE}/endpointslices?labelSelector="
+    selector = "kubernetes.io%2Fservice-name%3Dagentpod"
+    bot.until(lambda: _ports(bot.plane.call("GET", path + selector)) == {("ops", 8080)})
+
+
+def _ports(slices: dict[str, Any]) -> set[tuple[str, int]]:
+    return {(p["name"], p["port"]) for s in slices["items"] if s["endpoints"] for p in s["ports"] or ()}
+
+
+@pytest.mark.parametrize("weakening", WEAKENINGS, ids=str)
+@pytest.mark.parametrize("folder", WITH_THE_BOT)
+def test_admission_refuses_the_weakenings_that_the_static_check_finds(
+    folder: str, weakening: Weakening, place: AgentPod
+) -> None:
+    def admitted(spec: dict[str, Any]) -> str:
+        body = {"metadata": {"name": "tried"}, "spec": spec}
+        try:
+            place.plane.call("POST", f"{place.path}/pods?dryRun=All", body)
+        except HTTPError as error:
+            return error.msg
+        return "admitted"
+
+    spec = pod(folder)["spec"] | {"serviceAccountName": "default"}  # the bot's own isn't there
+    place.until(lambda: place.plane.call("GET", f"{place.path}/serviceaccounts/default"))
+    assert admitted(spec) == "admitted"
+    said = admitted(weakening.of(spec))
+    assert ("violates PodSecurity" in said) if weakening.refused else said == "admitted", said
+
+
+def test_a_weakened_deployment_is_warned_about_and_gets_no_pod(bot: AgentPod, kubectl: Kubectl) -> None:
+    deployment = next(o for o in render("base") if o["kind"] == "Deployment")
+    deployment["metadata"]["name"] = "weakened"
+    deployment["spec"]["selector"]["matchLabels"]["app"] = "weakened"
+    deployment["spec"]["template"]["metadata"]["labels"]["app"] = "weakened"
+    del deployment["spec"]["template"]["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"]
+    done = kubectl("apply", "-f", "-", stdin=json.dumps(deployment))
+    assert 'Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation' in done.stderr
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/weakened"
+    try:
+        bot.until(lambda: "violates PodSecurity" in _why(bot.plane.call("GET", path), "ReplicaFailure"))
+    finally:
+        bot.plane.call("DELETE", path)
+
+
+def _why(deployment: dict[str, Any], condition: str) -> str:
+    found = deployment.get("status", {}).get("conditions", ())
+    return "".join(c["message"] for c in found if c["type"] == condition)
+
+
+def allowed(plane: Plane, right: Right) -> bool:
+    """Whether the real authoriser lets the bot's account do that."""
+    namespace, group, resource, name, verb = right
+    attributes = {"namespace": namespace, "group": group, "resource": resource, "name": name, "verb": verb}
+    review = {"spec": {"user": ACCOUNT, "resourceAttributes": attributes}}
+    answer = plane.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return bool(answer["status"]["allowed"])
+
+
+@pytest.mark.parametrize("option", [option for option in OPTIONS if EXACTLY[option]])
+def test_an_options_rights_come_and_go_with_it(option: str, bot: AgentPod, kubectl: Kubectl) -> None:
+    rights = sorted(EXACTLY[option])
+    assert [r for r in rights if allowed(bot.plane, r)] == [], "off by default"
+    path = str(DEPLOY / option)
+    assert kubectl("apply", "-k", path).returncode == 0
+    try:
+        bot.until(lambda: all(allowed(bot.plane, r) for r in rights))
+        for namespace, group, resource, name, verb in rights:
+            if name:
+                assert not allowed(bot.plane, (namespace, group, resource, "another", verb))
+            assert not allowed(bot.plane, ("default", group, resource, name, verb))
+    finally:
+        assert kubectl("delete", "-k", path).returncode == 0
+    bot.until(lambda: not any(allowed(bot.plane, r) for r in rights))
+
+
+def test_changed_settings_bring_a_new_pod(bot: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
+    bot.until(lambda: is_ready(bots(bot)[0]))
+    (before,) = bots(bot)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (tmp_path / "base").symlink_to(DEPLOY / "base")
+    (mine / "settings.yaml").write_text("log: {level: debug}\n")
+    generator = f"- {{name: agentpod-settings, namespace: {NAMESPACE}, behavior: replace, files: [settings.yaml]}}"
+    (mine / "kustomization.yaml").write_text(f"resources: [../base]\nconfigMapGenerator:\n{generator}\n")
+    assert kubectl("apply", "-k", str(mine)).returncode == 0
+    bot.until(lambda: bots(bot)[0]["metadata"]["uid"] != before["metadata"]["uid"] and is_ready(bots(bot)[0]))
+    assert len(bots(bot)) == 1
