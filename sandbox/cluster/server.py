@@ -381,6 +381,8 @@ class ApiServer:
             meta["namespace"] = call.namespace
         if self.store.get(call.kind, call.namespace, meta["name"]):
             raise already_exists(call.kind, meta["name"])
+        if call.kind is kinds.POD:
+            body["status"] = {"phase": "Pending"}  # no kubelet has seen it, and none will: it has no owner here
         return web.json_response(await self._store(request, call, None, body), status=201)
 
     async def _store(self, request: web.Request, call: Call, before: Object | None, new: Object) -> Object:
@@ -416,7 +418,9 @@ class ApiServer:
         if call.kind is kinds.ACCESS_REVIEW:
             return head | {"spec": spec, "status": self._access(user, spec)}
         if call.kind is kinds.RULES_REVIEW:
-            rules = self.authorizer.rules_for(user, spec.get("namespace", ""))
+            if not spec.get("namespace"):
+                raise bad_request("no namespace on request")
+            rules = self.authorizer.rules_for(user, spec["namespace"])
             status = {"resourceRules": rules, "nonResourceRules": _PUBLIC, "incomplete": False}
             return head | {"spec": {}, "status": status}
         if call.kind is kinds.TOKEN_REVIEW:
