@@ -17,6 +17,7 @@ from bot.domain.workload import (
     LogText,
     Pod,
     Right,
+    Rules,
     Service,
 )
 
@@ -90,6 +91,9 @@ class Cluster(Protocol):
 
     async def can_i(self, right: Right) -> bool:
         """Whether the API server's authoriser grants the bot that right."""
+
+    async def rules(self, namespace: str | None = None) -> Rules:
+        """All that the authoriser says the bot may do in a namespace; None is the target's own."""
 
 
 class HeartbeatSource(Protocol):

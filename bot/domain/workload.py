@@ -210,6 +210,28 @@ class Right:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """One rule of what the authoriser grants in a namespace, in RBAC's own words (``*``, ``pods/log``)."""
+
+    groups: tuple[str, ...]
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    """Only these objects; empty: all of them."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All that the authoriser says an account may do in a namespace."""
+
+    rules: tuple[Rule, ...]
+    incomplete: bool = False
+    """Whether there may be more: not every authoriser can list its rules (a webhook can't)."""
+    reason: str | None = None
+    """What the authoriser said about that."""
+
+
+@dataclass(frozen=True)
 class ClusterInfo:
     """Which API server answers, and as whom the bot speaks to it."""
 

@@ -19,7 +19,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, facts
-from bot.domain.workload import Right
+from bot.domain.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster
@@ -181,6 +181,33 @@ async def test_a_container_that_does_not_exist_is_not_found(cluster: KubernetesC
 async def test_can_i_asks_the_authoriser(cluster: KubernetesCluster) -> None:
     assert await cluster.can_i(Right("list", "pods"))
     assert not await cluster.can_i(Right("delete", "namespaces", namespace=""))
+
+
+async def test_rules_are_all_that_the_authoriser_grants_in_a_namespace(cluster: KubernetesCluster) -> None:
+    here, elsewhere = await cluster.rules(), await cluster.rules("kube-system")
+    assert not here.incomplete
+    assert here.reason is None
+    assert Rule(("",), ("secrets",), ("get",), ("agent-secrets-tier2",)) in here.rules
+    assert not any("secrets" in rule.resources for rule in elsewhere.rules)
+    assert any("selfsubjectaccessreviews" in rule.resources for rule in elsewhere.rules)
+
+
+async def test_rules_of_no_namespace_are_refused_in_the_servers_words(cluster: KubernetesCluster) -> None:
+    with pytest.raises(Permanent, match="no namespace on request"):
+        await cluster.rules("")
+
+
+async def test_rules_that_may_not_be_all_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(await request.json())
+        status = {"resourceRules": None, "incomplete": True, "evaluationError": "webhook authorizer"}
+        return web.json_response({"status": status}, status=201)
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        assert await cluster.rules() == Rules((), incomplete=True, reason="webhook authorizer")
+    assert asked[0]["spec"] == {"namespace": "n"}
 
 
 async def test_another_namespace_shares_the_connection(cluster: KubernetesCluster) -> None:
@@ -460,6 +487,7 @@ CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
     "exec": lambda c: c.exec("p", "c", ["x"]),
     "secret_values": lambda c: c.secret_values(["s", "t"]),
     "can_i": lambda c: c.can_i(Right("get", "pods")),
+    "rules": lambda c: c.rules(),
     "info": lambda c: c.info(),
 }
 

@@ -24,6 +24,7 @@ from bot.domain.workload import (
     LogText,
     Pod,
     Right,
+    Rules,
     Service,
     ServicePort,
 )
@@ -147,6 +148,7 @@ class FakeCluster:
         }
         self.denied: set[str] = set()
         self.can_i_answer: Any = None
+        self.rules_answer: Any = Rules(())
         self.ran: list[tuple[str, ...]] = []
 
     def all_answer(self, answer: Any) -> None:
@@ -200,6 +202,9 @@ class FakeCluster:
         if self.can_i_answer is not None:
             return await give(self.can_i_answer)
         return str(right) not in self.denied
+
+    async def rules(self, namespace: str | None = None) -> Rules:
+        return await give(self.rules_answer)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from bot.domain.workload import (
     LogText,
     Pod,
     Right,
+    Rules,
     Service,
 )
 from bot.errors import AgentpodError
@@ -29,6 +30,7 @@ from bot.errors import AgentpodError
 T = TypeVar("T")
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
@@ -183,6 +185,17 @@ class KubernetesCluster:
         asking = Right("create", "selfsubjectaccessreviews", "authorization.k8s.io", namespace="")
         review = await self._connection.read(Call(asking, _REVIEWS, method="POST", body=body), shapes.AccessReview)
         return review.status.allowed
+
+    async def rules(self, namespace: str | None = None) -> Rules:
+        """Ask the API server's authorisers for all they grant in a namespace; None is the target's own."""
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": self._namespace if namespace is None else namespace},
+        }
+        asking = Right("create", "selfsubjectrulesreviews", "authorization.k8s.io", namespace="")
+        review = await self._connection.read(Call(asking, _RULES, method="POST", body=body), shapes.RulesReview)
+        return facts.rules(review.status)
 
     async def _list(
         self, resource: str, type_: type[T], query: Sequence[tuple[str, str]] = (), group: str = ""

@@ -179,6 +179,23 @@ def application(raw: shapes.Application) -> workload.Application:
     )
 
 
+def rules(raw: shapes.RulesStatus) -> workload.Rules:
+    """What a SelfSubjectRulesReview says of resources."""
+    return workload.Rules(
+        tuple(
+            workload.Rule(
+                tuple(r.api_groups or ()),
+                tuple(r.resources or ()),
+                tuple(r.verbs or ()),
+                tuple(r.resource_names or ()),
+            )
+            for r in raw.resource_rules or ()
+        ),
+        raw.incomplete,
+        raw.evaluation_error or None,
+    )
+
+
 def secret_values(secrets: Iterable[shapes.Secret]) -> frozenset[str]:
     """Decoded values, whole and by line, long enough to be looked for. What is no text is left out."""
     found: set[str] = set()

@@ -231,6 +231,23 @@ class AccessReview(Shape):
     status: ReviewStatus
 
 
+class ResourceRule(Shape):
+    verbs: list[str] | None = None
+    api_groups: list[str] | None = None
+    resources: list[str] | None = None
+    resource_names: list[str] | None = None
+
+
+class RulesStatus(Shape):
+    resource_rules: list[ResourceRule] | None = None
+    incomplete: bool = False
+    evaluation_error: str | None = None
+
+
+class RulesReview(Shape):
+    status: RulesStatus
+
+
 class UserInfo(Shape):
     username: str | None = None
 
