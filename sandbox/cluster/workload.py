@@ -108,7 +108,7 @@ def _sync_deployment(store: Store, pods: list[Object]) -> None:
     draft = store.draft(kinds.DEPLOYMENT, NAMESPACE, objects.APP)
     suffix = objects.template_hash(draft["spec"]["template"])
     wanted, ready = draft["spec"].get("replicas", 1), sum(map(is_ready, pods))
-    current = [p for p in pods if p["metadata"]["labels"]["pod-template-hash"] == suffix]
+    current = [p for p in pods if p["metadata"]["labels"].get("pod-template-hash") == suffix]
     complete = len(current) == len(pods) and ready >= wanted
     before = {c["type"]: c for c in draft["status"].get("conditions", [])}
     now = stamp(store.clock())

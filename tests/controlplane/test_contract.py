@@ -6,6 +6,7 @@ A test that holds on only one of them has found a defect in the pretend cluster,
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,19 @@ async def test_a_healthy_pod_and_its_container(stand: Stand) -> None:
 
 async def test_no_pod_matches_another_label(stand: Stand) -> None:
     assert list(await stand.cluster.pods("app=other")) == []
+
+
+async def test_a_pod_that_no_node_has_taken(stand: Stand) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "waiting", "labels": {"app": "other"}},
+        "spec": {"containers": [{"name": "kali", "image": IMAGE}], "nodeSelector": {"no": "such-node"}},
+    }
+    await stand.kubectl("create", "-f", "-", stdin=json.dumps(body))
+    [pod] = await stand.cluster.pods("app=other")
+    assert (pod.name, pod.phase, pod.node, pod.ip, pod.ready) == ("waiting", "Pending", None, None, "0/1")
+    assert [(c.name, c.state, c.started_at) for c in pod.containers] == [("kali", "unknown", None)]
 
 
 async def test_pods_come_oldest_first(stand: Stand) -> None:
