@@ -215,6 +215,28 @@ class AgentPod:
         self.patch(path, {"metadata": {"annotations": {PLAY: what}}})
         self.until(lambda: self._plays(what))
 
+    def ready_pods(self) -> list[Object]:
+        """The agent pod's pods that are ready and not on their way out, oldest first."""
+        return [pod for pod in self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+
+    def heal(self) -> None:
+        """One Deployment that asks for one pod, one ready pod, and no events."""
+        try:
+            self.patch(self.deployment_path, {"spec": {"replicas": 1, "paused": False}})
+        except HTTPError as error:
+            if error.code != HTTPStatus.NOT_FOUND:
+                raise
+            self.deploy()
+        self.until(self._is_one_ready_pod)
+        self.plane.call("DELETE", f"{self.path}/events")
+
+    def _is_one_ready_pod(self) -> bool:
+        """Whether it is; lets all pods be ready, and go where something keeps them."""
+        for pod in self.pods():
+            path = f"{self.path}/pods/{pod['metadata']['name']}"
+            self.patch(path, {"metadata": {"annotations": {PLAY: "ready"}, "finalizers": None}})
+        return len(self.pods()) == len(self.ready_pods()) == 1 and self._plays("ready")
+
     def _plays(self, what: str) -> bool:
         conditions = self.pod()["status"]["conditions"]
         return any(c["type"].endswith("/played") and c.get("reason") == what for c in conditions)
@@ -266,6 +288,10 @@ class AgentPod:
         command = [str(KUBECTL), f"--kubeconfig={config}", f"--namespace={self.namespace}", *words]
         environment = {"HOME": str(self.plane.folder), "PATH": os.environ["PATH"]}
         return subprocess.run(command, capture_output=True, text=True, check=check, env=environment)
+
+
+def _is_ready(pod: Object) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
 
 
 def shipped(*names: str) -> Iterator[Object]:

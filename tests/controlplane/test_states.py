@@ -1,0 +1,100 @@
+"""What `status` says first about a pod or a Deployment in trouble, on a real control plane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.controlplane.agent_pod import APP, AgentPod
+from tests.controlplane.watching import HEALTHY, comes_to_say, watching
+from tests.scenarios.talk import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+FINALIZER = "controlplane.test/stays"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
+    """The bot of this module's pod."""
+    async with watching(shared_pod) as world:
+        yield world
+
+
+@pytest.fixture
+def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
+    """The pod, which each test finds healthy."""
+    yield shared_pod
+    shared_pod.heal()
+
+
+@pytest.mark.parametrize(
+    ("played", "first", "also"),
+    [
+        ("slow", "Not healthy: kali is in ContainerCreating", "Not checked because of it: Identity"),
+        ("not-ready", "Not healthy: kali runs but is not ready", "look at the events"),
+        ("crash-loop", "Not healthy: kali is in CrashLoopBackOff", "kali ended before: Error, exit code 1"),
+        ("oom-killed", "Healthy, with 1 warning: kali restarted", "OOMKilled, exit code 137"),
+        (
+            "config-error",
+            "Not healthy: kali is in CreateContainerConfigError",
+            'secret "agent-ssh-keys" not found',
+        ),
+    ],
+)
+async def test_a_pod_in_trouble_is_named_first(
+    world: World, pod: AgentPod, played: str, first: str, also: str
+) -> None:
+    pod.play(played)
+    answer = await world.ask("status")
+    assert first in answer.first_line
+    assert also in answer.text
+
+
+async def test_a_healthy_pod_is_one_line(world: World, pod: AgentPod) -> None:
+    assert HEALTHY in (await world.ask("status")).first_line
+    assert f"1/1 ready on {pod.pod()['spec']['nodeName']}" in (await world.ask("pods")).first_line
+
+
+async def test_two_pods_are_one_too_many_and_both_are_listed(world: World, pod: AgentPod) -> None:
+    pod.patch(pod.deployment_path, {"spec": {"replicas": 2}})
+    pod.until(lambda: len(pod.ready_pods()) == 2)
+    answer = await world.ask("status")
+    assert "Not healthy: 2 pods run instead of one" in answer.first_line
+    for one in pod.pods():
+        assert f"{one['metadata']['name']}: 1/1 Running" in answer.text
+
+
+async def test_a_pod_that_will_not_go_is_why_there_is_no_new_one(world: World, pod: AgentPod) -> None:
+    old = f"{pod.path}/pods/{pod.pod()['metadata']['name']}"
+    pod.patch(old, {"metadata": {"finalizers": [FINALIZER]}})
+    pod.kubectl("rollout", "restart", f"deployment/{APP}")
+    pod.until(lambda: "deletionTimestamp" in pod.pod()["metadata"])
+    answer = await world.ask("status")
+    assert "the old pod is still terminating and there is no new one yet" in answer.first_line
+    assert f"{old.rpartition('/')[2]}: Terminating" in answer.text
+    pod.patch(old, {"metadata": {"finalizers": None}})
+    assert "1/1 ready" in (await comes_to_say(world, "1/1 ready", command="pods")).first_line
+
+
+async def test_a_deployment_scaled_to_zero_has_no_pod(world: World, pod: AgentPod) -> None:
+    pod.patch(pod.deployment_path, {"spec": {"replicas": 0}})
+    pod.until(lambda: not pod.pods())
+    answer = await world.ask("status")
+    assert "Not healthy: no pod is running" in answer.first_line
+    assert "Check that the Deployment asks for one replica" in answer.text
+    assert "Not checked because of it: Identity, Processes, Disk" in answer.text
+
+
+async def test_without_a_deployment_there_is_no_pod(world: World, pod: AgentPod) -> None:
+    pod.plane.call("DELETE", pod.deployment_path)
+    pod.until(lambda: not pod.pods())
+    answer = await world.ask("status")
+    assert "Not healthy: no pod is running" in answer.first_line
+    assert f"kubectl -n {pod.namespace} describe deployment {APP}" in answer.text
+
+
+async def test_a_paused_deployment_is_still_healthy_while_its_pod_is(world: World, pod: AgentPod) -> None:
+    pod.patch(pod.deployment_path, {"spec": {"paused": True}})
+    assert HEALTHY in (await world.ask("status")).first_line

@@ -1,0 +1,55 @@
+"""The real bot on an agent pod of the control plane, and waiting for what it says of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sandbox.house import Sandbox
+from tests.controlplane.agent_pod import AgentPod
+from tests.scenarios.talk import Answer, World
+
+PATIENCE = 20.0
+"""Seconds until what should come is missed; nothing waits that long when all is well."""
+HEALTHY = "Healthy: 11 checks ok"
+"""All checks but Argo CD's, which `watching` leaves out unless told otherwise."""
+
+
+@asynccontextmanager
+async def watching(
+    pod: AgentPod, *, kubeconfig: Path | None = None, argocd: bool = False, probe: str = "2s"
+) -> AsyncIterator[World]:
+    """The bot in a process of its own, with no more than its ServiceAccount's token; ``probe`` is the deadline."""
+    target: Mapping[str, Any] = pod.where() if argocd else pod.where() | {"argocd": None}
+    sandbox = Sandbox(
+        rate_limits=False,
+        kubeconfig=kubeconfig or pod.kubeconfig(),
+        target=target,
+        settings={"probes": {"timeout": probe}},
+    )
+    async with sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+async def comes_to_say(world: World, *words: str, command: str = "status") -> Answer:
+    """Ask until the first line and the rest have all ``words``. Fails with the last answer."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        answer = await world.ask(command)
+        missing = [word for word in words if word not in answer.text]
+        if not missing:
+            return answer
+        assert time.monotonic() < end, f"{missing} not in: {answer.text}"
+        await asyncio.sleep(0.1)
+
+
+async def comes_true(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Poll until ``condition()`` holds. Fails with ``what``."""
+    end = time.monotonic() + PATIENCE
+    while not await condition():
+        assert time.monotonic() < end, f"not in {PATIENCE:g} s: {what}"
+        await asyncio.sleep(0.05)
