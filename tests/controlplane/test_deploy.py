@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from tests.controlplane.agent_pod import KUBECTL, AgentPod
+from tests.controlplane.agent_pod import KUBECTL, ROOT, AgentPod
 from tests.controlplane.plane import NODE, Plane
 from tests.deploy.pod_security import WEAKENINGS, Weakening
 from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, WITH_THE_BOT, pod, render
@@ -20,7 +22,9 @@ from tests.deploy.test_rights import EXACTLY, Right
 
 NAMESPACE = "secure-agent-pod"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:agentpod"
+DEPLOYMENT = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/agentpod"
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn", "audit")}
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KINDS = ("applications", "ciliumnetworkpolicies", "servicemonitors")
 
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -32,6 +36,7 @@ def place(plane: Plane) -> Iterator[AgentPod]:
     here = AgentPod(plane, NAMESPACE)
     for name, labels in {NAMESPACE: RESTRICTED, "argocd": {}, "monitoring": {}}.items():
         here.ensure("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    foreign = _kinds(plane)
     for kind in KINDS:
         here.install_crd(kind)
     # Every real node reports its disk; the pod asks for some of it.
@@ -39,6 +44,14 @@ def place(plane: Plane) -> Iterator[AgentPod]:
     here.patch(f"/api/v1/nodes/{NODE}/status", {"status": {"capacity": disk, "allocatable": disk}})
     yield here
     plane.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
+    # Other tests ask what is said where a kind is not installed.
+    for name in _kinds(plane) - foreign:
+        plane.call("DELETE", f"{DEFINITIONS}/{name}")
+    here.until(lambda: _kinds(plane) == foreign)
+
+
+def _kinds(plane: Plane) -> set[str]:
+    return {found["metadata"]["name"] for found in plane.call("GET", DEFINITIONS)["items"]}
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +228,71 @@ def test_changed_settings_bring_a_new_pod(bot: AgentPod, kubectl: Kubectl, tmp_p
     assert kubectl("apply", "-k", str(mine)).returncode == 0
     bot.until(lambda: bots(bot)[0]["metadata"]["uid"] != before["metadata"]["uid"] and is_ready(bots(bot)[0]))
     assert len(bots(bot)) == 1
+
+
+def typed(page: str) -> list[str]:
+    """The commands of a page's indented blocks, continued lines joined."""
+    text = (ROOT / "docs" / page).read_text().replace("\\\n", " ")
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
+
+
+def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Somebody's shell in a copy of the repository, with Slack's tokens in files. The editor names a new image."""
+    shutil.copytree(DEPLOY, folder / "deploy")
+    for token in ("slack__bot_token", "slack__app_token"):
+        (folder / token).write_text("made-up\n")
+    editor = folder / "editor"
+    editor.write_text(
+        '#!/bin/sh\necho edited >> edits\nsed -i "s/newTag: .*/newTag: edit-$(wc -l < edits)/" "$1"\n'
+    )
+    editor.chmod(0o700)
+    own = {"PATH": f"{KUBECTL.parent}:{os.environ['PATH']}", "HOME": str(folder)}
+    environment = own | {"KUBECONFIG": str(kubeconfig), "EDITOR": str(editor)}
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        shell = ["bash", "-c", command]
+        return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_the_install_page_can_be_typed_in(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
+    """All of it in its order, but what needs a container engine, Slack, or a bot that really runs."""
+    elsewhere = re.compile(r"docker |make |export |\.venv/|kubectl .* exec ")
+    run = working_copy(tmp_path, place.plane.folder / "admin.kubeconfig")
+    with_ledger(place)
+    images = []
+    for command in (line for line in typed("install.md") if not elsewhere.match(line)):
+        done = run(command)
+        assert done.returncode == (1 if " diff " in command else 0), f"{command}: {done.stdout}{done.stderr}"
+        assert done.stderr == "", command
+        if " rollout status " in command:
+            images.append(
+                place.plane.call("GET", DEPLOYMENT)["spec"]["template"]["spec"]["containers"][0]["image"]
+            )
+    first, upgraded = (image.removeprefix("registry.example.com/agentpod:edit-") for image in images)
+    assert int(first) < int(upgraded)
+    kubectl("delete", "persistentvolume", "agentpod-ledger")
+    place.until(lambda: not bots(place))
+    kinds = "all,configmap,secret,pvc,networkpolicy,role,rolebinding,serviceaccount,servicemonitor"
+    left = kubectl("-n", NAMESPACE, "get", kinds, "-o", "name").stdout.split()
+    assert sorted(left) == ["configmap/kube-root-ca.crt", "serviceaccount/default"]
+
+
+def test_the_install_pages_manifests_are_taken_without_a_warning(place: AgentPod, kubectl: Kubectl) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs/install.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        done = kubectl("apply", "--dry-run=server", "-f", "-", stdin=block)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_operations_page_can_be_typed_in(bot: AgentPod, tmp_path: Path) -> None:
+    run = working_copy(tmp_path, bot.plane.folder / "admin.kubeconfig")
+    page = (ROOT / "docs/operations.md").read_text()
+    commands = [*typed("operations.md"), *re.findall(r"`(kubectl [^`]+)`", page)]
+    assert len(commands) >= 2
+    for command in commands:
+        done = run(command)
+        assert (done.returncode, done.stderr) == (0, ""), command

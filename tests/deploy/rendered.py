@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 Object = dict[str, Any]
-DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
 KUBECTL = Path(sys.executable).parent / "kubectl"
 FOLDERS = sorted(str(p.parent.relative_to(DEPLOY)) for p in DEPLOY.rglob("kustomization.yaml"))
 OPTIONS = [folder for folder in FOLDERS if folder.startswith("options/")]

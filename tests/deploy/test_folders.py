@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from bot.settings import load
-from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, Object, documents, kustomize, of_kind, render
+from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, ROOT, Object, documents, kustomize, of_kind, render
 
 OWN = "secure-agent-pod"
 BROUGHT = {
@@ -156,3 +156,27 @@ def test_argo_cd_keeps_to_git_but_neither_makes_the_namespace_nor_drops_the_ledg
     (claim,) = of_kind("base", "PersistentVolumeClaim")
     kept = claim["metadata"]["annotations"]["argocd.argoproj.io/sync-options"].split(",")
     assert {"Prune=false", "Delete=false"} <= set(kept)
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(DEPLOY.rglob("*.yaml"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_that_a_page_or_a_comment_names_exists(page: Path) -> None:
+    text = page.read_text()
+    for path in re.findall(r"(?<!exec )\bdeploy/[\w./-]*\w", text):
+        assert path.startswith("deploy/overlays/mine") or (ROOT / path).exists(), path
+    if page.suffix == ".yaml":
+        comments = " ".join(re.findall(r"#.*", text))
+        for path in re.findall(r"(?<!\S)\.\./[\w./-]*\w", comments):
+            assert (page.parent / path).exists(), path
+
+
+def test_the_install_page_tells_of_every_option() -> None:
+    told = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/install.md").read_text(), re.MULTILINE)
+    assert [f"options/{name}" for name in sorted(told)] == OPTIONS
+
+
+def test_the_example_offers_every_option() -> None:
+    text = (DEPLOY / "overlays/example/kustomization.yaml").read_text()
+    assert sorted(re.findall(r"^  (?:# )?- \.\./\.\./(options/[a-z-]+)", text, re.MULTILINE)) == OPTIONS
