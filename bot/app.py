@@ -10,7 +10,7 @@ import platform
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -19,10 +19,10 @@ from bot import __version__
 from bot.adapters.network import OutsideNetwork
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.target import Target
-from bot.domain.workload import Right
 from bot.errors import AgentpodError, UsageError
 from bot.ports import Cluster, HeartbeatSource
-from bot.runbook import About, Caller, Command, Context
+from bot.rights import review
+from bot.runbook import About, Caller, Context
 from bot.settings import Settings
 from commands import COMMANDS
 
@@ -182,18 +182,6 @@ class Parts:
         return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
 
 
-def rights_needed(target: Target, commands: Sequence[Command] = COMMANDS) -> list[Right]:
-    """All rights that the commands need for a target, each once, in a stable order."""
-    return list(dict.fromkeys(right for command in commands for right in command.rights(target)))
-
-
-async def missing_rights(cluster: Cluster, target: Target) -> list[Right]:
-    """Those needed rights that the API server's authoriser does not grant."""
-    needed = rights_needed(target)
-    granted = await asyncio.gather(*(cluster.can_i(right) for right in needed))
-    return [right for right, yes in zip(needed, granted, strict=True) if not yes]
-
-
 async def guarded(
     name: str, work: Callable[[], Coroutine[Any, Any, None]], on_death: Callable[[str], None]
 ) -> None:
@@ -278,16 +266,24 @@ class Bot:
         await self._report_rights()
 
     async def _report_rights(self) -> None:
-        """Say once at start which commands will not work for want of rights."""
-        for target in self.settings.targets:
-            try:
-                missing = await missing_rights(self.parts.clusters[target.name], target)
-            except AgentpodError as error:
-                logger.warning("permissions not checked: %s", error.message, extra={"target": target.name})
-                continue
-            for right in missing:
-                logger.warning("missing right: %s", right, extra={"target": target.name})
-            logger.info("permissions checked", extra={"target": target.name, "missing": len(missing)})
+        """Say once at start which rights are missing, and what the account can do beyond the commands' needs."""
+        await asyncio.gather(*(self._report_rights_of(target) for target in self.settings.targets))
+
+    async def _report_rights_of(self, target: Target) -> None:
+        where = {"target": target.name}
+        try:
+            missing, beyond = await review(self.parts.clusters[target.name], target, self.settings.targets)
+        except AgentpodError as error:
+            logger.warning("permissions not checked: %s", error.message, extra=where)
+            return
+        for right in missing:
+            logger.warning("missing right: %s", right, extra=where)
+        if beyond.found:
+            logger.warning("the account can do more than agentpod needs: %s", beyond, extra=where)
+        for reason in beyond.unknown:
+            logger.warning("not known what else the account can do: %s", reason, extra=where)
+        excess = "unknown" if beyond.unknown else len(beyond.found)
+        logger.info("permissions checked", extra={**where, "missing": len(missing), "excess": excess})
 
     async def _shut_down(self) -> None:
         logger.info("stopping")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from bot.app import Parts, missing_rights, rights_needed
+from bot.app import Parts
 from bot.domain.target import Target
-from bot.errors import AgentpodError, NotFound
+from bot.domain.workload import Right
+from bot.errors import AgentpodError
+from bot.rights import Beyond, review, rights_needed
 from bot.settings import Loaded, Settings
+
+
+_MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 
 
 @dataclass(frozen=True)
@@ -93,19 +98,17 @@ async def _kubernetes(parts: Parts) -> list[Check]:
     except AgentpodError as failure:
         return [_failed("Kubernetes", failure)]
     first = Check("Kubernetes", True, f"{info.version} at {info.server}")
-    rest = await asyncio.gather(*(_target(parts, t) for t in parts.settings.targets))
+    rest = await asyncio.gather(*(_target(parts, t, info.user) for t in parts.settings.targets))
     return [first, *(check for group in rest for check in group)]
 
 
-async def _target(parts: Parts, target: Target) -> list[Check]:
+async def _target(parts: Parts, target: Target, user: str | None) -> list[Check]:
     cluster = parts.clusters[target.name]
     title = f"Target {target.name}"
     try:
-        missing = await missing_rights(cluster, target)
-        checks = [_rights(title, target, len(missing), [str(r) for r in missing])]
+        missing, beyond = await review(cluster, target, parts.settings.targets)
+        checks = [_rights(title, target, missing, beyond), *_beyond(title, beyond, user)]
         pods = await cluster.pods(target.selector)
-    except NotFound as error:
-        return [_failed(title, error)]
     except AgentpodError as error:
         return [_failed(title, error)]
     count = "1 pod matches" if len(pods) == 1 else f"{len(pods)} pods match"
@@ -114,15 +117,39 @@ async def _target(parts: Parts, target: Target) -> list[Check]:
     return [*checks, Check(title, True if pods else None, found, hint)]
 
 
-def _rights(title: str, target: Target, count: int, missing: list[str]) -> Check:
+def _rights(title: str, target: Target, missing: Sequence[Right], beyond: Beyond) -> Check:
     total = len(rights_needed(target))
     if not missing:
-        return Check(title, True, f"all {total} rights are granted")
+        return Check(title, True, f"all {total} rights are granted{', and no others' if beyond.nothing else ''}")
     return Check(
         title,
         False,
-        f"{count} of {total} rights are missing: {'; '.join(missing)}",
-        "Apply deploy/base: its Role grants exactly these.",
+        f"{len(missing)} of {total} rights are missing: {'; '.join(map(str, missing))}",
+        f"Apply {_MANIFESTS}: they grant exactly these.",
+    )
+
+
+def _beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Check]:
+    """What the account can do that it should not: a note, since trying it as an administrator is legitimate."""
+    if beyond.found:
+        detail = f"the account can do more than agentpod needs: {beyond}"
+        yield Check(title, None, detail, _narrower(beyond.own, user))
+    if beyond.unknown:
+        yield Check(title, None, f"unknown what else the account can do: {'; '.join(beyond.unknown)}")
+    elif beyond.incomplete:
+        listed = "this list may be incomplete" if beyond.found else "nothing else was found, but perhaps not all"
+        yield Check(title, None, f"{listed}: the API server says {beyond.incomplete}")
+
+
+def _narrower(own: str, user: str | None) -> str:
+    """How to find what is too much, for a service account; and what to use instead, for a person's kubeconfig."""
+    account = (user or "").removeprefix("system:serviceaccount:").replace(":", "/")
+    if not (user or "").startswith("system:serviceaccount:"):
+        return f"Fine for a try as {user or 'yourself'}. In the cluster, {_MANIFESTS} grant exactly what is needed."
+    return (
+        f"Take away what {_MANIFESTS} don't grant. All it can do: `kubectl auth can-i --list -n {own} "
+        f"--as={user}`. Which binding gives it: `kubectl get rolebindings,clusterrolebindings -A -o wide | "
+        f"grep {account}`."
     )
 
 

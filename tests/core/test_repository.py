@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.app import rights_needed
 from bot.domain.target import Target
+from bot.rights import rights_needed
 
 ROOT = Path(__file__).parents[2]
 

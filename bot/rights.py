@@ -1,0 +1,140 @@
+"""The account's rights, asked of the API server: what is missing, and what it can do beyond its needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from bot.domain import rights
+from bot.domain.forbidden import OTHER_NAMESPACES, to_ask
+from bot.domain.rights import EVERYWHERE, Excess, Grant, Places
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.errors import AgentpodError
+from bot.ports import Cluster
+from bot.runbook import Command
+from commands import COMMANDS
+
+T = TypeVar("T")
+_CONFIRMED = 40
+"""At most so many findings are asked for in the whole cluster; more would only make a long list longer."""
+
+
+def rights_needed(target: Target, commands: Sequence[Command] = COMMANDS) -> list[Right]:
+    """All rights that the commands need for a target, each once, in a stable order."""
+    return list(dict.fromkeys(right for command in commands for right in command.rights(target)))
+
+
+async def missing_rights(cluster: Cluster, target: Target) -> list[Right]:
+    """Those needed rights that the API server's authoriser does not grant."""
+    needed = rights_needed(target)
+    granted = await asyncio.gather(*(cluster.can_i(right) for right in needed))
+    return [right for right, yes in zip(needed, granted, strict=True) if not yes]
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What the account can do that no command needs, as far as the API server said."""
+
+    own: str
+    """The target's namespace."""
+    found: tuple[Excess, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Why something could not be asked, each reason once."""
+    incomplete: str | None = None
+    """Why the API server's list of rules is incomplete, if it says so."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it is certain that there is nothing; what could not be asked is not nothing."""
+        return not (self.found or self.unknown or self.incomplete)
+
+    @property
+    def administrator(self) -> bool:
+        """Whether it may do everything in the whole cluster."""
+        return any(entry.everything and entry.where == (EVERYWHERE,) for entry in self.found)
+
+    def __str__(self) -> str:
+        """The worst findings in one line; empty when there are none."""
+        return "everything: cluster admin" if self.administrator else rights.summary(self.found, self.own)
+
+
+async def review(cluster: Cluster, target: Target, targets: Collection[Target]) -> tuple[list[Right], Beyond]:
+    """What is missing and what is beyond, side by side. Raises AgentpodError when the former can't be asked."""
+    missing, beyond = await asyncio.gather(
+        missing_rights(cluster, target), beyond_needs(cluster, target, targets), return_exceptions=True
+    )
+    if isinstance(missing, BaseException):
+        raise missing
+    if isinstance(beyond, BaseException):
+        raise beyond
+    return missing, beyond
+
+
+async def beyond_needs(cluster: Cluster, target: Target, targets: Collection[Target]) -> Beyond:
+    """Compare what the account has with what all ``targets`` need, in and around the namespace of one of them.
+
+    Looked at are its own namespace, those that its rights name, and :data:`OTHER_NAMESPACES` as examples of all
+    others. Never raises for what can't be asked: that is ``unknown``.
+    """
+    inquiry = _Inquiry(cluster, _named(targets))
+    own = target.namespace
+    others = [name for name in OTHER_NAMESPACES if name not in {t.namespace for t in targets}]
+    named = [right.namespace for right in rights_needed(target) if right.namespace]
+    await asyncio.gather(
+        *(inquiry.rules(namespace) for namespace in dict.fromkeys((own, *named, *others))),
+        *(inquiry.try_out(right) for right in to_ask(inquiry.needed, own, others)),
+    )
+    await inquiry.confirm([name for name in others if name not in named])
+    found = rights.spelled(inquiry.places, inquiry.needed)
+    return Beyond(own, tuple(found), tuple(dict.fromkeys(inquiry.unknown)), inquiry.incomplete)
+
+
+def _named(targets: Collection[Target]) -> list[Right]:
+    """What all targets need, each right with its namespace."""
+    return [
+        right if right.namespace is not None else replace(right, namespace=target.namespace)
+        for target in targets
+        for right in rights_needed(target)
+    ]
+
+
+@dataclass
+class _Inquiry:
+    """The questions of one account, and the answers so far."""
+
+    cluster: Cluster
+    needed: Collection[Right]
+    places: Places = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+    incomplete: str | None = None
+
+    async def rules(self, namespace: str) -> None:
+        """What the server lists for a namespace."""
+        answer = await self._ask(self.cluster.rules(namespace))
+        if answer is None:
+            return
+        if answer.incomplete:
+            self.incomplete = answer.reason or "it does not say why"
+        for grant in rights.beyond(rights.grants(answer.rules), rights.needed_in(self.needed, namespace)):
+            self.places.setdefault(grant, set()).add(namespace)
+
+    async def try_out(self, right: Right) -> None:
+        """Whether the authoriser as a whole grants one right, which has its namespace."""
+        if await self._ask(self.cluster.can_i(right)):
+            self.places.setdefault(Grant.of(right), set()).add(right.namespace or EVERYWHERE)
+
+    async def confirm(self, others: Collection[str]) -> None:
+        """What holds in each of the ``others`` may hold everywhere: ask, rather than name the examples."""
+        likely = [g for g, where in self.places.items() if others and where.issuperset(others)]
+        chosen = sorted(likely, key=lambda grant: ("*" not in grant, grant))[:_CONFIRMED]
+        await asyncio.gather(*(self.try_out(grant.right(EVERYWHERE)) for grant in chosen))
+
+    async def _ask(self, question: Awaitable[T]) -> T | None:
+        try:
+            return await question
+        except AgentpodError as error:
+            self.unknown.append(error.message)
+            return None
