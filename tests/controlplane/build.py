@@ -189,8 +189,9 @@ def _count_packages(go: str, module: Module) -> int:
 
 
 def _environment() -> dict[str, str]:
-    # The machine's own Go, exactly these modules, and nothing of C.
-    return os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
+    # The machine's own Go, exactly these modules, nothing of C, and no look at the repository around them.
+    flags = "-mod=readonly -buildvcs=false"
+    return os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": flags}
 
 
 def _go() -> str:
