@@ -74,8 +74,9 @@ _READ = ("get", "list", "watch")
 BASIC = (
     Rule("", ("authorization.k8s.io",), ("selfsubjectaccessreviews", "selfsubjectrulesreviews"), ("create",)),
     Rule("", ("authentication.k8s.io",), ("selfsubjectreviews",), ("create",)),
+    Rule("", ("certificates.k8s.io",), ("clustertrustbundles",), _READ),
 )
-"""What ``system:basic-user`` gives to everybody who is signed in."""
+"""What everybody who is signed in may do: ``system:basic-user``, and for service accounts the trust bundles."""
 DEFAULT = (
     Rule(
         NAMESPACE,

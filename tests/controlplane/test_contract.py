@@ -6,6 +6,7 @@ A test that holds on only one of them has found a defect in the pretend cluster,
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.app import rights_needed
 from bot.domain.target import Target
-from bot.domain.workload import Pod, Right
+from bot.domain.workload import Pod, Right, Rules
 from bot.errors import AgentpodError, NotAllowed, NotFound
+from bot.rights import rights_needed
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
 from tests.controlplane.stands import Stand, pretend_stand, real_stand
@@ -243,6 +244,32 @@ async def test_the_authoriser_grants_what_is_needed_and_not_more(stand: Stand) -
     ):
         assert not await stand.cluster.can_i(right), right
         assert await stand.admin.can_i(right), right
+
+
+async def test_the_list_of_rules_is_the_same(stand: Stand) -> None:
+    def flat(rules: Rules) -> set[tuple[str, str, str, str]]:
+        return {
+            (group, resource, name, verb)
+            for rule in rules.rules
+            for group, resource, name, verb in itertools.product(
+                rule.groups, rule.resources, rule.names or ("",), rule.verbs
+            )
+        }
+
+    own = await stand.cluster.rules()
+    assert not own.incomplete
+    everybody = flat(await stand.cluster.rules("kube-system"))
+    assert everybody == {
+        ("authorization.k8s.io", "selfsubjectaccessreviews", "", "create"),
+        ("authorization.k8s.io", "selfsubjectrulesreviews", "", "create"),
+        ("authentication.k8s.io", "selfsubjectreviews", "", "create"),
+        *(("certificates.k8s.io", "clustertrustbundles", "", verb) for verb in ("get", "list", "watch")),
+    }
+    needed = {
+        (r.group, "/".join(filter(None, (r.resource, r.subresource))), r.name, r.verb)
+        for r in rights_needed(Target(argocd=None))
+    }
+    assert flat(own) == everybody | needed
 
 
 async def test_errors_have_the_same_class_and_words(stand: Stand) -> None:
