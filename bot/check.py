@@ -17,7 +17,6 @@ from bot.errors import AgentpodError
 from bot.rights import Beyond, review, rights_needed
 from bot.settings import Loaded, Settings
 
-
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 
 
@@ -145,7 +144,7 @@ def _narrower(own: str, user: str | None) -> str:
     """How to find what is too much, for a service account; and what to use instead, for a person's kubeconfig."""
     account = (user or "").removeprefix("system:serviceaccount:").replace(":", "/")
     if not (user or "").startswith("system:serviceaccount:"):
-        return f"Fine for a try as {user or 'yourself'}. In the cluster, {_MANIFESTS} grant exactly what is needed."
+        return f"Fine for a try as {user or 'yourself'}; in the cluster, {_MANIFESTS} grant just what is needed."
     return (
         f"Take away what {_MANIFESTS} don't grant. All it can do: `kubectl auth can-i --list -n {own} "
         f"--as={user}`. Which binding gives it: `kubectl get rolebindings,clusterrolebindings -A -o wide | "
