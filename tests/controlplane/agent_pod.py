@@ -245,10 +245,13 @@ class AgentPod:
         """A merge patch as the administrator."""
         return self.plane.call("PATCH", path, body, "application/merge-patch+json")
 
-    def token(self, account: str = "agentpod", seconds: int = 3600) -> str:
-        """A token of an account, as the API server issues it (it takes at least 600 seconds)."""
+    def token(self, account: str = "agentpod", seconds: int = 3600, bound: Object | None = None) -> str:
+        """A token of an account, as the API server issues it (it takes at least 600 seconds).
+
+        With ``bound`` (kind, name and so on) it lives only as long as that object.
+        """
         path = f"{self.path}/serviceaccounts/{account}/token"
-        body = {"spec": {"expirationSeconds": seconds}}
+        body = {"spec": {"expirationSeconds": seconds, "boundObjectRef": bound}}
         return str(self.plane.call("POST", path, body)["status"]["token"])
 
     def kubeconfig(self, account: str = "agentpod") -> Path:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from bot.adapters.kubernetes import KubernetesCluster
 from sandbox.house import Sandbox
 from tests.controlplane.agent_pod import AgentPod
 from tests.scenarios.talk import Answer, World
@@ -33,6 +36,17 @@ async def watching(
     )
     async with sandbox:
         yield World(sandbox, await sandbox.start_bot())
+
+
+@asynccontextmanager
+async def port(kubeconfig: Path, namespace: str) -> AsyncIterator[KubernetesCluster]:
+    """The Cluster port on a kubeconfig, which it may read again as long as this lasts."""
+    with patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
+        cluster = await KubernetesCluster.connect(namespace, timeout=5.0)
+        try:
+            yield cluster
+        finally:
+            await cluster.close()
 
 
 async def comes_to_say(world: World, *words: str, command: str = "status") -> Answer:

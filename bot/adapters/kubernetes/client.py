@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -13,7 +14,7 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient
 
-from bot.adapters.kubernetes import config, errors
+from bot.adapters.kubernetes import config, credentials, errors
 from bot.domain.workload import Right
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    authorization: str = field(repr=False)
+    """As whom it was asked for."""
 
 
 async def _keep_refusal(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
@@ -68,6 +71,7 @@ class Connection:
         self.source = source
         self.timeout = timeout
         self._client: Any = client
+        self._renewing = asyncio.Lock()
 
     @classmethod
     async def open(cls, context: str | None, seconds: float) -> Connection:
@@ -132,28 +136,33 @@ class Connection:
                 answer = await self._once(call)
                 if await self._worth_another_try(answer, deadline):
                     answer = await self._once(call)
+        if answer.status == 401:
+            said = errors.status_of(answer.body).message or "Unauthorized"
+            raise credentials.not_accepted(said, answer.authorization, self.source, datetime.now(UTC))
         if not 200 <= answer.status < 300:
             raise errors.from_status(answer.status, answer.body, call.right, answer.headers)
         return answer
 
     async def _once(self, call: Call) -> Answer:
+        headers = await self.headers()
         response = await self._client.call_api(
             call.method,
             call.url(self.server),
-            header_params=await self.headers(),
+            header_params=headers,
             body=call.body,
             # The deadline is asyncio's: the client takes a timeout for the request only, not for reading.
             _request_timeout=aiohttp.ClientTimeout(total=None),
         )
         async with response.response:
-            return Answer(response.status, response.headers, await response.read())
+            body = await response.read()
+        return Answer(response.status, response.headers, body, headers.get("Authorization", ""))
 
     async def _worth_another_try(self, answer: Answer, deadline: asyncio.Timeout) -> bool:
         """One more try: after new credentials, an expired list, or a pause that fits the deadline."""
         if answer.status == 410:
             return True
         if answer.status == 401:
-            return await self._renewed()
+            return await self._renewed(answer.authorization)
         if answer.status != 429:
             return False
         pause = errors.retry_after(answer.headers)
@@ -164,13 +173,17 @@ class Connection:
         await asyncio.sleep(pause)
         return True
 
-    async def _renewed(self) -> bool:
-        """Read the kubeconfig again, for a token that was rotated there. Whether it is another one now."""
-        if self.source.in_cluster:
-            return False
-        fresh, _ = await config.load(self.source.context)
-        current = self._client.configuration
-        if fresh.api_key == current.api_key or fresh.host != current.host:
-            return False
-        current.api_key = fresh.api_key
-        return True
+    async def _renewed(self, refused: str) -> bool:
+        """Read a token that was rotated, in the kubeconfig or the pod. Whether it differs from ``refused``.
+
+        Many calls are refused together: one of them reads, and all of them try again.
+        """
+        async with self._renewing:
+            if (await self.headers()).get("Authorization", "") != refused:
+                return True
+            fresh, source = await config.load(self.source.context)
+            current = self._client.configuration
+            if source.in_cluster != self.source.in_cluster or fresh.host != current.host:
+                return False
+            current.api_key, current.refresh_api_key_hook = fresh.api_key, fresh.refresh_api_key_hook
+            return (await self.headers()).get("Authorization", "") != refused
