@@ -106,7 +106,7 @@ async def _target(parts: Parts, target: Target, user: str | None) -> list[Check]
     title = f"Target {target.name}"
     try:
         missing, beyond = await review(cluster, target, parts.settings.targets)
-        checks = [_rights(title, target, missing, beyond), *_beyond(title, beyond, user)]
+        checks = [_rights(title, target, missing, beyond), *describe_beyond(title, beyond, user)]
         pods = await cluster.pods(target.selector)
     except AgentpodError as error:
         return [_failed(title, error)]
@@ -128,7 +128,7 @@ def _rights(title: str, target: Target, missing: Sequence[Right], beyond: Beyond
     )
 
 
-def _beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Check]:
+def describe_beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Check]:
     """What the account can do that it should not: a note, since trying it as an administrator is legitimate."""
     if beyond.found:
         detail = f"the account can do more than agentpod needs: {beyond}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -130,14 +130,14 @@ def allows(rules: Sequence[Rule], request: Grant) -> bool:
 
 
 @given(needs, st.randoms())
-def test_exactly_what_is_needed_is_never_beyond(needed: list[Right], chance: random.Random) -> None:
+def test_exactly_what_is_needed_is_never_beyond(needed: list[Right], chance: Random) -> None:
     granted = [alone(Grant.of(right)) for right in needed] + [alone(grant) for grant in EVERYBODY]
     chance.shuffle(granted)
     assert excess(granted, needed) == []
 
 
 @given(needs, atoms, st.randoms())
-def test_any_other_right_is_reported_and_nothing_else(needed: list[Right], more: Grant, chance: random.Random) -> None:
+def test_any_other_right_is_reported_and_nothing_else(needed: list[Right], more: Grant, chance: Random) -> None:
     granted = [alone(Grant.of(right)) for right in needed] + [alone(more)]
     expected = [] if allows(granted[:-1], more) else [alone(more)]
     chance.shuffle(granted)
@@ -146,7 +146,7 @@ def test_any_other_right_is_reported_and_nothing_else(needed: list[Right], more:
 
 
 @given(st.lists(wild, max_size=4), needs, st.randoms())
-def test_the_order_of_rules_makes_no_difference(granted: list[Rule], needed: list[Right], chance: random.Random) -> None:
+def test_the_order_of_rules_makes_no_difference(granted: list[Rule], needed: list[Right], chance: Random) -> None:
     before = excess(granted, needed)
     chance.shuffle(granted)
     assert excess(granted, needed) == before

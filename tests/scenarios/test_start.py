@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ import pytest_asyncio
 import yaml
 
 from sandbox.cluster import PretendCluster
+from sandbox.cluster.rbac import NAMESPACE, Rule
 from sandbox.house import Sandbox
+from tests.scenarios.talk import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-start")]
 
@@ -74,7 +76,50 @@ async def test_check_is_content_with_a_good_setup(sandbox: Sandbox) -> None:
     code, output = await _run(sandbox, "check")
     assert code == 0, output
     assert "Everything works." in output
+    assert "rights are granted, and no others" in output
     assert sandbox.workspace.bot_token not in output
+
+
+@pytest.fixture
+def wider(sandbox: Sandbox) -> Iterator[None]:
+    """The account has a Role too many."""
+    rules = sandbox.cluster.server.authorizer.rules
+    more = Rule(NAMESPACE, ("",), ("secrets",), ("get", "list"))
+    rules.append(more)
+    yield
+    rules.remove(more)
+
+
+@pytest.mark.usefixtures("wider")
+async def test_check_names_what_the_account_can_do_beyond_its_needs(sandbox: Sandbox) -> None:
+    code, output = await _run(sandbox, "check")
+    assert code == 0, output
+    said = " ".join(output.split())
+    assert (
+        "! Target secure-agent-pod: the account can do more than agentpod needs: get, list secrets (any)" in said
+    )
+    assert "--as=system:serviceaccount:secure-agent-pod:agentpod" in said
+    assert "rights are granted, and no others" not in said
+
+
+@pytest.mark.usefixtures("wider")
+async def test_the_start_up_report_warns_of_what_the_account_can_do_beyond_its_needs(sandbox: Sandbox) -> None:
+    bot = await sandbox.start_bot()
+    try:
+        await until(lambda: "permissions checked" in bot.output(), bot.output)
+    finally:
+        await bot.stop()
+    said = bot.output()
+    assert "the account can do more than agentpod needs: get, list secrets (any)" in said
+    assert "missing=0  excess=1" in said
+
+
+async def test_check_calls_an_administrator_one_in_a_few_words(sandbox: Sandbox, tmp_path: Path) -> None:
+    admin = sandbox.cluster.kubeconfig(tmp_path / "admin", user="admin")
+    code, output = await _run(sandbox, "check", env={"KUBECONFIG": str(admin)})
+    assert code == 0, output
+    said = " ".join(output.split())
+    assert "agentpod needs: everything: cluster admin → Fine for a try as kubernetes-admin;" in said
 
 
 async def test_check_lists_all_problems_at_once_with_remedies(sandbox: Sandbox, tmp_path: Path) -> None:
