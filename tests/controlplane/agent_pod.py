@@ -85,12 +85,16 @@ class AgentPod:
         self.until(lambda: self.plane.call("GET", bound)["status"]["phase"] == "Bound")
 
     def grant(self) -> None:
-        """The bot's ServiceAccount, Role and RoleBinding, as `deploy/base` ships them."""
+        """The bot's ServiceAccount, Role and RoleBinding, as `deploy/base` ships them. Twice is once."""
         for document in shipped("deploy/base/serviceaccount.yaml", "deploy/base/role.yaml"):
             kind = document["kind"].lower() + "s"
             group = document["apiVersion"]
             prefix = f"/apis/{group}" if "/" in group else f"/api/{group}"
-            self.plane.call("POST", f"{prefix}/namespaces/{self.namespace}/{kind}", document)
+            self.ensure(f"{prefix}/namespaces/{self.namespace}/{kind}", document)
+
+    def rbac(self, kind: str, name: str = "agentpod") -> str:
+        """The path of a Role (``roles``) or RoleBinding (``rolebindings``)."""
+        return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/{kind}/{name}"
 
     def install_crd(self, name: str) -> None:
         """A CustomResourceDefinition of ``crds/``, served when this returns. Twice is once."""

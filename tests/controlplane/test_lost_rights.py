@@ -1,0 +1,80 @@
+"""Rights taken from the bot while it runs, by the real authoriser: unknown in clear words, and regained."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from tests.controlplane.agent_pod import AgentPod
+from tests.controlplane.watching import HEALTHY, comes_to_say, watching
+from tests.scenarios.talk import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
+    """The bot of this module's pod."""
+    async with watching(shared_pod) as world:
+        yield world
+
+
+@pytest.fixture
+def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
+    """The pod, whose rights are given back after each test."""
+    yield shared_pod
+    shared_pod.grant()
+
+
+async def test_without_its_role_binding_the_bot_says_what_it_may_not_and_what_grants_it(
+    world: World, pod: AgentPod
+) -> None:
+    pod.plane.call("DELETE", pod.rbac("rolebindings"))
+    answer = await comes_to_say(world, "may not list pods", "may not list services")
+    assert "Could not tell" in answer.first_line
+    assert "the bot may not list" in answer.first_line
+    account = f"system:serviceaccount:{pod.namespace}:agentpod"
+    assert f"Grant {account} the right to list pods in {pod.namespace}: the Roles in deploy/ do." in answer.text
+    assert "Not checked because of it: Pod, Identity, Processes, Disk" in answer.text
+    assert "3 ok: SSH, VibeKanban, Heartbeats" in answer.text
+    assert await world.ready() == (200, [])
+
+    pod.grant()
+    assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
+    assert "Traceback" not in world.bot.output()
+
+
+async def test_a_single_lost_right_keeps_only_its_own_checks_from_being_made(world: World, pod: AgentPod) -> None:
+    rules = pod.plane.call("GET", pod.rbac("roles"))["rules"]
+    pod.patch(pod.rbac("roles"), {"rules": [rule for rule in rules if rule["resources"] != ["pods/exec"]]})
+    answer = await comes_to_say(world, "pods/exec")
+    assert "Could not tell: the bot may not" in answer.first_line
+    assert "Not checked because of it: Identity, Processes, Disk" in answer.text
+    assert "ok: Pod, Events, Services, Endpoints, SSH, VibeKanban, Volume claim, Heartbeats" in answer.text
+
+    pod.patch(pod.rbac("roles"), {"rules": rules})
+    assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
+
+
+async def test_a_binding_to_a_role_that_is_gone_is_still_said_as_the_missing_right(
+    world: World, pod: AgentPod
+) -> None:
+    pod.plane.call("DELETE", pod.rbac("roles"))
+    answer = await comes_to_say(world, "may not list pods")
+    assert "Could not tell: " in answer.first_line
+    assert "the Roles in deploy/ do" in answer.text
+
+    pod.grant()
+    assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
+
+
+async def test_can_i_names_the_rights_that_are_lost(world: World, pod: AgentPod) -> None:
+    pod.plane.call("DELETE", pod.rbac("rolebindings"))
+    answer = await comes_to_say(world, "missing: list pods", "missing: create pods/exec", command="can-i status")
+    assert "rights are missing" in answer.first_line
+    assert "Apply the shipped Role and RoleBinding" in answer.text
+
+    pod.grant()
+    assert "Yes" in (await comes_to_say(world, "Yes", command="can-i status")).first_line
