@@ -11,6 +11,7 @@ from bot.domain.workload import (
     Application,
     Claim,
     ClusterInfo,
+    Deployment,
     Endpoint,
     Event,
     ExecResult,
@@ -44,6 +45,9 @@ class Cluster(Protocol):
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         """Pods by label selector, oldest first."""
+
+    async def deployment(self, name: str) -> Deployment:
+        """A Deployment by name: what it asks for, and how far its controller has come."""
 
     async def events(self) -> Sequence[Event]:
         """The namespace's events, newest first."""

@@ -18,6 +18,7 @@ from bot.domain import (
     judge_storage,
 )
 from bot.domain.heartbeat import JobStatus
+from bot.domain.judge_deployment import Owner
 from bot.domain.judge_processes import Match, Process
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ServiceSpec
@@ -33,6 +34,7 @@ class Seen:
     """Facts that the checks leave behind for a command to show in full."""
 
     pods: Sequence[Pod] | None = None
+    owner: Owner = None
     events: Sequence[Event] | None = None
     claims: Sequence[Claim] | None = None
     application: Application | None = None
@@ -79,11 +81,12 @@ class Checks:
         return out
 
     def pod(self) -> Probe:
-        """One pod, ready, on its node."""
+        """One pod, ready, on its node; where it is not, its Deployment says why."""
 
         async def run(ask: Ask) -> Finding:
-            self.seen.pods = await self.reads.pods(ask)
-            return judge_pod.judge_pod(self.seen.pods, self.ctx.target, self.ctx.clock.now())
+            reading = asyncio.gather(self.reads.pods(ask), self.reads.owner(ask))
+            self.seen.pods, self.seen.owner = await reading
+            return judge_pod.judge_pod(self.seen.pods, self.ctx.target, self.ctx.clock.now(), self.seen.owner)
 
         return Probe(judge_pod.PROBE, judge_pod.TITLE, run)
 

@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bot.domain import judge_pod
+from bot.domain import judge_deployment, judge_pod, words
+from bot.domain.judge_deployment import Owner
 from bot.domain.target import ContainerSpec
 from bot.domain.workload import Container, Endpoint, ExecResult, Pod, Service
-from bot.errors import AgentpodError, NotAllowed, Permanent
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent
 from bot.runbook import Context
-from commands._probes import API, EXEC, Ask, Blocked, Unread
+from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
 
 T = TypeVar("T")
 
@@ -49,6 +50,17 @@ class Reads:
     async def pods(self, ask: Ask) -> Sequence[Pod]:
         """The target's pods. Raises `Unread`."""
         return await ask.of(API, self._once("pods", lambda: self._ctx.cluster.pods(self._ctx.target.selector)))
+
+    async def owner(self, ask: Ask) -> Owner:
+        """What is known of the target's Deployment. It only explains the pod: never raises."""
+        name = self._ctx.target.deployment
+        try:
+            return await ask.of(API, self._once("deployment", lambda: self._ctx.cluster.deployment(name)))
+        except Unread as unread:
+            # Where the API server does not know Deployments at all, this one is not known either.
+            if isinstance(unread.error, NotFound) and name in unread.error.message:
+                return judge_deployment.Absent(words.lower_first(unread.error.message))
+            return judge_deployment.Unread(unread_finding("", "", unread).summary)
 
     async def services(self, ask: Ask) -> Sequence[Service]:
         """The namespace's Services. Raises `Unread`."""

@@ -18,6 +18,11 @@ EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subres
 """Both: the WebSocket handshake is a GET, and newer API servers ask for create as well."""
 
 
+def deployment_right(target: Target) -> Right:
+    """The right to read the target's Deployment, which explains a pod that is missing or not ready."""
+    return Right("get", "deployments", "apps", name=target.deployment)
+
+
 def application_right(target: Target) -> tuple[Right, ...]:
     """The right to read the Argo CD Application, where one is configured."""
     if target.argocd is None:

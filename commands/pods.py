@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain import judge_pod, words
+from bot.domain import judge_deployment, judge_pod, words
 from bot.domain.access import Role
+from bot.domain.judge_deployment import Owner, Unread
 from bot.domain.probes import Verdict
 from bot.domain.reply import Fact, Reply
-from bot.domain.workload import Container, Pod
+from bot.domain.workload import Container, Deployment, Pod
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks
@@ -23,17 +24,19 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
         outcomes = await run_probes([checks.pod()], ctx.probe_timeout)
-    pods = checks.seen.pods or ()
+    pods, owner = checks.seen.pods or (), checks.seen.owner
     now = ctx.clock.now()
     shown = judge_pod.current(pods) or (pods[-1] if pods else None)
+    verdict = outcomes[0].finding.verdict
+    facts = [*_facts(shown, now, verdict), *_others(pods, shown, now)] if shown else []
     return _answer.reply(
         ctx,
         _answer.without(outcomes, _shown(pods, now)),
         began,
         own="pods",
-        facts=[*_facts(shown, now, outcomes[0].finding.verdict), *_others(pods, shown, now)] if shown else (),
+        facts=[*facts, *_owner(owner, verdict)],
         more=(("Events", "events"), ("Processes", "processes")),
-        data={"pods": [_data(p) for p in pods]},
+        data={"pods": [_data(p) for p in pods], "deployment": _owner_data(owner)},
     )
 
 
@@ -41,6 +44,32 @@ def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
     """The evidence that the facts show."""
     lines = {line for p in pods for line in (*judge_pod.about(p, now), *judge_pod.last_runs(p, now))}
     return lines | {f"{p.name}: {p.ready} {p.status}" for p in pods if len(pods) > 1}
+
+
+def _owner(owner: Owner, verdict: Verdict) -> list[Fact]:
+    """The Deployment of a healthy pod; what it has to do with a trouble is said there."""
+    if verdict is not Verdict.OK:
+        return []
+    if isinstance(owner, Unread):
+        return [Fact("Deployment", f"unknown: {owner.why}", Verdict.UNKNOWN)]
+    if isinstance(owner, Deployment):
+        return [Fact("Deployment", judge_deployment.in_a_line(owner), Verdict.WARN if owner.paused else None)]
+    return []
+
+
+def _owner_data(owner: Owner) -> dict[str, object] | None:
+    if not isinstance(owner, Deployment):
+        return None
+    return {
+        "name": owner.name,
+        "generation": owner.generation,
+        "observed_generation": owner.observed_generation,
+        "wanted": owner.wanted,
+        "updated": owner.updated,
+        "ready": owner.ready,
+        "paused": owner.paused,
+        "strategy": owner.strategy,
+    }
 
 
 def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
@@ -128,5 +157,5 @@ COMMAND = Command(
     run=run,
     examples=("pods",),
     details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",
-    rights=lambda _: _shape.POD_READ,
+    rights=lambda target: (*_shape.POD_READ, _shape.deployment_right(target)),
 )

@@ -103,7 +103,7 @@ def rights(target: Target) -> list[Right]:
     """What the checks need of Kubernetes."""
     lists = [Right("list", resource) for resource in ("pods", "events", "services", "persistentvolumeclaims")]
     slices = Right("list", "endpointslices", "discovery.k8s.io")
-    return [*lists, slices, *_shape.EXEC, *_shape.application_right(target)]
+    return [*lists, slices, _shape.deployment_right(target), *_shape.EXEC, *_shape.application_right(target)]
 
 
 COMMAND = Command(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain import words
+from bot.domain import judge_deployment, words
+from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Finding, Verdict, worst
 from bot.domain.target import Target
-from bot.domain.workload import Container, Pod
+from bot.domain.trouble import Trouble
+from bot.domain.workload import Container, Deployment, Pod
 
 PROBE, TITLE = "pod", "Pod"
 
@@ -17,17 +19,6 @@ RECENT_RESTART = timedelta(hours=1)
 """A restart younger than this is a warning; older ones are only mentioned."""
 
 _ENDED = ("Succeeded", "Failed")
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One thing wrong with the pod, and what the handbook does about it."""
-
-    verdict: Verdict
-    summary: str
-    remedy: str | None = None
-    run: str | None = None
-    evidence: tuple[str, ...] = ()
 
 
 def live(pods: Sequence[Pod]) -> list[Pod]:
@@ -43,56 +34,77 @@ def current(pods: Sequence[Pod]) -> Pod | None:
     return best[-1] if best else None
 
 
-def judge_pod(pods: Sequence[Pod], target: Target, now: datetime) -> Finding:
-    """The finding for the pod: the worst trouble in the summary, all of it in the evidence."""
-    troubles = sorted(pod_troubles(pods, target, now), key=lambda t: -t.verdict.badness)
+def judge_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None) -> Finding:
+    """The finding for the pod: the worst trouble in the summary, all of it in the evidence.
+
+    ``owner`` is what is known of its Deployment, which says why a pod is missing or one too many.
+    """
+    troubles = sorted(pod_troubles(pods, target, now, owner), key=lambda t: -t.verdict.badness)
     pod = current(pods)
+    # Why there is no pod at all is the finding itself, unless it is not known.
+    known = judge_deployment.notes(owner, target)
+    added = known if pod or isinstance(owner, judge_deployment.Unread) else ()
     # Several pods are listed as evidence already.
     about_it = about(pod, now) if pod and len(live(pods)) == 1 else ()
     if not troubles and pod:
         up = words.age_since(pod.started_at or pod.created_at, now)
         where = f" on {pod.node}" if pod.node else ""
-        return Finding(PROBE, TITLE, Verdict.OK, f"{pod.ready} ready{where}, up {up}", about_it)
-    first, others = troubles[0], troubles[1:]
+        return Finding(PROBE, TITLE, Verdict.OK, f"{pod.ready} ready{where}, up {up}", (*added, *about_it))
+    first, others = troubles[0], [t.summary for t in troubles[1:]]
+    said = (first.summary, *others)
     return Finding(
         PROBE,
         TITLE,
         worst(t.verdict for t in troubles),
         first.summary,
-        (*first.evidence, *(t.summary for t in others), *about_it),
+        (*first.evidence, *others, *(line for line in added if not _told(line, said)), *about_it),
         first.remedy,
         first.run,
     )
 
 
-def pod_troubles(pods: Sequence[Pod], target: Target, now: datetime) -> list[Trouble]:
+def _told(line: str, said: Sequence[str]) -> bool:
+    """Whether a line only says again what a summary says, which may go on after it."""
+    return any(summary.startswith(line) for summary in said)
+
+
+def pod_troubles(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None) -> list[Trouble]:
     """Everything wrong with the pods behind the selector, in no order."""
     alive = live(pods)
     if not alive:
-        return [_no_pod(pods, target)]
-    troubles = [_too_many(alive, target)] if len(alive) > 1 else []
+        return [_no_pod(pods, target, owner)]
+    troubles = [_too_many(alive, target, owner)] if len(alive) > 1 else []
     for pod in alive:
         troubles += _not_ready(pod, target, now) or _restarted(pod, now)
         if target.node and pod.node and pod.node != target.node:
             troubles.append(_wrong_node(pod, target))
+    if len(alive) == 1 and alive[0].all_ready:
+        troubles += judge_deployment.beside_a_ready_pod(owner, target)
     return troubles
 
 
-def _no_pod(pods: Sequence[Pod], target: Target) -> Trouble:
-    if any(p.deleting for p in pods):
+def _no_pod(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
+    leaving = tuple(f"{p.name}: Terminating" for p in pods if p.deleting)
+    seen = leaving or tuple(_ended(p) for p in pods)
+    if why := judge_deployment.why_no_pod(owner, target, pods):
+        return replace(why, evidence=(*why.evidence, *seen))
+    if leaving:
         return Trouble(
             Verdict.FAIL,
             "the old pod is still terminating and there is no new one yet",
             "A restart looks like this for a while (the strategy is Recreate). If it stays, look at the events.",
             "/agentpod events",
-            tuple(f"{p.name}: Terminating" for p in pods if p.deleting),
+            leaving,
         )
+    asks = owner.wanted if isinstance(owner, Deployment) else None
     return Trouble(
         Verdict.FAIL,
         "no pod is running",
-        "Check that the Deployment asks for one replica, and what the events say.",
+        f"The Deployment asks for {words.plural(asks, 'replica')}: see what the events say."
+        if asks
+        else "Check that the Deployment asks for one replica, and what the events say.",
         f"kubectl -n {target.namespace} describe deployment {target.deployment}",
-        tuple(_ended(p) for p in pods) or (f"no pod has the labels {target.selector} in {target.namespace}",),
+        seen or (f"no pod has the labels {target.selector} in {target.namespace}",),
     )
 
 
@@ -100,13 +112,16 @@ def _ended(pod: Pod) -> str:
     return f"{pod.name}: {pod.status}" + (f", {words.cut(pod.message, 150)}" if pod.message else "")
 
 
-def _too_many(pods: Sequence[Pod], target: Target) -> Trouble:
+def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
+    seen = tuple(f"{p.name}: {p.ready} {p.status}" for p in pods)
+    if why := judge_deployment.why_several(owner, target, len(pods)):
+        return replace(why, evidence=seen)
     return Trouble(
         Verdict.FAIL,
         f"{len(pods)} pods run instead of one",
         "The volume is ReadWriteOnce and the strategy Recreate: there must be one. Check replicas and strategy.",
         f"kubectl -n {target.namespace} get pods -l {target.selector} -o wide",
-        tuple(f"{p.name}: {p.ready} {p.status}" for p in pods),
+        seen,
     )
 
 

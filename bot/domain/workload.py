@@ -5,6 +5,7 @@ Times are aware datetimes in UTC; sizes are bytes; anything the API left out is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -88,6 +89,40 @@ class Pod:
             if container.state in ("waiting", "terminated") and container.reason:
                 return container.reason
         return self.reason or self.phase
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One Deployment: what it asks for, and how far its controller has come."""
+
+    name: str
+    uid: str
+    resource_version: str = ""
+    """Of this very state: a patch that carries it is refused once anything has changed."""
+    generation: int = 0
+    """Counts changes of the spec."""
+    observed_generation: int = 0
+    """The newest generation that the controller has acted on."""
+    wanted: int = 1
+    """Replicas asked for."""
+    current: int = 0
+    updated: int = 0
+    """Those of the present pod template."""
+    ready: int = 0
+    available: int = 0
+    paused: bool = False
+    strategy: str = "RollingUpdate"
+    images: Mapping[str, str] = field(default_factory=dict)
+    """By container, as the pod template names them."""
+    template_annotations: Mapping[str, str] = field(default_factory=dict)
+    """The pod template's: where a restart leaves its mark."""
+    created_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    """``Progressing``, ``Available`` and ``ReplicaFailure``, those that the controller has set."""
+
+    def condition(self, type_: str) -> Condition | None:
+        """The condition of that type, None where the controller has not set it."""
+        return next((c for c in self.conditions if c.type == type_), None)
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,45 @@ async def test_a_healthy_pod_is_read_with_its_container(cluster: KubernetesClust
     assert container.image_id
 
 
+async def test_a_deployment_is_read_with_what_it_asks_for_and_how_far_it_has_come(
+    cluster: KubernetesCluster,
+) -> None:
+    found = await cluster.deployment("secure-agent-pod")
+    assert (found.wanted, found.current, found.updated, found.ready, found.available) == (1, 1, 1, 1, 1)
+    assert (found.strategy, found.paused) == ("Recreate", False)
+    assert found.generation == found.observed_generation >= 1
+    assert found.uid
+    assert found.resource_version.isdigit()
+    assert found.images["kali"].startswith("ghcr.io/")
+    assert found.created_at is not None
+    progressing = found.condition("Progressing")
+    assert progressing is not None
+    assert (progressing.status, progressing.reason) == ("True", "NewReplicaSetAvailable")
+    assert found.condition("ReplicaFailure") is None
+
+
+async def test_a_deployment_says_little_before_its_controller_has_seen_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"name": "d", "generation": 1}, "spec": {}, "status": {}})
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        found = await cluster.deployment("d")
+    assert (found.wanted, found.current, found.observed_generation) == (1, 0, 0)
+    assert (found.strategy, found.conditions, found.template_annotations) == ("RollingUpdate", (), {})
+
+
+async def test_a_deployment_that_does_not_exist_is_not_found_by_name(
+    pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "admin", "admin")))
+    cluster = await KubernetesCluster.connect(NAMESPACE)
+    with pytest.raises(NotFound, match=r'deployments\.apps "nope" not found'):
+        await cluster.deployment("nope")
+    await cluster.close()
+
+
 async def test_services_endpoints_claims_and_application_are_read(cluster: KubernetesCluster) -> None:
     services, endpoints, claims, app = await asyncio.gather(
         cluster.services(),
@@ -478,6 +517,7 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
 
 CALLS: dict[str, Callable[[KubernetesCluster], Awaitable[object]]] = {
     "pods": lambda c: c.pods("a=b"),
+    "deployment": lambda c: c.deployment("d"),
     "events": lambda c: c.events(),
     "services": lambda c: c.services(),
     "endpoints": lambda c: c.endpoints(),

@@ -18,6 +18,7 @@ from bot.domain.workload import (
     ClusterInfo,
     Condition,
     Container,
+    Deployment,
     Endpoint,
     Event,
     ExecResult,
@@ -86,6 +87,29 @@ def pod(name: str = "secure-agent-pod-abc", **changes: Any) -> Pod:
     return Pod(**(usual | changes))
 
 
+def deployment(**changes: Any) -> Deployment:
+    """A Deployment whose one pod is ready."""
+    usual: dict[str, Any] = {
+        "name": "secure-agent-pod",
+        "uid": "uid-deployment",
+        "resource_version": "7",
+        "generation": 3,
+        "observed_generation": 3,
+        "current": 1,
+        "updated": 1,
+        "ready": 1,
+        "available": 1,
+        "strategy": "Recreate",
+        "images": {"kali": "ghcr.io/derio-net/secure-agent-kali:latest"},
+        "created_at": NOW - timedelta(days=40),
+        "conditions": (
+            Condition("Available", "True", "MinimumReplicasAvailable"),
+            Condition("Progressing", "True", "NewReplicaSetAvailable"),
+        ),
+    }
+    return Deployment(**(usual | changes))
+
+
 PS = """\
     PID USER         ELAPSED COMMAND
       1 claude       07:00:00 /usr/bin/tini -- /entrypoint.sh
@@ -129,6 +153,7 @@ class FakeCluster:
     def __init__(self) -> None:
         self.info_answer: Any = ClusterInfo("https://api.example:6443", "v1.37.0")
         self.pods_answer: Any = [pod()]
+        self.deployment_answer: Any = deployment()
         self.events_answer: Any = []
         self.services_answer: Any = [ssh_service(), KANBAN_SERVICE]
         self.endpoints_answer: Any = [
@@ -163,6 +188,9 @@ class FakeCluster:
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         return await give(self.pods_answer)
+
+    async def deployment(self, name: str) -> Deployment:
+        return await give(self.deployment_answer)
 
     async def events(self) -> Sequence[Event]:
         return await give(self.events_answer)

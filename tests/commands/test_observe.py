@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,10 +12,24 @@ import pytest
 from bot.domain.heartbeat import Snapshot
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ProcessRule, Target
-from bot.domain.workload import Claim, Condition, Event, Termination
+from bot.domain.workload import Claim, Condition, Deployment, Event, Pod, Termination
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
 from commands._probes import EXEC, Ask, Probe, Unread, run_probes
-from tests.commands.fakes import DF, FRESH, HANG, NOW, World, beat, container, pod, said, ssh_service, text_of
+from tests.commands.fakes import (
+    DF,
+    FRESH,
+    HANG,
+    NOW,
+    FakeCluster,
+    World,
+    beat,
+    container,
+    deployment,
+    pod,
+    said,
+    ssh_service,
+    text_of,
+)
 
 READS = ("pods", "events", "identity", "processes", "services", "argocd", "storage", "heartbeats")
 OF_THE_API = tuple(name for name in READS if name != "heartbeats")
@@ -62,9 +77,99 @@ async def test_pods_says_how_the_last_run_ended(world: World) -> None:
 
 async def test_no_pod_fails_and_names_the_selector(world: World) -> None:
     world.cluster.pods_answer = []
+    world.cluster.deployment_answer = deployment(current=0, updated=0, ready=0)
     reply = await world.run("pods")
     assert reply.headline == "Not healthy: no pod is running"
     assert "app=secure-agent-pod" in text_of(reply)
+
+
+QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0'
+
+
+@pytest.mark.parametrize("line", ["pods", "status"])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"wanted": 0}, "0 replicas wanted"),
+        ({"paused": True}, "is paused"),
+        ({"conditions": (Condition("ReplicaFailure", "True", "FailedCreate", QUOTA),)}, QUOTA),
+        ({"conditions": (Condition("Progressing", "True", "NewReplicaSetCreated"),)}, "a rollout is in progress"),
+    ],
+)
+async def test_a_missing_pod_is_explained_by_its_deployment_once(
+    world: World, line: str, changes: dict[str, object], said: str
+) -> None:
+    world.cluster.pods_answer = []
+    world.cluster.deployment_answer = deployment(**({"current": 0, "updated": 0, "ready": 0} | changes))
+    reply = await world.run(line)
+    assert reply.verdict is Verdict.FAIL
+    assert said in reply.headline
+    assert said in reply.findings[0].summary
+    assert text_of(reply).count(said) == 2, "in the headline and its finding"
+
+
+async def test_a_missing_deployment_is_named_with_the_setting_that_names_it(world: World) -> None:
+    world.cluster.pods_answer = []
+    world.cluster.deployment_answer = NotFound(
+        'There is no such thing: deployments.apps "secure-agent-pod" not found.'
+    )
+    reply = await world.run("status")
+    assert "there is no Deployment secure-agent-pod in secure-agent-pod" in reply.headline
+    assert "targets[].deployment" in text_of(reply)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (NotAllowed('The bot may not get deployments.apps "secure-agent-pod".'), "the bot may not get"),
+        (HANG, "no answer in"),
+        (NotFound("The API server does not know deployments.apps: page not found."), "does not know"),
+    ],
+)
+async def test_a_deployment_that_can_t_be_read_is_unknown_in_its_own_line_and_hides_no_pod(
+    world: World, answer: object, why: str
+) -> None:
+    world.cluster.deployment_answer = answer
+    reply = await world.run("pods")
+    fact = next(f for f in reply.facts if f.label == "Deployment")
+    assert (reply.verdict, fact.verdict) == (Verdict.OK, Verdict.UNKNOWN)
+    assert fact.value.startswith("unknown: ")
+    assert why in fact.value
+    assert (await world.run("status")).verdict is Verdict.OK
+    world.cluster.pods_answer = [pod(containers=(container(ready=False, state="waiting", reason="Error"),))]
+    reply = await world.run("pods")
+    assert reply.headline == "Not healthy: kali is in Error"
+    assert sum(why in line for line in reply.findings[0].evidence) == 1
+
+
+async def test_a_healthy_deployment_is_a_fact_of_pods_and_nothing_in_status(world: World) -> None:
+    facts = {f.label: f.value for f in (await world.run("pods")).facts}
+    assert facts["Deployment"] == "1 replica wanted, Recreate"
+    assert "Deployment" not in text_of(await world.run("status"))
+
+
+async def test_a_paused_deployment_with_a_ready_pod_is_healthy_and_marked_in_pods(world: World) -> None:
+    world.cluster.deployment_answer = deployment(paused=True)
+    assert (await world.run("status")).verdict is Verdict.OK
+    fact = next(f for f in (await world.run("pods")).facts if f.label == "Deployment")
+    assert fact.verdict is Verdict.WARN
+    assert "paused" in fact.value
+
+
+async def test_pods_and_deployment_are_read_side_by_side(world: World) -> None:
+    both = asyncio.Barrier(2)
+
+    class Meeting(FakeCluster):
+        async def pods(self, selector: str) -> Sequence[Pod]:
+            await both.wait()
+            return await super().pods(selector)
+
+        async def deployment(self, name: str) -> Deployment:
+            await both.wait()
+            return await super().deployment(name)
+
+    world.cluster, world.deadline = Meeting(), 2.0
+    assert (await world.run("pods")).verdict is Verdict.OK
 
 
 async def test_two_pods_fail_and_both_are_listed(world: World) -> None:

@@ -16,6 +16,7 @@ from bot.domain.workload import (
     Application,
     Claim,
     ClusterInfo,
+    Deployment,
     Endpoint,
     Event,
     ExecResult,
@@ -92,6 +93,11 @@ class KubernetesCluster:
         """Pods by label selector, oldest first."""
         found = await self._list("pods", shapes.Items[shapes.Pod], [("labelSelector", selector)])
         return facts.oldest_first(facts.pod(p) for p in found.items or ())
+
+    async def deployment(self, name: str) -> Deployment:
+        """A Deployment by name. NotFound where there is none."""
+        call = Call(self._right("get", "deployments", group="apps", name=name), self._deployment_path(name))
+        return facts.deployment(await self._connection.read(call, shapes.Deployment))
 
     async def events(self) -> Sequence[Event]:
         """The namespace's events, newest first."""
@@ -205,6 +211,9 @@ class KubernetesCluster:
 
     def _right(self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = "") -> Right:
         return Right(verb, resource, group, subresource, name, self._namespace)
+
+    def _deployment_path(self, name: str) -> str:
+        return self._path("deployments", name, group="apps/v1")
 
     def _path(self, *parts: str, group: str = "") -> str:
         base = f"/apis/{group}" if group else "/api/v1"

@@ -89,6 +89,31 @@ def conditions(raw: Iterable[shapes.Condition] | None) -> tuple[workload.Conditi
     return tuple(workload.Condition(c.type, c.status or "True", c.reason, c.message) for c in raw or ())
 
 
+def deployment(raw: shapes.Deployment) -> workload.Deployment:
+    """One Deployment. Without a word on replicas it asks for one (apps/v1)."""
+    spec, status = raw.spec or shapes.DeploymentSpec(), raw.status or shapes.DeploymentStatus()
+    template = spec.template or shapes.PodTemplate()
+    pod_spec, pod_meta = template.spec or shapes.PodSpec(), template.metadata or shapes.Meta()
+    return workload.Deployment(
+        name=raw.metadata.name,
+        uid=raw.metadata.uid,
+        resource_version=raw.metadata.resource_version,
+        generation=raw.metadata.generation,
+        observed_generation=status.observed_generation,
+        wanted=1 if spec.replicas is None else spec.replicas,
+        current=status.replicas,
+        updated=status.updated_replicas,
+        ready=status.ready_replicas,
+        available=status.available_replicas,
+        paused=spec.paused,
+        strategy=(spec.strategy.type if spec.strategy else None) or "RollingUpdate",
+        images={c.name: c.image for c in pod_spec.containers or ()},
+        template_annotations=pod_meta.annotations or {},
+        created_at=raw.metadata.creation_timestamp,
+        conditions=conditions(status.conditions),
+    )
+
+
 def oldest_first(pods: Iterable[workload.Pod]) -> list[workload.Pod]:
     """By creation, then name."""
     return sorted(pods, key=lambda p: (p.created_at or _LONG_AGO, p.name))

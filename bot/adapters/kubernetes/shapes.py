@@ -35,6 +35,9 @@ class Meta(Shape):
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
     labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+    resource_version: str = ""
+    generation: int = 0
 
 
 class Items(Shape, Generic[T]):
@@ -96,6 +99,37 @@ class Pod(Shape):
     metadata: Meta
     spec: PodSpec | None = None
     status: PodStatus | None = None
+
+
+class PodTemplate(Shape):
+    metadata: Meta | None = None
+    spec: PodSpec | None = None
+
+
+class Strategy(Shape):
+    type: str | None = None
+
+
+class DeploymentSpec(Shape):
+    replicas: int | None = None
+    paused: bool = False
+    strategy: Strategy | None = None
+    template: PodTemplate | None = None
+
+
+class DeploymentStatus(Shape):
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    conditions: list[Condition] | None = None
+
+
+class Deployment(Shape):
+    metadata: Meta
+    spec: DeploymentSpec | None = None
+    status: DeploymentStatus | None = None
 
 
 class EventSource(Shape):
