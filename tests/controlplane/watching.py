@@ -39,10 +39,10 @@ async def watching(
 
 
 @asynccontextmanager
-async def port(kubeconfig: Path, namespace: str) -> AsyncIterator[KubernetesCluster]:
-    """The Cluster port on a kubeconfig, which it may read again as long as this lasts."""
+async def port(kubeconfig: Path, namespace: str, seconds: float = 5.0) -> AsyncIterator[KubernetesCluster]:
+    """The Cluster port on a kubeconfig, which it may read again as long as this lasts. ``seconds`` a call."""
     with patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
-        cluster = await KubernetesCluster.connect(namespace, timeout=5.0)
+        cluster = await KubernetesCluster.connect(namespace, timeout=seconds)
         try:
             yield cluster
         finally:
