@@ -27,7 +27,7 @@ screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox
 	@scripts/system-tools.sh chromium
 	@$(BIN)/python scripts/screenshots.py
 
-docs: $(VENV)/dev.ok ## write docs/settings.md, docs/metrics.md and docs/commands.md anew, from the code
+docs: $(VENV)/dev.ok ## write docs/settings.md, metrics.md, commands.md and rights.md anew, from the code
 	@$(BIN)/python scripts/reference.py
 
 lock: $(VENV)/dev.ok ## pin all dependencies anew (needs uv)

@@ -1,4 +1,4 @@
-"""Write docs/settings.md, docs/metrics.md and docs/commands.md from the code; ``--check`` only compares.
+"""Write docs/settings.md, metrics.md, commands.md and rights.md from the code; ``--check`` only compares.
 
 A reference that is typed by hand goes stale; this one can't: a test runs it with ``--check``.
 """
@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
+from rights_page import rights_page
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
@@ -176,7 +177,12 @@ def commands_page() -> str:
 
 def main() -> int:
     """Write the pages, or compare them with ``--check``; gives the exit code."""
-    pages = {"settings.md": settings_page(), "metrics.md": metrics_page(), "commands.md": commands_page()}
+    pages = {
+        "settings.md": settings_page(),
+        "metrics.md": metrics_page(),
+        "commands.md": commands_page(),
+        "rights.md": rights_page(MADE),
+    }
     stale = []
     for name, text in pages.items():
         path = ROOT / "docs" / name

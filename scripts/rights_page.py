@@ -1,0 +1,173 @@
+"""docs/rights.md: what the account may do, for whom, by which manifest; and what it must never be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.domain.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
+from bot.domain.rights import EVERYBODY, VERBS, Grant, grants, resource_text
+from bot.domain.target import Target
+from bot.domain.workload import Right, Rule
+from bot.rights import rights_needed
+from commands import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+OWN = "its own namespace"
+TARGET = Target()
+"""The handbook's pod; other names in the settings mean other names here."""
+
+Place = tuple[str, Grant]
+"""A namespace, and one atom that is granted in it."""
+
+
+def rights_page(made: str) -> str:
+    """The page; ``made`` says how it came to be."""
+    needed = rights_needed(TARGET)
+    granted = dict(_granted())
+    parts = [
+        ["# Rights", made, *_flow(ABOUT)],
+        ["## Granted", "", *_granted_table(needed, granted), ""],
+        ["## The whole matrix", "", *_matrix(needed), ""],
+        ["## What RBAC can't narrow", "", *_flow(LIMITS), ""],
+        ["## Refused, and why it matters", "", *_refused_table(needed), ""],
+        ["## Only where you switch it on", "", *_options_table(needed, granted), ""],
+        ["## What every account has", "", *_everybody()],
+    ]
+    return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+ABOUT = f"""
+The bot speaks to the API server as the ServiceAccount `agentpod` in the agent pod's namespace
+(`{TARGET.namespace}`). This page is what that account may do; all else is refused. The names are the handbook's:
+with other ones in the settings, give the Roles those.
+
+`agentpod check` compares it with the cluster it runs on, and so does the bot at each start: it names what is
+missing, and what the account can do beyond this page. The project's tests apply `deploy/` to a real API server and
+ask its authoriser for every resource × every verb × the own namespace, another one and the whole cluster; any
+difference fails them.
+"""
+MATRIX = """
+`yes` is granted, `–` is refused. Not in the columns, and refused everywhere: `impersonate`, `bind`, `escalate`,
+`approve`, `sign`, `attest`, `use` and any other verb.
+"""
+LIMITS = """
+- A pod's name is new after each restart, and RBAC knows no labels. So `pods/exec` and `pods/log` hold for every
+  pod of the namespace, the bot's own included; that the bot uses only those that match `target.selector` is its code.
+  Keep nothing else in that namespace.
+
+- To list pods shows their whole specification, and with it values in `env` that are not taken from a Secret.
+
+- To run commands in the agent pod is to read what the programs in it can read.
+"""
+REFUSED = f"""
+All that is not granted above is refused. These are asked for one by one, by `agentpod check` and at each start,
+since they would do the most harm. {" and ".join(f"`{name}`" for name in OTHER_NAMESPACES)} stand for any other namespace, unless a target
+is there.
+"""
+OPTIONAL = """
+Rights that no command needs to look at the pod, each in a folder of `deploy/options` and off until applied. Then
+`agentpod check` names those in the namespaces that it looks at, for as long as no command needs them.
+"""
+EVERY_ACCOUNT = """
+Kubernetes itself lets every account ask what it may do itself and read public certificates, and read paths such as
+`/version`, `/healthz` and the list of kinds. Nobody needs to grant this:
+"""
+
+
+def _flow(text: str) -> list[str]:
+    """A paragraph a line, as the other pages have them; lists stay together."""
+    paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
+    return [line for p in paragraphs for line in ([p] if p.startswith("- ") else [p, ""])]
+
+
+def _granted_table(needed: Collection[Right], granted: dict[Place, str]) -> Iterator[str]:
+    yield "| right | where | needed by | granted by |"
+    yield "|---|---|---|---|"
+    for right in needed:
+        users = ", ".join(f"`{c.name}`" for c in COMMANDS if c.name and right in c.rights(TARGET))
+        file = granted.get(_place(right))
+        if file is None:
+            raise LookupError(f"no manifest in deploy/ grants {right}")
+        yield f"| `{replace(right, namespace=None)}` | {_where(right)} | {users} | [`{file}`](../{file}) |"
+
+
+def _place(right: Right) -> Place:
+    return (TARGET.namespace if right.namespace is None else right.namespace), Grant.of(right)
+
+
+def _where(right: Right) -> str:
+    return OWN if right.namespace is None else f"`{right.namespace}`"
+
+
+def _matrix(needed: Collection[Right]) -> Iterator[str]:
+    yield from _flow(MATRIX)
+    yield f"| where | resource | {' | '.join(VERBS)} |"
+    yield "|---" * (2 + len(VERBS)) + "|"
+    rows: dict[tuple[str, str], set[str]] = {}
+    for right in needed:
+        rows.setdefault((_where(right), _resource(right)), set()).add(right.verb)
+    for place in dict.fromkeys(where for where, _ in rows):
+        for (where, resource), verbs in rows.items():
+            if where == place:
+                yield _row(where, resource, verbs)
+        yield _row(place, "every other resource or name", ())
+    yield _row("any other namespace", "every resource", ())
+    yield _row("the whole cluster", "every resource", ())
+
+
+def _resource(right: Right) -> str:
+    named = f", only `{right.name}`" if right.name else ""
+    return f"`{resource_text(right.group, Grant.of(right).resource)}`{named}"
+
+
+def _row(where: str, resource: str, verbs: Collection[str]) -> str:
+    return f"| {where} | {resource} | {' | '.join('yes' if verb in verbs else '–' for verb in VERBS)} |"
+
+
+def _refused_table(needed: Collection[Right]) -> Iterator[str]:
+    yield from _flow(REFUSED)
+    yield "| right | refused in | it would open |"
+    yield "|---|---|---|"
+    for entry in FORBIDDEN:
+        here = {Grant.of(right) for right in needed if right.namespace is None}
+        where = [w for w in entry.where if w is not Where.OWN or here.isdisjoint(Grant.of(entry.right).wider())]
+        right = "every verb on everything" if entry.right.resource == "*" else f"`{entry.right}`"
+        yield f"| {right} | {', '.join(w.value for w in where)} | {entry.reason} |"
+
+
+def _options_table(needed: Collection[Right], granted: dict[Place, str]) -> Iterator[str]:
+    yield from _flow(OPTIONAL)
+    yield "| right | where | granted by |"
+    yield "|---|---|---|"
+    exact = {_place(right) for right in needed}
+    for (namespace, grant), file in granted.items():
+        if (namespace, grant) not in exact:
+            right = replace(grant.right(""), namespace=None)
+            where = OWN if namespace == TARGET.namespace else f"`{namespace}`"
+            yield f"| `{right}` | {where} | [`{file}`](../{file}) |"
+
+
+def _everybody() -> Iterator[str]:
+    yield from _flow(EVERY_ACCOUNT)
+    for grant in EVERYBODY:
+        yield f"- `{replace(grant.right(''), namespace=None)}`"
+
+
+def _granted() -> Iterator[tuple[Place, str]]:
+    """Every atom that a Role in deploy/ grants, with the file."""
+    for file in sorted((ROOT / "deploy").glob("**/*.yaml")):
+        for role in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            if isinstance(role, dict) and role.get("kind") == "Role":
+                where = role["metadata"].get("namespace", TARGET.namespace)
+                for grant in grants(_rule(rule) for rule in role["rules"]):
+                    yield (where, grant), str(file.relative_to(ROOT))
+
+
+def _rule(rule: dict[str, Any]) -> Rule:
+    parts = (rule.get(key, ()) for key in ("apiGroups", "resources", "verbs", "resourceNames"))
+    return Rule(*(tuple(part) for part in parts))
