@@ -57,17 +57,17 @@ MATRIX = """
 """
 LIMITS = """
 - A pod's name is new after each restart, and RBAC knows no labels. So `pods/exec` and `pods/log` hold for every
-  pod of the namespace, the bot's own included; that the bot uses only those that match `target.selector` is its code.
-  Keep nothing else in that namespace.
+  pod of the namespace, the bot's own included; that the bot uses only those that match `target.selector` is its
+  code. Keep nothing else in that namespace.
 
 - To list pods shows their whole specification, and with it values in `env` that are not taken from a Secret.
 
 - To run commands in the agent pod is to read what the programs in it can read.
 """
+_OTHERS = " and ".join(f"`{name}`" for name in OTHER_NAMESPACES)
 REFUSED = f"""
 All that is not granted above is refused. These are asked for one by one, by `agentpod check` and at each start,
-since they would do the most harm. {" and ".join(f"`{name}`" for name in OTHER_NAMESPACES)} stand for any other namespace, unless a target
-is there.
+since they would do the most harm. {_OTHERS} stand for any other namespace, unless a target is there.
 """
 OPTIONAL = """
 Rights that no command needs to look at the pod, each in a folder of `deploy/options` and off until applied. Then
