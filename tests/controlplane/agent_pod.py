@@ -78,11 +78,16 @@ class AgentPod:
 
     def deploy(self) -> None:
         """Make the Deployment and wait for a ready pod."""
-        path = self.deployment_path.rsplit("/", 1)[0]
-        self.plane.call("POST", path, self._here(objects.deployment(SET_UP)))
+        self.post_deployment()
         self.until(lambda: self.pod()["status"]["containerStatuses"][0]["ready"])
         bound = f"{self.path}/persistentvolumeclaims/agent-home"
         self.until(lambda: self.plane.call("GET", bound)["status"]["phase"] == "Bound")
+
+    def post_deployment(self, **spec: Any) -> None:
+        """Make the Deployment, with other settings in its spec."""
+        deployment = self._here(objects.deployment(SET_UP))
+        deployment["spec"] |= spec
+        self.plane.call("POST", self.deployment_path.rsplit("/", 1)[0], deployment)
 
     def grant(self) -> None:
         """The bot's ServiceAccount, Role and RoleBinding, as `deploy/base` ships them. Twice is once."""
@@ -219,18 +224,23 @@ class AgentPod:
         self.patch(path, {"metadata": {"annotations": {PLAY: what}}})
         self.until(lambda: self._plays(what))
 
+    def gone(self, path: str) -> bool:
+        """Whether the object of a path is not there."""
+        try:
+            self.plane.call("GET", path)
+        except HTTPError as error:
+            return error.code == HTTPStatus.NOT_FOUND
+        return False
+
     def ready_pods(self) -> list[Object]:
         """The agent pod's pods that are ready and not on their way out, oldest first."""
         return [pod for pod in self.pods() if _is_ready(pod) and "deletionTimestamp" not in pod["metadata"]]
 
     def heal(self) -> None:
         """One Deployment that asks for one pod, one ready pod, and no events."""
-        try:
-            self.patch(self.deployment_path, {"spec": {"replicas": 1, "paused": False}})
-        except HTTPError as error:
-            if error.code != HTTPStatus.NOT_FOUND:
-                raise
+        if self.gone(self.deployment_path):
             self.deploy()
+        self.patch(self.deployment_path, {"spec": {"replicas": 1, "paused": False}})
         self.until(self._is_one_ready_pod)
         self.plane.call("DELETE", f"{self.path}/events")
 

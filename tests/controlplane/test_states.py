@@ -61,7 +61,7 @@ async def test_two_pods_are_one_too_many_and_both_are_listed(world: World, pod: 
     pod.patch(pod.deployment_path, {"spec": {"replicas": 2}})
     pod.until(lambda: len(pod.ready_pods()) == 2)
     answer = await world.ask("status")
-    assert "Not healthy: 2 pods run instead of one" in answer.first_line
+    assert "Not healthy: 2 pods run instead of one: 2 replicas wanted" in answer.first_line
     for one in pod.pods():
         assert f"{one['metadata']['name']}: 1/1 Running" in answer.text
 
@@ -78,23 +78,43 @@ async def test_a_pod_that_will_not_go_is_why_there_is_no_new_one(world: World, p
     assert "1/1 ready" in (await comes_to_say(world, "1/1 ready", command="pods")).first_line
 
 
-async def test_a_deployment_scaled_to_zero_has_no_pod(world: World, pod: AgentPod) -> None:
+async def test_a_deployment_scaled_to_zero_is_why_there_is_no_pod(world: World, pod: AgentPod) -> None:
     pod.patch(pod.deployment_path, {"spec": {"replicas": 0}})
     pod.until(lambda: not pod.pods())
     answer = await world.ask("status")
-    assert "Not healthy: no pod is running" in answer.first_line
-    assert "Check that the Deployment asks for one replica" in answer.text
+    assert f"Not healthy: Deployment {APP} is scaled to 0: 0 replicas wanted" in answer.first_line
+    assert f"kubectl -n {pod.namespace} scale deployment {APP} --replicas=1" in answer.text
     assert "Not checked because of it: Identity, Processes, Disk" in answer.text
 
 
-async def test_without_a_deployment_there_is_no_pod(world: World, pod: AgentPod) -> None:
+async def test_a_deployment_that_does_not_exist_is_said_to_be_missing(world: World, pod: AgentPod) -> None:
     pod.plane.call("DELETE", pod.deployment_path)
     pod.until(lambda: not pod.pods())
     answer = await world.ask("status")
-    assert "Not healthy: no pod is running" in answer.first_line
-    assert f"kubectl -n {pod.namespace} describe deployment {APP}" in answer.text
+    assert f"Not healthy: there is no Deployment {APP} in {pod.namespace}" in answer.first_line
+    assert f'deployments.apps "{APP}" not found' in answer.text
 
 
-async def test_a_paused_deployment_is_still_healthy_while_its_pod_is(world: World, pod: AgentPod) -> None:
+async def test_a_pod_that_its_deployment_left_behind_is_a_warning(world: World, pod: AgentPod) -> None:
+    pod.plane.call("DELETE", f"{pod.deployment_path}?propagationPolicy=Orphan")
+    pod.until(lambda: pod.gone(pod.deployment_path))
+    answer = await world.ask("status")
+    assert "Healthy, with 1 warning: " in answer.first_line
+    assert "nothing brings the pod back when it ends" in answer.first_line
+
+
+async def test_a_paused_deployment_is_healthy_while_its_pod_is_and_pods_says_that_it_is_paused(
+    world: World, pod: AgentPod
+) -> None:
     pod.patch(pod.deployment_path, {"spec": {"paused": True}})
     assert HEALTHY in (await world.ask("status")).first_line
+    assert "paused: a change or restart won't roll out until it is resumed" in (await world.ask("pods")).text
+
+
+async def test_a_deployment_that_was_paused_from_its_start_has_no_pod(world: World, pod: AgentPod) -> None:
+    pod.plane.call("DELETE", pod.deployment_path)
+    pod.until(lambda: not pod.pods())
+    pod.post_deployment(paused=True)
+    answer = await comes_to_say(world, "is paused")
+    assert f"Not healthy: no pod is running and Deployment {APP} is paused" in answer.first_line
+    assert f"kubectl -n {pod.namespace} rollout resume deployment {APP}" in answer.text
