@@ -71,6 +71,10 @@ def test_it_has_a_minute_to_start_and_time_to_stop(folder: str) -> None:
     assert pod(folder)["spec"]["terminationGracePeriodSeconds"] >= DRAIN_SECONDS + 15
 
 
+def test_why_it_ended_can_be_seen_without_its_log(folder: str) -> None:
+    assert container(folder)["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
 def test_the_version_is_the_codes_own(folder: str) -> None:
     assert pod(folder)["metadata"]["labels"]["app.kubernetes.io/version"] == __version__
     assert container(folder)["image"].rsplit(":", 1)[1] == __version__
