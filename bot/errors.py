@@ -8,9 +8,12 @@
     │   ├── AccessDenied          the caller may not; carries the rule and whom to ask
     │   └── SettingsError         the configuration is wrong; carries every problem at once
     ├── Transient                 may work when tried again; carries retry_after (seconds or None)
-    │   └── TimedOut              no answer within the deadline
+    │   ├── TimedOut              no answer within the deadline
+    │   └── Uncertain             a change was sent, and no answer says whether it took effect
     └── Permanent                 will not work until somebody changes something
         ├── NotAllowed            the other side refused our credentials or rights (401, 403)
+        ├── Denied                the other side's own rules refused it: a quota, an admission policy (403)
+        ├── Conflict              the thing is no longer as it was when it was looked at (409)
         └── NotFound              the thing does not exist (404)
 
 Adapters translate their vendor's exceptions into these at one edge; nothing else in the bot
@@ -84,12 +87,24 @@ class TimedOut(Transient):
     """No answer within the deadline."""
 
 
+class Uncertain(Transient):
+    """A change was sent, and no answer says whether it took effect: look before it is asked for again."""
+
+
 class Permanent(AgentpodError):
     """Will not work until somebody changes something."""
 
 
 class NotAllowed(Permanent):
     """The other side refused our credentials or our rights."""
+
+
+class Denied(Permanent):
+    """The other side's own rules refused it, whatever our rights: a quota, an admission policy, Pod Security."""
+
+
+class Conflict(Permanent):
+    """The thing is no longer as it was when it was looked at, so nothing was changed: look again, decide again."""
 
 
 class NotFound(Permanent):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -34,10 +34,11 @@ class Clock(Protocol):
 
 
 class Cluster(Protocol):
-    """One namespace of a Kubernetes cluster, read with the bot's own rights.
+    """One namespace of a Kubernetes cluster, read and repaired with the bot's own rights.
 
-    Every method may raise `TimedOut`, `Transient`, `NotAllowed`, `NotFound` or `Permanent`,
-    each with a sentence a person understands and, where there is one, a remedy.
+    Every method may raise `TimedOut`, `Transient`, `NotAllowed`, `NotFound`, `Denied` or `Permanent`,
+    each with a sentence a person understands and, where there is one, a remedy. Those that change something
+    may also raise `Conflict` (nothing was done) and `Uncertain` (nobody knows), and are never tried twice.
     """
 
     async def info(self) -> ClusterInfo:
@@ -45,6 +46,13 @@ class Cluster(Protocol):
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         """Pods by label selector, oldest first."""
+
+    def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
+        """The pods by label selector, oldest first: as they are now, and whenever one of them changes.
+
+        Lasts until it is closed (`contextlib.aclosing`) or raises: `NotAllowed` and other permanent errors at
+        once, `Transient` after an outage of ``patience`` seconds; shorter ones show only as a pause.
+        """
 
     async def deployment(self, name: str) -> Deployment:
         """A Deployment by name: what it asks for, and how far its controller has come."""
@@ -88,6 +96,19 @@ class Cluster(Protocol):
         """Run a command in a container and collect what it says. A non-zero exit is a result, not an error.
 
         ``seconds`` is a deadline of its own, for commands that take longer than a read may.
+        """
+
+    async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
+        """Annotate the pod template of a Deployment that is still as ``seen``, and give what it is now.
+
+        A new template is a rollout, so this restarts the pod. `Conflict` when it changed since; `Permanent`, with
+        nothing sent, when it is paused; `Uncertain` when the answer was lost.
+        """
+
+    async def delete_pod(self, pod: Pod) -> None:
+        """Delete that very pod (by its uid), gracefully; its Deployment makes another.
+
+        `NotFound` when it is gone, `Conflict` when another one has its name, `Uncertain` when the answer was lost.
         """
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:

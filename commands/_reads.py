@@ -11,7 +11,7 @@ from bot.domain import judge_deployment, judge_pod, words
 from bot.domain.judge_deployment import Owner
 from bot.domain.target import ContainerSpec
 from bot.domain.workload import Container, Endpoint, ExecResult, Pod, Service
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent
+from bot.errors import AgentpodError, Denied, NotAllowed, NotFound, Permanent
 from bot.runbook import Context
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
 
@@ -146,4 +146,4 @@ async def first_that_works(
 
 
 def _may_be_missing_program(error: AgentpodError | None) -> bool:
-    return isinstance(error, Permanent) and not isinstance(error, NotAllowed)
+    return isinstance(error, Permanent) and not isinstance(error, NotAllowed | Denied)

@@ -20,7 +20,7 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, facts
 from bot.domain.workload import Right, Rule, Rules
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster
 
@@ -490,7 +490,7 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
         NotAllowed,
         r"does not accept the bot's credentials \(401 Unauthorized\)",
     ),
-    ("403", fixed(403, api_status("may not")), NotAllowed, "refused to .*: may not"),
+    ("403", fixed(403, api_status("may not")), Denied, "refused to .*: may not"),
     ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
     ("404", fixed(404, api_status('pods "p" not found')), NotFound, 'pods "p" not found'),
     (
@@ -500,7 +500,7 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
         "does not know",
     ),
     ("404 page", fixed(404, b"404 page not found\n"), NotFound, "does not know"),
-    ("409", fixed(409, api_status("conflict")), Transient, "changed meanwhile"),
+    ("409", fixed(409, api_status("conflict")), Conflict, "changed meanwhile"),
     ("410", fixed(410, api_status("too old")), Transient, "too old"),
     ("422", fixed(422, api_status("invalid")), Permanent, "HTTP 422.*: invalid"),
     ("429", fixed(429, b""), Transient, "throttling"),

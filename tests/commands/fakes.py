@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -175,6 +175,11 @@ class FakeCluster:
         self.can_i_answer: Any = None
         self.rules_answer: Any = Rules(())
         self.ran: list[tuple[str, ...]] = []
+        self.follow_answers: Sequence[Any] = ([pod()],)
+        self.restart_answer: Any = deployment(generation=4)
+        self.restarted: list[tuple[Deployment, dict[str, str]]] = []
+        self.delete_answer: Any = None
+        self.deleted: list[Pod] = []
 
     def all_answer(self, answer: Any) -> None:
         """The whole API server answers so."""
@@ -188,6 +193,20 @@ class FakeCluster:
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         return await give(self.pods_answer)
+
+    async def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
+        """Each list in turn, then nothing more ever; an error among them is raised."""
+        for answer in self.follow_answers:
+            yield await give(answer)
+        await asyncio.Event().wait()
+
+    async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
+        self.restarted.append((seen, dict(annotations)))
+        return await give(self.restart_answer)
+
+    async def delete_pod(self, pod: Pod) -> None:
+        self.deleted.append(pod)
+        await give(self.delete_answer)
 
     async def deployment(self, name: str) -> Deployment:
         return await give(self.deployment_answer)

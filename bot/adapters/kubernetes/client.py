@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from kubernetes.aio.client import ApiClient
 
 from bot.adapters.kubernetes import config, credentials, errors
 from bot.domain.workload import Right
+from bot.errors import AgentpodError
 
 T = TypeVar("T")
 
@@ -34,6 +36,7 @@ class Call:
     query: Sequence[tuple[str, str]] = ()
     method: str = "GET"
     body: Mapping[str, Any] | None = None
+    content_type: str = "application/json"
 
     def url(self, server: str) -> str:
         """The whole URL."""
@@ -136,19 +139,52 @@ class Connection:
                 answer = await self._once(call)
                 if await self._worth_another_try(answer, deadline):
                     answer = await self._once(call)
+        if not 200 <= answer.status < 300:
+            raise self._refused(answer, call)
+        return answer
+
+    @asynccontextmanager
+    async def stream(self, call: Call, idle: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A response to read as it comes, for as long as it lasts; ``idle`` seconds of silence end it.
+
+        Its beginning has the usual deadline, and raises `bot.errors` only, also for any status but 2xx. What is
+        read from it raises aiohttp's errors. Credentials are not renewed: the list before a watch has done that.
+        """
+        with errors.edge(self.server, self.timeout):
+            async with asyncio.timeout(self.timeout):
+                response = await self._begun(call, idle)
+        async with response:
+            yield response
+
+    async def _begun(self, call: Call, idle: float) -> aiohttp.ClientResponse:
+        headers = await self.headers()
+        response = await self.session().request(
+            call.method,
+            call.url(self.server),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=idle),
+            **self.socket_options(),
+        )
+        if 200 <= response.status < 300:
+            return response
+        async with response:
+            body = await response.read()
+        raise self._refused(
+            Answer(response.status, response.headers, body, headers.get("Authorization", "")), call
+        )
+
+    def _refused(self, answer: Answer, call: Call) -> AgentpodError:
         if answer.status == 401:
             said = errors.status_of(answer.body).message or "Unauthorized"
-            raise credentials.not_accepted(said, answer.authorization, self.source, datetime.now(UTC))
-        if not 200 <= answer.status < 300:
-            raise errors.from_status(answer.status, answer.body, call.right, answer.headers)
-        return answer
+            return credentials.not_accepted(said, answer.authorization, self.source, datetime.now(UTC))
+        return errors.from_status(answer.status, answer.body, call.right, answer.headers)
 
     async def _once(self, call: Call) -> Answer:
         headers = await self.headers()
         response = await self._client.call_api(
             call.method,
             call.url(self.server),
-            header_params=headers,
+            header_params={**headers, "Content-Type": call.content_type},
             body=call.body,
             # The deadline is asyncio's: the client takes a timeout for the request only, not for reading.
             _request_timeout=aiohttp.ClientTimeout(total=None),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from bot.adapters.kubernetes import exec as remote
-from bot.adapters.kubernetes import facts, shapes
+from bot.adapters.kubernetes import facts, repairs, shapes, watch
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.domain.workload import (
     Application,
@@ -94,6 +94,16 @@ class KubernetesCluster:
         found = await self._list("pods", shapes.Items[shapes.Pod], [("labelSelector", selector)])
         return facts.oldest_first(facts.pod(p) for p in found.items or ())
 
+    def follow(
+        self, selector: str, *, patience: float = 60.0, pace: watch.Pace = watch.USUAL
+    ) -> AsyncGenerator[Sequence[Pod], None]:
+        """The pods now and whenever they change; see the port.
+
+        Needs the rights to list and watch pods; the shipped Role has the latter only where a command needs it.
+        """
+        listing = Call(self._right("list", "pods"), self._path("pods"), [("labelSelector", selector)])
+        return watch.follow(self._connection, listing, patience, pace)
+
     async def deployment(self, name: str) -> Deployment:
         """A Deployment by name. NotFound where there is none."""
         call = Call(self._right("get", "deployments", group="apps", name=name), self._deployment_path(name))
@@ -167,6 +177,24 @@ class KubernetesCluster:
         right = self._right("create", "pods", subresource="exec")
         call = Call(right, self._path("pods", pod, "exec"), query)
         return await remote.run(self._connection, call, argv, limit_bytes, seconds)
+
+    async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
+        """Annotate the pod template of a Deployment that is still as ``seen``; see the port.
+
+        Any change since is a `Conflict`, also one of its status: read it right before. Needs the right to patch
+        the Deployment by name, which the shipped Role has only where a command needs it.
+        """
+        right = self._right("patch", "deployments", group="apps", name=seen.name)
+        return await repairs.restart(self._connection, right, self._deployment_path(seen.name), seen, annotations)
+
+    async def delete_pod(self, pod: Pod) -> None:
+        """Delete that very pod, gracefully; see the port.
+
+        Needs the right to delete pods (their names are not known before), which the shipped Role has only where a
+        command needs it.
+        """
+        right = self._right("delete", "pods", name=pod.name)
+        await repairs.delete_pod(self._connection, right, self._path("pods", pod.name), pod)
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""

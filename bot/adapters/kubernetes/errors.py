@@ -15,7 +15,7 @@ from kubernetes.aio.client.exceptions import OpenApiException
 from kubernetes.aio.config import ConfigException
 
 from bot.domain.workload import Right
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 VENDOR = (
     aiohttp.ClientError,
@@ -29,11 +29,17 @@ VENDOR = (
 """Everything that a call through the client can raise."""
 
 
-class Status(msgspec.Struct):
-    """What of a metav1.Status is read."""
+class Throttled(Transient):
+    """Sent away before anything was done (429)."""
 
+
+class Status(msgspec.Struct):
+    """What of a metav1.Status is read; ``kind`` is None where the body is none, and ``code`` is its HTTP status."""
+
+    kind: str | None = None
     message: str | None = None
     reason: str | None = None
+    code: int | None = None
 
 
 class _Kind(msgspec.Struct):
@@ -144,14 +150,18 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
             remedy="Renew them: log in again, or check the token and certificate that the kubeconfig names.",
         )
     if code == 403:
-        return _forbidden(said, right)
+        return _forbidden(said, right, from_kubernetes=status.kind is not None)
     if code == 404:
         return _not_found(said, right)
-    if code in (409, 410):
-        what = "changed meanwhile" if code == 409 else "forgot where the list was"
-        return Transient(f"The API server {what} (`{right}`): {said}.", remedy="Try again.")
+    if code == 409:
+        return Conflict(
+            f"It changed meanwhile, so nothing was done (`{right}`): {said}.",
+            remedy="Look at it as it is now, and ask again if it is still wanted.",
+        )
+    if code == 410:
+        return Transient(f"The API server forgot where the list was (`{right}`): {said}.", remedy="Try again.")
     if code == 429:
-        return Transient(
+        return Throttled(
             f"The API server is throttling the bot: {said}.",
             retry_after=retry_after(headers),
             remedy="Try again later.",
@@ -165,15 +175,24 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
     return Permanent(f"The API server rejected `{right}` (HTTP {code}): {said}.")
 
 
-def _forbidden(said: str, right: Right) -> NotAllowed:
-    """RBAC's refusal is said as the missing right; any other (admission, quota) in the API server's own words."""
-    rbac = re.search(r'forbidden: User "([^"]+)" cannot ', said)
-    if rbac is None:
-        return NotAllowed(f"The API server refused to {right}: {said}.")
-    return NotAllowed(
-        f"The bot may not {right}.",
-        remedy=f"Grant {rbac[1]} the right to {right}: the Roles in deploy/ do.",
-    )
+def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed | Denied:
+    """An authoriser's refusal is said as the missing right; admission's (quota, policy) in its own words.
+
+    Authorisers say ``User "…" cannot <verb> resource …``; Kubernetes,
+    ``apiserver/pkg/endpoints/handlers/responsewriters/errors.go``. What is no Status came from a proxy.
+    """
+    missing = re.search(r'User "([^"]+)" cannot ', said)
+    if missing is not None:
+        return NotAllowed(
+            f"The bot may not {right}.",
+            remedy=f"Grant {missing[1]} the right to {right}: the Roles in deploy/ do.",
+        )
+    if from_kubernetes:
+        return Denied(
+            f"The API server refused to {right}: {said}.",
+            remedy="The bot has the right, but a quota or policy is against it: change what the message names.",
+        )
+    return NotAllowed(f"The API server refused to {right}: {said}.")
 
 
 def _not_found(said: str, right: Right) -> NotFound:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 T = TypeVar("T")
 
@@ -42,6 +42,7 @@ class Meta(Shape):
 
 class Items(Shape, Generic[T]):
     items: list[T] | None = None
+    metadata: Meta | None = None
 
 
 class Condition(Shape):
@@ -99,6 +100,11 @@ class Pod(Shape):
     metadata: Meta
     spec: PodSpec | None = None
     status: PodStatus | None = None
+
+
+class WatchEvent(Shape):
+    type: str
+    object: Raw
 
 
 class PodTemplate(Shape):

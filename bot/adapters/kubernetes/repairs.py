@@ -1,0 +1,78 @@
+"""The calls that change something: each carries what it was decided on, and is sent at most once.
+
+Nothing here is sent again when its fate is unknown. What the API server has refused outright (401 with a rotated
+token, 429) was not done, and may go out a second time within the deadline, as reads do. A repeated send, such as
+aiohttp's own of a DELETE over a connection that turned out closed, would find its precondition no longer true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import aiohttp
+import msgspec
+
+from bot.adapters.kubernetes import errors, facts, shapes
+from bot.adapters.kubernetes.client import Answer, Call, Connection
+from bot.domain import words
+from bot.domain.workload import Deployment, Pod, Right
+from bot.errors import Permanent, Transient, Uncertain
+
+FIELD_MANAGER = "agentpod"
+"""As whom the API server notes the changes in managedFields."""
+
+
+async def restart(
+    connection: Connection, right: Right, path: str, seen: Deployment, annotations: Mapping[str, str]
+) -> Deployment:
+    """Annotate the pod template. The resource version in the patch has any change since ``seen`` refused (409)."""
+    if seen.paused:
+        raise Permanent(
+            f"Deployment {seen.name} is paused: a restart would not roll out until it is resumed.",
+            remedy=f"Resume it first: kubectl -n {right.namespace} rollout resume deployment {seen.name}.",
+        )
+    if not seen.resource_version:
+        raise ValueError(
+            f"the resource version of {seen.name} is not known: it could not be told whether it changed"
+        )
+    body = {
+        "metadata": {"uid": seen.uid, "resourceVersion": seen.resource_version},
+        "spec": {"template": {"metadata": {"annotations": dict(annotations)}}},
+    }
+    query = [("fieldManager", FIELD_MANAGER)]
+    call = Call(right, path, query, "PATCH", body, "application/merge-patch+json")
+    look = f"kubectl -n {right.namespace} rollout status deployment {seen.name}"
+    answer = await _once(connection, call, f"the restart of {seen.name}", look)
+    try:
+        return facts.deployment(msgspec.json.decode(answer.body, type=shapes.Deployment))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _unknown(f"the restart of {seen.name}", "the answer is not a Deployment's JSON", look) from error
+
+
+async def delete_pod(connection: Connection, right: Right, path: str, pod: Pod) -> None:
+    """Delete the pod of that name only if its uid is still the same."""
+    if not pod.uid:
+        raise ValueError(f"the uid of {pod.name} is not known: another pod could be deleted")
+    body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
+    look = f"kubectl -n {right.namespace} get pod {pod.name}"
+    await _once(connection, Call(right, path, (), "DELETE", body), f"the deletion of {pod.name}", look)
+
+
+async def _once(connection: Connection, call: Call, what: str, look: str) -> Answer:
+    try:
+        return await connection.send(call)
+    except Transient as error:
+        if _nothing_done(error):
+            raise
+        raise _unknown(what, words.lower_first(error.message), look) from error
+
+
+def _nothing_done(error: Transient) -> bool:
+    """Whether it is certain that the API server did nothing: it sent us away, or was never reached."""
+    return isinstance(error, errors.Throttled) or isinstance(error.__cause__, aiohttp.ClientConnectorError)
+
+
+def _unknown(what: str, why: str, look: str) -> Uncertain:
+    return Uncertain(
+        f"It is unknown whether {what} took effect: {why}.", remedy=f"Look before asking for it again: {look}."
+    )

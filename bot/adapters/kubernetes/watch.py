@@ -1,0 +1,178 @@
+"""Pods as they change: list, then watch; and list anew whenever the watch ends, for whatever reason.
+
+A new list costs little for one workload, and is always right: nothing is kept that could be too old, so a 410,
+a restarted API server and a cut connection need no cases of their own. Source: Kubernetes, "API Concepts",
+"Efficient detection of changes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import aiohttp
+import msgspec
+
+from bot.adapters.kubernetes import errors, facts, shapes
+from bot.adapters.kubernetes.client import Call, Connection
+from bot.domain.workload import Pod
+from bot.errors import Transient
+
+T = TypeVar("T")
+
+MAX_LINE = 16 * 1024 * 1024
+"""One event in bytes at most: far over what etcd stores of an object (1.5 MiB)."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The times of following, in seconds."""
+
+    stretch: float = 300.0
+    """After which the API server ends a watch (``timeoutSeconds``)."""
+    idle: float = 150.0
+    """Silence after which a watch counts as dead: bookmarks come about once a minute."""
+    first_pause: float = 0.5
+    """Before trying again the first time; doubles from there."""
+    longest_pause: float = 10.0
+    steady: float = 5.0
+    """A watch that lasted so long, or said something, is followed by a new one without a pause."""
+
+
+USUAL = Pace()
+
+
+class Outage:
+    """How long it has not worked, and how long to wait before the next try."""
+
+    def __init__(self, patience: float, pace: Pace) -> None:
+        """``patience`` is the seconds after which it is given up."""
+        self._patience, self._pace = patience, pace
+        self._since: float | None = None
+        self._pause = pace.first_pause
+
+    def over(self) -> None:
+        """The API server answers: the outage, if there was one, has ended."""
+        self._since = None
+
+    def steady(self) -> None:
+        """It also keeps answering: the next failure is a new one."""
+        self._pause = self._pace.first_pause
+
+    async def wait(self, error: Transient) -> None:
+        """Wait before the next try, or raise ``error`` when patience is at its end."""
+        now = asyncio.get_running_loop().time()
+        self._since = now if self._since is None else self._since
+        left = self._since + self._patience - now
+        if left <= 0:
+            raise error
+        await self.pause(left, error.retry_after or 0.0)
+
+    async def pause(self, most: float, least: float = 0.0) -> None:
+        """Wait a little longer each time, not exactly, so that several bots don't come in step."""
+        wanted = max(self._pause * random.uniform(0.75, 1.25), least)  # noqa: S311 - no secret
+        self._pause = min(self._pause * 2, self._pace.longest_pause)
+        await asyncio.sleep(min(wanted, most, 2 * self._pace.longest_pause))
+
+
+async def follow(
+    connection: Connection, listing: Call, patience: float, pace: Pace
+) -> AsyncGenerator[list[Pod], None]:
+    """The pods of ``listing`` now and whenever they differ. Raises `bot.errors` only; see the port."""
+    outage = Outage(patience, pace)
+    shown: list[Pod] | None = None
+    while True:
+        try:
+            async with aclosing(_until_it_ends(connection, listing, outage, pace)) as stretch:
+                async for pods in stretch:
+                    if pods != shown:
+                        shown = pods
+                        yield pods
+        except Transient as error:
+            await outage.wait(error)
+
+
+async def _until_it_ends(
+    connection: Connection, listing: Call, outage: Outage, pace: Pace
+) -> AsyncGenerator[list[Pod], None]:
+    """One list and one watch from there on, until the API server ends it. Raises as the calls do."""
+    found = await connection.read(listing, shapes.Items[shapes.Pod])
+    pods = {pod.uid: pod for pod in map(facts.pod, found.items or ())}
+    yield facts.oldest_first(pods.values())
+    version = found.metadata.resource_version if found.metadata else ""
+    began = asyncio.get_running_loop().time()
+    async with aclosing(_events(connection, _watching(listing, version, pace), outage, pace)) as events:
+        async for event in events:
+            outage.steady()
+            if event.type != "BOOKMARK":
+                _apply(event.type, _pod(event, connection, listing), pods)
+                yield facts.oldest_first(pods.values())
+    if asyncio.get_running_loop().time() - began >= pace.steady:
+        outage.steady()
+    else:
+        await outage.pause(pace.longest_pause)
+
+
+def _watching(listing: Call, version: str, pace: Pace) -> Call:
+    query = [
+        *listing.query,
+        ("watch", "true"),
+        ("resourceVersion", version),
+        ("allowWatchBookmarks", "true"),
+        ("timeoutSeconds", str(max(1, round(pace.stretch)))),
+    ]
+    return replace(listing, right=replace(listing.right, verb="watch"), query=query)
+
+
+def _pod(event: shapes.WatchEvent, connection: Connection, call: Call) -> Pod:
+    return facts.pod(_decoded(bytes(event.object), shapes.Pod, connection, call))
+
+
+def _apply(change: str, pod: Pod, pods: dict[str, Pod]) -> None:
+    if change == "DELETED":
+        pods.pop(pod.uid, None)
+    else:
+        pods[pod.uid] = pod
+
+
+async def _events(
+    connection: Connection, call: Call, outage: Outage, pace: Pace
+) -> AsyncGenerator[shapes.WatchEvent, None]:
+    """The events of one watch. An ``ERROR`` among them is raised as the same HTTP status would be."""
+    with errors.edge(connection.server, pace.idle):
+        async with connection.stream(call, pace.idle) as response:
+            outage.over()
+            async for line in _lines(response.content):
+                event = _decoded(line, shapes.WatchEvent, connection, call)
+                if event.type == "ERROR":
+                    code = errors.status_of(bytes(event.object)).code or 500
+                    raise errors.from_status(code, bytes(event.object), call.right, {})
+                yield event
+
+
+def _decoded(raw: bytes, type_: type[T], connection: Connection, call: Call) -> T:
+    try:
+        return msgspec.json.decode(raw, type=type_)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        start = " ".join(raw[:60].decode("utf-8", "replace").split())
+        raise errors.unexpected(connection.server, f"no event of `{call.right}`, but “{start}”") from error
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Whole lines, however long (aiohttp's own end at its buffer's size). A last unfinished one is left out."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in content.iter_any():
+        first, *others = chunk.split(b"\n")
+        held.append(first)
+        size += len(first)
+        if size > MAX_LINE:
+            raise Transient(f"The API server sent an event of more than {MAX_LINE:,} bytes.")
+        for following in others:
+            if line := b"".join(held).strip():
+                yield line
+            held, size = [following], len(following)
