@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox cluster test check bench screenshots docs lock format clean
+.PHONY: help sandbox cluster test check image bench screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -19,6 +19,9 @@ test: $(VENV)/dev.ok ## all checks and all tests
 
 check: $(VENV)/dev.ok ## only lint, types and import rules
 	@scripts/check.sh
+
+image: $(VENV)/dev.ok ## run the Dockerfile's steps without a container engine, prove what comes out, list it by size
+	@$(BIN)/python -m scripts.image
 
 bench: $(VENV)/dev.ok ## measured ratios: prints a table, writes build/bench.json, fails if one doesn't hold
 	@$(BIN)/python -m tests.benchmarks
