@@ -17,7 +17,7 @@ RUN site=$(/opt/agentpod/bin/python -c 'import sysconfig; print(sysconfig.get_pa
     chmod 0755 /opt/agentpod/bin/agentpod && \
     echo /opt/agentpod/app > "$site/agentpod.pth" && \
     python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
-        -x '/kubernetes/(aio/)?client/(api|models)/|/pygments/(lexers|styles)/' "$site"
+        -x '(/kubernetes/(aio/)?client/(api|models)|/pygments/(lexers|styles))/(?!__init__)' "$site"
 
 FROM dependencies AS code
 WORKDIR /opt/agentpod/app

@@ -1,7 +1,7 @@
 """What a builder would be given: the project's files without what `.dockerignore` leaves out.
 
-Docker's rules: patterns are of whole paths, `**` is any number of folders, a pattern that fits a folder fits all in
-it, and the last pattern that fits decides.
+Docker's rules: patterns are of whole paths, `**` is any number of folders, one that fits a folder fits all in it,
+and the last one that fits decides.
 """
 
 from __future__ import annotations

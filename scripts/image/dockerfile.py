@@ -1,7 +1,7 @@
 """Reads the part of the Dockerfile language that this project uses; anything else is an error, never ignored.
 
-The rules are those of Docker's Dockerfile reference: continuation lines, whole-line comments, `ARG` before the first
-`FROM` visible only to `FROM`, and `ENV` before `ARG` when both have a name.
+The rules are those of Docker's Dockerfile reference: continuation lines, whole-line comments, an `ARG` before the
+first `FROM` visible only to `FROM`, and `ENV` before `ARG` when both have a name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-KNOWN = frozenset("FROM ARG ENV WORKDIR COPY RUN USER LABEL EXPOSE ENTRYPOINT CMD".split())
+KNOWN = frozenset(["FROM", "ARG", "ENV", "WORKDIR", "COPY", "RUN", "USER", "LABEL", "EXPOSE", "ENTRYPOINT", "CMD"])
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
