@@ -1,0 +1,142 @@
+"""What admission refuses (quotas, limits, Pod Security, policies) is shown in the API server's own words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+import pytest_asyncio
+
+from tests.controlplane.agent_pod import AgentPod
+from tests.controlplane.watching import comes_to_say, watching
+from tests.scenarios.talk import Answer, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+Object = dict[str, Any]
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
+CLOSED = "The harbor is closed: nothing starts before the tide."
+ENFORCE = "pod-security.kubernetes.io/enforce"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
+    """The bot of this module's pod."""
+    async with watching(shared_pod) as world:
+        yield world
+
+
+@pytest.fixture
+def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
+    """The pod; after each test all that refuses goes, and a new Deployment comes."""
+    yield shared_pod
+    shared_pod.patch(f"/api/v1/namespaces/{shared_pod.namespace}", {"metadata": {"labels": {ENFORCE: None}}})
+    for path in (f"{shared_pod.path}/resourcequotas", f"{shared_pod.path}/limitranges"):
+        shared_pod.plane.call("DELETE", path)
+    shared_pod.plane.call("DELETE", shared_pod.deployment_path)
+    shared_pod.until(lambda: not shared_pod.pods())
+    shared_pod.heal()
+
+
+def end_pod(pod: AgentPod) -> None:
+    """Delete the pod, so that a new one has to be created."""
+    pod.plane.call("DELETE", f"{pod.path}/pods/{pod.pod()['metadata']['name']}")
+
+
+def limit_pods(pod: AgentPod, name: str, count: int) -> None:
+    """A ResourceQuota, counted already when this returns."""
+    quotas = f"{pod.path}/resourcequotas"
+    pod.plane.call("POST", quotas, {"metadata": {"name": name}, "spec": {"hard": {"pods": str(count)}}})
+    pod.until(lambda: pod.plane.call("GET", f"{quotas}/{name}")["status"]["used"])
+
+
+async def refused(world: World, *words: str) -> Answer:
+    """`status` once it says that the pod can't be created, and why."""
+    return await comes_to_say(world, "Not healthy: the pod can't be created: ", *words)
+
+
+async def test_an_exceeded_quota_is_named_with_its_figures(world: World, pod: AgentPod) -> None:
+    limit_pods(pod, "no-pods", 0)
+    end_pod(pod)
+    answer = await refused(world, "exceeded quota: no-pods, requested: pods=1, used: pods=", ", limited: pods=0")
+    assert "exceeded quota: no-pods" in answer.first_line
+    assert f"kubectl -n {pod.namespace} get resourcequota" in answer.text
+    assert "FailedCreate" in answer.text
+    assert "exceeded quota: no-pods" in (await world.ask("pods")).first_line
+
+    pod.plane.call("DELETE", f"{pod.path}/resourcequotas/no-pods")
+    pod.until(lambda: len(pod.ready_pods()) == 1)
+    answer = await comes_to_say(world, "Healthy")
+    # The events of the refusals are still there for an hour.
+    assert "newest: FailedCreate" in answer.first_line
+
+
+async def test_a_scale_up_beyond_the_quota_is_a_warning_beside_a_ready_pod(world: World, pod: AgentPod) -> None:
+    limit_pods(pod, "one-pod", 1)
+    pod.patch(pod.deployment_path, {"spec": {"replicas": 2}})
+    answer = await comes_to_say(world, "exceeded quota: one-pod, requested: pods=1, used: pods=1, limited: pods=1")
+    assert "Healthy, with " in answer.first_line
+
+
+async def test_pod_security_says_which_rule_the_template_breaks(world: World, pod: AgentPod) -> None:
+    pod.patch(f"/api/v1/namespaces/{pod.namespace}", {"metadata": {"labels": {ENFORCE: "restricted"}}})
+    pod.patch(pod.deployment_path, {"spec": {"template": {"spec": {"hostNetwork": True}}}})
+    answer = await refused(world, 'violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)')
+    assert 'violates PodSecurity "restricted:latest"' in answer.first_line
+    assert "Make the pod template meet the namespace's Pod Security level" in answer.text
+
+
+async def test_a_limit_range_says_what_is_too_much(world: World, pod: AgentPod) -> None:
+    limits = [{"type": "Container", "max": {"memory": "1Mi"}}]
+    pod.plane.call("POST", f"{pod.path}/limitranges", {"metadata": {"name": "small"}, "spec": {"limits": limits}})
+    end_pod(pod)
+    answer = await refused(world, "maximum memory usage per Container is 1Mi")
+    assert "maximum memory usage per Container is 1Mi" in answer.first_line
+
+
+async def test_a_policy_is_quoted_and_not_called_a_missing_right(world: World, pod: AgentPod, policy: str) -> None:
+    end_pod(pod)
+    answer = await refused(world, CLOSED)
+    assert f"ValidatingAdmissionPolicy '{policy}'" in answer.first_line
+    assert "may not" not in answer.text
+
+
+async def test_a_service_account_that_does_not_exist_is_named(world: World, pod: AgentPod) -> None:
+    pod.patch(pod.deployment_path, {"spec": {"template": {"spec": {"serviceAccountName": "nobody"}}}})
+    answer = await refused(world, 'serviceaccount "nobody" not found')
+    assert "Create the ServiceAccount that the pod template names." in answer.text
+
+
+@pytest.fixture
+def policy(pod: AgentPod) -> Iterator[str]:
+    """The name of a policy that refuses all new pods in the namespace, in words of its own."""
+    name, call = pod.namespace, pod.plane.call
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": "false", "message": CLOSED}],
+    }
+    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
+    call("POST", f"{POLICIES}ies", {"metadata": {"name": name}, "spec": spec})
+    call("POST", f"{POLICIES}ybindings", {"metadata": {"name": name}, "spec": binding})
+    try:
+        pod.until(lambda: _refuses_pods(pod))
+        yield name
+    finally:
+        call("DELETE", f"{POLICIES}ybindings/{name}")
+        call("DELETE", f"{POLICIES}ies/{name}")
+        pod.until(lambda: not _refuses_pods(pod))
+
+
+def _refuses_pods(pod: AgentPod) -> bool:
+    """Whether a new pod would be refused by the policy, which takes a moment to come and go."""
+    body = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    try:
+        pod.plane.call("POST", f"{pod.path}/pods?dryRun=All", body)
+    except HTTPError as error:
+        if CLOSED in str(error):
+            return True
+        raise
+    return False
