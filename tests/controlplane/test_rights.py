@@ -1,0 +1,412 @@
+"""The account's rights, asked of the real authoriser: none missing, none in excess, and as docs/rights.md says."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.forbidden import OTHER_NAMESPACES, Where, to_ask
+from bot.domain.rights import EVERYBODY, EVERYWHERE, VERBS, Grant, grants
+from bot.domain.target import Target
+from bot.domain.workload import Right
+from bot.rights import rights_needed
+from sandbox.house import Sandbox
+from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT
+from tests.controlplane.authoriser import Account, Question, allowed, cross, differences, paths_allowed, resources
+from tests.controlplane.plane import Plane
+from tests.controlplane.stands import connect
+from tests.scenarios import talk
+
+OWN = Target().namespace
+OTHER = OTHER_NAMESPACES[0]
+PLACES = (OWN, "argocd", OTHER, EVERYWHERE)
+"""Its own namespace, the one of a needed right, another one, and the whole cluster."""
+BOT, NOBODY = Account(OWN, "agentpod"), Account(OWN, "nobody")
+RBAC = "rbac.authorization.k8s.io"
+NAMES = {
+    ("", "secrets"): ("agent-secrets-tier2", "agentpod", "another"),
+    ("", "configmaps"): ("agentpod-settings", "another"),
+    ("", "serviceaccounts"): ("agentpod", "default"),
+    ("", "serviceaccounts/token"): ("agentpod", "default"),
+    ("apps", "deployments"): ("secure-agent-pod", "agentpod", "another"),
+    ("apps", "deployments/scale"): ("secure-agent-pod", "agentpod"),
+    ("argoproj.io", "applications"): ("secure-agent-pod", "agentpod", "another"),
+    (RBAC, "roles"): ("agentpod",),
+    (RBAC, "clusterroles"): ("cluster-admin",),
+}
+"""Names that matter: what is needed by name, what is the bot's own, and something else."""
+PUBLIC_PATHS = ("/api/v1", "/healthz", "/readyz", "/version")
+PATHS = (*PUBLIC_PATHS, "/", "/metrics", "/logs/", "/debug/pprof/", "/configz", "/statusz", "/flagz")
+TOO_MUCH = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}
+ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+
+Expected = dict[str, set[Grant]]
+
+
+def named_rights() -> list[Right]:
+    """What the commands need, each right with its namespace."""
+    return [replace(r, namespace=OWN) if r.namespace is None else r for r in rights_needed(Target())]
+
+
+def needed() -> Expected:
+    """What the commands need and every account has, by namespace."""
+    found: Expected = {place: set(EVERYBODY) for place in PLACES}
+    for right in named_rights():
+        found[right.namespace or EVERYWHERE].add(Grant.of(right))
+    return found
+
+
+class Installed:
+    """`deploy/base` and the Argo CD option, applied by kubectl in the namespaces that they name."""
+
+    def __init__(self, plane: Plane) -> None:
+        """Nothing is applied yet."""
+        self.plane = plane
+        self.kinds = resources(plane, CRDS)
+        self.questions = cross(self.kinds, PLACES, NAMES)
+
+    def kubectl(self, *words: str, stdin: str | None = None) -> str:
+        """What kubectl prints, as administrator. Raises AssertionError with its complaint."""
+        config = f"--kubeconfig={self.plane.folder / 'admin.kubeconfig'}"
+        done = subprocess.run(
+            [str(KUBECTL), config, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"HOME": str(self.plane.folder), "PATH": os.environ["PATH"]},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def apply(self) -> None:
+        """Apply, and wait until the authoriser knows."""
+        for folder in ("base", "options/argocd"):
+            self.kubectl("apply", "-k", str(ROOT / "deploy" / folder))
+        until(lambda: not self.differences(self.about_needs()))
+
+    def differences(self, questions: list[Question], expected: Expected | None = None) -> list[str]:
+        """Where what the bot is granted is not what is expected (by default: needed)."""
+        granted = allowed(self.plane, BOT, questions)
+        return differences(granted, questions, needed() if expected is None else expected)
+
+    def about_needs(self) -> list[Question]:
+        """The questions about what is needed alone."""
+        return [Question(place, grant) for place, grants_ in needed().items() for grant in grants_]
+
+    def about(self, *kinds: tuple[str, str]) -> list[Question]:
+        """The questions about some kinds."""
+        return [q for q in self.questions if (q.grant.group, q.grant.resource) in kinds]
+
+    def granted_rules(self) -> str:
+        """What kubectl lists for the bot, everywhere that is looked at: it changes once the authoriser knows."""
+        who = [f"--as={BOT.user['user']}", *(f"--as-group={group}" for group in BOT.user["groups"])]
+        places = (OWN, "argocd", *OTHER_NAMESPACES)
+        return "".join(self.kubectl("auth", "can-i", "--list", "-n", place, *who) for place in places)
+
+    def token(self, account: Account) -> str:
+        """A token as the API server issues it."""
+        path = f"/api/v1/namespaces/{account.namespace}/serviceaccounts/{account.name}/token"
+        return str(self.plane.call("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"])
+
+    @contextmanager
+    def also(self, kind: str, namespace: str, *rules: Mapping[str, Any]) -> Iterator[None]:
+        """One Role or ClusterRole more is bound to the bot, in a namespace or in the whole cluster."""
+        binding = "ClusterRoleBinding" if namespace == EVERYWHERE else "RoleBinding"
+        meta = {"name": "too-much"} | ({"namespace": namespace} if namespace else {})
+        role = {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta, "rules": rules}
+        bound = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": binding,
+            "metadata": meta,
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": "too-much"},
+            "subjects": [{"kind": "ServiceAccount", "name": BOT.name, "namespace": BOT.namespace}],
+        }
+        before = self.granted_rules()
+        both = json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, bound]})
+        self.kubectl("apply", "-f", "-", stdin=both)
+        try:
+            until(lambda: self.granted_rules() != before)
+            yield
+        finally:
+            self.kubectl("delete", "-f", "-", stdin=both)
+            until(lambda: self.granted_rules() == before)
+
+
+def until(condition: Callable[[], Any]) -> None:
+    """Poll until a condition holds; the server's refusal counts as not yet."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if condition():
+                return
+        except HTTPError as error:
+            last: object = error.msg
+        else:
+            last = "not yet"
+        assert time.monotonic() < end, last
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def installed(plane: Plane) -> Iterator[Installed]:
+    """The bot as it is shipped, and an account that nothing is bound to; gone afterwards."""
+    here = Installed(plane)
+    for name in (OWN, "argocd"):
+        until(lambda name=name: _namespace(plane, name))
+    path = f"/api/v1/namespaces/{OWN}/serviceaccounts"
+    plane.call("POST", path, {"metadata": {"name": NOBODY.name}})
+    here.apply()
+    yield here
+    here.kubectl("delete", "-k", str(ROOT / "deploy/options/argocd"))
+    here.kubectl("delete", "namespace", OWN)
+
+
+def _namespace(plane: Plane, name: str) -> bool:
+    """Whether it is there to be used; made when it is not there, waited for when it is on its way out."""
+    try:
+        plane.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    except HTTPError:
+        return bool(plane.call("GET", f"/api/v1/namespaces/{name}")["status"]["phase"] == "Active")
+    return True
+
+
+# The whole cross
+
+
+def test_every_kind_and_verb_is_asked_for(installed: Installed) -> None:
+    kinds = set(installed.kinds)
+    assert {
+        ("", "pods/exec"),
+        ("", "nodes/proxy"),
+        (RBAC, "clusterroles"),
+        ("cilium.io", "ciliumnetworkpolicies"),
+    } <= kinds
+    assert len(kinds) > 120
+    asked = set(installed.questions)
+    assert {q for q in installed.about_needs() if q.grant not in EVERYBODY} <= asked
+    assert {q.grant.verb for q in asked} > {*VERBS, "impersonate", "bind", "escalate", "approve", "sign"}
+
+
+def test_the_shipped_account_has_exactly_the_needed_rights(installed: Installed) -> None:
+    assert installed.differences(installed.questions) == []
+
+
+def test_an_account_without_any_binding_has_what_is_said_of_every_account(installed: Installed) -> None:
+    questions = cross(installed.kinds, (EVERYWHERE,), {})
+    granted = allowed(installed.plane, NOBODY, questions)
+    assert differences(granted, questions, {EVERYWHERE: EVERYBODY}) == []
+
+
+def test_the_bot_may_ask_for_no_more_paths_than_every_account(installed: Installed) -> None:
+    asked = [(verb, path) for verb in ("get", "post", "put", "delete") for path in PATHS]
+    granted = paths_allowed(installed.plane, BOT, asked)
+    assert granted == paths_allowed(installed.plane, NOBODY, asked)
+    assert granted == {("get", path) for path in PUBLIC_PATHS}
+
+
+async def test_the_servers_own_list_of_rules_has_those_and_no_other_names(
+    installed: Installed, tmp_path: Path
+) -> None:
+    for account in (BOT, NOBODY):
+        config = installed.plane.kubeconfig(tmp_path / account.name, installed.token(account), OWN)
+        cluster = await connect(config, OWN)
+        try:
+            for place, expected in needed().items():
+                if place != EVERYWHERE:
+                    listed = await cluster.rules(place)
+                    assert not listed.incomplete
+                    assert set(grants(listed.rules)) == (expected if account is BOT else set(EVERYBODY))
+        finally:
+            await cluster.close()
+
+
+def test_what_must_be_refused_is_refused(installed: Installed) -> None:
+    rights = to_ask(named_rights(), OWN, OTHER_NAMESPACES)
+    asked = [Question(right.namespace or EVERYWHERE, Grant.of(right)) for right in rights]
+    assert len(asked) > 50
+    assert allowed(installed.plane, BOT, asked) == set()
+
+
+# The same comparison must find what is wrong
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "rule", "excess"),
+    [
+        (
+            "Role",
+            OWN,
+            {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]},
+            [f"list configmaps{name} in {OWN}" for name in ("", ' "agentpod-settings"', ' "another"')],
+        ),
+        (
+            "Role",
+            OWN,
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["agentpod"], "verbs": ["get"]},
+            [f'get secrets "agentpod" in {OWN}'],
+        ),
+        (
+            "ClusterRole",
+            EVERYWHERE,
+            {"apiGroups": [""], "resources": ["nodes/proxy"], "verbs": ["get"]},
+            [f"get nodes/proxy in {place or 'the whole cluster'}" for place in sorted(PLACES)],
+        ),
+        (
+            "Role",
+            OTHER,
+            {"apiGroups": [""], "resources": ["*/log"], "verbs": ["get"]},
+            [f"get */log in {OTHER}", f"get pods/log in {OTHER}"],
+        ),
+    ],
+)
+def test_a_widened_role_is_named_as_excess(
+    installed: Installed, kind: str, namespace: str, rule: dict[str, Any], excess: list[str]
+) -> None:
+    kinds = ("configmaps", "secrets", "nodes/proxy", "pods/log", "*/log", "pods")
+    questions = installed.about(*(("", kind) for kind in kinds))
+    with installed.also(kind, namespace, rule):
+        until(lambda: installed.differences(questions))
+        assert installed.differences(questions) == [f"excess: {said}" for said in excess]
+
+
+def test_a_narrowed_role_is_named_as_missing(installed: Installed) -> None:
+    questions = installed.about(("", "pods/exec"), ("", "pods"))
+    path = f"/apis/{RBAC}/v1/namespaces/{OWN}/roles/agentpod"
+    rules = installed.plane.call("GET", path)["rules"]
+    fewer = {"rules": [rule for rule in rules if rule["resources"] != ["pods/exec"]]}
+    installed.plane.call("PATCH", path, fewer, "application/merge-patch+json")
+    try:
+        until(lambda: installed.differences(questions))
+        missing = [f"missing: {verb} pods/exec in {OWN}" for verb in ("create", "get")]
+        assert installed.differences(questions) == missing
+    finally:
+        installed.apply()
+
+
+# docs/rights.md
+
+_RIGHT = re.compile(r'`(\S+) ([^./\s`]+)(?:\.([^/\s`]+))?(?:/([^\s`]+))?(?: "(.*)")?`')
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of docs/rights.md, without its head."""
+    text = (ROOT / "docs" / "rights.md").read_text(encoding="utf-8")
+    part = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def grant_of(text: str) -> Grant:
+    """A right as the page writes it."""
+    found = _RIGHT.fullmatch(text)
+    assert found, text
+    verb, resource, group, subresource, name = found.groups()
+    return Grant(group or "", f"{resource}/{subresource}" if subresource else resource, name or "", verb)
+
+
+def place_of(text: str) -> str:
+    """A place as the page writes it."""
+    return OWN if text == Where.OWN.value else text.strip("`")
+
+
+def test_what_the_page_says_is_granted_is_what_is_granted(installed: Installed) -> None:
+    documented: Expected = {place: set(EVERYBODY) for place in PLACES}
+    for right, where, *_ in table("Granted"):
+        documented[place_of(where)].add(grant_of(right))
+    assert documented == needed()
+    assert installed.differences(installed.about_needs(), documented) == []
+
+
+def test_the_pages_matrix_has_exactly_those_cells(installed: Installed) -> None:
+    cells: Expected = {place: set(EVERYBODY) for place in PLACES}
+    for where, kind, *verbs in table("The whole matrix"):
+        for verb, cell in zip(VERBS, verbs, strict=True):
+            assert cell in ("yes", "–")
+            if cell == "yes":
+                kind_, _, only = kind.partition(", only ")
+                named = f' "{only[1:-1]}"' if only else ""
+                cells[place_of(where)].add(grant_of(f"`{verb} {kind_[1:-1]}{named}`"))
+    assert cells == needed()
+
+
+def test_what_the_page_says_is_refused_is_refused(installed: Installed) -> None:
+    places = {Where.OWN: (OWN,), Where.OTHER: OTHER_NAMESPACES, Where.CLUSTER: (EVERYWHERE,)}
+    asked = []
+    for right, where, reason in table("Refused, and why it matters"):
+        assert reason
+        grant = Grant("*", "*", "", "*") if right == "every verb on everything" else grant_of(right)
+        asked += [Question(p, grant) for w in where.split(", ") for p in places[Where(w)]]
+    assert len(asked) > 50
+    assert allowed(installed.plane, BOT, asked) == set()
+
+
+# `agentpod check` and the start-up report, as a process with the account's token alone
+
+
+@pytest_asyncio.fixture
+async def house(installed: Installed, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox whose bot has a kubeconfig with nothing but the account's token."""
+    config = installed.plane.kubeconfig(tmp_path / "token-only", installed.token(BOT), OWN)
+    async with Sandbox(kubeconfig=config, rate_limits=False) as sandbox:
+        yield sandbox
+
+
+async def check(house: Sandbox) -> tuple[int, str]:
+    """`agentpod check`: exit code and output, on one line."""
+    bot = house.bot()
+    await bot.start("check")
+    code = await bot.wait()
+    return code, " ".join(bot.output().split())
+
+
+async def test_check_finds_the_shipped_rights_exact(house: Sandbox) -> None:
+    code, said = await check(house)
+    assert f"all {len(rights_needed(Target()))} rights are granted, and no others" in said
+    assert "more than agentpod needs" not in said
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "namespace", "rule", "excess"),
+    [
+        ("Role", OWN, TOO_MUCH, "get, list secrets (any) →"),
+        ("ClusterRole", EVERYWHERE, TOO_MUCH, "in the whole cluster: get, list secrets (any) →"),
+        ("Role", "kube-system", TOO_MUCH, "in kube-system: get, list secrets (any) →"),
+        (
+            "ClusterRole",
+            EVERYWHERE,
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+            "everything: cluster admin →",
+        ),
+    ],
+)
+async def test_check_names_exactly_the_excess(
+    installed: Installed, house: Sandbox, kind: str, namespace: str, rule: dict[str, Any], excess: str
+) -> None:
+    with installed.also(kind, namespace, rule):
+        code, said = await check(house)
+    assert f"! Target secure-agent-pod: the account can do more than agentpod needs: {excess}" in said
+    assert f"all {len(rights_needed(Target()))} rights are granted ! " in said
+    assert code == 0
+
+
+async def test_the_start_up_report_names_exactly_the_excess(installed: Installed, house: Sandbox) -> None:
+    with installed.also("Role", OWN, TOO_MUCH):
+        bot = await house.start_bot()
+        await talk.until(lambda: "permissions checked" in bot.output(), bot.output)
+        await bot.stop()
+    assert "the account can do more than agentpod needs: get, list secrets (any)" in bot.output()
+    assert "missing=0  excess=1" in bot.output()
