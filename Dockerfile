@@ -25,7 +25,9 @@ COPY LICENSE .
 COPY bot bot
 COPY commands commands
 ARG VERSION=0.1.0
-RUN python -m compileall -q --invalidation-mode unchecked-hash bot commands && \
+# Readable by any user and changed by none, whatever the umask of the clone was.
+RUN chmod -R u=rwX,go=rX . && \
+    python -m compileall -q --invalidation-mode unchecked-hash bot commands && \
     said=$(/opt/agentpod/bin/agentpod --version) && \
     if [ "$said" != "agentpod $VERSION" ]; then echo "VERSION is $VERSION, but the code is $said" >&2; exit 1; fi
 

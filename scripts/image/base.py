@@ -97,6 +97,8 @@ def _installers(local: Path) -> None:
     """pip and, where this machine has them, its companions: the steps use them, and have to take them away."""
     site = local / "lib" / VERSION / "site-packages"
     site.mkdir()
+    if "dist-packages" in (site.parent / "site.py").read_text(encoding="utf-8"):
+        (site.parent / "dist-packages").symlink_to(site.name)  # Debian's own Python looks there
     for name in _INSTALLERS:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
