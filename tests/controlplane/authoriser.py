@@ -83,7 +83,7 @@ def cross(
 
 def allowed(plane: Plane, account: Account, questions: Collection[Question]) -> set[Question]:
     """Those questions that the authoriser answers with yes."""
-    answers = asyncio.run(_ask(plane, [_review(account, question) for question in questions]))
+    answers = asyncio.run(_ask(plane, [review(account, question) for question in questions]))
     return {question for question, yes in zip(questions, answers, strict=True) if yes}
 
 
@@ -94,7 +94,8 @@ def paths_allowed(plane: Plane, account: Account, paths: Collection[tuple[str, s
     return {path for path, yes in zip(paths, answers, strict=True) if yes}
 
 
-def _review(account: Account, question: Question) -> dict[str, Any]:
+def review(account: Account, question: Question) -> dict[str, Any]:
+    """The question as a SubjectAccessReview's spec."""
     right = question.grant.right(question.namespace)
     attributes = {
         "namespace": right.namespace,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -24,7 +23,17 @@ from bot.domain.workload import Right
 from bot.rights import rights_needed
 from sandbox.house import Sandbox
 from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT
-from tests.controlplane.authoriser import Account, Question, allowed, cross, differences, paths_allowed, resources
+from tests.controlplane.authoriser import (
+    REVIEWS,
+    Account,
+    Question,
+    allowed,
+    cross,
+    differences,
+    paths_allowed,
+    resources,
+    review,
+)
 from tests.controlplane.plane import Plane
 from tests.controlplane.stands import connect
 from tests.scenarios import talk
@@ -110,39 +119,40 @@ class Installed:
         """The questions about some kinds."""
         return [q for q in self.questions if (q.grant.group, q.grant.resource) in kinds]
 
-    def granted_rules(self) -> str:
-        """What kubectl lists for the bot, everywhere that is looked at: it changes once the authoriser knows."""
-        who = [f"--as={BOT.user['user']}", *(f"--as-group={group}" for group in BOT.user["groups"])]
-        places = (OWN, "argocd", *OTHER_NAMESPACES)
-        return "".join(self.kubectl("auth", "can-i", "--list", "-n", place, *who) for place in places)
-
     def token(self, account: Account) -> str:
         """A token as the API server issues it."""
         path = f"/api/v1/namespaces/{account.namespace}/serviceaccounts/{account.name}/token"
         return str(self.plane.call("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"])
 
     @contextmanager
-    def also(self, kind: str, namespace: str, *rules: Mapping[str, Any]) -> Iterator[None]:
+    def also(self, kind: str, namespace: str, rule: Mapping[str, Any]) -> Iterator[None]:
         """One Role or ClusterRole more is bound to the bot, in a namespace or in the whole cluster."""
-        binding = "ClusterRoleBinding" if namespace == EVERYWHERE else "RoleBinding"
-        meta = {"name": "too-much"} | ({"namespace": namespace} if namespace else {})
-        role = {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": meta, "rules": rules}
-        bound = {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": binding,
-            "metadata": meta,
+        place = f"/apis/{RBAC}/v1" + (f"/namespaces/{namespace}" if namespace else "")
+        binding = {
+            "metadata": {"name": "too-much"},
             "roleRef": {"apiGroup": RBAC, "kind": kind, "name": "too-much"},
             "subjects": [{"kind": "ServiceAccount", "name": BOT.name, "namespace": BOT.namespace}],
         }
-        before = self.granted_rules()
-        both = json.dumps({"apiVersion": "v1", "kind": "List", "items": [role, bound]})
-        self.kubectl("apply", "-f", "-", stdin=both)
+        roles, bindings = (
+            f"{place}/{kind.lower()}s",
+            f"{place}/{'rolebindings' if namespace else 'clusterrolebindings'}",
+        )
+        self.plane.call("POST", roles, {"metadata": binding["metadata"], "rules": [rule]})
+        self.plane.call("POST", bindings, binding)
         try:
-            until(lambda: self.granted_rules() != before)
+            until(lambda: self._holds(namespace, rule))
             yield
         finally:
-            self.kubectl("delete", "-f", "-", stdin=both)
-            until(lambda: self.granted_rules() == before)
+            self.plane.call("DELETE", f"{bindings}/too-much")
+            self.plane.call("DELETE", f"{roles}/too-much")
+            until(lambda: not self._holds(namespace, rule))
+
+    def _holds(self, namespace: str, rule: Mapping[str, Any]) -> bool:
+        """Whether the authoriser knows of a rule already, or still."""
+        names = rule.get("resourceNames", [""])
+        atom = Grant(rule["apiGroups"][0], rule["resources"][0], names[0], rule["verbs"][0])
+        spec = review(BOT, Question(namespace, atom))
+        return bool(self.plane.call("POST", REVIEWS, {"spec": spec})["status"]["allowed"])
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -170,7 +180,8 @@ def installed(plane: Plane) -> Iterator[Installed]:
     plane.call("POST", path, {"metadata": {"name": NOBODY.name}})
     here.apply()
     yield here
-    here.kubectl("delete", "-k", str(ROOT / "deploy/options/argocd"))
+    for folder in ("options/argocd", "base"):
+        here.kubectl("delete", "-k", str(ROOT / "deploy" / folder))
     here.kubectl("delete", "namespace", OWN)
 
 
@@ -224,11 +235,11 @@ async def test_the_servers_own_list_of_rules_has_those_and_no_other_names(
         config = installed.plane.kubeconfig(tmp_path / account.name, installed.token(account), OWN)
         cluster = await connect(config, OWN)
         try:
-            for place, expected in needed().items():
-                if place != EVERYWHERE:
-                    listed = await cluster.rules(place)
-                    assert not listed.incomplete
-                    assert set(grants(listed.rules)) == (expected if account is BOT else set(EVERYBODY))
+            for place in (OWN, "argocd", *OTHER_NAMESPACES):
+                listed = await cluster.rules(place)
+                assert not listed.incomplete
+                expected = needed().get(place) if account is BOT else None
+                assert set(grants(listed.rules)) == (expected or set(EVERYBODY))
         finally:
             await cluster.close()
 
@@ -278,7 +289,6 @@ def test_a_widened_role_is_named_as_excess(
     kinds = ("configmaps", "secrets", "nodes/proxy", "pods/log", "*/log", "pods")
     questions = installed.about(*(("", kind) for kind in kinds))
     with installed.also(kind, namespace, rule):
-        until(lambda: installed.differences(questions))
         assert installed.differences(questions) == [f"excess: {said}" for said in excess]
 
 
