@@ -38,6 +38,7 @@ from sandbox.cluster.status import (
     method_not_allowed,
     no_such_path,
     not_found,
+    precondition_failed,
     success,
     too_many_requests,
     unauthorized,
@@ -81,6 +82,8 @@ class ApiServer:
         self.authorizer = Authorizer()
         self.faults = ApiFaults()
         self.latency: Latency = {}
+        self.bookmarks = 60.0
+        """Seconds between the bookmarks of a watch that asks for them."""
         self.requests = 0
         """How many requests came so far."""
 
@@ -270,18 +273,24 @@ class ApiServer:
     async def _watch(self, request: web.Request, call: Call) -> web.StreamResponse:
         match = _matcher(request, call)
         with self.store.subscribe() as queue:
-            asked = request.query.get("resourceVersion", "")
+            asked = _version(request)
             initial = request.query.get("sendInitialEvents") == "true"
-            if asked in ("", "0") or initial:
-                first = [("ADDED", o) for o in self.store.list(_stored(call.kind), call.namespace) if match(o)]
-            else:
-                first = [e for c in self.store.changes_since(int(asked)) for e in _event_of(c, call, match)]
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
+            await response.write(b"")  # the headers go out before there is anything to say
+            try:
+                if asked == 0 or initial:
+                    first = [("ADDED", o) for o in self.store.list(_stored(call.kind), call.namespace) if match(o)]
+                else:
+                    first = [e for c in self.store.changes_since(asked) for e in _event_of(c, call, match)]
+            except ApiError as error:
+                # Once a watch is let in, what goes wrong is an event of it (apiserver, cacher.go, newErrWatcher).
+                await _say(response, "ERROR", error.as_json())
+                return response
             for type_, obj in first:
                 await self._emit(response, request, call.kind, type_, obj)
             if initial:
-                await self._bookmark(response, call.kind)
+                await self._bookmark(response, call.kind, ended=True)
             await self._follow(response, request, call, match, queue)
         return response
 
@@ -293,12 +302,19 @@ class ApiServer:
         match: selectors.Match,
         queue: asyncio.Queue[Change],
     ) -> None:
-        deadline = asyncio.get_running_loop().time() + float(request.query.get("timeoutSeconds") or 1800)
-        while (left := deadline - asyncio.get_running_loop().time()) > 0:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + float(request.query.get("timeoutSeconds") or 1800)
+        marks = request.query.get("allowWatchBookmarks") in ("true", "1")
+        marked = clock()
+        while (left := deadline - clock()) > 0:
+            until_mark = marked + self.bookmarks - clock() if marks else left
             try:
-                change = await asyncio.wait_for(queue.get(), left)
+                change = await asyncio.wait_for(queue.get(), min(left, max(0.0, until_mark)))
             except TimeoutError:
-                return
+                if marks and clock() - marked >= self.bookmarks:
+                    marked = clock()
+                    await self._bookmark(response, call.kind)
+                continue
             for type_, obj in _event_of(change, call, match):
                 await self._emit(response, request, call.kind, type_, obj)
 
@@ -309,13 +325,13 @@ class ApiServer:
         if _wants_table(request):
             meta = {"resourceVersion": obj["metadata"]["resourceVersion"]}
             shown = render(kind, [shown], self.store.clock(), meta)
-        await response.write(json.dumps({"type": type_, "object": shown}).encode() + b"\n")
+        await _say(response, type_, shown)
 
-    async def _bookmark(self, response: web.StreamResponse, kind: Kind) -> None:
-        notes = {"k8s.io/initial-events-end": "true"}
-        meta = {"resourceVersion": str(self.store.version), "annotations": notes}
-        obj = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
-        await response.write(json.dumps({"type": "BOOKMARK", "object": obj}).encode() + b"\n")
+    async def _bookmark(self, response: web.StreamResponse, kind: Kind, *, ended: bool = False) -> None:
+        meta: Object = {"resourceVersion": str(self.store.version)}
+        if ended:
+            meta["annotations"] = {"k8s.io/initial-events-end": "true"}
+        await _say(response, "BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta})
 
     async def _log(self, request: web.Request, pod: Object) -> web.StreamResponse:
         query = request.query
@@ -390,6 +406,12 @@ class ApiServer:
         if before and version and version != before["metadata"]["resourceVersion"]:
             why = "the object has been modified; please apply your changes to the latest version and try again"
             raise conflict(call.kind, call.name, why)
+        if before and new.get("metadata", {}).get("uid", before["metadata"]["uid"]) != before["metadata"]["uid"]:
+            raise invalid(
+                call.kind,
+                call.name,
+                [("metadata.uid", f'Invalid value: "{new["metadata"]["uid"]}": field is immutable')],
+            )
         _prepare_secret(call.kind, new)
         _record_manager(request, call.kind, before, new, stamp(self.store.clock()))
         if request.query.get("dryRun") == "All":
@@ -401,10 +423,9 @@ class ApiServer:
     async def _delete(self, call: Call, body: Object) -> web.Response:
         obj = self._existing(call)
         meta, wanted = obj["metadata"], body.get("preconditions") or {}
-        for field, title in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+        for field, title, fate in _PRECONDITIONS:
             if wanted.get(field) and wanted[field] != meta[field]:
-                why = f"{title} in precondition: {wanted[field]}, {title} in object meta: {meta[field]}"
-                raise conflict(call.kind, call.name, f"Precondition failed: {why}")
+                raise precondition_failed(call.kind, call.name, title, (wanted[field], meta[field]), fate)
         if call.kind is kinds.POD:
             await self.simulation.delete_pod(obj)
             return web.json_response(self.store.get(call.kind, call.namespace, call.name) or obj)
@@ -448,11 +469,28 @@ class ApiServer:
         return {"allowed": allowed}
 
 
+_PRECONDITIONS = (
+    ("uid", "UID", "deleted and then recreated"),
+    ("resourceVersion", "ResourceVersion", "modified"),
+)
 _PUBLIC = [{"verbs": ["get"], "nonResourceURLs": ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/version"]}]
 
 
 def _info(user: User) -> Object:
     return {"username": user.name, "uid": user.uid, "groups": list(user.groups)}
+
+
+async def _say(response: web.StreamResponse, type_: str, obj: Object) -> None:
+    await response.write(json.dumps({"type": type_, "object": obj}).encode() + b"\n")
+
+
+def _version(request: web.Request) -> int:
+    """The resource version to watch from; 0 for any."""
+    text = request.query.get("resourceVersion") or "0"
+    if not (text.isascii() and text.isdigit()):
+        why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise ApiError(500, "", why)  # the real one says 500 for a mistake of the client's
+    return int(text)
 
 
 def _path(request: web.Request) -> str:

@@ -93,6 +93,17 @@ def conflict(kind: Kind, name: str, why: str) -> ApiError:
     return ApiError(409, "Conflict", message, details=_details(kind, name))
 
 
+def precondition_failed(kind: Kind, name: str, title: str, values: tuple[str, str], fate: str) -> ApiError:
+    """409 for a DELETE whose precondition does not hold (apiserver, ``registry/rest/delete.go``)."""
+    what = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    why = (
+        f"the {title} in the precondition ({values[0]}) does not match the {title} in record ({values[1]}). "
+        f"The object might have been {fate}"
+    )
+    details = _details(kind, name) | {"kind": kind.kind}
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {what} "{name}": {why}', details=details)
+
+
 def expired(asked: str, oldest: str) -> ApiError:
     """410: a resource version that is no longer in the watch cache."""
     return ApiError(410, "Expired", f"too old resource version: {asked} ({oldest})")
@@ -105,7 +116,8 @@ def invalid(kind: Kind, name: str, causes: list[tuple[str, str]]) -> ApiError:
     details = _details(kind, name) | {
         "causes": [{"reason": "FieldValueInvalid", "message": m, "field": f} for f, m in causes]
     }
-    return ApiError(422, "Invalid", f'{kind.kind} "{name}" is invalid: {words}', details=details)
+    what = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
+    return ApiError(422, "Invalid", f'{what} "{name}" is invalid: {words}', details=details)
 
 
 def too_many_requests(retry_after: int) -> ApiError:

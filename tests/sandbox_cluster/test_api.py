@@ -71,8 +71,42 @@ async def test_a_watch_sees_what_changes_after_the_list(http, cluster: PretendCl
 
 async def test_a_watch_from_a_forgotten_version_is_gone(http, cluster: PretendCluster):
     cluster.store.compact()
-    status, body = await get_json(http, f"{BASE}/pods", watch="true", resourceVersion="1")
-    assert (status, body["reason"]) == (410, "Expired")
+    async with http.get(f"{BASE}/pods", params={"watch": "true", "resourceVersion": "1"}) as response:
+        event = json.loads(await asyncio.wait_for(response.content.readline(), 5))
+        rest = await response.content.read()
+    assert (response.status, event["type"], event["object"]["code"]) == (200, "ERROR", 410)
+    assert event["object"]["reason"] == "Expired"
+    assert rest == b""
+
+
+async def test_a_quiet_watch_sends_its_headers_and_then_bookmarks_where_they_are_wanted(
+    http, cluster: PretendCluster
+):
+    cluster.server.bookmarks = 0.05
+    _, pods = await get_json(http, f"{BASE}/pods")
+    params = {"watch": "true", "resourceVersion": pods["metadata"]["resourceVersion"], "timeoutSeconds": "30"}
+    async with http.get(f"{BASE}/pods", params=params | {"allowWatchBookmarks": "true"}) as response:
+        event = json.loads(await asyncio.wait_for(response.content.readline(), 5))
+    assert event["type"] == "BOOKMARK"
+    assert event["object"]["metadata"] == {"resourceVersion": pods["metadata"]["resourceVersion"]}
+
+
+async def test_a_resource_version_that_is_no_number_is_refused(http):
+    status, body = await get_json(http, f"{BASE}/pods", watch="true", resourceVersion="abc")
+    assert (status, body["message"]) == (
+        500,
+        'resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax',
+    )
+
+
+async def test_a_patch_with_an_old_version_is_a_conflict_and_a_uid_can_not_be_changed(http):
+    path = "/apis/apps/v1/namespaces/secure-agent-pod/deployments/secure-agent-pod"
+    headers = {"Content-Type": "application/merge-patch+json"}
+    codes = []
+    for meta in ({"resourceVersion": "12"}, {"uid": "other"}):
+        async with http.patch(path, data=json.dumps({"metadata": meta}), headers=headers) as response:
+            codes.append((response.status, (await response.json())["message"].partition('"')[0]))
+    assert codes == [(409, "Operation cannot be fulfilled on deployments.apps "), (422, "Deployment.apps ")]
 
 
 async def test_a_delete_with_another_uid_is_a_conflict(http):
@@ -80,7 +114,10 @@ async def test_a_delete_with_another_uid_is_a_conflict(http):
     body = {"preconditions": {"uid": "other"}}
     async with http.delete(f"{BASE}/pods/{name}", json=body) as response:
         assert response.status == 409
-        assert "Precondition failed: UID in precondition: other" in (await response.json())["message"]
+        assert (
+            "the UID in the precondition (other) does not match the UID in record"
+            in (await response.json())["message"]
+        )
 
 
 async def test_a_secret_records_when_it_was_changed(http, cluster: PretendCluster):

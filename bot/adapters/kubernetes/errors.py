@@ -34,7 +34,7 @@ class Throttled(Transient):
 
 
 class Status(msgspec.Struct):
-    """What of a metav1.Status is read; ``kind`` is None where the body is none, and ``code`` is its HTTP status."""
+    """What of a metav1.Status is read. ``kind`` is None where the body is none; ``code`` is its HTTP status."""
 
     kind: str | None = None
     message: str | None = None

@@ -1,8 +1,9 @@
 """The calls that change something: each carries what it was decided on, and is sent at most once.
 
 Nothing here is sent again when its fate is unknown. What the API server has refused outright (401 with a rotated
-token, 429) was not done, and may go out a second time within the deadline, as reads do. A repeated send, such as
-aiohttp's own of a DELETE over a connection that turned out closed, would find its precondition no longer true.
+token, 429) was not done, and may go out a second time within the deadline, as reads do. aiohttp itself repeats a
+DELETE once when the connection turns out closed (it is idempotent, RFC 9110, 9.2.2); the uid in it can only ever
+hit that one pod.
 """
 
 from __future__ import annotations

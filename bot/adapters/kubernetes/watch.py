@@ -105,11 +105,12 @@ async def _until_it_ends(
     yield facts.oldest_first(pods.values())
     version = found.metadata.resource_version if found.metadata else ""
     began = asyncio.get_running_loop().time()
-    async with aclosing(_events(connection, _watching(listing, version, pace), outage, pace)) as events:
+    watching = _watching(listing, version, pace)
+    async with aclosing(_events(connection, watching, outage, pace)) as events:
         async for event in events:
             outage.steady()
             if event.type != "BOOKMARK":
-                _apply(event.type, _pod(event, connection, listing), pods)
+                _apply(event.type, _pod(event, connection, watching), pods)
                 yield facts.oldest_first(pods.values())
     if asyncio.get_running_loop().time() - began >= pace.steady:
         outage.steady()
