@@ -10,7 +10,6 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,23 +22,16 @@ from bot.domain.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster
-
-NAMESPACE = "secure-agent-pod"
-SELECTOR = "app=secure-agent-pod"
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def write_kubeconfig(path: Path, server: str, *, token: str = "made-up", **cluster: object) -> Path:  # noqa: S107
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": server, **cluster}}],
-        "users": [{"name": "u", "user": {"token": token}}],
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "here",
-    }
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return path
+from tests.adapters.kube_bench import (
+    NAMESPACE,
+    SELECTOR,
+    Handler,
+    api_status,
+    fixed,
+    serving,
+    talking_to,
+    write_kubeconfig,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -61,34 +53,6 @@ async def cluster(
     found = await KubernetesCluster.connect(NAMESPACE, timeout=2.0)
     yield found
     await found.close()
-
-
-@asynccontextmanager
-async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    app = web.Application()
-    app.router.add_route("*", "/{rest:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.05)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
-    await site.start()
-    try:
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def talking_to(
-    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
-) -> AsyncIterator[Any]:
-    server = options.pop("server", f"http://127.0.0.1:{port}")
-    seconds = options.pop("timeout", 1.0)
-    monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "config", server, **options)))
-    found = await KubernetesCluster.connect("n", timeout=seconds)
-    try:
-        yield found
-    finally:
-        await found.close()
 
 
 async def pod_of(cluster: KubernetesCluster) -> str:
@@ -438,17 +402,6 @@ async def test_a_server_without_websockets_is_named_as_that(
 
 
 # Faults: each becomes one of our errors, with words
-
-
-def fixed(code: int, body: bytes, **headers: str) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=code, body=body, headers=headers)
-
-    return answer
-
-
-def api_status(message: str) -> bytes:
-    return json.dumps({"kind": "Status", "status": "Failure", "message": message}).encode()
 
 
 async def _hang(_: web.Request) -> web.StreamResponse:

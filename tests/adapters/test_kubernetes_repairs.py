@@ -15,7 +15,7 @@ from bot.adapters.kubernetes import KubernetesCluster
 from bot.domain.workload import Deployment, Pod
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, Transient, Uncertain
 from sandbox.cluster import PretendCluster, kinds
-from tests.adapters.test_kubernetes import NAMESPACE, SELECTOR, api_status, fixed, serving, talking_to
+from tests.adapters.kube_bench import NAMESPACE, SELECTOR, api_status, fixed, serving, talking_to
 
 NAME = "secure-agent-pod"
 NOTES = {"kubectl.kubernetes.io/restartedAt": "2026-11-23T12:00:00Z", "agentpod/approval": "a-1"}

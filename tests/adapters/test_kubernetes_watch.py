@@ -17,7 +17,7 @@ from bot.adapters.kubernetes.watch import Pace
 from bot.domain.workload import Pod
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient
 from sandbox.cluster import PretendCluster
-from tests.adapters.test_kubernetes import NAMESPACE, SELECTOR, Handler, api_status, fixed, serving, talking_to
+from tests.adapters.kube_bench import NAMESPACE, SELECTOR, Handler, api_status, fixed, serving, talking_to
 
 FAST = Pace(first_pause=0.01, longest_pause=0.02, steady=0.0)
 Pods = AsyncGenerator[Sequence[Pod], None]
