@@ -182,7 +182,7 @@ def _refused(condition: Condition, target: Target) -> Trouble:
         remedy = "Make the pod template meet the policy, or ask who runs the webhook that the message names."
     elif "serviceaccount" in said:
         remedy, run = "Create the ServiceAccount that the pod template names.", f"{get} serviceaccounts"
-    return _told("the pod can't be created", condition, remedy, run)
+    return _told("no pod can be created", condition, remedy, run)
 
 
 def _told(what: str, condition: Condition, remedy: str, run: str) -> Trouble:
@@ -207,7 +207,7 @@ def _rolling_out(owner: Deployment) -> Trouble | None:
         return None
     return Trouble(
         Verdict.FAIL,
-        "a rollout is in progress and there is no new pod yet",
+        "a rollout is in progress and there is no pod yet",
         f"The strategy is {owner.strategy}. If it stays so, look at the events.",
         "/agentpod events",
         (_progress(owner),),

@@ -14,7 +14,7 @@ class PodFaults:
     pending: bool = False
     """No node takes the pod."""
     none: bool = False
-    """The ReplicaSet cannot create pods."""
+    """A quota refuses the ReplicaSet's pods."""
     two: bool = False
     """A second pod runs."""
     wrong_node: bool = False

@@ -61,7 +61,7 @@ _REPLACING = {
 }
 _SETTLING = {
     "crash": ("pod-crash", "CrashLoopBackOff", "the container ends soon after each start"),
-    "none": ("pod-none", "No pod", "the ReplicaSet has no pod"),
+    "none": ("pod-none", "No pod", "a quota refuses it (ReplicaFailure)"),
     "two": ("pod-two", "Two pods", "a second pod runs beside the first"),
 }
 _SEEN = {

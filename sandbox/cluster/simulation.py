@@ -16,11 +16,13 @@ from sandbox.cluster.podlogs import NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, usual
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import Store, stamp
-from sandbox.cluster.workload import new_pod, new_replica_set, sync_status
+from sandbox.cluster.workload import active_replica_set, new_pod, new_replica_set, refuse_pods, sync_status
 
 Object = dict[str, Any]
 UPTIME = timedelta(hours=6, minutes=51)
 """How long the pod has been running when the sandbox starts: the handbook's example."""
+QUOTA = "exceeded quota: sandbox, requested: pods=1, used: pods=0, limited: pods=0"
+"""What stands in the way of new pods while there is to be none."""
 BACKOFF_WINDOW = timedelta(minutes=10)
 
 
@@ -202,7 +204,7 @@ class Simulation:
     async def _roll_out(self) -> bool:
         """Recreate: a ReplicaSet for the present template; pods of other templates go first."""
         deployment = self._deployment()
-        if deployment is None:
+        if deployment is None or deployment["spec"].get("paused"):
             return False
         wanted = objects.template_hash(deployment["spec"]["template"])
         name = f"{objects.APP}-{wanted}"
@@ -228,17 +230,29 @@ class Simulation:
         deployment = self._deployment()
         replicas = int(deployment["spec"].get("replicas", 1)) if deployment else 0
         wanted = 0 if self.faults.none else replicas + int(self.faults.two and replicas > 0)
+        if deployment is not None:
+            self._refuse(active_replica_set(self.store, deployment), self.faults.none and replicas > 0)
         pods = [p for p in self.pods() if p["metadata"]["uid"] not in self._replace]
         for pod in pods[wanted:]:
             self._replace.add(pod["metadata"]["uid"])
         if deployment is None or len(self.pods()) >= wanted:
             return len(pods) > wanted
-        wanted_hash = objects.template_hash(deployment["spec"]["template"])
-        name = f"{objects.APP}-{wanted_hash}"
+        name = active_replica_set(self.store, deployment)
+        if self.store.get(kinds.REPLICA_SET, NAMESPACE, name) is None:
+            return len(pods) > wanted  # it was made paused: there is nothing that could have pods
         replica_set = self.store.draft(kinds.REPLICA_SET, NAMESPACE, name)
         for _ in range(wanted - len(self.pods())):
             self._create(replica_set, self.now)
         return True
+
+    def _refuse(self, name: str, on: bool) -> None:
+        """A quota is in the way of the ReplicaSet's pods, or no longer."""
+        replica_set = self.store.get(kinds.REPLICA_SET, NAMESPACE, name)
+        if replica_set is None:
+            return
+        why = f'pods "{name}-x2k8p" is forbidden: {QUOTA}' if on else ""
+        if refuse_pods(self.store, name, why) and on:
+            self.events.record(replica_set, "Warning", "FailedCreate", f"Error creating: {why}")
 
     async def _advance(self) -> bool:
         """One step for each pod that has one to take."""

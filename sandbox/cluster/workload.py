@@ -61,6 +61,35 @@ def new_pod(replica_set: Object, created: datetime, faults: PodFaults, number: i
     }
 
 
+def active_replica_set(store: Store, deployment: Object) -> str:
+    """The name of the ReplicaSet that has the pods: the present template's, or the newest while one is paused."""
+    wanted = f"{objects.APP}-{objects.template_hash(deployment['spec']['template'])}"
+    if store.get(kinds.REPLICA_SET, NAMESPACE, wanted) is not None:
+        return wanted
+    existing = store.list(kinds.REPLICA_SET, NAMESPACE)
+    newest = max(existing, key=lambda rs: int(rs["metadata"]["annotations"][_REVISION]), default=None)
+    return str(newest["metadata"]["name"]) if newest else wanted
+
+
+def refuse_pods(store: Store, name: str, why: str) -> bool:
+    """Note on a ReplicaSet that its pods can't be created; empty when they can. Whether that is news."""
+    draft = store.draft(kinds.REPLICA_SET, NAMESPACE, name)
+    had = bool(draft["status"].pop("conditions", None))
+    if why:
+        draft["status"]["conditions"] = [
+            {
+                "type": "ReplicaFailure",
+                "status": "True",
+                "reason": "FailedCreate",
+                "message": why,
+                "lastTransitionTime": stamp(store.clock()),
+            }
+        ]
+    if had is not bool(why):
+        store.put(kinds.REPLICA_SET, draft)
+    return had is not bool(why)
+
+
 def sync_status(store: Store) -> None:
     """Deployment, ReplicaSets and endpoints as they follow from the pods."""
     pods = [p for p in store.list(kinds.POD, NAMESPACE) if p["metadata"]["labels"].get("app") == objects.APP]
@@ -93,11 +122,12 @@ def _sync_replica_set(store: Store, replica_set: Object, pods: list[Object]) -> 
     name = replica_set["metadata"]["name"]
     own = [p for p in pods if any(o["name"] == name for o in p["metadata"].get("ownerReferences", ()))]
     deployment = store.get(kinds.DEPLOYMENT, NAMESPACE, objects.APP)
-    current = deployment is not None and name.endswith(objects.template_hash(deployment["spec"]["template"]))
+    current = deployment is not None and name == active_replica_set(store, deployment)
     draft = store.draft(kinds.REPLICA_SET, NAMESPACE, name)
     draft["spec"]["replicas"] = deployment["spec"].get("replicas", 1) if current and deployment else 0
     ready = sum(map(is_ready, own))
-    draft["status"] = {"replicas": len(own), "fullyLabeledReplicas": len(own), "readyReplicas": ready}
+    failed = {k: v for k, v in draft["status"].items() if k == "conditions"}
+    draft["status"] = failed | {"replicas": len(own), "fullyLabeledReplicas": len(own), "readyReplicas": ready}
     draft["status"] |= {"availableReplicas": ready, "observedGeneration": draft["metadata"]["generation"]}
     store.put(kinds.REPLICA_SET, draft)
 
@@ -113,8 +143,13 @@ def _sync_deployment(store: Store, pods: list[Object]) -> None:
     before = {c["type"]: c for c in draft["status"].get("conditions", [])}
     now = stamp(store.clock())
     name = f"{objects.APP}-{suffix}"
+    running = store.get(kinds.REPLICA_SET, NAMESPACE, active_replica_set(store, draft))
+    failures = (running["status"].get("conditions") or []) if running else []
+    paused = bool(draft["spec"].get("paused"))
     progress = (
-        ("NewReplicaSetAvailable", f'ReplicaSet "{name}" has successfully progressed.')
+        ("DeploymentPaused", "Deployment is paused")
+        if paused
+        else ("NewReplicaSetAvailable", f'ReplicaSet "{name}" has successfully progressed.')
         if complete
         else ("ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.')
     )
@@ -132,13 +167,14 @@ def _sync_deployment(store: Store, pods: list[Object]) -> None:
         "unavailableReplicas": max(0, wanted - ready),
         "conditions": [
             _condition(before, "Available", ready >= wanted, availability, now),
-            _condition(before, "Progressing", True, progress, now),
+            _condition(before, "Progressing", "Unknown" if paused else True, progress, now),
+            *({**condition, "lastUpdateTime": condition["lastTransitionTime"]} for condition in failures),
         ],
     }
     store.put(kinds.DEPLOYMENT, draft)
 
 
-def _condition(before: dict[str, Object], kind: str, on: bool, why: tuple[str, str], now: str) -> Object:
+def _condition(before: dict[str, Object], kind: str, on: bool | str, why: tuple[str, str], now: str) -> Object:
     old = before.get(kind, {})
     same = old.get("status") == str(on)
     unchanged = same and old.get("reason") == why[0] and old.get("message") == why[1]

@@ -74,18 +74,18 @@ def whole(finding: Finding) -> str:
             f"no pod is running and Deployment {NAME} is paused",
             f"kubectl -n secure-agent-pod rollout resume deployment {NAME}",
         ),
-        (podless(failed(QUOTA)), f"the pod can't be created: {QUOTA}", "get resourcequota"),
-        (podless(failed(SECURITY)), f"the pod can't be created: {SECURITY}", "get namespace"),
-        (podless(failed(WEBHOOK)), f"the pod can't be created: {WEBHOOK}", "/agentpod events"),
-        (podless(failed(NO_ACCOUNT)), f"the pod can't be created: {NO_ACCOUNT}", "get serviceaccounts"),
-        (podless(failed("something else")), "the pod can't be created: something else", "/agentpod events"),
+        (podless(failed(QUOTA)), f"no pod can be created: {QUOTA}", "get resourcequota"),
+        (podless(failed(SECURITY)), f"no pod can be created: {SECURITY}", "get namespace"),
+        (podless(failed(WEBHOOK)), f"no pod can be created: {WEBHOOK}", "/agentpod events"),
+        (podless(failed(NO_ACCOUNT)), f"no pod can be created: {NO_ACCOUNT}", "get serviceaccounts"),
+        (podless(failed("something else")), "no pod can be created: something else", "/agentpod events"),
         (
             podless(LATE),
             'the rollout made no progress in time: ReplicaSet "x-1" has timed out progressing.',
             "rollout undo",
         ),
-        (podless(GOING), "a rollout is in progress and there is no new pod yet", "/agentpod events"),
-        (podless(generation=5), "a rollout is in progress and there is no new pod yet", "/agentpod events"),
+        (podless(GOING), "a rollout is in progress and there is no pod yet", "/agentpod events"),
+        (podless(generation=5), "a rollout is in progress and there is no pod yet", "/agentpod events"),
         (
             deployment(),
             f"Deployment {NAME} has 1 pod, but none with the labels app=secure-agent-pod",
@@ -126,7 +126,7 @@ def test_a_terminating_pod_is_why_there_is_no_new_one_unless_the_deployment_is_o
     off = judged(podless(wanted=0), going)
     assert off.summary.endswith("0 replicas wanted")
     assert "pod-1: Terminating" in off.evidence
-    assert judged(podless(failed(QUOTA)), going).summary.startswith("the pod can't be created")
+    assert judged(podless(failed(QUOTA)), going).summary.startswith("no pod can be created")
 
 
 def test_an_evicted_pod_is_not_taken_for_one_with_other_labels() -> None:

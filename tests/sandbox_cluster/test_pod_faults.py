@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -41,6 +42,59 @@ async def test_pod_shows_the_status_until_healed(cluster, breaks: Breaks, fault,
 async def test_number_of_pods(cluster, breaks: Breaks, fault, count):
     await breaks.apply(fault, True)
     assert len(cluster.simulation.pods()) == count
+
+
+def deployment(cluster: PretendCluster) -> dict[str, Any]:
+    found = cluster.store.get(kinds.DEPLOYMENT, "secure-agent-pod", "secure-agent-pod")
+    assert found is not None
+    return found
+
+
+def conditions(cluster: PretendCluster) -> dict[str, tuple[str, str, str]]:
+    """By type: status, reason and message."""
+    found = deployment(cluster)["status"]["conditions"]
+    return {c["type"]: (c["status"], c["reason"], c["message"]) for c in found}
+
+
+async def test_a_pod_that_a_quota_refuses_is_told_of_on_the_deployment_until_healed(cluster, breaks: Breaks):
+    await breaks.apply("pod-none", True)
+    status, reason, message = conditions(cluster)["ReplicaFailure"]
+    assert (status, reason) == ("True", "FailedCreate")
+    assert "is forbidden: exceeded quota" in message
+    failed = [e for e in cluster.store.list(kinds.EVENT) if e["reason"] == "FailedCreate"]
+    assert [e["message"] for e in failed] == [f"Error creating: {message}"]
+    await breaks.heal()
+    assert "ReplicaFailure" not in conditions(cluster)
+    assert pod_status(only_pod(cluster)) == "Running"
+
+
+async def change(cluster: PretendCluster, **spec: Any) -> None:
+    draft = cluster.store.draft(kinds.DEPLOYMENT, "secure-agent-pod", "secure-agent-pod")
+    draft["spec"] |= spec
+    cluster.store.put(kinds.DEPLOYMENT, draft)
+    await cluster.simulation.settle()
+
+
+async def test_a_paused_deployment_rolls_nothing_out_until_resumed_but_replaces_a_pod(cluster):
+    first = only_pod(cluster)["metadata"]
+    template = copy.deepcopy(deployment(cluster)["spec"]["template"])
+    template["metadata"]["annotations"] = {"changed": "yes"}
+    await change(cluster, paused=True, template=template)
+    assert only_pod(cluster)["metadata"]["uid"] == first["uid"]
+    assert conditions(cluster)["Progressing"] == ("Unknown", "DeploymentPaused", "Deployment is paused")
+    await cluster.simulation.replace_pods()
+    second = only_pod(cluster)["metadata"]
+    assert second["uid"] != first["uid"]
+    assert second["labels"] == first["labels"]
+    await change(cluster, paused=False)
+    assert only_pod(cluster)["metadata"]["annotations"]["changed"] == "yes"
+    assert conditions(cluster)["Progressing"][1] == "NewReplicaSetAvailable"
+
+
+async def test_a_deployment_scaled_to_zero_has_no_pod(cluster):
+    await change(cluster, replicas=0)
+    assert cluster.simulation.pods() == []
+    assert "ReplicaFailure" not in conditions(cluster)
 
 
 async def test_out_of_memory_restarts_the_container_once(cluster, breaks: Breaks):
