@@ -444,6 +444,12 @@ FAULTS: list[tuple[str, Handler, type[AgentpodError], str]] = [
         r"does not accept the bot's credentials \(401 Unauthorized\)",
     ),
     ("403", fixed(403, api_status("may not")), Denied, "refused to .*: may not"),
+    (
+        "400 of a webhook",
+        fixed(400, api_status('admission webhook "w" denied the request: User "u" cannot do that on Fridays')),
+        Denied,
+        r"refused to .*: admission webhook .* on Fridays\.$",
+    ),
     ("403 of a proxy", fixed(403, b"<html><h1>Go away</h1></html>"), NotAllowed, "Go away"),
     ("404", fixed(404, api_status('pods "p" not found')), NotFound, 'pods "p" not found'),
     (

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -97,9 +98,59 @@ class AgentPod:
             prefix = f"/apis/{group}" if "/" in group else f"/api/{group}"
             self.ensure(f"{prefix}/namespaces/{self.namespace}/{kind}", document)
 
+    def allow(self, verb: str, resource: str, group: str = "") -> None:
+        """One right more for the bot in this namespace, granted already when this returns."""
+        name = f"may-{verb}-{resource}"
+        rules = [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}]
+        account = {"kind": "ServiceAccount", "name": "agentpod", "namespace": self.namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name}
+        self.ensure(self.rbac("roles", ""), {"metadata": {"name": name}, "rules": rules})
+        self.ensure(
+            self.rbac("rolebindings", ""), {"metadata": {"name": name}, "roleRef": role, "subjects": [account]}
+        )
+        asked = {"namespace": self.namespace, "verb": verb, "resource": resource, "group": group}
+        user = f"system:serviceaccount:{self.namespace}:agentpod"
+        review = {"spec": {"user": user, "resourceAttributes": asked}}
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        self.until(lambda: self.plane.call("POST", path, review)["status"]["allowed"])
+
+    @contextmanager
+    def policy(self, rule: Object, message: str, reason: str = "Invalid") -> Iterator[str]:
+        """A ValidatingAdmissionPolicy that refuses what ``rule`` names in this namespace, in words of its own.
+
+        It takes a moment to come and to go: this waits for both. ``reason`` sets the HTTP status: 422 or 403.
+        """
+        name, base = self.namespace, "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
+        validation = {"expression": "false", "message": message, "reason": reason}
+        # A thing of no other use tells whether it is in force yet.
+        probed = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+        rules = {"resourceRules": [rule, probed]}
+        here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+        binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
+        spec = {"matchConstraints": rules, "validations": [validation]}
+        self.plane.call("POST", f"{base}ies", {"metadata": {"name": name}, "spec": spec})
+        self.plane.call("POST", f"{base}ybindings", {"metadata": {"name": name}, "spec": binding})
+        try:
+            self.until(lambda: self._is_refused(message))
+            yield name
+        finally:
+            self.plane.call("DELETE", f"{base}ybindings/{name}")
+            self.plane.call("DELETE", f"{base}ies/{name}")
+            self.until(lambda: not self._is_refused(message))
+
+    def _is_refused(self, message: str) -> bool:
+        """Whether a ConfigMap would be refused with that message."""
+        try:
+            self.plane.call("POST", f"{self.path}/configmaps?dryRun=All", {"metadata": {"name": "probe"}})
+        except HTTPError as error:
+            if message in str(error):
+                return True
+            raise
+        return False
+
     def rbac(self, kind: str, name: str = "agentpod") -> str:
         """The path of a Role (``roles``) or RoleBinding (``rolebindings``)."""
-        return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/{kind}/{name}"
+        return f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/{kind}/{name}".rstrip("/")
 
     def install_crd(self, name: str) -> None:
         """A CustomResourceDefinition of ``crds/``, served when this returns. Twice is once."""

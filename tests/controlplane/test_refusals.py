@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
-from urllib.error import HTTPError
 
 import pytest
 import pytest_asyncio
@@ -14,8 +12,6 @@ from tests.controlplane.watching import comes_to_say, watching
 from tests.scenarios.talk import Answer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-Object = dict[str, Any]
-POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
 CLOSED = "The harbor is closed: nothing starts before the tide."
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
@@ -95,9 +91,11 @@ async def test_a_limit_range_says_what_is_too_much(world: World, pod: AgentPod) 
     assert "maximum memory usage per Container is 1Mi" in answer.first_line
 
 
-async def test_a_policy_is_quoted_and_not_called_a_missing_right(world: World, pod: AgentPod, policy: str) -> None:
-    end_pod(pod)
-    answer = await refused(world, CLOSED)
+async def test_a_policy_is_quoted_and_not_called_a_missing_right(world: World, pod: AgentPod) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    with pod.policy(rule, CLOSED) as policy:
+        end_pod(pod)
+        answer = await refused(world, CLOSED)
     assert f"ValidatingAdmissionPolicy '{policy}'" in answer.first_line
     assert "may not" not in answer.text
 
@@ -106,37 +104,3 @@ async def test_a_service_account_that_does_not_exist_is_named(world: World, pod:
     pod.patch(pod.deployment_path, {"spec": {"template": {"spec": {"serviceAccountName": "nobody"}}}})
     answer = await refused(world, 'serviceaccount "nobody" not found')
     assert "Create the ServiceAccount that the pod template names." in answer.text
-
-
-@pytest.fixture
-def policy(pod: AgentPod) -> Iterator[str]:
-    """The name of a policy that refuses all new pods in the namespace, in words of its own."""
-    name, call = pod.namespace, pod.plane.call
-    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-    spec = {
-        "matchConstraints": {"resourceRules": [rule]},
-        "validations": [{"expression": "false", "message": CLOSED}],
-    }
-    here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
-    binding = {"policyName": name, "validationActions": ["Deny"], "matchResources": here}
-    call("POST", f"{POLICIES}ies", {"metadata": {"name": name}, "spec": spec})
-    call("POST", f"{POLICIES}ybindings", {"metadata": {"name": name}, "spec": binding})
-    try:
-        pod.until(lambda: _refuses_pods(pod))
-        yield name
-    finally:
-        call("DELETE", f"{POLICIES}ybindings/{name}")
-        call("DELETE", f"{POLICIES}ies/{name}")
-        pod.until(lambda: not _refuses_pods(pod))
-
-
-def _refuses_pods(pod: AgentPod) -> bool:
-    """Whether a new pod would be refused by the policy, which takes a moment to come and go."""
-    body = {"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
-    try:
-        pod.plane.call("POST", f"{pod.path}/pods?dryRun=All", body)
-    except HTTPError as error:
-        if CLOSED in str(error):
-            return True
-        raise
-    return False

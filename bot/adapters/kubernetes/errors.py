@@ -149,6 +149,8 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
             f"The API server does not accept the bot's credentials (401 {said}).",
             remedy="Renew them: log in again, or check the token and certificate that the kubeconfig names.",
         )
+    if code in (400, 403, 422) and _BY_A_POLICY.search(said):
+        return _denied(said, right)
     if code == 403:
         return _forbidden(said, right, from_kubernetes=status.kind is not None)
     if code == 404:
@@ -188,11 +190,20 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
             remedy=f"Grant {missing[1]} the right to {right}: the Roles in deploy/ do.",
         )
     if from_kubernetes:
-        return Denied(
-            f"The API server refused to {right}: {said}.",
-            remedy="The bot has the right, but a quota or policy is against it: change what the message names.",
-        )
+        return _denied(said, right)
     return NotAllowed(f"The API server refused to {right}: {said}.")
+
+
+_BY_A_POLICY = re.compile(r"\bdenied (?:the )?request\b")
+"""ValidatingAdmissionPolicies (422 unless they say otherwise) and webhooks (any status) put it so; Kubernetes,
+``apiserver/pkg/admission/plugin``: ``policy/validating/dispatcher.go`` and ``webhook/errors/statuserror.go``."""
+
+
+def _denied(said: str, right: Right) -> Denied:
+    return Denied(
+        f"The API server refused to {right}: {said}.",
+        remedy="The bot has the right, but a quota or policy is against it: change what the message names.",
+    )
 
 
 def _not_found(said: str, right: Right) -> NotFound:
