@@ -128,7 +128,7 @@ class _Inquiry:
 
     async def confirm(self, others: Collection[str]) -> None:
         """What holds in each of the ``others`` may hold everywhere: ask, rather than name the examples."""
-        likely = [g for g, where in self.places.items() if others and where.issuperset(others)]
+        likely = [g for g, where in self.places.items() if where.issuperset(others)]
         chosen = sorted(likely, key=lambda grant: ("*" not in grant, grant))[:_CONFIRMED]
         await asyncio.gather(*(self.try_out(grant.right(EVERYWHERE)) for grant in chosen))
 

@@ -99,7 +99,7 @@ class Excess:
         powers = bool(_POWERS & set(self.verbs)) or "rbac" in self.group or self.resource.endswith("/token")
         ranks = (
             self.everything,
-            "*" in (self.group, self.resource, *self.verbs),
+            any(word.startswith("*") for word in (self.group, self.resource, *self.verbs)),
             powers,
             self.resource == "secrets",
             not set(self.verbs) <= _READS,
@@ -154,10 +154,9 @@ def spelled(places: Mapping[Grant, Collection[str]], needed: Iterable[Right]) ->
             verbs.setdefault((grant._replace(verb=""), left), set()).add(grant.verb)
     names: dict[tuple[Excess, bool], set[str]] = {}
     for (grant, where), said in verbs.items():
-        single = bool(grant.name)
-        also = not single and any(grant._replace(verb=verb) in by_name for verb in said)
+        also = any(grant._replace(verb=verb) in by_name for verb in said)
         entry = Excess(grant.group, grant.resource, _in_order(said), (), also, where)
-        names.setdefault((entry, single), set()).add(grant.name)
+        names.setdefault((entry, bool(grant.name)), set()).add(grant.name)
     found = [replace(e, names=tuple(sorted(n))) if single else e for (e, single), n in names.items()]
     return sorted(found, key=lambda e: e.weight)
 

@@ -151,6 +151,14 @@ async def test_a_namespace_of_another_target_is_not_another_namespace() -> None:
     assert "default" in str(alone)
 
 
+async def test_what_is_too_much_at_one_target_is_told_of_that_one_only() -> None:
+    second = Target(name="second", namespace="default", argocd=None)
+    both = (Target(), second)
+    account = Account([*exactly(*both), ("default", rule("", "pods", "create"))])
+    assert (await ask(account, *both)).nothing
+    assert str(await ask(account, *both[::-1])) == "create pods"
+
+
 async def test_two_targets_in_one_namespace_may_have_what_either_needs() -> None:
     one, two = Target(), Target(name="two", deployment="two", secrets=("two",), argocd=None)
     account = Account(exactly(one, two))

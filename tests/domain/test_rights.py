@@ -89,6 +89,12 @@ def test_the_same_is_not_said_twice_in_other_words() -> None:
     assert found == ["every verb on everything of the core group", "delete deployments.apps"]
 
 
+def test_a_subresource_of_everything_includes_that_of_each() -> None:
+    granted = [rule("", "*/log", "get"), rule("", "deployments/log", "get delete"), rule("", "pods/exec", "get")]
+    found = [str(entry) for entry in excess(granted, NEEDED)]
+    assert found == ["get */log", "delete deployments/log", "get pods/exec"]
+
+
 def test_the_worst_comes_first() -> None:
     granted = [
         rule("", "configmaps", "get"),
@@ -216,6 +222,7 @@ def test_a_long_summary_ends_with_a_count_and_keeps_the_worst() -> None:
     worst = Excess("*", "*", ("*",), where=("agents",))
     said = summary([*many, worst], "agents", most=3)
     assert said == "everything (* on *); get kind0; get kind1; and 28 more"
+    assert summary(many[:3], "agents", most=3) == "get kind0; get kind1; get kind2"
     assert summary([], "agents") == ""
 
 
