@@ -12,6 +12,7 @@ import asyncio
 import getpass
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """For the installed script: exits with :func:`main`'s code."""
+    # As process 1 of a container we get no signal that nobody handles: one during the imports would be lost.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sys.exit(main())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -226,3 +227,14 @@ async def test_an_installation_without_the_sandbox_says_so(tmp_path: Path) -> No
     _, err = await process.communicate()
     assert process.returncode == 2
     assert err.decode().startswith("agentpod: The sandbox is not part of this installation.")
+
+
+async def test_sigterm_before_anything_has_started_ends_it(sandbox: Sandbox, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    os.mkfifo(settings)  # whoever reads it waits
+    bot = sandbox.bot(AGENTPOD_CONFIG=str(settings))
+    await bot.start()
+    with await asyncio.to_thread(settings.open, "w") as writing:  # returns once the bot has opened it
+        assert await bot.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+        assert not writing.closed
+    assert "Traceback" not in bot.output()
