@@ -51,7 +51,8 @@ class Cluster(Protocol):
         """The pods by label selector, oldest first: as they are now, and whenever one of them changes.
 
         Lasts until it is closed (`contextlib.aclosing`) or raises: `NotAllowed` and other permanent errors at
-        once, `Transient` after an outage of ``patience`` seconds; shorter ones show only as a pause.
+        once, `Transient` after an outage of ``patience`` seconds; shorter ones show only as a pause. Cancelling
+        a wait for the next list ends it as well, as with every generator.
         """
 
     async def deployment(self, name: str) -> Deployment:
