@@ -146,7 +146,7 @@ def _narrower(own: str, user: str | None) -> str:
     if not (user or "").startswith("system:serviceaccount:"):
         return f"Fine for a try as {user or 'yourself'}; in the cluster, {_MANIFESTS} grant just what is needed."
     return (
-        f"Take away what {_MANIFESTS} don't grant. All it can do: `kubectl auth can-i --list -n {own} "
+        f"Remove what goes beyond {_MANIFESTS}. All it can do: `kubectl auth can-i --list -n {own} "
         f"--as={user}`. Which binding gives it: `kubectl get rolebindings,clusterrolebindings -A -o wide | "
         f"grep {account}`."
     )

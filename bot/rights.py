@@ -18,8 +18,8 @@ from bot.runbook import Command
 from commands import COMMANDS
 
 T = TypeVar("T")
-_CONFIRMED = 40
-"""At most so many findings are asked for in the whole cluster; more would only make a long list longer."""
+_CONFIRMED = 300
+"""At most so many findings are asked for in the whole cluster: about as many as the ClusterRole ``edit`` has."""
 
 
 def rights_needed(target: Target, commands: Sequence[Command] = COMMANDS) -> list[Right]:
@@ -129,7 +129,9 @@ class _Inquiry:
     async def confirm(self, others: Collection[str]) -> None:
         """What holds in each of the ``others`` may hold everywhere: ask, rather than name the examples."""
         likely = [g for g, where in self.places.items() if where.issuperset(others)]
-        chosen = sorted(likely, key=lambda grant: ("*" not in grant, grant))[:_CONFIRMED]
+        chosen = sorted(likely, key=lambda grant: ("*" not in grant, grant.resource != "secrets", grant))[
+            :_CONFIRMED
+        ]
         await asyncio.gather(*(self.try_out(grant.right(EVERYWHERE)) for grant in chosen))
 
     async def _ask(self, question: Awaitable[T]) -> T | None:

@@ -8,7 +8,7 @@ is no wildcard there. A rule without names holds for every name.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -82,11 +82,22 @@ class Excess:
 
     def __str__(self) -> str:
         """``create pods``, ``get, list secrets (any)``, ``everything (* on *)``."""
-        if self.everything:
-            return "everything (* on *)"
-        verbs = "every verb on" if "*" in self.verbs else ", ".join(self.verbs)
+        return "everything (* on *)" if self.everything else f"{self.action} {self.subject}"
+
+    @property
+    def action(self) -> str:
+        """The verbs: ``get, list``; ``every verb on``; ``read and change`` for all the usual ones."""
+        if "*" in self.verbs:
+            return "every verb on"
+        if set(VERBS) <= set(self.verbs):
+            return ", ".join(["read and change", *self.verbs[len(VERBS) :]])
+        return ", ".join(self.verbs)
+
+    @property
+    def subject(self) -> str:
+        """The resource, with the names: ``secrets "x"``, ``secrets (any)``."""
         names = "".join(f' "{name}"' for name in self.names)
-        return f"{verbs} {resource_text(self.group, self.resource)}{names}{' (any)' if self.any_name else ''}"
+        return f"{resource_text(self.group, self.resource)}{names}{' (any)' if self.any_name else ''}"
 
     @property
     def everything(self) -> bool:
@@ -173,15 +184,27 @@ def _in_order(verbs: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(verbs, key=lambda verb: (VERBS.index(verb) if verb in VERBS else len(VERBS), verb)))
 
 
-def summary(found: Collection[Excess], own: str, most: int = 8) -> str:
-    """Findings in one line: the worst ``most`` of them, those of the namespace ``own`` first."""
-    worst = sorted(found, key=lambda e: e.weight)[:most]
+def summary(found: Iterable[Excess], own: str, most: int = 6) -> str:
+    """Findings in one line, the worst first, but those of the namespace ``own`` before others.
+
+    What is done to several resources is said once. At most ``most`` sayings, and ``most`` resources in each.
+    """
+    alike: dict[tuple[tuple[str, ...], str], list[Excess]] = {}
+    for entry in sorted(found, key=lambda e: e.weight):
+        alike.setdefault((entry.where, entry.action), []).append(entry)
+    shown = dict(itertools.islice(alike.items(), most))
     parts = []
-    for where in sorted({e.where for e in worst}, key=lambda where: (where != (own,), where)):
-        said = "; ".join(str(e) for e in worst if e.where == where)
-        parts.append(said if where == (own,) else f"{_where(where)}: {said}")
-    more = [f"and {len(found) - most} more"] if len(found) > most else []
-    return "; ".join([*parts, *more])
+    for place in sorted({where for where, _ in shown}, key=lambda where: (where != (own,), where)):
+        said = "; ".join(_together(entries, most) for (where, _), entries in shown.items() if where == place)
+        parts.append(said if place == (own,) else f"{_where(place)}: {said}")
+    left = sum(len(entries) for key, entries in alike.items() if key not in shown)
+    return "; ".join([*parts, *([f"and {left} more"] if left else [])])
+
+
+def _together(entries: Sequence[Excess], most: int) -> str:
+    """Findings of one action: ``get pods, secrets (any) and 3 more``."""
+    more = f" and {len(entries) - most} more" if len(entries) > most else ""
+    return str(entries[0]) + "".join(f", {entry.subject}" for entry in entries[1:most]) + more
 
 
 def _where(where: tuple[str, ...]) -> str:

@@ -179,8 +179,8 @@ async def test_no_question_is_asked_twice_and_a_long_list_asks_no_more_than_a_pa
     account = Account([("", rule("", f"kind{n}", "get")) for n in range(500)])
     beyond = await ask(account)
     assert len(account.asked) == len(set(account.asked))
-    assert len(account.asked) < 150
-    assert str(beyond).endswith("and 492 more")
+    assert 300 < len(account.asked) < 400
+    assert str(beyond).endswith("and 194 more")
 
 
 # The words of `agentpod check`

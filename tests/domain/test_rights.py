@@ -44,6 +44,8 @@ def rule(group: str, resource: str, verbs: str, *names: str) -> Rule:
         (rule("", "secrets", "list", "tier2"), ['list secrets "tier2"']),
         (rule("", "secrets", "get", "tier2", "b", "a"), ['get secrets "a" "b"']),
         (rule("", "pods/*", "get"), ["get pods/*"]),
+        (rule("", "services", " ".join(rights.VERBS)), ["read and change services"]),
+        (rule("", "services", " ".join(rights.VERBS) + " fly"), ["read and change, fly services"]),
         (rule("", "*/log", "get"), ["get */log"]),
         (rule("", "*", "get"), ["get everything of the core group"]),
         (rule("apps", "*", "get"), ["get everything of apps"]),
@@ -217,13 +219,25 @@ def test_the_summary_names_the_places_and_the_own_namespace_first() -> None:
     )
 
 
+def test_what_is_done_to_several_resources_is_said_once() -> None:
+    found = excess([Rule(("",), ("nodes", "pods", "secrets"), ("get", "watch"))], NEEDED)
+    own = [dataclasses.replace(entry, where=("agents",)) for entry in found]
+    assert summary(own, "agents") == "get, watch secrets (any), nodes, pods"
+
+
 def test_a_long_summary_ends_with_a_count_and_keeps_the_worst() -> None:
-    many = [Excess("", f"kind{n}", ("get",), where=("agents",)) for n in range(30)]
+    many = [Excess("", f"kind{n}", (f"verb{n:02}",), where=("agents",)) for n in range(30)]
     worst = Excess("*", "*", ("*",), where=("agents",))
     said = summary([*many, worst], "agents", most=3)
-    assert said == "everything (* on *); get kind0; get kind1; and 28 more"
-    assert summary(many[:3], "agents", most=3) == "get kind0; get kind1; get kind2"
+    assert said == "everything (* on *); verb00 kind0; verb01 kind1; and 28 more"
+    assert summary(many[:3], "agents", most=3) == "verb00 kind0; verb01 kind1; verb02 kind2"
     assert summary([], "agents") == ""
+
+
+def test_a_long_list_of_resources_ends_with_a_count() -> None:
+    many = [Excess("", f"kind{n}", ("get",), where=("agents",)) for n in range(4)]
+    assert summary(many, "agents", most=3) == "get kind0, kind1, kind2 and 1 more"
+    assert summary(many[:3], "agents", most=3) == "get kind0, kind1, kind2"
 
 
 # What is asked for one by one
