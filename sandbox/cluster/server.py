@@ -416,7 +416,7 @@ class ApiServer:
         _record_manager(request, call.kind, before, new, stamp(self.store.clock()))
         if request.query.get("dryRun") == "All":
             return new
-        stored = self.store.put(call.kind, new)
+        stored = self.store.put(call.kind, new, by_client=not call.sub)
         await self.simulation.settle()
         return self.store.get(call.kind, call.namespace, stored["metadata"]["name"]) or stored
 

@@ -85,7 +85,7 @@ class Store:
             raise KeyError(f"no {kind.qualified} {namespace}/{name}")
         return copy.deepcopy(found)
 
-    def put(self, kind: Kind, obj: Object) -> Object:
+    def put(self, kind: Kind, obj: Object, *, by_client: bool = False) -> Object:
         """Store a copy of ``obj`` as a new version; fills in uid, creation time and generation."""
         new = copy.deepcopy(obj)
         meta = new.setdefault("metadata", {})
@@ -93,7 +93,7 @@ class Store:
         before = self.get(kind, *key)
         if before is not None and _same(before, new):
             return before
-        self._fill(kind, new, before)
+        self._fill(kind, new, before, by_client)
         self._version += 1
         meta["resourceVersion"] = str(self._version)
         self._objects.setdefault(kind.qualified, {})[key] = new
@@ -131,7 +131,7 @@ class Store:
         finally:
             self._watchers.discard(queue)
 
-    def _fill(self, kind: Kind, new: Object, before: Object | None) -> None:
+    def _fill(self, kind: Kind, new: Object, before: Object | None, by_client: bool) -> None:
         new["apiVersion"], new["kind"] = kind.api_version, kind.kind
         meta = new["metadata"]
         old = before["metadata"] if before else {}
@@ -143,7 +143,7 @@ class Store:
             if "spec" in new and kind.plural in _WITH_GENERATION:
                 meta.setdefault("generation", 1)
         elif "generation" in old:
-            meta["generation"] = old["generation"] + (before.get("spec") != new.get("spec"))
+            meta["generation"] = old["generation"] + _wants_otherwise(kind, before, new, by_client)
 
     def _record(
         self,
@@ -175,6 +175,17 @@ _WITH_GENERATION = frozenset(
         "networkpolicies",
     }
 )
+
+
+def _wants_otherwise(kind: Kind, before: Object, new: Object, by_client: bool) -> bool:
+    """Whether a write counts as another generation. A client's of a Deployment's annotations does, too.
+
+    Source: ``pkg/registry/apps/deployment/strategy.go`` of Kubernetes.
+    """
+    if before.get("spec") != new.get("spec"):
+        return True
+    told, tells = (obj["metadata"].get("annotations") or {} for obj in (before, new))
+    return by_client and kind.plural == "deployments" and told != tells
 
 
 def _same(before: Object, new: Object) -> bool:

@@ -99,6 +99,19 @@ async def test_a_resource_version_that_is_no_number_is_refused(http):
     )
 
 
+async def test_annotating_a_deployment_counts_as_one_new_generation(http):
+    path = "/apis/apps/v1/namespaces/secure-agent-pod/deployments/secure-agent-pod"
+    _, before = await get_json(http, path)
+    headers = {"Content-Type": "application/merge-patch+json"}
+    patch = json.dumps({"metadata": {"annotations": {"somebody": "else"}}})
+    for _ in range(2):
+        async with http.patch(path, data=patch, headers=headers) as response:
+            assert response.status == 200
+    _, after = await get_json(http, path)
+    assert after["metadata"]["generation"] == before["metadata"]["generation"] + 1
+    assert after["status"]["observedGeneration"] == after["metadata"]["generation"]
+
+
 async def test_a_patch_with_an_old_version_is_a_conflict_and_a_uid_can_not_be_changed(http):
     path = "/apis/apps/v1/namespaces/secure-agent-pod/deployments/secure-agent-pod"
     headers = {"Content-Type": "application/merge-patch+json"}
