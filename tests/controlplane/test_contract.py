@@ -9,6 +9,8 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,13 +19,15 @@ import pytest_asyncio
 
 from bot.domain.target import Target
 from bot.domain.workload import Pod, Right, Rules
-from bot.errors import AgentpodError, NotAllowed, NotFound
+from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
 from bot.rights import rights_needed
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
 from tests.controlplane.stands import Stand, pretend_stand, real_stand
 
 SELECTOR = "app=secure-agent-pod"
+APP = "secure-agent-pod"
+MARK = {"kubectl.kubernetes.io/restartedAt": "2026-03-01T03:00:00Z", "agentpod.test/approval": "r-1"}
 IMAGE = "ghcr.io/derio-net/secure-agent-kali:latest"
 
 
@@ -301,3 +305,117 @@ async def test_errors_have_the_same_class_and_words(stand: Stand) -> None:
         "no application": 'There is no such thing: applications.argoproj.io "no-such-application" not found.',
         "application elsewhere": 'The bot may not get applications.argoproj.io "x" in kube-system.',
     }
+
+
+async def test_a_deployment_as_its_controller_left_it(stand: Stand) -> None:
+    found = await stand.cluster.deployment(APP)
+    assert (found.name, found.strategy, found.paused) == (APP, "Recreate", False)
+    assert (found.wanted, found.current, found.updated, found.ready, found.available) == (1, 1, 1, 1, 1)
+    assert found.generation == found.observed_generation
+    assert found.images == {"kali": IMAGE}
+    assert found.uid
+    assert found.resource_version
+    assert {c.type: c.status for c in found.conditions} == {"Available": "True", "Progressing": "True"}
+
+
+async def test_another_deployment_is_not_to_be_read_and_a_missing_one_is_not_there(stand: Stand) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        await stand.cluster.deployment("other")
+    assert stand.here(refused.value.message) == (
+        'The bot may not get deployments.apps "other" in secure-agent-pod.'
+    )
+    with pytest.raises(NotFound) as missing:
+        await stand.admin.deployment("other")
+    assert missing.value.message == 'There is no such thing: deployments.apps "other" not found.'
+
+
+async def test_a_paused_and_a_scaled_down_deployment(stand: Stand) -> None:
+    await stand.kubectl("patch", f"deployment/{APP}", "--patch", '{"spec": {"paused": true, "replicas": 0}}')
+
+    async def down() -> bool:
+        found = await stand.cluster.deployment(APP)
+        return found.observed_generation == found.generation and found.current == 0
+
+    await becomes(down)
+    found = await stand.cluster.deployment(APP)
+    assert (found.paused, found.wanted, found.ready) == (True, 0, 0)
+    with pytest.raises(Permanent, match="is paused: a restart would not roll out until it is resumed"):
+        await stand.admin.restart(found, MARK)
+
+
+async def test_a_restart_is_one_rollout_that_carries_its_mark(stand: Stand) -> None:
+    before, old = await stand.admin.deployment(APP), await the_pod(stand)
+    after = await stand.admin.restart(before, MARK)
+    assert after.template_annotations == MARK
+    assert after.generation == before.generation + 1
+    async with asyncio.timeout(15), aclosing(stand.admin.follow(SELECTOR)) as pods:
+        async for seen in pods:
+            if [p.uid != old.uid and p.all_ready for p in seen] == [True]:
+                break
+
+    async def rolled_out() -> bool:
+        found = await stand.admin.deployment(APP)
+        return found.observed_generation == after.generation and found.updated == found.ready == 1
+
+    await becomes(rolled_out)
+
+
+async def test_a_restart_of_what_changed_since_is_a_conflict_and_does_nothing(stand: Stand) -> None:
+    seen, pod = await stand.admin.deployment(APP), await the_pod(stand)
+    await stand.kubectl("annotate", f"deployment/{APP}", "somebody=else")
+    with pytest.raises(Conflict):
+        await stand.admin.restart(seen, MARK)
+    now = await stand.admin.deployment(APP)
+    # A Deployment's annotations count as a change of what is wanted.
+    assert now.generation == seen.generation + 1
+    assert not now.template_annotations
+    assert (await the_pod(stand)).uid == pod.uid
+
+
+async def test_the_bots_account_may_not_restart_or_delete(stand: Stand) -> None:
+    pod, deployment = await the_pod(stand), await stand.cluster.deployment(APP)
+    with pytest.raises(NotAllowed) as patched:
+        await stand.cluster.restart(deployment, MARK)
+    with pytest.raises(NotAllowed) as deleted:
+        await stand.cluster.delete_pod(pod)
+    said = [stand.here(e.value.message).replace(pod.name, "POD") for e in (patched, deleted)]
+    assert said == [
+        f'The bot may not patch deployments.apps "{APP}" in secure-agent-pod.',
+        'The bot may not delete pods "POD" in secure-agent-pod.',
+    ]
+
+
+async def test_a_deleted_pod_is_that_very_pod(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    with pytest.raises(Conflict):
+        await stand.admin.delete_pod(replace(pod, uid="11111111-2222-3333-4444-555555555555"))
+    assert (await the_pod(stand)).uid == pod.uid
+    await stand.admin.delete_pod(pod)
+
+    async def replaced() -> bool:
+        return [p.uid != pod.uid and p.all_ready for p in await stand.cluster.pods(SELECTOR)] == [True]
+
+    await becomes(replaced)
+    with pytest.raises(NotFound):
+        await stand.admin.delete_pod(pod)
+
+
+async def test_following_shows_each_change_until_the_pod_is_ready_again(stand: Stand) -> None:
+    old = await the_pod(stand)
+    seen: list[tuple[bool, bool]] = []
+    async with asyncio.timeout(15), aclosing(stand.admin.follow(SELECTOR)) as pods:
+        async for now in pods:
+            if not seen:
+                assert [p.uid for p in now] == [old.uid]
+                await stand.admin.delete_pod(old)
+            seen += [(p.uid == old.uid, p.all_ready) for p in now]
+            if now and now[-1].uid != old.uid and now[-1].all_ready:
+                break
+    assert seen[0] == (True, True)
+    assert seen[-1] == (False, True)
+
+
+async def test_following_what_may_not_be_watched_is_refused_at_once(stand: Stand) -> None:
+    async with asyncio.timeout(5), aclosing(stand.cluster.in_namespace("kube-system").follow("a=b")) as pods:
+        with pytest.raises(NotAllowed, match=r"may not (list|watch) pods in kube-system"):
+            await anext(pods)
