@@ -283,7 +283,9 @@ class Bot:
         for reason in beyond.unknown:
             logger.warning("not known what else the account can do: %s", reason, extra=where)
         excess = "unknown" if beyond.unknown else len(beyond.found)
-        logger.info("permissions checked", extra={**where, "missing": len(missing), "excess": excess})
+        counts = {"missing": len(missing), "excess": excess}
+        incomplete = {"incomplete": beyond.incomplete} if beyond.incomplete else {}
+        logger.info("permissions checked", extra={**where, **counts, **incomplete})
 
     async def _shut_down(self) -> None:
         logger.info("stopping")

@@ -134,7 +134,7 @@ def describe_beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Ch
         detail = f"the account can do more than agentpod needs: {beyond}"
         yield Check(title, None, detail, _narrower(beyond.own, user))
     if beyond.unknown:
-        yield Check(title, None, f"unknown what else the account can do: {'; '.join(beyond.unknown)}")
+        yield Check(title, None, f"unknown what else the account can do: {' '.join(beyond.unknown)}")
     elif beyond.incomplete:
         listed = "this list may be incomplete" if beyond.found else "nothing else was found, but perhaps not all"
         yield Check(title, None, f"{listed}: the API server says {beyond.incomplete}")

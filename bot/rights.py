@@ -129,10 +129,8 @@ class _Inquiry:
     async def confirm(self, others: Collection[str]) -> None:
         """What holds in each of the ``others`` may hold everywhere: ask, rather than name the examples."""
         likely = [g for g, where in self.places.items() if where.issuperset(others)]
-        chosen = sorted(likely, key=lambda grant: ("*" not in grant, grant.resource != "secrets", grant))[
-            :_CONFIRMED
-        ]
-        await asyncio.gather(*(self.try_out(grant.right(EVERYWHERE)) for grant in chosen))
+        worst = sorted(likely, key=lambda grant: ("*" not in grant, grant.resource != "secrets", grant))
+        await asyncio.gather(*(self.try_out(grant.right(EVERYWHERE)) for grant in worst[:_CONFIRMED]))
 
     async def _ask(self, question: Awaitable[T]) -> T | None:
         try:

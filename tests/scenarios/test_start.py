@@ -115,6 +115,35 @@ async def test_the_start_up_report_warns_of_what_the_account_can_do_beyond_its_n
     assert "missing=0  excess=1" in said
 
 
+@pytest.fixture
+def unlisted(sandbox: Sandbox) -> Iterator[None]:
+    """The API server doesn't tell what the account may do."""
+    sandbox.cluster.server.faults.forbidden = "selfsubjectrulesreviews"
+    yield
+    sandbox.cluster.server.faults.forbidden = ""
+
+
+@pytest.mark.usefixtures("unlisted")
+async def test_a_refused_list_of_rights_is_unknown_in_check_and_not_fine(sandbox: Sandbox) -> None:
+    code, output = await _run(sandbox, "check")
+    assert code == 0, output
+    said = " ".join(output.split())
+    assert "unknown what else the account can do: The bot may not create selfsubjectrulesreviews" in said
+    assert "and no others" not in said
+
+
+@pytest.mark.usefixtures("unlisted")
+async def test_a_refused_list_of_rights_is_unknown_in_the_start_up_report(sandbox: Sandbox) -> None:
+    bot = await sandbox.start_bot()
+    try:
+        await until(lambda: "permissions checked" in bot.output(), bot.output)
+    finally:
+        await bot.stop()
+    said = bot.output()
+    assert said.count("not known what else the account can do: ") == 1
+    assert "missing=0  excess=unknown" in said
+
+
 async def test_check_calls_an_administrator_one_in_a_few_words(sandbox: Sandbox, tmp_path: Path) -> None:
     admin = sandbox.cluster.kubeconfig(tmp_path / "admin", user="admin")
     code, output = await _run(sandbox, "check", env={"KUBECONFIG": str(admin)})
