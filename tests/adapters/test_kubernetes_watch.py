@@ -95,7 +95,7 @@ class Script:
     def __init__(self, lists: Sequence[Sequence[str]], watches: Sequence[Sequence[bytes]], end: str = "") -> None:
         """The last of each is repeated. A watch is then broken off (``cut``), left open (``stay``), or ended."""
         self.lists, self.watches, self.end = lists, watches, end
-        self.listed = self.watched = 0
+        self.listed = self.watched = self.refused = 0
         self.queries: list[dict[str, str]] = []
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -269,6 +269,32 @@ async def test_an_account_without_the_right_to_watch_is_told_so_at_once(
         with pytest.raises(NotAllowed, match="The bot may not list pods"):
             await following(pods)
     await bot.close()
+
+
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize("refusals", [3, 10_000])
+async def test_a_refusal_of_what_was_granted_before_is_believed_only_when_it_stays(
+    code: int, refusals: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that has just started refuses everybody until it has read the roles and accounts."""
+    script = Script([["a"], ["b"]], [[]])
+    refused = fixed(code, api_status('User "u" cannot list resource "pods"'))
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if script.watched == 1 and script.refused < refusals:
+            script.refused += 1
+            return await refused(request)
+        return await script.answer(request)
+
+    pace = Pace(first_pause=0.01, longest_pause=0.02, steady=0.0, settling=0.3)
+    async with followed(handler, tmp_path, monkeypatch, pace=pace) as pods:
+        assert names(await following(pods)) == ["a"]
+        if refusals == 3:
+            assert names(await following(pods)) == ["b"]
+        else:
+            with pytest.raises(NotAllowed):
+                await following(pods)
+    assert 3 <= script.refused < 100
 
 
 @pytest.mark.parametrize("code", [500, 503, 410, 429])

@@ -73,6 +73,9 @@ class AgentPod:
             self._serve(service)
         self.grant()
         self.until(lambda: self.plane.call("GET", f"{self.path}/serviceaccounts/default"))
+        # Before the pod, which would begin with a warning that it can't be scheduled.
+        bound = f"{self.path}/persistentvolumeclaims/agent-home"
+        self.until(lambda: self.plane.call("GET", bound)["status"]["phase"] == "Bound")
         if deployed:
             self.deploy()
         return self
@@ -81,8 +84,6 @@ class AgentPod:
         """Make the Deployment and wait for a ready pod."""
         self.post_deployment()
         self.until(lambda: self.pod()["status"]["containerStatuses"][0]["ready"])
-        bound = f"{self.path}/persistentvolumeclaims/agent-home"
-        self.until(lambda: self.plane.call("GET", bound)["status"]["phase"] == "Bound")
 
     def post_deployment(self, **spec: Any) -> None:
         """Make the Deployment, with other settings in its spec."""

@@ -32,6 +32,20 @@ def plane() -> Iterator[Plane]:
 
 
 @pytest.fixture(scope="session")
+def second_plane(plane: Plane) -> Iterator[Plane]:
+    """Another control plane, for tests that break it."""
+    with Plane(plane.binaries) as other:
+        yield other
+
+
+@pytest.fixture
+def fragile_plane(second_plane: Plane) -> Iterator[Plane]:
+    """The second one for a single test, mended after it; that all works is for the next one to see."""
+    yield second_plane
+    second_plane.mend()
+
+
+@pytest.fixture(scope="session")
 def numbers() -> Iterator[int]:
     """Numbers for names that have to be new."""
     return itertools.count(1)

@@ -134,6 +134,34 @@ class Plane:
             else:
                 return
 
+    def mend(self) -> None:
+        """Start again what was ended, and what depends on the API server: it would wait for half a minute else.
+
+        A controller's pauses double with each outage and are forgotten only after two good minutes.
+        """
+        for name in ("etcd", "kube-apiserver"):
+            if name not in self.processes:
+                self.run(name)
+        self.wait_ready()
+        names = ("kube-controller-manager", "kube-scheduler", "kwok")
+        for name in names:
+            self.end(name)
+        # Else the new kwok waits until the old one's claim to the node has run out.
+        leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        self.call("DELETE", leases)
+        for name in names:
+            self.run(name)
+
+    def forget(self) -> None:
+        """Have etcd drop all that is past (its JSON gateway, ``/v3/kv/compaction``)."""
+        current = self._ask_etcd("maintenance/status", {})["header"]["revision"]
+        self._ask_etcd("kv/compaction", {"revision": current, "physical": True})
+
+    def _ask_etcd(self, method: str, body: Any) -> Any:
+        url = f"http://127.0.0.1:{self._etcd}/v3/{method}"
+        with urllib.request.urlopen(url, json.dumps(body).encode(), timeout=10) as answer:
+            return json.load(answer)
+
     def output(self, name: str) -> str:
         """The last words of a process."""
         return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]

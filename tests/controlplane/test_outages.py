@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -13,26 +13,20 @@ import pytest_asyncio
 from bot.errors import Transient
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
-from tests.controlplane.watching import HEALTHY, comes_to_say, port, watching
+from tests.controlplane.watching import ETCD, HEALTHY, SERVER, comes_to_say, port, watching
 from tests.scenarios.talk import Answer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PROBE = 2.0
 """Each probe's deadline in seconds."""
-SERVER, ETCD = "kube-apiserver", "etcd"
 
 
 @pytest.fixture(scope="module")
-def own_plane(plane: Plane) -> Iterator[Plane]:
-    """Another control plane, so that no other test's is disturbed."""
-    with Plane(plane.binaries) as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def pod(own_plane: Plane) -> AgentPod:
+def pod(second_plane: Plane) -> AgentPod:
     """The agent pod there."""
-    return AgentPod(own_plane).create()
+    made = AgentPod(second_plane).create()
+    made.heal()
+    return made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -42,50 +36,42 @@ async def world(pod: AgentPod) -> AsyncIterator[World]:
         yield world
 
 
-@pytest_asyncio.fixture(loop_scope="module", autouse=True)
-async def _all_runs(own_plane: Plane) -> AsyncIterator[None]:
-    """Whatever a test has ended is started again; that it works is for the next one to see."""
-    yield
-    for name in (ETCD, SERVER):
-        if name not in own_plane.processes:
-            own_plane.run(name)
-    await asyncio.to_thread(own_plane.wait_ready)
-
-
 async def test_a_killed_api_server_is_unknown_at_once_and_regained_when_it_returns(
-    world: World, own_plane: Plane
+    world: World, fragile_plane: Plane
 ) -> None:
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
-    own_plane.end(SERVER)
+    fragile_plane.end(SERVER)
     answer = await world.ask("status")
-    assert f"Could not tell: the API server at {own_plane.url} refused the connection" in answer.first_line
+    assert f"Could not tell: the API server at {fragile_plane.url} refused the connection" in answer.first_line
     assert "See whether it runs" in answer.text
     assert "3 ok: SSH, VibeKanban, Heartbeats" in answer.text
     assert await world.ready() == (200, [])
 
-    own_plane.run(SERVER)
+    fragile_plane.run(SERVER)
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
     assert "Traceback" not in world.bot.output()
 
 
-async def test_an_idle_bot_does_not_notice_a_restarted_api_server(world: World, own_plane: Plane) -> None:
+async def test_an_idle_bot_does_not_notice_a_restarted_api_server(world: World, fragile_plane: Plane) -> None:
     """Its pool holds connections to the one that was killed."""
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
-    own_plane.end(SERVER)
-    own_plane.run(SERVER)
-    await asyncio.to_thread(own_plane.wait_ready)
+    fragile_plane.end(SERVER)
+    fragile_plane.run(SERVER)
+    await asyncio.to_thread(fragile_plane.wait_ready)
     assert HEALTHY in (await world.ask("status")).first_line
 
 
-async def test_a_hung_api_server_holds_no_answer_longer_than_the_deadline(world: World, own_plane: Plane) -> None:
+async def test_a_hung_api_server_holds_no_answer_longer_than_the_deadline(
+    world: World, fragile_plane: Plane
+) -> None:
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
-    own_plane.processes[SERVER].send_signal(signal.SIGSTOP)
+    fragile_plane.processes[SERVER].send_signal(signal.SIGSTOP)
     try:
         began = time.monotonic()
         answer = await world.ask("status")
         took = time.monotonic() - began
     finally:
-        own_plane.processes[SERVER].send_signal(signal.SIGCONT)
+        fragile_plane.processes[SERVER].send_signal(signal.SIGCONT)
     assert "Could not tell: the API server does not answer" in answer.first_line
     assert f"no answer in {PROBE:g} s" in answer.text
     assert took < 2 * PROBE
@@ -93,16 +79,16 @@ async def test_a_hung_api_server_holds_no_answer_longer_than_the_deadline(world:
 
 
 async def test_an_api_server_without_its_etcd_does_not_answer_and_that_may_be_tried_again(
-    world: World, own_plane: Plane, pod: AgentPod
+    world: World, fragile_plane: Plane, pod: AgentPod
 ) -> None:
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
     kubeconfig = pod.kubeconfig()
-    own_plane.end(ETCD)
+    fragile_plane.end(ETCD)
     async with port(kubeconfig, pod.namespace, PROBE) as cluster:
         answer, read = await asyncio.gather(world.ask("status"), cluster.services(), return_exceptions=True)
     assert isinstance(answer, Answer)
     assert "Could not tell: the API server does not answer" in answer.first_line
     assert isinstance(read, Transient)
 
-    own_plane.run(ETCD)
+    fragile_plane.run(ETCD)
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line

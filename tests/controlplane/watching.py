@@ -18,6 +18,8 @@ from tests.scenarios.talk import Answer, World
 
 PATIENCE = 20.0
 """Seconds until what should come is missed; nothing waits that long when all is well."""
+SERVER, ETCD = "kube-apiserver", "etcd"
+"""The two processes that tests kill."""
 HEALTHY = "Healthy: "
 """How the first line begins when every check is ok, without a warning."""
 

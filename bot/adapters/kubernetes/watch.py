@@ -20,7 +20,7 @@ import msgspec
 from bot.adapters.kubernetes import errors, facts, shapes
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.domain.workload import Pod
-from bot.errors import Transient
+from bot.errors import NotAllowed, Transient
 
 T = TypeVar("T")
 
@@ -41,6 +41,9 @@ class Pace:
     longest_pause: float = 10.0
     steady: float = 5.0
     """A watch that lasted so long, or said something, is followed by a new one without a pause."""
+    settling: float = 15.0
+    """How long a refusal is not believed where it worked before: an API server that has just started refuses
+    everybody (403, or 401 for a token) until it has read who exists and may what."""
 
 
 USUAL = Pace()
@@ -53,24 +56,39 @@ class Outage:
         """``patience`` is the seconds after which it is given up."""
         self._patience, self._pace = patience, pace
         self._since: float | None = None
+        self._refused: float | None = None
+        self._tried = ""
+        self._worked: set[str] = set()
         self._pause = pace.first_pause
 
+    def tries(self, what: str) -> None:
+        """Something is about to be asked."""
+        self._tried = what
+
+    def answered(self) -> None:
+        """It was granted, so that a refusal of the same would be news."""
+        self._worked.add(self._tried)
+
     def over(self) -> None:
-        """The API server answers: the outage, if there was one, has ended."""
-        self._since = None
+        """The API server answers all: the outage, if there was one, has ended."""
+        self._since, self._refused = None, None
 
     def steady(self) -> None:
         """It also keeps answering: the next failure is a new one."""
         self._pause = self._pace.first_pause
 
-    async def wait(self, error: Transient) -> None:
+    async def wait(self, error: Transient | NotAllowed) -> None:
         """Wait before the next try, or raise ``error`` when patience is at its end."""
         now = asyncio.get_running_loop().time()
         self._since = now if self._since is None else self._since
         left = self._since + self._patience - now
+        if isinstance(error, NotAllowed):
+            self._refused = now if self._refused is None else self._refused
+            doubt = min(self._pace.settling, self._patience) if self._tried in self._worked else 0.0
+            left = self._refused + doubt - now
         if left <= 0:
             raise error
-        await self.pause(left, error.retry_after or 0.0)
+        await self.pause(left, getattr(error, "retry_after", None) or 0.0)
 
     async def pause(self, most: float, least: float = 0.0) -> None:
         """Wait a little longer each time, not exactly, so that several bots don't come in step."""
@@ -92,7 +110,7 @@ async def follow(
                     if pods != shown:
                         shown = pods
                         yield pods
-        except Transient as error:
+        except (Transient, NotAllowed) as error:
             await outage.wait(error)
 
 
@@ -100,7 +118,9 @@ async def _until_it_ends(
     connection: Connection, listing: Call, outage: Outage, pace: Pace
 ) -> AsyncGenerator[list[Pod], None]:
     """One list and one watch from there on, until the API server ends it. Raises as the calls do."""
+    outage.tries("list")
     found = await connection.read(listing, shapes.Items[shapes.Pod])
+    outage.answered()
     pods = {pod.uid: pod for pod in map(facts.pod, found.items or ())}
     yield facts.oldest_first(pods.values())
     version = found.metadata.resource_version if found.metadata else ""
@@ -144,8 +164,10 @@ async def _events(
     connection: Connection, call: Call, outage: Outage, pace: Pace
 ) -> AsyncGenerator[shapes.WatchEvent, None]:
     """The events of one watch. An ``ERROR`` among them is raised as the same HTTP status would be."""
+    outage.tries("watch")
     with errors.edge(connection.server, pace.idle):
         async with connection.stream(call, pace.idle) as response:
+            outage.answered()
             outage.over()
             async for line in _lines(response.content):
                 event = _decoded(line, shapes.WatchEvent, connection, call)
