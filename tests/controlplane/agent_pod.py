@@ -163,13 +163,12 @@ class AgentPod:
     def install_argocd(self) -> None:
         """Argo CD's Application of this pod, all well, and `deploy/`'s option that lets the bot read it."""
         self.install_crd("applications")
+        self.grant_argocd()
+        self.post_application()
+
+    def grant_argocd(self) -> None:
+        """`deploy/`'s option that lets the bot read this pod's Application."""
         self.ensure("/api/v1/namespaces", {"metadata": {"name": "argocd"}})
-        application = objects.application(datetime.now(UTC), SET_UP)
-        application["metadata"] = {"name": self.namespace, "namespace": "argocd"}
-        self.ensure(
-            "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
-            application | {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"},
-        )
         for document in shipped("deploy/options/argocd/role.yaml"):
             document["metadata"]["name"] += f"-of-{self.namespace}"
             for rule in document.get("rules", ()):
@@ -180,6 +179,15 @@ class AgentPod:
                 document["roleRef"]["name"] += f"-of-{self.namespace}"
             plural = document["kind"].lower() + "s"
             self.ensure(f"/apis/rbac.authorization.k8s.io/v1/namespaces/argocd/{plural}", document)
+
+    def post_application(self) -> None:
+        """Argo CD's Application of this pod, all well."""
+        application = objects.application(datetime.now(UTC), SET_UP)
+        application["metadata"] = {"name": self.namespace, "namespace": "argocd"}
+        self.ensure(
+            "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications",
+            application | {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"},
+        )
 
     def ensure(self, path: str, thing: Object) -> None:
         """Post an object, unless there is one of its name."""

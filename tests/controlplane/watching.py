@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bot.adapters.kubernetes import KubernetesCluster
+from bot.adapters.kubernetes.client import Connection
 from sandbox.house import Sandbox
 from tests.controlplane.agent_pod import AgentPod
 from tests.scenarios.talk import Answer, World
@@ -49,6 +50,17 @@ async def port(kubeconfig: Path, namespace: str, seconds: float = 5.0) -> AsyncI
             yield cluster
         finally:
             await cluster.close()
+
+
+@asynccontextmanager
+async def connection(kubeconfig: Path) -> AsyncIterator[Connection]:
+    """What the Cluster port reads through, for kinds that it has no method for."""
+    with patch.dict(os.environ, {"KUBECONFIG": str(kubeconfig)}):
+        found = await Connection.open(None, 5.0)
+        try:
+            yield found
+        finally:
+            await found.close()
 
 
 async def comes_to_say(world: World, *words: str, command: str = "status") -> Answer:
