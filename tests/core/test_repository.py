@@ -88,3 +88,29 @@ def test_the_shipped_roles_grant_exactly_what_the_commands_need() -> None:
     granted = _granted("deploy/base/role.yaml") | _granted("deploy/options/argocd/role.yaml")
     assert granted - needed == set(), "granted but not needed"
     assert needed - granted == set(), "needed but not granted"
+
+
+def test_tests_of_one_group_share_a_worker(tmp_path: Path) -> None:
+    # What a group shares is dear: a control plane, a bot in a sandbox, a built image.
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n\n"
+        "@pytest.mark.xdist_group('one')\n"
+        "@pytest.mark.parametrize('number', range(8))\n"
+        "def test_it(number, worker_id):\n"
+        "    assert worker_id == 'gw0', worker_id\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        "2",
+        "--dist",
+        "loadgroup",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        ".",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
