@@ -48,8 +48,8 @@ def limit_pods(pod: AgentPod, name: str, count: int) -> None:
 
 
 async def refused(world: World, *words: str) -> Answer:
-    """`status` once it says that the pod can't be created, and why."""
-    return await comes_to_say(world, "Not healthy: the pod can't be created: ", *words)
+    """`status` once it says that no pod can be created, and why."""
+    return await comes_to_say(world, "Not healthy: no pod can be created: ", *words)
 
 
 async def test_an_exceeded_quota_is_named_with_its_figures(world: World, pod: AgentPod) -> None:
