@@ -1,4 +1,4 @@
-"""One control plane a run; an agent pod in a namespace of its own for whoever asks."""
+"""One control plane a run, a second one to break, and an agent pod in a namespace of its own for whoever asks."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ async def test_a_hung_api_server_holds_no_answer_longer_than_the_deadline(
         fragile_plane.processes[SERVER].send_signal(signal.SIGCONT)
     assert "Could not tell: the API server does not answer" in answer.first_line
     assert f"no answer in {PROBE:g} s" in answer.text
-    assert took < 2 * PROBE
+    assert took < 3 * PROBE
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
 
 
