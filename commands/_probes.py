@@ -99,6 +99,11 @@ class Ask:
     asking: Source | None = None
     """The source whose answer it waits for, or waited for last."""
 
+    def within(self, seconds: float) -> Ask:
+        """The same with less time: ``seconds`` from now."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        return replace(self, seconds=min(seconds, self.seconds), deadline=min(deadline, self.deadline))
+
     async def of(self, source: Source, reading: Awaitable[T]) -> T:
         """Wait for an answer until the probe's deadline. Raises `Unread`."""
         self.asking = source

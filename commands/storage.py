@@ -132,7 +132,8 @@ def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
     spec = ctx.target.container()
 
     async def read(ask: Ask) -> Finding:
-        pod = await reads.pod(ask)
+        # Only du may take its time.
+        pod = await reads.pod(ask.within(ctx.probe_timeout))
         if running_container(pod, spec) is None:
             raise Blocked("processes", f"the pod has no container {spec.name}")
 

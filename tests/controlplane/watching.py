@@ -27,7 +27,7 @@ HEALTHY = "Healthy: "
 
 @asynccontextmanager
 async def watching(
-    pod: AgentPod, *, kubeconfig: Path | None = None, argocd: bool = False, probe: str = "2s"
+    pod: AgentPod, *, kubeconfig: Path | None = None, argocd: bool = False, probe: str = "5s"
 ) -> AsyncIterator[World]:
     """The bot in a process of its own, with no more than its ServiceAccount's token; ``probe`` is the deadline."""
     target: Mapping[str, Any] = pod.where() if argocd else pod.where() | {"argocd": None}
