@@ -138,7 +138,7 @@ def _scale(target: Target) -> str:
 def _scaled_to_zero(owner: Deployment, target: Target) -> Trouble:
     return Trouble(
         Verdict.FAIL,
-        f"Deployment {owner.name} is scaled to 0: 0 replicas wanted",
+        f"Deployment {owner.name} is scaled to 0",
         "Somebody or something turned the pod off. Scale it to 1 when it should run.",
         _scale(target),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sandbox.cluster.kinds import ACCESS_REVIEW, KINDS, NEW_EVENT, RULES_REVIEW, SELF_REVIEW, TOKEN_REVIEW, Kind
+from sandbox.cluster.scale import GROUP_VERSION_KIND
 
 Object = dict[str, Any]
 GIT_VERSION = "v1.37.1"
@@ -143,7 +144,7 @@ def _resources(kind: Kind) -> list[Object]:
             "name": f"{kind.plural}/{name}",
             "singularName": "",
             "namespaced": kind.namespaced,
-            "kind": sub_kind,
+            **({"kind": sub_kind} if name != "scale" else GROUP_VERSION_KIND),
             "verbs": list(verbs),
         }
         for name, sub_kind, verbs in kind.subresources
@@ -181,6 +182,8 @@ def _aggregated_resource(kind: Kind) -> Object:
 
 
 def _gvk(kind: Kind, name: str) -> Object:
+    if name == "Scale":
+        return dict(GROUP_VERSION_KIND)
     return {"group": kind.group, "version": kind.version, "kind": name}
 
 

@@ -25,6 +25,7 @@ from sandbox.cluster.patch import json_patch, merge_patch, strategic_patch
 from sandbox.cluster.podlogs import Line
 from sandbox.cluster.protobuf import MAGIC, decode
 from sandbox.cluster.rbac import ADMIN, BOT, SERVICE_ACCOUNT, Authorizer, User
+from sandbox.cluster.scale import as_scale, with_scale
 from sandbox.cluster.simulation import Simulation
 from sandbox.cluster.status import (
     ApiError,
@@ -227,6 +228,8 @@ class ApiServer:
             return await self._watch(request, call)
         if call.verb == "list":
             return self._list(request, call)
+        if call.verb == "get" and call.sub == "scale":
+            return web.json_response(as_scale(self._existing(call)))
         if call.verb == "get":
             return self._printed(request, call.kind, [self._existing(call)], single=True)
         return await self._write(request, call)
@@ -383,6 +386,10 @@ class ApiServer:
             if "apply-patch" in request.content_type:
                 return await self._create(request, call, body)
             raise not_found(call.kind, call.name)
+        if call.sub == "scale":
+            scale = _patched(request.content_type, as_scale(before), body) if call.verb == "patch" else body
+            new = with_scale(call.kind, before, scale)
+            return web.json_response(as_scale(await self._store(request, call, before, new)))
         new = _patched(request.content_type, before, body) if call.verb == "patch" else body
         return web.json_response(await self._store(request, call, before, new))
 

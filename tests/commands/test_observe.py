@@ -90,7 +90,7 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"wanted": 0}, "0 replicas wanted"),
+        ({"wanted": 0}, "is scaled to 0"),
         ({"paused": True}, "is paused"),
         ({"conditions": (Condition("ReplicaFailure", "True", "FailedCreate", QUOTA),)}, QUOTA),
         ({"conditions": (Condition("Progressing", "True", "NewReplicaSetCreated"),)}, "a rollout is in progress"),

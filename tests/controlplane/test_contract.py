@@ -98,7 +98,7 @@ async def test_a_pod_that_no_node_has_taken(stand: Stand) -> None:
 
 async def test_pods_come_oldest_first(stand: Stand) -> None:
     first = await the_pod(stand)
-    await stand.kubectl("patch", "deployment/secure-agent-pod", "--patch", '{"spec": {"replicas": 2}}')
+    await stand.kubectl("scale", "deployment/secure-agent-pod", "--replicas=2")
 
     async def two() -> bool:
         return len(await stand.cluster.pods(SELECTOR)) == 2

@@ -66,7 +66,7 @@ def whole(finding: Finding) -> str:
         ),
         (
             podless(wanted=0),
-            f"Deployment {NAME} is scaled to 0: 0 replicas wanted",
+            f"Deployment {NAME} is scaled to 0",
             f"kubectl -n secure-agent-pod scale deployment {NAME} --replicas=1",
         ),
         (
@@ -124,7 +124,7 @@ def test_a_terminating_pod_is_why_there_is_no_new_one_unless_the_deployment_is_o
     going = pod(deleting=True)
     assert judged(podless(GOING), going).summary.startswith("the old pod is still terminating")
     off = judged(podless(wanted=0), going)
-    assert off.summary.endswith("0 replicas wanted")
+    assert off.summary.endswith("is scaled to 0")
     assert "pod-1: Terminating" in off.evidence
     assert judged(podless(failed(QUOTA)), going).summary.startswith("no pod can be created")
 

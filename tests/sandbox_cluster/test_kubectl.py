@@ -121,3 +121,20 @@ async def test_a_crash_loop_shows_in_status_and_in_previous_logs(kubectl, breaks
     assert "CrashLoopBackOff" in (await kubectl("get", "pods")).out
     assert "Download failed" in (await kubectl("logs", *DEPLOY, "--previous")).out
     assert "BackOff" in (await kubectl("get", "events")).out
+
+
+async def test_scaling_is_what_the_remedy_says(kubectl):
+    scale = ("scale", "deployment", "secure-agent-pod")
+    assert (await kubectl(*scale, "--replicas=0")).code == 0
+    assert "0/0" in (await kubectl("get", "deploy")).out
+    assert "No resources" in (await kubectl("get", "pods")).err
+    refused = await kubectl(*scale, "--current-replicas=3", "--replicas=1")
+    assert "Expected replicas to be 3, was 0" in refused.err
+    assert (await kubectl(*scale, "--current-replicas=0", "--replicas=1")).code == 0
+    assert "1/1" in (await kubectl("get", "deploy")).out
+
+
+async def test_a_negative_scale_is_refused_by_the_api_server(kubectl):
+    patch = ("patch", "deployment", "secure-agent-pod", "--subresource=scale", "--type=merge", "-p")
+    answer = await kubectl(*patch, '{"spec": {"replicas": -1}}')
+    assert "must be greater than or equal to 0" in answer.err
