@@ -6,6 +6,7 @@ Source of the conditions and their reasons: Kubernetes, "Deployments", "Deployme
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from bot.domain.workload import Condition, Deployment, Pod
 
 SETTING = "targets[].deployment"
 _LONG = 160
+_UNBORN = re.compile(r'^pods "[^"]*" is forbidden: ')
 
 
 @dataclass(frozen=True)
@@ -186,8 +188,11 @@ def _refused(condition: Condition, target: Target) -> Trouble:
 
 
 def _told(what: str, condition: Condition, remedy: str, run: str) -> Trouble:
-    """The controller's own words: in the summary, and whole under it where they are long."""
-    said = " ".join((condition.message or condition.reason or "").split())
+    """The controller's own words: in the summary, and whole under it where they are long.
+
+    The name of a pod that never came to be is left out: it says nothing, and would fill a phone's first line.
+    """
+    said = _UNBORN.sub("", " ".join((condition.message or condition.reason or "").split()))
     long = (said,) if len(said) > _LONG else ()
     return Trouble(Verdict.FAIL, f"{what}: {words.cut(said, _LONG)}", remedy, run, long)
 

@@ -92,7 +92,10 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods
     [
         ({"wanted": 0}, "is scaled to 0"),
         ({"paused": True}, "is paused"),
-        ({"conditions": (Condition("ReplicaFailure", "True", "FailedCreate", QUOTA),)}, QUOTA),
+        (
+            {"conditions": (Condition("ReplicaFailure", "True", "FailedCreate", QUOTA),)},
+            QUOTA.split("forbidden: ")[1],
+        ),
         ({"conditions": (Condition("Progressing", "True", "NewReplicaSetCreated"),)}, "a rollout is in progress"),
     ],
 )

@@ -95,7 +95,7 @@ async def test_a_policy_is_quoted_and_not_called_a_missing_right(world: World, p
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
     with pod.policy(rule, CLOSED) as policy:
         end_pod(pod)
-        answer = await refused(world, CLOSED)
+        answer = await refused(world, CLOSED.rstrip("."))
     assert f"ValidatingAdmissionPolicy '{policy}'" in answer.first_line
     assert "may not" not in answer.text
 

@@ -25,6 +25,11 @@ WEBHOOK = 'admission webhook "policy.example" denied the request: no latest tags
 NO_ACCOUNT = 'pods "x-1-" is forbidden: error looking up service account n/x: serviceaccount "x" not found'
 
 
+def bare(said: str) -> str:
+    """What the API server says, without the name of the pod that never came to be."""
+    return said.split(" is forbidden: ", 1)[1]
+
+
 def deployment(*conditions: Condition, **changes: Any) -> Deployment:
     """One that wants a pod; by default it has a ready one and is done."""
     usual: dict[str, Any] = {"current": 1, "updated": 1, "ready": 1, "available": 1, "strategy": "Recreate"}
@@ -74,10 +79,10 @@ def whole(finding: Finding) -> str:
             f"no pod is running and Deployment {NAME} is paused",
             f"kubectl -n secure-agent-pod rollout resume deployment {NAME}",
         ),
-        (podless(failed(QUOTA)), f"no pod can be created: {QUOTA}", "get resourcequota"),
-        (podless(failed(SECURITY)), f"no pod can be created: {SECURITY}", "get namespace"),
+        (podless(failed(QUOTA)), f"no pod can be created: {bare(QUOTA)}", "get resourcequota"),
+        (podless(failed(SECURITY)), f"no pod can be created: {bare(SECURITY)}", "get namespace"),
         (podless(failed(WEBHOOK)), f"no pod can be created: {WEBHOOK}", "/agentpod events"),
-        (podless(failed(NO_ACCOUNT)), f"no pod can be created: {NO_ACCOUNT}", "get serviceaccounts"),
+        (podless(failed(NO_ACCOUNT)), f"no pod can be created: {bare(NO_ACCOUNT)}", "get serviceaccounts"),
         (podless(failed("something else")), "no pod can be created: something else", "/agentpod events"),
         (
             podless(LATE),
@@ -110,10 +115,10 @@ def test_a_missing_deployment_says_where_its_name_comes_from_and_what_the_server
 
 
 def test_a_refusal_too_long_for_a_line_is_whole_under_it() -> None:
-    message = QUOTA + ", requested: limits.memory=64Gi, used: limits.memory=0, limited: limits.memory=32Gi"
+    message = QUOTA + ", requested: limits.memory=64Gi, used: limits.memory=0, limited: limits.memory=32Gi" * 2
     finding = judged(podless(failed(message)))
     assert finding.summary.endswith("…")
-    assert message in finding.evidence
+    assert bare(message) in finding.evidence
 
 
 def test_the_controller_that_has_not_acted_yet_is_named() -> None:
