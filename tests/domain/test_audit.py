@@ -1,0 +1,97 @@
+"""The audit trail's chain: any change to any record is found, and the first one is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.audit import START, Broken, Record, chained, verify
+
+NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda some: st.dictionaries(st.text(), some, max_size=3),
+)
+
+
+def chain(count: int) -> list[Record]:
+    made: list[Record] = []
+    for number in range(count):
+        one = Record(0, NOW + timedelta(seconds=number), "decision", "U0ONE", f"r-{number}", {"ü": number})
+        made.append(chained(one, made[-1] if made else None))
+    return made
+
+
+def test_a_chain_that_nobody_touched_is_whole() -> None:
+    made = chain(5)
+    assert verify(made) is None
+    assert verify([]) is None
+    assert [r.number for r in made] == [1, 2, 3, 4, 5]
+    assert made[0].previous == START
+    assert made[4].previous == made[3].digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"actor": "U0TWO"}, "was changed after it was written"),
+        ({"at": NOW}, "was changed after it was written"),
+        ({"data": {}}, "was changed after it was written"),
+        ({"digest": START}, "was changed after it was written"),
+        ({"previous": START}, "does not follow the one before it"),
+        ({"number": 7}, "record 3 is missing: 7 comes in its place"),
+    ],
+)
+def test_a_changed_record_is_named(changes: dict[str, object], why: str) -> None:
+    made = chain(5)
+    made[2] = replace(made[2], **changes)  # type: ignore[arg-type]
+    broken = verify(made)
+    assert broken is not None
+    assert broken.number == 3
+    assert why in broken.why
+
+
+def test_a_record_that_was_changed_and_digested_anew_breaks_the_next() -> None:
+    made = chain(5)
+    forged = replace(made[2], actor="U0TWO")
+    made[2] = replace(forged, digest=forged.computed())
+    assert verify(made) == Broken(4, "record 4 does not follow the one before it")
+
+
+def test_a_missing_and_a_swapped_record_are_named() -> None:
+    made = chain(5)
+    assert verify(made[:2] + made[3:]) == Broken(3, "record 3 is missing: 4 comes in its place")
+    made[1], made[2] = made[2], made[1]
+    assert verify(made) == Broken(2, "record 2 is missing: 3 comes in its place")
+
+
+def test_a_cut_end_shows_by_a_digest_kept_elsewhere() -> None:
+    made = chain(5)
+    assert verify(made, head=made[3].digest) is None
+    assert verify(made[:3]) is None
+    broken = verify(made[:3], head=made[3].digest)
+    assert broken is not None
+    assert broken.why.startswith("the end is missing")
+
+
+def test_the_zone_in_which_a_time_was_written_makes_no_difference() -> None:
+    [one] = chain(1)
+    assert replace(one, at=one.at.astimezone(timezone(timedelta(hours=5)))).computed() == one.digest
+
+
+@given(
+    st.lists(st.tuples(st.text(), st.text(), st.dictionaries(st.text(), JSON, max_size=3)), min_size=1), st.data()
+)
+def test_whatever_is_written_is_whole_and_any_record_left_out_shows(
+    contents: list[tuple[str, str, dict[str, object]]], data: st.DataObject
+) -> None:
+    made: list[Record] = []
+    for actor, subject, more in contents:
+        made.append(chained(Record(0, NOW, "request", actor, subject, more), made[-1] if made else None))
+    assert verify(made) is None
+    gone = data.draw(st.integers(0, len(made) - 1))
+    assert (verify(made[:gone] + made[gone + 1 :]) is None) == (gone == len(made) - 1)
