@@ -140,6 +140,7 @@ def _build_all(target: Path) -> None:
         Path(made).chmod(0o755)
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(made, target)
+    _tidy(go)
     _say(f"Built in {_spell(time.monotonic() - started)}; kept in {target}")
 
 
@@ -191,7 +192,23 @@ def _count_packages(go: str, module: Module) -> int:
 def _environment() -> dict[str, str]:
     # The machine's own Go, exactly these modules, nothing of C, and no look at the repository around them.
     flags = "-mod=readonly -buildvcs=false"
-    return os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": flags}
+    ours = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": flags}
+    return {name: str(folder) for name, folder in _work_folders().items()} | os.environ | ours
+
+
+def _work_folders() -> dict[str, Path]:
+    """Where Go keeps sources and what it has compiled, so that a build that was interrupted goes on."""
+    return {"GOMODCACHE": _cache() / "go-sources", "GOCACHE": _cache() / "go-compiled"}
+
+
+def _tidy(go: str) -> None:
+    """Drop those folders after the build: they have five gigabytes, and nothing needs them any more."""
+    for name, folder in _work_folders().items():
+        if name not in os.environ and folder.exists():
+            # Go's own way: the sources are read-only.
+            option = "-modcache" if name == "GOMODCACHE" else "-cache"
+            subprocess.run([go, "clean", option], cwd=_cache(), env=_environment(), check=False)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _go() -> str:
