@@ -154,7 +154,12 @@ class Connection:
             async with asyncio.timeout(self.timeout):
                 response = await self._begun(call, idle)
         async with response:
-            yield response
+            try:
+                yield response
+            finally:
+                # Whoever leaves early leaves in the middle of an answer: no goodbye of TLS is to be waited for.
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
     async def _begun(self, call: Call, idle: float) -> aiohttp.ClientResponse:
         headers = await self.headers()
