@@ -60,7 +60,8 @@ class Reads:
             # Where the API server does not know Deployments at all, this one is not known either.
             if isinstance(unread.error, NotFound) and name in unread.error.message:
                 return judge_deployment.Absent(words.lower_first(unread.error.message))
-            return judge_deployment.Unread(unread_finding("", "", unread).summary)
+            finding = unread_finding("", "", unread)
+            return judge_deployment.Unread(finding.summary, finding.remedy, finding.run)
 
     async def services(self, ask: Ask) -> Sequence[Service]:
         """The namespace's Services. Raises `Unread`."""

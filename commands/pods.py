@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain import judge_deployment, judge_pod, words
 from bot.domain.access import Role
-from bot.domain.judge_deployment import Owner, Unread
+from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Verdict
 from bot.domain.reply import Fact, Reply
 from bot.domain.workload import Container, Deployment, Pod
@@ -48,13 +48,9 @@ def _shown(pods: Sequence[Pod], now: datetime) -> set[str]:
 
 def _owner(owner: Owner, verdict: Verdict) -> list[Fact]:
     """The Deployment of a healthy pod; what it has to do with a trouble is said there."""
-    if verdict is not Verdict.OK:
+    if verdict is not Verdict.OK or not isinstance(owner, Deployment):
         return []
-    if isinstance(owner, Unread):
-        return [Fact("Deployment", f"unknown: {owner.why}", Verdict.UNKNOWN)]
-    if isinstance(owner, Deployment):
-        return [Fact("Deployment", judge_deployment.in_a_line(owner), Verdict.WARN if owner.paused else None)]
-    return []
+    return [Fact("Deployment", judge_deployment.in_a_line(owner), Verdict.WARN if owner.paused else None)]
 
 
 def _owner_data(owner: Owner) -> dict[str, object] | None:

@@ -30,9 +30,11 @@ class Absent:
 
 @dataclass(frozen=True)
 class Unread:
-    """It could not be read; ``why`` says what was in the way."""
+    """It could not be read; ``why`` says what was in the way, the rest what to do about it."""
 
     why: str
+    remedy: str | None = None
+    run: str | None = None
 
 
 Owner = Deployment | Absent | Unread | None
@@ -84,6 +86,8 @@ def why_several(owner: Owner, target: Target, count: int) -> Trouble | None:
 
 def beside_a_ready_pod(owner: Owner, target: Target) -> list[Trouble]:
     """What is wrong with the Deployment although its pod is ready: the next change or restart won't work."""
+    if isinstance(owner, Unread):
+        return [Trouble(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
     if isinstance(owner, Absent):
         trouble = _absent(owner, target)
         summary = f"{trouble.summary}: nothing brings the pod back when it ends"

@@ -129,16 +129,16 @@ async def test_a_missing_deployment_is_named_with_the_setting_that_names_it(worl
         (NotFound("The API server does not know deployments.apps: page not found."), "does not know"),
     ],
 )
-async def test_a_deployment_that_can_t_be_read_is_unknown_in_its_own_line_and_hides_no_pod(
+async def test_a_deployment_that_can_t_be_read_is_never_green_and_hides_no_pod(
     world: World, answer: object, why: str
 ) -> None:
     world.cluster.deployment_answer = answer
-    reply = await world.run("pods")
-    fact = next(f for f in reply.facts if f.label == "Deployment")
-    assert (reply.verdict, fact.verdict) == (Verdict.OK, Verdict.UNKNOWN)
-    assert fact.value.startswith("unknown: ")
-    assert why in fact.value
-    assert (await world.run("status")).verdict is Verdict.OK
+    for line, of_the_pod in {"pods": "Status: Running", "status": "1/1 ready"}.items():
+        reply = await world.run(line)
+        assert (reply.verdict, reply.exit_code) == (Verdict.UNKNOWN, 2)
+        assert "Deployment secure-agent-pod: unknown (" in reply.headline
+        assert why in reply.headline
+        assert of_the_pod in text_of(reply)
     world.cluster.pods_answer = [pod(containers=(container(ready=False, state="waiting", reason="Error"),))]
     reply = await world.run("pods")
     assert reply.headline == "Not healthy: kali is in Error"

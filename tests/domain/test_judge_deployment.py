@@ -182,9 +182,13 @@ def test_beside_a_ready_pod_a_deployment_that_works_adds_nothing(owner: Owner) -
 
 
 def test_beside_a_ready_pod_a_deployment_that_is_not_known_is_said_to_be() -> None:
-    finding = judged(Unread("no answer in 3 s"), pod())
-    assert finding.verdict is Verdict.OK
-    assert finding.evidence[0] == f"Deployment {NAME}: unknown (no answer in 3 s)"
+    finding = judged(Unread("no answer in 3 s", "Look at the API server.", "/agentpod version"), pod())
+    assert (finding.verdict, finding.summary) == (
+        Verdict.UNKNOWN,
+        f"Deployment {NAME}: unknown (no answer in 3 s)",
+    )
+    assert (finding.remedy, finding.run) == ("Look at the API server.", "/agentpod version")
+    assert finding.summary not in finding.evidence
 
 
 @pytest.mark.parametrize(
