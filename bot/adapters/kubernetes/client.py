@@ -140,7 +140,7 @@ class Connection:
                 if await self._worth_another_try(answer, deadline):
                     answer = await self._once(call)
         if not 200 <= answer.status < 300:
-            raise self._refused(answer, call)
+            raise self.refused(answer, call)
         return answer
 
     @asynccontextmanager
@@ -174,11 +174,10 @@ class Connection:
             return response
         async with response:
             body = await response.read()
-        raise self._refused(
-            Answer(response.status, response.headers, body, headers.get("Authorization", "")), call
-        )
+        raise self.refused(Answer(response.status, response.headers, body, headers.get("Authorization", "")), call)
 
-    def _refused(self, answer: Answer, call: Call) -> AgentpodError:
+    def refused(self, answer: Answer, call: Call) -> AgentpodError:
+        """The error for an answer that is no success; for 401 it says whose credentials were not accepted."""
         if answer.status == 401:
             said = errors.status_of(answer.body).message or "Unauthorized"
             return credentials.not_accepted(said, answer.authorization, self.source, datetime.now(UTC))

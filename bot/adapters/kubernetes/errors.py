@@ -141,14 +141,9 @@ def unexpected(server: str, why: str) -> Permanent:
 
 
 def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]) -> AgentpodError:
-    """Translate an HTTP answer that is no success, quoting the API's own message."""
+    """Translate an HTTP answer that is no success, quoting the API's own message; 401 is `credentials`' matter."""
     status = status_of(body)
     said = (status.message or status.reason or f"HTTP {code}").rstrip(".")
-    if code == 401:
-        return NotAllowed(
-            f"The API server does not accept the bot's credentials (401 {said}).",
-            remedy="Renew them: log in again, or check the token and certificate that the kubeconfig names.",
-        )
     if code in (400, 403, 422) and _BY_A_POLICY.search(said):
         return _denied(said, right)
     if code == 403:

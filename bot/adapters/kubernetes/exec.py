@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from bot.adapters.kubernetes import errors
-from bot.adapters.kubernetes.client import Call, Connection, refusal
+from bot.adapters.kubernetes.client import Answer, Call, Connection, refusal
 from bot.domain.workload import ExecResult
 from bot.errors import AgentpodError, NotFound, Permanent, Transient
 
@@ -144,7 +144,7 @@ async def run(
             return output.result(argv)
     except AgentpodError as error:
         if isinstance(error.__cause__, aiohttp.WSServerHandshakeError):
-            raise _refused(error.__cause__, call, bytes(kept)) from error.__cause__
+            raise await _refused(connection, error.__cause__, call, bytes(kept)) from error.__cause__
         raise
     finally:
         refusal.reset(token)
@@ -172,11 +172,14 @@ async def _collect(connection: Connection, call: Call, limit: int) -> Output:
     return output
 
 
-def _refused(error: aiohttp.WSServerHandshakeError, call: Call, body: bytes) -> AgentpodError:
+async def _refused(
+    connection: Connection, error: aiohttp.WSServerHandshakeError, call: Call, body: bytes
+) -> AgentpodError:
     if error.status < 400:
         return Permanent(
             f"The API server did not open a WebSocket for `{call.right}` (HTTP {error.status}).",
             remedy="See whether a proxy between the bot and the API server lets WebSockets through.",
         )
     headers = error.headers if error.headers is not None else {}
-    return errors.from_status(error.status, body, call.right, headers)
+    asked = (await connection.headers()).get("Authorization", "")
+    return connection.refused(Answer(error.status, headers, body, asked), call)

@@ -18,7 +18,7 @@ import aiohttp
 import msgspec
 
 from bot.adapters.kubernetes import errors, facts, shapes
-from bot.adapters.kubernetes.client import Call, Connection
+from bot.adapters.kubernetes.client import Answer, Call, Connection
 from bot.domain.workload import Pod
 from bot.errors import NotAllowed, Transient
 
@@ -172,8 +172,8 @@ async def _events(
             async for line in _lines(response.content):
                 event = _decoded(line, shapes.WatchEvent, connection, call)
                 if event.type == "ERROR":
-                    code = errors.status_of(bytes(event.object)).code or 500
-                    raise errors.from_status(code, bytes(event.object), call.right, {})
+                    said = bytes(event.object)
+                    raise connection.refused(Answer(errors.status_of(said).code or 500, {}, said, ""), call)
                 yield event
 
 
