@@ -34,17 +34,6 @@ from tests.adapters.kube_bench import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _no_cluster_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-
-
-@pytest.fixture
-async def pretend() -> AsyncIterator[PretendCluster]:
-    async with PretendCluster(speed=0) as cluster:
-        yield cluster
-
-
 @pytest.fixture
 async def cluster(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,28 +21,6 @@ NAME = "secure-agent-pod"
 NOTES = {"kubectl.kubernetes.io/restartedAt": "2026-11-23T12:00:00Z", "agentpod/approval": "a-1"}
 SEEN = Deployment(NAME, "uid-1", "7")
 POD = Pod("p", "uid-p", "Running")
-
-
-@pytest.fixture(autouse=True)
-def _no_cluster_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-
-
-@pytest.fixture
-async def pretend() -> AsyncIterator[PretendCluster]:
-    async with PretendCluster(speed=0) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-async def admin(
-    pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[KubernetesCluster]:
-    """With rights that the shipped Role does not have yet."""
-    monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config", "admin")))
-    found = await KubernetesCluster.connect(NAMESPACE, timeout=2.0)
-    yield found
-    await found.close()
 
 
 async def test_a_restart_annotates_the_template_and_replaces_the_pod(admin: KubernetesCluster) -> None:

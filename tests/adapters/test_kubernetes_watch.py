@@ -23,28 +23,6 @@ FAST = Pace(first_pause=0.01, longest_pause=0.02, steady=0.0)
 Pods = AsyncGenerator[Sequence[Pod], None]
 
 
-@pytest.fixture(autouse=True)
-def _no_cluster_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-
-
-@pytest.fixture
-async def pretend() -> AsyncIterator[PretendCluster]:
-    async with PretendCluster(speed=0) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-async def admin(
-    pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[KubernetesCluster]:
-    """With the right to watch, which the shipped Role does not have yet."""
-    monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config", "admin")))
-    found = await KubernetesCluster.connect(NAMESPACE, timeout=2.0)
-    yield found
-    await found.close()
-
-
 @asynccontextmanager
 async def followed(
     handler: Handler,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.build import CannotBuild, ensure
 from tests.controlplane.plane import Plane
+from tests.controlplane.watching import watching
+from tests.scenarios.talk import World
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -63,7 +66,8 @@ def shared_pod(plane: Plane, numbers: Iterator[int]) -> AgentPod:
     return AgentPod(plane, f"agent-{next(numbers)}").create()
 
 
-@pytest.fixture
-def new_namespace(plane: Plane, numbers: Iterator[int]) -> Callable[[], AgentPod]:
-    """Namespaces that are not made yet."""
-    return lambda: AgentPod(plane, f"agent-{next(numbers)}")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
+    """The real bot on the module's pod, with its ServiceAccount's token alone."""
+    async with watching(shared_pod) as world:
+        yield world

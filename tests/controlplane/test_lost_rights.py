@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
 from tests.controlplane.agent_pod import AgentPod
-from tests.controlplane.watching import HEALTHY, comes_to_say, watching
+from tests.controlplane.watching import HEALTHY, comes_to_say
 from tests.scenarios.talk import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
-    """The bot of this module's pod."""
-    async with watching(shared_pod) as world:
-        yield world
 
 
 @pytest.fixture

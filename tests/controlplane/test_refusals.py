@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 
 from tests.controlplane.agent_pod import AgentPod
-from tests.controlplane.watching import comes_to_say, watching
+from tests.controlplane.watching import comes_to_say
 from tests.scenarios.talk import Answer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLOSED = "The harbor is closed: nothing starts before the tide."
 ENFORCE = "pod-security.kubernetes.io/enforce"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
-    """The bot of this module's pod."""
-    async with watching(shared_pod) as world:
-        yield world
 
 
 @pytest.fixture

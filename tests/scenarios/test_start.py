@@ -105,14 +105,19 @@ async def test_check_names_what_the_account_can_do_beyond_its_needs(sandbox: San
 
 @pytest.mark.usefixtures("wider")
 async def test_the_start_up_report_warns_of_what_the_account_can_do_beyond_its_needs(sandbox: Sandbox) -> None:
+    said = await _start_up_report(sandbox)
+    assert "the account can do more than agentpod needs: get, list secrets (any)" in said
+    assert "missing=0  excess=1" in said
+
+
+async def _start_up_report(sandbox: Sandbox) -> str:
+    """What a bot says until it has looked at its rights."""
     bot = await sandbox.start_bot()
     try:
         await until(lambda: "permissions checked" in bot.output(), bot.output)
     finally:
         await bot.stop()
-    said = bot.output()
-    assert "the account can do more than agentpod needs: get, list secrets (any)" in said
-    assert "missing=0  excess=1" in said
+    return bot.output()
 
 
 @pytest.fixture
@@ -134,12 +139,7 @@ async def test_a_refused_list_of_rights_is_unknown_in_check_and_not_fine(sandbox
 
 @pytest.mark.usefixtures("unlisted")
 async def test_a_refused_list_of_rights_is_unknown_in_the_start_up_report(sandbox: Sandbox) -> None:
-    bot = await sandbox.start_bot()
-    try:
-        await until(lambda: "permissions checked" in bot.output(), bot.output)
-    finally:
-        await bot.stop()
-    said = bot.output()
+    said = await _start_up_report(sandbox)
     assert said.count("not known what else the account can do: ") == 1
     assert "missing=0  excess=unknown" in said
 

@@ -1,0 +1,35 @@
+"""What the tests of the Kubernetes adapter start from: a pretend cluster that does everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.kubernetes import KubernetesCluster
+from sandbox.cluster import PretendCluster
+from tests.adapters.kube_bench import NAMESPACE
+
+
+@pytest.fixture(autouse=True)
+def _no_cluster_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+
+
+@pytest.fixture
+async def pretend() -> AsyncIterator[PretendCluster]:
+    """The pretend cluster."""
+    async with PretendCluster(speed=0) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def admin(
+    pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[KubernetesCluster]:
+    """The port with rights that the shipped Role does not have: to watch, to patch, to delete."""
+    monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config", "admin")))
+    found = await KubernetesCluster.connect(NAMESPACE, timeout=2.0)
+    yield found
+    await found.close()
