@@ -332,14 +332,6 @@ class AgentPod:
         """A kubeconfig with nothing but a service account's token."""
         return self.plane.kubeconfig(self.folder / account, self.token(account), self.namespace)
 
-    def target(self, ssh: str = "127.0.0.1:9", kanban: str = "127.0.0.1:9") -> Object:
-        """The target as the settings name it; ``ssh`` and ``kanban`` are where its two doors really are."""
-        services = [
-            {"name": "SSH", "ip": objects.SSH_IP, "port": 22, "target_port": 2222, "check": "ssh", "connect": ssh},
-            {"name": "VibeKanban", "ip": objects.KANBAN_IP, "port": 8081, "check": "http", "connect": kanban},
-        ]
-        return self.where() | {"services": services}
-
     def where(self) -> Object:
         """The part of the target's settings that differs from the handbook's: names."""
         application = {"namespace": "argocd", "application": self.namespace}
