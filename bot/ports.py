@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from bot.domain.approval import State
+from bot.domain.audit import Record
 from bot.domain.heartbeat import Snapshot
+from bot.domain.repair import Case, Delivery, Posted
 from bot.domain.workload import (
     Application,
     Claim,
@@ -140,3 +144,93 @@ class Network(Protocol):
 
     async def http_status(self, url: str) -> int:
         """GET a URL (redirects not followed) and give the status."""
+
+
+class Writing(Protocol):
+    """One transaction of the ledger. Transactions run one after the other, also those of several replicas."""
+
+    async def case(self, id_: str) -> Case | None:
+        """A case as it is now."""
+
+    async def from_origin(self, origin: str) -> Case | None:
+        """The case that one Slack request led to, if it came before."""
+
+    async def open_cases(self, target: str) -> Sequence[Case]:
+        """The target's cases that are not at their end, oldest first."""
+
+    async def add(self, case: Case) -> None:
+        """Keep a new case. Raises `Conflict` where its id or its origin is taken."""
+
+    async def save(self, case: Case) -> Case:
+        """Keep a case over the version that it was read as, and give it with its new one.
+
+        Raises `Conflict` where somebody else has saved it meanwhile.
+        """
+
+    async def record(
+        self, at: datetime, kind: str, actor: str, subject: str, data: Mapping[str, Any] | None = None
+    ) -> Record:
+        """Add to the audit trail's end."""
+
+    async def owe(self, key: str, place: str, under: str = "") -> None:
+        """A message is owed, or (where the key is known) has to be brought up to date; its place stays as it was."""
+
+
+class Ledger(Protocol):
+    """The database: cases, messages that are owed, and the audit trail.
+
+    Every method may raise `Transient` (the database can't be reached, is locked, or its disk is full: nothing of
+    the transaction was kept) or `Permanent` (it can't be written, or is of a newer version), with a remedy.
+    `Uncertain` where the connection was lost while a commit was under way: look before it is done again.
+    """
+
+    exclusive: bool
+    """Whether no other process can use it, so that what others held is free."""
+
+    def writing(self) -> AbstractAsyncContextManager[Writing]:
+        """A transaction: kept when the block ends, forgotten when it raises."""
+
+    async def case(self, id_: str) -> Case | None:
+        """A case as it is now."""
+
+    async def cases(
+        self,
+        *,
+        states: Collection[State] | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[Case]:
+        """Cases, newest first: those in one of ``states``, of a target, created ``since``."""
+
+    async def overdue(self, now: datetime) -> Sequence[Case]:
+        """Open cases whose time to decide is over."""
+
+    async def unheld(self, now: datetime) -> Sequence[Case]:
+        """Approved or executing cases that no process holds now: nobody claimed them, or the time is over."""
+
+    def records(
+        self, *, after: int = 0, since: datetime | None = None, limit: int | None = None, newest: bool = False
+    ) -> AsyncGenerator[Record, None]:
+        """The audit trail, oldest first (``newest``: the other way round), read bit by bit."""
+
+    async def take(self, now: datetime, hold: timedelta, limit: int = 20) -> Sequence[Delivery]:
+        """Deliveries that are due and that no other process sends at present; they are ours for ``hold``.
+
+        Those in a thread are due once the message above is posted. Oldest first.
+        """
+
+    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+        """The message shows what was ``wanted`` when the delivery was taken."""
+
+    async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
+        """It was not delivered: to be tried again at ``retry_at``, or never (None: a dead letter).
+
+        ``unsure``: it may have been posted all the same.
+        """
+
+    async def delivery(self, key: str) -> Delivery | None:
+        """What is known of a message."""
+
+    async def waiting(self) -> int:
+        """How many deliveries are due or held, and not dead."""

@@ -1,0 +1,198 @@
+"""Repairs as cases: what was asked for, of what, why, and how far it has come. Everything that the ledger keeps of one.
+
+A case never holds a secret's value: a value goes from its modal straight to the API server.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bot.domain.approval import Request, Snapshot, State
+
+APPROVAL_ANNOTATION = "agentpod.dev/approval"
+"""On what a repair changed: the id of the approval that it was changed by."""
+RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
+"""As `kubectl rollout restart` leaves it."""
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Without those that are mistaken for each other when read out."""
+
+
+class Action(Enum):
+    """What can be asked for."""
+
+    RESTART = "restart"
+    FORCE_RESTART = "restart --force"
+    SET_SECRET = "secrets set"  # noqa: S105 - a command's name
+    ADD_KEY = "ssh keys add"
+    REMOVE_KEY = "ssh keys remove"
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it ends the pod, so that its rollout is followed."""
+        return self in (Action.RESTART, Action.FORCE_RESTART)
+
+    @property
+    def needs_value(self) -> bool:
+        """Whether it waits, once approved, for a value that only the requester gives."""
+        return self is Action.SET_SECRET
+
+
+def new_id() -> str:
+    """A request's id, short enough to type on a phone: about 10¹² of them; the ledger refuses a double."""
+    return "r-" + "".join(secrets.choice(_LETTERS) for _ in range(8))
+
+
+def is_id(text: str) -> bool:
+    """Whether a text looks like a request's id."""
+    return text.startswith("r-") and len(text) == 10 and all(c in _LETTERS for c in text[2:])
+
+
+@dataclass(frozen=True)
+class Held:
+    """Which process carries a case out, and until when the others leave it alone."""
+
+    by: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended, in words."""
+
+    text: str
+    at: datetime
+    evidence: tuple[str, ...] = ()
+    advice: str = ""
+    """The command line to go on with, without ``/agentpod``."""
+    seconds: float | None = None
+    """From the change to ready."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One repair from the request to its end."""
+
+    request: Request
+    target: str
+    action: Action
+    reason: str = ""
+    subject: str = ""
+    """What of the target: a Secret's name and key, a key's fingerprint; empty for the pod itself."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What carrying it out needs besides; never a secret's value."""
+    facts: tuple[tuple[str, str], ...] = ()
+    """Labels and values that the card shows of it as it was when it was asked for."""
+    effect: str = ""
+    """What will happen, in a sentence or two."""
+    channel: str = ""
+    """Where the card is."""
+    origin: str = ""
+    """The one Slack request it came from: the same one delivered twice asks once."""
+    joined: tuple[str, ...] = ()
+    """Others who asked for the same while it was open."""
+    held: Held | None = None
+    mark: dict[str, Any] | None = None
+    """What the change left to recognise it by, from the claim on."""
+    progress: dict[str, Any] | None = None
+    outcome: Outcome | None = None
+    version: int = 0
+    """Counts its changes; the ledger refuses to save over a newer one."""
+
+    @property
+    def id(self) -> str:
+        """The request's id."""
+        return self.request.id
+
+    @property
+    def state(self) -> State:
+        """Where the request stands."""
+        return self.request.state
+
+    @property
+    def exclusive(self) -> str:
+        """Cases that are open at the same time differ in this: one restart a target, one change a key."""
+        return "restart" if self.action.restarts else f"{self.action.value} {self.subject}"
+
+    def in_state(self, state: State) -> Case:
+        """The case with its request in another state."""
+        return replace(self, request=replace(self.request, state=state))
+
+    def ended(self, state: State, outcome: Outcome) -> Case:
+        """The case at its end; nobody holds it any more."""
+        return replace(self.in_state(state), outcome=outcome, held=None)
+
+    def taken(self, by: str, now: datetime, hold: timedelta) -> Case:
+        """The case in the hands of one process for the time of ``hold``."""
+        since = self.held.since if self.held else now
+        return replace(self, held=Held(by, since, now + hold))
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a command asks for: a case before it has an id, a place and a time."""
+
+    action: Action
+    snapshot: Snapshot
+    reason: str
+    effect: str
+    facts: tuple[tuple[str, str], ...] = ()
+    subject: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Posted:
+    """A message in Slack."""
+
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message that is owed, or that shows an older state than it should.
+
+    What it says is not kept: it is made from the ledger's present state when it is sent, so that it is always the
+    newest, and one that was missed twice is sent once.
+    """
+
+    key: str
+    """What it is: ``card:r-…``, ``progress:r-…``, ``outcome:r-…``. One message each."""
+    place: str
+    """A channel's id, or a user's for a direct message."""
+    under: str = ""
+    """The key of the message in whose thread it goes."""
+    wanted: int = 1
+    shown: int = 0
+    posted: Posted | None = None
+    thread: Posted | None = None
+    """Where the message of ``under`` is, once it is posted."""
+    attempts: int = 0
+    unsure: bool = False
+    """Whether an earlier attempt may have posted it without anybody noting where."""
+    error: str = ""
+    """Why the last attempt failed."""
+
+
+@cache
+def _cases() -> TypeAdapter[Case]:
+    return TypeAdapter(Case)
+
+
+def to_json(case: Case) -> str:
+    """A case as the ledger keeps it."""
+    return _cases().dump_json(case).decode()
+
+
+def from_json(text: str) -> Case:
+    """A case from the ledger. Raises ValueError for what :func:`to_json` did not write."""
+    return _cases().validate_json(text)
