@@ -13,14 +13,18 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.target import Target
 from bot.errors import AgentpodError, UsageError
+from bot.jobs.desk import Desk
+from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
+from bot.repairs import Repairs
 from bot.rights import review
 from bot.runbook import About, Caller, Context
 from bot.settings import Settings
@@ -33,6 +37,8 @@ logger = logging.getLogger("agentpod.app")
 
 DRAIN_SECONDS = 10.0
 """How long commands that run at SIGTERM may take to finish; Kubernetes kills after 30 s."""
+STOP_SECONDS = 5.0
+"""And then changes that are being made; and then messages that are owed."""
 
 
 class SystemClock:
@@ -47,40 +53,6 @@ class SystemClock:
         return time.monotonic()
 
 
-class Unavailable:
-    """Stands in for a cluster that could not be connected: every call says why."""
-
-    def __init__(self, error: AgentpodError) -> None:
-        """Keep the reason."""
-        self._error = error
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[NoReturn]]:
-        """Any of the port's methods."""
-
-        async def refuse(*_: object, **__: object) -> NoReturn:
-            raise self._error
-
-        return refuse
-
-
-class Connecting:
-    """Stands in for a cluster until the first attempt to connect is over: every call waits for it."""
-
-    def __init__(self, parts: Parts, target: str) -> None:
-        """``parts`` will know the cluster of ``target``."""
-        self._parts = parts
-        self._target = target
-
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        """Any of the port's methods."""
-
-        async def later(*positional: object, **named: object) -> Any:
-            await self._parts.attempted.wait()
-            return await getattr(self._parts.clusters[self._target], name)(*positional, **named)
-
-        return later
-
-
 @dataclass
 class Parts:
     """The adapters that commands work with."""
@@ -88,25 +60,38 @@ class Parts:
     settings: Settings
     about: About
     network: OutsideNetwork
+    ledger: LedgerOnDemand
     clock: SystemClock = field(default_factory=SystemClock)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
     heartbeats: HeartbeatSource | None = None
+    desk: Desk | None = None
+    """Where commands ask for repairs and decide on them."""
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
-    def build(cls, settings: Settings) -> Parts:
-        """Build what needs no connection; :meth:`connect_cluster` does the rest."""
+    def build(cls, settings: Settings, *, exclusive: bool = False) -> Parts:
+        """Build what needs no connection; :meth:`connect_cluster` does the rest.
+
+        ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
+        """
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
-        parts = cls(settings, about, network)
-        parts._close.append(network.close)
+        ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
+        parts = cls(settings, about, network, ledger)
+        parts._close += [network.close, ledger.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
-        parts.clusters = {t.name: cast("Cluster", Connecting(parts, t.name)) for t in settings.targets}
+        for target in settings.targets:
+            waiting = Connecting(parts.attempted, partial(parts.cluster_of, target.name))
+            parts.clusters[target.name] = cast("Cluster", waiting)
         return parts
+
+    def cluster_of(self, target: str) -> Cluster:
+        """The target's cluster as it is known now."""
+        return self.clusters[target]
 
     def _use_pushgateway(self, timeout: float) -> None:
         from bot.adapters.pushgateway import Pushgateway
@@ -165,6 +150,8 @@ class Parts:
                 probe_timeout=self.settings.probes.timeout.total_seconds(),
                 prefix=prefix,
                 request_id=request_id,
+                repairs=self.desk,
+                ledger=self.ledger,
                 progress=progress,
             )
 
@@ -210,10 +197,21 @@ class Bot:
         from bot.adapters.slack import SlackAdapter
 
         self.settings = settings
-        self.parts = Parts.build(settings)
+        self.parts = Parts.build(settings, exclusive=True)
         self.metrics = Metrics(__version__)
+        parts = self.parts
+        self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)
+        parts.desk = self.repairs.desk
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
-        self.slack = SlackAdapter(settings.slack, dispatcher, settings.access, self.metrics, __version__)
+        dispatcher.recorder = self.repairs.desk.refused
+        self.slack = SlackAdapter(
+            settings.slack,
+            dispatcher,
+            settings.access,
+            self.metrics,
+            __version__,
+            groups=settings.approvals.groups(),
+        )
         self.ops = OpsServer(self.metrics, self._unready)
         self._tasks: list[asyncio.Task[None]] = []
         self._dead: dict[str, float] = {}
@@ -231,6 +229,8 @@ class Bot:
             await self.slack.start()
             self._spawn("slack", self.slack.run)
             self._spawn("cluster", self._connect_cluster)
+            for name, work in self.repairs.tasks(self.slack.chat, self.slack.fresh).items():
+                self._spawn(name, work)
             await self._stop.wait()
         finally:
             await self._shut_down()
@@ -291,6 +291,7 @@ class Bot:
         logger.info("stopping")
         with contextlib.suppress(AgentpodError):
             await self.slack.drain(DRAIN_SECONDS)
+            await self.repairs.stop(STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,10 @@ from bot.runbook import Caller, Command, Context, Invocation, parse
 logger = logging.getLogger("agentpod.commands")
 
 Progress = Callable[[Reply], Awaitable[None]]
+Recorder = Callable[[str, str, str], Awaitable[None]]
+"""Takes who was refused, which command, and by which rule."""
+RECORDING = 3.0
+"""Seconds that the audit trail may take for a refusal."""
 
 
 class Observer(Protocol):
@@ -42,13 +47,31 @@ class Dispatcher:
     make_context: MakeContext
     observer: Observer
     prefix: str = "/agentpod"
+    recorder: Recorder | None = None
+    """Writes refusals down."""
 
-    async def run(self, line: str, caller: Caller, *, request_id: str, progress: Progress) -> Reply:
+    def problem(self, line: str, answers: Mapping[str, str]) -> str:
+        """What is wrong with a form as it was filled in; empty when it can be taken. Decides nothing else."""
+        try:
+            parse(line, self.commands, prefix=self.prefix, answers=answers)
+        except UsageError as error:
+            return error.message
+        return ""
+
+    async def run(
+        self,
+        line: str,
+        caller: Caller,
+        *,
+        request_id: str,
+        progress: Progress,
+        answers: Mapping[str, str] | None = None,
+    ) -> Reply:
         """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
         started = time.monotonic()
         name, outcome = "unknown", "crash"
         try:
-            invocation = parse(line, self.commands, prefix=self.prefix)
+            invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
             name = invocation.command.name or "home"
             self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
@@ -57,6 +80,8 @@ class Dispatcher:
             return reply.with_command(invocation.line)
         except AgentpodError as error:
             outcome = _outcome(error)
+            if isinstance(error, AccessDenied):
+                await self._record(name, caller, error.rule)
             return self._explain(error, line)
         except Exception:
             logger.exception("command failed", extra={"command": name})
@@ -75,6 +100,16 @@ class Dispatcher:
                     "surface": caller.surface,
                 },
             )
+
+    async def _record(self, name: str, caller: Caller, rule: str) -> None:
+        """Put a refusal into the audit trail. One that can't be is no reason to let the caller wait or in."""
+        if self.recorder is None:
+            return
+        try:
+            async with asyncio.timeout(RECORDING):
+                await self.recorder(caller.identity.user, name, rule)
+        except (AgentpodError, TimeoutError) as error:
+            logger.warning("a refusal is not in the audit trail: %s", error, extra={"command": name})
 
     def _authorise(self, invocation: Invocation, caller: Caller) -> None:
         """Raise AccessDenied unless the caller may. A terminal has the bot's own credentials already."""

@@ -11,6 +11,7 @@ from bot.domain.approval import State
 from bot.domain.audit import Record
 from bot.domain.heartbeat import Snapshot
 from bot.domain.repair import Case, Delivery, Posted
+from bot.domain.reply import Reply
 from bot.domain.workload import (
     Application,
     Claim,
@@ -146,6 +147,19 @@ class Network(Protocol):
         """GET a URL (redirects not followed) and give the status."""
 
 
+class Chat(Protocol):
+    """Where the bot speaks by itself. Every method raises `bot.errors` only."""
+
+    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
+        """A new message in a channel, or (a user's id) a direct message; in a thread if one is given.
+
+        `Permanent` where the place can't be posted to, with the remedy.
+        """
+
+    async def edit(self, at: Posted, reply: Reply) -> None:
+        """Show something else in place of a message. `NotFound` when it is gone."""
+
+
 class Writing(Protocol):
     """One transaction of the ledger. Transactions run one after the other, also those of several replicas."""
 
@@ -173,7 +187,7 @@ class Writing(Protocol):
         """Add to the audit trail's end."""
 
     async def owe(self, key: str, place: str, under: str = "") -> None:
-        """A message is owed, or (where the key is known) has to be brought up to date; its place stays as it was."""
+        """A message is owed, or (where the key is known) has to be brought up to date where it is."""
 
 
 class Ledger(Protocol):
@@ -184,8 +198,9 @@ class Ledger(Protocol):
     `Uncertain` where the connection was lost while a commit was under way: look before it is done again.
     """
 
-    exclusive: bool
-    """Whether no other process can use it, so that what others held is free."""
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can use it, so that what others held is free."""
 
     def writing(self) -> AbstractAsyncContextManager[Writing]:
         """A transaction: kept when the block ends, forgotten when it raises."""

@@ -12,19 +12,21 @@ import types
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.domain.access import AccessPolicy, Identity, Role
+from bot.domain.approval import ApprovalPolicy, Choice, Ruling
+from bot.domain.repair import Asked, Case, Proposal
 from bot.domain.reply import Reply
 from bot.domain.target import Target
 from bot.domain.workload import Right
 from bot.errors import UsageError
-from bot.ports import Clock, Cluster, HeartbeatSource, Network
+from bot.ports import Clock, Cluster, HeartbeatSource, Ledger, Network
 
-Surface = Literal["slash", "mention", "dm", "button", "terminal"]
+Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal"]
 
 MAX_LINE = 3000
 """Longest command line taken, in characters."""
@@ -55,6 +57,8 @@ class Caller:
 
     identity: Identity
     surface: Surface
+    origin: str = ""
+    """What tells one Slack request from another: the same one delivered twice has the same."""
 
     @property
     def is_terminal(self) -> bool:
@@ -64,6 +68,30 @@ class Caller:
 
 async def _silent(_: Reply) -> None:
     """Progress that nobody watches."""
+
+
+class SecretSink(Protocol):
+    """Takes values that may pass through nothing that keeps or shows them."""
+
+    async def __call__(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
+        """Store what a form with this ``sink`` was filled in with; never raises."""
+
+
+class Repairs(Protocol):
+    """The desk where repairs are asked for and decided on. Raises as the ledger does, and `Refused` by rule."""
+
+    @property
+    def policy(self) -> ApprovalPolicy:
+        """How requests are decided."""
+
+    async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
+        """Open a case, or join the one that asks for the same."""
+
+    async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
+        """Rule on what somebody said to a case, and carry out what is approved."""
+
+    async def may_give_value(self, id_: str, caller: Caller) -> Case:
+        """The approved case that waits for this caller's value."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +112,9 @@ class Context:
     prefix: str = "/agentpod"
     """How the caller addresses the bot, for command lines in answers."""
     request_id: str = ""
+    repairs: Repairs | None = None
+    """None where there is no desk."""
+    ledger: Ledger | None = None
     progress: Callable[[Reply], Awaitable[None]] = _silent
     """Show a partial answer; the renderer decides how often it really edits the message."""
 
@@ -175,19 +206,33 @@ def _dashes(word: str) -> str:
     return "--" + word.lstrip("–—") if word.startswith(("–", "—")) else word
 
 
-def parse(line: str, commands: Sequence[Command], *, prefix: str = "/agentpod") -> Invocation:
-    """Read a command line. Raises UsageError that says what was wrong and what is near."""
+def parse(
+    line: str,
+    commands: Sequence[Command],
+    *,
+    prefix: str = "/agentpod",
+    answers: Mapping[str, str] | None = None,
+) -> Invocation:
+    """Read a command line, with a form's ``answers`` by field. Raises UsageError that says what was wrong."""
     words = [_dashes(word) for word in split(line)]
     if not words:
         words = [""]
     command, used = _find(words, commands, prefix)
     rest, target = _take_target(words[used:])
-    values = _arguments(command, rest, prefix)
+    values = {**_arguments(command, rest, prefix), **_answered(command, answers or {}, prefix)}
     try:
         params = command.params.model_validate(values)
     except ValidationError as error:
         raise UsageError(_explain(error), usage=usage(command, prefix)) from error
     return Invocation(command, params, target, " ".join(line.split()))
+
+
+def _answered(command: Command, answers: Mapping[str, str], prefix: str) -> Mapping[str, str]:
+    """A form's answers, which must be for this command: a form can be forged as a command line can be typed."""
+    unknown = sorted(set(answers) - set(command.params.model_fields))
+    if unknown:
+        raise UsageError(f"{command.name} does not ask for {unknown[0][:40]!r}.", usage=usage(command, prefix))
+    return answers
 
 
 def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tuple[Command, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSettingsSource, SettingsConfigDict
 
 from bot.domain.access import AccessPolicy
+from bot.domain.approval import ApprovalPolicy
 from bot.domain.target import Target, parse_duration
 from bot.errors import SettingsError
 
@@ -61,6 +63,8 @@ class SlackSettings(_Section):
     api_url: str = "https://slack.com/api/"
     mode: Literal["socket", "http"] = "socket"
     command: str = Field(default="/agentpod", pattern=r"^/[a-z0-9_-]{1,31}$")
+    channel: str | None = None
+    """Where approval cards go: a channel's id (at the end of its "About"). None: where they are asked for."""
     http: HttpSettings = HttpSettings()
 
     @field_validator("api_url")
@@ -71,6 +75,15 @@ class SlackSettings(_Section):
                 f"{value!r} is not a web address: it must begin with https:// (or http:// for a test)"
             )
         return value.rstrip("/") + "/"
+
+    @field_validator("channel")
+    @classmethod
+    def _channel_id(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[CG][A-Z0-9]{6,20}", value):
+            raise ValueError(
+                f"{value!r} is not a channel's id, such as C0123456789: it is at the end of its About in Slack"
+            )
+        return value
 
     @field_validator("bot_token", "app_token", "signing_secret")
     @classmethod
@@ -151,6 +164,7 @@ class Settings(BaseSettings):
     kubernetes: KubernetesSettings = KubernetesSettings()
     pushgateway: PushgatewaySettings = PushgatewaySettings()
     access: AccessPolicy = AccessPolicy()
+    approvals: ApprovalPolicy = ApprovalPolicy()
     targets: tuple[Target, ...] = Field(default=(Target(),), min_length=1)
     probes: ProbeSettings = ProbeSettings()
     ledger: LedgerSettings = LedgerSettings()

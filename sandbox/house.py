@@ -149,6 +149,8 @@ class Sandbox:
             "targets": [{"services": services} | self._target],
             "access": {"rules": rules, "contact": "Priya"},
             "pushgateway": {"url": self.pushgateway.url},
+            "slack": {"channel": seed.OPS},
+            "ledger": {"url": f"sqlite+aiosqlite:///{self.folder}/agentpod.db"},
             "log": {"format": "console"},
         }
         return base | self._settings

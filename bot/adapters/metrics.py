@@ -18,6 +18,8 @@ ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 
 COMMAND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0)
 
+REPAIR_BUCKETS = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
 
 class Metrics:
     """All metrics of the bot; each has a line in docs/metrics.md, which is generated from here."""
@@ -52,6 +54,17 @@ class Metrics:
         self.connected_gauge = self._gauge("slack_connected", "1 while the bot can hear Slack.")
         self.task_restarts = self._counter(
             "task_restarts", "Background tasks that died and were started again.", "task"
+        )
+        self.repairs = self._counter("repairs", "Repairs that ended, by how.", "action", "state")
+        self.repair_seconds = Histogram(
+            "agentpod_repair_seconds",
+            "Time from the change to a ready pod.",
+            ["action"],
+            registry=self.registry,
+            buckets=REPAIR_BUCKETS,
+        )
+        self.deliveries = self._counter(
+            "deliveries", "Attempts to bring a card or direct message up to date, by outcome.", "kind", "outcome"
         )
         self._gauge("info", "Always 1; the version as a label.", "version").labels(version).set(1)
         self._gauge("resident_bytes", "Resident memory of the process at its highest, in bytes.").set_function(
@@ -89,6 +102,16 @@ class Metrics:
     def delivery_failed(self, reason: str) -> None:
         """Count an answer that nobody got."""
         self.delivery_failures.labels(reason).inc()
+
+    def repair_ended(self, action: str, state: str, seconds: float | None) -> None:
+        """Count a repair that ended; ``seconds`` from the change to ready, where it came to that."""
+        self.repairs.labels(action, state).inc()
+        if seconds is not None:
+            self.repair_seconds.labels(action).observe(seconds)
+
+    def delivery(self, kind: str, outcome: str) -> None:
+        """Count an attempt to deliver a message that the ledger owes."""
+        self.deliveries.labels(kind, outcome).inc()
 
     def task_restarted(self, task: str) -> None:
         """Count a background task that died."""

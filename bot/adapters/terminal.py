@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from bot.domain.probes import Finding, Verdict, worst_first
-from bot.domain.reply import Fact, Reply, Table
+from bot.domain.reply import Fact, Reply, Table, plain
 from bot.domain.summary import said_in
 
 PIPE_WIDTH = 1000
@@ -67,7 +67,7 @@ def _plain(value: object) -> object:
 def render(reply: Reply) -> RenderableType:
     """The reply as a rich renderable. Everything dynamic is Text, so that no markup in it is obeyed."""
     parts: list[RenderableType] = [_headline(reply)]
-    parts += [Text(line) for line in reply.body]
+    parts += [Text(plain(line)) for line in reply.body]
     bad = [f for f in worst_first(reply.findings) if f.verdict is not Verdict.OK]
     good = [f for f in reply.findings if f.verdict is Verdict.OK]
     for finding in bad:
@@ -116,10 +116,10 @@ def _indented(text: str, blanks: int, style: str = "") -> Text:
 def _facts(facts: tuple[Fact, ...]) -> RichTable:
     grid = RichTable.grid(padding=(0, 2))
     for fact in facts:
-        value = Text(fact.value)
+        value = Text(plain(fact.value))
         if fact.verdict is not None:
             mark, colour, _ = MARKS[fact.verdict]
-            value = Text.assemble((f"{mark} ", colour), fact.value)
+            value = Text.assemble((f"{mark} ", colour), plain(fact.value))
         grid.add_row(Text(fact.label, style="bold"), value)
     return grid
 

@@ -68,15 +68,17 @@ class ApprovalPolicy(BaseModel):
     """How long a request waits for decisions."""
     start_within: timedelta = timedelta(minutes=5)
     """How long after the last approval it may still begin, if no bot was there at once."""
+    follow_for: timedelta = timedelta(minutes=10)
+    """How long a restart is followed until it has failed."""
     break_glass: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) who may go ahead alone, which is recorded and said loudly. Empty: nobody."""
 
-    @field_validator("expires_after", "start_within", mode="before")
+    @field_validator("expires_after", "start_within", "follow_for", mode="before")
     @classmethod
     def _duration(cls, value: object) -> timedelta:
         return parse_duration(value)
 
-    @field_validator("expires_after", "start_within")
+    @field_validator("expires_after", "start_within", "follow_for")
     @classmethod
     def _reasonable(cls, value: timedelta) -> timedelta:
         if not timedelta(minutes=1) <= value <= timedelta(days=1):
@@ -90,6 +92,10 @@ class ApprovalPolicy(BaseModel):
             if not (one.startswith(("U", "W", "S")) and one.isalnum() and one.isupper()):
                 raise ValueError(f"takes Slack ids that begin with U, W or S, not {one!r}")
         return value
+
+    def groups(self) -> frozenset[str]:
+        """The user groups that the break-glass list names."""
+        return frozenset(g for g in self.break_glass if g.startswith("S"))
 
 
 class Choice(Enum):

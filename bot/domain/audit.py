@@ -67,19 +67,45 @@ class Broken:
     why: str
 
 
-def verify(records: Iterable[Record], head: str | None = None) -> Broken | None:
-    """The first record that does not fit, None for a whole chain. Memory is flat: records may come from a stream.
+class Verifier:
+    """Tries a chain record by record, so that memory is flat and records may come from a stream."""
 
-    ``head`` is a digest that has to be among them, if one is known from elsewhere.
-    """
-    number, previous, met = 0, START, head is None
-    for record in records:
-        number += 1
+    def __init__(self, head: str | None = None) -> None:
+        """``head`` is a digest that has to be among them, if one is known from elsewhere."""
+        self.count, self.last = 0, START
+        self._head, self._met = head, head is None
+        self._broken: Broken | None = None
+
+    def broken_by(self, record: Record) -> bool:
+        """Whether the chain breaks at this record (or broke before)."""
+        if self._broken is None:
+            self._broken = self._flaw(record)
+        if self._broken is None:
+            self.count, self.last = record.number, record.digest
+            self._met = self._met or record.digest == self._head
+        return self._broken is not None
+
+    def _flaw(self, record: Record) -> Broken | None:
+        number = self.count + 1
         if record.number != number:
             return Broken(number, f"record {number} is missing: {record.number} comes in its place")
-        if record.previous != previous:
+        if record.previous != self.last:
             return Broken(number, f"record {number} does not follow the one before it")
         if record.digest != record.computed():
             return Broken(number, f"record {number} was changed after it was written")
-        previous, met = record.digest, met or record.digest == head
-    return None if met else Broken(number + 1, f"the end is missing: no record has the digest {head}")
+        return None
+
+    def broken(self) -> Broken | None:
+        """The first record that does not fit, None for a whole chain; to be asked at the end."""
+        if self._broken is None and not self._met:
+            return Broken(self.count + 1, f"the end is missing: no record has the digest {self._head}")
+        return self._broken
+
+
+def verify(records: Iterable[Record], head: str | None = None) -> Broken | None:
+    """The first record that does not fit, None for a whole chain. ``head``: see `Verifier`."""
+    check = Verifier(head)
+    for record in records:
+        if check.broken_by(record):
+            break
+    return check.broken()

@@ -1,4 +1,4 @@
-"""Repairs as cases: what was asked for, of what, why, and how far it has come. Everything that the ledger keeps of one.
+"""Repairs as cases: what was asked for, of what, why, and how far it has come.
 
 A case never holds a secret's value: a value goes from its modal straight to the API server.
 """
@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from bot.domain.approval import Request, Snapshot, State
+from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Progress
+from bot.domain.workload import Deployment, Pod
 
-APPROVAL_ANNOTATION = "agentpod.dev/approval"
-"""On what a repair changed: the id of the approval that it was changed by."""
 RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 """As `kubectl rollout restart` leaves it."""
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
@@ -100,9 +99,11 @@ class Case:
     joined: tuple[str, ...] = ()
     """Others who asked for the same while it was open."""
     held: Held | None = None
-    mark: dict[str, Any] | None = None
+    mark: Mark | None = None
     """What the change left to recognise it by, from the claim on."""
-    progress: dict[str, Any] | None = None
+    sent_at: datetime | None = None
+    """When the change was known to be made: from then on it is only followed."""
+    progress: Progress | None = None
     outcome: Outcome | None = None
     version: int = 0
     """Counts its changes; the ledger refuses to save over a newer one."""
@@ -147,6 +148,40 @@ class Proposal:
     facts: tuple[tuple[str, str], ...] = ()
     subject: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Look:
+    """The target as it is: what approvals are bound to."""
+
+    deployment: Deployment
+    pods: tuple[Pod, ...]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What a request made now would be bound to."""
+        pods = tuple((p.name, p.uid) for p in self.pods if not p.deleting)
+        images = tuple(self.deployment.images.items())
+        return Snapshot(self.deployment.uid, self.deployment.generation, images, pods)
+
+    def made(self, case: Case, *, tried: bool) -> bool:
+        """Whether the change that the case is about is there: a restart by its mark, a deletion by what is gone.
+
+        A pod that is gone says nothing of who deleted it: it counts only where the call was ``tried``.
+        """
+        if case.action is Action.RESTART:
+            return self.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
+        there = {p.uid for p in self.pods if not p.deleting}
+        return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What became of a proposal."""
+
+    case: Case
+    joined: bool
+    """Whether the same was asked for already, so that there is nothing new."""
 
 
 @dataclass(frozen=True)

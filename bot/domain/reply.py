@@ -8,11 +8,37 @@ from bot.domain.probes import Finding, Verdict, worst
 
 
 @dataclass(frozen=True)
+class Mention:
+    """Somebody in Slack, shown by name: a user (U…, W…), a user group (S…), a channel (C…, G…)."""
+
+    id: str
+
+    @property
+    def kind(self) -> str:
+        """``user``, ``usergroup`` or ``channel``."""
+        return {"S": "usergroup", "C": "channel", "G": "channel"}.get(self.id[:1], "user")
+
+
+Line = str | tuple[str | Mention, ...]
+"""Text in which people can be named; the text itself is plain."""
+
+
+def parts(line: Line) -> tuple[str | Mention, ...]:
+    """A line's parts."""
+    return (line,) if isinstance(line, str) else line
+
+
+def plain(line: Line) -> str:
+    """A line as plain text: ids where names would be."""
+    return "".join(part if isinstance(part, str) else f"@{part.id}" for part in parts(line))
+
+
+@dataclass(frozen=True)
 class Fact:
     """A label and its value, shown side by side."""
 
     label: str
-    value: str
+    value: Line
     verdict: Verdict | None = None
     code: bool = False
     """Whether the value is to be set in a fixed-width font."""
@@ -49,6 +75,37 @@ class Button:
     command: str
     style: str = ""
     """``primary``, ``danger`` or empty."""
+    confirm: str = ""
+    """What is asked once more before it counts; empty: nothing."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that a form asks for."""
+
+    name: str
+    label: str
+    hint: str = ""
+    multiline: bool = False
+    required: bool = True
+    max_length: int = 500
+    secret: bool = False
+    """Whether its value is a secret: then the form needs a ``sink``."""
+    initial: str = ""
+
+
+@dataclass(frozen=True)
+class Form:
+    """Questions whose answers complete a command line: ``--name "answer"`` is added to it for each."""
+
+    title: str
+    """At most 24 characters."""
+    command: str
+    fields: tuple[Field, ...]
+    submit: str = "Go on"
+    note: str = ""
+    sink: str = ""
+    """Who gets the answers instead of a command line, where they are secret; see `bot.runbook.SecretSink`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +115,7 @@ class Reply:
     headline: str
     verdict: Verdict | None = None
     """None for answers that judge nothing (`help`, `version`)."""
-    body: tuple[str, ...] = ()
+    body: tuple[Line, ...] = ()
     """Paragraphs under the headline."""
     findings: tuple[Finding, ...] = ()
     facts: tuple[Fact, ...] = ()
@@ -72,6 +129,12 @@ class Reply:
     command: str = ""
     """The command line that gave it (without ``/agentpod``), for "run again" and sharing."""
     shareable: bool = True
+    repeatable: bool = True
+    """Whether running the command again makes sense to offer: not for what asked for something or decided it."""
+    form: Form | None = None
+    """What has to be asked before it can be answered."""
+    notify: tuple[Mention, ...] = ()
+    """Who is to notice a message, in a channel."""
     data: dict[str, object] = field(default_factory=dict)
     """Extra machine-readable facts for ``--output json``; JSON types only."""
 

@@ -21,8 +21,9 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.adapters.slack import blocks, inbound, outbound, sdk_logs
+from bot.adapters.slack import blocks, forms, inbound, outbound, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
+from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
 from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
@@ -31,11 +32,11 @@ from bot.adapters.slack.memory import Answers, Seen
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.work import Workers
 from bot.dispatch import Dispatcher
-from bot.domain.access import AccessPolicy
-from bot.domain.reply import Reply
+from bot.domain.access import AccessPolicy, Identity
+from bot.domain.reply import Button, Form, Reply
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
-from bot.runbook import Caller
+from bot.runbook import Caller, SecretSink
 from bot.settings import SlackSettings
 
 logger = logging.getLogger("agentpod.slack")
@@ -56,9 +57,13 @@ class SlackAdapter:
         access: AccessPolicy,
         observer: SlackObserver,
         version: str,
+        *,
+        groups: frozenset[str] = frozenset(),
+        secret_sink: SecretSink | None = None,
     ) -> None:
-        """Opens nothing yet."""
+        """Opens nothing yet. ``groups``: user groups that decide something besides the access rules."""
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
+        self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
         self._version = version
         self._seen, self._answers = Seen(), Answers()
         self._bot_user = ""
@@ -74,6 +79,16 @@ class SlackAdapter:
         """HTTP mode's port, once it listens."""
         return self._connection.port if isinstance(self._connection, HttpServer) else None
 
+    @property
+    def chat(self) -> SlackChat:
+        """Where the bot speaks by itself, once it is started."""
+        assert self._api is not None  # noqa: S101 - start() has set it
+        return SlackChat(self._api, self._dispatcher.prefix)
+
+    async def fresh(self, identity: Identity) -> Identity:
+        """The same person, their groups looked up again unless that was moments ago."""
+        return await self._groups.identity(identity.user, identity.channel, fresh=True)
+
     async def start(self) -> None:
         """Ask Slack who we are, then get ready to hear. Raises AgentpodError with a remedy."""
         settings = self._settings
@@ -83,7 +98,7 @@ class SlackAdapter:
             who = await self._api.call("auth.test", 20)
             self._bot_user = str(who.get("user_id", ""))
             logger.info("signed in to Slack", extra={"team": who.get("team"), "bot_user": self._bot_user})
-            self._groups = Groups(self._api, self._access.groups())
+            self._groups = Groups(self._api, self._wanted_groups)
             self._workers.start(self._groups.warm, "user groups")
             self._app = self._bolt(who)
             self._connection = await self._listen()
@@ -199,6 +214,11 @@ class SlackAdapter:
         if not self._seen.first(request.dedup):
             self._observer.redelivered(request.surface)
             return BoltResponse(status=200, body="")
+        if request.surface == "modal" and request.line:
+            problem = self._dispatcher.problem(request.line, request.answers)
+            if problem:
+                self._seen.forget(request.dedup)  # the same modal is sent again, with something better in it
+                return BoltResponse(status=200, body=forms.refused(request.answers, problem))
         self._workers.start(lambda: self._work(request), f"slack-{request.surface}")
         if request.surface != "slash":
             return BoltResponse(status=200, body="")
@@ -209,6 +229,9 @@ class SlackAdapter:
         request_id = new_request_id()
         request_id_var.set(request_id)
         answer = Answer(self._api, self._observer, request, self._dispatcher.prefix)
+        if request.sink:
+            await answer.final(await self._secret(request), "")
+            return
         if request.line is None:
             await answer.say(_NOT_OURS)
             return
@@ -219,13 +242,45 @@ class SlackAdapter:
         if _is_share(request) and reply.shareable:
             await self._share(request, answer, reply)
             return
+        if reply.form is not None:
+            reply = await self._ask(request, reply, reply.form)
         await self._answer(request, answer, reply)
+
+    async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply:
+        """Open a form; gives what is said beside it, or why it did not open."""
+        assert self._api is not None  # noqa: S101 - nothing is heard before start()
+        line = request.line or form.command
+        again = (Button("Open the form", line, style="primary"),)
+        if not request.trigger:
+            return replace(reply, form=None, buttons=again)
+        edits = request.surface == "slash" or request.edits
+        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits)
+        try:
+            await self._api.call("views.open", 3, trigger_id=request.trigger, view=forms.view(form, origin))
+        except AgentpodError as error:
+            logger.info("form not opened: %s", error.message)
+            return replace(
+                reply, headline="The form could not open in time: open it from here", form=None, buttons=again
+            )
+        return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
+
+    async def _secret(self, request: Request) -> Reply:
+        """Hand secret values on; they are in nothing that is logged or kept."""
+        if self._secret_sink is None:
+            return Reply("Nothing here takes secret values.", shareable=False)
+        identity = await self._groups.identity(request.user, request.channel)
+        values = {name: SecretStr(value) for name, value in request.answers.items()}
+        return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
 
     async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
         identity = await self._groups.identity(request.user, request.channel)
-        caller = Caller(identity, request.surface)
+        caller = Caller(identity, request.surface, request.dedup)
         return await self._dispatcher.run(
-            request.line or "", caller, request_id=request_id, progress=answer.progress
+            request.line or "",
+            caller,
+            request_id=request_id,
+            progress=answer.progress,
+            answers=request.answers,
         )
 
     async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from bot.adapters.slack import inbound
 from bot.domain.probes import Finding, Verdict, worst_first
-from bot.domain.reply import Excerpt, Reply, Table
+from bot.domain.reply import Excerpt, Line, Mention, Reply, Table, parts
+from bot.domain.reply import plain as plain_line
 from bot.domain.summary import said_in
 
 Json = dict[str, Any]
@@ -92,7 +93,7 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
     draft = _Draft()
     _headline(draft, reply)
     for paragraph in reply.body:
-        _text(draft, paragraph)
+        _line(draft, paragraph)
     _findings(draft, reply, {f"{prefix} {b.command}" for b in reply.buttons} if buttons else set())
     if reply.pending:
         _text(draft, "⏳ waiting for: " + ", ".join(reply.pending))
@@ -101,6 +102,8 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
         _table(draft, table)
     for excerpt in reply.excerpts:
         _excerpt(draft, excerpt)
+    if reply.notify:
+        draft.rich(_section(_element("For "), *_named(reply.notify)))
     _notes(draft, reply.notes)
     actions = list(_actions(reply, key)) if buttons and not reply.pending else []
     if buttons:
@@ -140,6 +143,29 @@ def _pieces(text: str, size: int = PIECE) -> Iterator[str]:
 def _text(draft: _Draft, text: str, **style: bool) -> None:
     for piece in _pieces(text):
         draft.rich(_section(_element(piece, **style)))
+
+
+def _line(draft: _Draft, line: Line) -> None:
+    if isinstance(line, str):
+        _text(draft, line)
+    else:
+        draft.rich(_section(*_elements(line)))
+
+
+def _elements(line: Line) -> Iterator[Json]:
+    """A line's parts: people by elements that show their names, everything else inert."""
+    for part in parts(line):
+        if isinstance(part, Mention):
+            yield {"type": part.kind, f"{part.kind}_id": part.id}
+        elif part:
+            yield from (_element(piece) for piece in _pieces(part))
+
+
+def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
+    for number, mention in enumerate(mentions):
+        if number:
+            yield _element(" ")
+        yield from _elements((mention,))
 
 
 def _headline(draft: _Draft, reply: Reply) -> None:
@@ -183,7 +209,7 @@ def _facts(draft: _Draft, reply: Reply) -> None:
     size = 0
     for fact in reply.facts:
         sign = f"{MARKS[fact.verdict][0]} " if fact.verdict else ""
-        label, value = f"{sign}{fact.label}: ", fact.value or "-"
+        label, value = f"{sign}{fact.label}: ", plain_line(fact.value) or "-"
         if len(label) + len(value) > PIECE:
             _text(draft, label, bold=True)
             _text(draft, value)
@@ -191,8 +217,8 @@ def _facts(draft: _Draft, reply: Reply) -> None:
         if size + len(label) + len(value) > PIECE:
             draft.rich(*lines)
             lines, size = [], 0
-        shown = _element(value, code=True) if fact.code else _element(value)
-        lines.append(_section(_element(label, bold=True), shown))
+        shown = [_element(value, code=True)] if fact.code else list(_elements(fact.value or "-"))
+        lines.append(_section(_element(label, bold=True), *shown))
         size += len(label) + len(value) + 1
     if lines:
         draft.rich(*lines)
@@ -290,7 +316,7 @@ def _unclickable(draft: _Draft, reply: Reply, prefix: str) -> None:
             _text(draft, f"{button.label}: {prefix} {button.command}")
 
 
-def _button(action_id: str, label: str, value: str, style: str = "") -> Json:
+def _button(action_id: str, label: str, value: str, style: str = "", confirm: str = "") -> Json:
     text = label if len(label) <= 75 else label[:74] + "…"
     button: Json = {
         "type": "button",
@@ -300,16 +326,27 @@ def _button(action_id: str, label: str, value: str, style: str = "") -> Json:
     }
     if style in ("primary", "danger"):
         button["style"] = style
+    if confirm:
+        button["confirm"] = {
+            "title": _plain(label, 100),
+            "text": _plain(confirm, 300),
+            "confirm": _plain(label, 30),
+            "deny": _plain("Back", 30),
+        }
     return button
+
+
+def _plain(text: str, most: int) -> Json:
+    return {"type": "plain_text", "text": text[:most]}
 
 
 def _actions(reply: Reply, key: str) -> Iterator[Json]:
     for number, button in enumerate(reply.buttons[:MAX_BUTTONS]):
         value = inbound.value(button.command)
         if value is not None:
-            yield _button(f"{inbound.RUN}:{number}", button.label, value, button.style)
+            yield _button(f"{inbound.RUN}:{number}", button.label, value, button.style, button.confirm)
     again = inbound.value(reply.command)
-    if reply.command and again is not None:
+    if reply.command and reply.repeatable and again is not None:
         yield _button(inbound.AGAIN, "Run again", again)
     share = inbound.value(reply.command, key)
     if key and reply.shareable and reply.command and share is not None:
@@ -367,19 +404,24 @@ def fallback(reply: Reply, number: int = 0, prefix: str = "/agentpod") -> str:
         for f in reply.findings
         if f.verdict != Verdict.OK and not said_in(reply.headline, f)
     ]
-    return escape("\n".join(lines))[:3000] or escape(prefix)
+    text = escape("\n".join(lines))[:3000] or escape(prefix)
+    return " ".join([text, *(_markup(m) for m in reply.notify)])
+
+
+def _markup(mention: Mention) -> str:
+    return f"<!subteam^{mention.id}>" if mention.kind == "usergroup" else f"<@{mention.id}>"
 
 
 def as_text(reply: Reply) -> str:
     """The whole reply as plain text, with nothing left out."""
-    lines = [heading(reply), *reply.body]
+    lines = [heading(reply), *map(plain_line, reply.body)]
     for finding in worst_first(reply.findings):
         lines.append(f"{MARKS[finding.verdict][0]} {finding.title}: {finding.summary}")
         lines += [f"    {line}" for line in finding.evidence]
         lines += [f"    {part}" for part in (finding.remedy, finding.run) if part]
     if reply.pending:
         lines.append("waiting for: " + ", ".join(reply.pending))
-    lines += [f"{fact.label}: {fact.value}" for fact in reply.facts]
+    lines += [f"{fact.label}: {plain_line(fact.value)}" for fact in reply.facts]
     for table in reply.tables:
         lines += ["", table.title, "\t".join(table.columns), *("\t".join(r) for r in _marked_rows(table))]
     for excerpt in reply.excerpts:

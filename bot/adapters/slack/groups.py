@@ -14,6 +14,8 @@ from bot.errors import AgentpodError
 logger = logging.getLogger("agentpod.slack")
 FRESH = 300.0
 """Seconds that a group's members are believed."""
+FRESH_ENOUGH = 5.0
+"""And where something is decided by it."""
 RETRY = 15.0
 """Seconds before a group that could not be read is tried again."""
 
@@ -32,12 +34,16 @@ class Groups:
         """Read all groups, so that the first command need not wait for it."""
         await self.identity("", "")
 
-    async def identity(self, user: str, channel: str) -> Identity:
-        """Who asks. A group that can't be read keeps its last known members, else grants nothing."""
+    async def identity(self, user: str, channel: str, *, fresh: bool = False) -> Identity:
+        """Who asks. A group that can't be read keeps its last known members, else grants nothing.
+
+        ``fresh``: believe nothing that is older than a few seconds, since something is decided by it.
+        """
         if not self._groups:
             return Identity(user, channel)
         async with self._lock:
-            due = [g for g in self._groups if self._until.get(g, 0.0) <= time.monotonic()]
+            limit = time.monotonic() + (FRESH - FRESH_ENOUGH if fresh else 0.0)
+            due = [g for g in self._groups if self._until.get(g, 0.0) <= limit]
             await asyncio.gather(*(self._read(g) for g in due))
         mine = frozenset(g for g in self._groups if user in self._members.get(g, ()))
         unread = frozenset(g for g in self._groups if g not in self._members)

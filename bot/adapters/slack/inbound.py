@@ -6,9 +6,10 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bot.adapters.slack import forms
 from bot.runbook import Surface
 
 ActionKind = Literal["run", "again", "share"]
@@ -42,6 +43,14 @@ class Request:
     action: Action | None = None
     ephemeral: bool = False
     """Whether the clicked message was only for the clicker."""
+    trigger: str = ""
+    """With which a modal can be opened, once and for three seconds."""
+    answers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What a form was filled in with."""
+    sink: str = ""
+    """Who gets the answers where they are secret: then there is no command line."""
+    edits: bool = False
+    """Whether the answer to a form replaces the message that offered it."""
 
 
 def read(body: Mapping[str, Any], bot_user: str) -> Request | None:
@@ -50,6 +59,8 @@ def read(body: Mapping[str, Any], bot_user: str) -> Request | None:
         return _slash(body)
     if body.get("type") == "block_actions":
         return _click(body)
+    if body.get("type") == "view_submission":
+        return _submitted(body)
     if body.get("type") == "event_callback":
         return _event(body, bot_user)
     return None
@@ -68,6 +79,31 @@ def _slash(body: Mapping[str, Any]) -> Request:
         plain(str(body.get("text") or "")),
         f"slash:{body.get('trigger_id') or body.get('response_url')}",
         response_url=str(body.get("response_url") or ""),
+        trigger=str(body.get("trigger_id") or ""),
+    )
+
+
+def _submitted(body: Mapping[str, Any]) -> Request:
+    """A form that was sent. The modal says where the answer goes; one that makes no sense is answered directly."""
+    user = str((body.get("user") or {}).get("id", ""))
+    view_id = (body.get("view") or {}).get("id") if isinstance(body.get("view"), dict) else None
+    dedup = f"form:{view_id or body.get('trigger_id')}"
+    sent = forms.submission(body)
+    if sent is None:
+        return Request("modal", user, user, None, dedup)
+    origin = sent.origin
+    return Request(
+        "modal",
+        user,
+        origin.channel or user,
+        sent.line,
+        dedup,
+        response_url=origin.response_url,
+        thread_ts=origin.thread_ts,
+        answers=sent.answers,
+        sink=sent.sink,
+        edits=origin.edits,
+        trigger=str(body.get("trigger_id") or ""),
     )
 
 
@@ -116,6 +152,7 @@ def _click(body: Mapping[str, Any]) -> Request | None:
         thread_ts=place.get("thread_ts"),
         action=action,
         ephemeral=bool(place.get("is_ephemeral")),
+        trigger=str(body.get("trigger_id") or ""),
     )
 
 

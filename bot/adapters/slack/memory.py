@@ -28,6 +28,10 @@ class Seen:
         self._keys[key] = now
         return True
 
+    def forget(self, key: str) -> None:
+        """What comes again under this key is new."""
+        self._keys.pop(key, None)
+
 
 @dataclass(frozen=True)
 class Kept:

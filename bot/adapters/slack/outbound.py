@@ -72,7 +72,7 @@ class Answer:
         request = self.request
         if not self._by_url:
             return True
-        return request.surface == "slash" or self._replaces_click
+        return request.surface == "slash" or request.edits or self._replaces_click
 
     @property
     def _replaces_click(self) -> bool:

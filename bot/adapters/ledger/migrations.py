@@ -1,0 +1,91 @@
+"""The schema's versions, and how a database gets from one to the next: plain SQL that both databases take.
+
+(Alembic would do the same for 40 MiB of memory; with one list of steps there is nothing to generate or branch.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, inspect, text
+
+from bot.errors import Permanent
+
+_FIRST = (
+    """CREATE TABLE cases (
+        id TEXT PRIMARY KEY, target TEXT NOT NULL, state TEXT NOT NULL, live BOOLEAN NOT NULL,
+        requester TEXT NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT NOT NULL, held_until BIGINT,
+        origin TEXT UNIQUE, version INTEGER NOT NULL, body TEXT NOT NULL)""",
+    "CREATE INDEX cases_live ON cases (target, created_at) WHERE live",
+    "CREATE INDEX cases_by_time ON cases (created_at)",
+    "CREATE INDEX cases_by_state ON cases (state, expires_at)",
+    """CREATE TABLE deliveries (
+        key TEXT PRIMARY KEY, place TEXT NOT NULL, under TEXT NOT NULL, wanted INTEGER NOT NULL,
+        shown INTEGER NOT NULL DEFAULT 0, channel TEXT, ts TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+        unsure BOOLEAN NOT NULL DEFAULT FALSE, error TEXT NOT NULL DEFAULT '', retry_at BIGINT, held_until BIGINT,
+        dead BOOLEAN NOT NULL DEFAULT FALSE, created_at BIGINT NOT NULL)""",
+    "CREATE INDEX deliveries_due ON deliveries (created_at) WHERE wanted > shown AND NOT dead",
+    """CREATE TABLE audit (
+        number BIGINT PRIMARY KEY, at BIGINT NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
+        subject TEXT NOT NULL, data TEXT NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL)""",
+    "CREATE INDEX audit_by_time ON audit (at)",
+)
+_GROWS = {
+    "sqlite": tuple(
+        f"""CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit trail can only grow'); END"""
+        for verb in ("UPDATE", "DELETE")
+    ),
+    "postgresql": (
+        """CREATE FUNCTION agentpod_audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'the audit trail can only grow'; END $$""",
+        """CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit
+        FOR EACH STATEMENT EXECUTE FUNCTION agentpod_audit_only_grows()""",
+    ),
+}
+
+
+def _first(dialect: str) -> Sequence[str]:
+    """Cases, deliveries and the audit trail, which the database itself lets only grow."""
+    return (*_FIRST, *_GROWS[dialect])
+
+
+MIGRATIONS = (_first,)
+"""Number 1 is the first; each is run once, in order. Those that were shipped are never changed."""
+OURS = frozenset({"cases", "deliveries", "audit"})
+VERSION = "ledger_version"
+
+
+def current(connection: Connection) -> int:
+    """The version of the database; 0 for an empty one. Raises Permanent for one that isn't a ledger."""
+    tables = set(inspect(connection).get_table_names())
+    if VERSION in tables:
+        return int(connection.execute(text(f"SELECT number FROM {VERSION}")).scalar_one())  # noqa: S608 - a constant
+    if foreign := sorted(tables & OURS):
+        raise Permanent(
+            f"The database has a table {foreign[0]!r} that is not agentpod's.",
+            remedy="Give agentpod a database of its own in ledger.url.",
+        )
+    return 0
+
+
+def migrate(connection: Connection) -> int:
+    """Bring the database to this version, in the caller's transaction; gives the version it had.
+
+    Raises Permanent for a newer one, with nothing touched.
+    """
+    found = current(connection)
+    if found > len(MIGRATIONS):
+        raise Permanent(
+            f"The ledger has schema version {found}, and this agentpod knows none above {len(MIGRATIONS)}.",
+            remedy="Run the newer agentpod that wrote it, or restore a backup from before. Nothing was touched.",
+        )
+    for step in MIGRATIONS[found:]:
+        for statement in step(connection.dialect.name):
+            connection.execute(text(statement))
+    if found == 0:
+        connection.execute(text(f"CREATE TABLE {VERSION} (number INTEGER NOT NULL)"))
+        connection.execute(text(f"INSERT INTO {VERSION} VALUES ({len(MIGRATIONS)})"))  # noqa: S608 - constants
+    elif found < len(MIGRATIONS):
+        connection.execute(text(f"UPDATE {VERSION} SET number = {len(MIGRATIONS)}"))  # noqa: S608 - constants
+    return found

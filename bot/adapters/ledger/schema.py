@@ -1,0 +1,65 @@
+"""The tables as queries name them; `migrations` makes them.
+
+Times are microseconds since the epoch in UTC: exact, sorted as integers, the same in both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, Boolean, Integer, Text, column, table
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+cases = table(
+    "cases",
+    column("id", Text),
+    column("target", Text),
+    column("state", Text),
+    column("live", Boolean),
+    column("requester", Text),
+    column("created_at", BigInteger),
+    column("expires_at", BigInteger),
+    column("held_until", BigInteger),
+    column("origin", Text),
+    column("version", Integer),
+    column("body", Text),
+)
+deliveries = table(
+    "deliveries",
+    column("key", Text),
+    column("place", Text),
+    column("under", Text),
+    column("wanted", Integer),
+    column("shown", Integer),
+    column("channel", Text),
+    column("ts", Text),
+    column("attempts", Integer),
+    column("unsure", Boolean),
+    column("error", Text),
+    column("retry_at", BigInteger),
+    column("held_until", BigInteger),
+    column("dead", Boolean),
+    column("created_at", BigInteger),
+)
+audit = table(
+    "audit",
+    column("number", BigInteger),
+    column("at", BigInteger),
+    column("kind", Text),
+    column("actor", Text),
+    column("subject", Text),
+    column("data", Text),
+    column("previous", Text),
+    column("digest", Text),
+)
+
+
+def to_micros(moment: datetime) -> int:
+    """An aware time as an integer."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_micros(value: int) -> datetime:
+    """The time again, in UTC."""
+    return _EPOCH + timedelta(microseconds=value)

@@ -1,0 +1,238 @@
+"""What Slack shows of a case: the card, the progress in its thread, and the messages to whoever asked. Pure.
+
+Each is made anew from the case, so a card can be brought to the truth at any time, by any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain import rollout, words
+from bot.domain.approval import ApprovalPolicy, Choice, Decision, State
+from bot.domain.repair import Action, Case
+from bot.domain.reply import Button, Fact, Line, Mention, Reply
+
+_WHAT = {
+    Action.RESTART: "Restart of {target}",
+    Action.FORCE_RESTART: "Forced restart of {target}",
+    Action.SET_SECRET: "New value for {subject}",
+    Action.ADD_KEY: "New SSH key for {target}",
+    Action.REMOVE_KEY: "Removal of an SSH key of {target}",
+}
+_DONE = {
+    Action.RESTART: "Restarted {target}",
+    Action.FORCE_RESTART: "Restarted {target} by force",
+    Action.SET_SECRET: "{subject} has its new value",
+    Action.ADD_KEY: "SSH key added to {target}",
+    Action.REMOVE_KEY: "SSH key removed from {target}",
+}
+
+
+def what(case: Case) -> str:
+    """What is asked for, as a headline begins."""
+    return _WHAT[case.action].format(target=case.target, subject=case.subject)
+
+
+def person(who: str) -> Line:
+    """A Slack user as a mention; who is none as plain text."""
+    return (Mention(who),) if who.startswith(("U", "W")) and who.isalnum() else who
+
+
+def headline(case: Case) -> str:
+    """The answer to what has become of it, in one line."""
+    loud = "💥 BREAK-GLASS · " if any(d.choice is Choice.BREAK_GLASS for d in case.request.decisions) else ""
+    return loud + _headline(case)
+
+
+def _headline(case: Case) -> str:
+    outcome = case.outcome
+    text = outcome.text if outcome else ""
+    match case.state:
+        case State.OPEN:
+            needed, has = case.request.needed, len(case.request.approvals)
+            wanted = "needs approval" if needed == 1 else f"has {has} of {needed} approvals"
+            return f"✋ {what(case)}: {wanted}"
+        case State.APPROVED:
+            return f"🔑 {what(case)}: approved, waits for the value"
+        case State.EXECUTING:
+            doing = rollout.headline(case.progress) if case.progress else "begins"
+            return f"⏳ {what(case)}: {words.lower_first(doing)}"
+        case State.SUCCEEDED:
+            took = f": ready after {words.seconds(outcome.seconds)}" if outcome and outcome.seconds else ""
+            return f"✅ {_DONE[case.action].format(target=case.target, subject=case.subject)}{took}"
+        case State.FAILED:
+            return f"🔴 {what(case)} failed: {text}"
+        case State.DENIED:
+            return f"⛔ {what(case)}: denied"
+        case State.WITHDRAWN:
+            return f"↩️ {what(case)}: withdrawn"
+        case State.EXPIRED:
+            return f"⌛ {what(case)}: expired, nobody decided in time"
+        case State.VOID:
+            return f"🚫 {what(case)}: void, since {text}"
+    raise AssertionError(case.state)
+
+
+def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = (), *, again: bool = False) -> Reply:
+    """The message in the operations channel. ``again``: an earlier copy may have been posted unnoticed."""
+    is_open = case.state is State.OPEN
+    body: list[Line] = [case.effect] if case.effect and (is_open or case.state is State.APPROVED) else []
+    if again:
+        body.append("A copy of this card may be above: this one is kept up to date.")
+    notes = [f"{case.id} · asked {words.clock(case.request.created_at)}"]
+    if is_open:
+        notes.append(f"void if the pod, the image or the Deployment changes · withdraw {case.id} takes it back")
+    return Reply(
+        headline(case),
+        body=tuple(body),
+        facts=tuple(_facts(case, policy)),
+        buttons=_buttons(case, policy),
+        notes=(" · ".join(notes),),
+        notify=tuple(approvers) if is_open else (),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
+    request = case.request
+    asked: list[str | Mention] = _parts(person(request.requester))
+    for other in case.joined:
+        asked += [", ", *_parts(person(other))]
+    facts = [Fact("Asked by", tuple(asked))]
+    if case.reason:
+        facts.append(Fact("Reason", case.reason))
+    facts += [Fact(label, value) for label, value in case.facts]
+    facts += [_said(d) for d in request.decisions]
+    if case.state is State.OPEN:
+        who = "an approver" if policy.self_approval else "an approver who did not ask"
+        count = "" if request.needed == 1 else f", {words.plural(request.needed, 'approval')} needed"
+        facts.append(Fact("Decides", f"{who}{count}, by {words.clock(request.expires_at)}"))
+    if case.outcome is not None and case.state.final:
+        facts += [Fact("Evidence", line) for line in case.outcome.evidence]
+        facts.append(Fact("Ended", words.clock(case.outcome.at)))
+    return facts
+
+
+def _parts(line: Line) -> list[str | Mention]:
+    return [line] if isinstance(line, str) else list(line)
+
+
+_SAID = {
+    Choice.APPROVE: "Approved by",
+    Choice.DENY: "Denied by",
+    Choice.WITHDRAW: "Withdrawn by",
+    Choice.BREAK_GLASS: "Went ahead alone",
+}
+
+
+def _said(decision: Decision) -> Fact:
+    rest = f" at {words.clock(decision.at)}" + (f": {decision.reason}" if decision.reason else "")
+    return Fact(_SAID[decision.choice], (*_parts(person(decision.by)), rest))
+
+
+def _buttons(case: Case, policy: ApprovalPolicy) -> tuple[Button, ...]:
+    if case.state is State.OPEN:
+        glass = (Button("Break glass", f"break-glass {case.id}", style="danger"),) if policy.break_glass else ()
+        return (
+            Button("Approve", f"approve {case.id}", style="primary"),
+            Button("Deny", f"deny {case.id}", style="danger"),
+            Button("Withdraw", f"withdraw {case.id}"),
+            *glass,
+        )
+    return _afterwards(case)
+
+
+def _afterwards(case: Case) -> tuple[Button, ...]:
+    """What to go on with once it is over."""
+    if case.state in (State.EXPIRED, State.VOID) and (line := again_line(case)):
+        return (Button("Ask again", line),)
+    if case.state is State.FAILED and case.outcome and case.outcome.advice:
+        return (Button(f"Run {case.outcome.advice}", case.outcome.advice, style="primary"),)
+    if case.state is State.SUCCEEDED and not case.action.restarts:
+        return (
+            Button("Ask for a restart", restart_line(f"{case.action.value}: {case.subject}"), style="primary"),
+        )
+    return ()
+
+
+def again_line(case: Case) -> str:
+    """The command line that asks for the same once more; empty where it takes a form."""
+    match case.action:
+        case Action.RESTART:
+            return restart_line(case.reason)
+        case Action.FORCE_RESTART:
+            return restart_line(case.reason) + " --force"
+        case Action.SET_SECRET:
+            return f"secrets set {case.details.get('key', '')} --reason {quoted(case.reason)}"
+        case Action.REMOVE_KEY:
+            return f"ssh keys remove {case.subject} --reason {quoted(case.reason)}"
+        case _:
+            return ""
+
+
+def restart_line(reason: str) -> str:
+    """The command line that asks for a restart."""
+    return f"restart --reason {quoted(reason)}"
+
+
+def quoted(text: str) -> str:
+    """A text as one word of a command line."""
+    plain = " ".join(text.split())
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def progress(case: Case, now: datetime) -> Reply:
+    """The message in the card's thread, edited as the rollout goes on."""
+    if case.progress is None:
+        return Reply(headline(case), shareable=False, repeatable=False)
+    done = case.state.final
+    ended = case.outcome.at if case.outcome else now
+    return Reply(
+        headline(case) if done else f"⏳ {rollout.headline(case.progress)}",
+        body=("\n".join(rollout.lines(case.progress, ended if done else now)),),
+        facts=tuple(Fact("Event", line) for line in case.progress.evidence) if not done else (),
+        notes=(f"{case.id} · as of {words.clock(ended if done else now)}",),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def outcome(case: Case, link: str = "") -> Reply:
+    """The direct message to whoever asked, at the end."""
+    facts = [_said(d) for d in case.request.decisions]
+    facts += [Fact("Evidence", line) for line in case.outcome.evidence] if case.outcome else []
+    return Reply(
+        headline(case),
+        body=(link,) if link else (),
+        facts=tuple(facts),
+        buttons=_afterwards(case),
+        notes=(f"{case.id} · you asked for it at {words.clock(case.request.created_at)}",),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def value_wanted(case: Case, until: datetime) -> Reply:
+    """The direct message with the one-time button for a value."""
+    return Reply(
+        f"🔑 {what(case)} is approved: enter it by {words.clock(until)}",
+        body=("It goes straight to the API server: it is neither shown nor kept anywhere.",),
+        facts=tuple(_said(d) for d in case.request.decisions),
+        buttons=(Button("Enter the value", f"secrets enter {case.id}", style="primary"),),
+        notes=(f"{case.id} · works once",),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def unposted(case: Case, why: str) -> Reply:
+    """The direct message to whoever asked, when the card itself can't be posted."""
+    return Reply(
+        f"⚠️ {what(case)}: nobody sees your request yet",
+        body=(f"The card could not be posted. {why}", "It is tried again every minute until the request expires."),
+        notes=(f"{case.id} · approvers can decide with approve {case.id}",),
+        shareable=False,
+        repeatable=False,
+    )

@@ -1,0 +1,1 @@
+"""What the bot does by itself: read, decide, act. One file a background task, and the desk that starts repairs."""

@@ -1,0 +1,163 @@
+"""The courier: brings the messages in Slack to what the ledger says, whoever changed it and whenever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.domain import card, repair
+from bot.domain.access import AccessPolicy, Role
+from bot.domain.approval import ApprovalPolicy
+from bot.domain.repair import Case, Delivery
+from bot.domain.reply import Mention, Reply
+from bot.errors import AgentpodError, NotFound, Permanent, Transient, Uncertain
+from bot.jobs.news import value_until
+from bot.ports import Chat, Clock, Ledger
+
+logger = logging.getLogger("agentpod.delivery")
+
+LOOK = 1.0
+"""Seconds between two looks for what other processes owe."""
+PATIENCE = 20.0
+"""Seconds for one message."""
+HELD_FOR = timedelta(seconds=30)
+"""How long a delivery is ours: longer than `PATIENCE`, so that nobody else sends it meanwhile."""
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+GIVE_UP = timedelta(days=1)
+"""After which a message whose place does not work is a dead letter."""
+
+
+def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
+    """Whom a card calls: the users and groups that decide in its channel; none where everybody there does."""
+    rules = [r for r in access.rules if r.role.covers(Role.APPROVER) and (not r.channels or channel in r.channels)]
+    ids = [i for r in rules for i in (*r.groups, *r.users) if i != "*"]
+    return tuple(Mention(i) for i in dict.fromkeys(ids))
+
+
+@dataclass
+class Courier:
+    """Sends what is owed."""
+
+    ledger: Ledger
+    chat: Chat
+    clock: Clock
+    policy: ApprovalPolicy
+    access: AccessPolicy
+    observe: Callable[[str, str], None] = lambda _kind, _outcome: None
+    """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
+    _kick: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Something is owed."""
+        self._kick.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. The ledger's absence is waited out."""
+        pause = LOOK
+        while True:
+            self._kick.clear()
+            try:
+                busy = await self.deliver()
+                pause = LOOK
+            except Transient as error:
+                logger.warning("nothing can be delivered: %s", error.message)
+                busy, pause = False, min(pause * 2, 30.0)
+            if not busy:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._kick.wait()
+
+    async def finish(self, seconds: float) -> None:
+        """Send what is due, for the last time before a stop."""
+        with contextlib.suppress(AgentpodError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                while await self.deliver():
+                    pass
+
+    async def deliver(self) -> bool:
+        """Send what is due now; says whether there was something."""
+        due = await self.ledger.take(self.clock.now(), HELD_FOR)
+        await asyncio.gather(*(self._one(d) for d in due))
+        return bool(due)
+
+    async def _one(self, delivery: Delivery) -> None:
+        kind = delivery.key.partition(":")[0]
+        try:
+            reply = await self._content(delivery)
+            async with asyncio.timeout(PATIENCE):
+                posted = await self._send(delivery, reply)
+        except TimeoutError:
+            await self._later(delivery, Transient("Slack took too long."), unsure=delivery.posted is None)
+            self.observe(kind, "retry")
+        except AgentpodError as error:
+            dead = await self._later(delivery, error, unsure=isinstance(error, Uncertain))
+            self.observe(kind, "dead" if dead else "retry")
+        else:
+            await self.ledger.delivered(delivery, posted)
+            self.observe(kind, "ok")
+
+    async def _send(self, delivery: Delivery, reply: Reply) -> repair.Posted:
+        if delivery.posted is not None:
+            try:
+                await self.chat.edit(delivery.posted, reply)
+                return delivery.posted
+            except NotFound:  # somebody deleted it
+                logger.info("posted anew: the message is gone", extra={"delivery": delivery.key})
+        thread = delivery.thread.ts if delivery.thread else None
+        place = delivery.thread.channel if delivery.thread else delivery.place
+        return await self.chat.post(place, reply, thread=thread)
+
+    async def _content(self, delivery: Delivery) -> Reply:
+        kind, _, id_ = delivery.key.partition(":")
+        case = await self.ledger.case(id_)
+        if case is None:
+            raise NotFound(f"There is no case {id_} for the message {delivery.key}.")
+        if kind == "card":
+            again = delivery.unsure and delivery.posted is None
+            return card.card(case, self.policy, approvers(self.access, case.channel), again=again)
+        if kind == "progress":
+            return card.progress(case, self.clock.now())
+        if kind == "value":
+            return card.value_wanted(case, value_until(case, self.policy))
+        if kind == "unposted":
+            return await self._unposted(case)
+        return card.outcome(case)
+
+    async def _unposted(self, case: Case) -> Reply:
+        of_card = await self.ledger.delivery(f"card:{case.id}")
+        why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
+        return card.unposted(case, why)
+
+    async def _later(self, delivery: Delivery, error: AgentpodError, *, unsure: bool) -> bool:
+        """Note a failure, with the time of the next try; says whether it is given up."""
+        now = self.clock.now()
+        retry_at = _retry_at(delivery, error, now)
+        text = f"{error.message} {error.remedy or ''}".strip()
+        await self.ledger.failed(delivery, text, retry_at, unsure=unsure)
+        level = logging.ERROR if retry_at is None else logging.WARNING
+        logger.log(level, "not delivered: %s", error.message, extra={"delivery": delivery.key})
+        if isinstance(error, Permanent) and delivery.key.startswith("card:") and delivery.posted is None:
+            await self._tell_requester(delivery.key.partition(":")[2])
+        return retry_at is None
+
+    async def _tell_requester(self, id_: str) -> None:
+        """A card that can't be posted is no secret of the log's: whoever asked hears of it."""
+        case = await self.ledger.case(id_)
+        if case is None or case.state.final or not case.request.requester.startswith(("U", "W")):
+            return
+        async with self.ledger.writing() as tx:
+            await tx.owe(f"unposted:{id_}", case.request.requester)
+        self.wake()
+
+
+def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime) -> datetime | None:
+    pause = min(FIRST_PAUSE * 2.0 ** min(delivery.attempts, 8), LONGEST_PAUSE)
+    if isinstance(error, Transient):
+        return now + timedelta(seconds=max(pause, error.retry_after or 0.0))
+    if isinstance(error, NotFound) or delivery.attempts * LONGEST_PAUSE > GIVE_UP.total_seconds():
+        return None
+    return now + timedelta(seconds=LONGEST_PAUSE)  # somebody may invite the bot, or mend its scopes

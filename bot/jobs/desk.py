@@ -1,0 +1,278 @@
+"""The desk: takes requests and decisions, and writes each down with all that follows from it in one transaction.
+
+The approval that was still missing and the claim to carry it out are the same transaction, so there is no moment
+at which an approved restart could be claimed twice or forgotten. So are the messages that it owes (promise 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bot.domain.access import AccessPolicy, Identity, Role, decide
+from bot.domain.approval import (
+    ApprovalPolicy,
+    Choice,
+    Click,
+    Request,
+    Ruling,
+    Standing,
+    State,
+    decided,
+    overdue,
+    rule,
+)
+from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
+from bot.errors import Refused, UsageError
+from bot.jobs.carry_out import Workshop
+from bot.jobs.news import BOT, claimed, owe_news, value_until
+from bot.ports import Clock, Ledger, Writing
+from bot.runbook import Caller
+
+logger = logging.getLogger("agentpod.repairs")
+
+NO_VALUE = "no value was given in time"
+Freshen = Callable[[Identity], Awaitable[Identity]]
+
+
+async def _as_is(identity: Identity) -> Identity:
+    return identity
+
+
+@dataclass
+class Desk:
+    """Requests and decisions. Every method may raise what the ledger raises; nothing is kept then."""
+
+    ledger: Ledger
+    clock: Clock
+    policy: ApprovalPolicy
+    access: AccessPolicy
+    channels: Mapping[str, str]
+    """Where each target's cards go; a target that is not in it has its cards where it was asked for."""
+    workshop: Workshop
+    changed: Callable[[], None]
+    """Called after each transaction that owes messages."""
+    freshen: Freshen = _as_is
+    """Looks again who is in the groups that decide."""
+
+    async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
+        """Open a case, or join the one that asks for the same. Raises `Refused` where another is in the way."""
+        case = self._new(proposal, target, caller)
+        async with self.ledger.writing() as tx:
+            known = await tx.from_origin(caller.origin) if caller.origin else None
+            if known is not None:
+                return Asked(known, joined=False)
+            for other in await tx.open_cases(target):
+                if await self._expire(tx, other):
+                    continue
+                if other.exclusive == case.exclusive:
+                    return Asked(await self._join(tx, other, case), joined=True)
+            await tx.add(case)
+            await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
+            await tx.owe(f"card:{case.id}", case.channel)
+        self.changed()
+        return Asked(case, joined=False)
+
+    def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
+        now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
+        request = Request(
+            new_id(),
+            _who(caller),
+            now,
+            now + self.policy.expires_after,
+            proposal.snapshot,
+            self.policy.needed,
+        )
+        return Case(
+            request,
+            target,
+            proposal.action,
+            reason=proposal.reason,
+            subject=proposal.subject,
+            details=proposal.details,
+            facts=proposal.facts,
+            effect=proposal.effect,
+            channel=channel,
+            origin=caller.origin,
+        )
+
+    async def _join(self, tx: Writing, other: Case, case: Case) -> Case:
+        if (other.action, other.subject) != (case.action, case.subject):
+            raise Refused(
+                f"{other.id} ({other.action.value}) waits for the same pod already.",
+                remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
+            )
+        who = case.request.requester
+        if who != other.request.requester and who not in other.joined:
+            other = await tx.save(replace(other, joined=(*other.joined, who)))
+            await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": case.reason})
+            await tx.owe(f"card:{other.id}", other.channel)
+            self.changed()
+        return other
+
+    async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
+        """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
+        known = await self.ledger.case(id_) if is_id(id_) else None
+        if known is None:
+            raise UsageError(f"There is no request {id_[:40]!r}.", remedy="approvals lists those that wait.")
+        look = self._look(known, choice)
+        try:
+            who = await self._standing(caller)
+            async with self.ledger.writing() as tx:
+                case = await tx.case(id_) or known
+                click = Click(choice, who, self.clock.now(), reason)
+                ruling = rule(case.request, click, self.policy)
+                case = await self._write(tx, case, click, ruling)
+        except BaseException:
+            if look is not None:
+                look.cancel()
+            raise
+        self.changed()
+        if case.state is State.EXECUTING and ruling.accepted:
+            self.workshop.start(case, look)
+        elif look is not None:
+            look.cancel()
+        return ruling, case
+
+    def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:
+        """Look at the target while the decision is written down: the call needs both."""
+        if choice not in (Choice.APPROVE, Choice.BREAK_GLASS) or case.action.needs_value:
+            return None
+        return self.workshop.look(case)
+
+    async def _standing(self, caller: Caller) -> Standing:
+        """What the caller may do now, in the place where they said it: roles can be bound to channels."""
+        identity = caller.identity if caller.is_terminal else await self.freshen(caller.identity)
+        approver = decide(self.access, identity, Role.APPROVER).allowed
+        listed = {identity.user, *identity.groups}
+        return Standing(_who(caller), approver, bool(listed & set(self.policy.break_glass)))
+
+    async def _write(self, tx: Writing, case: Case, click: Click, ruling: Ruling) -> Case:
+        at, who = click.at, click.who.user
+        data = {
+            "choice": click.choice.value,
+            "rule": ruling.rule.name.lower().replace("_", "-"),
+            "reason": click.reason,
+        }
+        await tx.record(at, "decision" if ruling.accepted else "refusal", who, case.id, data)
+        if ruling.accepted:
+            case = replace(case, request=decided(case.request, click, ruling))
+        elif ruling.state is not case.state:  # found to be expired
+            case = self._expired(case, at)
+            await tx.record(at, "outcome", BOT, case.id, {"state": case.state.value})
+        else:
+            return case
+        if ruling.accepted and case.state.final:
+            case = case.ended(case.state, Outcome(click.reason.strip(), at))
+        if case.state is State.APPROVED:
+            case = await self._approved(tx, case, at)
+        case = await tx.save(case)
+        await owe_news(tx, case)
+        return case
+
+    async def _approved(self, tx: Writing, case: Case, at: datetime) -> Case:
+        """Claim it at once; what still needs a value is claimed when that comes."""
+        if case.action.needs_value:
+            return case
+        await tx.record(at, "execution", BOT, case.id, {"by": self.workshop.name, "action": case.action.value})
+        return claimed(case, self.workshop.name, at)
+
+    async def _expire(self, tx: Writing, case: Case) -> bool:
+        now = self.clock.now()
+        if not overdue(case.request, now):
+            return False
+        await tx.record(now, "outcome", BOT, case.id, {"state": State.EXPIRED.value})
+        await owe_news(tx, await tx.save(self._expired(case, now)))
+        return True
+
+    def _expired(self, case: Case, now: datetime) -> Case:
+        return case.ended(State.EXPIRED, Outcome("nobody decided in time", now))
+
+    async def expire(self) -> int:
+        """End what nobody decided on in time, or gave no value in time; gives how many."""
+        now = self.clock.now()
+        found = [*await self.ledger.overdue(now), *await self.ledger.unheld(now)]
+        count = 0
+        for one in found:
+            async with self.ledger.writing() as tx:
+                case = await tx.case(one.id)
+                count += case is not None and (await self._expire(tx, case) or await self._valueless(tx, case))
+        if count:
+            self.changed()
+        return count
+
+    async def _valueless(self, tx: Writing, case: Case) -> bool:
+        now = self.clock.now()
+        if case.state is not State.APPROVED or now <= value_until(case, self.policy):
+            return False
+        await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
+        await owe_news(tx, await tx.save(case.ended(State.FAILED, Outcome(NO_VALUE, now))))
+        return True
+
+    async def claim_for_value(self, id_: str, caller: Caller) -> Case:
+        """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
+        async with self.ledger.writing() as tx:
+            case = await tx.case(id_)
+            refusal = self._no_value(case, caller)
+            if case is None or refusal:
+                raise Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
+            now = self.clock.now()
+            await tx.record(
+                now,
+                "execution",
+                caller.identity.user,
+                id_,
+                {"by": self.workshop.name, "action": case.action.value},
+            )
+            case = await tx.save(claimed(case, self.workshop.name, now))
+            await owe_news(tx, case)
+        self.changed()
+        return case
+
+    def _no_value(self, case: Case | None, caller: Caller) -> str:
+        """Why this caller can't give this case its value now; empty when they can."""
+        if case is None or not case.action.needs_value:
+            return "There is no request that waits for a value under that id."
+        if case.request.requester != caller.identity.user:
+            return "Only who asked for it can give the value."
+        if case.state is State.OPEN:
+            return f"{case.id} is not approved yet."
+        if case.state is not State.APPROVED:
+            return f"{case.id} took its value already, or is over: {case.state.value}."
+        if self.clock.now() > value_until(case, self.policy):
+            return f"The time to give {case.id} its value is over."
+        return ""
+
+    async def may_give_value(self, id_: str, caller: Caller) -> Case:
+        """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
+        case = await self.ledger.case(id_) if is_id(id_) else None
+        refusal = self._no_value(case, caller)
+        if case is None or refusal:
+            raise Refused(refusal, remedy="approvals shows what is open.")
+        return case
+
+    async def refused(self, who: str, what: str, rule_: str) -> None:
+        """Write down that somebody was refused a command."""
+        async with self.ledger.writing() as tx:
+            await tx.record(self.clock.now(), "refusal", who, what, {"rule": rule_})
+
+
+def _who(caller: Caller) -> str:
+    """The caller as the ledger names them: nobody at a terminal passes for a Slack user."""
+    return f"terminal:{caller.identity.user}" if caller.is_terminal else caller.identity.user
+
+
+def _asked(case: Case) -> dict[str, object]:
+    return {
+        "action": case.action.value,
+        "target": case.target,
+        "subject": case.subject,
+        "reason": case.reason,
+        "images": dict(case.request.snapshot.images),
+        "pods": [name for name, _ in case.request.snapshot.pods],
+        "generation": case.request.snapshot.generation,
+        "expires_at": case.request.expires_at.isoformat(timespec="seconds"),
+    }

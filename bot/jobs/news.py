@@ -1,0 +1,48 @@
+"""What a case's change means for the ledger: who holds it, and which messages it makes necessary."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain.approval import ApprovalPolicy, State
+from bot.domain.repair import Case
+from bot.domain.rollout import Mark
+from bot.ports import Writing
+
+BOT = "agentpod"
+"""The actor of what nobody did."""
+HOLD = timedelta(seconds=15)
+"""How long a process that carries something out is believed to live; it says so again long before."""
+VALUE_WITHIN = timedelta(minutes=15)
+"""How long an approved case waits for its value at least: somebody has to go and fetch it."""
+
+
+def claimed(case: Case, by: str, now: datetime) -> Case:
+    """The case in the hands of one process, with the mark that its change will leave."""
+    mark = Mark(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
+    return replace(case.in_state(State.EXECUTING), mark=mark).taken(by, now, HOLD)
+
+
+def value_until(case: Case, policy: ApprovalPolicy) -> datetime:
+    """Until when an approved case takes its value."""
+    decisions = case.request.decisions
+    last = decisions[-1].at if decisions else case.request.created_at
+    return last + max(policy.start_within, VALUE_WITHIN)
+
+
+async def owe_news(tx: Writing, case: Case) -> None:
+    """Who has to hear of a change: the card, and at the end whoever asked."""
+    await tx.owe(f"card:{case.id}", case.channel)
+    who = case.request.requester
+    if not who.startswith(("U", "W")):  # asked for in a terminal
+        return
+    if case.action.needs_value and case.state is State.APPROVED:
+        await tx.owe(f"value:{case.id}", who)
+    if case.state.final and case.state is not State.WITHDRAWN:
+        await tx.owe(f"outcome:{case.id}", who)
+
+
+async def owe_progress(tx: Writing, case: Case) -> None:
+    """The message in the card's thread that shows how far it has come."""
+    await tx.owe(f"progress:{case.id}", case.channel, under=f"card:{case.id}")

@@ -1,0 +1,164 @@
+"""Stand-ins for what is connected later, or could not be: every use waits, connects, or says why not."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, Protocol, cast
+
+from bot.domain.approval import State
+from bot.domain.audit import Record
+from bot.domain.repair import Case, Delivery, Posted
+from bot.domain.workload import Pod
+from bot.errors import AgentpodError
+from bot.ports import Cluster, Ledger, Writing
+
+
+class Unavailable:
+    """Stands in for a cluster that could not be connected: every call says why."""
+
+    def __init__(self, error: AgentpodError) -> None:
+        """Keep the reason."""
+        self._error = error
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[NoReturn]]:
+        """Any of the port's methods."""
+
+        async def refuse(*_: object, **__: object) -> NoReturn:
+            raise self._error
+
+        return refuse
+
+    async def follow(self, *_: object, **__: object) -> AsyncGenerator[NoReturn, None]:
+        """As the port's method, which is a generator."""
+        for _ in ():
+            yield _
+        raise self._error
+
+
+class Connecting:
+    """Stands in for a cluster until the first attempt to connect is over: every call waits for it."""
+
+    def __init__(self, attempted: asyncio.Event, find: Callable[[], Cluster]) -> None:
+        """``find`` gives the cluster once it was ``attempted``."""
+        self._attempted, self._find = attempted, find
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        """Any of the port's methods."""
+
+        async def later(*positional: object, **named: object) -> Any:
+            await self._attempted.wait()
+            return await getattr(self._find(), name)(*positional, **named)
+
+        return later
+
+    async def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
+        """As the port's method, which is a generator."""
+        await self._attempted.wait()
+        async with aclosing(self._find().follow(selector, patience=patience)) as lists:
+            async for pods in lists:
+                yield pods
+
+
+class OpenLedger(Ledger, Protocol):
+    """A ledger that has to be closed."""
+
+    async def close(self) -> None:
+        """Let go of the database."""
+
+
+class LedgerOnDemand:
+    """A ledger that is opened when it is first needed, and tried again each time until that works.
+
+    So a database that is away keeps nobody from looking at the pod, and commands that need no ledger make no file.
+    """
+
+    def __init__(self, url: str, *, exclusive: bool = True) -> None:
+        """``exclusive``: whether this is the bot itself, which a file must belong to alone."""
+        self._url, self._wanted = url, exclusive
+        self._real: OpenLedger | None = None
+        self._lock = asyncio.Lock()
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can use it; False until it is open."""
+        return self._real is not None and self._real.exclusive
+
+    async def open(self) -> OpenLedger:
+        """The ledger itself. Raises as the port's methods do."""
+        async with self._lock:
+            if self._real is None:
+                # SQLAlchemy takes a fifth of a second to import: in a thread, so that Slack is heard meanwhile.
+                module = await asyncio.to_thread(importlib.import_module, "bot.adapters.ledger")
+                opened = await module.open_ledger(self._url, exclusive=self._wanted)
+                self._real = cast("OpenLedger", opened)
+            return self._real
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        if self._real is not None:
+            await self._real.close()
+
+    def writing(self) -> AbstractAsyncContextManager[Writing]:
+        """See the port."""
+        return self._writing()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Writing]:
+        async with (await self.open()).writing() as tx:
+            yield tx
+
+    async def case(self, id_: str) -> Case | None:
+        """See the port."""
+        return await (await self.open()).case(id_)
+
+    async def cases(
+        self,
+        *,
+        states: Collection[State] | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[Case]:
+        """See the port."""
+        return await (await self.open()).cases(states=states, target=target, since=since, limit=limit)
+
+    async def overdue(self, now: datetime) -> Sequence[Case]:
+        """See the port."""
+        return await (await self.open()).overdue(now)
+
+    async def unheld(self, now: datetime) -> Sequence[Case]:
+        """See the port."""
+        return await (await self.open()).unheld(now)
+
+    async def records(
+        self, *, after: int = 0, since: datetime | None = None, limit: int | None = None, newest: bool = False
+    ) -> AsyncGenerator[Record, None]:
+        """See the port."""
+        found = (await self.open()).records(after=after, since=since, limit=limit, newest=newest)
+        async with aclosing(found) as records:
+            async for record in records:
+                yield record
+
+    async def take(self, now: datetime, hold: timedelta, limit: int = 20) -> Sequence[Delivery]:
+        """See the port."""
+        return await (await self.open()).take(now, hold, limit)
+
+    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+        """See the port."""
+        await (await self.open()).delivered(delivery, posted)
+
+    async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
+        """See the port."""
+        await (await self.open()).failed(delivery, error, retry_at, unsure=unsure)
+
+    async def delivery(self, key: str) -> Delivery | None:
+        """See the port."""
+        return await (await self.open()).delivery(key)
+
+    async def waiting(self) -> int:
+        """See the port."""
+        return await (await self.open()).waiting()

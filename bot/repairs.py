@@ -1,0 +1,81 @@
+"""Puts the parts of repairs together: the desk, the workshop, the courier and what time does to cases."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+from bot.domain.repair import Case
+from bot.domain.target import Target
+from bot.jobs.carry_out import Workshop
+from bot.jobs.deliver import Courier
+from bot.jobs.desk import Desk, Freshen
+from bot.jobs.housekeeping import Housekeeping
+from bot.ports import Chat, Clock, Cluster, Ledger
+from bot.settings import Settings
+
+
+class RepairObserver(Protocol):
+    """Who counts repairs and the messages about them."""
+
+    def repair_ended(self, action: str, state: str, seconds: float | None) -> None:
+        """``seconds`` from the change to ready, where it was followed to there."""
+
+    def delivery(self, kind: str, outcome: str) -> None:
+        """``outcome`` is ok, retry or dead."""
+
+
+def process_name() -> str:
+    """How the ledger names this process: unique among replicas and over restarts."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class Repairs:
+    """The desk for commands, and the background tasks behind it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clock: Clock,
+        cluster_of: Callable[[str], Cluster],
+        observer: RepairObserver,
+    ) -> None:
+        """Connects to nothing; :meth:`tasks` does the work."""
+        self._settings, self._ledger, self._clock, self._observer = settings, ledger, clock, observer
+        self._courier: Courier | None = None
+        policy = settings.approvals
+        targets: Mapping[str, Target] = {t.name: t for t in settings.targets}
+        self.workshop = Workshop(
+            process_name(), ledger, clock, policy, targets, cluster_of, self._changed, self._ended
+        )
+        channel = settings.slack.channel or ""
+        channels = {name: channel for name in targets if channel}
+        self.desk = Desk(ledger, clock, policy, settings.access, channels, self.workshop, self._changed)
+
+    def tasks(self, chat: Chat, freshen: Freshen) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """The background tasks by name; they use ``chat`` for messages and ``freshen`` to look up groups."""
+        settings = self._settings
+        self.desk.freshen = freshen
+        self._courier = Courier(
+            self._ledger, chat, self._clock, settings.approvals, settings.access, self._observer.delivery
+        )
+        housekeeping = Housekeeping(self.desk, self.workshop)
+        return {"deliveries": self._courier.run, "housekeeping": housekeeping.run}
+
+    async def stop(self, seconds: float) -> None:
+        """Let the changes under way be made and written down, then send what is owed, within ``seconds`` each."""
+        await self.workshop.stop(seconds)
+        if self._courier is not None:
+            await self._courier.finish(seconds)
+
+    def _changed(self) -> None:
+        if self._courier is not None:
+            self._courier.wake()
+
+    def _ended(self, case: Case) -> None:
+        seconds = case.outcome.seconds if case.outcome else None
+        self._observer.repair_ended(case.action.value, case.state.value, seconds)

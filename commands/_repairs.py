@@ -1,0 +1,151 @@
+"""What the commands that ask for repairs, and those that decide on them, have in common."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.domain import card, words
+from bot.domain.approval import Rule, Ruling, State
+from bot.domain.repair import Case, Look, Proposal
+from bot.domain.reply import Button, Form, Mention, Reply
+from bot.errors import Permanent, UsageError
+from bot.ports import Ledger
+from bot.runbook import Context, Repairs
+
+MAX_REASON = 500
+"""Characters of a reason: it has to fit on a card and be read on a phone."""
+
+
+def desk(ctx: Context) -> Repairs:
+    """The desk. Raises `Permanent` where there is none."""
+    if ctx.repairs is None:
+        raise Permanent(
+            "There is no ledger here, so nothing can be asked for or decided.",
+            remedy="Set AGENTPOD_LEDGER__URL; `agentpod check` says whether it works.",
+        )
+    return ctx.repairs
+
+
+def ledger(ctx: Context) -> Ledger:
+    """The ledger. Raises `Permanent` where there is none."""
+    desk(ctx)
+    if ctx.ledger is None:
+        raise AssertionError("a desk without a ledger")
+    return ctx.ledger
+
+
+def reason(value: str | None) -> str | None:
+    """A reason as given: one line. Raises ValueError when it is empty or too long."""
+    if value is None:
+        return None
+    text = " ".join(value.split())
+    if not text:
+        raise ValueError("is empty: say why in a few words")
+    if len(text) > MAX_REASON:
+        raise ValueError(f"has {len(text)} characters; at most {MAX_REASON} fit on the card")
+    return text
+
+
+def form(ctx: Context, wanted: Form) -> Reply:
+    """Ask for what is missing. In a terminal there are flags for it: raises UsageError that says so."""
+    if ctx.caller.is_terminal:
+        missing = " ".join(f"--{f.name} …" for f in wanted.fields if f.required)
+        raise UsageError(
+            f"{wanted.fields[0].label} Add {missing}.", usage=f"{ctx.prefix} {wanted.command} {missing}"
+        )
+    return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
+
+
+async def look(ctx: Context) -> Look:
+    """The target as it is: what the request will be bound to. Raises as the cluster does."""
+    ledger(ctx)
+    deployment, pods = await asyncio.gather(
+        ctx.cluster.deployment(ctx.target.deployment), ctx.cluster.pods(ctx.target.selector)
+    )
+    return Look(deployment, tuple(pods))
+
+
+async def ask(ctx: Context, proposal: Proposal) -> Reply:
+    """Put it to whoever decides, and say to the caller what became of it."""
+    asked = await desk(ctx).ask(proposal, ctx.target.name, ctx.caller)
+    case = asked.case
+    place = (Mention(case.channel),) if case.channel.startswith(("C", "G")) else ("this conversation",)
+    if asked.joined and case.state is not State.OPEN:
+        return Reply(
+            f"⏳ Already under way: {case.id}",
+            body=(("See its card in ", *place, "."),),
+            shareable=False,
+            repeatable=False,
+        )
+    if asked.joined:
+        by = card.person(case.request.requester)
+        parts = [by] if isinstance(by, str) else list(by)
+        return Reply(
+            f"✋ Already asked for: {case.id} waits for a decision",
+            body=(
+                (
+                    "Asked by ",
+                    *parts,
+                    f" {words.ago(case.request.created_at, ctx.clock.now())}; the card is in ",
+                    *place,
+                    ".",
+                ),
+            ),
+            buttons=(Button("Approve", f"approve {case.id}", style="primary"),),
+            shareable=False,
+            repeatable=False,
+        )
+    return Reply(
+        f"✋ Asked: {case.id} waits for an approver",
+        body=(("The card is in ", *place, ". You hear from me how it ends."),),
+        buttons=(Button("Withdraw", f"withdraw {case.id}"),),
+        notes=(f"expires {words.clock(case.request.expires_at)} if nobody decides",),
+        data={"id": case.id, "state": case.state.value},
+        shareable=False,
+        repeatable=False,
+    )
+
+
+_ACCEPTED = {
+    Rule.APPROVED: "✅ Approved: {id} is carried out now",
+    Rule.COUNTED: "✅ Your approval of {id} counts; {missing} more needed",
+    Rule.DENIED: "⛔ Denied: {id}",
+    Rule.WITHDRAWN: "↩️ Withdrawn: {id}",
+    Rule.GLASS_BROKEN: "💥 {id} is carried out now, on your word alone; it is recorded so",
+}
+_REFUSED = {
+    Rule.NOT_OPEN: "Too late: {id} is {state} already",
+    Rule.EXPIRED: "Too late: {id} has expired",
+    Rule.NOT_AN_APPROVER: "You are not an approver here",
+    Rule.FOUR_EYES: "You asked for {id} yourself: somebody else has to approve it",
+    Rule.ONE_VOTE: "You have approved {id} already: {missing} more needed from others",
+    Rule.ONLY_THE_REQUESTER: "Only who asked for {id} can withdraw it",
+    Rule.NO_BREAK_GLASS: "You are not on the break-glass list",
+    Rule.REASON_NEEDED: "A reason is needed",
+}
+
+
+def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
+    """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
+    texts = _ACCEPTED if ruling.accepted else _REFUSED
+    text = texts[ruling.rule].format(id=case.id, state=_state(case), missing=case.request.missing)
+    if ruling.rule is Rule.APPROVED and case.action.needs_value:
+        text = f"✅ Approved: {case.id} waits for the value from who asked"
+    body: tuple[str, ...] = ()
+    if not ruling.accepted:
+        body = (f"Rule: {ruling.rule.value}.",)
+        if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.FOUR_EYES, Rule.NO_BREAK_GLASS):
+            body = (*body, f"Ask {ctx.access.contact or 'an approver'}.")
+    return Reply(
+        text,
+        body=body,
+        data={"id": case.id, "rule": ruling.rule.name, "state": case.state.value, "accepted": ruling.accepted},
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def _state(case: Case) -> str:
+    by = case.request.decisions[-1].by if case.request.decisions else ""
+    del by  # the card names who it was
+    return case.state.value

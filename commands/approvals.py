@@ -1,0 +1,95 @@
+"""``approvals``: the requests that wait, those under way, and the last that ended."""
+
+from __future__ import annotations
+
+from pydantic import Field as Param
+
+from bot.domain import card, words
+from bot.domain.access import Role
+from bot.domain.approval import State
+from bot.domain.repair import Case, is_id
+from bot.domain.reply import Button, Fact, Reply, Table
+from bot.errors import UsageError
+from bot.runbook import Command, Context, Params
+from commands import _repairs, _shape
+
+LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})
+RECENT = 5
+
+
+class ApprovalsParams(Params):
+    """One request, or all."""
+
+    id: str | None = Param(
+        default=None, json_schema_extra={"positional": True}, description="show this one in full"
+    )
+
+
+async def run(ctx: Context, params: ApprovalsParams) -> Reply:
+    """List what waits for a decision, or show one request."""
+    if params.id is not None:
+        return await _one(ctx, params.id)
+    began = ctx.clock.monotonic()
+    ledger = _repairs.ledger(ctx)
+    live = await ledger.cases(states=LIVE, limit=50)
+    ended = await ledger.cases(states=frozenset(State) - LIVE, limit=RECENT)
+    waiting = [c for c in live if c.state is State.OPEN]
+    buttons = [(f"Approve {c.id}", f"approve {c.id}") for c in waiting[:3]]
+    return Reply(
+        _headline(waiting, live),
+        tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
+        buttons=_shape.buttons(ctx, buttons),
+        notes=_shape.notes(ctx, began),
+        data={"open": [c.id for c in waiting]},
+    )
+
+
+def _headline(waiting: list[Case], live: object) -> str:
+    if waiting:
+        return f"{words.plural(len(waiting), 'request')} {'waits' if len(waiting) == 1 else 'wait'} for a decision"
+    return "Nothing waits for a decision" + ("; something is under way" if live else "")
+
+
+def _table(ctx: Context, title: str, cases: object) -> Table:
+    assert isinstance(cases, list | tuple)  # noqa: S101 - a sequence of cases
+    rows = tuple((c.id, card.what(c), _when(ctx, c)) for c in cases)
+    return Table(("Request", "What", "State"), rows, title=title)
+
+
+def _when(ctx: Context, case: Case) -> str:
+    now = ctx.clock.now()
+    if case.state is State.OPEN:
+        return f"open, {words.age(case.request.expires_at - now)} left"
+    at = case.outcome.at if case.outcome else case.request.created_at
+    return f"{case.state.value}, {words.ago(at, now)}"
+
+
+async def _one(ctx: Context, id_: str) -> Reply:
+    case = await _repairs.ledger(ctx).case(id_) if is_id(id_) else None
+    if case is None:
+        raise UsageError(f"There is no request {id_[:40]!r}.", remedy=f"{ctx.prefix} approvals lists them.")
+    shown = card.card(case, _repairs.desk(ctx).policy)
+    buttons = tuple(b for b in shown.buttons if _known(ctx, b))
+    return Reply(
+        shown.headline,
+        body=shown.body,
+        facts=(*shown.facts, Fact("State", case.state.value)),
+        buttons=buttons,
+        notes=shown.notes,
+        data={"id": case.id, "state": case.state.value},
+    )
+
+
+def _known(ctx: Context, button: Button) -> bool:
+    return bool(_shape.buttons(ctx, [(button.label, button.command)]))
+
+
+COMMAND = Command(
+    "approvals",
+    "Requests that wait for a decision, and the last that ended",
+    Role.VIEWER,
+    run,
+    ApprovalsParams,
+    group="Repair",
+    examples=("approvals", "approvals r-7k2m9xwq"),
+)

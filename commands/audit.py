@@ -1,0 +1,164 @@
+"""``audit``: who asked, decided and did what; ``audit verify`` tries the chain; ``audit export`` gives it all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, timedelta
+from typing import Any
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain import audit, words
+from bot.domain.access import Role
+from bot.domain.audit import Record
+from bot.domain.probes import Verdict
+from bot.domain.reply import Excerpt, Fact, Reply, Table
+from bot.domain.target import parse_duration
+from bot.errors import UsageError
+from bot.runbook import Command, Context, NoParams, Params
+from commands import _repairs, _shape
+
+MOST = 200
+EXPORTED = 20_000
+"""Records that fit into one file in Slack; a terminal has no such limit."""
+
+
+class AuditParams(Params):
+    """How far back."""
+
+    since: timedelta = Param(default=timedelta(days=7), description="how far back, such as 24h or 30d")
+    tail: int = Param(default=20, ge=1, le=MOST, description="how many at most, the newest")
+
+    @field_validator("since", mode="before")
+    @classmethod
+    def _duration(cls, value: object) -> timedelta:
+        return parse_duration(value)
+
+
+class VerifyParams(Params):
+    """A digest that has to be in the chain."""
+
+    head: str | None = Param(
+        default=None, pattern="^[0-9a-f]{64}$", description="a digest of an earlier export, which has to be there"
+    )
+
+
+async def run(ctx: Context, params: AuditParams) -> Reply:
+    """The newest records, newest first."""
+    began = ctx.clock.monotonic()
+    since = ctx.clock.now() - params.since
+    found = [r async for r in _repairs.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
+    rows = tuple((words.clock(r.at), _said(r), r.subject) for r in found)
+    table = Table(("When", "Who and what", "About"), rows)
+    count = words.plural(len(found), "record")
+    return Reply(
+        f"{count} of the last {words.age(params.since)}"
+        if found
+        else f"Nothing in the last {words.age(params.since)}",
+        tables=(table,) if rows else (),
+        buttons=_shape.buttons(ctx, [("Verify the chain", "audit verify")]),
+        notes=_shape.notes(ctx, began),
+        data={"records": [as_json(r) for r in found]},
+        shareable=False,
+    )
+
+
+def _said(record: Record) -> str:
+    """One record in a few words."""
+    data = record.data
+    words_ = {
+        "request": f"asked for {data.get('action', 'the same')}",
+        "decision": str(data.get("choice", "")),
+        "refusal": f"refused: {data.get('rule', '')}",
+        "execution": "change made"
+        if data.get("sent")
+        else "taken up"
+        if data.get("taken_over_from") is not None
+        else "begun",
+        "outcome": f"{data.get('state', '')} {data.get('text') or ''}".strip(),
+    }
+    reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
+    return f"{record.actor} {words_.get(record.kind, record.kind)}{reason}"
+
+
+async def verify(ctx: Context, params: VerifyParams) -> Reply:
+    """Whether the trail is whole; else the first record that does not fit."""
+    began = ctx.clock.monotonic()
+    check = audit.Verifier(params.head)
+    async for record in _repairs.ledger(ctx).records():
+        if check.broken_by(record):
+            break
+    broken = check.broken()
+    facts = (Fact("Records", f"{check.count:,}"), Fact("Digest of the last", check.last, code=True))
+    if broken is not None:
+        return Reply(
+            f"The audit trail is broken at record {broken.number}: {broken.why}",
+            Verdict.FAIL,
+            body=("Keep the database as it is, and compare it with an earlier export or backup.",),
+            facts=facts,
+            notes=_shape.notes(ctx, began),
+            data={"broken": broken.number, "why": broken.why},
+        )
+    return Reply(
+        f"The audit trail is whole: {words.plural(check.count, 'record')}",
+        Verdict.OK,
+        body=("Keep the digest elsewhere: audit verify --head … then also finds a cut end.",),
+        facts=facts,
+        notes=_shape.notes(ctx, began),
+        data={"records": check.count, "head": check.last},
+    )
+
+
+async def export(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """All records as JSON lines, in a file."""
+    lines: list[str] = []
+    async for record in _repairs.ledger(ctx).records():
+        lines.append(line(record))
+        if len(lines) > EXPORTED:
+            raise UsageError(
+                f"There are more than {EXPORTED:,} records: too many for a file in Slack.",
+                remedy="Where the bot runs: agentpod audit export > audit.jsonl",
+            )
+    text = "\n".join(lines) + "\n"
+    return Reply(
+        f"{words.plural(len(lines), 'record')} of the audit trail",
+        excerpts=(Excerpt(text, filename="audit.jsonl"),),
+        shareable=False,
+    )
+
+
+def as_json(record: Record) -> Mapping[str, Any]:
+    """A record as one JSON object, digests included."""
+    return {
+        "number": record.number,
+        "at": record.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "kind": record.kind,
+        "actor": record.actor,
+        "subject": record.subject,
+        "data": record.data,
+        "previous": record.previous,
+        "digest": record.digest,
+    }
+
+
+def line(record: Record) -> str:
+    """A record as a line of an export."""
+    return json.dumps(as_json(record), ensure_ascii=False, sort_keys=True)
+
+
+AUDIT = Command(
+    "audit",
+    "Who asked for, decided and did what",
+    Role.OPERATOR,
+    run,
+    AuditParams,
+    group="Repair",
+    examples=("audit --since 24h", "audit --tail 50"),
+    details="Every request, decision, refusal, execution and outcome, in a chain of digests that shows changes.",
+)
+VERIFY = Command(
+    "audit verify", "Whether the audit trail is whole", Role.OPERATOR, verify, VerifyParams, group="Repair"
+)
+EXPORT = Command("audit export", "The whole audit trail as JSON lines", Role.OPERATOR, export, group="Repair")

@@ -1,0 +1,104 @@
+"""``approve``, ``deny``, ``withdraw`` and ``break-glass``: what the buttons of a card say, typed or clicked."""
+
+from __future__ import annotations
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain.access import Role
+from bot.domain.approval import Choice
+from bot.domain.reply import Field, Form, Reply
+from bot.runbook import Command, Context, Params
+from commands import _repairs
+
+
+class IdParams(Params):
+    """Which request."""
+
+    id: str = Param(json_schema_extra={"positional": True}, description="the request's id, such as r-7k2m9xwq")
+
+
+class ReasonParams(IdParams):
+    """Which request, and why."""
+
+    reason: str | None = Param(default=None, description="why, for the requester and the audit trail")
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return _repairs.reason(value)
+
+
+async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
+    ruling, case = await _repairs.desk(ctx).decide(params.id, choice, ctx.caller, reason)
+    return _repairs.ruled(ctx, ruling, case)
+
+
+async def approve(ctx: Context, params: IdParams) -> Reply:
+    """Count the caller's approval; with the last one it is carried out."""
+    return await _say(ctx, params, Choice.APPROVE)
+
+
+async def withdraw(ctx: Context, params: IdParams) -> Reply:
+    """Take back what the caller asked for."""
+    return await _say(ctx, params, Choice.WITHDRAW)
+
+
+async def deny(ctx: Context, params: ReasonParams) -> Reply:
+    """End a request, with the reason."""
+    if params.reason is None:
+        return _form(ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: whoever asked is told why.")
+    return await _say(ctx, params, Choice.DENY, params.reason)
+
+
+async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
+    """Go ahead without a second person."""
+    if params.reason is None:
+        note = f"{params.id} is carried out on your word alone. The card, the audit trail and the digest say so."
+        return _form(ctx, f"break-glass {params.id}", "Break glass", "What is the emergency?", note)
+    return await _say(ctx, params, Choice.BREAK_GLASS, params.reason)
+
+
+def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Reply:
+    field = Field("reason", label, multiline=True, max_length=_repairs.MAX_REASON)
+    return _repairs.form(ctx, Form(title=title, command=command, fields=(field,), submit=title, note=note))
+
+
+APPROVE = Command(
+    "approve",
+    "Approve a request: with the last approval it is carried out",
+    Role.APPROVER,
+    approve,
+    IdParams,
+    group="Repair",
+    examples=("approve r-7k2m9xwq",),
+    details="The same as the card's button. Who asked can't approve it themselves unless the settings say so.",
+)
+DENY = Command(
+    "deny",
+    "Deny a request, with a reason",
+    Role.APPROVER,
+    deny,
+    ReasonParams,
+    group="Repair",
+    examples=('deny r-7k2m9xwq --reason "a job is running"',),
+)
+WITHDRAW = Command(
+    "withdraw",
+    "Take back your own request",
+    Role.OPERATOR,
+    withdraw,
+    IdParams,
+    group="Repair",
+    examples=("withdraw r-7k2m9xwq",),
+)
+BREAK_GLASS = Command(
+    "break-glass",
+    "Go ahead alone in an emergency, loudly recorded",
+    Role.OPERATOR,
+    break_glass,
+    ReasonParams,
+    group="Repair",
+    examples=('break-glass r-7k2m9xwq --reason "site is down, nobody else is awake"',),
+    details="Only for who is on approvals.break_glass in the settings.",
+)

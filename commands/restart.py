@@ -1,0 +1,154 @@
+"""``restart``: ask for a restart of the agent pod, graceful or by force; an approver decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain import words
+from bot.domain.access import Role
+from bot.domain.approval import State
+from bot.domain.repair import Action, Look, Proposal
+from bot.domain.reply import Field, Form, Reply
+from bot.domain.target import Target
+from bot.domain.workload import Deployment, Pod, Right
+from bot.errors import Refused
+from bot.runbook import Command, Context, Params
+from commands import _repairs, _shape
+
+DOWN = "Everything in it is down until the new one is ready."
+
+
+class RestartParams(Params):
+    """Why, and how."""
+
+    reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
+    force: bool = Param(default=False, description="delete that very pod instead of rolling it out anew")
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return _repairs.reason(value)
+
+
+async def run(ctx: Context, params: RestartParams) -> Reply:
+    """Say what would happen, and ask whoever decides."""
+    if params.reason is None:
+        return _form(ctx, params)
+    look = await _repairs.look(ctx)
+    _possible(ctx, look, params.force)
+    proposal = Proposal(
+        action=Action.FORCE_RESTART if params.force else Action.RESTART,
+        snapshot=look.snapshot,
+        reason=params.reason,
+        effect=_effect(look, params.force, await _last_time(ctx)),
+        facts=tuple(_facts(ctx, look)),
+    )
+    return await _repairs.ask(ctx, proposal)
+
+
+def _form(ctx: Context, params: RestartParams) -> Reply:
+    how = "Forced restart" if params.force else "Restart"
+    return _repairs.form(
+        ctx,
+        Form(
+            title=how,
+            command="restart --force" if params.force else "restart",
+            fields=(
+                Field(
+                    "reason",
+                    "Why?",
+                    hint="Approvers and the audit trail see it",
+                    max_length=_repairs.MAX_REASON,
+                    multiline=True,
+                ),
+            ),
+            submit="Ask",
+            note=f"{how} of {ctx.target.name}: an approver decides.",
+        ),
+    )
+
+
+def _possible(ctx: Context, look: Look, force: bool) -> None:
+    """Raise `Refused` where a restart would do nothing, before anybody is asked to decide on it."""
+    deployment = look.deployment
+    kubectl = f"kubectl -n {ctx.target.namespace}"
+    if deployment.wanted == 0:
+        raise Refused(
+            f"{deployment.name} is scaled to 0: there is no pod to restart.",
+            remedy=f"Scale it up instead: {kubectl} scale deployment {deployment.name} --replicas=1.",
+        )
+    if deployment.paused and not force:
+        raise Refused(
+            f"{deployment.name} is paused: a restart would not roll out.",
+            remedy=f"Resume it first: {kubectl} rollout resume deployment {deployment.name}.",
+        )
+    if force and not look.snapshot.pods:
+        raise Refused(
+            "There is no pod to delete: the Deployment makes one when it can.",
+            remedy=f"{ctx.prefix} status says what keeps it from that.",
+        )
+
+
+def _effect(look: Look, force: bool, last: timedelta | None) -> str:
+    """What will happen, with the downtime to expect."""
+    before = f" Last time it took {words.age(last)}." if last else ""
+    if force:
+        return f"That very pod is deleted and a new one started. {DOWN}{before}"
+    if look.deployment.strategy == "Recreate":
+        return f"The old pod ends before the new one starts (Recreate). {DOWN}{before}"
+    return f"The new pod starts before the old one ends ({look.deployment.strategy}).{before}"
+
+
+async def _last_time(ctx: Context) -> timedelta | None:
+    """How long the last restart of this target took to ready."""
+    assert ctx.ledger is not None  # noqa: S101 - _repairs.look has made sure
+    done = await ctx.ledger.cases(states={State.SUCCEEDED}, target=ctx.target.name, limit=20)
+    took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
+    return timedelta(seconds=took[0]) if took else None
+
+
+def _facts(ctx: Context, look: Look) -> list[tuple[str, str]]:
+    facts = [("Pod", _pod(p, ctx)) for p in look.pods if not p.deleting] or [("Pod", "none at present")]
+    return facts + [(_image_label(look.deployment), image) for image in look.deployment.images.values()]
+
+
+def _pod(pod: Pod, ctx: Context) -> str:
+    age = words.age_since(pod.created_at, ctx.clock.now())
+    node = f" on {pod.node}" if pod.node else ""
+    return f"{pod.name}{node}: {pod.status}, {pod.ready} ready, {age} old"
+
+
+def _image_label(deployment: Deployment) -> str:
+    return "Image" if len(deployment.images) == 1 else "Images"
+
+
+def rights(target: Target) -> list[Right]:
+    """To look, to change, and to follow."""
+    return [
+        *_shape.POD_READ,
+        _shape.deployment_right(target),
+        Right("watch", "pods"),
+        Right("list", "events"),
+        Right("patch", "deployments", "apps", name=target.deployment),
+        Right("delete", "pods"),
+    ]
+
+
+COMMAND = Command(
+    "restart",
+    "Ask for a restart of the pod; an approver decides",
+    Role.OPERATOR,
+    run,
+    RestartParams,
+    group="Repair",
+    examples=('restart --reason "new SSH key"', 'restart --force --reason "the pod hangs"'),
+    details=(
+        "Posts a card with what will happen, to which pod, and who may decide. Once approved it is carried "
+        "out at most once and followed in the card's thread until the pod is ready or has failed. The approval is "
+        "void when the pod, its image or the Deployment has changed since. --force deletes that very pod."
+    ),
+    rights=rights,
+)
