@@ -467,7 +467,7 @@ def test_whatever_is_seen_what_is_said_holds_together(
     one, seconds = Following(mark), 0.0
     for pause, pods, owner in looks:
         seconds += pause
-        before, found = (one.said or [None])[-1], one.look(seconds, pods, owner)
+        before, found = one.said[-1] if one.said else None, one.look(seconds, pods, owner)
         assert [s.at for s in found.steps] == sorted(s.at for s in found.steps)
         assert all(START <= s.at <= at(seconds) for s in found.steps)
         assert headline(found)
