@@ -25,6 +25,8 @@ STALLED = timedelta(seconds=45)
 """Without a new stage for so long, the events are shown."""
 CRASHES = 2
 """Restarts of a new container that is not ready after which it is not expected to come up."""
+ENDED = 3
+"""New pods that failed as a whole (evicted, or refused by their node) after which the next one is not awaited."""
 SKEW = timedelta(seconds=5)
 """How far the API server's clock and ours may differ."""
 _ENDED = ("Failed", "Succeeded")
@@ -229,9 +231,10 @@ def progress(
         text = f"the Deployment is gone: {words.cut(deployment.said, 160)}"
         return replace(before, outcome=Outcome.FAILED, reason=text, advice="status", ended_at=now, doing="")
     facts = _Facts(mark, deployment, pods, events, now, previous)
-    gone = _lost(facts)
-    steps = _steps(facts, anew=bool(gone))
-    trouble = _trouble(facts, lost=gone)
+    lost = _lost(facts)
+    replaced = _replaced(facts, lost)
+    steps = _steps(facts, anew=bool(lost))
+    trouble = _trouble(facts, replaced)
     since = _since(trouble, previous, now)
     outcome, reason, advice = _verdict(facts, steps, deadline, trouble, since)
     going, new = outcome is Outcome.GOING, facts.new
@@ -250,7 +253,7 @@ def progress(
         trouble_since=since if going else None,
         trouble_kind=trouble.kind if trouble and going else None,
         pod_uid=new.uid if new else "",
-        replaced=(*(previous.replaced if previous else ()), *gone)[-3:],
+        replaced=replaced,
         doing=_doing(facts, steps) if going else "",
         ended_at=None if going else now,
     )
@@ -267,16 +270,26 @@ def _since(trouble: _Trouble | None, previous: Progress | None, now: datetime) -
 # -- stages
 
 
-def _lost(facts: _Facts) -> tuple[str, ...]:
-    """What became of the new pod that was followed until now, if it is no longer there to stay."""
+def _lost(facts: _Facts) -> str:
+    """What became of the new pod that was followed until now; empty while it is there to stay."""
     before, new = facts.previous, facts.new
     if before is None or not before.pod_uid or (new and new.uid == before.pod_uid):
-        return ()
-    left = next((p for p in facts.fresh if p.uid == before.pod_uid), None)
-    if left is None or (left.deleting and left.phase not in _ENDED):
-        return (f"{before.pod} was deleted",)
-    said = f": {words.cut(left.message, 120)}" if left.message else ""
-    return (f"{before.pod}: {left.reason or left.phase}{said}",)
+        return ""
+    left = next((p for p in facts.fresh if p.uid == before.pod_uid and p.phase in _ENDED), None)
+    return _end_of(left) if left else f"{before.pod} was deleted"
+
+
+def _end_of(pod: Pod) -> str:
+    said = f": {words.cut(pod.message, 120)}" if pod.message else ""
+    return f"{pod.name}: {pod.reason or pod.phase}{said}"
+
+
+def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
+    """All new pods that did not stay, also those that failed between two looks; the last ones are enough."""
+    told = facts.previous.replaced if facts.previous else ()
+    ended = [_end_of(p) for p in facts.fresh if p.phase in _ENDED]
+    told = (*told, *(line for line in ended if line not in told))
+    return (*(line for line in told if line != lost), *([lost] if lost else ()))[-ENDED:]
 
 
 def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
@@ -390,12 +403,15 @@ def _ready_words(facts: _Facts) -> str:
 # -- what is in the way
 
 
-def _trouble(facts: _Facts, lost: Sequence[str]) -> _Trouble | None:
+def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
     """What is bad now; None while all goes as it should."""
-    new = facts.new
+    new, ended = facts.new, sum(p.phase in _ENDED for p in facts.fresh)
+    if ended >= ENDED and not (new and new.all_ready):
+        text = f"{words.plural(ended, 'new pod')} did not stay, the last was {replaced[-1]}"
+        return _Trouble(Kind.LOST, text, "events", final=True)
     if new is not None:
         return _of_new_pod(new, facts.now) or _of_controller(facts)
-    return _of_controller(facts) or _of_lost(facts, lost) or _of_old_pods(facts)
+    return _of_controller(facts) or _of_lost(facts, replaced) or _of_old_pods(facts)
 
 
 def _of_controller(facts: _Facts) -> _Trouble | None:
@@ -422,12 +438,10 @@ def _of_controller(facts: _Facts) -> _Trouble | None:
     return _Trouble(Kind.LATE, why.summary, "events", final=ours)
 
 
-def _of_lost(facts: _Facts, lost: Sequence[str]) -> _Trouble | None:
-    before = facts.previous
-    told = tuple(lost) or (before.replaced[-1:] if before else ())
-    if not told or any(p.uid for p in facts.old):
+def _of_lost(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
+    if not replaced or facts.old:
         return None
-    return _Trouble(Kind.LOST, f"the new pod did not stay ({told[-1]}), and there is no other yet", "events")
+    return _Trouble(Kind.LOST, f"the new pod did not stay ({replaced[-1]}), and there is no other yet", "events")
 
 
 def _of_old_pods(facts: _Facts) -> _Trouble | None:
@@ -531,24 +545,23 @@ def headline(progress: Progress) -> str:
 
 
 _SAID = {
-    Stage.SENT: "change made",
     Stage.OLD_GONE: "old pod gone",
     Stage.SCHEDULED: "new pod on {detail}",
-    Stage.PULLING: "containers being made",
     Stage.STARTED: "containers started",
     Stage.READY: "ready",
 }
+"""What is ticked off; that containers are being made is only ever what is waited for."""
 
 
 def lines(progress: Progress, now: datetime) -> tuple[str, ...]:
     """The steps as a list to tick off, pods that did not stay, and what is waited for or how it ended."""
-    begun = [s for s in progress.steps if s.stage is Stage.OLD_GONE]
-    since = [s for s in progress.steps if s.stage not in (Stage.SENT, Stage.OLD_GONE)]
-    lost = [f"✗ {line}" for line in progress.replaced]
-    if not lost:
-        begun, since = [], [s for s in progress.steps if s.stage is not Stage.SENT]
-    done = [*(_line(s, progress) for s in begun), *lost, *(_line(s, progress) for s in since)]
-    return (*(done or ["✓ change made"]), *_last(progress, now))
+    # Where there was no old pod, that it has gone is no news.
+    told = [s for s in progress.steps if s.stage in _SAID and (s.detail or s.stage is not Stage.OLD_GONE)]
+    done = [(s.stage is not Stage.OLD_GONE, _line(s, progress)) for s in told]
+    lost = [(False, f"✗ {line}") for line in progress.replaced]
+    # The pods that did not stay came after the old one and before the one that is followed now.
+    listed = sorted((*done, *lost), key=lambda one: one[0]) if lost else done
+    return (*((line for _, line in listed) if listed else ("✓ change made",)), *_last(progress, now))
 
 
 def _line(step: Step, progress: Progress) -> str:

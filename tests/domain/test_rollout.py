@@ -122,7 +122,6 @@ def test_a_healthy_restart_goes_through_every_stage_with_the_clusters_own_times(
     assert lines(done, at(999)) == (
         "✓ old pod gone after 4 s",
         "✓ new pod on gpu-1 after 5 s",
-        "✓ containers being made after 5 s",
         "✓ containers started after 9 s",
         "✓ ready after 15 s",
     )
@@ -375,6 +374,24 @@ def test_a_new_pod_that_does_not_stay_is_told_and_the_next_one_followed(left: Po
     assert one.look(30, [*rest, pod(NEWER, READY)], deployment()).outcome is Outcome.READY
 
 
+def test_new_pods_that_failed_between_two_looks_are_told_and_three_are_enough() -> None:
+    out = [pod(f"{NEW[:-1]}{n}", phase="Failed", reason="OutOfcpu", message="no cpu left") for n in range(3)]
+    one = Following()
+    going = one.look(9, [*out[:2], pod()])
+    assert (going.outcome, going.trouble) == (Outcome.GOING, "")
+    assert going.replaced == tuple(f"{p.name}: OutOfcpu: no cpu left" for p in out[:2])
+    assert one.look(10, [*out[:2], pod()]).replaced == going.replaced
+    failed = one.look(12, [*out, pod()])
+    assert failed.outcome is Outcome.FAILED
+    assert failed.reason == f"3 new pods did not stay, the last was {out[2].name}: OutOfcpu: no cpu left"
+    assert Following().look(12, [*out, UP], deployment()).outcome is Outcome.READY
+
+
+def test_where_there_was_no_pod_before_none_is_said_to_be_gone() -> None:
+    found = progress(replace(PATCHED, old_pods=()), EMPTY, [], (), at(3), DEADLINE)
+    assert lines(found, at(5)) == ("✓ change made", "⏳ waiting for a new pod (2 s)")
+
+
 def test_a_forced_restart_is_ready_with_the_same_template_even_while_the_old_pod_is_ending() -> None:
     same, one = f"{APP}-7f9c4d8b6-ddddd", Following(DELETED)
     assert stages(one.look(6, [ENDING, pod(same)])) == ["SENT", "SCHEDULED", "PULLING"]
@@ -484,6 +501,7 @@ def test_whatever_is_seen_what_is_said_holds_together(
             assert found.steps[: len(before.steps)] == before.steps
         elif before is not None and before.pod_uid:
             assert before.pod in found.replaced[-1]
+            assert len(found.replaced) <= 3
         assert (Stage.READY in {s.stage for s in found.steps}) <= (found.outcome is not Outcome.GOING)
 
 
