@@ -411,7 +411,7 @@ def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
         return _Trouble(Kind.LOST, text, "events", final=True)
     if new is not None:
         return _of_new_pod(new, facts.now) or _of_controller(facts)
-    return _of_controller(facts) or _of_lost(facts, replaced) or _of_old_pods(facts)
+    return _of_controller(facts) or _of_lost(replaced) or _of_old_pods(facts)
 
 
 def _of_controller(facts: _Facts) -> _Trouble | None:
@@ -438,8 +438,8 @@ def _of_controller(facts: _Facts) -> _Trouble | None:
     return _Trouble(Kind.LATE, why.summary, "events", final=ours)
 
 
-def _of_lost(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
-    if not replaced or facts.old:
+def _of_lost(replaced: Sequence[str]) -> _Trouble | None:
+    if not replaced:
         return None
     return _Trouble(Kind.LOST, f"the new pod did not stay ({replaced[-1]}), and there is no other yet", "events")
 

@@ -428,6 +428,23 @@ def test_a_ready_pod_waits_for_the_controllers_word(owner: Deployment) -> None:
     assert Following().look(20, [UP], owner).outcome is Outcome.GOING
 
 
+def test_a_new_pod_beside_an_old_one_that_stays_is_not_the_end_of_a_rolling_update() -> None:
+    one = Following()
+    assert one.look(20, [OLD_POD, UP], deployment(strategy="RollingUpdate")).outcome is Outcome.GOING
+    assert one.look(25, [ENDING, UP], deployment(strategy="RollingUpdate")).outcome is Outcome.READY
+
+
+def test_the_new_pod_that_is_followed_is_not_changed_for_a_newer_one_while_it_lives() -> None:
+    one = Following()
+    one.look(6, [pod()])
+    assert one.look(8, [pod(), pod(NEWER)]).pod == NEW
+
+
+def test_a_time_of_the_clusters_that_is_yet_to_come_counts_as_now() -> None:
+    ahead = pod(NEW, replace(RUNNING, started_at=at(70)), created_at=at(64), started_at=at(65))
+    assert {s.at for s in Following().look(10, [ahead]).steps} == {START, at(10)}
+
+
 def test_a_ready_pod_that_is_being_deleted_is_not_ready() -> None:
     assert Following().look(20, [replace(UP, deleting=True)], deployment()).outcome is Outcome.GOING
 
