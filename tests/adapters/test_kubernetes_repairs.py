@@ -15,6 +15,7 @@ from bot.adapters.kubernetes import KubernetesCluster
 from bot.domain.workload import Deployment, Pod
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, Transient, Uncertain
 from sandbox.cluster import PretendCluster, kinds
+from sandbox.cluster.rbac import Rule
 from tests.adapters.kube_bench import NAMESPACE, SELECTOR, api_status, fixed, serving, talking_to
 
 NAME = "secure-agent-pod"
@@ -94,9 +95,10 @@ async def test_nothing_is_changed_without_a_precondition(admin: KubernetesCluste
         await (admin.restart(unknown, NOTES) if isinstance(unknown, Deployment) else admin.delete_pod(unknown))
 
 
-async def test_the_shipped_account_may_do_neither_yet(
+async def test_an_account_that_may_do_neither_is_told_which_right_it_lacks(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pretend.server.authorizer.rules[:] = [Rule(NAMESPACE, ("", "apps"), ("pods", "deployments"), ("get", "list"))]
     monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config")))
     bot = await KubernetesCluster.connect(NAMESPACE)
     [pod] = await bot.pods(SELECTOR)

@@ -17,6 +17,7 @@ from bot.adapters.kubernetes.watch import Pace
 from bot.domain.workload import Pod
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient
 from sandbox.cluster import PretendCluster
+from sandbox.cluster.rbac import Rule
 from tests.adapters.kube_bench import NAMESPACE, SELECTOR, Handler, api_status, fixed, serving, talking_to
 
 FAST = Pace(first_pause=0.01, longest_pause=0.02, steady=0.0)
@@ -237,6 +238,7 @@ async def test_what_is_no_event_is_explained(line: bytes, tmp_path: Path, monkey
 async def test_an_account_without_the_right_to_watch_is_told_so_at_once(
     pretend: PretendCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pretend.server.authorizer.rules[:] = [Rule(NAMESPACE, ("",), ("pods",), ("get", "list"))]
     monkeypatch.setenv("KUBECONFIG", str(pretend.kubeconfig(tmp_path / "config")))
     bot = await KubernetesCluster.connect(NAMESPACE)
     async with aclosing(bot.follow(SELECTOR)) as pods:
