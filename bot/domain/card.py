@@ -56,8 +56,8 @@ def _headline(case: Case) -> str:
         case State.APPROVED:
             return f"🔑 {what(case)}: approved, waits for the value"
         case State.EXECUTING:
-            doing = rollout.headline(case.progress) if case.progress else "begins"
-            return f"⏳ {what(case)}: {words.lower_first(doing)}"
+            where = ", see the thread" if case.action.restarts else ""
+            return f"⏳ {what(case)}: under way{where}"
         case State.SUCCEEDED:
             took = f": ready after {words.seconds(outcome.seconds)}" if outcome and outcome.seconds else ""
             return f"✅ {_DONE[case.action].format(target=case.target, subject=case.subject)}{took}"
@@ -103,7 +103,10 @@ def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
     facts = [Fact("Asked by", tuple(asked))]
     if case.reason:
         facts.append(Fact("Reason", case.reason))
-    facts += [Fact(label, value) for label, value in case.facts]
+    if not case.state.final:  # how it was then is no help once it is over
+        facts += [Fact(label, value) for label, value in case.facts]
+    elif case.progress is not None and case.progress.pod:
+        facts.append(Fact("New pod", case.progress.pod))
     facts += [_said(d) for d in request.decisions]
     if case.state is State.OPEN:
         who = "an approver" if policy.self_approval else "an approver who did not ask"

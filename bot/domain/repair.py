@@ -18,8 +18,6 @@ from bot.domain.approval import Request, Snapshot, State
 from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Progress
 from bot.domain.workload import Deployment, Pod
 
-RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
-"""As `kubectl rollout restart` leaves it."""
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without those that are mistaken for each other when read out."""
 

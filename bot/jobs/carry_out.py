@@ -18,8 +18,8 @@ from typing import Any
 
 from bot.domain import rollout
 from bot.domain.approval import ApprovalPolicy, State
-from bot.domain.repair import RESTARTED_ANNOTATION, Action, Case, Look, Outcome
-from bot.domain.rollout import APPROVAL_ANNOTATION
+from bot.domain.repair import Action, Case, Look, Outcome
+from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.target import Target
 from bot.domain.workload import Deployment, Event, Pod
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
@@ -369,4 +369,5 @@ def _late(within: timedelta) -> str:
 def _said(progress: rollout.Progress) -> tuple[object, ...]:
     """What of it people see: times and ages aside."""
     stages = tuple(step.stage for step in progress.steps)
-    return stages, progress.outcome, progress.reason, progress.stalled, progress.pod
+    shown = (progress.doing, progress.replaced, progress.trouble, progress.stalled, progress.pod)
+    return stages, progress.outcome, progress.reason, *shown
