@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from bot import __version__
@@ -119,6 +120,7 @@ class Parts:
                 conf.targets[0].namespace,
                 context=conf.kubernetes.context,
                 timeout=conf.probes.timeout.total_seconds(),
+                fingerprints=_fingerprint_key(conf),
             )
         except AgentpodError as error:
             self.clusters = {t.name: cast("Cluster", Unavailable(error)) for t in conf.targets}
@@ -169,6 +171,14 @@ class Parts:
         return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
 
 
+def _fingerprint_key(settings: Settings) -> bytes | None:
+    """What only the bot has, and all its replicas have: else fingerprints could be tried out."""
+    token = settings.slack.bot_token
+    return (
+        None if token is None else sha256(b"agentpod fingerprints " + token.get_secret_value().encode()).digest()
+    )
+
+
 async def guarded(
     name: str, work: Callable[[], Coroutine[Any, Any, None]], on_death: Callable[[str], None]
 ) -> None:
@@ -211,6 +221,7 @@ class Bot:
             self.metrics,
             __version__,
             groups=settings.approvals.groups(),
+            secret_sink=self.repairs.desk.take_value,
         )
         self.ops = OpsServer(self.metrics, self._unready)
         self._tasks: list[asyncio.Task[None]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ logger = logging.getLogger("agentpod.commands")
 Progress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
 """Takes who was refused, which command, and by which rule."""
+_FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
 """Seconds that the audit trail may take for a refusal."""
 
@@ -55,7 +57,7 @@ class Dispatcher:
         try:
             parse(line, self.commands, prefix=self.prefix, answers=answers)
         except UsageError as error:
-            return error.message
+            return _FLAG.sub("", error.message)  # the form says which field it is
         return ""
 
     async def run(

@@ -20,10 +20,12 @@ from bot.domain.workload import (
     Endpoint,
     Event,
     ExecResult,
+    ExternalSecret,
     LogText,
     Pod,
     Right,
     Rules,
+    SecretFacts,
     Service,
 )
 
@@ -116,6 +118,28 @@ class Cluster(Protocol):
 
         `NotFound` when it is gone, `Conflict` when another one has its name, `Uncertain` when the answer was lost.
         """
+
+    async def secret(self, name: str) -> SecretFacts:
+        """A Secret without its values: of each key the length, and a fingerprint to compare by.
+
+        The fingerprint is keyed with something that only the bot has, and short: it tells whether two values are
+        the same, and can't be used to try guesses.
+        """
+
+    async def authorized_keys(self, name: str, key: str) -> str:
+        """The text of a file of SSH public keys in a Secret. `NotFound` where the Secret or the key is absent."""
+
+    async def set_secret_key(
+        self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        """Give a key of a Secret that is still as ``seen`` another value, and annotate it.
+
+        `Conflict` when it changed since; `Permanent`, with nothing sent, when it is immutable; `Uncertain` when
+        the answer was lost. No error has anything of the value.
+        """
+
+    async def external_secrets(self) -> Sequence[ExternalSecret]:
+        """The namespace's ExternalSecrets by name. `NotFound` where the operator is not installed."""
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """The values of those Secrets, only ever to look for them in text that is about to be shown."""

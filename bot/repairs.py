@@ -14,6 +14,7 @@ from bot.jobs.carry_out import Workshop
 from bot.jobs.deliver import Courier
 from bot.jobs.desk import Desk, Freshen
 from bot.jobs.housekeeping import Housekeeping
+from bot.jobs.values import Vault
 from bot.ports import Chat, Clock, Cluster, Ledger
 from bot.settings import Settings
 
@@ -50,7 +51,15 @@ class Repairs:
         policy = settings.approvals
         targets: Mapping[str, Target] = {t.name: t for t in settings.targets}
         self.workshop = Workshop(
-            process_name(), ledger, clock, policy, targets, cluster_of, self._changed, self._ended
+            process_name(),
+            ledger,
+            clock,
+            policy,
+            targets,
+            cluster_of,
+            Vault(clock, cluster_of),
+            self._changed,
+            self._ended,
         )
         channel = settings.slack.channel or ""
         channels = {name: channel for name in targets if channel}

@@ -6,7 +6,7 @@ import asyncio
 
 from bot.domain import card, words
 from bot.domain.approval import Rule, Ruling, State
-from bot.domain.repair import Case, Look, Proposal
+from bot.domain.repair import SINK, Case, Look, Proposal
 from bot.domain.reply import Button, Form, Mention, Reply
 from bot.errors import Permanent, UsageError
 from bot.ports import Ledger
@@ -63,6 +63,11 @@ async def look(ctx: Context) -> Look:
         ctx.cluster.deployment(ctx.target.deployment), ctx.cluster.pods(ctx.target.selector)
     )
     return Look(deployment, tuple(pods))
+
+
+def value_sink(case: Case) -> str:
+    """The name under which the values of a form come for a case."""
+    return f"{SINK}{case.id}"
 
 
 async def ask(ctx: Context, proposal: Proposal) -> Reply:

@@ -126,12 +126,16 @@ class Snapshot:
     images: tuple[tuple[str, str], ...] = ()
     """Container name and image, in the Deployment's order."""
     pods: tuple[tuple[str, str], ...] = ()
-    """Name and UID of each pod that the action ends; empty where it is bound to the Deployment alone."""
+    """Name and UID of each pod that the action ends; empty where it is bound to the object alone."""
+    version: str = ""
+    """The object's resource version, where any change of it counts; empty where the generation does."""
+    kind: str = "Deployment"
+    """What the object is, in words."""
 
     def changes(self, now: Snapshot) -> list[str]:
         """What is different now, in words; empty when the approval still fits."""
         if now.uid != self.uid:
-            return ["the Deployment was deleted and made anew"]
+            return [f"the {self.kind} was deleted and made anew"]
         found = [
             f"the image of {name} is {dict(now.images).get(name, 'gone')}, and was {image}"
             for name, image in self.images
@@ -139,6 +143,8 @@ class Snapshot:
         ]
         if self.pods and set(now.pods) != set(self.pods):
             found.append(f"the pod is {_names(now.pods)}, and was {_names(self.pods)}")
+        if self.version and now.version != self.version:
+            found.append(f"the {self.kind} was changed")
         if not found and now.generation != self.generation:
             found.append(f"the Deployment was changed (generation {self.generation}, now {now.generation})")
         return found

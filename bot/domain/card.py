@@ -218,7 +218,9 @@ def outcome(case: Case, link: str = "") -> Reply:
 
 
 def value_wanted(case: Case, until: datetime) -> Reply:
-    """The direct message with the one-time button for a value."""
+    """The direct message with the one-time button for a value; then what became of it."""
+    if case.state is not State.APPROVED:
+        return outcome(case)
     return Reply(
         f"🔑 {what(case)} is approved: enter it by {words.clock(until)}",
         body=("It goes straight to the API server: it is neither shown nor kept anywhere.",),

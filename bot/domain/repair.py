@@ -14,9 +14,9 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from bot.domain.approval import Request, Snapshot, State
+from bot.domain.approval import Choice, Request, Snapshot, State
 from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Progress
-from bot.domain.workload import Deployment, Pod
+from bot.domain.workload import Deployment, Pod, SecretFacts
 
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without those that are mistaken for each other when read out."""
@@ -117,6 +117,12 @@ class Case:
         return self.request.state
 
     @property
+    def approved(self) -> bool:
+        """Whether it was approved, whatever came after."""
+        alone = any(d.choice is Choice.BREAK_GLASS for d in self.request.decisions)
+        return alone or self.request.missing == 0
+
+    @property
     def exclusive(self) -> str:
         """Cases that are open at the same time differ in this: one restart a target, one change a key."""
         return "restart" if self.action.restarts else f"{self.action.value} {self.subject}"
@@ -171,6 +177,15 @@ class Look:
             return self.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
         there = {p.uid for p in self.pods if not p.deleting}
         return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
+
+
+SINK = "secret:"
+"""How the sinks of forms for values begin; the case's id follows."""
+
+
+def secret_snapshot(seen: SecretFacts) -> Snapshot:
+    """What a change of a Secret is bound to: the Secret as it is, to the last byte."""
+    return Snapshot(seen.uid, 0, version=seen.resource_version, kind=f"Secret {seen.name}")
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,13 @@ class ArgoCD(_Model):
     application: str = "secure-agent-pod"
 
 
+class SshSpec(_Model):
+    """Where the pod's SSH public keys are: a Secret, and the key in it that holds the file."""
+
+    secret: str = "agent-ssh-keys"  # noqa: S105 - a name
+    key: str = "authorized_keys"
+
+
 class StorageSpec(_Model):
     """When the volume counts as filling up, in percent used."""
 
@@ -206,7 +213,9 @@ class Target(_Model):
     storage: StorageSpec = StorageSpec()
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
-    """Secrets whose values are looked for in logs and redacted; each needs a `get` right by name."""
+    """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
+    ssh: SshSpec | None = SshSpec()
+    """None: SSH keys are not looked after here."""
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:

@@ -188,6 +188,44 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class SecretKey:
+    """What may be known of one value of a Secret."""
+
+    length: int
+    """In bytes."""
+    fingerprint: str
+    """To compare by: the same value has the same, and nothing can be told from it (`Cluster.secret`)."""
+
+
+@dataclass(frozen=True)
+class SecretFacts:
+    """A Secret without its values."""
+
+    name: str
+    uid: str
+    resource_version: str
+    keys: Mapping[str, SecretKey] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+    changed_at: datetime | None = None
+    """When anything of it was last written, as far as the API server notes that."""
+    immutable: bool = False
+
+
+@dataclass(frozen=True)
+class ExternalSecret:
+    """An ExternalSecret's status."""
+
+    name: str
+    secret: str
+    """The Secret that it fills."""
+    ready: str = "Unknown"
+    reason: str | None = None
+    message: str | None = None
+    refreshed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Application:
     """An Argo CD Application's status."""
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import SecretStr
+
 from bot.domain import rollout
 from bot.domain.approval import ApprovalPolicy, State
 from bot.domain.repair import Action, Case, Look, Outcome
@@ -24,6 +26,7 @@ from bot.domain.target import Target
 from bot.domain.workload import Deployment, Event, Pod
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs.news import BOT, HOLD, owe_news, owe_progress
+from bot.jobs.values import Vault
 from bot.ports import Clock, Cluster, Ledger
 
 logger = logging.getLogger("agentpod.repairs")
@@ -59,6 +62,7 @@ class Workshop:
     policy: ApprovalPolicy
     targets: Mapping[str, Target]
     cluster_of: Callable[[str], Cluster]
+    vault: Vault
     changed: Callable[[], None]
     observe: Callable[[Case], None] = lambda _: None
     """Told of each case that ended."""
@@ -82,6 +86,10 @@ class Workshop:
             self._tasks[case.id] = task
             task.add_done_callback(lambda _: self._tasks.pop(case.id, None))
 
+    async def store(self, case: Case, value: SecretStr) -> Case:
+        """Store the value of a case that this process has claimed, and end it with what came of it."""
+        return await self._conclude(case, *await self.vault.store(case, value))
+
     def busy(self, id_: str) -> bool:
         """Whether this process is at it."""
         return id_ in self._tasks
@@ -102,8 +110,10 @@ class Workshop:
                 await self._end(case, State.FAILED, text)
             elif case.action.restarts:
                 await self._restart(case, look, tried)
+            elif case.action.needs_value:  # taken over: whoever gave it, and the value, are gone
+                await self._conclude(case, *await self.vault.found(case))
             else:
-                await self._end(case, State.FAILED, "agentpod stopped before the value was stored")
+                await self._conclude(case, *await self.vault.keys(case))
         except Lost:
             logger.info("another process has taken it over", extra={"case": case.id})
         except asyncio.CancelledError:

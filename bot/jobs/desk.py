@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pydantic import SecretStr
+
 from bot.domain.access import AccessPolicy, Identity, Role, decide
 from bot.domain.approval import (
     ApprovalPolicy,
@@ -26,9 +28,11 @@ from bot.domain.approval import (
     rule,
 )
 from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
-from bot.errors import Refused, UsageError
-from bot.jobs.carry_out import Workshop
+from bot.domain.reply import Reply
+from bot.errors import AgentpodError, Refused, UsageError
+from bot.jobs.carry_out import Lost, Workshop
 from bot.jobs.news import BOT, claimed, owe_news, value_until
+from bot.jobs.values import answer, case_id, only
 from bot.ports import Clock, Ledger, Writing
 from bot.runbook import Caller
 
@@ -139,7 +143,7 @@ class Desk:
 
     def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:
         """Look at the target while the decision is written down: the call needs both."""
-        if choice not in (Choice.APPROVE, Choice.BREAK_GLASS) or case.action.needs_value:
+        if choice not in (Choice.APPROVE, Choice.BREAK_GLASS) or not case.action.restarts:
             return None
         return self.workshop.look(case)
 
@@ -253,6 +257,23 @@ class Desk:
         if case is None or refusal:
             raise Refused(refusal, remedy="approvals shows what is open.")
         return case
+
+    async def take_value(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
+        """Store a value that a form gave, if its case waits for it; never raises. It is kept nowhere."""
+        id_, value = case_id(sink), only(values)
+        try:
+            if value is None:
+                raise Refused("The value is empty, so nothing was stored.", remedy=f"secrets enter {id_[:40]}")
+            if not is_id(id_):
+                raise Refused("That form belongs to no request.", remedy="approvals lists them.")
+            case = await self.claim_for_value(id_, caller)
+            return answer(await self.workshop.store(case, value))
+        except Lost:
+            return Reply(
+                f"Another process has taken {id_} over: approvals {id_} says how it ended.", shareable=False
+            )
+        except AgentpodError as error:
+            return Reply(error.message, body=(error.remedy,) if error.remedy else (), shareable=False)
 
     async def refused(self, who: str, what: str, rule_: str) -> None:
         """Write down that somebody was refused a command."""

@@ -37,9 +37,9 @@ async def owe_news(tx: Writing, case: Case) -> None:
     who = case.request.requester
     if not who.startswith(("U", "W")):  # asked for in a terminal
         return
-    if case.action.needs_value and case.state is State.APPROVED:
-        await tx.owe(f"value:{case.id}", who)
-    if case.state.final and case.state is not State.WITHDRAWN:
+    if case.action.needs_value and case.approved:
+        await tx.owe(f"value:{case.id}", who)  # the same message says how it ended
+    elif case.state.final and case.state is not State.WITHDRAWN:
         await tx.owe(f"outcome:{case.id}", who)
 
 

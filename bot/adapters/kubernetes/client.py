@@ -35,7 +35,8 @@ class Call:
     path: str
     query: Sequence[tuple[str, str]] = ()
     method: str = "GET"
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Never shown: it may hold a secret's value."""
     content_type: str = "application/json"
 
     def url(self, server: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
+from secrets import token_bytes
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
@@ -20,13 +21,15 @@ from bot.domain.workload import (
     Endpoint,
     Event,
     ExecResult,
+    ExternalSecret,
     LogText,
     Pod,
     Right,
     Rules,
+    SecretFacts,
     Service,
 )
-from bot.errors import AgentpodError
+from bot.errors import AgentpodError, NotFound
 
 T = TypeVar("T")
 
@@ -38,10 +41,11 @@ _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 class KubernetesCluster:
     """One namespace, read with the bot's own rights. Every call has one deadline and raises only `bot.errors`."""
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
+    def __init__(self, connection: Connection, namespace: str, fingerprints: bytes) -> None:
         """Use `connect` or `in_namespace`."""
         self._connection = connection
         self._namespace = namespace
+        self._fingerprints = fingerprints
 
     @classmethod
     async def connect(
@@ -50,16 +54,19 @@ class KubernetesCluster:
         *,
         context: str | None = None,
         timeout: float = 3.0,  # noqa: ASYNC109 - kept for later calls
+        fingerprints: bytes | None = None,
     ) -> Self:
         """Find the configuration by the client's usual rules; nothing is sent yet.
 
-        ``timeout`` is each call's deadline in seconds. Raises Permanent for a configuration that can't be used.
+        ``timeout`` is each call's deadline in seconds; ``fingerprints`` is the key that fingerprints of secret
+        values are made with (default: another one each time). Raises Permanent for a configuration that can't be
+        used.
         """
-        return cls(await Connection.open(context, timeout), namespace)
+        return cls(await Connection.open(context, timeout), namespace, fingerprints or token_bytes())
 
     def in_namespace(self, namespace: str) -> Self:
         """The same connection for another namespace. Closing one closes all."""
-        return type(self)(self._connection, namespace)
+        return type(self)(self._connection, namespace, self._fingerprints)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -195,6 +202,38 @@ class KubernetesCluster:
         """
         right = self._right("delete", "pods", name=pod.name)
         await repairs.delete_pod(self._connection, right, self._path("pods", pod.name), pod)
+
+    async def secret(self, name: str) -> SecretFacts:
+        """A Secret without its values; see the port."""
+        return facts.secret(await self._secret(name), self._fingerprints)
+
+    async def _secret(self, name: str) -> shapes.Secret:
+        call = Call(self._right("get", "secrets", name=name), self._path("secrets", name))
+        return await self._connection.read(call, shapes.Secret)
+
+    async def authorized_keys(self, name: str, key: str) -> str:
+        """The text of a file of SSH public keys in a Secret; see the port."""
+        encoded = (await self._secret(name)).data or {}
+        if key not in encoded:
+            raise NotFound(
+                f"The Secret {name} has no key {key!r}.", remedy=f"It has {', '.join(encoded) or 'none'}."
+            )
+        return facts.text_of(encoded[key])
+
+    async def set_secret_key(
+        self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        """Give a key of a Secret another value; see the port. Needs the right to patch the Secret by name."""
+        right = self._right("patch", "secrets", name=seen.name)
+        path = self._path("secrets", seen.name)
+        raw = await repairs.set_secret_key(self._connection, right, path, seen, key, value, annotations)
+        return facts.secret(raw, self._fingerprints)
+
+    async def external_secrets(self) -> Sequence[ExternalSecret]:
+        """The namespace's ExternalSecrets by name; see the port."""
+        group = "external-secrets.io/v1"
+        found = await self._list("externalsecrets", shapes.Items[shapes.ExternalSecret], group=group)
+        return sorted((facts.external_secret(e) for e in found.items or ()), key=lambda e: e.name)
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""

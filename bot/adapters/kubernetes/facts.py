@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -231,6 +232,57 @@ def secret_values(secrets: Iterable[shapes.Secret]) -> frozenset[str]:
             continue
         found |= {part for part in (text, *map(str.strip, text.splitlines())) if len(part) >= MIN_SECRET_LENGTH}
     return frozenset(found)
+
+
+FINGERPRINT = 8
+"""Hexadecimal digits: enough to tell values apart, too few to be one."""
+
+
+def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
+    """A Secret without its values. ``key`` is what fingerprints are keyed with."""
+    meta = raw.metadata or shapes.Meta()
+    written = [m.time for m in meta.managed_fields or () if m.time]
+    return workload.SecretFacts(
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        keys={name: _secret_key(value, key) for name, value in sorted((raw.data or {}).items())},
+        annotations=meta.annotations or {},
+        created_at=meta.creation_timestamp,
+        changed_at=max(written, default=meta.creation_timestamp),
+        immutable=bool(raw.immutable),
+    )
+
+
+def _secret_key(encoded: str, key: bytes) -> workload.SecretKey:
+    try:
+        value = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    return workload.SecretKey(len(value), hmac.new(key, value, "sha256").hexdigest()[:FINGERPRINT])
+
+
+def text_of(encoded: str) -> str:
+    """A value that is text, such as a file of public keys."""
+    try:
+        return base64.b64decode(encoded, validate=True).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def external_secret(raw: shapes.ExternalSecret) -> workload.ExternalSecret:
+    """An ExternalSecret's status: its ``Ready`` condition and the last refresh."""
+    status, spec = raw.status or shapes.ExternalStatus(), raw.spec or shapes.ExternalSpec()
+    ready = next((c for c in conditions(status.conditions) if c.type == "Ready"), None)
+    target = spec.target.name if spec.target else None
+    return workload.ExternalSecret(
+        name=raw.metadata.name,
+        secret=target or raw.metadata.name,
+        ready=ready.status if ready else "Unknown",
+        reason=ready.reason if ready else None,
+        message=ready.message if ready else None,
+        refreshed_at=status.refresh_time,
+    )
 
 
 def log_text(body: bytes, limit: int) -> workload.LogText:

@@ -8,6 +8,7 @@ hit that one pod.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 
 import aiohttp
@@ -16,8 +17,8 @@ import msgspec
 from bot.adapters.kubernetes import errors, facts, shapes
 from bot.adapters.kubernetes.client import Answer, Call, Connection
 from bot.domain import words
-from bot.domain.workload import Deployment, Pod, Right
-from bot.errors import Permanent, Transient, Uncertain
+from bot.domain.workload import Deployment, Pod, Right, SecretFacts
+from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
 
 FIELD_MANAGER = "agentpod"
 """As whom the API server notes the changes in managedFields."""
@@ -57,6 +58,55 @@ async def delete_pod(connection: Connection, right: Right, path: str, pod: Pod) 
     body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": pod.uid}}
     look = f"kubectl -n {right.namespace} get pod {pod.name}"
     await _once(connection, Call(right, path, (), "DELETE", body), f"the deletion of {pod.name}", look)
+
+
+async def set_secret_key(
+    connection: Connection,
+    right: Right,
+    path: str,
+    seen: SecretFacts,
+    key: str,
+    value: bytes,
+    annotations: Mapping[str, str],
+) -> shapes.Secret:
+    """Patch one key. What the API server says of it is not passed on: it may repeat the value."""
+    if seen.immutable:
+        raise Permanent(
+            f"The Secret {seen.name} is immutable: its values can't be changed.",
+            remedy="Delete it and make it anew with the new value, then restart the pod.",
+        )
+    body = {
+        "metadata": {
+            "uid": seen.uid,
+            "resourceVersion": seen.resource_version,
+            "annotations": dict(annotations),
+        },
+        "data": {key: base64.b64encode(value).decode()},
+    }
+    call = Call(right, path, [("fieldManager", FIELD_MANAGER)], "PATCH", body, "application/merge-patch+json")
+    what = f"the new value of {seen.name}/{key}"
+    look = f"kubectl -n {right.namespace} get secret {seen.name} -o jsonpath='{{.metadata.annotations}}'"
+    try:
+        answer = await _once(connection, call, what, look)
+    except AgentpodError as error:
+        if isinstance(error, Conflict | NotFound | NotAllowed | Transient) and not _repeats(error, value):
+            raise
+        raise Permanent(
+            f"The API server refused {what}.",
+            remedy="A policy or a limit (a Secret holds 1 MiB): its own log says which. Nothing was stored.",
+        ) from None
+    try:
+        return msgspec.json.decode(answer.body, type=shapes.Secret)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise _unknown(what, "the answer is not a Secret's JSON", look) from None
+
+
+def _repeats(error: AgentpodError, value: bytes) -> bool:
+    """Whether an error has the value in it, or a line of it."""
+    text = f"{error.message} {error.remedy or ''}"
+    encoded = base64.b64encode(value).decode()
+    lines = [line.strip() for line in value.decode("utf-8", "replace").splitlines()]
+    return any(part in text for part in (encoded, *lines) if len(part) > 3)
 
 
 async def _once(connection: Connection, call: Call, what: str, look: str) -> Answer:

@@ -29,6 +29,10 @@ class ObjectRef(Shape):
     name: str | None = None
 
 
+class Managed(Shape):
+    time: datetime | None = None
+
+
 class Meta(Shape):
     name: str = ""
     uid: str = ""
@@ -38,6 +42,7 @@ class Meta(Shape):
     annotations: dict[str, str] | None = None
     resource_version: str = ""
     generation: int = 0
+    managed_fields: list[Managed] | None = None
 
 
 class Items(Shape, Generic[T]):
@@ -260,7 +265,28 @@ class Application(Shape):
 
 
 class Secret(Shape):
+    metadata: Meta | None = None
     data: dict[str, str] | None = None
+    immutable: bool | None = None
+
+
+class ExternalTarget(Shape):
+    name: str | None = None
+
+
+class ExternalSpec(Shape):
+    target: ExternalTarget | None = None
+
+
+class ExternalStatus(Shape):
+    conditions: list[Condition] | None = None
+    refresh_time: datetime | None = None
+
+
+class ExternalSecret(Shape):
+    metadata: Meta
+    spec: ExternalSpec | None = None
+    status: ExternalStatus | None = None
 
 
 class ReviewStatus(Shape):

@@ -242,12 +242,16 @@ class SlackAdapter:
         if _is_share(request) and reply.shareable:
             await self._share(request, answer, reply)
             return
-        if reply.form is not None:
-            reply = await self._ask(request, reply, reply.form)
-        await self._answer(request, answer, reply)
+        shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
+        if shown is not None:
+            await self._answer(request, answer, shown)
 
-    async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply:
-        """Open a form; gives what is said beside it, or why it did not open."""
+    async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply | None:
+        """Open a form; gives what is said beside it, or why it did not open.
+
+        A click needs no word beside its form: the message that was clicked is still there. A slash command's first
+        answer has to become something.
+        """
         assert self._api is not None  # noqa: S101 - nothing is heard before start()
         line = request.line or form.command
         again = (Button("Open the form", line, style="primary"),)
@@ -262,6 +266,8 @@ class SlackAdapter:
             return replace(
                 reply, headline="The form could not open in time: open it from here", form=None, buttons=again
             )
+        if request.surface != "slash":
+            return None
         return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
 
     async def _secret(self, request: Request) -> Reply:

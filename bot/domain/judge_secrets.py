@@ -1,0 +1,102 @@
+"""What is to be said of the Secrets: whether they are there, and whether the pod has what is in them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from bot.domain import words
+from bot.domain.judge_pod import current
+from bot.domain.probes import Finding, Verdict, worst_first
+from bot.domain.workload import ExternalSecret, Pod, SecretFacts
+from bot.errors import AgentpodError, NotFound
+
+External = Sequence[ExternalSecret] | AgentpodError
+"""What the operator says, or why that is not known."""
+
+
+def started(pods: object) -> datetime | None:
+    """When the pod's containers were last started: environment variables are as of then."""
+    if not isinstance(pods, list | tuple):
+        return None
+    pod = current([p for p in pods if isinstance(p, Pod)])
+    times = [c.started_at for c in pod.containers if c.started_at] if pod else []
+    return min(times, default=None)
+
+
+def stale(facts: object, pods: object) -> bool:
+    """Whether a Secret was changed after the containers started."""
+    since = started(pods)
+    changed = facts.changed_at if isinstance(facts, SecretFacts) else None
+    return since is not None and changed is not None and changed > since
+
+
+def restart_needed(secrets: Iterable[object], pods: object) -> bool:
+    """Whether the pod is older than any change."""
+    return any(stale(one, pods) for one in secrets)
+
+
+def judge_secret(name: str, facts: object, pods: object, now: datetime) -> Finding:
+    """The finding for one Secret: ``facts`` or ``pods`` may be the error that kept it from being read."""
+    probe, title = f"secret {name}", name
+    if isinstance(facts, NotFound):
+        return Finding(
+            probe,
+            title,
+            Verdict.WARN,
+            "there is no such Secret (the pod starts without it)",
+            remedy="Make it with the values that the pod is to have, then restart the pod.",
+        )
+    if not isinstance(facts, SecretFacts):
+        said = facts.message if isinstance(facts, AgentpodError) else "it could not be read"
+        return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(said))
+    count = words.plural(len(facts.keys), "key")
+    changed = words.ago(facts.changed_at, now)
+    if stale(facts, pods):
+        return Finding(
+            probe,
+            title,
+            Verdict.WARN,
+            f"changed {changed}, after the pod started: it still has the old values",
+            remedy="Environment variables are set when a container starts: restart the pod.",
+        )
+    if started(pods) is None:
+        return Finding(probe, title, Verdict.UNKNOWN, f"{count}; whether the pod has them is not known")
+    return Finding(probe, title, Verdict.OK, f"{count}, changed {changed}")
+
+
+def judge_external(external: External, now: datetime) -> Finding:
+    """The finding for External Secrets; none configured is fine."""
+    probe, title = "external secrets", "External Secrets"
+    if isinstance(external, AgentpodError):
+        return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(external.message), remedy=external.remedy)
+    if not external:
+        return Finding(probe, title, Verdict.OK, "none configured")
+    bad = [e for e in external if e.ready != "True"]
+    lines = tuple(f"{e.name}: {_state(e)}, refreshed {words.ago(e.refreshed_at, now)}" for e in external)
+    if not bad:
+        return Finding(probe, title, Verdict.OK, f"{len(external)} synced", lines)
+    verdict = Verdict.FAIL if any(e.ready == "False" for e in bad) else Verdict.UNKNOWN
+    return Finding(
+        probe,
+        title,
+        verdict,
+        f"{bad[0].name} is not synced: {_state(bad[0])}",
+        lines,
+        remedy="See what it says, and whether the store can be reached.",
+    )
+
+
+def _state(external: ExternalSecret) -> str:
+    if external.ready == "True":
+        return "synced"
+    said = external.message or external.reason or "no word from the operator"
+    return words.cut(said, 160)
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """The answer in a line: the worst of it, or that all is well."""
+    first = worst_first(findings)[0]
+    if first.verdict is Verdict.OK:
+        return "The pod has all secrets as they are now"
+    return f"{first.title}: {first.summary}"

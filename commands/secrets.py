@@ -1,0 +1,219 @@
+"""``secrets``: what is set, without any value; ``secrets set KEY``: approve first, then a one-time form."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain import judge_secrets, words
+from bot.domain.access import Role
+from bot.domain.judge_secrets import External
+from bot.domain.probes import worst
+from bot.domain.repair import Action, Proposal, secret_snapshot
+from bot.domain.reply import Field, Form, Reply, Table
+from bot.domain.target import Target
+from bot.domain.workload import Right, SecretFacts
+from bot.errors import AgentpodError, NotFound, UsageError
+from bot.runbook import Command, Context, NoParams, Params
+from commands import _repairs, _shape
+
+T = TypeVar("T")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+"""As the API server has it for keys of Secrets and ConfigMaps."""
+
+
+class SetParams(Params):
+    """Which key, of which Secret, and why."""
+
+    key: str = Param(json_schema_extra={"positional": True}, description="the key to give another value")
+    secret: str | None = Param(default=None, description="the Secret, where several are configured")
+    new: bool = Param(default=False, description="make the key if the Secret does not have it")
+    reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
+
+    @field_validator("key")
+    @classmethod
+    def _valid(cls, value: str) -> str:
+        if not _KEY.fullmatch(value):
+            raise ValueError("a key has letters, digits, dots, dashes and underscores, and at most 253 of them")
+        return value
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return _repairs.reason(value)
+
+
+class EnterParams(Params):
+    """Which request."""
+
+    id: str = Param(json_schema_extra={"positional": True}, description="the approved request's id")
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Key names, lengths, fingerprints; what External Secrets say; whether the pod is older than a change."""
+    began = ctx.clock.monotonic()
+    names = ctx.target.secrets
+    pods, external, found = await asyncio.gather(
+        _or_error(ctx.cluster.pods(ctx.target.selector)),
+        _external(ctx),
+        asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
+    )
+    secrets = dict(zip(names, found, strict=True))
+    findings = [
+        *(judge_secrets.judge_secret(name, one, pods, ctx.clock.now()) for name, one in secrets.items()),
+        judge_secrets.judge_external(external, ctx.clock.now()),
+    ]
+    verdict = worst(f.verdict for f in findings)
+    restart = judge_secrets.restart_needed(secrets.values(), pods)
+    buttons = [("Ask for a restart", 'restart --reason "a secret was changed"')] if restart else []
+    return Reply(
+        judge_secrets.headline(findings),
+        verdict,
+        findings=_shape.addressed(ctx, findings),
+        tables=tuple(_table(ctx, s) for s in secrets.values() if isinstance(s, SecretFacts)),
+        buttons=_shape.buttons(ctx, buttons),
+        notes=_shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
+        data={"findings": _shape.as_data(findings)},
+    )
+
+
+async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
+    """What a read gives, or why it gives nothing: each call of the cluster has a deadline of its own."""
+    try:
+        return await read
+    except AgentpodError as error:
+        return error
+
+
+async def _external(ctx: Context) -> External:
+    try:
+        return await ctx.cluster.external_secrets()
+    except NotFound:
+        return ()
+    except AgentpodError as error:
+        return error
+
+
+def _table(ctx: Context, facts: SecretFacts) -> Table:
+    rows = tuple((key, f"{value.length} bytes", value.fingerprint) for key, value in facts.keys.items())
+    changed = words.ago(facts.changed_at, ctx.clock.now())
+    return Table(("Key", "Length", "Fingerprint"), rows, title=f"{facts.name}, changed {changed}")
+
+
+async def set_value(ctx: Context, params: SetParams) -> Reply:
+    """Ask that a key may be given another value; the value comes after the approval."""
+    name = _named(ctx, params.secret)
+    if params.reason is None:
+        return _reason_form(ctx, params, name)
+    _repairs.ledger(ctx)
+    seen = await ctx.cluster.secret(name)
+    _known(params, seen)
+    present = seen.keys.get(params.key)
+    now = f"{present.length} bytes, fingerprint {present.fingerprint}" if present else "not there yet"
+    proposal = Proposal(
+        action=Action.SET_SECRET,
+        snapshot=secret_snapshot(seen),
+        reason=params.reason,
+        effect="Once approved, who asked enters the value in a form that works once; nobody else sees it. "
+        "The pod has it after a restart, which is asked for on its own.",
+        facts=(("Secret", name), ("Key", params.key), ("Now", now)),
+        subject=f"{name}/{params.key}",
+        details={"secret": name, "key": params.key},
+    )
+    return await _repairs.ask(ctx, proposal)
+
+
+def _named(ctx: Context, secret: str | None) -> str:
+    names = ctx.target.secrets
+    if not names:
+        raise UsageError("No Secret is configured.", remedy="List it under targets.secrets in the settings.")
+    if secret is not None and secret not in names:
+        raise UsageError(
+            f"The Secret {secret[:60]!r} is not configured.", remedy=f"Configured: {', '.join(names)}."
+        )
+    return secret or names[0]
+
+
+def _known(params: SetParams, seen: SecretFacts) -> None:
+    if params.key in seen.keys or params.new:
+        return
+    known = ", ".join(seen.keys) or "none"
+    raise UsageError(f"{seen.name} has no key {params.key!r}. It has {known}.", remedy="Add --new to make one.")
+
+
+def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
+    switches = " --new" if params.new else ""
+    line = f"secrets set {params.key} --secret {name}{switches}"
+    field = Field(
+        "reason", "Why?", hint="Don't put the value here: it is asked for after the approval", multiline=True
+    )
+    return _repairs.form(
+        ctx,
+        Form("New secret value", line, (field,), submit="Ask", note=f"A new value for {params.key} of {name}."),
+    )
+
+
+async def enter(ctx: Context, params: EnterParams) -> Reply:
+    """Open the one-time form for the value of an approved request."""
+    if ctx.caller.is_terminal:
+        raise UsageError("A value is entered in Slack, by who asked for it.")
+    case = await _repairs.desk(ctx).may_give_value(params.id, ctx.caller)
+    field = Field(
+        "value", case.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
+    )
+    form = Form(
+        "Enter the value",
+        "",
+        (field,),
+        submit="Store",
+        note="It goes straight to the API server, and is neither shown nor kept anywhere. The form works once.",
+        sink=_repairs.value_sink(case),
+    )
+    return Reply(f"The value of {case.subject}", form=form, shareable=False, repeatable=False)
+
+
+def read_rights(target: Target) -> Sequence[Right]:
+    """To read each Secret by name, the pod's age, and ExternalSecrets."""
+    named = [Right("get", "secrets", name=n) for n in target.secrets]
+    return [*named, *_shape.POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
+
+
+def write_rights(target: Target) -> Sequence[Right]:
+    """To read and change each Secret by name."""
+    return [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]
+
+
+COMMAND = Command(
+    "secrets",
+    "Which secrets are set, and whether the pod has them",
+    Role.OPERATOR,
+    run,
+    group="Secrets",
+    details="Key names, lengths and fingerprints, never a part of a value.",
+    rights=read_rights,
+)
+SET = Command(
+    "secrets set",
+    "Ask to give a secret another value",
+    Role.OPERATOR,
+    set_value,
+    SetParams,
+    group="Secrets",
+    examples=('secrets set GITHUB_TOKEN --reason "rotated"',),
+    details="An approver decides first; then you get a form that works once. The value goes nowhere else.",
+    rights=write_rights,
+)
+ENTER = Command(
+    "secrets enter",
+    "Enter the value of an approved request",
+    Role.OPERATOR,
+    enter,
+    EnterParams,
+    group="Secrets",
+    rights=write_rights,
+)

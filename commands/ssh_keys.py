@@ -1,0 +1,223 @@
+"""``ssh keys``: who can sign in; ``ssh keys add`` and ``remove``: an approver sees the key and decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain import ssh_keys, words
+from bot.domain.access import Role
+from bot.domain.probes import Verdict
+from bot.domain.repair import Action, Proposal, secret_snapshot
+from bot.domain.reply import Field, Form, Reply, Table
+from bot.domain.ssh_keys import BadKey, Key
+from bot.domain.target import SshSpec, Target
+from bot.domain.workload import Right
+from bot.errors import NotFound, Refused, UsageError
+from bot.runbook import Command, Context, NoParams, Params
+from commands import _repairs, _shape
+
+
+class AddParams(Params):
+    """The key, and why."""
+
+    key: str | None = Param(default=None, description="the public key: the line in the file that ends in .pub")
+    reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
+
+    @field_validator("key")
+    @classmethod
+    def _one_key(cls, value: str | None) -> str | None:
+        return None if value is None else ssh_keys.parse_key(value).text
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return _repairs.reason(value)
+
+
+class RemoveParams(Params):
+    """Which key, and why."""
+
+    fingerprint: str = Param(json_schema_extra={"positional": True}, description="as ssh keys shows it: SHA256:…")
+    last: bool = Param(default=False, description="also when it is the only key, so that nobody can sign in")
+    reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
+
+    @field_validator("reason")
+    @classmethod
+    def _short(cls, value: str | None) -> str | None:
+        return _repairs.reason(value)
+
+
+def _spec(ctx: Context) -> SshSpec:
+    if ctx.target.ssh is None:
+        raise UsageError("SSH keys are not looked after here.", remedy="Set targets.ssh in the settings.")
+    return ctx.target.ssh
+
+
+async def _text(ctx: Context) -> str:
+    """The file of keys. A missing Secret is the handbook's "agent-ssh-keys is required"."""
+    spec = _spec(ctx)
+    try:
+        return await ctx.cluster.authorized_keys(spec.secret, spec.key)
+    except NotFound as error:
+        make = (
+            f"kubectl -n {ctx.target.namespace} create secret generic {spec.secret} --from-file={spec.key}=KEY.pub"
+        )
+        raise NotFound(error.message, remedy=f"The pod can't start without it. Make it: {make}") from error
+
+
+async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
+    """Each line's type, size, comment and fingerprint; lines that are no key are named."""
+    began = ctx.clock.monotonic()
+    entries = ssh_keys.parse_file(await _text(ctx))
+    found = [e.key for e in entries if e.key is not None]
+    bad = [e for e in entries if e.key is None]
+    verdict = Verdict.OK if found and not bad else Verdict.WARN if found else Verdict.FAIL
+    count = f"{words.plural(len(found), 'key')} can sign in" if len(found) != 1 else "One key can sign in"
+    head = count if found else "Nobody can sign in: there is no key"
+    broken = (
+        f"; {words.plural(len(bad), 'line')} is no key" if len(bad) == 1 else f"; {len(bad)} lines are no keys"
+    )
+    rows = tuple((k.comment or "(no comment)", f"{_kind(k)}{_limited(k)}", k.fingerprint) for k in found)
+    return Reply(
+        head + (broken if bad else ""),
+        verdict,
+        body=tuple(f"Line {e.line}: {e.problem}." for e in bad),
+        tables=(Table(("Who", "Type", "Fingerprint"), rows),) if rows else (),
+        buttons=_shape.buttons(ctx, [("Add a key", "ssh keys add")]),
+        notes=_shape.notes(ctx, began, "the pod reads them when it starts"),
+        data={"keys": [{"type": k.type, "bits": k.bits, "fingerprint": k.fingerprint} for k in found]},
+    )
+
+
+def _kind(key: Key) -> str:
+    short = key.type.removeprefix("ssh-").partition("@")[0]
+    return f"{short} {key.bits}" if key.bits else short
+
+
+def _limited(key: Key) -> str:
+    return ", with options" if key.options else ""
+
+
+async def add(ctx: Context, params: AddParams) -> Reply:
+    """Ask that a key be added; the card shows which."""
+    if params.key is None or params.reason is None:
+        return _add_form(ctx, params)
+    spec, key = _spec(ctx), ssh_keys.parse_key(params.key)
+    _repairs.ledger(ctx)
+    seen = await ctx.cluster.secret(spec.secret)
+    try:
+        ssh_keys.added(await _text(ctx), key)
+    except BadKey as error:
+        raise Refused(f"Nothing to do: {error}.") from error
+    proposal = Proposal(
+        action=Action.ADD_KEY,
+        snapshot=secret_snapshot(seen),
+        reason=params.reason,
+        effect="Who holds this key's private half can sign in to the pod, after its next restart.",
+        facts=(("Key", f"{_kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
+        subject=key.fingerprint,
+        details={"secret": spec.secret, "key": spec.key, "line": key.text, "fingerprint": key.fingerprint},
+    )
+    return await _repairs.ask(ctx, proposal)
+
+
+def _add_form(ctx: Context, params: AddParams) -> Reply:
+    key = Field(
+        "key",
+        "Public key",
+        hint="The line in the file that ends in .pub; never the private half",
+        multiline=True,
+        max_length=ssh_keys.MAX_LENGTH,
+        initial=params.key or "",
+    )
+    reason = Field("reason", "Whose, and why?", multiline=True, initial=params.reason or "")
+    note = "An approver sees the key's fingerprint, and decides."
+    return _repairs.form(ctx, Form("Add an SSH key", "ssh keys add", (key, reason), submit="Ask", note=note))
+
+
+async def remove(ctx: Context, params: RemoveParams) -> Reply:
+    """Ask that a key be removed; the last one only when that is said."""
+    spec, text = _spec(ctx), await _text(ctx)
+    key = _named(ctx, text, params.fingerprint)
+    is_last = len(ssh_keys.keys(text)) == 1
+    if is_last and not params.last:
+        raise Refused(
+            "That is the only key: nobody could sign in any more.",
+            remedy=f"Add another first ({ctx.prefix} ssh keys add), or say --last if that is what you want.",
+        )
+    if params.reason is None:
+        switch = " --last" if params.last else ""
+        field = Field("reason", "Why?", multiline=True)
+        form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
+        return _repairs.form(ctx, form)
+    _repairs.ledger(ctx)
+    seen = await ctx.cluster.secret(spec.secret)
+    after = "It is the last key: NOBODY can sign in after the next restart." if is_last else ""
+    proposal = Proposal(
+        action=Action.REMOVE_KEY,
+        snapshot=secret_snapshot(seen),
+        reason=params.reason,
+        effect=after or "Who holds it can't sign in any more after the pod's next restart; open sessions go on.",
+        facts=(("Key", f"{_kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
+        subject=key.fingerprint,
+        details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint},
+    )
+    return await _repairs.ask(ctx, proposal)
+
+
+def _named(ctx: Context, text: str, fingerprint: str) -> Key:
+    """The key that is meant: its fingerprint, or a beginning of it that only one has."""
+    wanted = fingerprint if fingerprint.startswith("SHA256:") else f"SHA256:{fingerprint}"
+    fitting = [k for k in ssh_keys.keys(text) if k.fingerprint.startswith(wanted)]
+    if len(fitting) == 1 and len(wanted) >= len("SHA256:") + 6:
+        return fitting[0]
+    known = ", ".join(k.fingerprint[:19] + "…" for k in ssh_keys.keys(text)) or "none"
+    raise UsageError(
+        f"No one key has the fingerprint {fingerprint[:60]!r}. There are {known}.", remedy=f"{ctx.prefix} ssh keys"
+    )
+
+
+def read_rights(target: Target) -> Sequence[Right]:
+    """To read the one Secret by name."""
+    return [] if target.ssh is None else [Right("get", "secrets", name=target.ssh.secret)]
+
+
+def write_rights(target: Target) -> Sequence[Right]:
+    """To read and change the one Secret by name."""
+    return (
+        [] if target.ssh is None else [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]
+    )
+
+
+COMMAND = Command(
+    "ssh keys",
+    "Which SSH keys can sign in to the pod",
+    Role.OPERATOR,
+    run,
+    group="SSH",
+    rights=read_rights,
+)
+ADD = Command(
+    "ssh keys add",
+    "Ask to let another SSH key in",
+    Role.OPERATOR,
+    add,
+    AddParams,
+    group="SSH",
+    examples=("ssh keys add",),
+    details="Opens a form for the public key. An approver sees its fingerprint and decides; then restart the pod.",
+    rights=write_rights,
+)
+REMOVE = Command(
+    "ssh keys remove",
+    "Ask to take an SSH key away",
+    Role.OPERATOR,
+    remove,
+    RemoveParams,
+    group="SSH",
+    examples=("ssh keys remove SHA256:3fYx…",),
+    rights=write_rights,
+)
