@@ -179,7 +179,8 @@ async def test_rules_are_all_that_the_authoriser_grants_in_a_namespace(cluster: 
     here, elsewhere = await cluster.rules(), await cluster.rules("kube-system")
     assert not here.incomplete
     assert here.reason is None
-    assert Rule(("",), ("secrets",), ("get",), ("agent-secrets-tier2",)) in here.rules
+    named = ("agent-secrets-tier2", "agent-ssh-keys")
+    assert Rule(("",), ("secrets",), ("get", "patch"), named) in here.rules
     assert not any("secrets" in rule.resources for rule in elsewhere.rules)
     assert any("selfsubjectaccessreviews" in rule.resources for rule in elsewhere.rules)
 

@@ -209,7 +209,13 @@ def test_only_repairs_have_rights_that_change_something() -> None:
     rights = {c.name: {r for r in c.rights(Target()) if r.verb not in reads} for c in COMMANDS}
     execs = {Right("create", "pods", subresource="exec")}
     writes = {name: found - execs for name, found in rights.items() if found - execs}
+    tier2 = {Right("patch", "secrets", name="agent-secrets-tier2")}
+    ssh = {Right("patch", "secrets", name="agent-ssh-keys")}
     assert writes == {
+        "secrets set": tier2,
+        "secrets enter": tier2,
+        "ssh keys add": ssh,
+        "ssh keys remove": ssh,
         "restart": {
             Right("patch", "deployments", "apps", name="secure-agent-pod"),
             Right("delete", "pods"),
