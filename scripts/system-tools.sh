@@ -2,9 +2,9 @@
 # Make sure that Debian's tools for the tests are here: installs them as root, else says what is not covered.
 # usage: scripts/system-tools.sh [TOOL …]; under CI=true a missing tool is a failure.
 set -uo pipefail
-declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway)
-declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway")
-[ $# -gt 0 ] || set -- chromium prometheus-pushgateway
+declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql)
+declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas")
+[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql
 
 missing=()
 for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done

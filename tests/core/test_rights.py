@@ -163,7 +163,7 @@ async def test_two_targets_in_one_namespace_may_have_what_either_needs() -> None
     one, two = Target(), Target(name="two", deployment="two", secrets=("two",), argocd=None)
     account = Account(exactly(one, two))
     assert (await ask(account, one, two)).nothing
-    assert 'get/patch secrets "two"' in str(await ask(account, one))
+    assert 'get, patch secrets "two"' in str(await ask(account, one))
 
 
 async def test_argo_cds_namespace_is_only_looked_at_where_it_is_configured() -> None:

@@ -1,0 +1,131 @@
+"""A real PostgreSQL server for tests: Debian's, on a free port, its files in a folder that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox.house import free_port
+
+READY_SECONDS = 30.0
+PASSWORD = "s3cret-of-the-test"
+SETTINGS = ("-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB", "-c", "max_connections=60")
+
+
+def binaries() -> Path:
+    """Where `initdb` and `postgres` are. Raises FileNotFoundError with what to install."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if found:
+        return found[-1].parent
+    if here := shutil.which("postgres"):
+        return Path(here).parent
+    raise FileNotFoundError("no PostgreSQL: apt install postgresql")
+
+
+class Postgres:
+    """One server; use it as ``with Postgres() as server``."""
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="agentpod-postgres-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._bin = binaries()
+
+    def __enter__(self) -> Self:
+        """Make the database's files, and start."""
+        # PostgreSQL does not run as root, and its user must reach the folder.
+        self._as = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        if self._as:
+            os.chown(self.folder, 65534, 65534)
+        password = self.folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        data = str(self.folder / "data")
+        auth = ["--auth=scram-sha-256", f"--pwfile={password}", "--username=agentpod"]
+        command = [
+            *self._as,
+            str(self._bin / "initdb"),
+            "-D",
+            data,
+            *auth,
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+        ]
+        subprocess.run(command, check=True, capture_output=True, cwd=self.folder)
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and drop everything."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it, again too, and wait until it answers."""
+        place = ["-D", str(self.folder / "data"), "-p", str(self.port), "-k", str(self.folder)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *self._as,
+                    "setpriv",
+                    "--pdeathsig",
+                    "KILL",
+                    "--",
+                    str(self._bin / "postgres"),
+                    *place,
+                    *SETTINGS,
+                ],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        end = time.monotonic() + READY_SECONDS
+        while not self.answers():
+            if time.monotonic() > end or self._process.poll() is not None:
+                raise RuntimeError((self.folder / "log").read_text())
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "agentpod"]
+        return subprocess.run(ready, check=False, capture_output=True).returncode == 0
+
+    def stop(self, number: signal.Signals = signal.SIGQUIT) -> None:
+        """End it; SIGQUIT is PostgreSQL's "at once"."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait()
+            self._process = None
+
+    def create(self, database: str) -> str:
+        """Make a database, and give its URL for the bot."""
+        self.sql(f"CREATE DATABASE {database}")
+        return self.url(database)
+
+    def url(self, database: str, *, password: str = PASSWORD) -> str:
+        """The URL of a database."""
+        return f"postgresql+asyncpg://agentpod:{password}@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """What `psql` says to a statement."""
+        command = [str(self._bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "agentpod", "-At"]
+        done = subprocess.run(
+            [*command, "-d", database, "-c", statement],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PGPASSWORD": PASSWORD, "PATH": "/usr/bin:/bin"},
+        )
+        return done.stdout.strip()
