@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox cluster test check image bench screenshots docs lock format clean
+.PHONY: help sandbox cluster test soak check image bench screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -16,6 +16,10 @@ cluster: $(VENV)/dev.ok ## a real control plane with the agent pod in it, to try
 
 test: $(VENV)/dev.ok ## all checks and all tests
 	@scripts/test.sh
+
+soak: $(VENV)/dev.ok ## the whole proof that nothing is carried out twice: 200 rounds on SQLite, 200 on PostgreSQL (an hour or two)
+	@scripts/system-tools.sh psql
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 check: $(VENV)/dev.ok ## only lint, types and import rules
 	@scripts/check.sh

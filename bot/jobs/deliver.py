@@ -22,9 +22,9 @@ logger = logging.getLogger("agentpod.delivery")
 
 LOOK = 1.0
 """Seconds between two looks for what other processes owe."""
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds for one message."""
-HELD_FOR = timedelta(seconds=30)
+HELD_FOR = timedelta(seconds=15)
 """How long a delivery is ours: longer than `PATIENCE`, so that nobody else sends it meanwhile."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 GIVE_UP = timedelta(days=1)

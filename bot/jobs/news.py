@@ -12,7 +12,7 @@ from bot.ports import Writing
 
 BOT = "agentpod"
 """The actor of what nobody did."""
-HOLD = timedelta(seconds=15)
+HOLD = timedelta(seconds=10)
 """How long a process that carries something out is believed to live; it says so again long before."""
 VALUE_WITHIN = timedelta(minutes=15)
 """How long an approved case waits for its value at least: somebody has to go and fetch it."""

@@ -10,7 +10,7 @@ from bot.domain.repair import Posted
 from bot.domain.reply import Reply
 from bot.errors import NotFound
 
-DEADLINE = 15.0
+DEADLINE = 8.0
 """Seconds for one call: less than a delivery is held for."""
 GONE = frozenset({"cant_update_message", "edit_window_closed", "thread_not_found"})
 

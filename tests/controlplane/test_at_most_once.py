@@ -1,0 +1,51 @@
+"""The proof of at-most-once in a bounded form: each fault point once or twice. `make soak` is the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.controlplane.agent_pod import AgentPod
+from tests.postgres import Postgres
+from tests.soak.proof import prepared
+
+POINTS = (
+    "after-commit:3",
+    "before-commit:5",
+    "before-change:1",
+    "after-change:1",
+    "after-post:1",
+    "before-edit:1",
+    "timed:1",
+)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Debian's PostgreSQL."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.mark.timeout(240)
+async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent_pod: AgentPod) -> None:
+    async with prepared(agent_pod, postgres=None, seed_=1) as proof:
+        for number, fault in enumerate(POINTS, start=1):
+            await proof.round(number, fault)
+        await proof.end()
+    assert proof.tally.complaints == []
+    assert proof.tally.kills >= len(POINTS)
+    assert proof.tally.rollouts >= len(POINTS) - 2  # the dice may have one withdrawn
+
+
+@pytest.mark.timeout(240)
+async def test_two_replicas_on_postgresql_restart_the_pod_once_whichever_dies(
+    agent_pod: AgentPod, postgres: Postgres
+) -> None:
+    async with prepared(agent_pod, postgres=postgres, seed_=2) as proof:
+        for number, fault in enumerate(("after-change:1", "before-commit:4", "timed:1"), start=1):
+            await proof.round(number, fault)
+        await proof.end()
+    assert proof.tally.complaints == []
+    assert proof.tally.rollouts >= 1
