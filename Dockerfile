@@ -12,6 +12,8 @@ RUN python -m venv --without-pip /opt/agentpod && \
 # read-only later; but for what is loaded lazily if at all: one model file for each kind that Kubernetes has.
 RUN site=$(/opt/agentpod/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
     find "$site" -type d -name tests -prune -exec rm -rf {} + && \
+    find "$site" -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' \) -delete && \
+    rm -rf /opt/agentpod/include && \
     find /opt/agentpod/bin -type f -delete && \
     printf '#!/opt/agentpod/bin/python\nfrom bot.__main__ import entry\nentry()\n' > /opt/agentpod/bin/agentpod && \
     chmod 0755 /opt/agentpod/bin/agentpod && \

@@ -108,7 +108,13 @@ def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
 
 
 def test_the_rows_go_from_the_answer_to_the_details() -> None:
-    assert [p["title"] for p in _panels() if p["type"] == "row"] == ["Now", "Commands", "Slack", "Process"]
+    assert [p["title"] for p in _panels() if p["type"] == "row"] == [
+        "Now",
+        "Commands",
+        "Slack",
+        "Repairs",
+        "Process",
+    ]
 
 
 def test_the_sidecar_finds_it_and_the_api_server_takes_it() -> None:
