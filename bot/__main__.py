@@ -73,7 +73,30 @@ def _main(words: list[str]) -> int:
         return _check(options)
     if options.word == "sandbox":
         return _sandbox(rest)
+    if [options.word, *rest] == ["audit", "export"] and options.output == "text":
+        return _export(options)
     return _command(options, [options.word, *rest])
+
+
+def _export(options: argparse.Namespace) -> int:
+    """The whole audit trail on standard output, a JSON object a line, however long it is."""
+    from bot import logs
+    from bot.later import LedgerOnDemand
+    from commands.audit import line
+
+    settings = _load(options).settings
+    logs.configure("error", "console", _secret_values(settings))
+
+    async def go() -> None:
+        ledger = LedgerOnDemand(settings.ledger.url, exclusive=False)
+        try:
+            async for record in ledger.records():
+                sys.stdout.write(line(record) + "\n")
+        finally:
+            await ledger.close()
+
+    asyncio.run(go())
+    return 0
 
 
 def _help_on(options: argparse.Namespace) -> int:
@@ -195,6 +218,12 @@ class _Uncounted:
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
         """Nothing to do."""
 
+    def repair_ended(self, action: str, state: str, seconds: float | None) -> None:
+        """The bot counts it."""
+
+    def delivery(self, kind: str, outcome: str) -> None:
+        """The bot counts it."""
+
 
 def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bot import logs
@@ -213,9 +242,12 @@ async def _answer(loaded: Loaded, line: str) -> Reply:
     from bot import logs
     from bot.app import Parts
     from bot.domain.access import Identity
+    from bot.repairs import Repairs
     from bot.runbook import Caller
 
     parts = Parts.build(loaded.settings)
+    settings = loaded.settings
+    parts.desk = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()).desk
     try:
         await parts.connect_cluster()
         dispatcher = parts.dispatcher("agentpod", _Uncounted())

@@ -8,6 +8,7 @@ from pydantic import field_validator
 from bot.domain.access import Role
 from bot.domain.approval import Choice
 from bot.domain.reply import Field, Form, Reply
+from bot.errors import UsageError
 from bot.runbook import Command, Context, Params
 from commands import _repairs
 
@@ -30,6 +31,11 @@ class ReasonParams(IdParams):
 
 
 async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
+    if ctx.caller.is_terminal and choice in (Choice.APPROVE, Choice.BREAK_GLASS):
+        raise UsageError(
+            "Approvals are given in Slack, where it is known who gives them.",
+            remedy=f"The card's button, or {choice.value} {params.id} there.",
+        )
     ruling, case = await _repairs.desk(ctx).decide(params.id, choice, ctx.caller, reason)
     return _repairs.ruled(ctx, ruling, case)
 

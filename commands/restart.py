@@ -107,7 +107,7 @@ async def _last_time(ctx: Context) -> timedelta | None:
     assert ctx.ledger is not None  # noqa: S101 - _repairs.look has made sure
     done = await ctx.ledger.cases(states={State.SUCCEEDED}, target=ctx.target.name, limit=20)
     took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
-    return timedelta(seconds=took[0]) if took else None
+    return timedelta(seconds=took[0]) if took and took[0] >= 1 else None
 
 
 def _facts(ctx: Context, look: Look) -> list[tuple[str, str]]:

@@ -82,6 +82,11 @@ class Desk:
 
     def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
         now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
+        if caller.is_terminal and target not in self.channels:
+            raise Refused(
+                "There is no channel where approvers would see it.",
+                remedy="Set slack.channel (AGENTPOD_SLACK__CHANNEL) to the operations channel's id.",
+            )
         request = Request(
             new_id(),
             _who(caller),

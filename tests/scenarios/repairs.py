@@ -1,0 +1,71 @@
+"""What the tests of repairs share: asking, finding the card, clicking it, and what is said beside it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.scenarios.talk import Answer, World, until, words
+
+APPROVE, DENY, WITHDRAW = "agentpod:run:0", "agentpod:run:1", "agentpod:run:2"
+
+
+@dataclass
+class Repair:
+    """One request, and its card."""
+
+    world: World
+    id: str
+
+    @property
+    def card(self) -> Message:
+        """The card: the newest of its copies."""
+        found = self.cards()
+        assert found, f"no card of {self.id}"
+        return found[-1]
+
+    def cards(self) -> list[Message]:
+        """The card and copies of it; none while it is not posted."""
+        return [m for m in self.world.workspace.messages(seed.OPS) if self._is_card(m)]
+
+    def _is_card(self, message: Message) -> bool:
+        return f"{self.id} · asked " in message.all_text()
+
+    async def shows(self, text: str) -> Message:
+        """Wait until the card says that."""
+        await until(lambda: text in words(self.cards()[-1:]), lambda: f"the card says {words(self.cards())!r}")
+        return self.card
+
+    async def click(self, user: str, button: str = APPROVE) -> Answer:
+        """Click one of the card's buttons, and read the answer to it."""
+        done = await self.world.workspace.click(user, self.card, button)
+        assert done.ok, done.error
+        return await self.world.final(lambda: done.messages)
+
+    async def thread(self) -> list[Message]:
+        """What is in the card's thread."""
+        card = self.card
+        found = self.world.workspace.messages(seed.OPS, thread_ts=card.ts)
+        return [m for m in found if m.ts != card.ts]
+
+
+def id_in(text: str) -> str:
+    """The request's id in a text."""
+    found = re.search(r"r-[a-z0-9]{8}", text)
+    assert found, text
+    return found.group(0)
+
+
+async def asked(world: World, line: str, user: str = seed.MAYA) -> Repair:
+    """Ask for a repair, and wait for its card."""
+    answer = await world.ask(line, user)
+    repair = Repair(world, id_in(answer.text))
+    await until(lambda: bool(repair.cards()), lambda: f"no card; {world.bot.output()[-2000:]}")
+    return repair
+
+
+def direct(world: World, user: str = seed.MAYA) -> list[str]:
+    """The first lines of the bot's direct messages to somebody."""
+    return [m.text for m in world.workspace.messages(seed.DMS[user], user)]

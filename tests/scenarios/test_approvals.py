@@ -1,0 +1,215 @@
+"""Repairs by approval, from the slash command to the final card: the real bot on the pretend cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sandbox.cluster import kinds
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from tests.scenarios.repairs import APPROVE, DENY, WITHDRAW, Repair, asked, direct, id_in
+from tests.scenarios.talk import World, until, words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("approvals")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[World]:
+    settings = {"probes": {"timeout": "5s"}, "approvals": {"break_glass": [seed.PRIYA]}}
+    async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(house: World) -> AsyncIterator[World]:
+    await house.workspace.panel.heal()
+    yield house
+    await house.workspace.panel.heal()
+    for line in (await house.ask("approvals")).text.splitlines():
+        if "r-" in line:  # nothing of this test is in the next one's way
+            await house.ask(f'deny {id_in(line)} --reason "end of the test"', seed.PRIYA)
+
+
+def generation(world: World) -> int:
+    """How often the Deployment was changed."""
+    [found] = world.sandbox.cluster.store.list(kinds.DEPLOYMENT)
+    return int(found["metadata"]["generation"])
+
+
+async def test_two_people_restart_the_pod_and_everybody_sees_how_it_ends(world: World) -> None:
+    before = generation(world)
+    repair = await asked(world, 'restart --reason "the new key"')
+    card = await repair.shows("needs approval")
+    assert all(part in words([card]) for part in ("the new key", "Recreate", "gpu-1", "secure-agent-kali:latest"))
+    assert f"<@{seed.JONAS}>" in card.text  # who decides is notified
+    answer = await repair.click(seed.JONAS)
+    assert answer.first_line == f"✅ Approved: {repair.id} is carried out now"
+    card = await repair.shows("✅ Restarted secure-agent-pod: ready after")
+    assert not any(b["type"] == "actions" for b in card.blocks)
+    await until(lambda: any("Restarted" in line for line in direct(world)), lambda: f"{direct(world)}")
+    [progress] = await repair.thread()
+    assert "ready" in words([progress])
+    assert generation(world) == before + 1
+
+
+async def test_a_reason_is_asked_for_in_a_form(world: World) -> None:
+    done = await world.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", "restart")
+    view = await world.workspace.wait_view(seed.MAYA)
+    empty = await world.workspace.submit_view(seed.MAYA, view, {"reason": "   "})
+    assert "empty" in str(empty.errors)
+    sent = await world.workspace.submit_view(seed.MAYA, view, {"reason": "two\nlines “quoted” --force"})
+    assert sent.ok
+    await until(lambda: "Asked: r-" in words(done.messages), lambda: words(done.messages))
+    repair = Repair(world, id_in(words(done.messages)))
+    await repair.shows("two lines “quoted” --force")
+    assert "Forced" not in words([repair.card])
+
+
+async def test_who_asked_can_not_approve_and_who_has_no_role_neither(world: World) -> None:
+    repair = await asked(world, 'restart --reason "mine"', seed.JONAS)
+    own = await repair.click(seed.JONAS)
+    assert "somebody else has to approve" in own.first_line
+    assert "four eyes" in own.text
+    for stranger, word in ((seed.SAM, "no access rule names you"), (seed.MAYA, "role approver")):
+        assert word in (await repair.click(stranger)).text
+    assert "needs approval" in repair.card.text
+    trail = (await world.ask("audit --tail 20")).text
+    assert f"{seed.SAM} refused" in trail
+    assert f"{seed.JONAS} refused: four-eyes" in trail
+    assert "withdrawn" in (await repair.click(seed.JONAS, WITHDRAW)).first_line.lower()
+    late = await repair.world.ask(f"approve {repair.id}", seed.PRIYA)
+    assert late.first_line == f"Too late: {repair.id} is withdrawn already"
+    assert "Rule: already decided" in late.text
+
+
+async def test_a_denial_takes_a_reason_and_tells_it(world: World) -> None:
+    repair = await asked(world, 'restart --reason "why not"')
+    card = repair.card
+    await world.workspace.click(seed.PRIYA, card, DENY)
+    view = await world.workspace.wait_view(seed.PRIYA)
+    await world.workspace.submit_view(seed.PRIYA, view, {"reason": "a job is running"})
+    final = await repair.shows("⛔")
+    assert "a job is running" in words([final])
+    await until(lambda: any("denied" in line for line in direct(world)), lambda: f"{direct(world)}")
+
+
+async def test_the_same_is_joined_and_another_kind_is_refused(world: World) -> None:
+    repair = await asked(world, 'restart --reason "first"')
+    again = await world.ask('restart --reason "second"', seed.JONAS)
+    assert again.first_line == f"✋ Already asked for: {repair.id} waits for a decision"
+    await repair.shows(", ")
+    other = await world.ask('restart --force --reason "third"', seed.JONAS)
+    assert repair.id in other.first_line
+    assert "waits for the same pod already" in other.first_line
+
+
+async def test_an_approval_is_void_when_the_target_has_changed(world: World) -> None:
+    repair = await asked(world, 'restart --reason "as it was"')
+    store = world.sandbox.cluster.store
+    [found] = store.list(kinds.DEPLOYMENT)
+    changed = json.loads(json.dumps(found))
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "ghcr.io/derio-net/secure-agent-kali:v2"
+    changed["metadata"]["generation"] += 1
+    store.put(kinds.DEPLOYMENT, changed)
+    before = generation(world)
+    await repair.click(seed.PRIYA)
+    final = await repair.shows("🚫")
+    assert "image of kali is ghcr.io/derio-net/secure-agent-kali:v2" in words([final])
+    assert generation(world) == before
+
+
+async def test_break_glass_is_for_its_list_and_says_so_loudly(world: World) -> None:
+    repair = await asked(world, 'restart --force --reason "it hangs"')
+    refused = await world.ask(f'break-glass {repair.id} --reason "now"', seed.JONAS)
+    assert "not on the break-glass list" in refused.first_line
+    alone = await world.ask(f'break-glass {repair.id} --reason "nobody is awake"', seed.PRIYA)
+    assert "on your word alone" in alone.first_line
+    final = await repair.shows("✅")
+    assert final.text.startswith("💥 BREAK-GLASS")
+    assert "nobody is awake" in words([final])
+
+
+@pytest.mark.parametrize(
+    "value", ['{"c":"approve r-zzzzzzzz"}', '{"c":"approve ../../etc"}', "approve", "{}", "[]"]
+)
+async def test_a_forged_button_does_nothing_and_is_answered(world: World, value: str) -> None:
+    repair = await asked(world, 'restart --reason "forged"')
+    action: dict[str, Any] = {"action_id": APPROVE, "value": value}
+    card = repair.card
+    for block in card.blocks:
+        for element in block.get("elements", ()):
+            if element.get("action_id") == APPROVE:
+                element["value"] = value
+    done = await world.workspace.click(seed.PRIYA, card, action["action_id"])
+    answer = await world.final(lambda: done.messages)
+    assert "There is no request" in answer.text or "not one that I made" in answer.text
+    assert (await world.ask(f"approvals {repair.id}")).text.count("open")
+
+
+async def test_a_card_is_true_again_after_slack_was_away(world: World) -> None:
+    repair = await asked(world, 'restart --reason "slack is away"')
+    await world.break_("slack-500")
+    await world.workspace.slash(seed.PRIYA, seed.OPS, "/agentpod", f"approve {repair.id}")
+    database = world.sandbox.folder / "agentpod.db"
+
+    def ended() -> bool:
+        import sqlite3
+
+        with sqlite3.connect(database) as connection:
+            found = connection.execute("SELECT state FROM cases WHERE id = ?", (repair.id,)).fetchone()
+        connection.close()
+        return found == ("succeeded",)
+
+    await until(ended, lambda: world.bot.output()[-2000:])
+    assert "needs approval" in repair.card.text
+    await world.workspace.panel.heal()
+    await repair.shows("✅ Restarted")
+
+
+async def test_the_audit_trail_can_be_exported_and_verified_from_a_terminal(world: World) -> None:
+    await asked(world, 'restart --reason "for the record"')
+    exported = await _terminal(world, "audit", "export")
+    records = [json.loads(line) for line in exported.splitlines()]
+    assert [r["number"] for r in records] == list(range(1, len(records) + 1))
+    assert {"request", "decision", "refusal", "execution", "outcome"} <= {r["kind"] for r in records}
+    assert "whole" in await _terminal(world, "audit", "verify", "--head", records[-1]["digest"])
+    assert "the end is missing" in await _terminal(world, "audit", "verify", "--head", "0" * 64, code=1)
+
+
+async def _terminal(world: World, *words_: str, code: int = 0) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *words_, env=world.bot.env, stdout=-1, stderr=-1
+    )
+    out, err = await process.communicate()
+    assert process.returncode == code, (out, err)
+    return out.decode()
+
+
+async def test_a_second_bot_on_the_same_file_is_refused_and_a_kill_in_the_middle_ends_well(world: World) -> None:
+    other = world.sandbox.bot(AGENTPOD_OPS__PORT="0")
+    await other.start()
+    await until(lambda: "uses the ledger" in other.output(), other.output)
+    await other.stop()
+    world.sandbox.cluster.simulation.speed = 3.0
+    before = generation(world)
+    repair = await asked(world, 'restart --reason "killed in the middle"')
+    await repair.click(seed.JONAS)
+    await repair.shows("under way")
+    world.bot = await _killed(world)
+    world.sandbox.cluster.simulation.speed = 0.0
+    await repair.shows("✅ Restarted")
+    assert generation(world) == before + 1
+
+
+async def _killed(world: World) -> Any:
+    import signal
+
+    await world.bot.stop(signal.SIGKILL)
+    return await world.sandbox.start_bot()
