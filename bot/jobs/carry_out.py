@@ -66,6 +66,8 @@ class Workshop:
     changed: Callable[[], None]
     observe: Callable[[Case], None] = lambda _: None
     """Told of each case that ended."""
+    tick: float = TICK
+    retry: float = RETRY
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _calls: set[asyncio.Task[int | None]] = field(default_factory=set)
 
@@ -150,7 +152,7 @@ class Workshop:
             except Transient as error:
                 if self.clock.now() > latest:
                     return await self._end(case, State.FAILED, f"nothing was changed: {error.message}", error)
-                await asyncio.sleep(error.retry_after or RETRY)
+                await asyncio.sleep(error.retry_after or self.retry)
             except AgentpodError as error:
                 return await self._end(case, State.FAILED, f"nothing was changed: {error.message}", error)
             look, case = None, await self._renew(case)
@@ -206,7 +208,7 @@ class Workshop:
                 if case.state.final:
                     return
                 case = await self._renew(case)
-                await watch.wait(TICK)
+                await watch.wait(self.tick)
 
     async def _step(self, case: Case, seen: Seen) -> Case:
         """Keep what a look shows; one that shows nothing new is not worth a transaction."""
@@ -275,7 +277,7 @@ class Workshop:
                 return await once()
             except (Transient, Conflict) as error:
                 logger.warning("the ledger: %s", error.message)
-                await asyncio.sleep(error.retry_after or RETRY if isinstance(error, Transient) else RETRY)
+                await asyncio.sleep(getattr(error, "retry_after", None) or self.retry)
 
     async def _renew(self, case: Case) -> Case:
         """Say that this process is still at it, well before the hold ends."""

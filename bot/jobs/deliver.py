@@ -14,7 +14,7 @@ from bot.domain.access import AccessPolicy, Role
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.repair import Case, Delivery
 from bot.domain.reply import Mention, Reply
-from bot.errors import AgentpodError, NotFound, Permanent, Transient, Uncertain
+from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain
 from bot.jobs.news import value_until
 from bot.ports import Chat, Clock, Ledger
 
@@ -91,10 +91,10 @@ class Courier:
             async with asyncio.timeout(PATIENCE):
                 posted = await self._send(delivery, reply)
         except TimeoutError:
-            await self._later(delivery, Transient("Slack took too long."), unsure=delivery.posted is None)
+            await self._later(delivery, TimedOut("Slack took too long."))
             self.observe(kind, "retry")
         except AgentpodError as error:
-            dead = await self._later(delivery, error, unsure=isinstance(error, Uncertain))
+            dead = await self._later(delivery, error)
             self.observe(kind, "dead" if dead else "retry")
         else:
             await self.ledger.delivered(delivery, posted)
@@ -132,9 +132,10 @@ class Courier:
         why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
         return card.unposted(case, why)
 
-    async def _later(self, delivery: Delivery, error: AgentpodError, *, unsure: bool) -> bool:
+    async def _later(self, delivery: Delivery, error: AgentpodError) -> bool:
         """Note a failure, with the time of the next try; says whether it is given up."""
         now = self.clock.now()
+        unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
         retry_at = _retry_at(delivery, error, now)
         text = f"{error.message} {error.remedy or ''}".strip()
         await self.ledger.failed(delivery, text, retry_at, unsure=unsure)

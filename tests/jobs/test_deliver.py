@@ -1,0 +1,124 @@
+"""Messages: what the ledger says is what Slack shows, whatever failed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bot.domain.approval import Choice, State
+from bot.domain.repair import Posted
+from bot.errors import Permanent, TimedOut, Transient
+from tests.jobs.workbench import JONAS, MAYA, OPS, Bench, bench, opened
+
+
+async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    [(place, thread, card)] = one.chat.said
+    assert (place, thread) == (OPS, None)
+    assert {m.id for m in card.notify} == {JONAS, "U07PRIYA003", "S07ONCALL01"}
+    await one.say(case, Choice.APPROVE, JONAS)
+    await one.ended(case)
+    await one.deliver()
+    assert one.chat.headlines()[0].startswith("✅ Restarted secure-agent-pod")
+    assert [(p, t) for p, t, _ in one.chat.said[1:]] == [(OPS, "1.0"), (MAYA, None)]
+    assert await one.ledger.waiting() == 0
+
+
+async def test_slack_away_while_it_is_decided_the_card_is_right_afterwards(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    one.chat.errors = [Transient("500")] * 3
+    await one.say(case, Choice.APPROVE, JONAS)
+    await one.ended(case)
+    await one.deliver()
+    assert "needs approval" in one.chat.headlines()[0]
+    one.clock.pass_(minutes=5)
+    await one.deliver()
+    assert one.chat.headlines()[0].startswith("✅")
+
+
+async def test_many_changes_are_one_edit(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    before = len(one.chat.said)
+    await one.say(case, Choice.DENY, JONAS, "no")
+    for _ in range(5):
+        async with one.ledger.writing() as tx:
+            await tx.owe(f"card:{case.id}", OPS)
+    [*due] = [d.key for d in await one.ledger.take(one.clock.now(), one.policy.start_within)]
+    assert sorted(due) == [f"card:{case.id}", f"outcome:{case.id}"]
+    assert len(one.chat.said) == before
+
+
+async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_again(one: Bench) -> None:
+    one.chat.errors = [Permanent("not_in_channel", remedy="/invite @agentpod")]
+    case = await one.ask()
+    await one.deliver()
+    [(place, _, told)] = one.chat.said
+    assert place == MAYA
+    assert "nobody sees your request yet" in told.headline
+    assert "/invite @agentpod" in str(told.body)
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert one.chat.said[-1][0] == OPS
+    assert (await one.now(case)).state is State.OPEN
+
+
+async def test_a_copy_that_may_have_been_posted_unnoticed_is_mentioned_on_the_next(one: Bench) -> None:
+    one.chat.errors = [TimedOut("no answer")]
+    await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=1)
+    await one.deliver()
+    assert "A copy of this card may be above" in str(one.chat.said[-1][2].body)
+
+
+async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.chat.lost_after = 1
+        await one.ask()
+        dying = asyncio.create_task(one.courier.deliver())
+        await one.chat.posted.wait()
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    async with opened(tmp_path) as ledger:
+        two = bench(ledger, like=one)
+        await two.deliver()
+        assert "A copy of this card may be above" in str(two.chat.said[-1][2].body)
+        await two.workshop.stop(1)
+
+
+async def test_a_deleted_card_is_posted_anew(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    one.chat.shown.clear()
+    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    assert any(h.startswith("⛔") for h in one.chat.headlines())
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert found.posted == Posted(OPS, "2.0")
+
+
+async def test_two_couriers_send_each_message_once(tmp_path: Path) -> None:
+    async with opened(tmp_path, exclusive=False) as first, opened(tmp_path, exclusive=False) as second:
+        one = bench(first, name="one")
+        two = bench(second, name="two", like=one)
+        await one.ask()
+        await asyncio.gather(*(b.courier.deliver() for b in (one, two, one, two)))
+        assert len(one.chat.said) == 1
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 10])
+async def test_a_failure_is_tried_again_later_each_time(one: Bench, attempts: int) -> None:
+    await one.ask()
+    one.chat.errors = [Transient("500", retry_after=None)] * attempts
+    for _ in range(attempts):
+        await one.deliver()
+        one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert len(one.chat.said) == 1
