@@ -197,18 +197,18 @@ class Writing(Protocol):
         """The target's cases that are not at their end, oldest first."""
 
     async def add(self, case: Case) -> None:
-        """Keep a new case. Raises `Conflict` where its id or its origin is taken."""
+        """Keep a new case. `Conflict` at the transaction's end where its id or its origin is taken."""
 
     async def save(self, case: Case) -> Case:
         """Keep a case over the version that it was read as, and give it with its new one.
 
-        Raises `Conflict` where somebody else has saved it meanwhile.
+        `Conflict` at the transaction's end where somebody else has saved it meanwhile: nothing of it is kept then.
         """
 
     async def record(
         self, at: datetime, kind: str, actor: str, subject: str, data: Mapping[str, Any] | None = None
-    ) -> Record:
-        """Add to the audit trail's end."""
+    ) -> None:
+        """Add to the audit trail's end; it gets its number when the transaction is kept."""
 
     async def owe(self, key: str, place: str, under: str = "") -> None:
         """A message is owed, or (where the key is known) has to be brought up to date where it is."""

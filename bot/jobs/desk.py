@@ -124,14 +124,16 @@ class Desk:
 
     async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
         """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
-        known = await self.ledger.case(id_) if is_id(id_) else None
-        if known is None:
-            raise UsageError(f"There is no request {id_[:40]!r}.", remedy="approvals lists those that wait.")
-        look = self._look(known, choice)
+        who = await self._standing(caller)
+        look: asyncio.Task[Look] | None = None
         try:
-            who = await self._standing(caller)
             async with self.ledger.writing() as tx:
-                case = await tx.case(id_) or known
+                case = await tx.case(id_) if is_id(id_) else None
+                if case is None:
+                    raise UsageError(
+                        f"There is no request {id_[:40]!r}.", remedy="approvals lists those that wait."
+                    )
+                look = self._look(case, choice)
                 click = Click(choice, who, self.clock.now(), reason)
                 ruling = rule(case.request, click, self.policy)
                 case = await self._write(tx, case, click, ruling)

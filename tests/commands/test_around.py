@@ -219,7 +219,7 @@ def test_only_repairs_have_rights_that_change_something() -> None:
         "restart": {
             Right("patch", "deployments", "apps", name="secure-agent-pod"),
             Right("delete", "pods"),
-        }
+        },
     }
 
 

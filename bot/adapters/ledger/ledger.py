@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Row, Select, func, make_url, or_, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection, Row, Select, func, or_, select, update
 
 from bot.adapters.ledger import database, migrations
+from bot.adapters.ledger.database import Database, FileLock
 from bot.adapters.ledger.errors import translate
 from bot.adapters.ledger.schema import audit, cases, deliveries, to_micros
 from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, record_of
@@ -25,6 +26,7 @@ from bot.domain.repair import Case, Delivery, Posted
 from bot.errors import AgentpodError, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.ledger")
+T = TypeVar("T")
 
 PAGE = 500
 """Audit records read at once."""
@@ -38,22 +40,18 @@ async def open_ledger(url: str, *, exclusive: bool = True) -> SqlLedger:
     ``exclusive``: a SQLite file is locked against other bots. Terminal commands beside the bot go without.
     """
     where = database.name(url)
-    lock: database.FileLock | None = None
-    made: AsyncEngine | None = None
+    made, lock = database.connect(url), None
     try:
-        made = database.engine(url)
-        path = Path(make_url(url).database or "") if made.dialect.name == "sqlite" else None
-        if path is not None and exclusive:
-            lock = database.FileLock(path)
-        if path is not None and not path.exists():
-            path.touch(0o600)
+        if made.dialect == "sqlite":
+            path = Path(where)
+            lock = database.FileLock(path) if exclusive else None
+            _private(path)
         ledger = SqlLedger(made, where, lock)
         await ledger.prepare()
         return ledger
     except BaseException as error:
-        if made is not None:
-            with contextlib.suppress(Exception):
-                await made.dispose()
+        with contextlib.suppress(Exception):
+            await made.close()
         if lock is not None:
             lock.release()
         if isinstance(error, Exception):
@@ -61,13 +59,18 @@ async def open_ledger(url: str, *, exclusive: bool = True) -> SqlLedger:
         raise
 
 
+def _private(path: Path) -> None:
+    """A new file for us alone to read."""
+    if not path.exists():
+        path.touch(0o600)
+
+
 class SqlLedger:
     """The Ledger port on one database."""
 
-    def __init__(self, engine: AsyncEngine, where: str, lock: database.FileLock | None) -> None:
+    def __init__(self, made: Database, where: str, lock: FileLock | None) -> None:
         """Use :func:`open_ledger`. ``where`` names the database in messages."""
-        self._engine, self._where, self._lock = engine, where, lock
-        self._writer = asyncio.Lock()
+        self._database, self._where, self._lock = made, where, lock
 
     @property
     def exclusive(self) -> bool:
@@ -76,19 +79,22 @@ class SqlLedger:
 
     async def prepare(self) -> None:
         """Migrate where it is due. In a file that is ours alone, what a process before held is free again."""
-        async with self._begin() as connection:
-            before = await connection.run_sync(migrations.migrate)
-            if before < len(migrations.MIGRATIONS):
-                logger.info("ledger migrated", extra={"from": before, "to": len(migrations.MIGRATIONS)})
+
+        def free(connection: Connection) -> int:
+            before = migrations.migrate(connection)
             if self.exclusive:
                 held = deliveries.c.held_until.is_not(None)
-                lost = update(deliveries).where(held, deliveries.c.ts.is_(None)).values(unsure=True)
-                await connection.execute(lost)
-                await connection.execute(update(deliveries).where(held).values(held_until=None))
+                connection.execute(update(deliveries).where(held, deliveries.c.ts.is_(None)).values(unsure=True))
+                connection.execute(update(deliveries).where(held).values(held_until=None))
+            return before
+
+        before = await self._change(free)
+        if before < len(migrations.MIGRATIONS):
+            logger.info("ledger migrated", extra={"from": before, "to": len(migrations.MIGRATIONS)})
 
     async def close(self) -> None:
         """Close all connections, and let go of the file."""
-        await self._engine.dispose()
+        await self._database.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -97,40 +103,44 @@ class SqlLedger:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[SqlWriting]:
         """See the port."""
-        async with self._begin() as connection:
-            yield SqlWriting(connection, datetime.now(UTC))
-
-    @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that writes; kept at the end. Raises `bot.errors` for the database's failures."""
         committing = False
         try:
-            async with asyncio.timeout(PATIENCE), self._writer, self._engine.connect() as plain:
-                connection = await plain.execution_options(**{database.WRITES: True})
-                async with connection.begin() as transaction:
-                    if connection.dialect.name == "postgresql":
-                        await connection.execute(text(f"SELECT pg_advisory_xact_lock({database.LOCK})"))
-                    yield connection
-                    committing = True
-                    await transaction.commit()
+            async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
+                tx = SqlWriting(run, self._database.dialect, datetime.now(UTC))
+                yield tx
+                committing = True
+                await run(partial(_keep, tx.flush))
         except AgentpodError:
             raise
         except Exception as error:
             raise self._failure(error, committing) from error
 
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        """A whole transaction in one go."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
+                return await run(partial(_keep, work))
+        except AgentpodError:
+            raise
+        except Exception as error:
+            raise self._failure(error, committing=False) from error
+
     def _failure(self, error: Exception, committing: bool) -> AgentpodError:
         failure = translate(error, self._where)
-        if committing and isinstance(failure, Transient) and self._engine.dialect.name == "postgresql":
-            return Uncertain(
-                f"It is unknown whether the ledger {self._where} kept it: {failure.message}", remedy="Look."
-            )
+        if committing and isinstance(failure, Transient) and self._database.dialect == "postgresql":
+            text = f"It is unknown whether the ledger {self._where} kept it: {failure.message}"
+            return Uncertain(text, remedy="Look before it is done again.")
         return failure
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+    async def _rows(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            rows = connection.execute(wanted).all()
+            connection.close()
+            return rows
+
         try:
-            async with asyncio.timeout(PATIENCE), self._engine.connect() as connection:
-                yield connection
+            async with asyncio.timeout(PATIENCE), self._database.transaction(writes=False) as run:
+                return await run(read)
         except AgentpodError:
             raise
         except Exception as error:
@@ -140,9 +150,8 @@ class SqlLedger:
 
     async def case(self, id_: str) -> Case | None:
         """See the port."""
-        async with self._reading() as connection:
-            row = (await connection.execute(select(cases).where(cases.c.id == id_))).first()
-        return None if row is None else case_of(row)
+        rows = await self._rows(select(cases).where(cases.c.id == id_))
+        return case_of(rows[0]) if rows else None
 
     async def cases(
         self,
@@ -174,9 +183,7 @@ class SqlLedger:
         return await self._cases(select(cases).where(LIVE, begun, free).limit(100))
 
     async def _cases(self, wanted: Select[Any]) -> list[Case]:
-        async with self._reading() as connection:
-            rows = (await connection.execute(wanted)).all()
-        return list(_readable(rows))
+        return list(_readable(await self._rows(wanted)))
 
     # -- the audit trail
 
@@ -193,8 +200,7 @@ class SqlLedger:
             if below is not None:
                 here.append(audit.c.number < below)
             count = PAGE if left is None else min(PAGE, left)
-            async with self._reading() as connection:
-                rows = (await connection.execute(select(audit).where(*here).order_by(order).limit(count))).all()
+            rows = await self._rows(select(audit).where(*here).order_by(order).limit(count))
             for row in rows:
                 yield record_of(row)
             if len(rows) < count:
@@ -207,20 +213,9 @@ class SqlLedger:
     async def take(self, now: datetime, hold: timedelta, limit: int = 20) -> Sequence[Delivery]:
         """See the port."""
         wanted = self._due(now).limit(limit)
-        async with self._reading() as connection:  # most looks find nothing: no transaction for them
-            if not (await connection.execute(wanted)).first():
-                return ()
-        async with self._begin() as connection:
-            rows = (await connection.execute(wanted)).all()
-            for row in rows:
-                lost = row.held_until is not None and row.ts is None
-                held = {
-                    "held_until": to_micros(now + hold),
-                    "attempts": row.attempts + 1,
-                    "unsure": row.unsure or lost,
-                }
-                await connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(**held))
-        return [_delivery(row, taken=True) for row in rows]
+        if not await self._rows(wanted):  # most looks find nothing: no transaction for them
+            return ()
+        return await self._change(partial(_hold, wanted=wanted, now=now, hold=hold))
 
     def _due(self, now: datetime) -> Select[Any]:
         above = deliveries.alias("above")
@@ -259,9 +254,8 @@ class SqlLedger:
         await self._settle(delivery, error=error[:1000], retry_at=later, dead=dead, unsure=unsure)
 
     async def _settle(self, delivery: Delivery, **values: object) -> None:
-        async with self._begin() as connection:
-            here = update(deliveries).where(deliveries.c.key == delivery.key)
-            await connection.execute(here.values(held_until=None, **values))
+        here = update(deliveries).where(deliveries.c.key == delivery.key).values(held_until=None, **values)
+        await self._change(lambda connection: connection.execute(here).rowcount)
 
     async def delivery(self, key: str) -> Delivery | None:
         """See the port."""
@@ -271,17 +265,35 @@ class SqlLedger:
             .select_from(deliveries.outerjoin(above, above.c.key == deliveries.c.under))
             .where(deliveries.c.key == key)
         )
-        async with self._reading() as connection:
-            row = (await connection.execute(wanted)).first()
-        return None if row is None else _delivery(row)
+        rows = await self._rows(wanted)
+        return _delivery(rows[0]) if rows else None
 
     async def waiting(self) -> int:
         """See the port."""
         due = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False)]
-        async with self._reading() as connection:
-            return int(
-                (await connection.execute(select(func.count()).select_from(deliveries).where(*due))).scalar_one()
-            )
+        rows = await self._rows(select(func.count()).select_from(deliveries).where(*due))
+        return int(rows[0][0])
+
+
+def _keep(work: Callable[[Connection], T], connection: Connection) -> T:
+    """Do it, and keep it, in one step."""
+    done = work(connection)
+    connection.commit()
+    connection.close()
+    return done
+
+
+def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[Delivery]:
+    """Take what is still due for ourselves."""
+    rows = connection.execute(wanted).all()
+    for row in rows:
+        held = {
+            "held_until": to_micros(now + hold),
+            "attempts": row.attempts + 1,
+            "unsure": row.unsure or (row.held_until is not None and row.ts is None),
+        }
+        connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(**held))
+    return [_delivery(row, taken=True) for row in rows]
 
 
 def _readable(rows: Iterable[Row[Any]]) -> Iterable[Case]:

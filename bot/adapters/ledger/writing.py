@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.adapters.ledger.database import Run
 from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, to_micros
 from bot.domain.audit import Record, chained
 from bot.domain.repair import Case, from_json, to_json
@@ -32,8 +33,6 @@ def case_of(row: Row[Any]) -> Case:
 
 
 def _versioned(case: Case, version: int) -> Case:
-    from dataclasses import replace
-
     return replace(case, version=version)
 
 
@@ -46,53 +45,73 @@ def record_of(row: Row[Any]) -> Record:
 
 
 class SqlWriting:
-    """The Writing port within one open transaction."""
+    """The Writing port within an open transaction. What is written is kept back, and done in one go at the end."""
 
-    def __init__(self, connection: AsyncConnection, now: datetime) -> None:
+    def __init__(self, run: Run, dialect: str, now: datetime) -> None:
         """``now`` is when what is owed was owed."""
-        self._connection, self._now = connection, now
+        self._run, self._dialect, self._now = run, dialect, now
+        self._writes: list[Callable[[Connection], None]] = []
         self._last: Record | None = None
+
+    async def _read(self, wanted: Select[Any], **values: str) -> Sequence[Row[Any]]:
+        """Rows, with everything that was written before."""
+
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            self.flush(connection)
+            return connection.execute(wanted, values).all()
+
+        return await self._run(read)
+
+    def flush(self, connection: Connection) -> None:
+        """Do what is kept back. Raises what the database does, and Conflict."""
+        writes, self._writes = self._writes, []
+        for write in writes:
+            write(connection)
 
     async def case(self, id_: str) -> Case | None:
         """See the port."""
-        found = await self._connection.execute(select(cases).where(cases.c.id == id_))
-        row = found.first()
-        return None if row is None else case_of(row)
+        rows = await self._read(_CASE, this=id_)
+        return case_of(rows[0]) if rows else None
 
     async def from_origin(self, origin: str) -> Case | None:
         """See the port."""
-        row = (await self._connection.execute(select(cases).where(cases.c.origin == origin))).first()
-        return None if row is None else case_of(row)
+        rows = await self._read(select(cases).where(cases.c.origin == origin))
+        return case_of(rows[0]) if rows else None
 
     async def open_cases(self, target: str) -> Sequence[Case]:
         """See the port."""
         wanted = select(cases).where(LIVE, cases.c.target == target).order_by(cases.c.created_at)
-        return [case_of(row) for row in (await self._connection.execute(wanted)).all()]
+        return [case_of(row) for row in await self._read(wanted)]
 
     async def add(self, case: Case) -> None:
         """See the port."""
-        await self._connection.execute(
-            insert(cases).values(id=case.id, origin=case.origin or None, **_columns(case))
-        )
+        values = {"id": case.id, "origin": case.origin or None, **_columns(case)}
+        self._writes.append(lambda connection: _done(connection.execute(_ADD, values)))
 
     async def save(self, case: Case) -> Case:
         """See the port."""
         saved = _versioned(case, case.version + 1)
-        here = update(cases).where(cases.c.id == case.id, cases.c.version == case.version)
-        done = await self._connection.execute(here.values(**_columns(saved)))
-        if done.rowcount != 1:
-            raise Conflict(f"{case.id} was changed meanwhile.", remedy="Look again.")
+        values = {**_columns(saved), "this": case.id, "before": case.version}
+
+        def write(connection: Connection) -> None:
+            if connection.execute(_SAVE, values).rowcount != 1:
+                raise Conflict(f"{case.id} was changed meanwhile.", remedy="Look again.")
+
+        self._writes.append(write)
         return saved
 
     async def record(
         self, at: datetime, kind: str, actor: str, subject: str, data: Mapping[str, Any] | None = None
-    ) -> Record:
+    ) -> None:
         """See the port."""
+        new = Record(0, at, kind, actor, subject, _plain(data))
+        self._writes.append(lambda connection: self._append(connection, new))
+
+    def _append(self, connection: Connection, new: Record) -> None:
         if self._last is None:
-            newest = select(audit).order_by(audit.c.number.desc()).limit(1)
-            row = (await self._connection.execute(newest)).first()
+            row = connection.execute(_NEWEST).first()
             self._last = None if row is None else record_of(row)
-        made = chained(Record(0, at, kind, actor, subject, _plain(data)), self._last)
+        made = self._last = chained(new, self._last)
         values = {
             "number": made.number,
             "at": to_micros(made.at),
@@ -103,18 +122,38 @@ class SqlWriting:
             "previous": made.previous,
             "digest": made.digest,
         }
-        await self._connection.execute(insert(audit).values(**values))
-        self._last = made
-        return made
+        connection.execute(_APPEND, values)
 
     async def owe(self, key: str, place: str, under: str = "") -> None:
         """See the port. A new state deserves a new try, whatever became of the last."""
-        dialect = sqlite if self._connection.dialect.name == "sqlite" else postgresql
-        owed = dialect.insert(deliveries).values(
-            key=key, place=place, under=under, wanted=1, created_at=to_micros(self._now)
-        )
-        again = {"wanted": deliveries.c.wanted + 1, "dead": False, "retry_at": None, "attempts": 0}
-        await self._connection.execute(owed.on_conflict_do_update(index_elements=["key"], set_=again))
+        values = {"key": key, "place": place, "under": under, "wanted": 1, "created_at": to_micros(self._now)}
+        self._writes.append(lambda connection: _done(connection.execute(_OWE[self._dialect], values)))
+
+
+_COLUMNS = (
+    *("target", "state", "live", "requester", "created_at", "expires_at", "held_until", "version", "body"),
+)
+# Made once: to build a statement costs SQLAlchemy more than to run it.
+_CASE = select(cases).where(cases.c.id == bindparam("this"))
+_ADD = insert(cases).values({n: bindparam(n) for n in ("id", "origin", *_COLUMNS)})
+_SAVE = (
+    update(cases)
+    .where(cases.c.id == bindparam("this"), cases.c.version == bindparam("before"))
+    .values({n: bindparam(n) for n in _COLUMNS})
+)
+_NEWEST = select(audit).order_by(audit.c.number.desc()).limit(1)
+_APPEND = insert(audit).values({c.name: bindparam(c.name) for c in audit.c})
+_AGAIN = {"wanted": deliveries.c.wanted + 1, "dead": False, "retry_at": None, "attempts": 0}
+_OWE = {
+    name: dialect.insert(deliveries)
+    .values({n: bindparam(n) for n in ("key", "place", "under", "wanted", "created_at")})
+    .on_conflict_do_update(index_elements=["key"], set_=_AGAIN)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+
+
+def _done(_: object) -> None:
+    """A statement without a result."""
 
 
 def _plain(data: Mapping[str, Any] | None) -> dict[str, Any]:
