@@ -166,7 +166,8 @@ def _load(options: argparse.Namespace) -> Loaded:
 def _secret_values(settings: Settings) -> list[str]:
     slack = settings.slack
     secrets = (slack.bot_token, slack.app_token, slack.signing_secret, settings.pushgateway.password)
-    return [s.get_secret_value() for s in secrets if s is not None]
+    found = [s.get_secret_value() for s in secrets if s is not None]
+    return [*found, *filter(None, [settings.ledger.password()])]
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
+from bot.domain.approval import State
 from bot.domain.target import Target
 from bot.domain.workload import Right
 from bot.errors import AgentpodError
 from bot.rights import Beyond, review, rights_needed
-from bot.settings import Loaded, Settings
+from bot.settings import Loaded, Settings, hidden
 
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 
@@ -34,7 +37,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
     """Try everything that the bot will need, side by side; never raises for what it finds."""
     parts = Parts.build(loaded.settings)
     try:
-        groups = await asyncio.gather(_slack(loaded), _kubernetes(parts), _pushgateway(parts))
+        groups = await asyncio.gather(_slack(loaded), _kubernetes(parts), _pushgateway(parts), _ledger(parts))
     finally:
         await parts.close()
     return [*_access(loaded), *(check for group in groups for check in group)]
@@ -162,6 +165,46 @@ async def _pushgateway(parts: Parts) -> list[Check]:
     return [Check("Pushgateway", True, f"{len(snapshot.groups)} groups at {parts.settings.pushgateway.url}")]
 
 
+async def _ledger(parts: Parts) -> list[Check]:
+    """Whether requests and decisions can be kept. Makes no file: the bot does, at its start."""
+    missing = _missing_file(parts.settings.ledger.url)
+    if missing is not None:
+        return [missing]
+    try:
+        open_cases = await parts.ledger.cases(states={State.OPEN, State.APPROVED, State.EXECUTING})
+        owed = await parts.ledger.waiting()
+    except AgentpodError as error:
+        return [_failed("Ledger", error)]
+    detail = f"{hidden(parts.settings.ledger.url)}: {len(open_cases)} open requests, {owed} messages owed"
+    return [Check("Ledger", True, detail), *_channel(parts.settings)]
+
+
+def _channel(settings: Settings) -> Iterator[Check]:
+    if settings.slack.channel is None:
+        yield Check(
+            "Approvals",
+            None,
+            "slack.channel is not set: cards go where a repair is asked for.",
+            "Set AGENTPOD_SLACK__CHANNEL to the operations channel's id, and invite the app there.",
+        )
+
+
+def _missing_file(url: str) -> Check | None:
+    """What is to be said of a SQLite file that is not there yet."""
+    scheme, _, place = url.partition(":///")
+    path = Path(place)
+    if not scheme.startswith("sqlite") or path.exists():
+        return None
+    if os.access(path.parent, os.W_OK):
+        return Check("Ledger", True, f"{path}: will be made at the bot's start")
+    return Check(
+        "Ledger",
+        False,
+        f"The folder {path.parent} is missing or can't be written, so no request can be kept.",
+        "Make it for agentpod's user, or set AGENTPOD_LEDGER__URL to another place.",
+    )
+
+
 def effective(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
     """Every setting as ``(dotted name, value, origin)``; secrets are masked."""
     yield from _walk("", loaded.settings, loaded)
@@ -175,7 +218,7 @@ def _walk(prefix: str, value: Any, loaded: Loaded) -> Iterator[tuple[str, str, s
         for number, item in enumerate(value):
             yield from _walk(f"{prefix}.{number}", item, loaded)
     else:
-        yield prefix, _masked(value), loaded.origin(prefix)
+        yield prefix, hidden(_masked(value)), loaded.origin(prefix)
 
 
 def _masked(value: Any) -> str:

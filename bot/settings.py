@@ -119,6 +119,14 @@ class PushgatewaySettings(_Section):
         return value.rstrip("/")
 
 
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)@")
+
+
+def hidden(text: str) -> str:
+    """A text with the password of any address in it masked."""
+    return _PASSWORD.sub(r"\1:…@", text)
+
+
 class LedgerSettings(_Section):
     """The database of requests, decisions and incidents: SQLite by default, PostgreSQL for several replicas."""
 
@@ -131,6 +139,11 @@ class LedgerSettings(_Section):
             scheme = value.partition("://")[0][:40]
             raise ValueError(f"takes sqlite+aiosqlite:///PATH or postgresql+asyncpg://…, not {scheme!r}")
         return value
+
+    def password(self) -> str:
+        """The password in the address; empty without one."""
+        found = _PASSWORD.search(self.url)
+        return found.group(2) if found else ""
 
 
 class OpsSettings(_Section):

@@ -30,6 +30,12 @@ def translate(error: BaseException, where: str) -> AgentpodError:
     return _postgres(original, cause, where)
 
 
+def is_databases(error: BaseException) -> bool:
+    """Whether it is a failure of the database, and none of whoever uses it."""
+    vendor = type(error).__module__.partition(".")[0] in ("sqlalchemy", "sqlite3", "asyncpg")
+    return vendor or isinstance(error, OSError | TimeoutError)
+
+
 def _sqlite(error: sqlite3.Error, where: str) -> AgentpodError:
     text, name = str(error).lower(), str(getattr(error, "sqlite_errorname", ""))
     if "can only grow" in text:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, Select, func, or_, select, update
 
 from bot.adapters.ledger import database, migrations
 from bot.adapters.ledger.database import Database, FileLock
-from bot.adapters.ledger.errors import translate
+from bot.adapters.ledger.errors import is_databases, translate
 from bot.adapters.ledger.schema import audit, cases, deliveries, to_micros
 from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, record_of
 from bot.domain.approval import State
@@ -113,6 +113,8 @@ class SqlLedger:
         except AgentpodError:
             raise
         except Exception as error:
+            if not is_databases(error):
+                raise
             raise self._failure(error, committing) from error
 
     async def _change(self, work: Callable[[Connection], T]) -> T:

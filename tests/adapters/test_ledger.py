@@ -1,0 +1,398 @@
+"""The ledger on both databases: one suite, SQLite and Debian's PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.domain.approval import Request, Snapshot, State
+from bot.domain.audit import Record, verify
+from bot.domain.repair import Action, Case, Posted, from_json, new_id, to_json
+from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
+from tests.postgres import Postgres
+
+pytestmark = pytest.mark.xdist_group("ledger")
+NOW = datetime(2026, 11, 24, 9, 0, 0, 123456, tzinfo=UTC)
+HOLD = timedelta(seconds=30)
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of this test's own."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.create(f"test_{next(numbers)}")
+
+
+@pytest_asyncio.fixture
+async def ledger(url: str) -> AsyncIterator[SqlLedger]:
+    made = await open_ledger(url)
+    yield made
+    await made.close()
+
+
+def case(**changes: Any) -> Case:
+    request = Request(new_id(), "U1", NOW, NOW + timedelta(minutes=30), Snapshot("uid", 1, (("kali", "i:1"),)))
+    return Case(request, changes.pop("target", "pod"), Action.RESTART, **changes)
+
+
+async def records(ledger: SqlLedger, **how: Any) -> list[Record]:
+    return [r async for r in ledger.records(**how)]
+
+
+async def test_a_transaction_is_kept_whole_or_not_at_all(ledger: SqlLedger) -> None:
+    kept, lost = case(), case()
+    async with ledger.writing() as tx:
+        await tx.add(kept)
+        await tx.record(NOW, "request", "U1", kept.id, {"reason": "ünïcode 漢", "n": [1, 2.5, None, True]})
+        await tx.owe(f"card:{kept.id}", "C1")
+    with pytest.raises(ZeroDivisionError):
+        async with ledger.writing() as tx:
+            await tx.add(lost)
+            await tx.record(NOW, "request", "U1", lost.id)
+            1 / 0  # noqa: B018
+    assert await ledger.case(kept.id) == kept
+    assert await ledger.case(lost.id) is None
+    assert [r.subject for r in await records(ledger)] == [kept.id]
+    assert verify(await records(ledger)) is None
+    assert await ledger.waiting() == 1
+
+
+async def test_what_is_written_is_seen_by_what_is_read_after_it(ledger: SqlLedger) -> None:
+    one = case(origin="slash:1")
+    async with ledger.writing() as tx:
+        await tx.add(one)
+        assert await tx.case(one.id) == one
+        assert await tx.from_origin("slash:1") == one
+        assert await tx.open_cases("pod") == [one]
+        assert await tx.open_cases("other") == []
+
+
+async def test_of_two_who_read_the_same_version_one_saves(ledger: SqlLedger) -> None:
+    one = case()
+    async with ledger.writing() as tx:
+        await tx.add(one)
+    async with ledger.writing() as tx:
+        assert (await tx.save(one.in_state(State.EXECUTING))).version == 1
+    with pytest.raises(Conflict):
+        async with ledger.writing() as tx:
+            await tx.save(one.in_state(State.DENIED))
+            await tx.record(NOW, "decision", "U2", one.id)
+    found = await ledger.case(one.id)
+    assert found is not None
+    assert (found.state, found.version) == (State.EXECUTING, 1)
+    assert await records(ledger) == []
+
+
+async def test_one_origin_is_one_case(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.add(case(origin="slash:1"))
+        await tx.add(case())
+        await tx.add(case())
+    with pytest.raises(Conflict):
+        async with ledger.writing() as tx:
+            await tx.add(case(origin="slash:1"))
+
+
+async def test_cases_are_found_by_state_target_and_time(ledger: SqlLedger) -> None:
+    first, other = case(), case(target="other")
+    async with ledger.writing() as tx:
+        for one in (first, other):
+            await tx.add(one)
+    assert {c.id for c in await ledger.cases()} == {first.id, other.id}
+    assert [c.id for c in await ledger.cases(target="other", states={State.OPEN})] == [other.id]
+    assert await ledger.cases(states={State.FAILED}) == []
+    assert await ledger.cases(since=NOW + timedelta(seconds=1)) == []
+    assert await ledger.overdue(NOW + timedelta(minutes=29)) == []
+    assert len(await ledger.overdue(NOW + timedelta(minutes=30))) == 2
+    async with ledger.writing() as tx:
+        await tx.save(first.in_state(State.EXECUTING).taken("me", NOW, HOLD))
+    assert await ledger.unheld(NOW) == []
+    assert [c.id for c in await ledger.unheld(NOW + HOLD)] == [first.id]
+
+
+async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+        await tx.owe("progress:1", "C1", under="card:1")
+    [card] = await ledger.take(NOW, HOLD)
+    assert (card.key, card.attempts, card.unsure) == ("card:1", 1, False)
+    assert await ledger.take(NOW, HOLD) == ()
+    [again] = await ledger.take(NOW + HOLD, HOLD)
+    assert (again.attempts, again.unsure) == (2, True)
+    await ledger.delivered(again, Posted("C1", "1.0"))
+    [progress] = await ledger.take(NOW, HOLD)
+    assert (progress.key, progress.thread) == ("progress:1", Posted("C1", "1.0"))
+
+
+async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+    [card] = await ledger.take(NOW, HOLD)
+    async with ledger.writing() as tx:
+        for _ in range(5):
+            await tx.owe("card:1", "elsewhere")
+    await ledger.delivered(card, Posted("C1", "1.0"))
+    [again] = await ledger.take(NOW, HOLD)
+    assert (again.place, again.posted, again.wanted, again.shown) == ("C1", Posted("C1", "1.0"), 6, 1)
+    await ledger.delivered(again, Posted("C1", "1.0"))
+    assert await ledger.waiting() == 0
+
+
+async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+    [card] = await ledger.take(NOW, HOLD)
+    await ledger.failed(card, "429", NOW + timedelta(seconds=5), unsure=False)
+    assert await ledger.take(NOW + timedelta(seconds=4), HOLD) == ()
+    [again] = await ledger.take(NOW + timedelta(seconds=5), HOLD)
+    await ledger.failed(again, "gone", None, unsure=True)
+    assert await ledger.take(NOW + timedelta(days=9), HOLD) == ()
+    found = await ledger.delivery("card:1")
+    assert found is not None
+    assert (found.error, found.unsure) == ("gone", True)
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+    assert len(await ledger.take(NOW, HOLD)) == 1
+
+
+async def test_the_trail_is_read_in_pages_in_both_directions(ledger: SqlLedger) -> None:
+    for start in range(0, 1100, 100):
+        async with ledger.writing() as tx:
+            for number in range(start, start + 100):
+                await tx.record(NOW + timedelta(seconds=number), "k", "a", str(number))
+    whole = await records(ledger)
+    assert [r.number for r in whole] == list(range(1, 1101))
+    assert verify(whole) is None
+    assert [r.number for r in await records(ledger, newest=True, limit=3)] == [1100, 1099, 1098]
+    assert len(await records(ledger, newest=True)) == 1100
+    assert [r.number for r in await records(ledger, after=1098)] == [1099, 1100]
+    assert len(await records(ledger, since=NOW + timedelta(seconds=1000), limit=50)) == 50
+
+
+async def test_two_replicas_write_one_chain(url: str) -> None:
+    one, two = await open_ledger(url, exclusive=False), await open_ledger(url, exclusive=False)
+
+    async def write(ledger: SqlLedger, name: str) -> None:
+        for _ in range(15):
+            async with ledger.writing() as tx:
+                await tx.record(NOW, "k", name, "s")
+
+    await asyncio.gather(write(one, "one"), write(two, "two"), write(one, "three"))
+    found = await records(one)
+    assert len(found) == 45
+    assert verify(found) is None
+    await one.close()
+    await two.close()
+
+
+async def test_the_database_itself_keeps_the_trail(url: str, ledger: SqlLedger, request: Any) -> None:
+    async with ledger.writing() as tx:
+        await tx.record(NOW, "k", "a", "s")
+    for statement in ("UPDATE audit SET actor = 'b'", "DELETE FROM audit"):
+        if url.startswith("sqlite"):
+            with (
+                closing(sqlite3.connect(url.partition(":///")[2])) as raw,
+                pytest.raises(sqlite3.IntegrityError, match="only grow"),
+            ):
+                raw.execute(statement)
+        else:
+            server: Postgres = request.getfixturevalue("postgres")
+            with pytest.raises(subprocess.CalledProcessError) as refused:
+                server.sql(statement, url.rpartition("/")[2])
+            assert "only grow" in refused.value.stderr
+
+
+async def test_several_that_open_an_empty_database_at_once_make_it_once(url: str) -> None:
+    made = await asyncio.gather(*(open_ledger(url, exclusive=False) for _ in range(4)))
+    async with made[0].writing() as tx:
+        await tx.record(NOW, "k", "a", "s")
+    assert len(await records(made[3])) == 1
+    for one in made:
+        await one.close()
+
+
+async def test_a_database_from_a_newer_version_is_left_alone(url: str, request: Any) -> None:
+    await (await open_ledger(url)).close()
+    newer = "UPDATE ledger_version SET number = 99"
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.partition(":///")[2])) as raw:
+            raw.execute(newer)
+            raw.commit()
+    else:
+        request.getfixturevalue("postgres").sql(newer, url.rpartition("/")[2])
+    with pytest.raises(Permanent, match="schema version 99") as refused:
+        await open_ledger(url)
+    assert "Nothing was touched" in str(refused.value.remedy)
+
+
+# SQLite's own troubles
+
+
+async def test_a_file_belongs_to_one_bot(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'one.db'}"
+    first = await open_ledger(url)
+    with pytest.raises(Permanent, match=rf"process {os.getpid()}\) uses the ledger"):
+        await open_ledger(url)
+    beside = await open_ledger(url, exclusive=False)
+    assert (first.exclusive, beside.exclusive) == (True, False)
+    await beside.close()
+    await first.close()
+    await (await open_ledger(url)).close()
+    assert (tmp_path / "one.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("missing/one.db", "does not exist"), ("", "needs a file"), ("text.db", "is not a SQLite database")],
+)
+async def test_a_file_that_can_not_be_one_is_said_so(tmp_path: Path, place: str, words: str) -> None:
+    (tmp_path / "text.db").write_text("no database " * 500)
+    with pytest.raises(Permanent, match=words) as refused:
+        await open_ledger(f"sqlite+aiosqlite:///{tmp_path / place}" if place else "sqlite+aiosqlite://")
+    assert refused.value.remedy
+
+
+async def test_a_foreign_database_is_left_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
+        raw.execute("CREATE TABLE cases (x)")
+    with pytest.raises(Permanent, match="not agentpod's"):
+        await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'other.db'}")
+
+
+async def test_a_full_disk_keeps_nothing_of_it_and_says_so(tmp_path: Path) -> None:
+    """The page limit stands for the disk's end: SQLite answers both with SQLITE_FULL."""
+    ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
+
+    def limit(connection: Any) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")
+
+    await ledger._change(limit)  # the writer's connection
+    with pytest.raises(Transient, match=r"disk of the ledger .* is full"):
+        async with ledger.writing() as tx:
+            for number in range(400):
+                await tx.record(NOW, "k", "a", str(number), {"x": "y" * 1000})
+    assert await records(ledger) == []
+    await ledger.close()
+
+
+async def test_a_read_only_file_is_said_so(tmp_path: Path) -> None:
+    """Root may write everything, so the file is opened as read-only as a read-only volume makes it."""
+    ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
+
+    def read_only(connection: Any) -> None:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    await ledger._change(read_only)
+    with pytest.raises(Permanent, match="read-only"):
+        async with ledger.writing() as tx:
+            await tx.record(NOW, "k", "a", "s")
+    await ledger.close()
+
+
+async def test_a_damaged_row_is_named_and_spoils_no_list(tmp_path: Path) -> None:
+    ledger = await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}")
+    good, bad = case(), case()
+    async with ledger.writing() as tx:
+        await tx.add(good)
+        await tx.add(bad)
+    with closing(sqlite3.connect(tmp_path / "one.db")) as raw:
+        raw.execute("UPDATE cases SET body = '{}' WHERE id = ?", (bad.id,))
+        raw.commit()
+    with pytest.raises(Permanent, match=bad.id):
+        await ledger.case(bad.id)
+    assert [c.id for c in await ledger.cases()] == [good.id]
+    await ledger.close()
+
+
+DIES = """
+import asyncio, os, signal, sys
+from datetime import UTC, datetime
+from bot.adapters.ledger import open_ledger
+async def main():
+    ledger = await open_ledger(sys.argv[1])
+    async with ledger.writing() as tx:
+        await tx.record(datetime.now(UTC), "k", "a", "kept")
+    async with ledger.writing() as tx:
+        await tx.record(datetime.now(UTC), "k", "a", "lost")
+        await tx.case("r-22222222")
+        os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+async def test_a_process_killed_in_a_transaction_leaves_none_of_it(url: str) -> None:
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DIES, url, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    )
+    assert await done.wait() == -signal.SIGKILL
+    ledger = await open_ledger(url)
+    assert [r.subject for r in await records(ledger)] == ["kept"]
+    await ledger.close()
+
+
+# PostgreSQL's own
+
+
+async def test_a_server_that_is_gone_for_a_while_is_used_again(postgres: Postgres) -> None:
+    ledger = await open_ledger(postgres.create("gone"))
+    async with ledger.writing() as tx:
+        await tx.record(NOW, "k", "a", "before")
+    postgres.stop()
+    for use in (ledger.case("r-22222222"), ledger.waiting(), ledger.take(NOW, HOLD)):
+        with pytest.raises(Transient, match="can't be reached"):
+            await use
+    with pytest.raises(AgentpodError):
+        async with ledger.writing() as tx:
+            await tx.record(NOW, "k", "a", "lost")
+    postgres.start()
+    async with ledger.writing() as tx:
+        await tx.record(NOW, "k", "a", "after")
+    assert [r.subject for r in await records(ledger)] == ["before", "after"]
+    await ledger.close()
+
+
+async def test_a_password_is_in_no_error(postgres: Postgres) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        await open_ledger(postgres.url("postgres", password="a-wrong-one"))
+    said = f"{refused.value} {refused.value.remedy}"
+    assert "a-wrong-one" not in said
+    assert "refused the user or the password" in said
+    with pytest.raises(Permanent, match="no such database"):
+        await open_ledger(postgres.url("nowhere"))
+
+
+@given(
+    reason=st.text(max_size=200),
+    images=st.lists(st.tuples(st.text(max_size=20), st.text(max_size=50)), max_size=3),
+    state=st.sampled_from(State),
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_a_case_is_the_same_after_being_kept(reason: str, images: list[tuple[str, str]], state: State) -> None:
+    request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1, tuple(images)), state=state)
+    made = Case(request, "pod", Action.RESTART, reason=reason).taken("me", NOW, HOLD)
+    assert from_json(to_json(made)) == made
