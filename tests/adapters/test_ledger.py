@@ -1,3 +1,4 @@
+# ruff: noqa: PT012 - a transaction raises at its end, so its whole block is what is tried
 """The ledger on both databases: one suite, SQLite and Debian's PostgreSQL."""
 
 from __future__ import annotations
