@@ -41,6 +41,7 @@ BROUGHT = {
 }
 """The kinds of each folder's objects and the namespaces they are in."""
 BROUGHT["overlays/example"] = BROUGHT["base"] | BROUGHT["options/argocd"] | BROUGHT["options/servicemonitor"]
+BROUGHT["overlays/replicas"] = BROUGHT["base"] - {("PersistentVolumeClaim", OWN)} | {("PodDisruptionBudget", OWN)}
 
 
 def test_the_folders_are_the_known_ones() -> None:
