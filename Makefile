@@ -33,6 +33,7 @@ bench: $(VENV)/dev.ok ## measured ratios: prints a table, writes build/bench.jso
 screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox's page
 	@scripts/system-tools.sh chromium
 	@$(BIN)/python scripts/screenshots.py
+	@$(BIN)/python scripts/cards.py
 
 docs: $(VENV)/dev.ok ## write docs/settings.md, metrics.md, commands.md and rights.md anew, from the code
 	@$(BIN)/python scripts/reference.py

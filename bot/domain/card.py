@@ -59,7 +59,7 @@ def _headline(case: Case) -> str:
             where = ", see the thread" if case.action.restarts else ""
             return f"⏳ {what(case)}: under way{where}"
         case State.SUCCEEDED:
-            took = f": ready after {words.seconds(outcome.seconds)}" if outcome and outcome.seconds else ""
+            took = f": ready after {_span(outcome.seconds)}" if outcome and outcome.seconds else ""
             return f"✅ {_DONE[case.action].format(target=case.target, subject=case.subject)}{took}"
         case State.FAILED:
             return f"🔴 {what(case)} failed: {text}"
@@ -72,6 +72,10 @@ def _headline(case: Case) -> str:
         case State.VOID:
             return f"🚫 {what(case)}: void, since {text}"
     raise AssertionError(case.state)
+
+
+def _span(seconds: float) -> str:
+    return words.took(seconds).removeprefix("took ")
 
 
 def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = (), *, again: bool = False) -> Reply:
@@ -113,9 +117,16 @@ def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
         count = "" if request.needed == 1 else f", {words.plural(request.needed, 'approval')} needed"
         facts.append(Fact("Decides", f"{who}{count}, by {words.clock(request.expires_at)}"))
     if case.outcome is not None and case.state.final:
-        facts += [Fact("Evidence", line) for line in case.outcome.evidence]
-        facts.append(Fact("Ended", words.clock(case.outcome.at)))
+        facts += _evidence(case)
+        if case.state in (State.SUCCEEDED, State.FAILED):  # the others end with what was said or changed
+            facts.append(Fact("Ended", words.clock(case.outcome.at)))
     return facts
+
+
+def _evidence(case: Case) -> list[Fact]:
+    """What proves a failure, or (where nothing was sent) what to do about it."""
+    label = "Evidence" if case.progress is not None else "What to do"
+    return [Fact(label, line) for line in case.outcome.evidence] if case.outcome else []
 
 
 def _parts(line: Line) -> list[str | Mention]:
@@ -205,7 +216,7 @@ def progress(case: Case, now: datetime) -> Reply:
 def outcome(case: Case, link: str = "") -> Reply:
     """The direct message to whoever asked, at the end."""
     facts = [_said(d) for d in case.request.decisions]
-    facts += [Fact("Evidence", line) for line in case.outcome.evidence] if case.outcome else []
+    facts += _evidence(case)
     return Reply(
         headline(case),
         body=(link,) if link else (),

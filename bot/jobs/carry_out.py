@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from bot.domain import rollout
+from bot.domain import rollout, words
 from bot.domain.approval import ApprovalPolicy, State
 from bot.domain.repair import Action, Case, Look, Outcome
 from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
@@ -151,10 +151,10 @@ class Workshop:
                 logger.info("look again: %s", error.message, extra={"case": case.id})
             except Transient as error:
                 if self.clock.now() > latest:
-                    return await self._end(case, State.FAILED, f"nothing was changed: {error.message}", error)
+                    return await self._end(case, State.FAILED, f"nothing was changed: {_inner(error)}", error)
                 await asyncio.sleep(error.retry_after or self.retry)
             except AgentpodError as error:
-                return await self._end(case, State.FAILED, f"nothing was changed: {error.message}", error)
+                return await self._end(case, State.FAILED, f"nothing was changed: {_inner(error)}", error)
             look, case = None, await self._renew(case)
 
     def _since(self, case: Case) -> datetime:
@@ -366,6 +366,11 @@ class _Watch:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
+
+
+def _inner(error: AgentpodError) -> str:
+    """An error's sentence within another one."""
+    return words.lower_first(error.message).rstrip(".")
 
 
 def _heard(task: asyncio.Task[Look]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
-from bot.domain import card, ssh_keys
+from bot.domain import card, ssh_keys, words
 from bot.domain.approval import State
 from bot.domain.repair import SINK, Action, Case, Outcome, secret_snapshot
 from bot.domain.reply import Reply
@@ -111,7 +111,8 @@ class Vault:
     def _failed(self, error: AgentpodError) -> tuple[State, Outcome]:
         gone = isinstance(error, NotFound)
         evidence = (error.remedy,) if error.remedy else ()
-        text = error.message if gone else f"nothing was stored: {error.message}"
+        said = words.lower_first(error.message).rstrip(".")
+        text = said if gone else f"nothing was stored: {said}"
         return State.FAILED, Outcome(text, self.clock.now(), evidence)
 
 

@@ -115,6 +115,20 @@ class AgentPod:
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
         self.until(lambda: self.plane.call("POST", path, review)["status"]["allowed"])
 
+    def take_away(self, verb: str, resource: str, group: str = "", name: str = "") -> None:
+        """One right less in the shipped Role, gone already when this returns."""
+        role = self.plane.call("GET", self.rbac("roles"))
+        for rule in role["rules"]:
+            if resource in rule["resources"]:
+                rule["verbs"] = [v for v in rule["verbs"] if v != verb]
+        role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
+        self.plane.call("PUT", self.rbac("roles"), role)
+        asked = {"namespace": self.namespace, "verb": verb, "resource": resource, "group": group, "name": name}
+        user = f"system:serviceaccount:{self.namespace}:agentpod"
+        review = {"spec": {"user": user, "resourceAttributes": asked}}
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        self.until(lambda: not self.plane.call("POST", path, review)["status"]["allowed"])
+
     @contextmanager
     def policy(self, rule: Object, message: str, reason: str = "Invalid") -> Iterator[str]:
         """A ValidatingAdmissionPolicy that refuses what ``rule`` names in this namespace, in words of its own.

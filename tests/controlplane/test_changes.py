@@ -85,6 +85,7 @@ async def test_a_pod_that_was_replaced_is_not_deleted_in_place_of_the_old_one(
 
 async def test_without_the_right_to_it_nothing_is_restarted_and_the_right_is_named(agent_pod: AgentPod) -> None:
     before = template_of(agent_pod)
+    agent_pod.take_away("patch", "deployments", "apps", name=APP)
     async with port(agent_pod.kubeconfig(), agent_pod.namespace) as cluster:
         seen = await cluster.deployment(APP)
         with pytest.raises(NotAllowed, match=f'The bot may not patch deployments.apps "{APP}"') as caught:

@@ -29,9 +29,34 @@ HEALTHY = {
     "whoami": "operator",
     "can-i": "Yes",
     "version": "0.1.0",
+    "secrets": "agent-secrets-tier2",
+    "ssh keys": "2 keys can sign in",
+    "restart": "waits for an approver",
+    "secrets set": "waits for an approver",
+    "secrets enter": "There is no request that waits for a value",
+    "ssh keys add": "Fill in the form",
+    "ssh keys remove": "No one key has the fingerprint",
+    "approvals": "a decision",
+    "approve": "There is no request",
+    "deny": "There is no request",
+    "withdraw": "There is no request",
+    "break-glass": "There is no request",
+    "audit": "of the last 7 d",
+    "audit verify": "The audit trail is whole",
+    "audit export": "of the audit trail",
 }
 """What each command says about a healthy pod. A command that is not here has no test on a real cluster."""
-WORDS = {"can-i": "can-i logs"}
+WORDS = {
+    "can-i": "can-i logs",
+    "restart": "restart --reason try",
+    "secrets set": "secrets set GITHUB_TOKEN --reason try",
+    "secrets enter": "secrets enter r-22222222",
+    "ssh keys remove": "ssh keys remove SHA256:nobody",
+    "approve": "approve r-22222222",
+    "deny": "deny r-22222222 --reason try",
+    "withdraw": "withdraw r-22222222",
+    "break-glass": "break-glass r-22222222 --reason try",
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,7 +75,8 @@ def test_every_command_has_a_word_that_it_is_known_by() -> None:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", HEALTHY)
 async def test_a_command_works_with_the_shipped_rights_alone(world: World, name: str) -> None:
-    answer = await world.ask(WORDS.get(name, name), user=seed.MAYA)
+    user = seed.PRIYA if name in ("approve", "deny") else seed.MAYA
+    answer = await world.ask(WORDS.get(name, name), user=user)
     assert HEALTHY[name] in answer.text
     for mark in ("may not", "can't be", "unknown"):
         assert mark not in answer.text

@@ -45,7 +45,7 @@ PLACES = (OWN, "argocd", OTHER, EVERYWHERE)
 BOT, NOBODY = Account(OWN, "agentpod"), Account(OWN, "nobody")
 RBAC = "rbac.authorization.k8s.io"
 NAMES = {
-    ("", "secrets"): ("agent-secrets-tier2", "agentpod", "another"),
+    ("", "secrets"): ("agent-secrets-tier2", "agent-ssh-keys", "agentpod", "another"),
     ("", "configmaps"): ("agentpod-settings", "another"),
     ("", "serviceaccounts"): ("agentpod", "default"),
     ("", "serviceaccounts/token"): ("agentpod", "default"),

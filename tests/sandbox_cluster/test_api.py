@@ -144,7 +144,7 @@ async def test_a_secret_records_when_it_was_changed(http, cluster: PretendCluste
     assert "stringData" not in body
 
 
-@pytest.mark.parametrize(("verb", "allowed"), [("list", True), ("delete", False)])
+@pytest.mark.parametrize(("verb", "allowed"), [("list", True), ("create", False)])
 async def test_access_reviews_follow_the_role(cluster: PretendCluster, verb, allowed):
     attributes = {"namespace": "secure-agent-pod", "verb": verb, "resource": "pods"}
     headers = {"Authorization": f"Bearer {BOT_TOKEN}"}

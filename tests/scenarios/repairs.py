@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sandbox.slack import seed
 from sandbox.slack.message import Message
-from tests.scenarios.talk import Answer, World, until, words
+from tests.scenarios.talk import PATIENCE, Answer, World, until, words
 
 APPROVE, DENY, WITHDRAW = "agentpod:run:0", "agentpod:run:1", "agentpod:run:2"
 
@@ -33,9 +33,10 @@ class Repair:
     def _is_card(self, message: Message) -> bool:
         return f"{self.id} · asked " in message.all_text()
 
-    async def shows(self, text: str) -> Message:
+    async def shows(self, text: str, patience: float = PATIENCE) -> Message:
         """Wait until the card says that."""
-        await until(lambda: text in words(self.cards()[-1:]), lambda: f"the card says {words(self.cards())!r}")
+        said = lambda: f"the card says {words(self.cards())!r}"  # noqa: E731 - it is an argument
+        await until(lambda: text in words(self.cards()[-1:]), said, patience)
         return self.card
 
     async def click(self, user: str, button: str = APPROVE) -> Answer:

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.errors import Permanent
+from bot.errors import Permanent, Transient
 
 T = TypeVar("T")
 WRITES = "agentpod_writes"
@@ -88,6 +88,7 @@ class Sqlite:
         )
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
+        self._closed = False
         self._turn = asyncio.Lock()
         self._writer = ThreadPoolExecutor(1, "ledger-writer")
         self._readers = ThreadPoolExecutor(READERS, "ledger-reader")
@@ -104,6 +105,8 @@ class Sqlite:
             return work(held[0])
 
         async def run(work: Callable[[Connection], T]) -> T:
+            if self._closed and not held:
+                raise Transient("The ledger is closed: agentpod is stopping.")
             return await _to_its_end(asyncio.get_running_loop().run_in_executor(executor, call, work))
 
         # In turn: a second writer's BEGIN would wait, in the one thread that could end the first.
@@ -115,10 +118,10 @@ class Sqlite:
                     await run(lambda connection: connection.close())
 
     async def close(self) -> None:
-        """See the protocol."""
-        self._writer.shutdown(wait=False, cancel_futures=True)
-        self._readers.shutdown(wait=False, cancel_futures=True)
-        await asyncio.to_thread(self._writer.shutdown)
+        """See the protocol. A transaction that is under way is waited for: it holds the file's lock."""
+        self._closed = True
+        async with self._turn:
+            await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
         self._engine.dispose()
 

@@ -1,0 +1,165 @@
+"""Make the pictures of the approval card anew, one for each of its states: the real bot, on a phone.
+
+Needs Chromium. `make screenshots` calls it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, async_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from sandbox.cluster import kinds  # noqa: E402 - the repository's root has to be on the path first
+from sandbox.house import Sandbox  # noqa: E402 - likewise
+from sandbox.slack import seed  # noqa: E402 - likewise
+from tests.scenarios.repairs import DENY, WITHDRAW, Repair, asked  # noqa: E402 - likewise
+from tests.scenarios.talk import World  # noqa: E402 - likewise
+
+PHONE = {"width": 390, "height": 900}
+REASON = "The new SSH key has to be picked up"
+FOLDER = ROOT / "docs" / "images"
+
+
+async def _open(world: World) -> Repair:
+    return await asked(world, f'restart --reason "{REASON}"')
+
+
+async def _under_way(world: World) -> Repair:
+    world.sandbox.cluster.simulation.speed = 60.0
+    repair = await _open(world)
+    await repair.click(seed.JONAS)
+    await repair.shows("under way")
+    return repair
+
+
+async def _succeeded(world: World) -> Repair:
+    world.sandbox.cluster.simulation.speed = 3.0
+    repair = await _open(world)
+    await repair.click(seed.JONAS)
+    await repair.shows("✅")
+    return repair
+
+
+async def _failed(world: World) -> Repair:
+    repair = await _open(world)
+    rules = world.sandbox.cluster.server.authorizer.rules
+    rules[:] = [r for r in rules if "patch" not in r.verbs]
+    await repair.click(seed.JONAS)
+    await repair.shows("🔴")
+    return repair
+
+
+async def _denied(world: World) -> Repair:
+    repair = await _open(world)
+    await world.workspace.click(seed.PRIYA, repair.card, DENY)
+    view = await world.workspace.wait_view(seed.PRIYA)
+    await world.workspace.submit_view(
+        seed.PRIYA, view, {"reason": "The nightly job still runs: after 10:00, please"}
+    )
+    await repair.shows("⛔")
+    return repair
+
+
+async def _withdrawn(world: World) -> Repair:
+    repair = await _open(world)
+    await repair.click(seed.MAYA, WITHDRAW)
+    await repair.shows("↩️")
+    return repair
+
+
+async def _expired(world: World) -> Repair:
+    repair = await _open(world)
+    await repair.shows("⌛", patience=90.0)  # the shortest time that the settings take
+    return repair
+
+
+async def _void(world: World) -> Repair:
+    repair = await _open(world)
+    store = world.sandbox.cluster.store
+    changed = json.loads(json.dumps(store.list(kinds.DEPLOYMENT)[0]))
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "ghcr.io/derio-net/secure-agent-kali:v2"
+    changed["metadata"]["generation"] += 1
+    store.put(kinds.DEPLOYMENT, changed)
+    await repair.click(seed.JONAS)
+    await repair.shows("🚫")
+    return repair
+
+
+async def _alone(world: World) -> Repair:
+    repair = await _open(world)
+    await world.ask(f'break-glass {repair.id} --reason "The site is down, and nobody else is awake"', seed.PRIYA)
+    await repair.shows("✅")
+    return repair
+
+
+async def _waits_for_value(world: World) -> Repair:
+    repair = await asked(world, 'secrets set GITHUB_TOKEN --reason "The old one runs out on Friday"')
+    await repair.click(seed.JONAS)
+    await repair.shows("🔑")
+    return repair
+
+
+STATES: dict[str, Callable[[World], Awaitable[Repair]]] = {
+    "open": _open,
+    "under-way": _under_way,
+    "succeeded": _succeeded,
+    "failed": _failed,
+    "denied": _denied,
+    "withdrawn": _withdrawn,
+    "expired": _expired,
+    "void": _void,
+    "break-glass": _alone,
+    "waits-for-value": _waits_for_value,
+}
+
+
+@asynccontextmanager
+async def _world(state: str) -> AsyncIterator[World]:
+    short = {"expires_after": "1m"} if state == "expired" else {}
+    settings = {"approvals": {"break_glass": [seed.PRIYA]} | short, "probes": {"timeout": "5s"}}
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, settings=settings) as sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+async def _take(browser: Browser, state: str, make: Callable[[World], Awaitable[Repair]]) -> None:
+    async with _world(state) as world:
+        repair = await make(world)
+        theme = "dark" if state in ("under-way", "failed", "break-glass") else "light"
+        page = await browser.new_page(viewport=PHONE, device_scale_factor=2)  # type: ignore[arg-type]
+        query = f"?user={seed.SAM}&channel={seed.OPS}&theme={theme}&panel=closed"
+        await page.goto(f"{world.workspace.base_url}/{query}")
+        card = page.locator(".message", has_text=f"{repair.id} · asked").last
+        await card.wait_for()
+        await page.wait_for_timeout(400)  # fonts settle
+        await card.screenshot(path=FOLDER / f"card-{state}.png")
+        await page.close()
+
+
+async def _main(states: list[str]) -> None:
+    flags = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        "--disable-sync",
+    ]
+    async with async_playwright() as playwright:
+        chromium = shutil.which("chromium") or "chromium"
+        browser = await playwright.chromium.launch(executable_path=chromium, args=flags)
+        for state in states:
+            await _take(browser, state, STATES[state])
+            print(FOLDER / f"card-{state}.png")
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1:] or list(STATES)))
