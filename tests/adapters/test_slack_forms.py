@@ -1,0 +1,86 @@
+"""Forms as modals, and what comes back of them: forged ones too."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.adapters.slack import blocks, forms, inbound
+from bot.adapters.slack.forms import CALLBACK, Origin
+from bot.domain.reply import Fact, Field, Form, Mention, Reply
+from sandbox.slack.views import Views
+
+FORM = Form(
+    "Restart", "restart --force", (Field("reason", "Why?", multiline=True), Field("x", "X", required=False))
+)
+ORIGIN = Origin("C07OPSPOD01", "http://127.0.0.1/url", "1.2", edits=True)
+
+
+def body(view: dict[str, Any], **values: str | None) -> dict[str, Any]:
+    """What Slack sends when a modal is submitted."""
+    state = {name: {"value": {"type": "plain_text_input", "value": value}} for name, value in values.items()}
+    return {
+        "type": "view_submission",
+        "user": {"id": "U1"},
+        "view": {**view, "id": "V1", "state": {"values": state}},
+    }
+
+
+def test_a_form_is_a_modal_that_slack_takes() -> None:
+    long = Form(
+        "T" * 60, "c", tuple(Field(f"f{n}", "L" * 3000, hint="h" * 3000) for n in range(3)), note="n" * 9000
+    )
+    for form in (FORM, long):
+        Views(lambda _: None, lambda: 0.0).open("U1", forms.view(form, ORIGIN))
+
+
+def test_what_was_filled_in_comes_back_with_where_it_was_asked() -> None:
+    request = inbound.read(body(forms.view(FORM, ORIGIN), reason='two\nlines "q" --x', x=None), "B")
+    assert request is not None
+    assert (request.surface, request.line, request.channel) == ("modal", "restart --force", "C07OPSPOD01")
+    assert dict(request.answers) == {"reason": 'two\nlines "q" --x'}
+    assert (request.response_url, request.thread_ts, request.edits) == (ORIGIN.response_url, "1.2", True)
+    assert "two" not in repr(request)
+
+
+def test_a_secret_form_has_no_command_line() -> None:
+    form = Form("V", "", (Field("value", "V", secret=True, initial="never shown"),), sink="secret:r-22222222")
+    view = forms.view(form, ORIGIN)
+    assert "never shown" not in json.dumps(view)
+    request = inbound.read(body(view, value="s3cret"), "B")
+    assert request is not None
+    assert (request.line, request.sink) == ("", "secret:r-22222222")
+    assert "s3cret" not in repr(request)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    ["", "x", "[]", "{}", '{"c":1,"s":"","ch":"","u":"","e":0}', '{"c":"","s":"","ch":"","u":"","e":0}', "null"],
+)
+def test_a_forged_form_makes_no_sense_and_is_answered(metadata: str) -> None:
+    view = {**forms.view(FORM, ORIGIN), "private_metadata": metadata}
+    request = inbound.read(body(view, reason="x"), "B")
+    assert request is not None
+    assert (request.line, request.channel) == (None, "U1")
+    other = {**forms.view(FORM, ORIGIN), "callback_id": "another"}
+    assert (inbound.read(body(other), "B") or request).line is None
+    assert forms.submission({"view": None}) is None
+    assert view["callback_id"] == CALLBACK
+
+
+def test_people_are_named_and_text_stays_inert() -> None:
+    reply = Reply(
+        "<!channel> *x*",
+        body=(("by ", Mention("U1"), " <@U2>"),),
+        facts=(Fact("Who", (Mention("S1"), " in ", Mention("C1"))),),
+        notify=(Mention("U9"), Mention("S9")),
+    )
+    [message] = blocks.render(reply).messages
+    flat = json.dumps(message.blocks)
+    for element in ('"user_id": "U1"', '"usergroup_id": "S1"', '"channel_id": "C1"', '"user_id": "U9"'):
+        assert element in flat
+    assert '"user_id": "U2"' not in flat
+    assert message.text.endswith("<@U9> <!subteam^S9>")
+    assert "<!channel>" not in message.text
