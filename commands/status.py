@@ -75,7 +75,7 @@ _STEPS = {
     "pod": (("Events", "events"), ("Pods", "pods")),
     "events": (("Events", "events"),),
     "identity": (("Identity", "identity"),),
-    "processes": (("Processes", "processes --all"), ("Logs", "logs")),
+    "processes": (("Processes", "processes --all"), ("Logs", "logs"), ("Ask for a restart", "restart")),
     "services": (("Services", "services"),),
     "endpoints": (("Services", "services"), ("Pods", "pods")),
     "argocd": (("Argo CD", "argocd"),),

@@ -24,6 +24,7 @@ class Faults:
     token_revoked: bool = False
     missing_scope: str = ""
     slow: bool = False
+    late_triggers: bool = False
     no_connect: bool = False
 
 
@@ -65,6 +66,12 @@ _TOGGLES = (
     ),
     ("slack-token-revoked", "token_revoked", "Token revoked", "The bot token is refused as token_revoked."),
     ("slack-slow", "slow", "Slow Web API", "Every Web API call takes 2 s longer."),
+    (
+        "slack-late-triggers",
+        "late_triggers",
+        "Triggers expire",
+        "Every form opens too late: views.open answers expired_trigger_id.",
+    ),
     (
         "slack-no-connect",
         "no_connect",

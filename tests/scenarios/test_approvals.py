@@ -72,6 +72,29 @@ async def test_a_reason_is_asked_for_in_a_form(world: World) -> None:
     assert "Forced" not in words([repair.card])
 
 
+async def test_a_form_that_opened_too_late_is_offered_again(world: World) -> None:
+    await world.break_("slack-late-triggers")
+    done = await world.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", "restart")
+    await until(lambda: "could not open in time" in words(done.messages), lambda: words(done.messages))
+    await world.workspace.panel.heal()
+    await world.workspace.click(seed.MAYA, done.messages[-1], APPROVE)  # the first button: Open the form
+    view = await world.workspace.wait_view(seed.MAYA)
+    await world.workspace.submit_view(seed.MAYA, view, {"reason": "second try"})
+    newest = world.workspace.messages
+    await until(lambda: "second try" in words(newest(seed.OPS)), lambda: words(newest(seed.OPS)[-2:]))
+
+
+async def test_where_no_form_can_open_there_is_a_button_for_it(world: World) -> None:
+    """A mention or direct message has no trigger: the button's click does."""
+    world.workspace.dm(seed.MAYA, "restart --force")
+    here = world.workspace.messages
+    await until(lambda: "Open the form" in words(here(seed.DM_MAYA, seed.MAYA)), lambda: f"{direct(world)}")
+    await world.workspace.click(seed.MAYA, here(seed.DM_MAYA, seed.MAYA)[-1], APPROVE)
+    view = await world.workspace.wait_view(seed.MAYA)
+    await world.workspace.submit_view(seed.MAYA, view, {"reason": "by message"})
+    await until(lambda: "by message" in words(here(seed.OPS)), lambda: words(here(seed.OPS)[-2:]))
+
+
 async def test_who_asked_can_not_approve_and_who_has_no_role_neither(world: World) -> None:
     repair = await asked(world, 'restart --reason "mine"', seed.JONAS)
     own = await repair.click(seed.JONAS)

@@ -27,6 +27,8 @@ def _trigger_id(call: Call) -> str:
 def _open(call: Call) -> Json:
     body = _body(call)
     trigger = call.core.triggers.take(_trigger_id(call))
+    if call.core.faults.late_triggers:
+        raise SlackError("expired_trigger_id")
     return {"view": call.core.views.open(trigger.user, body).wire()}
 
 
