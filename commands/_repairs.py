@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from bot.domain import card, words
 from bot.domain.approval import Rule, Ruling, State
 from bot.domain.repair import SINK, Case, Look, Proposal
 from bot.domain.reply import Button, Form, Mention, Reply
-from bot.errors import Permanent, UsageError
+from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports import Ledger
 from bot.runbook import Context, Repairs
 
@@ -68,6 +69,24 @@ async def look(ctx: Context) -> Look:
 def value_sink(case: Case) -> str:
     """The name under which the values of a form come for a case."""
     return f"{SINK}{case.id}"
+
+
+async def under_way(ctx: Context) -> tuple[str, ...]:
+    """What is being repaired now, for answers that would look broken without it; never raises or waits long."""
+    if ctx.ledger is None or ctx.caller.is_terminal:  # a look from a terminal makes no database
+        return ()
+    try:
+        async with asyncio.timeout(min(1.0, ctx.probe_timeout)):
+            cases = await ctx.ledger.cases(states={State.EXECUTING}, target=ctx.target.name, limit=3)
+    except (AgentpodError, TimeoutError):
+        return ()
+    now = ctx.clock.now()
+    return tuple(f"{card.what(c)} is under way ({c.id}, {_for(c, now)})" for c in cases)
+
+
+def _for(case: Case, now: datetime) -> str:
+    since = case.mark.started_at if case.mark else case.request.created_at
+    return f"for {words.age(now - since)}"
 
 
 async def ask(ctx: Context, proposal: Proposal) -> Reply:

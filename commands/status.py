@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from bot.domain import judge_services, summary
@@ -12,7 +13,7 @@ from bot.domain.summary import Outcome
 from bot.domain.target import ServiceSpec, Target
 from bot.domain.workload import Right
 from bot.runbook import Command, Context, NoParams
-from commands import _shape
+from commands import _repairs, _shape
 from commands._checks import Checks
 from commands._probes import run_probes
 from commands._reads import Reads
@@ -21,6 +22,7 @@ from commands._reads import Reads
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run all checks side by side and say what is wrong, worst first."""
     began = ctx.clock.monotonic()
+    under_way = asyncio.create_task(_repairs.under_way(ctx))
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
 
@@ -28,7 +30,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
             await ctx.progress(_partial(ctx, outcomes, pending))
 
         outcomes = await run_probes(checks.all(), ctx.probe_timeout, show)
-    return _reply(ctx, outcomes, checks.left_out(), began)
+    return _reply(ctx, outcomes, checks.left_out(), await under_way, began)
 
 
 def _partial(ctx: Context, outcomes: Sequence[Outcome], pending: Sequence[str]) -> Reply:
@@ -38,9 +40,11 @@ def _partial(ctx: Context, outcomes: Sequence[Outcome], pending: Sequence[str]) 
     return Reply(headline, findings=_shape.addressed(ctx, findings), pending=tuple(pending))
 
 
-def _reply(ctx: Context, outcomes: Sequence[Outcome], left_out: Sequence[str], began: float) -> Reply:
+def _reply(
+    ctx: Context, outcomes: Sequence[Outcome], left_out: Sequence[str], repairs: Sequence[str], began: float
+) -> Reply:
     findings = folded(ctx.target, outcomes)
-    more = [f"Not checked: {', '.join(left_out)}"] if left_out else []
+    more = [*repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]
     return Reply(
         summary.headline(findings, len(outcomes)),
         verdict=summary.overall(findings),

@@ -225,6 +225,7 @@ async def test_a_second_bot_on_the_same_file_is_refused_and_a_kill_in_the_middle
     repair = await asked(world, 'restart --reason "killed in the middle"')
     await repair.click(seed.JONAS)
     await repair.shows("under way")
+    assert f"Restart of secure-agent-pod is under way ({repair.id}" in (await world.ask("status")).text
     world.bot = await _killed(world)
     world.sandbox.cluster.simulation.speed = 0.0
     await repair.shows("✅ Restarted")
