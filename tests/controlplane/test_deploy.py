@@ -116,7 +116,7 @@ def test_the_api_server_takes_it_without_a_warning_and_twice_without_a_change(
         assert (compared.returncode, compared.stdout, compared.stderr) == (0, "", "")
         again = kubectl("apply", "-k", path)
         assert (again.returncode, again.stderr) == (0, "")
-        # A budget's selector is replaced as a whole (patchStrategy), which kubectl calls a change; `diff` saw none.
+        # A budget's selector is replaced as a whole (patchStrategy), which kubectl calls a change; diff saw none.
         said = [line for line in again.stdout.splitlines() if not line.startswith("poddisruptionbudget")]
         assert all(line.endswith(" unchanged") for line in said), again.stdout
     finally:
