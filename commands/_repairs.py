@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import card, words
@@ -54,6 +55,8 @@ def form(ctx: Context, wanted: Form) -> Reply:
         raise UsageError(
             f"{wanted.fields[0].label} Add {missing}.", usage=f"{ctx.prefix} {wanted.command} {missing}"
         )
+    if wanted.command:  # the form's answer must be for what it was opened for
+        wanted = replace(wanted, command=f"{wanted.command} --target {card.quoted(ctx.target.name)}")
     return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
 
 
@@ -152,7 +155,7 @@ _REFUSED = {
 def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
     """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
     texts = _ACCEPTED if ruling.accepted else _REFUSED
-    text = texts[ruling.rule].format(id=case.id, state=_state(case), missing=case.request.missing)
+    text = texts[ruling.rule].format(id=case.id, state=case.state.value, missing=case.request.missing)
     if ruling.rule is Rule.APPROVED and case.action.needs_value:
         text = f"✅ Approved: {case.id} waits for the value from who asked"
     body: tuple[str, ...] = ()
@@ -167,9 +170,3 @@ def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
         shareable=False,
         repeatable=False,
     )
-
-
-def _state(case: Case) -> str:
-    by = case.request.decisions[-1].by if case.request.decisions else ""
-    del by  # the card names who it was
-    return case.state.value

@@ -43,7 +43,9 @@ def buttons(ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5) -> t
     """Buttons (label, command line) for commands that exist and that the caller may run, without doubles."""
     known = {name: c for c in ctx.commands for name in (c.name, *c.aliases)}
     made: dict[str, Button] = {}
-    for label, line in wanted:
+    for label, wish in wanted:
+        # What changes something says what: the usual target may be another one.
+        line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] == "restart" else wish
         command = known.get(line.split()[0])
         if command is not None and line not in made and allowed(ctx, command.role).allowed:
             made[line] = Button(label, line)

@@ -166,7 +166,11 @@ def _afterwards(case: Case) -> tuple[Button, ...]:
         return (Button(f"Run {case.outcome.advice}", case.outcome.advice, style="primary"),)
     if case.state is State.SUCCEEDED and not case.action.restarts:
         return (
-            Button("Ask for a restart", restart_line(f"{case.action.value}: {case.subject}"), style="primary"),
+            Button(
+                "Ask for a restart",
+                restart_line(f"{case.action.value}: {case.subject}", case.target),
+                style="primary",
+            ),
         )
     return ()
 
@@ -175,25 +179,30 @@ def again_line(case: Case) -> str:
     """The command line that asks for the same once more; empty where it takes a form."""
     match case.action:
         case Action.RESTART:
-            return restart_line(case.reason)
+            return restart_line(case.reason, case.target)
         case Action.FORCE_RESTART:
-            return restart_line(case.reason) + " --force"
+            return restart_line(case.reason, case.target) + " --force"
         case Action.SET_SECRET:
-            return f"secrets set {case.details.get('key', '')} --reason {quoted(case.reason)}"
+            line = f"secrets set {case.details.get('key', '')}"
         case Action.REMOVE_KEY:
-            return f"ssh keys remove {case.subject} --reason {quoted(case.reason)}"
+            line = f"ssh keys remove {case.subject}"
         case _:
             return ""
+    return f"{line} --reason {quoted(case.reason)} --target {quoted(case.target)}"
 
 
-def restart_line(reason: str) -> str:
-    """The command line that asks for a restart."""
-    return f"restart --reason {quoted(reason)}"
+def restart_line(reason: str, target: str) -> str:
+    """The command line that asks for a restart of that target, whichever is the usual one."""
+    return f"restart --reason {quoted(reason)} --target {quoted(target)}"
+
+
+_STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'")})
+"""A command line takes a phone's quotes for plain ones, also inside a word."""
 
 
 def quoted(text: str) -> str:
     """A text as one word of a command line."""
-    plain = " ".join(text.split())
+    plain = " ".join(text.split()).translate(_STRAIGHT)
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

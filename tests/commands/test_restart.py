@@ -1,0 +1,40 @@
+"""``restart``: what is asked for is what was meant, also where several pods are looked after."""
+
+from __future__ import annotations
+
+from bot.domain.approval import Request, Snapshot, State
+from bot.domain.card import again_line, card, quoted
+from bot.domain.repair import Action, Case
+from bot.runbook import parse
+from commands import COMMANDS
+from tests.jobs.workbench import START
+
+
+def _case(action: Action, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”') -> Case:
+    request = Request("r-22222222", "U1", START, START, Snapshot("u", 1), state=state)
+    details = {"key": "TOKEN"}
+    return Case(request, "the other pod", action, reason=reason, subject="SHA256:abc", details=details)
+
+
+def test_asking_again_asks_for_the_same_of_the_same_target() -> None:
+    for action in (Action.RESTART, Action.FORCE_RESTART, Action.SET_SECRET, Action.REMOVE_KEY):
+        invocation = parse(again_line(_case(action)), COMMANDS)
+        assert invocation.target == "the other pod"
+        assert invocation.command.name == action.value.removesuffix(" --force")
+        assert getattr(invocation.params, "force", False) is (action is Action.FORCE_RESTART)
+
+
+def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
+    from bot.domain.approval import ApprovalPolicy
+
+    for action in Action:
+        for state in State:
+            for button in card(_case(action, state, "why"), ApprovalPolicy(break_glass=("U1",))).buttons:
+                parse(button.command, COMMANDS)
+
+
+def test_a_reason_is_one_word_of_a_command_line() -> None:
+    for text in ("a b", "a “two words” b", "it’s", "--force", '\\"'):
+        invocation = parse(f"restart --reason {quoted(text)}", COMMANDS)
+        straight = text.replace("“", '"').replace("”", '"').replace("’", "'")
+        assert invocation.params.model_dump() == {"reason": straight, "force": False}
