@@ -22,7 +22,7 @@ async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: 
     await one.ended(case)
     await one.deliver()
     assert one.chat.headlines()[0].startswith("✅ Restarted secure-agent-pod")
-    assert [(p, t) for p, t, _ in one.chat.said[1:]] == [(OPS, "1.0"), (MAYA, None)]
+    assert {(p, t) for p, t, _ in one.chat.said[1:]} == {(OPS, "1.0"), (MAYA, None)}
     assert await one.ledger.waiting() == 0
 
 
