@@ -137,6 +137,8 @@ class Command:
     aliases: tuple[str, ...] = ()
     details: str = ""
     """A paragraph for `help COMMAND`."""
+    discreet: bool = False
+    """What is typed here by mistake may be secret: no word of it that is not a parameter's is repeated."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
 
@@ -340,6 +342,8 @@ def _take_flag(
 
 
 def _unknown_flag(flag: str, flags: Mapping[str, str], command: Command, prefix: str) -> UsageError:
+    if command.discreet:
+        return _too_much(command, prefix)
     near = difflib.get_close_matches(flag, flags, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     known = ", ".join(flags) if flags else "no flags"
@@ -364,8 +368,18 @@ def _take_word(
         if name not in values:
             values[name] = word
             return
+    if command.discreet:
+        raise _too_much(command, prefix)
     shown = word if len(word) <= 40 else word[:40] + "…"
     raise UsageError(f"{command.name} does not know what to do with {shown!r}.", usage=usage(command, prefix))
+
+
+def _too_much(command: Command, prefix: str) -> UsageError:
+    return UsageError(
+        f"{command.name} takes less than what was typed, which is not repeated here.",
+        usage=usage(command, prefix),
+        remedy="A secret that was typed has been sent to Slack: treat it as leaked, and make another.",
+    )
 
 
 def _explain(error: ValidationError) -> str:

@@ -57,7 +57,7 @@ class EnterParams(Params):
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Key names, lengths, fingerprints; what External Secrets say; whether the pod is older than a change."""
     began = ctx.clock.monotonic()
-    names = ctx.target.secrets
+    names = _names(ctx.target)
     pods, external, found = await asyncio.gather(
         _or_error(ctx.cluster.pods(ctx.target.selector)),
         _external(ctx),
@@ -80,6 +80,12 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         notes=_shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
         data={"findings": _shape.as_data(findings)},
     )
+
+
+def _names(target: Target) -> tuple[str, ...]:
+    """All Secrets of the pod: those with values, and the one with the SSH keys."""
+    ssh = (target.ssh.secret,) if target.ssh else ()
+    return tuple(dict.fromkeys((*target.secrets, *ssh)))
 
 
 async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
@@ -134,7 +140,7 @@ def _named(ctx: Context, secret: str | None) -> str:
         raise UsageError("No Secret is configured.", remedy="List it under targets.secrets in the settings.")
     if secret is not None and secret not in names:
         raise UsageError(
-            f"The Secret {secret[:60]!r} is not configured.", remedy=f"Configured: {', '.join(names)}."
+            "The Secret named after --secret is not configured.", remedy=f"Configured: {', '.join(names)}."
         )
     return secret or names[0]
 
@@ -143,7 +149,7 @@ def _known(params: SetParams, seen: SecretFacts) -> None:
     if params.key in seen.keys or params.new:
         return
     known = ", ".join(seen.keys) or "none"
-    raise UsageError(f"{seen.name} has no key {params.key!r}. It has {known}.", remedy="Add --new to make one.")
+    raise UsageError(f"{seen.name} has no such key. It has {known}.", remedy="Add --new to make one.")
 
 
 def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
@@ -179,7 +185,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
 
 def read_rights(target: Target) -> Sequence[Right]:
     """To read each Secret by name, the pod's age, and ExternalSecrets."""
-    named = [Right("get", "secrets", name=n) for n in target.secrets]
+    named = [Right("get", "secrets", name=n) for n in _names(target)]
     return [*named, *_shape.POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
 
 
@@ -204,6 +210,7 @@ SET = Command(
     set_value,
     SetParams,
     group="Secrets",
+    discreet=True,
     examples=('secrets set GITHUB_TOKEN --reason "rotated"',),
     details="An approver decides first; then you get a form that works once. The value goes nowhere else.",
     rights=write_rights,

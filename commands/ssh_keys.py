@@ -142,7 +142,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     """Ask that a key be removed; the last one only when that is said."""
     spec, text = _spec(ctx), await _text(ctx)
     key = _named(ctx, text, params.fingerprint)
-    is_last = len(ssh_keys.keys(text)) == 1
+    is_last = {k.fingerprint for k in ssh_keys.keys(text)} == {key.fingerprint}
     if is_last and not params.last:
         raise Refused(
             "That is the only key: nobody could sign in any more.",
@@ -171,13 +171,12 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
 def _named(ctx: Context, text: str, fingerprint: str) -> Key:
     """The key that is meant: its fingerprint, or a beginning of it that only one has."""
     wanted = fingerprint if fingerprint.startswith("SHA256:") else f"SHA256:{fingerprint}"
-    fitting = [k for k in ssh_keys.keys(text) if k.fingerprint.startswith(wanted)]
+    each = {k.fingerprint: k for k in ssh_keys.keys(text)}
+    fitting = [f for f in each if f.startswith(wanted)]
     if len(fitting) == 1 and len(wanted) >= len("SHA256:") + 6:
-        return fitting[0]
-    known = ", ".join(k.fingerprint[:19] + "…" for k in ssh_keys.keys(text)) or "none"
-    raise UsageError(
-        f"No one key has the fingerprint {fingerprint[:60]!r}. There are {known}.", remedy=f"{ctx.prefix} ssh keys"
-    )
+        return each[fitting[0]]
+    known = ", ".join(f[:19] + "…" for f in each) or "none"
+    raise UsageError(f"No one key has that fingerprint. There are {known}.", remedy=f"{ctx.prefix} ssh keys")
 
 
 def read_rights(target: Target) -> Sequence[Right]:
@@ -208,6 +207,7 @@ ADD = Command(
     AddParams,
     group="SSH",
     examples=("ssh keys add",),
+    discreet=True,
     details="Opens a form for the public key. An approver sees its fingerprint and decides; then restart the pod.",
     rights=write_rights,
 )

@@ -8,12 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 MIN_RSA_BITS = 2048
 """As NIST SP 800-131A; OpenSSH itself takes 1024."""
@@ -64,7 +61,7 @@ class Entry:
 
 def parse_key(text: str) -> Key:
     """The one key that somebody offers. Raises BadKey that says what is wrong and repeats nothing of it."""
-    if "PRIVATE KEY" in text or text.lstrip().startswith("PuTTY-User-Key-File"):
+    if _is_private(text):
         raise BadKey(
             "that is a private key; it was not stored, but Slack has seen it: make a new pair, and give the "
             "public half, the line in the file that ends in .pub"
@@ -82,6 +79,24 @@ def parse_key(text: str) -> Key:
     if words[0] not in TYPES:
         raise BadKey(_not_a_type(words[0], line))
     return _key(words, "")
+
+
+def _is_private(text: str) -> bool:
+    """Whether it is a private key, or the base64 lines of one without their header."""
+    lowered = text.lower()
+    if "private key" in lowered or lowered.lstrip().startswith("putty-user-key-file"):
+        return True
+    body = "".join(text.split())
+    try:
+        start = base64.b64decode(body[: len(body[:64]) // 4 * 4], validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return start.startswith(b"openssh-key-v1\0") or _PRIVATE_DER.match(start) is not None
+
+
+_PRIVATE_DER = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01(?:\x00[\x02\x30]|\x01[\x04\x30])", re.DOTALL)
+"""How PKCS #1, PKCS #8 (RFC 5958) and SEC 1 (RFC 5915) private keys begin: a sequence of a version and a number,
+an algorithm or a string of octets."""
 
 
 def _not_a_type(word: str, line: str) -> str:
@@ -103,11 +118,21 @@ def _key(words: list[str], options: str) -> Key:
         raise BadKey("its base64 part is damaged: copy the line again") from None
     bits = _bits(f"{words[0]} {words[1]}", words[0])
     fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-    comment = words[2].strip() if len(words) > 2 else ""
+    comment = _shown(words[2].strip()) if len(words) > 2 else ""
     return Key(words[0], bits, comment, fingerprint, " ".join(w.strip() for w in words), options)
 
 
+def _shown(comment: str) -> str:
+    """A comment as it can be printed: a file may hold bytes that are no UTF-8 (surrogates here)."""
+    return comment.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _bits(text: str, type_: str) -> int:
+    # Imported when a key is looked at: it is 10 MiB that most processes never need.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
     try:
         key = load_ssh_public_key(text.encode("ascii"))
     except UnsupportedAlgorithm:
@@ -128,12 +153,19 @@ def _bits(text: str, type_: str) -> int:
 
 
 def parse_file(text: str) -> list[Entry]:
-    """Every line that is not blank or a comment, by number from 1."""
+    """Every line that is not blank or a comment, by number from 1. Only a line feed ends a line, as for sshd."""
     return list(_entries(text))
 
 
+def _lines(text: str) -> list[str]:
+    """The lines with their endings."""
+    lines = [f"{line}\n" for line in text.split("\n")]
+    last = lines.pop().removesuffix("\n")
+    return [*lines, last] if last else lines
+
+
 def _entries(text: str) -> Iterator[Entry]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
@@ -169,6 +201,16 @@ def _split_options(line: str) -> tuple[str, str]:
     return "", line
 
 
+def as_text(value: bytes) -> str:
+    """A file of keys as text; `as_bytes` gives the very same bytes back, also those that are no UTF-8."""
+    return value.decode("utf-8", "surrogateescape")
+
+
+def as_bytes(text: str) -> bytes:
+    """What `as_text` was made of, or a changed one."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def keys(text: str) -> list[Key]:
     """The keys of a file, in its order."""
     return [entry.key for entry in parse_file(text) if entry.key is not None]
@@ -190,5 +232,4 @@ def removed(text: str, fingerprint: str) -> str:
     gone = {e.line for e in parse_file(text) if e.key is not None and e.key.fingerprint == fingerprint}
     if not gone:
         raise BadKey(f"no key has the fingerprint {fingerprint[:60]}")
-    lines = text.splitlines(keepends=True)
-    return "".join(line for number, line in enumerate(lines, start=1) if number not in gone)
+    return "".join(line for number, line in enumerate(_lines(text), start=1) if number not in gone)

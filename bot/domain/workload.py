@@ -208,7 +208,7 @@ class SecretFacts:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     changed_at: datetime | None = None
-    """When anything of it was last written, as far as the API server notes that."""
+    """When any of its values was last written, as far as the API server notes that."""
     immutable: bool = False
 
 

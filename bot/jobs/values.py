@@ -27,6 +27,7 @@ logger = logging.getLogger("agentpod.repairs")
 TRIES = 5
 PAUSE = 1.0
 """Seconds between two of them."""
+STOPPED = "agentpod stopped before the value was stored: ask again"
 
 
 @dataclass
@@ -51,8 +52,8 @@ class Vault:
 
         def changed(_: SecretFacts) -> bytes:
             if case.action is Action.ADD_KEY:
-                return ssh_keys.added(text, ssh_keys.parse_key(details["line"])).encode()
-            return ssh_keys.removed(text, details["fingerprint"]).encode()
+                return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(details["line"])))
+            return ssh_keys.as_bytes(ssh_keys.removed(text, details["fingerprint"]))
 
         try:
             await read()
@@ -62,8 +63,11 @@ class Vault:
         except AgentpodError as error:
             return self._failed(error)
 
-    async def found(self, case: Case) -> tuple[State, Outcome]:
-        """What became of a change that another process began: it is looked for, never made again."""
+    async def found(self, case: Case, why: str = STOPPED) -> tuple[State, Outcome]:
+        """What became of a change that another process began, or whose end is not known: never made again.
+
+        ``why`` is said where the value is not there.
+        """
         for left in reversed(range(TRIES)):
             try:
                 seen = await self.cluster_of(case.target).secret(case.details["secret"])
@@ -76,7 +80,7 @@ class Vault:
             else:
                 if _is_ours(seen, case):
                     return self._done()
-                return self._ended(State.FAILED, "agentpod stopped before the value was stored: ask again")
+                return self._ended(State.FAILED, why)
         raise AssertionError("unreachable")
 
     async def _change(self, case: Case, value: Callable[[SecretFacts], bytes]) -> tuple[State, Outcome]:
@@ -100,7 +104,7 @@ class Vault:
                 await asyncio.sleep(error.retry_after or PAUSE)
             except AgentpodError as error:
                 return self._failed(error)
-        return await self.found(case)
+        return await self.found(case, f"nothing was stored: the API server did not take it in {TRIES} tries")
 
     def _done(self) -> tuple[State, Outcome]:
         return State.SUCCEEDED, Outcome("stored; the pod has it after a restart", self.clock.now())

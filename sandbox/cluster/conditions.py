@@ -47,6 +47,8 @@ class ApiFaults:
     expired: bool = False
     too_many: bool = False
     broken: bool = False
+    echo: int = 0
+    """The HTTP status with which whatever is to be changed is refused, in words that repeat what was sent."""
     delay: float = 0.0
     """Seconds before each answer."""
     absent_groups: set[str] = field(default_factory=set)

@@ -168,17 +168,30 @@ def _api_breaks(faults: ApiFaults, listener: Listener) -> list[Break]:
     def forbid(value: str) -> None:
         faults.forbidden = value
 
+    def echo(value: str) -> None:
+        faults.echo = int(value or 0)
+
     def slow(value: str) -> None:
         faults.delay = float(value or 0)
 
     resources = (*(Option(name, name) for name in _REFUSABLE), Option("*", "everything"))
     delays = (Option("0.3", "300 ms"), Option("2", "2 s"), Option("10", "10 s"))
+    codes = tuple(Option(str(code), str(code)) for code in (403, 409, 422, 429, 500))
+    careless = ("Changes are refused and repeated", "a webhook's error quotes all that was sent, secrets too")
     refused = ("API server refuses", "it accepts no connection")
     denied = ("403 Forbidden", "this resource is refused to everybody")
     return [
         toggle("kube-refuse", "Kubernetes API", refused, lambda: listener.refusing, refuse),
         *(_api_switch(faults, field, *words) for field, words in _API.items()),
         choice("kube-403", "Kubernetes API", denied, resources, lambda: faults.forbidden, forbid),
+        choice(
+            "kube-echo",
+            "Kubernetes API",
+            careless,
+            codes,
+            lambda: str(faults.echo or ""),
+            echo,
+        ),
         choice(
             "kube-slow",
             "Kubernetes API",

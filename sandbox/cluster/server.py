@@ -377,6 +377,8 @@ class ApiServer:
 
     async def _write(self, request: web.Request, call: Call) -> web.Response:
         body = await _body(request)
+        if self.faults.echo and call.kind.group != "authorization.k8s.io":
+            raise _echoed(self.faults.echo, body)
         if call.verb == "create":
             return await self._create(request, call, body)
         before = self.store.get(call.kind, call.namespace, call.name)
@@ -580,6 +582,15 @@ def _patched(content_type: str, stored: Object, patch: Any) -> Object:
     else:
         raise ApiError(415, "UnsupportedMediaType", "the body of the request was in an unknown format")
     return new
+
+
+def _echoed(code: int, body: Object) -> ApiError:
+    """A webhook's refusal as careless as it can be: all that was sent, as it came and decoded."""
+    data = body.get("data") or {}
+    plain = [
+        base64.b64decode(value).decode("utf-8", "replace") for value in data.values() if isinstance(value, str)
+    ]
+    return ApiError(code, "", f"a webhook says no to {json.dumps(body)} ({' '.join([*plain, *map(repr, plain)])})")
 
 
 def _prepare_secret(kind: Kind, new: Object) -> None:

@@ -27,15 +27,19 @@ async def echo() -> None:
 STACK = ("slack_bolt.async_app", "slack_bolt.adapter.socket_mode.aiohttp", "kubernetes.aio.client")
 
 
-def stack() -> None:
+LEDGER = ("sqlalchemy.ext.asyncio", "sqlalchemy.dialects.sqlite")
+"""What keeps the approvals. The bot loads it once it is ready, so it counts for memory and not for the start."""
+
+
+def stack(*more: str) -> None:
     """What the bot cannot do without: Bolt's asyncio half and the Kubernetes client's."""
-    for name in STACK:
+    for name in (*STACK, *more):
         importlib.import_module(name)
 
 
 async def idle() -> None:
     """The imported stack, waiting."""
-    stack()
+    stack(*LEDGER)
     print("ready", flush=True)  # noqa: T201 - the benchmark reads it
     await asyncio.Event().wait()
 

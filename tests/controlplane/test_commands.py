@@ -35,7 +35,7 @@ HEALTHY = {
     "secrets set": "waits for an approver",
     "secrets enter": "There is no request that waits for a value",
     "ssh keys add": "Fill in the form",
-    "ssh keys remove": "No one key has the fingerprint",
+    "ssh keys remove": "No one key has that fingerprint",
     "approvals": "a decision",
     "approve": "There is no request",
     "deny": "There is no request",

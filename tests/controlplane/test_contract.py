@@ -229,6 +229,46 @@ async def test_only_the_named_secret_is_read(stand: Stand) -> None:
             await stand.cluster.secret_values([other])
 
 
+async def test_one_key_of_a_secret_is_changed_and_all_else_stays(stand: Stand) -> None:
+    seen = await stand.cluster.secret("agent-secrets-tier2")
+    assert seen.changed_at is not None
+    now = await stand.cluster.set_secret_key(seen, "GITHUB_TOKEN", b"another", {"agentpod.dev/approval": "r-1"})
+    assert now.keys["GITHUB_TOKEN"].length == len(b"another")
+    assert {k: v for k, v in now.keys.items() if k != "GITHUB_TOKEN"} == {
+        k: v for k, v in seen.keys.items() if k != "GITHUB_TOKEN"
+    }
+    assert now.annotations["agentpod.dev/approval"] == "r-1"
+    assert "another" in await stand.cluster.secret_values(["agent-secrets-tier2"])
+    with pytest.raises(Conflict):
+        await stand.cluster.set_secret_key(seen, "GITHUB_TOKEN", b"a third", {})
+    assert "another" in await stand.cluster.secret_values(["agent-secrets-tier2"])
+
+
+async def test_a_label_on_a_secret_is_no_change_of_its_values(stand: Stand) -> None:
+    before = await stand.cluster.secret("agent-secrets-tier2")
+    patch = {"metadata": {"managedFields": [{}]}}  # as if it had been made long ago, by nobody that is known
+    await stand.kubectl("patch", "secret", "agent-secrets-tier2", "--type=merge", "-p", json.dumps(patch))
+    await stand.kubectl("label", "secret", "agent-secrets-tier2", "looked-at=yes")
+    labelled = await stand.cluster.secret("agent-secrets-tier2")
+    assert labelled.resource_version != before.resource_version
+    assert labelled.changed_at == labelled.created_at
+
+
+async def test_an_immutable_secret_is_said_to_be_so(stand: Stand) -> None:
+    await stand.kubectl("patch", "secret", "agent-secrets-tier2", "--type=merge", "-p", '{"immutable":true}')
+    seen = await stand.cluster.secret("agent-secrets-tier2")
+    assert seen.immutable
+    with pytest.raises(Permanent, match="immutable"):
+        await stand.cluster.set_secret_key(seen, "GITHUB_TOKEN", b"another", {})
+
+
+async def test_the_file_of_ssh_keys_is_read(stand: Stand) -> None:
+    text = await stand.cluster.authorized_keys("agent-ssh-keys", "authorized_keys")
+    assert text.startswith("ssh-")
+    with pytest.raises(NotFound, match="has no key"):
+        await stand.cluster.authorized_keys("agent-ssh-keys", "no_such_key")
+
+
 async def test_the_authoriser_grants_what_is_needed_and_not_more(stand: Stand) -> None:
     target = Target(
         name=stand.namespace,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.ssh_keys import BadKey, added, keys, parse_file, parse_key, removed
+from bot.domain.ssh_keys import BadKey, added, as_bytes, as_text, keys, parse_file, parse_key, removed
 
 OPENSSH = (Encoding.OpenSSH, PublicFormat.OpenSSH)
 
@@ -127,3 +127,21 @@ def test_adding_and_removing_is_as_if_nothing_happened(lines: list[str]) -> None
     key = parse_key(ed("z"))
     assert removed(added(text, key), key.fingerprint) == text
     assert len(keys(added(text, key))) == len(keys(text)) + 1
+
+
+@given(st.binary(max_size=300))
+def test_a_file_of_any_bytes_comes_back_as_it_was(raw: bytes) -> None:
+    """A key added and taken away again leaves every byte, also of what is no UTF-8."""
+    key = parse_key(GOOD["ssh-ed25519"][0])
+    before = as_text(raw)
+    after = removed(added(before, key), key.fingerprint)
+    assert as_bytes(after) == raw + (b"" if not raw or raw.endswith(b"\n") else b"\n")
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x0b", "\x0c", "\x85", "\x1c", "\r"])
+def test_only_a_line_feed_ends_a_line(odd: str) -> None:
+    """sshd reads a key after any of these as a part of the comment before it."""
+    text = f"# a comment{odd}{ed('hidden')}\n{ed('shown')}\n"
+    assert [k.comment for k in keys(text)] == ["shown"]
+    [shown] = keys(text)
+    assert removed(text, shown.fingerprint) == text.split("\n")[0] + "\n"

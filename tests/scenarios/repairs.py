@@ -45,11 +45,16 @@ class Repair:
         assert done.ok, done.error
         return await self.world.final(lambda: done.messages)
 
-    async def thread(self) -> list[Message]:
+    def thread(self) -> list[Message]:
         """What is in the card's thread."""
         card = self.card
         found = self.world.workspace.messages(seed.OPS, thread_ts=card.ts)
         return [m for m in found if m.ts != card.ts]
+
+    async def told(self, text: str) -> None:
+        """Wait until the one message in the thread says that: it is sent beside the card, in no order."""
+        await until(lambda: text in words(self.thread()), lambda: words(self.thread()))
+        assert len(self.thread()) == 1
 
 
 def id_in(text: str) -> str:

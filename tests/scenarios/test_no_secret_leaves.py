@@ -153,6 +153,18 @@ async def no_right(world: World, secret: str) -> None:
     rules[:] = kept
 
 
+async def repeated_by_the_api_server(world: World, secret: str) -> None:
+    """Every kind of refusal, each with all that was sent in its words."""
+    before = stored(world)
+    for code in ("403", "409", "422", "429", "500"):
+        repair = await approved(world)
+        await world.break_("kube-echo", code)
+        await enter(world, repair, secret)
+        await repair.shows("🔴")
+        assert stored(world) == before
+        await world.workspace.panel.heal()
+
+
 async def slack_is_away(world: World, secret: str) -> None:
     """Slack answers 500 when the outcome is told: it is told later."""
     repair = await approved(world)
@@ -187,6 +199,7 @@ PATHS: tuple[Callable[[World, str], Awaitable[None]], ...] = (
     twice,
     changed_meanwhile,
     no_right,
+    repeated_by_the_api_server,
     slack_is_away,
     typed_as_a_reason,
 )

@@ -163,6 +163,8 @@ class Proof:
     postgres: Postgres | None
     dice: random.Random
     tally: Tally
+    last: tuple[int, int] | None = None
+    """How the Deployment was left by the round before."""
 
     async def round(self, number: int, fault: str = "") -> None:
         """One request and all that happens to it."""
@@ -171,6 +173,7 @@ class Proof:
         forced = self.dice.random() < 0.25
         fault = fault or self._fault()
         before = await self._settled()
+        self._judge_between(f"before round {number}", before)
         await self._arm(fault)
         case = await self._asked(reason, forced)
         if self.dice.random() < 0.1:
@@ -180,9 +183,17 @@ class Proof:
             case = await self._decided(case, reason)
         finally:
             await trouble
-        after = await self._settled()
+        after = self.last = await self._settled()
         self._judge(number, case, fault, before, after)
         await self._true_card(case, reason)
+
+    def _judge_between(self, when: str, now: tuple[int, int]) -> None:
+        """Between rounds nothing is approved: what moves then is the late double of something."""
+        if self.last is not None and now != self.last:
+            self.tally.doubled += 1
+            self._complain(
+                f"{when}: {now[0] - self.last[0]} rollouts, {now[1] - self.last[1]} pods that nobody asked for"
+            )
 
     def _fault(self) -> str:
         point = self.dice.choice((*POINTS, "timed", "timed"))
@@ -250,15 +261,15 @@ class Proof:
         await asyncio.gather(*clicks, return_exceptions=True)
         return True
 
-    async def _settled(self) -> tuple[int, int, int]:
-        """Generation, restarts by generation, and pods ever made, once nothing moves."""
+    async def _settled(self) -> tuple[int, int]:
+        """Generation, and how many pods were ever made, once nothing moves."""
         end = time.monotonic() + PATIENCE
         while True:
             found = self.pod.plane.call("GET", self.pod.deployment_path)
             status, meta = found.get("status", {}), found["metadata"]
             still = status.get("observedGeneration") == meta["generation"] and status.get("readyReplicas") == 1
             if (still and status.get("updatedReplicas") == 1) or time.monotonic() > end:
-                return meta["generation"], 0, len(self._made())
+                return meta["generation"], len(self._made())
             await asyncio.sleep(0.05)
 
     def _made(self) -> set[str]:
@@ -266,8 +277,8 @@ class Proof:
         events = self.pod.plane.call("GET", f"{self.pod.path}/events?limit=5000")["items"]
         return {e["message"] for e in events if e["reason"] == "SuccessfulCreate"}
 
-    def _judge(self, number: int, case: Case, fault: str, before: Any, after: Any) -> None:
-        rollouts, pods = after[0] - before[0], after[2] - before[2]
+    def _judge(self, number: int, case: Case, fault: str, before: tuple[int, int], after: tuple[int, int]) -> None:
+        rollouts, pods = after[0] - before[0], after[1] - before[1]
         self.tally.rollouts += pods
         text = case.outcome.text if case.outcome else ""
         said = f"round {number} ({fault}, {case.action.value}, {case.id} {case.state.value}: {text})"
@@ -310,8 +321,9 @@ class Proof:
         while await self.ledger.waiting():
             if time.monotonic() > end:
                 self._complain(f"{await self.ledger.waiting()} messages are still owed")
-                return
+                break
             await asyncio.sleep(0.1)
+        self._judge_between("at the end", await self._settled())
 
 
 @asynccontextmanager

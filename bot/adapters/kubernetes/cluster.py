@@ -13,6 +13,7 @@ from urllib.parse import quote
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes import facts, repairs, shapes, watch
 from bot.adapters.kubernetes.client import Call, Connection
+from bot.domain import ssh_keys
 from bot.domain.workload import (
     Application,
     Claim,
@@ -218,7 +219,7 @@ class KubernetesCluster:
             raise NotFound(
                 f"The Secret {name} has no key {key!r}.", remedy=f"It has {', '.join(encoded) or 'none'}."
             )
-        return facts.text_of(encoded[key])
+        return ssh_keys.as_text(facts.value_of(encoded[key]))
 
     async def set_secret_key(
         self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
@@ -231,9 +232,15 @@ class KubernetesCluster:
 
     async def external_secrets(self) -> Sequence[ExternalSecret]:
         """The namespace's ExternalSecrets by name; see the port."""
-        group = "external-secrets.io/v1"
-        found = await self._list("externalsecrets", shapes.Items[shapes.ExternalSecret], group=group)
+        try:
+            found = await self._external("v1")
+        except NotFound:  # an operator before 0.14 serves no v1
+            found = await self._external("v1beta1")
         return sorted((facts.external_secret(e) for e in found.items or ()), key=lambda e: e.name)
+
+    async def _external(self, version: str) -> shapes.Items[shapes.ExternalSecret]:
+        group = f"external-secrets.io/{version}"
+        return await self._list("externalsecrets", shapes.Items[shapes.ExternalSecret], group=group)
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""

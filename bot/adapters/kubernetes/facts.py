@@ -241,7 +241,7 @@ FINGERPRINT = 8
 def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
     """A Secret without its values. ``key`` is what fingerprints are keyed with."""
     meta = raw.metadata or shapes.Meta()
-    written = [m.time for m in meta.managed_fields or () if m.time]
+    written = [m.time for m in meta.managed_fields or () if m.time and "f:data" in (m.fields_v1 or {})]
     return workload.SecretFacts(
         name=meta.name,
         uid=meta.uid,
@@ -262,12 +262,9 @@ def _secret_key(encoded: str, key: bytes) -> workload.SecretKey:
     return workload.SecretKey(len(value), hmac.new(key, value, "sha256").hexdigest()[:FINGERPRINT])
 
 
-def text_of(encoded: str) -> str:
-    """A value that is text, such as a file of public keys."""
-    try:
-        return base64.b64decode(encoded, validate=True).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return ""
+def value_of(encoded: str) -> bytes:
+    """A Secret's value. The API server keeps no other than base64."""
+    return base64.b64decode(encoded)
 
 
 def external_secret(raw: shapes.ExternalSecret) -> workload.ExternalSecret:

@@ -89,24 +89,42 @@ async def set_secret_key(
     try:
         answer = await _once(connection, call, what, look)
     except AgentpodError as error:
-        if isinstance(error, Conflict | NotFound | NotAllowed | Transient) and not _repeats(error, value):
-            raise
-        raise Permanent(
-            f"The API server refused {what}.",
-            remedy="A policy or a limit (a Secret holds 1 MiB): its own log says which. Nothing was stored.",
-        ) from None
+        raise _in_own_words(error, right, what, look) from None
     try:
         return msgspec.json.decode(answer.body, type=shapes.Secret)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise _unknown(what, "the answer is not a Secret's JSON", look) from None
 
 
-def _repeats(error: AgentpodError, value: bytes) -> bool:
-    """Whether an error has the value in it, or a line of it."""
-    text = f"{error.message} {error.remedy or ''}"
-    encoded = base64.b64encode(value).decode()
-    lines = [line.strip() for line in value.decode("utf-8", "replace").splitlines()]
-    return any(part in text for part in (encoded, *lines) if len(part) > 3)
+def _in_own_words(error: AgentpodError, right: Right, what: str, look: str) -> AgentpodError:
+    """The same kind of error without a word of the API server's: it may repeat the value, whole or in parts.
+
+    What is raised before anything is sent (credentials, TLS, a name that does not resolve) has no such words, but
+    is told apart by nothing that would hold for good: so all are worded here.
+    """
+    if isinstance(error, Uncertain):
+        return _unknown(what, "the API server gave no answer, or failed", look)
+    if isinstance(error, Transient):
+        return Transient(
+            f"The API server did not take {what}: it can't be reached, or sent the bot away.",
+            retry_after=error.retry_after,
+            remedy="Try again later.",
+        )
+    if isinstance(error, Conflict):
+        return Conflict(
+            f"The Secret changed meanwhile, so {what} was not stored.",
+            remedy="Look at it as it is now, and ask again if it is still wanted.",
+        )
+    if isinstance(error, NotFound):
+        return NotFound(f"The Secret of {what} is gone.", remedy="Make it again, then ask again.")
+    if isinstance(error, NotAllowed):
+        return NotAllowed(
+            f"The bot may not {right}.", remedy=f"Grant it the right to {right}: the Roles in deploy/ do."
+        )
+    return Permanent(
+        f"The API server refused {what}.",
+        remedy="A policy or a limit (a Secret holds 1 MiB): its own log says which. Nothing was stored.",
+    )
 
 
 async def _once(connection: Connection, call: Call, what: str, look: str) -> Answer:

@@ -7,7 +7,7 @@ Argo CD's Application CRD (argoproj.io/v1alpha1).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Raw, Struct
 
@@ -31,6 +31,7 @@ class ObjectRef(Shape):
 
 class Managed(Shape):
     time: datetime | None = None
+    fields_v1: dict[str, Any] | None = None
 
 
 class Meta(Shape):

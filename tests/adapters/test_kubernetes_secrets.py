@@ -1,0 +1,195 @@
+"""Secrets: read without their values, changed a key at a time, and no error ever repeats a value."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.adapters.kubernetes import KubernetesCluster
+from bot.domain import ssh_keys
+from bot.domain.workload import SecretFacts
+from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
+from sandbox.cluster import PretendCluster, kinds
+from tests.adapters.kube_bench import NAMESPACE, fixed, serving, talking_to
+
+SECRET = "agent-secrets-tier2"
+SSH = "agent-ssh-keys"
+SEEN = SecretFacts("s", "uid-1", "7")
+MARKS = {"agentpod.dev/approval": "r-1"}
+VALUES = ("ghp_0123456789abcdef", 'quo"ted\\and\\backslashed', "ab", "x7", "two\nlines of it", "ümläut-漢字-token")
+
+
+def put(pretend: PretendCluster, name: str, **changes: object) -> None:
+    """Change a Secret as another one would."""
+    draft = pretend.store.draft(kinds.SECRET, NAMESPACE, name)
+    draft.update(changes)
+    pretend.store.put(kinds.SECRET, draft)
+
+
+async def test_a_secret_is_read_without_its_values(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+    put(pretend, SECRET, data={"A": "c2FtZQ==", "B": "c2FtZQ==", "C": "b3RoZXI="})
+    seen = await admin.secret(SECRET)
+    assert {name: key.length for name, key in seen.keys.items()} == {"A": 4, "B": 4, "C": 5}
+    assert seen.keys["A"].fingerprint == seen.keys["B"].fingerprint != seen.keys["C"].fingerprint
+    assert "same" not in repr(seen)
+    assert "c2FtZQ" not in repr(seen)
+
+
+async def test_one_key_is_changed_and_all_else_stays(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+    seen = await admin.secret(SECRET)
+    now = await admin.set_secret_key(seen, "GITHUB_TOKEN", b"another", MARKS)
+    stored = pretend.store.get(kinds.SECRET, NAMESPACE, SECRET)
+    assert base64.b64decode(stored["data"]["GITHUB_TOKEN"]) == b"another"
+    assert {k: v for k, v in now.keys.items() if k != "GITHUB_TOKEN"} == {
+        k: v for k, v in seen.keys.items() if k != "GITHUB_TOKEN"
+    }
+    assert now.annotations == {**seen.annotations, **MARKS}
+
+
+async def test_a_secret_that_changed_since_is_left_alone(
+    admin: KubernetesCluster, pretend: PretendCluster
+) -> None:
+    seen = await admin.secret(SECRET)
+    put(pretend, SECRET, data={"OTHER": "b3RoZXI="})
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        await admin.set_secret_key(seen, "GITHUB_TOKEN", b"another", MARKS)
+    assert pretend.store.get(kinds.SECRET, NAMESPACE, SECRET)["data"] == {"OTHER": "b3RoZXI="}
+
+
+async def test_an_immutable_secret_is_not_even_tried(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+    seen, sent = await admin.secret(SECRET), pretend.server.requests
+    with pytest.raises(Permanent, match="is immutable"):
+        await admin.set_secret_key(replace(seen, immutable=True), "GITHUB_TOKEN", b"another", MARKS)
+    assert pretend.server.requests == sent
+
+
+async def test_the_file_of_keys_comes_byte_for_byte(admin: KubernetesCluster, pretend: PretendCluster) -> None:
+    raw = b"# caf\xe9 \xff\nssh-ed25519 AAAA x\n"
+    put(pretend, SSH, data={"authorized_keys": base64.b64encode(raw).decode()})
+    assert ssh_keys.as_bytes(await admin.authorized_keys(SSH, "authorized_keys")) == raw
+    with pytest.raises(NotFound, match="has no key 'other'") as caught:
+        await admin.authorized_keys(SSH, "other")
+    assert "authorized_keys" in (caught.value.remedy or "")
+
+
+def managed(at: str, *fields: str) -> dict[str, object]:
+    """One entry of managedFields."""
+    return {"manager": "m", "time": at, "fieldsV1": {field: {} for field in fields}}
+
+
+async def test_only_what_was_written_to_the_data_counts_as_a_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [managed("2026-03-01T00:00:00Z", "f:data"), managed("2026-04-01T00:00:00Z", "f:metadata")]
+    meta = {"name": "s", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": entries}
+    body = json.dumps({"metadata": meta, "data": {}}).encode()
+    async with serving(fixed(200, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        seen = await cluster.secret("s")
+    assert seen.changed_at is not None
+    assert seen.changed_at.month == 3
+
+
+@pytest.mark.parametrize("served", ["v1", "v1beta1", "none"])
+async def test_external_secrets_of_an_older_operator_are_found(
+    served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if f"/external-secrets.io/{served}/" not in request.path:
+            return web.Response(status=404, text="404 page not found")
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        return web.json_response({"items": [{"metadata": {"name": "agent"}, "status": ready}]})
+
+    async with serving(answer) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        if served == "none":
+            with pytest.raises(NotFound, match="does not know externalsecrets"):
+                await cluster.external_secrets()
+        else:
+            [found] = await cluster.external_secrets()
+            assert (found.name, found.ready) == ("agent", "True")
+
+
+# An API server, or what stands before it, that repeats what it was sent
+
+
+def spoken(value: str) -> Iterator[str]:
+    """The ways in which an error could repeat a value."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield repr(value)[1:-1]
+    yield urllib.parse.quote(value)
+    yield base64.b64encode(value.encode()).decode()
+    yield from value.split("\n")
+
+
+KINDS: dict[int, type[AgentpodError]] = {
+    400: Permanent,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    413: Permanent,
+    422: Permanent,
+    429: Transient,
+    500: Uncertain,
+    503: Uncertain,
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("way", ["status", "policy", "forbidden", "page"])
+@pytest.mark.parametrize("code", KINDS)
+async def test_an_error_of_a_change_never_repeats_the_value_and_keeps_its_kind(
+    code: int, way: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo = " ".join(spoken(value))
+    said = {
+        "policy": f'admission webhook "p" denied the request: {echo}',
+        "forbidden": f'User "u" cannot patch secrets: {echo}',
+    }.get(way, echo)
+    body = said if way == "page" else json.dumps({"kind": "Status", "message": said, "reason": echo})
+    async with serving(fixed(code, body.encode())) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        with pytest.raises(AgentpodError) as caught:
+            await cluster.set_secret_key(SEEN, "KEY", value.encode(), MARKS)
+    error = caught.value
+    assert error.__suppress_context__
+    for text in (error.message, error.remedy or "", *map(str, error.args)):
+        # What is worded here is the same for every value: nothing can be left of one, however short.
+        assert echo not in text
+        assert all(part not in text for part in spoken(value) if len(part) > 3), text
+    expected = Permanent if code == 403 and way in ("policy", "status") else KINDS[code]
+    assert isinstance(error, expected), error
+    assert isinstance(error, Uncertain) == (code >= 500)
+    assert isinstance(error, Conflict) == (code == 409)
+
+
+async def test_what_is_said_does_not_depend_on_what_the_server_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short values too: two servers with other words give the same sentence."""
+    for code in KINDS:
+        told = set()
+        for words in ("x7", "another text"):
+            body = json.dumps({"kind": "Status", "message": words}).encode()
+            async with serving(fixed(code, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+                with pytest.raises(AgentpodError) as caught:
+                    await cluster.set_secret_key(SEEN, "KEY", b"x7", MARKS)
+            told.add((caught.value.message, caught.value.remedy))
+        assert len(told) == 1, told
+
+
+async def test_an_answer_that_is_no_secret_is_uncertain_and_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serving(fixed(200, b"hunter22 and more")) as port,
+        talking_to(port, tmp_path, monkeypatch) as cluster,
+    ):
+        with pytest.raises(Uncertain) as caught:
+            await cluster.set_secret_key(SEEN, "KEY", b"hunter22", MARKS)
+    assert "hunter22" not in f"{caught.value.message} {caught.value.remedy}"

@@ -1,0 +1,269 @@
+"""``secrets`` and ``ssh keys``: what is shown, what is asked for, and that no slip of the tongue is repeated."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from bot.domain.approval import ApprovalPolicy, Request
+from bot.domain.probes import Verdict
+from bot.domain.repair import Action, Asked, Case, Proposal, secret_snapshot
+from bot.domain.target import Target
+from bot.domain.workload import ExternalSecret, SecretFacts, SecretKey
+from bot.errors import NotFound, Refused, Transient, UsageError
+from bot.runbook import Caller, parse
+from commands import COMMANDS
+from tests.commands.fakes import NOW, FakeCluster, World, text_of
+
+TIER2, SSH = "agent-secrets-tier2", "agent-ssh-keys"
+HOUR = timedelta(hours=1)
+
+
+def public(comment: str) -> str:
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {comment}"
+
+
+ONE, TWO, NEW = public("maya"), public("jonas"), public("new")
+
+
+def facts(name: str, *keys: str, ago: timedelta = 100 * HOUR) -> SecretFacts:
+    return SecretFacts(
+        name, f"uid-{name}", "7", {k: SecretKey(40, "0a1b2c3d") for k in keys}, changed_at=NOW - ago
+    )
+
+
+@dataclass
+class Desk:
+    """Keeps what is asked for."""
+
+    asked: list[Proposal] = field(default_factory=list)
+    policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+
+    async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
+        self.asked.append(proposal)
+        request = Request("r-22222222", caller.identity.user, NOW, NOW + HOUR, proposal.snapshot)
+        return Asked(Case(request, target, proposal.action, reason=proposal.reason, channel="C1"), joined=False)
+
+
+class Cluster(FakeCluster):
+    """Two Secrets, and the file of keys in one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, Any] = {
+            TIER2: facts(TIER2, "GITHUB_TOKEN", "OTHER"),
+            SSH: facts(SSH, "authorized_keys"),
+        }
+        self.file: Any = f"{ONE}\n{TWO}\n"
+        self.external: Any = NotFound("no such kind")
+
+    async def secret(self, name: str) -> SecretFacts:
+        if isinstance(answer := self.found[name], Exception):
+            raise answer
+        return answer
+
+    async def authorized_keys(self, name: str, key: str) -> str:
+        assert (name, key) == (SSH, "authorized_keys")
+        if isinstance(self.file, Exception):
+            raise self.file
+        return self.file
+
+    async def external_secrets(self) -> list[ExternalSecret]:
+        if isinstance(self.external, Exception):
+            raise self.external
+        return self.external
+
+
+@dataclass
+class Room(World):
+    """A world with a desk."""
+
+    cluster: Cluster = field(default_factory=Cluster)
+    target: Target = field(default_factory=lambda: Target(secrets=[TIER2], ssh={"secret": SSH}))
+    desk: Desk = field(default_factory=Desk)
+
+    async def say(self, line: str, answers: Mapping[str, str] | None = None) -> Any:
+        """Run a line, with a form's answers."""
+        invocation = parse(line, COMMANDS, answers=answers)
+        ctx = replace(self.context(), repairs=self.desk, ledger=object())
+        return await invocation.command.run(ctx, invocation.params)
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+# secrets
+
+
+async def test_all_secrets_of_the_pod_are_shown_also_the_one_with_the_keys(room: Room) -> None:
+    reply = await room.say("secrets")
+    assert reply.verdict is Verdict.OK
+    assert "GITHUB_TOKEN | 40 bytes | 0a1b2c3d" in text_of(reply)
+    assert "authorized_keys | 40 bytes" in text_of(reply)
+    assert not reply.buttons
+
+
+@pytest.mark.parametrize("name", [TIER2, SSH])
+async def test_a_secret_changed_after_the_start_asks_for_a_restart(room: Room, name: str) -> None:
+    room.cluster.found[name] = facts(name, "A", ago=HOUR)
+    reply = await room.say("secrets")
+    assert reply.verdict is Verdict.WARN
+    assert "still has the old values" in reply.headline
+    assert [b.command.split()[0] for b in reply.buttons] == ["restart"]
+
+
+async def test_what_cannot_be_read_is_unknown_and_the_rest_is_shown(room: Room) -> None:
+    room.cluster.found[TIER2] = Transient("The API server is away.")
+    room.cluster.external = Transient("The API server is away.")
+    reply = await room.say("secrets")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "authorized_keys" in text_of(reply)
+
+
+async def test_external_secrets_that_are_not_synced_are_said(room: Room) -> None:
+    room.cluster.external = [ExternalSecret("agent", TIER2, "False", "SecretSyncedError", "vault is sealed")]
+    reply = await room.say("secrets")
+    assert reply.verdict is Verdict.FAIL
+    assert "vault is sealed" in text_of(reply)
+
+
+async def test_a_new_value_is_asked_for_without_it(room: Room) -> None:
+    await room.say("secrets set GITHUB_TOKEN --reason rotated")
+    [asked] = room.desk.asked
+    assert (asked.action, asked.subject, asked.reason) == (Action.SET_SECRET, f"{TIER2}/GITHUB_TOKEN", "rotated")
+    assert asked.snapshot == secret_snapshot(room.cluster.found[TIER2])
+    assert dict(asked.facts)["Now"] == "40 bytes, fingerprint 0a1b2c3d"
+
+
+async def test_without_a_reason_a_form_asks_for_it_and_for_no_value(room: Room) -> None:
+    reply = await room.say("secrets set GITHUB_TOKEN")
+    assert [f.name for f in reply.form.fields] == ["reason"]
+    await room.say(reply.form.command, {"reason": "rotated"})
+    assert room.desk.asked[0].details == {"secret": TIER2, "key": "GITHUB_TOKEN"}
+
+
+async def test_a_key_that_is_not_there_is_made_only_when_that_is_said(room: Room) -> None:
+    with pytest.raises(UsageError, match="It has GITHUB_TOKEN, OTHER") as caught:
+        await room.say("secrets set ghp_typed_as_key --reason x")
+    assert "ghp_typed" not in f"{caught.value.message} {caught.value.remedy}"
+    await room.say("secrets set NEW --new --reason x")
+    assert dict(room.desk.asked[0].facts)["Now"] == "not there yet"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secrets set GITHUB_TOKEN hunter2222",
+        "secrets set GITHUB_TOKEN --value hunter2222",
+        "secrets set GITHUB_TOKEN --hunter2222",
+        "secrets set GITHUB_TOKEN --secret hunter2222 --reason x",
+        "secrets set GITHUB_TOKEN=hunter2222",
+        "secrets set hunter2222 --reason x",
+        "ssh keys add hunter2222",
+        "ssh keys add --key hunter2222 --reason x",
+        "ssh keys remove hunter2222",
+    ],
+)
+async def test_what_is_typed_in_the_wrong_place_is_not_repeated(room: Room, line: str) -> None:
+    with pytest.raises(Refused) as caught:
+        await room.say(line)
+    error = caught.value
+    said = f"{error.message} {error.remedy} {getattr(error, 'usage', '')} {getattr(error, 'suggestion', '')}"
+    assert "hunter" not in said
+    assert not room.desk.asked
+
+
+async def test_a_stray_word_is_called_leaked(room: Room) -> None:
+    with pytest.raises(UsageError, match="not repeated") as caught:
+        await room.say("secrets set GITHUB_TOKEN hunter2222")
+    assert "treat it as leaked" in (caught.value.remedy or "")
+
+
+# ssh keys
+
+
+async def test_keys_are_listed_by_fingerprint_and_bad_lines_by_number(room: Room) -> None:
+    room.cluster.file = f"{ONE}\nrubbish\n"
+    reply = await room.say("ssh keys")
+    assert reply.headline == "One key can sign in; 1 line is no key"
+    assert "Line 2: " in text_of(reply)
+    assert "maya | ed25519 256 | SHA256:" in text_of(reply)
+
+
+async def test_a_comment_that_is_no_utf8_can_be_shown(room: Room) -> None:
+    room.cluster.file = f"{ONE}\udcff\n"
+    text_of(await room.say("ssh keys")).encode()
+
+
+async def test_no_secret_with_keys_says_how_to_make_it(room: Room) -> None:
+    room.cluster.file = NotFound("There is no such thing.")
+    with pytest.raises(NotFound) as caught:
+        await room.say("ssh keys")
+    assert "create secret generic agent-ssh-keys" in (caught.value.remedy or "")
+
+
+async def test_a_key_is_asked_for_and_shown_to_whoever_decides(room: Room) -> None:
+    await room.say("ssh keys add", {"key": NEW, "reason": "new laptop"})
+    [asked] = room.desk.asked
+    assert asked.action is Action.ADD_KEY
+    assert dict(asked.facts)["Fingerprint"] == asked.subject
+    with pytest.raises(Refused, match="there already"):
+        await room.say("ssh keys add", {"key": ONE, "reason": "again"})
+
+
+def bare(format_: PrivateFormat) -> str:
+    """The base64 lines of a private key, without the lines that say what it is."""
+    pem = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, format_, NoEncryption()).decode()
+    return "\n".join(pem.splitlines()[1:-1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        bare(PrivateFormat.OpenSSH),
+        bare(PrivateFormat.PKCS8),
+        bare(PrivateFormat.OpenSSH).splitlines()[0],
+        "-----begin openssh private key-----\nabc",
+    ],
+    ids=["OpenSSH", "PKCS #8", "a first line", "a header in lower case"],
+)
+async def test_a_private_key_is_known_without_its_header_and_called_leaked(room: Room, text: str) -> None:
+    with pytest.raises(UsageError, match=r"that is a private key.*Slack has seen it"):
+        await room.say("ssh keys add", {"key": text, "reason": "x"})
+
+
+async def test_a_key_is_removed_by_a_beginning_of_its_fingerprint(room: Room) -> None:
+    print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
+    await room.say(f"ssh keys remove {print_[:19]} --reason left")
+    assert (room.desk.asked[0].action, room.desk.asked[0].subject) == (Action.REMOVE_KEY, print_)
+
+
+@pytest.mark.parametrize("again", ["{}", "{} of another laptop", "restrict {}"])
+async def test_the_last_key_stays_unless_that_is_said_also_when_it_is_there_twice(room: Room, again: str) -> None:
+    room.cluster.file = f"{ONE}\n{again.format(ONE)}\n"
+    print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
+    with pytest.raises(Refused, match="That is the only key"):
+        await room.say(f"ssh keys remove {print_} --reason left")
+    await room.say(f"ssh keys remove {print_} --last --reason left")
+    assert "NOBODY can sign in" in room.desk.asked[0].effect
+
+
+async def test_a_body_that_only_looks_like_base64_is_no_private_key(room: Room) -> None:
+    with pytest.raises(UsageError) as caught:
+        await room.say("ssh keys add", {"key": base64.b64encode(b"0123456789" * 6).decode(), "reason": "x"})
+    assert "private" not in caught.value.message
+
+
+async def test_the_answer_names_the_request(room: Room) -> None:
+    reply = await room.say("secrets set GITHUB_TOKEN --reason rotated")
+    assert "r-22222222" in reply.headline
