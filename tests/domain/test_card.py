@@ -1,0 +1,133 @@
+"""The card in each of its states: the answer in the first line, nothing said twice, and a way to go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
+from bot.domain.card import card, outcome, unposted, value_wanted
+from bot.domain.repair import Action, Case, Outcome
+from bot.domain.reply import Line, Mention, Reply
+
+NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+ASKER, ONE, TWO = "U0ASKER", "U0ONE", "U0TWO"
+POLICY = ApprovalPolicy()
+FACTS = (("Pod", "secure-agent-pod-abc on gpu-1"), ("Image", "kali:1"))
+OUTCOMES = {
+    State.SUCCEEDED: Outcome("ready", NOW, seconds=41.0),
+    State.FAILED: Outcome("the new pod is in CrashLoopBackOff", NOW, ("Back-off restarting",), "logs --previous"),
+    State.VOID: Outcome("the image changed", NOW),
+}
+HEADLINES = {
+    State.OPEN: "✋ Restart of agent: needs approval",
+    State.EXECUTING: "⏳ Restart of agent: under way, see the thread",
+    State.SUCCEEDED: "✅ Restarted agent: ready after 41 s",
+    State.FAILED: "🔴 Restart of agent failed: the new pod is in CrashLoopBackOff",
+    State.DENIED: "⛔ Restart of agent: denied",
+    State.WITHDRAWN: "↩️ Restart of agent: withdrawn",
+    State.EXPIRED: "⌛ Restart of agent: expired, nobody decided in time",
+    State.VOID: "🚫 Restart of agent: void, since the image changed",
+}
+
+
+def case(state: State = State.OPEN, action: Action = Action.RESTART, needed: int = 1, **changes: object) -> Case:
+    request = Request("r-22222222", ASKER, NOW, NOW + timedelta(minutes=30), Snapshot("d", 1), needed, state)
+    found = Case(request, "agent", action, reason="a new key", effect="It will be down.", facts=FACTS)
+    return replace(found, outcome=OUTCOMES.get(state), **changes)  # type: ignore[arg-type]
+
+
+def flat(line: Line) -> str:
+    return line if isinstance(line, str) else "".join(p if isinstance(p, str) else f"<@{p.id}>" for p in line)
+
+
+def lines(reply: Reply) -> list[str]:
+    """All that is read, a line each."""
+    return [*map(flat, reply.body), *(f"{f.label}: {flat(f.value)}" for f in reply.facts), *reply.notes]
+
+
+@pytest.mark.parametrize("state", HEADLINES)
+def test_the_first_line_is_the_answer_and_is_not_said_again(state: State) -> None:
+    shown = card(case(state), POLICY)
+    assert shown.headline == HEADLINES[state]
+    text = lines(shown)
+    assert len(set(text)) == len(text)
+    assert not any(shown.headline in line for line in text)
+    assert "Asked by: <@U0ASKER>" in text
+    assert "Reason: a new key" in text
+
+
+def test_an_open_card_says_what_will_happen_who_decides_and_until_when() -> None:
+    shown = card(case(), POLICY, (Mention(ONE),))
+    assert shown.notify == (Mention(ONE),)
+    assert shown.body == ("It will be down.",)
+    assert {"Pod", "Image", "Decides"} <= {f.label for f in shown.facts}
+    assert any("an approver who did not ask" in line and "3:30" in line for line in lines(shown))
+    assert [b.command for b in shown.buttons] == [f"{w} r-22222222" for w in ("approve", "deny", "withdraw")]
+
+
+@pytest.mark.parametrize("state", [s for s in HEADLINES if s is not State.OPEN])
+def test_once_it_is_decided_nobody_is_called_and_nothing_can_be_decided(state: State) -> None:
+    shown = card(case(state), POLICY, (Mention(ONE),))
+    assert shown.notify == ()
+    assert not {b.command.split()[0] for b in shown.buttons} & {"approve", "deny", "withdraw", "break-glass"}
+
+
+def test_votes_are_counted_and_named() -> None:
+    request = case(needed=2).request
+    voted = replace(case(), request=replace(request, decisions=(Decision(Choice.APPROVE, ONE, NOW),)))
+    shown = card(voted, POLICY)
+    assert shown.headline == "✋ Restart of agent: has 1 of 2 approvals"
+    assert any(line.startswith("Approved by: <@U0ONE> at ") for line in lines(shown))
+    assert any("2 approvals needed" in line for line in lines(shown))
+
+
+def test_break_glass_is_offered_only_where_it_is_set_up_and_is_loud_afterwards() -> None:
+    policy = ApprovalPolicy(break_glass=(TWO,))
+    assert "break-glass r-22222222" in [b.command for b in card(case(), policy).buttons]
+    alone = Decision(Choice.BREAK_GLASS, TWO, NOW, "nobody is awake")
+    went = case(State.SUCCEEDED)
+    went = replace(went, request=replace(went.request, decisions=(alone,)))
+    shown = card(went, policy)
+    assert shown.headline.startswith("💥 BREAK-GLASS · ✅")
+    assert any("Went ahead alone: <@U0TWO>" in line and "nobody is awake" in line for line in lines(shown))
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [
+        (State.EXPIRED, 'restart --reason "a new key" --target "agent"'),
+        (State.VOID, 'restart --reason "a new key" --target "agent"'),
+        (State.FAILED, "logs --previous"),
+        (State.SUCCEEDED, None),
+        (State.DENIED, None),
+    ],
+)
+def test_an_end_offers_what_comes_next(state: State, command: str | None) -> None:
+    for shown in (card(case(state), POLICY), outcome(case(state))):
+        assert [b.command for b in shown.buttons] == ([command] if command else [])
+
+
+def test_a_failure_shows_its_evidence() -> None:
+    assert "What to do: Back-off restarting" in lines(card(case(State.FAILED), POLICY))
+
+
+def test_a_stored_value_offers_the_restart_that_it_needs() -> None:
+    done = case(State.SUCCEEDED, Action.SET_SECRET, subject="s/TOKEN", details={"key": "TOKEN"})
+    assert [b.command.split()[0] for b in card(done, POLICY).buttons] == ["restart"]
+    wanted = case(State.APPROVED, Action.SET_SECRET, subject="s/TOKEN")
+    shown = value_wanted(wanted, NOW + timedelta(minutes=15))
+    assert shown.headline.startswith("🔑 New value for s/TOKEN is approved: enter it by ")
+    assert [b.command for b in shown.buttons] == ["secrets enter r-22222222"]
+    assert value_wanted(done, NOW).headline.startswith("✅")
+
+
+def test_a_copy_and_a_card_that_nobody_sees_say_so() -> None:
+    assert (
+        "A copy of this card may be above: this one is kept up to date." in card(case(), POLICY, again=True).body
+    )
+    alone = unposted(case(), "The bot is not in the channel.")
+    assert alone.headline == "⚠️ Restart of agent: nobody sees your request yet"
+    assert "The bot is not in the channel." in alone.body[0]
