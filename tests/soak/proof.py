@@ -172,6 +172,8 @@ class Proof:
         reason = f"round {number}"
         forced = self.dice.random() < 0.25
         fault = fault or self._fault()
+        if self.dice.random() < 0.2:
+            await asyncio.sleep(1.0)  # what would come late gets the time to, before the next kill
         before = await self._settled()
         self._judge_between(f"before round {number}", before)
         await self._arm(fault)
