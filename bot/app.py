@@ -23,12 +23,14 @@ from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.target import Target
 from bot.errors import AgentpodError, UsageError
 from bot.jobs.desk import Desk
+from bot.jobs.incidents import Incidents
 from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
 from bot.repairs import Repairs
 from bot.rights import review
 from bot.runbook import About, Caller, Context
 from bot.settings import Settings
+from bot.watching import Watching
 from commands import COMMANDS
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class Parts:
     heartbeats: HeartbeatSource | None = None
     desk: Desk | None = None
     """Where commands ask for repairs and decide on them."""
+    alerts: Incidents | None = None
+    """Where commands acknowledge and snooze incidents."""
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
@@ -154,6 +158,8 @@ class Parts:
                 request_id=request_id,
                 repairs=self.desk,
                 ledger=self.ledger,
+                alerts=self.alerts,
+                timezone=self.settings.alerts.timezone,
                 progress=progress,
             )
 
@@ -212,6 +218,10 @@ class Bot:
         parts = self.parts
         self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)
         parts.desk = self.repairs.desk
+        self.watching = Watching(
+            settings, parts.ledger, parts.clock, parts.cluster_of, parts.heartbeats, self.repairs.wake
+        )
+        parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
         dispatcher.recorder = self.repairs.desk.refused
         self.slack = SlackAdapter(
@@ -240,7 +250,8 @@ class Bot:
             await self.slack.start()
             self._spawn("slack", self.slack.run)
             self._spawn("cluster", self._connect_cluster)
-            for name, work in self.repairs.tasks(self.slack.chat, self.slack.fresh).items():
+            tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, self.watching.writers())
+            for name, work in {**tasks, **self.watching.tasks()}.items():
                 self._spawn(name, work)
             await self._stop.wait()
         finally:

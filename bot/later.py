@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, Protocol, cast
 
+from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.audit import Record
+from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery, Posted
+from bot.domain.watch import Memory
 from bot.domain.workload import Pod
 from bot.errors import AgentpodError
 from bot.ports import Cluster, Ledger, Writing
@@ -158,6 +161,36 @@ class LedgerOnDemand:
     async def delivery(self, key: str) -> Delivery | None:
         """See the port."""
         return await (await self.open()).delivery(key)
+
+    async def dropped(self, delivery: Delivery) -> None:
+        """See the port."""
+        await (await self.open()).dropped(delivery)
+
+    async def dead(self, limit: int = 20) -> Sequence[Delivery]:
+        """See the port."""
+        return await (await self.open()).dead(limit)
+
+    async def incident(self, id_: str) -> Incident | None:
+        """See the port."""
+        return await (await self.open()).incident(id_)
+
+    async def incidents(
+        self, *, live: bool | None = None, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Incident]:
+        """See the port."""
+        return await (await self.open()).incidents(live=live, since=since, limit=limit)
+
+    async def memories(self) -> Mapping[str, Memory]:
+        """See the port."""
+        return await (await self.open()).memories()
+
+    async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
+        """See the port."""
+        return await (await self.open()).history(since, until)
+
+    async def forget_history(self, before: datetime) -> None:
+        """See the port."""
+        await (await self.open()).forget_history(before)
 
     async def waiting(self) -> int:
         """See the port."""

@@ -7,11 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.audit import Record
 from bot.domain.heartbeat import Snapshot
+from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery, Posted
 from bot.domain.reply import Reply
+from bot.domain.watch import Memory
 from bot.domain.workload import (
     Application,
     Claim,
@@ -213,6 +216,42 @@ class Writing(Protocol):
     async def owe(self, key: str, place: str, under: str = "") -> None:
         """A message is owed, or (where the key is known) has to be brought up to date where it is."""
 
+    async def owe_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
+        """The same for many: key, place and under of each. In one thread they are sent in order."""
+
+    async def unposted(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the messages that are owed and not posted yet."""
+
+    async def mark(self, name: str) -> str | None:
+        """A single value that is kept under a name."""
+
+    async def set_mark(self, name: str, value: str) -> None:
+        """Keep a single value."""
+
+    async def watched(self) -> str:
+        """Changes with every incident that is saved and everything that is remembered, by whatever process."""
+
+    async def incident(self, id_: str) -> Incident | None:
+        """An incident as it is now."""
+
+    async def newest_incidents(self, since: datetime) -> Mapping[str, Incident]:
+        """By key the open incident, or the last one that ended ``since``."""
+
+    async def save_incidents(self, changed: Sequence[Incident]) -> None:
+        """Keep incidents. `Conflict` at the transaction's end where another one of the same key is open."""
+
+    async def memories(self) -> Mapping[str, Memory]:
+        """What is remembered of each job, by ``target/job``."""
+
+    async def remember(self, target: str, changed: Sequence[Memory]) -> None:
+        """Keep what is known of jobs."""
+
+    async def forget(self, target: str, names: Sequence[str]) -> None:
+        """Forget jobs."""
+
+    async def happened(self, things: Sequence[Happening]) -> None:
+        """Keep what happened; the same thing twice is one."""
+
 
 class Ledger(Protocol):
     """The database: cases, messages that are owed, and the audit trail.
@@ -271,5 +310,28 @@ class Ledger(Protocol):
     async def delivery(self, key: str) -> Delivery | None:
         """What is known of a message."""
 
+    async def dropped(self, delivery: Delivery) -> None:
+        """A message that was never posted is not wanted any more, nor is what would go into its thread."""
+
+    async def dead(self, limit: int = 20) -> Sequence[Delivery]:
+        """Messages that were given up, newest first."""
+
     async def waiting(self) -> int:
         """How many deliveries are due or held, and not dead."""
+
+    async def incident(self, id_: str) -> Incident | None:
+        """An incident as it is now."""
+
+    async def incidents(
+        self, *, live: bool | None = None, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Incident]:
+        """Incidents that somebody was told of, newest first: open or over; open or ended ``since``."""
+
+    async def memories(self) -> Mapping[str, Memory]:
+        """What is remembered of each job, by ``target/job``."""
+
+    async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
+        """What happened from ``since`` on and before ``until``, in order."""
+
+    async def forget_history(self, before: datetime) -> None:
+        """Throw away what happened before."""

@@ -10,8 +10,10 @@ from typing import Any, Protocol
 
 from bot.domain.repair import Case
 from bot.domain.target import Target
+from bot.jobs import case_news
 from bot.jobs.carry_out import Workshop
-from bot.jobs.deliver import Courier
+from bot.jobs.case_news import CaseNews
+from bot.jobs.deliver import Courier, Writer
 from bot.jobs.desk import Desk, Freshen
 from bot.jobs.housekeeping import Housekeeping
 from bot.jobs.values import Vault
@@ -65,13 +67,22 @@ class Repairs:
         channels = {name: channel for name in targets if channel}
         self.desk = Desk(ledger, clock, policy, settings.access, channels, self.workshop, self._changed)
 
-    def tasks(self, chat: Chat, freshen: Freshen) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """The background tasks by name; they use ``chat`` for messages and ``freshen`` to look up groups."""
+    def wake(self) -> None:
+        """Something is owed."""
+        self._changed()
+
+    def tasks(
+        self, chat: Chat, freshen: Freshen, more: Mapping[str, Writer] | None = None
+    ) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """The background tasks by name; they use ``chat`` for messages and ``freshen`` to look up groups.
+
+        ``more`` are the writers of other messages than those about repairs.
+        """
         settings = self._settings
         self.desk.freshen = freshen
-        self._courier = Courier(
-            self._ledger, chat, self._clock, settings.approvals, settings.access, self._observer.delivery
-        )
+        news = CaseNews(self._ledger, self._clock, settings.approvals, settings.access)
+        writers = {**dict.fromkeys(case_news.KINDS, news), **(more or {})}
+        self._courier = Courier(self._ledger, chat, self._clock, writers, self._observer.delivery)
         housekeeping = Housekeeping(self.desk, self.workshop)
         return {"deliveries": self._courier.run, "housekeeping": housekeeping.run}
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
 from bot.domain.access import AccessPolicy, Identity, Role
+from bot.domain.alerting import Incident
 from bot.domain.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.repair import Asked, Case, Proposal
 from bot.domain.reply import Reply
@@ -94,6 +95,16 @@ class Repairs(Protocol):
         """The approved case that waits for this caller's value."""
 
 
+class Alerts(Protocol):
+    """What people do to incidents. Raises as the ledger does, `NotFound`, or `Refused` with why not."""
+
+    async def acknowledge(self, id_: str, by: str) -> Incident:
+        """Somebody takes care of it."""
+
+    async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
+        """Nobody wants to hear of it until then."""
+
+
 @dataclass(frozen=True)
 class Context:
     """All that a command may use."""
@@ -115,6 +126,10 @@ class Context:
     repairs: Repairs | None = None
     """None where there is no desk."""
     ledger: Ledger | None = None
+    alerts: Alerts | None = None
+    """None where there is no ledger."""
+    timezone: str = "UTC"
+    """Where "tomorrow at nine" is."""
     progress: Callable[[Reply], Awaitable[None]] = _silent
     """Show a partial answer; the renderer decides how often it really edits the message."""
 

@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSettingsSource, SettingsConfigDict
 
 from bot.domain.access import AccessPolicy
+from bot.domain.alerting import AlertRules
 from bot.domain.approval import ApprovalPolicy
 from bot.domain.target import Target, parse_duration
 from bot.errors import SettingsError
@@ -178,6 +179,7 @@ class Settings(BaseSettings):
     pushgateway: PushgatewaySettings = PushgatewaySettings()
     access: AccessPolicy = AccessPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
+    alerts: AlertRules = AlertRules()
     targets: tuple[Target, ...] = Field(default=(Target(),), min_length=1)
     probes: ProbeSettings = ProbeSettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -61,6 +61,8 @@ class JobStatus:
     policy: HeartbeatPolicy | None
     group: str = ""
     """The grouping key beyond ``job``, such as ``context=desk``; empty when there is none."""
+    failed_at: datetime | None = None
+    """When the last push failed, where that is newer than the last success."""
     note: str | None = None
     """Anything odd, in words: clock skew, a failed push, a value that is no time."""
 
@@ -128,9 +130,10 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
         note = f"the group has no gauge {policy.metric}"
     failed = _failed_after(group, last or 0.0, clock)
     label = _key(group)
+    failed_at = datetime.fromtimestamp(group.gauges[PUSH_FAILED], UTC) if failed else None
     if last is None:
         health = Health.FAILED if failed else Health.NEVER_SEEN
-        return JobStatus(policy.job, health, None, None, None, policy, label, _join(failed, note))
+        return JobStatus(policy.job, health, None, None, None, policy, label, failed_at, _join(failed, note))
     success = datetime.fromtimestamp(last, UTC)
     due, stale_at = deadlines(policy, success)
     if failed:
@@ -139,7 +142,7 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
         health = Health.STALE
     else:
         health = Health.LATE if now >= due else Health.UP
-    return JobStatus(policy.job, health, success, due, stale_at, policy, label, _join(failed, note))
+    return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, _join(failed, note))
 
 
 def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
@@ -148,7 +151,7 @@ def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
     failed = _failed_after(group, last or 0.0, clock)
     health = Health.FAILED if failed else Health.UP if last else Health.NEVER_SEEN
     success = datetime.fromtimestamp(last, UTC) if last else None
-    return JobStatus(group.job, health, success, None, None, None, _key(group), _join(failed, note))
+    return JobStatus(group.job, health, success, None, None, None, _key(group), None, _join(failed, note))
 
 
 def _newest(groups: Sequence[Group], metric: str, clock: float) -> Group:

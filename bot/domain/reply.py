@@ -80,6 +80,14 @@ class Button:
 
 
 @dataclass(frozen=True)
+class Menu:
+    """Several next steps of which one is picked, where each with a button of its own would be too many."""
+
+    label: str
+    options: tuple[Button, ...]
+
+
+@dataclass(frozen=True)
 class Field:
     """One thing that a form asks for."""
 
@@ -135,6 +143,7 @@ class Reply:
     """What has to be asked before it can be answered."""
     notify: tuple[Mention, ...] = ()
     """Who is to notice a message, in a channel."""
+    menus: tuple[Menu, ...] = ()
     data: dict[str, object] = field(default_factory=dict)
     """Extra machine-readable facts for ``--output json``; JSON types only."""
 

@@ -153,6 +153,11 @@ class HeartbeatPolicy(_Model):
     groups: Literal["newest", "any", "all"] = "newest"
     """Of several groups of one job: the newest decides; or any stale one; or only all of them."""
     required: bool = True
+    """Whether a job that was never seen is stale once its first deadline has passed."""
+    inside: bool = True
+    """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
+    issue: str = Field(default="", pattern=r"^(|[\w.-]+/[\w.-]+#\d+)$")
+    """The GitHub issue that the health-bridge keeps for it: ``owner/repository#12``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -167,11 +172,12 @@ class HeartbeatPolicy(_Model):
         if (self.stale_after is None) == (self.schedule is None):
             raise ValueError(f"job {self.job!r} needs stale_after or schedule, and only one of them")
         if self.schedule is not None:
-            _check_crontab(self.schedule)
+            check_crontab(self.schedule)
         return self
 
 
-def _check_crontab(schedule: str) -> None:
+def check_crontab(schedule: str) -> None:
+    """Raise ValueError for what is no crontab line, or never comes."""
     from datetime import UTC, datetime
 
     try:

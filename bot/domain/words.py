@@ -46,6 +46,12 @@ def clock(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%H:%M:%S UTC")
 
 
+def moment(at: datetime, now: datetime) -> str:
+    """A time that does not change while it is looked at: ``22:41 UTC``, with the date unless it is of today."""
+    here = at.astimezone(UTC)
+    return here.strftime("%H:%M UTC" if here.date() == now.astimezone(UTC).date() else "%a %d %b, %H:%M UTC")
+
+
 def stamp(moment: datetime | None) -> str:
     """Date and minute in UTC, as ``2026-11-23 22:41 UTC``; ``never`` for none."""
     return "never" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from bot.domain import card, repair
-from bot.domain.access import AccessPolicy, Role
-from bot.domain.approval import ApprovalPolicy
-from bot.domain.repair import Case, Delivery
-from bot.domain.reply import Mention, Reply
+from bot.domain import repair
+from bot.domain.repair import Delivery
+from bot.domain.reply import Reply
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain
-from bot.jobs.news import value_until
 from bot.ports import Chat, Clock, Ledger
 
 logger = logging.getLogger("agentpod.delivery")
@@ -31,11 +29,14 @@ GIVE_UP = timedelta(days=1)
 """After which a message whose place does not work is a dead letter."""
 
 
-def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
-    """Whom a card calls: the users and groups that decide in its channel; none where everybody there does."""
-    rules = [r for r in access.rules if r.role.covers(Role.APPROVER) and (not r.channels or channel in r.channels)]
-    ids = [i for r in rules for i in (*r.groups, *r.users) if i != "*"]
-    return tuple(Mention(i) for i in dict.fromkeys(ids))
+class Writer(Protocol):
+    """Knows what messages say, from the ledger as it is when they are sent."""
+
+    async def write(self, delivery: Delivery) -> Reply | None:
+        """What it says now; None where it need not be said any more. Raises as the ledger does."""
+
+    async def refused(self, delivery: Delivery) -> bool:
+        """Slack does not take it where it should go; says whether something else is owed for that."""
 
 
 @dataclass
@@ -45,8 +46,8 @@ class Courier:
     ledger: Ledger
     chat: Chat
     clock: Clock
-    policy: ApprovalPolicy
-    access: AccessPolicy
+    writers: Mapping[str, Writer]
+    """Who knows what a kind of message says."""
     observe: Callable[[str, str], None] = lambda _kind, _outcome: None
     """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
@@ -87,7 +88,11 @@ class Courier:
     async def _one(self, delivery: Delivery) -> None:
         kind = delivery.key.partition(":")[0]
         try:
-            reply = await self._content(delivery)
+            reply = await self._writer(kind).write(delivery)
+            if reply is None:
+                await self.ledger.dropped(delivery)
+                self.observe(kind, "dropped")
+                return
             async with asyncio.timeout(PATIENCE):
                 posted = await self._send(delivery, reply)
         except TimeoutError:
@@ -111,26 +116,11 @@ class Courier:
         place = delivery.thread.channel if delivery.thread else delivery.place
         return await self.chat.post(place, reply, thread=thread)
 
-    async def _content(self, delivery: Delivery) -> Reply:
-        kind, _, id_ = delivery.key.partition(":")
-        case = await self.ledger.case(id_)
-        if case is None:
-            raise NotFound(f"There is no case {id_} for the message {delivery.key}.")
-        if kind == "card":
-            again = delivery.unsure and delivery.posted is None
-            return card.card(case, self.policy, approvers(self.access, case.channel), again=again)
-        if kind == "progress":
-            return card.progress(case, self.clock.now())
-        if kind == "value":
-            return card.value_wanted(case, value_until(case, self.policy))
-        if kind == "unposted":
-            return await self._unposted(case)
-        return card.outcome(case)
-
-    async def _unposted(self, case: Case) -> Reply:
-        of_card = await self.ledger.delivery(f"card:{case.id}")
-        why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
-        return card.unposted(case, why)
+    def _writer(self, kind: str) -> Writer:
+        try:
+            return self.writers[kind]
+        except KeyError:
+            raise NotFound(f"Nobody knows what a message of the kind {kind!r} says.") from None
 
     async def _later(self, delivery: Delivery, error: AgentpodError) -> bool:
         """Note a failure, with the time of the next try; says whether it is given up."""
@@ -141,18 +131,11 @@ class Courier:
         await self.ledger.failed(delivery, text, retry_at, unsure=unsure)
         level = logging.ERROR if retry_at is None else logging.WARNING
         logger.log(level, "not delivered: %s", error.message, extra={"delivery": delivery.key})
-        if isinstance(error, Permanent) and delivery.key.startswith("card:") and delivery.posted is None:
-            await self._tell_requester(delivery.key.partition(":")[2])
+        if isinstance(error, Permanent) and delivery.posted is None:
+            writer = self.writers.get(delivery.key.partition(":")[0])
+            if writer is not None and await writer.refused(delivery):
+                self.wake()
         return retry_at is None
-
-    async def _tell_requester(self, id_: str) -> None:
-        """A card that can't be posted is no secret of the log's: whoever asked hears of it."""
-        case = await self.ledger.case(id_)
-        if case is None or case.state.final or not case.request.requester.startswith(("U", "W")):
-            return
-        async with self.ledger.writing() as tx:
-            await tx.owe(f"unposted:{id_}", case.request.requester)
-        self.wake()
 
 
 def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime) -> datetime | None:

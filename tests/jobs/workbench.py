@@ -20,6 +20,7 @@ from bot.domain.target import Target
 from bot.domain.workload import Container, Deployment, Event, Pod, SecretFacts
 from bot.errors import Conflict, NotFound
 from bot.jobs.carry_out import Workshop
+from bot.jobs.case_news import KINDS, CaseNews
 from bot.jobs.deliver import Courier
 from bot.jobs.desk import Desk
 from bot.jobs.values import Vault
@@ -292,7 +293,8 @@ def bench(
         tick=0.01,
         retry=0.01,
     )
-    courier = Courier(ledger, talk, clock, chosen, ACCESS)
+    news = CaseNews(ledger, clock, chosen, ACCESS)
+    courier = Courier(ledger, talk, clock, dict.fromkeys(KINDS, news))
     desk = Desk(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, workshop, changed)
     return Bench(ledger, clock, cluster, talk, chosen, groups, workshop, desk, courier)
 

@@ -102,8 +102,8 @@ def armed(bot: Bot, fault: Fault) -> Bot:
     def cluster_of(target: str) -> Any:
         return DeadlyCluster(plain_cluster(target), fault)
 
-    def tasks(chat: Chat, freshen: Any) -> Any:
-        return plain_tasks(DeadlyChat(chat, fault), freshen)
+    def tasks(chat: Chat, *others: Any) -> Any:
+        return plain_tasks(DeadlyChat(chat, fault), *others)
 
     ledger.writing = writing  # type: ignore[method-assign]  # the port's method, wrapped
     repairs.tasks = tasks  # type: ignore[method-assign]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,16 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, exists, func, or_, select, update
 
-from bot.adapters.ledger import database, migrations
+from bot.adapters.ledger import database, migrations, watching
 from bot.adapters.ledger.database import Database, FileLock
 from bot.adapters.ledger.errors import is_databases, translate
-from bot.adapters.ledger.schema import audit, cases, deliveries, to_micros
+from bot.adapters.ledger.schema import audit, cases, deliveries, incidents, jobs, to_micros
 from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, record_of
+from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.audit import Record
+from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery, Posted
+from bot.domain.watch import Memory
 from bot.errors import AgentpodError, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.ledger")
@@ -230,9 +233,9 @@ class SqlLedger:
                 deliveries.c.dead.is_(False),
                 or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= at),
                 or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= at),
-                or_(deliveries.c.under == "", above.c.ts.is_not(None)),
+                or_(deliveries.c.under == "", and_(above.c.ts.is_not(None), ~_earlier_in_the_thread())),
             )
-            .order_by(deliveries.c.created_at)
+            .order_by(deliveries.c.created_at, deliveries.c.key)
         )
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
@@ -270,11 +273,63 @@ class SqlLedger:
         rows = await self._rows(wanted)
         return _delivery(rows[0]) if rows else None
 
+    async def dropped(self, delivery: Delivery) -> None:
+        """See the port."""
+        await self._change(lambda connection: connection.execute(watching.dropped(delivery.key)).rowcount)
+
+    async def dead(self, limit: int = 20) -> Sequence[Delivery]:
+        """See the port."""
+        above = deliveries.alias("above")
+        wanted = (
+            select(deliveries, above.c.channel.label("thread_channel"), above.c.ts.label("thread_ts"))
+            .select_from(deliveries.outerjoin(above, above.c.key == deliveries.c.under))
+            .where(deliveries.c.dead.is_(True))
+            .order_by(deliveries.c.created_at.desc())
+            .limit(limit)
+        )
+        return [_delivery(row) for row in await self._rows(wanted)]
+
+    # -- what is watched
+
+    async def incident(self, id_: str) -> Incident | None:
+        """See the port."""
+        found = watching.readable(await self._rows(select(incidents).where(incidents.c.id == id_)))
+        return found[0] if found else None
+
+    async def incidents(
+        self, *, live: bool | None = None, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Incident]:
+        """See the port."""
+        return watching.readable(await self._rows(watching.wanted_incidents(live, since, limit)))
+
+    async def memories(self) -> Mapping[str, Memory]:
+        """See the port."""
+        return watching.memories(await self._rows(select(jobs)))
+
+    async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
+        """See the port."""
+        return watching.happenings(await self._rows(watching.wanted_history(since, until)))
+
+    async def forget_history(self, before: datetime) -> None:
+        """See the port."""
+        await self._change(lambda connection: connection.execute(watching.old_history(before)).rowcount)
+
     async def waiting(self) -> int:
         """See the port."""
         due = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False)]
         rows = await self._rows(select(func.count()).select_from(deliveries).where(*due))
         return int(rows[0][0])
+
+
+def _earlier_in_the_thread() -> Any:
+    """Something older that is not in the same thread yet: what is said there is said in its order."""
+    other = deliveries.alias("other")
+    older = or_(
+        other.c.created_at < deliveries.c.created_at,
+        and_(other.c.created_at == deliveries.c.created_at, other.c.key < deliveries.c.key),
+    )
+    waits = and_(other.c.ts.is_(None), other.c.wanted > other.c.shown, other.c.dead.is_(False))
+    return exists().where(other.c.under == deliveries.c.under, older, waits)
 
 
 def _keep(work: Callable[[Connection], T], connection: Connection) -> T:

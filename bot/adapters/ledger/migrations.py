@@ -50,9 +50,31 @@ def _first(dialect: str) -> Sequence[str]:
     return (*_FIRST, *_GROWS[dialect])
 
 
-MIGRATIONS = (_first,)
+_SECOND = (
+    """CREATE TABLE incidents (
+        id TEXT PRIMARY KEY, key TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL, live BOOLEAN NOT NULL,
+        told BOOLEAN NOT NULL, opened_at BIGINT NOT NULL, resolved_at BIGINT, version INTEGER NOT NULL,
+        body TEXT NOT NULL)""",
+    "CREATE UNIQUE INDEX incidents_live ON incidents (key) WHERE live",
+    "CREATE INDEX incidents_by_time ON incidents (opened_at)",
+    "CREATE INDEX incidents_by_end ON incidents (resolved_at)",
+    "CREATE TABLE jobs (key TEXT PRIMARY KEY, target TEXT NOT NULL, body TEXT NOT NULL)",
+    """CREATE TABLE history (
+        target TEXT NOT NULL, subject TEXT NOT NULL, at BIGINT NOT NULL, what TEXT NOT NULL,
+        PRIMARY KEY (target, subject, at, what))""",
+    "CREATE INDEX history_by_time ON history (at)",
+    "CREATE TABLE marks (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+)
+
+
+def _second(_: str) -> Sequence[str]:
+    """Incidents, what the watcher remembers, what happened when, and single values such as who did what last."""
+    return _SECOND
+
+
+MIGRATIONS = (_first, _second)
 """Number 1 is the first; each is run once, in order. Those that were shipped are never changed."""
-OURS = frozenset({"cases", "deliveries", "audit"})
+OURS = frozenset({"cases", "deliveries", "audit", "incidents", "jobs", "history", "marks"})
 VERSION = "ledger_version"
 
 

@@ -42,6 +42,24 @@ deliveries = table(
     column("dead", Boolean),
     column("created_at", BigInteger),
 )
+incidents = table(
+    "incidents",
+    column("id", Text),
+    column("key", Text),
+    column("target", Text),
+    column("state", Text),
+    column("live", Boolean),
+    column("told", Boolean),
+    column("opened_at", BigInteger),
+    column("resolved_at", BigInteger),
+    column("version", Integer),
+    column("body", Text),
+)
+jobs = table("jobs", column("key", Text), column("target", Text), column("body", Text))
+history = table(
+    "history", column("target", Text), column("subject", Text), column("at", BigInteger), column("what", Text)
+)
+marks = table("marks", column("name", Text), column("value", Text))
 audit = table(
     "audit",
     column("number", BigInteger),

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.adapters.ledger.database import Run
-from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, to_micros
+from bot.adapters.ledger.schema import audit, cases, from_micros, to_micros
+from bot.adapters.ledger.watching import WatchWriting
 from bot.domain.audit import Record, chained
 from bot.domain.repair import Case, from_json, to_json
 from bot.errors import Conflict, Permanent
@@ -44,7 +44,7 @@ def record_of(row: Row[Any]) -> Record:
     )
 
 
-class SqlWriting:
+class SqlWriting(WatchWriting):
     """The Writing port within an open transaction. What is written is kept back, and done in one go at the end."""
 
     def __init__(self, run: Run, dialect: str, now: datetime) -> None:
@@ -126,8 +126,7 @@ class SqlWriting:
 
     async def owe(self, key: str, place: str, under: str = "") -> None:
         """See the port. A new state deserves a new try, whatever became of the last."""
-        values = {"key": key, "place": place, "under": under, "wanted": 1, "created_at": to_micros(self._now)}
-        self._writes.append(lambda connection: _done(connection.execute(_OWE[self._dialect], values)))
+        await self.owe_all([(key, place, under)])
 
 
 _COLUMNS = (
@@ -143,13 +142,6 @@ _SAVE = (
 )
 _NEWEST = select(audit).order_by(audit.c.number.desc()).limit(1)
 _APPEND = insert(audit).values({c.name: bindparam(c.name) for c in audit.c})
-_AGAIN = {"wanted": deliveries.c.wanted + 1, "dead": False, "retry_at": None, "attempts": 0}
-_OWE = {
-    name: dialect.insert(deliveries)
-    .values({n: bindparam(n) for n in ("key", "place", "under", "wanted", "created_at")})
-    .on_conflict_do_update(index_elements=["key"], set_=_AGAIN)
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
 
 
 def _done(_: object) -> None:

@@ -309,6 +309,10 @@ def _notes(draft: _Draft, notes: Sequence[str]) -> None:
         draft.blocks.append({"type": "context", "elements": elements})
 
 
+MAX_OPTION = 150
+"""Most characters of an option's value (Slack's limit)."""
+
+
 def _unclickable(draft: _Draft, reply: Reply, prefix: str) -> None:
     """Next steps that are too many, or too long for a button, as lines to type."""
     for number, button in enumerate(reply.buttons):
@@ -345,6 +349,19 @@ def _actions(reply: Reply, key: str) -> Iterator[Json]:
         value = inbound.value(button.command)
         if value is not None:
             yield _button(f"{inbound.RUN}:{number}", button.label, value, button.style, button.confirm)
+    for number, menu in enumerate(reply.menus):
+        options = [
+            {"text": _plain(option.label, 75), "value": given}
+            for option in menu.options
+            if (given := inbound.value(option.command)) is not None and len(given) <= MAX_OPTION
+        ]
+        if options:
+            yield {
+                "type": "static_select",
+                "action_id": f"{inbound.RUN}:menu{number}",
+                "placeholder": _plain(menu.label, 150),
+                "options": options,
+            }
     again = inbound.value(reply.command)
     if reply.command and reply.repeatable and again is not None:
         yield _button(inbound.AGAIN, "Run again", again)

@@ -141,7 +141,7 @@ def _click(body: Mapping[str, Any]) -> Request | None:
     first = actions[0]
     place = body.get("container") or {}
     channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or ""
-    line, action = _value(str(first.get("action_id", "")), first.get("value"))
+    line, action = _value(str(first.get("action_id", "")), _given(first))
     return Request(
         "button",
         str((body.get("user") or {}).get("id", "")),
@@ -154,6 +154,12 @@ def _click(body: Mapping[str, Any]) -> Request | None:
         ephemeral=bool(place.get("is_ephemeral")),
         trigger=str(body.get("trigger_id") or ""),
     )
+
+
+def _given(action: Mapping[str, Any]) -> object:
+    """What a button carries, or the option that was picked from a menu."""
+    picked = action.get("selected_option")
+    return picked.get("value") if isinstance(picked, dict) else action.get("value")
 
 
 def _value(action_id: str, value: object) -> tuple[str | None, Action | None]:

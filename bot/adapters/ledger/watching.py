@@ -1,0 +1,263 @@
+"""Incidents, what the watcher remembers, and what happened when: the second half of the ledger's two ports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
+from bot.domain import alerting, watch
+from bot.domain.alerting import Incident, State
+from bot.domain.history import Happening
+from bot.domain.watch import Memory
+
+logger = logging.getLogger("agentpod.ledger")
+WATCHED = "watched"
+"""The mark that changes with every incident and every memory: who keeps a copy knows by it that it is stale."""
+
+
+class WatchWriting:
+    """The part of a transaction that the watchers use. Many rows are one statement."""
+
+    _dialect: str
+    _now: datetime
+    _writes: list[Callable[[Connection], None]]
+    _touched = False
+
+    async def _read(self, wanted: Select[Any], **values: str) -> Sequence[Row[Any]]:
+        raise NotImplementedError
+
+    def _write(self, statement: Any, rows: Any) -> None:
+        self._writes.append(lambda connection: _done(connection.execute(statement, rows)))
+
+    async def mark(self, name: str) -> str | None:
+        """See the port."""
+        rows = await self._read(_MARK, this=name)
+        return str(rows[0].value) if rows else None
+
+    async def set_mark(self, name: str, value: str) -> None:
+        """See the port."""
+        self._write(_UPSERT[self._dialect]["mark"], {"name": name, "value": value})
+
+    async def watched(self) -> str:
+        """See the port."""
+        return await self.mark(WATCHED) or "0"
+
+    def _touch(self) -> None:
+        if not self._touched:
+            self._touched = True
+            self._write(_UPSERT[self._dialect]["touch"], {"name": WATCHED})
+
+    async def incident(self, id_: str) -> Incident | None:
+        """See the port."""
+        found = readable(await self._read(_INCIDENT, this=id_))
+        return found[0] if found else None
+
+    async def newest_incidents(self, since: datetime) -> Mapping[str, Incident]:
+        """See the port."""
+        return {i.key: i for i in readable(await self._read(_recent(since)))}
+
+    async def save_incidents(self, changed: Sequence[Incident]) -> None:
+        """See the port."""
+        if changed:
+            self._touch()
+            over = [_columns(i) for i in changed if not i.open]
+            live = [_columns(i) for i in changed if i.open]
+            for rows in (over, live):  # of one key the old one ends before the new one begins
+                if rows:
+                    self._write(_UPSERT[self._dialect]["incident"], rows)
+
+    async def memories(self) -> Mapping[str, Memory]:
+        """See the port."""
+        return memories(await self._read(select(jobs)))
+
+    async def remember(self, target: str, changed: Sequence[Memory]) -> None:
+        """See the port."""
+        if changed:
+            self._touch()
+            rows = [{"key": f"{target}/{m.job}", "target": target, "body": watch.to_json(m)} for m in changed]
+            self._write(_UPSERT[self._dialect]["job"], rows)
+
+    async def forget(self, target: str, names: Sequence[str]) -> None:
+        """See the port."""
+        if names:
+            self._touch()
+            keys = [f"{target}/{name}" for name in names]
+            self._writes.append(lambda connection: _done(connection.execute(_FORGET, {"these": keys})))
+
+    async def happened(self, things: Sequence[Happening]) -> None:
+        """See the port."""
+        if things:
+            rows = [
+                {"target": t.target, "subject": t.subject, "at": to_micros(t.at), "what": t.what} for t in things
+            ]
+            self._write(_UPSERT[self._dialect]["history"], rows)
+
+    async def owe_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
+        """See the port."""
+        if owed:
+            rows = [
+                {"key": k, "place": p, "under": u, "wanted": 1, "created_at": to_micros(self._now)}
+                for k, p, u in owed
+            ]
+            self._write(OWE[self._dialect], rows)
+
+    async def unposted(self, keys: Sequence[str]) -> frozenset[str]:
+        """See the port."""
+        if not keys:
+            return frozenset()
+        wanted = select(deliveries.c.key).where(deliveries.c.key.in_(keys), deliveries.c.ts.is_(None))
+        return frozenset(row.key for row in await self._read(wanted))
+
+
+def readable(rows: Iterable[Row[Any]]) -> list[Incident]:
+    """The incidents of rows. One that can't be read is left out, and logged."""
+    found = []
+    for row in rows:
+        try:
+            found.append(alerting.from_json(row.body))
+        except ValueError:
+            logger.error("left out: the incident %s can't be read", row.id)
+    return found
+
+
+def memories(rows: Iterable[Row[Any]]) -> dict[str, Memory]:
+    """The memories of rows by ``target/job``. One that can't be read is begun anew."""
+    found = {}
+    for row in rows:
+        try:
+            found[str(row.key)] = watch.from_json(row.body)
+        except ValueError:
+            logger.error("forgotten: what is known of %s can't be read", row.key)
+    return found
+
+
+def happenings(rows: Iterable[Row[Any]]) -> list[Happening]:
+    """What happened, from rows."""
+    return [Happening(row.target, row.subject, from_micros(row.at), row.what) for row in rows]
+
+
+def wanted_incidents(live: bool | None, since: datetime | None, limit: int) -> Select[Any]:
+    """Incidents that somebody was told of, newest first."""
+    wanted = (
+        select(incidents).where(incidents.c.told.is_(True)).order_by(incidents.c.opened_at.desc()).limit(limit)
+    )
+    if live is not None:
+        wanted = wanted.where(incidents.c.live.is_(live))
+    if since is not None:
+        at = to_micros(since)
+        wanted = wanted.where(or_(incidents.c.live.is_(True), incidents.c.resolved_at >= at))
+    return wanted
+
+
+def wanted_history(since: datetime, until: datetime) -> Select[Any]:
+    """What happened from ``since`` on and before ``until``, in order."""
+    within = (history.c.at >= to_micros(since), history.c.at < to_micros(until))
+    return select(history).where(*within).order_by(history.c.at)
+
+
+def old_history(before: datetime) -> Any:
+    """The statement that throws away what happened before."""
+    return delete(history).where(history.c.at < to_micros(before))
+
+
+def dropped(key: str) -> Any:
+    """The statement that marks a message, and those in its thread, as not wanted any more."""
+    these = or_(deliveries.c.key == key, deliveries.c.under == key)
+    never = deliveries.c.ts.is_(None)
+    return update(deliveries).where(these, never).values(shown=deliveries.c.wanted, held_until=None, error="")
+
+
+def _recent(since: datetime) -> Select[Any]:
+    at = to_micros(since)
+    live = incidents.c.live.is_(True)
+    # A newer one of the same key comes later, and an open one last.
+    return (
+        select(incidents)
+        .where(or_(live, incidents.c.resolved_at >= at))
+        .order_by(incidents.c.live, incidents.c.opened_at)
+    )
+
+
+def _done(_: object) -> None:
+    """A statement without a result."""
+
+
+def _columns(incident: Incident) -> dict[str, Any]:
+    return {
+        "id": incident.id,
+        "key": incident.key,
+        "target": incident.problem.target,
+        "state": incident.state.value,
+        "live": incident.state is not State.RESOLVED,
+        "told": incident.told,
+        "opened_at": to_micros(incident.opened_at),
+        "resolved_at": to_micros(incident.resolved_at) if incident.resolved_at else None,
+        "version": incident.version,
+        "body": alerting.to_json(incident),
+    }
+
+
+_MARK = select(marks).where(marks.c.name == bindparam("this"))
+_INCIDENT = select(incidents).where(incidents.c.id == bindparam("this"))
+_FORGET = delete(jobs).where(jobs.c.key.in_(bindparam("these", expanding=True)))
+
+
+def _upserts(dialect: Any) -> dict[str, Any]:
+    """Made once a database: to build a statement costs SQLAlchemy more than to run it."""
+
+    def put(table: Any, keys: Sequence[str]) -> Any:
+        columns = [c.name for c in table.c]
+        made = dialect.insert(table).values({n: bindparam(n) for n in columns})
+        changed = {n: made.excluded[n] for n in columns if n not in keys}
+        return made.on_conflict_do_update(index_elements=keys, set_=changed)
+
+    touch = dialect.insert(marks).values({"name": bindparam("name"), "value": literal("1")})
+    count = cast(cast(marks.c.value, Integer) + 1, Text)
+    happening = dialect.insert(history).values({c.name: bindparam(c.name) for c in history.c})
+    return {
+        "mark": put(marks, ["name"]),
+        "touch": touch.on_conflict_do_update(index_elements=["name"], set_={"value": count}),
+        "incident": put(incidents, ["id"]),
+        "job": put(jobs, ["key"]),
+        "history": happening.on_conflict_do_nothing(),
+    }
+
+
+def _owe(dialect: Any) -> Any:
+    made = dialect.insert(deliveries).values(
+        {n: bindparam(n) for n in ("key", "place", "under", "wanted", "created_at")}
+    )
+    again = {
+        "wanted": deliveries.c.wanted + 1,
+        "dead": False,
+        "retry_at": None,
+        "attempts": 0,
+        # A message that is nowhere yet may still go elsewhere.
+        "under": case((deliveries.c.ts.is_(None), made.excluded.under), else_=deliveries.c.under),
+    }
+    return made.on_conflict_do_update(index_elements=["key"], set_=again)
+
+
+_DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
+_UPSERT = {name: _upserts(dialect) for name, dialect in _DIALECTS.items()}
+OWE = {name: _owe(dialect) for name, dialect in _DIALECTS.items()}

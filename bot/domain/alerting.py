@@ -1,0 +1,429 @@
+"""Incidents: an open problem, and what is said of it when. Pure; ``now`` is an argument.
+
+Semantics: HEARTBEATS.md, "States" and "Notices". A problem is what is wrong now; an incident is its story. Nothing
+here knows where problems come from: heartbeats, the pod and the source that can't be read all go through `decide`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import cache
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
+
+from bot.domain.target import Severity, Zone, canonical_job, check_crontab, parse_duration
+
+_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+def _span(value: object) -> timedelta:
+    """A duration that may be nothing."""
+    return timedelta() if value in (0, "0", "0s", timedelta()) else parse_duration(value)
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Longer = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class Maintenance(BaseModel):
+    """A time in which nothing is told: once from ``start`` on, or whenever a crontab line says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60)
+    lasts: Longer
+    start: datetime | None = None
+    schedule: str | None = None
+    timezone: Zone = "UTC"
+    """For the schedule, and for a start that names no zone."""
+    targets: tuple[str, ...] = ()
+    """Empty: all."""
+    jobs: tuple[str, ...] = ()
+    """Empty: all, and the pod as well."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.start is None) == (self.schedule is None):
+            raise ValueError(f"maintenance {self.name!r} needs start or schedule, and only one of them")
+        if self.schedule is not None:
+            check_crontab(self.schedule)
+        return self
+
+    def covers(self, target: str, job: str) -> bool:
+        """Whether it is about that target and job; the pod is the job ``""``."""
+        mine = not self.jobs or canonical_job(job) in map(canonical_job, self.jobs)
+        return mine and (not self.targets or target in self.targets)
+
+    def active(self, now: datetime) -> bool:
+        """Whether it is going on."""
+        if self.start is not None:
+            begins = self.start if self.start.tzinfo else self.start.replace(tzinfo=ZoneInfo(self.timezone))
+            return begins <= now < begins + self.lasts
+        before = (now - self.lasts).astimezone(ZoneInfo(self.timezone))
+        begins = next(CronSim(self.schedule or "", before))
+        return begins <= now
+
+
+class AlertRules(BaseModel):
+    """When an incident speaks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    for_: Span = Field(default=timedelta(), alias="for")
+    """How long a problem has to last before it is told; heartbeats have their grace already."""
+    keep_firing: Span = timedelta(minutes=1)
+    """How long a problem has to be gone before that is told, so that one that comes back at once stays one."""
+    remind: Longer = timedelta(hours=4)
+    """Between two reminders of an incident that nobody acknowledged."""
+    ack_for: Longer = timedelta(hours=12)
+    """After which an acknowledgement is no excuse any more."""
+    flaps: int = Field(default=3, ge=1, le=100)
+    """How often a problem may come back within ``flap_window``; from then on it is one that comes and goes."""
+    flap_window: Longer = timedelta(hours=1)
+    group_at: int = Field(default=10, ge=2, le=1000)
+    """How many incidents within ``group_within`` become one message."""
+    group_within: Longer = timedelta(minutes=1)
+    poll: Longer = timedelta(seconds=30)
+    """Between two looks at the heartbeats."""
+    blind_after: int = Field(default=3, ge=1, le=1000)
+    """How many looks have to fail in a row before the bot calls itself blind."""
+    pod_for: Span = timedelta(minutes=2)
+    """How long the pod has to be in trouble before that is told: a restart by hand is no incident."""
+    mention: tuple[str, ...] = ()
+    """Users (U…) and user groups (S…) that a critical incident calls."""
+    maintenance: tuple[Maintenance, ...] = ()
+    timezone: Zone = "UTC"
+    """Where "tomorrow at nine" is."""
+
+    @field_validator("poll")
+    @classmethod
+    def _reasonable(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(hours=1):
+            raise ValueError("takes one second to one hour")
+        return value
+
+    @field_validator("mention")
+    @classmethod
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not (one.startswith(("U", "W", "S")) and one.isalnum() and one.isupper()):
+                raise ValueError(f"takes Slack ids that begin with U, W or S, not {one!r}")
+        return value
+
+    def window(self, target: str, job: str, now: datetime) -> Maintenance | None:
+        """The maintenance that a target, or a job of it, is in now."""
+        return next((m for m in self.maintenance if m.covers(target, job) and m.active(now)), None)
+
+
+class State(Enum):
+    """Where an incident is in its life. Snoozes and what mutes it are beside that."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    ACKED = "acknowledged"
+    RECOVERING = "recovering"
+    RESOLVED = "resolved"
+
+
+class Reason(Enum):
+    """Why something is said."""
+
+    FIRST_FIRING = "firing"
+    SEVERITY_RAISED = "got worse"
+    REMINDER_DUE = "reminder"
+    ACKED = "acknowledged"
+    SNOOZED = "snoozed"
+    SNOOZE_ENDED = "not muted any more"
+    RESOLVED = "resolved"
+    BLIND = "blind"
+    SIGHT_REGAINED = "sees again"
+    FLAPPING = "flapping"
+    CLOSED = "closed"
+
+
+class Kind(Enum):
+    """What an incident is about: it decides how it is worded and which commands help."""
+
+    HEARTBEAT = "heartbeat"
+    POD = "pod"
+    BLIND = "blind"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong now."""
+
+    key: str
+    """The same for the same thing: there is one open incident of it at most."""
+    kind: Kind
+    target: str
+    subject: str
+    """What it is about, as messages call it: a job, the pod, the Pushgateway."""
+    summary: str
+    """What is wrong, after the subject: ``no heartbeat for 3 h 2 min``."""
+    severity: Severity
+    since: datetime
+    """The deadline that was missed, or when it began; not when it was noticed."""
+    facts: tuple[tuple[str, str], ...] = ()
+    advice: str = ""
+    """The command line that looks closer, without ``/agentpod``."""
+    issue: str = ""
+    """The GitHub issue that the health-bridge keeps for it."""
+    hold: timedelta = timedelta()
+    """How long it has to last before it is told, where that is longer than the rules' own."""
+    muted: str = ""
+    """Why nothing is said of it at present, in words; empty: nothing is in the way."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing said of an incident."""
+
+    reason: Reason
+    at: datetime
+    text: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Ack:
+    """Who takes care of it, and until when that counts."""
+
+    by: str
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A problem's story."""
+
+    id: str
+    problem: Problem
+    """As it was last seen."""
+    state: State
+    opened_at: datetime
+    fired_at: datetime | None = None
+    recovered_at: datetime | None = None
+    """When the problem was gone; it counts from `RECOVERING` on."""
+    resolved_at: datetime | None = None
+    ack: Ack | None = None
+    snoozed_by: str = ""
+    snoozed_until: datetime | None = None
+    flapping: bool = False
+    firings: tuple[datetime, ...] = ()
+    """When the same problem began to be told of late, this incident's own time last."""
+    notices: tuple[Notice, ...] = ()
+    group: str = ""
+    """The message that it shares with others; empty: it has its own."""
+    closed: str = ""
+    """Why it was closed without being over."""
+    version: int = 0
+
+    @property
+    def key(self) -> str:
+        """What it is of."""
+        return self.problem.key
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not over."""
+        return self.state is not State.RESOLVED
+
+    @property
+    def told(self) -> bool:
+        """Whether anybody was ever told of it."""
+        return self.fired_at is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long the problem lasted; 0 while it lasts."""
+        end = self.recovered_at or self.resolved_at
+        return max((end - self.problem.since).total_seconds(), 0.0) if end else 0.0
+
+    def snoozed(self, now: datetime) -> bool:
+        """Whether somebody does not want to hear of it at present."""
+        return self.snoozed_until is not None and now < self.snoozed_until
+
+    def noted(self, reason: Reason, now: datetime, text: str = "", by: str = "") -> Incident:
+        """With one more notice."""
+        return replace(self, notices=(*self.notices, Notice(reason, now, text, by)))
+
+
+def new_id(prefix: str = "i-") -> str:
+    """An incident's id, short enough to type on a phone."""
+    return prefix + "".join(secrets.choice(_LETTERS) for _ in range(7))
+
+
+def decide(
+    incident: Incident | None, problem: Problem | None, rules: AlertRules, now: datetime
+) -> Incident | None:
+    """The incident after a look at its problem; the same object where nothing has changed.
+
+    ``incident`` is the open one of the problem's key, or the last one that was resolved: it says how often the
+    problem came back. New notices are at the end of ``notices``.
+    """
+    if incident is None or not incident.open:
+        return incident if problem is None else _seen(_begun(problem, incident, rules, now), problem, rules, now)
+    return _gone(incident, rules, now) if problem is None else _seen(incident, problem, rules, now)
+
+
+def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
+    firings = before.firings if before else ()
+    recent = tuple(at for at in firings if now - at < rules.flap_window)
+    return Incident(new_id(), problem, State.PENDING, now, firings=recent)
+
+
+def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
+    """The problem is there."""
+    before = incident.problem
+    if incident.state is State.PENDING:
+        since = min(before.since, problem.since)
+        incident = _with(incident, replace(problem, since=since))
+        due = now >= since + max(rules.for_, problem.hold) and not problem.muted
+        return _fired(incident, rules, now) if due else incident
+    if incident.state is State.RECOVERING:
+        back = State.ACKED if incident.ack and now < incident.ack.until else State.FIRING
+        incident = replace(incident, state=back, recovered_at=None)
+    incident = _with(incident, replace(problem, since=min(before.since, problem.since)))
+    if problem.muted:
+        return incident
+    return _spoken(incident, before, rules, now)
+
+
+def _with(incident: Incident, problem: Problem) -> Incident:
+    return incident if incident.problem == problem else replace(incident, problem=problem)
+
+
+def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    firings = (*incident.firings, now)
+    flapping = len(firings) > rules.flaps
+    reason = Reason.BLIND if incident.problem.kind is Kind.BLIND else Reason.FIRST_FIRING
+    incident = replace(incident, state=State.FIRING, fired_at=now, firings=firings, flapping=flapping)
+    return incident.noted(Reason.FLAPPING if flapping else reason, now)
+
+
+def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
+    """What a problem that goes on gives to say: at most one thing at a time."""
+    if incident.problem.severity == "critical" and before.severity == "warning":
+        worse = replace(incident, state=State.FIRING, ack=None, snoozed_by="", snoozed_until=None)
+        return worse.noted(Reason.SEVERITY_RAISED, now)
+    if incident.snoozed(now):
+        return incident
+    if incident.snoozed_until is not None:
+        awake = replace(incident, snoozed_by="", snoozed_until=None)
+        return awake.noted(Reason.SNOOZE_ENDED, now, "the snooze is over")
+    if before.muted:
+        return incident.noted(Reason.SNOOZE_ENDED, now, f"over: {before.muted}")
+    if incident.state is State.ACKED and incident.ack is not None:
+        if now < incident.ack.until:
+            return incident
+        late = replace(incident, state=State.FIRING, ack=None)
+        return late.noted(Reason.REMINDER_DUE, now, "acknowledged long ago, and still so", incident.ack.by)
+    last = incident.notices[-1].at if incident.notices else incident.opened_at
+    if incident.flapping or now - last < rules.remind:
+        return incident
+    return incident.noted(Reason.REMINDER_DUE, now)
+
+
+def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """The problem is not there."""
+    if incident.state is State.PENDING:  # nobody was told, so nobody is told
+        return replace(incident, state=State.RESOLVED, recovered_at=now, resolved_at=now)
+    if incident.state is not State.RECOVERING:
+        incident = replace(incident, state=State.RECOVERING, recovered_at=now)
+    quiet = rules.flap_window if incident.flapping else rules.keep_firing
+    if incident.recovered_at is None or now < incident.recovered_at + quiet:
+        return incident
+    reason = Reason.SIGHT_REGAINED if incident.problem.kind is Kind.BLIND else Reason.RESOLVED
+    over = replace(incident, state=State.RESOLVED, resolved_at=now, snoozed_by="", snoozed_until=None)
+    return over.noted(reason, now)
+
+
+def closed(incident: Incident, why: str, now: datetime) -> Incident:
+    """The incident without its subject: it ends, and nobody says that it is well."""
+    over = replace(incident, state=State.RESOLVED, resolved_at=now, closed=why)
+    return over.noted(Reason.CLOSED, now, why) if incident.told else over
+
+
+class NotNow(Exception):
+    """What was asked of an incident does not apply; the message says why."""
+
+
+def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) -> Incident:
+    """Somebody takes care of it: no more reminders, for a time. Raises NotNow."""
+    _live(incident)
+    if incident.state is State.ACKED and incident.ack is not None and now < incident.ack.until:
+        raise NotNow(f"{incident.ack.by} has acknowledged it already")
+    ack = Ack(by, now, now + rules.ack_for)
+    state = State.RECOVERING if incident.state is State.RECOVERING else State.ACKED
+    return replace(incident, state=state, ack=ack).noted(Reason.ACKED, now, by=by)
+
+
+def snoozed(incident: Incident, by: str, until: datetime, now: datetime) -> Incident:
+    """Nothing is said of it until then, unless it gets worse. Raises NotNow."""
+    _live(incident)
+    if until <= now:
+        raise NotNow("that time is over already")
+    quiet = replace(incident, snoozed_by=by, snoozed_until=until)
+    return quiet.noted(Reason.SNOOZED, now, until.isoformat(), by)
+
+
+def _live(incident: Incident) -> None:
+    if not incident.open:
+        raise NotNow("it is over" if not incident.closed else f"it was closed: {incident.closed}")
+    if not incident.told:
+        raise NotNow("it has not been told yet")
+
+
+def step(
+    incidents: Mapping[str, Incident],
+    problems: Iterable[Problem],
+    rules: AlertRules,
+    now: datetime,
+    *,
+    about: Iterable[str] = (),
+) -> list[Incident]:
+    """One look at many: the incidents that have changed, oldest problem first.
+
+    ``incidents`` holds the newest one of each key; ``about`` the keys that were looked at and may have no problem.
+    An incident of a key that nobody looked at is left as it is: it may be that nobody can see.
+    """
+    wrong = {p.key: p for p in problems}
+    changed = []
+    for key in dict.fromkeys((*wrong, *about)):
+        before = incidents.get(key)
+        after = decide(before, wrong.get(key), rules, now)
+        if after is not None and after is not before:
+            changed.append(after)
+    return sorted(changed, key=lambda i: (i.problem.since, i.key))
+
+
+@cache
+def _incidents() -> TypeAdapter[Incident]:
+    return TypeAdapter(Incident)
+
+
+def to_json(incident: Incident) -> str:
+    """An incident as the ledger keeps it."""
+    return _incidents().dump_json(incident).decode()
+
+
+def from_json(text: str) -> Incident:
+    """An incident from the ledger. Raises ValueError for what :func:`to_json` did not write."""
+    return _incidents().validate_json(text)

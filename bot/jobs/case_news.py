@@ -1,0 +1,65 @@
+"""What the messages about cases say: cards, progress, and direct messages to whoever asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain import card
+from bot.domain.access import AccessPolicy, Role
+from bot.domain.approval import ApprovalPolicy
+from bot.domain.repair import Case, Delivery
+from bot.domain.reply import Mention, Reply
+from bot.errors import NotFound
+from bot.jobs.news import value_until
+from bot.ports import Clock, Ledger
+
+KINDS = ("card", "progress", "value", "unposted", "outcome")
+
+
+def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
+    """Whom a card calls: the users and groups that decide in its channel; none where everybody there does."""
+    rules = [r for r in access.rules if r.role.covers(Role.APPROVER) and (not r.channels or channel in r.channels)]
+    ids = [i for r in rules for i in (*r.groups, *r.users) if i != "*"]
+    return tuple(Mention(i) for i in dict.fromkeys(ids))
+
+
+@dataclass
+class CaseNews:
+    """The writer of `KINDS`."""
+
+    ledger: Ledger
+    clock: Clock
+    policy: ApprovalPolicy
+    access: AccessPolicy
+
+    async def write(self, delivery: Delivery) -> Reply:
+        """See `bot.jobs.deliver.Writer`."""
+        kind, _, id_ = delivery.key.partition(":")
+        case = await self.ledger.case(id_)
+        if case is None:
+            raise NotFound(f"There is no case {id_} for the message {delivery.key}.")
+        if kind == "card":
+            again = delivery.unsure and delivery.posted is None
+            return card.card(case, self.policy, approvers(self.access, case.channel), again=again)
+        if kind == "progress":
+            return card.progress(case, self.clock.now())
+        if kind == "value":
+            return card.value_wanted(case, value_until(case, self.policy))
+        if kind == "unposted":
+            return await self._unposted(case)
+        return card.outcome(case)
+
+    async def _unposted(self, case: Case) -> Reply:
+        of_card = await self.ledger.delivery(f"card:{case.id}")
+        why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
+        return card.unposted(case, why)
+
+    async def refused(self, delivery: Delivery) -> bool:
+        """A card that can't be posted is no secret of the log's: whoever asked hears of it."""
+        kind, _, id_ = delivery.key.partition(":")
+        case = await self.ledger.case(id_) if kind == "card" else None
+        if case is None or case.state.final or not case.request.requester.startswith(("U", "W")):
+            return False
+        async with self.ledger.writing() as tx:
+            await tx.owe(f"unposted:{id_}", case.request.requester)
+        return True

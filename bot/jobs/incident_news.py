@@ -1,0 +1,63 @@
+"""What the messages about incidents say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain import incident_card
+from bot.domain.alerting import AlertRules, Incident
+from bot.domain.repair import Delivery
+from bot.domain.reply import Mention, Reply
+from bot.errors import NotFound
+from bot.ports import Clock, Ledger
+
+KINDS = ("incident", "notice", "group")
+MOST = 1000
+"""Incidents that are looked through for those of one message."""
+
+
+@dataclass
+class IncidentNews:
+    """The writer of `KINDS`."""
+
+    ledger: Ledger
+    clock: Clock
+    rules: AlertRules
+
+    async def write(self, delivery: Delivery) -> Reply | None:
+        """See `bot.jobs.deliver.Writer`."""
+        kind, _, id_ = delivery.key.partition(":")
+        if kind == "group":
+            return await self._group(delivery, id_)
+        id_, _, number = id_.partition(":")
+        incident = await self.ledger.incident(id_)
+        if incident is None:
+            raise NotFound(f"There is no incident {id_} for the message {delivery.key}.")
+        now = self.clock.now()
+        if kind == "notice":
+            return incident_card.notice(incident, incident.notices[int(number)], now)
+        if _too_late(delivery, incident):
+            return None
+        return incident_card.message(incident, now, () if incident.group else self._call([incident]))
+
+    async def _group(self, delivery: Delivery, id_: str) -> Reply | None:
+        now = self.clock.now()
+        found = await self.ledger.incidents(since=now - timedelta(days=7), limit=MOST)
+        mine = [i for i in found if i.group == id_]
+        if not mine or all(_too_late(delivery, i) for i in mine):
+            return None
+        return incident_card.group(mine, now, self._call(mine))
+
+    def _call(self, incidents: list[Incident]) -> tuple[Mention, ...]:
+        critical = any(i.open and i.problem.severity == "critical" for i in incidents)
+        return tuple(Mention(m) for m in self.rules.mention) if critical else ()
+
+    async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
+        """Nobody else is told: `incidents` and the digest show what could not be delivered."""
+        return False
+
+
+def _too_late(delivery: Delivery, incident: Incident) -> bool:
+    """Whether it was over before anybody could be told: then nobody is, not even that it is over."""
+    return not incident.open and delivery.posted is None and not delivery.unsure

@@ -1,0 +1,223 @@
+"""The watcher of heartbeats: read, judge, decide, and keep all of it in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain import alerting, watch, words
+from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
+from bot.domain.heartbeat import Group, Snapshot
+from bot.domain.history import BEAT, Happening
+from bot.domain.target import HeartbeatPolicy, Target, canonical_job
+from bot.domain.watch import Look, Memory
+from bot.errors import AgentpodError
+from bot.jobs.incidents import Incidents
+from bot.ports import Clock, HeartbeatSource, Writing
+
+logger = logging.getLogger("agentpod.watch")
+
+BLIND = "source:pushgateway"
+"""The key of the incident that the heartbeats can't be read."""
+Mute = Callable[[Writing, Target, datetime], Awaitable[Callable[[HeartbeatPolicy, datetime], str]]]
+"""For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
+
+
+@dataclass
+class HeartbeatWatch:
+    """One source, and the jobs of all targets."""
+
+    source: HeartbeatSource
+    clock: Clock
+    rules: AlertRules
+    targets: Sequence[Target]
+    incidents: Incidents
+    mute: Mute
+    observe: Callable[[str], None] = lambda _outcome: None
+    """Told of each look: ``ok`` or ``blind``."""
+    _failures: int = 0
+    _blind_since: datetime | None = None
+    _seen_once: bool = False
+    """Whether the source has answered once since it was blind."""
+    _version: str = ""
+    _known: dict[str, Incident] = field(default_factory=dict)
+    _memories: dict[str, Memory] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Look until cancelled. What goes wrong with the ledger is waited out: the next look makes up for it."""
+        while True:
+            try:
+                await self.tick()
+            except AgentpodError as error:
+                logger.warning("the heartbeats were not judged: %s", error.message)
+            await asyncio.sleep(self.rules.poll.total_seconds())
+
+    async def tick(self) -> list[Incident]:
+        """One look; gives the incidents that changed."""
+        metrics = {h.metric for t in self.targets for h in t.heartbeats}
+        try:
+            snapshot = await self.source.read(metrics)
+        except AgentpodError as error:
+            self.observe("blind")
+            return await self._surely(self._blind(error))
+        self.observe("ok")
+        self._failures, self._blind_since = 0, None
+        return await self._surely(self._look(snapshot))
+
+    async def _surely(self, look: Coroutine[Any, Any, list[Incident]]) -> list[Incident]:
+        """What is kept here is only true once the ledger has it."""
+        try:
+            kept = await look
+        except BaseException:
+            self._version = ""
+            raise
+        if kept:
+            self.incidents.changed()
+        return kept
+
+    # -- blind
+
+    async def _blind(self, error: AgentpodError) -> list[Incident]:
+        """Nothing is judged; after some looks in vain that is told, once."""
+        now = self.clock.now()
+        self._failures += 1
+        self._blind_since = self._blind_since or now
+        if self._failures < self.rules.blind_after:
+            return []
+        self._seen_once = False
+        problem = Problem(
+            BLIND,
+            Kind.BLIND,
+            self.targets[0].name,
+            "the Pushgateway",
+            f"can't be read: {words.lower_first(error.message)}",
+            "warning",
+            self._blind_since,
+            facts=(("What to do", error.remedy),) if error.remedy else (),
+            advice="heartbeats",
+        )
+        async with self.incidents.ledger.writing() as tx:
+            await self._freshen(tx, now)
+            before = self._known.get(BLIND)
+            if before is None or not before.open:
+                await tx.happened([Happening("", "source", self._blind_since, "blind")])
+            changed = alerting.step(self._known, [problem], self.rules, now)
+            kept = await self.incidents.keep(tx, self._known, changed)
+            self._known.update({i.key: i for i in kept})
+            self._version = await tx.watched()
+        return kept
+
+    # -- seeing
+
+    async def _look(self, snapshot: Snapshot) -> list[Incident]:
+        now = self.clock.now()
+        by_job = watch.by_job(snapshot.groups)
+        async with self.incidents.ledger.writing() as tx:
+            await self._freshen(tx, now)
+            blind = self._known.get(BLIND)
+            if blind is not None and blind.open and not self._seen_once:
+                self._seen_once = True  # what it answers first may be half of it: the next look speaks
+                return []
+            kept: list[Incident] = []
+            if blind is not None and blind.open:
+                kept += await self._keep(tx, [], now, [BLIND])
+                if blind.state is not State.RECOVERING:
+                    await tx.happened([Happening("", "source", now, "ok")])
+            for target in self.targets:
+                kept += await self._target(tx, target, by_job, now)
+            self._version = await tx.watched()
+        return kept
+
+    async def _target(
+        self, tx: Writing, target: Target, by_job: Mapping[str, Sequence[Group]], now: datetime
+    ) -> list[Incident]:
+        looks = self._looks(target, by_job, now)
+        await self._remember(tx, target, looks)
+        await self._forget(tx, target)
+        muted = await self.mute(tx, target, now)
+        problems = []
+        for found in looks.values():
+            policy = found.status.policy
+            if policy is None:
+                continue
+            since = found.memory.since or now
+            problem = watch.problem(target.name, found, now, muted(policy, since))
+            if problem is not None:
+                problems.append(problem)
+        about = [watch.key_of(target.name, name) for name in looks]
+        kept = await self._keep(tx, problems, now, about)
+        return kept + await self._close_removed(tx, target, now)
+
+    def _looks(self, target: Target, by_job: Mapping[str, Sequence[Group]], now: datetime) -> dict[str, Look]:
+        """The jobs to look at: something was pushed, a deadline has passed, or an incident is open."""
+        looks = {}
+        for policy in target.heartbeats:
+            name = canonical_job(policy.job)
+            memory, seen = self._memories.get(f"{target.name}/{name}"), by_job.get(name, ())
+            open_ = self._known.get(watch.key_of(target.name, name))
+            if (open_ is None or not open_.open) and watch.unchanged(memory, seen, now):
+                continue
+            looks[name] = watch.look(policy, seen, memory, now)
+        return looks
+
+    async def _remember(self, tx: Writing, target: Target, looks: Mapping[str, Look]) -> None:
+        """Keep what is new, and what happened: each heartbeat that came, each change of health."""
+        changed, happened = [], []
+        for name, found in looks.items():
+            key = f"{target.name}/{name}"
+            before = self._memories.get(key)
+            if found.memory is before:
+                continue
+            changed.append(found.memory)
+            metric = found.status.policy.metric if found.status.policy else ""
+            newest, known = found.memory.last_success(metric), before.last_success(metric) if before else 0.0
+            if newest > known:
+                happened.append(Happening(target.name, name, watch.epoch(newest), BEAT))
+            if found.flip is not None:
+                happened.append(Happening(target.name, name, found.flip.at, found.flip.after.value))
+            self._memories[key] = found.memory
+        await tx.remember(target.name, changed)
+        await tx.happened(happened)
+
+    async def _forget(self, tx: Writing, target: Target) -> None:
+        names = {canonical_job(h.job) for h in target.heartbeats}
+        prefix = f"{target.name}/"
+        gone = [k.removeprefix(prefix) for k in self._memories if k.startswith(prefix)]
+        gone = [name for name in gone if name not in names]
+        for name in gone:
+            del self._memories[prefix + name]
+        await tx.forget(target.name, gone)
+
+    async def _close_removed(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
+        """A job that is not in the settings any more: its incident ends, and nobody calls it well."""
+        mine = {watch.key_of(target.name, h.job) for h in target.heartbeats}
+        prefix = watch.key_of(target.name, "")
+        gone = [i for k, i in self._known.items() if i.open and k.startswith(prefix) and k not in mine]
+        over = [alerting.closed(i, "the job is no longer in the settings", now) for i in gone]
+        kept = await self.incidents.keep(tx, self._known, over)
+        self._known.update({i.key: i for i in kept})
+        return kept
+
+    async def _keep(
+        self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]
+    ) -> list[Incident]:
+        changed = alerting.step(self._known, problems, self.rules, now, about=about)
+        kept = await self.incidents.keep(tx, self._known, changed)
+        self._known.update({i.key: i for i in kept})
+        return kept
+
+    # -- what is known
+
+    async def _freshen(self, tx: Writing, now: datetime) -> None:
+        """Read the ledger again where another process, or a person, has changed what is kept here."""
+        version = await tx.watched()
+        if version == self._version and self._version:
+            return
+        recent = now - max(self.rules.flap_window, timedelta(hours=1))
+        self._known = dict(await tx.newest_incidents(recent))
+        self._memories = dict(await tx.memories())
+        self._version = version

@@ -1,0 +1,56 @@
+"""Puts the parts of watching together: heartbeats, pods, and the incidents that come of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bot.jobs import incident_news
+from bot.jobs.deliver import Writer
+from bot.jobs.incident_news import IncidentNews
+from bot.jobs.incidents import Incidents
+from bot.jobs.muting import Muting
+from bot.jobs.watch_heartbeats import HeartbeatWatch
+from bot.jobs.watch_pod import PodWatch
+from bot.ports import Clock, Cluster, HeartbeatSource, Ledger
+from bot.settings import Settings
+
+
+class Watching:
+    """What people do to incidents, the background tasks behind them, and the writer of their messages."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clock: Clock,
+        cluster_of: Callable[[str], Cluster],
+        heartbeats: HeartbeatSource | None,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is owed."""
+        self._settings, self._ledger, self._clock = settings, ledger, clock
+        self._cluster_of, self._heartbeats = cluster_of, heartbeats
+        channel = settings.slack.channel or ""
+        channels = {t.name: channel for t in settings.targets if channel}
+        self.incidents = Incidents(ledger, clock, settings.alerts, channels, changed)
+
+    def writers(self) -> dict[str, Writer]:
+        """Who knows what messages about incidents say, by kind."""
+        news = IncidentNews(self._ledger, self._clock, self._settings.alerts)
+        return dict.fromkeys(incident_news.KINDS, news)
+
+    def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """The background tasks by name."""
+        settings, rules = self._settings, self._settings.alerts
+        muting = Muting(rules)
+        found: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        for target in settings.targets:
+            pod = PodWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
+            found[f"pod {target.name}"] = pod.run
+        if self._heartbeats is not None:
+            watch = HeartbeatWatch(
+                self._heartbeats, self._clock, rules, settings.targets, self.incidents, muting.of
+            )
+            found["heartbeats"] = watch.run
+        return found

@@ -1,0 +1,193 @@
+"""``incidents``: what is wrong now and was lately; ``ack`` and ``snooze``: what the buttons of an alert say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from pydantic import Field as Param
+
+from bot.domain import incident_card, words
+from bot.domain.access import Role
+from bot.domain.alerting import Incident
+from bot.domain.probes import Verdict
+from bot.domain.repair import Delivery
+from bot.domain.reply import Fact, Reply, Table
+from bot.domain.target import parse_duration
+from bot.errors import NotFound, Permanent, UsageError
+from bot.ports import Ledger
+from bot.runbook import Alerts, Command, Context, Params
+from commands import _shape
+
+LATELY = timedelta(days=1)
+MOST = 10
+MORNING = 9
+"""The hour at which a snooze until tomorrow ends."""
+LONGEST = timedelta(days=7)
+
+
+class IncidentsParams(Params):
+    """One incident, or all."""
+
+    id: str | None = Param(
+        default=None, json_schema_extra={"positional": True}, description="show this one in full"
+    )
+
+
+class AckParams(Params):
+    """Which incident."""
+
+    id: str = Param(json_schema_extra={"positional": True}, description="the incident's id, such as i-7k2m9xw")
+
+
+class SnoozeParams(AckParams):
+    """Which incident, and for how long."""
+
+    time: str = Param(
+        default="30m",
+        json_schema_extra={"positional": True},
+        description="30m, 2h, up to 7d; or tomorrow, which is 9:00",
+    )
+
+
+def _ledger(ctx: Context) -> Ledger:
+    if ctx.ledger is None:
+        raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
+    return ctx.ledger
+
+
+def _alerts(ctx: Context) -> Alerts:
+    if ctx.alerts is None:
+        raise UsageError("Alerts are answered in Slack, where it is known who does.")
+    return ctx.alerts
+
+
+async def run(ctx: Context, params: IncidentsParams) -> Reply:
+    """List what is wrong, what ended within a day, and what could not be delivered; or show one."""
+    if params.id is not None:
+        return await _one(ctx, params.id)
+    began, now = ctx.clock.monotonic(), ctx.clock.now()
+    ledger = _ledger(ctx)
+    found = await ledger.incidents(since=now - LATELY, limit=200)
+    dead = await ledger.dead(MOST)
+    live, over = [i for i in found if i.open], [i for i in found if not i.open]
+    live.sort(key=lambda i: (i.problem.severity != "critical", i.problem.since))
+    buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.ack is None][:3]
+    return Reply(
+        _headline(live, over),
+        _verdict(live),
+        tables=tuple(t for t in (_table("", live, now), _table("Over", over[:MOST], now)) if t.rows),
+        facts=tuple(_undelivered(d) for d in dead),
+        buttons=_shape.buttons(ctx, buttons),
+        notes=_shape.notes(ctx, began),
+        data={"open": [i.id for i in live], "undelivered": [d.key for d in dead]},
+    )
+
+
+def _headline(live: Sequence[Incident], over: Sequence[Incident]) -> str:
+    if live:
+        first = live[0]
+        rest = f", and {words.plural(len(live) - 1, 'other')}" if len(live) > 1 else ""
+        return f"{incident_card.severity(first)} {first.problem.subject}: {first.problem.summary}{rest}"
+    return "Nothing is wrong now" + (f"; {words.plural(len(over), 'incident')} within a day" if over else "")
+
+
+def _verdict(live: Sequence[Incident]) -> Verdict:
+    if not live:
+        return Verdict.OK
+    return Verdict.FAIL if any(i.problem.severity == "critical" for i in live) else Verdict.WARN
+
+
+def _table(title: str, incidents: Sequence[Incident], now: datetime) -> Table:
+    rows = tuple((i.id, incident_card.headline(i, now), _when(i, now)) for i in incidents)
+    return Table(("Incident", "What", "Since"), rows, title=title)
+
+
+def _when(incident: Incident, now: datetime) -> str:
+    return words.ago(incident.problem.since if incident.open else incident.resolved_at, now)
+
+
+def _undelivered(delivery: Delivery) -> Fact:
+    return Fact("Not delivered", f"{delivery.key}: {words.cut(delivery.error, 200)}", Verdict.WARN)
+
+
+async def _one(ctx: Context, id_: str) -> Reply:
+    incident = await _ledger(ctx).incident(id_)
+    if incident is None:
+        raise NotFound(f"There is no incident {id_[:20]}.", remedy=f"{ctx.prefix} incidents lists them.")
+    now = ctx.clock.now()
+    shown = incident_card.message(incident, now)
+    said = tuple(
+        Fact(words.clock(n.at), f"{n.reason.value}{f' by {n.by}' if n.by else ''}") for n in incident.notices
+    )
+    return Reply(
+        shown.headline,
+        body=shown.body,
+        facts=(*shown.facts, *said),
+        buttons=_shape.buttons(ctx, [(b.label, b.command) for b in shown.buttons]),
+        notes=shown.notes,
+        data={"id": incident.id, "state": incident.state.value},
+    )
+
+
+async def ack(ctx: Context, params: AckParams) -> Reply:
+    """Take care of an incident: it is not repeated for a time."""
+    incident = await _alerts(ctx).acknowledge(params.id, ctx.caller.identity.user)
+    until = f" until {words.moment(incident.ack.until, ctx.clock.now())}" if incident.ack else ""
+    return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
+
+
+async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
+    """Hear nothing of an incident for a time, unless it gets worse."""
+    until = _until(params.time, ctx.clock.now(), ctx.timezone)
+    incident = await _alerts(ctx).snooze(params.id, ctx.caller.identity.user, until)
+    return _done(f"💤 {incident.problem.subject} is quiet until {words.moment(until, ctx.clock.now())}", incident)
+
+
+def _until(text: str, now: datetime, zone: str) -> datetime:
+    if text.lower() == "tomorrow":
+        here = now.astimezone(ZoneInfo(zone)) + timedelta(days=1)
+        return here.replace(hour=MORNING, minute=0, second=0, microsecond=0)
+    try:
+        span = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{error}.", remedy="Or say tomorrow.") from error
+    if not timedelta(minutes=1) <= span <= LONGEST:
+        raise UsageError("A snooze lasts from a minute to seven days.", remedy="30m, 2h, 1d, or tomorrow.")
+    return now + span
+
+
+def _done(headline: str, incident: Incident) -> Reply:
+    return Reply(headline, notes=(incident.id,), shareable=False, repeatable=False)
+
+
+COMMAND = Command(
+    "incidents",
+    "What is wrong now, and was within a day",
+    Role.VIEWER,
+    run,
+    IncidentsParams,
+    group="Alerts",
+    examples=("incidents", "incidents i-7k2m9xw"),
+    details="Open ones first, the worst on top; then those that ended, and messages that could not be delivered.",
+)
+ACK = Command(
+    "ack",
+    "Say that you take care of an incident",
+    Role.OPERATOR,
+    ack,
+    AckParams,
+    group="Alerts",
+    examples=("ack i-7k2m9xw",),
+)
+SNOOZE = Command(
+    "snooze",
+    "Hear nothing of an incident for a time",
+    Role.OPERATOR,
+    snooze,
+    SnoozeParams,
+    group="Alerts",
+    examples=("snooze i-7k2m9xw 2h", "snooze i-7k2m9xw tomorrow"),
+    details="It speaks up again when the time is over and it is still so, or when it gets worse before.",
+)

@@ -1,0 +1,349 @@
+"""Incidents: what is said when, line by line of HEARTBEATS.md, and what may never be said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from pydantic import ValidationError
+
+from bot.domain.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Maintenance,
+    NotNow,
+    Problem,
+    Reason,
+    State,
+    acknowledged,
+    closed,
+    decide,
+    from_json,
+    snoozed,
+    step,
+    to_json,
+)
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+MIN = timedelta(minutes=1)
+RULES = AlertRules()
+P = Problem("heartbeat:pod:a", Kind.HEARTBEAT, "pod", "a", "no heartbeat since 08:00 UTC", "warning", NOW)
+
+
+def reasons(incident: Incident | None) -> list[Reason]:
+    return [] if incident is None else [n.reason for n in incident.notices]
+
+
+def told(
+    rules: AlertRules, story: Sequence[tuple[float, Problem | None]], start: Incident | None = None
+) -> Incident:
+    """The incident after looks at those minutes."""
+    incident = start
+    for minutes, problem in story:
+        incident = decide(incident, problem, rules, NOW + minutes * MIN)
+    assert incident is not None
+    return incident
+
+
+def rules(**changes: Any) -> AlertRules:
+    return AlertRules.model_validate(changes)
+
+
+def test_no_problem_is_no_incident() -> None:
+    assert decide(None, None, RULES, NOW) is None
+
+
+def test_a_problem_fires_at_once_with_its_deadline_as_its_time() -> None:
+    late = told(RULES, [(7, P)])
+    assert (late.state, late.problem.since, late.fired_at) == (State.FIRING, NOW, NOW + 7 * MIN)
+    assert reasons(late) == [Reason.FIRST_FIRING]
+
+
+def test_it_waits_for_its_time_counted_from_the_deadline() -> None:
+    waiting = rules(**{"for": "10m"})
+    assert told(waiting, [(0, P), (9.99, P)]).state is State.PENDING
+    assert told(waiting, [(0, P), (10, P)]).state is State.FIRING, "the boundary counts"
+    assert told(waiting, [(60, P)]).state is State.FIRING, "the bot was away meanwhile"
+    held = replace(P, hold=timedelta(minutes=2))
+    assert told(RULES, [(1, held)]).state is State.PENDING
+    assert told(RULES, [(2, held)]).state is State.FIRING
+
+
+def test_what_goes_before_it_was_told_is_never_told() -> None:
+    gone = told(rules(**{"for": "10m"}), [(0, P), (5, None)])
+    assert (gone.state, gone.told, gone.notices) == (State.RESOLVED, False, ())
+
+
+def test_it_resolves_once_it_stayed_away_and_lasted_until_it_was_gone() -> None:
+    almost = told(RULES, [(0, P), (10, None), (10.9, None)])
+    assert almost.state is State.RECOVERING
+    over = told(RULES, [(11, None)], almost)
+    assert (over.state, over.seconds) == (State.RESOLVED, 600.0)
+    assert reasons(over) == [Reason.FIRST_FIRING, Reason.RESOLVED]
+    assert told(rules(keep_firing="0s"), [(0, P), (10, None)]).state is State.RESOLVED
+
+
+def test_one_that_comes_back_at_once_stays_one_and_says_nothing() -> None:
+    again = told(RULES, [(0, P), (10, None), (10.5, P), (20, P)])
+    assert (again.state, reasons(again)) == (State.FIRING, [Reason.FIRST_FIRING])
+    assert again.problem.since == NOW
+
+
+def test_a_look_that_shows_nothing_new_changes_nothing() -> None:
+    firing = told(RULES, [(0, P)])
+    assert decide(firing, P, RULES, NOW + 5 * MIN) is firing
+
+
+def test_reminders_come_while_nobody_takes_care() -> None:
+    story = [(m, P) for m in range(0, 60 * 9, 10)]
+    assert reasons(told(RULES, story)) == [Reason.FIRST_FIRING, Reason.REMINDER_DUE, Reason.REMINDER_DUE]
+
+
+def test_an_acknowledgement_ends_reminders_but_not_the_resolve_and_expires() -> None:
+    mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW + MIN)
+    assert mine.state is State.ACKED
+    quiet = told(RULES, [(m, P) for m in range(10, 700, 10)], mine)
+    assert reasons(quiet) == [Reason.FIRST_FIRING, Reason.ACKED]
+    assert reasons(told(RULES, [(700, None), (702, None)], quiet))[-1] is Reason.RESOLVED
+    expired = told(RULES, [(60 * 12 + 1, P)], quiet)
+    assert (expired.state, reasons(expired)[-1]) == (State.FIRING, Reason.REMINDER_DUE)
+    with pytest.raises(NotNow, match="U1 has acknowledged it already"):
+        acknowledged(quiet, "U2", RULES, NOW + 30 * MIN)
+
+
+def test_an_acknowledged_one_that_comes_back_is_still_acknowledged() -> None:
+    mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW)
+    back = told(RULES, [(5, None), (5.5, P)], mine)
+    assert (back.state, back.recovered_at) == (State.ACKED, None)
+
+
+def test_a_snooze_that_ends_while_it_is_still_so_says_exactly_one_thing() -> None:
+    quiet = snoozed(told(RULES, [(0, P)]), "U1", NOW + 30 * MIN, NOW)
+    assert reasons(told(RULES, [(29, P)], quiet)) == [Reason.FIRST_FIRING, Reason.SNOOZED]
+    awake = told(RULES, [(30, P), (31, P), (40, P)], quiet)
+    assert reasons(awake) == [Reason.FIRST_FIRING, Reason.SNOOZED, Reason.SNOOZE_ENDED]
+    with pytest.raises(NotNow, match="over already"):
+        snoozed(quiet, "U1", NOW, NOW)
+
+
+def test_getting_worse_breaks_snooze_and_acknowledgement() -> None:
+    worse = replace(P, severity="critical")
+    for quiet in (
+        snoozed(told(RULES, [(0, P)]), "U1", NOW + 60 * MIN, NOW),
+        acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW),
+    ):
+        loud = told(RULES, [(5, worse), (6, worse)], quiet)
+        assert (loud.state, loud.ack, loud.snoozed_until) == (State.FIRING, None, None)
+        assert reasons(loud)[-1] is Reason.SEVERITY_RAISED
+        assert reasons(loud).count(Reason.SEVERITY_RAISED) == 1
+
+
+def test_nothing_is_said_while_muted_and_one_thing_when_that_ends() -> None:
+    muted = replace(P, muted="maintenance nightly")
+    before = told(RULES, [(0, muted), (500, muted)])
+    assert (before.state, before.told) == (State.PENDING, False)
+    assert reasons(told(RULES, [(501, P), (502, P)], before)) == [Reason.FIRST_FIRING]
+    during = told(RULES, [(0, P), (1, muted), (600, muted)])
+    assert reasons(during) == [Reason.FIRST_FIRING]
+    after = told(RULES, [(601, P), (602, P)], during)
+    assert reasons(after) == [Reason.FIRST_FIRING, Reason.SNOOZE_ENDED]
+    assert "maintenance nightly" in after.notices[-1].text
+
+
+def test_a_problem_that_comes_and_goes_is_said_to_flap_once() -> None:
+    incident, said = None, []
+    for n in range(8):
+        for minutes, problem in (
+            (n * 5, replace(P, since=NOW + n * 5 * MIN)),
+            (n * 5 + 1, None),
+            (n * 5 + 3, None),
+        ):
+            incident = decide(incident, problem, RULES, NOW + minutes * MIN)
+            assert incident is not None
+            said = said if incident.id in [i for i, _ in said] else [*said, (incident.id, incident)]
+    assert incident is not None
+    assert len(said) == 4, "three, and the one that flaps"
+    assert reasons(incident) == [Reason.FLAPPING]
+    assert incident.state is State.RECOVERING
+    quiet = told(RULES, [(200, None)], incident)
+    assert reasons(quiet) == [Reason.FLAPPING, Reason.RESOLVED]
+
+
+def test_blindness_has_its_own_words() -> None:
+    blind = replace(P, kind=Kind.BLIND)
+    assert reasons(told(RULES, [(0, blind), (5, None), (7, None)])) == [Reason.BLIND, Reason.SIGHT_REGAINED]
+
+
+def test_one_without_its_job_is_closed_and_not_called_well() -> None:
+    gone = closed(told(RULES, [(0, P)]), "the job is no longer in the settings", NOW + MIN)
+    assert (gone.open, reasons(gone)) == (False, [Reason.FIRST_FIRING, Reason.CLOSED])
+    assert closed(told(rules(**{"for": "5m"}), [(0, P)]), "x", NOW).notices == ()
+
+
+def _answered(one: Incident, act: str, now: datetime) -> Incident:
+    if act == "ack":
+        return acknowledged(one, "U1", RULES, now)
+    return snoozed(one, "U1", now + 30 * MIN, now)
+
+
+@pytest.mark.parametrize("act", ["ack", "snooze"])
+def test_what_is_over_or_untold_takes_no_answer(act: str) -> None:
+    over = told(RULES, [(0, P), (1, None), (3, None)])
+    untold = told(rules(**{"for": "5m"}), [(0, P)])
+    for one, why in ((over, "it is over"), (untold, "not been told"), (closed(over, "gone", NOW), "closed: gone")):
+        with pytest.raises(NotNow, match=why):
+            _answered(one, act, NOW)
+
+
+def test_keys_that_nobody_looked_at_stay_as_they_are() -> None:
+    firing = told(RULES, [(0, P)])
+    assert step({P.key: firing}, [], RULES, NOW + 60 * MIN) == []
+    [changed] = step({P.key: firing}, [], RULES, NOW + 60 * MIN, about=[P.key])
+    assert changed.state is State.RECOVERING
+
+
+def test_it_is_read_as_it_was_written() -> None:
+    full = snoozed(acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW), "U2", NOW + MIN, NOW)
+    assert from_json(to_json(full)) == full
+
+
+# Maintenance
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("at", "active"),
+    [
+        (datetime(2026, 11, 24, 1, 59, tzinfo=BERLIN), False),
+        (datetime(2026, 11, 24, 2, 0, tzinfo=BERLIN), True),
+        (datetime(2026, 11, 24, 2, 59, tzinfo=BERLIN), True),
+        (datetime(2026, 11, 24, 3, 0, tzinfo=BERLIN), False),
+        (datetime(2026, 6, 24, 2, 30, tzinfo=BERLIN), True),
+    ],
+)
+def test_a_window_by_schedule_is_in_its_own_zone(at: datetime, active: bool) -> None:
+    window = Maintenance(name="nightly", schedule="0 2 * * *", lasts="1h", timezone="Europe/Berlin")
+    assert window.active(at.astimezone(UTC)) is active
+
+
+def test_a_window_with_a_start_is_once() -> None:
+    window = Maintenance(name="move", start="2026-11-24T09:00", lasts="2h", timezone="Europe/Berlin")
+    assert not window.active(datetime(2026, 11, 24, 7, 59, tzinfo=UTC))
+    assert window.active(datetime(2026, 11, 24, 8, 0, tzinfo=UTC))
+    assert not window.active(datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
+
+
+def test_a_window_is_for_its_jobs_and_targets() -> None:
+    here = Maintenance(name="x", start=NOW, lasts="1h", jobs=("session_manager",), targets=("pod",))
+    covering = AlertRules(maintenance=(here,))
+    assert covering.window("pod", "session-manager", NOW) is here
+    assert covering.window("pod", "other", NOW) is None
+    assert covering.window("pod", "", NOW) is None, "the pod itself"
+    assert covering.window("other", "session-manager", NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"maintenance": [{"name": "x", "lasts": "1h"}]}, "needs start or schedule"),
+        ({"maintenance": [{"name": "x", "lasts": "1h", "schedule": "61 * * * *"}]}, "not a crontab schedule"),
+        ({"maintenance": [{"name": "x", "lasts": "-1h", "start": NOW}]}, "not a duration"),
+        ({"maintenance": [{"name": "x", "lasts": "1h", "start": NOW, "timezone": "Mars"}]}, "no time zone"),
+        ({"poll": "0s"}, "not a usable duration"),
+        ({"poll": "2h"}, "one second to one hour"),
+        ({"mention": ["maya"]}, "Slack ids"),
+        ({"flaps": 0}, "greater than or equal to 1"),
+        ({"remind": "soon"}, "not a duration"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        AlertRules.model_validate(given)
+
+
+# Whatever happens
+
+
+class Stories(RuleBasedStateMachine):
+    """Problems that come and go, people who answer, mutes and time: of three keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.rules = AlertRules.model_validate({"for": "2m", "flaps": 2})
+        self.known: dict[str, Incident] = {}
+        self.every: dict[str, Incident] = {}
+        self.problems: dict[str, Problem] = {}
+
+    def look(self, about: Sequence[str] = ("a", "b", "c")) -> None:
+        for one in step(self.known, list(self.problems.values()), self.rules, self.now, about=about):
+            self.known[one.key] = self.every[one.id] = one
+
+    @rule(minutes=st.sampled_from([0.5, 1, 3, 30, 300, 1500]))
+    def time_passes(self, minutes: float) -> None:
+        self.now += minutes * MIN
+        self.look()
+
+    @rule(key=st.sampled_from("abc"), severity=st.sampled_from(["warning", "critical"]), muted=st.booleans())
+    def goes_wrong(self, key: str, severity: Any, muted: bool) -> None:
+        old = self.problems.get(key)
+        since = old.since if old else self.now
+        self.problems[key] = replace(P, key=key, severity=severity, since=since, muted="m" if muted else "")
+        self.look()
+
+    @rule(key=st.sampled_from("abc"))
+    def goes_well(self, key: str) -> None:
+        self.problems.pop(key, None)
+        self.look()
+
+    @rule(key=st.sampled_from("abc"), act=st.sampled_from(["ack", "snooze"]))
+    def somebody_answers(self, key: str, act: str) -> None:
+        one = self.known.get(key)
+        if one is None:
+            return
+        try:
+            after = _answered(one, act, self.now)
+        except NotNow:
+            return
+        self.known[key] = self.every[one.id] = after
+
+    @invariant()
+    def at_most_one_is_open_of_a_key(self) -> None:
+        keys = [i.key for i in self.every.values() if i.open]
+        assert len(keys) == len(set(keys))
+
+    @invariant()
+    def nothing_resolves_that_was_not_told(self) -> None:
+        firsts = (Reason.FIRST_FIRING, Reason.FLAPPING, Reason.BLIND)
+        for one in self.every.values():
+            said = reasons(one)
+            assert (not said) == (one.fired_at is None)
+            assert not said or said[0] in firsts
+            assert sum(r in firsts for r in said) <= 1
+            assert said.count(Reason.RESOLVED) <= 1
+            assert Reason.RESOLVED not in said[:-1], "it is the last word"
+
+    @invariant()
+    def no_silence_while_something_is_wrong_and_nothing_is_in_the_way(self) -> None:
+        self.look()
+        for key, problem in self.problems.items():
+            if not problem.muted and self.now >= problem.since + self.rules.for_:
+                one = self.known[key]
+                assert one.open
+                assert one.told
+                quiet = self.now - one.notices[-1].at < self.rules.remind
+                excused = one.state is State.ACKED or one.snoozed(self.now) or one.flapping
+                assert quiet or excused
+
+
+TestStories = Stories.TestCase
+TestStories.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,435 @@
+"""The watchers from a missed heartbeat to the message in Slack: nothing false, nothing doubled, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.alerting import Reason, State
+from bot.domain.approval import Choice
+from bot.domain.workload import Termination
+from bot.errors import NotFound, Permanent, Refused, Transient
+from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
+from tests.jobs.workbench import OPS, START, FakeChat, opened, pod
+
+CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    """Both jobs were seen at nine."""
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger)
+        made.source.push("alpha")
+        made.source.push("beta")
+        await made.look()
+        yield made
+
+
+async def on(one: Watch, minutes: float, *jobs: str) -> None:
+    """Time passes, those jobs send a heartbeat, and the bot looks."""
+    one.clock.pass_(minutes=minutes)
+    for job in jobs or ("beta",):
+        one.source.push(job)
+    await one.look()
+
+
+async def stale(one: Watch) -> Watch:
+    """Alpha has stopped, and everybody knows."""
+    for _ in range(11):
+        await on(one, 1)
+    assert one.first_lines() == [CRITICAL]
+    return one
+
+
+async def test_the_first_heartbeat_says_nothing(one: Watch) -> None:
+    assert one.chat.said == []
+
+
+async def test_an_alert_s_whole_life_is_one_message_and_its_thread(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    assert incident.problem.since == START + timedelta(minutes=10), "the deadline, not the look"
+    await one.incidents.acknowledge(incident.id, "U1")
+    await one.deliver()
+    assert one.first_lines()[0].startswith("👀 CRITICAL alpha")
+    one.source.push("alpha")
+    await one.look(1)
+    assert one.first_lines() == ["🌤️ alpha sends heartbeats again: resolved if it stays so"]
+    await one.look(1)
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after 2 min"]
+    assert [line.split(":")[0] for line in one.thread()] == [
+        "👀 acknowledged",
+        "✅ alpha sends heartbeats again after 2 min",
+    ]
+
+
+async def test_nothing_is_said_twice_by_a_bot_that_starts_anew_or_by_two(one: Watch) -> None:
+    await stale(one)
+    other = watch(one.ledger, like=one)
+    await other.look(1)
+    await one.look()
+    assert len(one.chat.said) == 1
+    for _ in range(4):
+        await on(other, 1, "alpha", "beta")
+        await one.look()
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after 3 min"]
+    assert len(one.thread()) == 1
+
+
+async def test_a_vanished_series_goes_on_ageing_also_after_a_restart_of_the_bot(one: Watch) -> None:
+    one.source.groups.clear()
+    await one.look(5)
+    assert one.chat.said == []
+    other = watch(one.ledger, like=one)
+    await other.look(6)
+    assert sorted(one.first_lines()) == [CRITICAL, CRITICAL.replace("alpha", "beta")]
+    await other.look(60)
+    assert not [line for line in one.first_lines() if "again" in line], "absence is no heartbeat"
+
+
+async def test_blindness_is_said_once_and_no_job_is_called_stale_for_it(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(30):
+        await one.look(1)
+    [line] = one.first_lines()
+    assert line == "⚠️ WARNING the Pushgateway: can't be read: the Pushgateway can't be reached: connection refused"
+    assert one.thread() == []
+    one.source.error = None
+    one.source.push("alpha")
+    await one.look(1)
+    assert len(one.first_lines()) == 1, "the first answer may be half of it"
+    one.source.push("beta")
+    await one.look(1)
+    await one.look(2)
+    assert one.first_lines() == ["✅ the Pushgateway can be read again after 31 min"]
+
+
+async def test_what_is_stale_after_blindness_is_said_then(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(30):
+        await one.look(1)
+    one.source.error = None
+    one.source.push("beta")
+    await one.look(1)
+    assert len(one.first_lines()) == 1
+    await one.look(1)
+    assert CRITICAL in one.first_lines()
+    assert not any("beta" in line for line in one.first_lines())
+
+
+async def test_one_or_two_failed_looks_are_no_blindness(one: Watch) -> None:
+    for _ in range(5):
+        one.source.error = AWAY
+        await one.look(0.5)
+        await one.look(0.5)
+        one.source.error = None
+        one.source.push("alpha")
+        one.source.push("beta")
+        await one.look(0.5)
+    assert one.chat.said == []
+
+
+async def test_a_failed_push_is_said_and_a_newer_success_ends_it(one: Watch) -> None:
+    one.clock.pass_(minutes=1)
+    one.source.fail("alpha")
+    await one.look()
+    assert one.first_lines() == ["🔴 CRITICAL alpha: its last push failed"]
+    one.clock.pass_(minutes=1)
+    one.source.push("alpha")
+    await one.look()
+    await one.look(2)
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after 1 min"]
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_job_that_never_came_is_stale_only_when_it_is_required(tmp_path: Path, required: bool) -> None:
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, jobs=policies("gamma", required=required))
+        await made.look()
+        await made.look(9)
+        assert made.first_lines() == []
+        await made.look(2)
+        expected = ["🔴 CRITICAL gamma: has never sent a heartbeat"] if required else []
+        assert made.first_lines() == expected
+
+
+async def test_a_job_taken_from_the_settings_is_closed_and_not_called_well(one: Watch) -> None:
+    await stale(one)
+    fewer = watch(one.ledger, like=one, jobs=policies("beta"))
+    one.source.push("beta")
+    await fewer.look(1)
+    assert one.first_lines() == ["⚪ alpha: closed, the job is no longer in the settings"]
+    assert set(await one.ledger.memories()) == {"secure-agent-pod/beta"}
+
+
+async def test_a_look_that_the_ledger_loses_is_made_up_for_by_the_next(one: Watch) -> None:
+    one.source.push("beta", at=(START + timedelta(minutes=10)).timestamp())
+    one.clock.pass_(minutes=11)
+    kept = one.incidents.keep
+
+    async def lost(*_: object) -> object:
+        raise Transient("the disk is full")
+
+    one.incidents.keep = lost  # type: ignore[method-assign, assignment]  # the database goes away in the middle
+    with pytest.raises(Transient):
+        await one.heartbeats.tick()
+    one.incidents.keep = kept  # type: ignore[method-assign]
+    await one.look()
+    assert one.first_lines() == [CRITICAL]
+
+
+# Slack
+
+
+async def test_a_firing_that_is_over_before_slack_took_it_is_not_told_at_all(one: Watch) -> None:
+    one.clock.pass_(minutes=11)
+    one.source.push("beta")
+    one.chat.errors = [Transient("Slack answered 500.")] * 50
+    await one.look()
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look(1)
+    await one.look(2)
+    one.chat.errors.clear()
+    await one.look(2)
+    assert one.chat.said == []
+    assert await one.ledger.waiting() == 0
+
+
+async def test_a_message_that_somebody_deleted_is_posted_anew(one: Watch) -> None:
+    await stale(one)
+    one.chat.shown.clear()
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, "U1")
+    await one.deliver()
+    assert [r.headline[:1] for _, t, r in one.chat.said if t is None] == ["🔴", "👀"]
+
+
+async def test_what_slack_will_never_take_is_a_dead_letter(one: Watch) -> None:
+    one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]
+    await one.look(11)
+    dead = await one.ledger.dead()
+    assert [d.key[:9] for d in dead] == ["incident:"]
+    assert "channel_not_found" in dead[0].error
+
+
+async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        for n in range(12):
+            many.source.push(f"job-{n:02}")
+        await many.look()
+        await many.look(11)
+        assert many.first_lines() == ["🔴 CRITICAL 12 incidents at once: job-00, job-01 and 10 more"]
+        assert len(many.thread()) == 12
+        for n in range(12):
+            many.source.push(f"job-{n:02}")
+        await many.look(1)
+        await many.look(2)
+        assert many.first_lines() == ["✅ All 12 incidents are over: job-00, job-01 and 10 more"]
+        resolved = [line for line in many.thread() if line.startswith("✅ job-")]
+        assert len(resolved) == 12
+
+
+async def test_nine_at_once_are_nine_messages(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n}" for n in range(9))))
+        for n in range(9):
+            many.source.push(f"job-{n}")
+        await many.look()
+        await many.look(11)
+        assert len(many.first_lines()) == 9
+
+
+async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_grouped(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(50))), keep_firing="0s")
+        for n in range(50):
+            many.source.push(f"job-{n:02}", at=(many.clock.time + timedelta(seconds=10 * n)).timestamp())
+        await many.look(9)
+        many.chat.errors = [Transient("Slack answered 429.", retry_after=30.0)] * 100_000
+        for _ in range(20):
+            await many.look(0.5)
+        assert many.chat.said == []
+        many.chat.errors.clear()
+        for n in range(25):
+            many.source.push(f"job-{n:02}")
+        for _ in range(12):
+            await many.look(0.5)
+        assert len(many.first_lines()) == 1
+        assert many.first_lines()[0].startswith("🔴 CRITICAL 25 of ")
+        told = {n: [line for line in many.thread() if f"job-{n:02}" in line] for n in range(50)}
+        assert {n for n, lines in told.items() if not lines} <= set(range(25)), "only those that were over by then"
+        assert all(lines[0].startswith("🔴") for n, lines in told.items() if n >= 25)
+        assert await ledger.waiting() == 0
+        assert await ledger.dead() == []
+
+
+# People
+
+
+async def test_a_snooze_is_quiet_and_speaks_once_when_it_ends(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.snooze(incident.id, "U1", one.clock.time + timedelta(hours=8))
+    for _ in range(16):
+        await on(one, 30)
+    await on(one, 1)
+    assert [line.split(" ")[0] for line in one.thread()] == ["💤", "⏰"]
+    assert one.thread()[1].startswith("⏰ the snooze is over; still so, for 8 h 1 min now: no heart")
+
+
+async def test_who_answered_is_in_the_audit_trail_and_a_second_answer_is_refused(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, "U1")
+    with pytest.raises(Refused, match="U1 has acknowledged it already"):
+        await one.incidents.acknowledge(incident.id, "U2")
+    with pytest.raises(NotFound, match="no incident i-nothing"):
+        await one.incidents.acknowledge("i-nothing", "U2")
+    trail = [(r.kind, r.actor, r.subject, r.data) async for r in one.ledger.records()]
+    assert trail == [("incident", "U1", incident.id, {"what": "acknowledged"})]
+
+
+async def test_an_acknowledgement_is_seen_by_a_watcher_that_knows_the_incident(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, "U1")
+    for _ in range(10):
+        await on(one, 30)
+    [known] = await one.ledger.incidents(live=True)
+    assert [n.reason for n in known.notices] == [
+        Reason.FIRST_FIRING,
+        Reason.ACKED,
+    ]
+
+
+# The pod
+
+
+async def test_a_pod_in_trouble_is_an_incident_after_its_time(one: Watch) -> None:
+    await one.see()
+    await one.see(down())
+    await one.see(down(), 1.9)
+    assert one.first_lines() == []
+    await one.see(down(), 0.2)
+    assert one.first_lines() == ["🔴 CRITICAL secure-agent-pod: kali is in CrashLoopBackOff"]
+    await one.see([pod(1)], 1)
+    await one.see([pod(1)], 2)
+    assert one.first_lines() == ["✅ secure-agent-pod is well again after 3 min 6 s"]
+
+
+async def test_a_restart_by_hand_is_over_before_anybody_is_told(one: Watch) -> None:
+    await one.see()
+    await one.see([])
+    await one.see([], 1)
+    await one.see([pod(2)], 0.5)
+    await one.see([pod(2)], 5)
+    assert one.chat.said == []
+
+
+async def test_a_container_that_was_killed_for_its_memory_is_said_though_it_runs_again(one: Watch) -> None:
+    await one.see()
+    healthy = pod(1)
+    ended = Termination("OOMKilled", 137, finished_at=one.clock.time)
+    killed = [replace(healthy, containers=(replace(healthy.containers[0], last_termination=ended, restarts=1),))]
+    await one.see(killed, 0.1)
+    assert one.first_lines() == [
+        "⚠️ WARNING secure-agent-pod: kali restarted at 09:00 UTC (OOMKilled, exit code 137)"
+    ]
+    said = len(one.chat.said)
+    await one.see(killed, 30)
+    assert len(one.chat.said) == said
+
+
+async def test_jobs_inside_a_pod_that_is_down_are_not_called_stale_until_a_period_after(one: Watch) -> None:
+    await one.see()
+    one.clock.pass_(minutes=2)
+    await one.see(down())
+    for _ in range(20):
+        await one.see(down(), 1)
+        await one.look()
+    assert [line for line in one.first_lines() if "alpha" in line or "beta" in line] == []
+    await one.see([pod(1)], 1)
+    await one.look(9)
+    assert [line for line in one.first_lines() if "alpha" in line] == []
+    await one.look(2)
+    assert any("CRITICAL alpha" in line for line in one.first_lines())
+
+
+async def test_a_job_that_was_stale_before_the_pod_went_down_is_not_excused(one: Watch) -> None:
+    await one.see()
+    one.clock.pass_(minutes=11)
+    one.source.push("beta")
+    await one.see(down())
+    await one.look()
+    assert CRITICAL in one.first_lines()
+
+
+async def test_an_approved_restart_makes_no_alert(tmp_path: Path) -> None:
+    from tests.jobs.workbench import JONAS, bench
+
+    async with opened(tmp_path) as ledger:
+        world = watch(ledger)
+        repairs = bench(ledger)
+        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        for job in ("alpha", "beta"):
+            world.source.push(job)
+        await world.look()
+        await world.see(repairs.cluster.pods_)
+        repairs.cluster.stuck = True
+        world.clock.pass_(minutes=5)
+        case = await repairs.ask()
+        await repairs.say(case, Choice.APPROVE, JONAS)
+        await repairs.until(case, lambda c: c.sent_at is not None)
+        for _ in range(4):
+            await world.see(repairs.cluster.pods_, 1)
+            await world.look(1)
+        assert world.chat.said == []
+        muted = [i for i in (await _all(world)) if i.state is State.PENDING]
+        assert any("is being restarted" in i.problem.muted for i in muted)
+        await repairs.workshop.stop(1)
+
+
+async def _all(world: Watch) -> list:
+    async with world.ledger.writing() as tx:
+        return list((await tx.newest_incidents(START)).values())
+
+
+async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) -> None:
+    await one.see()
+    error = Permanent("The API server refused the bot's token.")
+    await one.pod.blind(error, one.clock.time)
+    await one.deliver()
+    assert one.first_lines() == [
+        "⚠️ WARNING the Kubernetes API: can't be read: the API server refused the bot's token"
+    ]
+    await one.see(minutes=1)
+    await one.see(minutes=2)
+    assert one.first_lines() == ["✅ the Kubernetes API can be read again after 1 min"]
+
+
+async def test_nothing_is_told_during_maintenance_and_once_after_it(tmp_path: Path) -> None:
+    window = {"name": "nightly", "start": START + timedelta(minutes=5), "lasts": "2h"}
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, maintenance=[window])
+        made.source.push("alpha")
+        for _ in range(12):
+            made.source.push("beta")
+            await made.look(10)
+        assert made.first_lines() == []
+        made.source.push("beta")
+        await made.look(6)
+        assert made.first_lines() == [CRITICAL]
+
+
+async def test_the_messages_are_for_the_channel(one: Watch) -> None:
+    await stale(one)
+    assert {place for place, _, _ in one.chat.said} == {OPS}
+    assert isinstance(one.chat, FakeChat)

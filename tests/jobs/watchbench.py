@@ -1,0 +1,146 @@
+"""The watchers on a real SQLite ledger, with a source, a pod, a chat and a clock to set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, cast
+
+from bot.domain.alerting import AlertRules, Incident
+from bot.domain.heartbeat import Group, Snapshot
+from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.workload import Pod
+from bot.errors import Transient
+from bot.jobs import incident_news
+from bot.jobs.deliver import Courier
+from bot.jobs.incident_news import IncidentNews
+from bot.jobs.incidents import Incidents
+from bot.jobs.muting import Muting
+from bot.jobs.watch_heartbeats import HeartbeatWatch
+from bot.jobs.watch_pod import PodWatch
+from bot.ports import Cluster, Ledger
+from tests.jobs.workbench import OPS, Clock, FakeChat, FakeCluster
+
+JOBS = ("alpha", "beta")
+
+
+@dataclass
+class FakeSource:
+    """What the Pushgateway holds, or the error instead."""
+
+    clock: Clock
+    groups: dict[tuple[tuple[str, str], ...], Group] = field(default_factory=dict)
+    error: Exception | None = None
+
+    async def read(self, metrics: Collection[str]) -> Snapshot:
+        assert metrics
+        if self.error is not None:
+            raise self.error
+        return Snapshot(list(self.groups.values()))
+
+    def push(self, job: str, *, at: float | None = None, **labels: str) -> None:
+        """A push, now or at a time of its own."""
+        key = tuple(sorted({"job": job, **labels}.items()))
+        old = self.groups.get(key)
+        gauges = {**(old.gauges if old else {}), "push_time_seconds": at or self.clock.time.timestamp()}
+        self.groups[key] = Group(dict(key), gauges)
+
+    def fail(self, job: str) -> None:
+        """A push that was refused."""
+        key = (("job", job),)
+        old = self.groups.get(key)
+        gauges = {**(old.gauges if old else {}), "push_failure_time_seconds": self.clock.time.timestamp()}
+        self.groups[key] = Group(dict(key), gauges)
+
+
+def policies(*jobs: str, **how: Any) -> tuple[HeartbeatPolicy, ...]:
+    """A policy each: stale after ten minutes, critical, unless said otherwise."""
+    usual = {"severity": "critical", "stale_after": "10m"} | how
+    return tuple(HeartbeatPolicy.model_validate({"job": job, **usual}) for job in jobs)
+
+
+@dataclass
+class Watch:
+    """One process's watchers, and what the others of the same world share."""
+
+    ledger: Ledger
+    clock: Clock
+    chat: FakeChat
+    source: FakeSource
+    cluster: FakeCluster
+    rules: AlertRules
+    target: Target
+    incidents: Incidents
+    heartbeats: HeartbeatWatch
+    pod: PodWatch
+    courier: Courier
+
+    async def look(self, minutes: float = 0) -> list[Incident]:
+        """Let time pass, look at the heartbeats, and send what is owed."""
+        self.clock.pass_(minutes=minutes)
+        changed = await self.heartbeats.tick()
+        await self.deliver()
+        return changed
+
+    async def deliver(self) -> None:
+        """Send what is due."""
+        while await self.courier.deliver():
+            pass
+
+    async def see(self, pods: Sequence[Pod] | None = None, minutes: float = 0) -> list[Incident]:
+        """Let time pass, look at the pods, and send what is owed."""
+        self.clock.pass_(minutes=minutes)
+        changed = await self.pod.look(self.cluster.pods_ if pods is None else pods)
+        await self.deliver()
+        return changed
+
+    def first_lines(self) -> list[str]:
+        """The first line of each message in the channel, as it is now."""
+        roots = {str(n): r for n, (_, thread, r) in enumerate(self.chat.said, start=1) if thread is None}
+        return [self.chat.shown[f"{n}.0"].headline for n in roots]
+
+    def thread(self) -> list[str]:
+        """What was said in threads, in order."""
+        return [reply.headline for _, thread, reply in self.chat.said if thread is not None]
+
+
+def watch(
+    ledger: Ledger,
+    *,
+    like: Watch | None = None,
+    jobs: Sequence[HeartbeatPolicy] | None = None,
+    chat: FakeChat | None = None,
+    **rules: Any,
+) -> Watch:
+    """The parts of one process; ``like`` another one in the same world."""
+    clock = like.clock if like else Clock()
+    source = like.source if like else FakeSource(clock)
+    cluster = like.cluster if like else FakeCluster()
+    talk = chat or (like.chat if like else FakeChat())
+    given = AlertRules.model_validate(rules) if rules or like is None else like.rules
+    target = Target(heartbeats=tuple(jobs)) if jobs is not None else like.target if like else _target()
+    incidents = Incidents(ledger, clock, given, {target.name: OPS})
+    muting = Muting(given)
+    beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
+    pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
+    news = IncidentNews(ledger, clock, given)
+    courier = Courier(ledger, talk, clock, dict.fromkeys(incident_news.KINDS, news))
+    return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, courier)
+
+
+def _target() -> Target:
+    return Target(heartbeats=policies(*JOBS), node=None)
+
+
+def down() -> list[Pod]:
+    """A pod whose container crashes."""
+    from tests.jobs.workbench import pod
+
+    healthy = pod(1)
+    container = replace(healthy.containers[0], ready=False, state="waiting", reason="CrashLoopBackOff")
+    return [replace(healthy, containers=(container,))]
+
+
+AWAY = Transient("The Pushgateway can't be reached: connection refused.")
+MIN = timedelta(minutes=1)
