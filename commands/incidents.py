@@ -13,7 +13,7 @@ from bot.domain.access import Role
 from bot.domain.alerting import Incident
 from bot.domain.probes import Verdict
 from bot.domain.repair import Delivery
-from bot.domain.reply import Fact, Reply, Table
+from bot.domain.reply import Fact, Reply
 from bot.domain.target import parse_duration
 from bot.errors import NotFound, Permanent, UsageError
 from bot.ports import Ledger
@@ -77,7 +77,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     return Reply(
         _headline(live, over),
         _verdict(live),
-        tables=tuple(t for t in (_table("", live, now), _table("Over", over[:MOST], now)) if t.rows),
+        body=tuple(_line(i, now) for i in (*live, *over[:MOST])),
         facts=tuple(_undelivered(d) for d in dead),
         buttons=_shape.buttons(ctx, buttons),
         notes=_shape.notes(ctx, began),
@@ -86,11 +86,11 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
 
 
 def _headline(live: Sequence[Incident], over: Sequence[Incident]) -> str:
-    if live:
-        first = live[0]
-        rest = f", and {words.plural(len(live) - 1, 'other')}" if len(live) > 1 else ""
-        return f"{incident_card.severity(first)} {first.problem.subject}: {first.problem.summary}{rest}"
-    return "Nothing is wrong now" + (f"; {words.plural(len(over), 'incident')} within a day" if over else "")
+    if not live:
+        return "Nothing is wrong now" + (f"; {words.plural(len(over), 'incident')} within a day" if over else "")
+    critical = sum(i.problem.severity == "critical" for i in live)
+    of_it = f", {critical} of them critical" if len(live) > 1 and critical else ", critical" if critical else ""
+    return f"{words.plural(len(live), 'open incident')}{of_it}"
 
 
 def _verdict(live: Sequence[Incident]) -> Verdict:
@@ -99,13 +99,13 @@ def _verdict(live: Sequence[Incident]) -> Verdict:
     return Verdict.FAIL if any(i.problem.severity == "critical" for i in live) else Verdict.WARN
 
 
-def _table(title: str, incidents: Sequence[Incident], now: datetime) -> Table:
-    rows = tuple((i.id, incident_card.headline(i, now), _when(i, now)) for i in incidents)
-    return Table(("Incident", "What", "Since"), rows, title=title)
-
-
-def _when(incident: Incident, now: datetime) -> str:
-    return words.ago(incident.problem.since if incident.open else incident.resolved_at, now)
+def _line(incident: Incident, now: datetime) -> str:
+    """A paragraph each: a table's columns would not fit on a phone."""
+    if incident.open:
+        when = f"for {words.age(now - incident.problem.since)}"
+    else:
+        when = f"over {words.ago(incident.resolved_at, now)}"
+    return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}"
 
 
 def _undelivered(delivery: Delivery) -> Fact:

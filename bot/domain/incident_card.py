@@ -85,7 +85,8 @@ def _body(incident: Incident) -> tuple[Line, ...]:
 
 def _facts(incident: Incident, now: datetime) -> list[Fact]:
     problem = incident.problem
-    facts = [Fact("Since", f"{words.stamp(problem.since)}")]
+    label = "Overdue since" if problem.kind is Kind.HEARTBEAT else "Since"
+    facts = [Fact(label, words.stamp(problem.since))]
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.stamp(incident.recovered_at)))
     facts += [Fact(label, value) for label, value in problem.facts]

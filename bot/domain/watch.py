@@ -194,8 +194,7 @@ def _summary(status: JobStatus, now: datetime) -> str:
 
 
 def _facts(status: JobStatus) -> list[tuple[str, str]]:
-    facts = [("Last success", words.stamp(status.last_success))] if status.last_success else []
-    facts.append(("Rule", policy_in_words(status.policy)))
+    facts = [("Rule", policy_in_words(status.policy))]
     if status.group:
         facts.append(("Group", status.group))
     if status.note:

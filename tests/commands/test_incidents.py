@@ -1,0 +1,139 @@
+"""``incidents``, ``ack`` and ``snooze``: what is said to whoever looks or answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain import alerting
+from bot.domain.alerting import AlertRules, Incident, Kind, Problem
+from bot.domain.probes import Verdict
+from bot.domain.repair import Delivery
+from bot.errors import NotFound, UsageError
+from bot.runbook import parse
+from commands import COMMANDS
+from tests.commands.fakes import NOW, World, text_of
+
+RULES = AlertRules()
+MIN = timedelta(minutes=1)
+
+
+def incident(job: str, severity: Any = "warning", ago: int = 10) -> Incident:
+    since = NOW - ago * MIN
+    problem = Problem(f"heartbeat:p:{job}", Kind.HEARTBEAT, "p", job, "no heartbeat", severity, since)
+    made = alerting.decide(None, problem, RULES, NOW)
+    assert made is not None
+    return replace(made, id=f"i-{job}")
+
+
+def over(made: Incident) -> Incident:
+    done = alerting.decide(alerting.decide(made, None, RULES, NOW), None, RULES, NOW + 2 * MIN)
+    assert done is not None
+    return done
+
+
+@dataclass
+class Book:
+    """A ledger with incidents, and who answered them."""
+
+    kept: list[Incident] = field(default_factory=list)
+    undelivered: list[Delivery] = field(default_factory=list)
+    answered: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    async def incidents(self, **_: Any) -> Sequence[Incident]:
+        return self.kept
+
+    async def incident(self, id_: str) -> Incident | None:
+        return next((i for i in self.kept if i.id == id_), None)
+
+    async def dead(self, limit: int) -> Sequence[Delivery]:
+        return self.undelivered[:limit]
+
+    async def acknowledge(self, id_: str, by: str) -> Incident:
+        self.answered.append((id_, by, None))
+        return alerting.acknowledged(self.kept[0], by, RULES, NOW)
+
+    async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
+        self.answered.append((id_, by, until))
+        return alerting.snoozed(self.kept[0], by, until, NOW)
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book([incident("alpha"), incident("beta", "critical", 90), over(incident("gamma"))])
+
+
+async def say(world: World, book: Book, line: str, zone: str = "UTC") -> Any:
+    invocation = parse(line, COMMANDS)
+    ctx = replace(world.context(), ledger=book, alerts=book, timezone=zone)
+    return await invocation.command.run(ctx, invocation.params)
+
+
+async def test_the_worst_is_first_and_what_is_over_last(world: World, book: Book) -> None:
+    reply = await say(world, book, "incidents")
+    assert reply.headline == "2 open incidents, 1 of them critical"
+    assert reply.verdict is Verdict.FAIL
+    assert [line.split("\n")[1] for line in reply.body] == [
+        "i-beta · for 1 h 30 min",
+        "i-alpha · for 10 min",
+        "i-gamma · over in 2 min",
+    ]
+    assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
+
+
+async def test_nothing_wrong_is_one_line(world: World) -> None:
+    reply = await say(world, Book(), "incidents")
+    assert (reply.headline, reply.verdict, reply.body) == ("Nothing is wrong now", Verdict.OK, ())
+
+
+async def test_what_could_not_be_delivered_is_shown(world: World, book: Book) -> None:
+    book.undelivered = [Delivery("incident:i-1", "C1", error="There is no channel C1 (channel_not_found).")]
+    assert "Not delivered: incident:i-1: There is no channel" in text_of(await say(world, book, "incidents"))
+
+
+async def test_one_is_shown_with_all_that_was_said(world: World, book: Book) -> None:
+    text = text_of(await say(world, book, "incidents i-gamma"))
+    assert "gamma sends heartbeats again" in text
+    assert "firing" in text
+    assert "resolved" in text
+    with pytest.raises(NotFound):
+        await say(world, book, "incidents i-nothing")
+
+
+async def test_an_acknowledgement_is_by_name(world: World, book: Book) -> None:
+    reply = await say(world, book, "ack i-alpha")
+    assert book.answered == [("i-alpha", "U1", None)]
+    assert reply.headline.startswith("👀 Yours: alpha. No more reminders until ")
+
+
+@pytest.mark.parametrize(
+    ("time", "zone", "until"),
+    [
+        ("30m", "UTC", NOW + 30 * MIN),
+        ("2h", "UTC", NOW + 120 * MIN),
+        ("tomorrow", "UTC", datetime.fromisoformat("2026-11-24T09:00+00:00")),
+        ("Tomorrow", "Asia/Tokyo", datetime.fromisoformat("2026-11-24T00:00+00:00")),
+        ("tomorrow", "America/New_York", datetime.fromisoformat("2026-11-24T14:00+00:00")),
+    ],
+)
+async def test_a_snooze_ends_when_it_was_said(
+    world: World, book: Book, time: str, zone: str, until: datetime
+) -> None:
+    await say(world, book, f"snooze i-alpha {time}", zone)
+    assert book.answered == [("i-alpha", "U1", until)]
+
+
+@pytest.mark.parametrize("time", ["soon", "-1h", "0s", "10s", "8d", "yesterday"])
+async def test_a_time_that_makes_no_sense_is_refused(world: World, book: Book, time: str) -> None:
+    with pytest.raises(UsageError):
+        await say(world, book, f"snooze i-alpha {time}")
+    assert book.answered == []
+
+
+async def test_without_slack_nobody_is_known_by_name(world: World) -> None:
+    with pytest.raises(UsageError, match="answered in Slack"):
+        await world.run("ack i-alpha")
