@@ -43,7 +43,7 @@ async def _run(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    house = Sandbox(port=options.port, kubeconfig=options.kubeconfig, context=options.context)
+    house = Sandbox(port=options.port, kubeconfig=options.kubeconfig, context=options.context, lively=True)
     async with house as sandbox:
         try:
             bot = await sandbox.start_bot()

@@ -29,6 +29,15 @@ MANIFEST = HERE.parent / "deploy" / "slack-manifest.yaml"
 PAGE = HERE / "page"
 
 
+LIVELY = [
+    {"job": "agent-pulse", "severity": "critical", "schedule": "* * * * *", "grace": "20s"},
+    {"job": "exercise-reminder", "severity": "critical", "stale_after": "3h"},
+    {"job": "audit-digest", "severity": "warning", "stale_after": "26h"},
+    {"job": "session-manager", "severity": "critical", "stale_after": "10m"},
+]
+"""The handbook's three rules, and one that is quick enough to be watched."""
+
+
 class BotProcess:
     """One `agentpod …` process and what it wrote to stderr."""
 
@@ -90,17 +99,20 @@ class Sandbox:
         target: Mapping[str, Any] | None = None,
         pod_seconds: float | None = None,
         http_mode: bool = False,
+        lively: bool = False,
     ) -> None:
         """``kubeconfig`` uses a real cluster, and no pretend one is started; ``settings`` replaces sections,
         ``target`` single settings of the target, such as its namespace.
 
-        With ``http_mode`` the bot hears Slack on a port of its own instead of a socket.
+        With ``http_mode`` the bot hears Slack on a port of its own instead of a socket. ``lively``: a job runs
+        every minute, and alerts don't take their time, so that one can watch.
         """
         self._slack_port = free_port() if http_mode else None
         url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
         self.workspace = Workspace(MANIFEST, port=port, page_dir=PAGE, rate_limits=rate_limits, request_url=url)
         self.cluster = PretendCluster() if pod_seconds is None else PretendCluster(speed=pod_seconds)
-        self.pushgateway = PretendPushgateway()
+        self.pushgateway = PretendPushgateway(pulse=lively)
+        self._lively = lively
         self.endpoints = Endpoints()
         self.kubeconfig = kubeconfig
         self._context = context
@@ -153,6 +165,9 @@ class Sandbox:
             "ledger": {"url": f"sqlite+aiosqlite:///{self.folder}/agentpod.db"},
             "log": {"format": "console"},
         }
+        if self._lively:
+            base["alerts"] = {"poll": "2s", "keep_firing": "10s", "pod_for": "30s"}
+            base["targets"][0]["heartbeats"] = LIVELY
         return base | self._settings
 
     def env(self, **more: str) -> dict[str, str]:

@@ -45,6 +45,8 @@ class Schedule:
         return (now.timestamp() - self.offset) // self.period * self.period + self.offset
 
 
+PULSE = Schedule("agent_pulse", 60)
+"""Runs often enough for a person to see an alert's whole life."""
 SCHEDULES = (
     Schedule("exercise_reminder", 3600, 900),
     Schedule("audit_digest", 86_400, 21 * 3600),
@@ -97,13 +99,15 @@ class PretendPushgateway:
     ``latency`` is the seconds before each answer, or a function of the path that gives them.
     """
 
-    def __init__(self, *, clock: Clock = utc_now, port: int = 0, jobs: bool = True) -> None:
-        """A gateway that is not yet started; without ``jobs`` it begins empty."""
+    def __init__(self, *, clock: Clock = utc_now, port: int = 0, jobs: bool = True, pulse: bool = False) -> None:
+        """A gateway that is not yet started; without ``jobs`` it begins empty; with ``pulse`` `PULSE` runs too."""
         self.clock = clock
+        self.schedules = (PULSE, *SCHEDULES) if pulse else SCHEDULES
+        self._forgot = 0.0
         self.started = clock()
         self.latency: float | Callable[[str], float] = 0.0
         self.groups: dict[tuple[tuple[str, str], ...], Group] = {}
-        self.faults = {s.job: JobFaults() for s in SCHEDULES}
+        self.faults = {s.job: JobFaults() for s in self.schedules}
         self.hanging = False
         self.empty = False
         self._jobs = jobs
@@ -152,6 +156,12 @@ class PretendPushgateway:
         self.started = moment
         self.groups.clear()
 
+    def restart(self) -> None:
+        """Start again without the file that would have kept the groups: a job is back with its next run."""
+        now = self.clock()
+        self._forgot = now.timestamp()
+        self.set_start_time(now)
+
     def push(self, labels: Labels, at: datetime, value: float | None = None) -> Group:
         """An accepted push under the grouping key ``labels``, with the heartbeat gauge if ``value`` is given."""
         group = self._group(labels)
@@ -167,14 +177,14 @@ class PretendPushgateway:
     def advance(self) -> None:
         """Let the simulated jobs push what is due."""
         now = self.clock()
-        for schedule in SCHEDULES if self._jobs else ():
+        for schedule in self.schedules if self._jobs else ():
             faults = self.faults[schedule.job]
             labels = {"job": schedule.job}
             group = self._group(labels)
             due = schedule.last(now)
             if faults.failing:
                 group.failure = max(group.failure, due)
-            elif not faults.stopped and not faults.aged and due > group.success:
+            elif not faults.stopped and not faults.aged and due > max(group.success, self._forgot):
                 self.push(labels, datetime.fromtimestamp(due, tz=UTC), due)
 
     def age(self, job: str, seconds: float) -> None:
@@ -398,7 +408,7 @@ _AGES = (Option("1200", "20 min"), Option("14400", "4 h"), Option("108000", "30 
 
 
 def _breaks(gateway: PretendPushgateway) -> list[Break]:
-    found = [b for schedule in SCHEDULES for b in _job_breaks(gateway, schedule.job)]
+    found = [b for schedule in gateway.schedules for b in _job_breaks(gateway, schedule.job)]
 
     async def refuse(on: bool) -> None:
         await (gateway.listener.refuse() if on else gateway.listener.accept())
@@ -422,7 +432,17 @@ def _breaks(gateway: PretendPushgateway) -> list[Break]:
         ("empty", "No groups", "as after a restart without persistence", lambda: gateway.empty, empty),
         ("10k", "10,000 groups", "many other jobs push as well", lambda: gateway._many != [], many),
     )
-    return found + [toggle(f"pushgateway-{i}", "Heartbeats", (lb, h), r, a) for i, lb, h, r, a in rows]
+    restart = Break(
+        "pushgateway-restart",
+        "Heartbeats",
+        "Pushgateway restarts empty",
+        "it kept no file: each job is back with its next run",
+        "button",
+        lambda: None,
+        lambda _: gateway.restart(),
+    )
+    toggles = [toggle(f"pushgateway-{i}", "Heartbeats", (lb, h), r, a) for i, lb, h, r, a in rows]
+    return [*found, *toggles, restart]
 
 
 def _job_breaks(gateway: PretendPushgateway, job: str) -> list[Break]:
@@ -447,7 +467,7 @@ def _job_breaks(gateway: PretendPushgateway, job: str) -> list[Break]:
             gateway.push({"job": job}, now, now.timestamp())
 
     stopped = (f"{job} stops", "it pushes no more; its last success grows older")
-    aged = (f"{job} is late", "its last success is this old at once")
+    aged = (f"{job}: clock set back", "its last success is this old at once; who saw a newer one keeps that")
     failing = (f"{job} fails", "its newest push was refused")
     return [
         toggle(f"heartbeat-{dashed}-stopped", "Heartbeats", stopped, lambda: faults.stopped, stop),

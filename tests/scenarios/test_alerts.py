@@ -1,0 +1,142 @@
+"""Alerts as people meet them: the real bot, a Pushgateway that jobs push to, and clicks in Slack."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
+from tests.scenarios.talk import World, until, words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("alerts")]
+JOB = "quick-job"
+BEATS = [{"job": JOB, "severity": "critical", "stale_after": "3s"}]
+RULES = {"poll": "1s", "keep_firing": "1s", "pod_for": "0s", "blind_after": 2, "remind": "1h", "flaps": 50}
+SNOOZE = "agentpod:run:menu0"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[World]:
+    async with Sandbox(
+        rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}, pod_seconds=0.0
+    ) as sandbox:
+        sandbox.pushgateway.push({"job": JOB}, sandbox.pushgateway.clock())
+        yield World(sandbox, await sandbox.start_bot())
+
+
+def alerts(world: World, text: str = "") -> list[Message]:
+    """The bot's own messages in the channel that say that."""
+    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
+    return [m for m in here if text in words([m])]
+
+
+def beat(world: World) -> None:
+    """The job runs."""
+    gateway = world.sandbox.pushgateway
+    gateway.push({"job": JOB}, gateway.clock())
+
+
+async def fires(world: World) -> Message:
+    """The alert of the job, newly told."""
+    await until(lambda: bool(alerts(world, f"CRITICAL {JOB}")), world.bot.output)
+    return alerts(world, f"CRITICAL {JOB}")[-1]
+
+
+async def recovers(world: World) -> Message:
+    """Let the job run until the alert is resolved."""
+
+    def resolved() -> bool:
+        beat(world)
+        return not alerts(world, f"CRITICAL {JOB}") and not alerts(world, f"{JOB} sends heartbeats again: ")
+
+    await until(resolved, lambda: words(alerts(world)))
+    return alerts(world, f"{JOB} sends heartbeats again after")[-1]
+
+
+def thread(world: World, message: Message) -> list[str]:
+    found = world.workspace.messages(seed.OPS, thread_ts=message.ts)
+    return [m.text for m in found if m.ts != message.ts]
+
+
+async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(house: World) -> None:
+    message = await fires(house)
+    done = await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
+    answer = await house.final(lambda: done.messages)
+    assert answer.first_line.startswith(f"👀 Yours: {JOB}.")
+    await until(lambda: bool(alerts(house, f"👀 CRITICAL {JOB}")), lambda: words(alerts(house)))
+    message = alerts(house, f"👀 CRITICAL {JOB}")[-1]
+    [menu] = [e for b in message.blocks for e in b.get("elements", ()) if e.get("type") == "static_select"]
+    done = await house.workspace.click(seed.MAYA, message, SNOOZE, selected_option=menu["options"][0])
+    answer = await house.final(lambda: done.messages)
+    assert answer.first_line.startswith(f"💤 {JOB} is quiet until")
+    await until(lambda: bool(alerts(house, f"💤 CRITICAL {JOB}")), lambda: words(alerts(house)))
+    last = await recovers(house)
+    assert last.ts == message.ts
+    assert not any(b["type"] == "actions" for b in last.blocks)
+    await until(lambda: len(thread(house, message)) == 3, lambda: f"{thread(house, message)}")
+    assert [line[:1] for line in thread(house, message)] == ["👀", "💤", "✅"]
+
+
+async def test_who_may_not_answer_is_told_so(house: World) -> None:
+    message = await fires(house)
+    done = await house.workspace.click(seed.SAM, message, FIRST_BUTTON)
+    answer = await house.final(lambda: done.messages)
+    assert "You may not run ack" in answer.text
+    assert "🔴" in alerts(house, f"CRITICAL {JOB}")[-1].text
+    await recovers(house)
+
+
+async def test_a_bot_that_is_killed_says_nothing_twice_and_loses_nothing(house: World) -> None:
+    message = await fires(house)
+    before = len(alerts(house))
+    for _ in range(2):
+        await house.bot.stop(signal.SIGKILL)
+        house.bot = await house.sandbox.start_bot()
+    await house.bot.stop(signal.SIGKILL)
+    beat(house)
+    house.bot = await house.sandbox.start_bot()
+    last = await recovers(house)
+    assert last.ts == message.ts
+    assert len(alerts(house)) == before
+    await until(lambda: len(thread(house, message)) == 1, lambda: f"{thread(house, message)}")
+
+
+async def test_a_gateway_that_is_down_is_one_message_and_no_stale_job(house: World) -> None:
+    before = len(alerts(house))
+    await house.break_("pushgateway-down")
+    await until(lambda: bool(alerts(house, "the Pushgateway: can't be read")), house.bot.output)
+    await house.break_("pushgateway-down", False)
+
+    def back() -> bool:
+        beat(house)
+        return bool(alerts(house, "✅ the Pushgateway can be read again"))
+
+    await until(back, lambda: words(alerts(house)))
+    assert len(alerts(house)) == before + 1
+
+
+async def test_an_alert_that_slack_would_not_take_comes_when_it_does(house: World) -> None:
+    before = len(alerts(house))
+    await house.break_("slack-500")
+    await until(lambda: "not delivered" in house.bot.output(), house.bot.output)
+    assert len(alerts(house)) == before
+    await house.break_("slack-500", False)
+    message = await fires(house)
+    assert len(alerts(house)) == before + 1
+    assert (await recovers(house)).ts == message.ts
+
+
+async def test_a_crash_loop_is_an_incident_and_incidents_lists_it(house: World) -> None:
+    await house.break_("pod-crash")
+    await until(lambda: bool(alerts(house, "CRITICAL secure-agent-pod")), house.bot.output)
+    listed = await house.ask("incidents")
+    assert "critical" in listed.first_line
+    assert "CRITICAL secure-agent-pod" in listed.text
+    await house.break_("pod-crash", False)
+    await until(lambda: not alerts(house, "CRITICAL secure-agent-pod"), lambda: words(alerts(house)))
