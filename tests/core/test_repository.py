@@ -98,7 +98,7 @@ def test_tests_of_one_group_share_a_worker(tmp_path: Path) -> None:
         "@pytest.mark.xdist_group('one')\n"
         "@pytest.mark.parametrize('number', range(8))\n"
         "def test_it(number, worker_id):\n"
-        "    assert worker_id == 'gw0', worker_id\n"
+        "    open('workers', 'a').write(worker_id + ' ')\n"
     )
     # Nothing but xdist: loading the other plugins three times takes longer than all the rest.
     options = ["-pxdist", "-n2", "--dist=loadgroup", "-pno:cacheprovider", "-q"]
@@ -111,3 +111,5 @@ def test_tests_of_one_group_share_a_worker(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    workers = (tmp_path / "workers").read_text().split()
+    assert (len(workers), len(set(workers))) == (8, 1), workers

@@ -1,0 +1,288 @@
+"""What the watcher keeps in mind of a job, over time: every line of HEARTBEATS.md that is about a job alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from cronsim import CronSim
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain import watch
+from bot.domain.alerting import AlertRules, Incident, decide
+from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Health
+from bot.domain.target import HeartbeatPolicy
+from bot.domain.watch import Flip, Look, Memory, from_json, look, problem, to_json, unchanged
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+MIN = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def policy(**how: Any) -> HeartbeatPolicy:
+    usual = {"job": "a-job"} | ({} if "schedule" in how else {"stale_after": "10m"})
+    return HeartbeatPolicy.model_validate(usual | how)
+
+
+def group(at: datetime | float | None = None, *, failed: datetime | None = None, **labels: str) -> Group:
+    gauges = {} if at is None else {PUSHED: at.timestamp() if isinstance(at, datetime) else at}
+    if failed is not None:
+        gauges[PUSH_FAILED] = failed.timestamp()
+    return Group({"job": "a_job", **labels}, gauges)
+
+
+def story(rule: HeartbeatPolicy, looks: Sequence[tuple[datetime, Sequence[Group]]]) -> Look:
+    """The last of several looks."""
+    memory, found = None, None
+    for now, groups in looks:
+        found = look(rule, groups, memory, now)
+        memory = found.memory
+    assert found is not None
+    return found
+
+
+# The states
+
+
+def test_the_first_heartbeat_makes_it_up_and_is_no_problem() -> None:
+    found = story(policy(), [(NOW, []), (NOW + MIN, [group(NOW + MIN)])])
+    assert found.flip == Flip("a-job", Health.NEVER_SEEN, Health.UP, NOW + MIN)
+    assert problem("t", found, NOW + MIN) is None
+
+
+@pytest.mark.parametrize(("seconds", "health"), [(599, Health.UP), (600, Health.STALE), (601, Health.STALE)])
+def test_a_fixed_age_has_its_boundary_on_the_stale_side(seconds: float, health: Health) -> None:
+    found = story(policy(), [(NOW + timedelta(seconds=seconds), [group(NOW)])])
+    assert found.status.health is health
+    if health is Health.STALE:
+        assert found.memory.since == NOW + 10 * MIN, "the deadline, not the look"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "health", "since"),
+    [
+        (59, Health.UP, 0),
+        (60, Health.LATE, 60),
+        (69, Health.LATE, 60),
+        (70, Health.STALE, 70),
+        (900, Health.STALE, 70),
+    ],
+)
+def test_a_schedule_is_late_at_due_and_stale_after_its_grace(minutes: int, health: Health, since: int) -> None:
+    found = story(policy(schedule="0 * * * *", grace="10m"), [(NOW + minutes * MIN, [group(NOW)])])
+    assert (found.status.health, found.memory.since) == (health, NOW + since * MIN)
+
+
+def test_late_is_no_problem_yet_and_a_newer_heartbeat_ends_it() -> None:
+    rule = policy(schedule="0 * * * *", grace="10m")
+    late = story(rule, [(NOW, [group(NOW)]), (NOW + 65 * MIN, [group(NOW)])])
+    assert problem("t", late, NOW + 65 * MIN) is None
+    back = look(rule, [group(NOW + 66 * MIN)], late.memory, NOW + 66 * MIN)
+    assert back.flip == Flip("a-job", Health.LATE, Health.UP, NOW + 66 * MIN)
+
+
+def test_a_failure_newer_than_the_success_is_failed_and_a_newer_success_ends_it() -> None:
+    failed = story(policy(), [(NOW + 2 * MIN, [group(NOW, failed=NOW + MIN)])])
+    assert (failed.status.health, failed.memory.since) == (Health.FAILED, NOW + MIN)
+    assert story(policy(), [(NOW + 2 * MIN, [group(NOW + MIN, failed=NOW)])]).status.health is Health.UP
+    wrong = problem("t", failed, NOW + 2 * MIN)
+    assert wrong is not None
+    assert wrong.summary == "its last push failed"
+
+
+@pytest.mark.parametrize(("required", "health"), [(True, Health.STALE), (False, Health.NEVER_SEEN)])
+def test_one_that_never_came_is_stale_after_its_first_deadline_if_it_must_come(
+    required: bool, health: Health
+) -> None:
+    rule = policy(required=required)
+    assert story(rule, [(NOW, []), (NOW + 9 * MIN, [])]).status.health is Health.NEVER_SEEN
+    found = story(rule, [(NOW, []), (NOW + 60 * MIN, [])])
+    assert found.status.health is health
+    if required:
+        assert found.memory.since == NOW + 10 * MIN
+
+
+# What is remembered
+
+
+def test_a_vanished_series_goes_on_ageing() -> None:
+    found = story(policy(), [(NOW, [group(NOW)]), (NOW + 5 * MIN, []), (NOW + 10 * MIN, [])])
+    assert found.status.health is Health.STALE
+    assert found.status.last_success == NOW
+
+
+def test_one_that_vanished_and_comes_back_is_up() -> None:
+    back = story(policy(), [(NOW, [group(NOW)]), (NOW + 20 * MIN, []), (NOW + 21 * MIN, [group(NOW + 21 * MIN)])])
+    assert back.status.health is Health.UP
+
+
+def test_a_time_that_goes_backwards_does_not_count_and_is_said() -> None:
+    found = story(policy(), [(NOW, [group(NOW)]), (NOW + MIN, [group(NOW - HOUR)])])
+    assert (found.status.health, found.status.last_success) == (Health.UP, NOW)
+    assert found.status.note == "its time went back by 3600 s; the newer one counts"
+
+
+@pytest.mark.parametrize(
+    ("value", "health", "note"),
+    [
+        (0.0, Health.NEVER_SEEN, None),
+        (-5.0, Health.NEVER_SEEN, "-5 is no credible time"),
+        (float("nan"), Health.NEVER_SEEN, "nan is no credible time"),
+        (float("inf"), Health.NEVER_SEEN, "inf is no credible time"),
+        (NOW.timestamp() + 90, Health.UP, "clock skew: its time is 90 s in the future"),
+        (NOW.timestamp() * 1000, Health.NEVER_SEEN, "looks like milliseconds"),
+        (NOW.timestamp() + 90_000, Health.NEVER_SEEN, "no credible time"),
+    ],
+)
+def test_odd_times_are_said_and_only_credible_ones_count(value: float, health: Health, note: str | None) -> None:
+    found = story(policy(), [(NOW, [group(value)])])
+    assert found.status.health is health
+    assert (note or "") in (found.status.note or "")
+    assert (note is None) == (found.status.note is None)
+
+
+@pytest.mark.parametrize(("which", "health"), [("newest", Health.UP), ("any", Health.STALE), ("all", Health.UP)])
+def test_of_several_groups_the_policy_says_which_decides(which: str, health: Health) -> None:
+    seen = [group(NOW, context="desk"), group(NOW + 12 * MIN, context="web")]
+    assert story(policy(groups=which), [(NOW + 15 * MIN, seen)]).status.health is health
+    # The one that vanished still counts as it was.
+    looks = [(NOW + 12 * MIN, seen), (NOW + 15 * MIN, seen[1:])]
+    assert story(policy(groups=which), looks).status.health is health
+
+
+def test_dashes_and_underscores_are_one_job() -> None:
+    found = watch.by_job([group(NOW), Group({"job": "a-job", "context": "x"}, {})])
+    assert [len(groups) for groups in found.values()] == [2]
+
+
+def test_the_memory_is_read_as_it_was_written_and_stays_the_same_while_nothing_happens() -> None:
+    found = story(policy(), [(NOW, [group(NOW, context="desk")])])
+    assert from_json(to_json(found.memory)) == found.memory
+    again = look(policy(), [group(NOW, context="desk")], found.memory, NOW + MIN)
+    assert again.memory is found.memory
+
+
+STEPS = st.sampled_from(["push", "fail", "vanish", "nothing"])
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40), st.sampled_from(["push", "fail", "vanish", "nothing"])),
+        min_size=1,
+        max_size=25,
+    ),
+    st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_leaving_out_looks_that_would_show_nothing_new_changes_nothing(
+    steps: list[tuple[int, str]], scheduled: bool
+) -> None:
+    """`unchanged` is only a saving: whoever looks every time sees the same."""
+    rule = policy(schedule="*/15 * * * *", grace="5m") if scheduled else policy()
+    now, held, always, lazy = NOW, list[Group](), None, None
+    for minutes, what in steps:
+        now += minutes * MIN
+        if what == "push":
+            held = [group(now)]
+        elif what == "fail":
+            held = [group(held[0].gauges.get(PUSHED) if held else None, failed=now)]
+        elif what == "vanish":
+            held = []
+        always = look(rule, held, always, now).memory
+        if not unchanged(lazy, held, now):
+            lazy = look(rule, held, lazy, now).memory
+        assert lazy == always
+
+
+# Schedules through the year
+
+
+def runs(schedule: str, zone: str, start: datetime, end: datetime) -> Iterator[datetime]:
+    """When cron runs it."""
+    times = CronSim(schedule, start.astimezone(ZoneInfo(zone)))
+    while (at := next(times).astimezone(UTC)) < end:
+        yield at
+
+
+def false_alerts(rule: HeartbeatPolicy, start: datetime, end: datetime, took: timedelta = MIN) -> list[str]:
+    """What would have been told of a job that runs on time, each run lasting ``took``."""
+    zone, schedule = rule.timezone, rule.schedule or ""
+    pushes = [at + took for at in runs(schedule, zone, start, end)]
+    looks = sorted({p + n * MIN for p in pushes for n in (-2, -1, 0, 1, 5, 30, 200) if p + n * MIN < end})
+    memory: Memory | None = None
+    incident: Incident | None = None
+    told, done = [], 0
+    for now in looks:
+        while done < len(pushes) and pushes[done] <= now:
+            done += 1
+        groups = [group(pushes[done - 1])] if done else []
+        found = look(rule, groups, memory, now)
+        memory = found.memory
+        before = incident
+        incident = decide(incident, problem("t", found, now), AlertRules(), now)
+        if incident is not before and incident is not None and incident.told:
+            told.append(f"{now}: {incident.problem.summary}")
+    return told
+
+
+FRIDAY_TO_MONDAY = "0 7,10,13,16,19 * * 5,6,0,1"
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
+def test_a_year_of_five_times_a_day_from_friday_to_monday_has_no_false_alert(zone: str) -> None:
+    rule = policy(schedule=FRIDAY_TO_MONDAY, timezone=zone, grace="15m")
+    assert false_alerts(rule, datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)) == []
+
+
+def test_the_same_year_with_a_fixed_age_would_have_alerted_all_nights() -> None:
+    """The control: the search for false alerts finds those that there are."""
+    rule = policy(schedule=FRIDAY_TO_MONDAY, timezone="UTC", grace="15m")
+    fixed = rule.model_copy(update={"stale_after": 3 * HOUR})
+    assert len(false_alerts(fixed, datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC))) > 30
+
+
+@pytest.mark.parametrize(
+    "schedule", ["30 2 * * *", "0 2 * * *", "0 3 * * *", "30 1 * * *", "*/30 * * * *", "0 * * * *"]
+)
+@pytest.mark.parametrize(
+    ("zone", "change"),
+    [
+        ("Europe/Berlin", datetime(2027, 3, 28, 1, 0, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2027, 10, 31, 1, 0, tzinfo=UTC)),
+        ("America/New_York", datetime(2027, 3, 14, 7, 0, tzinfo=UTC)),
+        ("America/New_York", datetime(2027, 11, 7, 6, 0, tzinfo=UTC)),
+    ],
+)
+def test_neither_change_of_the_clock_makes_a_false_alert(schedule: str, zone: str, change: datetime) -> None:
+    rule = policy(schedule=schedule, timezone=zone, grace="10m")
+    assert false_alerts(rule, change - 3 * DAY, change + 3 * DAY) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "due"),
+    [
+        # 02:30 does not exist on that Sunday: it runs when the hour has been skipped.
+        ("2027-03-27T02:30+01:00", "2027-03-28T03:00+02:00"),
+        # 02:30 comes twice: the first one counts, and the second is no run of its own.
+        ("2027-10-30T02:30+02:00", "2027-10-31T02:30+02:00"),
+        ("2027-10-31T02:30+02:00", "2027-11-01T02:30+01:00"),
+    ],
+)
+def test_a_run_in_a_skipped_or_doubled_hour_is_due_once(last: str, due: str) -> None:
+    rule = policy(schedule="30 2 * * *", timezone="Europe/Berlin", grace="10m")
+    at = datetime.fromisoformat(last)
+    found = story(rule, [(at, [group(at)])])
+    assert found.status.due == datetime.fromisoformat(due).astimezone(UTC)
+
+
+def test_a_leap_day_is_a_day() -> None:
+    rule = policy(schedule="0 12 29 2 *", grace="10m")
+    at = datetime(2028, 2, 29, 12, 0, tzinfo=UTC)
+    assert story(rule, [(at, [group(at)])]).status.due == datetime(2032, 2, 29, 12, 0, tzinfo=UTC)
+    daily = policy(schedule="0 9 * * *", grace="10m")
+    assert false_alerts(daily, datetime(2028, 2, 27, tzinfo=UTC), datetime(2028, 3, 2, tzinfo=UTC)) == []
