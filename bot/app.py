@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
+from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.target import Target
 from bot.errors import AgentpodError, UsageError
 from bot.jobs.desk import Desk
 from bot.jobs.incidents import Incidents
+from bot.jobs.post_digest import KIND, DigestNews
 from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
 from bot.repairs import Repairs
 from bot.rights import review
 from bot.runbook import About, Caller, Context
 from bot.settings import Settings
-from bot.watching import Watching
+from bot.watching import Watching, digest_time
 from commands import COMMANDS
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ logger = logging.getLogger("agentpod.app")
 
 DRAIN_SECONDS = 10.0
 """How long commands that run at SIGTERM may take to finish; Kubernetes kills after 30 s."""
+SETTLE_SECONDS = 2.0
+"""After the start, until the watchers begin."""
 STOP_SECONDS = 5.0
 """And then changes that are being made; and then messages that are owed."""
 
@@ -73,6 +77,7 @@ class Parts:
     """Where commands ask for repairs and decide on them."""
     alerts: Incidents | None = None
     """Where commands acknowledge and snooze incidents."""
+    digests: DigestNews | None = None
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
@@ -86,6 +91,8 @@ class Parts:
         network = OutsideNetwork(timeout=timeout)
         ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
         parts = cls(settings, about, network, ledger)
+        painter = Painter() if settings.digest.picture else None
+        parts.digests = DigestNews(ledger, parts.clock, settings.targets, digest_time(settings), painter)
         parts._close += [network.close, ledger.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
@@ -159,7 +166,8 @@ class Parts:
                 repairs=self.desk,
                 ledger=self.ledger,
                 alerts=self.alerts,
-                timezone=self.settings.alerts.timezone,
+                timezone=self.settings.digest.timezone,
+                digests=self.digests,
                 progress=progress,
             )
 
@@ -202,6 +210,12 @@ async def guarded(
             pause = 1.0
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
         pause = min(pause * 2, 60.0)
+
+
+async def _settled(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Begin once the start is over: nobody waits for the first look, but many for the first answer."""
+    await asyncio.sleep(SETTLE_SECONDS)
+    await work()
 
 
 class Bot:
@@ -250,9 +264,12 @@ class Bot:
             await self.slack.start()
             self._spawn("slack", self.slack.run)
             self._spawn("cluster", self._connect_cluster)
-            tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, self.watching.writers())
-            for name, work in {**tasks, **self.watching.tasks()}.items():
+            writers = {**self.watching.writers(), **({KIND: self.parts.digests} if self.parts.digests else {})}
+            tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers)
+            for name, work in tasks.items():
                 self._spawn(name, work)
+            for name, work in self.watching.tasks().items():
+                self._spawn(name, partial(_settled, work))
             await self._stop.wait()
         finally:
             await self._shut_down()

@@ -162,6 +162,10 @@ class LedgerOnDemand:
         """See the port."""
         return await (await self.open()).delivery(key)
 
+    async def mark(self, name: str) -> str | None:
+        """See the port."""
+        return await (await self.open()).mark(name)
+
     async def dropped(self, delivery: Delivery) -> None:
         """See the port."""
         await (await self.open()).dropped(delivery)

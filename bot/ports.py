@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.audit import Record
+from bot.domain.digest import Day
 from bot.domain.heartbeat import Snapshot
 from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery, Posted
@@ -187,6 +188,13 @@ class Chat(Protocol):
         """Show something else in place of a message. `NotFound` when it is gone."""
 
 
+class Painter(Protocol):
+    """Who draws."""
+
+    def day(self, day: Day, zone: str) -> bytes:
+        """A PNG of a day, with times of the zone. Takes some tenths of a second: call it in a thread."""
+
+
 class Writing(Protocol):
     """One transaction of the ledger. Transactions run one after the other, also those of several replicas."""
 
@@ -309,6 +317,9 @@ class Ledger(Protocol):
 
     async def delivery(self, key: str) -> Delivery | None:
         """What is known of a message."""
+
+    async def mark(self, name: str) -> str | None:
+        """A single value that is kept under a name."""
 
     async def dropped(self, delivery: Delivery) -> None:
         """A message that was never posted is not wanted any more, nor is what would go into its thread."""

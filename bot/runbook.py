@@ -11,7 +11,7 @@ import re
 import types
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -105,6 +105,13 @@ class Alerts(Protocol):
         """Nobody wants to hear of it until then."""
 
 
+class Digests(Protocol):
+    """Who looks back on a day. Raises as the ledger does."""
+
+    async def digest(self, day: date) -> Reply:
+        """The digest of a local day."""
+
+
 @dataclass(frozen=True)
 class Context:
     """All that a command may use."""
@@ -129,7 +136,9 @@ class Context:
     alerts: Alerts | None = None
     """None where there is no ledger."""
     timezone: str = "UTC"
-    """Where "tomorrow at nine" is."""
+    """Whose days the digest is about, and where "tomorrow at nine" is."""
+    digests: Digests | None = None
+    """None where there is no ledger."""
     progress: Callable[[Reply], Awaitable[None]] = _silent
     """Show a partial answer; the renderer decides how often it really edits the message."""
 

@@ -31,7 +31,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSett
 from bot.domain.access import AccessPolicy
 from bot.domain.alerting import AlertRules
 from bot.domain.approval import ApprovalPolicy
-from bot.domain.target import Target, parse_duration
+from bot.domain.target import Target, Zone, parse_duration
 from bot.errors import SettingsError
 
 PREFIX = "AGENTPOD_"
@@ -53,6 +53,15 @@ class HttpSettings(_Section):
     host: str = "0.0.0.0"  # noqa: S104 - a container's port; the Service and NetworkPolicy decide who reaches it
     port: int = Field(default=3000, ge=0, le=65535)
     path: str = Field(default="/slack/events", pattern=r"^/")
+
+
+def channel_id(value: str | None) -> str | None:
+    """A channel's id as it is. Raises ValueError for anything else, such as a channel's name."""
+    if value is not None and not re.fullmatch(r"[CG][A-Z0-9]{6,20}", value):
+        raise ValueError(
+            f"{value!r} is not a channel's id, such as C0123456789: it is at the end of its About in Slack"
+        )
+    return value
 
 
 class SlackSettings(_Section):
@@ -80,11 +89,7 @@ class SlackSettings(_Section):
     @field_validator("channel")
     @classmethod
     def _channel_id(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[CG][A-Z0-9]{6,20}", value):
-            raise ValueError(
-                f"{value!r} is not a channel's id, such as C0123456789: it is at the end of its About in Slack"
-            )
-        return value
+        return channel_id(value)
 
     @field_validator("bot_token", "app_token", "signing_secret")
     @classmethod
@@ -154,6 +159,24 @@ class OpsSettings(_Section):
     port: int = Field(default=8080, ge=0, le=65535)
 
 
+class DigestSettings(_Section):
+    """The daily digest: yesterday, posted once a day."""
+
+    at: str = Field(default="09:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$")
+    """The time of day in ``timezone``. Empty: no digest is posted; ``digest`` shows it all the same."""
+    timezone: Zone = "UTC"
+    """Whose days, and whose nine o'clock: an IANA name such as Europe/Berlin."""
+    channel: str | None = None
+    """Where it is posted: a channel's id. None: ``slack.channel``."""
+    picture: bool = True
+    """Whether the day is drawn as well."""
+
+    @field_validator("channel")
+    @classmethod
+    def _channel_id(cls, value: str | None) -> str | None:
+        return channel_id(value)
+
+
 class LogSettings(_Section):
     """Logs on stderr: ``console`` for people, ``json`` for machines, ``auto`` by whether it is a terminal."""
 
@@ -180,6 +203,7 @@ class Settings(BaseSettings):
     access: AccessPolicy = AccessPolicy()
     approvals: ApprovalPolicy = ApprovalPolicy()
     alerts: AlertRules = AlertRules()
+    digest: DigestSettings = DigestSettings()
     targets: tuple[Target, ...] = Field(default=(Target(),), min_length=1)
     probes: ProbeSettings = ProbeSettings()
     ledger: LedgerSettings = LedgerSettings()

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Coroutine
+from datetime import time
+from functools import partial
 from typing import Any
 
+from bot.errors import AgentpodError
 from bot.jobs import incident_news
 from bot.jobs.deliver import Writer
 from bot.jobs.incident_news import IncidentNews
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
+from bot.jobs.post_digest import DigestPost, When
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_pod import PodWatch
 from bot.ports import Clock, Cluster, HeartbeatSource, Ledger
 from bot.settings import Settings
+
+logger = logging.getLogger("agentpod.digest")
+AGAIN = 30.0
+"""Seconds until a digest that the ledger could not take is tried again."""
+
+
+def digest_time(settings: Settings) -> When:
+    """When the digest is due; where none is posted, whose days it is about all the same."""
+    hour, _, minute = (settings.digest.at or "09:00").partition(":")
+    return When(time(int(hour), int(minute)), settings.digest.timezone)
 
 
 class Watching:
@@ -48,9 +64,37 @@ class Watching:
         for target in settings.targets:
             pod = PodWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
             found[f"pod {target.name}"] = pod.run
+        if settings.digest.at and (settings.digest.channel or settings.slack.channel):
+            found["digest"] = self._digests
         if self._heartbeats is not None:
             watch = HeartbeatWatch(
                 self._heartbeats, self._clock, rules, settings.targets, self.incidents, muting.of
             )
             found["heartbeats"] = watch.run
         return found
+
+    async def _digests(self) -> None:
+        """Post the digest at its time; one that was missed while no bot ran, at once."""
+        from bot.adapters.schedule import Schedule
+
+        settings = self._settings
+        when = digest_time(settings)
+        channel = settings.digest.channel or settings.slack.channel or ""
+        job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed)
+        schedule = Schedule()
+        schedule.daily("digest", when.at, when.zone, partial(self._until_posted, job))
+        schedule.start()
+        try:
+            await self._until_posted(job)
+            await asyncio.Event().wait()
+        finally:
+            schedule.stop()
+
+    async def _until_posted(self, job: DigestPost) -> None:
+        while True:
+            try:
+                await job.post()
+                return
+            except AgentpodError as error:
+                logger.warning("the digest has to wait: %s", error.message)
+                await asyncio.sleep(AGAIN)

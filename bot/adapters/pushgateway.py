@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 from collections.abc import Collection
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -109,6 +111,8 @@ class Pushgateway:
         return parse(await self._get(), metrics)
 
     async def _get(self) -> bytes:
+        if "httpx" not in sys.modules:  # slow to import: in a thread, so that Slack is heard meanwhile
+            await asyncio.to_thread(importlib.import_module, "httpx")
         import httpx
 
         try:

@@ -49,7 +49,7 @@ def as_json(reply: Reply) -> dict[str, Any]:
     """The reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(reply), default=_plain))
     plain["exit_code"] = reply.exit_code
-    for unwanted in ("buttons", "shareable", "pending"):
+    for unwanted in ("buttons", "menus", "images", "shareable", "pending"):
         plain.pop(unwanted)
     return plain
 

@@ -107,8 +107,6 @@ class AlertRules(BaseModel):
     mention: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) that a critical incident calls."""
     maintenance: tuple[Maintenance, ...] = ()
-    timezone: Zone = "UTC"
-    """Where "tomorrow at nine" is."""
 
     @field_validator("poll")
     @classmethod

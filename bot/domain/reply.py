@@ -80,6 +80,17 @@ class Button:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture. What it shows is said in ``alt`` as well, and the reply is whole without it."""
+
+    png: bytes = field(repr=False)
+    alt: str
+    filename: str
+    file: str = ""
+    """The id of its file in Slack, once it is there."""
+
+
+@dataclass(frozen=True)
 class Menu:
     """Several next steps of which one is picked, where each with a button of its own would be too many."""
 
@@ -144,6 +155,7 @@ class Reply:
     notify: tuple[Mention, ...] = ()
     """Who is to notice a message, in a channel."""
     menus: tuple[Menu, ...] = ()
+    images: tuple[Image, ...] = ()
     data: dict[str, object] = field(default_factory=dict)
     """Extra machine-readable facts for ``--output json``; JSON types only."""
 

@@ -23,6 +23,10 @@ logger = logging.getLogger("agentpod.watch")
 
 BLIND = "source:pushgateway"
 """The key of the incident that the heartbeats can't be read."""
+LOOKED = "looked"
+"""Under which name the time of the last look is kept."""
+FIRST_LOOKED = "looked-first"
+GAP = timedelta(minutes=2)
 Mute = Callable[[Writing, Target, datetime], Awaitable[Callable[[HeartbeatPolicy, datetime], str]]]
 """For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
 
@@ -118,6 +122,7 @@ class HeartbeatWatch:
         by_job = watch.by_job(snapshot.groups)
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
+            await self._note_gap(tx, now)
             blind = self._known.get(BLIND)
             if blind is not None and blind.open and not self._seen_once:
                 self._seen_once = True  # what it answers first may be half of it: the next look speaks
@@ -131,6 +136,17 @@ class HeartbeatWatch:
                 kept += await self._target(tx, target, by_job, now)
             self._version = await tx.watched()
         return kept
+
+    async def _note_gap(self, tx: Writing, now: datetime) -> None:
+        """Time in which no bot looked is time of which nothing is known."""
+        text = await tx.mark(LOOKED)
+        last = datetime.fromisoformat(text) if text else now
+        if now - last > max(GAP, 3 * self.rules.poll):
+            await tx.happened([Happening("", "source", last, "off"), Happening("", "source", now, "ok")])
+        if text is None:
+            await tx.set_mark(FIRST_LOOKED, now.isoformat())
+        if now > last or text is None:
+            await tx.set_mark(LOOKED, now.isoformat())
 
     async def _target(
         self, tx: Writing, target: Target, by_job: Mapping[str, Sequence[Group]], now: datetime

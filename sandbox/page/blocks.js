@@ -60,7 +60,9 @@ function input(block, surface) {
 
 // The page's content policy loads images from this server only: files of the workspace are.
 function imageUrl(block) {
-  if (block.slack_file?.id) return fileById(block.slack_file.id)?.url;
+  // A picture of the app's need not be shared anywhere for its blocks to show it.
+  const id = block.slack_file?.id;
+  if (id) return fileById(id)?.url ?? `${location.origin}/files/${encodeURIComponent(id)}/picture`;
   return block.slack_file?.url ?? block.image_url;
 }
 

@@ -39,6 +39,7 @@ HEALTHY = {
     "incidents": "Nothing is wrong now",
     "ack": "There is no incident i-2222222",
     "snooze": "There is no incident i-2222222",
+    "digest": "pod up",
     "approvals": "a decision",
     "approve": "There is no request",
     "deny": "There is no request",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 
+from bot.adapters.schedule import Daily
 from bot.domain.alerting import Reason, State
 from bot.domain.approval import Choice
 from bot.domain.workload import Termination
 from bot.errors import NotFound, Permanent, Refused, Transient
+from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
 from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
 from tests.jobs.workbench import OPS, START, FakeChat, opened, pod
 
@@ -433,3 +436,75 @@ async def test_the_messages_are_for_the_channel(one: Watch) -> None:
     await stale(one)
     assert {place for place, _, _ in one.chat.said} == {OPS}
     assert isinstance(one.chat, FakeChat)
+
+
+# The digest
+
+
+def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost, DigestNews]:
+    when = When(time.fromisoformat(at), zone)
+    post = DigestPost(one.ledger, one.clock, when, OPS)
+    news = DigestNews(one.ledger, one.clock, [one.target], when, None)
+    one.courier.writers = {**one.courier.writers, KIND: news}
+    return post, news
+
+
+async def test_a_digest_is_posted_once_a_day_by_whichever_process_is_there(one: Watch) -> None:
+    post, _ = _news(one)
+    again, _ = _news(one)
+    assert not await post.post(), "on the first day there is nothing to look back on"
+    one.clock.pass_(hours=23.9)
+    assert not await again.post()
+    one.clock.pass_(hours=0.1)
+    assert [await post.post(), await again.post(), await post.post()] == [True, False, False]
+    await one.deliver()
+    assert len(one.first_lines()) == 1
+    assert one.first_lines()[0].startswith("🔎 Tue 24 Nov: all good but for 9 h of which nothing is known")
+
+
+async def test_a_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:
+    post, _ = _news(one)
+    await post.post()
+    one.clock.pass_(hours=27)
+    assert await post.post()
+    await one.deliver()
+    [(_, _, reply)] = one.chat.said
+    assert "This digest is 3 h late: it could not be posted at its time." in reply.body
+
+
+async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
+    _, news = _news(one)
+    await stale(one)
+    await on(one, 49, "alpha", "beta")
+    for _ in range(4):
+        await on(one, 5, "alpha", "beta")
+    reply = await news.digest(START.date())
+    assert reply.headline.startswith("🔎 Tue 24 Nov: alpha down 50 min")
+    one.clock.pass_(hours=2)
+    await on(one, 0, "alpha", "beta")
+    reply = await news.digest(START.date())
+    assert any("nothing is known" in str(line) for line in reply.body), "nobody looked for two hours"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "moment"),
+    [
+        ("Europe/Berlin", "2027-03-28", "2027-03-28T01:30+00:00"),
+        ("Europe/Berlin", "2027-10-31", "2027-10-31T00:30+00:00"),
+        ("America/New_York", "2027-03-14", "2027-03-14T07:30+00:00"),
+        ("America/New_York", "2027-11-07", "2027-11-07T07:30+00:00"),
+    ],
+)
+def test_a_time_that_a_change_of_the_clock_skips_or_doubles_is_one_moment(
+    zone: str, day: str, moment: str
+) -> None:
+    at = When(time(2, 30), zone).on(date.fromisoformat(day))
+    assert at == datetime.fromisoformat(moment)
+    daily, fired, now = Daily(time(2, 30), zone), [], at - timedelta(days=1, hours=1)
+    previous = None
+    for _ in range(3):
+        previous = daily.get_next_fire_time(previous, now)
+        now = previous
+        fired.append(previous)
+    assert at in fired
+    assert len({f.astimezone(ZoneInfo(zone)).date() for f in fired}) == 3

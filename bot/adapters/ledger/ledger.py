@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, Select, and_, exists, func, or_, select,
 from bot.adapters.ledger import database, migrations, watching
 from bot.adapters.ledger.database import Database, FileLock
 from bot.adapters.ledger.errors import is_databases, translate
-from bot.adapters.ledger.schema import audit, cases, deliveries, incidents, jobs, to_micros
+from bot.adapters.ledger.schema import audit, cases, deliveries, incidents, jobs, marks, to_micros
 from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, record_of
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
@@ -272,6 +272,11 @@ class SqlLedger:
         )
         rows = await self._rows(wanted)
         return _delivery(rows[0]) if rows else None
+
+    async def mark(self, name: str) -> str | None:
+        """See the port."""
+        rows = await self._rows(select(marks).where(marks.c.name == name))
+        return str(rows[0].value) if rows else None
 
     async def dropped(self, delivery: Delivery) -> None:
         """See the port."""

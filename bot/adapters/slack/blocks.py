@@ -102,6 +102,9 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
         _table(draft, table)
     for excerpt in reply.excerpts:
         _excerpt(draft, excerpt)
+    for image in reply.images:
+        if image.file:
+            draft.blocks.append({"type": "image", "slack_file": {"id": image.file}, "alt_text": image.alt[:2000]})
     if reply.notify:
         draft.rich(_section(_element("For "), *_named(reply.notify)))
     _notes(draft, reply.notes)

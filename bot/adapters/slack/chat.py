@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import SlackRefused
+from bot.adapters.slack.pictures import hosted, sent
 from bot.domain.repair import Posted
 from bot.domain.reply import Reply
 from bot.errors import NotFound
@@ -24,22 +27,18 @@ class SlackChat:
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         """See the port. A user's id opens the direct message with them."""
-        message = self._message(reply)
         more = {"thread_ts": thread} if thread else {}
-        done = await self._api.call(
-            "chat.postMessage",
-            DEADLINE,
-            channel=place,
-            text=message.text,
-            blocks=message.blocks,
-            unfurl_links=False,
-            **more,
-        )
+
+        async def send(message: Message) -> dict[str, Any]:
+            content = {"text": message.text, "blocks": message.blocks, "unfurl_links": False}
+            return await self._api.call("chat.postMessage", DEADLINE, channel=place, **content, **more)
+
+        done = await sent(send, self._message(await hosted(self._api, reply)))
         return Posted(str(done.get("channel") or place), str(done.get("ts") or ""))
 
     async def edit(self, at: Posted, reply: Reply) -> None:
         """See the port."""
-        message = self._message(reply)
+        message = self._message(await hosted(self._api, reply))
         try:
             await self._api.call(
                 "chat.update", DEADLINE, channel=at.channel, ts=at.ts, text=message.text, blocks=message.blocks

@@ -13,6 +13,7 @@ from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.blocks import File, Message, Rendered
 from bot.adapters.slack.errors import SlackRefused, UrlSpent
 from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.pictures import hosted, sent
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError
 
@@ -56,7 +57,7 @@ class Answer:
 
     async def final(self, reply: Reply, key: str) -> None:
         """Deliver the answer. Whatever Slack refuses is tried in a plainer way before it is given up."""
-        rendered = blocks.render(reply, key=key, prefix=self.prefix)
+        rendered = blocks.render(await hosted(self.api, reply), key=key, prefix=self.prefix)
         note = await self._files(rendered.files)
         for number, message in enumerate(rendered.messages):
             last = number == len(rendered.messages) - 1
@@ -88,7 +89,7 @@ class Answer:
 
     async def _deliver(self, message: Message, *, replace: bool) -> None:
         try:
-            await self._send(message, replace=replace)
+            await sent(lambda content: self._send(content, replace=replace), message)
         except SlackRefused as error:
             if error.word not in BAD_BLOCKS:
                 await self._otherwise(message, error)

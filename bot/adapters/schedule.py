@@ -1,0 +1,57 @@
+"""Wall-clock jobs with APScheduler, by cronsim's reading of the clock.
+
+APScheduler's own crontab counts Monday as 0, takes a time that DST skips for an hour later and one that it doubles
+twice (PLATFORM.md). Here a time of day is one moment a day, whatever the clock does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+GRACE = 3600
+"""Seconds by which a blocked loop may delay a job before it is left out."""
+
+
+class Daily(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+    """Once a local day at a time of day."""
+
+    def __init__(self, at: time, zone: str) -> None:
+        """``zone`` is an IANA name."""
+        self._at, self._zone = at, ZoneInfo(zone)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The first moment after both."""
+        after = max(now, previous_fire_time) if previous_fire_time else now
+        day = after.astimezone(self._zone).date()
+        while (moment := datetime.combine(day, self._at, self._zone)).timestamp() <= after.timestamp() and (
+            previous_fire_time is not None or moment.timestamp() < after.timestamp()
+        ):
+            day += timedelta(days=1)
+        return moment.astimezone(ZoneInfo("UTC"))
+
+
+class Schedule:
+    """Runs work at its times, in the event loop."""
+
+    def __init__(self) -> None:
+        """Nothing runs until :meth:`start`."""
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+
+    def daily(self, name: str, at: time, zone: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Have ``work`` done once a local day; several missed times are one."""
+        self._scheduler.add_job(
+            work, Daily(at, zone), id=name, name=name, coalesce=True, max_instances=1, misfire_grace_time=GRACE
+        )
+
+    def start(self) -> None:
+        """Begin."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End; work under way is not waited for."""
+        self._scheduler.shutdown(wait=False)

@@ -1,0 +1,59 @@
+"""``digest``: a day in review, as the bot posts it each morning."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from pydantic import Field as Param
+
+from bot.domain import digest
+from bot.domain.access import Role
+from bot.domain.reply import Reply
+from bot.errors import Permanent, UsageError
+from bot.runbook import Command, Context, Params
+
+
+class DigestParams(Params):
+    """Which day."""
+
+    day: str = Param(
+        default="yesterday",
+        json_schema_extra={"positional": True},
+        description="yesterday, today so far, or a date such as 2026-11-23",
+    )
+
+
+async def run(ctx: Context, params: DigestParams) -> Reply:
+    """What each job and the pod were like on a day, beside the day before, with a picture."""
+    if ctx.digests is None:
+        raise Permanent("There is no ledger here.", remedy="Set AGENTPOD_LEDGER__URL.")
+    return await ctx.digests.digest(_day(params.day, ctx))
+
+
+def _day(text: str, ctx: Context) -> date:
+    last = digest.yesterday(ctx.clock.now(), ctx.timezone)
+    today = ctx.clock.now().astimezone(ZoneInfo(ctx.timezone)).date()
+    if text.lower() in ("yesterday", "today"):
+        return last if text.lower() == "yesterday" else today
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text[:40]!r} is no day: say yesterday, today or a date such as {last}.") from None
+    if day > today:
+        raise UsageError(f"{day} has not come yet.")
+    if today - day > timedelta(days=13):
+        raise UsageError(f"What happened on {day} is not kept any more: at most 13 days back.")
+    return day
+
+
+COMMAND = Command(
+    "digest",
+    "A day in review, with a picture",
+    Role.VIEWER,
+    run,
+    DigestParams,
+    group="Alerts",
+    examples=("digest", "digest today"),
+    details="What the bot posts each morning: downtimes by job, the pod's uptime, repairs, what is still open.",
+)
