@@ -59,8 +59,9 @@ def _headline(facts: Facts) -> str:
     name = facts.days[0].window.day.strftime("%a %d %b")
     if all(d.good for d in facts.days) and not facts.open:
         return f"✅ {name}: all good, {_jobs(facts)} on time, {_uptime(facts.days)}"
-    worst = _worst(facts)
-    return f"🔎 {name}: {worst}, {_uptime(facts.days)}"
+    if all(d.uptime is None for d in facts.days):
+        return f"🔎 {name}: nothing is known of it"
+    return f"🔎 {name}: {_worst(facts)}, {_uptime(facts.days)}"
 
 
 def _jobs(facts: Facts) -> str:
@@ -91,8 +92,6 @@ def _worst(facts: Facts) -> str:
         more = f" and {words.plural(others, 'other')}" if others else ""
         return f"{first.subject} down {words.age(first.total(What.DOWN))}{more}"
     most = max(facts.days, key=lambda d: d.unknown)
-    if most.uptime is None:
-        return "nothing is known"
     if most.unknown and not facts.open:
         return f"all good but for {words.age(most.unknown)} of which nothing is known"
     return f"{words.plural(len(facts.open), 'incident')} open"

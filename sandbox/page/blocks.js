@@ -62,7 +62,7 @@ function input(block, surface) {
 function imageUrl(block) {
   // A picture of the app's need not be shared anywhere for its blocks to show it.
   const id = block.slack_file?.id;
-  if (id) return fileById(id)?.url ?? `${location.origin}/files/${encodeURIComponent(id)}/picture`;
+  if (id) return fileById(id)?.url ?? `${location.origin}/files/${encodeURIComponent(id)}`;
   return block.slack_file?.url ?? block.image_url;
 }
 

@@ -43,6 +43,7 @@ class Surface:
                 web.post("/commands/{tail:.+}", self._response_url),
                 web.post("/actions/{tail:.+}", self._response_url),
                 web.post("/upload/v1/{ticket}", self._upload),
+                web.get("/files/{id}", self._file),
                 web.get("/files/{id}/{name}", self._file),
                 *self._page_api.routes(),
             ]
@@ -77,7 +78,7 @@ class Surface:
     async def _file(self, request: web.Request) -> web.Response:
         web_access.check(request)
         file = self._core.files.get(request.match_info["id"])
-        if file is None or file.content is None or file.name != request.match_info["name"]:
+        if file is None or file.content is None or request.match_info.get("name", file.name) != file.name:
             raise web.HTTPNotFound(text="no such file")
         return _served(file, download="download" in request.query)
 

@@ -203,7 +203,7 @@ def test_unknown_time_is_said() -> None:
     bad = [incident(Kind.BLIND, "x", 6, 8), incident(Kind.HEARTBEAT, "alpha", 3, 4)]
     assert "🙈 For 2 h nothing is known; that time counts for nothing." in read(Facts([day(bad)], [day()]))
     gone = day([incident(Kind.BLIND, "x", -1, 25)])
-    assert read(Facts([gone], [gone]))[0] == "🔎 Mon 23 Nov: nothing is known, pod not known"
+    assert read(Facts([gone], [gone]))[0] == "🔎 Mon 23 Nov: nothing is known of it"
 
 
 def test_a_late_one_says_so() -> None:
