@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from bot import __version__
+from bot.adapters.bridge import HealthBridge
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
@@ -73,6 +74,7 @@ class Parts:
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
     heartbeats: HeartbeatSource | None = None
+    bridge: HealthBridge | None = None
     desk: Desk | None = None
     """Where commands ask for repairs and decide on them."""
     alerts: Incidents | None = None
@@ -94,6 +96,10 @@ class Parts:
         painter = Painter() if settings.digest.picture else None
         parts.digests = DigestNews(ledger, parts.clock, settings.targets, digest_time(settings), painter)
         parts._close += [network.close, ledger.close]
+        if settings.bridge.url:
+            token = settings.bridge.token.get_secret_value() if settings.bridge.token else ""
+            parts.bridge = HealthBridge(settings.bridge.url, token)
+            parts._close.append(parts.bridge.close)
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
         for target in settings.targets:
@@ -233,7 +239,13 @@ class Bot:
         self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)
         parts.desk = self.repairs.desk
         self.watching = Watching(
-            settings, parts.ledger, parts.clock, parts.cluster_of, parts.heartbeats, self.repairs.wake
+            settings,
+            parts.ledger,
+            parts.clock,
+            parts.cluster_of,
+            parts.heartbeats,
+            parts.bridge,
+            self.repairs.wake,
         )
         parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
@@ -265,7 +277,7 @@ class Bot:
             self._spawn("slack", self.slack.run)
             self._spawn("cluster", self._connect_cluster)
             writers = {**self.watching.writers(), **({KIND: self.parts.digests} if self.parts.digests else {})}
-            tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers)
+            tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())
             for name, work in tasks.items():
                 self._spawn(name, work)
             for name, work in self.watching.tasks().items():

@@ -188,6 +188,13 @@ class Chat(Protocol):
         """Show something else in place of a message. `NotFound` when it is gone."""
 
 
+class Bridge(Protocol):
+    """Where incidents are told besides the chat."""
+
+    async def send(self, alert: Mapping[str, Any]) -> None:
+        """Tell it. Raises `Transient`, also where it says that it failed, or `Permanent`."""
+
+
 class Painter(Protocol):
     """Who draws."""
 
@@ -325,7 +332,7 @@ class Ledger(Protocol):
         """A message that was never posted is not wanted any more, nor is what would go into its thread."""
 
     async def dead(self, limit: int = 20) -> Sequence[Delivery]:
-        """Messages that were given up, newest first."""
+        """Messages that were given up, or that nobody takes for long, newest first."""
 
     async def waiting(self) -> int:
         """How many deliveries are due or held, and not dead."""

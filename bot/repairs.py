@@ -13,7 +13,7 @@ from bot.domain.target import Target
 from bot.jobs import case_news
 from bot.jobs.carry_out import Workshop
 from bot.jobs.case_news import CaseNews
-from bot.jobs.deliver import Courier, Writer
+from bot.jobs.deliver import Courier, Sink, Writer
 from bot.jobs.desk import Desk, Freshen
 from bot.jobs.housekeeping import Housekeeping
 from bot.jobs.values import Vault
@@ -72,17 +72,21 @@ class Repairs:
         self._changed()
 
     def tasks(
-        self, chat: Chat, freshen: Freshen, more: Mapping[str, Writer] | None = None
+        self,
+        chat: Chat,
+        freshen: Freshen,
+        more: Mapping[str, Writer] | None = None,
+        sinks: Mapping[str, Sink] | None = None,
     ) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The background tasks by name; they use ``chat`` for messages and ``freshen`` to look up groups.
 
-        ``more`` are the writers of other messages than those about repairs.
+        ``more`` are the writers of other messages than those about repairs, ``sinks`` where others go.
         """
         settings = self._settings
         self.desk.freshen = freshen
         news = CaseNews(self._ledger, self._clock, settings.approvals, settings.access)
         writers = {**dict.fromkeys(case_news.KINDS, news), **(more or {})}
-        self._courier = Courier(self._ledger, chat, self._clock, writers, self._observer.delivery)
+        self._courier = Courier(self._ledger, chat, self._clock, writers, sinks or {}, self._observer.delivery)
         housekeeping = Housekeeping(self.desk, self.workshop)
         return {"deliveries": self._courier.run, "housekeeping": housekeeping.run}
 

@@ -159,6 +159,21 @@ class OpsSettings(_Section):
     port: int = Field(default=8080, ge=0, le=65535)
 
 
+class BridgeSettings(_Section):
+    """The health-bridge, which turns incidents into GitHub issues. An empty url switches it off."""
+
+    url: str = ""
+    """Its webhook, ending in ``/webhook``. Told are incidents of jobs and targets that name an ``issue``."""
+    token: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError(f"{value!r} is not a web address: it must begin with http:// or https://")
+        return value
+
+
 class DigestSettings(_Section):
     """The daily digest: yesterday, posted once a day."""
 
@@ -204,6 +219,7 @@ class Settings(BaseSettings):
     approvals: ApprovalPolicy = ApprovalPolicy()
     alerts: AlertRules = AlertRules()
     digest: DigestSettings = DigestSettings()
+    bridge: BridgeSettings = BridgeSettings()
     targets: tuple[Target, ...] = Field(default=(Target(),), min_length=1)
     probes: ProbeSettings = ProbeSettings()
     ledger: LedgerSettings = LedgerSettings()

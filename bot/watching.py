@@ -10,15 +10,16 @@ from functools import partial
 from typing import Any
 
 from bot.errors import AgentpodError
-from bot.jobs import incident_news
-from bot.jobs.deliver import Writer
+from bot.jobs import bridge_post, incident_news
+from bot.jobs.bridge_post import BridgePost
+from bot.jobs.deliver import Sink, Writer
 from bot.jobs.incident_news import IncidentNews
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
 from bot.jobs.post_digest import DigestPost, When
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_pod import PodWatch
-from bot.ports import Clock, Cluster, HeartbeatSource, Ledger
+from bot.ports import Bridge, Clock, Cluster, HeartbeatSource, Ledger
 from bot.settings import Settings
 
 logger = logging.getLogger("agentpod.digest")
@@ -42,19 +43,26 @@ class Watching:
         clock: Clock,
         cluster_of: Callable[[str], Cluster],
         heartbeats: HeartbeatSource | None,
+        bridge: Bridge | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is owed."""
         self._settings, self._ledger, self._clock = settings, ledger, clock
-        self._cluster_of, self._heartbeats = cluster_of, heartbeats
+        self._cluster_of, self._heartbeats, self._bridge = cluster_of, heartbeats, bridge
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
-        self.incidents = Incidents(ledger, clock, settings.alerts, channels, changed)
+        self.incidents = Incidents(ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed)
 
     def writers(self) -> dict[str, Writer]:
         """Who knows what messages about incidents say, by kind."""
         news = IncidentNews(self._ledger, self._clock, self._settings.alerts)
         return dict.fromkeys(incident_news.KINDS, news)
+
+    def sinks(self) -> dict[str, Sink]:
+        """Where messages go besides Slack, by kind."""
+        if self._bridge is None:
+            return {}
+        return {bridge_post.KIND: BridgePost(self._ledger, self._clock, self._bridge)}
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The background tasks by name."""

@@ -45,6 +45,7 @@ def problem(
         since=_finished(restarted) or now if restarted else now,
         facts=tuple(_facts(first, troubles[1:] if failing else (), pods, now)),
         advice="logs --previous" if (first.run or "").endswith("logs --previous") else "status",
+        issue=target.issue,
         hold=hold if failing else timedelta(),
         muted=muted,
     )

@@ -218,6 +218,8 @@ class Target(_Model):
     argocd: ArgoCD | None = ArgoCD()
     storage: StorageSpec = StorageSpec()
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
+    issue: str = Field(default="", pattern=r"^(|[\w.-]+/[\w.-]+#\d+)$")
+    """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``owner/repository#12``."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
     ssh: SshSpec | None = SshSpec()

@@ -39,6 +39,13 @@ class Writer(Protocol):
         """Slack does not take it where it should go; says whether something else is owed for that."""
 
 
+class Sink(Protocol):
+    """Takes messages of a kind that don't go to the chat."""
+
+    async def deliver(self, delivery: Delivery) -> repair.Posted | None:
+        """Send it as it is now; None where it need not be sent any more. Raises `bot.errors`."""
+
+
 @dataclass
 class Courier:
     """Sends what is owed."""
@@ -48,6 +55,8 @@ class Courier:
     clock: Clock
     writers: Mapping[str, Writer]
     """Who knows what a kind of message says."""
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    """Where kinds of messages go that don't go to the chat."""
     observe: Callable[[str, str], None] = lambda _kind, _outcome: None
     """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,22 +97,30 @@ class Courier:
     async def _one(self, delivery: Delivery) -> None:
         kind = delivery.key.partition(":")[0]
         try:
-            reply = await self._writer(kind).write(delivery)
-            if reply is None:
-                await self.ledger.dropped(delivery)
-                self.observe(kind, "dropped")
-                return
-            async with asyncio.timeout(PATIENCE):
-                posted = await self._send(delivery, reply)
+            posted = await self._brought(kind, delivery)
         except TimeoutError:
-            await self._later(delivery, TimedOut("Slack took too long."))
+            await self._later(delivery, TimedOut("It took too long."))
             self.observe(kind, "retry")
         except AgentpodError as error:
             dead = await self._later(delivery, error)
             self.observe(kind, "dead" if dead else "retry")
         else:
-            await self.ledger.delivered(delivery, posted)
-            self.observe(kind, "ok")
+            if posted is None:
+                await self.ledger.dropped(delivery)
+            else:
+                await self.ledger.delivered(delivery, posted)
+            self.observe(kind, "dropped" if posted is None else "ok")
+
+    async def _brought(self, kind: str, delivery: Delivery) -> repair.Posted | None:
+        """Send it where it goes; None where it is not wanted any more."""
+        if kind in self.sinks:
+            async with asyncio.timeout(PATIENCE):
+                return await self.sinks[kind].deliver(delivery)
+        reply = await self._writer(kind).write(delivery)
+        if reply is None:
+            return None
+        async with asyncio.timeout(PATIENCE):
+            return await self._send(delivery, reply)
 
     async def _send(self, delivery: Delivery, reply: Reply) -> repair.Posted:
         if delivery.posted is not None:

@@ -20,6 +20,8 @@ class Incidents:
     clock: Clock
     rules: AlertRules
     channels: Mapping[str, str]
+    bridged: bool = False
+    """Whether the health-bridge is told as well."""
     changed: Callable[[], None] = lambda: None
     """Told when something is owed."""
 
@@ -41,6 +43,8 @@ class Incidents:
             place = self.channels.get(incident.problem.target, "")
             if place and incident.told:
                 owed.update(_owed(incident, before.get(incident.id), place))
+            if self.bridged and incident.told and incident.problem.issue:
+                owed[f"bridge:{incident.problem.issue}"] = ("bridge", "")
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
 

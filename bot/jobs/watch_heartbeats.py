@@ -103,6 +103,7 @@ class HeartbeatWatch:
             self._blind_since,
             facts=(("What to do", error.remedy),) if error.remedy else (),
             advice="heartbeats",
+            issue=self.targets[0].issue,
         )
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)

@@ -120,6 +120,7 @@ class PodWatch:
             now if isinstance(error, NotAllowed) else since,
             facts=(("What to do", error.remedy),) if error.remedy else (),
             advice="status",
+            issue=self.target.issue,
         )
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,6 +17,7 @@ from bot.domain.alerting import Reason, State
 from bot.domain.approval import Choice
 from bot.domain.workload import Termination
 from bot.errors import NotFound, Permanent, Refused, Transient
+from bot.jobs.bridge_post import BridgePost
 from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
 from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
 from tests.jobs.workbench import OPS, START, FakeChat, opened, pod
@@ -508,3 +510,71 @@ def test_a_time_that_a_change_of_the_clock_skips_or_doubles_is_one_moment(
         fired.append(previous)
     assert at in fired
     assert len({f.astimezone(ZoneInfo(zone)).date() for f in fired}) == 3
+
+
+# The health-bridge
+
+ISSUE = "derio-net/frank#12"
+
+
+@dataclass
+class FakeBridge:
+    """Keeps what it is told; ``errors`` says what the next calls raise instead."""
+
+    told: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def send(self, alert: Mapping[str, Any]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.told.append(dict(alert))
+
+
+async def bridged(folder: Path) -> AsyncIterator[tuple[Watch, FakeBridge]]:
+    """A watch whose jobs share an issue."""
+    async with opened(folder) as ledger:
+        made, bridge = watch(ledger, jobs=policies("alpha", "beta", issue=ISSUE)), FakeBridge()
+        made.incidents.bridged = True
+        made.courier.sinks = {"bridge": BridgePost(ledger, made.clock, bridge)}
+        await on(made, 0, "alpha", "beta")
+        yield made, bridge
+
+
+async def test_the_bridge_is_told_of_an_issue_s_worst_state_and_its_end(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        assert [a["status"] for a in bridge.told] == ["firing"]
+        await on(one, 1, "alpha", "beta")
+        await on(one, 2, "alpha", "beta")
+        assert [a["status"] for a in bridge.told][-1] == "resolved"
+
+
+async def test_what_the_bridge_did_not_take_is_sent_again_as_it_is_then(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        bridge.errors = [Transient("The health-bridge answered 200, but processed 0 of 1 alerts.")] * 2
+        await stale(one)
+        assert bridge.told == []
+        for _ in range(3):
+            await on(one, 1)
+        assert [a["status"] for a in bridge.told] == ["firing"]
+
+
+async def test_what_was_over_before_the_bridge_took_it_is_not_sent(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        bridge.errors = [Transient("away")] * 100
+        await stale(one)
+        await on(one, 1, "alpha", "beta")
+        await on(one, 2, "alpha", "beta")
+        bridge.errors.clear()
+        await on(one, 5, "alpha", "beta")
+        assert bridge.told == []
+        assert await one.ledger.waiting() == 0
+
+
+async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        bridge.errors = [Permanent("The health-bridge answered HTTP 401.")] * 100
+        await stale(one)
+        for _ in range(10):
+            await on(one, 2)
+        assert [d.key for d in await one.ledger.dead()] == [f"bridge:{ISSUE}"]

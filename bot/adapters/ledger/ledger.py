@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 PAGE = 500
 """Audit records read at once."""
+STUCK = 5
+"""Attempts after which a message that still waits counts as undeliverable."""
 PATIENCE = 20.0
 """Seconds for a whole transaction: one that takes longer is given up, so that nobody waits for it for ever."""
 
@@ -285,10 +287,11 @@ class SqlLedger:
     async def dead(self, limit: int = 20) -> Sequence[Delivery]:
         """See the port."""
         above = deliveries.alias("above")
+        waits = and_(deliveries.c.wanted > deliveries.c.shown, deliveries.c.error != "")
         wanted = (
             select(deliveries, above.c.channel.label("thread_channel"), above.c.ts.label("thread_ts"))
             .select_from(deliveries.outerjoin(above, above.c.key == deliveries.c.under))
-            .where(deliveries.c.dead.is_(True))
+            .where(or_(deliveries.c.dead.is_(True), and_(waits, deliveries.c.attempts >= STUCK)))
             .order_by(deliveries.c.created_at.desc())
             .limit(limit)
         )

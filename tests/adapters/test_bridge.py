@@ -1,0 +1,91 @@
+"""The health-bridge: what it is sent, and that a 200 is not believed before it says that all was processed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.adapters.bridge import HealthBridge
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from tests.adapters.kube_bench import serving
+
+TOKEN = "a-token-of-the-bridge"
+
+
+@dataclass
+class Server:
+    """Answers as it is told."""
+
+    status: int = 200
+    body: str = '{"processed":1,"total":1}'
+    hangs: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    came: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.came.append((request.path, request.headers.get("Authorization", ""), await request.json()))
+        if self.hangs:
+            await asyncio.Event().wait()
+        return web.Response(status=self.status, text=self.body, headers=self.headers)
+
+
+@asynccontextmanager
+async def bridge(server: Server, seconds: float = 2.0) -> AsyncIterator[HealthBridge]:
+    async with serving(server.answer) as port:
+        made = HealthBridge(f"http://127.0.0.1:{port}/webhook", TOKEN, timeout=seconds)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+
+async def test_it_is_posted_with_the_token() -> None:
+    server = Server()
+    async with bridge(server) as made:
+        await made.send({"status": "firing"})
+    assert server.came == [("/webhook", f"Bearer {TOKEN}", {"status": "firing"})]
+
+
+@pytest.mark.parametrize(
+    ("server", "error", "said"),
+    [
+        (Server(401), NotAllowed, "HTTP 401"),
+        (Server(404), NotFound, "HTTP 404"),
+        (Server(400), Permanent, "HTTP 400"),
+        (Server(500), Transient, "HTTP 500"),
+        (Server(200, '{"processed":0,"total":1}'), Transient, "processed 0 of 1"),
+        (Server(200, json.dumps({"processed": 2, "total": 3})), Transient, "processed 2 of 3"),
+        (Server(200, "ok"), Transient, "without saying what it processed"),
+        (Server(200, "[]"), Transient, "without saying what it processed"),
+        (Server(hangs=True), TimedOut, "no answer in 0.3 s"),
+    ],
+)
+async def test_what_did_not_work_is_an_error_of_its_kind(
+    server: Server, error: type[AgentpodError], said: str
+) -> None:
+    async with bridge(server, 0.3) as made:
+        with pytest.raises(error, match=said) as caught:
+            await made.send({})
+    assert TOKEN not in f"{caught.value.message} {caught.value.remedy}"
+    assert isinstance(caught.value, Transient) == issubclass(error, Transient)
+
+
+async def test_a_wish_for_a_pause_is_kept() -> None:
+    async with bridge(Server(429, headers={"Retry-After": "17"})) as made:
+        with pytest.raises(Transient) as caught:
+            await made.send({})
+    assert caught.value.retry_after == 17.0
+
+
+async def test_nobody_there_is_transient_and_names_no_token() -> None:
+    made = HealthBridge("http://127.0.0.1:9/webhook", TOKEN)
+    with pytest.raises(Transient, match="can't be reached"):
+        await made.send({})
+    await made.close()

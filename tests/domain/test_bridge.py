@@ -1,0 +1,69 @@
+"""What the health-bridge is told: an issue's worst state, and its end when all that share it are over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
+from bot.domain.bridge import NEVER, alert
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+ISSUE = "derio-net/frank#12"
+MIN = timedelta(minutes=1)
+
+
+def incident(job: str, severity: Any = "warning", kind: Kind = Kind.HEARTBEAT, since: int = 0) -> Incident:
+    problem = Problem(f"k:{job}", kind, "pod", job, "no heartbeat", severity, NOW + since * MIN, issue=ISSUE)
+    made = decide(None, problem, AlertRules(), NOW + since * MIN)
+    assert made is not None
+    return made
+
+
+def over(made: Incident) -> Incident:
+    gone = decide(made, None, AlertRules(), NOW + 10 * MIN)
+    done = decide(gone, None, AlertRules(), NOW + 20 * MIN)
+    assert done is not None
+    return done
+
+
+def test_a_firing_incident_has_alertmanager_s_shape() -> None:
+    found = alert(ISSUE, [incident("session_manager", "critical")], NOW)
+    assert found is not None
+    [one] = found["alerts"]
+    assert (found["status"], found["version"], one["status"]) == ("firing", "4", "firing")
+    labels = {"alertname": "session-manager-stale", "severity": "critical", "github_issue": ISSUE}
+    assert one["labels"] == labels
+    assert (one["startsAt"], one["endsAt"]) == ("2026-11-24T09:00:00Z", NEVER)
+    assert one["annotations"]["summary"] == "session_manager: no heartbeat"
+    assert {"generatorURL", "fingerprint"} <= set(one)
+
+
+def test_the_worst_of_those_that_share_an_issue_counts() -> None:
+    both = [incident("a", "warning", since=-60), incident("b", "critical")]
+    found = alert(ISSUE, both, NOW)
+    assert found is not None
+    assert found["alerts"][0]["labels"]["severity"] == "critical"
+    assert found["alerts"][0]["startsAt"] == "2026-11-24T08:00:00Z"
+    fewer = alert(ISSUE, [both[0], over(both[1])], NOW)
+    assert fewer is not None
+    assert (fewer["status"], fewer["alerts"][0]["labels"]["severity"]) == ("firing", "warning")
+
+
+def test_it_is_resolved_when_all_are_over() -> None:
+    found = alert(ISSUE, [over(incident("a")), over(incident("b"))], NOW)
+    assert found is not None
+    assert (found["status"], found["alerts"][0]["endsAt"]) == ("resolved", "2026-11-24T09:10:00Z")
+
+
+def test_blindness_is_a_warning_named_as_grafana_names_it() -> None:
+    found = alert(ISSUE, [incident("the Pushgateway", "critical", Kind.BLIND)], NOW)
+    assert found is not None
+    labels = found["alerts"][0]["labels"]
+    assert (labels["alertname"], labels["severity"]) == ("DatasourceError", "warning")
+
+
+def test_what_nobody_was_told_of_is_not_told_here() -> None:
+    assert alert(ISSUE, [replace(incident("a"), fired_at=None)], NOW) is None
+    assert alert(ISSUE, [], NOW) is None
