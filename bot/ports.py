@@ -161,6 +161,9 @@ class HeartbeatSource(Protocol):
     async def read(self, metrics: Collection[str]) -> Snapshot:
         """All groups with the named gauges. Raises `Transient` or `Permanent`, saying what was wrong."""
 
+    async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
+        """Push gauges to a group (``job`` in its labels); what else is in it stays. Raises as :meth:`read`."""
+
 
 class Network(Protocol):
     """The pod as the outside world reaches it."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from bot.domain.heartbeat import Group, Snapshot
+from bot.domain.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, Snapshot
 from bot.errors import NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024 * 1024
 """Largest answer that is read."""
 
-ALWAYS = ("push_time_seconds", "push_failure_time_seconds")
+ALWAYS = (PUSHED, PUSH_FAILED, MANUAL)
 """Read beside the policies' own gauges: when the gateway last took a push, and last refused one."""
 
 
@@ -110,6 +111,19 @@ class Pushgateway:
         """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
         return parse(await self._get(), metrics)
 
+    async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
+        """Add gauges to a group, as ``push-heartbeat.sh`` does: what else is in it stays. Raises `bot.errors`."""
+        import_httpx = asyncio.to_thread(importlib.import_module, "httpx")
+        httpx = await import_httpx
+        body = "".join(f"# TYPE {name} gauge\n{name} {value!r}\n" for name, value in gauges.items())
+        try:
+            async with asyncio.timeout(self._timeout):
+                response = await self._http().post(f"{self._url}/metrics/{_path(labels)}", content=body.encode())
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise self._explain(error) from error
+        if response.status_code >= 300:
+            raise self._refusal(response.status_code, response.content, response.headers.get("Retry-After", ""))
+
     async def _get(self) -> bytes:
         if "httpx" not in sys.modules:  # slow to import: in a thread, so that Slack is heard meanwhile
             await asyncio.to_thread(importlib.import_module, "httpx")
@@ -180,6 +194,19 @@ class Pushgateway:
         if status == 429 or status >= 500:
             return Transient(what, retry_after=float(retry_after) if retry_after.isdecimal() else None)
         return Permanent(what, remedy="Check AGENTPOD_PUSHGATEWAY__URL.")
+
+
+def _path(labels: Mapping[str, str]) -> str:
+    """A grouping key as a path, the job first; base64 where a value could be taken for more of the path."""
+    ordered = [("job", labels["job"]), *((n, v) for n, v in labels.items() if n != "job")]
+    return "/".join(_part(name, value) for name, value in ordered)
+
+
+def _part(name: str, value: str) -> str:
+    if value and "/" not in value:
+        return f"{name}/{quote(value, safe='')}"
+    # An empty value is written as "=" (README of the Pushgateway, "URL").
+    return f"{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode().rstrip('=') or '='}"
 
 
 def _connect_reason(reason: str) -> str:

@@ -72,6 +72,11 @@ PUSHED = "push_time_seconds"
 PUSH_FAILED = "push_failure_time_seconds"
 """The Pushgateway's own gauge: when it last refused a push. 0 is never."""
 
+MANUAL = "agentpod_manual_push_time_seconds"
+"""The gauge of a heartbeat that somebody pushed by hand: it counts, and is said to be one."""
+MANUAL_SLACK = 5.0
+"""Seconds by which the gateway's clock may be ahead of the bot's for a push to be known as one by hand."""
+
 MAX_SKEW = 86_400.0
 """Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
 
@@ -131,6 +136,8 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
     failed = _failed_after(group, last or 0.0, clock)
     label = _key(group)
     failed_at = datetime.fromtimestamp(group.gauges[PUSH_FAILED], UTC) if failed else None
+    if last is not None and group.gauges.get(MANUAL, 0.0) >= last - MANUAL_SLACK:
+        note = _join("pushed by hand, not by the job", note)
     if last is None:
         health = Health.FAILED if failed else Health.NEVER_SEEN
         return JobStatus(policy.job, health, None, None, None, policy, label, failed_at, _join(failed, note))

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bot.adapters import pushgateway
 from bot.adapters.pushgateway import Pushgateway, parse
+from bot.domain.heartbeat import MANUAL
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -307,3 +308,34 @@ async def test_an_answer_over_the_limit_is_refused() -> None:
         with pytest.raises(Permanent, match="larger than 64 MiB"):
             await source.read([GAUGE])
         await source.close()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"job": "session_manager", "context": "desk"},
+        {"job": "with/slash and blank", "path": "/a/b", "empty": ""},
+        {"job": "ümläut", "q": "a?b#c%d"},
+    ],
+)
+async def test_a_push_by_hand_reaches_its_group_and_is_known_as_one(real: str, labels: dict[str, str]) -> None:
+    source = Pushgateway(real)
+    await push(real, "job/session_manager/context/desk", "mine 5\n")
+    await source.push(labels, {MANUAL: 1.79e9, "own_gauge": 1.5})
+    groups = (await source.read({"own_gauge", "mine"})).groups
+    wanted = {name: value for name, value in labels.items() if value}
+    [found] = [g for g in groups if {n: v for n, v in g.labels.items() if v} == wanted]
+    assert (found.gauges[MANUAL], found.gauges["own_gauge"]) == (1.79e9, 1.5)
+    assert found.gauges.get("mine") == (5.0 if labels["job"] == "session_manager" else None)
+    await source.close()
+
+
+async def test_a_push_that_is_refused_says_why(real: str) -> None:
+    source = Pushgateway(real)
+    with pytest.raises(Permanent, match="answered HTTP 400"):
+        await source.push({"job": "x"}, {"not a name": 1.0})
+    await source.close()
+    gone = Pushgateway("http://127.0.0.1:9")
+    with pytest.raises(Transient, match="connection refused"):
+        await gone.push({"job": "x"}, {"a": 1.0})
+    await gone.close()

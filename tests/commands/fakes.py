@@ -290,8 +290,13 @@ class FakeHeartbeats:
 
     answer: Any = field(default_factory=lambda: Snapshot(FRESH))
 
+    pushed: list[tuple[dict[str, str], dict[str, float]]] = field(default_factory=list)
+
     async def read(self, metrics: Collection[str]) -> Snapshot:
         return await give(self.answer)
+
+    async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
+        self.pushed.append((dict(labels), dict(gauges)))
 
 
 @dataclass

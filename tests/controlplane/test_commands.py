@@ -39,6 +39,7 @@ HEALTHY = {
     "incidents": "Nothing is wrong now",
     "ack": "There is no incident i-2222222",
     "snooze": "There is no incident i-2222222",
+    "heartbeats push": "by hand",
     "digest": "nothing is known of it",
     "approvals": "a decision",
     "approve": "There is no request",
@@ -56,6 +57,7 @@ WORDS = {
     "secrets set": "secrets set GITHUB_TOKEN --reason try",
     "secrets enter": "secrets enter r-22222222",
     "ssh keys remove": "ssh keys remove SHA256:nobody",
+    "heartbeats push": "heartbeats push try_job context=desk",
     "ack": "ack i-2222222",
     "snooze": "snooze i-2222222 2h",
     "approve": "approve r-22222222",
@@ -81,7 +83,7 @@ def test_every_command_has_a_word_that_it_is_known_by() -> None:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", HEALTHY)
 async def test_a_command_works_with_the_shipped_rights_alone(world: World, name: str) -> None:
-    user = seed.PRIYA if name in ("approve", "deny") else seed.MAYA
+    user = seed.PRIYA if name in ("approve", "deny", "heartbeats push") else seed.MAYA
     answer = await world.ask(WORDS.get(name, name), user=user)
     assert HEALTHY[name] in answer.text
     for mark in ("may not", "can't be", "unknown"):

@@ -15,6 +15,7 @@ import pytest_asyncio
 from bot.adapters.schedule import Daily
 from bot.domain.alerting import Reason, State
 from bot.domain.approval import Choice
+from bot.domain.heartbeat import Health
 from bot.domain.workload import Termination
 from bot.errors import NotFound, Permanent, Refused, Transient
 from bot.jobs.bridge_post import BridgePost
@@ -578,3 +579,13 @@ async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp
         for _ in range(10):
             await on(one, 2)
         assert [d.key for d in await one.ledger.dead()] == [f"bridge:{ISSUE}"]
+
+
+async def test_a_heartbeat_by_hand_counts_and_is_said_to_be_one(one: Watch) -> None:
+    one.clock.pass_(minutes=5)
+    one.source.push_by_hand("alpha")
+    await one.look()
+    memory = (await one.ledger.memories())["secure-agent-pod/alpha"]
+    assert (memory.health, memory.note) == (Health.UP, "pushed by hand, not by the job")
+    await on(one, 1, "alpha", "beta")
+    assert (await one.ledger.memories())["secure-agent-pod/alpha"].note == ""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from bot.domain.alerting import AlertRules, Incident
-from bot.domain.heartbeat import Group, Snapshot
+from bot.domain.heartbeat import MANUAL, PUSHED, Group, Snapshot
 from bot.domain.target import HeartbeatPolicy, Target
 from bot.domain.workload import Pod
 from bot.errors import Transient
@@ -38,6 +38,11 @@ class FakeSource:
         if self.error is not None:
             raise self.error
         return Snapshot(list(self.groups.values()))
+
+    def push_by_hand(self, job: str) -> None:
+        """What `heartbeats push` leaves."""
+        now = self.clock.time.timestamp()
+        self.groups[(("job", job),)] = Group({"job": job}, {PUSHED: now, MANUAL: now})
 
     def push(self, job: str, *, at: float | None = None, **labels: str) -> None:
         """A push, now or at a time of its own."""

@@ -1,0 +1,94 @@
+"""``heartbeats push``: a heartbeat by hand, marked as one, so that it hides no outage."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import Field as Param
+from pydantic import field_validator
+
+from bot.domain.access import Role
+from bot.domain.heartbeat import MANUAL, PUSHED
+from bot.domain.reply import Reply
+from bot.domain.target import canonical_job
+from bot.errors import Permanent, UsageError
+from bot.runbook import Command, Context, Params
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+MOST_LABELS = 10
+
+
+class PushParams(Params):
+    """Which group."""
+
+    job: str = Param(json_schema_extra={"positional": True}, description="the job, as it pushes itself")
+    labels: tuple[str, ...] = Param(
+        default=(),
+        json_schema_extra={"positional": True},
+        description="label=value of its group",
+    )
+
+    @field_validator("job")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.strip() or len(value) > 120 or not value.isprintable():
+            raise ValueError("is no job's name")
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _pairs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        names = []
+        for one in value:
+            name, equals, rest = one.partition("=")
+            if not equals or not _LABEL.fullmatch(name) or name == "job" or len(rest) > 200:
+                raise ValueError(f"{one[:40]!r} is not label=value, such as context=desk")
+            names.append(name)
+        if len(set(names)) < len(names) or len(names) > MOST_LABELS:
+            raise ValueError("a label is there twice, or there are more than ten")
+        return value
+
+
+async def run(ctx: Context, params: PushParams) -> Reply:
+    """Push, and put into the audit trail who did. The audit trail first: what is not recorded is not pushed."""
+    if ctx.heartbeats is None:
+        raise UsageError("There is no Pushgateway here.", remedy="Set AGENTPOD_PUSHGATEWAY__URL.")
+    if ctx.ledger is None:
+        raise Permanent(
+            "There is no ledger here, so it could not be recorded.", remedy="Set AGENTPOD_LEDGER__URL."
+        )
+    labels = {"job": params.job} | dict(one.split("=", 1) for one in params.labels)
+    now = ctx.clock.now()
+    by = "terminal" if ctx.caller.is_terminal else ctx.caller.identity.user
+    async with ctx.ledger.writing() as tx:
+        await tx.record(now, "heartbeat", by, params.job, {"labels": labels, "by_hand": True})
+    await ctx.heartbeats.push(labels, _gauges(ctx, params.job))
+    notes = [f"{ctx.target.name} · it counts as a heartbeat, and heartbeats says that it was pushed by hand"]
+    if not _known(ctx, params.job):
+        notes.insert(0, f"No policy is about {params.job}: nobody is told when it stops.")
+    shown = f" ({', '.join(params.labels)})" if params.labels else ""
+    text = f"✍️ Pushed a heartbeat for {params.job}{shown} by hand"
+    return Reply(text, notes=tuple(notes), shareable=False, repeatable=False)
+
+
+def _known(ctx: Context, job: str) -> bool:
+    return any(canonical_job(h.job) == canonical_job(job) for h in ctx.target.heartbeats)
+
+
+def _gauges(ctx: Context, job: str) -> dict[str, float]:
+    """The mark, and the gauge that the job's policy looks at, where that is not the gateway's own."""
+    now = ctx.clock.now().timestamp()
+    own = [h.metric for h in ctx.target.heartbeats if canonical_job(h.job) == canonical_job(job)]
+    return {MANUAL: now, **{metric: now for metric in own if metric != PUSHED}}
+
+
+COMMAND = Command(
+    "heartbeats push",
+    "Push a heartbeat by hand, marked as one",
+    Role.APPROVER,
+    run,
+    PushParams,
+    group="Alerts",
+    examples=("heartbeats push exercise_reminder context=desk",),
+    details="For a job that ran but could not push. The audit trail and every answer say that it was by hand.",
+)
