@@ -23,7 +23,7 @@ from bot.errors import AgentpodError, SettingsError
 
 if TYPE_CHECKING:
     from bot.domain.reply import Reply
-    from bot.settings import Loaded, Settings
+    from bot.settings import Loaded
 
 COULD_NOT_TELL = 2
 
@@ -85,7 +85,7 @@ def _export(options: argparse.Namespace) -> int:
     from commands.audit import line
 
     settings = _load(options).settings
-    logs.configure("error", "console", _secret_values(settings))
+    logs.configure("error", "console", settings.secret_values())
 
     async def go() -> None:
         ledger = LedgerOnDemand(settings.ledger.url, exclusive=False)
@@ -163,20 +163,13 @@ def _load(options: argparse.Namespace) -> Loaded:
     return load(config=options.config, flags=flags)
 
 
-def _secret_values(settings: Settings) -> list[str]:
-    slack = settings.slack
-    secrets = (slack.bot_token, slack.app_token, slack.signing_secret, settings.pushgateway.password)
-    found = [s.get_secret_value() for s in secrets if s is not None]
-    return [*found, *filter(None, [settings.ledger.password()])]
-
-
 def _run(options: argparse.Namespace) -> int:
     from bot import logs
     from bot.app import Bot
     from bot.check import missing_tokens
 
     settings = _load(options).settings
-    logs.configure(settings.log.level, settings.log.format, _secret_values(settings))
+    logs.configure(settings.log.level, settings.log.format, settings.secret_values())
     absent = missing_tokens(settings)
     if absent:
         raise SettingsError(
@@ -197,7 +190,7 @@ def _check(options: argparse.Namespace) -> int:
     from bot.check import check_all, effective
 
     loaded = _load(options)
-    logs.configure("error", "console", _secret_values(loaded.settings))
+    logs.configure("error", "console", loaded.settings.secret_values())
     checks = asyncio.run(check_all(loaded))
     settings = list(effective(loaded))
     if options.output == "json":
@@ -231,7 +224,7 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bot.adapters.terminal import print_reply
 
     loaded = _load(options)
-    logs.configure("error", "console", _secret_values(loaded.settings))
+    logs.configure("error", "console", loaded.settings.secret_values())
     reply = asyncio.run(_answer(loaded, shlex.join(words)))
     print_reply(reply, output=options.output)
     if "error" in reply.data and reply.verdict is None:

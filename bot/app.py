@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bot import __version__
 from bot.adapters.bridge import HealthBridge
+from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
@@ -191,6 +192,11 @@ class Parts:
         return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
 
 
+def _dead_man(settings: Settings) -> DeadManUrl | None:
+    url = settings.heartbeat.dead_man_url
+    return DeadManUrl(url.get_secret_value()) if url is not None else None
+
+
 def _fingerprint_key(settings: Settings) -> bytes | None:
     """What only the bot has, and all its replicas have: else fingerprints could be tried out."""
     token = settings.slack.bot_token
@@ -245,6 +251,7 @@ class Bot:
             parts.cluster_of,
             parts.heartbeats,
             parts.bridge,
+            _dead_man(settings),
             self.repairs.wake,
         )
         parts.alerts = self.watching.incidents
@@ -280,7 +287,7 @@ class Bot:
             tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())
             for name, work in tasks.items():
                 self._spawn(name, work)
-            for name, work in self.watching.tasks().items():
+            for name, work in self.watching.tasks(lambda: self.slack.status().connected).items():
                 self._spawn(name, partial(_settled, work))
             await self._stop.wait()
         finally:

@@ -191,6 +191,13 @@ class Chat(Protocol):
         """Show something else in place of a message. `NotFound` when it is gone."""
 
 
+class DeadMan(Protocol):
+    """Who raises the alarm when the bot does not call."""
+
+    async def ping(self) -> None:
+        """Call. Raises `Transient` or `Permanent`."""
+
+
 class Bridge(Protocol):
     """Where incidents are told besides the chat."""
 

@@ -174,6 +174,30 @@ class BridgeSettings(_Section):
         return value
 
 
+class HeartbeatSettings(_Section):
+    """The bot's own heartbeat: sent only while it can hear Slack."""
+
+    job: str = "agentpod"
+    """The job under which it is pushed to the Pushgateway. Empty: it is not."""
+    every: Duration = timedelta(minutes=1)
+    dead_man_url: SecretStr | None = None
+    """A URL to GET each time, of a service that raises the alarm when nobody does."""
+
+    @field_validator("every")
+    @classmethod
+    def _reasonable(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(hours=1):
+            raise ValueError("takes one second to one hour")
+        return value
+
+    @field_validator("dead_man_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("is not a web address: it must begin with http:// or https://")
+        return value
+
+
 class DigestSettings(_Section):
     """The daily digest: yesterday, posted once a day."""
 
@@ -205,6 +229,16 @@ class ProbeSettings(_Section):
     timeout: Duration = timedelta(seconds=3)
 
 
+def _secrets_in(model: BaseModel) -> list[str]:
+    found: list[str] = []
+    for _, value in model:
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, BaseModel):
+            found += _secrets_in(value)
+    return found
+
+
 class Settings(BaseSettings):
     """All settings; the defaults are the handbook's values."""
 
@@ -219,6 +253,7 @@ class Settings(BaseSettings):
     approvals: ApprovalPolicy = ApprovalPolicy()
     alerts: AlertRules = AlertRules()
     digest: DigestSettings = DigestSettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     bridge: BridgeSettings = BridgeSettings()
     targets: tuple[Target, ...] = Field(default=(Target(),), min_length=1)
     probes: ProbeSettings = ProbeSettings()
@@ -233,6 +268,10 @@ class Settings(BaseSettings):
         if doubles:
             raise ValueError(f"target {doubles[0]!r} is listed twice: give each its own name")
         return self
+
+    def secret_values(self) -> list[str]:
+        """Every secret in the settings, whatever section it is in: none may be in any output."""
+        return [*_secrets_in(self), *filter(None, [self.ledger.password()])]
 
     def target(self, name: str | None) -> Target:
         """The target of that name, or the only (first) one. Raises KeyError for an unknown name."""

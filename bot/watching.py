@@ -10,16 +10,17 @@ from functools import partial
 from typing import Any
 
 from bot.errors import AgentpodError
-from bot.jobs import bridge_post, incident_news
+from bot.jobs import bridge_post, incident_news, own_heartbeat
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.deliver import Sink, Writer
 from bot.jobs.incident_news import IncidentNews
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
+from bot.jobs.own_heartbeat import DeafNews, OwnHeartbeat
 from bot.jobs.post_digest import DigestPost, When
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_pod import PodWatch
-from bot.ports import Bridge, Clock, Cluster, HeartbeatSource, Ledger
+from bot.ports import Bridge, Clock, Cluster, DeadMan, HeartbeatSource, Ledger
 from bot.settings import Settings
 
 logger = logging.getLogger("agentpod.digest")
@@ -44,11 +45,13 @@ class Watching:
         cluster_of: Callable[[str], Cluster],
         heartbeats: HeartbeatSource | None,
         bridge: Bridge | None = None,
+        dead_man: DeadMan | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is owed."""
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._cluster_of, self._heartbeats, self._bridge = cluster_of, heartbeats, bridge
+        self._dead_man = dead_man
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
         self.incidents = Incidents(ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed)
@@ -56,7 +59,7 @@ class Watching:
     def writers(self) -> dict[str, Writer]:
         """Who knows what messages about incidents say, by kind."""
         news = IncidentNews(self._ledger, self._clock, self._settings.alerts)
-        return dict.fromkeys(incident_news.KINDS, news)
+        return {**dict.fromkeys(incident_news.KINDS, news), own_heartbeat.KIND: DeafNews(self._clock)}
 
     def sinks(self) -> dict[str, Sink]:
         """Where messages go besides Slack, by kind."""
@@ -64,14 +67,25 @@ class Watching:
             return {}
         return {bridge_post.KIND: BridgePost(self._ledger, self._clock, self._bridge)}
 
-    def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """The background tasks by name."""
+    def tasks(self, can_hear: Callable[[], bool]) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """The background tasks by name. ``can_hear``: whether Slack reaches the bot."""
         settings, rules = self._settings, self._settings.alerts
         muting = Muting(rules)
         found: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         for target in settings.targets:
             pod = PodWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
             found[f"pod {target.name}"] = pod.run
+        found["own heartbeat"] = OwnHeartbeat(
+            self._clock,
+            self._ledger,
+            can_hear,
+            settings.heartbeat.every,
+            settings.slack.channel or "",
+            settings.heartbeat.job,
+            self._heartbeats,
+            self._dead_man,
+            self.incidents.changed,
+        ).run
         if settings.digest.at and (settings.digest.channel or settings.slack.channel):
             found["digest"] = self._digests
         if self._heartbeats is not None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from bot.check import effective
 from bot.domain.access import Role
@@ -158,3 +159,24 @@ def test_the_effective_settings_never_show_a_secret() -> None:
 
 def test_the_example_settings_are_valid() -> None:
     assert isinstance(load(config=EXAMPLE, environ={}).settings, Settings)
+
+
+def test_every_secret_of_the_settings_is_known_to_whoever_redacts() -> None:
+    given = {
+        "slack": {"bot_token": "xoxb-1", "app_token": "xapp-1", "signing_secret": "signing-1"},
+        "pushgateway": {"password": "gateway-1"},
+        "bridge": {"url": "http://b/webhook", "token": "bridge-1"},
+        "heartbeat": {"dead_man_url": "https://hc.example/uuid-1"},
+        "ledger": {"url": "postgresql+asyncpg://u:database-1@h/d"},
+    }
+    found = Settings.model_validate(given).secret_values()
+    assert sorted(found) == sorted(
+        ["xoxb-1", "xapp-1", "signing-1", "gateway-1", "bridge-1", "https://hc.example/uuid-1", "database-1"]
+    )
+    kinds = [f for m in _models(Settings) for f in m.model_fields.values() if "SecretStr" in str(f.annotation)]
+    assert len(kinds) == len(found) - 1, "a new secret has to be in this test, too"
+
+
+def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [f.annotation for f in model.model_fields.values()]
+    return [model, *(m for i in inner if isinstance(i, type) and issubclass(i, BaseModel) for m in _models(i))]

@@ -1,0 +1,104 @@
+"""The bot's own heartbeat: only while it can hear; and a deaf spell is said once, with its times."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.adapters.dead_man import DeadManUrl
+from bot.errors import AgentpodError, Permanent, Transient
+from bot.jobs.own_heartbeat import GAUGE, KIND, DeafNews, OwnHeartbeat
+from tests.adapters.kube_bench import fixed, serving
+from tests.jobs.watchbench import Watch, watch
+from tests.jobs.workbench import OPS, opened
+
+
+@dataclass
+class Pushes:
+    """A gateway that is pushed to; and who is called besides."""
+
+    pushed: list[tuple[dict[str, str], dict[str, float]]] = field(default_factory=list)
+    pings: int = 0
+    error: Exception | None = None
+
+    async def read(self, _: object) -> object:
+        raise AssertionError
+
+    async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.pushed.append((dict(labels), dict(gauges)))
+
+    async def ping(self) -> None:
+        self.pings += 1
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Watch]:
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger)
+        made.courier.writers = {**made.courier.writers, KIND: DeafNews(made.clock)}
+        yield made
+
+
+def own(world: Watch, to: Pushes) -> OwnHeartbeat:
+    minute = timedelta(minutes=1)
+    return OwnHeartbeat(world.clock, world.ledger, lambda: True, minute, OPS, "agentpod", to, to)  # type: ignore[arg-type]
+
+
+async def test_each_beat_is_pushed_and_called_in(world: Watch) -> None:
+    to = Pushes()
+    await own(world, to).beat()
+    assert to.pushed == [({"job": "agentpod"}, {GAUGE: world.clock.time.timestamp()})]
+    assert to.pings == 1
+
+
+async def test_a_gateway_that_is_away_keeps_nobody_from_being_called(world: Watch) -> None:
+    to = Pushes(error=Transient("away"))
+    await own(world, to).beat()
+    assert to.pings == 1
+
+
+async def test_a_deaf_spell_is_said_once_with_its_times_also_by_a_bot_that_was_off(world: Watch) -> None:
+    one, other = own(world, Pushes()), own(world, Pushes())
+    await one.beat()
+    world.clock.pass_(minutes=7)
+    await other.beat()
+    await one.beat()
+    await world.deliver()
+    assert world.first_lines() == ["🙉 I could not hear anybody for 7 min, from 09:00 UTC to 09:07 UTC"]
+
+
+async def test_a_short_one_and_one_that_another_replica_covered_are_not_said(world: Watch) -> None:
+    one, other = own(world, Pushes()), own(world, Pushes())
+    await one.beat()
+    for _ in range(10):
+        world.clock.pass_(minutes=1)
+        await other.beat()
+    world.clock.pass_(minutes=1.9)
+    await one.beat()
+    await world.deliver()
+    assert world.chat.said == []
+
+
+@pytest.mark.parametrize(("code", "error"), [(200, None), (404, Permanent), (500, Transient), (429, Transient)])
+async def test_a_dead_man_url_is_called_and_never_named(code: int, error: type[AgentpodError] | None) -> None:
+    async with serving(fixed(code, b"OK")) as port:
+        url = DeadManUrl(f"http://127.0.0.1:{port}/a-secret-uuid")
+        if error is None:
+            await url.ping()
+            return
+        with pytest.raises(error) as caught:
+            await url.ping()
+    assert "a-secret-uuid" not in f"{caught.value.message} {caught.value.remedy}"
+
+
+async def test_a_dead_man_url_that_cannot_be_reached_is_never_named() -> None:
+    with pytest.raises(Transient) as caught:
+        await DeadManUrl("http://127.0.0.1:9/a-secret-uuid").ping()
+    assert "a-secret-uuid" not in caught.value.message
