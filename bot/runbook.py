@@ -27,7 +27,7 @@ from bot.domain.workload import Right
 from bot.errors import UsageError
 from bot.ports import Clock, Cluster, HeartbeatSource, Ledger, Network
 
-Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal"]
+Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home"]
 
 MAX_LINE = 3000
 """Longest command line taken, in characters."""

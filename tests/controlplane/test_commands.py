@@ -41,6 +41,7 @@ HEALTHY = {
     "snooze": "There is no incident i-2222222",
     "heartbeats push": "by hand",
     "digest": "nothing is known of it",
+    "dashboard": "Heartbeats:",
     "approvals": "a decision",
     "approve": "There is no request",
     "deny": "There is no request",

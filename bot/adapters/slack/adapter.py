@@ -44,6 +44,8 @@ TOKEN_LOOK = 60.0
 """Seconds between two looks whether the token works: an idle bot should not call itself ready without one."""
 TOKEN_RETRY = 3.0
 """Seconds between two looks while it is refused."""
+MOST_HOME_BLOCKS = 100
+"""As many as Slack takes in a view."""
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
 
 
@@ -229,6 +231,14 @@ class SlackAdapter:
         request_id = new_request_id()
         request_id_var.set(request_id)
         answer = Answer(self._api, self._observer, request, self._dispatcher.prefix)
+        if request.surface == "home":
+            await self._home(request, request_id)
+            return
+        await self._answered(request, answer, request_id)
+        if request.home:
+            await self._home(replace(request, line="dashboard", answers={}), request_id)
+
+    async def _answered(self, request: Request, answer: Answer, request_id: str) -> None:
         if request.sink:
             await answer.final(await self._secret(request), "")
             return
@@ -245,6 +255,19 @@ class SlackAdapter:
         shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
         if shown is not None:
             await self._answer(request, answer, shown)
+
+    async def _home(self, request: Request, request_id: str) -> None:
+        """Show the dashboard as it is for that user now."""
+        assert self._api is not None  # noqa: S101 - nothing is heard before start()
+        identity = await self._groups.identity(request.user, request.channel)
+        caller = Caller(identity, "home", request.dedup)
+        reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
+        rendered = blocks.render(reply, prefix=self._dispatcher.prefix)
+        shown = [block for message in rendered.messages for block in message.blocks][:MOST_HOME_BLOCKS]
+        try:
+            await self._api.call("views.publish", 10, user_id=request.user, view={"type": "home", "blocks": shown})
+        except AgentpodError as error:
+            logger.warning("the Home tab was not shown: %s", error.message)
 
     async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply | None:
         """Open a form; gives what is said beside it, or why it did not open.
@@ -304,6 +327,10 @@ class SlackAdapter:
             await outbound.share(self._api, request, rendered, asked)
         except AgentpodError as error:
             await answer.say(f"The answer could not be shared here: {error.message} {error.remedy or ''}".strip())
+
+
+async def _nothing(_: Reply) -> None:
+    """The Home tab shows no partial answers."""
 
 
 def _is_share(request: Request) -> bool:

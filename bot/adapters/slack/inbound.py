@@ -49,6 +49,8 @@ class Request:
     """What a form was filled in with."""
     sink: str = ""
     """Who gets the answers where they are secret: then there is no command line."""
+    home: bool = False
+    """Whether it came from the user's Home tab, which is then brought up to date."""
     edits: bool = False
     """Whether the answer to a form replaces the message that offered it."""
 
@@ -114,6 +116,8 @@ def _event(body: Mapping[str, Any], bot_user: str) -> Request | None:
     user, text = event.get("user"), str(event.get("text") or "")
     if not user or user == bot_user or event.get("edited"):
         return None
+    if event.get("type") == "app_home_opened":
+        return _opened(body, event) if event.get("tab") == "home" else None
     surface: Surface
     if event.get("type") == "app_mention":
         surface = "mention"
@@ -129,6 +133,13 @@ def _event(body: Mapping[str, Any], bot_user: str) -> Request | None:
     return Request(surface, str(user), channel, plain(text), key, thread_ts=thread or _own(surface, ts))
 
 
+def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> Request:
+    """Somebody looks at their Home tab: it shows the dashboard."""
+    user = str(event["user"])
+    key = f"event:{body.get('event_id') or user + str(event.get('event_ts'))}"
+    return Request("home", user, user, "dashboard", key, home=True)
+
+
 def _own(surface: Surface, ts: str) -> str | None:
     """A mention is answered in a thread below it; a direct message beside it."""
     return ts if surface == "mention" else None
@@ -140,11 +151,14 @@ def _click(body: Mapping[str, Any]) -> Request | None:
         return None
     first = actions[0]
     place = body.get("container") or {}
-    channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or ""
+    user = str((body.get("user") or {}).get("id", ""))
+    # A click in the Home tab has no conversation: it is answered directly.
+    home = isinstance(body.get("view"), dict) and body["view"].get("type") == "home"
+    channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or (user if home else "")
     line, action = _value(str(first.get("action_id", "")), _given(first))
     return Request(
         "button",
-        str((body.get("user") or {}).get("id", "")),
+        user,
         str(channel),
         line,
         f"click:{body.get('trigger_id') or first.get('action_ts')}",
@@ -153,6 +167,7 @@ def _click(body: Mapping[str, Any]) -> Request | None:
         action=action,
         ephemeral=bool(place.get("is_ephemeral")),
         trigger=str(body.get("trigger_id") or ""),
+        home=home,
     )
 
 
