@@ -36,7 +36,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     mine = [c for c in cases if _may_decide(ctx, c)]
     wrong = [f"{f.title}: {f.summary}" for f in findings if f.verdict is not Verdict.OK]
     body: list[Line] = []
-    body += _section("Not as it should be", wrong)
+    body += _section("Not as it should be", wrong if len(wrong) > 1 else [])  # one is the headline already
     body += _section("Open incidents", [incident_card.headline(i, now) for i in incidents[:MOST]])
     body += _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
     others = [c for c in cases if c not in mine]

@@ -7,13 +7,13 @@ import json
 import sys
 from dataclasses import asdict
 
-from tests.benchmarks import acks, approvals, heartbeats, process, status
+from tests.benchmarks import acks, alerts, approvals, heartbeats, process, status
 from tests.benchmarks.common import ROOT, Row
 
 
 async def _measure() -> list[Row]:
     rows: list[Row] = [Row(**heartbeats.measure())]
-    for part in (status, approvals, acks, process):
+    for part in (status, approvals, alerts, acks, process):
         rows += await part.measure()
     return rows
 

@@ -69,9 +69,13 @@ async def test_what_waits_is_offered_to_whoever_may_decide_and_to_nobody_else(wo
     await until(lambda: "from home" not in shown(world, seed.PRIYA), lambda: shown(world, seed.PRIYA))
 
 
-async def test_an_incident_is_on_it_with_a_button(world: World) -> None:
+async def test_what_is_wrong_is_on_it_and_run_again_brings_it_up_to_date(world: World) -> None:
     await world.break_("pod-crash")
-    world.sandbox.pushgateway.faults["session_manager"].stopped = True
-    await opens(world, seed.MAYA, "Not as it should be")
-    assert "CrashLoopBackOff" in shown(world, seed.MAYA)
+    await opens(world, seed.MAYA, "CrashLoopBackOff")
+    view = world.workspace.home_of(seed.MAYA)
+    assert view is not None
+    before = len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA))
     await world.workspace.panel.heal()
+    await world.workspace.click_view(seed.MAYA, view, "agentpod:again")
+    await until(lambda: "CrashLoopBackOff" not in shown(world, seed.MAYA), lambda: shown(world, seed.MAYA))
+    assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before, "it is the tab that changes"

@@ -231,7 +231,8 @@ class SlackAdapter:
         request_id = new_request_id()
         request_id_var.set(request_id)
         answer = Answer(self._api, self._observer, request, self._dispatcher.prefix)
-        if request.surface == "home":
+        refresh = request.home and request.action is not None and request.action.kind == "again"
+        if request.surface == "home" or refresh:
             await self._home(request, request_id)
             return
         await self._answered(request, answer, request_id)
