@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -124,8 +125,15 @@ def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, dateti
     if policy.stale_after is not None:
         at = last + policy.stale_after
         return at, at
-    due = next(CronSim(policy.schedule or "", last.astimezone(ZoneInfo(policy.timezone)))).astimezone(UTC)
+    due = _next_run(policy.schedule or "", policy.timezone, int(last.timestamp()) // 60)
     return due, due + policy.grace
+
+
+@lru_cache(maxsize=4096)
+def _next_run(schedule: str, timezone: str, minute: int) -> datetime:
+    """The run after a minute of the epoch, in UTC: cron knows no seconds, and reading its line takes longest."""
+    last = datetime.fromtimestamp(minute * 60, ZoneInfo(timezone))
+    return next(CronSim(schedule, last)).astimezone(UTC)
 
 
 def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float) -> JobStatus:

@@ -72,8 +72,9 @@ def look(policy: HeartbeatPolicy, seen: Sequence[Group], memory: Memory | None, 
     if status.health is Health.NEVER_SEEN and policy.required:
         status = _never(policy, status, memory, now)
     backwards = _went_back(memory.groups, seen, policy.metric)
-    note = "; ".join(filter(None, (status.note, backwards)))
-    status = replace(status, note=note or None)
+    if backwards:
+        status = replace(status, note=f"{status.note}; {backwards}" if status.note else backwards)
+    note = status.note or ""
     flip = None
     since = memory.since
     if since is None or status.health is not memory.health:
@@ -97,12 +98,16 @@ def unchanged(memory: Memory | None, seen: Sequence[Group], now: datetime) -> bo
         or (memory.next_at is not None and now >= memory.next_at)
     ):
         return False
+    if len(seen) == 1 and len(memory.groups) == 1 and seen[0].labels == memory.groups[0].labels:
+        return seen[0].gauges == memory.groups[0].gauges
     known = {_key(g): g.gauges for g in memory.groups}
     return all(known.get(_key(g)) == g.gauges for g in seen)
 
 
 def remembered(before: Sequence[Group], seen: Sequence[Group], metric: str) -> tuple[Group, ...]:
     """The groups as they are, and those that have vanished as they were; a success never goes backwards."""
+    if len(seen) == 1 and len(before) == 1 and seen[0].labels == before[0].labels:  # as it nearly always is
+        return (_newer(before[0], seen[0], metric),)
     merged = {_key(g): g for g in before}
     for group in seen:
         old = merged.get(_key(group))
@@ -121,6 +126,8 @@ def _newer(old: Group, new: Group, metric: str) -> Group:
 
 
 def _went_back(before: Sequence[Group], seen: Sequence[Group], metric: str) -> str:
+    if not before or all(g in before for g in seen):
+        return ""
     known = {_key(g): g.gauges.get(metric, 0.0) for g in before}
     back = [g for g in seen if 0 < g.gauges.get(metric, 0.0) < known.get(_key(g), 0.0)]
     if not back:

@@ -158,7 +158,7 @@ def travel(jobs: int, days: int) -> tuple[int, int]:
     policies = {n: HeartbeatPolicy(job=f"job-{n}", schedule="0 * * * *", grace=grace) for n in range(jobs)}
     memories: dict[int, Memory] = {}
     open_: dict[int, Incident] = {}
-    events = [(START + timedelta(seconds=n % 3600), n, True) for n in range(jobs)]
+    events = [(START + timedelta(seconds=n % 300), n, True) for n in range(jobs)]
     heapq.heapify(events)
     end, looks, told = START + timedelta(days=days), 0, set()
     last: dict[int, Group] = {}
