@@ -109,7 +109,8 @@ def _lanes(facts: Facts) -> list[Line]:
         for lane, old in zip((*now.jobs, now.pod), (*then.jobs, then.pod), strict=True):
             name = f"{now.target} {lane.subject}" if several else lane.subject
             if lane.downs or lane.total(What.LATE) or old.downs:
-                text = f"{_mark(lane)} {name}: {_of(lane)} · the day before: {_of(old)}"
+                past = "not known" if then.uptime is None else _of(old)
+                text = f"{_mark(lane)} {name}: {_of(lane)} · the day before: {past}"
                 bad.append((lane.total(What.DOWN), text))
             else:
                 good.append(name)

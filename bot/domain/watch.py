@@ -79,6 +79,8 @@ def look(policy: HeartbeatPolicy, seen: Sequence[Group], memory: Memory | None, 
     since = memory.since
     if since is None or status.health is not memory.health:
         since = _since(status, now)
+        if memory.since is not None and since <= memory.since:
+            since = now  # a push that bears an older time than the deadline it missed: it came now
         flip = (
             Flip(memory.job, memory.health, status.health, since) if status.health is not memory.health else None
         )

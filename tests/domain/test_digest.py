@@ -192,6 +192,11 @@ def test_the_worst_is_first_and_beside_the_day_before() -> None:
     ]
 
 
+def test_a_day_before_of_which_nothing_is_known_was_not_good() -> None:
+    bad, unknown = day([incident(Kind.HEARTBEAT, "alpha", 3, 4)]), day(since=None)
+    assert read(Facts([bad], [unknown]))[1] == "🔴 alpha: down 1 h in 1 time · the day before: not known"
+
+
 def test_a_share_is_never_rounded_up_to_all() -> None:
     text = read(Facts([day([incident(Kind.POD, "pod", 6, 6.001)])], [day()]))[0]
     assert "pod up 99.99 %" in text

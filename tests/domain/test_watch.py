@@ -78,6 +78,13 @@ def test_a_schedule_is_late_at_due_and_stale_after_its_grace(minutes: int, healt
     assert (found.status.health, found.memory.since) == (health, NOW + since * MIN)
 
 
+def test_a_push_with_an_older_time_than_the_deadline_that_it_missed_came_when_it_was_seen() -> None:
+    rule = policy(schedule="0 * * * *", grace="10m")
+    stale = story(rule, [(NOW, [group(NOW)]), (NOW + 75 * MIN, [group(NOW)])])
+    back = look(rule, [group(NOW + HOUR)], stale.memory, NOW + 76 * MIN)
+    assert back.flip == Flip("a-job", Health.STALE, Health.UP, NOW + 76 * MIN)
+
+
 def test_late_is_no_problem_yet_and_a_newer_heartbeat_ends_it() -> None:
     rule = policy(schedule="0 * * * *", grace="10m")
     late = story(rule, [(NOW, [group(NOW)]), (NOW + 65 * MIN, [group(NOW)])])
