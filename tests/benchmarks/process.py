@@ -7,6 +7,7 @@ import time
 
 import aiohttp
 
+from bot.app import SETTLE_SECONDS
 from sandbox.house import Sandbox
 from tests.benchmarks.acks import load
 from tests.benchmarks.common import Row, python, resident_mib, until_ready
@@ -53,6 +54,7 @@ async def _memory() -> list[Row]:
         bare = resident_mib(process.pid)
     async with Sandbox(rate_limits=False, settings={"log": {"level": "warning"}}) as sandbox:
         bot = await sandbox.start_bot()
+        await asyncio.sleep(SETTLE_SECONDS + 1)  # the watchers have begun
         await _settled(bot.pid)
         idle = resident_mib(bot.pid)
         await load(sandbox.workspace, COMMANDS, answered=True)
