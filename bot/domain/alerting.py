@@ -6,7 +6,6 @@ here knows where problems come from: heartbeats, the pod and the source that can
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -26,9 +25,8 @@ from pydantic import (
     model_validator,
 )
 
+from bot.domain import ids
 from bot.domain.target import Severity, Zone, canonical_job, check_crontab, parse_duration
-
-_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
 def _span(value: object) -> timedelta:
@@ -118,10 +116,7 @@ class AlertRules(BaseModel):
     @field_validator("mention")
     @classmethod
     def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            if not (one.startswith(("U", "W", "S")) and one.isalnum() and one.isupper()):
-                raise ValueError(f"takes Slack ids that begin with U, W or S, not {one!r}")
-        return value
+        return ids.people(value)
 
     def window(self, target: str, job: str, now: datetime) -> Maintenance | None:
         """The maintenance that a target, or a job of it, is in now."""
@@ -265,7 +260,7 @@ class Incident:
 
 def new_id(prefix: str = "i-") -> str:
     """An incident's id, short enough to type on a phone."""
-    return prefix + "".join(secrets.choice(_LETTERS) for _ in range(7))
+    return ids.short(prefix, 7)
 
 
 def decide(

@@ -13,6 +13,7 @@ from enum import Enum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from bot.domain import ids
 from bot.domain.target import parse_duration
 
 
@@ -88,10 +89,7 @@ class ApprovalPolicy(BaseModel):
     @field_validator("break_glass")
     @classmethod
     def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            if not (one.startswith(("U", "W", "S")) and one.isalnum() and one.isupper()):
-                raise ValueError(f"takes Slack ids that begin with U, W or S, not {one!r}")
-        return value
+        return ids.people(value)
 
     def groups(self) -> frozenset[str]:
         """The user groups that the break-glass list names."""

@@ -89,12 +89,18 @@ def judge(policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime
 
     ``_`` and ``-`` in a job's name are the same. A job without a policy is shown by its newest group.
     """
-    by_job: dict[str, list[Group]] = {}
-    for group in snapshot.groups:
-        by_job.setdefault(canonical_job(group.labels.get("job", "")), []).append(group)
-    known = [status_at(policy, by_job.pop(canonical_job(policy.job), ()), now) for policy in policies]
+    found = by_job(snapshot.groups)
+    known = [status_at(policy, found.pop(canonical_job(policy.job), ()), now) for policy in policies]
     clock = now.timestamp()
-    return known + [_without_policy(by_job[name], clock) for name in sorted(by_job)]
+    return known + [_without_policy(found[name], clock) for name in sorted(found)]
+
+
+def by_job(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Groups by job, ``_`` and ``-`` being the same."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        found.setdefault(canonical_job(group.labels.get("job", "")), []).append(group)
+    return found
 
 
 def status_at(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:

@@ -5,7 +5,6 @@ A case never holds a secret's value: a value goes from its modal straight to the
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,12 +13,10 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
+from bot.domain import ids
 from bot.domain.approval import Choice, Request, Snapshot, State
 from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Progress
 from bot.domain.workload import Deployment, Pod, SecretFacts
-
-_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
-"""Without those that are mistaken for each other when read out."""
 
 
 class Action(Enum):
@@ -44,12 +41,12 @@ class Action(Enum):
 
 def new_id() -> str:
     """A request's id, short enough to type on a phone: about 10¹² of them; the ledger refuses a double."""
-    return "r-" + "".join(secrets.choice(_LETTERS) for _ in range(8))
+    return ids.short("r-", 8)
 
 
 def is_id(text: str) -> bool:
     """Whether a text looks like a request's id."""
-    return text.startswith("r-") and len(text) == 10 and all(c in _LETTERS for c in text[2:])
+    return text.startswith("r-") and len(text) == 10 and all(c in ids.LETTERS for c in text[2:])
 
 
 @dataclass(frozen=True)

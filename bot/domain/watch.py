@@ -6,7 +6,7 @@ goes on ageing, so that a job whose series has vanished turns stale as any other
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -172,7 +172,7 @@ def key_of(target: str, job: str) -> str:
     return f"heartbeat:{target}:{canonical_job(job)}"
 
 
-def problem(target: str, found: Look, now: datetime, muted: str = "") -> Problem | None:
+def problem(target: str, found: Look, now: datetime) -> Problem | None:
     """What is wrong with a job, or None: late is not wrong yet, and one that never came was never there."""
     status = found.status
     policy = status.policy
@@ -189,7 +189,6 @@ def problem(target: str, found: Look, now: datetime, muted: str = "") -> Problem
         facts=tuple(_facts(status)),
         advice=f"logs --grep {policy.job}",
         issue=policy.issue,
-        muted=muted,
     )
 
 
@@ -209,14 +208,6 @@ def _facts(status: JobStatus) -> list[tuple[str, str]]:
     if status.note:
         facts.append(("Odd", status.note))
     return facts
-
-
-def by_job(groups: Sequence[Group]) -> Mapping[str, list[Group]]:
-    """Groups by job, ``_`` and ``-`` being the same."""
-    found: dict[str, list[Group]] = {}
-    for group in groups:
-        found.setdefault(canonical_job(group.labels.get("job", "")), []).append(group)
-    return found
 
 
 @cache

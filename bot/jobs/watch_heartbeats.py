@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain import alerting, watch, words
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
-from bot.domain.heartbeat import Group, Snapshot
+from bot.domain.heartbeat import Group, Snapshot, by_job
 from bot.domain.history import BEAT, Happening
 from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 from bot.domain.watch import Look, Memory
@@ -41,8 +41,6 @@ class HeartbeatWatch:
     targets: Sequence[Target]
     incidents: Incidents
     mute: Mute
-    observe: Callable[[str], None] = lambda _outcome: None
-    """Told of each look: ``ok`` or ``blind``."""
     _failures: int = 0
     _blind_since: datetime | None = None
     _seen_once: bool = False
@@ -66,9 +64,7 @@ class HeartbeatWatch:
         try:
             snapshot = await self.source.read(metrics)
         except AgentpodError as error:
-            self.observe("blind")
             return await self._surely(self._blind(error))
-        self.observe("ok")
         self._failures, self._blind_since = 0, None
         return await self._surely(self._look(snapshot))
 
@@ -120,7 +116,7 @@ class HeartbeatWatch:
 
     async def _look(self, snapshot: Snapshot) -> list[Incident]:
         now = self.clock.now()
-        by_job = watch.by_job(snapshot.groups)
+        groups = by_job(snapshot.groups)
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
             await self._note_gap(tx, now)
@@ -134,7 +130,7 @@ class HeartbeatWatch:
                 if blind.state is not State.RECOVERING:
                     await tx.happened([Happening("", "source", now, "ok")])
             for target in self.targets:
-                kept += await self._target(tx, target, by_job, now)
+                kept += await self._target(tx, target, groups, now)
             self._version = await tx.watched()
         return kept
 
@@ -150,31 +146,31 @@ class HeartbeatWatch:
             await tx.set_mark(LOOKED, now.isoformat())
 
     async def _target(
-        self, tx: Writing, target: Target, by_job: Mapping[str, Sequence[Group]], now: datetime
+        self, tx: Writing, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
     ) -> list[Incident]:
-        looks = self._looks(target, by_job, now)
+        looks = self._looks(target, held, now)
         await self._remember(tx, target, looks)
         await self._forget(tx, target)
-        muted = await self.mute(tx, target, now)
-        problems = []
-        for found in looks.values():
-            policy = found.status.policy
-            if policy is None:
-                continue
-            since = found.memory.since or now
-            problem = watch.problem(target.name, found, now, muted(policy, since))
-            if problem is not None:
-                problems.append(problem)
+        wrong = [p for f in looks.values() if (p := watch.problem(target.name, f, now)) is not None]
+        problems = await self._muted(tx, target, wrong, now) if wrong else []
         about = [watch.key_of(target.name, name) for name in looks]
         kept = await self._keep(tx, problems, now, about)
         return kept + await self._close_removed(tx, target, now)
 
-    def _looks(self, target: Target, by_job: Mapping[str, Sequence[Group]], now: datetime) -> dict[str, Look]:
+    async def _muted(
+        self, tx: Writing, target: Target, problems: Sequence[Problem], now: datetime
+    ) -> list[Problem]:
+        """The problems, with what is in the way of telling each."""
+        why = await self.mute(tx, target, now)
+        policies = {watch.key_of(target.name, h.job): h for h in target.heartbeats}
+        return [replace(p, muted=why(policies[p.key], p.since)) for p in problems]
+
+    def _looks(self, target: Target, held: Mapping[str, Sequence[Group]], now: datetime) -> dict[str, Look]:
         """The jobs to look at: something was pushed, a deadline has passed, or an incident is open."""
         looks = {}
         for policy in target.heartbeats:
             name = canonical_job(policy.job)
-            memory, seen = self._memories.get(f"{target.name}/{name}"), by_job.get(name, ())
+            memory, seen = self._memories.get(f"{target.name}/{name}"), held.get(name, ())
             open_ = self._known.get(watch.key_of(target.name, name))
             if (open_ is None or not open_.open) and watch.unchanged(memory, seen, now):
                 continue

@@ -12,9 +12,8 @@ from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain import watch
 from bot.domain.alerting import AlertRules, Incident, decide
-from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Health
+from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Health, by_job
 from bot.domain.target import HeartbeatPolicy
 from bot.domain.watch import Flip, Look, Memory, from_json, look, problem, to_json, unchanged
 
@@ -163,7 +162,7 @@ def test_of_several_groups_the_policy_says_which_decides(which: str, health: Hea
 
 
 def test_dashes_and_underscores_are_one_job() -> None:
-    found = watch.by_job([group(NOW), Group({"job": "a-job", "context": "x"}, {})])
+    found = by_job([group(NOW), Group({"job": "a-job", "context": "x"}, {})])
     assert [len(groups) for groups in found.values()] == [2]
 
 
