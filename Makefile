@@ -34,6 +34,7 @@ screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox
 	@scripts/system-tools.sh chromium
 	@$(BIN)/python scripts/screenshots.py
 	@$(BIN)/python scripts/cards.py
+	@$(BIN)/python scripts/alerts.py
 
 docs: $(VENV)/dev.ok ## write docs/settings.md, metrics.md, commands.md and rights.md anew, from the code
 	@$(BIN)/python scripts/reference.py

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -21,12 +20,11 @@ sys.path.insert(0, str(ROOT))
 from sandbox.cluster import kinds  # noqa: E402 - the repository's root has to be on the path first
 from sandbox.house import Sandbox  # noqa: E402 - likewise
 from sandbox.slack import seed  # noqa: E402 - likewise
+from scripts.browser import FOLDER, chromium, page_at, settled  # noqa: E402 - likewise
 from tests.scenarios.repairs import DENY, WITHDRAW, Repair, asked  # noqa: E402 - likewise
 from tests.scenarios.talk import World  # noqa: E402 - likewise
 
-PHONE = {"width": 390, "height": 900}
 REASON = "The new SSH key has to be picked up"
-FOLDER = ROOT / "docs" / "images"
 
 
 async def _open(world: World) -> Repair:
@@ -134,31 +132,19 @@ async def _take(browser: Browser, state: str, make: Callable[[World], Awaitable[
     async with _world(state) as world:
         repair = await make(world)
         theme = "dark" if state in ("under-way", "failed", "break-glass") else "light"
-        page = await browser.new_page(viewport=PHONE, device_scale_factor=2)  # type: ignore[arg-type]
         query = f"?user={seed.SAM}&channel={seed.OPS}&theme={theme}&panel=closed"
-        await page.goto(f"{world.workspace.base_url}/{query}")
-        card = page.locator(".message", has_text=f"{repair.id} · asked").last
-        await card.wait_for()
-        await page.wait_for_timeout(400)  # fonts settle
-        await card.screenshot(path=FOLDER / f"card-{state}.png")
-        await page.close()
+        async with page_at(browser, f"{world.workspace.base_url}/{query}") as page:
+            card = page.locator(".message", has_text=f"{repair.id} · asked").last
+            await card.wait_for()
+            await settled(page)
+            await card.screenshot(path=FOLDER / f"card-{state}.png")
 
 
 async def _main(states: list[str]) -> None:
-    flags = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--no-first-run",
-        "--disable-sync",
-    ]
-    async with async_playwright() as playwright:
-        chromium = shutil.which("chromium") or "chromium"
-        browser = await playwright.chromium.launch(executable_path=chromium, args=flags)
+    async with chromium() as browser:
         for state in states:
             await _take(browser, state, STATES[state])
             print(FOLDER / f"card-{state}.png")
-        await browser.close()
 
 
 if __name__ == "__main__":

@@ -102,19 +102,24 @@ def _all(facts: Facts) -> list[Lane]:
 
 
 def _lanes(facts: Facts) -> list[Line]:
-    """A line for what was not well, the worst first, each beside the day before; what was well in one line."""
-    bad, good = [], []
+    """A line for what was not well, the worst first, beside the day before; what was well in one line."""
+    bad: list[tuple[timedelta, str, str]] = []
+    good: list[str] = []
     for now, then in zip(facts.days, facts.before, strict=True):
         several = len(facts.days) > 1
         for lane, old in zip((*now.jobs, now.pod), (*then.jobs, then.pod), strict=True):
             name = f"{now.target} {lane.subject}" if several else lane.subject
             if lane.downs or lane.total(What.LATE) or old.downs:
                 past = "not known" if then.uptime is None else _of(old)
-                text = f"{_mark(lane)} {name}: {_of(lane)} · the day before: {past}"
-                bad.append((lane.total(What.DOWN), text))
+                bad.append((lane.total(What.DOWN), f"{_mark(lane)} {name}: {_of(lane)}", past))
             else:
                 good.append(name)
-    found: list[Line] = [text for _, text in sorted(bad, key=lambda b: (-b[0], b[1]))]
+    pasts = {past for _, _, past in bad}
+    alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
+    worst_first = sorted(bad, key=lambda b: (-b[0], b[1]))
+    found: list[Line] = [text if alike else f"{text} · the day before: {past}" for _, text, past in worst_first]
+    if alike:
+        found.append(f"The day before, each of them: {alike}")
     if bad and good:
         found.append(f"✅ {words.listed(good)}: all good")
     unknown = max(d.unknown for d in facts.days)
@@ -129,7 +134,8 @@ def _mark(lane: Lane) -> str:
 
 def _of(lane: Lane) -> str:
     if lane.downs:
-        return f"down {words.age(lane.total(What.DOWN))} in {words.plural(lane.downs, 'time')}"
+        often = "once" if lane.downs == 1 else f"{lane.downs} times"
+        return f"down {words.age(lane.total(What.DOWN))}, {often}"
     late = lane.total(What.LATE)
     return f"late for {words.age(late)}" if late else "all good"
 

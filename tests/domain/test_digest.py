@@ -186,15 +186,25 @@ def test_the_worst_is_first_and_beside_the_day_before() -> None:
     before = day([incident(Kind.HEARTBEAT, "alpha", 1, 1.5)])
     assert read(Facts([day(bad)], [before])) == [
         "🔎 Mon 23 Nov: beta down 5 h and 1 other, pod up 100 %",
-        "🔴 beta: down 5 h in 1 time · the day before: all good",
-        "🔴 alpha: down 1 h in 1 time · the day before: down 30 min in 1 time",
+        "🔴 beta: down 5 h, once · the day before: all good",
+        "🔴 alpha: down 1 h, once · the day before: down 30 min, once",
+        "✅ pod: all good",
+    ]
+
+
+def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
+    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), incident(Kind.HEARTBEAT, "beta", 5, 10)]
+    assert read(Facts([day(bad)], [day()]))[1:] == [
+        "🔴 beta: down 5 h, once",
+        "🔴 alpha: down 1 h, once",
+        "The day before, each of them: all good",
         "✅ pod: all good",
     ]
 
 
 def test_a_day_before_of_which_nothing_is_known_was_not_good() -> None:
     bad, unknown = day([incident(Kind.HEARTBEAT, "alpha", 3, 4)]), day(since=None)
-    assert read(Facts([bad], [unknown]))[1] == "🔴 alpha: down 1 h in 1 time · the day before: not known"
+    assert read(Facts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
 
 
 def test_a_share_is_never_rounded_up_to_all() -> None:
