@@ -14,7 +14,6 @@ from functools import cache
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -26,7 +25,8 @@ from pydantic import (
 )
 
 from bot.domain import ids
-from bot.domain.target import Severity, Zone, canonical_job, check_crontab, parse_duration
+from bot.domain.cron import check_crontab, next_run
+from bot.domain.target import Severity, Zone, canonical_job, parse_duration
 
 
 def _span(value: object) -> timedelta:
@@ -72,9 +72,7 @@ class Maintenance(BaseModel):
         if self.start is not None:
             begins = self.start if self.start.tzinfo else self.start.replace(tzinfo=ZoneInfo(self.timezone))
             return begins <= now < begins + self.lasts
-        before = (now - self.lasts).astimezone(ZoneInfo(self.timezone))
-        begins = next(CronSim(self.schedule or "", before))
-        return begins <= now
+        return next_run(self.schedule or "", self.timezone, now - self.lasts) <= now
 
 
 class AlertRules(BaseModel):

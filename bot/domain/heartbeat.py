@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
+from bot.domain.cron import next_run
 from bot.domain.target import HeartbeatPolicy, canonical_job
 
 
@@ -81,6 +78,9 @@ MANUAL_SLACK = 5.0
 MAX_SKEW = 86_400.0
 """Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
 
+EARLY = timedelta(seconds=30)
+"""A success this long before a run is that run's own: the gateway's clock may be a little behind cron's."""
+
 _ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN, Health.STALE, Health.FAILED))}
 
 
@@ -125,21 +125,13 @@ def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, dateti
     """When the next heartbeat after ``last`` is due, and when its absence is stale; both in UTC.
 
     A schedule's is due at its next run and stale ``grace`` later. A fixed age knows no expected time, so both
-    are the same moment and LATE does not occur. A run that DST skips or doubles comes as Debian's cron has it:
-    once, for schedules that name an hour.
+    are the same moment and LATE does not occur.
     """
     if policy.stale_after is not None:
         at = last + policy.stale_after
         return at, at
-    due = _next_run(policy.schedule or "", policy.timezone, int(last.timestamp()) // 60)
+    due = next_run(policy.schedule or "", policy.timezone, last + EARLY)
     return due, due + policy.grace
-
-
-@lru_cache(maxsize=4096)
-def _next_run(schedule: str, timezone: str, minute: int) -> datetime:
-    """The run after a minute of the epoch, in UTC: cron knows no seconds, and reading its line takes longest."""
-    last = datetime.fromtimestamp(minute * 60, ZoneInfo(timezone))
-    return next(CronSim(schedule, last)).astimezone(UTC)
 
 
 def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float) -> JobStatus:

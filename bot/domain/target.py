@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from bot.domain.cron import check_crontab
 
 Severity = Literal["critical", "warning"]
 
@@ -174,18 +175,6 @@ class HeartbeatPolicy(_Model):
         if self.schedule is not None:
             check_crontab(self.schedule)
         return self
-
-
-def check_crontab(schedule: str) -> None:
-    """Raise ValueError for what is no crontab line, or never comes."""
-    from datetime import UTC, datetime
-
-    try:
-        next(CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC)))
-    except CronSimError as error:
-        raise ValueError(f"{schedule!r} is not a crontab schedule: {error}") from error
-    except StopIteration as error:
-        raise ValueError(f"{schedule!r} never comes: no such date") from error
 
 
 def _hours(hours: float) -> timedelta:

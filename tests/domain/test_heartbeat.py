@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.heartbeat import (
@@ -83,6 +83,9 @@ def test_a_job_that_rests_overnight_is_not_stale_in_the_morning() -> None:
         # 02:30 comes twice on 25 October 2026: it runs the first time only.
         ("30 2 * * *", at(2026, 10, 24, 0, 30, 5), at(2026, 10, 25, 0, 30)),
         ("30 2 * * *", at(2026, 10, 25, 0, 30, 5), at(2026, 10, 26, 1, 30)),
+        # One that is done in the second of the two hours has its next run the day after, not before.
+        ("30 2 * * *", at(2026, 10, 25, 1, 10), at(2026, 10, 26, 1, 30)),
+        ("45 2 * * 0", at(2026, 10, 25, 1, 20), at(2026, 11, 1, 1, 45)),
         # Every half hour goes on through both.
         ("*/30 * * * *", at(2026, 3, 29, 0, 30, 5), at(2026, 3, 29, 1, 0)),
         ("*/30 * * * *", at(2026, 10, 25, 0, 30, 5), at(2026, 10, 25, 1, 0)),
@@ -247,6 +250,7 @@ moments = st.datetimes(datetime(2001, 1, 1), datetime(2099, 1, 1), timezones=st.
 
 
 @given(policies, st.lists(groups, max_size=6), moments)
+@settings(deadline=None)
 def test_every_job_is_judged_exactly_once(policy: HeartbeatPolicy, found: list[Group], now: datetime) -> None:
     statuses = judge([policy], Snapshot(found), now)
     assert statuses[0].policy is policy

@@ -269,6 +269,29 @@ def test_neither_change_of_the_clock_makes_a_false_alert(schedule: str, zone: st
     assert false_alerts(rule, change - 3 * DAY, change + 3 * DAY) == []
 
 
+@pytest.mark.parametrize("took", [MIN, 40 * MIN, 90 * MIN])
+@pytest.mark.parametrize(
+    ("schedule", "zone"), [("30 2 * * *", "Europe/Berlin"), ("30 1 * * *", "America/New_York")]
+)
+def test_a_year_of_a_nightly_job_has_no_false_alert_however_long_it_runs(
+    schedule: str, zone: str, took: timedelta
+) -> None:
+    rule = policy(schedule=schedule, timezone=zone, grace=took + 5 * MIN)
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    assert false_alerts(rule, start, start + 365 * DAY, took) == []
+
+
+@pytest.mark.parametrize(("early", "due"), [(0, 24), (1, 24), (30, 24), (30.5, 0), (31, 0), (600, 0)])
+def test_a_success_just_before_its_run_is_that_run_s(early: float, due: int) -> None:
+    """The gateway's clock may be a little behind cron's."""
+    rule = policy(schedule="0 9 * * *", grace="10m")
+    found = story(rule, [(NOW, [group(NOW - timedelta(seconds=early))])])
+    assert found.status.due == NOW + due * HOUR
+    assert story(rule, [(NOW + 11 * MIN, [group(NOW - timedelta(seconds=early))])]).status.health is (
+        Health.UP if due else Health.STALE
+    )
+
+
 @pytest.mark.parametrize(
     ("last", "due"),
     [
