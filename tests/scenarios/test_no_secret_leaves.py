@@ -24,7 +24,7 @@ from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.repairs import DENY, Repair, asked, direct
-from tests.scenarios.talk import World, until, words
+from tests.scenarios.talk import World, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("approvals")]
 ALPHABET = string.ascii_letters + string.digits + string.punctuation + " \tüß€漢"
@@ -171,9 +171,8 @@ async def slack_is_away(world: World, secret: str) -> None:
     await world.break_("slack-slow")
     await enter(world, repair, secret)
     await world.break_("slack-500")
-    before = repair.card.text
     await until(lambda: stored(world) == secret.rstrip(), lambda: "not stored")
-    assert repair.card.text == before
+    assert "✅" not in repair.card.text
     await world.workspace.panel.heal()
     await repair.shows("✅")
 
@@ -230,8 +229,6 @@ async def test_a_real_private_key_offered_by_mistake_is_nowhere(world: World) ->
 
 async def test_the_search_would_find_a_value(world: World) -> None:
     """The control: what does go to Slack is found by the same search."""
-    answer = await world.ask('restart --reason "a-reason-that-everybody-may-see"')
-    assert "Asked" in answer.text
+    await asked(world, 'restart --reason "a-reason-that-everybody-may-see"')
     places = {name for name, _ in await found(world, ["a-reason-that-everybody-may-see"])}
     assert {"calls of Slack", "the database"} <= places
-    assert words(answer.messages)
