@@ -17,8 +17,8 @@ cluster: $(VENV)/dev.ok ## a real control plane with the agent pod in it, to try
 test: $(VENV)/dev.ok ## all checks and all tests
 	@scripts/test.sh
 
-soak: $(VENV)/dev.ok ## the whole proof that nothing is carried out twice: 200 rounds on SQLite, 200 on PostgreSQL (an hour or two)
-	@scripts/system-tools.sh psql
+soak: $(VENV)/dev.ok ## the whole proof that nothing is carried out, or said, twice: 4 × 200 rounds on SQLite and PostgreSQL (an hour and a half)
+	@scripts/system-tools.sh psql prometheus-pushgateway
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 check: $(VENV)/dev.ok ## only lint, types and import rules

@@ -6,12 +6,9 @@ import asyncio
 import base64
 import json
 import math
-import shutil
-import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,44 +18,17 @@ from bot.adapters import pushgateway
 from bot.adapters.pushgateway import Pushgateway, parse
 from bot.domain.heartbeat import MANUAL
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from sandbox.house import free_port
+from tests.pushgateway import real_pushgateway
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GAUGE = "push_time_seconds"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
-async def real(tmp_path: Path) -> AsyncIterator[str]:
-    binary = shutil.which("prometheus-pushgateway")
-    assert binary is not None, "install prometheus-pushgateway (Debian) to run this test"
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        binary,
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--persistence.file=",  # Debian's default is a file of the system's, kept from run to run
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    async with asyncio.timeout(20), httpx.AsyncClient(trust_env=False) as client:
-        while not await _ready(client, url):  # noqa: ASYNC110 - another process can't set an event
-            await asyncio.sleep(0.05)
-    yield url
-    process.terminate()
-    await process.wait()
-
-
-async def _ready(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await client.get(f"{url}/-/ready")).status_code == 200
-    except httpx.TransportError:
-        return False
+async def real() -> AsyncIterator[str]:
+    async with real_pushgateway() as url:
+        yield url
 
 
 @asynccontextmanager

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -14,6 +11,7 @@ import pytest
 
 from sandbox.breaks import Breaks
 from sandbox.pushgateway import PretendPushgateway, go_float, grouping_key
+from tests.pushgateway import real_pushgateway
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=UTC)
 BODY = '# TYPE c counter\n# HELP c Some help.\nc 3\nhb{context="desk"} 1.79e9\nsmall 0.00001\nbig 123456789\n'
@@ -62,33 +60,10 @@ def _timeless(value: Any) -> Any:
     return found
 
 
-async def _answers(url: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/-/ready") as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
 @pytest.fixture
-async def real(tmp_path: Path) -> AsyncIterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    process = await asyncio.create_subprocess_exec(
-        "/usr/bin/prometheus-pushgateway",
-        f"--web.listen-address={address}",
-        f"--persistence.file={tmp_path / 'groups'}",  # Debian's default keeps them from run to run
-        cwd=tmp_path,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    async with asyncio.timeout(20):
-        while not await _answers(f"http://{address}"):  # noqa: ASYNC110 - another process, no event to wait on
-            await asyncio.sleep(0.02)
-    yield f"http://{address}"
-    process.terminate()
-    await process.wait()
+async def real() -> AsyncIterator[str]:
+    async with real_pushgateway() as url:
+        yield url
 
 
 def repr_of_labels(entry: dict[str, Any]) -> str:

@@ -117,6 +117,11 @@ class Fleet:
                     await self._spawn(place)
             await asyncio.sleep(0.02)
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._bots)
+
     def kill(self, place: int) -> None:
         """Kill one, from outside."""
         bot = self._bots[place]
@@ -203,14 +208,14 @@ class Proof:
         return f"{point}:{self.dice.randint(1, most)}"
 
     async def _arm(self, fault: str) -> None:
-        place = self.dice.randrange(len(self.fleet._bots))
+        place = self.dice.randrange(self.fleet.count)
         await self.fleet.arm(place, "" if fault.startswith("timed") else fault)
         await self.sandbox.workspace.panel.apply("slack-duplicate", self.dice.random() < 0.3)
 
     async def _trouble(self, fault: str) -> None:
         if fault.startswith("timed"):
             await asyncio.sleep(self.dice.uniform(0, 2.5))
-            self.fleet.kill(self.dice.randrange(len(self.fleet._bots)))
+            self.fleet.kill(self.dice.randrange(self.fleet.count))
         if self.postgres is not None and self.dice.random() < 0.15:
             await asyncio.sleep(self.dice.uniform(0, 1.0))
             await asyncio.to_thread(self.postgres.stop)

@@ -1,0 +1,41 @@
+"""The proof that no notice is lost or said twice, in a bounded form. `make soak` is the long one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from tests.postgres import Postgres
+from tests.soak.alerts import AlertTally, prepared_alerts
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    """Debian's PostgreSQL."""
+    with Postgres() as server:
+        yield server
+
+
+async def proven(faults: Sequence[str], postgres: Postgres | None, seed_: int) -> AlertTally:
+    async with prepared_alerts(postgres=postgres, seed_=seed_) as proof:
+        for number, fault in enumerate(faults, start=1):
+            await proof.round(number, fault)
+        await proof.end()
+    return proof.tally
+
+
+@pytest.mark.timeout(240)
+async def test_a_bot_that_is_killed_loses_no_notice_and_says_none_twice() -> None:
+    faults = ("after-commit:4", "after-post:1", "before-post:2", "before-edit:1")
+    tally = await proven(faults, None, 1)
+    assert tally.complaints == []
+    assert tally.kills >= len(faults)
+    assert tally.notices >= 2 * len(faults)
+
+
+@pytest.mark.timeout(240)
+async def test_two_replicas_on_postgresql_say_each_thing_once_and_post_one_digest(postgres: Postgres) -> None:
+    tally = await proven(("after-commit:5", "timed"), postgres, 2)
+    assert tally.complaints == []
+    assert tally.notices >= 4

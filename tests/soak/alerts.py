@@ -1,0 +1,252 @@
+"""Rounds of jobs that stop and run again while bots are killed: no notice is lost, and none is said twice.
+
+A real Pushgateway takes the heartbeats, as the handbook's script pushes them. A bot that dies between Slack's
+taking a message and its own noting so can't know that it was taken: such a message is posted again, and counted as
+a copy. The last copy has to be true, and a message has never more copies than bots were killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.domain.alerting import Incident, Reason
+from bot.errors import AgentpodError
+from bot.jobs.post_digest import MARK
+from bot.jobs.watch_heartbeats import FIRST_LOOKED
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.postgres import Postgres
+from tests.pushgateway import push, real_pushgateway
+from tests.soak.bot import POINTS
+from tests.soak.proof import PATIENCE, Fleet, Tally
+
+JOBS = tuple(f"job-{letter}" for letter in "abcde")
+STALE_AFTER = 4.0
+"""Seconds: several pushes, so that a busy machine makes no job stale."""
+EVERY = 0.7
+"""Seconds between two heartbeats of a job."""
+ONCE = (Reason.FIRST_FIRING, Reason.RESOLVED)
+"""What each incident has to say exactly once."""
+
+
+@dataclass
+class AlertTally(Tally):
+    """What the last line gives. ``lost`` and ``doubled`` count notices."""
+
+    notices: int = 0
+    copies: int = 0
+
+    def __str__(self) -> str:
+        """The last line."""
+        return (
+            f"rounds={self.rounds} kills={self.kills} notices={self.notices} "
+            f"doubled={self.doubled} lost={self.lost} untrue={self.untrue} copies={self.copies}"
+        )
+
+
+@dataclass
+class AlertProof:
+    """One run."""
+
+    sandbox: Sandbox
+    fleet: Fleet
+    ledger: SqlLedger
+    postgres: Postgres | None
+    gateway: str
+    dice: random.Random
+    tally: AlertTally
+    beating: set[str] = field(default_factory=lambda: set(JOBS))
+
+    async def beat(self) -> None:
+        """Push for all jobs that run, until cancelled."""
+        while True:
+            await push(self.gateway, *sorted(self.beating))
+            await asyncio.sleep(EVERY)
+
+    async def round(self, number: int, fault: str = "") -> None:
+        """Some jobs stop, are told of, perhaps acknowledged, and run again; a bot dies meanwhile."""
+        self.tally.rounds += 1
+        kills, started = self.tally.kills, datetime.now(UTC)
+        fault = fault or self.dice.choice((*POINTS, "timed", "timed")) + f":{self.dice.randint(1, 6)}"
+        if not fault.startswith(("timed", "before-change", "after-change")):
+            await self.fleet.arm(self.dice.randrange(self.fleet.count), fault)
+        silent = sorted(self.dice.sample(JOBS, self.dice.randint(1, 3)))
+        self.beating -= set(silent)
+        trouble = asyncio.create_task(self._trouble())
+        try:
+            told = await self._all(silent, started, lambda i: i.told and i.open and self._shown(i, "🔴"))
+            if told and self.dice.random() < 0.5:
+                await self._acknowledge(self.dice.choice(told))
+            self.beating |= set(silent)
+            over = await self._all(silent, started, lambda i: not i.open and self._shown(i, "✅"))
+        finally:
+            self.beating = set(JOBS)
+            await trouble
+        await self._quiet()
+        self._judge(number, fault, silent, over, await self._since(started))
+        await self._judge_messages(number, fault, over, self.tally.kills - kills)
+
+    async def _trouble(self) -> None:
+        for _ in range(self.dice.randint(0, 2)):
+            await asyncio.sleep(self.dice.uniform(0, 4))
+            self.fleet.kill(self.dice.randrange(self.fleet.count))
+        if self.postgres is not None and self.dice.random() < 0.15:
+            await asyncio.to_thread(self.postgres.stop)
+            await asyncio.sleep(self.dice.uniform(0.5, 2.0))
+            self.postgres.start()  # in this thread: what it starts ends with the thread that started it
+
+    async def _since(self, started: datetime) -> list[Incident]:
+        """The incidents that were told of since then; none while the ledger is away."""
+        with contextlib.suppress(AgentpodError):
+            found = await self.ledger.incidents(since=started, limit=200)
+            return [i for i in found if i.opened_at >= started and i.problem.subject in JOBS]
+        return []
+
+    async def _all(self, jobs: Sequence[str], started: datetime, holds: Any) -> list[Incident]:
+        """Wait until it holds for an incident of each job."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            good = [i for i in await self._since(started) if i.problem.subject in jobs and holds(i)]
+            if {i.problem.subject for i in good} == set(jobs) or time.monotonic() > end:
+                return good
+            await asyncio.sleep(0.1)
+
+    def _roots(self, incident: Incident) -> list[Message]:
+        """The incident's message, and copies of it, oldest first."""
+        here = self.sandbox.workspace.messages(seed.OPS)
+        return [m for m in here if m.ephemeral_for is None and f"{incident.id} · " in m.all_text()]
+
+    def _shown(self, incident: Incident, mark: str) -> bool:
+        roots = self._roots(incident)
+        return bool(roots) and roots[-1].text.startswith(mark)
+
+    async def _acknowledge(self, incident: Incident) -> None:
+        roots = self._roots(incident)
+        with contextlib.suppress(Exception):  # a bot that is dead at that moment does not hear it
+            await self.sandbox.workspace.click(seed.MAYA, roots[-1], "agentpod:run:0")
+
+    async def _quiet(self) -> None:
+        """Until nothing is owed."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with contextlib.suppress(AgentpodError):
+                if not await self.ledger.waiting():
+                    return
+            await asyncio.sleep(0.1)
+        self.tally.complaints.append(f"messages are still owed\n{self.fleet.log()}")
+
+    def _judge(
+        self, number: int, fault: str, silent: Sequence[str], over: Sequence[Incident], all_: Sequence[Incident]
+    ) -> None:
+        """One incident for each job that stopped, told and resolved; none for those that ran."""
+        said = f"round {number} ({fault})"
+        for job in silent:
+            mine = [i for i in all_ if i.problem.subject == job]
+            if not any(i.problem.subject == job for i in over):
+                self._lost(f"{said}: {job} was silent, and it was not told and resolved: {mine}")
+            if len(mine) > 1:
+                self._doubled(f"{said}: {len(mine)} incidents of {job}")
+        false = sorted({i.problem.subject for i in all_} - set(silent))
+        if false:
+            self.tally.untrue += 1
+            self.tally.complaints.append(f"{said}: {false} ran all the time\n{self.fleet.log()}")
+
+    async def _judge_messages(self, number: int, fault: str, over: Sequence[Incident], kills: int) -> None:
+        """Each thing said is in Slack once; copies of a message only where a bot was killed."""
+        for incident in over:
+            roots, said = self._roots(incident), f"round {number} ({fault}), {incident.problem.subject}"
+            replies = Counter(m.text for r in roots for m in self._thread(r))
+            reasons = [n.reason for n in incident.notices]
+            self.tally.notices += len(reasons)
+            if any(reasons.count(reason) != 1 for reason in ONCE):
+                self._doubled(f"{said}: the incident says {[r.value for r in reasons]}")
+            if len(replies) < len(reasons) - 1:
+                self._lost(f"{said}: {[r.value for r in reasons]}, in Slack {list(replies)}")
+            copies = [n - 1 for n in (len(roots), *replies.values())]
+            self.tally.copies += sum(copies)
+            if max(copies) > kills:
+                self._doubled(f"{said}: {max(copies)} copies of one message after {kills} kills")
+
+    def _thread(self, root: Message) -> list[Message]:
+        found = self.sandbox.workspace.messages(seed.OPS, thread_ts=root.ts)
+        return [m for m in found if m.ts != root.ts]
+
+    def _lost(self, text: str) -> None:
+        self.tally.lost += 1
+        self.tally.complaints.append(f"{text}\n{self.fleet.log()}")
+
+    def _doubled(self, text: str) -> None:
+        self.tally.doubled += 1
+        self.tally.complaints.append(text)
+
+    async def end(self) -> None:
+        """The digest that was due at the start is there, once."""
+        here = [m for m in self.sandbox.workspace.messages(seed.OPS) if m.ephemeral_for is None]
+        digests = [m for m in here if "pod up" in m.text or "nothing is known of it" in m.text]
+        if not digests:
+            self._lost("the digest was not posted")
+        elif len(digests) > 1 + self.tally.kills:
+            self._doubled(f"{len(digests)} digests")
+        self.tally.copies += max(len(digests) - 1, 0)
+
+
+@asynccontextmanager
+async def prepared_alerts(*, postgres: Postgres | None, seed_: int) -> AsyncIterator[AlertProof]:
+    """Everything started: one bot on SQLite, or two on PostgreSQL; a digest is due at once."""
+    url = postgres.create(f"alerts_{seed_}") if postgres else ""
+    beats = [{"job": job, "severity": "critical", "stale_after": f"{STALE_AFTER:.0f}s"} for job in JOBS]
+    rules = {"poll": "1s", "keep_firing": "0s", "flaps": 100, "flap_window": "1s", "group_at": 100}
+    tally = AlertTally()
+    async with real_pushgateway() as gateway:
+        settings: dict[str, Any] = {
+            "alerts": rules,
+            "pushgateway": {"url": gateway},
+            "digest": {"at": "00:00", "timezone": "UTC"},
+        }
+        if url:
+            settings["ledger"] = {"url": url}
+        async with Sandbox(rate_limits=False, settings=settings, target={"heartbeats": beats}) as sandbox:
+            path = url or f"sqlite+aiosqlite:///{Path(sandbox.folder) / 'agentpod.db'}"
+            ledger = await open_ledger(path, exclusive=False)
+            await _day_before(ledger)
+            await push(gateway, *JOBS)
+            fleet = Fleet(sandbox, 2 if postgres else 1, tally)
+            proof = AlertProof(
+                sandbox,
+                fleet,
+                ledger,
+                postgres,
+                gateway,
+                random.Random(seed_),  # noqa: S311 - a test's dice
+                tally,
+            )
+            beating = asyncio.create_task(proof.beat())
+            try:
+                await fleet.start()
+                yield proof
+            finally:
+                await fleet.stop()
+                beating.cancel()
+                await asyncio.gather(beating, return_exceptions=True)
+                await ledger.close()
+
+
+async def _day_before(ledger: SqlLedger) -> None:
+    """The last digest was yesterday's, so that today's is due."""
+    now = datetime.now(UTC)
+    async with ledger.writing() as tx:
+        yesterday = now - timedelta(days=1)
+        await tx.set_mark(MARK, f"{yesterday.date().isoformat()}|{yesterday.isoformat()}")
+        await tx.set_mark(FIRST_LOOKED, (now - timedelta(days=9)).isoformat())
