@@ -63,9 +63,11 @@ def seconds(value: float) -> str:
 
 
 def took(value: float) -> str:
-    """How long something took, as precise as anybody cares: ``took 0.3 s``, ``took 4 s``, ``took under 0.1 s``."""
+    """How long something took, as precise as anybody cares: ``took under 0.1 s``, ``took 4 s``, ``took 2 min 5 s``."""
     if value < 0.05:
         return "took under 0.1 s"
+    if value >= 60:
+        return f"took {age(timedelta(seconds=value))}"
     return f"took {f'{value:.1f}'.removesuffix('.0')} s"
 
 

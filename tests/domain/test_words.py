@@ -106,12 +106,13 @@ def test_sentences_go_on_after_a_colon(text: str, lowered: str) -> None:
 
 
 def test_how_long_it_took_has_one_decimal_at_most() -> None:
-    assert [words.took(s) for s in (-0.1, 0.004, 0.273, 3.04, 12.26)] == [
+    assert [words.took(s) for s in (-0.1, 0.004, 0.273, 3.04, 12.26, 125.4)] == [
         "took under 0.1 s",
         "took under 0.1 s",
         "took 0.3 s",
         "took 3 s",
         "took 12.3 s",
+        "took 2 min 5 s",
     ]
 
 
