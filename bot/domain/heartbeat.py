@@ -6,7 +6,7 @@ Semantics: HEARTBEATS.md, "Source", "Policy" and "States". Boundaries are ``>=``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -22,6 +22,7 @@ class Health(Enum):
     LATE = "late"
     STALE = "stale"
     FAILED = "failed"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Group:
 
     labels: Mapping[str, str]
     gauges: Mapping[str, float]
+    ahead: Mapping[str, float] | None = None
+    """Of a remembered group: gauges that were in the future as they were pushed; ``gauges`` has when they came."""
 
     @property
     def job(self) -> str:
@@ -109,6 +112,11 @@ def status_at(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -
     ``policy.groups`` says which of several decides: the newest, the worst (``any``) or the best (``all``).
     Never seen stays NEVER_SEEN: whether its first deadline has passed takes a memory, which this has not.
     """
+    status = _status(policy, groups, now)
+    return replace(status, health=Health.PAUSED, due=None, stale_at=None) if policy.paused else status
+
+
+def _status(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:
     if not groups:
         return JobStatus(policy.job, Health.NEVER_SEEN, None, None, None, policy)
     clock = now.timestamp()
@@ -134,45 +142,50 @@ def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, dateti
     return due, due + policy.grace
 
 
+def health_by(due: datetime, stale_at: datetime, now: datetime) -> Health:
+    """By the deadlines alone."""
+    if now >= stale_at:
+        return Health.STALE
+    return Health.LATE if now >= due else Health.UP
+
+
 def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float) -> JobStatus:
     value = group.gauges.get(policy.metric)
-    last, note = _time(value, clock)
+    last, note = credible(value, clock)
     if value is None:
         note = f"the group has no gauge {policy.metric}"
     failed = _failed_after(group, last or 0.0, clock)
     label = _key(group)
     failed_at = datetime.fromtimestamp(group.gauges[PUSH_FAILED], UTC) if failed else None
     if last is not None and group.gauges.get(MANUAL, 0.0) >= last - MANUAL_SLACK:
-        note = _join("pushed by hand, not by the job", note)
+        note = joined("pushed by hand, not by the job", note)
     if last is None:
         health = Health.FAILED if failed else Health.NEVER_SEEN
-        return JobStatus(policy.job, health, None, None, None, policy, label, failed_at, _join(failed, note))
+        return JobStatus(policy.job, health, None, None, None, policy, label, failed_at, joined(failed, note))
     success = datetime.fromtimestamp(last, UTC)
     due, stale_at = deadlines(policy, success)
-    if failed:
-        health = Health.FAILED
-    elif now >= stale_at:
-        health = Health.STALE
-    else:
-        health = Health.LATE if now >= due else Health.UP
-    return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, _join(failed, note))
+    health = Health.FAILED if failed else health_by(due, stale_at, now)
+    return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, joined(failed, note))
 
 
 def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
     group = groups[0] if len(groups) == 1 else _newest(groups, PUSHED, clock)
-    last, note = _time(group.gauges.get(PUSHED), clock)
+    last, note = credible(group.gauges.get(PUSHED), clock)
     failed = _failed_after(group, last or 0.0, clock)
     health = Health.FAILED if failed else Health.UP if last else Health.NEVER_SEEN
     success = datetime.fromtimestamp(last, UTC) if last else None
-    return JobStatus(group.job, health, success, None, None, None, _key(group), None, _join(failed, note))
+    return JobStatus(group.job, health, success, None, None, None, _key(group), None, joined(failed, note))
 
 
 def _newest(groups: Sequence[Group], metric: str, clock: float) -> Group:
-    return max(groups, key=lambda g: _time(g.gauges.get(metric), clock)[0] or 0.0)
+    return max(groups, key=lambda g: credible(g.gauges.get(metric), clock)[0] or 0.0)
 
 
-def _time(value: float | None, clock: float) -> tuple[float | None, str | None]:
-    """A gauge as seconds since the epoch, or None for one that is no time, and what is odd about it."""
+def credible(value: float | None, clock: float) -> tuple[float | None, str | None]:
+    """A gauge as seconds since the epoch, or None for one that is no time, and what is odd about it.
+
+    ``clock`` is now. 0 is never, which is nothing odd.
+    """
     if value is None or value == 0:
         return None, None
     if 0 < value <= clock:
@@ -189,7 +202,7 @@ def _failed_after(group: Group, last: float, clock: float) -> str | None:
     failure = group.gauges.get(PUSH_FAILED)
     if not failure:
         return None
-    at, _ = _time(failure, clock)
+    at, _ = credible(failure, clock)
     return "the last push failed" if at is not None and at > last else None
 
 
@@ -200,5 +213,6 @@ def _key(group: Group) -> str:
     return ", ".join([f"{name}={value}" for name, value in group.labels.items() if value and name != "job"])
 
 
-def _join(*notes: str | None) -> str | None:
+def joined(*notes: str | None) -> str | None:
+    """Notes as one."""
     return "; ".join(note for note in notes if note) or None

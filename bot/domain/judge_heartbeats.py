@@ -24,11 +24,9 @@ def policy_in_words(policy: HeartbeatPolicy | None) -> str:
 
 
 def verdict_of(status: JobStatus) -> Verdict:
-    """One job's verdict: by its policy's severity when stale; never seen is unknown; without a policy ok."""
+    """One job's verdict: by its policy's severity when stale; never seen is unknown; paused or no policy is ok."""
     policy = status.policy
-    if policy is None:
-        return Verdict.OK
-    if status.health is Health.UP:
+    if policy is None or status.health in (Health.UP, Health.PAUSED):
         return Verdict.OK
     if status.health is Health.LATE:
         return Verdict.WARN
@@ -73,8 +71,9 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
 
 
 def _all_fresh(known: Sequence[JobStatus]) -> str:
-    count = len({s.job for s in known})
-    return f"{words.plural(count, 'job')} on time"
+    paused = {s.job for s in known if s.health is Health.PAUSED}
+    on_time = words.plural(len({s.job for s in known} - paused), "job") + " on time"
+    return f"{on_time}, {len(paused)} paused" if paused else on_time
 
 
 def _summary(bad: Sequence[JobStatus]) -> str:

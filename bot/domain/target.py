@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import cached_property
+from hashlib import sha256
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -157,8 +159,15 @@ class HeartbeatPolicy(_Model):
     """Whether a job that was never seen is stale once its first deadline has passed."""
     inside: bool = True
     """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
+    paused: bool = False
+    """Whether nothing is expected of it at present: it is shown, and never told of."""
     issue: str = Field(default="", pattern=r"^(|[\w.-]+/[\w.-]+#\d+)$")
     """The GitHub issue that the health-bridge keeps for it: ``owner/repository#12``."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Another one for every other policy."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,18 @@ from pydantic import TypeAdapter
 
 from bot.domain import words
 from bot.domain.alerting import Kind, Problem
-from bot.domain.heartbeat import PUSH_FAILED, Group, Health, JobStatus, deadlines, status_at
+from bot.domain.heartbeat import (
+    MANUAL,
+    PUSH_FAILED,
+    Group,
+    Health,
+    JobStatus,
+    credible,
+    deadlines,
+    health_by,
+    joined,
+    status_at,
+)
 from bot.domain.judge_heartbeats import policy_in_words
 from bot.domain.target import HeartbeatPolicy, canonical_job
 
@@ -25,23 +36,24 @@ MOST_GROUPS = 50
 
 @dataclass(frozen=True)
 class Memory:
-    """One job: its groups as they were last seen, and how it was at the last look."""
+    """One job: its groups as they count, and how it was at the last look."""
 
     job: str
     """As `canonical_job` has it."""
     watched_since: datetime
     """When the first look at it was: a required job that never came has its first deadline counted from then."""
     groups: tuple[Group, ...] = ()
+    """With nothing but credible times, none of them later than when it was seen."""
     health: Health = Health.NEVER_SEEN
     since: datetime | None = None
     """Since when it is in that health."""
     next_at: datetime | None = None
     """When its health changes next if nothing is pushed; None: not by itself."""
     note: str = ""
-
-    def last_success(self, metric: str) -> float:
-        """The newest success, in seconds since the epoch; 0 for none."""
-        return max((g.gauges.get(metric, 0.0) for g in self.groups), default=0.0)
+    rule: str = ""
+    """The fingerprint of the policy that all this was judged by."""
+    resumed: datetime | None = None
+    """When it was paused no more: it has one period from then."""
 
 
 @dataclass(frozen=True)
@@ -61,91 +73,151 @@ class Look:
     memory: Memory
     status: JobStatus
     flip: Flip | None
+    beat: datetime | None = None
+    """The newest success, where it was not known before."""
 
 
 def look(policy: HeartbeatPolicy, seen: Sequence[Group], memory: Memory | None, now: datetime) -> Look:
     """One job at ``now``: from what the source holds of it, and from what is remembered."""
-    if memory is None:
-        memory = Memory(canonical_job(policy.job), now)
-    groups = remembered(memory.groups, seen, policy.metric)
-    status = status_at(policy, groups, now)
-    if status.health is Health.NEVER_SEEN and policy.required:
-        status = _never(policy, status, memory, now)
-    backwards = _went_back(memory.groups, seen, policy.metric)
-    if backwards:
-        status = replace(status, note=f"{status.note}; {backwards}" if status.note else backwards)
-    note = status.note or ""
-    flip = None
-    since = memory.since
-    if since is None or status.health is not memory.health:
-        since = _since(status, now)
-        if memory.since is not None and since <= memory.since:
-            since = now  # a push that bears an older time than the deadline it missed: it came now
-        flip = (
-            Flip(memory.job, memory.health, status.health, since) if status.health is not memory.health else None
-        )
-    after = Memory(memory.job, memory.watched_since, groups, status.health, since, _next(status, now), note)
-    return Look(memory if after == memory else after, status, flip)
+    memory = memory or Memory(canonical_job(policy.job), now)
+    if memory.health is Health.PAUSED and not policy.paused:
+        memory = replace(memory, resumed=now)
+    clock = now.timestamp()
+    groups = remembered(memory.groups, seen, policy.metric, clock)
+    status = _with_first_deadline(policy, status_at(policy, groups, now), memory, now)
+    note = joined(status.note, _odd(groups, seen, policy.metric, clock))
+    status = replace(status, note=note) if note != status.note else status
+    flip, since = _flip(status, memory, now)
+    after = Memory(
+        memory.job,
+        memory.watched_since,
+        groups,
+        status.health,
+        since,
+        _next(status, now),
+        note or "",
+        policy.fingerprint,
+        memory.resumed,
+    )
+    beat = _beat(memory.groups, groups, policy.metric)
+    return Look(memory if after == memory else after, status, flip, beat)
 
 
-def unchanged(memory: Memory | None, seen: Sequence[Group], now: datetime) -> bool:
-    """Whether a look would give what the last one gave: nothing new was pushed, and no deadline has passed.
+def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None, datetime]:
+    """The change of health, if it is one, and since when it is as it is."""
+    if memory.since is not None and status.health is memory.health:
+        return None, memory.since
+    since = _since(status, now)
+    if memory.since is not None and since <= memory.since:
+        since = now  # a push that bears an older time than the deadline it missed: it came now
+    changed = status.health is not memory.health
+    return Flip(memory.job, memory.health, status.health, since) if changed else None, since
 
-    A failed look at odd clocks is never the same.
+
+def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datetime | None:
+    known, newest = (max((g.gauges.get(metric, 0.0) for g in gs), default=0.0) for gs in (before, after))
+    return datetime.fromtimestamp(newest, UTC) if newest > known else None
+
+
+def unchanged(policy: HeartbeatPolicy, memory: Memory | None, seen: Sequence[Group], now: datetime) -> bool:
+    """Whether a look would give what the last one gave: the same rule, nothing new, and no deadline has passed.
+
+    A look at something odd is never the same.
     """
     if (
         memory is None
         or memory.since is None
         or memory.note
+        or memory.rule != policy.fingerprint
         or (memory.next_at is not None and now >= memory.next_at)
+        or bool(seen) != bool(memory.groups)
     ):
         return False
     if len(seen) == 1 and len(memory.groups) == 1 and seen[0].labels == memory.groups[0].labels:
-        return seen[0].gauges == memory.groups[0].gauges
-    known = {_key(g): g.gauges for g in memory.groups}
-    return all(known.get(_key(g)) == g.gauges for g in seen)
+        return _same(memory.groups[0], seen[0], policy.metric)
+    known = {_key(g): g for g in memory.groups}
+    return all(_same(known.get(_key(g)), g, policy.metric) for g in seen)
 
 
-def remembered(before: Sequence[Group], seen: Sequence[Group], metric: str) -> tuple[Group, ...]:
-    """The groups as they are, and those that have vanished as they were; a success never goes backwards."""
+def _same(known: Group | None, seen: Group, metric: str) -> bool:
+    if known is None:
+        return False
+    if known.gauges == seen.gauges:
+        return True
+    pushed = {**known.gauges, **(known.ahead or {})}
+    return all(pushed.get(name) == seen.gauges.get(name) for name in (metric, PUSH_FAILED, MANUAL))
+
+
+def remembered(before: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> tuple[Group, ...]:
+    """The groups as they count, and those that have vanished as they were. ``clock`` is now."""
     if len(seen) == 1 and len(before) == 1 and seen[0].labels == before[0].labels:  # as it nearly always is
-        return (_newer(before[0], seen[0], metric),)
+        return (_counted(before[0], seen[0], metric, clock),)
     merged = {_key(g): g for g in before}
     for group in seen:
-        old = merged.get(_key(group))
-        merged[_key(group)] = group if old is None else _newer(old, group, metric)
+        merged[_key(group)] = _counted(merged.get(_key(group)), group, metric, clock)
     kept = sorted(merged.values(), key=lambda g: -g.gauges.get(metric, 0.0))[:MOST_GROUPS]
     return tuple(sorted(kept, key=_key))
 
 
-def _newer(old: Group, new: Group, metric: str) -> Group:
-    was, now_ = old.gauges.get(metric), new.gauges.get(metric)
-    if was is None or (now_ is not None and now_ >= was):
-        return new
-    failed = new.gauges.get(PUSH_FAILED)
-    gauges = {**new.gauges, metric: was}
-    return Group(new.labels, gauges if failed is None else {**gauges, PUSH_FAILED: failed})
+def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
+    """A group with the times that count.
+
+    One that is not credible never does, and a success never goes backwards. One in the future counts as of when it
+    was first seen, and stays so: else it would hide an outage for as long as the clock was wrong. The newest is
+    moved back to now, the other by as much, so that a failure after a success stays that.
+    """
+    times = {n: credible(new.gauges[n], clock)[0] or 0.0 for n in (metric, PUSH_FAILED) if n in new.gauges}
+    shift = max(0.0, *times.values(), clock) - clock
+    gauges, ahead = {}, {}
+    for name, value in times.items():
+        gauges[name] = value
+        if old is not None and old.ahead and old.ahead.get(name) == value:
+            gauges[name], ahead[name] = old.gauges[name], value
+        elif value > clock:
+            gauges[name], ahead[name] = value - shift, value
+    was = credible(old.gauges.get(metric), clock)[0] if old is not None else None
+    if was is not None and was > gauges.get(metric, 0.0):
+        gauges[metric] = was
+    if credible(new.gauges.get(MANUAL), clock)[0] is not None:
+        gauges[MANUAL] = new.gauges[MANUAL]
+    return Group(new.labels, gauges, ahead or None)
 
 
-def _went_back(before: Sequence[Group], seen: Sequence[Group], metric: str) -> str:
-    if not before or all(g in before for g in seen):
-        return ""
-    known = {_key(g): g.gauges.get(metric, 0.0) for g in before}
-    back = [g for g in seen if 0 < g.gauges.get(metric, 0.0) < known.get(_key(g), 0.0)]
-    if not back:
-        return ""
-    span = max(known[_key(g)] - g.gauges[metric] for g in back)
-    return f"its time went back by {span:.0f} s; the newer one counts"
+def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
+    """What is odd about what is seen, beside what counts of it."""
+    if not seen:
+        return "the Pushgateway does not have it any more" if groups else ""
+    known = {_key(g): g.gauges.get(metric, 0.0) for g in groups}
+    return max(_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen)
+
+
+def _oddity(counts: float, value: float | None, clock: float) -> str:
+    at, note = credible(value, clock)
+    if at is None:
+        return f"{note}; the last credible one counts" if note and counts else note or ""
+    if at > clock:
+        return f"clock skew: its time was {at - counts:.0f} s in the future"
+    return f"its time went back by {counts - at:.0f} s; the newer one counts" if at < counts else ""
 
 
 def _key(group: Group) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, value) for name, value in group.labels.items() if value))
 
 
-def _never(policy: HeartbeatPolicy, status: JobStatus, memory: Memory, now: datetime) -> JobStatus:
-    """A required job of which nothing was ever seen has the first deadline after it began to be watched."""
-    due, stale_at = deadlines(policy, memory.watched_since)
-    health = Health.STALE if now >= stale_at else Health.NEVER_SEEN
+def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Memory, now: datetime) -> JobStatus:
+    """A required job that never came has its first deadline after it began to be watched, or was resumed.
+
+    One that was resumed has one period from then, whenever its last success was.
+    """
+    start = memory.resumed or memory.watched_since
+    if status.health is Health.NEVER_SEEN and policy.required:
+        due, stale_at = deadlines(policy, start)
+        health = Health.STALE if now >= stale_at else Health.NEVER_SEEN
+    elif status.health in (Health.LATE, Health.STALE) and memory.resumed is not None:
+        due, stale_at = deadlines(policy, max(start, status.last_success or start))
+        health = health_by(due, stale_at, now)
+    else:
+        return status
     return replace(status, health=health, due=due, stale_at=stale_at)
 
 
@@ -170,6 +242,22 @@ def _next(status: JobStatus, now: datetime) -> datetime | None:
 def key_of(target: str, job: str) -> str:
     """The key of a job's incident."""
     return f"heartbeat:{target}:{canonical_job(job)}"
+
+
+def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime) -> Problem:
+    """That a job can't be judged: nothing is known of it, which is not healthy."""
+    return Problem(
+        key=key_of(target, policy.job),
+        kind=Kind.HEARTBEAT,
+        target=target,
+        subject=policy.job,
+        summary=f"can't be judged ({type(error).__name__}): nobody watches it",
+        severity=policy.severity,
+        since=now,
+        facts=(("Rule", policy_in_words(policy)), ("What to do", "See the bot's log, and report the defect.")),
+        advice="heartbeats",
+        issue=policy.issue,
+    )
 
 
 def problem(target: str, found: Look, now: datetime) -> Problem | None:
@@ -223,8 +311,3 @@ def to_json(memory: Memory) -> str:
 def from_json(text: str) -> Memory:
     """A memory from the ledger. Raises ValueError for what :func:`to_json` did not write."""
     return _memories().validate_json(text)
-
-
-def epoch(seconds: float) -> datetime:
-    """A gauge's time."""
-    return datetime.fromtimestamp(seconds, UTC)

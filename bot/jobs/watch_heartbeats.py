@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.domain import alerting, watch, words
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
-from bot.domain.heartbeat import Group, Snapshot, by_job
+from bot.domain.heartbeat import Group, Health, Snapshot, by_job
 from bot.domain.history import BEAT, Happening
 from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 from bot.domain.watch import Look, Memory
@@ -148,12 +148,12 @@ class HeartbeatWatch:
     async def _target(
         self, tx: Writing, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
     ) -> list[Incident]:
-        looks = self._looks(target, held, now)
+        looks, broken = self._looks(target, held, now)
         await self._remember(tx, target, looks)
         await self._forget(tx, target)
         wrong = [p for f in looks.values() if (p := watch.problem(target.name, f, now)) is not None]
-        problems = await self._muted(tx, target, wrong, now) if wrong else []
-        about = [watch.key_of(target.name, name) for name in looks]
+        problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
+        about = [watch.key_of(target.name, n) for n, f in looks.items() if f.status.health is not Health.PAUSED]
         kept = await self._keep(tx, problems, now, about)
         return kept + await self._close_removed(tx, target, now)
 
@@ -165,17 +165,30 @@ class HeartbeatWatch:
         policies = {watch.key_of(target.name, h.job): h for h in target.heartbeats}
         return [replace(p, muted=why(policies[p.key], p.since)) for p in problems]
 
-    def _looks(self, target: Target, held: Mapping[str, Sequence[Group]], now: datetime) -> dict[str, Look]:
-        """The jobs to look at: something was pushed, a deadline has passed, or an incident is open."""
-        looks = {}
+    def _looks(
+        self, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
+    ) -> tuple[dict[str, Look], list[Problem]]:
+        """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
+        looks, broken = {}, []
         for policy in target.heartbeats:
             name = canonical_job(policy.job)
-            memory, seen = self._memories.get(f"{target.name}/{name}"), held.get(name, ())
-            open_ = self._known.get(watch.key_of(target.name, name))
-            if (open_ is None or not open_.open) and watch.unchanged(memory, seen, now):
-                continue
-            looks[name] = watch.look(policy, seen, memory, now)
-        return looks
+            try:
+                if (found := self._look_at(target, policy, held.get(name, ()), now)) is not None:
+                    looks[name] = found
+            except Exception as error:
+                logger.exception("a job could not be judged", extra={"target": target.name, "job": policy.job})
+                broken.append(watch.defect(target.name, policy, error, now))
+        return looks, broken
+
+    def _look_at(
+        self, target: Target, policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime
+    ) -> Look | None:
+        """A look, if something was pushed, a deadline has passed, or an incident is open."""
+        memory = self._memories.get(f"{target.name}/{canonical_job(policy.job)}")
+        open_ = self._known.get(watch.key_of(target.name, policy.job))
+        if (open_ is None or not open_.open) and watch.unchanged(policy, memory, seen, now):
+            return None
+        return watch.look(policy, seen, memory, now)
 
     async def _remember(self, tx: Writing, target: Target, looks: Mapping[str, Look]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""
@@ -186,10 +199,8 @@ class HeartbeatWatch:
             if found.memory is before:
                 continue
             changed.append(found.memory)
-            metric = found.status.policy.metric if found.status.policy else ""
-            newest, known = found.memory.last_success(metric), before.last_success(metric) if before else 0.0
-            if newest > known:
-                happened.append(Happening(target.name, name, watch.epoch(newest), BEAT))
+            if found.beat is not None:
+                happened.append(Happening(target.name, name, found.beat, BEAT))
             if found.flip is not None:
                 happened.append(Happening(target.name, name, found.flip.at, found.flip.after.value))
             self._memories[key] = found.memory

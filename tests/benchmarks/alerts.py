@@ -174,7 +174,7 @@ def travel(jobs: int, days: int) -> tuple[int, int]:
         elif timers.get(n) != now:
             continue  # another look has set another time since
         groups = [last[n]] if n in last else []
-        if n not in open_ and watch.unchanged(memories.get(n), groups, now):
+        if n not in open_ and watch.unchanged(policies[n], memories.get(n), groups, now):
             continue
         looks += 1
         found = watch.look(policies[n], groups, memories.get(n), now)

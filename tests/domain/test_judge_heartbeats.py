@@ -32,6 +32,7 @@ def status(job: str = "digest", health: Health = Health.UP, minutes: int | None 
         (Health.FAILED, "warning", True, Verdict.WARN),
         (Health.NEVER_SEEN, "critical", True, Verdict.UNKNOWN),
         (Health.NEVER_SEEN, "critical", False, Verdict.OK),
+        (Health.PAUSED, "critical", True, Verdict.OK),
     ],
 )
 def test_each_health_has_its_verdict(health: Health, severity: str, required: bool, verdict: Verdict) -> None:
@@ -47,6 +48,8 @@ def test_a_job_without_a_policy_is_never_a_problem() -> None:
 def test_all_fresh_counts_the_jobs() -> None:
     finding = judge_heartbeats([status("a"), status("b")], 2, NOW)
     assert (finding.verdict, finding.summary) == (Verdict.OK, "2 jobs on time")
+    paused = judge_heartbeats([status("a"), status("b", Health.PAUSED)], 2, NOW)
+    assert (paused.verdict, paused.summary) == (Verdict.OK, "1 job on time, 1 paused")
 
 
 def test_no_group_at_all_is_blind_and_names_no_job() -> None:

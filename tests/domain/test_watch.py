@@ -140,7 +140,7 @@ def test_a_time_that_goes_backwards_does_not_count_and_is_said() -> None:
         (-5.0, Health.NEVER_SEEN, "-5 is no credible time"),
         (float("nan"), Health.NEVER_SEEN, "nan is no credible time"),
         (float("inf"), Health.NEVER_SEEN, "inf is no credible time"),
-        (NOW.timestamp() + 90, Health.UP, "clock skew: its time is 90 s in the future"),
+        (NOW.timestamp() + 90, Health.UP, "clock skew: its time was 90 s in the future"),
         (NOW.timestamp() * 1000, Health.NEVER_SEEN, "looks like milliseconds"),
         (NOW.timestamp() + 90_000, Health.NEVER_SEEN, "no credible time"),
     ],
@@ -200,7 +200,7 @@ def test_leaving_out_looks_that_would_show_nothing_new_changes_nothing(
         elif what == "vanish":
             held = []
         always = look(rule, held, always, now).memory
-        if not unchanged(lazy, held, now):
+        if not unchanged(rule, lazy, held, now):
             lazy = look(rule, held, lazy, now).memory
         assert lazy == always
 
@@ -315,3 +315,126 @@ def test_a_leap_day_is_a_day() -> None:
     assert story(rule, [(at, [group(at)])]).status.due == datetime(2032, 2, 29, 12, 0, tzinfo=UTC)
     daily = policy(schedule="0 9 * * *", grace="10m")
     assert false_alerts(daily, datetime(2028, 2, 27, tzinfo=UTC), datetime(2028, 3, 2, tzinfo=UTC)) == []
+
+
+# Odd clocks, over time
+
+METRIC = "last_success"
+
+
+def each_minute(memory: Memory, until: int, last: int) -> tuple[Look, int]:
+    """Looks from the second minute on at pushes that end with ``last``; the last look, and the first stale one."""
+    found, stale = None, 0
+    for n in range(2, until):
+        found = look(policy(), [group(NOW + min(n, last) * MIN)], memory, NOW + n * MIN)
+        memory = found.memory
+        if found.status.health is Health.STALE:
+            stale = stale or n
+    assert found is not None
+    return found, stale
+
+
+ODD = [NOW.timestamp() * 1000, float("nan"), float("inf"), -1.0, 1e300, (NOW + 3 * DAY).timestamp()]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("odd", [*ODD, (NOW + 20 * HOUR).timestamp(), (NOW + 3 * MIN).timestamp()])
+def test_an_odd_value_hides_neither_the_good_ones_after_it_nor_the_death_that_follows(
+    odd: float, first: bool
+) -> None:
+    before = look(policy(), [] if first else [group(NOW)], None, NOW).memory
+    poisoned = look(policy(), [group(odd)], before, NOW + MIN).memory
+    found, _ = each_minute(poisoned, 15, 14)
+    assert (found.status.health, found.status.last_success, found.status.note) == (Health.UP, NOW + 14 * MIN, None)
+    assert each_minute(poisoned, 40, 14)[1] == 24, "ten minutes after its death"
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_not_credible_is_said_and_the_last_credible_one_goes_on_counting(odd: float) -> None:
+    before = look(policy(), [group(NOW)], None, NOW).memory
+    found = look(policy(), [group(odd)], before, NOW + MIN)
+    assert (found.status.health, found.status.last_success, found.beat) == (Health.UP, NOW, None)
+    assert (found.status.note or "").endswith("; the last credible one counts")
+    assert from_json(to_json(found.memory)) == found.memory
+    assert look(policy(), [group(odd)], found.memory, NOW + MIN).memory is found.memory
+    assert look(policy(), [group(odd)], found.memory, NOW + 10 * MIN).status.health is Health.STALE
+
+
+def test_a_time_in_the_future_counts_as_of_when_it_was_first_seen() -> None:
+    ahead = [group(NOW + 20 * HOUR)]
+    found = look(policy(), ahead, look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)
+    assert (found.status.last_success, found.beat) == (NOW + MIN, NOW + MIN)
+    assert found.status.note == "clock skew: its time was 71940 s in the future"
+    later = look(policy(), ahead, found.memory, NOW + 2 * MIN)
+    assert later.memory is found.memory, "the same push, and the same words"
+    assert look(policy(), ahead, from_json(to_json(found.memory)), NOW + 11 * MIN).status.health is Health.STALE
+    newer = look(policy(), [group(NOW + 20 * HOUR + MIN)], found.memory, NOW + 5 * MIN)
+    assert newer.status.last_success == NOW + 5 * MIN, "another push by the same clock"
+
+
+def test_a_failure_by_a_clock_that_is_ahead_ends_with_the_next_success_and_not_when_that_time_comes() -> None:
+    skewed = group(NOW + 20 * HOUR, failed=NOW + 20 * HOUR + MIN)
+    found = look(policy(), [skewed], look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)
+    assert (found.status.health, found.status.failed_at) == (Health.FAILED, NOW + MIN)
+    better = look(policy(), [group(NOW + 2 * MIN, failed=NOW + 20 * HOUR + MIN)], found.memory, NOW + 3 * MIN)
+    assert (better.status.health, better.status.last_success) == (Health.UP, NOW + 2 * MIN)
+
+
+def test_gauges_that_the_rule_does_not_ask_for_are_not_remembered() -> None:
+    other = Group({"job": "a_job"}, {PUSHED: NOW.timestamp(), "other": float("nan")})
+    found = look(policy(), [other], None, NOW)
+    assert from_json(to_json(found.memory)) == found.memory
+    assert unchanged(policy(), found.memory, [other], NOW + MIN)
+
+
+# Rules that change, and pauses
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"stale_after": "26h"}, {"stale_after": "10m"}),
+        ({"schedule": "0 9 * * *"}, {"schedule": "0 * * * *", "grace": "1m"}),
+        ({"metric": METRIC}, {"metric": PUSHED}),
+    ],
+)
+def test_another_rule_is_judged_by_at_once(old: dict[str, str], new: dict[str, str]) -> None:
+    seen, later = [group(NOW)], NOW + 62 * MIN
+    memory = look(policy(**old), seen, None, NOW).memory
+    assert not unchanged(policy(**new), memory, seen, later)
+    found = look(policy(**new), seen, memory, later)
+    assert found.status.health is Health.STALE
+    assert look(policy(**new), seen, found.memory, later).memory is found.memory
+
+
+def test_a_job_that_is_required_from_now_on_is_judged_anew() -> None:
+    memory = look(policy(required=False), [], None, NOW).memory
+    assert unchanged(policy(required=False), memory, [], NOW + HOUR)
+    assert not unchanged(policy(), memory, [], NOW + HOUR)
+
+
+def test_a_paused_job_is_no_problem_and_has_one_period_once_it_is_resumed() -> None:
+    stale = look(policy(), [group(NOW)], None, NOW + HOUR)
+    paused = look(policy(paused=True), [group(NOW)], stale.memory, NOW + HOUR)
+    assert (paused.status.health, paused.status.due) == (Health.PAUSED, None)
+    assert problem("t", paused, NOW + HOUR) is None
+    assert unchanged(policy(paused=True), paused.memory, [group(NOW)], NOW + 5 * DAY)
+    resumed = look(policy(), [group(NOW)], paused.memory, NOW + 2 * HOUR)
+    assert (resumed.status.health, resumed.status.stale_at) == (Health.UP, NOW + 2 * HOUR + 10 * MIN)
+    again = look(policy(), [group(NOW)], resumed.memory, NOW + 2 * HOUR + 10 * MIN)
+    assert again.flip == Flip("a-job", Health.UP, Health.STALE, NOW + 2 * HOUR + 10 * MIN)
+
+
+def test_a_job_that_never_came_has_one_period_once_it_is_resumed() -> None:
+    paused = look(policy(paused=True), [], None, NOW)
+    resumed = look(policy(), [], paused.memory, NOW + DAY)
+    assert resumed.status.health is Health.NEVER_SEEN
+    assert look(policy(), [], resumed.memory, NOW + DAY + 10 * MIN).status.health is Health.STALE
+
+
+def test_that_the_gateway_has_lost_a_job_is_said() -> None:
+    memory = look(policy(), [group(NOW)], None, NOW).memory
+    assert not unchanged(policy(), memory, [], NOW + MIN)
+    gone = look(policy(), [], memory, NOW + MIN)
+    assert gone.status.note == "the Pushgateway does not have it any more"
+    assert look(policy(), [group(NOW + 2 * MIN)], gone.memory, NOW + 2 * MIN).status.note is None
