@@ -63,7 +63,7 @@ def seconds(value: float) -> str:
 
 
 def took(value: float) -> str:
-    """How long something took, as precise as anybody cares: ``took under 0.1 s``, ``took 4 s``, ``took 2 min 5 s``."""
+    """How long it took, as precise as anybody cares: ``took under 0.1 s``, ``took 4 s``, ``took 2 min 5 s``."""
     if value < 0.05:
         return "took under 0.1 s"
     if value >= 60:
