@@ -271,8 +271,8 @@ class Writing(Protocol):
     async def remember(self, target: str, changed: Sequence[Memory]) -> None:
         """Keep what is known of jobs."""
 
-    async def forget(self, target: str, names: Sequence[str]) -> None:
-        """Forget jobs."""
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Forget jobs, each as ``target/job``."""
 
     async def happened(self, things: Sequence[Happening]) -> None:
         """Keep what happened; the same thing twice is one."""

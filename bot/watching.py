@@ -12,6 +12,7 @@ from typing import Any
 from bot.errors import AgentpodError
 from bot.jobs import bridge_post, incident_news, own_heartbeat
 from bot.jobs.bridge_post import BridgePost
+from bot.jobs.close_gone import CloseGone
 from bot.jobs.deliver import Sink, Writer
 from bot.jobs.incident_news import IncidentNews
 from bot.jobs.incidents import Incidents
@@ -75,6 +76,8 @@ class Watching:
         for target in settings.targets:
             pod = PodWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
             found[f"pod {target.name}"] = pod.run
+        watched = self._heartbeats is not None
+        found["gone"] = CloseGone(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(
             self._clock,
             self._ledger,

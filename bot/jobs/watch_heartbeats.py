@@ -150,12 +150,10 @@ class HeartbeatWatch:
     ) -> list[Incident]:
         looks, broken = self._looks(target, held, now)
         await self._remember(tx, target, looks)
-        await self._forget(tx, target)
         wrong = [p for f in looks.values() if (p := watch.problem(target.name, f, now)) is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
         about = [watch.key_of(target.name, n) for n, f in looks.items() if f.status.health is not Health.PAUSED]
-        kept = await self._keep(tx, problems, now, about)
-        return kept + await self._close_removed(tx, target, now)
+        return await self._keep(tx, problems, now, about)
 
     async def _muted(
         self, tx: Writing, target: Target, problems: Sequence[Problem], now: datetime
@@ -206,25 +204,6 @@ class HeartbeatWatch:
             self._memories[key] = found.memory
         await tx.remember(target.name, changed)
         await tx.happened(happened)
-
-    async def _forget(self, tx: Writing, target: Target) -> None:
-        names = {canonical_job(h.job) for h in target.heartbeats}
-        prefix = f"{target.name}/"
-        gone = [k.removeprefix(prefix) for k in self._memories if k.startswith(prefix)]
-        gone = [name for name in gone if name not in names]
-        for name in gone:
-            del self._memories[prefix + name]
-        await tx.forget(target.name, gone)
-
-    async def _close_removed(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
-        """A job that is not in the settings any more: its incident ends, and nobody calls it well."""
-        mine = {watch.key_of(target.name, h.job) for h in target.heartbeats}
-        prefix = watch.key_of(target.name, "")
-        gone = [i for k, i in self._known.items() if i.open and k.startswith(prefix) and k not in mine]
-        over = [alerting.closed(i, "the job is no longer in the settings", now) for i in gone]
-        kept = await self.incidents.keep(tx, self._known, over)
-        self._known.update({i.key: i for i in kept})
-        return kept
 
     async def _keep(
         self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]

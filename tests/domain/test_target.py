@@ -103,6 +103,9 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
         (Target, {"containers": [{"name": "a"}, {"name": "a"}]}, "container 'a' is listed twice"),
         (Target, {"containers": []}, "at least 1 item"),
         (Target, {"namespace": "Not_OK"}, "pattern"),
+        (Target, {"name": "a/b"}, "pattern"),
+        (Target, {"name": "a:b"}, "pattern"),
+        (Target, {"name": ""}, "pattern"),
         (Target, {"unknown": 1}, "not permitted"),
         (
             Target,

@@ -165,15 +165,6 @@ async def test_a_job_that_never_came_is_stale_only_when_it_is_required(tmp_path:
         assert made.first_lines() == expected
 
 
-async def test_a_job_taken_from_the_settings_is_closed_and_not_called_well(one: Watch) -> None:
-    await stale(one)
-    fewer = watch(one.ledger, like=one, jobs=policies("beta"))
-    one.source.push("beta")
-    await fewer.look(1)
-    assert one.first_lines() == ["⚪ alpha: closed, the job is no longer in the settings"]
-    assert set(await one.ledger.memories()) == {"secure-agent-pod/beta"}
-
-
 async def test_a_look_that_the_ledger_loses_is_made_up_for_by_the_next(one: Watch) -> None:
     one.source.push("beta", at=(START + timedelta(minutes=10)).timestamp())
     one.clock.pass_(minutes=11)

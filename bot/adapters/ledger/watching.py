@@ -97,12 +97,11 @@ class WatchWriting:
             rows = [{"key": f"{target}/{m.job}", "target": target, "body": watch.to_json(m)} for m in changed]
             self._write(_UPSERT[self._dialect]["job"], rows)
 
-    async def forget(self, target: str, names: Sequence[str]) -> None:
+    async def forget(self, keys: Sequence[str]) -> None:
         """See the port."""
-        if names:
+        if keys:
             self._touch()
-            keys = [f"{target}/{name}" for name in names]
-            self._writes.append(lambda connection: _done(connection.execute(_FORGET, {"these": keys})))
+            self._writes.append(lambda connection: _done(connection.execute(_FORGET, {"these": list(keys)})))
 
     async def happened(self, things: Sequence[Happening]) -> None:
         """See the port."""
