@@ -179,6 +179,8 @@ class Problem:
     """How long it has to last before it is told, where that is longer than the rules' own."""
     muted: str = ""
     """Why nothing is said of it at present, in words; empty: nothing is in the way."""
+    meaning: str = ""
+    """What follows from it for the rest, in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -217,11 +219,19 @@ class Incident:
     snoozed_by: str = ""
     snoozed_until: datetime | None = None
     flapping: bool = False
+    back_at: datetime | None = None
+    """When the problem was there again after it had been gone."""
+    alarmed: bool = False
+    """Whether people know that it is critical."""
+    calmer_at: datetime | None = None
+    """Since when it is less than they know."""
     firings: tuple[datetime, ...] = ()
     """When the same problem began to be told of late, this incident's own time last."""
     notices: tuple[Notice, ...] = ()
     group: str = ""
     """The message that it shares with others; empty: it has its own."""
+    apart: bool = False
+    """Whether its own message was in the channel before the one of the group."""
     closed: str = ""
     """Why it was closed without being over."""
     version: int = 0
@@ -235,6 +245,11 @@ class Incident:
     def open(self) -> bool:
         """Whether it is not over."""
         return self.state is not State.RESOLVED
+
+    @property
+    def root(self) -> str:
+        """The message in the channel in whose thread it is talked about."""
+        return f"group:{self.group}" if self.group and not self.apart else f"incident:{self.id}"
 
     @property
     def told(self) -> bool:
@@ -289,12 +304,28 @@ def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime
         due = now >= since + max(rules.for_, problem.hold) and not problem.muted
         return _fired(incident, rules, now) if due else incident
     if incident.state is State.RECOVERING:
-        back = State.ACKED if incident.ack and now < incident.ack.until else State.FIRING
-        incident = replace(incident, state=back, recovered_at=None)
-    incident = _with(incident, replace(problem, since=min(before.since, problem.since)))
-    if problem.muted:
+        incident = _back(incident, now)
+    incident = _calmed(_with(incident, replace(problem, since=min(before.since, problem.since))), rules, now)
+    return incident if problem.muted else _spoken(incident, before, rules, now)
+
+
+def _back(incident: Incident, now: datetime) -> Incident:
+    """The problem was gone for a moment. An acknowledgement that expired meanwhile is none any more."""
+    ack = incident.ack if incident.ack is not None and now < incident.ack.until else None
+    state = State.ACKED if ack else State.FIRING
+    return replace(incident, state=state, ack=ack, recovered_at=None, back_at=now)
+
+
+def _calmed(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """One that stays less bad for long may get worse again; one that goes up and down is as bad as it was."""
+    if not incident.alarmed:
         return incident
-    return _spoken(incident, before, rules, now)
+    if incident.problem.severity == "critical":
+        return incident if incident.calmer_at is None else replace(incident, calmer_at=None)
+    if incident.calmer_at is None:
+        return replace(incident, calmer_at=now)
+    over = now - incident.calmer_at >= rules.flap_window
+    return replace(incident, alarmed=False, calmer_at=None) if over else incident
 
 
 def _with(incident: Incident, problem: Problem) -> Incident:
@@ -305,31 +336,52 @@ def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     firings = (*incident.firings, now)
     flapping = len(firings) > rules.flaps
     reason = Reason.BLIND if incident.problem.kind is Kind.BLIND else Reason.FIRST_FIRING
-    incident = replace(incident, state=State.FIRING, fired_at=now, firings=firings, flapping=flapping)
+    alarmed = incident.problem.severity == "critical"
+    incident = replace(
+        incident, state=State.FIRING, fired_at=now, firings=firings, flapping=flapping, alarmed=alarmed
+    )
     return incident.noted(Reason.FLAPPING if flapping else reason, now)
 
 
 def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
     """What a problem that goes on gives to say: at most one thing at a time."""
-    if incident.problem.severity == "critical" and before.severity == "warning":
-        worse = replace(incident, state=State.FIRING, ack=None, snoozed_by="", snoozed_until=None)
-        return worse.noted(Reason.SEVERITY_RAISED, now)
+    current = _steady(_unexcused(incident, now), rules, now)
+    if current.problem.severity == "critical" and not current.alarmed:
+        woken = replace(current, state=State.FIRING, ack=None, snoozed_by="", snoozed_until=None)
+        return replace(woken, alarmed=True).noted(Reason.SEVERITY_RAISED, now)
     if incident.snoozed(now):
         return incident
-    if incident.snoozed_until is not None:
-        awake = replace(incident, snoozed_by="", snoozed_until=None)
-        return awake.noted(Reason.SNOOZE_ENDED, now, "the snooze is over")
-    if before.muted:
-        return incident.noted(Reason.SNOOZE_ENDED, now, f"over: {before.muted}")
-    if incident.state is State.ACKED and incident.ack is not None:
-        if now < incident.ack.until:
-            return incident
-        late = replace(incident, state=State.FIRING, ack=None)
-        return late.noted(Reason.REMINDER_DUE, now, "acknowledged long ago, and still so", incident.ack.by)
-    last = incident.notices[-1].at if incident.notices else incident.opened_at
-    if incident.flapping or now - last < rules.remind:
-        return incident
-    return incident.noted(Reason.REMINDER_DUE, now)
+    if incident.snoozed_until is not None or before.muted:
+        why = "the snooze is over" if incident.snoozed_until is not None else f"over: {before.muted}"
+        woken = replace(current, snoozed_by="", snoozed_until=None)
+        return woken.noted(Reason.SNOOZE_ENDED, now, why)
+    if current.state is State.ACKED or current.problem.kind is Kind.BLIND:  # of blindness one word is enough
+        return current
+    return _reminded(current, incident, rules, now)
+
+
+def _unexcused(incident: Incident, now: datetime) -> Incident:
+    """Without the acknowledgement, where it has expired."""
+    expired = incident.ack is not None and now >= incident.ack.until
+    return replace(incident, state=State.FIRING, ack=None) if expired else incident
+
+
+def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """Nobody takes care of it, and nothing is in the way."""
+    if before.ack is not None and current.ack is None:
+        text = "acknowledged long ago, and still so"
+        return current.noted(Reason.REMINDER_DUE, now, text, before.ack.by)
+    if before.flapping and not current.flapping:
+        return current.noted(Reason.REMINDER_DUE, now, "it came and went before; now it stays")
+    last = current.notices[-1].at if current.notices else current.opened_at
+    return current if current.flapping or now - last < rules.remind else current.noted(Reason.REMINDER_DUE, now)
+
+
+def _steady(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """One that has not gone away for long does not come and go any more."""
+    since = incident.back_at or incident.fired_at or incident.opened_at
+    stays = incident.flapping and now - since >= rules.flap_window
+    return replace(incident, flapping=False) if stays else incident
 
 
 def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:

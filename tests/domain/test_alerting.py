@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -177,6 +178,88 @@ def test_a_problem_that_comes_and_goes_is_said_to_flap_once() -> None:
     assert reasons(quiet) == [Reason.FLAPPING, Reason.RESOLVED]
 
 
+CRITICAL = replace(P, severity="critical")
+
+
+def test_one_that_goes_up_and_down_gets_worse_once_and_keeps_its_acknowledgement() -> None:
+    loop = told(RULES, [(0, P), (1, CRITICAL)])
+    loop = acknowledged(loop, "U1", RULES, NOW + MIN)
+    loop = told(RULES, [(n, P if n % 2 else CRITICAL) for n in range(2, 120)], loop)
+    loop = told(RULES, [(120, None), (120.5, P), (121, CRITICAL)], loop)
+    assert reasons(loop) == [Reason.FIRST_FIRING, Reason.SEVERITY_RAISED, Reason.ACKED]
+    assert loop.ack is not None
+
+
+def test_one_that_began_critical_does_not_get_worse_by_going_down_and_up() -> None:
+    assert reasons(told(RULES, [(0, CRITICAL), (1, P), (2, CRITICAL)])) == [Reason.FIRST_FIRING]
+
+
+def test_one_that_was_less_bad_for_long_gets_worse_again() -> None:
+    again = told(RULES, [(0, CRITICAL), (1, P), (61, P), (62, CRITICAL), (63, CRITICAL)])
+    assert reasons(again) == [Reason.FIRST_FIRING, Reason.SEVERITY_RAISED]
+
+
+def test_getting_worse_while_muted_is_said_when_that_ends_also_to_who_snoozed_it() -> None:
+    quiet = snoozed(told(RULES, [(0, P)]), "U1", NOW + 600 * MIN, NOW)
+    quiet = told(RULES, [(10, replace(CRITICAL, muted="maintenance x"))], quiet)
+    assert reasons(quiet)[-1] is Reason.SNOOZED
+    assert reasons(told(RULES, [(20, CRITICAL), (21, CRITICAL)], quiet))[2:] == [Reason.SEVERITY_RAISED]
+
+
+def flapping() -> Incident:
+    """Down for the fourth time in 16 minutes."""
+    incident = None
+    for n in range(4):
+        incident = decide(incident, replace(P, since=NOW + 5 * n * MIN), RULES, NOW + 5 * n * MIN)
+        if n < 3:
+            incident = told(RULES, [(5 * n + 1, None), (5 * n + 3, None)], incident)
+    assert incident is not None
+    assert incident.flapping
+    return incident
+
+
+def test_one_that_came_and_went_and_stays_is_told_of_again_and_then_reminded_of() -> None:
+    before = told(RULES, [(m, P) for m in range(16, 75)], flapping())
+    assert reasons(before) == [Reason.FLAPPING]
+    stays = told(RULES, [(m, P) for m in range(75, 75 + 8 * 60)], before)
+    assert reasons(stays) == [Reason.FLAPPING, Reason.REMINDER_DUE, Reason.REMINDER_DUE]
+    assert stays.notices[1].text == "it came and went before; now it stays"
+    assert not stays.flapping
+
+
+def test_one_that_goes_on_coming_and_going_is_not_said_to_stay() -> None:
+    story = [(16 + 30 * n + m, p) for n in range(8) for m, p in ((0, P), (5, None))]
+    assert reasons(told(RULES, story, flapping())) == [Reason.FLAPPING]
+
+
+@pytest.mark.parametrize("excuse", ["snooze", "maintenance"])
+def test_what_outlasts_an_acknowledgement_ends_with_one_notice(excuse: str) -> None:
+    mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW)
+    if excuse == "snooze":
+        mine = snoozed(mine, "U1", NOW + 780 * MIN, NOW)
+    quiet = replace(P, muted="maintenance x" if excuse == "maintenance" else "")
+    mine = told(RULES, [(m, quiet) for m in (10, 400, 725, 779)], mine)
+    after = told(RULES, [(m / 2, P) for m in range(2 * 780, 2 * 800)], mine)
+    assert [r for r in reasons(after) if r is not Reason.SNOOZED][2:] == [Reason.SNOOZE_ENDED]
+    assert (after.state, after.ack) == (State.FIRING, None)
+
+
+def test_of_blindness_there_are_no_reminders_also_when_an_acknowledgement_expires() -> None:
+    blind = replace(P, kind=Kind.BLIND)
+    long = [(m, blind) for m in range(0, 60 * 30, 10)]
+    assert reasons(told(RULES, long)) == [Reason.BLIND]
+    mine = acknowledged(told(RULES, [(0, blind)]), "U1", RULES, NOW)
+    after = told(RULES, long, mine)
+    assert (reasons(after), after.state) == ([Reason.BLIND, Reason.ACKED], State.FIRING)
+
+
+def test_a_clock_that_goes_back_says_nothing_and_ends_nothing() -> None:
+    back = told(RULES, [(300, P), (0, P), (60, P), (301, P)])
+    assert (reasons(back), back.state) == ([Reason.FIRST_FIRING], State.FIRING)
+    gone = told(RULES, [(302, None), (290, None), (303, None)], back)
+    assert reasons(gone) == [Reason.FIRST_FIRING, Reason.RESOLVED]
+
+
 def test_blindness_has_its_own_words() -> None:
     blind = replace(P, kind=Kind.BLIND)
     assert reasons(told(RULES, [(0, blind), (5, None), (7, None)])) == [Reason.BLIND, Reason.SIGHT_REGAINED]
@@ -341,8 +424,14 @@ class Stories(RuleBasedStateMachine):
                 assert one.open
                 assert one.told
                 quiet = self.now - one.notices[-1].at < self.rules.remind
-                excused = one.state is State.ACKED or one.snoozed(self.now) or one.flapping
-                assert quiet or excused
+                flaps = one.flapping and self.now - (one.back_at or one.fired_at) < self.rules.flap_window
+                assert quiet or one.state is State.ACKED or one.snoozed(self.now) or flaps
+
+    @invariant()
+    def it_gets_worse_at_most_once_within_the_flap_window(self) -> None:
+        for one in self.every.values():
+            raised = [n.at for n in one.notices if n.reason is Reason.SEVERITY_RAISED]
+            assert all(b - a >= self.rules.flap_window for a, b in pairwise(raised))
 
 
 TestStories = Stories.TestCase
