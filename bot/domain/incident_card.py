@@ -130,9 +130,10 @@ def _snooze(incident: Incident) -> Menu:
 
 def notice(incident: Incident, said: Notice, now: datetime) -> Reply:
     """One thing said in the incident's thread."""
-    name = f"{incident.problem.subject}: " if incident.group else ""
+    text, subject = _said(incident, said, now), incident.problem.subject
+    named = incident.root == f"incident:{incident.id}" or text.startswith(subject)
     return Reply(
-        f"{_ICONS[said.reason]} {name}{_said(incident, said, now)}",
+        f"{_ICONS[said.reason]} {text if named else f'{subject}: {text}'}",
         body=_who(said),
         shareable=False,
         repeatable=False,
@@ -193,11 +194,11 @@ def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] 
     else:
         head = f"✅ All {count} are over: {_names(incidents)}"
     rows = tuple(headline(i, now) for i in sorted(incidents, key=_rank)[:MOST])
-    more = len(incidents) - len(rows)
+    more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
     listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
     return Reply(
         head,
-        body=(listed, "Each has its own message in the thread."),
+        body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
         buttons=(Button("Diagnose", "status"), Button("All incidents", "incidents")) if firing else (),
         notify=tuple(call) if firing else (),
         shareable=False,

@@ -47,7 +47,7 @@ class CloseGone:
         async with self.incidents.ledger.writing() as tx:
             known = await tx.newest_incidents(now)
             over = [alerting.closed(i, why, now) for i in known.values() if i.open and (why := self._gone(i))]
-            kept = await replace(self.incidents, channels=self._channels(over)).keep(tx, known, over)
+            kept = await replace(self.incidents, channels=self._channels(over)).keep(tx, known, over, now)
             await tx.forget([key for key in await tx.memories() if key not in self._watched()])
         if kept:
             self.incidents.changed()

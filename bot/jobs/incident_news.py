@@ -39,7 +39,9 @@ class IncidentNews:
             return incident_card.notice(incident, incident.notices[int(number)], now)
         if _too_late(delivery, incident):
             return None
-        return incident_card.message(incident, now, () if incident.group else self._call([incident]))
+        return incident_card.message(
+            incident, now, () if incident.group and not incident.apart else self._call([incident])
+        )
 
     async def _group(self, delivery: Delivery, id_: str) -> Reply | None:
         now = self.clock.now()

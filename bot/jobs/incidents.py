@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain import alerting
 from bot.domain.alerting import AlertRules, Incident, NotNow
@@ -26,15 +26,14 @@ class Incidents:
     """Told when something is owed."""
 
     async def keep(
-        self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident]
+        self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
         """Save what changed, and owe what it makes necessary; gives the incidents as they are saved.
 
-        ``known`` is what was known of each key before.
+        ``known`` is what was known of each key before, ``now`` when it was looked at.
         """
         if not changed:
             return []
-        now = self.clock.now()
         kept = await self._grouped(tx, known, changed, now)
         await tx.save_incidents(kept)
         before = {i.id: i for i in known.values()}
@@ -52,36 +51,36 @@ class Incidents:
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
         """Many that are told within a minute, or that Slack has not taken yet, become one message."""
-        fresh = [i for i in changed if i.open and i.fired_at == now and not i.group]
+        told = {i.id for i in known.values() if i.told}
+        fresh = [i for i in changed if i.open and i.told and i.id not in told]
         if not fresh:
             return list(changed)
         ids = {i.id for i in changed}
         earlier = [i for i in known.values() if i.open and i.told and i.id not in ids]
-        waiting = await tx.unposted([_root(i) for i in earlier])
-        late = [i for i in earlier if not i.group and _root(i) in waiting]
-        near = [
-            i
-            for i in earlier
-            if _root(i) in waiting or (i.fired_at and now - i.fired_at < self.rules.group_within)
-        ]
-        if len({i.id for i in (*fresh, *near)}) < self.rules.group_at:
+        waiting = await tx.unposted([i.root for i in earlier])
+        near = [i for i in earlier if i.root in waiting or _within(i, self.rules.group_within, now)]
+        if len(fresh) + len(near) < self.rules.group_at:
             return list(changed)
         name = next((i.group for i in near if i.group), "") or alerting.new_id("g-")
-        these = {i.id for i in (*fresh, *late)}
-        return [replace(i, group=name) if i.id in these else i for i in (*changed, *late)]
+        these = {i.id for i in fresh}
+        joined = [replace(i, group=name, apart=i.root not in waiting) for i in near if not i.group]
+        return [replace(i, group=name) if i.id in these else i for i in (*changed, *joined)]
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
         """Somebody takes care of it. Raises `NotFound`, and `Refused` with why it does not apply."""
+        now = self.clock.now()
         return await self._do(
-            id_, lambda i: alerting.acknowledged(i, by, self.rules, self.clock.now()), "acknowledged", by
+            id_, lambda i: alerting.acknowledged(i, by, self.rules, now), "acknowledged", by, now
         )
 
     async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
         """Nobody wants to hear of it until then. Raises as :meth:`acknowledge` does."""
         now = self.clock.now()
-        return await self._do(id_, lambda i: alerting.snoozed(i, by, until, now), "snoozed", by)
+        return await self._do(id_, lambda i: alerting.snoozed(i, by, until, now), "snoozed", by, now)
 
-    async def _do(self, id_: str, change: Callable[[Incident], Incident], what: str, by: str) -> Incident:
+    async def _do(
+        self, id_: str, change: Callable[[Incident], Incident], what: str, by: str, now: datetime
+    ) -> Incident:
         async with self.ledger.writing() as tx:
             before = await tx.incident(id_)
             if before is None:
@@ -90,25 +89,22 @@ class Incidents:
                 after = change(before)
             except NotNow as error:
                 raise Refused(f"Nothing to do for {id_}: {error}.") from error
-            [kept] = await self.keep(tx, {before.key: before}, [after])
-            await tx.record(self.clock.now(), "incident", by, id_, {"what": what})
+            [kept] = await self.keep(tx, {before.key: before}, [after], now)
+            await tx.record(now, "incident", by, id_, {"what": what})
         self.changed()
         return kept
 
 
-def _root(incident: Incident) -> str:
-    """The message in the channel that it is told by."""
-    return f"group:{incident.group}" if incident.group else f"incident:{incident.id}"
+def _within(incident: Incident, span: timedelta, now: datetime) -> bool:
+    return incident.fired_at is not None and now - incident.fired_at < span
 
 
 def _owed(incident: Incident, before: Incident | None, place: str) -> dict[str, tuple[str, str]]:
     """The messages by key, with their place and thread: its own, the group's, and each new thing said."""
-    group = f"group:{incident.group}" if incident.group else ""
-    owed = {f"incident:{incident.id}": (place, group)}
-    if group:
-        owed = {group: (place, ""), **owed}
-    under = group or f"incident:{incident.id}"
+    own, group = f"incident:{incident.id}", f"group:{incident.group}"
+    owed = {group: (place, "")} if incident.group else {}
+    owed[own] = (place, "" if incident.root == own else group)
     said = len(before.notices) if before else 0
     for number in range(max(said, 1), len(incident.notices)):  # the first one is the message itself
-        owed[f"notice:{incident.id}:{number:04}"] = (place, under)
+        owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)
     return owed

@@ -107,7 +107,7 @@ class HeartbeatWatch:
             if before is None or not before.open:
                 await tx.happened([Happening("", "source", self._blind_since, "blind")])
             changed = alerting.step(self._known, [problem], self.rules, now)
-            kept = await self.incidents.keep(tx, self._known, changed)
+            kept = await self.incidents.keep(tx, self._known, changed, now)
             self._known.update({i.key: i for i in kept})
             self._version = await tx.watched()
         return kept
@@ -209,7 +209,7 @@ class HeartbeatWatch:
         self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]
     ) -> list[Incident]:
         changed = alerting.step(self._known, problems, self.rules, now, about=about)
-        kept = await self.incidents.keep(tx, self._known, changed)
+        kept = await self.incidents.keep(tx, self._known, changed, now)
         self._known.update({i.key: i for i in kept})
         return kept
 

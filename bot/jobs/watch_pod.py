@@ -148,7 +148,7 @@ class PodWatch:
     async def _keep(self, tx: Writing, problems: list[Problem], now: datetime, about: list[str]) -> list[Incident]:
         mine = {k: i for k, i in self._known.items() if k in (pod_watch.key_of(self.target.name), self.blind_key)}
         changed = alerting.step(mine, problems, self.rules, now, about=about)
-        kept = await self.incidents.keep(tx, self._known, changed)
+        kept = await self.incidents.keep(tx, self._known, changed, now)
         if kept:
             self._version = ""  # read again: what is kept here is only true once it is committed
             self.incidents.changed()

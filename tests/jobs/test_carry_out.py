@@ -140,8 +140,9 @@ async def test_a_case_is_taken_over_only_when_its_holder_was_silent_for_long(tmp
         case = await approved(one)
         two = bench(ledger, name="two", like=one)
         assert await two.workshop.take_over(at_start=True) == 0
-        one.workshop._tasks.pop(case.id).cancel()
-        await asyncio.sleep(0)
+        dead = one.workshop._tasks.pop(case.id)
+        dead.cancel()
+        await asyncio.gather(dead, return_exceptions=True)
         one.clock.pass_(seconds=30)
         assert await two.workshop.take_over() == 1
         assert (await two.now(case)).held.by == "two"  # type: ignore[union-attr]

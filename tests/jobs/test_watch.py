@@ -230,7 +230,7 @@ async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Pat
         await many.look(1)
         await many.look(2)
         assert many.first_lines() == ["✅ All 12 incidents are over: job-00, job-01 and 10 more"]
-        resolved = [line for line in many.thread() if line.startswith("✅ job-")]
+        resolved = [line for line in many.thread() if line.startswith("✅ job-") and " sends heartbeats" in line]
         assert len(resolved) == 12
 
 
@@ -242,6 +242,34 @@ async def test_nine_at_once_are_nine_messages(tmp_path: Path) -> None:
         await many.look()
         await many.look(11)
         assert len(many.first_lines()) == 9
+
+
+async def test_the_tenth_within_a_minute_makes_one_message_of_all_and_the_nine_keep_theirs(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n}" for n in range(10))))
+        for n in range(9):
+            many.source.push(f"job-{n}")
+        await many.look()
+        many.clock.pass_(minutes=0.5)
+        many.source.push("job-9")
+        await many.look()
+        await many.look(9.5)
+        assert len(many.first_lines()) == 9
+        await many.look(0.5)
+        assert many.first_lines()[9] == "🔴 CRITICAL 10 incidents at once: job-0, job-1 and 8 more"
+        assert "Each has its own message, in the thread or above." in many.chat.shown["10.0"].body
+        assert [(t, r.headline[:16]) for _, t, r in many.chat.said[10:]] == [("10.0", "🔴 CRITICAL job-9")]
+        for n in range(10):
+            many.source.push(f"job-{n}")
+        await many.look(1)
+        await many.look(2)
+        assert many.first_lines()[9].startswith("✅ All 10 incidents are over")
+        ends = {t: r.headline for _, t, r in many.chat.said[11:]}
+        assert len(many.chat.said) == 21
+        assert set(ends) == {f"{n}.0" for n in range(1, 11)}, "each where it was told"
+        first = many.chat.said[0][2].headline.split()[2]
+        assert ends["1.0"].startswith(f"✅ {first.rstrip(':')} sends")
+        assert ends["10.0"].startswith("✅ job-9 sends")
 
 
 async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_grouped(tmp_path: Path) -> None:
