@@ -177,6 +177,8 @@ class Problem:
     """The GitHub issue that the health-bridge keeps for it."""
     hold: timedelta = timedelta()
     """How long it has to last before it is told, where that is longer than the rules' own."""
+    keep: timedelta = timedelta()
+    """How long it has to be gone until it is over, told or not, where that is longer than the rules' own."""
     muted: str = ""
     """Why nothing is said of it at present, in words; empty: nothing is in the way."""
     meaning: str = ""
@@ -299,6 +301,7 @@ def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime
     """The problem is there."""
     before = incident.problem
     if incident.state is State.PENDING:
+        incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
         since = min(before.since, problem.since)
         incident = _with(incident, replace(problem, since=since))
         due = now >= since + max(rules.for_, problem.hold) and not problem.muted
@@ -386,11 +389,14 @@ def _steady(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
 
 def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     """The problem is not there."""
+    keep = incident.problem.keep
     if incident.state is State.PENDING:  # nobody was told, so nobody is told
-        return replace(incident, state=State.RESOLVED, recovered_at=now, resolved_at=now)
+        incident = incident if incident.recovered_at else replace(incident, recovered_at=now)
+        waits = incident.recovered_at is not None and now < incident.recovered_at + keep
+        return incident if waits else replace(incident, state=State.RESOLVED, resolved_at=now)
     if incident.state is not State.RECOVERING:
         incident = replace(incident, state=State.RECOVERING, recovered_at=now)
-    quiet = rules.flap_window if incident.flapping else rules.keep_firing
+    quiet = rules.flap_window if incident.flapping else max(rules.keep_firing, keep)
     if incident.recovered_at is None or now < incident.recovered_at + quiet:
         return incident
     reason = Reason.SIGHT_REGAINED if incident.problem.kind is Kind.BLIND else Reason.RESOLVED

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.alerting import Incident, Kind
 from bot.domain.heartbeat import Health
 from bot.domain.history import BEAT, Happening
+from bot.domain.pod_watch import key_of
 from bot.domain.target import Target, canonical_job
 
 NOTHING = timedelta()
@@ -161,7 +162,8 @@ def _job(
 
 
 def _pod(target: Target, of: Window, incidents: Sequence[Incident], history: Sequence[Happening]) -> Lane:
-    told = [i for i in incidents if i.problem.kind is Kind.POD and i.problem.severity == "critical"]
+    # Others of its kind, such as a process that is gone, don't say that the pod was down.
+    told = [i for i in incidents if i.key == key_of(target.name) and i.problem.severity == "critical"]
     spans = [*_states(history, target.name, "pod", _POD, of), *_incident_spans(told, Kind.POD, What.DOWN, of)]
     own = (h for h in history if h.target == target.name and h.subject == "pod")
     return Lane("pod", _merged(spans), tuple(h.at for h in own if h.what == "ready" and _in(h.at, of)))

@@ -68,14 +68,19 @@ def _told(line: str, said: Sequence[str]) -> bool:
     return any(summary.startswith(line) for summary in said)
 
 
-def pod_troubles(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None) -> list[Trouble]:
-    """Everything wrong with the pods behind the selector, in no order."""
+def pod_troubles(
+    pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, *, restarts: bool = True
+) -> list[Trouble]:
+    """Everything wrong with the pods behind the selector, in no order.
+
+    Without ``restarts`` a pod is well as soon as it runs again.
+    """
     alive = live(pods)
     if not alive:
         return [_no_pod(pods, target, owner)]
     troubles = [_too_many(alive, target, owner)] if len(alive) > 1 else []
     for pod in alive:
-        troubles += _not_ready(pod, target, now) or _restarted(pod, now)
+        troubles += _not_ready(pod, target, now) or (_restarted(pod, now) if restarts else [])
         if target.node and pod.node and pod.node != target.node:
             troubles.append(_wrong_node(pod, target))
     if len(alive) == 1 and alive[0].all_ready:
@@ -213,7 +218,7 @@ def _restarted(pod: Pod, now: datetime) -> list[Trouble]:
     return [
         Trouble(
             Verdict.WARN,
-            f"{c.name} restarted {words.ago(c.last_termination.finished_at, now)} ({_ending(c)})",
+            f"{c.name} restarted {words.ago(c.last_termination.finished_at, now)} ({ending(c)})",
             "The pod restarts when one of its processes ends (wait -n). The log of the run before says which.",
             "/agentpod logs --previous",
         )
@@ -224,7 +229,8 @@ def _restarted(pod: Pod, now: datetime) -> list[Trouble]:
     ]
 
 
-def _ending(container: Container) -> str:
+def ending(container: Container) -> str:
+    """How its last run ended: ``Error, exit code 1``."""
     ended = container.last_termination
     if ended is None:
         return "reason unknown"

@@ -1,130 +1,161 @@
-"""What is wrong with the pod as an incident has it, and when it was last down. Pure."""
+"""What is wrong with the pod as incidents have it: it does not run as it should, or is restarted often. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain import judge_pod, words
 from bot.domain.alerting import Kind, Problem
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Verdict
-from bot.domain.target import Target
+from bot.domain.restarts import Restarts
+from bot.domain.target import Severity, Target
 from bot.domain.trouble import Trouble
 from bot.domain.workload import Container, Pod
 
+RISING = 3
+"""Restarts one after the other that are worth telling though the pod runs again each time."""
+KILLED_AGAIN = 2
+"""Kills for memory one after the other that are no chance any more."""
+QUIET = timedelta(minutes=15)
+"""Without another restart they are over: beyond the kubelet's longest back-off, five minutes."""
+HANDBOOK_MEMORY = (
+    "It took more memory than its limit. See what takes it (processes --all), and raise the container's limit if "
+    "it needs that much."
+)
+
 
 def key_of(target: str) -> str:
-    """The key of the incident of a target's pod."""
+    """The key of the incident that a target's pod does not run as it should."""
     return f"pod:{target}"
 
 
+def restarts_key(target: str) -> str:
+    """The key of the incident that a target's pod keeps being restarted."""
+    return f"restarts:{target}"
+
+
 def problem(
-    target: Target, pods: Sequence[Pod], now: datetime, *, hold: timedelta, owner: Owner = None, muted: str = ""
+    target: Target,
+    pods: Sequence[Pod],
+    now: datetime,
+    *,
+    hold: timedelta,
+    keep: timedelta = timedelta(),
+    owner: Owner = None,
+    muted: str = "",
 ) -> Problem | None:
     """What is wrong with the pod, or None. Its words don't change while nothing happens.
 
-    ``hold`` is for a pod that does not run: a restart by hand is over before. What has ended already, such as a
-    container that was killed for its memory, is told at once.
+    ``hold``: a restart by hand is over before. ``keep``: where a container has been restarted, it has to stay up
+    for so long until it is well: between two crashes of a loop it runs for a moment.
     """
-    troubles = sorted(judge_pod.pod_troubles(pods, target, now, owner), key=lambda t: -t.verdict.badness)
+    troubles = sorted(
+        judge_pod.pod_troubles(pods, target, now, owner, restarts=False), key=lambda t: -t.verdict.badness
+    )
     troubles = [t for t in troubles if t.verdict in (Verdict.FAIL, Verdict.WARN)]
     if not troubles:
         return None
     first = troubles[0]
-    failing = first.verdict is Verdict.FAIL
-    restarted = None if failing else _restarted(pods, now)
+    pod = judge_pod.current(pods)
     return Problem(
         key=key_of(target.name),
         kind=Kind.POD,
         target=target.name,
         subject=target.name,
-        summary=_ended(restarted, now) if restarted else first.summary,
-        severity="critical" if failing else "warning",
-        since=_finished(restarted) or now if restarted else now,
-        facts=tuple(_facts(first, troubles[1:] if failing else (), pods, now)),
+        summary=first.summary,
+        severity="critical" if first.verdict is Verdict.FAIL else "warning",
+        since=now,
+        facts=tuple(_facts(first, troubles[1:], pod, now)),
         advice="logs --previous" if (first.run or "").endswith("logs --previous") else "status",
         issue=target.issue,
-        hold=hold if failing else timedelta(),
+        hold=hold,
+        keep=keep if pod is not None and pod.restarts else timedelta(),
         muted=muted,
     )
 
 
-def _restarted(pods: Sequence[Pod], now: datetime) -> Container | None:
-    ended = [c for p in judge_pod.live(pods) for c in p.containers if _finished(c)]
-    newest = max(ended, key=lambda c: _finished(c) or now, default=None)
-    at = _finished(newest)
-    return newest if at and now - at < judge_pod.RECENT_RESTART else None
+def restarting(
+    target: Target,
+    pods: Sequence[Pod],
+    restarts: Restarts,
+    now: datetime,
+    *,
+    hold: timedelta = timedelta(),
+    muted: str = "",
+) -> Problem | None:
+    """That its containers keep being restarted, or were killed for their memory; None once that is over.
+
+    ``hold`` is for restarts: where they are a crash loop, the pod's own incident is there before. A kill for
+    memory is told at once.
+    """
+    first, last = restarts.first_at, restarts.last_at
+    if first is None or last is None or now - last >= QUIET or not (restarts.kills or restarts.times >= RISING):
+        return None
+    severity: Severity = "critical" if restarts.kills >= KILLED_AGAIN else "warning"
+    pod = judge_pod.current(pods)
+    facts = _about(pod)
+    if restarts.kills:
+        facts.append(("What to do", HANDBOOK_MEMORY))
+    return Problem(
+        key=restarts_key(target.name),
+        kind=Kind.POD,
+        target=target.name,
+        subject=target.name,
+        summary=_times(restarts, _last_ended(pod), first, last, now),
+        severity=severity,
+        since=first,
+        facts=tuple(facts),
+        advice="logs --previous",
+        issue=target.issue,
+        hold=timedelta() if restarts.kills else hold,
+        muted=muted,
+    )
 
 
-def _finished(container: Container | None) -> datetime | None:
-    ended = container.last_termination if container else None
+def _times(restarts: Restarts, ended: Container | None, first: datetime, last: datetime, now: datetime) -> str:
+    """How often, since when, and how it was last."""
+    if restarts.times == 1 and ended is not None:
+        return _ended(ended, now)
+    name, how = (ended.name, f" ({judge_pod.ending(ended)})") if ended is not None else ("it", "")
+    since = f"since {words.moment(first, now)}, last at {words.moment(last, now)}{how}"
+    if restarts.kills > 1:
+        return f"{name} was killed for its memory {restarts.kills} times {since}"
+    return f"{name} restarted {restarts.times} times {since}"
+
+
+def _last_ended(pod: Pod | None) -> Container | None:
+    ended = [(at, c) for c in (pod.containers if pod else ()) if (at := _finished(c))]
+    return max(ended, key=lambda pair: pair[0])[1] if ended else None
+
+
+def _finished(container: Container) -> datetime | None:
+    ended = container.last_termination
     return ended.finished_at if ended else None
 
 
 def _ended(container: Container, now: datetime) -> str:
-    ended, at = container.last_termination, _finished(container)
-    if ended is None or at is None:
-        return f"{container.name} restarted"
-    code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
-    return f"{container.name} restarted at {words.moment(at, now)} ({ended.reason}{code})"
+    at = _finished(container)
+    return (
+        f"{container.name} restarted at {words.moment(at, now)} ({judge_pod.ending(container)})"
+        if at
+        else container.name
+    )
 
 
-def _facts(first: Trouble, others: Sequence[Trouble], pods: Sequence[Pod], now: datetime) -> list[tuple[str, str]]:
+def _facts(first: Trouble, others: Sequence[Trouble], pod: Pod | None, now: datetime) -> list[tuple[str, str]]:
     facts = [("Also", other.summary) for other in others[:2]]
-    pod = judge_pod.current(pods)
-    if pod is not None:
-        facts.append(("Pod", f"{pod.name} on {pod.node}" if pod.node else pod.name))
-        if pod.restarts:
-            facts.append(("Restarts", str(pod.restarts)))
-        facts += [("Ended before", _ended(c, now)) for c in pod.containers if _finished(c)][:1]
+    facts += _about(pod)
+    if (ended := _last_ended(pod)) is not None:
+        facts.append(("Ended before", _ended(ended, now)))
     if first.remedy:
         facts.append(("What to do", first.remedy))
     return facts
 
 
-@dataclass(frozen=True)
-class Spell:
-    """A time in which the pod was down: what its jobs missed then is no fault of theirs."""
-
-    down_since: datetime
-    ready_at: datetime | None = None
-    """None: it still is."""
-
-    def __str__(self) -> str:
-        """As it is kept."""
-        return f"{self.down_since.isoformat()}|{self.ready_at.isoformat() if self.ready_at else ''}"
-
-    @classmethod
-    def read(cls, text: str) -> Spell | None:
-        """From what was kept; None for anything else."""
-        down, _, ready = text.partition("|")
-        try:
-            return cls(datetime.fromisoformat(down), datetime.fromisoformat(ready) if ready else None)
-        except ValueError:
-            return None
-
-
-def ready(pods: Sequence[Pod]) -> bool:
-    """Whether the jobs inside can run: one pod, all of it ready."""
-    alive = judge_pod.live(pods)
-    return len(alive) == 1 and alive[0].all_ready
-
-
-def spell(before: Spell | None, pods: Sequence[Pod], now: datetime) -> Spell | None:
-    """The last time down after a look at the pods; the same object where nothing has changed."""
-    if not ready(pods):
-        return before if before is not None and before.ready_at is None else Spell(now)
-    if before is None or before.ready_at is not None:
-        began = _began(pods)
-        known = before.ready_at if before else None
-        # A pod that came and went between two looks, or while nobody looked.
-        return Spell(began, began) if began and (known is None or began > known) else before
-    return Spell(before.down_since, now)
-
-
-def _began(pods: Sequence[Pod]) -> datetime | None:
-    pod = judge_pod.current(pods)
-    times = [c.started_at for c in pod.containers if c.started_at] if pod else []
-    return max(times, default=None)
+def _about(pod: Pod | None) -> list[tuple[str, str]]:
+    if pod is None:
+        return []
+    facts = [("Pod", f"{pod.name} on {pod.node}" if pod.node else pod.name)]
+    return [*facts, ("Restarts", str(pod.restarts))] if pod.restarts else facts

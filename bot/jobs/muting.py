@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from bot.domain import words
+from bot.domain import spell
 from bot.domain.alerting import AlertRules
 from bot.domain.approval import State
-from bot.domain.heartbeat import deadlines
-from bot.domain.pod_watch import Spell
 from bot.domain.repair import Case
 from bot.domain.target import HeartbeatPolicy, Target
 from bot.ports import Writing
 
-SLACK_TIME = timedelta(seconds=30)
-"""A deadline this long before a restart is its doing as well: the last run was under way."""
-
 
 def mark_of(target: str) -> str:
-    """Under which name the pod's last time down is kept."""
+    """Under which name the pod's last times down are kept."""
     return f"down:{target}"
+
+
+def unseen_of(target: str) -> str:
+    """Under which name it is kept since when the pod can't be seen; empty while it can."""
+    return f"unseen:{target}"
 
 
 async def restarting(tx: Writing, target: str) -> Case | None:
@@ -39,7 +39,9 @@ class Muting:
     async def of(self, tx: Writing, target: Target, now: datetime) -> Callable[[HeartbeatPolicy, datetime], str]:
         """For one target: the reason by policy and by the deadline that was missed; empty for none."""
         case = await restarting(tx, target.name)
-        spell = Spell.read(await tx.mark(mark_of(target.name)) or "")
+        spells = spell.read(await tx.mark(mark_of(target.name)) or "")
+        since = await tx.mark(unseen_of(target.name))
+        unseen = datetime.fromisoformat(since) if since else None
 
         def why(policy: HeartbeatPolicy, missed: datetime) -> str:
             window = self._rules.window(target.name, policy.job, now)
@@ -47,26 +49,20 @@ class Muting:
                 return f"maintenance {window.name}"
             if not policy.inside:
                 return ""
-            if case is not None and case.mark is not None and missed >= case.mark.started_at - SLACK_TIME:
+            if case is not None and case.mark is not None and missed >= case.mark.started_at - spell.SLACK_TIME:
                 return f"the pod is being restarted ({case.id})"
-            return _by_spell(spell, policy, missed, now)
+            return spell.excuse(spells, policy, missed, now, unseen)
 
         return why
 
-    def of_pod(self, target: Target, case: Case | None, now: datetime) -> str:
-        """The same for the pod itself."""
+    def of_target(self, target: Target, now: datetime) -> str:
+        """The same for what concerns the whole target, such as that its cluster can't be read."""
         window = self._rules.window(target.name, "", now)
-        if window is not None:
-            return f"maintenance {window.name}"
+        return f"maintenance {window.name}" if window is not None else ""
+
+    async def of_pod(self, tx: Writing, target: Target, now: datetime) -> str:
+        """The same for the pod itself, and what runs in it."""
+        if why := self.of_target(target, now):
+            return why
+        case = await restarting(tx, target.name)
         return f"it is being restarted ({case.id})" if case is not None else ""
-
-
-def _by_spell(spell: Spell | None, policy: HeartbeatPolicy, missed: datetime, now: datetime) -> str:
-    if spell is None or missed < spell.down_since - SLACK_TIME:
-        return ""
-    if spell.ready_at is None:
-        return "the pod is not ready"
-    until = deadlines(policy, spell.ready_at)[1]
-    if now >= until:
-        return ""
-    return f"the pod was down until {words.moment(spell.ready_at, now)}, and has until {words.moment(until, now)}"

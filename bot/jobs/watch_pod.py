@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from bot.domain import alerting, pod_watch, words
+from bot.domain import pod_watch, restarts, spell, words
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem
 from bot.domain.history import Happening
 from bot.domain.judge_deployment import Owner
-from bot.domain.pod_watch import Spell
+from bot.domain.restarts import Restarts
 from bot.domain.target import Target
 from bot.domain.workload import Pod
-from bot.errors import AgentpodError, NotAllowed
+from bot.errors import AgentpodError, NotAllowed, Transient
 from bot.jobs.incidents import Incidents
-from bot.jobs.muting import Muting, mark_of, restarting
+from bot.jobs.known import Known
+from bot.jobs.muting import Muting, mark_of, unseen_of
 from bot.ports import Clock, Cluster, Writing
 
 logger = logging.getLogger("agentpod.watch")
@@ -26,8 +28,38 @@ logger = logging.getLogger("agentpod.watch")
 EVERY = 10.0
 """Seconds between two looks at a pod that does not change: deadlines pass all the same."""
 PATIENCE = 60.0
-"""Seconds of an outage until the bot calls itself blind."""
+"""Seconds of an outage until the port gives up."""
 AGAIN = 10.0
+
+
+def restarts_of(target: str) -> str:
+    """Under which name the restarts of late are kept."""
+    return f"restarts:{target}"
+
+
+@dataclass
+class Sight:
+    """Whether the pod can be seen: one odd answer is no blindness."""
+
+    after: int
+    """Looks in a row that have to fail."""
+    _failures: int = 0
+    _since: datetime | None = None
+
+    def sees(self) -> None:
+        """The pod was seen."""
+        self._failures, self._since = 0, None
+
+    def lost(self, error: AgentpodError, now: datetime) -> datetime | None:
+        """Since when the pod can't be seen; None while that may pass by itself.
+
+        A refusal is sure at once; and the port raises `Transient` only after an outage of `PATIENCE`.
+        """
+        outage = timedelta(seconds=PATIENCE if isinstance(error, Transient) else 0)
+        self._failures += 1
+        self._since = self._since or now - outage
+        sure = isinstance(error, NotAllowed | Transient) or self._failures >= self.after
+        return self._since if sure else None
 
 
 @dataclass
@@ -40,8 +72,11 @@ class PodWatch:
     rules: AlertRules
     incidents: Incidents
     muting: Muting
-    _version: str = ""
-    _known: dict[str, Incident] = field(default_factory=dict)
+    _known: Known = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Knows nothing yet."""
+        self._known = Known(self.incidents)
 
     @property
     def blind_key(self) -> str:
@@ -50,16 +85,17 @@ class PodWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        blind_since: datetime | None = None
+        sight = Sight(self.rules.blind_after)
         while True:
             try:
                 async with aclosing(self._lists()) as lists:
                     async for pods in lists:
-                        blind_since = None
-                        await self._safely(pods)
+                        sight.sees()
+                        await self._safely(self.look(pods))
             except AgentpodError as error:
-                blind_since = blind_since or self.clock.now() - timedelta(seconds=PATIENCE)
-                await self._blind_safely(error, blind_since)
+                since = sight.lost(error, self.clock.now())
+                if since is not None:
+                    await self._safely(self.blind(error, since))
             await asyncio.sleep(AGAIN)
 
     async def _lists(self) -> AsyncGenerator[Sequence[Pod], None]:
@@ -83,29 +119,37 @@ class PodWatch:
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
 
-    async def _safely(self, pods: Sequence[Pod]) -> None:
+    async def _safely(self, look: Coroutine[Any, Any, list[Incident]]) -> None:
+        """What goes wrong with the ledger is waited out: the next look makes up for it."""
         try:
-            await self.look(pods)
+            await look
         except AgentpodError as error:
             logger.warning("the pod was not judged: %s", error.message, extra={"target": self.target.name})
-
-    async def _blind_safely(self, error: AgentpodError, since: datetime) -> None:
-        try:
-            await self.blind(error, since)
-        except AgentpodError as other:
-            logger.warning("the pod was not judged: %s", other.message, extra={"target": self.target.name})
 
     async def look(self, pods: Sequence[Pod]) -> list[Incident]:
         """Judge the pods as they are now; gives the incidents that changed."""
         now = self.clock.now()
         owner = await self._owner(pods)
         async with self.incidents.ledger.writing() as tx:
-            await self._freshen(tx, now)
+            await self._known.freshen(tx, now)
+            await self._set(tx, unseen_of(self.target.name), "")
             await self._note_spell(tx, pods, now)
-            muted = self.muting.of_pod(self.target, await restarting(tx, self.target.name), now)
-            found = pod_watch.problem(self.target, pods, now, hold=self.rules.pod_for, owner=owner, muted=muted)
-            about = [pod_watch.key_of(self.target.name), self.blind_key]
-            return await self._keep(tx, [found] if found else [], now, about)
+            counted = await self._count(tx, pods, now)
+            problems = self._problems(pods, owner, counted, await self.muting.of_pod(tx, self.target, now), now)
+            name = self.target.name
+            about = [pod_watch.key_of(name), pod_watch.restarts_key(name), self.blind_key]
+            kept = await self._known.keep(tx, problems, now, about)
+        return self._told(kept)
+
+    def _problems(
+        self, pods: Sequence[Pod], owner: Owner, counted: Restarts, muted: str, now: datetime
+    ) -> list[Problem]:
+        hold, keep = self.rules.pod_for, 5 * self.rules.keep_firing
+        found = (
+            pod_watch.problem(self.target, pods, now, hold=hold, keep=keep, owner=owner, muted=muted),
+            pod_watch.restarting(self.target, pods, counted, now, hold=2 * hold, muted=muted),
+        )
+        return [p for p in found if p is not None]
 
     async def blind(self, error: AgentpodError, since: datetime) -> list[Incident]:
         """The API server can't be read: that is told, and nothing of the pod."""
@@ -117,18 +161,21 @@ class PodWatch:
             "the Kubernetes API",
             f"can't be read: {words.lower_first(error.message)}",
             "warning",
-            now if isinstance(error, NotAllowed) else since,
+            since,
             facts=(("What to do", error.remedy),) if error.remedy else (),
             advice="status",
             issue=self.target.issue,
+            muted=self.muting.of_target(self.target, now),
         )
         async with self.incidents.ledger.writing() as tx:
-            await self._freshen(tx, now)
-            return await self._keep(tx, [problem], now, [])
+            await self._known.freshen(tx, now)
+            await self._set(tx, unseen_of(self.target.name), since.isoformat())
+            kept = await self._known.keep(tx, [problem], now, ())
+        return self._told(kept)
 
     async def _owner(self, pods: Sequence[Pod]) -> Owner:
         """The Deployment, where it says why a pod is missing."""
-        if pod_watch.ready(pods):
+        if spell.ready(pods):
             return None
         try:
             return await self.cluster_of(self.target.name).deployment(self.target.deployment)
@@ -136,27 +183,39 @@ class PodWatch:
             return None
 
     async def _note_spell(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> None:
-        before = Spell.read(await tx.mark(mark_of(self.target.name)) or "")
-        after = pod_watch.spell(before, pods, now)
-        if after is not None and after != before:
-            await tx.set_mark(mark_of(self.target.name), str(after))
-            what, at = ("ready", after.ready_at) if after.ready_at else ("down", after.down_since)
-            if before is None or before.down_since != after.down_since:
-                await tx.happened([Happening(self.target.name, "pod", after.down_since, "down")])
-            await tx.happened([Happening(self.target.name, "pod", at, what)])
+        before = spell.read(await tx.mark(mark_of(self.target.name)) or "")
+        after = spell.seen(before, pods, now)
+        if after is before:
+            return
+        await tx.set_mark(mark_of(self.target.name), spell.kept(after))
+        newest = after[-1]
+        what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
+        if not before or before[-1].down_since != newest.down_since:
+            await tx.happened([Happening(self.target.name, "pod", newest.down_since, "down")])
+        await tx.happened([Happening(self.target.name, "pod", at, what)])
 
-    async def _keep(self, tx: Writing, problems: list[Problem], now: datetime, about: list[str]) -> list[Incident]:
-        mine = {k: i for k, i in self._known.items() if k in (pod_watch.key_of(self.target.name), self.blind_key)}
-        changed = alerting.step(mine, problems, self.rules, now, about=about)
-        kept = await self.incidents.keep(tx, self._known, changed, now)
+    async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> Restarts:
+        """The restarts of late that nothing has told of: those of a crash loop are its own incident's."""
+        name = self.target.name
+        before = restarts.from_json(await tx.mark(restarts_of(name)) or "")
+        after = restarts.seen(before, pods, now)
+        if self._is_told(pod_watch.key_of(name)) and not self._is_told(pod_watch.restarts_key(name)):
+            after = after.told()
+        if after != before:
+            await tx.set_mark(restarts_of(name), restarts.to_json(after))
+        return after
+
+    def _is_told(self, key: str) -> bool:
+        open_ = self._known.open(key)
+        return open_ is not None and open_.told
+
+    async def _set(self, tx: Writing, name: str, value: str) -> None:
+        """Keep a single value, unless it is there already."""
+        if (await tx.mark(name) or "") != value:
+            await tx.set_mark(name, value)
+
+    def _told(self, kept: list[Incident]) -> list[Incident]:
+        """Once it is committed."""
         if kept:
-            self._version = ""  # read again: what is kept here is only true once it is committed
             self.incidents.changed()
         return kept
-
-    async def _freshen(self, tx: Writing, now: datetime) -> None:
-        version = await tx.watched()
-        if version != self._version:
-            recent = now - max(self.rules.flap_window, timedelta(hours=1))
-            self._known = dict(await tx.newest_incidents(recent))
-            self._version = version

@@ -1,0 +1,179 @@
+"""What of the pod is a problem, how its restarts are counted, and what its jobs are excused for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain import pod_watch, restarts, spell
+from bot.domain.restarts import Restarts
+from bot.domain.spell import Spell
+from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.workload import Container, Pod, Termination
+
+NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+MIN = timedelta(minutes=1)
+TARGET = Target(node=None)
+TEN_MINUTES = HeartbeatPolicy(job="alpha", stale_after=10 * MIN)
+
+
+def pod(
+    count: int = 0,
+    ended: datetime | None = None,
+    why: str = "Error",
+    *,
+    state: str = "running",
+    uid: str = "uid-1",
+) -> Pod:
+    """A pod born at nine, whose container was restarted so often."""
+    last = Termination(why, 137 if why == "OOMKilled" else 1, ended) if ended else None
+    waits = None if state == "running" else "CrashLoopBackOff"
+    container = Container(
+        "kali", "image:1", None, state == "running", count, state, waits, started_at=NINE, last_termination=last
+    )
+    return Pod("pod-1", uid, "Running", created_at=NINE, containers=(container,))
+
+
+def counted(*looks: tuple[float, int, str]) -> Restarts:
+    """What is known after restarts at those minutes, with the count and the reason of each."""
+    known = restarts.seen(None, [pod()], NINE)
+    for minutes, count, why in looks:
+        at = NINE + minutes * MIN
+        known = restarts.seen(known, [pod(count, at, why)], at)
+    return known
+
+
+def found(known: Restarts, minutes: float, count: int = 1, why: str = "Error") -> tuple[str, str] | None:
+    """The severity and the words of what is told of them then."""
+    now = NINE + minutes * MIN
+    problem = pod_watch.restarting(TARGET, [pod(count, known.last_at, why)], known, now)
+    return (problem.severity, problem.summary) if problem else None
+
+
+# The pod
+
+
+def test_a_pod_that_runs_again_after_a_restart_is_not_in_trouble() -> None:
+    assert pod_watch.problem(TARGET, [pod(3, NINE)], NINE, hold=2 * MIN) is None
+
+
+def test_a_crash_has_to_stay_away_for_longer_than_other_trouble() -> None:
+    looped = pod_watch.problem(TARGET, [pod(3, NINE, state="waiting")], NINE, hold=2 * MIN, keep=5 * MIN)
+    waits = pod_watch.problem(TARGET, [pod(state="waiting")], NINE, hold=2 * MIN, keep=5 * MIN)
+    assert looped is not None
+    assert waits is not None
+    assert (looped.severity, looped.keep, waits.keep) == ("critical", 5 * MIN, timedelta())
+
+
+# Restarts
+
+
+def test_one_or_two_restarts_are_not_told_and_the_third_is() -> None:
+    two, three = (
+        counted((1, 1, "Error"), (20, 2, "Error")),
+        counted((1, 1, "Error"), (20, 2, "Error"), (50, 3, "Error")),
+    )
+    assert found(two, 20) is None
+    assert found(three, 50) == (
+        "warning",
+        "kali restarted 3 times since 09:01 UTC, last at 09:50 UTC (Error, exit code 1)",
+    )
+
+
+def test_restarts_more_than_an_hour_apart_have_nothing_to_do_with_each_other() -> None:
+    assert found(counted((1, 1, "Error"), (62, 2, "Error"), (123, 3, "Error")), 123) is None
+
+
+def test_a_kill_for_memory_is_told_and_the_second_one_is_critical() -> None:
+    once, twice = counted((1, 1, "OOMKilled")), counted((1, 1, "OOMKilled"), (30, 2, "OOMKilled"))
+    assert found(once, 1, 1, "OOMKilled") == ("warning", "kali restarted at 09:01 UTC (OOMKilled, exit code 137)")
+    assert found(twice, 30, 2, "OOMKilled") == (
+        "critical",
+        "kali was killed for its memory 2 times since 09:01 UTC, last at 09:30 UTC (OOMKilled, exit code 137)",
+    )
+
+
+def test_restarts_are_over_a_quarter_of_an_hour_after_the_last() -> None:
+    killed = counted((1, 1, "OOMKilled"))
+    assert found(killed, 15.9, 1, "OOMKilled") is not None
+    assert found(killed, 16, 1, "OOMKilled") is None
+
+
+def test_another_pod_begins_anew_and_an_old_one_is_not_blamed_for_what_nobody_saw() -> None:
+    known = counted((1, 2, "Error"))
+    assert restarts.seen(known, [pod(0, uid="uid-2")], NINE + 5 * MIN).times == 0
+    day = NINE + timedelta(days=1)
+    assert restarts.seen(None, [pod(40, day - 5 * MIN)], day).times == 1, "only its last is known to be recent"
+    assert restarts.seen(None, [pod(40, day - 65 * MIN)], day).times == 0
+
+
+def test_restarts_are_kept_as_text_and_nonsense_is_nothing() -> None:
+    known = counted((1, 2, "OOMKilled"))
+    assert restarts.from_json(restarts.to_json(known)) == known
+    assert restarts.from_json("") is None
+    assert known.told().times == 0
+    assert restarts.seen(known.told(), [pod(2, NINE + MIN)], NINE + 2 * MIN).times == 0, "not counted again"
+
+
+# Excuses
+
+
+def excused(
+    spells: list[tuple[float, float | None]], now: float, missed: float = 10, unseen: float | None = None
+) -> str:
+    """Why a job that was last seen at nine is not to blame; times in minutes after nine."""
+    at = lambda minutes: NINE + minutes * MIN  # noqa: E731 - it is short
+    times = [Spell(at(down), None if ready is None else at(ready)) for down, ready in spells]
+    return spell.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
+
+
+@pytest.mark.parametrize(
+    ("spells", "now", "says"),
+    [
+        ([], 11, ""),
+        ([(5, 9)], 11, "the pod was down until 09:09 UTC, and has until 09:19 UTC"),
+        ([(5, 9)], 18.9, "the pod was down until 09:09 UTC, and has until 09:19 UTC"),
+        ([(5, 9)], 19, ""),
+        ([(5, None)], 500, "the pod is not ready"),
+        ([(10.5, None)], 11, "the pod is not ready"),
+        ([(10.6, None)], 11, ""),
+        ([(5, 9), (12, None)], 12, "the pod is not ready"),
+        ([(5, 9), (12, None)], 90, "the pod is not ready"),
+        ([(5, 9), (12, 20)], 29, "the pod was down until 09:20 UTC, and has until 09:30 UTC"),
+        ([(5, 9), (12, 20)], 30, ""),
+        ([(5, 9), (19, None)], 20, ""),
+        ([(-30, -20), (12, None)], 12, ""),
+    ],
+)
+def test_a_job_is_excused_while_the_pod_is_down_and_for_a_period_after(
+    spells: list[tuple[float, float | None]], now: float, says: str
+) -> None:
+    assert excused(spells, now) == says
+
+
+def test_a_pod_that_nobody_sees_excuses_for_a_period_and_not_for_ever() -> None:
+    said = "the pod was not ready when it was last seen; that counts until 09:17 UTC"
+    assert excused([(5, None)], 16, unseen=7) == said
+    assert excused([(5, None)], 17, unseen=7) == ""
+
+
+def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
+    spells: tuple[Spell, ...] = ()
+    for n in range(100):
+        spells = spell.seen(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
+        spells = spell.seen(spells, [pod()], NINE + (2 * n + 1) * MIN)
+    assert len(spells) == spell.MOST
+    assert (spells[0].down_since, spells[-1].ready_at) == (NINE, NINE + 199 * MIN)
+    assert spell.read(spell.kept(spells)) == spells
+    assert spell.read("nonsense|") == ()
+    assert spell.seen(spells, [pod()], NINE + 300 * MIN) is spells
+
+
+def test_a_pod_that_came_and_went_between_two_looks_was_down_then() -> None:
+    before = (Spell(NINE - 9 * MIN, NINE - 8 * MIN),)
+    later = replace(pod().containers[0], started_at=NINE + 3 * MIN)
+    assert spell.seen(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Spell(
+        NINE + 3 * MIN, NINE + 3 * MIN
+    )
