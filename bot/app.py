@@ -185,7 +185,7 @@ class Parts:
             return self.settings.target(name)
         except KeyError:
             known = ", ".join(t.name for t in self.settings.targets)
-            raise UsageError(f"There is no target {name!r}. Known: {known}.") from None
+            raise UsageError(f"There is no target of that name. Known: {known}.") from None
 
     def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
         """The dispatcher for callers that address the bot as ``prefix``."""

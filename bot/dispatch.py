@@ -71,10 +71,11 @@ class Dispatcher:
     ) -> Reply:
         """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
         started = time.monotonic()
-        name, outcome = "unknown", "crash"
+        name, outcome, shown = "unknown", "crash", ""
         try:
             invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
             name = invocation.command.name or "home"
+            shown = "" if invocation.command.discreet else " ".join(line.split())[:200]
             self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
             reply = await invocation.command.run(context, invocation.params)
@@ -84,7 +85,7 @@ class Dispatcher:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
                 await self._record(name, caller, error.rule)
-            return self._explain(error, line)
+            return self._explain(error, shown)
         except Exception:
             logger.exception("command failed", extra={"command": name})
             return crashed(request_id)
@@ -126,7 +127,7 @@ class Dispatcher:
                 remedy=f"Ask {who}. {self.prefix} whoami shows what they need to know.",
             )
 
-    def _explain(self, error: AgentpodError, line: str) -> Reply:
+    def _explain(self, error: AgentpodError, shown: str) -> Reply:
         body = [error.remedy] if error.remedy else []
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
@@ -138,7 +139,7 @@ class Dispatcher:
             verdict=None if isinstance(error, Refused) else Verdict.UNKNOWN,
             body=tuple(body),
             buttons=buttons,
-            command="" if isinstance(error, UsageError) else " ".join(line.split())[:200],
+            command="" if isinstance(error, UsageError) else shown,
             shareable=False,
             data={"error": type(error).__name__},
         )

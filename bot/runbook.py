@@ -162,7 +162,7 @@ class Command:
     details: str = ""
     """A paragraph for `help COMMAND`."""
     discreet: bool = False
-    """What is typed here by mistake may be secret: no word of it that is not a parameter's is repeated."""
+    """What is typed here by mistake may be secret: nothing of it is repeated. One of a first word, all of it."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
 
@@ -208,11 +208,11 @@ def split(line: str) -> list[str]:
 
 
 def _open_quote(text: str, position: int) -> UsageError:
-    rest = text[position : position + 30]
+    """Says where, and repeats nothing: which command was meant is not known yet, so it may be a secret's value."""
     if text[position] == "\\":
         return UsageError("The line ends in a backslash with nothing after it.", remedy="Leave it out.")
     return UsageError(
-        f"A quote is left open at {rest!r}.",
+        f"A quote is left open: character {position + 1} of the line.",
         remedy='Close it, or write \\" for a quote that belongs to the text.',
     )
 
@@ -273,8 +273,9 @@ def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tup
 
 def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> UsageError:
     """The error for a word that is no command, with the nearest one that is."""
-    near = difflib.get_close_matches(word.lower(), [n for n in names if n], n=1, cutoff=0.55)
-    shown = word if len(word) <= 40 else word[:40] + "…"
+    name = re.split("[=:]", word, maxsplit=1)[0] or word  # what follows would be a value, and may be a secret's
+    near = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1, cutoff=0.55)
+    shown = name if len(name) <= 40 else name[:40] + "…"
     return UsageError(
         f"There is no command {shown!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
         suggestion=near[0] if near else None,

@@ -114,11 +114,11 @@ def _table(ctx: Context, facts: SecretFacts) -> Table:
 async def set_value(ctx: Context, params: SetParams) -> Reply:
     """Ask that a key may be given another value; the value comes after the approval."""
     name = _named(ctx, params.secret)
+    seen = await ctx.cluster.secret(name)
+    _known(params, seen)  # first: a value that was typed in the key's place is not to be in the form
     if params.reason is None:
         return _reason_form(ctx, params, name)
     _repairs.ledger(ctx)
-    seen = await ctx.cluster.secret(name)
-    _known(params, seen)
     present = seen.keys.get(params.key)
     now = f"{present.length} bytes, fingerprint {present.fingerprint}" if present else "not there yet"
     proposal = Proposal(
@@ -200,6 +200,7 @@ COMMAND = Command(
     Role.OPERATOR,
     run,
     group="Secrets",
+    discreet=True,
     details="Key names, lengths and fingerprints, never a part of a value.",
     rights=read_rights,
 )
@@ -222,5 +223,6 @@ ENTER = Command(
     enter,
     EnterParams,
     group="Secrets",
+    discreet=True,
     rights=write_rights,
 )

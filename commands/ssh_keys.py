@@ -197,6 +197,7 @@ COMMAND = Command(
     Role.OPERATOR,
     run,
     group="SSH",
+    discreet=True,
     rights=read_rights,
 )
 ADD = Command(
@@ -219,5 +220,6 @@ REMOVE = Command(
     RemoveParams,
     group="SSH",
     examples=("ssh keys remove SHA256:3fYx…",),
+    discreet=True,
     rights=write_rights,
 )

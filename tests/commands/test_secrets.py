@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.domain.approval import ApprovalPolicy, Request
 from bot.domain.probes import Verdict
@@ -169,6 +171,17 @@ async def test_a_key_that_is_not_there_is_made_only_when_that_is_said(room: Room
         "secrets set GITHUB_TOKEN --secret hunter2222 --reason x",
         "secrets set GITHUB_TOKEN=hunter2222",
         "secrets set hunter2222 --reason x",
+        "secrets set hunter2222",
+        "secrets hunter2222",
+        "secrets GITHUB_TOKEN=hunter2222",
+        "secrets set=hunter2222",
+        "secrets=hunter2222",
+        "secret:hunter2222",
+        "secrets enter r-7k2m9xwq hunter2222",
+        "secrets enter r-7k2m9xwq --hunter2222",
+        "secrets set GITHUB_TOKEN pa'hunter2222",
+        'secrets set GITHUB_TOKEN "hunter2222',
+        "ssh keys hunter2222",
         "ssh keys add hunter2222",
         "ssh keys add --key hunter2222 --reason x",
         "ssh keys remove hunter2222",
@@ -181,6 +194,26 @@ async def test_what_is_typed_in_the_wrong_place_is_not_repeated(room: Room, line
     said = f"{error.message} {error.remedy} {getattr(error, 'usage', '')} {getattr(error, 'suggestion', '')}"
     assert "hunter" not in said
     assert not room.desk.asked
+
+
+DISCREET = sorted({name for c in COMMANDS if c.discreet for name in (c.name, c.name.split()[0])})
+WORD = st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=6, max_size=20)
+
+
+@given(st.sampled_from(DISCREET), st.lists(st.sampled_from(["GITHUB_TOKEN", "--reason", "x", "--new"])), WORD)
+def test_no_line_that_begins_like_a_discreet_command_is_repeated(name: str, words: list[str], secret: str) -> None:
+    for line in (" ".join([name, *words, secret]), f"{name}={secret}", " ".join([name, secret, *words])):
+        said = ""
+        try:
+            parse(line, COMMANDS)
+        except UsageError as error:
+            said = f"{error.message} {error.remedy} {error.suggestion}"
+        assert secret not in said
+
+
+def test_commands_of_one_first_word_are_discreet_together() -> None:
+    first = {name.split()[0] for name in DISCREET}
+    assert [c.name for c in COMMANDS if c.name.split()[:1] and c.name.split()[0] in first and not c.discreet] == []
 
 
 async def test_a_stray_word_is_called_leaked(room: Room) -> None:

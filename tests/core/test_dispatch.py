@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -110,6 +111,15 @@ async def test_a_crash_gives_its_request_id_and_keeps_its_secret(
         logs.request_id_var.reset(token)
     assert "request_id=r-1" in line
     assert "xoxb-123456-secret" not in line
+
+
+async def test_what_was_typed_after_a_discreet_command_is_not_offered_to_be_run_again() -> None:
+    assert (await _run("secret --target hunter2222"))[0].command.startswith("secret")
+    hidden = Dispatcher([replace(c, discreet=True) for c in COMMANDS], POLICY, _context, Counted())
+    caller = Caller(Identity("U1", "C1"), "mention")
+    reply = await hidden.run("secret --target hunter2222", caller, request_id="r-1", progress=_quiet)
+    assert "You may not run" in reply.headline
+    assert "hunter" not in repr(reply)
 
 
 async def test_a_terminal_has_the_bots_own_credentials_and_needs_no_rule() -> None:

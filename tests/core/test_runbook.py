@@ -68,12 +68,13 @@ def test_a_line_splits_into_the_words_a_person_meant(line: str, words: list[str]
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ('logs --grep "open', "A quote is left open"),
+        ('logs --grep "open', "A quote is left open: character 13 of the line."),
         ("logs --grep 'open", "A quote is left open"),
         ("logs \\", "backslash"),
         ("logs " + "x" * MAX_LINE, f"at most {MAX_LINE:,}"),
         ("sttaus", "Did you mean 'status'?"),
         ("xyzzy", "There is no command 'xyzzy'."),
+        ("TOKEN=hunter2222", "There is no command 'TOKEN'."),
         ("logs --gerp x", "Did you mean --grep?"),
         ("logs --tail", "--tail needs a value"),
         ("logs --tail many", "--tail"),

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
         ("logs --since soon", "not a duration"),
         ("logs --container nope", "kali"),
         ("status please", "does not know what to do with 'please'"),
-        ("status --target blue", "There is no target 'blue'"),
+        ("status --target blue", "There is no target of that name"),
         ("x" * 3000, "There is no command"),
         ("logs " + "x" * 3000, "at most 3,000"),
         ("🎉", "There is no command '🎉'"),
