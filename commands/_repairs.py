@@ -163,6 +163,9 @@ def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
         body = (f"Rule: {ruling.rule.value}.",)
         if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.FOUR_EYES, Rule.NO_BREAK_GLASS):
             body = (*body, f"Ask {ctx.access.contact or 'an approver'}.")
+        if ruling.unread:
+            groups = ", ".join(sorted(ruling.unread))
+            body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)
     return Reply(
         text,
         body=body,

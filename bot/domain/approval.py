@@ -204,6 +204,8 @@ class Standing:
     user: str
     approver: bool = False
     break_glass: bool = False
+    unread: frozenset[str] = frozenset()
+    """User groups whose members could not be read at the click: they give nothing."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,8 @@ class Ruling:
 
     rule: Rule
     state: State
+    unread: frozenset[str] = frozenset()
+    """User groups that could not be read, where membership of one might have made it count."""
 
     @property
     def accepted(self) -> bool:
@@ -245,7 +249,9 @@ def rule(request: Request, click: Click, policy: ApprovalPolicy) -> Ruling:
     """What a click leads to. A final or claimed request is never changed by one."""
     refusal = _refusal(request, click, policy)
     if refusal is not None:
-        return Ruling(refusal, State.EXPIRED if refusal is Rule.EXPIRED else request.state)
+        by_group = refusal in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS)
+        state = State.EXPIRED if refusal is Rule.EXPIRED else request.state
+        return Ruling(refusal, state, click.who.unread if by_group else frozenset())
     if click.choice is Choice.APPROVE:
         last = request.missing <= 1
         return Ruling(Rule.APPROVED, State.APPROVED) if last else Ruling(Rule.COUNTED, State.OPEN)

@@ -159,7 +159,8 @@ class Desk:
         identity = caller.identity if caller.is_terminal else await self.freshen(caller.identity)
         approver = decide(self.access, identity, Role.APPROVER).allowed
         listed = {identity.user, *identity.groups}
-        return Standing(_who(caller), approver, bool(listed & set(self.policy.break_glass)))
+        listed_now = bool(listed & set(self.policy.break_glass))
+        return Standing(_who(caller), approver, listed_now, identity.unread_groups)
 
     async def _write(self, tx: Writing, case: Case, click: Click, ruling: Ruling) -> Case:
         at, who = click.at, click.who.user

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bot.adapters.slack.api import Api
+from bot.adapters.slack.errors import SlackRefused
 from bot.domain.access import Identity
 from bot.errors import AgentpodError
 
@@ -16,6 +17,8 @@ FRESH = 300.0
 """Seconds that a group's members are believed."""
 FRESH_ENOUGH = 5.0
 """And where something is decided by it."""
+LAST_KNOWN = 600.0
+"""And where a group can't be read, in what decides nothing."""
 RETRY = 15.0
 """Seconds before a group that could not be read is tried again."""
 
@@ -23,10 +26,11 @@ RETRY = 15.0
 class Groups:
     """The members of a few user groups."""
 
-    def __init__(self, api: Api, groups: Iterable[str]) -> None:
-        """``groups`` are all that any rule names."""
-        self._api, self._groups = api, sorted(groups)
+    def __init__(self, api: Api, groups: Iterable[str], clock: Callable[[], float] = time.monotonic) -> None:
+        """``groups`` are all that any rule names; ``clock`` gives seconds."""
+        self._api, self._groups, self._clock = api, sorted(groups), clock
         self._members: dict[str, frozenset[str]] = {}
+        self._read_at: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
@@ -35,26 +39,34 @@ class Groups:
         await self.identity("", "")
 
     async def identity(self, user: str, channel: str, *, fresh: bool = False) -> Identity:
-        """Who asks. A group that can't be read keeps its last known members, else grants nothing.
+        """Who asks. A group that can't be read keeps its last known members for some minutes, then grants nothing.
 
-        ``fresh``: believe nothing that is older than a few seconds, since something is decided by it.
+        ``fresh``: believe nothing that is older than a few seconds, since something is decided by it; a group that
+        can't be read now grants nothing.
         """
         if not self._groups:
             return Identity(user, channel)
         async with self._lock:
-            limit = time.monotonic() + (FRESH - FRESH_ENOUGH if fresh else 0.0)
+            began = self._clock()
+            limit = began + (FRESH - FRESH_ENOUGH if fresh else 0.0)
             due = [g for g in self._groups if self._until.get(g, 0.0) <= limit]
             await asyncio.gather(*(self._read(g) for g in due))
-        mine = frozenset(g for g in self._groups if user in self._members.get(g, ()))
-        unread = frozenset(g for g in self._groups if g not in self._members)
-        return Identity(user, channel, mine, unread)
+            oldest = began - (FRESH_ENOUGH if fresh else LAST_KNOWN)
+            known = [g for g in self._groups if self._read_at.get(g, oldest - 1) >= oldest]
+        mine = frozenset(g for g in known if user in self._members[g])
+        return Identity(user, channel, mine, frozenset(self._groups) - frozenset(known))
 
     async def _read(self, group: str) -> None:
         try:
             answer = await self._api.call("usergroups.users.list", 5, usergroup=group)
         except AgentpodError as error:
-            self._until[group] = time.monotonic() + RETRY
+            self._until[group] = self._clock() + RETRY
+            if isinstance(error, SlackRefused) and error.word == "no_such_subteam":  # deleted: nobody is in it
+                self._keep(group, frozenset())
             logger.warning("user group not read: %s", error.message, extra={"group": group})
             return
-        self._members[group] = frozenset(map(str, answer.get("users") or ()))
-        self._until[group] = time.monotonic() + FRESH
+        self._keep(group, frozenset(map(str, answer.get("users") or ())))
+        self._until[group] = self._clock() + FRESH
+
+    def _keep(self, group: str, members: frozenset[str]) -> None:
+        self._members[group], self._read_at[group] = members, self._clock()

@@ -1,0 +1,69 @@
+"""Who is in a user group: what decides something believes only what Slack says now."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from bot.adapters.slack.errors import refusal
+from bot.adapters.slack.groups import Groups
+from bot.domain.approval import ApprovalPolicy, Choice, Click, Request, Rule, Snapshot, Standing, rule
+from bot.errors import AgentpodError, Transient
+from tests.commands.fakes import NOW
+
+
+class Slack:
+    """Answers who is in the group, or fails."""
+
+    error: AgentpodError | None = None
+    seconds = 1000.0
+
+    async def call(self, method: str, *_: object, **__: object) -> dict[str, Any]:
+        assert method == "usergroups.users.list"
+        if self.error is not None:
+            raise self.error
+        return {"users": ["U1"]}
+
+
+@pytest.fixture
+def slack() -> Slack:
+    return Slack()
+
+
+@pytest.fixture
+def groups(slack: Slack) -> Groups:
+    return Groups(cast("Any", slack), ["S1"], lambda: slack.seconds)
+
+
+async def test_a_group_that_can_not_be_read_gives_nothing_where_something_is_decided(
+    slack: Slack, groups: Groups
+) -> None:
+    assert (await groups.identity("U1", "C1", fresh=True)).groups == {"S1"}
+    slack.seconds += 6
+    slack.error = Transient("Slack is away.")
+    who = await groups.identity("U1", "C1", fresh=True)
+    assert (who.groups, who.unread_groups) == (frozenset(), {"S1"})
+    assert (await groups.identity("U1", "C1")).groups == {"S1"}, "what decides nothing goes on"
+    slack.error = None
+    assert (await groups.identity("U1", "C1", fresh=True)).groups == {"S1"}
+
+
+async def test_the_last_known_members_are_not_believed_for_ever(slack: Slack, groups: Groups) -> None:
+    await groups.warm()
+    slack.error = Transient("Slack is away.")
+    slack.seconds += 601
+    who = await groups.identity("U1", "C1")
+    assert (who.groups, who.unread_groups) == (frozenset(), {"S1"})
+
+
+async def test_nobody_is_in_a_group_that_was_deleted(slack: Slack, groups: Groups) -> None:
+    slack.error = refusal("usergroups.users.list", "no_such_subteam", {})
+    who = await groups.identity("U1", "C1", fresh=True)
+    assert (who.groups, who.unread_groups) == (frozenset(), frozenset())
+
+
+def test_a_refusal_says_which_group_could_not_be_read() -> None:
+    request = Request("r-1", "U1", NOW, NOW.replace(hour=23), Snapshot("uid", 1))
+    ruling = rule(request, Click(Choice.APPROVE, Standing("U2", unread=frozenset({"S1"})), NOW), ApprovalPolicy())
+    assert (ruling.rule, ruling.unread) == (Rule.NOT_AN_APPROVER, {"S1"})
