@@ -140,6 +140,7 @@ def as_json(record: Record) -> Mapping[str, Any]:
         "data": record.data,
         "previous": record.previous,
         "digest": record.digest,
+        **({"damaged": record.damaged} if record.damaged else {}),
     }
 
 

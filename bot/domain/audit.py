@@ -33,6 +33,8 @@ class Record:
     """More of it, as JSON; never a secret's value."""
     previous: str = START
     digest: str = ""
+    damaged: str = ""
+    """What of its row can't be read at all, in words; the rest of it is as good as could be made out."""
 
     def canonical(self) -> bytes:
         """What is digested: JSON with sorted keys, without blanks, in ASCII; the time in UTC with microseconds."""
@@ -89,6 +91,8 @@ class Verifier:
         number = self.count + 1
         if record.number != number:
             return Broken(number, f"record {number} is missing: {record.number} comes in its place")
+        if record.damaged:
+            return Broken(number, f"record {number} was changed after it was written: {record.damaged}")
         if record.previous != self.last:
             return Broken(number, f"record {number} does not follow the one before it")
         if record.digest != record.computed():

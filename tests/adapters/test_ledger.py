@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 import sqlite3
@@ -26,6 +27,7 @@ from bot.domain.approval import Request, Snapshot, State
 from bot.domain.audit import Record, verify
 from bot.domain.repair import Action, Case, Posted, from_json, new_id, to_json
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
+from commands.audit import line
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.xdist_group("ledger")
@@ -214,7 +216,10 @@ async def test_two_replicas_write_one_chain(url: str) -> None:
 async def test_the_database_itself_keeps_the_trail(url: str, ledger: SqlLedger, request: Any) -> None:
     async with ledger.writing() as tx:
         await tx.record(NOW, "k", "a", "s")
-    for statement in ("UPDATE audit SET actor = 'b'", "DELETE FROM audit"):
+    statements = ["UPDATE audit SET actor = 'b'", "DELETE FROM audit"]
+    if url.startswith("sqlite"):
+        statements.append("INSERT OR REPLACE INTO audit SELECT * FROM audit")
+    for statement in statements:
         if url.startswith("sqlite"):
             with (
                 closing(sqlite3.connect(url.partition(":///")[2])) as raw,
@@ -226,6 +231,51 @@ async def test_the_database_itself_keeps_the_trail(url: str, ledger: SqlLedger, 
             with pytest.raises(subprocess.CalledProcessError) as refused:
                 server.sql(statement, url.rpartition("/")[2])
             assert "only grow" in refused.value.stderr
+
+
+def by_hand(url: str, request: Any, change: str) -> None:
+    """Change the trail past what guards it."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.partition(":///")[2])) as raw:
+            raw.executescript(f"DROP TRIGGER audit_no_update; {change}")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        server.sql(f"ALTER TABLE audit DISABLE TRIGGER audit_only_grows; {change}", url.rpartition("/")[2])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("data = '{broken'", "its data can't be read"),
+        ("data = '[1]'", "its data can't be read"),
+        ("""data = '{"n": NaN}'""", "its data can't be read"),
+        ("at = 9223372036854775807", "its time can't be read"),
+        ("at = 'x'", "its time can't be read"),
+    ],
+)
+@pytest.mark.parametrize("number", [2, 3])
+async def test_a_damaged_record_is_named_and_what_comes_after_it_is_written(
+    url: str, ledger: SqlLedger, request: Any, change: str, why: str, number: int
+) -> None:
+    async with ledger.writing() as tx:
+        for count in range(3):
+            await tx.record(NOW, "k", "a", "s", {"n": count})
+    statement = f"UPDATE audit SET {change} WHERE number = {number}"  # noqa: S608 - a test's constants
+    if change == "at = 'x'" and not url.startswith("sqlite"):
+        with pytest.raises(subprocess.CalledProcessError):  # PostgreSQL takes no words for numbers
+            by_hand(url, request, statement)
+        return
+    by_hand(url, request, statement)
+    async with ledger.writing() as tx:
+        await tx.record(NOW, "k", "a", "next")
+    found = await records(ledger)
+    assert [r.number for r in found] == [1, 2, 3, 4]
+    assert found[3].previous == found[2].digest
+    broken = verify(found)
+    assert broken is not None
+    assert broken.number == number
+    assert why in broken.why
+    assert [json.loads(line(r))["number"] for r in found] == [1, 2, 3, 4]
 
 
 async def test_several_that_open_an_empty_database_at_once_make_it_once(url: str) -> None:

@@ -37,11 +37,30 @@ def _versioned(case: Case, version: int) -> Case:
 
 
 def record_of(row: Row[Any]) -> Record:
-    """The audit record of a row."""
-    data = json.loads(row.data)
-    return Record(
-        row.number, from_micros(row.at), row.kind, row.actor, row.subject, data, row.previous, row.digest
-    )
+    """The audit record of a row. One that was changed to something unreadable is marked so, with what is there."""
+    kind, actor, subject = str(row.kind), str(row.actor), str(row.subject)
+    damaged = ""
+    try:
+        at = from_micros(row.at)
+    except (TypeError, OverflowError):
+        at, damaged = from_micros(0), "its time can't be read"
+    try:
+        data = _object(row.data)
+    except (TypeError, ValueError, RecursionError):
+        data, damaged = {"unreadable": str(row.data)}, "its data can't be read"
+    return Record(row.number, at, kind, actor, subject, data, str(row.previous), str(row.digest), damaged)
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    """A JSON object. Raises ValueError for anything else, also for the numbers that JSON does not have."""
+    found = json.loads(text, parse_constant=_no_number)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
 
 
 class SqlWriting(WatchWriting):
