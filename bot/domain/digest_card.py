@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain import card, incident_card, words
 from bot.domain.alerting import Incident
-from bot.domain.approval import State
+from bot.domain.approval import Choice, State
 from bot.domain.digest import Day, Lane, What
 from bot.domain.repair import Case, Delivery
 from bot.domain.reply import Button, Fact, Image, Line, Reply
@@ -142,11 +142,15 @@ def _of(lane: Lane) -> str:
 
 def _repair(case: Case, zone: str) -> Line:
     at = (case.outcome.at if case.outcome else case.request.created_at).astimezone(ZoneInfo(zone))
-    approvers = [d.by for d in case.request.decisions if d.choice.value in ("approve", "break-glass")]
+    decisions = case.request.decisions
+    approvers = [d.by for d in decisions if d.choice is Choice.APPROVE]
+    alone = [d for d in decisions if d.choice is Choice.BREAK_GLASS]
     asked = card.person(case.request.requester)
-    parts: list[object] = [f"🔁 {at:%H:%M} {card.what(case)}, asked by ", *_parts(asked)]
+    parts: list[object] = [f"{'💥' if alone else '🔁'} {at:%H:%M} {card.what(case)}, asked by ", *_parts(asked)]
     for number, who in enumerate(approvers):
         parts += [", approved by " if number == 0 else ", ", *_parts(card.person(who))]
+    for one in alone:
+        parts += [", GLASS BROKEN by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
     if case.state is State.FAILED:
         parts.append(": failed")
     elif case.outcome is not None and case.outcome.seconds:

@@ -235,6 +235,16 @@ def test_repairs_name_who_asked_and_who_approved() -> None:
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
 
+def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
+    request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
+    request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
+    case = Case(request, "pod", Action.RESTART, outcome=Outcome("ready", at(14.05), seconds=41.0))
+    text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
+    assert (
+        text[1] == "💥 15:03 Restart of pod, asked by @U1, GLASS BROKEN by @U2 (nobody is awake): ready after 41 s"
+    )
+
+
 def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
     still = incident(Kind.HEARTBEAT, "alpha", 20, None)
     dead = Delivery("incident:i-1", "C1", error="channel_not_found")
