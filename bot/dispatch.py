@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.domain.access import AccessPolicy, decide
+from bot.domain.access import AccessPolicy, allowed_in, decide
 from bot.domain.probes import Verdict
-from bot.domain.reply import Button, Reply
+from bot.domain.repair import is_id
+from bot.domain.reply import Button, Line, Mention, Reply
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
 from bot.runbook import Caller, Command, Context, Invocation, parse
 
@@ -20,7 +21,7 @@ logger = logging.getLogger("agentpod.commands")
 
 Progress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
-"""Takes who was refused, which command, and by which rule."""
+"""Takes who was refused, which command or request, and by which rule."""
 _FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
 """Seconds that the audit trail may take for a refusal."""
@@ -71,10 +72,10 @@ class Dispatcher:
     ) -> Reply:
         """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
         started = time.monotonic()
-        name, outcome, shown = "unknown", "crash", ""
+        name, about, outcome, shown = "unknown", "", "crash", ""
         try:
             invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
-            name = invocation.command.name or "home"
+            name, about = invocation.command.name or "home", _about(invocation)
             shown = "" if invocation.command.discreet else " ".join(line.split())[:200]
             self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
@@ -84,7 +85,7 @@ class Dispatcher:
         except AgentpodError as error:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
-                await self._record(name, caller, error.rule)
+                await self._record(name, about, caller, error.rule)
             return self._explain(error, shown)
         except Exception:
             logger.exception("command failed", extra={"command": name})
@@ -104,13 +105,13 @@ class Dispatcher:
                 },
             )
 
-    async def _record(self, name: str, caller: Caller, rule: str) -> None:
+    async def _record(self, name: str, about: str, caller: Caller, rule: str) -> None:
         """Put a refusal into the audit trail. One that can't be is no reason to let the caller wait or in."""
         if self.recorder is None:
             return
         try:
             async with asyncio.timeout(RECORDING):
-                await self.recorder(caller.identity.user, name, rule)
+                await self.recorder(caller.identity.user, about or name, f"{name}: {rule}" if about else rule)
         except (AgentpodError, TimeoutError) as error:
             logger.warning("a refusal is not in the audit trail: %s", error, extra={"command": name})
 
@@ -125,10 +126,19 @@ class Dispatcher:
                 f"You may not run {invocation.command.name or 'this'}: {decision.reason}.",
                 rule=decision.reason,
                 remedy=f"Ask {who}. {self.prefix} whoami shows what they need to know.",
+                channels=self._elsewhere(invocation, caller),
             )
 
+    def _elsewhere(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
+        """The channels where they may: roles of channels hold in no direct message, where buttons end up too."""
+        if caller.identity.channel.startswith(("C", "G")):
+            return ()
+        return allowed_in(self.access, caller.identity, invocation.command.role)
+
     def _explain(self, error: AgentpodError, shown: str) -> Reply:
-        body = [error.remedy] if error.remedy else []
+        body: list[Line] = [error.remedy] if error.remedy else []
+        if isinstance(error, AccessDenied) and error.channels:
+            body.insert(0, ("You may in ", Mention(error.channels[0]), ": type it there."))
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
         buttons: tuple[Button, ...] = ()
@@ -143,6 +153,12 @@ class Dispatcher:
             shareable=False,
             data={"error": type(error).__name__},
         )
+
+
+def _about(invocation: Invocation) -> str:
+    """The request that a command is about; empty where it is about none."""
+    id_ = getattr(invocation.params, "id", None)
+    return id_ if isinstance(id_, str) and is_id(id_) else ""
 
 
 def _outcome(error: AgentpodError) -> str:

@@ -59,10 +59,13 @@ class UsageError(Refused):
 class AccessDenied(Refused):
     """The caller may not do this; ``rule`` names what refused."""
 
-    def __init__(self, message: str, *, rule: str, remedy: str | None = None) -> None:
-        """Keep the name of the rule that refused."""
+    def __init__(
+        self, message: str, *, rule: str, remedy: str | None = None, channels: tuple[str, ...] = ()
+    ) -> None:
+        """Keep the name of the rule that refused, and the ``channels`` in which none would."""
         super().__init__(message, remedy=remedy)
         self.rule = rule
+        self.channels = channels
 
 
 class SettingsError(Refused):

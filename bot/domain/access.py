@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
@@ -134,6 +134,12 @@ def decide(policy: AccessPolicy, who: Identity, needed: Role) -> Decision:
     if grant.role.covers(needed):
         return Decision(True, grant, needed, f"you are {grant.role.value} by {grant.rule}")
     return Decision(False, grant, needed, _refusal(grant, needed, who))
+
+
+def allowed_in(policy: AccessPolicy, who: Identity, needed: Role) -> tuple[str, ...]:
+    """The channels of the rules in which ``who`` may do what ``needed`` is needed for."""
+    channels = dict.fromkeys(c for rule in policy.rules for c in rule.channels)
+    return tuple(c for c in channels if decide(policy, replace(who, channel=c), needed).allowed)
 
 
 def _refusal(grant: Grant, needed: Role, who: Identity) -> str:

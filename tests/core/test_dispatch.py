@@ -7,14 +7,15 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from pydantic import Field
 
 from bot import logs
 from bot.dispatch import Dispatcher
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.probes import Verdict
-from bot.domain.reply import Reply
+from bot.domain.reply import Mention, Reply
 from bot.errors import Transient, UsageError
-from bot.runbook import Caller, Command, Context, NoParams
+from bot.runbook import Caller, Command, Context, NoParams, Params
 
 POLICY = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("U1",)),), contact="Priya")
 
@@ -120,6 +121,46 @@ async def test_what_was_typed_after_a_discreet_command_is_not_offered_to_be_run_
     reply = await hidden.run("secret --target hunter2222", caller, request_id="r-1", progress=_quiet)
     assert "You may not run" in reply.headline
     assert "hunter" not in repr(reply)
+
+
+class IdParams(Params):
+    id: str = Field(json_schema_extra={"positional": True})
+
+
+async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_about() -> None:
+    written: list[tuple[str, str, str]] = []
+
+    async def record(who: str, what: str, rule: str) -> None:
+        written.append((who, what, rule))
+
+    approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
+    dispatcher = Dispatcher((approve,), POLICY, _context, Counted(), recorder=record)
+    for id_ in ("r-7k2m9xwq", "hunter2222"):
+        await dispatcher.run(
+            f"approve {id_}", Caller(Identity("U1", "C1"), "button"), request_id="1", progress=_quiet
+        )
+    assert [(who, what) for who, what, _ in written] == [("U1", "r-7k2m9xwq"), ("U1", "approve")]
+    assert written[0][2].startswith("approve: it needs the role approver")
+
+
+@pytest.mark.parametrize(
+    ("user", "channel", "where"), [("U1", "D1", "C7"), ("U2", "D1", "C8"), ("U1", "C1", None)]
+)
+async def test_who_may_in_a_channel_and_not_in_a_direct_message_is_told_where(
+    user: str, channel: str, where: str | None
+) -> None:
+    rules = (
+        AccessRule(role=Role.VIEWER, users=("U1",), channels=("C7",)),
+        AccessRule(role=Role.VIEWER, channels=("C8",)),
+    )
+    dispatcher = Dispatcher(COMMANDS, AccessPolicy(rules=rules), _context, Counted())
+    caller = Caller(Identity(user, channel), "button")
+    reply = await dispatcher.run("good", caller, request_id="1", progress=_quiet)
+    assert "You may not run good" in reply.headline
+    expected = [] if where is None else [("You may in ", Mention(where), ": type it there.")]
+    assert [line for line in reply.body if not isinstance(line, str)] == expected
+    secret = await dispatcher.run("secret", caller, request_id="1", progress=_quiet)
+    assert all(isinstance(line, str) for line in secret.body), "no channel gives that role"
 
 
 async def test_a_terminal_has_the_bots_own_credentials_and_needs_no_rule() -> None:
