@@ -7,6 +7,7 @@ import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
 from bot.domain.alerting import Incident
@@ -64,6 +65,12 @@ class Connecting:
         async with aclosing(self._find().follow(selector, patience=patience)) as lists:
             async for pods in lists:
                 yield pods
+
+
+def _absent(url: str) -> bool:
+    """Whether the address is of a file that is not there."""
+    file = url.partition(":///")[2] if url.startswith("sqlite") else ""
+    return bool(file) and not Path(file.partition("?")[0]).exists()
 
 
 class OpenLedger(Ledger, Protocol):
@@ -185,8 +192,8 @@ class LedgerOnDemand:
         return await (await self.open()).incidents(live=live, since=since, limit=limit)
 
     async def memories(self) -> Mapping[str, Memory]:
-        """See the port."""
-        return await (await self.open()).memories()
+        """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""
+        return {} if self._real is None and _absent(self._url) else await (await self.open()).memories()
 
     async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
         """See the port."""

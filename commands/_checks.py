@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain import (
-    heartbeat,
     judge_argocd,
     judge_events,
     judge_heartbeats,
@@ -16,14 +15,16 @@ from bot.domain import (
     judge_processes,
     judge_services,
     judge_storage,
+    watch,
 )
 from bot.domain.heartbeat import JobStatus
 from bot.domain.judge_deployment import Owner
 from bot.domain.judge_processes import Match, Process
 from bot.domain.probes import Finding, Verdict
-from bot.domain.target import ContainerSpec, ServiceSpec
+from bot.domain.target import ContainerSpec, ServiceSpec, canonical_job
+from bot.domain.watch import Memory
 from bot.domain.workload import Application, Claim, Endpoint, Event, ExecResult, Pod, Service
-from bot.errors import NotAllowed, NotFound, TimedOut
+from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook import Context
 from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
 from commands._reads import PS_COMMANDS, Reads, first_that_works, running_container
@@ -261,15 +262,29 @@ class Checks:
                 return judge_heartbeats.blind("no Pushgateway is in the settings")
             metrics = {p.metric for p in policies}
             try:
-                snapshot = await ask.of(GATEWAY, self.ctx.heartbeats.read(metrics))
+                reading = asyncio.gather(self.ctx.heartbeats.read(metrics), self._memories())
+                snapshot, memories = await ask.of(GATEWAY, reading)
             except Unread as unread:
                 said = unread.error.message if unread.error else f"no answer in {unread.waited:g} s"
                 return judge_heartbeats.blind("the heartbeats can't be read", said)
-            self.seen.groups = len(snapshot.groups)
-            self.seen.statuses = heartbeat.judge(policies, snapshot, self.ctx.clock.now())
-            return judge_heartbeats.judge_heartbeats(self.seen.statuses, self.seen.groups, self.ctx.clock.now())
+            name, now = self.ctx.target.name, self.ctx.clock.now()
+            self.seen.groups = len(snapshot.groups) + sum(len(m.groups) for m in memories.values())
+            self.seen.statuses = watch.judge(name, policies, snapshot, memories, now)
+            return judge_heartbeats.judge_heartbeats(self.seen.statuses, self.seen.groups, now)
 
         return Probe(judge_heartbeats.PROBE, judge_heartbeats.TITLE, run)
+
+    async def _memories(self) -> Mapping[str, Memory]:
+        """What the watcher remembers of the target's jobs; nothing where no ledger answers."""
+        if self.ctx.ledger is None:
+            return {}
+        mine = {f"{self.ctx.target.name}/{canonical_job(h.job)}" for h in self.ctx.target.heartbeats}
+        try:
+            async with asyncio.timeout(self.ctx.probe_timeout / 2):
+                kept = await self.ctx.ledger.memories()
+        except (AgentpodError, TimeoutError):
+            return {}
+        return {key: memory for key, memory in kept.items() if key in mine}
 
 
 _OF_SERVICES = ("addresses", "endpoints")

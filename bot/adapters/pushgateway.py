@@ -1,4 +1,4 @@
-"""`bot.ports.HeartbeatSource` on a Prometheus Pushgateway's ``GET /api/v1/metrics``."""
+"""`bot.ports.HeartbeatSource` on a Prometheus Pushgateway's ``GET /api/v1/metrics`` and ``…/status``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import base64
 import importlib
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
@@ -14,13 +16,16 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from bot.domain.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, Snapshot
-from bot.errors import NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES = 64 * 1024 * 1024
 """Largest answer that is read."""
+
+STATUS_SECONDS = 1.0
+"""How long the gateway's word on itself is waited for."""
 
 ALWAYS = (PUSHED, PUSH_FAILED, MANUAL)
 """Read beside the policies' own gauges: when the gateway last took a push, and last refused one."""
@@ -32,6 +37,14 @@ class _Sample(msgspec.Struct, gc=False):
 
 class _Family(msgspec.Struct, gc=False):
     metrics: list[_Sample]
+
+
+class _Since(msgspec.Struct):
+    start_time: datetime
+
+
+class _Status(msgspec.Struct):
+    data: _Since
 
 
 @lru_cache(maxsize=32)
@@ -109,7 +122,16 @@ class Pushgateway:
 
     async def read(self, metrics: Collection[str]) -> Snapshot:
         """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
-        return parse(await self._get(), metrics)
+        return replace(parse(await self._get("metrics"), metrics), started=await self._started())
+
+    async def _started(self) -> datetime | None:
+        """When it was started, if it says so at once: that is only worth a remark."""
+        try:
+            async with asyncio.timeout(STATUS_SECONDS):
+                start = msgspec.json.decode(await self._get("status"), type=_Status).data.start_time
+        except (AgentpodError, TimeoutError, msgspec.MsgspecError):
+            return None
+        return start.astimezone(UTC) if start.tzinfo else None
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
         """Add gauges to a group, as ``push-heartbeat.sh`` does: what else is in it stays. Raises `bot.errors`."""
@@ -124,7 +146,7 @@ class Pushgateway:
         if response.status_code >= 300:
             raise self._refusal(response.status_code, response.content, response.headers.get("Retry-After", ""))
 
-    async def _get(self) -> bytes:
+    async def _get(self, what: str) -> bytes:
         if "httpx" not in sys.modules:  # slow to import: in a thread, so that Slack is heard meanwhile
             await asyncio.to_thread(importlib.import_module, "httpx")
         import httpx
@@ -132,7 +154,7 @@ class Pushgateway:
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._http().stream("GET", f"{self._url}/api/v1/metrics") as response,
+                self._http().stream("GET", f"{self._url}/api/v1/{what}") as response,
             ):
                 body = await _limited(response)
                 status, headers = response.status_code, response.headers

@@ -5,7 +5,7 @@ Semantics: HEARTBEATS.md, "Source", "Policy" and "States". Boundaries are ``>=``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -48,6 +48,8 @@ class Snapshot:
     """What one poll of the source saw."""
 
     groups: Sequence[Group]
+    started: datetime | None = None
+    """When the source was started, where it says so: what it held before may be gone with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class JobStatus:
     """Anything odd, in words: clock skew, a failed push, a value that is no time."""
 
 
+StatusOf = Callable[[HeartbeatPolicy, Sequence[Group], datetime], JobStatus]
+
 PUSHED = "push_time_seconds"
 """The Pushgateway's own gauge: when it last accepted a push (its clock)."""
 PUSH_FAILED = "push_failure_time_seconds"
@@ -87,13 +91,17 @@ EARLY = timedelta(seconds=30)
 _ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN, Health.STALE, Health.FAILED))}
 
 
-def judge(policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime) -> list[JobStatus]:
+def judge(
+    policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime, status_of: StatusOf | None = None
+) -> list[JobStatus]:
     """All jobs at ``now``: the policies' in their order, then those that no policy names, by name.
 
     ``_`` and ``-`` in a job's name are the same. A job without a policy is shown by its newest group.
+    ``status_of`` judges one that has a policy, from its groups; None is by them alone.
     """
     found = by_job(snapshot.groups)
-    known = [status_at(policy, found.pop(canonical_job(policy.job), ()), now) for policy in policies]
+    one = status_of or status_at
+    known = [one(policy, found.pop(canonical_job(policy.job), ()), now) for policy in policies]
     clock = now.timestamp()
     return known + [_without_policy(found[name], clock) for name in sorted(found)]
 

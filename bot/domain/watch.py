@@ -6,14 +6,14 @@ goes on ageing, so that a job whose series has vanished turns stale as any other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 
 from pydantic import TypeAdapter
 
-from bot.domain import words
+from bot.domain import heartbeat, words
 from bot.domain.alerting import Kind, Problem
 from bot.domain.heartbeat import (
     MANUAL,
@@ -21,6 +21,7 @@ from bot.domain.heartbeat import (
     Group,
     Health,
     JobStatus,
+    Snapshot,
     credible,
     deadlines,
     health_by,
@@ -77,15 +78,22 @@ class Look:
     """The newest success, where it was not known before."""
 
 
-def look(policy: HeartbeatPolicy, seen: Sequence[Group], memory: Memory | None, now: datetime) -> Look:
-    """One job at ``now``: from what the source holds of it, and from what is remembered."""
+def look(
+    policy: HeartbeatPolicy,
+    seen: Sequence[Group],
+    memory: Memory | None,
+    now: datetime,
+    started: datetime | None = None,
+) -> Look:
+    """One job at ``now``: from what the source, ``started`` then, holds of it, and from what is remembered."""
     memory = memory or Memory(canonical_job(policy.job), now)
     if memory.health is Health.PAUSED and not policy.paused:
         memory = replace(memory, resumed=now)
     clock = now.timestamp()
     groups = remembered(memory.groups, seen, policy.metric, clock)
     status = _with_first_deadline(policy, status_at(policy, groups, now), memory, now)
-    note = joined(status.note, _odd(groups, seen, policy.metric, clock))
+    lost = _lost(status, started) if groups and not seen else ""
+    note = joined(status.note, lost, _odd(groups, seen, policy.metric, clock))
     status = replace(status, note=note) if note != status.note else status
     flip, since = _flip(status, memory, now)
     after = Memory(
@@ -101,6 +109,22 @@ def look(policy: HeartbeatPolicy, seen: Sequence[Group], memory: Memory | None, 
     )
     beat = _beat(memory.groups, groups, policy.metric)
     return Look(memory if after == memory else after, status, flip, beat)
+
+
+def judge(
+    target: str,
+    policies: Sequence[HeartbeatPolicy],
+    snapshot: Snapshot,
+    memories: Mapping[str, Memory],
+    now: datetime,
+) -> list[JobStatus]:
+    """As `heartbeat.judge`, by what is remembered as well: as the watcher does. ``memories`` are the ledger's."""
+
+    def status_of(policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime) -> JobStatus:
+        memory = memories.get(f"{target}/{canonical_job(policy.job)}")
+        return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
+
+    return heartbeat.judge(policies, snapshot, now, status_of)
 
 
 def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None, datetime]:
@@ -185,10 +209,14 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
     """What is odd about what is seen, beside what counts of it."""
-    if not seen:
-        return "the Pushgateway does not have it any more" if groups else ""
     known = {_key(g): g.gauges.get(metric, 0.0) for g in groups}
-    return max(_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen)
+    return max((_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen), default="")
+
+
+def _lost(status: JobStatus, started: datetime | None) -> str:
+    if started is None or (status.last_success and started < status.last_success):
+        return "the Pushgateway does not have it any more"
+    return f"the Pushgateway restarted at {started:%H:%M} UTC on {started:%d %b}, and has lost it"
 
 
 def _oddity(counts: float, value: float | None, clock: float) -> str:

@@ -45,6 +45,8 @@ class HeartbeatWatch:
     _blind_since: datetime | None = None
     _seen_once: bool = False
     """Whether the source has answered once since it was blind."""
+    _started: datetime | None = None
+    """When the source was started, as it says."""
     _version: str = ""
     _known: dict[str, Incident] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)
@@ -116,7 +118,7 @@ class HeartbeatWatch:
 
     async def _look(self, snapshot: Snapshot) -> list[Incident]:
         now = self.clock.now()
-        groups = by_job(snapshot.groups)
+        groups, self._started = by_job(snapshot.groups), snapshot.started
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
             await self._note_gap(tx, now)
@@ -186,7 +188,7 @@ class HeartbeatWatch:
         open_ = self._known.get(watch.key_of(target.name, policy.job))
         if (open_ is None or not open_.open) and watch.unchanged(policy, memory, seen, now):
             return None
-        return watch.look(policy, seen, memory, now)
+        return watch.look(policy, seen, memory, now, self._started)
 
     async def _remember(self, tx: Writing, target: Target, looks: Mapping[str, Look]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""

@@ -309,3 +309,31 @@ async def test_a_push_that_is_refused_says_why(real: str) -> None:
     with pytest.raises(Transient, match="connection refused"):
         await gone.push({"job": "x"}, {"a": 1.0})
     await gone.close()
+
+
+async def test_the_real_gateway_says_when_it_was_started(real: str) -> None:
+    source = Pushgateway(real)
+    started = (await source.read([GAUGE])).started
+    await source.close()
+    assert started is not None
+    assert abs(time.time() - started.timestamp()) < 60
+
+
+@pytest.mark.parametrize("status", [b"", b"{}", b'{"data": []}', b'{"data": {"start_time": "soon"}}', None])
+async def test_a_gateway_that_does_not_say_when_it_was_started_is_read_all_the_same(
+    status: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushgateway, "STATUS_SECONDS", 0.05)
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/api/v1/metrics":
+            return web.Response(body=b'{"status": "success", "data": []}')
+        if status is None:
+            await asyncio.Event().wait()
+        return web.Response(body=status)
+
+    async with serving(answer) as url:
+        source = Pushgateway(url)
+        snapshot = await source.read([GAUGE])
+        await source.close()
+    assert (list(snapshot.groups), snapshot.started) == ([], None)

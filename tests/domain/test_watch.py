@@ -438,3 +438,17 @@ def test_that_the_gateway_has_lost_a_job_is_said() -> None:
     gone = look(policy(), [], memory, NOW + MIN)
     assert gone.status.note == "the Pushgateway does not have it any more"
     assert look(policy(), [group(NOW + 2 * MIN)], gone.memory, NOW + 2 * MIN).status.note is None
+
+
+@pytest.mark.parametrize(
+    ("started", "note"),
+    [
+        (NOW - DAY, "the Pushgateway does not have it any more"),
+        (NOW + 30 * MIN, "the Pushgateway restarted at 09:30 UTC on 24 Nov, and has lost it"),
+    ],
+)
+def test_that_the_gateway_has_restarted_since_is_said(started: datetime, note: str) -> None:
+    memory = look(policy(), [group(NOW)], None, NOW).memory
+    gone = look(policy(), [], memory, NOW + HOUR, started)
+    assert (gone.status.health, gone.status.note) == (Health.STALE, note)
+    assert look(policy(), [], gone.memory, NOW + 9 * DAY, started).memory is gone.memory, "and stays said so"

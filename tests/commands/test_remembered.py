@@ -1,0 +1,99 @@
+"""Commands judge heartbeats by what the watcher remembers, as alerts do, and make no ledger to find out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain import watch
+from bot.domain.heartbeat import Snapshot
+from bot.domain.probes import Verdict
+from bot.domain.watch import Memory
+from bot.errors import Transient
+from bot.later import LedgerOnDemand
+from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
+
+LOST = "the Pushgateway restarted at 12:10 UTC on 23 Nov, and has lost it"
+LINES = ["heartbeats", "status", "dashboard"]
+
+
+@dataclass
+class Book:
+    """A ledger that remembers jobs; or its error."""
+
+    kept: Any = field(default_factory=dict)
+
+    async def memories(self) -> Mapping[str, Memory]:
+        found: Mapping[str, Memory] = await give(self.kept)
+        return found
+
+    async def incidents(self, **_: Any) -> list[Any]:
+        return []
+
+    async def cases(self, **_: Any) -> list[Any]:
+        return []
+
+
+def remembered(world: World, ago: timedelta) -> dict[str, Memory]:
+    """What the watcher knew after its look at a full gateway."""
+    memories = {}
+    for policy in world.target.heartbeats:
+        groups = [g for g in FRESH if g.job.replace("_", "-") == policy.job]
+        memory = watch.look(policy, groups, None, NOW - ago).memory
+        memories[f"{world.target.name}/{policy.job}"] = memory
+    return memories
+
+
+@pytest.mark.parametrize("line", LINES)
+async def test_after_a_restart_of_the_gateway_without_its_file_they_say_what_the_alert_says(
+    world: World, line: str
+) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = Snapshot((), NOW + timedelta(minutes=10))
+    book = Book(remembered(world, timedelta()))
+    reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(30)))  # type: ignore[arg-type]
+    assert reply.verdict is Verdict.FAIL
+    text = text_of(reply) + str(reply.tables)
+    assert "session-manager is stale" in text
+    assert "never seen" not in text
+    assert LOST in text
+
+
+@dataclass
+class _Later:
+    """A clock that is some minutes further."""
+
+    minutes: float
+
+    def now(self) -> Any:
+        return NOW + timedelta(minutes=self.minutes)
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+@pytest.mark.parametrize("kept", [HANG, Transient("the database is away"), {}])
+async def test_a_ledger_that_is_away_leaves_what_the_gateway_says(world: World, kept: object) -> None:
+    reply = await world.run("heartbeats", lambda ctx: replace(ctx, ledger=Book(kept)))  # type: ignore[arg-type]
+    assert reply.verdict is Verdict.OK
+
+
+async def test_another_target_s_memory_is_no_sight(world: World) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = Snapshot(())
+    others = {f"another/{key.partition('/')[2]}": m for key, m in remembered(world, timedelta()).items()}
+    reply = await world.run("heartbeats", lambda ctx: replace(ctx, ledger=Book(others)))  # type: ignore[arg-type]
+    assert "blind" in text_of(reply)
+
+
+async def test_to_ask_what_is_remembered_makes_no_database(tmp_path: Path) -> None:
+    file = tmp_path / "agentpod.db"
+    ledger = LedgerOnDemand(f"sqlite+aiosqlite:///{file}", exclusive=False)
+    assert await ledger.memories() == {}
+    await ledger.close()
+    assert not file.exists()
