@@ -268,7 +268,7 @@ class Checks:
                 said = unread.error.message if unread.error else f"no answer in {unread.waited:g} s"
                 return judge_heartbeats.blind("the heartbeats can't be read", said)
             name, now = self.ctx.target.name, self.ctx.clock.now()
-            self.seen.groups = len(snapshot.groups) + sum(len(m.groups) for m in memories.values())
+            self.seen.groups = len(snapshot.groups)
             self.seen.statuses = watch.judge(name, policies, snapshot, memories, now)
             return judge_heartbeats.judge_heartbeats(self.seen.statuses, self.seen.groups, now)
 

@@ -25,8 +25,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
         outcomes = await run_probes([checks.heartbeats()], ctx.probe_timeout)
-    # An empty Pushgateway is blindness too: rows of "never seen" would read like dead jobs.
-    statuses = (checks.seen.statuses or ()) if checks.seen.groups else ()
+    statuses = checks.seen.statuses or ()
+    if not checks.seen.groups and not any(s.last_success for s in statuses):
+        statuses = ()  # an empty Pushgateway is blindness too: rows of "never seen" would read like dead jobs
     known = sorted((s for s in statuses if s.policy), key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     unknown = [s for s in statuses if s.policy is None]
     now = ctx.clock.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import words
@@ -48,14 +49,17 @@ def describe(status: JobStatus, now: datetime) -> str:
 
 
 def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) -> Finding:
-    """One finding for all jobs. A source without a single group is blind, not a row of dead jobs."""
+    """One finding for all jobs. A source without a single group is blind, not a row of dead jobs.
+
+    What is remembered of them is still bad when it is, and no proof that they are well.
+    """
     known = [s for s in statuses if s.policy is not None]
     if not known:
         return Finding(PROBE, TITLE, Verdict.OK, "no heartbeats are expected by the settings")
-    if groups == 0:
-        return blind("the Pushgateway holds no heartbeats at all", "it may have restarted without its data")
     ordered = sorted(known, key=lambda s: -verdict_of(s).badness)
     verdict = worst(verdict_of(s) for s in known)
+    if groups == 0 and verdict not in (Verdict.WARN, Verdict.FAIL):
+        return _empty([describe(s, now) for s in ordered if s.last_success])
     if verdict is Verdict.OK:
         return Finding(PROBE, TITLE, verdict, _all_fresh(known), tuple(describe(s, now) for s in ordered))
     bad = [s for s in ordered if verdict_of(s) is not Verdict.OK]
@@ -68,6 +72,13 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
         "Check that supercronic runs and what the job's script says in the log.",
         f"/agentpod logs --grep {bad[0].job}",
     )
+
+
+def _empty(remembered: Sequence[str]) -> Finding:
+    summary = "the Pushgateway holds no heartbeats at all"
+    if not remembered:
+        return blind(summary, "it may have restarted without its data")
+    return replace(blind(summary), evidence=("as they were last seen:", *remembered))
 
 
 def _all_fresh(known: Sequence[JobStatus]) -> str:

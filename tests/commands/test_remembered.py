@@ -64,6 +64,19 @@ async def test_after_a_restart_of_the_gateway_without_its_file_they_say_what_the
     assert LOST in text
 
 
+@pytest.mark.parametrize("line", LINES)
+async def test_an_empty_gateway_is_no_proof_that_they_are_well(world: World, line: str) -> None:
+    assert world.heartbeats
+    world.heartbeats.answer = Snapshot((), NOW + timedelta(minutes=1))
+    book = Book(remembered(world, timedelta()))
+    reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(2)))  # type: ignore[arg-type]
+    assert reply.verdict is Verdict.UNKNOWN
+    text = text_of(reply) + str(reply.tables)
+    assert "the Pushgateway holds no heartbeats at all" in text
+    assert "and has lost it" in text
+    assert "never seen" not in text
+
+
 @dataclass
 class _Later:
     """A clock that is some minutes further."""
