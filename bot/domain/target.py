@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Literal, Self
@@ -11,9 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bot.domain.cron import check_crontab
+from bot.domain.cron import check_crontab, next_run
 
 Severity = Literal["critical", "warning"]
+
+SHORTEST = timedelta(seconds=1)
+"""The shortest age that can be told from a clock's error."""
+MOST_RUNS = 10
+"""Runs that a grace may span."""
 
 
 def _regex(value: str) -> str:
@@ -183,7 +188,20 @@ class HeartbeatPolicy(_Model):
             raise ValueError(f"job {self.job!r} needs stale_after or schedule, and only one of them")
         if self.schedule is not None:
             check_crontab(self.schedule)
+            self._check_grace(self.schedule)
+        elif "grace" in self.model_fields_set:
+            raise ValueError(f"job {self.job!r} has a grace, which belongs to a schedule: leave it out")
+        elif self.stale_after is not None and self.stale_after < SHORTEST:
+            raise ValueError(f"job {self.job!r} is stale too soon to be looked at: stale_after takes 1s at least")
         return self
+
+    def _check_grace(self, schedule: str) -> None:
+        first = next_run(schedule, "UTC", datetime(2026, 1, 1, tzinfo=UTC))
+        most = max(MOST_RUNS * (next_run(schedule, "UTC", first) - first), timedelta(hours=1))
+        if "grace" in self.model_fields_set and self.grace > most:
+            raise ValueError(
+                f"job {self.job!r} has a grace longer than {MOST_RUNS} of its runs: it would stop unnoticed"
+            )
 
 
 def _hours(hours: float) -> timedelta:

@@ -93,6 +93,9 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
         (HeartbeatPolicy, {"job": "x"}, "needs stale_after or schedule"),
         (HeartbeatPolicy, {"job": "x", "stale_after": "1h", "schedule": "* * * * *"}, "only one of them"),
         (HeartbeatPolicy, {"job": "x", "schedule": "99 * * * *"}, "not a crontab schedule"),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "1h", "grace": "5h"}, "grace, which belongs to a schedule"),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "1ms"}, "takes 1s at least"),
+        (HeartbeatPolicy, {"job": "x", "schedule": "0 9 * * *", "grace": "30d"}, "longer than 10 of its runs"),
         (
             HeartbeatPolicy,
             {"job": "x", "schedule": "0 0 * * *", "timezone": "Mars/Base"},
