@@ -20,6 +20,7 @@ from bot.jobs.muting import Muting
 from bot.jobs.own_heartbeat import DeafNews, OwnHeartbeat
 from bot.jobs.post_digest import DigestPost, When
 from bot.jobs.watch_heartbeats import HeartbeatWatch
+from bot.jobs.watch_inside import InsideWatch
 from bot.jobs.watch_pod import PodWatch
 from bot.ports import Bridge, Clock, Cluster, DeadMan, HeartbeatSource, Ledger
 from bot.settings import Settings
@@ -76,6 +77,8 @@ class Watching:
         for target in settings.targets:
             pod = PodWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
             found[f"pod {target.name}"] = pod.run
+            within = InsideWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
+            found[f"inside {target.name}"] = within.run
         watched = self._heartbeats is not None
         found["gone"] = CloseGone(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(

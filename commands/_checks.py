@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bot import inside
 from bot.domain import (
     judge_argocd,
     judge_events,
@@ -27,7 +28,7 @@ from bot.domain.workload import Application, Claim, Endpoint, Event, ExecResult,
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook import Context
 from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
-from commands._reads import PS_COMMANDS, Reads, first_that_works, running_container
+from commands._reads import Reads, running_container
 
 
 @dataclass
@@ -124,7 +125,7 @@ class Checks:
 
         async def run(ask: Ask) -> Finding:
             pod = await self.reads.pod(ask)
-            found = await self._in_each(pod, lambda s: self._process_list(ask, pod, s))
+            found = await self._in_each(pod, lambda s: self.reads.processes(ask, pod, s.name))
             lists = {spec.name: judge_processes.parse_ps(result.stdout) for spec, result in found.answers}
             silent = [*found.silent, *((name, NO_LIST) for name, processes in lists.items() if not processes)]
             self.seen.processes = {name: processes for name, processes in lists.items() if processes}
@@ -151,14 +152,6 @@ class Checks:
         if failures and not answers and not missing:
             raise failures[0][1]
         return _InContainers(answers, [(spec.name, _reason(error)) for spec, error in failures], missing)
-
-    async def _process_list(self, ask: Ask, pod: Pod, spec: ContainerSpec) -> ExecResult:
-        def attempt(argv: tuple[str, ...]) -> Callable[[], Awaitable[ExecResult]]:
-            return lambda: self.reads.exec(ask, pod, spec.name, *argv)
-
-        return await first_that_works(
-            [attempt(argv) for argv in PS_COMMANDS], lambda r: bool(judge_processes.parse_ps(r.stdout))
-        )
 
     def addresses(self) -> Probe:
         """The expected addresses are assigned."""
@@ -247,7 +240,7 @@ class Checks:
             pod = await self.reads.pod(ask)
             if running_container(pod, spec) is None:
                 raise Blocked("processes", f"the pod has no container {spec.name}")
-            result = await self.reads.exec(ask, pod, spec.name, "df", "-Pk", spec.home)
+            result = await ask.of(EXEC, inside.disk(self.ctx.cluster, pod.name, spec.name, spec.home))
             self.seen.disk = judge_storage.parse_df(result.stdout)
             return judge_storage.judge_disk(spec.home, result, self.ctx.target.storage)
 

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from bot import inside
 from bot.domain import judge_deployment, judge_pod, words
 from bot.domain.judge_deployment import Owner
 from bot.domain.target import ContainerSpec
 from bot.domain.workload import Container, Endpoint, ExecResult, Pod, Service
-from bot.errors import AgentpodError, Denied, NotAllowed, NotFound, Permanent
+from bot.errors import NotFound
 from bot.runbook import Context
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
 
@@ -78,11 +79,13 @@ class Reads:
             raise Blocked("pod", "no pod is running")
         return pod
 
-    async def exec(
-        self, ask: Ask, pod: Pod, container: str, *argv: str, seconds: float | None = None
-    ) -> ExecResult:
+    async def exec(self, ask: Ask, pod: Pod, container: str, *argv: str) -> ExecResult:
         """Run a command in a container of the pod. Raises `Unread`."""
-        return await ask.of(EXEC, self._ctx.cluster.exec(pod.name, container, argv, seconds=seconds))
+        return await ask.of(EXEC, self._ctx.cluster.exec(pod.name, container, argv))
+
+    async def processes(self, ask: Ask, pod: Pod, container: str) -> ExecResult:
+        """A list of a container's processes. Raises `Unread`."""
+        return await ask.of(EXEC, inside.processes(self._ctx.cluster, pod.name, container))
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
@@ -103,48 +106,3 @@ def running_container(pod: Pod, spec: ContainerSpec) -> Container | None:
     if not_placed or (container is None and not pod.containers):
         raise Blocked("pod", f"the pod is {pod.status}")
     return container
-
-
-_PROC_SCRIPT = """
-echo 'PID USER COMMAND'
-for d in /proc/[0-9]*; do
-  p=${d#/proc/}
-  [ "$p" = "$$" ] && continue
-  c=$(tr '\\000' ' ' < "$d/cmdline" 2>/dev/null) || continue
-  [ -n "$c" ] && printf '%s %s %s\\n' "$p" "$(stat -c %U "$d" 2>/dev/null || echo '?')" "$c"
-done
-true
-"""
-"""For images without ps: reads the process list from /proc with what every shell has."""
-
-PS_COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("ps", "-eo", "pid,user,etime,args"),
-    ("ps", "aux"),
-    ("sh", "-c", _PROC_SCRIPT),
-)
-
-
-async def first_that_works(
-    tries: Sequence[Callable[[], Awaitable[ExecResult]]], good: Callable[[ExecResult], bool]
-) -> ExecResult:
-    """The first result that is ``good``, else the last one. A missing program moves on to the next try.
-
-    Raises `Unread` as the last try does, and at once for silence and refusals, which no other command mends.
-    """
-    result: ExecResult | None = None
-    for number, attempt in enumerate(tries, start=1):
-        try:
-            result = await attempt()
-        except Unread as unread:
-            if number == len(tries) or not _may_be_missing_program(unread.error):
-                raise
-            continue
-        if good(result):
-            return result
-    if result is None:
-        raise ValueError("nothing was tried")
-    return result
-
-
-def _may_be_missing_program(error: AgentpodError | None) -> bool:
-    return isinstance(error, Permanent) and not isinstance(error, NotAllowed | Denied)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot import inside
 from bot.domain import judge_storage, words
 from bot.domain.access import Role
 from bot.domain.probes import Finding, Verdict
@@ -15,8 +16,8 @@ from bot.domain.workload import Claim, ExecResult, Right
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks, Seen
-from commands._probes import Ask, Blocked, Probe, run_probes
-from commands._reads import Reads, first_that_works, running_container
+from commands._probes import EXEC, Ask, Blocked, Probe, run_probes
+from commands._reads import Reads, running_container
 
 SECONDS = 15.0
 """The deadline of the folders' sizes: du reads every inode."""
@@ -137,11 +138,15 @@ def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
         if running_container(pod, spec) is None:
             raise Blocked("processes", f"the pod has no container {spec.name}")
 
-        def attempt(argv: Sequence[str]) -> Callable[[], Awaitable[ExecResult]]:
-            return lambda: reads.exec(ask, pod, spec.name, *argv, seconds=SECONDS)
-
-        tries = [attempt(argv) for argv in du_commands(spec.home)]
-        result = await first_that_works(tries, lambda r: bool(judge_storage.parse_du(r.stdout, spec.home)))
+        measured = inside.first_that_works(
+            ctx.cluster,
+            pod.name,
+            spec.name,
+            du_commands(spec.home),
+            lambda r: bool(judge_storage.parse_du(r.stdout, spec.home)),
+            SECONDS,
+        )
+        result = await ask.of(EXEC, measured)
         into.rows = judge_storage.parse_du(result.stdout, spec.home)
         # 124: timeout ended it (coreutils), 143: SIGTERM, as busybox's reports it.
         into.partial = result.truncated or result.exit_code in (124, 143)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.domain import alerting
+from bot.domain import alerting, inside_watch
 from bot.domain.alerting import Incident, Kind
 from bot.domain.target import Target, canonical_job
 from bot.errors import AgentpodError
@@ -61,6 +61,8 @@ class CloseGone:
             return "the target is no longer in the settings"
         if not self.heartbeats and (about.kind is Kind.HEARTBEAT or about.key == BLIND):
             return "no Pushgateway is in the settings any more"
+        if about.key.startswith("process:") and about.key not in inside_watch.keys(target):
+            return "the process is no longer in the settings"
         if about.kind is not Kind.HEARTBEAT:
             return ""
         policies = {canonical_job(h.job): h for h in target.heartbeats}

@@ -1,0 +1,90 @@
+"""What is wrong inside a pod that is ready, as incidents have it: a process that is gone, a full disk. Pure.
+
+What could not be read is neither wrong nor well: its key is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain import judge_processes, judge_storage
+from bot.domain.alerting import Kind, Problem
+from bot.domain.judge_processes import Match, Process
+from bot.domain.probes import Finding, Verdict
+from bot.domain.target import Target
+from bot.domain.workload import ExecResult
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One look: what could be read, and what of it is wrong."""
+
+    about: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def process_key(target: str, container: str, process: str) -> str:
+    """The key of the incident that an expected process does not run."""
+    return f"process:{target}:{container}:{process}"
+
+
+def disk_key(target: str) -> str:
+    """The key of the incident that the home's disk fills up."""
+    return f"storage:{target}"
+
+
+def keys(target: Target) -> frozenset[str]:
+    """All keys that are looked at."""
+    expected = {process_key(target.name, c.name, p.name) for c in target.containers for p in c.processes}
+    return frozenset(expected | {disk_key(target.name)})
+
+
+def processes(target: Target, lists: Mapping[str, Sequence[Process]], now: datetime) -> Seen:
+    """The expected processes, by the lists of the containers that gave one."""
+    several = len(target.containers) > 1
+    matches = [
+        m for c in target.containers if lists.get(c.name) for m in judge_processes.find_expected(c, lists[c.name])
+    ]
+    gone = [_gone(target, m, several, now) for m in matches if not m.found]
+    return Seen(tuple(process_key(target.name, m.container, m.name) for m in matches), tuple(gone))
+
+
+def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem:
+    finding = judge_processes.judge_processes([match])
+    subject = f"{match.name} in {match.container}" if several else match.name
+    key = process_key(target.name, match.container, match.name)
+    return _problem(target, key, subject, "is not running", finding, "processes", now)
+
+
+def disk(target: Target, result: ExecResult, now: datetime) -> Seen:
+    """The home's file system."""
+    home = target.container().home
+    finding = judge_storage.judge_disk(home, result, target.storage)
+    if finding.verdict is Verdict.UNKNOWN:
+        return Seen()
+    key = disk_key(target.name)
+    if finding.verdict is Verdict.OK:
+        return Seen((key,))
+    found = judge_storage.parse_df(result.stdout)
+    full = f"is {found.percent} % full" if found else finding.summary
+    return Seen((key,), (_problem(target, key, f"the disk of {home}", full, finding, "storage", now),))
+
+
+def _problem(
+    target: Target, key: str, subject: str, summary: str, finding: Finding, advice: str, now: datetime
+) -> Problem:
+    remedy = (("What to do", finding.remedy),) if finding.remedy else ()
+    return Problem(
+        key=key,
+        kind=Kind.POD,
+        target=target.name,
+        subject=subject,
+        summary=summary,
+        severity="critical" if finding.verdict is Verdict.FAIL else "warning",
+        since=now,
+        facts=(("Evidence", finding.evidence[0]), *remedy) if finding.evidence else remedy,
+        advice=advice,
+        issue=target.issue,
+    )

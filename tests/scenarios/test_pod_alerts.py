@@ -1,0 +1,76 @@
+"""The pod's alerts as people meet them: the real bot, and a pretend pod that is broken on the sandbox's panel."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.scenarios.repairs import asked
+from tests.scenarios.talk import World, until, words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("pod-alerts")]
+JOB = "quick-job"
+BEATS = [{"job": JOB, "severity": "critical", "stale_after": "3s"}]
+RULES = {"poll": "1s", "keep_firing": "1s", "pod_for": "0s", "blind_after": 2, "remind": "1h", "flaps": 50}
+SLOW = 1.5
+"""Seconds that a restart of the pod takes."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[World]:
+    async with Sandbox(
+        rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}, pod_seconds=SLOW
+    ) as sandbox:
+        beat(sandbox)
+        yield World(sandbox, await sandbox.start_bot())
+
+
+def beat(sandbox: Sandbox) -> None:
+    """The job runs."""
+    gateway = sandbox.pushgateway
+    gateway.push({"job": JOB}, gateway.clock())
+
+
+def alerts(world: World, text: str = "") -> list[Message]:
+    """The bot's own messages in the channel that say that."""
+    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
+    return [m for m in here if text in words([m])]
+
+
+async def says(world: World, text: str, patience: float = 30.0) -> Message:
+    """Wait until a message says that; the job goes on running."""
+
+    def found() -> bool:
+        beat(world.sandbox)
+        return bool(alerts(world, text))
+
+    await until(found, lambda: words(alerts(world)), patience)
+    return alerts(world, text)[-1]
+
+
+async def test_a_process_that_is_gone_is_an_incident_until_it_runs_again(house: World) -> None:
+    await house.break_("pod-kill-process", "vibe-kanban")
+    message = await says(house, "CRITICAL vibe-kanban: is not running")
+    await house.break_("pod-kill-process", "")
+    assert (await says(house, "✅ vibe-kanban is well again after")).ts == message.ts
+
+
+async def test_a_disk_that_is_full_is_an_incident_until_there_is_room(house: World) -> None:
+    await house.break_("pod-disk-full")
+    message = await says(house, "CRITICAL the disk of /home/claude: is 97 % full")
+    await house.break_("pod-disk-full", False)
+    assert (await says(house, "✅ the disk of /home/claude is well again after")).ts == message.ts
+
+
+async def test_a_restart_by_approval_makes_no_alert_though_the_job_misses_its_time(house: World) -> None:
+    before = len(alerts(house))
+    repair = await asked(house, 'restart --reason "a new image"')
+    await repair.click(seed.JONAS)
+    await repair.shows("ready")  # nothing is pushed meanwhile: the restart takes as long as the job may be silent
+    await says(house, repair.id)
+    assert len(alerts(house)) == before + 1, words(alerts(house)[before:])
