@@ -11,11 +11,12 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.alerting import Incident, Reason
+from bot.domain.approval import Choice
 from bot.domain.workload import Pod, Termination
 from bot.errors import NotAllowed, Permanent, Transient
 from bot.jobs.watch_pod import PATIENCE, Sight
 from tests.jobs.watchbench import Watch, down, watch
-from tests.jobs.workbench import START, opened, pod
+from tests.jobs.workbench import JONAS, START, bench, opened, pod
 
 CRASHING = "🔴 CRITICAL secure-agent-pod: kali is in CrashLoopBackOff"
 AWAY = Transient("The API server can't be reached: connection refused.")
@@ -194,3 +195,35 @@ def test_one_odd_answer_is_no_blindness_and_the_third_says_since_when() -> None:
 def test_a_refusal_is_sure_at_once_and_an_outage_was_waited_for(error: Exception, waited: float) -> None:
     assert isinstance(error, NotAllowed | Transient)
     assert Sight(after=3).lost(error, START) == START - timedelta(seconds=waited)
+
+
+# A restart that was approved
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["the job is back", "the job is not back"])
+async def test_after_an_approved_restart_each_job_has_a_period_to_be_back(tmp_path: Path, comes: bool) -> None:
+    async with opened(tmp_path) as ledger:
+        world, repairs = watch(ledger), bench(ledger)
+        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        for job in ("alpha", "beta"):
+            world.source.push(job)
+        await world.look()
+        await world.see(repairs.cluster.pods_)
+        repairs.cluster.stuck = True
+        world.clock.pass_(minutes=5)
+        case = await repairs.ask()
+        await repairs.say(case, Choice.APPROVE, JONAS)
+        await repairs.until(case, lambda c: c.sent_at is not None)
+        for _ in range(3):
+            await world.see(repairs.cluster.pods_, 1)
+            await world.look(1)
+        repairs.cluster.pods_ = [pod(2)]
+        await repairs.ended(case)
+        await world.see(repairs.cluster.pods_)
+        await world.look(9)
+        assert world.chat.said == []
+        for job in ("alpha", "beta") if comes else ("beta",):
+            world.source.push(job)
+        await world.look(1)
+        assert len(world.chat.said) == (0 if comes else 1)
+        await repairs.workshop.stop(1)

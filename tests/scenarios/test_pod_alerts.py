@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 JOB = "quick-job"
 BEATS = [{"job": JOB, "severity": "critical", "stale_after": "3s"}]
 RULES = {"poll": "1s", "keep_firing": "1s", "pod_for": "0s", "blind_after": 2, "remind": "1h", "flaps": 50}
-SLOW = 1.5
-"""Seconds that a restart of the pod takes."""
+SLOW = 5.0
+"""Seconds that a restart of the pod takes: longer than the job may be silent."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -71,6 +71,6 @@ async def test_a_restart_by_approval_makes_no_alert_though_the_job_misses_its_ti
     before = len(alerts(house))
     repair = await asked(house, 'restart --reason "a new image"')
     await repair.click(seed.JONAS)
-    await repair.shows("ready")  # nothing is pushed meanwhile: the restart takes as long as the job may be silent
+    await repair.shows("✅")  # nothing is pushed meanwhile
     await says(house, repair.id)
     assert len(alerts(house)) == before + 1, words(alerts(house)[before:])

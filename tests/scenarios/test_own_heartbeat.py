@@ -1,0 +1,50 @@
+"""The bot's own heartbeat: a spell in which it was deaf is told once it hears again."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from tests.scenarios.talk import World, until, words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("own-heartbeat")]
+
+
+def pushed(world: World) -> float:
+    """When the bot's own heartbeat came last, in seconds since the epoch; 0 for never."""
+    groups = world.sandbox.pushgateway.groups.values()
+    return max((g.success for g in groups if g.labels["job"] == "agentpod"), default=0.0)
+
+
+def long_ago(world: World) -> None:
+    """As if it could hear last ten minutes ago: nobody waits so long for a test."""
+    heard = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+    with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database, database:
+        assert database.execute("UPDATE marks SET value = ? WHERE name = 'heard'", (heard,)).rowcount == 1
+
+
+async def test_a_cut_socket_is_a_deaf_spell_that_is_told_once_when_the_bot_hears_again() -> None:
+    async with Sandbox(rate_limits=False, settings={"heartbeat": {"every": "1s"}}, pod_seconds=0.0) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        await until(lambda: pushed(world) > 0, world.bot.output)
+        await world.break_("slack-no-connect")
+        await world.break_("slack-cut-socket", None)
+        await world.ready_becomes(503)
+        long_ago(world)
+        last = pushed(world)
+        await world.break_("slack-no-connect", False)
+        await until(lambda: pushed(world) > last, world.bot.output)
+
+        def told() -> list[str]:
+            said = (words([m]) for m in world.workspace.messages(seed.OPS))
+            return [text for text in said if "I could not hear anybody for 10 min" in text]
+
+        await until(lambda: bool(told()), world.bot.output)
+        before = pushed(world)
+        await until(lambda: pushed(world) > before, world.bot.output)
+        assert len(told()) == 1
