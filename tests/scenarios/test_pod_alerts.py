@@ -71,6 +71,6 @@ async def test_a_restart_by_approval_makes_no_alert_though_the_job_misses_its_ti
     before = len(alerts(house))
     repair = await asked(house, 'restart --reason "a new image"')
     await repair.click(seed.JONAS)
-    await repair.shows("✅")  # nothing is pushed meanwhile
+    await repair.shows("✅ Restarted secure-agent-pod: ready after")  # nothing is pushed meanwhile
     await says(house, repair.id)
     assert len(alerts(house)) == before + 1, words(alerts(house)[before:])
