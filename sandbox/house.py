@@ -20,7 +20,7 @@ import yaml
 
 from sandbox.cluster import PretendCluster
 from sandbox.endpoints import Endpoints
-from sandbox.pushgateway import PretendPushgateway
+from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
 from sandbox.slack import seed
 from sandbox.slack.workspace import Workspace
 
@@ -30,12 +30,12 @@ PAGE = HERE / "page"
 
 
 LIVELY = [
-    {"job": "agent-pulse", "severity": "critical", "schedule": "* * * * *", "grace": "20s"},
+    {"job": "agent-pulse", "severity": "critical", "schedule": "* * * * *", "grace": "20s", "metric": HEARTBEAT},
     {"job": "exercise-reminder", "severity": "critical", "stale_after": "3h"},
     {"job": "audit-digest", "severity": "warning", "stale_after": "26h"},
     {"job": "session-manager", "severity": "critical", "stale_after": "10m"},
 ]
-"""The handbook's three rules, and one that is quick enough to be watched."""
+"""The handbook's three rules, and one that is quick enough to be watched, and goes by the pod's own clock."""
 
 
 class BotProcess:

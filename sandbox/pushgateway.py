@@ -108,6 +108,8 @@ class PretendPushgateway:
         self.latency: float | Callable[[str], float] = 0.0
         self.groups: dict[tuple[tuple[str, str], ...], Group] = {}
         self.faults = {s.job: JobFaults() for s in self.schedules}
+        self.pod_clock = 0.0
+        """Seconds by which the pod's clock, and with it the time that its jobs push, is ahead of the gateway's."""
         self.hanging = False
         self.empty = False
         self._jobs = jobs
@@ -185,7 +187,16 @@ class PretendPushgateway:
             if faults.failing:
                 group.failure = max(group.failure, due)
             elif not faults.stopped and not faults.aged and due > max(group.success, self._forgot):
-                self.push(labels, datetime.fromtimestamp(due, tz=UTC), due)
+                self.push(labels, datetime.fromtimestamp(due, tz=UTC), due + self.pod_clock)
+
+    def move_pod_clock(self, seconds: float) -> None:
+        """Let the pod's clock be so far ahead; the jobs that run push at once, so that it shows."""
+        self.advance()
+        self.pod_clock, now = seconds, self.clock()
+        for schedule in self.schedules if self._jobs else ():
+            faults = self.faults[schedule.job]
+            if not (faults.stopped or faults.aged or faults.failing):
+                self.push({"job": schedule.job}, now, now.timestamp() + seconds)
 
     def age(self, job: str, seconds: float) -> None:
         """Let the last success of ``job`` be ``seconds`` old."""
@@ -404,6 +415,7 @@ def _json(body: Object) -> web.Response:
     return web.Response(body=json.dumps(body).encode(), content_type="application/json", headers=headers)
 
 
+_CLOCKS = (Option("-3600", "1 h behind"), Option("3600", "1 h ahead"), Option("172800", "2 days ahead"))
 _AGES = (Option("1200", "20 min"), Option("14400", "4 h"), Option("108000", "30 h"))
 
 
@@ -441,8 +453,16 @@ def _breaks(gateway: PretendPushgateway) -> list[Break]:
         lambda: None,
         lambda _: gateway.restart(),
     )
+    clock = choice(
+        "heartbeat-clock",
+        "Heartbeats",
+        ("The pod's clock is wrong", "the times that its jobs push themselves are off; the gateway's are right"),
+        _CLOCKS,
+        lambda: f"{gateway.pod_clock:.0f}" if gateway.pod_clock else "",
+        lambda value: gateway.move_pod_clock(float(value or 0)),
+    )
     toggles = [toggle(f"pushgateway-{i}", "Heartbeats", (lb, h), r, a) for i, lb, h, r, a in rows]
-    return [*found, *toggles, restart]
+    return [*found, clock, *toggles, restart]
 
 
 def _job_breaks(gateway: PretendPushgateway, job: str) -> list[Break]:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from sandbox.breaks import Breaks
-from sandbox.pushgateway import PretendPushgateway, go_float, grouping_key
+from sandbox.pushgateway import HEARTBEAT, PretendPushgateway, go_float, grouping_key
 from tests.pushgateway import real_pushgateway
 
 NOW = datetime(2026, 11, 23, 12, 7, tzinfo=UTC)
@@ -126,6 +126,19 @@ async def test_an_aged_job_is_late_at_once_and_heals(gateway):
     await breaks.heal()
     gateway.advance()
     assert NOW.timestamp() - group.success < 86400
+
+
+@pytest.mark.parametrize("ahead", ["-3600", "3600", "172800"])
+async def test_a_wrong_clock_of_the_pod_shows_at_once_in_what_jobs_push_themselves_and_heals(gateway, ahead):
+    breaks, group = Breaks(gateway.breaks), gateway.groups
+    await breaks.apply("heartbeat-session-manager-stopped", True)
+    await breaks.apply("heartbeat-clock", ahead)
+    gauge = group[(("job", "audit_digest"),)].families[HEARTBEAT].samples
+    assert gauge == [({}, NOW.timestamp() + float(ahead))]
+    assert group[(("job", "audit_digest"),)].success == NOW.timestamp(), "the gateway's own clock is right"
+    assert group[(("job", "session_manager"),)].success < NOW.timestamp(), "a job that is stopped stays so"
+    await breaks.heal()
+    assert group[(("job", "audit_digest"),)].families[HEARTBEAT].samples == [({}, NOW.timestamp())]
 
 
 async def test_a_failing_push_is_newer_than_the_success(gateway):
