@@ -244,6 +244,9 @@ class Writing(Protocol):
     async def owe_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
         """The same for many: key, place and under of each. In one thread they are sent in order."""
 
+    async def refresh(self, key: str) -> None:
+        """A message that was owed before has to be brought up to date; one that never was stays unsaid."""
+
     async def unposted(self, keys: Sequence[str]) -> frozenset[str]:
         """Those of the messages that are owed and not posted yet."""
 

@@ -86,7 +86,9 @@ class Repairs:
         self.desk.freshen = freshen
         news = CaseNews(self._ledger, self._clock, settings.approvals, settings.access)
         writers = {**dict.fromkeys(case_news.KINDS, news), **(more or {})}
-        self._courier = Courier(self._ledger, chat, self._clock, writers, sinks or {}, self._observer.delivery)
+        self._courier = Courier(
+            self._ledger, chat, self._clock, writers, sinks or {}, self._observer.delivery, news.arrived
+        )
         housekeeping = Housekeeping(self.desk, self.workshop)
         return {"deliveries": self._courier.run, "housekeeping": housekeeping.run}
 

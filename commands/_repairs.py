@@ -149,6 +149,7 @@ _REFUSED = {
     Rule.ONLY_THE_REQUESTER: "Only who asked for {id} can withdraw it",
     Rule.NO_BREAK_GLASS: "You are not on the break-glass list",
     Rule.REASON_NEEDED: "A reason is needed",
+    Rule.NO_TARGET: "The target of {id} is no longer in the settings",
 }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 from pydantic import Field as Param
 from pydantic import field_validator
@@ -10,14 +11,16 @@ from pydantic import field_validator
 from bot.domain import ssh_keys, words
 from bot.domain.access import Role
 from bot.domain.probes import Verdict
-from bot.domain.repair import Action, Proposal, secret_snapshot
+from bot.domain.repair import LAST, Action, Proposal, secret_snapshot
 from bot.domain.reply import Field, Form, Reply, Table
 from bot.domain.ssh_keys import BadKey, Key
 from bot.domain.target import SshSpec, Target
-from bot.domain.workload import Right
+from bot.domain.workload import Right, SecretFacts
 from bot.errors import NotFound, Refused, UsageError
 from bot.runbook import Command, Context, NoParams, Params
 from commands import _repairs, _shape
+
+T = TypeVar("T")
 
 
 class AddParams(Params):
@@ -57,10 +60,21 @@ def _spec(ctx: Context) -> SshSpec:
 
 
 async def _text(ctx: Context) -> str:
-    """The file of keys. A missing Secret is the handbook's "agent-ssh-keys is required"."""
+    """The file of keys."""
+    spec = _spec(ctx)
+    return await _required(ctx, ctx.cluster.authorized_keys(spec.secret, spec.key))
+
+
+async def _secret(ctx: Context) -> SecretFacts:
+    """The Secret that it is in, without its values."""
+    return await _required(ctx, ctx.cluster.secret(_spec(ctx).secret))
+
+
+async def _required(ctx: Context, read: Awaitable[T]) -> T:
+    """What a read gives. A missing Secret is the handbook's "agent-ssh-keys is required"."""
     spec = _spec(ctx)
     try:
-        return await ctx.cluster.authorized_keys(spec.secret, spec.key)
+        return await read
     except NotFound as error:
         make = (
             f"kubectl -n {ctx.target.namespace} create secret generic {spec.secret} --from-file={spec.key}=KEY.pub"
@@ -107,7 +121,7 @@ async def add(ctx: Context, params: AddParams) -> Reply:
         return _add_form(ctx, params)
     spec, key = _spec(ctx), ssh_keys.parse_key(params.key)
     _repairs.ledger(ctx)
-    seen = await ctx.cluster.secret(spec.secret)
+    seen = await _secret(ctx)
     try:
         ssh_keys.added(await _text(ctx), key)
     except BadKey as error:
@@ -140,7 +154,10 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
 
 async def remove(ctx: Context, params: RemoveParams) -> Reply:
     """Ask that a key be removed; the last one only when that is said."""
-    spec, text = _spec(ctx), await _text(ctx)
+    spec = _spec(ctx)
+    # Before the file, so that no change between the two reads goes unnoticed: the request is bound to this one.
+    seen = await _secret(ctx)
+    text = await _text(ctx)
     key = _named(ctx, text, params.fingerprint)
     is_last = {k.fingerprint for k in ssh_keys.keys(text)} == {key.fingerprint}
     if is_last and not params.last:
@@ -154,8 +171,8 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
         return _repairs.form(ctx, form)
     _repairs.ledger(ctx)
-    seen = await ctx.cluster.secret(spec.secret)
     after = "It is the last key: NOBODY can sign in after the next restart." if is_last else ""
+    last = {LAST: "yes"} if is_last else {}
     proposal = Proposal(
         action=Action.REMOVE_KEY,
         snapshot=secret_snapshot(seen),
@@ -163,7 +180,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         effect=after or "Who holds it can't sign in any more after the pod's next restart; open sessions go on.",
         facts=(("Key", f"{_kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
         subject=key.fingerprint,
-        details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint},
+        details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint, **last},
     )
     return await _repairs.ask(ctx, proposal)
 

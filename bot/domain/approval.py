@@ -124,9 +124,9 @@ class Snapshot:
     images: tuple[tuple[str, str], ...] = ()
     """Container name and image, in the Deployment's order."""
     pods: tuple[tuple[str, str], ...] = ()
-    """Name and UID of each pod that the action ends; empty where it is bound to the object alone."""
+    """Name and UID of each pod that the action ends: where there was none, one that comes is a change."""
     version: str = ""
-    """The object's resource version, where any change of it counts; empty where the generation does."""
+    """The object's resource version, where any change of it counts and pods don't; empty for a Deployment."""
     kind: str = "Deployment"
     """What the object is, in words."""
 
@@ -139,8 +139,8 @@ class Snapshot:
             for name, image in self.images
             if dict(now.images).get(name) != image
         ]
-        if self.pods and set(now.pods) != set(self.pods):
-            found.append(f"the pod is {_names(now.pods)}, and was {_names(self.pods)}")
+        if not self.version and set(now.pods) != set(self.pods):
+            found.append(f"the pod is {_names(now.pods) or 'gone'}, and was {_names(self.pods) or 'not there'}")
         if self.version and now.version != self.version:
             found.append(f"the {self.kind} was changed")
         if not found and now.generation != self.generation:
@@ -149,7 +149,7 @@ class Snapshot:
 
 
 def _names(pods: Sequence[tuple[str, str]]) -> str:
-    return ", ".join(name for name, _ in pods) or "gone"
+    return ", ".join(name for name, _ in pods)
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,7 @@ class Rule(Enum):
     ONLY_THE_REQUESTER = "only who asked can withdraw it"
     NO_BREAK_GLASS = "only the break-glass list may go ahead alone"
     REASON_NEEDED = "a reason is needed"
+    NO_TARGET = "what is not in the settings can't be repaired"
 
 
 ACCEPTED = frozenset({Rule.APPROVED, Rule.COUNTED, Rule.DENIED, Rule.WITHDRAWN, Rule.GLASS_BROKEN})
@@ -239,8 +240,8 @@ def overdue(request: Request, now: datetime) -> bool:
 
 
 def may_start(request: Request, policy: ApprovalPolicy, now: datetime) -> bool:
-    """Whether an approved request may still begin: an approval is for now, not for some day."""
-    if request.state is not State.APPROVED or not request.decisions:
+    """Whether what was approved may still begin, claimed or not: an approval is for now, not for some day."""
+    if request.state not in (State.APPROVED, State.EXECUTING) or not request.decisions:
         return False
     return now <= request.decisions[-1].at + policy.start_within
 

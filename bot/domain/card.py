@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.domain import rollout, words
 from bot.domain.approval import ApprovalPolicy, Choice, Decision, State
-from bot.domain.repair import Action, Case
+from bot.domain.repair import LAST, Action, Case
 from bot.domain.reply import Button, Fact, Line, Mention, Reply
 
 _WHAT = {
@@ -185,7 +185,7 @@ def again_line(case: Case) -> str:
         case Action.SET_SECRET:
             line = f"secrets set {case.details.get('key', '')}"
         case Action.REMOVE_KEY:
-            line = f"ssh keys remove {case.subject}"
+            line = f"ssh keys remove {case.subject}{' --last' if LAST in case.details else ''}"
         case _:
             return ""
     return f"{line} --reason {quoted(case.reason)} --target {quoted(case.target)}"
@@ -222,19 +222,22 @@ def progress(case: Case, now: datetime) -> Reply:
     )
 
 
-def outcome(case: Case, link: str = "") -> Reply:
-    """The direct message to whoever asked, at the end."""
+def outcome(case: Case, *, joined: bool = False) -> Reply:
+    """The direct message to whoever asked, at the end, or to who ``joined`` them."""
     facts = [_said(d) for d in case.request.decisions]
     facts += _evidence(case)
     return Reply(
         headline(case),
-        body=(link,) if link else (),
         facts=tuple(facts),
         buttons=_afterwards(case),
-        notes=(f"{case.id} · you asked for it at {words.clock(case.request.created_at)}",),
+        notes=(f"{case.id} · {_why_told(case, joined)}",),
         shareable=False,
         repeatable=False,
     )
+
+
+def _why_told(case: Case, joined: bool) -> str:
+    return "you asked for the same" if joined else f"you asked for it at {words.clock(case.request.created_at)}"
 
 
 def value_wanted(case: Case, until: datetime) -> Reply:
@@ -252,8 +255,22 @@ def value_wanted(case: Case, until: datetime) -> Reply:
     )
 
 
+def posted_late(case: Case) -> Reply:
+    """What becomes of the message that nobody sees a request, once its card is posted."""
+    return Reply(
+        f"📌 {what(case)}: your request was posted late",
+        body=(("Its card is in ", Mention(case.channel), ", and says how it stands."),),
+        notes=(case.id,),
+        shareable=False,
+        repeatable=False,
+    )
+
+
 def unposted(case: Case, why: str) -> Reply:
     """The direct message to whoever asked, when the card itself can't be posted."""
+    if case.state is not State.OPEN:
+        body = (f"The card could not be posted. {why}",)
+        return Reply(headline(case), body=body, notes=(case.id,), shareable=False, repeatable=False)
     return Reply(
         f"⚠️ {what(case)}: nobody sees your request yet",
         body=(f"The card could not be posted. {why}", "It is tried again every minute until the request expires."),

@@ -180,6 +180,10 @@ SINK = "secret:"
 """How the sinks of forms for values begin; the case's id follows."""
 
 
+LAST = "last"
+"""The detail of a removal that may take the last key."""
+
+
 def secret_snapshot(seen: SecretFacts) -> Snapshot:
     """What a change of a Secret is bound to: the Secret as it is, to the last byte."""
     return Snapshot(seen.uid, 0, version=seen.resource_version, kind=f"Secret {seen.name}")

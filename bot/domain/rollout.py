@@ -45,6 +45,8 @@ class Mark:
     approval: str
     generation: int | None = None
     """The Deployment's after the patch; None where the pod was deleted instead."""
+    restarted: str | None = None
+    """The pod template's restartedAt, as this change left or found it; None where that is not known."""
 
 
 class Stage(Enum):
@@ -304,7 +306,8 @@ def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
             found[stage] = Step(stage, at, detail)
         if stage is not Stage.OLD_GONE or facts.mark.generation is not None:
             floor = max(floor, found[stage].at)
-    return tuple(sorted(found.values(), key=lambda s: (s.at, s.stage.rank)))
+    # What was said stays where it was: of the same time, what is new comes after it.
+    return tuple(sorted(found.values(), key=lambda s: s.at))
 
 
 def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
@@ -376,10 +379,12 @@ def _superseded(facts: _Facts) -> str:
     if mark.generation is not None and theirs != mark.approval:
         by = f" by {theirs}" if theirs else ""
         return f"the Deployment was changed again{by} before the new pod was ready"
-    at = _time(annotations.get(RESTARTED_ANNOTATION, ""))
-    if at is not None and at > mark.started_at + SKEW:
-        return f"it was restarted again at {words.clock(at)} before the new pod was ready"
-    return ""
+    # Compared with what was there, not with a clock: laptops restart things too, and theirs may be fast or slow.
+    restarted = annotations.get(RESTARTED_ANNOTATION, "")
+    if mark.restarted is None or restarted in ("", mark.restarted):
+        return ""
+    at = _time(restarted)
+    return f"it was restarted again{f' at {words.clock(at)}' if at else ''} before the new pod was ready"
 
 
 def _time(text: str) -> datetime | None:

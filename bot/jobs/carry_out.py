@@ -14,28 +14,31 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
 from bot.domain import rollout, words
-from bot.domain.approval import ApprovalPolicy, State
+from bot.domain.approval import ApprovalPolicy, State, may_start
 from bot.domain.repair import Action, Case, Look, Outcome
 from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.target import Target
 from bot.domain.workload import Deployment, Event, Pod
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs.news import BOT, HOLD, owe_news, owe_progress
-from bot.jobs.values import Vault
+from bot.jobs.values import Still, Vault
 from bot.ports import Clock, Cluster, Ledger
 
 logger = logging.getLogger("agentpod.repairs")
 
+T = TypeVar("T")
 TICK = 2.0
 """Seconds between two looks while nothing changes."""
 RENEW = HOLD / 3
 RETRY = 1.0
 """Seconds before something that may pass is tried again."""
+_NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
 
 
 async def look_at(cluster: Cluster, target: Target) -> Look:
@@ -68,8 +71,14 @@ class Workshop:
     """Told of each case that ended."""
     tick: float = TICK
     retry: float = RETRY
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _calls: set[asyncio.Task[int | None]] = field(default_factory=set)
+    renew: float = RENEW.total_seconds()
+    _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    _calls: set[asyncio.Task[Any]] = field(default_factory=set)
+    _stopped: bool = False
+
+    def knows(self, case: Case) -> bool:
+        """Whether a case's target is in the settings: it may be older than they are."""
+        return case.target in self.targets
 
     def look(self, case: Case) -> asyncio.Task[Look]:
         """Begin to look at a case's target."""
@@ -78,26 +87,38 @@ class Workshop:
         task.add_done_callback(_heard)
         return task
 
-    def start(self, case: Case, look: asyncio.Task[Look] | None = None, *, tried: bool = False) -> None:
+    def start(self, case: Case, look: asyncio.Task[Look] | None = None, *, sent: bool = False) -> None:
         """Carry out a case that this process holds; a second call while it does so changes nothing.
 
-        ``tried``: another process may have sent the call already.
+        ``sent``: another process may have sent the call already.
         """
-        if case.id not in self._tasks:
-            task = asyncio.create_task(self._guarded(case, look, tried), name=f"carry-out-{case.id}")
-            self._tasks[case.id] = task
-            task.add_done_callback(lambda _: self._tasks.pop(case.id, None))
+        if case.id not in self._tasks and not self._stopped:
+            self._begin(case, self._guarded(case, look, sent))
 
     async def store(self, case: Case, value: SecretStr) -> Case:
-        """Store the value of a case that this process has claimed, and end it with what came of it."""
-        return await self._conclude(case, *await self.vault.store(case, value))
+        """Store the value of a case that this process has claimed, and end it with what came of it.
+
+        Raises `Lost` where another process has the case by now.
+        """
+        if case.id in self._tasks or self._stopped:
+            raise Lost
+        work = partial(self._kept, case, partial(self.vault.store, case, value))
+        return await self._begin(case, self._letting_go(case, work))
+
+    def _begin(self, case: Case, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Work at a case, as the only one in this process."""
+        task = asyncio.create_task(work, name=f"carry-out-{case.id}")
+        self._tasks[case.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(case.id, None))
+        return task
 
     def busy(self, id_: str) -> bool:
         """Whether this process is at it."""
         return id_ in self._tasks
 
     async def stop(self, seconds: float) -> None:
-        """Let calls that are under way come to an end, then leave the rest to whoever comes next."""
+        """Let calls under way come to an end, then leave the rest to whoever comes next. Nothing begins."""
+        self._stopped = True
         if self._calls:
             await asyncio.wait(tuple(self._calls), timeout=seconds)
         tasks = tuple(self._tasks.values())
@@ -105,90 +126,148 @@ class Workshop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _guarded(self, case: Case, look: asyncio.Task[Look] | None, tried: bool) -> None:
+    async def _guarded(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
         try:
-            if case.target not in self.targets:
-                text = f"target {case.target} is no longer in the settings: look yourself whether it was done"
-                await self._end(case, State.FAILED, text)
-            elif case.action.restarts:
-                await self._restart(case, look, tried)
-            elif case.action.needs_value:  # taken over: whoever gave it, and the value, are gone
-                await self._conclude(case, *await self.vault.found(case))
-            else:
-                await self._conclude(case, *await self.vault.keys(case))
+            await self._letting_go(case, partial(self._carry_out, case, look, sent))
         except Lost:
             logger.info("another process has taken it over", extra={"case": case.id})
+        except Exception:
+            logger.exception("carrying out failed; it is taken up again", extra={"case": case.id})
+
+    async def _letting_go(self, case: Case, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Work that, when it is stopped, leaves the case to whoever comes next."""
+        try:
+            return await work()
         except asyncio.CancelledError:
             with contextlib.suppress(AgentpodError, Lost, TimeoutError):
                 async with asyncio.timeout(3):
                     await self._let_go(case.id)
             raise
-        except Exception:
-            logger.exception("carrying out failed; it is taken up again", extra={"case": case.id})
 
-    async def _restart(self, case: Case, look: asyncio.Task[Look] | None, tried: bool) -> None:
-        made = case if case.sent_at else await self._change(case, look, tried)
+    async def _carry_out(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
+        if not self.knows(case):
+            text = f"target {case.target} is no longer in the settings: look yourself whether it was done"
+            await self._end(case, State.FAILED, text)
+        elif case.action.restarts:
+            await self._restart(case, look, sent)
+        elif case.action.needs_value:  # taken over: whoever gave it, and the value, are gone
+            await self._kept(case, lambda _: self.vault.found(case))
+        else:
+            await self._kept(case, lambda still: self.vault.keys(case, still, sent=sent))
+
+    async def _kept(self, case: Case, work: Callable[[Still], Coroutine[Any, Any, tuple[State, Outcome]]]) -> Case:
+        """End a case with what comes of some work; it is ours for as long as that takes."""
+        holding = asyncio.create_task(self._hold(case), name=f"hold-{case.id}")
+        try:
+            state, outcome = await self._undisturbed(work(partial(self._renew, case)))
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+        return await self._conclude(case, state, outcome)
+
+    async def _hold(self, case: Case) -> None:
+        """Say again and again that this process is at it, until it is not."""
+        while True:
+            await asyncio.sleep(self.renew)
+            await self._save(case)
+
+    async def _restart(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
+        made = case if case.sent_at else await self._change(case, look, sent)
         if not made.state.final:
             await self._follow(made)
 
     # -- the change
 
-    async def _change(self, case: Case, look: asyncio.Task[Look] | None, tried: bool) -> Case:
-        """Make the change, or find it made, or end the case where neither can be."""
-        latest = self._since(case) + self.policy.start_within
+    async def _change(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> Case:
+        """Make the change, or find it made, or end the case where neither can be.
+
+        ``sent``: a call may have gone out whose answer nobody has.
+        """
         while True:
             try:
                 seen = await (look or self.look(case))
-                if seen.made(case, tried=tried):
-                    return await self._made(case, seen.deployment.generation)
-                if changes := case.request.snapshot.changes(seen.snapshot):
-                    return await self._end(case, State.VOID, "; ".join(changes))
-                if self.clock.now() > latest:
-                    return await self._end(case, State.FAILED, _late(self.policy.start_within))
-                tried = True
-                return await self._made(case, await self._undisturbed(self._call(case, seen)))
+                made, against = seen.made(case, tried=sent), self._against(case, seen, sent)
+                generation: int | None = seen.deployment.generation
+                if not made and against is None:
+                    case = await self._renew(case)  # the last thing before the call: it is ours still
+                    generation = await self._undisturbed(self._call(case, seen))
             except (Conflict, Uncertain) as error:  # look again: that says whether it was done
+                sent = sent or isinstance(error, Uncertain)
                 logger.info("look again: %s", error.message, extra={"case": case.id})
-            except Transient as error:
-                if self.clock.now() > latest:
-                    return await self._end(case, State.FAILED, f"nothing was changed: {_inner(error)}", error)
-                await asyncio.sleep(error.retry_after or self.retry)
             except AgentpodError as error:
-                return await self._end(case, State.FAILED, f"nothing was changed: {_inner(error)}", error)
+                if not isinstance(error, Transient) or self._given_up(case, sent):
+                    return await self._end(case, State.FAILED, *_unmade(error, sent))
+                await asyncio.sleep(error.retry_after or self.retry)
+            else:
+                if against is not None and not made:
+                    return await self._end(case, *against)
+                return await self._made(case, seen, generation)
             look, case = None, await self._renew(case)
+
+    def _against(self, case: Case, seen: Look, sent: bool) -> tuple[State, str] | None:
+        """What a look shows to be in the way of a change that is not there; None where it may be made."""
+        if changes := case.request.snapshot.changes(seen.snapshot):
+            text = "; ".join(changes)
+            return (State.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (State.VOID, text)
+        if may_start(case.request, self.policy, self.clock.now()):
+            return None
+        return State.FAILED, _late(self.policy.start_within, sent)
+
+    def _given_up(self, case: Case, sent: bool) -> bool:
+        """Whether it is not tried any more. What may be done is looked for as long as it would be followed."""
+        more = self.policy.follow_for if sent else timedelta()
+        return not may_start(case.request, self.policy, self.clock.now() - more)
 
     def _since(self, case: Case) -> datetime:
         """When it was claimed: the same for every process that takes it over."""
         return case.held.since if case.held else self.clock.now()
 
-    async def _undisturbed(self, call: Coroutine[Any, Any, int | None]) -> int | None:
-        """A call that a stop waits for."""
+    async def _undisturbed(self, call: Coroutine[Any, Any, T]) -> T:
+        """A call that a stop waits for before it ends it."""
         task = asyncio.create_task(call, name="the change")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
-        return await asyncio.shield(task)
+        return await task
 
     async def _call(self, case: Case, seen: Look) -> int | None:
         """The one call. Raises as the cluster does."""
         cluster = self.cluster_of(case.target)
         if case.action is Action.RESTART:
-            since = self._since(case).isoformat(timespec="seconds")
-            marks = {RESTARTED_ANNOTATION: since, APPROVAL_ANNOTATION: case.id}
+            marks = {RESTARTED_ANNOTATION: self._restarted(case), APPROVAL_ANNOTATION: case.id}
             return (await cluster.restart(seen.deployment, marks)).generation
-        wanted = {uid for _, uid in case.request.snapshot.pods}
-        for pod in seen.pods:
-            if pod.uid in wanted and not pod.deleting:
-                with contextlib.suppress(NotFound):  # gone since the look: that very pod can't come back
-                    await cluster.delete_pod(pod)
+        await self._delete(cluster, case, seen)
         return None
 
-    async def _made(self, case: Case, generation: int | None) -> Case:
+    async def _delete(self, cluster: Cluster, case: Case, seen: Look) -> None:
+        """Delete those very pods. One that is gone since the look can't come back."""
+        wanted = {uid for _, uid in case.request.snapshot.pods}
+        gone = 0
+        for pod in seen.pods:
+            if pod.uid not in wanted or pod.deleting:
+                continue
+            try:
+                await cluster.delete_pod(pod)
+            except NotFound:
+                pass
+            except AgentpodError as error:
+                if gone:
+                    raise Uncertain(f"{pod.name} was not deleted, others were: {_inner(error)}.") from error
+                raise
+            gone += 1
+
+    async def _made(self, case: Case, seen: Look, generation: int | None) -> Case:
         """Note that the change is made, with what it will be recognised by."""
         mark = case.mark
         if mark is not None and case.action is Action.RESTART:
-            mark = replace(mark, generation=generation)
+            mark = replace(mark, generation=generation, restarted=self._restarted(case))
+        elif mark is not None:
+            mark = replace(mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))
         sent = replace(case, mark=mark, sent_at=self.clock.now())
         return await self._save(sent, "execution", {"sent": True}, progress=True)
+
+    def _restarted(self, case: Case) -> str:
+        """What a restart writes as its time: the same for every process that sends it."""
+        return self._since(case).isoformat(timespec="seconds")
 
     # -- following
 
@@ -198,13 +277,17 @@ class Workshop:
         async with _Watch(self.cluster_of(case.target), self.targets[case.target]) as watch:
             while True:
                 try:
-                    case = await self._step(case, await watch.look())
+                    seen = await watch.look()
                 except NotFound as error:
-                    case = await self._end(case, State.FAILED, f"the Deployment is gone: {error.message}", error)
+                    case = await self._end(
+                        case, State.FAILED, f"the Deployment is gone: {error.message}", error.remedy
+                    )
                 except AgentpodError as error:
                     if self.clock.now() > until:
                         text = f"it was sent, and could not be followed: {error.message}"
                         case = await self._end(case, State.FAILED, text)
+                else:
+                    case = await self._step(case, seen)
                 if case.state.final:
                     return
                 case = await self._renew(case)
@@ -231,8 +314,8 @@ class Workshop:
 
     # -- the ledger
 
-    async def _end(self, case: Case, state: State, text: str, error: AgentpodError | None = None) -> Case:
-        evidence = (error.remedy,) if error is not None and error.remedy else ()
+    async def _end(self, case: Case, state: State, text: str, remedy: str | None = None) -> Case:
+        evidence = (remedy,) if remedy else ()
         return await self._conclude(case, state, Outcome(text, self.clock.now(), evidence, "status"))
 
     async def _conclude(self, case: Case, state: State, outcome: Outcome) -> Case:
@@ -300,12 +383,12 @@ class Workshop:
         horizon = now + timedelta(days=36500) if at_start and self.ledger.exclusive else now
         count = 0
         for found in await self.ledger.unheld(horizon):
-            if self.busy(found.id):
+            if self.busy(found.id) or self._stopped:
                 continue
-            case = await self._taken(found.id, horizon)
+            case = await self._taken(found.id, now if _is_by(found, self.name) else horizon)
             if case is not None:
                 count += 1
-                self.start(case, tried=True)
+                self.start(case, sent=True)
         return count
 
     async def _taken(self, id_: str, horizon: datetime) -> Case | None:
@@ -368,6 +451,11 @@ class _Watch:
                 await self._news.wait()
 
 
+def _is_by(case: Case, name: str) -> bool:
+    """Whether that process holds it, or did last."""
+    return case.held is not None and case.held.by == name
+
+
 def _inner(error: AgentpodError) -> str:
     """An error's sentence within another one."""
     return words.lower_first(error.message).rstrip(".")
@@ -379,8 +467,20 @@ def _heard(task: asyncio.Task[Look]) -> None:
         task.exception()
 
 
-def _late(within: timedelta) -> str:
-    return f"it was not begun within {round(within.total_seconds() / 60)} min of the approval: nothing was changed"
+def _late(within: timedelta, sent: bool) -> str:
+    minutes = round(within.total_seconds() / 60)
+    if sent:
+        return (
+            f"it may have been sent, and has done nothing {minutes} min after the approval: it is not sent again"
+        )
+    return f"it was not begun within {minutes} min of the approval: nothing was changed"
+
+
+def _unmade(error: AgentpodError, sent: bool) -> tuple[str, str | None]:
+    """What is said of a change that failed, and what to do."""
+    if sent:
+        return f"{_NOBODY_KNOWS}: {_inner(error)}", "Look before you ask again: status shows how old the pod is."
+    return f"nothing was changed: {_inner(error)}", error.remedy
 
 
 def _said(progress: rollout.Progress) -> tuple[object, ...]:

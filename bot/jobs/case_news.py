@@ -10,7 +10,7 @@ from bot.domain.approval import ApprovalPolicy
 from bot.domain.repair import Case, Delivery
 from bot.domain.reply import Mention, Reply
 from bot.errors import NotFound
-from bot.jobs.news import value_until
+from bot.jobs.news import is_person, value_until
 from bot.ports import Clock, Ledger
 
 KINDS = ("card", "progress", "value", "unposted", "outcome")
@@ -34,7 +34,8 @@ class CaseNews:
 
     async def write(self, delivery: Delivery) -> Reply:
         """See `bot.jobs.deliver.Writer`."""
-        kind, _, id_ = delivery.key.partition(":")
+        kind, _, of = delivery.key.partition(":")
+        id_, _, to = of.partition(":")
         case = await self.ledger.case(id_)
         if case is None:
             raise NotFound(f"There is no case {id_} for the message {delivery.key}.")
@@ -47,18 +48,27 @@ class CaseNews:
             return card.value_wanted(case, value_until(case, self.policy))
         if kind == "unposted":
             return await self._unposted(case)
-        return card.outcome(case)
+        return card.outcome(case, joined=bool(to))
 
     async def _unposted(self, case: Case) -> Reply:
         of_card = await self.ledger.delivery(f"card:{case.id}")
+        if of_card is not None and of_card.posted is not None:
+            return card.posted_late(case)
         why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
         return card.unposted(case, why)
+
+    async def arrived(self, delivery: Delivery) -> None:
+        """A card that could not be posted is there now: who was told that it is not is told so."""
+        kind, _, id_ = delivery.key.partition(":")
+        if kind == "card":
+            async with self.ledger.writing() as tx:
+                await tx.refresh(f"unposted:{id_}")
 
     async def refused(self, delivery: Delivery) -> bool:
         """A card that can't be posted is no secret of the log's: whoever asked hears of it."""
         kind, _, id_ = delivery.key.partition(":")
         case = await self.ledger.case(id_) if kind == "card" else None
-        if case is None or case.state.final or not case.request.requester.startswith(("U", "W")):
+        if case is None or case.state.final or not is_person(case.request.requester):
             return False
         async with self.ledger.writing() as tx:
             await tx.owe(f"unposted:{id_}", case.request.requester)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -46,6 +46,10 @@ class Sink(Protocol):
         """Send it as it is now; None where it need not be sent any more. Raises `bot.errors`."""
 
 
+async def _nobody(_: Delivery) -> None:
+    """Nobody has to be told."""
+
+
 @dataclass
 class Courier:
     """Sends what is owed."""
@@ -59,6 +63,8 @@ class Courier:
     """Where kinds of messages go that don't go to the chat."""
     observe: Callable[[str, str], None] = lambda _kind, _outcome: None
     """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
+    arrived: Callable[[Delivery], Awaitable[None]] = _nobody
+    """Told of each message that was posted after earlier attempts had failed. Raises as the ledger does."""
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
 
     def wake(self) -> None:
@@ -109,6 +115,8 @@ class Courier:
                 await self.ledger.dropped(delivery)
             else:
                 await self.ledger.delivered(delivery, posted)
+                if delivery.posted is None and delivery.error:
+                    await self.arrived(delivery)
             self.observe(kind, "dropped" if posted is None else "ok")
 
     async def _brought(self, kind: str, delivery: Delivery) -> repair.Posted | None:

@@ -20,6 +20,7 @@ from bot.domain.approval import (
     Choice,
     Click,
     Request,
+    Rule,
     Ruling,
     Standing,
     State,
@@ -29,16 +30,17 @@ from bot.domain.approval import (
 )
 from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
 from bot.domain.reply import Reply
-from bot.errors import AgentpodError, Refused, UsageError
+from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
 from bot.jobs.carry_out import Lost, Workshop
 from bot.jobs.news import BOT, claimed, owe_news, value_until
-from bot.jobs.values import answer, case_id, only
+from bot.jobs.values import answer, case_id, is_text, only
 from bot.ports import Clock, Ledger, Writing
 from bot.runbook import Caller
 
 logger = logging.getLogger("agentpod.repairs")
 
 NO_VALUE = "no value was given in time"
+_GOING_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
 Freshen = Callable[[Identity], Awaitable[Identity]]
 
 
@@ -70,9 +72,9 @@ class Desk:
             if known is not None:
                 return Asked(known, joined=False)
             for other in await tx.open_cases(target):
-                if await self._expire(tx, other):
+                if await self._expire(tx, other) or other.exclusive != case.exclusive:
                     continue
-                if other.exclusive == case.exclusive:
+                if not await self._outdated(tx, other, case):
                     return Asked(await self._join(tx, other, case), joined=True)
             await tx.add(case)
             await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
@@ -82,10 +84,11 @@ class Desk:
 
     def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
         now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
-        if caller.is_terminal and target not in self.channels:
+        if not channel.startswith(("C", "G")):  # a direct message, the Home tab, a terminal
             raise Refused(
                 "There is no channel where approvers would see it.",
-                remedy="Set slack.channel (AGENTPOD_SLACK__CHANNEL) to the operations channel's id.",
+                remedy="Set slack.channel (AGENTPOD_SLACK__CHANNEL) to the operations channel's id, "
+                "or ask in a channel.",
             )
         request = Request(
             new_id(),
@@ -107,6 +110,18 @@ class Desk:
             channel=channel,
             origin=caller.origin,
         )
+
+    async def _outdated(self, tx: Writing, other: Case, case: Case) -> bool:
+        """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
+        if other.state not in (State.OPEN, State.APPROVED):
+            return False
+        text = "; ".join(other.request.snapshot.changes(case.request.snapshot))
+        if not text:
+            return False
+        now = self.clock.now()
+        await tx.record(now, "outcome", BOT, other.id, {"state": State.VOID.value, "text": text})
+        await owe_news(tx, await tx.save(other.ended(State.VOID, Outcome(text, now))))
+        return True
 
     async def _join(self, tx: Writing, other: Case, case: Case) -> Case:
         if (other.action, other.subject) != (case.action, case.subject):
@@ -135,7 +150,7 @@ class Desk:
                     )
                 look = self._look(case, choice)
                 click = Click(choice, who, self.clock.now(), reason)
-                ruling = rule(case.request, click, self.policy)
+                ruling = self._ruled(case, click)
                 case = await self._write(tx, case, click, ruling)
         except BaseException:
             if look is not None:
@@ -150,9 +165,16 @@ class Desk:
 
     def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:
         """Look at the target while the decision is written down: the call needs both."""
-        if choice not in (Choice.APPROVE, Choice.BREAK_GLASS) or not case.action.restarts:
+        if choice not in _GOING_AHEAD or not case.action.restarts or not self.workshop.knows(case):
             return None
         return self.workshop.look(case)
+
+    def _ruled(self, case: Case, click: Click) -> Ruling:
+        """What a click leads to. What the settings don't have any more can be denied or withdrawn, not done."""
+        ruling = rule(case.request, click, self.policy)
+        if ruling.accepted and click.choice in _GOING_AHEAD and not self.workshop.knows(case):
+            return Ruling(Rule.NO_TARGET, case.state)
+        return ruling
 
     async def _standing(self, caller: Caller) -> Standing:
         """What the caller may do now, in the place where they said it: roles can be bound to channels."""
@@ -256,6 +278,8 @@ class Desk:
             return f"{case.id} took its value already, or is over: {case.state.value}."
         if self.clock.now() > value_until(case, self.policy):
             return f"The time to give {case.id} its value is over."
+        if not self.workshop.knows(case):
+            return f"{case.target}, which {case.id} is about, is no longer in the settings."
         return ""
 
     async def may_give_value(self, id_: str, caller: Caller) -> Case:
@@ -268,20 +292,45 @@ class Desk:
 
     async def take_value(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
         """Store a value that a form gave, if its case waits for it; never raises. It is kept nowhere."""
-        id_, value = case_id(sink), only(values)
+        id_ = case_id(sink)
+        how = f"approvals {id_[:40]} says how it ended."
         try:
-            if value is None:
-                raise Refused("The value is empty, so nothing was stored.", remedy=f"secrets enter {id_[:40]}")
-            if not is_id(id_):
-                raise Refused("That form belongs to no request.", remedy="approvals lists them.")
+            value = self._value(id_, values)
+            await self._still_operator(id_, caller)
             case = await self.claim_for_value(id_, caller)
             return answer(await self.workshop.store(case, value))
         except Lost:
-            return Reply(
-                f"Another process has taken {id_} over: approvals {id_} says how it ended.", shareable=False
-            )
+            return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
         except AgentpodError as error:
             return Reply(error.message, body=(error.remedy,) if error.remedy else (), shareable=False)
+        except Exception as error:  # a traceback could have the value
+            logger.error("storing a value failed: %s", type(error).__name__, extra={"case": id_[:40]})
+            return Reply(f"Something went wrong inside agentpod: {how}", shareable=False)
+
+    def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
+        """The value that a form gave. Raises `Refused` where it is none, before anything is claimed for it."""
+        if not is_id(id_):
+            raise Refused("That form belongs to no request.", remedy="approvals lists them.")
+        value, again = only(values), f"secrets enter {id_}"
+        if value is None:
+            raise Refused("The value is empty, so nothing was stored.", remedy=again)
+        if not is_text(value):
+            raise Refused(
+                "The value has half a character in it, so nothing was stored: copy it again.", remedy=again
+            )
+        return value
+
+    async def _still_operator(self, id_: str, caller: Caller) -> None:
+        """Raises `AccessDenied` where the role that it took to ask is gone by now; that is written down."""
+        decision = decide(self.access, await self.freshen(caller.identity), Role.OPERATOR)
+        if decision.allowed:
+            return
+        await self.refused(_who(caller), id_, decision.reason)
+        raise AccessDenied(
+            f"You may not give {id_} its value: {decision.reason}. Nothing was stored.",
+            rule=decision.reason,
+            remedy=f"Ask {self.access.contact or 'an approver'}.",
+        )
 
     async def refused(self, who: str, what: str, rule_: str) -> None:
         """Write down that somebody was refused a command."""

@@ -31,11 +31,20 @@ def value_until(case: Case, policy: ApprovalPolicy) -> datetime:
     return last + max(policy.start_within, VALUE_WITHIN)
 
 
+def is_person(who: str) -> bool:
+    """Whether somebody can be told something: who asked in a terminal can't."""
+    return who.startswith(("U", "W"))
+
+
 async def owe_news(tx: Writing, case: Case) -> None:
-    """Who has to hear of a change: the card, and at the end whoever asked."""
+    """Who has to hear of a change: the card, and at the end whoever asked or joined."""
     await tx.owe(f"card:{case.id}", case.channel)
+    if case.state.final:
+        await tx.refresh(f"unposted:{case.id}")
+        for other in filter(is_person, case.joined):
+            await tx.owe(f"outcome:{case.id}:{other}", other)
     who = case.request.requester
-    if not who.startswith(("U", "W")):  # asked for in a terminal
+    if not is_person(who):
         return
     if case.action.needs_value and case.approved:
         await tx.owe(f"value:{case.id}", who)  # the same message says how it ended

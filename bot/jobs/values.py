@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pydantic import SecretStr
 
 from bot.domain import card, ssh_keys, words
 from bot.domain.approval import State
-from bot.domain.repair import SINK, Action, Case, Outcome, secret_snapshot
+from bot.domain.repair import LAST, SINK, Action, Case, Outcome, secret_snapshot
 from bot.domain.reply import Reply
 from bot.domain.rollout import APPROVAL_ANNOTATION
 from bot.domain.workload import SecretFacts
@@ -25,9 +26,16 @@ from bot.ports import Clock, Cluster
 logger = logging.getLogger("agentpod.repairs")
 
 TRIES = 5
+LOOKS = 20
+"""How often one looks whether what was sent is there."""
 PAUSE = 1.0
 """Seconds between two of them."""
 STOPPED = "agentpod stopped before the value was stored: ask again"
+NOT_TAKEN = f"the API server did not take it in {TRIES} tries: it was not there at the last look"
+_NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
+
+Still = Callable[[], Awaitable[object]]
+"""Makes sure that the case is still this process's. Raises where it is not."""
 
 
 @dataclass
@@ -36,75 +44,95 @@ class Vault:
 
     clock: Clock
     cluster_of: Callable[[str], Cluster]
+    pause: float = PAUSE
 
-    async def store(self, case: Case, value: SecretStr) -> tuple[State, Outcome]:
+    async def store(self, case: Case, value: SecretStr, still: Still) -> tuple[State, Outcome]:
         """Give the case's key its value."""
-        return await self._change(case, lambda _: value.get_secret_value().encode())
 
-    async def keys(self, case: Case) -> tuple[State, Outcome]:
-        """Add or remove the case's SSH key."""
-        cluster, details = self.cluster_of(case.target), case.details
-        text = ""
+        async def given() -> bytes:
+            return value.get_secret_value().encode()
 
-        async def read() -> None:
-            nonlocal text
-            text = await cluster.authorized_keys(details["secret"], details["key"])
+        return await self._change(case, given, still)
 
-        def changed(_: SecretFacts) -> bytes:
-            if case.action is Action.ADD_KEY:
-                return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(details["line"])))
-            return ssh_keys.as_bytes(ssh_keys.removed(text, details["fingerprint"]))
-
+    async def keys(self, case: Case, still: Still, *, sent: bool) -> tuple[State, Outcome]:
+        """Add or remove the case's SSH key. ``sent``: another process may have done it already."""
         try:
-            await read()
-            return await self._change(case, changed)
+            return await self._change(case, partial(self._file, case), still, sent=sent)
         except ssh_keys.BadKey as error:
             return self._ended(State.VOID, f"{error}")
-        except AgentpodError as error:
-            return self._failed(error)
+
+    async def _file(self, case: Case) -> bytes:
+        """The file of keys as it should be. Raises `ssh_keys.BadKey` where it can't become so."""
+        details = case.details
+        text = await self.cluster_of(case.target).authorized_keys(details["secret"], details["key"])
+        if case.action is Action.ADD_KEY:
+            return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(details["line"])))
+        left = ssh_keys.removed(text, details["fingerprint"])
+        if not ssh_keys.keys(left) and LAST not in details:
+            raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
+        return ssh_keys.as_bytes(left)
 
     async def found(self, case: Case, why: str = STOPPED) -> tuple[State, Outcome]:
         """What became of a change that another process began, or whose end is not known: never made again.
 
         ``why`` is said where the value is not there.
         """
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(LOOKS)):
             try:
                 seen = await self.cluster_of(case.target).secret(case.details["secret"])
             except Transient as error:
                 if not left:
-                    return self._failed(error)
-                await asyncio.sleep(error.retry_after or PAUSE)
+                    return self._failed(error, sent=True)
+                await self._rest(error)
             except AgentpodError as error:
-                return self._failed(error)
+                return self._failed(error, sent=True)
             else:
                 if _is_ours(seen, case):
                     return self._done()
                 return self._ended(State.FAILED, why)
         raise AssertionError("unreachable")
 
-    async def _change(self, case: Case, value: Callable[[SecretFacts], bytes]) -> tuple[State, Outcome]:
-        """Look, compare with what was approved, change; look again where the answer is not clear."""
-        cluster, details = self.cluster_of(case.target), case.details
-        marks = {APPROVAL_ANNOTATION: case.id}
-        for left in reversed(range(TRIES)):
+    async def _change(
+        self, case: Case, value: Callable[[], Awaitable[bytes]], still: Still, *, sent: bool = False
+    ) -> tuple[State, Outcome]:
+        """Look, compare with what was approved, change; look again where the answer is not clear.
+
+        What the ``value`` is made of is read after the look that the change is bound to. ``sent``: it may have
+        been made already.
+        """
+        failed: AgentpodError | None = None
+        for _ in range(TRIES):
             try:
-                seen = await cluster.secret(details["secret"])
-                if _is_ours(seen, case):
-                    return self._done()
-                if changes := case.request.snapshot.changes(secret_snapshot(seen)):
-                    return self._ended(State.VOID, "; ".join(changes))
-                await cluster.set_secret_key(seen, details["key"], value(seen), marks)
-                return self._done()
+                return await self._once(case, value, still, sent)
             except (Conflict, Uncertain) as error:
+                sent = sent or isinstance(error, Uncertain)
                 logger.info("look again: %s", error.message, extra={"case": case.id})
             except Transient as error:
-                if not left:
-                    return self._failed(error)
-                await asyncio.sleep(error.retry_after or PAUSE)
+                failed = error
+                await self._rest(error)
             except AgentpodError as error:
-                return self._failed(error)
-        return await self.found(case, f"nothing was stored: the API server did not take it in {TRIES} tries")
+                return self._failed(error, sent=sent)
+        return await self.found(case, NOT_TAKEN) if sent or failed is None else self._failed(failed, sent=False)
+
+    async def _once(
+        self, case: Case, value: Callable[[], Awaitable[bytes]], still: Still, sent: bool
+    ) -> tuple[State, Outcome]:
+        """One try. Raises as the cluster does."""
+        cluster, details = self.cluster_of(case.target), case.details
+        seen = await cluster.secret(details["secret"])
+        if _is_ours(seen, case):
+            return self._done()
+        if changes := case.request.snapshot.changes(secret_snapshot(seen)):
+            text = "; ".join(changes)
+            ended = self._ended(State.FAILED, f"{_NOBODY_KNOWS}: {text}")
+            return ended if sent else self._ended(State.VOID, text)
+        wanted = await value()
+        await still()
+        await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
+        return self._done()
+
+    async def _rest(self, error: Transient) -> None:
+        await asyncio.sleep(error.retry_after or self.pause)
 
     def _done(self) -> tuple[State, Outcome]:
         return State.SUCCEEDED, Outcome("stored; the pod has it after a restart", self.clock.now())
@@ -112,11 +140,14 @@ class Vault:
     def _ended(self, state: State, text: str) -> tuple[State, Outcome]:
         return state, Outcome(text, self.clock.now())
 
-    def _failed(self, error: AgentpodError) -> tuple[State, Outcome]:
-        gone = isinstance(error, NotFound)
-        evidence = (error.remedy,) if error.remedy else ()
+    def _failed(self, error: AgentpodError, *, sent: bool) -> tuple[State, Outcome]:
+        """``sent``: it may have been made, so that no error says that it was not."""
         said = words.lower_first(error.message).rstrip(".")
-        text = said if gone else f"nothing was stored: {said}"
+        if sent:
+            look = "Look before you ask again: secrets shows when the Secret was changed."
+            return State.FAILED, Outcome(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (look,))
+        evidence = (error.remedy,) if error.remedy else ()
+        text = said if isinstance(error, NotFound) else f"nothing was stored: {said}"
         return State.FAILED, Outcome(text, self.clock.now(), evidence)
 
 
@@ -140,3 +171,12 @@ def only(values: Mapping[str, SecretStr]) -> SecretStr | None:
     given = values.get("value")
     text = given.get_secret_value().rstrip("\r\n") if given is not None else ""
     return SecretStr(text) if text else None
+
+
+def is_text(value: SecretStr) -> bool:
+    """Whether it can be stored: JSON may bring half of a surrogate pair, which is no character."""
+    try:
+        value.get_secret_value().encode()
+    except UnicodeEncodeError:
+        return False
+    return True

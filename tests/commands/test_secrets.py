@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.domain.approval import ApprovalPolicy, Request
 from bot.domain.probes import Verdict
-from bot.domain.repair import Action, Asked, Case, Proposal, secret_snapshot
+from bot.domain.repair import LAST, Action, Asked, Case, Proposal, secret_snapshot
 from bot.domain.target import Target
 from bot.domain.workload import ExternalSecret, SecretFacts, SecretKey
 from bot.errors import NotFound, Refused, Transient, UsageError
@@ -289,6 +289,31 @@ async def test_the_last_key_stays_unless_that_is_said_also_when_it_is_there_twic
         await room.say(f"ssh keys remove {print_} --reason left")
     await room.say(f"ssh keys remove {print_} --last --reason left")
     assert "NOBODY can sign in" in room.desk.asked[0].effect
+
+
+@pytest.mark.parametrize("line", ["ssh keys remove {0} --reason left", "ssh keys add --key {1!r} --reason new"])
+async def test_a_file_that_changes_between_two_reads_is_not_what_was_asked_for(room: Room, line: str) -> None:
+    """The other key goes meanwhile: the request is bound to the Secret of before, so that it is void."""
+    print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
+    read = room.cluster.authorized_keys
+
+    async def then_it_changes(name: str, key: str) -> str:
+        text = await read(name, key)
+        room.cluster.file = f"{ONE}\n"
+        room.cluster.found[SSH] = replace(room.cluster.found[SSH], resource_version="8")
+        return text
+
+    room.cluster.authorized_keys = then_it_changes  # type: ignore[method-assign]
+    await room.say(line.format(print_, NEW))
+    assert room.desk.asked[0].snapshot.version == "7"
+
+
+async def test_only_the_last_key_is_asked_for_as_such(room: Room) -> None:
+    print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
+    await room.say(f"ssh keys remove {print_} --last --reason left")  # there is another one
+    room.cluster.file = f"{ONE}\n"
+    await room.say(f"ssh keys remove {print_} --last --reason left")
+    assert [LAST in asked.details for asked in room.desk.asked] == [False, True]
 
 
 async def test_a_body_that_only_looks_like_base64_is_no_private_key(room: Room) -> None:

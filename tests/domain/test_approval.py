@@ -110,7 +110,11 @@ def test_an_approval_is_for_now() -> None:
     made = decided(request(), yes, rule(request(), yes, policy))
     assert may_start(made, policy, yes.at + timedelta(minutes=5))
     assert not may_start(made, policy, yes.at + timedelta(minutes=5, seconds=1))
-    assert not may_start(replace(made, state=State.EXECUTING), policy, yes.at)
+    claimed = replace(made, state=State.EXECUTING)
+    assert may_start(claimed, policy, yes.at)
+    assert not may_start(claimed, policy, yes.at + timedelta(minutes=6))
+    assert not any(may_start(replace(made, state=state), policy, yes.at) for state in State if state.final)
+    assert not may_start(request(), policy, yes.at)
 
 
 def test_only_what_waits_can_be_overdue() -> None:
@@ -137,6 +141,18 @@ def test_only_what_waits_can_be_overdue() -> None:
 )
 def test_what_changed_since_is_said(now: Snapshot, words: list[str]) -> None:
     assert SEEN.changes(now) == words
+
+
+def test_a_pod_that_nobody_was_shown_is_a_change_where_there_was_none() -> None:
+    empty = replace(SEEN, pods=())
+    assert empty.changes(SEEN) == ["the pod is pod-a, and was not there"]
+    assert empty.changes(empty) == []
+
+
+def test_what_is_bound_to_an_object_alone_is_changed_by_no_pod() -> None:
+    secret = Snapshot("s-1", 0, version="7", kind="Secret keys")
+    assert secret.changes(replace(secret, pods=(("pod-a", "p-1"),))) == []
+    assert secret.changes(replace(secret, version="8")) == ["the Secret keys was changed"]
 
 
 @pytest.mark.parametrize(

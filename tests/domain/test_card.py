@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
-from bot.domain.card import card, outcome, unposted, value_wanted
-from bot.domain.repair import Action, Case, Outcome
+from bot.domain.card import card, outcome, posted_late, unposted, value_wanted
+from bot.domain.repair import LAST, Action, Case, Outcome
 from bot.domain.reply import Line, Mention, Reply
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -131,3 +131,12 @@ def test_a_copy_and_a_card_that_nobody_sees_say_so() -> None:
     alone = unposted(case(), "The bot is not in the channel.")
     assert alone.headline == "⚠️ Restart of agent: nobody sees your request yet"
     assert "The bot is not in the channel." in alone.body[0]
+    assert unposted(case(State.DENIED), "No.").headline == "⛔ Restart of agent: denied"
+    late = posted_late(case(channel="C1"))
+    assert late.headline == "📌 Restart of agent: your request was posted late"
+    assert late.body == (("Its card is in ", Mention("C1"), ", and says how it stands."),)
+
+
+def test_to_ask_again_for_the_last_key_says_so_again() -> None:
+    gone = case(State.EXPIRED, Action.REMOVE_KEY, subject="SHA256:x", details={LAST: "yes"})
+    assert card(gone, POLICY).buttons[0].command.startswith("ssh keys remove SHA256:x --last --reason")

@@ -30,8 +30,8 @@ START = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 DEADLINE = timedelta(minutes=5)
 APP = "secure-agent-pod"
 OLD, NEW, NEWER = f"{APP}-7f9c4d8b6-aaaaa", f"{APP}-5d6b8c9f4-bbbbb", f"{APP}-5d6b8c9f4-ccccc"
-PATCHED = Mark(START, ((OLD, "u-old"),), "r-1", 8)
-DELETED = Mark(START, ((OLD, "u-old"),), "r-1", None)
+PATCHED = Mark(START, ((OLD, "u-old"),), "r-1", 8, START.isoformat())
+DELETED = Mark(START, ((OLD, "u-old"),), "r-1", None, START.isoformat())
 IMAGE = "ghcr.io/derio/kali:1"
 
 
@@ -314,12 +314,22 @@ def test_another_change_of_the_template_supersedes_this_one(annotations: dict[st
 
 def test_an_approval_of_before_says_nothing_of_a_forced_restart() -> None:
     before = {APPROVAL_ANNOTATION: "r-0", RESTARTED_ANNOTATION: "2026-11-20T03:00:00+01:00"}
-    assert Following(DELETED).look(20, [UP], deployment(template_annotations=before)).outcome is Outcome.READY
+    mark = replace(DELETED, restarted=before[RESTARTED_ANNOTATION])
+    assert Following(mark).look(20, [UP], deployment(template_annotations=before)).outcome is Outcome.READY
 
 
-def test_a_restart_time_that_nobody_can_read_supersedes_nothing() -> None:
-    odd = {APPROVAL_ANNOTATION: "r-1", RESTARTED_ANNOTATION: "yesterday"}
-    assert Following().look(20, [UP], deployment(template_annotations=odd)).outcome is Outcome.READY
+@pytest.mark.parametrize("restarted", ["2026-11-24T03:05:00Z", "2026-11-24T02:00:00Z", "yesterday"])
+def test_only_another_restart_time_than_the_one_that_was_there_supersedes_whatever_the_clocks(
+    restarted: str,
+) -> None:
+    there = deployment(template_annotations={RESTARTED_ANNOTATION: restarted})
+    assert Following(replace(DELETED, restarted=restarted)).look(20, [UP], there).outcome is Outcome.READY
+    assert Following(DELETED).look(20, [UP], there).outcome is Outcome.SUPERSEDED
+
+
+def test_a_mark_of_before_that_knows_no_restart_time_is_superseded_by_none() -> None:
+    there = deployment(template_annotations={RESTARTED_ANNOTATION: "2026-11-24T03:00:30Z"})
+    assert Following(replace(DELETED, restarted=None)).look(20, [UP], there).outcome is Outcome.READY
 
 
 def test_a_pod_that_no_node_takes_says_why_and_fails_at_the_deadline() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.domain.approval import ApprovalPolicy, Choice, State
+from bot.domain.rollout import RESTARTED_ANNOTATION
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Transient, Uncertain
 from tests.jobs.workbench import JONAS, Bench, bench, opened, pod
 
@@ -82,6 +85,199 @@ async def test_another_pod_makes_it_void(one: Bench, force: bool) -> None:
     assert ended.state is State.VOID
     assert ended.outcome is not None
     assert "the pod is pod-7, and was pod-1" in ended.outcome.text
+
+
+NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_what_was_sent_and_lost_is_looked_for_and_never_said_to_be_undone(one: Bench, force: bool) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    one.cluster.reads = [None, *[Transient("The API server is away.")] * 10_000]
+    case = await approved(one, force=force)
+    await one.until_sent(1)
+    one.clock.pass_(minutes=6)
+    await asyncio.sleep(0.05)
+    assert (await one.now(case)).state is State.EXECUTING  # one goes on looking
+    one.clock.pass_(minutes=10)
+    ended = await one.ended(case)
+    assert ended.state is State.FAILED
+    assert ended.outcome is not None
+    assert ended.outcome.text == f"{NOBODY_KNOWS}: the API server is away"
+    assert "Look before you ask again" in str(ended.outcome.evidence)
+    assert len(one.cluster.rollouts) == 1
+
+
+async def test_an_outage_after_a_lost_answer_is_waited_out_beyond_the_time_to_begin(one: Bench) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    one.cluster.reads = [None, *[Transient("away")] * 10_000]
+    case = await approved(one)
+    await one.until_sent(1)
+    one.clock.pass_(minutes=6)
+    await asyncio.sleep(0.05)
+    one.cluster.reads = []
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id]
+
+
+@pytest.mark.parametrize("error", [NotAllowed("No right."), Transient("Away.")])
+async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path, error: Exception) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [Transient("away")] * 10_000
+        case = await approved(one)
+        one.workshop._tasks.pop(case.id).cancel()
+        one.clock.pass_(hours=1)
+        two = bench(ledger, name="two", like=one)
+        one.cluster.reads = [error] * 10_000
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert ended.outcome is not None
+        assert ended.outcome.text.startswith(NOBODY_KNOWS)
+
+
+async def test_a_change_of_somebody_elses_after_a_lost_answer_hides_what_was_done(one: Bench) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    case = await one.ask()
+    plain = one.cluster.restart
+
+    async def rolled_back_meanwhile(*given: Any) -> Any:
+        try:
+            return await plain(*given)
+        finally:
+            one.cluster.change(template_annotations={})
+
+    one.cluster.restart = rolled_back_meanwhile  # type: ignore[method-assign]
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert (ended.state, one.cluster.rollouts) == (State.FAILED, [case.id])  # void would say that nothing was done
+    assert ended.outcome is not None
+    assert ended.outcome.text.startswith(f"{NOBODY_KNOWS}: the pod is pod-2, and was pod-1")
+
+
+async def test_of_two_pods_one_deleted_is_not_nothing(one: Bench) -> None:
+    one.cluster.pods_ = [pod(1), pod(2)]
+    case = await one.ask(force=True)
+    one.cluster.before = [None, Denied("A webhook.")]
+    one.cluster.keeps_others = True
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert one.cluster.deleted == ["uid-1"]
+    assert ended.state is State.FAILED
+    assert NOBODY_KNOWS in (ended.outcome.text if ended.outcome else "")
+
+
+async def test_a_ledger_that_fails_after_the_change_does_not_undo_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        case = await one.ask()
+        plain, broken = ledger.writing, {"now": False}
+
+        @asynccontextmanager
+        async def writing() -> AsyncIterator[Any]:
+            if broken["now"]:
+                broken["now"] = False
+                raise Permanent("The ledger can't be written.")
+            async with plain() as tx:
+                yield tx
+
+        restart = one.cluster.restart
+
+        async def then_it_breaks(*given: Any) -> Any:
+            made = await restart(*given)
+            broken["now"] = True
+            return made
+
+        ledger.writing = writing  # type: ignore[method-assign]
+        one.cluster.restart = then_it_breaks  # type: ignore[method-assign]
+        await one.say(case, Choice.APPROVE, JONAS)
+        await one.until_sent(1)
+        await one.idle(case)
+        assert (await one.now(case)).state is State.EXECUTING
+        one.clock.pass_(seconds=11)
+        assert await one.workshop.take_over() == 1  # taken up again, which finds it made
+        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert one.cluster.rollouts == [case.id]
+        await one.workshop.stop(1)
+
+
+async def test_who_lost_the_case_while_it_looked_makes_no_call(tmp_path: Path) -> None:
+    """A process that stood still for long wakes up between its look and its call."""
+    async with opened(tmp_path, exclusive=False) as ledger:
+        one = bench(ledger)
+        case = await one.ask()
+        plain, asleep, awake = one.cluster.deployment, asyncio.Event(), asyncio.Event()
+
+        async def stands_still(name: str) -> Any:
+            seen = await plain(name)
+            asleep.set()
+            await awake.wait()
+            return seen
+
+        one.cluster.deployment = stands_still  # type: ignore[method-assign]
+        await one.say(case, Choice.APPROVE, JONAS)
+        await asleep.wait()
+        one.cluster.deployment = plain  # type: ignore[method-assign]
+        one.clock.pass_(seconds=11)
+        two = bench(ledger, name="two", like=one)
+        one.cluster.stuck = True
+        one.cluster.reads = [Transient("away")] * 10_000
+        assert await two.workshop.take_over() == 1
+        awake.set()
+        await one.idle(case)
+        assert one.cluster.sent == 0
+        await two.workshop.stop(1)
+
+
+async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None:
+    """Nobody was shown the new pod, healthy as it may be."""
+    one.cluster.pods_ = [replace(pod(1), deleting=True)]
+    case = await one.ask()
+    one.cluster.pods_ = [pod(7)]
+    one.clock.pass_(minutes=20)
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert (ended.state, one.cluster.sent) == (State.VOID, 0)
+    assert (ended.outcome.text if ended.outcome else "") == "the pod is pod-7, and was not there"
+
+
+async def test_a_forced_restart_is_not_confused_by_a_restart_from_a_fast_clock(one: Bench) -> None:
+    ahead = (one.clock.now() + timedelta(minutes=5)).isoformat()
+    one.cluster.change(template_annotations={RESTARTED_ANNOTATION: ahead})
+    case = await approved(one, force=True)
+    assert (await one.ended(case)).state is State.SUCCEEDED
+
+
+async def test_a_forced_restart_is_superseded_by_another_one_of_somebody_else(one: Bench) -> None:
+    one.cluster.stuck = True
+    case = await approved(one, force=True)
+    await one.until(case, lambda c: c.sent_at is not None)
+    one.cluster.change(template_annotations={RESTARTED_ANNOTATION: "2020-01-01T00:00:00Z"})
+    ended = await one.ended(case)
+    assert "restarted again" in (ended.outcome.text if ended.outcome else "")
+
+
+async def test_what_a_stop_let_go_is_not_taken_back(one: Bench) -> None:
+    one.cluster.stuck = True
+    case = await approved(one)
+    await one.until(case, lambda c: c.sent_at is not None)
+    await one.workshop.stop(1)
+    assert await one.workshop.take_over() == 0  # housekeeping of the same process runs on for a moment
+    assert not one.workshop.busy(case.id)
+    assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 1
+
+
+async def test_a_case_whose_target_is_gone_is_ended_by_who_takes_it_over(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [Transient("away")] * 10_000
+        case = await approved(one)
+        one.workshop._tasks.pop(case.id).cancel()
+        two = bench(ledger, name="two", like=one)
+        two.workshop.targets = {}
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert "no longer in the settings: look yourself" in (ended.outcome.text if ended.outcome else "")
 
 
 async def test_an_api_server_that_stays_away_ends_it_with_nothing_done(one: Bench) -> None:
@@ -190,5 +386,8 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
         await two.workshop.take_over(at_start=True)
         ended = await two.ended(case)
         assert ended.state is State.FAILED
-        assert "not begun within" in (ended.outcome.text if ended.outcome else "")
+        # The first process may have sent it, for all that the second can know.
+        assert "may have been sent, and has done nothing 5 min after" in (
+            ended.outcome.text if ended.outcome else ""
+        )
         assert one.cluster.sent == 0

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.approval import Choice, State
 from bot.errors import Permanent, TimedOut, Transient
-from tests.jobs.workbench import JONAS, MAYA, OPS, Bench, bench, opened
+from tests.jobs.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench, opened
 
 
 async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: Bench) -> None:
@@ -64,6 +64,44 @@ async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_
     await one.deliver()
     assert one.chat.said[-1][0] == OPS
     assert (await one.now(case)).state is State.OPEN
+
+
+async def test_who_was_told_that_nobody_sees_it_is_told_once_somebody_does(one: Bench) -> None:
+    one.chat.errors = [Permanent("not_in_channel")]
+    case = await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert one.chat.headlines() == [
+        f"📌 Restart of {TARGET.name}: your request was posted late",
+        f"✋ Restart of {TARGET.name}: needs approval",
+    ]
+    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    assert not any("nobody sees" in line for line in one.chat.headlines())
+
+
+@pytest.mark.parametrize("posts", [False, True])
+async def test_what_nobody_saw_is_over_once_it_has_ended(one: Bench, posts: bool) -> None:
+    one.chat.refuses = OPS
+    case = await one.ask()
+    await one.deliver()
+    assert "nobody sees" in one.chat.headlines()[0]
+    await one.say(case, Choice.DENY, JONAS, "no")  # by its id
+    one.chat.refuses = "" if posts else OPS
+    await one.deliver()
+    expected = "your request was posted late" if posts else f"⛔ Restart of {TARGET.name}: denied"
+    assert expected in one.chat.headlines()[0]
+    assert not any("nobody sees" in line for line in one.chat.headlines())
+
+
+async def test_a_card_that_was_only_late_tells_nobody_so(one: Bench) -> None:
+    one.chat.errors = [Transient("500")]
+    await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert [place for place, _, _ in one.chat.said] == [OPS]
 
 
 async def test_a_copy_that_may_have_been_posted_unnoticed_is_mentioned_on_the_next(one: Bench) -> None:

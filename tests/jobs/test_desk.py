@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.access import Identity
+from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Rule, State
-from bot.errors import Refused, UsageError
+from bot.domain.repair import Action, Look, Proposal
+from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook import Caller
-from tests.jobs.workbench import JONAS, MAYA, ONCALL, PRIYA, SAM, Bench, bench, opened
+from tests.jobs.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened, pod
 
 
 async def kinds(one: Bench) -> list[str]:
@@ -43,6 +44,80 @@ async def test_the_same_of_somebody_else_joins_it(one: Bench) -> None:
         await one.ask(PRIYA, force=True)
     await one.say(first, Choice.WITHDRAW, MAYA)
     assert (await one.ask()).id != first.id
+
+
+async def told(one: Bench) -> dict[str, list[str]]:
+    """Who was told what in direct messages."""
+    await one.deliver()
+    people: dict[str, list[str]] = {}
+    for place, _, reply in one.chat.said:
+        if place.startswith("U"):
+            people.setdefault(place, []).append(reply.headline)
+    return people
+
+
+async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
+    """Whoever asks for what is there now gets a request of their own; the one for what was there is over."""
+    first = await one.ask()
+    one.cluster.pods_ = [pod(9)]
+    second = await one.ask(PRIYA)
+    assert second.id != first.id
+    found = await one.now(first)
+    assert (found.state, found.outcome.text if found.outcome else "") == (
+        State.VOID,
+        "the pod is pod-9, and was pod-1",
+    )
+    assert [r.data.get("state") for r in await one.trail() if r.kind == "outcome"] == ["void"]
+    assert await told(one) == {MAYA: [f"🚫 Restart of {TARGET.name}: void, since the pod is pod-9, and was pod-1"]}
+    await one.say(second, Choice.APPROVE, JONAS)
+    assert (await one.ended(second)).state is State.SUCCEEDED
+
+
+async def test_what_is_void_already_is_in_the_way_of_nothing_else(one: Bench) -> None:
+    first = await one.ask()
+    one.cluster.pods_ = [pod(9)]
+    forced = await one.ask(PRIYA, force=True)
+    assert (await one.now(first)).state is State.VOID
+    await one.say(forced, Choice.WITHDRAW, PRIYA)
+
+
+async def test_what_is_under_way_is_joined_though_the_pod_is_another_by_now(one: Bench) -> None:
+    one.cluster.stuck = True
+    first = await one.ask()
+    await one.say(first, Choice.APPROVE, JONAS)
+    await one.until(first, lambda c: c.sent_at is not None)
+    assert (await one.ask(PRIYA)).id == first.id
+
+
+@pytest.mark.parametrize(
+    ("choice", "who", "words"),
+    [(Choice.DENY, JONAS, "denied"), (Choice.WITHDRAW, MAYA, "withdrawn"), (None, "", "expired")],
+)
+async def test_who_joined_is_told_how_it_ended(one: Bench, choice: Choice | None, who: str, words: str) -> None:
+    case = await one.ask()
+    await one.ask(PRIYA)
+    if choice is None:
+        one.clock.pass_(hours=1)
+        await one.desk.expire()
+    else:
+        await one.say(case, choice, who, "no")
+    [said] = (await told(one))[PRIYA]
+    assert words in said
+    [mine] = [reply for place, _, reply in one.chat.said if place == PRIYA]
+    assert mine.notes == (f"{case.id} · you asked for the same",)
+
+
+@pytest.mark.parametrize("choice", [Choice.APPROVE, Choice.BREAK_GLASS])
+async def test_what_the_settings_do_not_have_any_more_can_only_be_refused(tmp_path: Path, choice: Choice) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
+        case = await one.ask()
+        one.workshop.targets = {}
+        ruling, found = await one.say(case, choice, JONAS, "now")
+        assert (ruling.rule, found.state) == (Rule.NO_TARGET, State.OPEN)
+        assert (await one.trail())[-1].data["rule"] == "no-target"
+        assert (await one.say(case, Choice.DENY, JONAS, "gone"))[0].rule is Rule.DENIED
+        assert one.cluster.sent == 0
 
 
 async def test_n_of_m_needs_that_many_different_people(tmp_path: Path) -> None:
@@ -87,9 +162,12 @@ async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
 
 
 async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: Bench) -> None:
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,)),))
     case = await one.ask()
     elsewhere = Caller(Identity(SAM, "C07RANDOM03"), "slash")
     assert (await one.desk.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
+    assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
+    await one.ended(case)
 
 
 async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> None:
@@ -132,13 +210,47 @@ async def test_a_click_after_the_time_expires_it_before_any_look_at_the_clock(on
     assert await one.desk.expire() == 0
 
 
-async def test_a_clock_set_back_lengthens_nothing_that_was_decided(one: Bench) -> None:
-    one.clock.pass_(hours=2)
+@pytest.mark.parametrize("sweeps", [False, True])
+async def test_a_clock_set_back_delays_expiry_by_as_much_and_brings_nothing_back(one: Bench, sweeps: bool) -> None:
+    """What is open is open for as long as the clock says: nothing here knows a better one. What ended stays so."""
+    case = await one.ask()
+    one.clock.pass_(minutes=31)
+    if sweeps:  # a running bot notes it within a second
+        await one.desk.expire()
+    one.clock.pass_(hours=-2)
+    assert await one.desk.expire() == 0
+    one.clock.pass_(hours=1, minutes=58, seconds=59)  # a second is left on this clock
+    ruling, _ = await one.say(case, Choice.APPROVE, JONAS)
+    again, _ = await one.say(case, Choice.APPROVE, PRIYA)
+    assert (ruling.rule, again.rule) == (
+        (Rule.EXPIRED, Rule.EXPIRED) if sweeps else (Rule.APPROVED, Rule.NOT_OPEN)
+    )
+    state = (await one.ended(case)).state
+    assert (state, len(one.cluster.rollouts)) == ((State.EXPIRED, 0) if sweeps else (State.SUCCEEDED, 1))
+
+
+async def test_a_clock_set_back_after_the_request_still_comes_to_its_expiry(one: Bench) -> None:
     case = await one.ask()
     one.clock.pass_(hours=-2)
-    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
-    assert (await one.ended(case)).state in (State.SUCCEEDED, State.FAILED)
-    assert len(one.cluster.rollouts) <= 1
+    one.clock.pass_(hours=2, minutes=30)
+    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert one.cluster.sent == 0
+
+
+async def test_a_clock_set_back_after_the_approval_repeats_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.after = [Uncertain("no answer")]
+        case = await one.ask()
+        await one.say(case, Choice.APPROVE, JONAS)
+        await one.until_sent(1)
+        one.clock.pass_(hours=-2)
+        two = bench(ledger, name="two", like=one)
+        await two.workshop.take_over(at_start=True)
+        await one.ended(case)
+        assert len(one.cluster.rollouts) == 1
+        await one.workshop.stop(1)
+        await two.workshop.stop(1)
 
 
 @pytest.mark.parametrize("forged", ["", "r-", "r-00000000", "r-zzzzzzzz", "../x", "r-zzzzzzzz; drop", "🙈" * 5])
@@ -163,14 +275,21 @@ async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Pat
 
 
 async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:
-    from bot.domain.repair import Action, Look, Proposal
-    from tests.jobs.workbench import TARGET
-
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
     caller = Caller(Identity(JONAS, "terminal"), "terminal")
     case = (await one.desk.ask(proposal, TARGET.name, caller)).case
     assert case.request.requester == f"terminal:{JONAS}"
+
+
+@pytest.mark.parametrize("place", ["D07MAYA0001", "", MAYA, "terminal"], ids=["DM", "nowhere", "Home", "terminal"])
+async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, place: str) -> None:
     one.desk.channels = {}
-    with pytest.raises(Refused, match="no channel"):
-        await one.desk.ask(proposal, "other", caller)
+    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+    with pytest.raises(Refused, match="no channel where approvers would see it") as caught:
+        await one.desk.ask(proposal, TARGET.name, Caller(Identity(MAYA, place), "slash"))
+    assert "slack.channel" in (caught.value.remedy or "")
+    assert await kinds(one) == []
+    case = (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    assert case.channel == OPS  # where it was asked for, if that is one

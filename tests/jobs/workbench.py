@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.domain import ssh_keys
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.audit import Record, verify
@@ -18,7 +19,7 @@ from bot.domain.repair import Action, Case, Look, Posted, Proposal
 from bot.domain.reply import Reply
 from bot.domain.target import Target
 from bot.domain.workload import Container, Deployment, Event, Pod, SecretFacts
-from bot.errors import Conflict, NotFound
+from bot.errors import Conflict, NotFound, Permanent
 from bot.jobs.carry_out import Workshop
 from bot.jobs.case_news import KINDS, CaseNews
 from bot.jobs.deliver import Courier
@@ -32,6 +33,7 @@ MAYA, JONAS, PRIYA, SAM = "U07MAYA0001", "U07JONAS002", "U07PRIYA003", "U07SAM00
 ONCALL = "S07ONCALL01"
 OPS = "C07OPSPOD01"
 TARGET = Target()
+SECRET, KEY = "agent-secrets", "TOKEN"
 ACCESS = AccessPolicy(
     rules=(
         AccessRule(role=Role.OPERATOR, users=(MAYA,)),
@@ -97,6 +99,17 @@ class FakeCluster:
     reads: list[Exception | None] = field(default_factory=list)
     stuck: bool = False
     """Whether the new pod never gets ready."""
+    keeps_others: bool = False
+    """Whether only the first pod makes place for the new one."""
+    deleted: list[str] = field(default_factory=list)
+    """The uid of each pod that was deleted."""
+    secret_: SecretFacts = field(default_factory=lambda: SecretFacts(SECRET, "uid-s", "7"))
+    file: bytes = b""
+    """The value of the one key that a Secret has here."""
+    stored: int = 0
+    """How often it was changed."""
+    look_at_secret: Callable[[], Awaitable[None]] | None = None
+    """What happens at each look at the Secret."""
 
     async def deployment(self, name: str) -> Deployment:
         assert name == TARGET.deployment
@@ -149,6 +162,7 @@ class FakeCluster:
             raise error
         if gone.uid not in {p.uid for p in self.pods_}:
             raise NotFound("no such pod")
+        self.deleted.append(gone.uid)
         self._replace_pod("deleted")
         if self.after and (error := self.after.pop(0)) is not None:
             raise error
@@ -160,10 +174,43 @@ class FakeCluster:
         if self.stuck:
             waiting = Container("kali", "image:1", state="waiting", reason="ContainerCreating")
             fresh = replace(fresh, containers=(waiting,))
-        self.pods_ = [fresh]
+        self.pods_ = [*(self.pods_[1:] if self.keeps_others else ()), fresh]
 
     async def secret(self, name: str) -> SecretFacts:
-        raise NotFound(f"no Secret {name}")
+        assert name == SECRET
+        if self.look_at_secret is not None:
+            await self.look_at_secret()
+        if self.reads and (error := self.reads.pop(0)) is not None:
+            raise error
+        return self.secret_
+
+    async def authorized_keys(self, name: str, key: str) -> str:
+        assert (name, key) == (SECRET, KEY)
+        if self.reads and (error := self.reads.pop(0)) is not None:
+            raise error
+        return ssh_keys.as_text(self.file)
+
+    async def set_secret_key(
+        self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        self.sent += 1
+        assert key == KEY
+        if self.before and (error := self.before.pop(0)) is not None:
+            raise error
+        if seen.resource_version != self.secret_.resource_version:
+            raise Conflict("the Secret changed")
+        self.change_secret(value, **annotations)
+        self.stored += 1
+        if self.after and (error := self.after.pop(0)) is not None:
+            raise error
+        return self.secret_
+
+    def change_secret(self, value: bytes, **annotations: str) -> None:
+        """Somebody changes it."""
+        version = str(int(self.secret_.resource_version) + 1)
+        marks = {**self.secret_.annotations, **annotations}
+        self.secret_ = replace(self.secret_, resource_version=version, annotations=marks)
+        self.file = value
 
 
 @dataclass
@@ -174,12 +221,16 @@ class FakeChat:
     shown: dict[str, Reply] = field(default_factory=dict)
     errors: list[Exception | None] = field(default_factory=list)
     posted: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: str = ""
+    """A place that takes nothing."""
     lost_after: int = 0
     """How many of the next posts are posted, and then fail all the same."""
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
+        if place == self.refuses:
+            raise Permanent("not_in_channel")
         self.said.append((place, thread, reply))
         self.posted.set()
         at = Posted(place, f"{len(self.said)}.0")
@@ -249,6 +300,21 @@ class Bench:
             await asyncio.sleep(0.005)
         return found
 
+    async def so(self, holds: Callable[[], bool]) -> None:
+        """Once something holds."""
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while not holds():
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.005)
+
+    async def until_sent(self, times: int) -> None:
+        """Once so many calls have gone out."""
+        await self.so(lambda: self.cluster.sent >= times)
+
+    async def idle(self, case: Case) -> None:
+        """Once this process is not at it any more."""
+        await self.so(lambda: not self.workshop.busy(case.id))
+
     async def trail(self) -> list[Record]:
         """The audit trail, which is whole."""
         records = [r async for r in self.ledger.records()]
@@ -289,13 +355,14 @@ def bench(
         chosen,
         {TARGET.name: TARGET},
         cluster_of,
-        Vault(clock, cluster_of),
+        Vault(clock, cluster_of, pause=0.01),
         changed,
         tick=0.01,
         retry=0.01,
+        renew=0.01,
     )
     news = CaseNews(ledger, clock, chosen, ACCESS)
-    courier = Courier(ledger, talk, clock, dict.fromkeys(KINDS, news))
+    courier = Courier(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
     desk = Desk(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, workshop, changed)
     return Bench(ledger, clock, cluster, talk, chosen, groups, workshop, desk, courier)
 

@@ -120,6 +120,10 @@ class WatchWriting:
             ]
             self._write(OWE[self._dialect], rows)
 
+    async def refresh(self, key: str) -> None:
+        """See the port."""
+        self._write(_REFRESH, {"this": key})
+
     async def unposted(self, keys: Sequence[str]) -> frozenset[str]:
         """See the port."""
         if not keys:
@@ -242,15 +246,17 @@ def _upserts(dialect: Any) -> dict[str, Any]:
     }
 
 
+_AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, "dead": False, "retry_at": None, "attempts": 0}
+"""A new state deserves a new try, whatever became of the last."""
+_REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_AGAIN)
+
+
 def _owe(dialect: Any) -> Any:
     made = dialect.insert(deliveries).values(
         {n: bindparam(n) for n in ("key", "place", "under", "wanted", "created_at")}
     )
     again = {
-        "wanted": deliveries.c.wanted + 1,
-        "dead": False,
-        "retry_at": None,
-        "attempts": 0,
+        **_AGAIN,
         # A message that is nowhere yet may still go elsewhere.
         "under": case((deliveries.c.ts.is_(None), made.excluded.under), else_=deliveries.c.under),
     }
