@@ -357,7 +357,8 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) ->
 
 
 def public(comment: str) -> str:
-    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    """A key of somebody, the same in each process that collects these tests."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(comment.encode().ljust(32)).public_key()
     return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {comment}"
 
 

@@ -117,7 +117,7 @@ def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: b
 def heading(reply: Reply) -> str:
     """The first line: sign, word (unless all is well or the headline begins with one) and headline."""
     if reply.verdict is None:
-        return reply.headline
+        return reply.headline if reply.headline.strip() else "(no answer)"
     sign, word = MARKS[reply.verdict]
     said = reply.headline.casefold().startswith(tuple(phrase.casefold() for phrase in SAYS_VERDICT))
     return (
@@ -172,7 +172,7 @@ def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
 
 
 def _headline(draft: _Draft, reply: Reply) -> None:
-    _text(draft, heading(reply) or "(no answer)", bold=True)
+    _text(draft, heading(reply), bold=True)
 
 
 def _findings(draft: _Draft, reply: Reply, clickable: Set[str]) -> None:
