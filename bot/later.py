@@ -153,9 +153,11 @@ class LedgerOnDemand:
             async for record in records:
                 yield record
 
-    async def take(self, now: datetime, hold: timedelta, limit: int = 20) -> Sequence[Delivery]:
+    async def take(
+        self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
+    ) -> Sequence[Delivery]:
         """See the port."""
-        return await (await self.open()).take(now, hold, limit)
+        return await (await self.open()).take(now, hold, limit, without=without)
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
         """See the port."""

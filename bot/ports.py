@@ -320,14 +320,19 @@ class Ledger(Protocol):
     ) -> AsyncGenerator[Record, None]:
         """The audit trail, oldest first (``newest``: the other way round), read bit by bit."""
 
-    async def take(self, now: datetime, hold: timedelta, limit: int = 20) -> Sequence[Delivery]:
+    async def take(
+        self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
+    ) -> Sequence[Delivery]:
         """Deliveries that are due and that no other process sends at present; they are ours for ``hold``.
 
-        Those in a thread are due once the message above is posted. Oldest first.
+        Those in a thread are due once the message above is posted. Oldest first, and none for places ``without``.
         """
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
-        """The message shows what was ``wanted`` when the delivery was taken."""
+        """The message shows what was ``wanted`` when the delivery was taken.
+
+        Where another process noted meanwhile that it posted it elsewhere, that counts.
+        """
 
     async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
         """It was not delivered: to be tried again at ``retry_at``, or never (None: a dead letter).

@@ -78,18 +78,16 @@ def _span(seconds: float) -> str:
     return words.took(seconds).removeprefix("took ")
 
 
-def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = (), *, again: bool = False) -> Reply:
-    """The message in the operations channel. ``again``: an earlier copy may have been posted unnoticed."""
+def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) -> Reply:
+    """The message in the operations channel."""
     is_open = case.state is State.OPEN
-    body: list[Line] = [case.effect] if case.effect and (is_open or case.state is State.APPROVED) else []
-    if again:
-        body.append("A copy of this card may be above: this one is kept up to date.")
+    body = (case.effect,) if case.effect and (is_open or case.state is State.APPROVED) else ()
     notes = [f"{case.id} · asked {words.clock(case.request.created_at)}"]
     if is_open:
         notes.append(f"void if the pod, the image or the Deployment changes · withdraw {case.id} takes it back")
     return Reply(
         headline(case),
-        body=tuple(body),
+        body=body,
         facts=tuple(_facts(case, policy)),
         buttons=_buttons(case, policy),
         notes=(" · ".join(notes),),

@@ -227,7 +227,7 @@ class Delivery:
     """Where the message of ``under`` is, once it is posted."""
     attempts: int = 0
     unsure: bool = False
-    """Whether an earlier attempt may have posted it without anybody noting where."""
+    """Whether an attempt may have posted a copy without anybody noting where. It stays: so does the copy."""
     error: str = ""
     """Why the last attempt failed."""
 

@@ -40,8 +40,7 @@ class CaseNews:
         if case is None:
             raise NotFound(f"There is no case {id_} for the message {delivery.key}.")
         if kind == "card":
-            again = delivery.unsure and delivery.posted is None
-            return card.card(case, self.policy, approvers(self.access, case.channel), again=again)
+            return card.card(case, self.policy, approvers(self.access, case.channel))
         if kind == "progress":
             return card.progress(case, self.clock.now())
         if kind == "value":

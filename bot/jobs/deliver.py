@@ -5,28 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
-from bot.domain import repair
-from bot.domain.repair import Delivery
+from bot.domain.repair import Delivery, Posted
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain
 from bot.ports import Chat, Clock, Ledger
 
 logger = logging.getLogger("agentpod.delivery")
+T = TypeVar("T")
 
 LOOK = 1.0
 """Seconds between two looks for what other processes owe."""
-PATIENCE = 10.0
-"""Seconds for one message."""
-HELD_FOR = timedelta(seconds=15)
-"""How long a delivery is ours: longer than `PATIENCE`, so that nobody else sends it meanwhile."""
+SENDING = 15.0
+"""Seconds for sending one message, with its pictures."""
+HELD_FOR = timedelta(seconds=25)
+"""How long a delivery is ours. None is sent that might not end within: somebody else would send it too."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 GIVE_UP = timedelta(days=1)
 """After which a message whose place does not work is a dead letter."""
+SLOW = "The ledger took too long, and nothing was sent."
+COPY = "A copy of this message may be above: this one is kept up to date."
 
 
 class Writer(Protocol):
@@ -42,7 +46,7 @@ class Writer(Protocol):
 class Sink(Protocol):
     """Takes messages of a kind that don't go to the chat."""
 
-    async def deliver(self, delivery: Delivery) -> repair.Posted | None:
+    async def deliver(self, delivery: Delivery) -> Posted | None:
         """Send it as it is now; None where it need not be sent any more. Raises `bot.errors`."""
 
 
@@ -65,7 +69,15 @@ class Courier:
     """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
     arrived: Callable[[Delivery], Awaitable[None]] = _nobody
     """Told of each message that was posted after earlier attempts had failed. Raises as the ledger does."""
+    dice: Callable[[], float] = random.random
+    """Between 0 and 1."""
+    sending: float = SENDING
+    held_for: timedelta = HELD_FOR
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
+    _unnoted: dict[str, tuple[Delivery, Posted]] = field(default_factory=dict)
+    """What is posted, and the ledger was away when it should have noted where."""
+    _pauses: dict[str, datetime] = field(default_factory=dict)
+    """Places that asked for a pause, and until when: nothing goes there meanwhile, however new."""
 
     def wake(self) -> None:
         """Something is owed."""
@@ -81,7 +93,7 @@ class Courier:
                 pause = LOOK
             except Transient as error:
                 logger.warning("nothing can be delivered: %s", error.message)
-                busy, pause = False, min(pause * 2, 30.0)
+                busy, pause = False, LOOK if self._unnoted else min(pause * 2, 30.0)
             if not busy:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
@@ -96,17 +108,19 @@ class Courier:
 
     async def deliver(self) -> bool:
         """Send what is due now; says whether there was something."""
-        due = await self.ledger.take(self.clock.now(), HELD_FOR)
-        await asyncio.gather(*(self._one(d) for d in due))
+        for delivery, posted in list(self._unnoted.values()):
+            await self._note(delivery, posted)
+        now = self.clock.now()
+        self._pauses = {place: until for place, until in self._pauses.items() if until > now}
+        last_start = _seconds() + self.held_for.total_seconds() - self.sending
+        due = await self.ledger.take(now, self.held_for, without=self._pauses)
+        await asyncio.gather(*(self._one(d, last_start) for d in due))
         return bool(due)
 
-    async def _one(self, delivery: Delivery) -> None:
+    async def _one(self, delivery: Delivery, last_start: float) -> None:
         kind = delivery.key.partition(":")[0]
         try:
-            posted = await self._brought(kind, delivery)
-        except TimeoutError:
-            await self._later(delivery, TimedOut("It took too long."))
-            self.observe(kind, "retry")
+            posted = await self._brought(kind, delivery, last_start)
         except AgentpodError as error:
             dead = await self._later(delivery, error)
             self.observe(kind, "dead" if dead else "retry")
@@ -114,23 +128,43 @@ class Courier:
             if posted is None:
                 await self.ledger.dropped(delivery)
             else:
-                await self.ledger.delivered(delivery, posted)
+                self._unnoted[delivery.key] = (delivery, posted)
+                await self._note(delivery, posted)
                 if delivery.posted is None and delivery.error:
                     await self.arrived(delivery)
             self.observe(kind, "dropped" if posted is None else "ok")
 
-    async def _brought(self, kind: str, delivery: Delivery) -> repair.Posted | None:
+    async def _note(self, delivery: Delivery, posted: Posted) -> None:
+        """Have the ledger note it. It is kept in mind until then, so that it is not posted again."""
+        await self.ledger.delivered(delivery, posted)
+        self._unnoted.pop(delivery.key, None)
+
+    async def _brought(self, kind: str, delivery: Delivery, last_start: float) -> Posted | None:
         """Send it where it goes; None where it is not wanted any more."""
         if kind in self.sinks:
-            async with asyncio.timeout(PATIENCE):
-                return await self.sinks[kind].deliver(delivery)
-        reply = await self._writer(kind).write(delivery)
+            return await self._in_time(partial(self.sinks[kind].deliver, delivery), last_start)
+        try:
+            async with asyncio.timeout_at(last_start):
+                reply = await self._writer(kind).write(delivery)
+        except TimeoutError:
+            raise Transient(SLOW) from None
         if reply is None:
             return None
-        async with asyncio.timeout(PATIENCE):
-            return await self._send(delivery, reply)
+        if delivery.unsure:
+            reply = replace(reply, body=(*reply.body, COPY))
+        return await self._in_time(partial(self._send, delivery, reply), last_start)
 
-    async def _send(self, delivery: Delivery, reply: Reply) -> repair.Posted:
+    async def _in_time(self, send: Callable[[], Awaitable[T]], last_start: float) -> T:
+        """Send it while it is ours. Raises TimedOut where nobody knows what became of it."""
+        if _seconds() > last_start:
+            raise Transient(SLOW)
+        try:
+            async with asyncio.timeout(self.sending):
+                return await send()
+        except TimeoutError:
+            raise TimedOut("It took too long.") from None
+
+    async def _send(self, delivery: Delivery, reply: Reply) -> Posted:
         if delivery.posted is not None:
             try:
                 await self.chat.edit(delivery.posted, reply)
@@ -151,7 +185,9 @@ class Courier:
         """Note a failure, with the time of the next try; says whether it is given up."""
         now = self.clock.now()
         unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
-        retry_at = _retry_at(delivery, error, now)
+        retry_at = _retry_at(delivery, error, now, self.dice())
+        if isinstance(error, Transient) and error.retry_after:
+            self._pauses[delivery.place] = now + timedelta(seconds=error.retry_after)
         text = f"{error.message} {error.remedy or ''}".strip()
         await self.ledger.failed(delivery, text, retry_at, unsure=unsure)
         level = logging.ERROR if retry_at is None else logging.WARNING
@@ -163,10 +199,16 @@ class Courier:
         return retry_at is None
 
 
-def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime) -> datetime | None:
+def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
+    """When it is tried again: never before the other side wants it, and not all at the same moment."""
     pause = min(FIRST_PAUSE * 2.0 ** min(delivery.attempts, 8), LONGEST_PAUSE)
     if isinstance(error, Transient):
-        return now + timedelta(seconds=max(pause, error.retry_after or 0.0))
+        return now + timedelta(seconds=max(pause, error.retry_after or 0.0) * (1 + dice / 2))
     if isinstance(error, NotFound) or delivery.attempts * LONGEST_PAUSE > GIVE_UP.total_seconds():
         return None
     return now + timedelta(seconds=LONGEST_PAUSE)  # somebody may invite the bot, or mend its scopes
+
+
+def _seconds() -> float:
+    """The time by which the event loop's deadlines go."""
+    return asyncio.get_running_loop().time()

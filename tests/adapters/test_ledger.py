@@ -183,6 +183,25 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
     assert len(await ledger.take(NOW, HOLD)) == 1
 
 
+async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+    [slow] = await ledger.take(NOW, HOLD)
+    [fast] = await ledger.take(NOW + HOLD, HOLD)
+    await ledger.delivered(fast, Posted("C1", "2.0"))
+    await ledger.delivered(slow, Posted("C1", "1.0"))
+    found = await ledger.delivery("card:1")
+    assert found is not None
+    assert (found.posted, found.unsure) == (Posted("C1", "2.0"), True)
+
+
+async def test_a_place_is_left_in_peace_while_others_are_served(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+        await tx.owe("outcome:1", "U1")
+    assert [d.key for d in await ledger.take(NOW, HOLD, without={"C1"})] == ["outcome:1"]
+
+
 async def test_the_trail_is_read_in_pages_in_both_directions(ledger: SqlLedger) -> None:
     for start in range(0, 1100, 100):
         async with ledger.writing() as tx:

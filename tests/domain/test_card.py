@@ -124,10 +124,7 @@ def test_a_stored_value_offers_the_restart_that_it_needs() -> None:
     assert value_wanted(done, NOW).headline.startswith("✅")
 
 
-def test_a_copy_and_a_card_that_nobody_sees_say_so() -> None:
-    assert (
-        "A copy of this card may be above: this one is kept up to date." in card(case(), POLICY, again=True).body
-    )
+def test_a_card_that_nobody_sees_is_told_of() -> None:
     alone = unposted(case(), "The bot is not in the channel.")
     assert alone.headline == "⚠️ Restart of agent: nobody sees your request yet"
     assert "The bot is not in the channel." in alone.body[0]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from bot.domain.approval import Choice, State
-from bot.errors import Permanent, TimedOut, Transient
+from bot.domain.repair import Delivery, Posted
+from bot.domain.reply import Reply
+from bot.errors import Permanent, TimedOut, Transient, Uncertain
+from bot.jobs.deliver import Courier
+from bot.ports import Ledger
 from tests.jobs.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench, opened
 
 
@@ -110,7 +116,7 @@ async def test_a_copy_that_may_have_been_posted_unnoticed_is_mentioned_on_the_ne
     await one.deliver()
     one.clock.pass_(minutes=1)
     await one.deliver()
-    assert "A copy of this card may be above" in str(one.chat.said[-1][2].body)
+    assert "A copy of this message may be above" in str(one.chat.said[-1][2].body)
 
 
 async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_path: Path) -> None:
@@ -125,7 +131,7 @@ async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_pat
     async with opened(tmp_path) as ledger:
         two = bench(ledger, like=one)
         await two.deliver()
-        assert "A copy of this card may be above" in str(two.chat.said[-1][2].body)
+        assert "A copy of this message may be above" in str(two.chat.said[-1][2].body)
         await two.workshop.stop(1)
 
 
@@ -159,5 +165,100 @@ async def test_a_failure_is_tried_again_later_each_time(one: Bench, attempts: in
     for _ in range(attempts):
         await one.deliver()
         one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert len(one.chat.said) == 1
+
+
+async def test_slacks_pause_holds_for_all_of_the_channel_also_for_what_changes_meanwhile(one: Bench) -> None:
+    one.chat.errors = [Transient("429", retry_after=30)]
+    case = await one.ask()
+    await one.deliver()
+    await one.say(case, Choice.DENY, JONAS, "no")  # its card and a direct message are owed anew
+    one.clock.pass_(seconds=29)
+    await one.deliver()
+    assert [place for place, _, _ in one.chat.said] == [MAYA]
+    one.clock.pass_(seconds=2)
+    await one.deliver()
+    assert [place for place, _, _ in one.chat.said] == [MAYA, OPS]
+    assert "A copy of this message" not in str(one.chat.said[-1][2].body)
+
+
+async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -> None:
+    one.chat.errors = [Uncertain("reset")]
+    case = await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=1)
+    await one.deliver()
+    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    [card] = [reply for reply in one.chat.shown.values() if reply.headline.startswith("⛔")][:1]
+    assert "A copy of this message may be above" in str(card.body)
+
+
+class Forgetful:
+    """A ledger that is away when it should note where a message is; all else is the real one's."""
+
+    def __init__(self, ledger: object, times: int) -> None:
+        self._ledger, self._times = ledger, times
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ledger, name)
+
+    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+        if self._times:
+            self._times -= 1
+            raise Transient("The ledger is away.")
+        await self._ledger.delivered(delivery, posted)  # type: ignore[attr-defined]
+
+
+async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_posted_again(one: Bench) -> None:
+    one.courier.ledger = cast("Ledger", Forgetful(one.ledger, 2))
+    case = await one.ask()
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await one.courier.deliver()
+        one.clock.pass_(minutes=1)
+    await one.deliver()
+    assert len(one.chat.said) == 1
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert found.posted == Posted(OPS, "1.0")
+
+
+class Slow:
+    """A writer that finds no end."""
+
+    async def write(self, _: Delivery) -> Reply | None:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def refused(self, _: Delivery) -> bool:
+        return False
+
+
+async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_that(one: Bench) -> None:
+    case = await one.ask()
+    held = timedelta(seconds=0.3)
+    slow = Courier(one.ledger, one.chat, one.clock, {"card": Slow()}, sending=0.2, held_for=held)
+    await slow.deliver()
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert (found.unsure, found.attempts) == (False, 1)
+    assert "nothing was sent" in found.error
+    assert one.chat.said == []
+
+
+@pytest.mark.parametrize(("dice", "seconds"), [(0.0, 30.0), (1.0, 45.0)])
+async def test_a_retry_is_never_before_the_pause_and_not_always_at_its_end(
+    one: Bench, dice: float, seconds: float
+) -> None:
+    await one.ask()
+    one.chat.errors = [Transient("429", retry_after=30)]
+    one.courier.dice = lambda: dice
+    await one.deliver()
+    one.clock.pass_(seconds=seconds - 0.1)
+    await one.deliver()
+    assert one.chat.said == []
+    one.clock.pass_(seconds=0.2)
     await one.deliver()
     assert len(one.chat.said) == 1

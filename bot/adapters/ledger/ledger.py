@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, update
 
 from bot.adapters.ledger import database, migrations, watching
 from bot.adapters.ledger.database import Database, FileLock
@@ -217,9 +217,13 @@ class SqlLedger:
 
     # -- messages
 
-    async def take(self, now: datetime, hold: timedelta, limit: int = 20) -> Sequence[Delivery]:
+    async def take(
+        self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
+    ) -> Sequence[Delivery]:
         """See the port."""
         wanted = self._due(now).limit(limit)
+        if without:
+            wanted = wanted.where(deliveries.c.place.not_in(list(without)))
         if not await self._rows(wanted):  # most looks find nothing: no transaction for them
             return ()
         return await self._change(partial(_hold, wanted=wanted, now=now, hold=hold))
@@ -242,16 +246,20 @@ class SqlLedger:
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
         """See the port."""
-        await self._settle(
+        before = delivery.posted.ts if delivery.posted else None
+        as_taken = or_(deliveries.c.ts.is_not_distinct_from(before), deliveries.c.ts == posted.ts)
+        noted = await self._settle(
             delivery,
+            as_taken,
             shown=delivery.wanted,
             channel=posted.channel,
             ts=posted.ts,
             attempts=0,
-            unsure=False,
             error="",
             retry_at=None,
         )
+        if not noted:
+            logger.warning("posted twice: another process was first", extra={"delivery": delivery.key})
 
     async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
         """See the port."""
@@ -260,9 +268,9 @@ class SqlLedger:
         unsure = delivery.unsure or unsure
         await self._settle(delivery, error=error[:1000], retry_at=later, dead=dead, unsure=unsure)
 
-    async def _settle(self, delivery: Delivery, **values: object) -> None:
-        here = update(deliveries).where(deliveries.c.key == delivery.key).values(held_until=None, **values)
-        await self._change(lambda connection: connection.execute(here).rowcount)
+    async def _settle(self, delivery: Delivery, *only: ColumnElement[bool], **values: object) -> int:
+        here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
+        return await self._change(lambda connection: connection.execute(here).rowcount)
 
     async def delivery(self, key: str) -> Delivery | None:
         """See the port."""

@@ -9,10 +9,12 @@ import json
 import logging
 import random
 import time
+from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import (
     AsyncConnectionErrorRetryHandler,
     AsyncRateLimitErrorRetryHandler,
@@ -21,8 +23,8 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack import sdk_logs
-from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, UrlSpent, translate
-from bot.errors import AgentpodError, NotAllowed, Transient
+from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
+from bot.errors import AgentpodError, NotAllowed, TimedOut, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.slack")
 
@@ -61,21 +63,23 @@ class Api:
         """Why Slack does not take the bot token at present; empty while it does."""
         self._worked = False
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30, connect=5))
-        self.client = AsyncWebClient(
-            token,
-            base_url=base_url,
-            session=self.session,
-            logger=sdk_logs.SDK,
-            retry_handlers=[
-                AsyncConnectionErrorRetryHandler(max_retry_count=2),
-                AsyncRateLimitErrorRetryHandler(max_retry_count=3),
-                AsyncServerErrorRetryHandler(max_retry_count=2),
-            ],
-        )
-        if urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1"):
-            self.client.proxy = None  # the SDK takes HTTPS_PROXY from the environment, also for this machine
+        retries = [
+            AsyncConnectionErrorRetryHandler(max_retry_count=2),
+            AsyncRateLimitErrorRetryHandler(max_retry_count=3),
+            AsyncServerErrorRetryHandler(max_retry_count=2),
+        ]
+        self.client = self._client(token, retries)
+        self._sends_once = self._client(token, [])
         self._observer = observer
         self._unsupported: set[str] = set()
+
+    def _client(self, token: str, retries: list[AsyncRetryHandler]) -> AsyncWebClient:
+        made = AsyncWebClient(
+            token, base_url=self.base_url, session=self.session, logger=sdk_logs.SDK, retry_handlers=retries
+        )
+        if urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1"):
+            made.proxy = None  # the SDK takes HTTPS_PROXY from the environment, also for this machine
+        return made
 
     async def close(self) -> None:
         """Close the pool."""
@@ -83,15 +87,29 @@ class Api:
 
     async def call(self, method: str, deadline: float = DEADLINE, **arguments: Any) -> dict[str, Any]:
         """One Web API call. Raises AgentpodError; ``deadline`` in seconds covers all tries."""
+        return await self._call(self.client, method, deadline, arguments)
+
+    async def once(self, method: str, deadline: float, **arguments: Any) -> dict[str, Any]:
+        """The same without a second try: who calls knows better when.
+
+        Raises Uncertain (or TimedOut) where it may have worked all the same, and Transient with Slack's pause.
+        """
+        return await self._call(self._sends_once, method, deadline, arguments)
+
+    async def _call(
+        self, client: AsyncWebClient, method: str, deadline: float, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
         started, outcome = time.monotonic(), "ok"
         try:
             async with asyncio.timeout(deadline):
-                response = await self.client.api_call(method, data=_form(arguments))
+                response = await client.api_call(method, data=_form(arguments))
             data = response.data if isinstance(response.data, dict) else {}
             self._token_taken("")
             return {**data, "_headers": dict(response.headers)}
         except Exception as error:
             failure = translate(method, error, self.base_url)
+            if client is self._sends_once and may_have_worked(error) and not isinstance(failure, TimedOut):
+                failure = Uncertain(failure.message, remedy=failure.remedy)
             outcome = type(failure).__name__
             if isinstance(failure, NotAllowed):
                 self._token_taken(failure.message)
@@ -172,7 +190,7 @@ class Api:
         return str(place["file_id"])
 
 
-def _form(arguments: dict[str, Any]) -> dict[str, str]:
+def _form(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Arguments as a form: some methods (files.getUploadURLExternal, usergroups.users.list) take no JSON."""
     return {name: _field(value) for name, value in arguments.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from bot.adapters.slack import blocks
@@ -14,12 +15,13 @@ from bot.domain.reply import Reply
 from bot.errors import NotFound
 
 DEADLINE = 8.0
-"""Seconds for one call: less than a delivery is held for."""
+"""Seconds for a message until Slack has it, from when its pictures are there: a delivery is held for longer."""
+MOST_TEXT = 4_000
 GONE = frozenset({"cant_update_message", "edit_window_closed", "thread_not_found"})
 
 
 class SlackChat:
-    """The Chat port on Slack's Web API."""
+    """The Chat port on Slack's Web API. No call is sent a second time by itself: who is in charge knows when."""
 
     def __init__(self, api: Api, prefix: str) -> None:
         """``prefix`` is how people address the bot."""
@@ -28,27 +30,29 @@ class SlackChat:
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         """See the port. A user's id opens the direct message with them."""
         more = {"thread_ts": thread} if thread else {}
-
-        async def send(message: Message) -> dict[str, Any]:
-            content = {"text": message.text, "blocks": message.blocks, "unfurl_links": False}
-            return await self._api.call("chat.postMessage", DEADLINE, channel=place, **content, **more)
-
-        done = await sent(send, self._message(await hosted(self._api, reply)))
+        done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
         return Posted(str(done.get("channel") or place), str(done.get("ts") or ""))
 
     async def edit(self, at: Posted, reply: Reply) -> None:
         """See the port."""
-        message = self._message(await hosted(self._api, reply))
         try:
-            await self._api.call(
-                "chat.update", DEADLINE, channel=at.channel, ts=at.ts, text=message.text, blocks=message.blocks
-            )
+            await self._say("chat.update", reply, channel=at.channel, ts=at.ts)
         except SlackRefused as error:
             if error.word in GONE:
                 raise NotFound(error.message) from error
             raise
 
+    async def _say(self, method: str, reply: Reply, **where: Any) -> dict[str, Any]:
+        message = self._message(await hosted(self._api, reply))
+        until = asyncio.get_running_loop().time() + DEADLINE
+
+        async def send(content: Message) -> dict[str, Any]:
+            left = until - asyncio.get_running_loop().time()
+            text = content.text[:MOST_TEXT]
+            return await self._api.once(method, left, text=text, blocks=content.blocks, **where)
+
+        return await sent(send, message)
+
     def _message(self, reply: Reply) -> Message:
         """One message: what does not fit is left to the command that shows all of it."""
-        message = blocks.render(reply, prefix=self._prefix).messages[0]
-        return Message(message.text[:4_000], message.blocks)
+        return blocks.render(reply, prefix=self._prefix).messages[0]

@@ -24,6 +24,8 @@ _TOKEN = {
 }
 _PLACE = frozenset({"channel_not_found", "not_in_channel", "is_archived", "user_not_in_channel"})
 _PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"})
+_BROKE_OFF = frozenset({"internal_error", "fatal_error"})
+"""Of which Slack says that some of it may have succeeded before."""
 UNKNOWN_METHOD = frozenset({"unknown_method", "method_not_supported", "not_implemented"})
 
 
@@ -75,13 +77,24 @@ def translate(method: str, error: BaseException, address: str = "") -> AgentpodE
         return error
     if isinstance(error, SlackApiError):
         return _api_error(method, error)
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
         return TimedOut(f"Slack did not answer {method} in time.", remedy="Try again in a moment.")
     if isinstance(error, aiohttp.ClientError | OSError | SlackClientError):
         why, remedy = _unreachable(error)
         where = f"at {shown(address)}" if address else f"for {method}"
         return Transient(f"Slack can't be reached {where}: {why}.", remedy=remedy)
     return Transient(f"Slack answered {method} with something that is no answer ({type(error).__name__}).")
+
+
+def may_have_worked(error: BaseException) -> bool:
+    """Whether Slack may have done what was asked, though the call failed: it was sent, and no answer says no."""
+    if isinstance(error, SlackApiError):
+        status, data, _ = _answer(error)
+        return status >= 500 or (status < 300 and not isinstance(data, dict)) or _word(data) in _BROKE_OFF
+    never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+    return isinstance(error, aiohttp.ClientError | OSError | SlackClientError) and not isinstance(
+        error, never_sent
+    )
 
 
 def shown(address: str) -> str:
@@ -118,6 +131,8 @@ def _unreachable(error: Exception) -> tuple[str, str]:
         return f"HTTP {error.status} instead of a connection", _NETWORK
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return "the connection broke off", _NETWORK
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return _ERRNO[errno.ETIMEDOUT], _NETWORK
     if isinstance(error, OSError):
         return _system_reason(error), _NETWORK
     return type(error).__name__, _NETWORK
@@ -134,14 +149,23 @@ def _system_reason(error: OSError) -> str:
 
 
 def _api_error(method: str, error: SlackApiError) -> AgentpodError:
-    response: Any = error.response  # an AsyncSlackResponse, or aiohttp's own for what was no JSON
-    data = getattr(response, "data", None)
-    status = int(getattr(response, "status_code", None) or getattr(response, "status", 0) or 0)
-    headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
+    status, data, headers = _answer(error)
     if status == 429:
         wait = headers.get("retry-after", "")
         seconds = float(wait) if wait.isdigit() else None
         return Transient(f"Slack asked for fewer calls of {method}.", retry_after=seconds)
     if status >= 500 or not isinstance(data, dict):
         return Transient(f"Slack answered {method} with HTTP {status}.", remedy="Try again in a moment.")
-    return refusal(method, str(data.get("error", "unknown_error")), data)
+    return refusal(method, _word(data), data)
+
+
+def _answer(error: SlackApiError) -> tuple[int, Any, dict[str, str]]:
+    """Status, content and headers by their names in small letters."""
+    response: Any = error.response  # an AsyncSlackResponse, or aiohttp's own for what was no JSON
+    status = int(getattr(response, "status_code", None) or getattr(response, "status", 0) or 0)
+    headers = {str(k).lower(): str(v) for k, v in dict(getattr(response, "headers", None) or {}).items()}
+    return status, getattr(response, "data", None), headers
+
+
+def _word(data: Any) -> str:
+    return str(data.get("error", "unknown_error")) if isinstance(data, dict) else ""

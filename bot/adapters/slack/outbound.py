@@ -13,7 +13,7 @@ from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.blocks import File, Message, Rendered
 from bot.adapters.slack.errors import SlackRefused, UrlSpent
 from bot.adapters.slack.inbound import Request
-from bot.adapters.slack.pictures import hosted, sent
+from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError
 
@@ -24,7 +24,6 @@ FIRST_PROGRESS = 0.8
 BETWEEN_PROGRESS = 1.0
 MAX_PROGRESS = 2
 MAX_UPDATE_TEXT = 4_000
-BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"})
 
 
 @dataclass
@@ -90,15 +89,6 @@ class Answer:
     async def _deliver(self, message: Message, *, replace: bool) -> None:
         try:
             await sent(lambda content: self._send(content, replace=replace), message)
-        except SlackRefused as error:
-            if error.word not in BAD_BLOCKS:
-                await self._otherwise(message, error)
-                return
-            logger.warning("blocks refused, sent as text", extra={"word": error.word, "details": error.details})
-            try:
-                await self._send(Message(blocks.plain(message), []), replace=replace)
-            except AgentpodError as again:
-                await self._otherwise(Message(blocks.plain(message), []), again)
         except AgentpodError as error:
             await self._otherwise(message, error)
 

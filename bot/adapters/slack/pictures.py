@@ -1,4 +1,7 @@
-"""Pictures of replies: brought to Slack before the message that shows them. Without them it is sent as well."""
+"""What Slack may not take of a message, its pictures and its blocks: without them it is sent as well.
+
+Pictures are brought to Slack before the message that shows them.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import SlackRefused
 from bot.domain.reply import Image, Reply
-from bot.errors import AgentpodError
+from bot.errors import AgentpodError, TimedOut
 
 logger = logging.getLogger("agentpod.slack")
 T = TypeVar("T")
 
-REFUSED = frozenset({"invalid_blocks", "invalid_blocks_format"})
+BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "invalid_attachments"})
+PATIENCE = 6.0
+"""Seconds for all pictures of a message. What is urgent in it does not wait longer for them."""
 PAUSES = (0.3, 0.6, 1.2, 1.2)
 """Seconds until it is tried again: Slack refuses a picture that it has not looked at yet.
 
@@ -26,29 +32,48 @@ To ask whether it has would take the scope to read files.
 
 
 async def hosted(api: Api, reply: Reply) -> Reply:
-    """The reply with its pictures in Slack; where they can't be, it says why. Never raises."""
+    """The reply with its pictures in Slack; where they can't be, it says why. Never raises; see `PATIENCE`."""
     if not any(image.png and not image.file for image in reply.images):
         return reply
     shown: list[Image] = []
     notes = list(reply.notes)
+    until = asyncio.get_running_loop().time() + PATIENCE
     for image in reply.images:
         try:
-            shown.append(replace(image, file=await api.picture(image.filename, image.png, image.alt)))
+            shown.append(replace(image, file=await _file(api, image, until)))
         except AgentpodError as error:
             logger.warning("picture not attached: %s", error.message)
             notes.append(f"Without its picture: {error.message} {error.remedy or ''}".strip())
     return replace(reply, images=tuple(shown), notes=tuple(notes))
 
 
+async def _file(api: Api, image: Image, until: float) -> str:
+    try:
+        async with asyncio.timeout_at(until):
+            return await api.picture(image.filename, image.png, image.alt)
+    except TimeoutError:
+        raise TimedOut("Slack did not take it in time.") from None
+
+
 async def sent(send: Callable[[Message], Awaitable[T]], message: Message) -> T:
-    """Send a message until Slack takes its pictures; then without them. Raises what ``send`` does otherwise."""
+    """Send a message until Slack takes it: without its pictures, then as text. Else raises what ``send`` does."""
+    try:
+        return await _with_pictures(send, message)
+    except SlackRefused as error:
+        if error.word not in BAD_BLOCKS:
+            raise
+        logger.warning("blocks refused, sent as text", extra={"word": error.word, "details": error.details})
+    return await send(Message(blocks.plain(message), []))
+
+
+async def _with_pictures(send: Callable[[Message], Awaitable[T]], message: Message) -> T:
     if not _has_picture(message):
         return await send(message)
     for pause in PAUSES:
         try:
             return await send(message)
         except SlackRefused as error:
-            if error.word not in REFUSED:
+            if error.word not in BAD_BLOCKS:
                 raise
         await asyncio.sleep(pause)
     logger.warning("sent without its picture: Slack did not take it")
