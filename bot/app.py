@@ -28,6 +28,7 @@ from bot.errors import AgentpodError, UsageError
 from bot.jobs.desk import Desk
 from bot.jobs.incidents import Incidents
 from bot.jobs.post_digest import KIND, DigestNews
+from bot.jobs.watch_heartbeats import longest_gap
 from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
 from bot.repairs import Repairs
@@ -95,7 +96,9 @@ class Parts:
         ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
         parts = cls(settings, about, network, ledger)
         painter = Painter() if settings.digest.picture else None
-        parts.digests = DigestNews(ledger, parts.clock, settings.targets, digest_time(settings), painter)
+        parts.digests = DigestNews(
+            ledger, parts.clock, settings.targets, digest_time(settings), painter, longest_gap(settings.alerts)
+        )
         parts._close += [network.close, ledger.close]
         if settings.bridge.url:
             token = settings.bridge.token.get_secret_value() if settings.bridge.token else ""

@@ -197,9 +197,9 @@ class LedgerOnDemand:
         """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""
         return {} if self._real is None and _absent(self._url) else await (await self.open()).memories()
 
-    async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
+    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
         """See the port."""
-        return await (await self.open()).history(since, until)
+        return await (await self.open()).history(since, until, beats=beats)
 
     async def forget_history(self, before: datetime) -> None:
         """See the port."""

@@ -366,8 +366,8 @@ class Ledger(Protocol):
     async def memories(self) -> Mapping[str, Memory]:
         """What is remembered of each job, by ``target/job``."""
 
-    async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
-        """What happened from ``since`` on and before ``until``, in order."""
+    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
+        """What happened from ``since`` on and before ``until``, in order; ``beats``: heartbeats too."""
 
     async def forget_history(self, before: datetime) -> None:
         """Throw away what happened before."""

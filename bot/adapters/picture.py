@@ -7,6 +7,7 @@ block with its duration, unknown a dotted one.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ WIDTH = 1080
 LEFT, RIGHT, TOP, BOTTOM = 40, 40, 84, 116
 LANE, NAME = 92, 40
 """Heights of a lane's band and of the name above it."""
+MOST_LANES = 12
+"""Jobs in a picture: more would be no picture for a phone, and cost memory that the bot has not."""
 INK, PAPER, GRID = "#1d1c1d", "#ffffff", "#d5d5d8"
 GREEN, AMBER, RED, GREY, PALE = "#2e8b57", "#c77700", "#c01343", "#8d8d96", "#ececef"
 
@@ -33,11 +36,12 @@ class Painter:
         """A PNG of the day, with times of the zone."""
         from PIL import Image, ImageDraw
 
-        lanes = (*day.jobs, day.pod)
+        jobs = _worst(day.jobs)
+        lanes = (*jobs, day.pod)
         height = TOP + len(lanes) * (LANE + NAME) + BOTTOM
         image = Image.new("RGB", (WIDTH, height), PAPER)
         sheet = _Sheet(ImageDraw.Draw(image), day, zone, height)
-        sheet.title()
+        sheet.title(len(day.jobs) - len(jobs))
         sheet.hours(len(lanes))
         for number, lane in enumerate(lanes):
             sheet.lane(number, lane, is_pod=lane is day.pod)
@@ -62,8 +66,10 @@ class _Sheet:
         part = (at - self.whole.start) / self.whole.length  # type: ignore[operator]  # datetimes
         return LEFT + float(part) * (WIDTH - LEFT - RIGHT)
 
-    def title(self) -> None:
+    def title(self, left_out: int) -> None:
         text = f"{self.day.target} · {self.day.window.day:%a %d %b %Y}"
+        if left_out:
+            text += f" · the worst {MOST_LANES} of {MOST_LANES + left_out} jobs"
         self.draw.text((LEFT, 22), text, fill=INK, font=self.big)
 
     def hours(self, lanes: int) -> None:
@@ -143,6 +149,13 @@ class _Sheet:
                 for dot in range(3):
                     self.draw.ellipse((x + 8 + dot * 14, y + 6, x + 12 + dot * 14, y + 10), fill=GREY)
             self.draw.text((x + 64, y + 10), text, fill=INK, font=self.small, anchor="lm")
+
+
+def _worst(jobs: Sequence[Lane]) -> tuple[Lane, ...]:
+    """The jobs that are drawn, in their order: those that were down or late for longest."""
+    ranked = sorted(jobs, key=lambda lane: (lane.total(What.DOWN), lane.total(What.LATE)), reverse=True)
+    chosen = {id(lane) for lane in ranked[:MOST_LANES]}
+    return tuple(lane for lane in jobs if id(lane) in chosen)
 
 
 def _name(lane: Lane) -> str:

@@ -14,6 +14,8 @@ from bot.domain.digest import Day, Lane, What
 from bot.domain.repair import Case, Delivery
 from bot.domain.reply import Button, Fact, Image, Line, Reply
 
+MOST_BAD, MOST_GOOD = 10, 8
+"""Lines and names that a digest has at most, so that all of it is one message: the worst ones."""
 LATE_AFTER = timedelta(minutes=10)
 """From then on a digest says that it is late."""
 
@@ -42,7 +44,9 @@ def digest(facts: Facts, now: datetime, images: Sequence[Image] = ()) -> Reply:
     if facts.late_by > LATE_AFTER:
         lines.append(f"This digest is {words.age(facts.late_by)} late: it could not be posted at its time.")
     lines += _lanes(facts)
-    lines += [_repair(c, facts.zone) for c in facts.cases]
+    lines += [_repair(c, facts.zone) for c in facts.cases[:MOST_BAD]]
+    if len(facts.cases) > MOST_BAD:
+        lines.append(f"… and {words.plural(len(facts.cases) - MOST_BAD, 'other repair')}: audit lists them")
     return Reply(
         _headline(facts),
         body=tuple(lines),
@@ -117,11 +121,16 @@ def _lanes(facts: Facts) -> list[Line]:
     pasts = {past for _, _, past in bad}
     alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
     worst_first = sorted(bad, key=lambda b: (-b[0], b[1]))
-    found: list[Line] = [text if alike else f"{text} · the day before: {past}" for _, text, past in worst_first]
+    found: list[Line] = [
+        text if alike else f"{text} · the day before: {past}" for _, text, past in worst_first[:MOST_BAD]
+    ]
+    if len(bad) > MOST_BAD:
+        found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} that had trouble")
     if alike:
         found.append(f"The day before, each of them: {alike}")
     if bad and good:
-        found.append(f"✅ {words.listed(good)}: all good")
+        more = [words.plural(len(good) - MOST_GOOD, "other")] if len(good) > MOST_GOOD else []
+        found.append(f"✅ {words.listed([*good[:MOST_GOOD], *more])}: all good")
     unknown = max(d.unknown for d in facts.days)
     if unknown and found:
         found.append(f"🙈 For {words.age(unknown)} nothing is known; that time counts for nothing.")

@@ -11,6 +11,8 @@ from bot.ports import Bridge, Clock, Ledger
 
 KIND = "bridge"
 LATELY = timedelta(days=7)
+MOST = 10_000
+"""Incidents that are looked through for those of an issue, of the open ones and of those that ended `LATELY`."""
 
 
 @dataclass
@@ -25,8 +27,9 @@ class BridgePost:
         """See `bot.jobs.deliver.Sink`."""
         now = self.clock.now()
         issue = delivery.key.partition(":")[2]
-        found = await self.ledger.incidents(since=now - LATELY, limit=1000)
-        alert = bridge.alert(issue, [i for i in found if i.problem.issue == issue], now)
+        open_ = await self.ledger.incidents(live=True, limit=MOST)
+        over = await self.ledger.incidents(live=False, since=now - LATELY, limit=MOST)
+        alert = bridge.alert(issue, [i for i in (*open_, *over) if i.problem.issue == issue], now)
         never_sent = delivery.posted is None and not delivery.unsure
         if alert is None or (alert["status"] == "resolved" and never_sent):
             return None

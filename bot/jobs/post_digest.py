@@ -14,11 +14,12 @@ from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.digest import Day, What
 from bot.domain.digest_card import Facts
+from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery
 from bot.domain.reply import Image, Reply
 from bot.domain.target import Target
 from bot.errors import NotFound
-from bot.jobs.watch_heartbeats import FIRST_LOOKED
+from bot.jobs.watch_heartbeats import FIRST_LOOKED, GAP, LOOKED
 from bot.ports import Clock, Ledger, Painter
 
 logger = logging.getLogger("agentpod.digest")
@@ -27,7 +28,7 @@ KIND = "digest"
 MARK = "digest"
 """Under which name the day of the last digest is kept, and when it was claimed."""
 LOOKBACK = timedelta(days=3)
-"""How far back it is looked for what reaches into a day."""
+"""How far back it is looked for all that reaches into a day; for states that began earlier, as far as is kept."""
 KEPT = timedelta(days=15)
 
 
@@ -87,6 +88,8 @@ class DigestNews:
     targets: Sequence[Target]
     when: When
     painter: Painter | None
+    gap: timedelta = GAP
+    """Time without a look of which nothing is known."""
 
     async def write(self, delivery: Delivery) -> Reply:
         """See `bot.jobs.deliver.Writer`. The key holds the local day on which it is posted."""
@@ -112,7 +115,12 @@ class DigestNews:
     async def _facts(self, day: date, late_by: timedelta, now: datetime) -> Facts:
         zone = self.when.zone
         here, before = digest.window(day, zone), digest.window(day - timedelta(days=1), zone)
-        history = await self.ledger.history(before.start - LOOKBACK, here.end)
+        unseen = await self._unseen(now)  # before the history: what is noted meanwhile is in it
+        history = [
+            *await self.ledger.history(before.start - KEPT, before.start - LOOKBACK, beats=False),
+            *await self.ledger.history(before.start - LOOKBACK, here.end),
+            *unseen,
+        ]
         text = await self.ledger.mark(FIRST_LOOKED)
         since = datetime.fromisoformat(text) if text else None
         incidents = await self.ledger.incidents(since=before.start, limit=10_000)
@@ -127,6 +135,12 @@ class DigestNews:
             zone=zone,
             late_by=late_by,
         )
+
+    async def _unseen(self, now: datetime) -> list[Happening]:
+        """That nobody looks since the last look, where that was long ago and the next one has not said so yet."""
+        text = await self.ledger.mark(LOOKED)
+        last = datetime.fromisoformat(text) if text else now
+        return [Happening("", "source", last, "off")] if now - last > self.gap else []
 
     async def _image(self, day: Day) -> Image | None:
         if self.painter is None:

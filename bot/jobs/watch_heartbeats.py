@@ -31,6 +31,11 @@ Mute = Callable[[Writing, Target, datetime], Awaitable[Callable[[HeartbeatPolicy
 """For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
 
 
+def longest_gap(rules: AlertRules) -> timedelta:
+    """The longest time between two looks that says nothing; of a longer one nothing is known."""
+    return max(GAP, 3 * rules.poll)
+
+
 @dataclass
 class HeartbeatWatch:
     """One source, and the jobs of all targets."""
@@ -140,7 +145,7 @@ class HeartbeatWatch:
         """Time in which no bot looked is time of which nothing is known."""
         text = await tx.mark(LOOKED)
         last = datetime.fromisoformat(text) if text else now
-        if now - last > max(GAP, 3 * self.rules.poll):
+        if now - last > longest_gap(self.rules):
             await tx.happened([Happening("", "source", last, "off"), Happening("", "source", now, "ok")])
         if text is None:
             await tx.set_mark(FIRST_LOOKED, now.isoformat())

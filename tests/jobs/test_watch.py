@@ -481,7 +481,7 @@ async def test_a_digest_is_posted_once_a_day_by_whichever_process_is_there(one: 
     assert [await post.post(), await again.post(), await post.post()] == [True, False, False]
     await one.deliver()
     assert len(one.first_lines()) == 1
-    assert one.first_lines()[0].startswith("🔎 Tue 24 Nov: all good but for 9 h of which nothing is known")
+    assert one.first_lines() == ["🔎 Tue 24 Nov: nothing is known of it"], "nobody looked after its first moment"
 
 
 async def test_a_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:
@@ -506,6 +506,23 @@ async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
     await on(one, 0, "alpha", "beta")
     reply = await news.digest(START.date())
     assert any("nothing is known" in str(line) for line in reply.body), "nobody looked for two hours"
+
+
+async def test_a_day_on_which_nobody_looked_is_not_called_good_before_anybody_looks_again(one: Watch) -> None:
+    _, news = _news(one)
+    await on(one, 0, "alpha", "beta")
+    one.clock.pass_(hours=45)
+    reply = await news.digest((START + timedelta(days=1)).date())
+    assert "nothing is known" in reply.headline
+
+
+async def test_a_bot_that_was_off_for_a_week_knows_nothing_of_the_days_in_it(one: Watch) -> None:
+    _, news = _news(one)
+    await on(one, 0, "alpha", "beta")
+    one.clock.pass_(hours=8 * 24)
+    await on(one, 0, "alpha", "beta")
+    reply = await news.digest((START + timedelta(days=6)).date())
+    assert "nothing is known" in reply.headline
 
 
 @pytest.mark.parametrize(
@@ -589,6 +606,18 @@ async def test_what_was_over_before_the_bridge_took_it_is_not_sent(tmp_path: Pat
         await on(one, 5, "alpha", "beta")
         assert bridge.told == []
         assert await one.ledger.waiting() == 0
+
+
+async def test_what_begins_while_an_end_is_dropped_is_told_all_the_same(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        async with one.ledger.writing() as tx:
+            await tx.owe(f"bridge:{ISSUE}", "bridge")
+        [taken] = await one.ledger.take(one.clock.now(), timedelta(seconds=15))
+        async with one.ledger.writing() as tx:
+            await tx.owe(f"bridge:{ISSUE}", "bridge")  # another incident of the issue, meanwhile
+        await one.ledger.dropped(taken)
+        assert await one.ledger.waiting() == 1
+        assert bridge.told == []
 
 
 async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp_path: Path) -> None:

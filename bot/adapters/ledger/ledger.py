@@ -290,7 +290,7 @@ class SqlLedger:
 
     async def dropped(self, delivery: Delivery) -> None:
         """See the port."""
-        await self._change(lambda connection: connection.execute(watching.dropped(delivery.key)).rowcount)
+        await self._change(lambda connection: connection.execute(watching.dropped(delivery)).rowcount)
 
     async def dead(self, limit: int = 20) -> Sequence[Delivery]:
         """See the port."""
@@ -322,9 +322,9 @@ class SqlLedger:
         """See the port."""
         return watching.memories(await self._rows(select(jobs)))
 
-    async def history(self, since: datetime, until: datetime) -> Sequence[Happening]:
+    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
         """See the port."""
-        return watching.happenings(await self._rows(watching.wanted_history(since, until)))
+        return watching.happenings(await self._rows(watching.wanted_history(since, until, beats=beats)))
 
     async def forget_history(self, before: datetime) -> None:
         """See the port."""

@@ -27,7 +27,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
 from bot.domain import alerting, watch
 from bot.domain.alerting import Incident, State
-from bot.domain.history import Happening
+from bot.domain.history import BEAT, Happening
+from bot.domain.repair import Delivery
 from bot.domain.watch import Memory
 
 logger = logging.getLogger("agentpod.ledger")
@@ -172,9 +173,11 @@ def wanted_incidents(live: bool | None, since: datetime | None, limit: int) -> S
     return wanted
 
 
-def wanted_history(since: datetime, until: datetime) -> Select[Any]:
+def wanted_history(since: datetime, until: datetime, *, beats: bool) -> Select[Any]:
     """What happened from ``since`` on and before ``until``, in order."""
-    within = (history.c.at >= to_micros(since), history.c.at < to_micros(until))
+    within = [history.c.at >= to_micros(since), history.c.at < to_micros(until)]
+    if not beats:
+        within.append(history.c.what != BEAT)
     return select(history).where(*within).order_by(history.c.at)
 
 
@@ -183,11 +186,17 @@ def old_history(before: datetime) -> Any:
     return delete(history).where(history.c.at < to_micros(before))
 
 
-def dropped(key: str) -> Any:
-    """The statement that marks a message, and those in its thread, as not wanted any more."""
-    these = or_(deliveries.c.key == key, deliveries.c.under == key)
-    never = deliveries.c.ts.is_(None)
-    return update(deliveries).where(these, never).values(shown=deliveries.c.wanted, held_until=None, error="")
+def dropped(delivery: Delivery) -> Any:
+    """The statement that marks a message, and those in its thread, as not wanted any more.
+
+    What was wanted of the message itself meanwhile stays wanted.
+    """
+    mine = deliveries.c.key == delivery.key
+    these = or_(mine, deliveries.c.under == delivery.key)
+    shown = case((mine, delivery.wanted), else_=deliveries.c.wanted)
+    return (
+        update(deliveries).where(these, deliveries.c.ts.is_(None)).values(shown=shown, held_until=None, error="")
+    )
 
 
 def _recent(since: datetime) -> Select[Any]:

@@ -305,10 +305,14 @@ def _fitting(text: str, tail: bool) -> str:
     return part.rpartition("\n")[0] or part
 
 
+NOTES = 4
+"""Pieces of a context block: Slack takes ten, but not the text of ten full ones in one message."""
+
+
 def _notes(draft: _Draft, notes: Sequence[str]) -> None:
     pieces = [p for note in notes for p in _pieces(note, 1_900)]
-    for start in range(0, len(pieces), 10):
-        elements = [{"type": "plain_text", "text": p, "emoji": False} for p in pieces[start : start + 10]]
+    for start in range(0, len(pieces), NOTES):
+        elements = [{"type": "plain_text", "text": p, "emoji": False} for p in pieces[start : start + NOTES]]
         draft.blocks.append({"type": "context", "elements": elements})
 
 
