@@ -193,6 +193,26 @@ async def typed_as_a_reason(world: World, secret: str) -> None:
     await world.workspace.close_view(seed.MAYA, form)
 
 
+TYPED = (
+    "secrets set GITHUB_TOKEN {}",
+    "secrets set GITHUB_TOKEN '{}",
+    "secrets set GITHUB_TOKEN --reason x --target {}",
+    "secrets set {}",
+    "secrets GITHUB_TOKEN={}",
+    "secrets enter r-7k2m9xwq {}",
+    "ssh keys {}",
+)
+
+
+async def typed_on_the_line(world: World, secret: str) -> None:
+    """A value where none belongs: the answer to it repeats nothing, for one's own eyes or in a public thread."""
+    for template in TYPED:
+        line = template.format(secret)
+        await world.ask(line)
+        said = world.workspace.mention(seed.MAYA, seed.OPS, line)
+        await world.final(lambda said=said: world.workspace.messages(seed.OPS, seed.MAYA, said.ts)[1:])  # type: ignore[misc]
+
+
 PATHS: tuple[Callable[[World, str], Awaitable[None]], ...] = (
     works,
     twice,
@@ -201,6 +221,7 @@ PATHS: tuple[Callable[[World, str], Awaitable[None]], ...] = (
     repeated_by_the_api_server,
     slack_is_away,
     typed_as_a_reason,
+    typed_on_the_line,
 )
 
 
