@@ -78,9 +78,7 @@ def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> 
 
 
 def _body(incident: Incident) -> tuple[Line, ...]:
-    if incident.problem.kind is Kind.BLIND and incident.open:
-        return ("Nothing is known of any job: no job is called stale for it, and none healthy.",)
-    return ()
+    return (incident.problem.meaning,) if incident.problem.meaning and incident.open else ()
 
 
 def _facts(incident: Incident, now: datetime) -> list[Fact]:

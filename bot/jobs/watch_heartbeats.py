@@ -107,6 +107,7 @@ class HeartbeatWatch:
             facts=(("What to do", error.remedy),) if error.remedy else (),
             advice="heartbeats",
             issue=self.targets[0].issue,
+            meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
         )
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)

@@ -165,6 +165,7 @@ class PodWatch:
             facts=(("What to do", error.remedy),) if error.remedy else (),
             advice="status",
             issue=self.target.issue,
+            meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",
             muted=self.muting.of_target(self.target, now),
         )
         async with self.incidents.ledger.writing() as tx:

@@ -435,6 +435,8 @@ async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) ->
     assert one.first_lines() == [
         "⚠️ WARNING the Kubernetes API: can't be read: the API server refused the bot's token"
     ]
+    [(_, _, reply)] = one.chat.said
+    assert "Jobs are judged by their heartbeats" in str(reply.body[0]), "it is the pod that nothing is known of"
     await one.see(minutes=1)
     await one.see(minutes=2)
     assert one.first_lines() == ["✅ the Kubernetes API can be read again after 1 min"]

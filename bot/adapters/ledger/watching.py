@@ -266,8 +266,11 @@ def _owe(dialect: Any) -> Any:
     )
     again = {
         **_AGAIN,
-        # A message that is nowhere yet may still go elsewhere.
-        "under": case((deliveries.c.ts.is_(None), made.excluded.under), else_=deliveries.c.under),
+        # A message that is nowhere yet may still go elsewhere: into a group's thread, to a channel set right.
+        **{
+            name: case((deliveries.c.ts.is_(None), made.excluded[name]), else_=deliveries.c[name])
+            for name in ("place", "under")
+        },
     }
     return made.on_conflict_do_update(index_elements=["key"], set_=again)
 
