@@ -1,0 +1,85 @@
+"""A repair as two people go through it on the sandbox's page: the real bot, a form, a card, a click, its end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from sandbox.cluster import kinds
+from sandbox.house import BotProcess, Sandbox
+from sandbox.slack import seed
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("page-repair")]
+COMPOSER = '[data-composer="channel"]'
+PATIENCE = 30_000.0
+"""Milliseconds."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "5s"}}, pod_seconds=2.0) as house:
+        yield house
+
+
+async def page_of(browser: Browser, sandbox: Sandbox, user: str) -> Page:
+    """The operations channel, as that user sees it on a phone."""
+    page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="en-GB")
+    page.set_default_timeout(PATIENCE)
+    await page.goto(f"{sandbox.workspace.base_url}/?user={user}&channel={seed.OPS}&panel=closed")
+    await page.wait_for_selector('#app[data-live="open"]')
+    return page
+
+
+async def asked(page: Page, reason: str) -> None:
+    """Ask without a reason, and give it in the form that opens."""
+    await page.locator(COMPOSER).fill("/agentpod restart")
+    await page.locator(COMPOSER).press("Enter")
+    form = page.get_by_role("dialog")
+    await form.get_by_role("textbox").first.fill(reason)
+    await form.locator("button[type=submit], [data-submit]").last.click()
+
+
+def pods(sandbox: Sandbox) -> set[str]:
+    """The uids of the pods that are there."""
+    return {p["metadata"]["uid"] for p in sandbox.cluster.store.list(kinds.POD)}
+
+
+def rollouts(sandbox: Sandbox) -> int:
+    """The Deployment's generation: each change of its template is one more."""
+    [found] = sandbox.cluster.store.list(kinds.DEPLOYMENT)
+    return int(found["metadata"]["generation"])
+
+
+async def through(browser: Browser, sandbox: Sandbox, bot: BotProcess, *, killed: bool) -> None:
+    """Maya asks, Jonas approves, both see how it ends; ``killed``: the bot dies while the pod restarts."""
+    maya, jonas = [await page_of(browser, sandbox, user) for user in (seed.MAYA, seed.JONAS)]
+    before, generation = pods(sandbox), rollouts(sandbox)
+    await asked(maya, "The new key has to be picked up")
+    card = ".message"
+    waiting = jonas.locator(card, has_text="needs approval")
+    await expect(waiting).to_be_visible(timeout=PATIENCE)
+    await waiting.get_by_role("button", name="Approve").click()
+    await expect(maya.locator(card, has_text="under way")).to_be_visible(timeout=PATIENCE)
+    if killed:
+        await bot.stop(signal.SIGKILL)
+        await sandbox.start_bot()
+    for page in (maya, jonas):
+        await expect(page.locator(card, has_text="✅ Restarted secure-agent-pod")).to_be_visible(timeout=PATIENCE)
+        await expect(page.locator(card, has_text="needs approval")).to_have_count(0)
+        await page.close()
+    assert rollouts(sandbox) == generation + 1
+    assert not pods(sandbox) & before
+
+
+async def test_two_users_go_from_the_form_to_the_final_card(browser: Browser, sandbox: Sandbox) -> None:
+    await through(browser, sandbox, await sandbox.start_bot(), killed=False)
+
+
+async def test_a_bot_that_dies_meanwhile_ends_with_a_true_card_and_one_rollout(
+    browser: Browser, sandbox: Sandbox
+) -> None:
+    await through(browser, sandbox, await sandbox.start_bot(), killed=True)
