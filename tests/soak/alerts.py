@@ -68,12 +68,14 @@ class AlertProof:
     dice: random.Random
     tally: AlertTally
     beating: set[str] = field(default_factory=lambda: set(JOBS))
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def beat(self) -> None:
-        """Push for all jobs that run, until cancelled."""
-        while True:
+        """Push for all jobs that run, until it is over: a push that is cancelled leaves its process behind."""
+        while not self.over.is_set():
             await push(self.gateway, *sorted(self.beating))
-            await asyncio.sleep(EVERY)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.over.wait(), EVERY)
 
     async def round(self, number: int, fault: str = "") -> None:
         """Some jobs stop, are told of, perhaps acknowledged, and run again; a bot dies meanwhile."""
@@ -238,7 +240,7 @@ async def prepared_alerts(*, postgres: Postgres | None, seed_: int) -> AsyncIter
                 yield proof
             finally:
                 await fleet.stop()
-                beating.cancel()
+                proof.over.set()
                 await asyncio.gather(beating, return_exceptions=True)
                 await ledger.close()
 

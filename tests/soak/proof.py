@@ -84,6 +84,7 @@ class Fleet:
         self._bots: list[SoakBot | None] = [None] * count
         self._next: list[str] = [""] * count
         self._keeper: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
 
     async def start(self) -> None:
         """Start all, and keep them alive from now on."""
@@ -94,8 +95,8 @@ class Fleet:
 
     async def stop(self) -> None:
         """End them all."""
+        self._over.set()  # a keeper that is cancelled while it starts a bot would leave that behind
         if self._keeper is not None:
-            self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
         for bot in self._bots:
             if bot is not None:
@@ -110,7 +111,7 @@ class Fleet:
         self._bots[place] = bot
 
     async def _keep(self) -> None:
-        while True:
+        while not self._over.is_set():
             for place, bot in enumerate(self._bots):
                 if bot is not None and not bot.alive:
                     self._tally.kills += 1
