@@ -81,7 +81,7 @@ class Dispatcher:
             context = self.make_context(invocation.target, caller, request_id, progress)
             reply = await invocation.command.run(context, invocation.params)
             outcome = "ok"
-            return reply.with_command(invocation.line)
+            return reply if reply.command else reply.with_command(invocation.line)
         except AgentpodError as error:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):

@@ -403,7 +403,7 @@ def _too_much(command: Command, prefix: str) -> UsageError:
     return UsageError(
         f"{command.name} takes less than what was typed, which is not repeated here.",
         usage=usage(command, prefix),
-        remedy="A secret that was typed has been sent to Slack: treat it as leaked, and make another.",
+        remedy="If a secret was typed, Slack has it: treat it as leaked, and make another.",
     )
 
 

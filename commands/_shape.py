@@ -11,7 +11,7 @@ from bot.domain.probes import Finding
 from bot.domain.reply import Button
 from bot.domain.target import Target
 from bot.domain.workload import Right
-from bot.runbook import Command, Context
+from bot.runbook import Command, Context, unknown_command
 
 POD_READ = (Right("list", "pods"),)
 EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))
@@ -83,6 +83,14 @@ def as_data(findings: Sequence[Finding]) -> list[object]:
     ]
 
 
-def command_named(ctx: Context, name: str) -> Command | None:
-    """The command of that name or alias."""
-    return next((c for c in ctx.commands if name == c.name or name in c.aliases), None)
+def command_called(ctx: Context, typed: Sequence[str]) -> Command:
+    """The command of the longest name that the words begin with, so that ``help logs sshd`` is about logs.
+
+    Raises UsageError with the first word alone: what follows a command's name may be a secret's value.
+    """
+    names = {n: c for c in ctx.commands for n in (c.name, *c.aliases)}
+    parts = " ".join(typed).lower().split()
+    for length in range(len(parts), 0, -1):
+        if (name := " ".join(parts[:length])) in names:
+            return names[name]
+    raise unknown_command(parts[0] if parts else "", names, ctx.prefix)

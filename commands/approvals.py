@@ -67,7 +67,7 @@ def _when(ctx: Context, case: Case) -> str:
 async def _one(ctx: Context, id_: str) -> Reply:
     case = await _repairs.ledger(ctx).case(id_) if is_id(id_) else None
     if case is None:
-        raise UsageError(f"There is no request {id_[:40]!r}.", remedy=f"{ctx.prefix} approvals lists them.")
+        raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
     shown = card.card(case, _repairs.desk(ctx).policy)
     buttons = tuple(b for b in shown.buttons if _known(ctx, b))
     return Reply(
@@ -91,5 +91,6 @@ COMMAND = Command(
     run,
     ApprovalsParams,
     group="Repair",
+    discreet=True,
     examples=("approvals", "approvals r-7k2m9xwq"),
 )

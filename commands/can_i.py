@@ -13,7 +13,7 @@ from bot.domain.access import Decision, Role
 from bot.domain.probes import Finding, Verdict
 from bot.domain.reply import Fact, Reply
 from bot.domain.workload import Right
-from bot.runbook import Command, Context, Params, unknown_command
+from bot.runbook import Command, Context, Params
 from commands import _shape
 from commands._probes import API, Ask, Probe, run_probes
 
@@ -35,7 +35,7 @@ class Rights:
 async def run(ctx: Context, params: CanIParams) -> Reply:
     """Answer yes or no for the caller, then for the bot."""
     began = ctx.clock.monotonic()
-    command = _named(ctx, " ".join(params.command).lower())
+    command = _shape.command_called(ctx, params.command)
     decision = _shape.allowed(ctx, command.role)
     rights = Rights(list(dict.fromkeys(command.rights(ctx.target))))
     outcome = (await run_probes([_rights(ctx, rights)], ctx.probe_timeout))[0]
@@ -57,17 +57,8 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
             "missing_rights": [str(r) for r in rights.missing],
             "rights_known": finding.verdict is not Verdict.UNKNOWN,
         },
+        command=f"can-i {command.name}",
     )
-
-
-def _named(ctx: Context, name: str) -> Command:
-    """The command of the longest name that the words begin with, so that ``can-i logs sshd`` asks for logs."""
-    parts = name.split()
-    for length in range(len(parts), 0, -1):
-        command = _shape.command_named(ctx, " ".join(parts[:length]))
-        if command is not None:
-            return command
-    raise unknown_command(name, {n: c for c in ctx.commands for n in (c.name, *c.aliases)}, ctx.prefix)
 
 
 def _headline(decision: Decision, rights: Finding) -> str:
@@ -130,6 +121,7 @@ COMMAND = Command(
     run=run,
     params=CanIParams,
     group="Around it",
+    discreet=True,
     examples=("can-i logs", "can-i processes"),
     details="Says which access rule decides, and which Kubernetes rights the bot lacks for it.",
 )

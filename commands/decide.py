@@ -77,6 +77,7 @@ APPROVE = Command(
     approve,
     IdParams,
     group="Repair",
+    discreet=True,
     examples=("approve r-7k2m9xwq",),
     details="The same as the card's button. Who asked can't approve it themselves unless the settings say so.",
 )
@@ -87,6 +88,7 @@ DENY = Command(
     deny,
     ReasonParams,
     group="Repair",
+    discreet=True,
     examples=('deny r-7k2m9xwq --reason "a job is running"',),
 )
 WITHDRAW = Command(
@@ -96,6 +98,7 @@ WITHDRAW = Command(
     withdraw,
     IdParams,
     group="Repair",
+    discreet=True,
     examples=("withdraw r-7k2m9xwq",),
 )
 BREAK_GLASS = Command(
@@ -105,6 +108,7 @@ BREAK_GLASS = Command(
     break_glass,
     ReasonParams,
     group="Repair",
+    discreet=True,
     examples=('break-glass r-7k2m9xwq --reason "site is down, nobody else is awake"',),
     details="Only for who is on approvals.break_glass in the settings: that list decides, not the role.",
 )

@@ -7,7 +7,7 @@ from pydantic import Field
 from bot.domain.access import Role
 from bot.domain.reply import Fact, Reply
 from bot.errors import AccessDenied
-from bot.runbook import Command, Context, Params, flag_of, unknown_command, usage
+from bot.runbook import Command, Context, Params, flag_of, usage
 from commands import _shape
 
 
@@ -21,11 +21,7 @@ async def run(ctx: Context, params: HelpParams) -> Reply:
     """The list of what the caller may run, or one command in full."""
     if not params.command:
         return _overview(ctx)
-    name = " ".join(params.command).lower()
-    command = _shape.command_named(ctx, name)
-    if command is None:
-        raise unknown_command(name, {n: c for c in ctx.commands for n in (c.name, *c.aliases)}, ctx.prefix)
-    return _one(ctx, command)
+    return _one(ctx, _shape.command_called(ctx, params.command))
 
 
 def _overview(ctx: Context) -> Reply:
@@ -65,6 +61,7 @@ def _one(ctx: Context, command: Command) -> Reply:
         body=(command.details,) if command.details else (),
         facts=tuple(facts),
         data={"command": command.name, "usage": usage(command, ctx.prefix), "role": command.role.value},
+        command=f"help {command.name}",
     )
 
 
@@ -86,6 +83,7 @@ COMMAND = Command(
     run=run,
     params=HelpParams,
     group="Around it",
+    discreet=True,
     examples=("help", "help logs"),
     details="Without a command it lists what you may run; with one it says how to use it.",
 )

@@ -115,7 +115,7 @@ def _undelivered(delivery: Delivery) -> Fact:
 async def _one(ctx: Context, id_: str) -> Reply:
     incident = await _ledger(ctx).incident(id_)
     if incident is None:
-        raise NotFound(f"There is no incident {id_[:20]}.", remedy=f"{ctx.prefix} incidents lists them.")
+        raise NotFound("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
     now = ctx.clock.now()
     shown = incident_card.message(incident, now)
     said = tuple(
@@ -169,6 +169,7 @@ COMMAND = Command(
     run,
     IncidentsParams,
     group="Alerts",
+    discreet=True,
     examples=("incidents", "incidents i-7k2m9xw"),
     details="Open ones first, the worst on top; then those that ended, and messages that could not be delivered.",
 )
@@ -179,6 +180,7 @@ ACK = Command(
     ack,
     AckParams,
     group="Alerts",
+    discreet=True,
     examples=("ack i-7k2m9xw",),
 )
 SNOOZE = Command(
@@ -188,6 +190,7 @@ SNOOZE = Command(
     snooze,
     SnoozeParams,
     group="Alerts",
+    discreet=True,
     examples=("snooze i-7k2m9xw 2h", "snooze i-7k2m9xw tomorrow"),
     details="It speaks up again when the time is over and it is still so, or when it gets worse before.",
 )

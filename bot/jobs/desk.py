@@ -40,6 +40,8 @@ from bot.runbook import Caller
 logger = logging.getLogger("agentpod.repairs")
 
 NO_VALUE = "no value was given in time"
+NO_REQUEST = "There is no request of that id."
+"""What was typed is not repeated: it may be a secret's value in the wrong place."""
 _GOING_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
 Freshen = Callable[[Identity], Awaitable[Identity]]
 
@@ -145,9 +147,7 @@ class Desk:
             async with self.ledger.writing() as tx:
                 case = await tx.case(id_) if is_id(id_) else None
                 if case is None:
-                    raise UsageError(
-                        f"There is no request {id_[:40]!r}.", remedy="approvals lists those that wait."
-                    )
+                    raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
                 look = self._look(case, choice)
                 click = Click(choice, who, self.clock.now(), reason)
                 ruling = self._ruled(case, click)

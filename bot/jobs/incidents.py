@@ -84,7 +84,7 @@ class Incidents:
         async with self.ledger.writing() as tx:
             before = await tx.incident(id_)
             if before is None:
-                raise NotFound(f"There is no incident {id_}.", remedy="incidents lists those that are open.")
+                raise NotFound("There is no incident of that id.", remedy="incidents lists those that are open.")
             try:
                 after = change(before)
             except NotNow as error:

@@ -140,6 +140,16 @@ async def test_help_of_a_typo_suggests_the_command(world: World) -> None:
         await world.run("help proceses")
 
 
+@pytest.mark.parametrize("command", ["help", "can-i"])
+async def test_what_follows_a_command_s_name_is_in_no_answer_about_it(world: World, command: str) -> None:
+    reply = await world.run(f"{command} secrets set GITHUB_TOKEN hunter2222")
+    assert reply.command == f"{command} secrets set"
+    assert "hunter" not in repr(reply)
+    with pytest.raises(UsageError, match="There is no command 'sekrets'") as caught:
+        await world.run(f"{command} sekrets set GITHUB_TOKEN hunter2222")
+    assert "hunter" not in f"{caught.value.message} {caught.value.remedy} {caught.value.suggestion}"
+
+
 async def test_help_of_what_the_caller_may_not_run_says_whom_to_ask(world: World) -> None:
     world.role = Role.NONE
     with pytest.raises(AccessDenied) as refused:

@@ -127,6 +127,16 @@ class IdParams(Params):
     id: str = Field(json_schema_extra={"positional": True})
 
 
+async def test_an_answer_that_says_which_line_gives_it_keeps_that() -> None:
+    async def about(_: Context, __: NoParams) -> Reply:
+        return Reply("fine", command="good")
+
+    one = Command("good", "good", Role.NONE, cast("Any", about))
+    dispatcher = Dispatcher((one,), POLICY, _context, Counted())
+    caller = Caller(Identity("U1", "C1"), "slash")
+    assert (await dispatcher.run("GOOD", caller, request_id="1", progress=_quiet)).command == "good"
+
+
 async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_about() -> None:
     written: list[tuple[str, str, str]] = []
 

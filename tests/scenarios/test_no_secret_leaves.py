@@ -201,6 +201,13 @@ TYPED = (
     "secrets GITHUB_TOKEN={}",
     "secrets enter r-7k2m9xwq {}",
     "ssh keys {}",
+    "approve {}",
+    "deny {} --reason x",
+    "withdraw r-7k2m9xwq {}",
+    "approvals {}",
+    "ack {}",
+    "help secrets set GITHUB_TOKEN {}",
+    "can-i secrets set GITHUB_TOKEN {}",
 )
 
 
