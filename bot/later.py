@@ -188,10 +188,17 @@ class LedgerOnDemand:
         return await (await self.open()).incident(id_)
 
     async def incidents(
-        self, *, live: bool | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        *,
+        live: bool | None = None,
+        since: datetime | None = None,
+        group: str = "",
+        issue: str = "",
+        limit: int | None = 100,
     ) -> Sequence[Incident]:
         """See the port."""
-        return await (await self.open()).incidents(live=live, since=since, limit=limit)
+        ledger = await self.open()
+        return await ledger.incidents(live=live, since=since, group=group, issue=issue, limit=limit)
 
     async def memories(self) -> Mapping[str, Memory]:
         """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""

@@ -202,7 +202,10 @@ class Bridge(Protocol):
     """Where incidents are told besides the chat."""
 
     async def send(self, alert: Mapping[str, Any]) -> None:
-        """Tell it. Raises `Transient`, also where it says that it failed, or `Permanent`."""
+        """Tell it. Raises `Transient`, also where it says that it failed, or `Permanent`.
+
+        `TimedOut` or `Uncertain` where nobody knows whether it took it.
+        """
 
 
 class Painter(Protocol):
@@ -359,9 +362,17 @@ class Ledger(Protocol):
         """An incident as it is now."""
 
     async def incidents(
-        self, *, live: bool | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        *,
+        live: bool | None = None,
+        since: datetime | None = None,
+        group: str = "",
+        issue: str = "",
+        limit: int | None = 100,
     ) -> Sequence[Incident]:
-        """Incidents that somebody was told of, newest first: open or over; open or ended ``since``."""
+        """Incidents that somebody was told of, newest first: open or over; open or ended ``since``; of one message
+        or of one GitHub issue.
+        """
 
     async def memories(self) -> Mapping[str, Memory]:
         """What is remembered of each job, by ``target/job``."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +30,7 @@ class HealthBridge:
             self._client = None
 
     async def send(self, alert: Mapping[str, Any]) -> None:
-        """Post it. Raises `bot.errors`; `Transient` also for a 200 that says that it failed."""
+        """See the port: `Transient` also for a 200 that says that it failed."""
         if "httpx" not in sys.modules:
             await asyncio.to_thread(importlib.import_module, "httpx")
         import httpx
@@ -42,11 +42,13 @@ class HealthBridge:
         try:
             async with asyncio.timeout(self._timeout):
                 response = await self._client.post(self._url, json=alert, headers=headers)
-        except (httpx.TimeoutException, TimeoutError) as error:
-            raise TimedOut(f"The health-bridge gave no answer in {self._timeout:g} s.") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, ValueError) as error:
             # A ValueError's text may quote a header, and with it the token: only its kind is told.
             raise Transient(f"The health-bridge can't be reached ({type(error).__name__}).") from None
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise TimedOut(f"The health-bridge gave no answer in {self._timeout:g} s.") from error
+        except (httpx.HTTPError, OSError) as error:
+            raise Uncertain(f"The health-bridge gave no whole answer ({type(error).__name__}).") from None
         refused = refusal(response.status_code, response.headers.get("Retry-After", ""))
         if refused is not None:
             raise refused
@@ -63,7 +65,8 @@ def refusal(status: int, retry_after: str) -> AgentpodError | None:
     if status in (404, 405):
         return NotFound(text, remedy="Check bridge.url: it must be the webhook's, ending in /webhook.")
     if status == 429 or status >= 500:
-        return Transient(text, retry_after=float(retry_after) if retry_after.isdecimal() else None)
+        kind = Transient if status in (429, 503) else Uncertain
+        return kind(text, retry_after=float(retry_after) if retry_after.isdecimal() else None)
     return Permanent(text, remedy="It does not understand what it is sent: check its version.")
 
 
@@ -73,6 +76,6 @@ def _believed(response: httpx.Response) -> None:
         said = response.json()
         processed, total = int(said["processed"]), int(said["total"])
     except (ValueError, KeyError, TypeError):
-        raise Transient("The health-bridge answered 200 without saying what it processed.") from None
+        raise Uncertain("The health-bridge answered 200 without saying what it processed.") from None
     if processed < total:
         raise Transient(f"The health-bridge answered 200, but processed {processed} of {total} alerts.")

@@ -5,7 +5,8 @@ The shape is Alertmanager's webhook, version 4; semantics: HEARTBEATS.md, "healt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,6 +55,33 @@ def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str,
             }
         ],
     }
+
+
+def kept(alert: Mapping[str, Any]) -> str:
+    """What is remembered of a body that was sent: itself while it is firing, nothing once it is over."""
+    return json.dumps(alert, sort_keys=True) if alert["status"] == "firing" else ""
+
+
+def state(issue: str, incidents: Sequence[Incident], last: str, now: datetime) -> dict[str, Any] | None:
+    """What to tell of an issue of which ``last`` was `kept`: no end without a beginning. None for nothing.
+
+    What began under an issue that the settings no longer name for it, or ended long ago, ends there all the same.
+    """
+    found = alert(issue, incidents, now)
+    if found is not None and found["status"] == "firing":
+        return found
+    if not last:
+        return None
+    told: dict[str, Any] = json.loads(last)
+    known = told["alerts"][0]["fingerprint"] in {i.id for i in incidents}
+    return found if known and found is not None else _ended(told, now)
+
+
+def _ended(told: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    one = told["alerts"][0]
+    said = {**one["annotations"], "description": "Nothing that is wrong belongs to this issue any more."}
+    over = {**one, "status": "resolved", "endsAt": _time(now), "annotations": said}
+    return {**told, "status": "resolved", "alerts": [over]}
 
 
 def name(incident: Incident) -> str:

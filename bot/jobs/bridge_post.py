@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from bot.domain import bridge
 from bot.domain.repair import Delivery, Posted
+from bot.errors import AgentpodError, TimedOut, Uncertain
 from bot.ports import Bridge, Clock, Ledger
 
 KIND = "bridge"
 LATELY = timedelta(days=7)
-MOST = 10_000
-"""Incidents that are looked through for those of an issue, of the open ones and of those that ended `LATELY`."""
+"""How long ago an incident may have ended to say of its issue how it ended."""
+
+
+def mark_of(issue: str) -> str:
+    """Under which name it is kept what the bridge takes for firing; empty where it takes it for over."""
+    return f"bridged:{issue}"
 
 
 @dataclass
@@ -27,11 +34,30 @@ class BridgePost:
         """See `bot.jobs.deliver.Sink`."""
         now = self.clock.now()
         issue = delivery.key.partition(":")[2]
-        open_ = await self.ledger.incidents(live=True, limit=MOST)
-        over = await self.ledger.incidents(live=False, since=now - LATELY, limit=MOST)
-        alert = bridge.alert(issue, [i for i in (*open_, *over) if i.problem.issue == issue], now)
-        never_sent = delivery.posted is None and not delivery.unsure
-        if alert is None or (alert["status"] == "resolved" and never_sent):
-            return None
-        await self.bridge.send(alert)
+        last = await self.ledger.mark(mark_of(issue)) or ""
+        mine = await self.ledger.incidents(since=now - LATELY, issue=issue, limit=None)
+        alert = bridge.state(issue, mine, last, now)
+        if alert is None:
+            return delivery.posted
+        await self._send(issue, alert, last)
         return Posted(KIND, issue)
+
+    async def _send(self, issue: str, alert: Mapping[str, Any], last: str) -> None:
+        """Send it, and keep what the bridge takes the issue for."""
+        firing = bridge.kept(alert)
+        if firing:  # before it is sent: what may have come to it has to be ended, whatever happens now
+            await self._keep(issue, firing)
+        try:
+            await self.bridge.send(alert)
+        except (TimedOut, Uncertain):
+            raise
+        except AgentpodError:
+            await self._keep(issue, last)
+            raise
+        if not firing:
+            await self._keep(issue, "")
+
+    async def _keep(self, issue: str, firing: str) -> None:
+        async with self.ledger.writing() as tx:
+            if (await tx.mark(mark_of(issue)) or "") != firing:
+                await tx.set_mark(mark_of(issue), firing)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from bot.domain import incident_card
 from bot.domain.alerting import AlertRules, Incident
@@ -13,8 +12,6 @@ from bot.errors import NotFound
 from bot.ports import Clock, Ledger
 
 KINDS = ("incident", "notice", "group")
-MOST = 1000
-"""Incidents that are looked through for those of one message."""
 
 
 @dataclass
@@ -45,8 +42,7 @@ class IncidentNews:
 
     async def _group(self, delivery: Delivery, id_: str) -> Reply | None:
         now = self.clock.now()
-        found = await self.ledger.incidents(since=now - timedelta(days=7), limit=MOST)
-        mine = [i for i in found if i.group == id_]
+        mine = list(await self.ledger.incidents(group=id_, limit=None))
         if not mine or all(_too_late(delivery, i) for i in mine):
             return None
         return incident_card.group(mine, now, self._call(mine))

@@ -42,8 +42,8 @@ class Incidents:
             place = self.channels.get(incident.problem.target, "")
             if place and incident.told:
                 owed.update(_owed(incident, before.get(incident.id), place))
-            if self.bridged and incident.told and incident.problem.issue:
-                owed[f"bridge:{incident.problem.issue}"] = ("bridge", "")
+            if self.bridged and incident.told:
+                owed.update(_bridged(incident, before.get(incident.id)))
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
 
@@ -97,6 +97,12 @@ class Incidents:
 
 def _within(incident: Incident, span: timedelta, now: datetime) -> bool:
     return incident.fired_at is not None and now - incident.fired_at < span
+
+
+def _bridged(incident: Incident, before: Incident | None) -> dict[str, tuple[str, str]]:
+    """The issue's state by key; and that of the issue which the settings named before: it may be over."""
+    issues = {incident.problem.issue, before.problem.issue if before else ""}
+    return {f"bridge:{issue}": ("bridge", "") for issue in sorted(issues) if issue}
 
 
 def _owed(incident: Incident, before: Incident | None, place: str) -> dict[str, tuple[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.bridge import HealthBridge
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
 from tests.adapters.kube_bench import serving
 
 TOKEN = "a-token-of-the-bridge"
@@ -26,11 +26,14 @@ class Server:
     status: int = 200
     body: str = '{"processed":1,"total":1}'
     hangs: bool = False
+    hangs_up: bool = False
     headers: dict[str, str] = field(default_factory=dict)
     came: list[tuple[str, str, Any]] = field(default_factory=list)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.came.append((request.path, request.headers.get("Authorization", ""), await request.json()))
+        if self.hangs_up and request.transport is not None:
+            request.transport.abort()
         if self.hangs:
             await asyncio.Event().wait()
         return web.Response(status=self.status, text=self.body, headers=self.headers)
@@ -59,11 +62,14 @@ async def test_it_is_posted_with_the_token() -> None:
         (Server(401), NotAllowed, "HTTP 401"),
         (Server(404), NotFound, "HTTP 404"),
         (Server(400), Permanent, "HTTP 400"),
-        (Server(500), Transient, "HTTP 500"),
+        (Server(429), Transient, "HTTP 429"),
+        (Server(500), Uncertain, "HTTP 500"),
+        (Server(503), Transient, "HTTP 503"),
         (Server(200, '{"processed":0,"total":1}'), Transient, "processed 0 of 1"),
         (Server(200, json.dumps({"processed": 2, "total": 3})), Transient, "processed 2 of 3"),
-        (Server(200, "ok"), Transient, "without saying what it processed"),
-        (Server(200, "[]"), Transient, "without saying what it processed"),
+        (Server(200, "ok"), Uncertain, "without saying what it processed"),
+        (Server(200, "[]"), Uncertain, "without saying what it processed"),
+        (Server(hangs_up=True), Uncertain, "no whole answer"),
         (Server(hangs=True), TimedOut, "no answer in 0.3 s"),
     ],
 )
@@ -74,7 +80,7 @@ async def test_what_did_not_work_is_an_error_of_its_kind(
         with pytest.raises(error, match=said) as caught:
             await made.send({})
     assert TOKEN not in f"{caught.value.message} {caught.value.remedy}"
-    assert isinstance(caught.value, Transient) == issubclass(error, Transient)
+    assert type(caught.value) is error, "whether it may have been taken matters"
 
 
 async def test_a_wish_for_a_pause_is_kept() -> None:
@@ -86,6 +92,7 @@ async def test_a_wish_for_a_pause_is_kept() -> None:
 
 async def test_nobody_there_is_transient_and_names_no_token() -> None:
     made = HealthBridge("http://127.0.0.1:9/webhook", TOKEN)
-    with pytest.raises(Transient, match="can't be reached"):
+    with pytest.raises(Transient, match="can't be reached") as caught:
         await made.send({})
+    assert type(caught.value) is Transient, "it can't have come there"
     await made.close()

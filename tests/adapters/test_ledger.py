@@ -23,6 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.domain import alerting
+from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.approval import Request, Snapshot, State
 from bot.domain.audit import Record, verify
 from bot.domain.repair import Action, Case, Posted, from_json, new_id, to_json
@@ -470,3 +472,20 @@ def test_a_case_is_the_same_after_being_kept(reason: str, images: list[tuple[str
     request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1, tuple(images)), state=state)
     made = Case(request, "pod", Action.RESTART, reason=reason).taken("me", NOW, HOLD)
     assert from_json(to_json(made)) == made
+
+
+async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(ledger: SqlLedger) -> None:
+    def told(name: str, minutes: int, **of: Any) -> Incident:
+        at = NOW + timedelta(minutes=minutes)
+        problem = Problem(
+            f"k:{name}", Kind.HEARTBEAT, "pod", name, "stale", "warning", at, issue=of.pop("issue", "")
+        )
+        return Incident(f"i-{name}", problem, alerting.State.FIRING, at, fired_at=at, **of)
+
+    old = [told("a", 0, group="g-one", issue="o/r_x#1"), told("b", 1, group="g-one", issue="o/r%x#1")]
+    others = [told(f"n{n}", 2 + n, group="g-one2", issue="o/rax#12") for n in range(1100)]
+    async with ledger.writing() as tx:
+        await tx.save_incidents([*old, *others])
+    assert {i.id for i in await ledger.incidents(group="g-one", limit=None)} == {"i-a", "i-b"}
+    assert len(await ledger.incidents(group="g-one2", limit=None)) == 1100
+    assert [i.id for i in await ledger.incidents(issue="o/r_x#1", limit=None)] == ["i-a"]

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
-from bot.domain.bridge import NEVER, alert
+from bot.domain.bridge import NEVER, alert, kept, state
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 ISSUE = "derio-net/frank#12"
@@ -67,3 +69,29 @@ def test_blindness_is_a_warning_named_as_grafana_names_it() -> None:
 def test_what_nobody_was_told_of_is_not_told_here() -> None:
     assert alert(ISSUE, [replace(incident("a"), fired_at=None)], NOW) is None
     assert alert(ISSUE, [], NOW) is None
+
+
+def test_an_end_is_told_only_of_what_was_told_to_have_begun() -> None:
+    begun = incident("a")
+    assert state(ISSUE, [over(begun)], "", NOW) is None
+    firing = state(ISSUE, [begun], "", NOW)
+    assert firing is not None
+    done = state(ISSUE, [over(begun)], kept(firing), NOW + 30 * MIN)
+    assert done is not None
+    assert (done["status"], done["alerts"][0]["endsAt"]) == ("resolved", "2026-11-24T09:10:00Z")
+    assert kept(done) == ""
+
+
+@pytest.mark.parametrize("older", [(), (over(incident("of old", since=-120)),)])
+def test_what_went_on_elsewhere_or_ended_long_ago_ends_where_it_was_told(older: tuple[Incident, ...]) -> None:
+    firing = alert(ISSUE, [incident("a", "critical")], NOW)
+    assert firing is not None
+    done = state(ISSUE, older, kept(firing), NOW + 30 * MIN)
+    assert done is not None
+    [one] = done["alerts"]
+    assert (done["status"], one["status"], one["endsAt"]) == ("resolved", "resolved", "2026-11-24T09:30:00Z")
+    assert (one["labels"], one["fingerprint"]) == (
+        firing["alerts"][0]["labels"],
+        firing["alerts"][0]["fingerprint"],
+    )
+    assert one["annotations"]["description"] == "Nothing that is wrong belongs to this issue any more."

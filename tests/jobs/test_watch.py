@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from bot.domain.alerting import Reason, State
 from bot.domain.approval import Choice
 from bot.domain.heartbeat import Health
 from bot.domain.workload import Termination
-from bot.errors import NotFound, Permanent, Refused, Transient
+from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
 from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
@@ -270,6 +271,27 @@ async def test_the_tenth_within_a_minute_makes_one_message_of_all_and_the_nine_k
         first = many.chat.said[0][2].headline.split()[2]
         assert ends["1.0"].startswith(f"✅ {first.rstrip(':')} sends")
         assert ends["10.0"].startswith("✅ job-9 sends")
+
+
+async def test_the_message_of_many_is_right_among_ever_so_many(one: Watch) -> None:
+    jobs = [f"job-{n}" for n in range(12)]
+    many = watch(one.ledger, like=one, jobs=policies(*jobs))
+    for job in jobs:
+        one.source.push(job)
+    await many.look()
+    await many.look(10)
+    assert one.first_lines() == ["🔴 CRITICAL 12 incidents at once: job-0, job-1 and 10 more"]
+    [first, *_] = await one.ledger.incidents(live=True)
+    newer = [
+        replace(first, id=f"i-{n}", problem=replace(first.problem, key=f"n:{n}"), group="") for n in range(1100)
+    ]
+    async with one.ledger.writing() as tx:
+        await tx.save_incidents([replace(i, opened_at=one.clock.time) for i in newer])
+    for job in jobs:
+        one.source.push(job)
+    await many.look()
+    await many.look(1)
+    assert one.first_lines() == ["✅ All 12 incidents are over: job-0, job-1 and 10 more"]
 
 
 async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_grouped(tmp_path: Path) -> None:
@@ -568,13 +590,23 @@ class FakeBridge:
             raise self.errors.pop(0)
         self.told.append(dict(alert))
 
+    def changes(self, issue: str = ISSUE) -> list[str]:
+        """How the issue's status changed."""
+        return [status for status, _ in groupby(a["status"] for a in self.told if a["groupKey"] == issue)]
+
+
+def bridging(made: Watch, bridge: FakeBridge) -> Watch:
+    """The watch, which tells the bridge as well."""
+    made.incidents.bridged = True
+    made.courier.sinks = {"bridge": BridgePost(made.ledger, made.clock, bridge)}
+    return made
+
 
 async def bridged(folder: Path) -> AsyncIterator[tuple[Watch, FakeBridge]]:
     """A watch whose jobs share an issue."""
     async with opened(folder) as ledger:
-        made, bridge = watch(ledger, jobs=policies("alpha", "beta", issue=ISSUE)), FakeBridge()
-        made.incidents.bridged = True
-        made.courier.sinks = {"bridge": BridgePost(ledger, made.clock, bridge)}
+        bridge = FakeBridge()
+        made = bridging(watch(ledger, jobs=policies("alpha", "beta", issue=ISSUE)), bridge)
         await on(made, 0, "alpha", "beta")
         yield made, bridge
 
@@ -608,6 +640,65 @@ async def test_what_was_over_before_the_bridge_took_it_is_not_sent(tmp_path: Pat
         await on(one, 5, "alpha", "beta")
         assert bridge.told == []
         assert await one.ledger.waiting() == 0
+
+
+async def both(one: Watch, *minutes: float) -> None:
+    """Both jobs run, and the bot looks after each time."""
+    for passed in minutes:
+        await on(one, passed, "alpha", "beta")
+
+
+async def fires_again(one: Watch) -> None:
+    """Alpha stops once more."""
+    for _ in range(11):
+        await on(one, 1)
+
+
+async def test_a_second_life_that_the_bridge_never_heard_of_does_not_end_for_it(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        await both(one, 1, 2)
+        assert bridge.changes() == ["firing", "resolved"]
+        before = list(bridge.told)
+        one = bridging(watch(one.ledger, like=one), bridge)
+        bridge.errors = [Transient("away")] * 100
+        await fires_again(one)
+        await both(one, 1, 2)
+        bridge.errors.clear()
+        await both(one, 5, 5)
+        assert bridge.told == before
+        assert await one.ledger.waiting() == 0
+
+
+@pytest.mark.parametrize("error", [TimedOut("no answer in 8 s"), Uncertain("HTTP 502")])
+async def test_a_beginning_that_may_have_come_to_the_bridge_is_ended(tmp_path: Path, error: AgentpodError) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        await both(one, 1, 2)
+        before = len(bridge.told)
+        bridge.errors = [error] * 100
+        await fires_again(one)
+        one = bridging(watch(one.ledger, like=one), bridge)
+        await both(one, 1, 2)
+        bridge.errors.clear()
+        await both(one, 5)
+        assert bridge.told[-1]["status"] == "resolved"
+        assert len(bridge.told) == before + 1
+
+
+@pytest.mark.parametrize("issue", ["derio-net/frank#13", ""])
+async def test_an_alert_that_goes_to_another_issue_ends_in_the_first(tmp_path: Path, issue: str) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        moved = watch(one.ledger, like=one, jobs=(*policies("alpha", issue=issue), *policies("beta")))
+        one = bridging(moved, bridge)
+        await on(one, 1)
+        assert (bridge.changes(), bridge.changes(issue)) == (["firing", "resolved"], ["firing"] * bool(issue))
+        await both(one, 1, 2)
+        assert (bridge.changes(), bridge.changes(issue)[1:]) == (
+            ["firing", "resolved"],
+            ["resolved"] * bool(issue),
+        )
 
 
 async def test_what_begins_while_an_end_is_dropped_is_told_all_the_same(tmp_path: Path) -> None:

@@ -313,10 +313,19 @@ class SqlLedger:
         return found[0] if found else None
 
     async def incidents(
-        self, *, live: bool | None = None, since: datetime | None = None, limit: int = 100
+        self,
+        *,
+        live: bool | None = None,
+        since: datetime | None = None,
+        group: str = "",
+        issue: str = "",
+        limit: int | None = 100,
     ) -> Sequence[Incident]:
         """See the port."""
-        return watching.readable(await self._rows(watching.wanted_incidents(live, since, limit)))
+        wanted = watching.wanted_incidents(live, since).limit(limit)
+        about = [watching.holds(name, value) for name, value in (("group", group), ("issue", issue)) if value]
+        found = watching.readable(await self._rows(wanted.where(*about)))
+        return [i for i in found if group in ("", i.group) and issue in ("", i.problem.issue)]
 
     async def memories(self) -> Mapping[str, Memory]:
         """See the port."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Integer,
     Row,
@@ -160,17 +162,20 @@ def happenings(rows: Iterable[Row[Any]]) -> list[Happening]:
     return [Happening(row.target, row.subject, from_micros(row.at), row.what) for row in rows]
 
 
-def wanted_incidents(live: bool | None, since: datetime | None, limit: int) -> Select[Any]:
+def wanted_incidents(live: bool | None, since: datetime | None) -> Select[Any]:
     """Incidents that somebody was told of, newest first."""
-    wanted = (
-        select(incidents).where(incidents.c.told.is_(True)).order_by(incidents.c.opened_at.desc()).limit(limit)
-    )
+    wanted = select(incidents).where(incidents.c.told.is_(True)).order_by(incidents.c.opened_at.desc())
     if live is not None:
         wanted = wanted.where(incidents.c.live.is_(live))
     if since is not None:
         at = to_micros(since)
         wanted = wanted.where(or_(incidents.c.live.is_(True), incidents.c.resolved_at >= at))
     return wanted
+
+
+def holds(name: str, value: str) -> ColumnElement[bool]:
+    """Whether an incident has that value under that name: all that have it, and hardly any other."""
+    return incidents.c.body.contains(f'"{name}":{json.dumps(value, ensure_ascii=False)}', autoescape=True)
 
 
 def wanted_history(since: datetime, until: datetime, *, beats: bool) -> Select[Any]:
