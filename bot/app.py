@@ -35,7 +35,7 @@ from bot.repairs import Repairs
 from bot.rights import review
 from bot.runbook import About, Caller, Context
 from bot.settings import Settings
-from bot.watching import Watching, digest_time
+from bot.watching import NAME_A_CHANNEL, Watching, digest_time, untold
 from commands import COMMANDS
 
 if TYPE_CHECKING:
@@ -285,6 +285,7 @@ class Bot:
             logger.info("health and metrics", extra={"port": port})
             await self.slack.start()
             self._spawn("slack", self.slack.run)
+            self._spawn("channels", self._report_channels)
             self._spawn("cluster", self._connect_cluster)
             writers = {**self.watching.writers(), **({KIND: self.parts.digests} if self.parts.digests else {})}
             tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())
@@ -325,6 +326,14 @@ class Bot:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 60.0)
         await self._report_rights()
+
+    async def _report_channels(self) -> None:
+        """Say once at start where nobody will be told anything; `incidents` lists what is owed there."""
+        if unset := untold(self.settings):
+            logger.warning(unset, extra={"remedy": NAME_A_CHANNEL})
+        for found in await self.slack.may_post(self.settings.channels()):
+            if not found.ok:
+                logger.warning("%s: %s", found.title, found.detail, extra={"remedy": found.remedy})
 
     async def _report_rights(self) -> None:
         """Say once at start which rights are missing, and what the account can do beyond the commands' needs."""

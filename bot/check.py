@@ -19,6 +19,7 @@ from bot.domain.workload import Right
 from bot.errors import AgentpodError
 from bot.rights import Beyond, review, rights_needed
 from bot.settings import Loaded, Settings, hidden
+from bot.watching import NAME_A_CHANNEL, untold
 
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 
@@ -67,8 +68,11 @@ async def _slack(loaded: Loaded) -> list[Check]:
     absent = list(_absent_tokens(loaded.settings))
     if absent:
         return absent
-    results = await check_slack(loaded.settings.slack, loaded.settings.access)
-    return [Check(r.title, r.ok, r.detail, r.remedy) for r in results]
+    settings = loaded.settings
+    results = await check_slack(settings.slack, settings.access, settings.channels())
+    checks = [Check(r.title, r.ok, r.detail, r.remedy) for r in results]
+    unset = untold(settings)
+    return [*checks, Check("Slack channel", None, unset, NAME_A_CHANNEL)] if unset else checks
 
 
 def _absent_tokens(settings: Settings) -> Iterator[Check]:
@@ -176,17 +180,7 @@ async def _ledger(parts: Parts) -> list[Check]:
     except AgentpodError as error:
         return [_failed("Ledger", error)]
     detail = f"{hidden(parts.settings.ledger.url)}: {len(open_cases)} open requests, {owed} messages owed"
-    return [Check("Ledger", True, detail), *_channel(parts.settings)]
-
-
-def _channel(settings: Settings) -> Iterator[Check]:
-    if settings.slack.channel is None:
-        yield Check(
-            "Approvals",
-            None,
-            "slack.channel is not set: cards go where a repair is asked for.",
-            "Set AGENTPOD_SLACK__CHANNEL to the operations channel's id, and invite the app there.",
-        )
+    return [Check("Ledger", True, detail)]
 
 
 def _missing_file(url: str) -> Check | None:

@@ -74,7 +74,10 @@ class SlackSettings(_Section):
     mode: Literal["socket", "http"] = "socket"
     command: str = Field(default="/agentpod", pattern=r"^/[a-z0-9_-]{1,31}$")
     channel: str | None = None
-    """Where approval cards go: a channel's id (at the end of its "About"). None: where they are asked for."""
+    """Where alerts, the digest and approval cards go: the id (end of its "About") of a channel with the app in it.
+
+    None: alerts and the digest are posted nowhere, cards where they are asked for.
+    """
     http: HttpSettings = HttpSettings()
 
     @field_validator("api_url")
@@ -272,6 +275,17 @@ class Settings(BaseSettings):
     def secret_values(self) -> list[str]:
         """Every secret in the settings, whatever section it is in: none may be in any output."""
         return [*_secrets_in(self), *filter(None, [self.ledger.password()])]
+
+    def channels(self) -> dict[str, str]:
+        """Where the bot posts by itself: channels' ids, each with the settings that name it."""
+        found: dict[str, str] = {}
+        for name, channel in (("slack.channel", self.slack.channel), ("digest.channel", self._digest_channel())):
+            if channel:
+                found[channel] = f"{found[channel]} and {name}" if channel in found else name
+        return found
+
+    def _digest_channel(self) -> str | None:
+        return self.digest.channel if self.digest.at else None
 
     def target(self, name: str | None) -> Target:
         """The target of that name, or the only (first) one. Raises KeyError for an unknown name."""

@@ -36,6 +36,18 @@ def digest_time(settings: Settings) -> When:
     return When(time(int(hour), int(minute)), settings.digest.timezone)
 
 
+NAME_A_CHANNEL = "Set AGENTPOD_SLACK__CHANNEL to the operations channel's id, and invite the app there."
+
+
+def untold(settings: Settings) -> str:
+    """What nobody is told for want of a channel; empty where there is one."""
+    if settings.slack.channel:
+        return ""
+    digest = settings.digest.at and not settings.digest.channel
+    what = "alerts and the digest are" if digest else "alerts are"
+    return f"slack.channel is not set: {what} posted nowhere, and approval cards go where a repair is asked for."
+
+
 class Watching:
     """What people do to incidents, the background tasks behind them, and the writer of their messages."""
 

@@ -16,7 +16,7 @@ from sandbox.slack.files import Files
 from sandbox.slack.limits import RateLimiter
 from sandbox.slack.manifest import Manifest
 from sandbox.slack.message import Message
-from sandbox.slack.model import Channel, Json
+from sandbox.slack.model import Channel, Json, Scheduled
 from sandbox.slack.record import Record
 from sandbox.slack.response_urls import ResponseUrls
 from sandbox.slack.store import Clock, Store
@@ -53,6 +53,7 @@ class Core:
         self.files = Files(clock)
         self.views = Views(self.files.get, clock)
         self.urls = ResponseUrls(clock)
+        self.scheduled: dict[str, Scheduled] = {}
         self.bot_token = f"xoxb-sandbox-{secrets.token_hex(12)}"
         self.app_token = f"xapp-1-{seed.APP_ID}-{secrets.token_hex(12)}"
         self.signing_secret = secrets.token_hex(16)

@@ -231,3 +231,11 @@ class File:
             "alt_txt": self.alt_txt,
             "preview": self.preview,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A message that is to be posted at a time, in seconds since the epoch."""
+
+    channel: str
+    post_at: int

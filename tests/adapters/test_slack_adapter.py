@@ -295,12 +295,21 @@ async def test_no_token_reaches_the_log(bot: Rig, caplog: pytest.LogCaptureFixtu
 
 async def test_check_names_the_feature_that_a_missing_scope_takes_away() -> None:
     async with Workspace(MANIFEST) as ws:
-        good = await check_slack(settings(ws), VIEWERS)
+        good = await check_slack(settings(ws), VIEWERS, {OPS: "slack.channel"})
         assert all(r.ok for r in good), good
         ws.core.faults.missing_scope = "files:write"
-        bad = [r for r in await check_slack(settings(ws), VIEWERS) if not r.ok]
+        bad = [r for r in await check_slack(settings(ws), VIEWERS, {}) if not r.ok]
         assert len(bad) == 1
         assert "files:write (whole logs as files)" in bad[0].detail
+
+
+async def test_check_posts_nothing_in_the_channels_that_it_tries() -> None:
+    async with Workspace(MANIFEST) as ws:
+        [*_, tried] = await check_slack(settings(ws), VIEWERS, {OPS: "slack.channel"})
+        assert (tried.ok, tried.detail) == (True, "slack.channel: agentpod may post there")
+        assert [c.method for c in ws.record.calls][-2:] == ["chat.scheduleMessage", "chat.deleteScheduledMessage"]
+        assert ws.core.scheduled == {}
+        assert ws.messages(OPS) == []
 
 
 async def test_drain_waits_for_running_commands_and_hears_nothing_new() -> None:

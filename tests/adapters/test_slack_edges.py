@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import io
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.adapters.slack import blocks, check_slack, sdk_logs
+from bot.adapters.slack import CheckResult, blocks, check_slack, sdk_logs
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.check import SCOPES
 from bot.adapters.slack.connection import SocketConnection
@@ -31,8 +33,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @contextlib.asynccontextmanager
-async def other_server(link: Handler | None = None) -> AsyncIterator[str]:
-    """A Slack-like server that knows two methods and sends no headers of Slack's; its base URL."""
+async def other_server(
+    link: Handler | None = None, answers: Mapping[str, dict[str, Any]] | None = None
+) -> AsyncIterator[str]:
+    """A Slack-like server that knows two methods, and those of ``answers``, and sends no headers of Slack's."""
     base = ""
 
     async def api(request: web.Request) -> web.Response:
@@ -41,7 +45,7 @@ async def other_server(link: Handler | None = None) -> AsyncIterator[str]:
             return web.json_response({"ok": True, "user_id": "U1", "user": "bot", "team": "T"})
         if method == "apps.connections.open":
             return web.json_response({"ok": True, "url": base.replace("http", "ws") + "/link/?ticket=secret"})
-        return web.json_response({"ok": False, "error": "unknown_method"})
+        return web.json_response((answers or {}).get(method, {"ok": False, "error": "unknown_method"}))
 
     app = web.Application()
     app.router.add_post("/api/{method}", api)
@@ -79,8 +83,28 @@ def test_the_scopes_that_check_wants_are_the_manifests() -> None:
 async def test_a_server_that_names_no_scopes_gets_a_note_not_a_failure() -> None:
     async with other_server() as base:
         conf = SlackSettings(bot_token="xoxb-1", app_token="xapp-1", api_url=f"{base}/api/")
-        results = {r.title: r.ok for r in await check_slack(conf, AccessPolicy())}
+        results = {r.title: r.ok for r in await check_slack(conf, AccessPolicy(), {})}
     assert results == {"Slack": True, "Slack scopes": None, "Slack Socket Mode": True}
+
+
+async def trial_of(base: str) -> CheckResult:
+    """What check says of a channel."""
+    conf = SlackSettings(bot_token="xoxb-1", app_token="xapp-1", api_url=f"{base}/api/")
+    return (await check_slack(conf, AccessPolicy(), {seed.OPS: "slack.channel"}))[-1]
+
+
+async def test_a_channel_is_not_called_wrong_by_a_server_that_schedules_nothing() -> None:
+    async with other_server() as base:
+        assert (await trial_of(base)).ok is None
+
+
+async def test_a_trial_of_a_channel_that_can_not_be_taken_back_is_said_with_its_day() -> None:
+    answers = {"chat.scheduleMessage": {"ok": True, "scheduled_message_id": "Q1"}}
+    async with other_server(answers=answers) as base:
+        tried = await trial_of(base)
+    assert tried.ok is None
+    assert "slack.channel: agentpod may post there, but could not take its trial back: " in tried.detail
+    assert re.fullmatch(r"It comes on \d+ \w+ \d{4}: delete it then\.", tried.remedy or "")
 
 
 async def test_a_method_that_the_server_does_not_know_is_named_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -120,6 +120,55 @@ async def test_a_message_is_posted_updated_and_deleted(ws: Workspace, client: As
     assert (await _refusal(client.chat_update(channel=seed.OPS, ts=ts, text="x")))["error"] == "message_not_found"
 
 
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("args", "word"),
+    [
+        ({"channel": "C0NOWHERE00"}, "channel_not_found"),
+        ({"channel": seed.PRIVATE}, "channel_not_found"),
+        ({"channel": seed.RANDOM}, "not_in_channel"),
+        ({"channel": seed.GENERAL}, "is_archived"),
+        ({"text": ""}, "no_text"),
+        ({"in": -1}, "time_in_past"),
+        ({"in": 121 * DAY}, "time_too_far"),
+        ({"post_at": "tomorrow"}, "invalid_time"),
+    ],
+)
+async def test_scheduling_is_refused_in_slacks_words(
+    ws: Workspace, client: AsyncWebClient, clock: Any, args: dict[str, Any], word: str
+) -> None:
+    ws.store.channels[seed.GENERAL].is_archived = True
+    at = {"post_at": int(clock.now) + args.get("in", DAY)}
+    sent = {"channel": seed.OPS, "text": "later", **at, **{k: v for k, v in args.items() if k != "in"}}
+    assert (await _refusal(client.api_call("chat.scheduleMessage", json=sent)))["error"] == word
+
+
+async def test_a_scheduled_message_comes_at_its_time_unless_it_is_taken_back_before(
+    ws: Workspace, client: AsyncWebClient, clock: Any
+) -> None:
+    far = await client.chat_scheduleMessage(channel=seed.OPS, text="never", post_at=int(clock.now) + 100 * DAY)
+    gone = {"channel": seed.OPS, "scheduled_message_id": far["scheduled_message_id"]}
+    assert (await client.chat_deleteScheduledMessage(**gone))["ok"]
+    assert (await _refusal(client.chat_deleteScheduledMessage(**gone)))["error"] == "invalid_scheduled_message_id"
+    soon = await client.chat_scheduleMessage(channel=seed.OPS, text="soon", post_at=int(clock.now) + 1)
+    late = {"channel": seed.OPS, "scheduled_message_id": soon["scheduled_message_id"]}
+    assert (await _refusal(client.chat_deleteScheduledMessage(**late)))["error"] == "invalid_scheduled_message_id"
+    assert (await ws.wait_message(seed.OPS)).text == "soon"
+    assert ws.core.scheduled == {}
+
+
+async def test_no_more_than_thirty_may_wait_for_one_channel_at_one_time(
+    client: AsyncWebClient, clock: Any
+) -> None:
+    at = {"text": "x", "post_at": int(clock.now) + DAY}
+    for _ in range(30):
+        await client.chat_scheduleMessage(channel=seed.OPS, **at)
+    assert (await _refusal(client.chat_scheduleMessage(channel=seed.OPS, **at)))["error"] == "restricted_too_many"
+    assert (await client.chat_scheduleMessage(channel=seed.GENERAL, **at))["ok"]
+
+
 async def test_only_own_messages_can_be_changed(ws: Workspace, client: AsyncWebClient) -> None:
     theirs = ws.say(seed.MAYA, seed.OPS, "mine")
     refusal = await _refusal(client.chat_update(channel=seed.OPS, ts=theirs.ts, text="x"))

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import yaml
 from sandbox.cluster import PretendCluster
 from sandbox.cluster.rbac import NAMESPACE, Rule
 from sandbox.house import Sandbox
+from sandbox.slack import seed
 from tests.scenarios.talk import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-start")]
@@ -79,6 +81,65 @@ async def test_check_is_content_with_a_good_setup(sandbox: Sandbox) -> None:
     assert "Everything works." in output
     assert "rights are granted, and no others" in output
     assert sandbox.workspace.bot_token not in output
+
+
+ARCHIVED = "C07ARCHIVED1"
+TOLD = "AGENTPOD_SLACK__CHANNEL"
+
+
+@pytest.fixture
+def archived(sandbox: Sandbox) -> Iterator[None]:
+    """A channel that the bot was in until it was archived."""
+    channels = sandbox.workspace.store.channels
+    channels[ARCHIVED] = replace(channels[seed.OPS], id=ARCHIVED, name="old-ops", is_archived=True)
+    yield
+    del channels[ARCHIVED]
+
+
+@pytest.mark.usefixtures("archived")
+@pytest.mark.parametrize(
+    ("channel", "word", "remedy"),
+    [
+        (seed.RANDOM, "not_in_channel", "In the channel: /invite @agentpod"),
+        (seed.PRIVATE, "channel_not_found", "in a private channel, first /invite @agentpod"),
+        ("C0NOWHERE00", "channel_not_found", "Copy the id from the end of the channel's About"),
+        (ARCHIVED, "is_archived", "Unarchive it"),
+    ],
+)
+async def test_check_says_where_the_bot_may_not_post_and_what_helps(
+    sandbox: Sandbox, channel: str, word: str, remedy: str
+) -> None:
+    code, output = await _run(sandbox, "check", env={TOLD: channel, "AGENTPOD_DIGEST__CHANNEL": seed.OPS})
+    assert code == 1, output
+    said = " ".join(output.split())
+    assert f"✗ Slack channel {channel}: slack.channel: Slack refused" in said
+    assert f"({word})" in said
+    assert remedy in said
+    assert f"✓ Slack channel {seed.OPS}: digest.channel: agentpod may post there" in said
+    assert "1 to fix" in said
+    assert sandbox.workspace.messages(seed.OPS) == []
+
+
+async def test_check_says_what_is_told_to_nobody_without_a_channel(sandbox: Sandbox, tmp_path: Path) -> None:
+    config = tmp_path / "a.yaml"
+    config.write_text(yaml.safe_dump(sandbox.settings() | {"slack": {}}))
+    code, output = await _run(sandbox, "check", env={CONFIG: str(config)})
+    assert code == 0, output
+    said = " ".join(output.split())
+    assert (
+        "slack.channel is not set: alerts and the digest are posted nowhere, and approval cards go where" in said
+    )
+    assert TOLD in said
+
+
+async def test_a_channel_that_does_not_work_is_no_reason_not_to_start_but_is_said(sandbox: Sandbox) -> None:
+    bot = await sandbox.start_bot(**{TOLD: seed.RANDOM})
+    try:
+        await until(lambda: f"Slack channel {seed.RANDOM}" in bot.output(), bot.output)
+        assert "the app is not in the channel (not_in_channel)." in bot.output()
+        assert "/invite @agentpod" in bot.output()
+    finally:
+        await bot.stop()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.adapters.slack import blocks, forms, inbound, outbound, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.chat import SlackChat
+from bot.adapters.slack.check import CheckResult, check_channel
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
 from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
@@ -86,6 +88,11 @@ class SlackAdapter:
         """Where the bot speaks by itself, once it is started."""
         assert self._api is not None  # noqa: S101 - start() has set it
         return SlackChat(self._api, self._dispatcher.prefix)
+
+    async def may_post(self, channels: Mapping[str, str]) -> list[CheckResult]:
+        """Whether the bot may post in these channels, each given with the setting that names it."""
+        assert self._api is not None  # noqa: S101 - start() has set it
+        return [await check_channel(self._api, channel, setting) for channel, setting in channels.items()]
 
     async def fresh(self, identity: Identity) -> Identity:
         """The same person, their groups looked up again unless that was moments ago."""

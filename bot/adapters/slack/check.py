@@ -1,25 +1,29 @@
-"""Slack's part of `agentpod check`: tokens, scopes and user groups, each with what it means."""
+"""Slack's part of `agentpod check`: tokens, scopes, user groups and channels, each with what it means."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from bot.adapters.slack.api import Api
-from bot.adapters.slack.errors import translate
+from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, translate
 from bot.domain.access import AccessPolicy
-from bot.errors import AgentpodError
+from bot.errors import AgentpodError, Permanent
 from bot.settings import SlackSettings
 
 SCOPES = {
     "app_mentions:read": "commands by mention",
-    "chat:write": "answers in threads and direct messages",
+    "chat:write": "cards, alerts, digests, and answers in threads and direct messages",
     "commands": "the slash command",
     "files:write": "whole logs as files",
     "im:history": "commands in a direct message",
     "usergroups:read": "access rules by user group",
 }
 """What each scope is for."""
+FAR = timedelta(days=100)
+"""For when a message is scheduled that is taken back at once. Slack takes 120 days at most."""
+TRIED = "agentpod tried whether it may post here, and could not take this message back. It means nothing else."
 
 
 @dataclass(frozen=True)
@@ -51,17 +55,24 @@ class _Quiet:
         """Nobody counts."""
 
 
-async def check_slack(settings: SlackSettings, access: AccessPolicy) -> list[CheckResult]:
-    """Try what the bot will need of Slack; never raises for what it finds."""
+async def check_slack(
+    settings: SlackSettings, access: AccessPolicy, channels: Mapping[str, str]
+) -> list[CheckResult]:
+    """Try what the bot will need of Slack; never raises for what it finds.
+
+    ``channels``: where it posts by itself, by id, each with the setting that names it.
+    """
     token = settings.bot_token.get_secret_value() if settings.bot_token else ""
     api = Api(token, settings.api_url, _Quiet())
     try:
-        return [result async for result in _all(api, settings, access)]
+        return [result async for result in _all(api, settings, access, channels)]
     finally:
         await api.close()
 
 
-async def _all(api: Api, settings: SlackSettings, access: AccessPolicy) -> AsyncIterator[CheckResult]:
+async def _all(
+    api: Api, settings: SlackSettings, access: AccessPolicy, channels: Mapping[str, str]
+) -> AsyncIterator[CheckResult]:
     try:
         who = await api.call("auth.test", 10)
     except AgentpodError as error:
@@ -73,6 +84,36 @@ async def _all(api: Api, settings: SlackSettings, access: AccessPolicy) -> Async
         yield await _app_token(api, settings)
     if access.groups():
         yield await _user_groups(api, access)
+    for channel, setting in channels.items():
+        yield await check_channel(api, channel, setting)
+
+
+async def check_channel(api: Api, channel: str, setting: str) -> CheckResult:
+    """Whether the bot may post in a channel. Never raises for what it finds.
+
+    A message is scheduled for a far day and taken back at once: Slack looks at the channel as for any other,
+    nobody sees it, and it needs no scope that the bot has not.
+    """
+    title = f"Slack channel {channel}"
+    day = datetime.now(UTC) + FAR
+    at = int(day.timestamp())
+    try:
+        made = await api.once("chat.scheduleMessage", 10, channel=channel, post_at=at, text=TRIED)
+    except AgentpodError as error:
+        return CheckResult(title, _known(error), f"{setting}: {error.message}", error.remedy)
+    id_ = str(made.get("scheduled_message_id", ""))
+    try:
+        await api.call("chat.deleteScheduledMessage", 15, channel=channel, scheduled_message_id=id_)
+    except AgentpodError as error:
+        said = f"{setting}: agentpod may post there, but could not take its trial back: {error.message}"
+        return CheckResult(title, None, said, f"It comes on {day:%-d %B %Y}: delete it then.")
+    return CheckResult(title, True, f"{setting}: agentpod may post there")
+
+
+def _known(error: AgentpodError) -> bool | None:
+    """False for a refusal; None where it is not known."""
+    untried = isinstance(error, SlackRefused) and error.word in (*UNKNOWN_METHOD, "restricted_too_many")
+    return False if isinstance(error, Permanent) and not untried else None
 
 
 def _scopes(header: str | None, access: AccessPolicy) -> CheckResult:

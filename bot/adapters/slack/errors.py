@@ -22,7 +22,21 @@ _TOKEN = {
     "account_inactive": "the app's account was deactivated",
     "not_allowed_token_type": "it is the wrong kind of token (xoxb- is the bot's, xapp- the app's)",
 }
-_PLACE = frozenset({"channel_not_found", "not_in_channel", "is_archived", "user_not_in_channel"})
+_PLACE = {
+    "channel_not_found": (
+        "there is no such channel, or it is a private one that the app is not in",
+        "Copy the id from the end of the channel's About; in a private channel, first /invite @agentpod",
+    ),
+    "not_in_channel": ("the app is not in the channel", "In the channel: /invite @agentpod"),
+    "is_archived": ("the channel is archived", "Unarchive it, or name another one in the settings."),
+    "user_not_in_channel": ("who should see it is not in the channel", None),
+    "restricted_action": ("not everybody may post there", "Let the app post, in the channel's settings in Slack."),
+    "restricted_action_read_only_channel": (
+        "nobody may post there",
+        "Name another channel in the settings, or let the app post there.",
+    ),
+}
+"""Why nothing can be posted in a place, and what helps."""
 _PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"})
 _BROKE_OFF = frozenset({"internal_error", "fatal_error"})
 """Of which Slack says that some of it may have succeeded before."""
@@ -60,9 +74,8 @@ def refusal(method: str, word: str, data: Mapping[str, Any]) -> AgentpodError:
             remedy=f"Add {needed} under OAuth & Permissions and install the app again.",
         )
     if word in _PLACE:
-        return SlackRefused(
-            f"Slack refused {method}: {word}.", word, remedy="Invite the app into the channel: /invite @agentpod"
-        )
+        why, remedy = _PLACE[word]
+        return SlackRefused(f"Slack refused {method}: {why} ({word}).", word, remedy=remedy)
     if word in _PASSING:
         return Transient(f"Slack could not do {method} just now ({word}).", remedy="Try again in a moment.")
     if word.endswith("_not_found"):

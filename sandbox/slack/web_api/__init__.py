@@ -16,11 +16,12 @@ from sandbox.slack.faults import RETRY_AFTER_S, SLOWNESS_S
 from sandbox.slack.limits import TIERS
 from sandbox.slack.model import Json
 from sandbox.slack.record import ApiCall
-from sandbox.slack.web_api import chat, conversations, files, people, reactions, views
+from sandbox.slack.web_api import chat, conversations, files, people, reactions, scheduled, views
 from sandbox.slack.web_api.call import Call, Method
 
 METHODS: dict[str, Method] = {
     **chat.METHODS,
+    **scheduled.METHODS,
     **conversations.METHODS,
     **people.METHODS,
     **views.METHODS,

@@ -20,8 +20,8 @@ MAX_ATTACHMENTS = 100
 def _post(call: Call) -> Json:
     channel = call.destination()
     _throttle(call, channel.id)
-    content = _content(call, MAX_POST_TEXT)
-    _need_content(content)
+    content = message_content(call, MAX_POST_TEXT)
+    need_content(content)
     message = call.core.bot_message(channel.id, thread_ts=_thread(call, channel.id), **content)
     message.broadcast = call.flag("reply_broadcast") and message.is_reply
     if "chat:write.customize" in call.core.scopes:
@@ -37,8 +37,8 @@ def _ephemeral(call: Call) -> Json:
     if user not in channel.members:
         raise SlackError("user_not_in_channel")
     _throttle(call, channel.id)
-    content = _content(call, MAX_POST_TEXT)
-    _need_content(content)
+    content = message_content(call, MAX_POST_TEXT)
+    need_content(content)
     thread = _thread(call, channel.id)
     message = call.core.bot_message(channel.id, thread_ts=thread, ephemeral_for=user, **content)
     call.core.store.add(message)
@@ -48,14 +48,14 @@ def _ephemeral(call: Call) -> Json:
 def _update(call: Call) -> Json:
     """Fields that are left out keep their value; an empty list removes blocks or attachments (documented)."""
     message = _own(call, "cant_update_message")
-    content = _content(call, MAX_UPDATE_TEXT)
+    content = message_content(call, MAX_UPDATE_TEXT)
     if call.args.get("blocks") is None:
         content["blocks"] = message.blocks
     if call.args.get("attachments") is None:
         content["attachments"] = message.attachments
     if call.args.get("text") is None and call.args.get("markdown_text") is None:
         content["text"] = message.text
-    _need_content(content)
+    need_content(content)
     message.text, message.blocks = content["text"], content["blocks"]
     message.attachments = content["attachments"]
     message.metadata = _metadata(call) or message.metadata
@@ -99,7 +99,8 @@ def _throttle(call: Call, channel: str) -> None:
         raise rate_limited(wait)
 
 
-def _content(call: Call, max_text: int) -> Json:
+def message_content(call: Call, max_text: int) -> Json:
+    """Text, blocks and attachments as given. Raises SlackError for what Slack refuses."""
     blocks, attachments = call.structure("blocks"), call.structure("attachments")
     text, markdown = call.text("text", ""), call.text("markdown_text", "")
     if markdown and (text or blocks):
@@ -123,7 +124,8 @@ def _attachments(call: Call, value: Any) -> list[Json]:
     return [{**a, "blocks": call.core.checked_blocks(a["blocks"])} if a.get("blocks") else a for a in value]
 
 
-def _need_content(content: Json) -> None:
+def need_content(content: Json) -> None:
+    """Raises SlackError no_text for a message that would be empty."""
     if not (content["text"].strip() or content["blocks"] or content["attachments"]):
         raise SlackError("no_text")
 
