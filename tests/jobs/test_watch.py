@@ -338,7 +338,7 @@ async def test_who_answered_is_in_the_audit_trail_and_a_second_answer_is_refused
     await one.incidents.acknowledge(incident.id, "U1")
     with pytest.raises(Refused, match="U1 has acknowledged it already"):
         await one.incidents.acknowledge(incident.id, "U2")
-    with pytest.raises(NotFound, match="no incident i-nothing"):
+    with pytest.raises(NotFound, match="no incident of that id"):
         await one.incidents.acknowledge("i-nothing", "U2")
     trail = [(r.kind, r.actor, r.subject, r.data) async for r in one.ledger.records()]
     assert trail == [("incident", "U1", incident.id, {"what": "acknowledged"})]
