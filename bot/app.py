@@ -259,7 +259,7 @@ class Bot:
         )
         parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
-        dispatcher.recorder = self.repairs.desk.refused
+        dispatcher.recorder, dispatcher.find = self.repairs.desk.refused, self.repairs.desk.find
         self.slack = SlackAdapter(
             settings.slack,
             dispatcher,

@@ -7,12 +7,14 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from bot.domain import card
 from bot.domain.access import AccessPolicy, allowed_in, decide
+from bot.domain.approval import Choice, State
 from bot.domain.probes import Verdict
-from bot.domain.repair import is_id
+from bot.domain.repair import Case, is_id
 from bot.domain.reply import Button, Line, Mention, Reply
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
 from bot.runbook import Caller, Command, Context, Invocation, parse
@@ -22,9 +24,11 @@ logger = logging.getLogger("agentpod.commands")
 Progress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
 """Takes who was refused, which command or request, and by which rule."""
+Finder = Callable[[str], Awaitable[Case | None]]
+_DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
-"""Seconds that the audit trail may take for a refusal."""
+"""Seconds that the audit trail may take for a refusal, and the ledger to say how its request stands."""
 
 
 class Observer(Protocol):
@@ -52,6 +56,8 @@ class Dispatcher:
     prefix: str = "/agentpod"
     recorder: Recorder | None = None
     """Writes refusals down."""
+    find: Finder | None = None
+    """Finds requests, as they stand now."""
 
     def problem(self, line: str, answers: Mapping[str, str]) -> str:
         """What is wrong with a form as it was filled in; empty when it can be taken. Decides nothing else."""
@@ -86,6 +92,7 @@ class Dispatcher:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
                 await self._record(name, about, caller, error.rule)
+                return await self._late(name, about, caller, self._explain(error, shown))
             return self._explain(error, shown)
         except Exception:
             logger.exception("command failed", extra={"command": name})
@@ -114,6 +121,23 @@ class Dispatcher:
                 await self.recorder(caller.identity.user, about or name, f"{name}: {rule}" if about else rule)
         except (AgentpodError, TimeoutError) as error:
             logger.warning("a refusal is not in the audit trail: %s", error, extra={"command": name})
+
+    async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
+        """A refusal to decide; where that came too late as well, it begins with how the request stands."""
+        case = await self._case(about) if about and name in _DECISIONS else None
+        if case is None or case.state is State.OPEN or not _sees(caller, case):
+            return refusal
+        return replace(card.late(case), body=(refusal.headline, *refusal.body), data=refusal.data)
+
+    async def _case(self, id_: str) -> Case | None:
+        """A request as it stands; None too where that can't be known at once."""
+        if self.find is None:
+            return None
+        try:
+            async with asyncio.timeout(RECORDING):
+                return await self.find(id_)
+        except (AgentpodError, TimeoutError):
+            return None
 
     def _authorise(self, invocation: Invocation, caller: Caller) -> None:
         """Raise AccessDenied unless the caller may. A terminal has the bot's own credentials already."""
@@ -153,6 +177,11 @@ class Dispatcher:
             shareable=False,
             data={"error": type(error).__name__},
         )
+
+
+def _sees(caller: Caller, case: Case) -> bool:
+    """Whether somebody has the request before them anyway: they clicked on it, or are where its card is."""
+    return caller.surface == "button" or caller.identity.channel == case.channel
 
 
 def _about(invocation: Invocation) -> str:

@@ -88,6 +88,9 @@ class Repairs(Protocol):
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a case, or join the one that asks for the same."""
 
+    async def find(self, id_: str) -> Case | None:
+        """The request of that id as it stands now."""
+
     async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
         """Rule on what somebody said to a case, and carry out what is approved."""
 

@@ -141,8 +141,6 @@ _ACCEPTED = {
     Rule.GLASS_BROKEN: "💥 {id} is carried out now, on your word alone; it is recorded so",
 }
 _REFUSED = {
-    Rule.NOT_OPEN: "Too late: {id} is {state} already",
-    Rule.EXPIRED: "Too late: {id} has expired",
     Rule.NOT_AN_APPROVER: "You are not an approver here",
     Rule.FOUR_EYES: "You asked for {id} yourself: somebody else has to approve it",
     Rule.ONE_VOTE: "You have approved {id} already: {missing} more needed from others",
@@ -155,10 +153,7 @@ _REFUSED = {
 
 def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
     """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
-    texts = _ACCEPTED if ruling.accepted else _REFUSED
-    text = texts[ruling.rule].format(id=case.id, state=case.state.value, missing=case.request.missing)
-    if ruling.rule is Rule.APPROVED and case.action.needs_value:
-        text = f"✅ Approved: {case.id} waits for the value from who asked"
+    said = card.late(case) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, case))
     body: tuple[str, ...] = ()
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
@@ -167,10 +162,17 @@ def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
         if ruling.unread:
             groups = ", ".join(sorted(ruling.unread))
             body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)
-    return Reply(
-        text,
+    return replace(
+        said,
         body=body,
         data={"id": case.id, "rule": ruling.rule.name, "state": case.state.value, "accepted": ruling.accepted},
         shareable=False,
         repeatable=False,
     )
+
+
+def _text(ruling: Ruling, case: Case) -> str:
+    if ruling.rule is Rule.APPROVED and case.action.needs_value:
+        return f"✅ Approved: {case.id} waits for the value from who asked"
+    texts = _ACCEPTED if ruling.accepted else _REFUSED
+    return texts[ruling.rule].format(id=case.id, missing=case.request.missing)

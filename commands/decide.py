@@ -6,7 +6,7 @@ from pydantic import Field as Param
 from pydantic import field_validator
 
 from bot.domain.access import Role
-from bot.domain.approval import Choice
+from bot.domain.approval import Choice, Rule, State
 from bot.domain.reply import Field, Form, Reply
 from bot.errors import UsageError
 from bot.runbook import Command, Context, Params
@@ -53,7 +53,8 @@ async def withdraw(ctx: Context, params: IdParams) -> Reply:
 async def deny(ctx: Context, params: ReasonParams) -> Reply:
     """End a request, with the reason."""
     if params.reason is None:
-        return _form(ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: whoever asked is told why.")
+        form = _form(ctx, f"deny {params.id}", "Deny", "Why not?", f"Deny {params.id}: whoever asked is told why.")
+        return await _ask_why(ctx, params, Choice.DENY, form)
     return await _say(ctx, params, Choice.DENY, params.reason)
 
 
@@ -61,8 +62,20 @@ async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
     """Go ahead without a second person."""
     if params.reason is None:
         note = f"{params.id} is carried out on your word alone. The card, the audit trail and the digest say so."
-        return _form(ctx, f"break-glass {params.id}", "Break glass", "What is the emergency?", note)
+        form = _form(ctx, f"break-glass {params.id}", "Break glass", "What is the emergency?", note)
+        return await _ask_why(ctx, params, Choice.BREAK_GLASS, form)
     return await _say(ctx, params, Choice.BREAK_GLASS, params.reason)
+
+
+async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) -> Reply:
+    """Ask for the reason. Where none would help the desk says why not at once, and writes it down."""
+    desk, who = _repairs.desk(ctx), ctx.caller.identity
+    case = await desk.find(params.id)
+    entitled = choice is not Choice.BREAK_GLASS or desk.policy.lets_alone(who.user, who.groups)
+    if case is not None and case.state is State.OPEN and entitled:
+        return form
+    ruling, case = await desk.decide(params.id, choice, ctx.caller)
+    return form if ruling.rule is Rule.REASON_NEEDED else _repairs.ruled(ctx, ruling, case)
 
 
 def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Reply:

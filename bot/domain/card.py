@@ -238,6 +238,26 @@ def _why_told(case: Case, joined: bool) -> str:
     return "you asked for the same" if joined else f"you asked for it at {words.clock(case.request.created_at)}"
 
 
+_LATE = {
+    State.APPROVED: "is approved already",
+    State.EXECUTING: "is approved already, and under way",
+    State.SUCCEEDED: "is approved already, and done",
+    State.FAILED: "is approved already, and has failed",
+    State.DENIED: "is denied already",
+    State.WITHDRAWN: "is withdrawn already",
+    State.EXPIRED: "has expired",
+    State.VOID: "is void",
+}
+
+
+def late(case: Case) -> Reply:
+    """What whoever decides on what can't be decided any more is told first: how it stands, and by whom."""
+    facts = [_said(d) for d in case.request.decisions]
+    if case.outcome is not None and case.state in (State.VOID, State.FAILED):
+        facts.append(Fact("Why", case.outcome.text))
+    return Reply(f"Too late: {case.id} {_LATE[case.state]}", facts=tuple(facts), shareable=False, repeatable=False)
+
+
 def value_wanted(case: Case, until: datetime) -> Reply:
     """The direct message with the one-time button for a value; then what became of it."""
     if case.state is not State.APPROVED:

@@ -139,6 +139,11 @@ class Desk:
             self.changed()
         return other
 
+    async def find(self, id_: str) -> Case | None:
+        """The request of that id as it stands: one whose time is over has expired, noted yet or not."""
+        case, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
+        return self._expired(case, now) if case is not None and overdue(case.request, now) else case
+
     async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
         """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
         who = await self._standing(caller)
@@ -180,9 +185,8 @@ class Desk:
         """What the caller may do now, in the place where they said it: roles can be bound to channels."""
         identity = caller.identity if caller.is_terminal else await self.freshen(caller.identity)
         approver = decide(self.access, identity, Role.APPROVER).allowed
-        listed = {identity.user, *identity.groups}
-        listed_now = bool(listed & set(self.policy.break_glass))
-        return Standing(_who(caller), approver, listed_now, identity.unread_groups)
+        alone = self.policy.lets_alone(identity.user, identity.groups)
+        return Standing(_who(caller), approver, alone, identity.unread_groups)
 
     async def _write(self, tx: Writing, case: Case, click: Click, ruling: Ruling) -> Case:
         at, who = click.at, click.who.user
@@ -251,20 +255,25 @@ class Desk:
         async with self.ledger.writing() as tx:
             case = await tx.case(id_)
             refusal = self._no_value(case, caller)
-            if case is None or refusal:
-                raise Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
-            now = self.clock.now()
-            await tx.record(
-                now,
-                "execution",
-                caller.identity.user,
-                id_,
-                {"by": self.workshop.name, "action": case.action.value},
-            )
-            case = await tx.save(claimed(case, self.workshop.name, now))
-            await owe_news(tx, case)
+            if case is not None and not refusal:
+                case = await self._claim(tx, case, caller)
+        if case is None or refusal:
+            raise await self._not_given(case, caller, refusal)
         self.changed()
         return case
+
+    async def _claim(self, tx: Writing, case: Case, caller: Caller) -> Case:
+        now, about = self.clock.now(), {"by": self.workshop.name, "action": case.action.value}
+        await tx.record(now, "execution", caller.identity.user, case.id, about)
+        case = await tx.save(claimed(case, self.workshop.name, now))
+        await owe_news(tx, case)
+        return case
+
+    async def _not_given(self, case: Case | None, caller: Caller, refusal: str) -> Refused:
+        """Write down that somebody can't give a value; gives what they are told."""
+        if case is not None:
+            await self.refused(_who(caller), case.id, refusal)
+        return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
 
     def _no_value(self, case: Case | None, caller: Caller) -> str:
         """Why this caller can't give this case its value now; empty when they can."""
@@ -287,7 +296,7 @@ class Desk:
         case = await self.ledger.case(id_) if is_id(id_) else None
         refusal = self._no_value(case, caller)
         if case is None or refusal:
-            raise Refused(refusal, remedy="approvals shows what is open.")
+            raise await self._not_given(case, caller, refusal)
         return case
 
     async def take_value(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:

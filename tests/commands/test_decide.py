@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
+import pytest_asyncio
 
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role, decide
+from bot.domain.approval import ApprovalPolicy, Choice
+from bot.runbook import Context
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
+from tests.jobs.workbench import JONAS, MAYA, ONCALL, PRIYA, Bench, bench, opened
 
 
 @pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, True), (Role.NONE, False)])
@@ -22,3 +30,70 @@ def test_a_viewer_on_the_break_glass_list_is_not_stopped_before_the_list_is_look
 async def test_can_i_says_the_same_to_a_viewer() -> None:
     reply = await World(role=Role.VIEWER).run("can-i break-glass")
     assert reply.data["allowed"] is True
+
+
+def _at(one: Bench, user: str) -> Callable[[Context], Context]:
+    """Somebody in the operations channel, with the bench's desk."""
+    return lambda ctx: replace(ctx, repairs=one.desk, ledger=one.ledger, caller=one.caller(user))
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with opened(tmp_path) as ledger:
+        yield bench(ledger, policy=ApprovalPolicy(break_glass=(PRIYA,)))
+
+
+async def _refusals(one: Bench) -> list[tuple[str, object]]:
+    return [(r.actor, r.data["rule"]) for r in await one.trail() if r.kind == "refusal"]
+
+
+@pytest.mark.parametrize("line", ["deny", "break-glass"])
+async def test_a_reason_is_asked_for_where_it_is_all_that_is_missing(one: Bench, line: str) -> None:
+    case = await one.ask()
+    reply = await World().run(f"{line} {case.id}", _at(one, PRIYA))
+    assert reply.form is not None
+    assert await _refusals(one) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "end", "first", "rule"),
+    [
+        ("deny", Choice.WITHDRAW, "is withdrawn already", "not-open"),
+        ("break-glass", Choice.WITHDRAW, "is withdrawn already", "not-open"),
+        ("deny", None, "has expired", "expired"),
+        ("approve", Choice.WITHDRAW, "is withdrawn already", "not-open"),
+    ],
+)
+async def test_who_is_too_late_is_not_asked_for_a_reason_but_told_how_it_stands_and_who_said_so(
+    one: Bench, line: str, end: Choice | None, first: str, rule: str
+) -> None:
+    case = await one.ask()
+    if end is None:
+        one.clock.pass_(minutes=31)
+    else:
+        await one.say(case, end, MAYA)
+    reply = await World().run(f"{line} {case.id}", _at(one, PRIYA))
+    assert reply.form is None
+    assert reply.headline == f"Too late: {case.id} {first}"
+    assert [f.label for f in reply.facts] == (["Withdrawn by"] if end else [])
+    assert reply.body[0] in ("Rule: already decided.", "Rule: expired.")
+    assert await _refusals(one) == [(PRIYA, rule)]
+
+
+async def test_who_is_not_on_the_list_is_told_before_they_write_a_reason(one: Bench) -> None:
+    case = await one.ask()
+    reply = await World().run(f"break-glass {case.id}", _at(one, JONAS))
+    assert (reply.form, reply.headline) == (None, "You are not on the break-glass list")
+    assert await _refusals(one) == [(JONAS, "no-break-glass")]
+
+
+async def test_who_came_onto_the_list_just_now_is_asked_for_the_reason(one: Bench) -> None:
+    """Their groups were read minutes ago: the desk looks again."""
+
+    async def again(identity: Identity) -> Identity:
+        return replace(identity, groups=frozenset({ONCALL}))
+
+    one.desk.policy = ApprovalPolicy(break_glass=(ONCALL,))
+    one.desk.freshen = again
+    case = await one.ask()
+    assert (await World().run(f"break-glass {case.id}", _at(one, JONAS))).form is not None

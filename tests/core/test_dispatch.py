@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -12,11 +13,14 @@ from pydantic import Field
 from bot import logs
 from bot.dispatch import Dispatcher
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.approval import Choice, Decision, Request, Snapshot, State
 from bot.domain.probes import Verdict
+from bot.domain.repair import Action, Case
 from bot.domain.reply import Mention, Reply
 from bot.errors import Transient, UsageError
 from bot.runbook import Caller, Command, Context, NoParams, Params
 
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 POLICY = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("U1",)),), contact="Priya")
 
 
@@ -151,6 +155,60 @@ async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_a
         )
     assert [(who, what) for who, what, _ in written] == [("U1", "r-7k2m9xwq"), ("U1", "approve")]
     assert written[0][2].startswith("approve: it needs the role approver")
+
+
+def _request(state: State) -> Case:
+    """A request in the operations channel that somebody has approved or denied."""
+    said = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, "U9", NOW)
+    request = Request("r-7k2m9xwq", "U8", NOW, NOW, Snapshot("uid", 1), state=state, decisions=(said,))
+    return Case(request, "pod", Action.RESTART, channel="C9")
+
+
+@pytest.mark.parametrize(
+    ("line", "surface", "channel", "state", "first"),
+    [
+        ("approve r-7k2m9xwq", "button", "C1", State.DENIED, "Too late: r-7k2m9xwq is denied already"),
+        ("deny r-7k2m9xwq", "slash", "C9", State.EXECUTING, "Too late: r-7k2m9xwq is approved already"),
+        ("approve r-7k2m9xwq", "slash", "C1", State.DENIED, "You may not run approve"),
+        ("approve r-7k2m9xwq", "button", "C9", State.OPEN, "You may not run approve"),
+        ("enter r-7k2m9xwq", "button", "C9", State.DENIED, "You may not run enter"),
+    ],
+    ids=["clicked", "typed beside the card", "typed elsewhere", "not late", "no decision"],
+)
+async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then_which_rule_refused(
+    line: str, surface: str, channel: str, state: State, first: str
+) -> None:
+    written: list[tuple[str, str, str]] = []
+
+    async def record(who: str, what: str, rule: str) -> None:
+        written.append((who, what, rule))
+
+    async def find(id_: str) -> Case | None:
+        assert id_ == "r-7k2m9xwq"
+        return _request(state)
+
+    names = ("approve", "deny", "enter")
+    commands = [Command(n, n, Role.APPROVER, cast("Any", _good), params=IdParams) for n in names]
+    dispatcher = Dispatcher(commands, POLICY, _context, Counted(), recorder=record, find=find)
+    caller = Caller(Identity("U1", channel), cast("Any", surface))
+    reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
+    assert reply.headline.startswith(first)
+    said = [reply.headline, *(line for line in reply.body if isinstance(line, str))]
+    assert any("it needs the role approver, and you are viewer by access rule 1" in one for one in said)
+    assert bool(reply.facts) is first.startswith("Too late")
+    assert not reply.shareable
+    assert [what for _, what, _ in written] == ["r-7k2m9xwq"]
+
+
+async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refusal() -> None:
+    async def find(_: str) -> Case | None:
+        raise Transient("The ledger can't be reached.")
+
+    approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
+    dispatcher = Dispatcher((approve,), POLICY, _context, Counted(), find=find)
+    caller = Caller(Identity("U1", "C1"), "button")
+    reply = await dispatcher.run("approve r-7k2m9xwq", caller, request_id="1", progress=_quiet)
+    assert reply.headline.startswith("You may not run approve")
 
 
 @pytest.mark.parametrize(

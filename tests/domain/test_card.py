@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
-from bot.domain.card import card, outcome, posted_late, unposted, value_wanted
+from bot.domain.card import card, late, outcome, posted_late, unposted, value_wanted
 from bot.domain.repair import LAST, Action, Case, Outcome
 from bot.domain.reply import Line, Mention, Reply
 
@@ -46,6 +46,23 @@ def flat(line: Line) -> str:
 def lines(reply: Reply) -> list[str]:
     """All that is read, a line each."""
     return [*map(flat, reply.body), *(f"{f.label}: {flat(f.value)}" for f in reply.facts), *reply.notes]
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not State.OPEN])
+def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: State) -> None:
+    decision = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, ONE, NOW, "not now")
+    one = case(state)
+    shown = late(replace(one, request=replace(one.request, decisions=(decision,))))
+    assert shown.headline.startswith("Too late: r-22222222 ")
+    assert "open" not in shown.headline
+    text = lines(shown)
+    assert text[0] in (
+        "Denied by: <@U0ONE> at 03:00:00 UTC: not now",
+        "Approved by: <@U0ONE> at 03:00:00 UTC: not now",
+    )
+    why = OUTCOMES[state].text if state in (State.VOID, State.FAILED) else ""
+    assert text[1:] == ([f"Why: {why}"] if why else [])
+    assert not shown.buttons
 
 
 @pytest.mark.parametrize("state", HEADLINES)

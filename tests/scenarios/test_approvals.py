@@ -113,7 +113,10 @@ async def test_who_asked_can_not_approve_and_who_has_no_role_neither(world: Worl
     assert "withdrawn" in (await repair.click(seed.JONAS, WITHDRAW)).first_line.lower()
     late = await repair.world.ask(f"approve {repair.id}", seed.PRIYA)
     assert late.first_line == f"Too late: {repair.id} is withdrawn already"
-    assert "Rule: already decided" in late.text
+    assert all(part in late.text for part in ("Rule: already decided", "Withdrawn by")), late.text
+    stranger_too = await repair.world.ask(f"approve {repair.id}", seed.SAM)
+    assert stranger_too.first_line == late.first_line
+    assert "no access rule names you" in stranger_too.text
 
 
 async def test_a_denial_takes_a_reason_and_tells_it(world: World) -> None:
