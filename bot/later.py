@@ -167,6 +167,10 @@ class LedgerOnDemand:
         """See the port."""
         await (await self.open()).failed(delivery, error, retry_at, unsure=unsure)
 
+    async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
+        """See the port."""
+        return await (await self.open()).readdress(places, since)
+
     async def delivery(self, key: str) -> Delivery | None:
         """See the port."""
         return await (await self.open()).delivery(key)

@@ -343,6 +343,12 @@ class Ledger(Protocol):
         ``unsure``: it may have been posted all the same.
         """
 
+    async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
+        """What is owed ``since`` and nowhere yet goes to the place of its kind, given up or not; says how many.
+
+        A kind that ``places`` does not name stays where it is.
+        """
+
     async def delivery(self, key: str) -> Delivery | None:
         """What is known of a message."""
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from bot.errors import AgentpodError
-from bot.jobs import bridge_post, incident_news, own_heartbeat
+from bot.jobs import bridge_post, incident_news, own_heartbeat, post_digest
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.close_gone import CloseGone
 from bot.jobs.deliver import Sink, Writer
@@ -19,6 +19,7 @@ from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
 from bot.jobs.own_heartbeat import DeafNews, OwnHeartbeat
 from bot.jobs.post_digest import DigestPost, When
+from bot.jobs.readdress import Readdress
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_inside import InsideWatch
 from bot.jobs.watch_pod import PodWatch
@@ -92,6 +93,7 @@ class Watching:
             within = InsideWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
             found[f"inside {target.name}"] = within.run
         watched = self._heartbeats is not None
+        found["readdress"] = Readdress(self._ledger, self._clock, self._places(), self.incidents.changed).run
         found["gone"] = CloseGone(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(
             self._clock,
@@ -104,7 +106,7 @@ class Watching:
             self._dead_man,
             self.incidents.changed,
         ).run
-        if settings.digest.at and (settings.digest.channel or settings.slack.channel):
+        if self._places().get(post_digest.KIND):
             found["digest"] = self._digests
         if self._heartbeats is not None:
             watch = HeartbeatWatch(
@@ -113,13 +115,20 @@ class Watching:
             found["heartbeats"] = watch.run
         return found
 
+    def _places(self) -> dict[str, str]:
+        """The channels of what the bot says by itself, by kind; none for what is said nowhere."""
+        channel, digest = self._settings.slack.channel or "", self._settings.digest
+        found = dict.fromkeys((*incident_news.KINDS, own_heartbeat.KIND), channel)
+        found[post_digest.KIND] = (digest.channel or channel) if digest.at else ""
+        return {kind: place for kind, place in found.items() if place}
+
     async def _digests(self) -> None:
         """Post the digest at its time; one that was missed while no bot ran, at once."""
         from bot.adapters.schedule import Schedule
 
         settings = self._settings
         when = digest_time(settings)
-        channel = settings.digest.channel or settings.slack.channel or ""
+        channel = self._places()[post_digest.KIND]
         job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed)
         schedule = Schedule()
         schedule.daily("digest", when.at, when.zone, partial(self._until_posted, job))

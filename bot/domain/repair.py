@@ -206,6 +206,10 @@ class Posted:
     ts: str
 
 
+UNDELIVERED_FOR = timedelta(days=7)
+"""How long a message that could not be delivered is worth a try elsewhere."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """A message that is owed, or that shows an older state than it should.

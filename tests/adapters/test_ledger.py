@@ -189,6 +189,24 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
     assert len(await ledger.take(NOW, HOLD)) == 1
 
 
+async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_now(ledger: SqlLedger) -> None:
+    async with ledger.writing() as tx:
+        for key in ("incident:i-1", "incident:i-2", "incident:i-3", "digest:2026-11-24", "card:r-1"):
+            await tx.owe(key, "C1")
+    taken = {d.key: d for d in await ledger.take(NOW, HOLD)}
+    for key in ("incident:i-1", "digest:2026-11-24", "card:r-1"):
+        await ledger.failed(taken[key], "channel_not_found", None, unsure=False)
+    await ledger.delivered(taken["incident:i-2"], Posted("C1", "1.0"))
+    await ledger.failed(taken["incident:i-3"], "not_in_channel", NOW + timedelta(days=1), unsure=False)
+    long_ago, later = NOW - timedelta(days=900), NOW + timedelta(days=90_000)
+    assert await ledger.readdress({"incident": "C2", "digest": "C3"}, later) == 0, "too old"
+    assert await ledger.readdress({"incident": "C2", "digest": "C3"}, long_ago) == 3
+    due = {d.key: (d.place, d.attempts, d.error) for d in await ledger.take(NOW + HOLD, HOLD)}
+    moved = {"incident:i-1": ("C2", 1, ""), "incident:i-3": ("C2", 1, ""), "digest:2026-11-24": ("C3", 1, "")}
+    assert due == moved
+    assert await ledger.readdress({"incident": "C2", "digest": "C3"}, long_ago) == 0, "all is where it belongs"
+
+
 async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         await tx.owe("card:1", "C1")

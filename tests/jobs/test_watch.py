@@ -21,6 +21,7 @@ from bot.domain.workload import Termination
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
+from bot.jobs.readdress import Readdress
 from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
 from tests.jobs.workbench import OPS, START, FakeChat, opened, pod
 
@@ -215,6 +216,32 @@ async def test_what_slack_will_never_take_is_a_dead_letter(one: Watch) -> None:
     dead = await one.ledger.dead()
     assert [d.key[:9] for d in dead] == ["incident:"]
     assert "channel_not_found" in dead[0].error
+
+
+RIGHT = "C07RIGHT001"
+
+
+async def test_an_alert_for_a_wrong_channel_goes_to_the_right_one_without_waiting_for_news(one: Watch) -> None:
+    one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]  # one is given up,
+    one.chat.refuses = OPS  # and one is tried again
+    await one.look(11)
+    assert await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move() == 2
+    await one.deliver()
+    assert [(place, reply.headline[:10]) for place, _, reply in one.chat.said] == [(RIGHT, "🔴 CRITICAL")] * 2
+    assert await one.ledger.dead() == []
+
+
+async def test_an_alert_for_a_wrong_channel_that_is_over_goes_nowhere(one: Watch) -> None:
+    one.chat.refuses = OPS
+    await one.look(11)
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look(1)
+    await one.look(2)
+    await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move()
+    await one.deliver()
+    assert one.chat.said == []
+    assert await one.ledger.waiting() == 0
 
 
 async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Path) -> None:

@@ -150,3 +150,20 @@ async def test_a_crash_loop_is_an_incident_and_incidents_lists_it(house: World) 
     assert "CRITICAL secure-agent-pod" in listed.text
     await house.break_("pod-crash", False)
     await until(lambda: not alerts(house, "CRITICAL secure-agent-pod"), lambda: words(alerts(house)))
+
+
+async def test_an_alert_owed_to_a_channel_without_the_bot_comes_once_the_settings_name_another(
+    house: World,
+) -> None:
+    beat(house)
+    await house.bot.stop()
+    before = len(alerts(house))
+    house.bot = await house.sandbox.start_bot(AGENTPOD_SLACK__CHANNEL=seed.RANDOM)
+    await until(lambda: "not_in_channel" in house.bot.output() and owed(house) > 0, house.bot.output)
+    listed = await house.ask("incidents")
+    assert f"CRITICAL {JOB}" in listed.text
+    await house.bot.stop()
+    house.bot = await house.sandbox.start_bot()
+    message = await fires(house)
+    assert len(alerts(house)) == before + 1
+    assert (await recovers(house)).ts == message.ts

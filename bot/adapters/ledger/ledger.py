@@ -272,6 +272,11 @@ class SqlLedger:
         here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
         return await self._change(lambda connection: connection.execute(here).rowcount)
 
+    async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
+        """See the port."""
+        moves = [watching.readdressed(kind, place, since) for kind, place in places.items()]
+        return await self._change(lambda connection: sum(connection.execute(move).rowcount for move in moves))
+
     async def delivery(self, key: str) -> Delivery | None:
         """See the port."""
         above = deliveries.alias("above")

@@ -204,6 +204,14 @@ def dropped(delivery: Delivery) -> Any:
     )
 
 
+def readdressed(kind: str, place: str, since: datetime) -> Any:
+    """The statement that sends elsewhere what is owed of a kind and was never posted."""
+    owed = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
+    these = [deliveries.c.key.startswith(f"{kind}:"), deliveries.c.place != place]
+    anew = {"place": place, "dead": False, "retry_at": None, "attempts": 0, "error": ""}
+    return update(deliveries).where(*these, *owed, deliveries.c.created_at >= to_micros(since)).values(anew)
+
+
 def _recent(since: datetime) -> Select[Any]:
     at = to_micros(since)
     live = incidents.c.live.is_(True)
