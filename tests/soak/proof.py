@@ -90,7 +90,7 @@ class Fleet:
         """Start all, and keep them alive from now on."""
         for place in range(len(self._bots)):
             await self._spawn(place)
-        await self._sandbox.workspace.wait_connected(len(self._bots), timeout=30)
+        await self._connected()
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
@@ -135,7 +135,13 @@ class Fleet:
         self._next[place] = fault
         self.kill(place)
         await asyncio.sleep(0.1)
-        await self._sandbox.workspace.wait_connected(len(self._bots), timeout=30)
+        await self._connected()
+
+    async def _connected(self) -> None:
+        try:
+            await self._sandbox.workspace.wait_connected(len(self._bots), timeout=30)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.log()}") from error
 
     def log(self) -> str:
         """The ends of what they wrote."""
