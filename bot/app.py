@@ -71,7 +71,7 @@ class Parts:
     about: About
     network: OutsideNetwork
     ledger: LedgerOnDemand
-    clock: SystemClock = field(default_factory=SystemClock)
+    clock: SystemClock
     clusters: dict[str, Cluster] = field(default_factory=dict)
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
@@ -85,7 +85,7 @@ class Parts:
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
-    def build(cls, settings: Settings, *, exclusive: bool = False) -> Parts:
+    def build(cls, settings: Settings, *, exclusive: bool = False, clock: SystemClock | None = None) -> Parts:
         """Build what needs no connection; :meth:`connect_cluster` does the rest.
 
         ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
@@ -94,7 +94,7 @@ class Parts:
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
         ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
-        parts = cls(settings, about, network, ledger)
+        parts = cls(settings, about, network, ledger, clock or SystemClock())
         painter = Painter() if settings.digest.picture else None
         parts.digests = DigestNews(
             ledger, parts.clock, settings.targets, digest_time(settings), painter, longest_gap(settings.alerts)
@@ -236,13 +236,13 @@ async def _settled(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 class Bot:
     """The bot process: hears Slack, answers, and says on its port how it is."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Build everything that needs no connection."""
+    def __init__(self, settings: Settings, clock: SystemClock | None = None) -> None:
+        """Build everything that needs no connection. ``clock``: another one than the machine's."""
         from bot.adapters.metrics import Metrics, OpsServer
         from bot.adapters.slack import SlackAdapter
 
         self.settings = settings
-        self.parts = Parts.build(settings, exclusive=True)
+        self.parts = Parts.build(settings, exclusive=True, clock=clock)
         self.metrics = Metrics(__version__)
         parts = self.parts
         self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)

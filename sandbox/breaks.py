@@ -30,7 +30,7 @@ class Break:
     """
 
     id: str
-    group: Literal["Pod", "Kubernetes API", "Network", "Heartbeats", "Slack"]
+    group: Literal["Time", "Pod", "Kubernetes API", "Network", "Heartbeats", "Slack"]
     label: str
     help: str
     kind: Literal["toggle", "choice", "button"]

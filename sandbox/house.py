@@ -1,6 +1,7 @@
 """The whole sandbox under one roof: workspace, pretend cluster, Pushgateway, the pod's doors; and the real bot.
 
-The bot is the unchanged `agentpod run` in a process of its own, connected through its ordinary settings.
+The bot is the unchanged `agentpod run` in a process of its own, connected through its ordinary settings. In the
+lively sandbox that people use, its clock is one that the panel can move.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import yaml
 
 from sandbox.cluster import PretendCluster
 from sandbox.endpoints import Endpoints
+from sandbox.moved_time import VARIABLE, MovedTime
 from sandbox.pushgateway import HEARTBEAT, PretendPushgateway
 from sandbox.slack import seed
 from sandbox.slack.workspace import Workspace
@@ -49,10 +51,12 @@ class BotProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, *words: str) -> None:
-        """Start ``agentpod run`` (or other words)."""
+        """Start ``agentpod run`` (or other words); where time can be moved, the bot with that time."""
+        timed = not words and VARIABLE in self.env
+        command = ("sandbox.timed_bot",) if timed else ("bot", *(words or ("run",)))
         with self.log.open("ab") as sink:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", *(words or ("run",)), env=self.env, stdout=sink, stderr=sink
+                sys.executable, "-m", *command, env=self.env, stdout=sink, stderr=sink
             )
 
     @property
@@ -105,21 +109,23 @@ class Sandbox:
         ``target`` single settings of the target, such as its namespace.
 
         With ``http_mode`` the bot hears Slack on a port of its own instead of a socket. ``lively``: a job runs
-        every minute, and alerts don't take their time, so that one can watch.
+        every minute, alerts don't take their time, and the panel can move it, so that one can watch.
         """
         self._slack_port = free_port() if http_mode else None
         url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
         self.workspace = Workspace(MANIFEST, port=port, page_dir=PAGE, rate_limits=rate_limits, request_url=url)
-        self.cluster = PretendCluster() if pod_seconds is None else PretendCluster(speed=pod_seconds)
-        self.pushgateway = PretendPushgateway(pulse=lively)
+        self._folder = tempfile.TemporaryDirectory(prefix="agentpod-sandbox-")
+        self.folder = Path(self._folder.name)
+        self.time = MovedTime(self.folder / "ahead")
+        speed = 3.0 if pod_seconds is None else pod_seconds
+        self.cluster = PretendCluster(speed=speed, clock=self.time.now)
+        self.pushgateway = PretendPushgateway(clock=self.time.now, pulse=lively)
         self._lively = lively
         self.endpoints = Endpoints()
         self.kubeconfig = kubeconfig
         self._context = context
         self._settings = dict(settings or {})
         self._target = dict(target or {})
-        self._folder = tempfile.TemporaryDirectory(prefix="agentpod-sandbox-")
-        self.folder = Path(self._folder.name)
         self._bots: list[BotProcess] = []
 
     async def __aenter__(self) -> Sandbox:
@@ -129,7 +135,7 @@ class Sandbox:
         await self.endpoints.start()
         if self.kubeconfig is None:
             await self.cluster.start()
-            self.workspace.add_breaks(self.cluster.breaks)
+            self.workspace.add_breaks([*(self.time.breaks if self._lively else ()), *self.cluster.breaks])
         for part in (self.endpoints, self.pushgateway):
             self.workspace.add_breaks(part.breaks)
         return self
@@ -189,6 +195,8 @@ class Sandbox:
             "PYTHONUNBUFFERED": "1",
             "PYTHONPATH": str(HERE.parent),
         }
+        if self._lively and self.kubeconfig is None:
+            ours[VARIABLE] = str(self.folder / "ahead")
         if self._context:
             ours["AGENTPOD_KUBERNETES__CONTEXT"] = self._context
         return kept | ours | self._http_env() | more

@@ -6,7 +6,7 @@ import { icon } from "./icons.js";
 import { activeFaults, emit, on, state } from "./state.js";
 
 // In the order of the panel: what is nearest to the pod first.
-const ICONS = { Pod: "box", "Kubernetes API": "gear", Network: "globe", Heartbeats: "heart", Slack: "hash" };
+const ICONS = { Time: "clock", Pod: "box", "Kubernetes API": "gear", Network: "globe", Heartbeats: "heart", Slack: "hash" };
 
 /** The panel's element; it follows `state.breaks` by itself. */
 export function breakPanel({ onClose }) {

@@ -1,0 +1,35 @@
+"""The bot of the sandbox with a panel: `agentpod run` as it is, but for its clock, which the panel can move."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import datetime
+from pathlib import Path
+
+from bot import logs
+from bot.app import Bot, SystemClock
+from bot.settings import load
+from sandbox.moved_time import VARIABLE, MovedTime
+
+
+class MovedClock(SystemClock):
+    """The sandbox's time."""
+
+    def __init__(self, time: MovedTime) -> None:
+        """Go by ``time``."""
+        self._time = time
+
+    def now(self) -> datetime:
+        """See `SystemClock`."""
+        return self._time.now()
+
+
+async def _run() -> None:
+    settings = load().settings
+    logs.configure(settings.log.level, settings.log.format, settings.secret_values())
+    await Bot(settings, MovedClock(MovedTime(Path(os.environ[VARIABLE])))).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run())

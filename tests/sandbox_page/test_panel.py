@@ -1,0 +1,33 @@
+"""The panel of the sandbox that people use: time passes with a click, and the page shows what came of it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("page-panel")]
+
+
+async def test_an_alert_s_life_is_watched_by_clicks_alone(browser: Browser) -> None:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True) as sandbox:
+        await sandbox.start_bot()
+        page = await browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-GB")
+        page.set_default_timeout(30_000)
+        await page.goto(f"{sandbox.workspace.base_url}/?user={seed.MAYA}&channel={seed.OPS}&panel=open")
+        await page.wait_for_selector('#app[data-live="open"]')
+        stops = page.locator('[data-break-id="heartbeat-session-manager-stopped"] [role=switch]')
+        await stops.click()
+        first = page.locator("[data-break-group]").first
+        await expect(first).to_have_attribute("data-break-group", "Time")
+        await first.locator('[data-break-id="time-1h"] button').click()
+        alert = page.locator(".message", has_text="session-manager")
+        await expect(alert).to_contain_text("no heartbeat since", timeout=30_000)
+        await alert.get_by_role("button", name="Acknowledge").click()
+        await expect(alert.first).to_contain_text("👀")
+        await stops.click()
+        await first.locator('[data-break-id="time-10m"] button').click()
+        await expect(alert.first).to_contain_text("sends heartbeats again after 1 h", timeout=40_000)
+        await page.close()

@@ -1,0 +1,78 @@
+"""An alert's whole life in a minute: the sandbox that people use, and the bot in the time that its panel moves."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+
+import pytest
+import pytest_asyncio
+
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
+from tests.scenarios.talk import World, until, words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("moved-time")]
+CRITICAL = "🔴 CRITICAL session-manager: no heartbeat since"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house() -> AsyncIterator[World]:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        await looks(world)
+        yield world
+
+
+async def looks(world: World) -> None:
+    """Until the bot has looked at the jobs once more."""
+    now = world.sandbox.time.now().isoformat()
+
+    def looked() -> bool:
+        with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
+            if not database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'marks'").fetchone()[0]:
+                return False
+            found = database.execute("SELECT value FROM marks WHERE name = 'looked'").fetchone()
+            return found is not None and str(found[0]) > now
+
+    await until(looked, world.bot.output)
+
+
+def alerts(world: World, text: str = "") -> list[Message]:
+    """The bot's own messages about jobs in the channel, with that text."""
+    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
+    return [m for m in here if text in m.text and "I could not hear" not in m.text]
+
+
+async def test_a_stale_heartbeat_is_told_acknowledged_and_resolved_with_how_long_it_lasted(house: World) -> None:
+    await house.break_("heartbeat-session-manager-stopped")
+    await house.break_("time-1h", None)
+    await until(lambda: bool(alerts(house, CRITICAL)), house.bot.output)
+    [message] = alerts(house)
+    await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
+    await until(lambda: bool(alerts(house, "👀 CRITICAL session-manager")), lambda: words(alerts(house)))
+    await house.break_("heartbeat-session-manager-stopped", False)
+    await house.break_("time-10m", None)
+    over = "✅ session-manager sends heartbeats again after"
+    await until(lambda: bool(alerts(house, over)), lambda: words(alerts(house)), 40)
+    [last] = alerts(house)
+    assert last.ts == message.ts
+    assert re.search(r"after 1 h( \d min)?$", last.text.splitlines()[0]), last.text
+
+
+async def test_a_clock_of_the_pod_that_is_ahead_is_said_and_makes_no_alert(house: World) -> None:
+    before = len(alerts(house))
+    await house.break_("heartbeat-clock", "3600")
+    for step in ("time-10m", "time-1h"):
+        await looks(house)
+        assert "up: clock skew: its time was 3" in (await house.ask("heartbeats")).text
+        await house.break_(step, None)
+    await looks(house)
+    await house.break_("heartbeat-clock", "")
+    await looks(house)
+    assert "clock skew" not in (await house.ask("heartbeats")).text
+    assert len(alerts(house)) == before, words(alerts(house))
