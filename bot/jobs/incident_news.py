@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.domain import incident_card
 from bot.domain.alerting import AlertRules, Incident
@@ -33,12 +34,19 @@ class IncidentNews:
             raise NotFound(f"There is no incident {id_} for the message {delivery.key}.")
         now = self.clock.now()
         if kind == "notice":
-            return incident_card.notice(incident, incident.notices[int(number)], now)
+            return await self._notice(incident, int(number), now)
         if _too_late(delivery, incident):
             return None
         return incident_card.message(
             incident, now, () if incident.group and not incident.apart else self._call([incident])
         )
+
+    async def _notice(self, incident: Incident, number: int, now: datetime) -> Reply | None:
+        """In the thread of many, nothing is said of what was over before its own message was there."""
+        own = await self.ledger.delivery(f"incident:{incident.id}")
+        if own is None or _too_late(own, incident):
+            return None
+        return incident_card.notice(incident, incident.notices[number], now)
 
     async def _group(self, delivery: Delivery, id_: str) -> Reply | None:
         now = self.clock.now()

@@ -345,6 +345,26 @@ async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_gro
         assert await ledger.dead() == []
 
 
+async def test_in_the_thread_of_many_nothing_is_said_of_what_nobody_was_told_of(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))), keep_firing="0s")
+        for n in range(12):
+            many.source.push(f"job-{n:02}")
+        await many.look()
+        many.chat.errors = [Transient("Slack can't be reached.")] * 100
+        await many.look(11)
+        many.source.push("job-00")
+        await many.look(0.1)
+        many.chat.errors.clear()
+        await many.look(2)
+        many.source.push("job-01")
+        await many.look(0.1)
+        assert many.first_lines() == ["🔴 CRITICAL 10 of 12 incidents at once: job-02, job-03 and 8 more"]
+        assert sorted(line.split(" ")[0] for line in many.thread()) == ["✅", *["🔴"] * 11]
+        assert not any("job-00" in line for line in many.thread())
+        assert await ledger.waiting() == 0
+
+
 # People
 
 
