@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -29,7 +29,8 @@ HELD_FOR = timedelta(seconds=25)
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 GIVE_UP = timedelta(days=1)
 """After which a message whose place does not work is a dead letter."""
-SLOW = "The ledger took too long, and nothing was sent."
+SLOW = "Its turn came too late, and nothing was sent."
+PAUSED = "A pause was asked for there, and nothing was sent."
 COPY = "A copy of this message may be above: this one is kept up to date."
 
 
@@ -114,8 +115,22 @@ class Courier:
         self._pauses = {place: until for place, until in self._pauses.items() if until > now}
         last_start = _seconds() + self.held_for.total_seconds() - self.sending
         due = await self.ledger.take(now, self.held_for, without=self._pauses)
-        await asyncio.gather(*(self._one(d, last_start) for d in due))
+        places: dict[str, list[Delivery]] = {}
+        for delivery in due:
+            places.setdefault(delivery.place, []).append(delivery)
+        await asyncio.gather(*(self._in_turn(these, last_start) for these in places.values()))
         return bool(due)
+
+    async def _in_turn(self, these: Sequence[Delivery], last_start: float) -> None:
+        """One after the other, as they were owed: once a place asks for a pause, the rest is not sent either."""
+        away: Transient | None = None
+        for delivery in these:
+            try:
+                await self._one(delivery, last_start)
+            except Transient as error:  # the ledger is away: what is ours is sent all the same
+                away = error
+        if away is not None:
+            raise away
 
     async def _one(self, delivery: Delivery, last_start: float) -> None:
         kind = delivery.key.partition(":")[0]
@@ -141,6 +156,9 @@ class Courier:
 
     async def _brought(self, kind: str, delivery: Delivery, last_start: float) -> Posted | None:
         """Send it where it goes; None where it is not wanted any more."""
+        now = self.clock.now()
+        if (until := self._pauses.get(delivery.place, now)) > now:
+            raise Transient(PAUSED, retry_after=(until - now).total_seconds())
         if kind in self.sinks:
             return await self._in_time(partial(self.sinks[kind].deliver, delivery), last_start)
         try:

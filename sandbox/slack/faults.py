@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sandbox.breaks import Break, Option, Value
 
-RETRY_AFTER_S = 2
+PAUSES_S = (2, 10, 30, 120)
 SLOWNESS_S = 2.0
 
 
@@ -16,8 +16,10 @@ SLOWNESS_S = 2.0
 class Faults:
     """Which faults are on. Each attribute is one entry of the panel."""
 
-    rate_limited: bool = False
+    rate_limited: int = 0
+    """The seconds of ``Retry-After``; 0 for no limit."""
     server_error: bool = False
+    answer_lost: bool = False
     invalid_blocks: bool = False
     url_spent: bool = False
     duplicate: bool = False
@@ -39,13 +41,8 @@ class Sockets(Protocol):
 
 
 _TOGGLES = (
-    (
-        "slack-429",
-        "rate_limited",
-        "Rate limited",
-        "chat.* and response URLs answer HTTP 429 with Retry-After: 2.",
-    ),
     ("slack-500", "server_error", "Server errors", "Every Web API call and response URL answers HTTP 500."),
+    ("slack-500-done", "answer_lost", "Answers lost", "chat.* take effect, and answer HTTP 500 all the same."),
     (
         "slack-invalid-blocks",
         "invalid_blocks",
@@ -83,7 +80,7 @@ _TOGGLES = (
 
 def breaks(faults: Faults, scopes: frozenset[str], sockets: Sockets) -> list[Break]:
     """The panel's Slack entries."""
-    items = [_toggle(faults, *row) for row in _TOGGLES]
+    items = [_pause_choice(faults), *(_toggle(faults, *row) for row in _TOGGLES)]
     items.append(_scope_choice(faults, scopes))
     items.append(
         _button(
@@ -106,6 +103,22 @@ def _toggle(faults: Faults, break_id: str, attribute: str, label: str, text: str
         setattr(faults, attribute, bool(value))
 
     return Break(break_id, "Slack", label, text, "toggle", lambda: bool(getattr(faults, attribute)), apply)
+
+
+def _pause_choice(faults: Faults) -> Break:
+    def apply(value: Value) -> None:
+        faults.rate_limited = int(value or 0)
+
+    return Break(
+        "slack-429",
+        "Slack",
+        "Rate limited",
+        "chat.* and response URLs answer HTTP 429 with this Retry-After.",
+        "choice",
+        lambda: str(faults.rate_limited or ""),
+        apply,
+        tuple(Option(str(seconds), f"{seconds} s") for seconds in PAUSES_S),
+    )
 
 
 def _scope_choice(faults: Faults, scopes: frozenset[str]) -> Break:

@@ -10,7 +10,10 @@ from sandbox.slack.model import Json
 
 @dataclass(slots=True)
 class ApiCall:
-    """One Web API or response URL call. ``args`` never hold the token; ``seconds`` is the time it took."""
+    """One Web API or response URL call. ``args`` never hold the token.
+
+    ``seconds`` is the time it took, ``retry_after`` the pause in seconds that the answer asked for.
+    """
 
     method: str
     args: Json
@@ -18,6 +21,7 @@ class ApiCall:
     status: int = 200
     result: Json = field(default_factory=dict)
     seconds: float = 0.0
+    retry_after: int = 0
 
     @property
     def ok(self) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.slack.errors import SlackError, rate_limited
-from sandbox.slack.faults import RETRY_AFTER_S
 from sandbox.slack.message import Message
 from sandbox.slack.model import Json
 from sandbox.slack.seed import BOT_USER, TEAM_ID
@@ -74,7 +73,7 @@ class ResponseUrls:
 def use(core: Core, path: str, payload: Any) -> None:
     """A POST to a response URL. Raises SlackError with an HTTP status of 4xx or 5xx."""
     if core.faults.rate_limited:
-        raise rate_limited(RETRY_AFTER_S)
+        raise rate_limited(core.faults.rate_limited)
     if core.faults.server_error:
         raise SlackError("internal_error", status=500)
     if core.faults.url_spent:

@@ -112,7 +112,7 @@ async def test_commands_clicks_and_modals_work_from_the_page(
         ("message", {"user": seed.BOT_USER, "channel": seed.OPS, "text": "x"}, "user_not_found"),
         ("message", {"user": seed.SAM, "channel": seed.OPS}, "missing text"),
         ("view_submit", {"user": seed.SAM, "view_id": "V0"}, "not_found"),
-        ("breaks/slack-429", {"value": "x"}, "slack-429 is a toggle: true or false, not 'x'"),
+        ("breaks/slack-500", {"value": "x"}, "slack-500 is a toggle: true or false, not 'x'"),
         ("breaks/none", {"value": True}, "no fault is called 'none'"),
     ],
 )
@@ -124,7 +124,7 @@ async def test_what_cannot_be_done_is_said(
 
 async def test_breaks_are_set_pushed_and_healed(ws: Workspace, http: aiohttp.ClientSession) -> None:
     async with http.ws_connect(f"{ws.base_url}/ui/ws", params={"user": seed.SAM}) as page:
-        await _post(ws, http, "breaks/slack-429", value=True)
+        await _post(ws, http, "breaks/slack-429", value="30")
         pushed = await asyncio.wait_for(page.receive_json(), 5)
         assert [b["id"] for b in pushed["breaks"] if b["active"]] == ["slack-429"]
         healed = await _post(ws, http, "heal")

@@ -281,8 +281,9 @@ async def test_posting_is_limited_by_channel_and_says_when_to_retry(
 @pytest.mark.parametrize(
     ("fault", "value", "word"),
     [
-        ("slack-429", True, "ratelimited"),
+        ("slack-429", "2", "ratelimited"),
         ("slack-500", True, "internal_error"),
+        ("slack-500-done", True, "internal_error"),
         ("slack-invalid-blocks", True, "invalid_blocks"),
         ("slack-token-revoked", True, "token_revoked"),
         ("slack-missing-scope", "chat:write", "missing_scope"),
@@ -297,6 +298,22 @@ async def test_a_fault_lasts_until_it_is_healed(
     assert refusal["error"] == word
     await ws.panel.heal()
     assert (await client.chat_postMessage(channel=seed.OPS, text="x", blocks=blocks))["ok"]
+
+
+async def test_a_post_whose_answer_is_lost_is_there(ws: Workspace, client: AsyncWebClient) -> None:
+    await ws.panel.apply("slack-500-done", True)
+    await _refusal(client.chat_postMessage(channel=seed.OPS, text="x"))
+    assert [m.text for m in ws.messages(seed.OPS)] == ["x"]
+
+
+@pytest.mark.parametrize("seconds", ["2", "30"])
+async def test_the_pause_that_a_429_asks_for_can_be_set(
+    ws: Workspace, client: AsyncWebClient, seconds: str
+) -> None:
+    await ws.panel.apply("slack-429", seconds)
+    with pytest.raises(SlackApiError, match="ratelimited") as caught:
+        await client.chat_postMessage(channel=seed.OPS, text="x")
+    assert caught.value.response.headers["Retry-After"] == seconds
 
 
 async def test_the_no_connect_fault_refuses_new_sockets(ws: Workspace, client: AsyncWebClient) -> None:

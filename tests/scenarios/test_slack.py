@@ -55,7 +55,7 @@ async def commands(world: World, name: str) -> float:
 
 
 async def test_a_rate_limited_answer_arrives_after_the_pause_that_slack_asked_for(world: World) -> None:
-    await world.break_("slack-429")
+    await world.break_("slack-429", "2")
     done = await world.workspace.slash(MAYA, OPS, "/agentpod", "whoami")
     refused = len(world.workspace.record.of("response_url"))
     await until(lambda: len(world.workspace.record.of("response_url")) > refused, lambda: "never tried")

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sandbox.slack.core import Core
 from sandbox.slack.errors import SlackError, rate_limited
-from sandbox.slack.faults import RETRY_AFTER_S, SLOWNESS_S
+from sandbox.slack.faults import SLOWNESS_S
 from sandbox.slack.limits import TIERS
 from sandbox.slack.model import Json
 from sandbox.slack.record import ApiCall
@@ -52,6 +52,7 @@ class WebApi:
             call.result = {"ok": True, **self._run(name, args, token)}
         except SlackError as error:
             call.result, call.status, headers = error.body(), error.status, error.headers
+            call.retry_after = int(headers.get("Retry-After", 0))
         call.seconds = time.perf_counter() - started
         return self._answer(name, call, headers)
 
@@ -62,13 +63,16 @@ class WebApi:
         if self._core.faults.server_error:
             raise SlackError("internal_error", status=500)
         if self._core.faults.rate_limited and name.startswith("chat."):
-            raise rate_limited(RETRY_AFTER_S)
+            raise rate_limited(self._core.faults.rate_limited)
         if name != "api.test" or token:
             self._authenticate(method, token)
         self._limit(name, method)
         if method.scope and not method.app_token:
             self._core.require(method.scope)
-        return method.handler(Call(self._core, args))
+        done = method.handler(Call(self._core, args))
+        if self._core.faults.answer_lost and name.startswith("chat."):
+            raise SlackError("internal_error", status=500)
+        return done
 
     def _authenticate(self, method: Method, token: str) -> None:
         core = self._core
