@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.domain import card
-from bot.domain.access import AccessPolicy, allowed_in, decide
+from bot.domain.access import AccessPolicy, allowed_in, decide_about
 from bot.domain.approval import Choice, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import Case, is_id
@@ -83,7 +83,7 @@ class Dispatcher:
             invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
             name, about = invocation.command.name or "home", _about(invocation)
             shown = "" if invocation.command.discreet else " ".join(line.split())[:200]
-            self._authorise(invocation, caller)
+            await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
             reply = await invocation.command.run(context, invocation.params)
             outcome = "ok"
@@ -124,14 +124,14 @@ class Dispatcher:
 
     async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
         """A refusal to decide; where that came too late as well, it begins with how the request stands."""
-        case = await self._case(about) if about and name in _DECISIONS else None
+        case = await self._case(about) if name in _DECISIONS else None
         if case is None or case.state is State.OPEN or not _sees(caller, case):
             return refusal
         return replace(card.late(case), body=(refusal.headline, *refusal.body), data=refusal.data)
 
     async def _case(self, id_: str) -> Case | None:
         """A request as it stands; None too where that can't be known at once."""
-        if self.find is None:
+        if self.find is None or not id_:
             return None
         try:
             async with asyncio.timeout(RECORDING):
@@ -139,11 +139,13 @@ class Dispatcher:
         except (AgentpodError, TimeoutError):
             return None
 
-    def _authorise(self, invocation: Invocation, caller: Caller) -> None:
+    async def _authorise(self, invocation: Invocation, caller: Caller) -> None:
         """Raise AccessDenied unless the caller may. A terminal has the bot's own credentials already."""
         if caller.is_terminal:
             return
-        decision = decide(self.access, caller.identity, invocation.command.role)
+        case = await self._case(_about(invocation)) if caller.identity.direct else None
+        places = case.places if case is not None else ()
+        decision = decide_about(self.access, caller.identity, invocation.command.role, places)
         if not decision.allowed:
             who = self.access.contact or "whoever looks after agentpod's settings"
             raise AccessDenied(
@@ -155,7 +157,7 @@ class Dispatcher:
 
     def _elsewhere(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
         """The channels where they may: roles of channels hold in no direct message, where buttons end up too."""
-        if caller.identity.channel.startswith(("C", "G")):
+        if not caller.identity.direct:
             return ()
         return allowed_in(self.access, caller.identity, invocation.command.role)
 

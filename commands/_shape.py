@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bot.domain import words
-from bot.domain.access import Decision, Grant, Role, decide
+from bot.domain.access import Decision, Grant, Role, decide_about
 from bot.domain.probes import Finding
 from bot.domain.reply import Button
 from bot.domain.target import Target
@@ -31,23 +31,31 @@ def application_right(target: Target) -> tuple[Right, ...]:
     return (Right("get", "applications", "argoproj.io", name=config.application, namespace=config.namespace),)
 
 
-def allowed(ctx: Context, needed: Role) -> Decision:
-    """Whether the caller may do what ``needed`` is needed for; a terminal's user has the bot's own credentials."""
+def allowed(ctx: Context, needed: Role, places: Sequence[str] = ()) -> Decision:
+    """Whether the caller may do what ``needed`` is needed for; a terminal's user has the bot's own credentials.
+
+    ``places`` are the channels of the request that it is about.
+    """
     if ctx.caller.is_terminal:
         grant = Grant(Role.APPROVER, "the terminal, with the bot's own credentials")
         return Decision(True, grant, needed, "you run it from a terminal with the bot's own credentials")
-    return decide(ctx.access, ctx.caller.identity, needed)
+    return decide_about(ctx.access, ctx.caller.identity, needed, places)
 
 
-def buttons(ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5) -> tuple[Button, ...]:
-    """Buttons (label, command line) for commands that exist and that the caller may run, without doubles."""
+def buttons(
+    ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5, places: Sequence[str] = ()
+) -> tuple[Button, ...]:
+    """Buttons (label, command line) for commands that exist and that the caller may run, without doubles.
+
+    ``places`` are the channels of the request that they are about.
+    """
     known = {name: c for c in ctx.commands for name in (c.name, *c.aliases)}
     made: dict[str, Button] = {}
     for label, wish in wanted:
         # What changes something says what: the usual target may be another one.
         line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] == "restart" else wish
         command = known.get(line.split()[0])
-        if command is not None and line not in made and allowed(ctx, command.role).allowed:
+        if command is not None and line not in made and allowed(ctx, command.role, places).allowed:
             made[line] = Button(label, line)
     return tuple(made.values())[:most]
 

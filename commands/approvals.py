@@ -34,11 +34,11 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     live = await ledger.cases(states=LIVE, limit=50)
     ended = await ledger.cases(states=frozenset(State) - LIVE, limit=RECENT)
     waiting = [c for c in live if c.state is State.OPEN]
-    buttons = [(f"Approve {c.id}", f"approve {c.id}") for c in waiting[:3]]
+    offers = [(c, Button(f"Approve {c.id}", f"approve {c.id}")) for c in waiting[:3]]
     return Reply(
         _headline(waiting, live),
         tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
-        buttons=_shape.buttons(ctx, buttons),
+        buttons=tuple(b for c, b in offers if _may_click(ctx, c, b)),
         notes=_shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )
@@ -69,19 +69,20 @@ async def _one(ctx: Context, id_: str) -> Reply:
     if case is None:
         raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
     shown = card.card(case, _repairs.desk(ctx).policy)
-    buttons = tuple(b for b in shown.buttons if _known(ctx, b))
     return Reply(
         shown.headline,
         body=shown.body,
         facts=(*shown.facts, Fact("State", case.state.value)),
-        buttons=buttons,
+        buttons=tuple(b for b in shown.buttons if _may_click(ctx, case, b)),
         notes=shown.notes,
         data={"id": case.id, "state": case.state.value},
     )
 
 
-def _known(ctx: Context, button: Button) -> bool:
-    return bool(_shape.buttons(ctx, [(button.label, button.command)]))
+def _may_click(ctx: Context, case: Case, button: Button) -> bool:
+    """What is said about a request itself counts as said in its channel."""
+    places = case.places if button.command.endswith(case.id) else ()
+    return bool(_shape.buttons(ctx, [(button.label, button.command)], places=places))
 
 
 COMMAND = Command(

@@ -68,7 +68,7 @@ async def _kept(ctx: Context) -> tuple[list[Incident], list[Case], str]:
 
 def _may_decide(ctx: Context, case: Case) -> bool:
     """Whether this caller's approval would count; at the click it is looked at again."""
-    if not _shape.allowed(ctx, Role.APPROVER).allowed or ctx.caller.is_terminal:
+    if not _shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
         return False
     own = case.request.requester == ctx.caller.identity.user
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
@@ -91,10 +91,11 @@ def _beat(status_: JobStatus, now: datetime) -> str:
 
 
 def _buttons(ctx: Context, incidents: Sequence[Incident], mine: Sequence[Case]) -> tuple[Button, ...]:
-    wanted = [(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
-    wanted += [(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
-    wanted += [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in incidents if i.ack is None][:2]
-    return _shape.buttons(ctx, [*wanted, ("Status", "status"), ("Digest", "digest")], most=6)
+    decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
+    decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
+    wanted = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in incidents if i.ack is None][:2]
+    more = _shape.buttons(ctx, [*wanted, ("Status", "status"), ("Digest", "digest")])
+    return (*decide, *more)[:6]
 
 
 COMMAND = Command(

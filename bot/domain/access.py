@@ -32,7 +32,8 @@ class AccessRule(BaseModel):
     """Gives a role to people (users or members of user groups), to a channel's people, or to people in a channel.
 
     ``users`` and ``groups`` say who (either is enough; ``*`` is everybody); ``channels`` narrows it to commands
-    given in those channels. A rule with only ``channels`` is for everybody there. Ids are Slack's: U…, S…, C….
+    given in those channels, or about their requests (:func:`decide_about`). A rule with only ``channels`` is for
+    everybody there. Ids are Slack's: U…, S…, C….
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,9 +60,12 @@ class AccessRule(BaseModel):
         """Whether this rule applies to that person in that place."""
         if self.channels and who.channel not in self.channels:
             return False
-        if not self.users and not self.groups:
-            return True
-        return "*" in self.users or who.user in self.users or bool(set(self.groups) & set(who.groups))
+        everybody = "*" in self.users or not (self.users or self.groups)
+        return everybody or self.names(who)
+
+    def names(self, who: Identity) -> bool:
+        """Whether that person is meant by id or by group, and not only as one of everybody."""
+        return who.user in self.users or bool(set(self.groups) & set(who.groups))
 
 
 def _check_ids(values: Sequence[str], field: str, prefixes: tuple[str, ...], extra: str = "") -> None:
@@ -95,6 +99,11 @@ class Identity:
     unread_groups: frozenset[str] = frozenset()
     """Groups whose members could not be read: they grant nothing, and a refusal says so."""
 
+    @property
+    def direct(self) -> bool:
+        """Whether they are in no channel: in a direct message, or in the Home tab."""
+        return self.channel.startswith(("D", "U", "W"))
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -117,23 +126,37 @@ class Decision:
 NO_RULE = "no access rule names you"
 
 
-def role_of(policy: AccessPolicy, who: Identity) -> Grant:
-    """The highest role that any rule gives. The first of equals is named."""
+def role_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> Grant:
+    """The highest role that any rule gives, or any that names the person. The first of equals is named."""
     best = Grant(Role.NONE, NO_RULE)
     for number, rule in enumerate(policy.rules, start=1):
+        if by_name and not rule.names(who):
+            continue
         if rule.grants(who) and rule.role.rank > best.role.rank:
             best = Grant(rule.role, rule.name or f"access rule {number}")
     return best
 
 
-def decide(policy: AccessPolicy, who: Identity, needed: Role) -> Decision:
+def decide(policy: AccessPolicy, who: Identity, needed: Role, *, by_name: bool = False) -> Decision:
     """Whether ``who`` may do what ``needed`` is needed for. Role NONE is open to everybody."""
-    grant = role_of(policy, who)
+    grant = role_of(policy, who, by_name=by_name)
     if needed is Role.NONE:
         return Decision(True, grant, needed, "open to everybody")
     if grant.role.covers(needed):
         return Decision(True, grant, needed, f"you are {grant.role.value} by {grant.rule}")
     return Decision(False, grant, needed, _refusal(grant, needed, who))
+
+
+def decide_about(policy: AccessPolicy, who: Identity, needed: Role, places: Sequence[str]) -> Decision:
+    """As :func:`decide`, about what has its ``places``: in a direct message or Home it counts as said there.
+
+    So it does for whom a rule names. One for everybody in a channel does not say who is there.
+    """
+    here = decide(policy, who, needed)
+    if here.allowed or not who.direct:
+        return here
+    there = (decide(policy, replace(who, channel=place), needed, by_name=True) for place in places)
+    return next((decision for decision in there if decision.allowed), here)
 
 
 def allowed_in(policy: AccessPolicy, who: Identity, needed: Role) -> tuple[str, ...]:

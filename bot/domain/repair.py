@@ -89,6 +89,8 @@ class Case:
     """What will happen, in a sentence or two."""
     channel: str = ""
     """Where the card is."""
+    asked_in: str = ""
+    """Where it was asked for."""
     origin: str = ""
     """The one Slack request it came from: the same one delivered twice asks once."""
     joined: tuple[str, ...] = ()
@@ -112,6 +114,11 @@ class Case:
     def state(self) -> State:
         """Where the request stands."""
         return self.request.state
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The channels that it belongs to: of its card, and where it was asked for."""
+        return tuple(dict.fromkeys(p for p in (self.channel, self.asked_in) if p.startswith(("C", "G"))))
 
     @property
     def approved(self) -> bool:

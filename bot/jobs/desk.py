@@ -14,7 +14,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from bot.domain.access import AccessPolicy, Identity, Role, decide
+from bot.domain.access import AccessPolicy, Identity, Role, decide_about
 from bot.domain.approval import (
     ApprovalPolicy,
     Choice,
@@ -110,6 +110,7 @@ class Desk:
             facts=proposal.facts,
             effect=proposal.effect,
             channel=channel,
+            asked_in=caller.identity.channel,
             origin=caller.origin,
         )
 
@@ -146,7 +147,7 @@ class Desk:
 
     async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
         """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
-        who = await self._standing(caller)
+        identity = await self._looked_up(caller)
         look: asyncio.Task[Look] | None = None
         try:
             async with self.ledger.writing() as tx:
@@ -154,7 +155,7 @@ class Desk:
                 if case is None:
                     raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
                 look = self._look(case, choice)
-                click = Click(choice, who, self.clock.now(), reason)
+                click = Click(choice, self._standing(caller, identity, case), self.clock.now(), reason)
                 ruling = self._ruled(case, click)
                 case = await self._write(tx, case, click, ruling)
         except BaseException:
@@ -181,10 +182,13 @@ class Desk:
             return Ruling(Rule.NO_TARGET, case.state)
         return ruling
 
-    async def _standing(self, caller: Caller) -> Standing:
-        """What the caller may do now, in the place where they said it: roles can be bound to channels."""
-        identity = caller.identity if caller.is_terminal else await self.freshen(caller.identity)
-        approver = decide(self.access, identity, Role.APPROVER).allowed
+    async def _looked_up(self, caller: Caller) -> Identity:
+        """Who the caller is now, with the groups that they are in."""
+        return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
+
+    def _standing(self, caller: Caller, identity: Identity, case: Case) -> Standing:
+        """What the caller may do about a request where they said it: roles can be bound to channels."""
+        approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
         alone = self.policy.lets_alone(identity.user, identity.groups)
         return Standing(_who(caller), approver, alone, identity.unread_groups)
 
@@ -331,7 +335,8 @@ class Desk:
 
     async def _still_operator(self, id_: str, caller: Caller) -> None:
         """Raises `AccessDenied` where the role that it took to ask is gone by now; that is written down."""
-        decision = decide(self.access, await self.freshen(caller.identity), Role.OPERATOR)
+        case, identity = await self.ledger.case(id_), await self.freshen(caller.identity)
+        decision = decide_about(self.access, identity, Role.OPERATOR, case.places if case else ())
         if decision.allowed:
             return
         await self.refused(_who(caller), id_, decision.reason)

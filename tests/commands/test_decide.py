@@ -11,10 +11,10 @@ import pytest_asyncio
 
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role, decide
 from bot.domain.approval import ApprovalPolicy, Choice
-from bot.runbook import Context
+from bot.runbook import Caller, Context
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
-from tests.jobs.workbench import JONAS, MAYA, ONCALL, PRIYA, Bench, bench, opened
+from tests.jobs.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
 
 
 @pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, True), (Role.NONE, False)])
@@ -85,6 +85,23 @@ async def test_who_is_not_on_the_list_is_told_before_they_write_a_reason(one: Be
     reply = await World().run(f"break-glass {case.id}", _at(one, JONAS))
     assert (reply.form, reply.headline) == (None, "You are not on the break-glass list")
     assert await _refusals(one) == [(JONAS, "no-break-glass")]
+
+
+@pytest.mark.parametrize("rule", ["named", "everybody"])
+async def test_a_direct_message_shows_the_buttons_of_who_is_named_for_the_request_s_channel(
+    one: Bench, rule: str
+) -> None:
+    case = await one.ask()
+    bound = AccessRule(role=Role.APPROVER, channels=(OPS,), users=(JONAS,) if rule == "named" else ())
+    access = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("*",)), bound))
+
+    def in_private(ctx: Context) -> Context:
+        caller = Caller(Identity(JONAS, "D1"), "dm")
+        return replace(ctx, repairs=one.desk, ledger=one.ledger, caller=caller, access=access)
+
+    for line in ("approvals", f"approvals {case.id}", "dashboard"):
+        reply = await World().run(line, in_private)
+        assert (f"approve {case.id}" in {b.command for b in reply.buttons}) is (rule == "named"), line
 
 
 async def test_who_came_onto_the_list_just_now_is_asked_for_the_reason(one: Bench) -> None:

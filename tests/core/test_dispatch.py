@@ -200,6 +200,28 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
     assert [what for _, what, _ in written] == ["r-7k2m9xwq"]
 
 
+@pytest.mark.parametrize(
+    ("user", "line", "may"),
+    [("U1", "approve r-7k2m9xwq", True), ("U1", "approve r-22222222", False), ("U2", "approve r-7k2m9xwq", False)],
+    ids=["named by the rule", "no such request", "one of everybody"],
+)
+async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a_direct_message(
+    user: str, line: str, may: bool
+) -> None:
+    async def find(id_: str) -> Case | None:
+        return _request(State.OPEN) if id_ == "r-7k2m9xwq" else None
+
+    rules = (
+        AccessRule(role=Role.APPROVER, users=("U1",), channels=("C9",)),
+        AccessRule(role=Role.APPROVER, channels=("C9",)),
+    )
+    approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
+    dispatcher = Dispatcher((approve,), AccessPolicy(rules=rules), _context, Counted(), find=find)
+    caller = Caller(Identity(user, "D1"), "button")
+    reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
+    assert reply.headline == "fine" if may else ("You may in ", Mention("C9"), ": type it there.") in reply.body
+
+
 async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refusal() -> None:
     async def find(_: str) -> Case | None:
         raise Transient("The ledger can't be reached.")

@@ -170,6 +170,34 @@ async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: B
     await one.ended(case)
 
 
+@pytest.mark.parametrize("place", ["D07SAM00004", SAM], ids=["DM", "Home"])
+async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_message(
+    one: Bench, place: str
+) -> None:
+    bound = AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,))
+    everybody = AccessRule(role=Role.APPROVER, channels=(OPS,))
+    case = await one.ask()
+    for who in (SAM, PRIYA):
+        one.desk.access = AccessPolicy(rules=(everybody,))
+        alone = Caller(Identity(who, place), "button")
+        assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    one.desk.access = AccessPolicy(rules=(bound, everybody))
+    assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, Caller(Identity(SAM, place), "button"))
+    assert ruling.rule is Rule.APPROVED
+    await one.ended(case)
+
+
+async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_for(one: Bench) -> None:
+    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
+        proposal = Proposal(Action.RESTART, look.snapshot, place, "")
+        caller = Caller(Identity(MAYA, place), "slash")
+        case = (await one.desk.ask(proposal, TARGET.name, caller)).case
+        assert (await one.now(case)).places == places
+        await one.say(case, Choice.WITHDRAW, MAYA)
+
+
 async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(MAYA,)))

@@ -22,7 +22,8 @@ from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
 from bot.jobs.desk import NO_VALUE
 from bot.jobs.news import VALUE_WITHIN
 from bot.jobs.values import STOPPED
-from tests.jobs.workbench import JONAS, KEY, MAYA, PRIYA, SECRET, TARGET, Bench, bench, opened
+from bot.runbook import Caller
+from tests.jobs.workbench import JONAS, KEY, MAYA, OPS, PRIYA, SECRET, TARGET, Bench, bench, opened
 
 VALUE = "hunter2222"
 NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
@@ -120,6 +121,18 @@ async def test_somebody_elses_value_is_refused(one: Bench) -> None:
     assert (await give(one, case, who=PRIYA)).headline == "Only who asked for it can give the value."
     assert (await one.now(case)).state is State.APPROVED
     assert one.cluster.sent == 0
+
+
+async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_a_direct_message(
+    one: Bench,
+) -> None:
+    case = await approved(one)
+    in_private = Caller(Identity(MAYA, "D07MAYA0001"), "modal")
+    sent = {"value": SecretStr(VALUE)}
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
+    assert "Nothing was stored" in (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=(MAYA,), channels=(OPS,)),))
+    assert (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline.startswith("✅")
 
 
 async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -> None:

@@ -244,3 +244,33 @@ async def _killed(world: World) -> Any:
 
     await world.bot.stop(signal.SIGKILL)
     return await world.sandbox.start_bot()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bound() -> AsyncIterator[World]:
+    """Everybody's role holds in the operations channel alone."""
+    rules = [
+        {"role": "operator", "channels": [seed.OPS], "users": [seed.MAYA]},
+        {"role": "approver", "channels": [seed.OPS], "users": [seed.JONAS]},
+    ]
+    settings = {"probes": {"timeout": "5s"}, "access": {"rules": rules, "contact": "Priya"}}
+    async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
+        yield World(sandbox, await sandbox.start_bot())
+
+
+async def test_roles_of_the_request_s_channel_hold_in_direct_messages_about_it(bound: World) -> None:
+    repair = await asked(bound, "secrets set GITHUB_TOKEN --reason rotated")
+    here = bound.workspace.messages
+    bound.workspace.dm(seed.JONAS, f"approve {repair.id}")
+    await repair.shows("waits for the value")
+    await until(
+        lambda: "Approved" in words(here(seed.DM_JONAS, seed.JONAS)), lambda: f"{direct(bound, seed.JONAS)}"
+    )
+    await until(lambda: any("enter it by" in line for line in direct(bound)), lambda: f"{direct(bound)}")
+    await bound.workspace.click(seed.MAYA, here(seed.DM_MAYA, seed.MAYA)[-1], APPROVE)  # the first button
+    view = await bound.workspace.wait_view(seed.MAYA)
+    await bound.workspace.submit_view(seed.MAYA, view, {"value": "another-value"})
+    await repair.shows("✅")
+    bound.workspace.dm(seed.SAM, f"approve {repair.id}")
+    said = lambda: words(here(seed.DM_SAM, seed.SAM))  # noqa: E731 - it is an argument
+    await until(lambda: "no access rule names you" in said(), said)
