@@ -34,8 +34,8 @@ class Group:
 
     labels: Mapping[str, str]
     gauges: Mapping[str, float]
-    ahead: Mapping[str, float] | None = None
-    """Of a remembered group: gauges that were in the future as they were pushed; ``gauges`` has when they came."""
+    odd: Mapping[str, float] | None = None
+    """Of a remembered group: gauges as they were pushed by a clock that is wrong; ``gauges`` has what counts."""
 
     @property
     def job(self) -> str:

@@ -168,7 +168,7 @@ def _same(known: Group | None, seen: Group, metric: str) -> bool:
         return False
     if known.gauges == seen.gauges:
         return True
-    pushed = {**known.gauges, **(known.ahead or {})}
+    pushed = {**known.gauges, **(known.odd or {})}
     return all(pushed.get(name) == seen.gauges.get(name) for name in (metric, PUSH_FAILED, MANUAL))
 
 
@@ -188,23 +188,26 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
 
     One that is not credible never does, and a success never goes backwards. One in the future counts as of when it
     was first seen, and stays so: else it would hide an outage for as long as the clock was wrong. The newest is
-    moved back to now, the other by as much, so that a failure after a success stays that.
+    moved back to now, the other by as much, so that a failure after a success stays that. One that lies behind
+    what is known, and has moved on since the last look, was pushed by a clock that is behind: it counts as of now.
     """
     times = {n: credible(new.gauges[n], clock)[0] or 0.0 for n in (metric, PUSH_FAILED) if n in new.gauges}
     shift = max(0.0, *times.values(), clock) - clock
-    gauges, ahead = {}, {}
+    before = (old.odd if old is not None else None) or {}
+    gauges, odd = {}, {}
     for name, value in times.items():
         gauges[name] = value
-        if old is not None and old.ahead and old.ahead.get(name) == value:
-            gauges[name], ahead[name] = old.gauges[name], value
+        if old is not None and before.get(name) == value:
+            gauges[name], odd[name] = old.gauges[name], value
         elif value > clock:
-            gauges[name], ahead[name] = value - shift, value
+            gauges[name], odd[name] = value - shift, value
     was = credible(old.gauges.get(metric), clock)[0] if old is not None else None
-    if was is not None and was > gauges.get(metric, 0.0):
-        gauges[metric] = was
+    if was is not None and was > (behind := gauges.get(metric, 0.0)):
+        gauges[metric] = clock if 0 < before.get(metric, 0.0) < behind else was
+        odd |= {metric: behind} if behind else {}
     if credible(new.gauges.get(MANUAL), clock)[0] is not None:
         gauges[MANUAL] = new.gauges[MANUAL]
-    return Group(new.labels, gauges, ahead or None)
+    return Group(new.labels, gauges, odd or None)
 
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:

@@ -372,6 +372,21 @@ def test_a_time_in_the_future_counts_as_of_when_it_was_first_seen() -> None:
     assert newer.status.last_success == NOW + 5 * MIN, "another push by the same clock"
 
 
+def test_a_clock_that_was_set_back_hides_neither_heartbeats_nor_their_end() -> None:
+    memory = look(policy(), [group(NOW)], None, NOW).memory
+    for minute in range(1, 16):
+        found = look(policy(), [group(NOW - HOUR + minute * MIN)], memory, NOW + minute * MIN)
+        memory = from_json(to_json(found.memory))
+        counts = NOW + minute * MIN if minute > 1 else NOW
+        assert (found.status.health, found.status.last_success) == (Health.UP, counts), "what moves on was pushed"
+        assert (found.status.note or "").startswith("its time went back by 3")
+    last = [group(NOW - 45 * MIN)]
+    assert look(policy(), last, memory, NOW + 24 * MIN).status.health is Health.UP
+    assert look(policy(), last, memory, NOW + 25 * MIN).status.health is Health.STALE
+    right = look(policy(), [group(NOW + 26 * MIN)], memory, NOW + 26 * MIN)
+    assert (right.status.last_success, right.status.note) == (NOW + 26 * MIN, None)
+
+
 def test_a_failure_by_a_clock_that_is_ahead_ends_with_the_next_success_and_not_when_that_time_comes() -> None:
     skewed = group(NOW + 20 * HOUR, failed=NOW + 20 * HOUR + MIN)
     found = look(policy(), [skewed], look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)
