@@ -183,9 +183,9 @@ class LedgerOnDemand:
         """See the port."""
         await (await self.open()).dropped(delivery)
 
-    async def dead(self, limit: int = 20) -> Sequence[Delivery]:
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
         """See the port."""
-        return await (await self.open()).dead(limit)
+        return await (await self.open()).dead(since, limit)
 
     async def incident(self, id_: str) -> Incident | None:
         """See the port."""

@@ -358,8 +358,8 @@ class Ledger(Protocol):
     async def dropped(self, delivery: Delivery) -> None:
         """A message that was never posted is not wanted any more, nor is what would go into its thread."""
 
-    async def dead(self, limit: int = 20) -> Sequence[Delivery]:
-        """Messages that were given up, or that nobody takes for long, newest first."""
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
+        """Messages that were given up ``since``, or that nobody takes for long, newest first."""
 
     async def waiting(self) -> int:
         """How many deliveries are due or held, and not dead."""

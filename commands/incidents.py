@@ -12,7 +12,7 @@ from bot.domain import incident_card, words
 from bot.domain.access import Role
 from bot.domain.alerting import Incident
 from bot.domain.probes import Verdict
-from bot.domain.repair import Delivery
+from bot.domain.repair import UNDELIVERED_FOR, Delivery
 from bot.domain.reply import Fact, Reply
 from bot.domain.target import parse_duration
 from bot.errors import NotFound, Permanent, UsageError
@@ -70,7 +70,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
     found = await ledger.incidents(since=now - LATELY, limit=200)
-    dead = await ledger.dead(MOST)
+    dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=lambda i: (i.problem.severity != "critical", i.problem.since))
     buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.ack is None][:3]
@@ -171,7 +171,10 @@ COMMAND = Command(
     group="Alerts",
     discreet=True,
     examples=("incidents", "incidents i-7k2m9xw"),
-    details="Open ones first, the worst on top; then those that ended, and messages that could not be delivered.",
+    details=(
+        "Open ones first, the worst on top; then those that ended, and messages that could not be delivered, "
+        "for a week after they were given up."
+    ),
 )
 ACK = Command(
     "ack",

@@ -214,7 +214,7 @@ class Posted:
 
 
 UNDELIVERED_FOR = timedelta(days=7)
-"""How long a message that could not be delivered is worth a try elsewhere."""
+"""How long a message that was given up is listed, and is worth a try elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bot.domain.approval import State
 from bot.domain.digest import Day, What
 from bot.domain.digest_card import Facts
 from bot.domain.history import Happening
-from bot.domain.repair import Case, Delivery
+from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
 from bot.domain.reply import Image, Reply
 from bot.domain.target import Target
 from bot.errors import NotFound
@@ -131,7 +131,7 @@ class DigestNews:
             cases=[c for c in cases if _carried_out(c, here.start, here.end)],
             waiting=[c for c in cases if c.state is State.OPEN],
             open=_open(incidents),
-            undelivered=await self.ledger.dead(5),
+            undelivered=await self.ledger.dead(now - UNDELIVERED_FOR, 5),
             zone=zone,
             late_by=late_by,
         )

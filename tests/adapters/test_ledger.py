@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import STUCK
 from bot.domain import alerting
 from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.approval import Request, Snapshot, State
@@ -187,6 +188,19 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
     async with ledger.writing() as tx:
         await tx.owe("card:1", "C1")
     assert len(await ledger.take(NOW, HOLD)) == 1
+
+
+async def test_a_dead_letter_leaves_the_list_and_what_still_waits_does_not(ledger: SqlLedger) -> None:
+    begun = datetime.now(UTC)
+    async with ledger.writing() as tx:
+        await tx.owe("card:1", "C1")
+        await tx.owe("card:2", "C1")
+    for day in range(STUCK):
+        for card in await ledger.take(NOW + timedelta(days=day), HOLD):
+            last = NOW + timedelta(days=day + 1) if card.key == "card:1" or day < STUCK - 1 else None
+            await ledger.failed(card, "not_in_channel", last, unsure=False)
+    assert {d.key for d in await ledger.dead(begun)} == {"card:1", "card:2"}
+    assert {d.key for d in await ledger.dead(datetime.now(UTC) + timedelta(seconds=1))} == {"card:1"}
 
 
 async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_now(ledger: SqlLedger) -> None:

@@ -50,7 +50,8 @@ class Book:
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)
 
-    async def dead(self, limit: int) -> Sequence[Delivery]:
+    async def dead(self, since: datetime, limit: int) -> Sequence[Delivery]:
+        assert since == NOW - timedelta(days=7)
         return self.undelivered[:limit]
 
     async def acknowledge(self, id_: str, by: str) -> Incident:

@@ -213,7 +213,7 @@ async def test_a_message_that_somebody_deleted_is_posted_anew(one: Watch) -> Non
 async def test_what_slack_will_never_take_is_a_dead_letter(one: Watch) -> None:
     one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]
     await one.look(11)
-    dead = await one.ledger.dead()
+    dead = await one.ledger.dead(START)
     assert [d.key[:9] for d in dead] == ["incident:"]
     assert "channel_not_found" in dead[0].error
 
@@ -228,7 +228,7 @@ async def test_an_alert_for_a_wrong_channel_goes_to_the_right_one_without_waitin
     assert await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move() == 2
     await one.deliver()
     assert [(place, reply.headline[:10]) for place, _, reply in one.chat.said] == [(RIGHT, "🔴 CRITICAL")] * 2
-    assert await one.ledger.dead() == []
+    assert await one.ledger.dead(START) == []
 
 
 async def test_an_alert_for_a_wrong_channel_that_is_over_goes_nowhere(one: Watch) -> None:
@@ -342,7 +342,7 @@ async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_gro
         assert {n for n, lines in told.items() if not lines} <= set(range(25)), "only those that were over by then"
         assert all(lines[0].startswith("🔴") for n, lines in told.items() if n >= 25)
         assert await ledger.waiting() == 0
-        assert await ledger.dead() == []
+        assert await ledger.dead(START) == []
 
 
 async def test_in_the_thread_of_many_nothing_is_said_of_what_nobody_was_told_of(tmp_path: Path) -> None:
@@ -766,7 +766,7 @@ async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp
         await stale(one)
         for _ in range(10):
             await on(one, 2)
-        assert [d.key for d in await one.ledger.dead()] == [f"bridge:{ISSUE}"]
+        assert [d.key for d in await one.ledger.dead(START)] == [f"bridge:{ISSUE}"]
 
 
 async def test_a_heartbeat_by_hand_counts_and_is_said_to_be_one(one: Watch) -> None:

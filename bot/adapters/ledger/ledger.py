@@ -262,11 +262,11 @@ class SqlLedger:
             logger.warning("posted twice: another process was first", extra={"delivery": delivery.key})
 
     async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
-        """See the port."""
-        later = None if retry_at is None else to_micros(retry_at)
+        """See the port. Of a dead letter ``retry_at`` is when it was given up."""
+        at = to_micros(retry_at or datetime.now(UTC))
         dead = retry_at is None
         unsure = delivery.unsure or unsure
-        await self._settle(delivery, error=error[:1000], retry_at=later, dead=dead, unsure=unsure)
+        await self._settle(delivery, error=error[:1000], retry_at=at, dead=dead, unsure=unsure)
 
     async def _settle(self, delivery: Delivery, *only: ColumnElement[bool], **values: object) -> int:
         here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
@@ -297,14 +297,16 @@ class SqlLedger:
         """See the port."""
         await self._change(lambda connection: connection.execute(watching.dropped(delivery)).rowcount)
 
-    async def dead(self, limit: int = 20) -> Sequence[Delivery]:
-        """See the port."""
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
+        """See the port. Of those that an earlier version gave up it is not known when: since they were owed."""
         above = deliveries.alias("above")
-        waits = and_(deliveries.c.wanted > deliveries.c.shown, deliveries.c.error != "")
+        dead, owed = deliveries.c.dead.is_(True), deliveries.c.wanted > deliveries.c.shown
+        lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)
+        stuck = and_(~dead, owed, deliveries.c.error != "", deliveries.c.attempts >= STUCK)
         wanted = (
             select(deliveries, above.c.channel.label("thread_channel"), above.c.ts.label("thread_ts"))
             .select_from(deliveries.outerjoin(above, above.c.key == deliveries.c.under))
-            .where(or_(deliveries.c.dead.is_(True), and_(waits, deliveries.c.attempts >= STUCK)))
+            .where(or_(and_(dead, lately), stuck))
             .order_by(deliveries.c.created_at.desc())
             .limit(limit)
         )
