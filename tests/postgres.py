@@ -118,6 +118,12 @@ class Postgres:
         """The URL of a database."""
         return f"postgresql+asyncpg://agentpod:{password}@127.0.0.1:{self.port}/{database}"
 
+    def dump(self, database: str) -> bytes:
+        """All that a database holds, as `pg_dump` writes it."""
+        url = self.url(database).replace("+asyncpg", "")
+        done = subprocess.run([str(self._bin / "pg_dump"), url], check=True, capture_output=True)
+        return done.stdout
+
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What `psql` says to a statement."""
         command = [str(self._bin / "psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "agentpod", "-At"]

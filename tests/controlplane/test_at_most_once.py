@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from bot.domain.repair import Action
 from tests.controlplane.agent_pod import AgentPod
 from tests.postgres import Postgres
 from tests.soak.proof import prepared
@@ -18,6 +19,16 @@ POINTS = (
     "after-post:1",
     "before-edit:1",
     "timed:1",
+    "away-after-change:1",
+    "paused:1",
+)
+STORES = (
+    (Action.SET_SECRET, "before-claim:1"),
+    (Action.SET_SECRET, "after-claim:1"),
+    (Action.SET_SECRET, "after-change:1"),
+    (Action.SET_SECRET, "away-before-change:1"),
+    (Action.ADD_KEY, "after-change:1"),
+    (Action.ADD_KEY, "paused:1"),
 )
 
 
@@ -32,11 +43,24 @@ def postgres() -> Iterator[Postgres]:
 async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent_pod: AgentPod) -> None:
     async with prepared(agent_pod, postgres=None, seed_=1) as proof:
         for number, fault in enumerate(POINTS, start=1):
-            await proof.round(number, fault)
+            await proof.round(number, fault, Action.RESTART)
         await proof.end()
     assert proof.tally.complaints == []
     assert proof.tally.kills >= len(POINTS)
     assert proof.tally.rollouts >= len(POINTS) - 2  # the dice may have one withdrawn
+
+
+@pytest.mark.timeout(240)
+async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_that_it_did_not(
+    agent_pod: AgentPod,
+) -> None:
+    async with prepared(agent_pod, postgres=None, seed_=3) as proof:
+        for number, (action, fault) in enumerate(STORES, start=1):
+            await proof.round(number, fault, action)
+        await proof.end()
+    assert proof.tally.complaints == []
+    assert proof.tally.kills >= len(STORES)
+    assert proof.tally.stores >= len(STORES) - 3  # one value went with who had it; the dice may have two withdrawn
 
 
 @pytest.mark.timeout(240)
@@ -45,7 +69,10 @@ async def test_two_replicas_on_postgresql_restart_the_pod_once_whichever_dies(
 ) -> None:
     async with prepared(agent_pod, postgres=postgres, seed_=2) as proof:
         for number, fault in enumerate(("after-change:1", "before-commit:4", "timed:1"), start=1):
-            await proof.round(number, fault)
+            await proof.round(number, fault, Action.RESTART)
+        await proof.round(4, "after-claim:1", Action.SET_SECRET)
+        await proof.round(5, "away-after-change:1", Action.SET_SECRET)
         await proof.end()
     assert proof.tally.complaints == []
     assert proof.tally.rollouts >= 1
+    assert proof.tally.outages == 1

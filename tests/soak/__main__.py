@@ -1,22 +1,32 @@
 """``python -m tests.soak --rounds 200 [--of alerts] [--replicas 2] [--seed N]``: exits 0 only if all of it holds.
 
-The last line counts: of repairs rollouts that were doubled or lost, of alerts notices.
+The last line counts: of repairs rollouts that were doubled or lost, of alerts notices. More than one of the four
+proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
+import re
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.build import CannotBuild, ensure
-from tests.controlplane.plane import Plane
+from tests.controlplane.plane import SETPRIV, Plane
 from tests.postgres import Postgres
 from tests.soak.alerts import AlertProof, prepared_alerts
-from tests.soak.proof import Proof, Tally, prepared
+from tests.soak.fleet import Tally
+from tests.soak.proof import Proof, prepared
+
+COUNTS = re.compile(r"(\w+)=(\d+)")
+FIRST = ("rounds", "kills", "rollouts", "doubled", "lost", "untrue")
+"""How the last line begins."""
 
 
 async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof], rounds: int) -> Tally:
@@ -49,28 +59,59 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
         return asyncio.run(soak(prepared(pod, postgres=postgres, seed_=number), rounds))
 
 
+def alone(of: str, replicas: int, rounds: int, number: int) -> bool:
+    """Run one in this process, and say what it counted. Whether it holds."""
+    kind = "one bot on SQLite" if replicas == 1 else "two bots on PostgreSQL"
+    sys.stdout.write(f"{rounds} rounds of {of}, {kind}, seed {number}\n")
+    sys.stdout.flush()
+    try:
+        tally = run(of, replicas, rounds, number)
+    except CannotBuild as error:
+        sys.stderr.write(f"no control plane: {error}\n")
+        return False
+    sys.stdout.write(f"{tally}\n")
+    return tally.holds
+
+
+async def side_by_side(modes: Sequence[tuple[str, int]], rounds: int, number: int) -> bool:
+    """Run several in processes of their own, and sum up what they counted. Whether all hold."""
+    gate, whole = asyncio.Semaphore(min(2, os.cpu_count() or 1)), Counter(dict.fromkeys(FIRST, 0))
+
+    async def one(of: str, replicas: int) -> bool:
+        words = ("--of", of, "--replicas", str(replicas), "--rounds", str(rounds), "--seed", str(number))
+        async with gate:
+            child = await asyncio.create_subprocess_exec(
+                *(SETPRIV, "--pdeathsig", "INT", "--", sys.executable, "-m", "tests.soak", *words),
+                stdout=asyncio.subprocess.PIPE,
+                limit=2**20,
+            )
+            assert child.stdout is not None
+            last = ""
+            async for line in child.stdout:
+                last = line.decode()
+                sys.stdout.write(f"{of}-{replicas}: {last}")
+                sys.stdout.flush()
+            whole.update({name: int(count) for name, count in COUNTS.findall(last)})
+            return await child.wait() == 0
+
+    held = await asyncio.gather(*(one(*mode) for mode in modes))
+    sys.stdout.write(" ".join(f"{name}={count}" for name, count in whole.items()) + "\n")
+    return all(held)
+
+
 def main() -> int:
     """Run, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--of", choices=("repairs", "alerts"), action="append", help="without it both")
-    both = "1: SQLite; 2: PostgreSQL; without it one after the other"
+    both = "1: SQLite; 2: PostgreSQL; without it both"
     parser.add_argument("--replicas", type=int, choices=(1, 2), action="append", help=both)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the dice, to throw them again")
     options = parser.parse_args()
-    whole = Tally()
-    try:
-        for of in options.of or ("repairs", "alerts"):
-            for replicas in options.replicas or (1, 2):
-                kind = "one bot on SQLite" if replicas == 1 else "two bots on PostgreSQL"
-                sys.stdout.write(f"{options.rounds} rounds of {of}, {kind}, seed {options.seed}\n")
-                sys.stdout.flush()
-                whole += run(of, replicas, options.rounds, options.seed)
-    except CannotBuild as error:
-        sys.stderr.write(f"no control plane: {error}\n")
-        return 1
-    sys.stdout.write(f"{whole}\n")
-    return 0 if whole.holds else 1
+    modes = [(of, n) for of in options.of or ("repairs", "alerts") for n in options.replicas or (1, 2)]
+    if len(modes) == 1:
+        return 0 if alone(*modes[0], options.rounds, options.seed) else 1
+    return 0 if asyncio.run(side_by_side(modes, options.rounds, options.seed)) else 1
 
 
 if __name__ == "__main__":

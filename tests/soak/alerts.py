@@ -30,7 +30,7 @@ from sandbox.slack.message import Message
 from tests.postgres import Postgres
 from tests.pushgateway import push, real_pushgateway
 from tests.soak.bot import POINTS
-from tests.soak.proof import PATIENCE, Fleet, Tally
+from tests.soak.fleet import PATIENCE, Fleet, Tally
 
 JOBS = tuple(f"job-{letter}" for letter in "abcde")
 STALE_AFTER = 4.0
@@ -82,7 +82,7 @@ class AlertProof:
         self.tally.rounds += 1
         kills, started = self.tally.kills, datetime.now(UTC)
         fault = fault or self.dice.choice((*POINTS, "timed", "timed")) + f":{self.dice.randint(1, 6)}"
-        if not fault.startswith(("timed", "before-change", "after-change")):
+        if not fault.startswith("timed"):
             await self.fleet.arm(self.dice.randrange(self.fleet.count), fault)
         silent = sorted(self.dice.sample(JOBS, self.dice.randint(1, 3)))
         self.beating -= set(silent)

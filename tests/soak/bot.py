@@ -1,6 +1,7 @@
 """The unchanged bot, killed at a named point: ``SOAK_KILL=after-commit:3`` is after its third commit.
 
-The points are around the ports, so that nothing in the bot knows of them.
+With ``away-after-change:1`` it lives, and the API server is away for a while from there on: that call's answer is
+lost, and those that follow get none. The points are around the ports, so that nothing in the bot knows of them.
 """
 
 from __future__ import annotations
@@ -8,48 +9,64 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from bot import logs
 from bot.app import Bot
-from bot.domain.repair import Posted
+from bot.domain.repair import Case, Posted
 from bot.domain.reply import Reply
-from bot.domain.workload import Deployment, Pod
+from bot.domain.workload import Deployment, Pod, SecretFacts
+from bot.errors import Transient, Uncertain
 from bot.ports import Chat, Cluster, Writing
+from bot.runbook import Caller
 from bot.settings import load
 
+T = TypeVar("T")
 VARIABLE = "SOAK_KILL"
 POINTS = (
     "before-commit",
     "after-commit",
-    "before-change",
-    "after-change",
     "before-post",
     "after-post",
     "before-edit",
     "after-edit",
 )
+CLUSTER_POINTS = ("before-look", "before-change", "after-change")
+"""Around the calls of whoever carries something out."""
+CLAIM_POINTS = ("before-claim", "after-claim")
+"""Around the transaction that takes a value for a case."""
+AWAY = "away-"
+AWAY_SECONDS = 2.0
 
 
 class Fault:
-    """Counts how often a point is passed, and kills at the wanted time."""
+    """Counts how often a point is passed; at the wanted time it kills, or takes the API server away."""
 
     def __init__(self, wanted: str) -> None:
         point, _, number = wanted.partition(":")
-        self._point, self._left = point, int(number or 0)
+        self._point, self._left = point.removeprefix(AWAY), int(number or 0)
+        self._lives, self._back = point.startswith(AWAY), 0.0
 
     def at(self, point: str) -> None:
         """A point is passed."""
         if point == self._point:
             self._left -= 1
-            if self._left == 0:
+            if self._left == 0 and self._lives:
+                self._back = time.monotonic() + AWAY_SECONDS
+            elif self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    @property
+    def away(self) -> bool:
+        """Whether the API server can't be reached now."""
+        return time.monotonic() < self._back
 
 
 class DeadlyCluster:
-    """The cluster's calls that change something, with a fault before and after."""
+    """The cluster's calls of whoever carries something out, with a fault before and after."""
 
     def __init__(self, cluster: Cluster, fault: Fault) -> None:
         self._cluster, self._fault = cluster, fault
@@ -57,16 +74,51 @@ class DeadlyCluster:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cluster, name)
 
+    async def deployment(self, name: str) -> Deployment:
+        self._look()
+        return await self._cluster.deployment(name)
+
+    async def secret(self, name: str) -> SecretFacts:
+        self._look()
+        return await self._cluster.secret(name)
+
+    async def authorized_keys(self, name: str, key: str) -> str:
+        self._look()
+        return await self._cluster.authorized_keys(name, key)
+
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
-        self._fault.at("before-change")
-        done = await self._cluster.restart(seen, annotations)
-        self._fault.at("after-change")
-        return done
+        self._before()
+        return await self._answer(self._cluster.restart(seen, annotations))
 
     async def delete_pod(self, pod: Pod) -> None:
+        self._before()
+        await self._answer(self._cluster.delete_pod(pod))
+
+    async def set_secret_key(
+        self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        self._before()
+        return await self._answer(self._cluster.set_secret_key(seen, key, value, annotations))
+
+    def _look(self) -> None:
+        self._fault.at("before-look")
+        if self._fault.away:
+            raise Transient("The API server is away.")
+
+    def _before(self) -> None:
+        """A change that is lost on its way looks the same as one whose answer is."""
+        if self._fault.away:
+            raise Transient("The API server is away.")
         self._fault.at("before-change")
-        await self._cluster.delete_pod(pod)
+        if self._fault.away:
+            raise Uncertain("The API server went away.")
+
+    async def _answer(self, change: Awaitable[T]) -> T:
+        done = await change
         self._fault.at("after-change")
+        if self._fault.away:
+            raise Uncertain("The API server went away.")
+        return done
 
 
 class DeadlyChat:
@@ -89,8 +141,9 @@ class DeadlyChat:
 
 def armed(bot: Bot, fault: Fault) -> Bot:
     """The bot, its ports wrapped."""
-    ledger, repairs = bot.parts.ledger, bot.repairs
+    ledger, repairs, desk = bot.parts.ledger, bot.repairs, bot.repairs.desk
     plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.workshop.cluster_of
+    plain_claim = desk.claim_for_value
 
     @asynccontextmanager
     async def writing() -> AsyncIterator[Writing]:
@@ -98,6 +151,12 @@ def armed(bot: Bot, fault: Fault) -> Bot:
             yield tx
             fault.at("before-commit")
         fault.at("after-commit")
+
+    async def claim(id_: str, caller: Caller) -> Case:
+        fault.at("before-claim")
+        case = await plain_claim(id_, caller)
+        fault.at("after-claim")
+        return case
 
     def cluster_of(target: str) -> Any:
         return DeadlyCluster(plain_cluster(target), fault)
@@ -107,7 +166,8 @@ def armed(bot: Bot, fault: Fault) -> Bot:
 
     ledger.writing = writing  # type: ignore[method-assign]  # the port's method, wrapped
     repairs.tasks = tasks  # type: ignore[method-assign]
-    repairs.workshop.cluster_of = cluster_of
+    desk.claim_for_value = claim  # type: ignore[method-assign]
+    repairs.workshop.cluster_of = repairs.workshop.vault.cluster_of = cluster_of
     return bot
 
 

@@ -1,14 +1,17 @@
-"""Rounds of request, approvals by several people at once, kills and restarts; and what must hold after each."""
+"""Rounds of request, approvals by several people at once, kills and restarts; and what must hold after each.
+
+A round asks for a restart, for another value of a Secret, or for another SSH key. Meanwhile a bot dies, or the API
+server is away: it answers nobody for a while, or takes a change and loses the answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import sys
+import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,18 +20,24 @@ from typing import Any
 from bot.adapters.ledger import SqlLedger, open_ledger
 from bot.domain.approval import State
 from bot.domain.audit import Verifier
-from bot.domain.repair import Case
+from bot.domain.repair import Action, Case
 from bot.errors import AgentpodError
-from sandbox.house import BotProcess, Sandbox, free_port
+from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.controlplane.agent_pod import AgentPod
 from tests.postgres import Postgres
-from tests.soak.bot import POINTS, VARIABLE
+from tests.soak.bot import AWAY, CLAIM_POINTS, CLUSTER_POINTS, POINTS
+from tests.soak.fleet import PATIENCE, Fleet, Tally
+from tests.soak.stores import TRACES, Stores
 
-PATIENCE = 90.0
-"""Seconds for one round; a case that is not at its end by then is lost."""
+ACTIONS = (Action.RESTART,) * 4 + (Action.FORCE_RESTART, Action.SET_SECRET, Action.SET_SECRET, Action.ADD_KEY)
+"""What a round may ask for, by their shares."""
+PAUSED = "paused"
+"""The fault of an API server that stands still, and answers later what it was asked."""
+OUTAGES = (PAUSED, *(f"{AWAY}{point}" for point in CLUSTER_POINTS))
 LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})
+UNTOUCHED = frozenset({State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID})
 MARKS = {
     State.SUCCEEDED: "✅",
     State.FAILED: "🔴",
@@ -39,129 +48,17 @@ MARKS = {
 }
 
 
-@dataclass
-class Tally:
-    """What the last line gives."""
+@dataclass(frozen=True)
+class Seen:
+    """What is there once nothing moves."""
 
-    rounds: int = 0
-    kills: int = 0
-    rollouts: int = 0
-    doubled: int = 0
-    lost: int = 0
-    untrue: int = 0
-    complaints: list[str] = field(default_factory=list)
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing was doubled, lost, or said wrongly."""
-        return not self.complaints
-
-    def __add__(self, other: Tally) -> Tally:
-        """Of both together."""
-        return Tally(
-            self.rounds + other.rounds,
-            self.kills + other.kills,
-            self.rollouts + other.rollouts,
-            self.doubled + other.doubled,
-            self.lost + other.lost,
-            self.untrue + other.untrue,
-            self.complaints + other.complaints,
-        )
-
-    def __str__(self) -> str:
-        """The last line."""
-        return (
-            f"rounds={self.rounds} kills={self.kills} rollouts={self.rollouts} "
-            f"doubled={self.doubled} lost={self.lost} untrue={self.untrue}"
-        )
-
-
-class Fleet:
-    """The bots: started again whenever one is dead."""
-
-    def __init__(self, sandbox: Sandbox, count: int, tally: Tally) -> None:
-        self._sandbox, self._tally = sandbox, tally
-        self._bots: list[SoakBot | None] = [None] * count
-        self._next: list[str] = [""] * count
-        self._keeper: asyncio.Task[None] | None = None
-        self._over = asyncio.Event()
-
-    async def start(self) -> None:
-        """Start all, and keep them alive from now on."""
-        for place in range(len(self._bots)):
-            await self._spawn(place)
-        await self._connected()
-        self._keeper = asyncio.create_task(self._keep())
-
-    async def stop(self) -> None:
-        """End them all."""
-        self._over.set()  # a keeper that is cancelled while it starts a bot would leave that behind
-        if self._keeper is not None:
-            await asyncio.gather(self._keeper, return_exceptions=True)
-        for bot in self._bots:
-            if bot is not None:
-                await bot.stop()
-
-    async def _spawn(self, place: int) -> None:
-        port = free_port()
-        env = self._sandbox.env(AGENTPOD_OPS__PORT=str(port), **{VARIABLE: self._next[place]})
-        self._next[place] = ""
-        bot = SoakBot(env, self._sandbox.folder / f"bot-{place}.log", port)
-        await bot.start()
-        self._bots[place] = bot
-
-    async def _keep(self) -> None:
-        while not self._over.is_set():
-            for place, bot in enumerate(self._bots):
-                if bot is not None and not bot.alive:
-                    self._tally.kills += 1
-                    await self._spawn(place)
-            await asyncio.sleep(0.02)
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._bots)
-
-    def kill(self, place: int) -> None:
-        """Kill one, from outside."""
-        bot = self._bots[place]
-        if bot is not None and bot.alive:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(bot.pid, 9)
-
-    async def arm(self, place: int, fault: str) -> None:
-        """Have one die at a point: it is started anew with that."""
-        self._next[place] = fault
-        self.kill(place)
-        await asyncio.sleep(0.1)
-        await self._connected()
-
-    async def _connected(self) -> None:
-        try:
-            await self._sandbox.workspace.wait_connected(len(self._bots), timeout=30)
-        except TimeoutError as error:
-            raise AssertionError(f"{error}\n{self.log()}") from error
-
-    def log(self) -> str:
-        """The ends of what they wrote."""
-        return "\n".join(bot.output()[-3000:] for bot in self._bots if bot is not None)
-
-
-class SoakBot(BotProcess):
-    """`tests.soak.bot` in a process of its own."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-        return self._process is not None and self._process.returncode is None
-
-    async def start(self, *_: str) -> None:
-        """Start it."""
-        with self.log.open("ab") as sink:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.soak.bot", env=self.env, stdout=sink, stderr=sink
-            )
+    generation: int
+    pods: int
+    """How many were ever made."""
+    secrets: Mapping[str, str]
+    """Each Secret's resource version."""
+    version: str = field(compare=False)
+    """At which the Secrets were looked at."""
 
 
 @dataclass
@@ -175,21 +72,24 @@ class Proof:
     postgres: Postgres | None
     dice: random.Random
     tally: Tally
-    last: tuple[int, int] | None = None
-    """How the Deployment was left by the round before."""
+    stores: Stores
+    database: str
+    """Its name, on PostgreSQL."""
+    last: Seen | None = None
+    """How all was left by the round before."""
 
-    async def round(self, number: int, fault: str = "") -> None:
+    async def round(self, number: int, fault: str = "", action: Action | None = None) -> None:
         """One request and all that happens to it."""
         self.tally.rounds += 1
         reason = f"round {number}"
-        forced = self.dice.random() < 0.25
-        fault = fault or self._fault()
+        action = action or self.dice.choice(ACTIONS)
+        fault = fault or self._fault(action)
         if self.dice.random() < 0.2:
             await asyncio.sleep(1.0)  # what would come late gets the time to, before the next kill
         before = await self._settled()
         self._judge_between(f"before round {number}", before)
         await self._arm(fault)
-        case = await self._asked(reason, forced)
+        case = await self._asked(reason, action)
         if self.dice.random() < 0.1:
             await self._click(case, reason, [(seed.MAYA, 2)])  # withdrawn while others decide
         trouble = asyncio.create_task(self._trouble(fault))
@@ -198,40 +98,57 @@ class Proof:
         finally:
             await trouble
         after = self.last = await self._settled()
-        self._judge(number, case, fault, before, after)
+        said = f"round {number} ({fault}, {action.value}, {case.id} {case.state.value}: {_text(case)})"
+        if action.restarts:
+            self._judge_restart(said, case, before, after)
+        else:
+            await self._judge_store(said, case, before, after)
         await self._true_card(case, reason)
 
-    def _judge_between(self, when: str, now: tuple[int, int]) -> None:
+    def _judge_between(self, when: str, now: Seen) -> None:
         """Between rounds nothing is approved: what moves then is the late double of something."""
         if self.last is not None and now != self.last:
             self.tally.doubled += 1
-            self._complain(
-                f"{when}: {now[0] - self.last[0]} rollouts, {now[1] - self.last[1]} pods that nobody asked for"
-            )
+            self._complain(f"{when}: nobody asked for what is {now}, and was {self.last}")
 
-    def _fault(self) -> str:
-        point = self.dice.choice((*POINTS, "timed", "timed"))
-        most = {"commit": 14, "change": 1, "post": 3, "edit": 4}.get(point.rpartition("-")[2], 1)
+    def _fault(self, action: Action) -> str:
+        claims = CLAIM_POINTS if action.needs_value else ()
+        point = self.dice.choice((*POINTS, *CLUSTER_POINTS, *claims, *OUTAGES, "timed", "timed"))
+        commits = 14 if action.restarts else 6
+        most = {"commit": commits, "look": 3, "post": 3, "edit": 4}.get(point.rpartition("-")[2], 1)
         return f"{point}:{self.dice.randint(1, most)}"
 
     async def _arm(self, fault: str) -> None:
+        self.tally.outages += fault.startswith(OUTAGES)
         place = self.dice.randrange(self.fleet.count)
-        await self.fleet.arm(place, "" if fault.startswith("timed") else fault)
+        await self.fleet.arm(place, "" if fault.startswith(("timed", PAUSED)) else fault)
         await self.sandbox.workspace.panel.apply("slack-duplicate", self.dice.random() < 0.3)
 
     async def _trouble(self, fault: str) -> None:
         if fault.startswith("timed"):
             await asyncio.sleep(self.dice.uniform(0, 2.5))
             self.fleet.kill(self.dice.randrange(self.fleet.count))
+        if fault.startswith(PAUSED):
+            await self._pause()
         if self.postgres is not None and self.dice.random() < 0.15:
             await asyncio.sleep(self.dice.uniform(0, 1.0))
             await asyncio.to_thread(self.postgres.stop)
             await asyncio.sleep(self.dice.uniform(0.5, 2.0))
             self.postgres.start()  # in this thread: what it starts ends with the thread that started it
 
-    async def _asked(self, reason: str, forced: bool) -> Case:
+    async def _pause(self) -> None:
+        """The API server stands still, for longer than a call waits or not."""
+        await asyncio.sleep(self.dice.uniform(0, 0.8))
+        server = self.pod.plane.processes["kube-apiserver"]
+        server.send_signal(signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self.dice.uniform(1, 4))
+        finally:
+            server.send_signal(signal.SIGCONT)
+
+    async def _asked(self, reason: str, action: Action) -> Case:
         """Ask until the ledger has it: whoever asks sees whether an answer came, and asks again."""
-        line = f'restart {"--force " if forced else ""}--reason "{reason}"'
+        line = f'{action.value} --reason "{reason}"' if action.restarts else self.stores.line(action, reason)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             await self.sandbox.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", line)
@@ -253,8 +170,8 @@ class Proof:
         return [m for m in here if reason in m.all_text().splitlines() and "Asked by" in m.all_text()]
 
     async def _decided(self, case: Case, reason: str) -> Case:
-        """Click, several people at once, until it is decided; then wait for its end."""
-        end, clicked = time.monotonic() + PATIENCE, 0.0
+        """Click, several people at once, until it is decided, give the value, and wait for its end."""
+        end, clicked, given = time.monotonic() + PATIENCE, 0.0, 0.0
         while time.monotonic() < end:
             case = await self._case(reason) or case
             if case.state not in LIVE:
@@ -263,6 +180,8 @@ class Proof:
                 who = [(seed.JONAS, 0), (seed.PRIYA, 0), (seed.JONAS, 0)][: self.dice.randint(1, 3)]
                 if await self._click(case, reason, who):
                     clicked = time.monotonic()
+            if case.state is State.APPROVED and time.monotonic() - given > 4 and await self.stores.give(case):
+                given = time.monotonic()
             await asyncio.sleep(0.05)
         return case
 
@@ -275,15 +194,15 @@ class Proof:
         await asyncio.gather(*clicks, return_exceptions=True)
         return True
 
-    async def _settled(self) -> tuple[int, int]:
-        """Generation, and how many pods were ever made, once nothing moves."""
+    async def _settled(self) -> Seen:
+        """What is there once nothing moves."""
         end = time.monotonic() + PATIENCE
         while True:
             found = self.pod.plane.call("GET", self.pod.deployment_path)
             status, meta = found.get("status", {}), found["metadata"]
             still = status.get("observedGeneration") == meta["generation"] and status.get("readyReplicas") == 1
             if (still and status.get("updatedReplicas") == 1) or time.monotonic() > end:
-                return meta["generation"], len(self._made())
+                return Seen(meta["generation"], len(self._made()), *self.stores.versions())
             await asyncio.sleep(0.05)
 
     def _made(self) -> set[str]:
@@ -291,38 +210,50 @@ class Proof:
         events = self.pod.plane.call("GET", f"{self.pod.path}/events?limit=5000")["items"]
         return {e["message"] for e in events if e["reason"] == "SuccessfulCreate"}
 
-    def _judge(self, number: int, case: Case, fault: str, before: tuple[int, int], after: tuple[int, int]) -> None:
-        rollouts, pods = after[0] - before[0], after[1] - before[1]
+    def _judge_restart(self, said: str, case: Case, before: Seen, after: Seen) -> None:
+        rollouts, pods = after.generation - before.generation, after.pods - before.pods
         self.tally.rollouts += pods
-        text = case.outcome.text if case.outcome else ""
-        said = f"round {number} ({fault}, {case.action.value}, {case.id} {case.state.value}: {text})"
-        if pods > 1 or rollouts > 1:
+        if pods > 1 or rollouts > 1 or before.secrets != after.secrets:
             self.tally.doubled += 1
-            self._complain(f"{said}: {rollouts} rollouts, {pods} pods")
+            self._complain(f"{said}: {rollouts} rollouts, {pods} pods; Secrets {before.secrets}, {after.secrets}")
+        self._judge_end(said, case)
+        nothing = case.state in UNTOUCHED or (case.state is State.FAILED and "nothing was" in _text(case))
+        if (nothing and pods) or (case.state is State.SUCCEEDED and pods != 1):
+            self._untrue(f"{said}: {pods} pods were made")
+
+    async def _judge_store(self, said: str, case: Case, before: Seen, after: Seen) -> None:
+        writes = await asyncio.to_thread(self.stores.writes, before.version)
+        self.tally.stores += len(writes)
+        if len(writes) > 1 or (before.generation, before.pods) != (after.generation, after.pods):
+            self.tally.doubled += 1
+            self._complain(f"{said}: {len(writes)} writes; {before}, {after}")
+        self._judge_end(said, case)
+        if untrue := self.stores.untrue(case, writes):
+            self._untrue(f"{said}: {untrue}")
+
+    def _judge_end(self, said: str, case: Case) -> None:
         if case.state in LIVE:
             self.tally.lost += 1
             self._complain(f"{said}: not at its end\n{self.fleet.log()}")
-        untouched = case.state in (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID)
-        nothing = untouched or (case.state is State.FAILED and "nothing was" in text)
-        if (nothing and pods) or (case.state is State.SUCCEEDED and pods != 1):
-            self.tally.untrue += 1
-            self._complain(f"{said}: {pods} pods were made\n{self.fleet.log()}")
+
+    def _untrue(self, text: str) -> None:
+        self.tally.untrue += 1
+        self._complain(f"{text}\n{self.fleet.log()}")
 
     def _complain(self, text: str) -> None:
         self.tally.complaints.append(text)
 
     async def _true_card(self, case: Case, reason: str) -> None:
-        """The card shows how it ended, whatever was killed meanwhile."""
+        """The card shows how it ended, whatever was killed meanwhile; who had to give a value was told too."""
         mark, end = MARKS.get(case.state, "?"), time.monotonic() + PATIENCE
+        to_tell = case.action.needs_value and case.approved
         while time.monotonic() < end:
             cards = self._cards(reason)
-            if cards and mark in cards[-1].text:
+            if cards and mark in cards[-1].text and (not to_tell or self.stores.told(case, mark)):
                 return
             await asyncio.sleep(0.05)
-        self.tally.untrue += 1
-        self._complain(
-            f"{reason}: the card says {[c.text for c in self._cards(reason)]}, it is {case.state.value}"
-        )
+        cards = [c.text for c in self._cards(reason)]
+        self._untrue(f"{reason}: the card says {cards}, it is {case.state.value}; told: {not to_tell}")
 
     async def end(self) -> None:
         """At the end: the audit trail is whole, and nothing is owed."""
@@ -338,14 +269,28 @@ class Proof:
                 break
             await asyncio.sleep(0.1)
         self._judge_between("at the end", await self._settled())
+        kept = await asyncio.to_thread(self._kept)
+        if b"round 1" not in kept or any(trace in kept for trace in TRACES):
+            self._complain("a value is in the ledger, or in what a bot wrote; or neither was found")
+
+    def _kept(self) -> bytes:
+        """All that the bots wrote: the ledger, and their logs."""
+        files = [f for pattern in ("agentpod.db*", "*.log") for f in self.sandbox.folder.glob(pattern)]
+        dump = self.postgres.dump(self.database) if self.postgres else b""
+        return dump + b"".join(f.read_bytes() for f in files)
+
+
+def _text(case: Case) -> str:
+    return case.outcome.text if case.outcome else ""
 
 
 @asynccontextmanager
 async def prepared(pod: AgentPod, *, postgres: Postgres | None, seed_: int) -> AsyncIterator[Proof]:
     """Everything started: one bot on SQLite, or two on PostgreSQL."""
-    url = postgres.create(f"soak_{pod.namespace.replace('-', '_')}") if postgres else ""
+    database = f"soak_{pod.namespace.replace('-', '_')}"
+    url = postgres.create(database) if postgres else ""
     settings: dict[str, Any] = {
-        "probes": {"timeout": "5s"},
+        "probes": {"timeout": "2s"},
         "pushgateway": {"url": ""},
     }
     if url:
@@ -360,7 +305,9 @@ async def prepared(pod: AgentPod, *, postgres: Postgres | None, seed_: int) -> A
         path = url or f"sqlite+aiosqlite:///{Path(sandbox.folder) / 'agentpod.db'}"
         ledger = await open_ledger(path, exclusive=False)
         try:
-            yield Proof(pod, sandbox, fleet, ledger, postgres, random.Random(seed_), tally)  # noqa: S311 - a test's dice
+            dice = random.Random(seed_)  # noqa: S311 - a test's dice
+            stores = Stores(pod, sandbox.workspace, dice)
+            yield Proof(pod, sandbox, fleet, ledger, postgres, dice, tally, stores, database)
         finally:
             await fleet.stop()
             await ledger.close()

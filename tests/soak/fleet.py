@@ -1,0 +1,133 @@
+"""The bots of a proof, started again whenever one is dead; and what a proof counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from dataclasses import dataclass, field
+
+from sandbox.house import BotProcess, Sandbox, free_port
+from tests.soak.bot import VARIABLE
+
+PATIENCE = 90.0
+"""Seconds for one round; a case that is not at its end by then is lost."""
+
+
+@dataclass
+class Tally:
+    """What the last line gives."""
+
+    rounds: int = 0
+    kills: int = 0
+    rollouts: int = 0
+    doubled: int = 0
+    lost: int = 0
+    untrue: int = 0
+    stores: int = 0
+    """How often a Secret was written."""
+    outages: int = 0
+    """In how many rounds the API server was away."""
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was doubled, lost, or said wrongly."""
+        return not self.complaints
+
+    def __str__(self) -> str:
+        """The last line."""
+        return (
+            f"rounds={self.rounds} kills={self.kills} rollouts={self.rollouts} "
+            f"doubled={self.doubled} lost={self.lost} untrue={self.untrue} "
+            f"stores={self.stores} outages={self.outages}"
+        )
+
+
+class Fleet:
+    """The bots: started again whenever one is dead."""
+
+    def __init__(self, sandbox: Sandbox, count: int, tally: Tally) -> None:
+        self._sandbox, self._tally = sandbox, tally
+        self._bots: list[SoakBot | None] = [None] * count
+        self._next: list[str] = [""] * count
+        self._keeper: asyncio.Task[None] | None = None
+        self._over = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start all, and keep them alive from now on."""
+        for place in range(len(self._bots)):
+            await self._spawn(place)
+        await self._connected()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End them all."""
+        self._over.set()  # a keeper that is cancelled while it starts a bot would leave that behind
+        if self._keeper is not None:
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        for bot in self._bots:
+            if bot is not None:
+                await bot.stop()
+
+    async def _spawn(self, place: int) -> None:
+        port = free_port()
+        env = self._sandbox.env(AGENTPOD_OPS__PORT=str(port), **{VARIABLE: self._next[place]})
+        self._next[place] = ""
+        bot = SoakBot(env, self._sandbox.folder / f"bot-{place}.log", port)
+        await bot.start()
+        self._bots[place] = bot
+
+    async def _keep(self) -> None:
+        while not self._over.is_set():
+            for place, bot in enumerate(self._bots):
+                if bot is not None and not bot.alive:
+                    self._tally.kills += 1
+                    await self._spawn(place)
+            await asyncio.sleep(0.02)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._bots)
+
+    def kill(self, place: int) -> None:
+        """Kill one, from outside."""
+        bot = self._bots[place]
+        if bot is not None and bot.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(bot.pid, 9)
+
+    async def arm(self, place: int, fault: str) -> None:
+        """Have one die at a point: it is started anew with that."""
+        self._next[place] = fault
+        self.kill(place)
+        await asyncio.sleep(0.1)
+        await self._connected()
+
+    async def _connected(self) -> None:
+        try:
+            await self._sandbox.workspace.wait_connected(len(self._bots), timeout=30)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; {self._keeper}\n{self.log()}") from error
+
+    def log(self) -> str:
+        """The ends of what they wrote."""
+        return "\n".join(bot.output()[-3000:] for bot in self._bots if bot is not None)
+
+
+class SoakBot(BotProcess):
+    """`tests.soak.bot` in a process of its own."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, *_: str) -> None:
+        """Start it."""
+        with self.log.open("ab") as sink:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.soak.bot", env=self.env, stdout=sink, stderr=sink
+            )

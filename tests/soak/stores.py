@@ -1,0 +1,117 @@
+"""The real Secrets in a proof: what is asked of them, whoever gives the value, and how often they were written."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bot.domain.approval import State
+from bot.domain.repair import SINK, Action, Case
+from sandbox.slack import seed
+from sandbox.slack.errors import SlackError
+from sandbox.slack.views import View
+from sandbox.slack.workspace import Workspace
+from tests.controlplane.agent_pod import AgentPod
+
+KEY = "GITHUB_TOKEN"
+MARK = b"soak-value-"
+"""How each value begins, so that a trace of any is found."""
+TRACES = (MARK, base64.b64encode(MARK[:9]))
+"""As it is, and as the API server has it."""
+UNSURE = ("nobody knows", "at the last look")
+"""In the end of a change that may have been made, or may come still."""
+
+
+@dataclass
+class Stores:
+    """The Secrets of one agent pod."""
+
+    pod: AgentPod
+    workspace: Workspace
+    dice: random.Random
+    offered: list[str] = field(default_factory=list)
+    """The values, or the key, that this round may store."""
+
+    def line(self, action: Action, reason: str) -> str:
+        """The command that asks for a change."""
+        self.offered = []
+        if action is Action.SET_SECRET:
+            return f'{action.value} {KEY} --reason "{reason}"'
+        self.offered = [f"{_public(self.dice)} {reason.replace(' ', '-')}"]
+        return f'{action.value} --key "{self.offered[0]}" --reason "{reason}"'
+
+    def versions(self) -> tuple[dict[str, str], str]:
+        """Each Secret's resource version, and the one at which all were looked at."""
+        found = self.pod.plane.call("GET", f"{self.pod.path}/secrets")
+        each = {s["metadata"]["name"]: s["metadata"]["resourceVersion"] for s in found["items"]}
+        return each, found["metadata"]["resourceVersion"]
+
+    def writes(self, since: str) -> list[dict[str, Any]]:
+        """The Secrets as each write ``since`` a resource version left them: the API server tells of each."""
+        path = f"{self.pod.path}/secrets?watch=1&timeoutSeconds=1&resourceVersion={since}"
+        lines = self.pod.kubectl("get", "--raw", path).stdout.splitlines()
+        return [event["object"] for event in map(json.loads, lines) if event["type"] != "BOOKMARK"]
+
+    async def give(self, case: Case) -> bool:
+        """Fill in the one-time form of an approved case; sometimes two of them at once, with different values.
+
+        False while none of them opens.
+        """
+        forms = [f for f in [await self._form(case) for _ in range(self.dice.randint(1, 2))] if f is not None]
+        values = [f"{MARK.decode()}{self.dice.randbytes(12).hex()}" for _ in forms]
+        self.offered += values
+        sent = [self.workspace.submit_view(seed.MAYA, f, {"value": v}) for f, v in zip(forms, values, strict=True)]
+        await asyncio.gather(*sent, return_exceptions=True)
+        return bool(forms)
+
+    async def _form(self, case: Case) -> View | None:
+        """A form, opened by the button in the direct message; None while there is no bot that opens it."""
+        mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
+        offers = [m for m in mine if case.id in m.all_text() and "enter it by" in m.text]
+        before = self.workspace.view_of(seed.MAYA)
+
+        def opened(view: View) -> bool:
+            return view is not before and f"{SINK}{case.id}" in view.body.get("private_metadata", "")
+
+        with contextlib.suppress(SlackError, TimeoutError):
+            if offers:
+                await self.workspace.click(seed.MAYA, offers[-1], "agentpod:run:0")
+                return await self.workspace.wait_view(seed.MAYA, opened, timeout=2)
+        return None
+
+    def told(self, case: Case, mark: str) -> bool:
+        """Whether whoever asked has been told in person how it ended."""
+        mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
+        return any(case.id in m.all_text() and mark in m.text for m in mine)
+
+    def untrue(self, case: Case, writes: Sequence[dict[str, Any]]) -> str:
+        """What of a case's end is not as the Secrets are; empty where all is."""
+        text = case.outcome.text if case.outcome else ""
+        kept = [base64.b64decode(s["data"][case.details["key"]]).decode() for s in writes]
+        if case.state is State.SUCCEEDED and not kept:
+            return "it was never stored"
+        if kept and case.state is not State.SUCCEEDED and not any(words in text for words in UNSURE):
+            return "it was stored"
+        if any(not self._is_whole(case, one) for one in kept):
+            return "what was stored is not what was given"
+        return ""
+
+    def _is_whole(self, case: Case, kept: str) -> bool:
+        if case.action is Action.SET_SECRET:
+            return kept in self.offered
+        return kept.splitlines().count(self.offered[0]) == 1
+
+
+def _public(dice: random.Random) -> str:
+    """A new public key."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(dice.randbytes(32)).public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
