@@ -4,7 +4,7 @@ import { api, Live } from "./api.js";
 import { toast } from "./dom.js";
 import { closeAllViews, closeView, openView, pushView, updateView } from "./modals.js";
 import { buildShell, showPane } from "./shell.js";
-import { appDirect, channelName, dropMessage, emit, forgetMessages, isReply, messageAt, on, people, rooms, state, takeBootstrap, takeHistory, takeMessage, visibleChannels } from "./state.js";
+import { appDirect, channelName, dropMessage, emit, forgetMessages, isReply, messageAt, on, people, pushesSoFar, rooms, state, takeBootstrap, takeHistory, takeMessage, visibleChannels } from "./state.js";
 import { initTheme } from "./theme.js";
 
 const PANEL = "agentpod-panel";
@@ -33,11 +33,12 @@ async function go({ channel = null, home = false, thread = null, pane = "main" }
 async function loadHistory() {
   const { channel, user, thread } = state;
   if (!channel) return;
+  const asked = pushesSoFar();
   const answers = await Promise.all([api.history(channel, user), thread ? api.history(channel, user, thread) : null]);
   if (user !== state.user) return;
-  if (answers[0].messages) takeHistory(channel, answers[0].messages);
+  if (answers[0].messages) takeHistory(channel, answers[0].messages, { asked });
   else if (answers[0].error !== "sandbox_unreachable") toast(`The messages could not be loaded: ${answers[0].error}`);
-  if (answers[1]?.messages) takeHistory(channel, answers[1].messages, thread);
+  if (answers[1]?.messages) takeHistory(channel, answers[1].messages, { thread, asked });
 }
 
 async function loadHome() {

@@ -96,13 +96,29 @@ export function messagesOf(channel, thread = null) {
 
 export const messageAt = (channel, ts) => store(channel).get(ts) ?? null;
 
-/** Replace what is known of a channel (or of a thread) by what the server has; keeps the page's own notes. */
-export function takeHistory(channel, messages, thread = null) {
+// When a push last spoke of a message: a history that was asked for before may not know of it.
+const heard = new Map();
+let pushes = 0;
+
+function hear(channel, ts) {
+  pushes += 1;
+  heard.set(`${channel} ${ts}`, pushes);
+}
+
+/** How many pushes there were so far: for `takeHistory`, from before the history is asked for. */
+export const pushesSoFar = () => pushes;
+
+/**
+ * Replace what is known of a channel (or of a thread) by what the server has; keeps the page's own notes, and what
+ * was pushed since it was `asked` for.
+ */
+export function takeHistory(channel, messages, { thread = null, asked }) {
   const known = store(channel);
-  const given = new Map(messages.map((message) => [message.ts, message]));
+  const isNewer = (ts) => (heard.get(`${channel} ${ts}`) ?? 0) > asked;
+  const given = new Map(messages.filter(({ ts }) => !isNewer(ts)).map((message) => [message.ts, message]));
   for (const [ts, message] of known) {
     const inScope = thread ? ts === thread || message.thread_ts === thread : !isReply(message);
-    if (inScope && !message.local && !given.has(ts)) known.delete(ts);
+    if (inScope && !message.local && !given.has(ts) && !isNewer(ts)) known.delete(ts);
   }
   for (const [ts, message] of given) known.set(ts, sameOr(known.get(ts), message));
   emit("messages", { channel });
@@ -114,6 +130,7 @@ const sameOr = (old, fresh) => (old && JSON.stringify(old) === JSON.stringify(fr
 /** A new or an edited message. */
 export function takeMessage(channel, message) {
   const known = store(channel);
+  hear(channel, message.ts);
   const isNew = !known.has(message.ts);
   known.set(message.ts, sameOr(known.get(message.ts), message));
   if (isNew && isReply(message)) countReply(known, message);
@@ -128,6 +145,7 @@ function countReply(known, reply) {
 }
 
 export function dropMessage(channel, ts) {
+  hear(channel, ts);
   store(channel).delete(ts);
   emit("messages", { channel });
 }

@@ -184,6 +184,33 @@ async def test_edits_and_deletions_show_at_once(open_page: Any, client: Any) -> 
     await expect(row).to_have_count(0)
 
 
+async def test_a_history_that_was_read_before_a_push_undoes_nothing_of_it(open_page: Any, client: Any) -> None:
+    """Else a card that is posted while the page loads would be gone again, and a click on it with it."""
+    edited, deleted = await post(client, [], "before"), await post(client, [], "deleted")
+    page = await open_page()
+    read, released = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Any) -> None:
+        response = await route.fetch()
+        body = await response.json()
+        first = body["messages"][0]
+        body["messages"].append({**first, "ts": "1000000000.000001", "text": "from the history"})
+        read.set()
+        await released.wait()
+        await route.fulfill(response=response, json=body)
+
+    await page.route("**/ui/api/history**", late)
+    await page.locator(f'[data-channel-id="{seed.OPS}"]').click()
+    await asyncio.wait_for(read.wait(), 10)
+    await client.chat_update(channel=seed.OPS, ts=edited, text="after")
+    await client.chat_delete(channel=seed.OPS, ts=deleted)
+    await post(client, [], "new")
+    await expect(page.locator(".main .message .text")).to_have_text(["after", "new"])
+    released.set()
+    await expect(page.get_by_text("from the history")).to_be_visible()
+    await expect(page.locator(".main .message .text")).to_have_text(["from the history", "after", "new"])
+
+
 async def test_ephemeral_messages_are_seen_by_the_one_they_are_for(open_page: Any, client: Any) -> None:
     page = await open_page()
     await client.chat_postEphemeral(channel=seed.OPS, user=seed.JONAS, text="psst")
