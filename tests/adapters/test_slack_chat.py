@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from aiohttp import web
@@ -41,7 +41,7 @@ class Server:
             return web.json_response(body, status=int(how), headers={"Retry-After": "30"})
         if how == "invalid_blocks" and form.get("blocks") != "[]":
             return web.json_response({"ok": False, "error": how})
-        if how == "fatal_error":
+        if how in ("fatal_error", "missing_scope"):
             return web.json_response({"ok": False, "error": how})
         more = {"upload_url": f"{self.base}/upload", "file_id": "F1"} if method.startswith("files.") else {}
         return web.json_response({"ok": True, "ts": "1.0", "channel": "C1", **more})
@@ -116,3 +116,11 @@ async def test_an_upload_that_hangs_does_not_keep_the_message_back() -> None:
     async with slack() as (server, chat):
         await chat.post("C1", PICTURE)
         assert server.sent("chat.postMessage") == 1
+
+
+async def test_pictures_that_the_app_may_not_bring_are_one_note() -> None:
+    async with slack() as (server, chat):
+        server.how.update({"files.getUploadURLExternal": "missing_scope", "chat.postMessage": "invalid_blocks"})
+        await chat.post("C1", replace(PICTURE, images=PICTURE.images * 3))
+        text = server.calls[-1][1]
+    assert text.count("Without its picture") == 1

@@ -44,7 +44,7 @@ async def hosted(api: Api, reply: Reply) -> Reply:
         except AgentpodError as error:
             logger.warning("picture not attached: %s", error.message)
             notes.append(f"Without its picture: {error.message} {error.remedy or ''}".strip())
-    return replace(reply, images=tuple(shown), notes=tuple(notes))
+    return replace(reply, images=tuple(shown), notes=tuple(dict.fromkeys(notes)))  # one reason is said once
 
 
 async def _file(api: Api, image: Image, until: float) -> str:
