@@ -28,7 +28,6 @@ from bot.errors import AgentpodError, UsageError
 from bot.jobs.desk import Desk
 from bot.jobs.incidents import Incidents
 from bot.jobs.post_digest import KIND, DigestNews
-from bot.jobs.watch_heartbeats import longest_gap
 from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
 from bot.repairs import Repairs
@@ -97,7 +96,13 @@ class Parts:
         parts = cls(settings, about, network, ledger, clock or SystemClock())
         painter = Painter() if settings.digest.picture else None
         parts.digests = DigestNews(
-            ledger, parts.clock, settings.targets, digest_time(settings), painter, longest_gap(settings.alerts)
+            ledger,
+            parts.clock,
+            settings.targets,
+            digest_time(settings),
+            painter,
+            settings.alerts,
+            heartbeats=bool(settings.pushgateway.url),
         )
         parts._close += [network.close, ledger.close]
         if settings.bridge.url:

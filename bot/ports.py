@@ -387,4 +387,4 @@ class Ledger(Protocol):
         """What happened from ``since`` on and before ``until``, in order; ``beats``: heartbeats too."""
 
     async def forget_history(self, before: datetime) -> None:
-        """Throw away what happened before."""
+        """Throw away what happened before, but each subject's last state: it goes on until the next one."""

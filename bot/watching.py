@@ -14,6 +14,7 @@ from bot.jobs import bridge_post, incident_news, own_heartbeat, post_digest
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.close_gone import CloseGone
 from bot.jobs.deliver import Sink, Writer
+from bot.jobs.forget import Forget
 from bot.jobs.incident_news import IncidentNews
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
@@ -94,6 +95,7 @@ class Watching:
             found[f"inside {target.name}"] = within.run
         watched = self._heartbeats is not None
         found["readdress"] = Readdress(self._ledger, self._clock, self._places(), self.incidents.changed).run
+        found["history"] = Forget(self._ledger, self._clock).run
         found["gone"] = CloseGone(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(
             self._clock,
@@ -124,14 +126,14 @@ class Watching:
 
     async def _digests(self) -> None:
         """Post the digest at its time; one that was missed while no bot ran, at once."""
-        from bot.adapters.schedule import Schedule
+        from bot.adapters.schedule import Daily, Schedule
 
         settings = self._settings
         when = digest_time(settings)
         channel = self._places()[post_digest.KIND]
         job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed)
         schedule = Schedule()
-        schedule.daily("digest", when.at, when.zone, partial(self._until_posted, job))
+        schedule.daily("digest", Daily(when.at, when.zone), partial(self._until_posted, job))
         schedule.start()
         try:
             await self._until_posted(job)

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bot.adapters.ledger import open_ledger  # noqa: E402 - the repository's root has to be on the path first
-from bot.domain.history import BEAT, Happening  # noqa: E402 - likewise
+from bot.domain.alerting import AlertRules  # noqa: E402 - likewise
+from bot.domain.history import BEAT, SOURCE, Happening, pod_source  # noqa: E402 - likewise
+from bot.jobs.looks import heartbeat_looks, pod_looks  # noqa: E402 - likewise
 from sandbox.house import Sandbox  # noqa: E402 - likewise
 from sandbox.slack import seed  # noqa: E402 - likewise
 from sandbox.slack.message import Message  # noqa: E402 - likewise
@@ -27,6 +29,7 @@ from scripts.browser import FOLDER, chromium, page_at, settled  # noqa: E402 - l
 from tests.scenarios.talk import World, until, words  # noqa: E402 - likewise
 
 JOB, TARGET = "session-manager", "secure-agent-pod"
+SOURCES = (SOURCE, pod_source(TARGET))
 BEATS = [
     {"job": JOB, "severity": "critical", "stale_after": "5s"},
     {"job": "exercise-reminder", "severity": "critical", "stale_after": "3h"},
@@ -52,8 +55,7 @@ def _yesterday() -> list[Happening]:
         Happening(TARGET, "audit-digest", at(21.2), "up"),
         Happening(TARGET, "pod", at(15.3), "down"),
         Happening(TARGET, "pod", at(15.4), "ready"),
-        Happening("", "source", at(3), "off"),
-        Happening("", "source", at(4), "ok"),
+        *(Happening("", source, at(h), what) for source in SOURCES for h, what in ((3, "off"), (4, "ok"))),
     ]
     return beats + states
 
@@ -65,8 +67,9 @@ async def _world() -> AsyncIterator[World]:
         ledger = await open_ledger(f"sqlite+aiosqlite:///{sandbox.folder / 'agentpod.db'}", exclusive=False)
         async with ledger.writing() as tx:
             await tx.happened(_yesterday())
-            await tx.set_mark("looked-first", (datetime.now(UTC) - timedelta(days=9)).isoformat())
-            await tx.set_mark("looked", datetime.now(UTC).isoformat())
+            for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):
+                await tx.set_mark(looks.first, (datetime.now(UTC) - timedelta(days=9)).isoformat())
+                await tx.set_mark(looks.last, datetime.now(UTC).isoformat())
         await ledger.close()
         for beat in BEATS:
             sandbox.pushgateway.push({"job": str(beat["job"])}, sandbox.pushgateway.clock())

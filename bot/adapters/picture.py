@@ -1,51 +1,67 @@
 """`bot.ports.Painter` with Pillow: a day as a picture, one lane a job; readable on a phone and without colour.
 
-States differ by pattern and height, not by colour alone: a run is a tick, late is a thin hatched band, down a full
-block with its duration, unknown a dotted one.
+States differ by shape, not by colour alone, and are said in words beside the name: a run is a tick, late a thin
+hatched band, down a full block with its duration, unknown a dotted one, a restart of the pod a triangle.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bot.domain import words
-from bot.domain.digest import Day, Lane, Span, What
+from bot.domain.digest import NOTHING, Day, Lane, window
+from bot.domain.spans import Span, What
+from bot.errors import Permanent
 
 if TYPE_CHECKING:
     from PIL import ImageDraw, ImageFont
 
 WIDTH = 1080
 """Pixels: a phone's width three times over."""
-LEFT, RIGHT, TOP, BOTTOM = 40, 40, 84, 116
-LANE, NAME = 92, 40
-"""Heights of a lane's band and of the name above it."""
+EDGE, TOP = 40, 92
+LANE, NAME = 78, 50
+"""Heights of a lane's band, with the gap below it, and of the name above it."""
+FOOT = 64
+"""Height of the hours below the lanes, and of each line of the legend."""
+BAND = 54
 MOST_LANES = 12
 """Jobs in a picture: more would be no picture for a phone, and cost memory that the bot has not."""
-INK, PAPER, GRID = "#1d1c1d", "#ffffff", "#d5d5d8"
-GREEN, AMBER, RED, GREY, PALE = "#2e8b57", "#c77700", "#c01343", "#8d8d96", "#ececef"
+INK, PAPER, GRID, FRAME = "#1d1c1d", "#ffffff", "#d5d5d8", "#b4b4bb"
+GREEN, AMBER, RED, GREY, PALE, BLUE = "#1f7a48", "#b26a00", "#c01343", "#77777f", "#ececef", "#1d4ed8"
+RUN, RESTART = "run", "pod started anew"
+LEGEND = (RUN, What.LATE, What.DOWN, What.UNKNOWN, RESTART)
+IN_WORDS = {What.LATE: "late", What.DOWN: "down", What.UNKNOWN: "not known", What.PAUSED: "paused"}
+PER_LINE = 3
+"""Words of the legend beside each other."""
 
 
 class Painter:
     """Draws days."""
 
     def day(self, day: Day, zone: str) -> bytes:
-        """A PNG of the day, with times of the zone."""
-        from PIL import Image, ImageDraw
-
+        """A PNG of the day, with times of the zone. Raises Permanent where Pillow is not installed."""
+        try:
+            from PIL import Image, ImageDraw
+        except ImportError:
+            remedy = "Install it (pip install pillow), or set digest.picture: false."
+            raise Permanent("Pillow is not installed.", remedy=remedy) from None
         jobs = _worst(day.jobs)
         lanes = (*jobs, day.pod)
-        height = TOP + len(lanes) * (LANE + NAME) + BOTTOM
+        legend = _legend(lanes, day)
+        lines = -(-len(legend) // PER_LINE)
+        height = TOP + len(lanes) * (LANE + NAME) + FOOT * (1 + lines)
         image = Image.new("RGB", (WIDTH, height), PAPER)
-        sheet = _Sheet(ImageDraw.Draw(image), day, zone, height)
+        sheet = _Sheet(ImageDraw.Draw(image), day, zone)
+        sheet.draw.rectangle((0, 0, WIDTH - 1, height - 1), outline=FRAME, width=2)
         sheet.title(len(day.jobs) - len(jobs))
         sheet.hours(len(lanes))
         for number, lane in enumerate(lanes):
             sheet.lane(number, lane, is_pod=lane is day.pod)
-        sheet.legend()
+        sheet.legend(legend, height - lines * FOOT)
         out = io.BytesIO()
         image.quantize(64).save(out, "PNG", optimize=True)
         return out.getvalue()
@@ -54,101 +70,126 @@ class Painter:
 class _Sheet:
     """One picture being drawn."""
 
-    def __init__(self, draw: ImageDraw.ImageDraw, day: Day, zone: str, height: int) -> None:
-        from bot.domain.digest import window
-
-        self.draw, self.day, self.zone, self.height = draw, day, ZoneInfo(zone), height
+    def __init__(self, draw: ImageDraw.ImageDraw, day: Day, zone: str) -> None:
+        self.draw, self.day, self.zone = draw, day, ZoneInfo(zone)
         self.whole = window(day.window.day, zone)
-        self.small, self.big = _font(26), _font(34)
+        self.small, self.big = _font(33), _font(40)
 
-    def x(self, at: object) -> float:
+    def x(self, at: datetime) -> float:
         """Where a moment is, from left to right."""
-        part = (at - self.whole.start) / self.whole.length  # type: ignore[operator]  # datetimes
-        return LEFT + float(part) * (WIDTH - LEFT - RIGHT)
+        return EDGE + (at - self.whole.start) / self.whole.length * (WIDTH - 2 * EDGE)
 
     def title(self, left_out: int) -> None:
-        text = f"{self.day.target} · {self.day.window.day:%a %d %b %Y}"
+        """Whose day it is; a day that is not over, until when; and how many jobs are not in it."""
+        shown, end = f"{self.day.window.day:%a %d %b}", self.day.window.end
+        hours = self.whole.length / timedelta(hours=1)
+        if hours != 24:
+            shown += f" ({hours:g} hours)"
+        if end < self.whole.end:
+            shown += f", until {end.astimezone(self.zone):%H:%M}"
         if left_out:
-            text += f" · the worst {MOST_LANES} of {MOST_LANES + left_out} jobs"
-        self.draw.text((LEFT, 22), text, fill=INK, font=self.big)
+            shown += f" · worst {MOST_LANES} of {MOST_LANES + left_out} jobs"
+        room = WIDTH - 2 * EDGE - self.draw.textlength(f" · {shown}", font=self.big)
+        name = self._fitting(self.day.target, room, self.big)
+        self.draw.text((EDGE, 24), f"{name} · {shown}", fill=INK, font=self.big)
 
     def hours(self, lanes: int) -> None:
-        """A line every six hours, with the local time below."""
+        """A line every six hours of the local clock, also on a day on which it is changed; the time below."""
         bottom = TOP + lanes * (LANE + NAME)
-        at = self.whole.start
-        while at <= self.whole.end:
+        for hour in (0, 6, 12, 18, 24):
+            at = datetime.combine(self.whole.day, time(hour), self.zone) if hour < 24 else self.whole.end
             x = self.x(at)
             self.draw.line((x, TOP, x, bottom), fill=GRID, width=2)
-            text = "24" if at == self.whole.end else f"{at.astimezone(self.zone):%H}"
-            anchor = "la" if at == self.whole.start else "ra" if at == self.whole.end else "ma"
-            self.draw.text((x, bottom + 8), text, fill=INK, font=self.small, anchor=anchor)
-            at += timedelta(hours=6)
+            anchor = {0: "la", 24: "ra"}.get(hour, "ma")
+            self.draw.text((x, bottom + 8), f"{hour:02}", fill=INK, font=self.small, anchor=anchor)
 
     def lane(self, number: int, lane: Lane, *, is_pod: bool) -> None:
-        """Its name with the sum of it, and the band below."""
+        """Its name and how it was, and the band below."""
         top = TOP + number * (LANE + NAME)
-        self.draw.text((LEFT, top + 4), _name(lane), fill=INK, font=self.small)
+        said = _said(lane, self.day)
+        self.draw.text((WIDTH - EDGE, top + 6), said, fill=INK, font=self.small, anchor="ra")
+        room = WIDTH - 2 * EDGE - self.draw.textlength(said, font=self.small) - 30
+        self.draw.text((EDGE, top + 6), self._fitting(lane.subject, room, self.small), fill=INK, font=self.small)
         top += NAME
-        end = self.x(self.day.window.end)
-        middle = top + LANE // 2 - 10
-        self.draw.line((LEFT, middle, end, middle), fill=GREEN if is_pod or lane.runs else GRID, width=4)
-        for at in lane.runs:
-            self.draw.line((self.x(at), middle - 16, self.x(at), middle + 16), fill=GREEN, width=3)
+        end, middle = self.x(self.day.window.end), top + BAND // 2
+        self.draw.line((EDGE, middle, end, middle), fill=GREEN if is_pod or lane.runs else GRID, width=5)
+        for at in () if is_pod else lane.runs:
+            self.draw.line((self.x(at), middle - 17, self.x(at), middle + 17), fill=GREEN, width=4)
         for span in lane.spans:
             self._span(span, top)
-        for span in self.day.blind:
-            self._dotted(span, top)
+        for at in lane.runs if is_pod else ():
+            self._restart(self.x(at), top)
+
+    def _fitting(self, text: str, room: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+        cut = text
+        while len(cut) > 1 and self.draw.textlength(cut, font=font) > room:
+            cut = cut[: len(cut.rstrip("…")) - 1] + "…"
+        return cut
 
     def _span(self, span: Span, top: int) -> None:
-        left, right = self.x(span.start), max(self.x(span.end), self.x(span.start) + 4)
-        if span.what is What.LATE:
-            self._hatched(left, right, top + 22)
-            return
-        self.draw.rectangle((left, top + 4, right, top + LANE - 24), fill=RED)
-        text = words.age(span.length)
-        if self.draw.textlength(text, font=self.small) + 12 < right - left:
-            at = ((left + right) / 2, top + (LANE - 20) / 2)
-            self.draw.text(at, text, fill=PAPER, font=self.small, anchor="mm")
+        left, right = self.x(span.start), max(self.x(span.end), self.x(span.start) + 5)
+        if span.what is What.PAUSED:
+            self.draw.rectangle((left, top, right, top + BAND), fill=PAPER)
+        self.sample(span.what, left, right, top)
+        written = {What.DOWN: (words.age(span.length), PAPER), What.PAUSED: ("paused", GREY)}
+        text, fill = written.get(span.what, ("", PAPER))
+        if self.draw.textlength(text, font=self.small) + 16 < right - left:
+            self.draw.text(((left + right) / 2, top + BAND / 2), text, fill=fill, font=self.small, anchor="mm")
 
-    def _hatched(self, left: float, right: float, top: int) -> None:
-        self.draw.rectangle((left, top, right, top + 28), outline=AMBER, width=2)
+    def sample(self, what: What, left: float, right: float, top: float) -> None:
+        """A piece of a band, as it is drawn for that state."""
+        if what is What.DOWN:
+            self.draw.rectangle((left, top, right, top + BAND), fill=RED)
+        elif what is What.LATE:
+            self._hatched(left, right, top + 12)
+        elif what is What.UNKNOWN:
+            self._dotted(left, right, top)
+
+    def _hatched(self, left: float, right: float, top: float) -> None:
+        self.draw.rectangle((left, top, right, top + 30), fill=PAPER, outline=AMBER, width=3)
         x = left
         while x < right:
-            self.draw.line((x, top + 28, min(x + 14, right), top), fill=AMBER, width=3)
-            x += 10
+            self.draw.line((x, top + 30, min(x + 15, right), top), fill=AMBER, width=4)
+            x += 13
 
-    def _dotted(self, span: Span, top: int) -> None:
-        left, right = self.x(span.start), max(self.x(span.end), self.x(span.start) + 4)
-        self.draw.rectangle((left, top + 4, right, top + LANE - 24), fill=PALE, outline=GREY, width=2)
-        y = float(top + 12)
-        while y < top + LANE - 28:
-            x = left + 6
-            while x < right - 4:
-                self.draw.ellipse((x, y, x + 4, y + 4), fill=GREY)
-                x += 12
-            y += 12
+    def _dotted(self, left: float, right: float, top: float) -> None:
+        self.draw.rectangle((left, top, right, top + BAND), fill=PALE, outline=GREY, width=2)
+        for row in range(4):
+            x = left + 8
+            while x < right - 7:
+                y = top + 7 + row * 12
+                self.draw.ellipse((x, y, x + 5, y + 5), fill=GREY)
+                x += 14
 
-    def legend(self) -> None:
-        """What each pattern means, in words."""
-        y = self.height - 58
-        for number, (text, what) in enumerate(
-            (("run", None), ("late", What.LATE), ("down", What.DOWN), ("not known", What.UNKNOWN))
-        ):
-            x = LEFT + number * 250
-            sample = y - 26
-            if what is None:
-                self.draw.line((x, y + 10, x + 50, y + 10), fill=GREEN, width=4)
-                for tick in (10, 40):
-                    self.draw.line((x + tick, y - 6, x + tick, y + 26), fill=GREEN, width=3)
-            elif what is What.LATE:
-                self._hatched(x, x + 50, y - 4)
-            elif what is What.DOWN:
-                self.draw.rectangle((x, sample + 18, x + 50, sample + 56), fill=RED)
+    def _restart(self, x: float, top: float) -> None:
+        """A triangle with a white edge, so that it is seen on a full block as well."""
+        corners = [(x, top + 2), (x - 17, top + 38), (x + 17, top + 38)]
+        self.draw.polygon(corners, fill=BLUE, outline=PAPER, width=3)
+
+    def legend(self, wanted: Sequence[What | str], top: int) -> None:
+        """What each shape in the picture means, in words."""
+        for number, what in enumerate(wanted):
+            left = EDGE + number % PER_LINE * 320
+            y = top + number // PER_LINE * FOOT - 6
+            middle = y + BAND // 2
+            if isinstance(what, What):
+                self.sample(what, left, left + 60, y)
+            elif what == RUN:
+                self.draw.line((left, middle, left + 60, middle), fill=GREEN, width=5)
+                for tick in (14, 46):
+                    self.draw.line((left + tick, middle - 17, left + tick, middle + 17), fill=GREEN, width=4)
             else:
-                self.draw.rectangle((x, sample + 18, x + 50, sample + 56), fill=PALE, outline=GREY, width=2)
-                for dot in range(3):
-                    self.draw.ellipse((x + 8 + dot * 14, y + 6, x + 12 + dot * 14, y + 10), fill=GREY)
-            self.draw.text((x + 64, y + 10), text, fill=INK, font=self.small, anchor="lm")
+                self._restart(left + 30, y + 6)
+            text = IN_WORDS[what] if isinstance(what, What) else what
+            self.draw.text((left + 74, middle), text, fill=INK, font=self.small, anchor="lm")
+
+
+def _legend(lanes: Sequence[Lane], day: Day) -> list[What | str]:
+    """The shapes that are in the picture."""
+    kinds: set[What | str] = {span.what for lane in lanes for span in lane.spans}
+    kinds |= {RUN} if any(lane.runs for lane in lanes if lane is not day.pod) else set()
+    kinds |= {RESTART} if day.pod.runs else set()
+    return [what for what in LEGEND if what in kinds]
 
 
 def _worst(jobs: Sequence[Lane]) -> tuple[Lane, ...]:
@@ -158,11 +199,14 @@ def _worst(jobs: Sequence[Lane]) -> tuple[Lane, ...]:
     return tuple(lane for lane in jobs if id(lane) in chosen)
 
 
-def _name(lane: Lane) -> str:
-    down, late = lane.total(What.DOWN), lane.total(What.LATE)
-    if down:
-        return f"{lane.subject}: down {words.age(down)}"
-    return f"{lane.subject}: late {words.age(late)}" if late else lane.subject
+def _said(lane: Lane, day: Day) -> str:
+    """How it was, in words: what is worst first; one that was well is what needs none."""
+    if not day.knows(lane):
+        return "not known"
+    for what in (What.DOWN, What.LATE, What.UNKNOWN, What.PAUSED):
+        if (long := lane.total(what)) > NOTHING:
+            return f"{IN_WORDS[what]} {words.age(long)}"
+    return "good"
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -13,9 +13,6 @@ from zoneinfo import ZoneInfo
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-GRACE = 3600
-"""Seconds by which a blocked loop may delay a job before it is left out."""
-
 
 class Daily(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
     """Once a local day at a time of day."""
@@ -42,10 +39,10 @@ class Schedule:
         """Nothing runs until :meth:`start`."""
         self._scheduler = AsyncIOScheduler(timezone="UTC")
 
-    def daily(self, name: str, at: time, zone: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Have ``work`` done once a local day; several missed times are one."""
+    def daily(self, name: str, when: Daily, work: Callable[[], Awaitable[object]]) -> None:
+        """Have ``work`` done once a local day; late rather than never, and several missed times are one."""
         self._scheduler.add_job(
-            work, Daily(at, zone), id=name, name=name, coalesce=True, max_instances=1, misfire_grace_time=GRACE
+            work, when, id=name, name=name, coalesce=True, max_instances=1, misfire_grace_time=None
         )
 
     def start(self) -> None:

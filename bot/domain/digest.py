@@ -1,37 +1,29 @@
-"""A day in review: what each job, the pod and the bot's own sight were like. Pure.
+"""A day in review: what each job and the pod were like, as far as it is known. Pure.
 
-Semantics: HEARTBEATS.md, "Digest". Time of which nothing is known is never counted as healthy.
+Semantics: HEARTBEATS.md, "Digest". Time of which nothing is known is never counted as healthy, nor as down. Jobs
+are seen through the Pushgateway and the pod through the API server: each may be blind while the other sees.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from enum import Enum
 from zoneinfo import ZoneInfo
 
 from bot.domain.alerting import Incident, Kind
 from bot.domain.heartbeat import Health
-from bot.domain.history import BEAT, Happening
-from bot.domain.pod_watch import key_of
-from bot.domain.target import Target, canonical_job
+from bot.domain.history import BEAT, SOURCE, Happening, pod_source
+from bot.domain.pod_watch import blind_key, key_of
+from bot.domain.repair import Case, Delivery
+from bot.domain.spans import Span, What, Window, cut, merged
+from bot.domain.target import HeartbeatPolicy, Target, canonical_job
+from bot.domain.watch import BLIND
 
 NOTHING = timedelta()
-
-
-@dataclass(frozen=True)
-class Window:
-    """A local day: 23, 24 or 25 hours."""
-
-    day: date
-    start: datetime
-    end: datetime
-
-    @property
-    def length(self) -> timedelta:
-        """How long it is."""
-        return self.end - self.start
+ON_TIME = timedelta(minutes=5)
+"""A run that ends so long after its time is on time: it has to run first."""
 
 
 def window(day: date, zone: str) -> Window:
@@ -49,34 +41,13 @@ def yesterday(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
 
 
-class What(Enum):
-    """What a span of time was like."""
-
-    LATE = "late"
-    DOWN = "down"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Span:
-    """A time in which something was not as it should be, within the window."""
-
-    what: What
-    start: datetime
-    end: datetime
-
-    @property
-    def length(self) -> timedelta:
-        """How long it was."""
-        return self.end - self.start
-
-
 @dataclass(frozen=True)
 class Lane:
     """One job, or the pod, through the day."""
 
     subject: str
     spans: tuple[Span, ...] = ()
+    """In order; no two of them overlap."""
     runs: tuple[datetime, ...] = ()
     """When heartbeats came; for the pod when it was started anew."""
 
@@ -86,8 +57,14 @@ class Lane:
 
     @property
     def downs(self) -> int:
-        """How often it was down."""
-        return sum(s.what is What.DOWN for s in self.spans)
+        """How often it was down. One before and one after a time of which nothing is known are one."""
+        count, end, going_on = 0, None, False
+        for span in self.spans:
+            goes_on = going_on and span.start == end
+            count += span.what is What.DOWN and not goes_on
+            going_on = span.what is What.DOWN or (span.what is What.UNKNOWN and goes_on)
+            end = span.end
+        return count
 
 
 @dataclass(frozen=True)
@@ -98,28 +75,85 @@ class Day:
     window: Window
     pod: Lane
     jobs: tuple[Lane, ...]
-    blind: tuple[Span, ...]
-    """When nobody could see: the source was away, or the bot was."""
+    paused: tuple[str, ...] = ()
+    """Jobs of which nothing was expected all day: they are neither on time nor late."""
+    never: tuple[str, ...] = ()
+    """Jobs of which no heartbeat ever came: neither are they."""
 
     @property
-    def unknown(self) -> timedelta:
-        """For how long nothing was known."""
-        return sum((s.length for s in self.blind), NOTHING)
+    def lanes(self) -> tuple[Lane, ...]:
+        """The jobs, and the pod last."""
+        return (*self.jobs, self.pod)
+
+    @property
+    def of_jobs(self) -> timedelta:
+        """For how long nothing was known of a job, at the most: they have one source."""
+        return max((lane.total(What.UNKNOWN) for lane in self.jobs), default=NOTHING)
+
+    @property
+    def of_pod(self) -> timedelta:
+        """For how long nothing was known of the pod."""
+        return self.pod.total(What.UNKNOWN)
+
+    @property
+    def known(self) -> bool:
+        """Whether anything at all is known of it."""
+        return any(self.knows(lane) for lane in self.lanes)
+
+    def knows(self, lane: Lane) -> bool:
+        """Whether anything is known of a lane."""
+        return lane.total(What.UNKNOWN) < self.window.length
 
     @property
     def uptime(self) -> float | None:
         """The pod's share of the known time in which it was up, in percent; None where nothing is known."""
-        known = self.window.length - self.unknown
-        if known <= NOTHING:
-            return None
-        down = sum((s.length for s in _without(self.pod.spans, self.blind) if s.what is What.DOWN), NOTHING)
-        return 100.0 * (1 - down / known)
+        known = self.window.length - self.of_pod
+        return 100.0 * (1 - self.pod.total(What.DOWN) / known) if known > NOTHING else None
+
+    @property
+    def late(self) -> int:
+        """How many jobs ran late."""
+        return sum(lane.total(What.LATE) > NOTHING for lane in self.jobs)
 
     @property
     def good(self) -> bool:
-        """Whether all was well, and known to be."""
-        lanes = (self.pod, *self.jobs)
-        return not self.blind and not any(s.what is What.DOWN for lane in lanes for s in lane.spans)
+        """Whether nothing was down, and that is known. A job may have run late: see `late`."""
+        bad = (What.DOWN, What.UNKNOWN)
+        return not any(s.what in bad for lane in self.lanes for s in lane.spans)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Since when the bot has looked at each source: before that, and for None always, nothing is known."""
+
+    jobs: datetime | None = None
+    pod: datetime | None = None
+    never: frozenset[str] = frozenset()
+    """The jobs, by their canonical names, of which no heartbeat ever came and none has to yet."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a digest is made of."""
+
+    days: Sequence[Day]
+    """One a target."""
+    before: Sequence[Day]
+    """The day before, in the same order."""
+    cases: Sequence[Case] = ()
+    """Repairs that were carried out on the day."""
+    waiting: Sequence[Case] = ()
+    """Requests that wait for a decision."""
+    open: Sequence[Incident] = ()
+    undelivered: Sequence[Delivery] = ()
+    zone: str = "UTC"
+    late_by: timedelta = field(default_factory=timedelta)
+    missed: Sequence[date] = ()
+    """Days before of which no digest was posted."""
+    was_off: bool = False
+    """Whether that was because no bot was running."""
+    heartbeats: bool = True
+    """Whether heartbeats are read at all: else it is about the pod only."""
 
 
 def day(
@@ -128,102 +162,115 @@ def day(
     incidents: Sequence[Incident],
     history: Sequence[Happening],
     now: datetime,
-    since: datetime | None,
+    watched: Watched,
 ) -> Day:
-    """The target's day from what was told and what happened; ``history`` begins some time before the day.
+    """The target's day from what was told and what happened; ``history`` begins some time before the day."""
+    seen = Window(of.day, of.start, max(min(of.end, now), of.start))
+    story = _Story.of(target, incidents, history, seen)
+    unknown = [*story.blind(BLIND), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
+    never = tuple(h.job for h in target.heartbeats if canonical_job(h.job) in watched.never)
+    found = [_job(story, h, unknown) for h in target.heartbeats if h.job not in never]
+    paused = tuple(lane.subject for lane in found if _all_paused(lane, seen))
+    jobs = tuple(lane for lane in found if lane.subject not in paused)
+    return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never)
 
-    ``since`` is when the bot first looked: before that (and always, for None) nothing is known.
-    """
-    mine = [i for i in incidents if i.problem.target == target.name]
-    end = min(of.end, now)
-    seen = Window(of.day, of.start, max(end, of.start))
-    jobs = tuple(_job(target, canonical_job(h.job), h.job, seen, mine, history) for h in target.heartbeats)
-    blind = _incident_spans(incidents, Kind.BLIND, What.UNKNOWN, seen)
-    blind += _states(history, "", "source", _OFF, seen)
-    unseen = _cut(What.UNKNOWN, seen.start, since or seen.end, seen)
-    blind += [unseen] if unseen is not None else []
-    return Day(target.name, seen, _pod(target, seen, mine, history), jobs, _merged(blind))
+
+def off_at(history: Sequence[Happening], moment: datetime, sources: Iterable[str]) -> bool:
+    """Whether nobody looked at any of the sources then: no bot was running."""
+    of = Window(moment.date(), moment, moment + timedelta.resolution)
+    return all(_spans(_of(history, "", source), {"off": What.UNKNOWN}, of) for source in sources)
 
 
 _OFF = {"blind": What.UNKNOWN, "off": What.UNKNOWN}
-_HEALTH = {Health.LATE.value: What.LATE, Health.STALE.value: What.DOWN, Health.FAILED.value: What.DOWN}
+_HEALTH = {
+    Health.LATE.value: What.LATE,
+    Health.STALE.value: What.DOWN,
+    Health.FAILED.value: What.DOWN,
+    Health.PAUSED.value: What.PAUSED,
+}
 _POD = {"down": What.DOWN}
 
 
-def _job(
-    target: Target, name: str, shown: str, of: Window, incidents: Sequence[Incident], history: Sequence[Happening]
-) -> Lane:
-    spans = _states(history, target.name, name, _HEALTH, of)
-    told = [i for i in incidents if i.problem.kind is Kind.HEARTBEAT and canonical_job(i.problem.subject) == name]
+@dataclass(frozen=True)
+class _Story:
+    """What is told of a target and happened to it, by subject."""
+
+    target: Target
+    seen: Window
+    incidents: Sequence[Incident]
+    of_jobs: Mapping[str, Sequence[Incident]]
+    happened: Mapping[tuple[str, str], Sequence[Happening]]
+
+    @classmethod
+    def of(
+        cls, target: Target, incidents: Sequence[Incident], history: Sequence[Happening], seen: Window
+    ) -> _Story:
+        jobs, happened = defaultdict(list), defaultdict(list)
+        for one in incidents:
+            if one.problem.kind is Kind.HEARTBEAT and one.problem.target == target.name:
+                jobs[canonical_job(one.problem.subject)].append(one)
+        for thing in history:
+            happened[(thing.target, thing.subject)].append(thing)
+        return cls(target, seen, incidents, jobs, happened)
+
+    def things(self, target: str, subject: str) -> Sequence[Happening]:
+        return self.happened.get((target, subject), ())
+
+    def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Span]:
+        return _spans(self.things(target, subject), kinds, self.seen)
+
+    def blind(self, key: str) -> list[Span]:
+        """When a source could not be read, as it was told."""
+        return _incident_spans((i for i in self.incidents if i.key == key), What.UNKNOWN, self.seen)
+
+    def moments(self, subject: str, what: str) -> tuple[datetime, ...]:
+        """When that happened in the day."""
+        things = self.things(self.target.name, subject)
+        return tuple(h.at for h in things if h.what == what and self.seen.start <= h.at < self.seen.end)
+
+
+def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Span]) -> Lane:
+    name = canonical_job(policy.job)
+    spans = story.states(story.target.name, name, _HEALTH)
     # An incident that began before the history does reaches into the day all the same.
-    spans = _merged([*spans, *_incident_spans(told, Kind.HEARTBEAT, What.DOWN, of)])
-    mine = (h for h in history if h.target == target.name and h.subject == name)
-    return Lane(shown, spans, tuple(h.at for h in mine if h.what == BEAT and _in(h.at, of)))
+    told = _incident_spans(story.of_jobs.get(name, ()), What.DOWN, story.seen)
+    spans = [s for s in merged([*spans, *told, *unknown]) if s.what is not What.LATE or s.length >= ON_TIME]
+    return Lane(policy.job, tuple(spans), story.moments(name, BEAT))
 
 
-def _pod(target: Target, of: Window, incidents: Sequence[Incident], history: Sequence[Happening]) -> Lane:
+def _all_paused(lane: Lane, of: Window) -> bool:
+    paused = lane.total(What.PAUSED)
+    return paused > NOTHING and paused + lane.total(What.UNKNOWN) >= of.length
+
+
+def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
+    name = story.target.name
     # Others of its kind, such as a process that is gone, don't say that the pod was down.
-    told = [i for i in incidents if i.key == key_of(target.name) and i.problem.severity == "critical"]
-    spans = [*_states(history, target.name, "pod", _POD, of), *_incident_spans(told, Kind.POD, What.DOWN, of)]
-    own = (h for h in history if h.target == target.name and h.subject == "pod")
-    return Lane("pod", _merged(spans), tuple(h.at for h in own if h.what == "ready" and _in(h.at, of)))
+    told = [i for i in story.incidents if i.key == key_of(name) and i.problem.severity == "critical"]
+    down = [*story.states(name, "pod", _POD), *_incident_spans(told, What.DOWN, story.seen)]
+    unknown = [*story.blind(blind_key(name)), *story.states("", pod_source(name), _OFF), *unseen]
+    return Lane("pod", merged([*down, *unknown]), story.moments("pod", "ready"))
 
 
-def _in(at: datetime, of: Window) -> bool:
-    return of.start <= at < of.end
+def _before(since: datetime | None, of: Window) -> list[Span]:
+    """The time before the first look."""
+    unseen = cut(What.UNKNOWN, of.start, since or of.end, of)
+    return [unseen] if unseen is not None else []
 
 
-def _states(
-    history: Sequence[Happening], target: str, subject: str, kinds: dict[str, What], of: Window
-) -> tuple[Span, ...]:
+def _of(history: Sequence[Happening], target: str, subject: str) -> list[Happening]:
+    return [h for h in history if h.target == target and h.subject == subject]
+
+
+def _spans(things: Iterable[Happening], kinds: Mapping[str, What], of: Window) -> list[Span]:
     """The spans of a subject's states: each lasts until the next one."""
-    mine = sorted(
-        (h for h in history if h.target == target and h.subject == subject and h.what != BEAT), key=lambda h: h.at
-    )
+    # Of two at one moment the good one comes last: a pod that was seen again only when it was ready again.
+    mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, h.what not in kinds))
     ends = [*(h.at for h in mine[1:]), of.end]
     found = [(kinds[h.what], h.at, end) for h, end in zip(mine, ends, strict=False) if h.what in kinds]
-    return tuple(s for what, start, end in found if (s := _cut(what, start, end, of)) is not None)
+    return [s for what, start, end in found if (s := cut(what, start, end, of)) is not None]
 
 
-def _incident_spans(incidents: Iterable[Incident], kind: Kind, what: What, of: Window) -> list[Span]:
-    found = []
-    for one in incidents:
-        if one.problem.kind is kind:
-            span = _cut(what, one.problem.since, one.recovered_at or one.resolved_at or of.end, of)
-            found += [span] if span is not None else []
-    return found
-
-
-def _cut(what: What, start: datetime, end: datetime, of: Window) -> Span | None:
-    start, end = max(start, of.start), min(end, of.end)
-    return Span(what, start, end) if start < end else None
-
-
-def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Spans of one kind that touch are one; what is down is not late as well."""
-    merged: list[Span] = []
-    for kind in (What.DOWN, What.UNKNOWN, What.LATE):
-        mine = sorted((s for s in spans if s.what is kind), key=lambda s: s.start)
-        joined: list[Span] = []
-        for span in mine:
-            if joined and span.start <= joined[-1].end:
-                joined[-1] = Span(kind, joined[-1].start, max(joined[-1].end, span.end))
-            else:
-                joined.append(span)
-        merged += _without(joined, merged) if kind is What.LATE else joined
-    return tuple(sorted(merged, key=lambda s: s.start))
-
-
-def _without(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
-    """What is left of spans outside of others."""
-    left = list(spans)
-    for other in others:
-        left = [piece for span in left for piece in _minus(span, other)]
-    return left
-
-
-def _minus(span: Span, other: Span) -> list[Span]:
-    if other.end <= span.start or span.end <= other.start:
-        return [span]
-    pieces = [(span.start, min(span.end, other.start)), (max(span.start, other.end), span.end)]
-    return [Span(span.what, start, end) for start, end in pieces if start < end]
+def _incident_spans(incidents: Iterable[Incident], what: What, of: Window) -> list[Span]:
+    ends = [(i.problem.since, i.recovered_at or i.resolved_at or of.end) for i in incidents]
+    return [s for start, end in ends if (s := cut(what, start, end, of)) is not None]

@@ -8,6 +8,14 @@ from datetime import datetime
 BEAT = "beat"
 """A job's heartbeat came. Others are a job's `heartbeat.Health`, and words for the pod and the source."""
 
+SOURCE = "source"
+"""The subject of what happened to the source of heartbeats; like every source it is of no target."""
+
+
+def pod_source(target: str) -> str:
+    """The subject of what happened to the bot's sight of a target's pod."""
+    return f"pod:{target}"
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:
@@ -15,6 +23,6 @@ class Happening:
 
     target: str
     subject: str
-    """A job's canonical name, ``pod`` or ``source``."""
+    """A job's canonical name, ``pod``, or a source."""
     at: datetime
     what: str

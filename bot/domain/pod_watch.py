@@ -31,6 +31,11 @@ def key_of(target: str) -> str:
     return f"pod:{target}"
 
 
+def blind_key(target: str) -> str:
+    """The key of the incident that a target's pod can't be seen."""
+    return f"source:cluster:{target}"
+
+
 def restarts_key(target: str) -> str:
     """The key of the incident that a target's pod keeps being restarted."""
     return f"restarts:{target}"

@@ -31,6 +31,8 @@ from bot.domain.heartbeat import (
 from bot.domain.judge_heartbeats import policy_in_words
 from bot.domain.target import HeartbeatPolicy, canonical_job
 
+BLIND = "source:pushgateway"
+"""The key of the incident that the heartbeats can't be read."""
 MOST_GROUPS = 50
 """Groups of one job that are kept in mind: the newest ones."""
 

@@ -11,9 +11,9 @@ from datetime import timedelta
 from bot.domain import alerting, inside_watch
 from bot.domain.alerting import Incident, Kind
 from bot.domain.target import Target, canonical_job
+from bot.domain.watch import BLIND
 from bot.errors import AgentpodError
 from bot.jobs.incidents import Incidents
-from bot.jobs.watch_heartbeats import BLIND
 from bot.ports import Clock
 
 logger = logging.getLogger("agentpod.watch")

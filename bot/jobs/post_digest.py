@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain import digest, digest_card, words
-from bot.domain.alerting import Incident
+from bot.domain import digest, digest_card
+from bot.domain.alerting import AlertRules, Incident
 from bot.domain.approval import State
-from bot.domain.digest import Day, What
-from bot.domain.digest_card import Facts
+from bot.domain.digest import Facts, Watched
+from bot.domain.digest_words import in_words
+from bot.domain.heartbeat import Health
 from bot.domain.history import Happening
 from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
 from bot.domain.reply import Image, Reply
 from bot.domain.target import Target
-from bot.errors import NotFound
-from bot.jobs.watch_heartbeats import FIRST_LOOKED, GAP, LOOKED
+from bot.errors import AgentpodError, NotFound
+from bot.jobs.looks import Looks, heartbeat_looks, pod_looks
 from bot.ports import Clock, Ledger, Painter
 
 logger = logging.getLogger("agentpod.digest")
@@ -27,9 +28,9 @@ logger = logging.getLogger("agentpod.digest")
 KIND = "digest"
 MARK = "digest"
 """Under which name the day of the last digest is kept, and when it was claimed."""
-LOOKBACK = timedelta(days=3)
-"""How far back it is looked for all that reaches into a day; for states that began earlier, as far as is kept."""
-KEPT = timedelta(days=15)
+DAY = timedelta(days=1)
+EVER = datetime.fromtimestamp(0, UTC)
+"""States are read from the first one on: each lasts until the next."""
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,16 @@ class DigestPost:
         now = self.clock.now()
         due = self.when.due(now)
         async with self.ledger.writing() as tx:
-            last = await tx.mark(MARK)
-            if last is not None and last.partition("|")[0] >= due.isoformat():
+            mark = await tx.mark(MARK)
+            last = date.fromisoformat(mark.partition("|")[0]) if mark else None
+            if last is not None and last >= due:
                 return False
-            await tx.set_mark(MARK, f"{due.isoformat()}|{now.isoformat()}")
+            await tx.set_mark(MARK, f"{due}|{now.isoformat()}")
             if last is None:
                 return False
-            await tx.owe(f"{KIND}:{due.isoformat()}", self.channel)
+            missed = f":{last}" if due - last > DAY else ""
+            await tx.owe(f"{KIND}:{due}{missed}", self.channel)
         self.changed()
-        await self.ledger.forget_history(now - KEPT)
         return True
 
 
@@ -88,69 +90,111 @@ class DigestNews:
     targets: Sequence[Target]
     when: When
     painter: Painter | None
-    gap: timedelta = GAP
-    """Time without a look of which nothing is known."""
+    rules: AlertRules = field(default_factory=AlertRules)
+    heartbeats: bool = True
+    """Whether heartbeats are read at all: else it is about the pod only."""
 
     async def write(self, delivery: Delivery) -> Reply:
-        """See `bot.jobs.deliver.Writer`. The key holds the local day on which it is posted."""
-        _, _, text = delivery.key.partition(":")
+        """See `bot.jobs.deliver.Writer`.
+
+        The key holds the local day on which it is posted, and the one of the last digest where that was missed.
+        """
+        _, posted, *last = delivery.key.split(":")
         try:
-            posted = date.fromisoformat(text)
+            due = date.fromisoformat(posted)
+            before = date.fromisoformat(last[0]) if last else due - DAY
         except ValueError:
-            raise NotFound(f"There is no digest of {text[:40]!r}.") from None
-        late = self.clock.now() - self.when.on(posted)
-        return await self.digest(posted - timedelta(days=1), late)
+            raise NotFound(f"There is no digest of {posted[:40]!r}.") from None
+        missed = [before + n * DAY for n in range(1, (due - before).days)]
+        return await self._reply(due - DAY, self.clock.now() - self.when.on(due), missed)
 
     async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
         """Nobody else is told; `incidents` shows it."""
         return False
 
-    async def digest(self, day: date, late_by: timedelta = timedelta()) -> Reply:
+    async def digest(self, day: date) -> Reply:
         """The digest of a local day, with its picture."""
-        now = self.clock.now()
-        facts = await self._facts(day, late_by, now)
-        images = [image for d in facts.days if (image := await self._image(d)) is not None]
-        return digest_card.digest(facts, now, images)
+        return await self._reply(day, timedelta(), ())
 
-    async def _facts(self, day: date, late_by: timedelta, now: datetime) -> Facts:
+    async def _reply(self, day: date, late_by: timedelta, missed: Sequence[date]) -> Reply:
+        """``missed`` are the days on which none was posted."""
+        now = self.clock.now()
+        facts = await self._facts(day, now)
+        off = await self._were_off(missed, now)
+        facts = replace(facts, late_by=late_by, missed=[d - DAY for d in missed], was_off=off)
+        images, notes = await self._images(facts)
+        return digest_card.digest(facts, now, images, notes)
+
+    async def _facts(self, day: date, now: datetime) -> Facts:
         zone = self.when.zone
-        here, before = digest.window(day, zone), digest.window(day - timedelta(days=1), zone)
+        here, before = digest.window(day, zone), digest.window(day - DAY, zone)
         unseen = await self._unseen(now)  # before the history: what is noted meanwhile is in it
         history = [
-            *await self.ledger.history(before.start - KEPT, before.start - LOOKBACK, beats=False),
-            *await self.ledger.history(before.start - LOOKBACK, here.end),
+            *await self.ledger.history(EVER, here.start, beats=False),
+            *await self.ledger.history(here.start, here.end),
             *unseen,
         ]
-        text = await self.ledger.mark(FIRST_LOOKED)
-        since = datetime.fromisoformat(text) if text else None
         incidents = await self.ledger.incidents(since=before.start, limit=10_000)
-        cases = await self.ledger.cases(since=here.start - timedelta(days=1), limit=500)
+        cases = await self.ledger.cases(since=here.start - DAY, limit=500)
+        watched = await self._watched()
+        targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
         return Facts(
-            days=[digest.day(t, here, incidents, history, now, since) for t in self.targets],
-            before=[digest.day(t, before, incidents, history, now, since) for t in self.targets],
+            days=[digest.day(t, here, incidents, history, now, watched[t.name]) for t in targets],
+            before=[digest.day(t, before, incidents, history, now, watched[t.name]) for t in targets],
             cases=[c for c in cases if _carried_out(c, here.start, here.end)],
             waiting=[c for c in cases if c.state is State.OPEN],
             open=_open(incidents),
             undelivered=await self.ledger.dead(now - UNDELIVERED_FOR, 5),
             zone=zone,
-            late_by=late_by,
+            heartbeats=self.heartbeats,
         )
 
-    async def _unseen(self, now: datetime) -> list[Happening]:
-        """That nobody looks since the last look, where that was long ago and the next one has not said so yet."""
-        text = await self.ledger.mark(LOOKED)
-        last = datetime.fromisoformat(text) if text else now
-        return [Happening("", "source", last, "off")] if now - last > self.gap else []
+    async def _watched(self) -> dict[str, Watched]:
+        """Since when each target is watched, and its jobs that never came."""
+        jobs = await heartbeat_looks(self.rules).since(self.ledger)
+        never = [key for key, m in (await self.ledger.memories()).items() if m.health is Health.NEVER_SEEN]
+        return {
+            t.name: Watched(
+                jobs,
+                await pod_looks(t.name).since(self.ledger),
+                frozenset(key.removeprefix(f"{t.name}/") for key in never if key.startswith(f"{t.name}/")),
+            )
+            for t in self.targets
+        }
 
-    async def _image(self, day: Day) -> Image | None:
-        if self.painter is None:
-            return None
+    def _looks(self) -> list[Looks]:
+        """At all that the bot looks at."""
+        return [
+            *([heartbeat_looks(self.rules)] if self.heartbeats else []),
+            *(pod_looks(t.name) for t in self.targets),
+        ]
+
+    async def _unseen(self, now: datetime) -> list[Happening]:
+        return [thing for looks in self._looks() for thing in await looks.unseen(self.ledger, now)]
+
+    async def _were_off(self, missed: Sequence[date], now: datetime) -> bool:
+        """Whether no bot was running whenever a digest should have been posted."""
+        if not missed:
+            return False
+        history = [*await self.ledger.history(EVER, now, beats=False), *await self._unseen(now)]
+        sources = [looks.subject for looks in self._looks()]
+        return all(digest.off_at(history, self.when.on(d), sources) for d in missed)
+
+    async def _images(self, facts: Facts) -> tuple[list[Image], list[str]]:
+        """The pictures, and why there are none."""
+        if self.painter is None or not any(d.known for d in facts.days):
+            return [], []
         try:
-            png = await asyncio.to_thread(self.painter.day, day, self.when.zone)
-        except Exception:  # a picture is no reason to have no digest
+            pictures = [await asyncio.to_thread(self.painter.day, d, self.when.zone) for d in facts.days]
+        except AgentpodError as error:
+            return [], [f"Without its picture: {error.message} {error.remedy or ''}".strip()]
+        except Exception as error:  # a picture is no reason to have no digest
             logger.exception("the picture could not be drawn")
-            return None
-        return Image(png, _in_words(day), f"{day.target}-{day.window.day}.png")
+            return [], [
+                f"Without its picture: it could not be drawn ({type(error).__name__}); the bot's log has more."
+            ]
+        named = zip(facts.days, pictures, strict=True)
+        return [Image(png, in_words(d, self.when.zone), f"{d.target}-{d.window.day}.png") for d, png in named], []
 
 
 def _carried_out(case: Case, start: datetime, end: datetime) -> bool:
@@ -161,17 +205,3 @@ def _carried_out(case: Case, start: datetime, end: datetime) -> bool:
 def _open(incidents: Sequence[Incident]) -> list[Incident]:
     live = [i for i in incidents if i.open]
     return sorted(live, key=lambda i: (i.problem.severity != "critical", i.problem.since))
-
-
-def _in_words(day: Day) -> str:
-    """What the picture shows, for those who don't see it."""
-    if day.uptime is None:
-        return f"Timeline of {day.target} on {day.window.day:%a %d %b}: nothing is known"
-    lanes = []
-    for lane in (*day.jobs, day.pod):
-        down, late = lane.total(What.DOWN), lane.total(What.LATE)
-        said = f"down {words.age(down)}" if down else f"late {words.age(late)}" if late else "all good"
-        runs = f", {words.plural(len(lane.runs), 'run')}" if lane is not day.pod else ""
-        lanes.append(f"{lane.subject} {said}{runs}")
-    unknown = f"; nothing known for {words.age(day.unknown)}" if day.unknown else ""
-    return f"Timeline of {day.target} on {day.window.day:%a %d %b}: {'; '.join(lanes)}{unknown}"

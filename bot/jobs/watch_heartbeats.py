@@ -12,28 +12,18 @@ from typing import Any
 from bot.domain import alerting, watch, words
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
 from bot.domain.heartbeat import Group, Health, Snapshot, by_job
-from bot.domain.history import BEAT, Happening
+from bot.domain.history import BEAT, SOURCE, Happening
 from bot.domain.target import HeartbeatPolicy, Target, canonical_job
-from bot.domain.watch import Look, Memory
+from bot.domain.watch import BLIND, Look, Memory
 from bot.errors import AgentpodError
 from bot.jobs.incidents import Incidents
+from bot.jobs.looks import heartbeat_looks
 from bot.ports import Clock, HeartbeatSource, Writing
 
 logger = logging.getLogger("agentpod.watch")
 
-BLIND = "source:pushgateway"
-"""The key of the incident that the heartbeats can't be read."""
-LOOKED = "looked"
-"""Under which name the time of the last look is kept."""
-FIRST_LOOKED = "looked-first"
-GAP = timedelta(minutes=2)
 Mute = Callable[[Writing, Target, datetime], Awaitable[Callable[[HeartbeatPolicy, datetime], str]]]
 """For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
-
-
-def longest_gap(rules: AlertRules) -> timedelta:
-    """The longest time between two looks that says nothing; of a longer one nothing is known."""
-    return max(GAP, 3 * rules.poll)
 
 
 @dataclass
@@ -113,7 +103,7 @@ class HeartbeatWatch:
             await self._freshen(tx, now)
             before = self._known.get(BLIND)
             if before is None or not before.open:
-                await tx.happened([Happening("", "source", self._blind_since, "blind")])
+                await tx.happened([Happening("", SOURCE, self._blind_since, "blind")])
             changed = alerting.step(self._known, [problem], self.rules, now)
             kept = await self.incidents.keep(tx, self._known, changed, now)
             self._known.update({i.key: i for i in kept})
@@ -127,7 +117,7 @@ class HeartbeatWatch:
         groups, self._started = by_job(snapshot.groups), snapshot.started
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
-            await self._note_gap(tx, now)
+            await heartbeat_looks(self.rules).note(tx, now)
             blind = self._known.get(BLIND)
             if blind is not None and blind.open and not self._seen_once:
                 self._seen_once = True  # what it answers first may be half of it: the next look speaks
@@ -136,22 +126,11 @@ class HeartbeatWatch:
             if blind is not None and blind.open:
                 kept += await self._keep(tx, [], now, [BLIND])
                 if blind.state is not State.RECOVERING:
-                    await tx.happened([Happening("", "source", now, "ok")])
+                    await tx.happened([Happening("", SOURCE, now, "ok")])
             for target in self.targets:
                 kept += await self._target(tx, target, groups, now)
             self._version = await tx.watched()
         return kept
-
-    async def _note_gap(self, tx: Writing, now: datetime) -> None:
-        """Time in which no bot looked is time of which nothing is known."""
-        text = await tx.mark(LOOKED)
-        last = datetime.fromisoformat(text) if text else now
-        if now - last > longest_gap(self.rules):
-            await tx.happened([Happening("", "source", last, "off"), Happening("", "source", now, "ok")])
-        if text is None:
-            await tx.set_mark(FIRST_LOOKED, now.isoformat())
-        if now > last or text is None:
-            await tx.set_mark(LOOKED, now.isoformat())
 
     async def _target(
         self, tx: Writing, target: Target, held: Mapping[str, Sequence[Group]], now: datetime

@@ -20,6 +20,7 @@ from bot.domain.workload import Pod
 from bot.errors import AgentpodError, NotAllowed, Transient
 from bot.jobs.incidents import Incidents
 from bot.jobs.known import Known
+from bot.jobs.looks import pod_looks
 from bot.jobs.muting import Muting, mark_of, unseen_of
 from bot.ports import Clock, Cluster, Writing
 
@@ -81,7 +82,7 @@ class PodWatch:
     @property
     def blind_key(self) -> str:
         """The key of the incident that the pod can't be seen."""
-        return f"source:cluster:{self.target.name}"
+        return pod_watch.blind_key(self.target.name)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -132,6 +133,7 @@ class PodWatch:
         owner = await self._owner(pods)
         async with self.incidents.ledger.writing() as tx:
             await self._known.freshen(tx, now)
+            await pod_looks(self.target.name).note(tx, now)
             await self._set(tx, unseen_of(self.target.name), "")
             await self._note_spell(tx, pods, now)
             counted = await self._count(tx, pods, now)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
-from datetime import date, timedelta
+import sys
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from PIL import Image, ImageChops
 
-from bot.adapters.picture import MOST_LANES, Painter
+from bot.adapters.picture import MOST_LANES, RESTART, RUN, Painter, _legend
 from bot.adapters.slack import blocks
-from bot.domain.digest import Day, Lane, Span, What, window
-from bot.domain.digest_card import Facts, digest
+from bot.domain.digest import Day, Facts, Lane, window
+from bot.domain.digest_card import digest
+from bot.domain.digest_words import in_words
 from bot.domain.reply import Image as Picture
+from bot.domain.spans import Span, What
+from bot.errors import Permanent
 
+BERLIN = "Europe/Berlin"
 OF = window(date(2026, 11, 23), "UTC")
 
 
@@ -21,8 +27,8 @@ def span(what: What, start: float = 6, end: float = 12) -> Span:
     return Span(what, OF.start + timedelta(hours=start), OF.start + timedelta(hours=end))
 
 
-def day(*jobs: Lane, blind: tuple[Span, ...] = ()) -> Day:
-    return Day("pod", OF, Lane("pod"), jobs, blind)
+def day(*jobs: Lane, pod: Lane | None = None) -> Day:
+    return Day("pod", OF, pod or Lane("pod"), jobs)
 
 
 def drawn(of: Day) -> Image.Image:
@@ -40,12 +46,65 @@ def band(of: Day) -> Image.Image:
         (day(Lane("a")), day(Lane("a", (span(What.LATE),)))),
         (day(Lane("a")), day(Lane("a", (span(What.DOWN),)))),
         (day(Lane("a", (span(What.LATE),))), day(Lane("a", (span(What.DOWN),)))),
-        (day(Lane("a", (span(What.DOWN),))), day(Lane("a"), blind=(span(What.UNKNOWN),))),
-        (day(Lane("a", (span(What.LATE),))), day(Lane("a"), blind=(span(What.UNKNOWN),))),
+        (day(Lane("a", (span(What.DOWN),))), day(Lane("a", (span(What.UNKNOWN),)))),
+        (day(Lane("a", (span(What.LATE),))), day(Lane("a", (span(What.UNKNOWN),)))),
+        (day(Lane("a")), day(Lane("a", (span(What.PAUSED),)))),
     ],
 )
 def test_states_differ_without_colour(one: Day, other: Day) -> None:
     assert ImageChops.difference(band(one), band(other)).getbbox() is not None
+
+
+def test_a_restart_of_the_pod_is_seen_without_colour_and_is_in_the_legend() -> None:
+    pod = Lane("pod", runs=(OF.start + timedelta(hours=9),))
+    plain, restarted = drawn(day()).convert("L"), drawn(day(pod=pod)).convert("L")
+    lane = (340, 92, 490, 216)
+    assert ImageChops.difference(plain.crop(lane), restarted.crop(lane)).getbbox() is not None
+    assert restarted.height > plain.height, "a line of the legend"
+
+
+def test_the_legend_has_what_is_in_the_picture_only() -> None:
+    lanes = (Lane("pod", (span(What.DOWN), span(What.LATE)), runs=(OF.start,)),)
+    assert _legend(lanes, day(pod=lanes[0])) == [What.LATE, What.DOWN, RESTART]
+    assert _legend((Lane("a", runs=(OF.start,)),), day()) == [RUN]
+
+
+@pytest.mark.parametrize("on", [date(2027, 3, 28), date(2027, 10, 31)])
+def test_a_day_on_which_the_clock_is_changed_has_its_hours_at_their_places(on: date) -> None:
+    usual, changed = (
+        Image.open(io.BytesIO(Painter().day(Day("pod", window(d, BERLIN), Lane("pod"), ()), BERLIN))).convert("L")
+        for d in (date(2027, 5, 5), on)
+    )
+    of = window(on, BERLIN)
+    noon = datetime.combine(on, time(12), ZoneInfo(BERLIN))
+    places = [(1040.0, 1040.0), (540.0, 40 + (noon - of.start) / of.length * 1000)]
+    for there, here in places:
+        one, other = (
+            p.crop((round(x) - 30, 222, round(x) + 30, 284)) for p, x in ((usual, there), (changed, here))
+        )
+        assert ImageChops.difference(one, other).getextrema()[1] < 140, "the same label, but for half a pixel"
+        assert one.getextrema()[0] < 80, "there is one"
+
+
+def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
+    pod = Lane("pod", (span(What.DOWN),), runs=(OF.start + timedelta(hours=12),))
+    job = Lane("a", (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4)), runs=(OF.start,))
+    assert in_words(day(job, pod=pod), BERLIN) == (
+        "Timeline of pod on Mon 23 Nov: a late 1 h, not known for 2 h, 1 run; pod down 6 h, started anew at 13:00"
+    )
+
+
+def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)  # as Python has it for what is not installed
+    with pytest.raises(Permanent, match="Pillow is not installed"):
+        Painter().day(day(), "UTC")
+
+
+def test_a_long_name_leaves_room_for_how_it_was() -> None:
+    long = drawn(day(Lane("n" * 200, (span(What.DOWN),))))
+    short = drawn(day(Lane("n", (span(What.DOWN),))))
+    words = (890, 92, 1040, 140)
+    assert max(high for _, high in ImageChops.difference(long.crop(words), short.crop(words)).getextrema()) < 40
 
 
 def test_many_jobs_make_no_larger_picture_and_the_worst_are_in_it() -> None:

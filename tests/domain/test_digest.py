@@ -15,18 +15,20 @@ from hypothesis import strategies as st
 from bot.domain import digest
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
 from bot.domain.approval import Choice, Decision, Request, Snapshot, State
-from bot.domain.digest import Day, Lane, Span, What, window
-from bot.domain.digest_card import Facts
+from bot.domain.digest import Day, Facts, Lane, Watched, window
 from bot.domain.digest_card import digest as digest_reply
-from bot.domain.history import BEAT, Happening
+from bot.domain.history import BEAT, SOURCE, Happening, pod_source
 from bot.domain.repair import Action, Case, Delivery, Outcome
 from bot.domain.reply import plain
+from bot.domain.spans import Span, What, merged
 from bot.domain.target import HeartbeatPolicy, Target
 
 DAY = date(2026, 11, 23)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 OF = window(DAY, "UTC")
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+ALWAYS = Watched(START, START)
+POD = pod_source("pod")
 TARGET = Target(
     name="pod", heartbeats=tuple(HeartbeatPolicy(job=j, stale_after=timedelta(hours=1)) for j in ("alpha", "beta"))
 )
@@ -37,8 +39,13 @@ def at(hour: float) -> datetime:
     return OF.start + timedelta(hours=hour)
 
 
-def incident(kind: Kind, subject: str, since: float, until: float | None, severity: Any = "critical") -> Incident:
-    problem = Problem(f"{kind.value}:{subject}", kind, "pod", subject, "bad", severity, at(since))
+PUSHGATEWAY, API = "source:pushgateway", "source:cluster:pod"
+
+
+def incident(
+    kind: Kind, subject: str, since: float, until: float | None, severity: Any = "critical", key: str = ""
+) -> Incident:
+    problem = Problem(key or f"{kind.value}:{subject}", kind, "pod", subject, "bad", severity, at(since))
     made = decide(None, problem, AlertRules(), at(since))
     assert made is not None
     if until is None:
@@ -50,17 +57,27 @@ def incident(kind: Kind, subject: str, since: float, until: float | None, severi
     return over
 
 
+def blind(key: str, since: float, until: float | None) -> Incident:
+    """That a source could not be read."""
+    return incident(Kind.BLIND, "x", since, until, key=key)
+
+
 def happened(subject: str, hour: float, what: str) -> Happening:
-    return Happening("" if subject == "source" else "pod", subject, at(hour), what)
+    return Happening("" if subject in (SOURCE, POD) else "pod", subject, at(hour), what)
+
+
+def off(since: float, until: float) -> list[Happening]:
+    """That no bot was there to look."""
+    return [happened(s, hour, what) for s in (SOURCE, POD) for hour, what in ((since, "off"), (until, "ok"))]
 
 
 def day(
     incidents: Sequence[Incident] = (),
     history: Sequence[Happening] = (),
     now: datetime = NOW,
-    since: datetime | None = START,
+    watched: Watched = ALWAYS,
 ) -> Day:
-    return digest.day(TARGET, OF, incidents, history, now, since)
+    return digest.day(TARGET, OF, incidents, history, now, watched)
 
 
 def lane(of: Day, subject: str) -> Lane:
@@ -117,29 +134,97 @@ def test_late_is_no_downtime_and_ends_where_it_is_down() -> None:
     assert (found.total(What.LATE), found.total(What.DOWN)) == (timedelta(hours=1), timedelta(hours=1))
 
 
+def test_a_run_that_takes_its_minutes_is_on_time() -> None:
+    story = [happened("alpha", 21, "late"), happened("alpha", 21.05, "up")]
+    story += [happened("beta", 21, "late"), happened("beta", 21.2, "up")]
+    assert day([], story).late == 1
+    assert lane(day([], story), "alpha").spans == ()
+
+
 def test_heartbeats_are_runs_of_the_day() -> None:
     story = [happened("alpha", hour, BEAT) for hour in (-1, 0, 12, 23.99, 24)]
     assert len(lane(day([], story), "alpha").runs) == 3
 
 
 def test_time_of_which_nothing_is_known_is_not_healthy() -> None:
-    blind = day([incident(Kind.BLIND, "the Pushgateway", 6, 12)])
-    assert not blind.good
-    assert blind.unknown == timedelta(hours=6)
-    assert blind.uptime == 100.0, "of the known time"
-    down_meanwhile = day([incident(Kind.BLIND, "x", 0, 12), incident(Kind.POD, "pod", 6, 18)])
-    assert down_meanwhile.uptime == 50.0
-    assert day([incident(Kind.BLIND, "x", -1, 25)]).uptime is None
+    without = day([blind(PUSHGATEWAY, 6, 12), blind(API, 6, 12)])
+    assert not without.good
+    assert without.of_jobs == without.of_pod == timedelta(hours=6)
+    assert without.uptime == 100.0, "of the known time"
+    assert day([blind(API, 0, 12), incident(Kind.POD, "pod", 6, 18)]).uptime == 50.0
+    assert day([blind(API, -1, 25)]).uptime is None
+
+
+@pytest.mark.parametrize(
+    ("one", "jobs", "pod"),
+    [
+        ([blind(PUSHGATEWAY, 0, 12)], 12, 0),
+        ([blind(API, 0, 12)], 0, 12),
+        ([blind("source:cluster:other", 0, 12)], 0, 0),
+    ],
+)
+def test_each_source_blinds_the_bot_to_its_own_only(one: list[Incident], jobs: int, pod: int) -> None:
+    found = day([*one, incident(Kind.POD, "pod", 0, 12)])
+    assert (found.of_jobs, found.of_pod) == (timedelta(hours=jobs), timedelta(hours=pod))
+    assert found.uptime == (50.0 if pod == 0 else 100.0)
+
+
+def test_what_is_not_known_is_neither_down_nor_late() -> None:
+    story = [happened("alpha", 2, "late"), happened("alpha", 8, "stale"), happened("alpha", 16, "up")]
+    found = lane(day([blind(PUSHGATEWAY, 4, 12)], story), "alpha")
+    assert [(s.what, s.start, s.end) for s in found.spans] == [
+        (What.LATE, at(2), at(4)),
+        (What.UNKNOWN, at(4), at(12)),
+        (What.DOWN, at(12), at(16)),
+    ]
+
+
+def test_down_before_and_after_a_time_of_which_nothing_is_known_is_once() -> None:
+    twice = day([blind(API, 6, 8), incident(Kind.POD, "pod", 4, 10)])
+    assert lane(twice, "pod").downs == 1
+    later = day([blind(API, 6, 8), incident(Kind.POD, "pod", 4, 6), incident(Kind.POD, "pod", 9, 10)])
+    assert lane(later, "pod").downs == 2
 
 
 def test_before_the_first_look_nothing_is_known() -> None:
-    assert day(since=at(6)).unknown == timedelta(hours=6)
-    assert day(since=None).uptime is None
-    assert not day(since=None).good
+    found = day(watched=Watched(at(6), at(9)))
+    assert (found.of_jobs, found.of_pod) == (timedelta(hours=6), timedelta(hours=9))
+    assert not day(watched=Watched()).known
+    assert not day(watched=Watched()).good
 
 
 def test_a_bot_that_was_off_could_not_see() -> None:
-    assert day([], [happened("source", 2, "off"), happened("source", 5, "ok")]).unknown == timedelta(hours=3)
+    found = day([], off(2, 5))
+    assert found.of_jobs == found.of_pod == timedelta(hours=3)
+
+
+def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
+    sources = (SOURCE, POD)
+    assert digest.off_at(off(2, 5), at(3), sources)
+    assert not digest.off_at(off(2, 5), at(6), sources)
+    assert not digest.off_at([happened(SOURCE, 2, "off"), happened(SOURCE, 5, "ok")], at(3), sources)
+
+
+def test_a_paused_job_is_neither_on_time_nor_late() -> None:
+    found = day([], [happened("alpha", -100, "paused"), happened("beta", 12, "paused")])
+    assert found.paused == ("alpha",)
+    assert [j.subject for j in found.jobs] == ["beta"], "half a day counts"
+    assert lane(found, "beta").total(What.PAUSED) == timedelta(hours=12)
+    assert found.good
+
+
+def test_a_pause_in_a_day_of_which_something_is_not_known_is_one() -> None:
+    assert day([blind(PUSHGATEWAY, 6, 8)], [happened("alpha", -100, "paused")]).paused == ("alpha",)
+
+
+def test_a_job_that_never_came_is_not_on_time() -> None:
+    found = day(watched=replace(ALWAYS, never=frozenset({"alpha"})))
+    assert (found.never, [j.subject for j in found.jobs]) == (("alpha",), ["beta"])
+
+
+def test_of_two_things_at_one_moment_the_pod_is_as_it_became() -> None:
+    story = [happened("pod", 6, "ready"), happened("pod", 6, "down")]
+    assert day([], story).uptime == 100.0
 
 
 def test_the_pod_is_down_from_when_it_was_not_ready() -> None:
@@ -160,13 +245,13 @@ SPANS = st.lists(st.tuples(st.floats(-5, 30), st.floats(0.01, 10), st.sampled_fr
 @given(SPANS)
 def test_no_time_is_counted_twice(given_: list[tuple[float, float, What]]) -> None:
     spans = [Span(what, at(start), at(start + hours)) for start, hours, what in given_]
-    merged = digest._merged(spans)
-    for what in What:
-        mine = [s for s in merged if s.what is what]
-        assert all(a.end < b.start for a, b in pairwise(mine))
-    late = [s for s in merged if s.what is What.LATE]
-    down = [s for s in merged if s.what is What.DOWN]
-    assert not any(a.start < b.end and b.start < a.end for a in late for b in down)
+    found = merged(spans)
+    assert all(a.end <= b.start for a, b in pairwise(found))
+    assert all(a.end < b.start or a.what is not b.what for a, b in pairwise(found))
+    for moment in [s.start for s in spans]:
+        wanted = min((list(What).index(s.what) for s in spans if s.start <= moment < s.end), default=None)
+        got = [list(What).index(s.what) for s in found if s.start <= moment < s.end]
+        assert got == ([] if wanted is None else [wanted])
 
 
 # How it reads
@@ -203,7 +288,7 @@ def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
 
 
 def test_a_day_before_of_which_nothing_is_known_was_not_good() -> None:
-    bad, unknown = day([incident(Kind.HEARTBEAT, "alpha", 3, 4)]), day(since=None)
+    bad, unknown = day([incident(Kind.HEARTBEAT, "alpha", 3, 4)]), day(watched=Watched())
     assert read(Facts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
 
 
@@ -212,19 +297,113 @@ def test_a_share_is_never_rounded_up_to_all() -> None:
     assert "pod up 99.99 %" in text
 
 
+def of(*incidents: Incident, story: Sequence[Happening] = ()) -> list[str]:
+    return read(Facts([day(incidents, story)], [day()]))
+
+
 def test_unknown_time_is_said() -> None:
-    text = read(Facts([day([incident(Kind.BLIND, "x", 6, 8)])], [day()]))
-    assert text == ["🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 %"]
-    bad = [incident(Kind.BLIND, "x", 6, 8), incident(Kind.HEARTBEAT, "alpha", 3, 4)]
-    assert "🙈 For 2 h nothing is known; that time counts for nothing." in read(Facts([day(bad)], [day()]))
-    gone = day([incident(Kind.BLIND, "x", -1, 25)])
-    assert read(Facts([gone], [gone]))[0] == "🔎 Mon 23 Nov: nothing is known of it"
+    assert of(story=off(6, 8)) == [
+        "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of the 22 h that are known"
+    ]
+    bad = of(incident(Kind.HEARTBEAT, "alpha", 3, 4), story=off(6, 8))
+    assert "🙈 For 2 h nothing is known; that time counts for nothing." in bad
+    assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: nothing is known of it"]
+
+
+def test_of_what_nothing_is_known_is_said() -> None:
+    assert of(blind(PUSHGATEWAY, 0, 12))[0] == (
+        "🔎 Mon 23 Nov: all good as far as it is known, nothing known of the jobs for 12 h, pod up 100 %"
+    )
+    assert of(blind(PUSHGATEWAY, -1, 25))[0] == (
+        "🔎 Mon 23 Nov: all good as far as it is known, nothing known of the jobs, pod up 100 %"
+    )
+    assert of(blind(API, -1, 25))[0].endswith("nothing known of the pod")
+    assert of(blind(PUSHGATEWAY, 0, 12), incident(Kind.POD, "pod", 0, 12)) == [
+        "🔎 Mon 23 Nov: pod down 12 h, pod up 50 %",
+        "🔴 pod: down 12 h, once · the day before: all good",
+        "✅ alpha and beta: all good",
+        "🙈 For 12 h nothing is known of the jobs; that time counts for nothing.",
+    ]
+    assert of(blind(PUSHGATEWAY, -1, 25), incident(Kind.POD, "pod", 0, 12))[2:] == [
+        "🙈 Nothing is known of the jobs.",
+    ]
+
+
+def test_a_day_with_late_runs_is_not_simply_good() -> None:
+    story = [happened("alpha", 3, "late"), happened("alpha", 4, "up")]
+    assert of(story=story) == [
+        "🕒 Mon 23 Nov: all healthy, but 1 of 2 jobs ran late, pod up 100 %",
+        "🕒 alpha: late for 1 h · the day before: all good",
+        "✅ beta and pod: all good",
+    ]
+
+
+def test_paused_jobs_are_left_out_and_said() -> None:
+    story = [happened("alpha", -100, "paused")]
+    assert of(story=story) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 paused, pod up 100 %"]
+    assert "⏸️ alpha: paused" in of(incident(Kind.HEARTBEAT, "beta", 3, 4), story=story)
+    running = read(Facts([day([incident(Kind.HEARTBEAT, "alpha", 3, 4)])], [day([], story)]))
+    assert running[1].endswith("the day before: paused")
+
+
+def test_jobs_that_never_came_are_said() -> None:
+    facts = Facts([day(watched=replace(ALWAYS, never=frozenset({"alpha"})))], [day()])
+    assert read(facts)[0] == "✅ Mon 23 Nov: all good, 1 job on time, 1 never seen, pod up 100 %"
+
+
+def test_down_for_all_of_a_long_day_is_all_day() -> None:
+    long = window(date(2027, 10, 31), "Europe/Berlin")
+    made = Day("pod", long, Lane("pod"), (Lane("alpha", (Span(What.DOWN, long.start, long.end),)),))
+    text = read(Facts([made], [made], zone="Europe/Berlin"))
+    assert text[:2] == [
+        "🔎 Sun 31 Oct: alpha down all day, pod up 100 %",
+        "🔴 alpha: down all day · the day before: down all day",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("on", "said"),
+    [
+        (date(2027, 3, 28), "Europe/Berlin, 23 hours: the clock was set forward"),
+        (date(2027, 10, 31), "Europe/Berlin, 25 hours: the clock was set back"),
+        (date(2027, 10, 30), "Europe/Berlin"),
+    ],
+)
+def test_a_day_on_which_the_clock_is_changed_says_its_hours(on: date, said: str) -> None:
+    made = Day("pod", window(on, "Europe/Berlin"), Lane("pod"), ())
+    [note] = digest_reply(Facts([made], [made], zone="Europe/Berlin"), NOW).notes
+    assert note.endswith(f"00:00, {said}")
+
+
+def test_without_a_pushgateway_it_is_of_the_pod_only() -> None:
+    made = Day("pod", OF, Lane("pod"), ())
+    reply = digest_reply(Facts([made], [made], heartbeats=False), NOW)
+    assert reply.headline == "✅ Mon 23 Nov: all good, pod up 100 %"
+    assert reply.notes[0].endswith("; of the pod only: no Pushgateway is set")
 
 
 def test_a_late_one_says_so() -> None:
     text = read(Facts([day()], [day()], late_by=timedelta(hours=3)))
     assert text[1] == "This digest is 3 h late: it could not be posted at its time."
-    assert len(read(Facts([day()], [day()], late_by=timedelta(minutes=9)))) == 1
+    assert len(read(Facts([day()], [day()], late_by=timedelta(minutes=9)))) == 2
+    assert len(read(Facts([day()], [day()], late_by=timedelta(minutes=1)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("missed", "said"),
+    [
+        ([date(2026, 11, 22)], "22 November"),
+        ([date(2026, 11, 21), date(2026, 11, 22)], "21 and 22 November"),
+        ([date(2026, 10, 31), date(2026, 11, 1)], "31 October and 1 November"),
+        ([date(2026, 11, n) for n in range(1, 20)], "19 days, from 1 November to 19 November"),
+    ],
+)
+def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
+    facts = Facts([day()], [day()], missed=missed)
+    assert read(facts)[1] == f"No digest was posted for {said}."
+    assert read(replace(facts, was_off=True))[1] == f"No digest was posted for {said}: the bot was off."
+    last = digest_reply(facts, NOW).buttons[-1]
+    assert last.command == f"digest {missed[-1]}"
 
 
 def test_repairs_name_who_asked_and_who_approved() -> None:

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.ledger import SqlLedger, open_ledger
-from bot.domain.alerting import Incident, Reason
+from bot.domain.alerting import AlertRules, Incident, Reason
 from bot.errors import AgentpodError
+from bot.jobs.looks import heartbeat_looks
 from bot.jobs.post_digest import MARK
-from bot.jobs.watch_heartbeats import FIRST_LOOKED
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
@@ -196,7 +196,8 @@ class AlertProof:
     async def end(self) -> None:
         """The digest that was due at the start is there, once."""
         here = [m for m in self.sandbox.workspace.messages(seed.OPS) if m.ephemeral_for is None]
-        digests = [m for m in here if "pod up" in m.text or "nothing is known of it" in m.text]
+        signs = ("pod up", "pod not known", "nothing is known of it")
+        digests = [m for m in here if any(sign in m.text for sign in signs)]
         if not digests:
             self._lost("the digest was not posted")
         elif len(digests) > 1 + self.tally.kills:
@@ -251,4 +252,4 @@ async def _day_before(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         yesterday = now - timedelta(days=1)
         await tx.set_mark(MARK, f"{yesterday.date().isoformat()}|{yesterday.isoformat()}")
-        await tx.set_mark(FIRST_LOOKED, (now - timedelta(days=9)).isoformat())
+        await tx.set_mark(heartbeat_looks(AlertRules()).first, (now - timedelta(days=9)).isoformat())

@@ -15,10 +15,12 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    and_,
     bindparam,
     case,
     cast,
     delete,
+    exists,
     literal,
     or_,
     select,
@@ -187,8 +189,13 @@ def wanted_history(since: datetime, until: datetime, *, beats: bool) -> Select[A
 
 
 def old_history(before: datetime) -> Any:
-    """The statement that throws away what happened before."""
-    return delete(history).where(history.c.at < to_micros(before))
+    """The statement that throws away what happened before, but the state that each subject was in then."""
+    newer = history.alias("newer")
+    same = and_(newer.c.target == history.c.target, newer.c.subject == history.c.subject)
+    replaced = exists().where(
+        same, newer.c.at > history.c.at, newer.c.at < to_micros(before), newer.c.what != BEAT
+    )
+    return delete(history).where(history.c.at < to_micros(before), or_(history.c.what == BEAT, replaced))
 
 
 def dropped(delivery: Delivery) -> Any:

@@ -1,0 +1,201 @@
+"""What a digest says of the day: the headline, and a line for each that was not well. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain import words
+from bot.domain.digest import NOTHING, Day, Facts, Lane
+from bot.domain.reply import Line
+from bot.domain.spans import What
+
+MOST_BAD, MOST_GOOD = 10, 8
+"""Lines and names that a digest has at most, so that all of it is one message: the worst ones."""
+ALIKE = timedelta(minutes=3)
+"""The bot looks at the pod and at the jobs' source at moments of their own: so much apart is the same time."""
+UNSEEN, UNSEEN_POD = "pod not known", "the pod"
+
+
+def headline(facts: Facts) -> str:
+    """The answer."""
+    name = facts.days[0].window.day.strftime("%a %d %b")
+    if not any(d.known for d in facts.days):
+        return f"🔎 {name}: nothing is known of it"
+    uptime = _uptime(facts.days)
+    if not _well(facts):
+        worst = _worst(facts)
+        said = uptime == UNSEEN and UNSEEN_POD in worst
+        return f"🔎 {name}: {worst}" + ("" if said else f", {uptime}")
+    jobs = [*([_late(facts)] if _late(facts) else _on_time(facts)), *_left_out(facts)]
+    mark, all_ = ("🕒", "all healthy, but") if _late(facts) else ("✅", "all good,")
+    return f"{mark} {name}: {all_} {', '.join([*jobs, uptime])}"
+
+
+def _well(facts: Facts) -> bool:
+    """Whether nothing was down, that is known, and nothing is open."""
+    return all(d.good for d in facts.days) and not facts.open
+
+
+def _count(facts: Facts) -> int:
+    return sum(len(d.jobs) for d in facts.days)
+
+
+def _on_time(facts: Facts) -> list[str]:
+    return [f"{words.plural(_count(facts), 'job')} on time"] if _count(facts) else []
+
+
+def _late(facts: Facts) -> str:
+    late = sum(d.late for d in facts.days)
+    return f"{late} of {words.plural(_count(facts), 'job')} ran late" if late else ""
+
+
+def _left_out(facts: Facts) -> list[str]:
+    return [f"{len(names)} {what}" for _, what, names in _neither(facts)]
+
+
+def _neither(facts: Facts) -> list[tuple[str, str, list[str]]]:
+    """The jobs that were neither on time nor late: a mark, why, and their names."""
+    paused = [name for d in facts.days for name in d.paused]
+    never = [name for d in facts.days for name in d.never]
+    return [one for one in (("⏸️", "paused", paused), ("🙈", "never seen", never)) if one[2]]
+
+
+def _uptime(days: Sequence[Day]) -> str:
+    """Of the pod; of several the worst one's."""
+    shares = [d.uptime for d in days]
+    known = [s for s in shares if s is not None]
+    if len(known) < len(shares):
+        return UNSEEN if len(days) == 1 else "a pod not known"
+    worst = min(days, key=lambda d: d.uptime or 0.0)
+    part = f" of the {words.age(worst.window.length - worst.of_pod)} that are known" if worst.of_pod else ""
+    return f"pod up {_percent(min(known))}{part}"
+
+
+def _percent(share: float) -> str:
+    """Never rounded up to all of it."""
+    if share >= 100.0:
+        return "100 %"
+    return f"{min(share, 99.99):.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _worst(facts: Facts) -> str:
+    """What is wrong, in few words."""
+    down = sorted(_all(facts), key=lambda lane: -lane.total(What.DOWN))
+    first = down[0] if down else None
+    if first is not None and first.downs:
+        others = sum(1 for lane in down[1:] if lane.downs)
+        more = f" and {words.plural(others, 'other')}" if others else ""
+        long = "all day" if _all_day(first, facts.days[0]) else words.age(first.total(What.DOWN))
+        return f"{first.subject} down {long}{more}"
+    if facts.open:
+        return f"{words.plural(len(facts.open), 'incident')} open"
+    return ", ".join([_unsure(facts), *([_late(facts)] if _late(facts) else [])])
+
+
+def _unsure(facts: Facts) -> str:
+    """That all was good as far as it is known."""
+    unknown = _unknown(facts)
+    most = max(unknown, key=lambda what: unknown[what])
+    long, whole = words.age(unknown[most]), unknown[most] >= facts.days[0].window.length
+    if not most:
+        return f"all good but for {long} of which nothing is known"
+    span = "" if whole else f" for {long}"
+    return f"all good as far as it is known, nothing known of {most}{span}"
+
+
+def _unknown(facts: Facts) -> dict[str, timedelta]:
+    """Of what nothing is known, and for how long. The empty name is of everything."""
+    found: dict[str, timedelta] = {}
+    for d in facts.days:
+        pod = f"{d.target}'s pod" if len(facts.days) > 1 else UNSEEN_POD
+        alike = bool(d.jobs) and abs(d.of_jobs - d.of_pod) < ALIKE
+        parts = {"": max(d.of_jobs, d.of_pod)} if alike else {"the jobs": d.of_jobs, pod: d.of_pod}
+        for what, long in parts.items():
+            found[what] = max(found.get(what, NOTHING), long)
+    return {what: long for what, long in found.items() if long}
+
+
+def _all(facts: Facts) -> list[Lane]:
+    return [lane for d in facts.days for lane in d.lanes]
+
+
+def lanes(facts: Facts) -> list[Line]:
+    """A line for what was not well, the worst first, beside the day before; what was well in one line."""
+    bad: list[tuple[timedelta, str, str]] = []
+    good: list[str] = []
+    for now, then in zip(facts.days, facts.before, strict=True):
+        several = len(facts.days) > 1
+        past = {lane.subject: lane for lane in then.lanes}
+        for lane in now.lanes:
+            name = f"{now.target} {lane.subject}" if several else lane.subject
+            old = past.get(lane.subject)
+            if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
+                bad.append((lane.total(What.DOWN), f"{_mark(lane, now)} {name}: {_of(lane, now)}", _of(old, then)))
+            elif now.knows(lane):
+                good.append(name)
+    return _told(bad, good)
+
+
+def _told(bad: Sequence[tuple[timedelta, str, str]], good: Sequence[str]) -> list[Line]:
+    pasts = {past for _, _, past in bad}
+    alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
+    worst_first = sorted(bad, key=lambda b: (-b[0], b[1]))
+    found: list[Line] = [
+        text if alike else f"{text} · the day before: {past}" for _, text, past in worst_first[:MOST_BAD]
+    ]
+    if len(bad) > MOST_BAD:
+        found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} that had trouble")
+    if alike:
+        found.append(f"The day before, each of them: {alike}")
+    if bad and good:
+        found.append(f"✅ {_named(good)}: all good")
+    return found
+
+
+def beside(facts: Facts) -> list[Line]:
+    """What the headline has no room for: of what nothing is known, and what was paused."""
+    if _well(facts) or not any(d.known for d in facts.days):
+        return []
+    found: list[Line] = []
+    said = 0 if any(lane.downs for lane in _all(facts)) or facts.open else 1
+    unknown = sorted(_unknown(facts).items(), key=lambda u: -u[1])
+    found += [_nothing_known(what, long, facts) for what, long in unknown[said:]]
+    found += [f"{mark} {_named(names)}: {what}" for mark, what, names in _neither(facts)]
+    return found
+
+
+def _named(names: Sequence[str]) -> str:
+    """Not more of them than one wants to read."""
+    more = [words.plural(len(names) - MOST_GOOD, "other")] if len(names) > MOST_GOOD else []
+    return words.listed([*names[:MOST_GOOD], *more])
+
+
+def _nothing_known(what: str, long: timedelta, facts: Facts) -> str:
+    of = f" of {what}" if what else ""
+    if long >= facts.days[0].window.length:
+        return f"🙈 Nothing is known{of}."
+    return f"🙈 For {words.age(long)} nothing is known{of}; that time counts for nothing."
+
+
+def _mark(lane: Lane, day: Day) -> str:
+    if not day.knows(lane):
+        return "🙈"
+    return "🔴" if lane.downs else "🕒" if lane.total(What.LATE) else "✅"
+
+
+def _all_day(lane: Lane, day: Day) -> bool:
+    return lane.total(What.DOWN) >= day.window.length
+
+
+def _of(lane: Lane | None, day: Day) -> str:
+    """How it was on a day; None: it was paused, or not there."""
+    if lane is None:
+        return "paused"
+    if not day.knows(lane):
+        return "not known"
+    if lane.downs:
+        often = "once" if lane.downs == 1 else f"{lane.downs} times"
+        return "down all day" if _all_day(lane, day) else f"down {words.age(lane.total(What.DOWN))}, {often}"
+    late = lane.total(What.LATE)
+    return f"late for {words.age(late)}" if late else "all good"

@@ -1,0 +1,42 @@
+"""A day's picture for those who don't see it. Pure."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from bot.domain import words
+from bot.domain.digest import NOTHING, Day, Lane
+from bot.domain.spans import What
+
+MOST = 12
+"""Times of restarts that are named."""
+
+
+def in_words(day: Day, zone: str) -> str:
+    """What the picture shows, with times of the zone."""
+    title = f"Timeline of {day.target} on {day.window.day:%a %d %b}"
+    if not day.known:
+        return f"{title}: nothing is known"
+    told = [f"{lane.subject} {_state(lane, day)}{_runs(lane)}" for lane in day.jobs]
+    told.append(f"pod {_state(day.pod, day)}{_restarts(day.pod, zone)}")
+    return f"{title}: {'; '.join(told)}"
+
+
+def _state(lane: Lane, day: Day) -> str:
+    if not day.knows(lane):
+        return "not known"
+    each = ((What.DOWN, "down"), (What.LATE, "late"), (What.PAUSED, "paused"), (What.UNKNOWN, "not known for"))
+    said = [f"{word} {words.age(lane.total(what))}" for what, word in each if lane.total(what) > NOTHING]
+    return ", ".join(said) or "all good"
+
+
+def _runs(lane: Lane) -> str:
+    return f", {words.plural(len(lane.runs), 'run')}"
+
+
+def _restarts(pod: Lane, zone: str) -> str:
+    if not pod.runs:
+        return ""
+    times = [f"{at.astimezone(ZoneInfo(zone)):%H:%M}" for at in pod.runs[:MOST]]
+    more = [f"{len(pod.runs) - MOST} more times"] if len(pod.runs) > MOST else []
+    return f", started anew at {words.listed([*times, *more])}"

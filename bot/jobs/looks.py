@@ -1,0 +1,63 @@
+"""When the bot looked at a source: time without a look is time of which nothing is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.alerting import AlertRules
+from bot.domain.history import SOURCE, Happening, pod_source
+from bot.ports import Ledger, Writing
+
+GAP = timedelta(minutes=2)
+KEPT_EVERY = timedelta(seconds=20)
+"""A look so soon after the last one that is kept need not be kept itself."""
+
+
+def longest_gap(rules: AlertRules) -> timedelta:
+    """The longest time between two looks that says nothing; of a longer one nothing is known."""
+    return max(GAP, 3 * rules.poll)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """The looks at one source, by whatever process."""
+
+    subject: str
+    """What happens to the source is kept under it."""
+    last: str
+    """Under which name the time of the last look is kept."""
+    first: str
+    gap: timedelta = GAP
+
+    async def note(self, tx: Writing, now: datetime) -> None:
+        """The source was seen."""
+        text = await tx.mark(self.last)
+        last = datetime.fromisoformat(text) if text else now
+        if now - last > self.gap:
+            await tx.happened([Happening("", self.subject, last, "off"), Happening("", self.subject, now, "ok")])
+        if text is None:
+            await tx.set_mark(self.first, now.isoformat())
+        if text is None or now - last >= KEPT_EVERY:
+            await tx.set_mark(self.last, now.isoformat())
+
+    async def since(self, ledger: Ledger) -> datetime | None:
+        """When the first look was."""
+        text = await ledger.mark(self.first)
+        return datetime.fromisoformat(text) if text else None
+
+    async def unseen(self, ledger: Ledger, now: datetime) -> list[Happening]:
+        """That nobody looks since the last look, where that was long ago and the next one has not said so yet."""
+        text = await ledger.mark(self.last)
+        last = datetime.fromisoformat(text) if text else now
+        return [Happening("", self.subject, last, "off")] if now - last > self.gap else []
+
+
+def heartbeat_looks(rules: AlertRules) -> Looks:
+    """The looks at the Pushgateway."""
+    return Looks(SOURCE, "looked", "looked-first", longest_gap(rules))
+
+
+def pod_looks(target: str) -> Looks:
+    """The looks at a target's pod."""
+    return Looks(pod_source(target), f"looked:{target}", f"looked-first:{target}")
