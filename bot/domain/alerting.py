@@ -7,7 +7,7 @@ here knows where problems come from: heartbeats, the pod and the source that can
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cache
@@ -26,6 +26,7 @@ from pydantic import (
 
 from bot.domain import ids
 from bot.domain.cron import check_crontab, next_run
+from bot.domain.frozen import make, replace
 from bot.domain.target import Severity, Zone, canonical_job, parse_duration
 
 
@@ -292,9 +293,8 @@ def decide(
 
 
 def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
-    firings = before.firings if before else ()
-    recent = tuple(at for at in firings if now - at < rules.flap_window)
-    return Incident(new_id(), problem, State.PENDING, now, firings=recent)
+    recent = tuple(at for at in before.firings if now - at < rules.flap_window) if before else ()
+    return make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
 
 
 def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
@@ -302,14 +302,18 @@ def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime
     before = incident.problem
     if incident.state is State.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
-        since = min(before.since, problem.since)
-        incident = _with(incident, replace(problem, since=since))
-        due = now >= since + max(rules.for_, problem.hold) and not problem.muted
+        incident = _with(incident, _begins(problem, before))
+        due = now >= incident.problem.since + max(rules.for_, problem.hold) and not problem.muted
         return _fired(incident, rules, now) if due else incident
     if incident.state is State.RECOVERING:
         incident = _back(incident, now)
-    incident = _calmed(_with(incident, replace(problem, since=min(before.since, problem.since))), rules, now)
+    incident = _calmed(_with(incident, _begins(problem, before)), rules, now)
     return incident if problem.muted else _spoken(incident, before, rules, now)
+
+
+def _begins(problem: Problem, before: Problem) -> Problem:
+    """It lasts since it was first seen, whatever is found to be its beginning later."""
+    return problem if problem.since <= before.since else replace(problem, since=before.since)
 
 
 def _back(incident: Incident, now: datetime) -> Incident:
@@ -332,18 +336,23 @@ def _calmed(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
 
 
 def _with(incident: Incident, problem: Problem) -> Incident:
-    return incident if incident.problem == problem else replace(incident, problem=problem)
+    same = incident.problem is problem or incident.problem == problem
+    return incident if same else replace(incident, problem=problem)
 
 
 def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     firings = (*incident.firings, now)
     flapping = len(firings) > rules.flaps
     reason = Reason.BLIND if incident.problem.kind is Kind.BLIND else Reason.FIRST_FIRING
-    alarmed = incident.problem.severity == "critical"
-    incident = replace(
-        incident, state=State.FIRING, fired_at=now, firings=firings, flapping=flapping, alarmed=alarmed
+    return replace(
+        incident,
+        state=State.FIRING,
+        fired_at=now,
+        firings=firings,
+        flapping=flapping,
+        alarmed=incident.problem.severity == "critical",
+        notices=(*incident.notices, Notice(Reason.FLAPPING if flapping else reason, now)),
     )
-    return incident.noted(Reason.FLAPPING if flapping else reason, now)
 
 
 def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:

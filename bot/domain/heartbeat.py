@@ -101,7 +101,7 @@ def judge(
     """
     found = by_job(snapshot.groups)
     one = status_of or status_at
-    known = [one(policy, found.pop(canonical_job(policy.job), ()), now) for policy in policies]
+    known = [one(policy, found.pop(policy.canonical, ()), now) for policy in policies]
     clock = now.timestamp()
     return known + [_without_policy(found[name], clock) for name in sorted(found)]
 
@@ -110,7 +110,11 @@ def by_job(groups: Sequence[Group]) -> dict[str, list[Group]]:
     """Groups by job, ``_`` and ``-`` being the same."""
     found: dict[str, list[Group]] = {}
     for group in groups:
-        found.setdefault(canonical_job(group.labels.get("job", "")), []).append(group)
+        name = canonical_job(group.labels.get("job", ""))
+        if (several := found.get(name)) is not None:
+            several.append(group)
+        else:
+            found[name] = [group]
     return found
 
 
@@ -177,7 +181,7 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
 
 
 def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
-    group = groups[0] if len(groups) == 1 else _newest(groups, PUSHED, clock)
+    group = _newest(groups, PUSHED, clock)
     last, note = credible(group.gauges.get(PUSHED), clock)
     failed = _failed_after(group, last or 0.0, clock)
     health = Health.FAILED if failed else Health.UP if last else Health.NEVER_SEEN
@@ -186,6 +190,8 @@ def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
 
 
 def _newest(groups: Sequence[Group], metric: str, clock: float) -> Group:
+    if len(groups) == 1:
+        return groups[0]
     return max(groups, key=lambda g: credible(g.gauges.get(metric), clock)[0] or 0.0)
 
 
@@ -223,4 +229,4 @@ def _key(group: Group) -> str:
 
 def joined(*notes: str | None) -> str | None:
     """Notes as one."""
-    return "; ".join(note for note in notes if note) or None
+    return "; ".join(filter(None, notes)) or None

@@ -170,6 +170,11 @@ class HeartbeatPolicy(_Model):
     """The GitHub issue that the health-bridge keeps for it: ``owner/repository#12``."""
 
     @cached_property
+    def canonical(self) -> str:
+        """The job in the spelling that all parts know it by."""
+        return canonical_job(self.job)
+
+    @cached_property
     def fingerprint(self) -> str:
         """Another one for every other policy."""
         return sha256(self.model_dump_json().encode()).hexdigest()[:12]

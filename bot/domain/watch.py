@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from bot.domain import heartbeat, words
 from bot.domain.alerting import Kind, Problem
+from bot.domain.frozen import make
 from bot.domain.heartbeat import (
     MANUAL,
     PUSH_FAILED,
@@ -29,7 +30,7 @@ from bot.domain.heartbeat import (
     status_at,
 )
 from bot.domain.judge_heartbeats import policy_in_words
-from bot.domain.target import HeartbeatPolicy, canonical_job
+from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 
 BLIND = "source:pushgateway"
 """The key of the incident that the heartbeats can't be read."""
@@ -57,6 +58,19 @@ class Memory:
     """The fingerprint of the policy that all this was judged by."""
     resumed: datetime | None = None
     """When it was paused no more: it has one period from then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One job of a target, with the names that it is kept under: made once, since every look needs all of them."""
+
+    policy: HeartbeatPolicy
+    job: str
+    """As `canonical_job` has it."""
+    memory: str
+    """The key of its memory."""
+    incident: str
+    """The key of its incident."""
 
 
 @dataclass(frozen=True)
@@ -88,29 +102,33 @@ def look(
     started: datetime | None = None,
 ) -> Look:
     """One job at ``now``: from what the source, ``started`` then, holds of it, and from what is remembered."""
-    memory = memory or Memory(canonical_job(policy.job), now)
+    memory = memory or Memory(policy.canonical, now)
     if memory.health is Health.PAUSED and not policy.paused:
         memory = replace(memory, resumed=now)
     clock = now.timestamp()
     groups = remembered(memory.groups, seen, policy.metric, clock)
     status = _with_first_deadline(policy, status_at(policy, groups, now), memory, now)
     lost = _lost(status, started) if groups and not seen else ""
-    note = joined(status.note, lost, _odd(groups, seen, policy.metric, clock))
-    status = replace(status, note=note) if note != status.note else status
+    odd = "" if groups is memory.groups else _odd(groups, seen, policy.metric, clock)
+    note = status.note
+    if lost or odd:
+        note = joined(note, lost, odd)
+        status = replace(status, note=note)
     flip, since = _flip(status, memory, now)
-    after = Memory(
-        memory.job,
-        memory.watched_since,
-        groups,
-        status.health,
-        since,
-        _next(status, now),
-        note or "",
-        policy.fingerprint,
-        memory.resumed,
+    after = make(
+        Memory,
+        job=memory.job,
+        watched_since=memory.watched_since,
+        groups=groups,
+        health=status.health,
+        since=since,
+        next_at=_next(status, now),
+        note=note or "",
+        rule=policy.fingerprint,
+        resumed=memory.resumed,
     )
     beat = _beat(memory.groups, groups, policy.metric)
-    return Look(memory if after == memory else after, status, flip, beat)
+    return Look(memory if flip is None and after == memory else after, status, flip, beat)
 
 
 def judge(
@@ -123,7 +141,7 @@ def judge(
     """As `heartbeat.judge`, by what is remembered as well: as the watcher does. ``memories`` are the ledger's."""
 
     def status_of(policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime) -> JobStatus:
-        memory = memories.get(f"{target}/{canonical_job(policy.job)}")
+        memory = memories.get(f"{target}/{policy.canonical}")
         return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
 
     return heartbeat.judge(policies, snapshot, now, status_of)
@@ -141,6 +159,8 @@ def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None
 
 
 def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datetime | None:
+    if after is before:
+        return None
     known, newest = (max((g.gauges.get(metric, 0.0) for g in gs), default=0.0) for gs in (before, after))
     return datetime.fromtimestamp(newest, UTC) if newest > known else None
 
@@ -156,13 +176,18 @@ def unchanged(policy: HeartbeatPolicy, memory: Memory | None, seen: Sequence[Gro
         or memory.note
         or memory.rule != policy.fingerprint
         or (memory.next_at is not None and now >= memory.next_at)
-        or bool(seen) != bool(memory.groups)
     ):
         return False
-    if len(seen) == 1 and len(memory.groups) == 1 and seen[0].labels == memory.groups[0].labels:
+    if _one_and_the_same(memory.groups, seen):
         return _same(memory.groups[0], seen[0], policy.metric)
+    if bool(seen) != bool(memory.groups):
+        return False
     known = {_key(g): g for g in memory.groups}
     return all(_same(known.get(_key(g)), g, policy.metric) for g in seen)
+
+
+def _one_and_the_same(known: Sequence[Group], seen: Sequence[Group]) -> bool:
+    return len(seen) == 1 and len(known) == 1 and seen[0].labels == known[0].labels
 
 
 def _same(known: Group | None, seen: Group, metric: str) -> bool:
@@ -170,19 +195,32 @@ def _same(known: Group | None, seen: Group, metric: str) -> bool:
         return False
     if known.gauges == seen.gauges:
         return True
-    pushed = {**known.gauges, **(known.odd or {})}
-    return all(pushed.get(name) == seen.gauges.get(name) for name in (metric, PUSH_FAILED, MANUAL))
+    was = {**known.gauges, **known.odd}.get if known.odd else known.gauges.get
+    now = seen.gauges.get
+    return was(metric) == now(metric) and was(PUSH_FAILED) == now(PUSH_FAILED) and was(MANUAL) == now(MANUAL)
 
 
-def remembered(before: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> tuple[Group, ...]:
+def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, clock: float) -> tuple[Group, ...]:
     """The groups as they count, and those that have vanished as they were. ``clock`` is now."""
-    if len(seen) == 1 and len(before) == 1 and seen[0].labels == before[0].labels:  # as it nearly always is
+    if _one_and_the_same(before, seen):  # as it nearly always is
+        if _counts(before[0], seen[0], metric, clock):
+            return before
         return (_counted(before[0], seen[0], metric, clock),)
     merged = {_key(g): g for g in before}
     for group in seen:
         merged[_key(group)] = _counted(merged.get(_key(group)), group, metric, clock)
     kept = sorted(merged.values(), key=lambda g: -g.gauges.get(metric, 0.0))[:MOST_GROUPS]
     return tuple(sorted(kept, key=_key))
+
+
+def _counts(known: Group, seen: Group, metric: str, clock: float) -> bool:
+    """Whether what is seen is all known, and counts as it is."""
+    return (
+        known.gauges == seen.gauges
+        and not known.odd
+        and max(seen.gauges.values(), default=0.0) <= clock
+        and seen.gauges.keys() <= {metric, PUSH_FAILED, MANUAL}
+    )
 
 
 def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
@@ -214,6 +252,8 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
     """What is odd about what is seen, beside what counts of it."""
+    if _one_and_the_same(groups, seen):
+        return _oddity(groups[0].gauges.get(metric, 0.0), seen[0].gauges.get(metric), clock)
     known = {_key(g): g.gauges.get(metric, 0.0) for g in groups}
     return max((_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen), default="")
 
@@ -268,8 +308,19 @@ def _since(status: JobStatus, now: datetime) -> datetime:
 
 
 def _next(status: JobStatus, now: datetime) -> datetime | None:
-    ahead = [at for at in (status.due, status.stale_at) if at is not None and at > now]
-    return min(ahead, default=None) if status.health is not Health.FAILED else None
+    if status.health is Health.FAILED:
+        return None
+    if status.due is not None and status.due > now:
+        return status.due
+    return status.stale_at if status.stale_at is not None and status.stale_at > now else None
+
+
+def watched(target: Target) -> tuple[Watched, ...]:
+    """The jobs of a target, in the order of its settings."""
+    name = target.name
+    return tuple(
+        Watched(h, h.canonical, f"{name}/{h.canonical}", key_of(name, h.canonical)) for h in target.heartbeats
+    )
 
 
 def key_of(target: str, job: str) -> str:
@@ -299,7 +350,8 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     policy = status.policy
     if policy is None or status.health not in (Health.STALE, Health.FAILED):
         return None
-    return Problem(
+    return make(
+        Problem,
         key=key_of(target, policy.job),
         kind=Kind.HEARTBEAT,
         target=target,

@@ -49,7 +49,9 @@ def clock(moment: datetime) -> str:
 def moment(at: datetime, now: datetime) -> str:
     """A time that does not change while it is looked at: ``22:41 UTC``, with the date unless it is of today."""
     here = at.astimezone(UTC)
-    return here.strftime("%H:%M UTC" if here.date() == now.astimezone(UTC).date() else "%a %d %b, %H:%M UTC")
+    if here.date() == now.astimezone(UTC).date():
+        return f"{here.hour:02}:{here.minute:02} UTC"
+    return here.strftime("%a %d %b, %H:%M UTC")
 
 
 def stamp(moment: datetime | None) -> str:

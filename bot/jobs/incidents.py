@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain import alerting
 from bot.domain.alerting import AlertRules, Incident, NotNow
+from bot.domain.frozen import replace
 from bot.errors import NotFound, Refused
 from bot.ports import Clock, Ledger, Writing
 
@@ -36,14 +37,13 @@ class Incidents:
             return []
         kept = await self._grouped(tx, known, changed, now)
         await tx.save_incidents(kept)
-        before = {i.id: i for i in known.values()}
         owed: dict[str, tuple[str, str]] = {}
         for incident in kept:
             place = self.channels.get(incident.problem.target, "")
             if place and incident.told:
-                owed.update(_owed(incident, before.get(incident.id), place))
+                owed.update(_owed(incident, _before(known, incident), place))
             if self.bridged and incident.told:
-                owed.update(_bridged(incident, before.get(incident.id)))
+                owed.update(_bridged(incident, _before(known, incident)))
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
 
@@ -51,8 +51,7 @@ class Incidents:
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
         """Many that are told within a minute, or that Slack has not taken yet, become one message."""
-        told = {i.id for i in known.values() if i.told}
-        fresh = [i for i in changed if i.open and i.told and i.id not in told]
+        fresh = [i for i in changed if i.open and i.told and not _was_told(known, i)]
         if not fresh:
             return list(changed)
         ids = {i.id for i in changed}
@@ -93,6 +92,17 @@ class Incidents:
             await tx.record(now, "incident", by, id_, {"what": what})
         self.changed()
         return kept
+
+
+def _before(known: Mapping[str, Incident], incident: Incident) -> Incident | None:
+    """The same incident as it was."""
+    before = known.get(incident.key)
+    return before if before is not None and before.id == incident.id else None
+
+
+def _was_told(known: Mapping[str, Incident], incident: Incident) -> bool:
+    before = _before(known, incident)
+    return before is not None and before.told
 
 
 def _within(incident: Incident, span: timedelta, now: datetime) -> bool:

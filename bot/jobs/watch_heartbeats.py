@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain import alerting, watch, words
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
+from bot.domain.frozen import replace
 from bot.domain.heartbeat import Group, Health, Snapshot, by_job
 from bot.domain.history import BEAT, SOURCE, Happening
-from bot.domain.target import HeartbeatPolicy, Target, canonical_job
-from bot.domain.watch import BLIND, Look, Memory
+from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.watch import BLIND, Look, Memory, Watched
 from bot.errors import AgentpodError
 from bot.jobs.incidents import Incidents
 from bot.jobs.looks import heartbeat_looks
@@ -45,6 +46,8 @@ class HeartbeatWatch:
     _version: str = ""
     _known: dict[str, Incident] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)
+    _watched: dict[str, tuple[Target, tuple[Watched, ...]]] = field(default_factory=dict)
+    """By target, as it was when its jobs' names were worked out."""
 
     async def run(self) -> None:
         """Look until cancelled. What goes wrong with the ledger is waited out: the next look makes up for it."""
@@ -137,58 +140,59 @@ class HeartbeatWatch:
     ) -> list[Incident]:
         looks, broken = self._looks(target, held, now)
         await self._remember(tx, target, looks)
-        wrong = [p for f in looks.values() if (p := watch.problem(target.name, f, now)) is not None]
+        wrong = [(j.policy, p) for j, f in looks if (p := watch.problem(target.name, f, now)) is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
-        about = [watch.key_of(target.name, n) for n, f in looks.items() if f.status.health is not Health.PAUSED]
+        about = [j.incident for j, f in looks if f.status.health is not Health.PAUSED]
         return await self._keep(tx, problems, now, about)
 
     async def _muted(
-        self, tx: Writing, target: Target, problems: Sequence[Problem], now: datetime
+        self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Problem]], now: datetime
     ) -> list[Problem]:
         """The problems, with what is in the way of telling each."""
         why = await self.mute(tx, target, now)
-        policies = {watch.key_of(target.name, h.job): h for h in target.heartbeats}
-        return [replace(p, muted=why(policies[p.key], p.since)) for p in problems]
+        return [replace(p, muted=reason) if (reason := why(h, p.since)) else p for h, p in wrong]
 
     def _looks(
         self, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
-    ) -> tuple[dict[str, Look], list[Problem]]:
+    ) -> tuple[list[tuple[Watched, Look]], list[Problem]]:
         """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
-        looks, broken = {}, []
-        for policy in target.heartbeats:
-            name = canonical_job(policy.job)
+        looks, broken = [], []
+        for job in self._jobs(target):
             try:
-                if (found := self._look_at(target, policy, held.get(name, ()), now)) is not None:
-                    looks[name] = found
+                if (found := self._look_at(job, held.get(job.job, ()), now)) is not None:
+                    looks.append((job, found))
             except Exception as error:
-                logger.exception("a job could not be judged", extra={"target": target.name, "job": policy.job})
-                broken.append(watch.defect(target.name, policy, error, now))
+                logger.exception("a job could not be judged", extra={"target": target.name, "job": job.policy.job})
+                broken.append(watch.defect(target.name, job.policy, error, now))
         return looks, broken
 
-    def _look_at(
-        self, target: Target, policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime
-    ) -> Look | None:
-        """A look, if something was pushed, a deadline has passed, or an incident is open."""
-        memory = self._memories.get(f"{target.name}/{canonical_job(policy.job)}")
-        open_ = self._known.get(watch.key_of(target.name, policy.job))
-        if (open_ is None or not open_.open) and watch.unchanged(policy, memory, seen, now):
-            return None
-        return watch.look(policy, seen, memory, now, self._started)
+    def _jobs(self, target: Target) -> tuple[Watched, ...]:
+        """The target's jobs with their names, which are worked out once."""
+        of, jobs = self._watched.get(target.name, (None, ()))
+        if of is not target:
+            jobs = watch.watched(target)
+            self._watched[target.name] = target, jobs
+        return jobs
 
-    async def _remember(self, tx: Writing, target: Target, looks: Mapping[str, Look]) -> None:
+    def _look_at(self, job: Watched, seen: Sequence[Group], now: datetime) -> Look | None:
+        """A look, if something was pushed, a deadline has passed, or an incident is open."""
+        memory, incident = self._memories.get(job.memory), self._known.get(job.incident)
+        if (incident is None or not incident.open) and watch.unchanged(job.policy, memory, seen, now):
+            return None
+        return watch.look(job.policy, seen, memory, now, self._started)
+
+    async def _remember(self, tx: Writing, target: Target, looks: Sequence[tuple[Watched, Look]]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""
         changed, happened = [], []
-        for name, found in looks.items():
-            key = f"{target.name}/{name}"
-            before = self._memories.get(key)
-            if found.memory is before:
+        for job, found in looks:
+            if found.memory is self._memories.get(job.memory):
                 continue
             changed.append(found.memory)
             if found.beat is not None:
-                happened.append(Happening(target.name, name, found.beat, BEAT))
+                happened.append(Happening(target.name, job.job, found.beat, BEAT))
             if found.flip is not None:
-                happened.append(Happening(target.name, name, found.flip.at, found.flip.after.value))
-            self._memories[key] = found.memory
+                happened.append(Happening(target.name, job.job, found.flip.at, found.flip.after.value))
+            self._memories[job.memory] = found.memory
         await tx.remember(target.name, changed)
         await tx.happened(happened)
 

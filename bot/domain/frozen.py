@@ -1,0 +1,45 @@
+"""Frozen dataclasses made, and copied with changes, in a fraction of the usual time.
+
+Python sets the fields of a frozen one through a call each. Where a hundred incidents begin in one look, that is a
+good part of the look. Both are for classes without slots, ``__post_init__``, factories and cached properties; mypy
+checks the fields as it does for the usual way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from dataclasses import replace as replace
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    T = TypeVar("T")
+
+    def make(kind: Callable[P, T], /, *_: P.args, **fields: P.kwargs) -> T:
+        """As ``kind(**fields)``."""
+else:
+
+    def make(kind, /, **fields):
+        """As ``kind(**fields)``."""
+        made = object.__new__(kind)
+        values = made.__dict__
+        values.update(_defaults(kind))
+        values.update(fields)
+        return made
+
+    def replace(thing, /, **changes):
+        """As `dataclasses.replace`."""
+        made = object.__new__(type(thing))
+        values = made.__dict__
+        values.update(thing.__dict__)
+        values.update(changes)
+        return made
+
+
+@cache
+def _defaults(kind: Any) -> dict[str, object]:
+    return {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}
