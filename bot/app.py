@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -165,6 +165,11 @@ class Parts:
 
         def make(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
             chosen = self._target(target)
+            others = [t for t in self.settings.targets if target is None and t is not chosen]
+            made, *more = (one(t, caller, request_id, progress) for t in (chosen, *others))
+            return replace(made, others=tuple(more))
+
+        def one(chosen: Target, caller: Caller, request_id: str, progress: Progress) -> Context:
             return Context(
                 target=chosen,
                 cluster=self.clusters[chosen.name],

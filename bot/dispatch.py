@@ -92,7 +92,8 @@ class Dispatcher:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
                 await self._record(name, about, caller, error.rule)
-                return await self._late(name, about, caller, self._explain(error, shown))
+                there = f"type {self.prefix} {shown}" if caller.surface == "home" else "type it"
+                return await self._late(name, about, caller, self._explain(error, shown, there))
             return self._explain(error, shown)
         except Exception:
             logger.exception("command failed", extra={"command": name})
@@ -143,17 +144,24 @@ class Dispatcher:
         """Raise AccessDenied unless the caller may. A terminal has the bot's own credentials already."""
         if caller.is_terminal:
             return
-        case = await self._case(_about(invocation)) if caller.identity.direct else None
-        places = case.places if case is not None else ()
+        places = await self._places(invocation, caller)
         decision = decide_about(self.access, caller.identity, invocation.command.role, places)
         if not decision.allowed:
             who = self.access.contact or "whoever looks after agentpod's settings"
+            what = "see this" if caller.surface == "home" else f"run {invocation.command.name or 'this'}"
             raise AccessDenied(
-                f"You may not run {invocation.command.name or 'this'}: {decision.reason}.",
+                f"You may not {what}: {decision.reason}.",
                 rule=decision.reason,
                 remedy=f"Ask {who}. {self.prefix} whoami shows what they need to know.",
                 channels=self._elsewhere(invocation, caller),
             )
+
+    async def _places(self, invocation: Invocation, caller: Caller) -> Sequence[str]:
+        """The channels that it is about. Home is about all of them: it shows what its user may see anywhere."""
+        if caller.surface == "home":
+            return self.access.channels()
+        case = await self._case(_about(invocation)) if caller.identity.direct else None
+        return case.places if case is not None else ()
 
     def _elsewhere(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
         """The channels where they may: roles of channels hold in no direct message, where buttons end up too."""
@@ -161,10 +169,10 @@ class Dispatcher:
             return ()
         return allowed_in(self.access, caller.identity, invocation.command.role)
 
-    def _explain(self, error: AgentpodError, shown: str) -> Reply:
+    def _explain(self, error: AgentpodError, shown: str, there: str = "") -> Reply:
         body: list[Line] = [error.remedy] if error.remedy else []
         if isinstance(error, AccessDenied) and error.channels:
-            body.insert(0, ("You may in ", Mention(error.channels[0]), ": type it there."))
+            body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, UsageError) and error.usage:
             body.insert(0, f"Usage: {error.usage}")
         buttons: tuple[Button, ...] = ()

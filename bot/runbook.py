@@ -142,6 +142,8 @@ class Context:
     """Whose days the digest is about, and where "tomorrow at nine" is."""
     digests: Digests | None = None
     """None where there is no ledger."""
+    others: tuple[Context, ...] = ()
+    """The same for the other targets, where the caller named none."""
     progress: Callable[[Reply], Awaitable[None]] = _silent
     """Show a partial answer; the renderer decides how often it really edits the message."""
 

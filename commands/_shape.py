@@ -60,10 +60,10 @@ def buttons(
     return tuple(made.values())[:most]
 
 
-def notes(ctx: Context, began: float, *more: str) -> tuple[str, ...]:
-    """The small print: what else there is to say, the target, the time of the answer and how long it took."""
+def notes(ctx: Context, began: float, *more: str, of: str = "") -> tuple[str, ...]:
+    """The small print: what else there is to say, the target (or ``of`` what), the time, and how long it took."""
     took = words.took(ctx.clock.monotonic() - began)
-    return (*more, f"{ctx.target.name} · {words.clock(ctx.clock.now())} · {took}")
+    return (*more, f"{of or ctx.target.name} · {words.clock(ctx.clock.now())} · {took}")
 
 
 def addressed(ctx: Context, findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain import card, incident_card, judge_heartbeats, summary, words
-from bot.domain.access import Role
+from bot.domain.access import Role, allowed_in
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.heartbeat import JobStatus
-from bot.domain.probes import Verdict
-from bot.domain.repair import Case
-from bot.domain.reply import Button, Line, Reply
+from bot.domain.probes import Finding, Verdict, worst
+from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.reply import Button, Line, Mention, Reply
 from bot.errors import AgentpodError
 from bot.runbook import Command, Context, NoParams
 from commands import _shape, status
@@ -23,47 +25,113 @@ from commands._reads import Reads
 MOST = 5
 """Incidents and requests that are shown; `incidents` and `approvals` show all."""
 _SIGNS = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❔"}
+_WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", Verdict.UNKNOWN: "Could not tell"}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A target as it is now."""
+
+    name: str
+    findings: Sequence[Finding]
+    checks: int
+    beats: Sequence[JobStatus]
+
+    @property
+    def verdict(self) -> Verdict:
+        return summary.overall(self.findings)
+
+    @property
+    def headline(self) -> str:
+        return summary.headline(self.findings, self.checks)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is not as it should be, a line each; one alone is the headline already."""
+        lines = [f"{f.title}: {f.summary}" for f in self.findings if f.verdict is not Verdict.OK]
+        return lines if len(lines) > 1 else []
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the ledger knows, or why that is not known."""
+
+    incidents: Sequence[Incident] = ()
+    """Open ones, the worst first."""
+    cases: Sequence[Case] = ()
+    dead: Sequence[Delivery] = ()
+    problem: str = ""
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Look at everything once, and at the ledger."""
-    began, now = ctx.clock.monotonic(), ctx.clock.now()
+    began = ctx.clock.monotonic()
+    looks = asyncio.gather(*(_look(c) for c in (ctx, *ctx.others)))
+    seen, kept = await asyncio.gather(looks, _kept(ctx))
+    return _reply(ctx, sorted(seen, key=lambda s: -s.verdict.badness), kept, began)
+
+
+async def _look(ctx: Context) -> _Seen:
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
         outcomes = await run_probes(checks.all(), ctx.probe_timeout)
-    findings = status.folded(ctx.target, outcomes)
-    incidents, cases, problem = await _kept(ctx)
-    mine = [c for c in cases if _may_decide(ctx, c)]
-    wrong = [f"{f.title}: {f.summary}" for f in findings if f.verdict is not Verdict.OK]
-    body: list[Line] = []
-    body += _section("Not as it should be", wrong if len(wrong) > 1 else [])  # one is the headline already
-    body += _section("Open incidents", [incident_card.headline(i, now) for i in incidents[:MOST]])
-    body += _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
-    others = [c for c in cases if c not in mine]
-    body += _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])
-    body += _section("Heartbeats", [_beat(s, now) for s in checks.seen.statuses or () if s.policy is not None])
+    beats = [s for s in checks.seen.statuses or () if s.policy is not None]
+    return _Seen(ctx.target.name, status.folded(ctx.target, outcomes), len(outcomes), beats)
+
+
+async def _kept(ctx: Context) -> _Kept:
+    if ctx.ledger is None:
+        return _Kept()
+    try:
+        incidents = await ctx.ledger.incidents(live=True, limit=50)
+        cases = await ctx.ledger.cases(states={State.OPEN}, limit=20)
+        dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
+    except AgentpodError as error:
+        return _Kept(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
+    worst_first = sorted(incidents, key=lambda i: (i.problem.severity != "critical", i.problem.since))
+    return _Kept(worst_first, cases, dead)
+
+
+def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
+    mine = [c for c in kept.cases if _may_decide(ctx, c)]
+    of = ", ".join(s.name for s in seen)
     return Reply(
-        summary.headline(findings, len(outcomes)),
-        verdict=summary.overall(findings),
-        body=tuple(body),
-        buttons=_buttons(ctx, incidents, mine),
-        notes=_shape.notes(ctx, began, *([problem] if problem else [])),
+        seen[0].headline if len(seen) == 1 else _of_several(seen),
+        verdict=worst(s.verdict for s in seen),
+        body=tuple(_body(ctx, seen, kept, mine)),
+        buttons=_buttons(ctx, seen, kept.incidents, mine),
+        notes=_shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
         shareable=False,
-        data={"incidents": [i.id for i in incidents], "waiting": [c.id for c in cases]},
+        data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.cases]},
     )
 
 
-async def _kept(ctx: Context) -> tuple[list[Incident], list[Case], str]:
-    """Open incidents, the worst first, and open requests; and why they are not known."""
-    if ctx.ledger is None:
-        return [], [], ""
-    try:
-        incidents = list(await ctx.ledger.incidents(live=True, limit=50))
-        cases = list(await ctx.ledger.cases(states={State.OPEN}, limit=20))
-    except AgentpodError as error:
-        return [], [], f"Incidents and requests are not known: {words.lower_first(error.message)}"
-    incidents.sort(key=lambda i: (i.problem.severity != "critical", i.problem.since))
-    return incidents, cases, ""
+def _of_several(seen: Sequence[_Seen]) -> str:
+    """Which targets are the worst off."""
+    verdict = seen[0].verdict
+    if verdict is Verdict.OK:
+        return f"Healthy: {len(seen)} targets, {words.plural(sum(s.checks for s in seen), 'check')} ok"
+    names = [s.name for s in seen if s.verdict is verdict]
+    return f"{_WORDS[verdict]}: {words.listed(names)} ({len(names)} of {len(seen)} targets)"
+
+
+def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]) -> Iterator[Line]:
+    now, several = ctx.clock.now(), len(seen) > 1
+    for one in seen:
+        if several:
+            yield "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong])
+        else:
+            yield from _section("Not as it should be", one.wrong)
+    yield from _section("Open incidents", [_incident(i, now, several) for i in kept.incidents[:MOST]])
+    yield from _section("Not delivered", _undelivered(kept.dead))
+    yield from _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
+    others = [c for c in kept.cases if c not in mine]
+    yield from _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])
+    for one in seen:
+        yield from _section(
+            f"Heartbeats of {one.name}" if several else "Heartbeats", [_beat(s, now) for s in one.beats]
+        )
+    yield from _where(ctx)
 
 
 def _may_decide(ctx: Context, case: Case) -> bool:
@@ -74,8 +142,31 @@ def _may_decide(ctx: Context, case: Case) -> bool:
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
 
 
+def _where(ctx: Context) -> Iterator[Line]:
+    """Where to type commands, for whom Home shows what they may see in a channel alone."""
+    if ctx.caller.surface == "home" and not _shape.allowed(ctx, Role.VIEWER).allowed:
+        where = allowed_in(ctx.access, ctx.caller.identity, Role.VIEWER)
+        yield ("You may run commands in ", Mention(where[0]), ": type them there.")
+
+
 def _section(title: str, lines: Sequence[str]) -> list[Line]:
     return ["\n".join([f"{title}:", *lines])] if lines else []
+
+
+def _incident(incident: Incident, now: datetime, several: bool) -> str:
+    return incident_card.headline(incident, now) + (f" ({incident.problem.target})" if several else "")
+
+
+def _undelivered(dead: Sequence[Delivery]) -> list[str]:
+    """A line for each reason: one wrong channel keeps many messages."""
+    keys: dict[str, list[str]] = {}
+    for delivery in dead:
+        keys.setdefault(delivery.error, []).append(delivery.key)
+    return [f"⚠️ {_first(of)}: {words.cut(error, 200)}" for error, of in list(keys.items())[:MOST]]
+
+
+def _first(keys: Sequence[str]) -> str:
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
 
 
 def _case(case: Case, now: datetime) -> str:
@@ -90,11 +181,16 @@ def _beat(status_: JobStatus, now: datetime) -> str:
     return f"{sign} {status_.job}: {status_.health.value}, {last}{note}"
 
 
-def _buttons(ctx: Context, incidents: Sequence[Incident], mine: Sequence[Case]) -> tuple[Button, ...]:
+def _buttons(
+    ctx: Context, seen: Sequence[_Seen], incidents: Sequence[Incident], mine: Sequence[Case]
+) -> tuple[Button, ...]:
     decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
     decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
     wanted = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in incidents if i.ack is None][:2]
-    more = _shape.buttons(ctx, [*wanted, ("Status", "status"), ("Digest", "digest")])
+    looks = [("Status", "status")]
+    if len(seen) > 1:
+        looks = [(f"Status of {s.name}", f'status --target "{s.name}"') for s in seen[:2]]
+    more = _shape.buttons(ctx, [*wanted, *looks, ("Digest", "digest")])
     return (*decide, *more)[:6]
 
 
@@ -104,6 +200,6 @@ COMMAND = Command(
     Role.VIEWER,
     run,
     group="Around it",
-    details="What the app's Home tab shows.",
+    details="What the app's Home tab shows: of each target, or of the one that --target names.",
     rights=status.rights,
 )

@@ -88,6 +88,10 @@ class AccessPolicy(BaseModel):
         """All user groups that any rule names: the only ones worth looking up."""
         return frozenset(g for rule in self.rules for g in rule.groups)
 
+    def channels(self) -> tuple[str, ...]:
+        """All channels that any rule is bound to."""
+        return tuple(dict.fromkeys(c for rule in self.rules for c in rule.channels))
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -161,8 +165,7 @@ def decide_about(policy: AccessPolicy, who: Identity, needed: Role, places: Sequ
 
 def allowed_in(policy: AccessPolicy, who: Identity, needed: Role) -> tuple[str, ...]:
     """The channels of the rules in which ``who`` may do what ``needed`` is needed for."""
-    channels = dict.fromkeys(c for rule in policy.rules for c in rule.channels)
-    return tuple(c for c in channels if decide(policy, replace(who, channel=c), needed).allowed)
+    return tuple(c for c in policy.channels() if decide(policy, replace(who, channel=c), needed).allowed)
 
 
 def _refusal(grant: Grant, needed: Role, who: Identity) -> str:

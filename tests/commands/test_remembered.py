@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ class Book:
         return []
 
     async def cases(self, **_: Any) -> list[Any]:
+        return []
+
+    async def dead(self, _: datetime) -> list[Any]:
         return []
 
 

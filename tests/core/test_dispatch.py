@@ -253,6 +253,26 @@ async def test_who_may_in_a_channel_and_not_in_a_direct_message_is_told_where(
     assert all(isinstance(line, str) for line in secret.body), "no channel gives that role"
 
 
+@pytest.mark.parametrize(("user", "groups", "sees"), [("U1", (), True), ("U2", ("S1",), True), ("U2", (), False)])
+async def test_home_shows_what_its_user_may_see_in_any_channel_and_says_where_everybody_may(
+    user: str, groups: tuple[str, ...], sees: bool
+) -> None:
+    rules = (
+        AccessRule(role=Role.VIEWER, users=("U1",), groups=("S1",), channels=("C7",)),
+        AccessRule(role=Role.VIEWER, users=("*",), channels=("C8",)),
+    )
+    dispatcher = Dispatcher(COMMANDS, AccessPolicy(rules=rules), _context, Counted())
+    identity = Identity(user, user, frozenset(groups))
+    reply = await dispatcher.run("good", Caller(identity, "home"), request_id="1", progress=_quiet)
+    if sees:
+        assert reply.headline == "fine"
+    else:
+        assert reply.headline.startswith("You may not see this: it needs the role viewer")
+        assert ("You may in ", Mention("C8"), ": type /agentpod good there.") in reply.body
+    clicked = await dispatcher.run("good", Caller(identity, "button"), request_id="2", progress=_quiet)
+    assert clicked.headline.startswith("You may not run good"), "a channel's role is to be used there"
+
+
 async def test_a_terminal_has_the_bots_own_credentials_and_needs_no_rule() -> None:
     reply, _ = await _run("secret", "root", surface="terminal")
     assert reply.headline == "fine"

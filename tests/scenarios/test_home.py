@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 
 import pytest
 import pytest_asyncio
@@ -22,6 +24,8 @@ async def world() -> AsyncIterator[World]:
         {"role": "viewer", "users": [seed.MAYA]},
         {"role": "operator", "users": [seed.MAYA]},
         {"role": "approver", "users": [seed.PRIYA]},
+        {"role": "viewer", "channels": [seed.OPS], "users": [seed.JONAS]},
+        {"role": "viewer", "channels": [seed.GENERAL]},
     ]
     settings = {"access": {"rules": rules, "contact": "Priya"}, "probes": {"timeout": "5s"}}
     async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
@@ -47,8 +51,17 @@ async def test_it_shows_the_verdict_and_the_heartbeats(world: World) -> None:
 
 
 async def test_who_may_see_nothing_is_told_whom_to_ask(world: World) -> None:
-    await opens(world, seed.SAM, "You may not run dashboard")
+    await opens(world, seed.SAM, "You may not see this")
     assert "Ask Priya" in shown(world, seed.SAM)
+    assert f'"channel_id": "{seed.GENERAL}"' in shown(world, seed.SAM), "there everybody may"
+
+
+async def test_who_may_look_in_a_channel_alone_sees_it_here_and_is_told_where_to_type(world: World) -> None:
+    await opens(world, seed.JONAS, "Heartbeats:")
+    here = shown(world, seed.JONAS)
+    assert "You may run commands in " in here
+    assert f'"channel_id": "{seed.OPS}"' in here
+    assert "agentpod:run" not in here, "no button that would be refused"
 
 
 async def test_what_waits_is_offered_to_whoever_may_decide_and_to_nobody_else(world: World) -> None:
@@ -79,3 +92,28 @@ async def test_what_is_wrong_is_on_it_and_run_again_brings_it_up_to_date(world: 
     await world.workspace.click_view(seed.MAYA, view, "agentpod:again")
     await until(lambda: "CrashLoopBackOff" not in shown(world, seed.MAYA), lambda: shown(world, seed.MAYA))
     assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before, "it is the tab that changes"
+
+
+def tried_for_long(world: World) -> None:
+    """As if what is owed had been tried for minutes: nobody waits so long for a test."""
+    with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database, database:
+        assert database.execute("UPDATE deliveries SET attempts = 9 WHERE error != ''").rowcount
+
+
+async def test_of_several_targets_each_is_shown_and_what_could_not_be_delivered() -> None:
+    settings = {
+        "targets": [{"name": "blue", "heartbeats": []}, {"name": "green", "heartbeats": []}],
+        "access": {"rules": [{"role": "viewer", "users": [seed.MAYA]}]},
+        "slack": {"channel": seed.RANDOM},
+        "alerts": {"poll": "1s", "pod_for": "0s"},
+    }
+    async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
+        two = World(sandbox, await sandbox.start_bot())
+        await two.break_("pod-crash")
+        await until(lambda: "not delivered" in two.bot.output(), two.bot.output)
+        tried_for_long(two)
+        await opens(two, seed.MAYA, "Not healthy: blue and green (2 of 2 targets)")
+        here = shown(two, seed.MAYA)
+        assert "🔴 blue: Not healthy" in here
+        assert "🔴 green: Not healthy" in here
+        assert "the app is not in the channel (not_in_channel). In the channel: /invite @agentpod" in here

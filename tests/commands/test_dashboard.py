@@ -1,0 +1,108 @@
+"""`dashboard`: each target, what the ledger knows, and for whom Home shows what they may not ask for there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.alerting import Incident
+from bot.domain.probes import Verdict
+from bot.domain.repair import Delivery
+from bot.domain.reply import Mention, Reply, plain
+from bot.domain.target import Target
+from bot.runbook import Caller, Context
+from tests.commands.fakes import NOW, FakeCluster, World, pod
+from tests.commands.test_incidents import incident
+
+
+@dataclass
+class Book:
+    """A ledger with incidents and undelivered messages."""
+
+    kept: list[Incident] = field(default_factory=list)
+    undelivered: list[Delivery] = field(default_factory=list)
+
+    async def incidents(self, **_: Any) -> Sequence[Incident]:
+        return self.kept
+
+    async def cases(self, **_: Any) -> Sequence[Any]:
+        return []
+
+    async def memories(self) -> dict[str, Any]:
+        return {}
+
+    async def dead(self, since: datetime) -> Sequence[Delivery]:
+        assert since == NOW - timedelta(days=7)
+        return self.undelivered
+
+
+async def look(world: World, book: Book | None = None, **changes: Any) -> Reply:
+    return await world.run("dashboard", lambda ctx: replace(ctx, ledger=book or Book(), **changes))
+
+
+def blue(world: World, pods: Sequence[Any]) -> tuple[Context, ...]:
+    """A second target with these pods."""
+    cluster = FakeCluster()
+    cluster.pods_answer = pods
+    return (replace(world.context(), target=Target(name="blue"), cluster=cluster),)
+
+
+async def test_one_target_is_shown_as_status_says_it(world: World) -> None:
+    reply = await look(world)
+    assert reply.headline == "Healthy: 12 checks ok"
+    [beats] = reply.body
+    assert str(beats).startswith("Heartbeats:\n✅ ")
+
+
+async def test_of_several_targets_each_is_shown_the_worst_first(world: World) -> None:
+    book = Book([replace(incident("alpha"), problem=replace(incident("alpha").problem, target="blue"))])
+    reply = await look(world, book, others=blue(world, []))
+    assert (reply.headline, reply.verdict) == ("Not healthy: blue (1 of 2 targets)", Verdict.FAIL)
+    heads = [plain(line).split("\n")[0] for line in reply.body]
+    assert heads[0].startswith("🔴 blue: Not healthy: ")
+    assert heads[1:] == [
+        "✅ secure-agent-pod: Healthy: 12 checks ok",
+        "Open incidents:",
+        "Heartbeats of blue:",
+        "Heartbeats of secure-agent-pod:",
+    ]
+    assert plain(reply.body[2]).endswith("no heartbeat (blue)")
+    assert [b.command for b in reply.buttons if b.command.startswith("status")] == [
+        'status --target "blue"',
+        'status --target "secure-agent-pod"',
+    ]
+    assert reply.notes[-1].startswith("blue, secure-agent-pod · ")
+
+
+async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World) -> None:
+    reply = await look(world, others=blue(world, [pod()]))
+    assert (reply.headline, reply.verdict) == ("Healthy: 2 targets, 24 checks ok", Verdict.OK)
+
+
+async def test_what_could_not_be_delivered_is_said_once_for_each_reason(world: World) -> None:
+    gone = "Slack refused chat.postMessage: the channel is archived (is_archived)."
+    dead = [Delivery("incident:i-1", "C1", error=gone), Delivery("digest:2026-11-22", "C1", error=gone)]
+    reply = await look(world, Book(undelivered=[*dead, Delivery("bridge:o/r#1", "", error="HTTP 401")]))
+    [lines] = [plain(line) for line in reply.body if plain(line).startswith("Not delivered:")]
+    assert lines.split("\n")[1:] == [f"⚠️ incident:i-1 and 1 more: {gone}", "⚠️ bridge:o/r#1: HTTP 401"]
+
+
+def home(*rules: AccessRule) -> dict[str, Any]:
+    return {"access": AccessPolicy(rules=rules), "caller": Caller(Identity("U1", "U1"), "home")}
+
+
+async def test_who_may_look_in_a_channel_alone_has_no_buttons_at_home_and_is_told_where_to_type(
+    world: World,
+) -> None:
+    reply = await look(world, **home(AccessRule(role=Role.OPERATOR, users=("U1",), channels=("C7",))))
+    assert reply.buttons == ()
+    assert reply.body[-1] == ("You may run commands in ", Mention("C7"), ": type them there.")
+
+
+async def test_who_may_everywhere_is_told_nothing_of_channels(world: World) -> None:
+    reply = await look(world, **home(AccessRule(role=Role.VIEWER, users=("U1",))))
+    assert [b.command for b in reply.buttons] == ["status", "digest"]
+    assert all(isinstance(line, str) for line in reply.body)
