@@ -11,30 +11,15 @@ import pytest_asyncio
 from bot.domain.target import Target
 from bot.errors import Permanent
 from bot.jobs.close_gone import CloseGone
-from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
+from tests.jobs.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched
 from tests.jobs.workbench import OPS, opened
-
-CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
 
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
     """Alpha has been told to be stale; beta is well."""
-    async with opened(tmp_path) as ledger:
-        made = watch(ledger)
-        made.source.push("alpha")
-        await made.look()
-        for _ in range(11):
-            await on(made, 1)
-        assert made.first_lines() == [CRITICAL]
-        yield made
-
-
-async def on(one: Watch, minutes: float) -> None:
-    """Time passes, beta sends a heartbeat, and the bot looks."""
-    one.clock.pass_(minutes=minutes)
-    one.source.push("beta")
-    await one.look()
+    async with watched(tmp_path) as made:
+        yield await stale(made)
 
 
 async def restarted(one: Watch, *targets: Target, heartbeats: bool = True) -> None:

@@ -22,37 +22,15 @@ from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Tr
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
 from bot.jobs.readdress import Readdress
-from tests.jobs.watchbench import AWAY, Watch, down, policies, watch
+from tests.jobs.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched
 from tests.jobs.workbench import OPS, START, FakeChat, opened, pod
-
-CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
 
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
     """Both jobs were seen at nine."""
-    async with opened(tmp_path) as ledger:
-        made = watch(ledger)
-        made.source.push("alpha")
-        made.source.push("beta")
-        await made.look()
+    async with watched(tmp_path) as made:
         yield made
-
-
-async def on(one: Watch, minutes: float, *jobs: str) -> None:
-    """Time passes, those jobs send a heartbeat, and the bot looks."""
-    one.clock.pass_(minutes=minutes)
-    for job in jobs or ("beta",):
-        one.source.push(job)
-    await one.look()
-
-
-async def stale(one: Watch) -> Watch:
-    """Alpha has stopped, and everybody knows."""
-    for _ in range(11):
-        await on(one, 1)
-    assert one.first_lines() == [CRITICAL]
-    return one
 
 
 async def test_the_first_heartbeat_says_nothing(one: Watch) -> None:

@@ -9,20 +9,14 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.target import HeartbeatPolicy
-from tests.jobs.watchbench import Watch, policies, watch
+from tests.jobs.watchbench import CRITICAL, Watch, policies, watch, watched
 from tests.jobs.workbench import START, opened
-
-CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
 
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
     """Both jobs were seen at nine."""
-    async with opened(tmp_path) as ledger:
-        made = watch(ledger)
-        made.source.push("alpha")
-        made.source.push("beta")
-        await made.look()
+    async with watched(tmp_path) as made:
         yield made
 
 

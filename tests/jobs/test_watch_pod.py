@@ -15,7 +15,7 @@ from bot.domain.approval import Choice
 from bot.domain.workload import Pod, Termination
 from bot.errors import NotAllowed, Permanent, Transient
 from bot.jobs.watch_pod import PATIENCE, Sight
-from tests.jobs.watchbench import Watch, down, watch
+from tests.jobs.watchbench import Watch, down, watch, watched
 from tests.jobs.workbench import JONAS, START, bench, opened, pod
 
 CRASHING = "🔴 CRITICAL secure-agent-pod: kali is in CrashLoopBackOff"
@@ -25,11 +25,7 @@ AWAY = Transient("The API server can't be reached: connection refused.")
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
     """Both jobs, and the pod, were seen at nine."""
-    async with opened(tmp_path) as ledger:
-        made = watch(ledger)
-        made.source.push("alpha")
-        made.source.push("beta")
-        await made.look()
+    async with watched(tmp_path) as made:
         await made.see()
         yield made
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, cast
 
 from bot.domain.alerting import AlertRules, Incident
@@ -20,9 +22,11 @@ from bot.jobs.muting import Muting
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_pod import PodWatch
 from bot.ports import Cluster, Ledger
-from tests.jobs.workbench import OPS, Clock, FakeChat, FakeCluster
+from tests.jobs.workbench import OPS, Clock, FakeChat, FakeCluster, opened
 
 JOBS = ("alpha", "beta")
+CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
+"""What is said of alpha when it stops after `watched`."""
 
 
 @dataclass
@@ -132,6 +136,33 @@ def watch(
     news = IncidentNews(ledger, clock, given)
     courier = Courier(ledger, talk, clock, dict.fromkeys(incident_news.KINDS, news))
     return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, courier)
+
+
+@asynccontextmanager
+async def watched(folder: Path) -> AsyncIterator[Watch]:
+    """Watchers of their own ledger; both jobs were seen at nine."""
+    async with opened(folder) as ledger:
+        made = watch(ledger)
+        for job in JOBS:
+            made.source.push(job)
+        await made.look()
+        yield made
+
+
+async def on(one: Watch, minutes: float, *jobs: str) -> None:
+    """Time passes, those jobs (without any named, beta) send a heartbeat, and the bot looks."""
+    one.clock.pass_(minutes=minutes)
+    for job in jobs or ("beta",):
+        one.source.push(job)
+    await one.look()
+
+
+async def stale(one: Watch) -> Watch:
+    """Alpha has stopped, and everybody knows."""
+    for _ in range(11):
+        await on(one, 1)
+    assert one.first_lines() == [CRITICAL]
+    return one
 
 
 def _target() -> Target:
