@@ -128,7 +128,8 @@ class Dispatcher:
         case = await self._case(about) if name in _DECISIONS else None
         if case is None or case.state is State.OPEN or not _sees(caller, case):
             return refusal
-        return replace(card.late(case), body=(refusal.headline, *refusal.body), data=refusal.data)
+        late = card.late(case)
+        return replace(late, body=(*late.body, refusal.headline, *refusal.body), data=refusal.data)
 
     async def _case(self, id_: str) -> Case | None:
         """A request as it stands; None too where that can't be known at once."""

@@ -164,7 +164,7 @@ def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
             body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)
     return replace(
         said,
-        body=body,
+        body=(*said.body, *body),
         data={"id": case.id, "rule": ruling.rule.name, "state": case.state.value, "accepted": ruling.accepted},
         shareable=False,
         repeatable=False,

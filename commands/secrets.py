@@ -125,9 +125,9 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         action=Action.SET_SECRET,
         snapshot=secret_snapshot(seen),
         reason=params.reason,
-        effect="Once approved, who asked enters the value in a form that works once; nobody else sees it. "
+        effect="Who asked enters the value after the approval, in a form that works once; nobody else sees it. "
         "The pod has it after a restart, which is asked for on its own.",
-        facts=(("Secret", name), ("Key", params.key), ("Now", now)),
+        facts=(("Now", now),),  # which key of which Secret is the headline
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
     )

@@ -84,7 +84,7 @@ def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) 
     body = (case.effect,) if case.effect and (is_open or case.state is State.APPROVED) else ()
     notes = [f"{case.id} · asked {words.clock(case.request.created_at)}"]
     if is_open:
-        notes.append(f"void if the pod, the image or the Deployment changes · withdraw {case.id} takes it back")
+        notes.append(f"void if {_bound_to(case)} changes")
     return Reply(
         headline(case),
         body=body,
@@ -95,6 +95,10 @@ def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) 
         shareable=False,
         repeatable=False,
     )
+
+
+def _bound_to(case: Case) -> str:
+    return "the pod, the image or the Deployment" if case.action.restarts else f"the {case.request.snapshot.kind}"
 
 
 def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
@@ -252,10 +256,12 @@ _LATE = {
 
 def late(case: Case) -> Reply:
     """What whoever decides on what can't be decided any more is told first: how it stands, and by whom."""
-    facts = [_said(d) for d in case.request.decisions]
+    said = [_said(d) for d in case.request.decisions]
+    body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in said]
     if case.outcome is not None and case.state in (State.VOID, State.FAILED):
-        facts.append(Fact("Why", case.outcome.text))
-    return Reply(f"Too late: {case.id} {_LATE[case.state]}", facts=tuple(facts), shareable=False, repeatable=False)
+        body.append(f"Why: {case.outcome.text}")
+    text = f"Too late: {case.id} {_LATE[case.state]}"
+    return Reply(text, body=tuple(body), shareable=False, repeatable=False)
 
 
 def value_wanted(case: Case, until: datetime) -> Reply:

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role, decide
 from bot.domain.approval import ApprovalPolicy, Choice
+from bot.domain.reply import Mention
 from bot.runbook import Caller, Context
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
@@ -75,8 +76,8 @@ async def test_who_is_too_late_is_not_asked_for_a_reason_but_told_how_it_stands_
     reply = await World().run(f"{line} {case.id}", _at(one, PRIYA))
     assert reply.form is None
     assert reply.headline == f"Too late: {case.id} {first}"
-    assert [f.label for f in reply.facts] == (["Withdrawn by"] if end else [])
-    assert reply.body[0] in ("Rule: already decided.", "Rule: expired.")
+    assert [line[:2] for line in reply.body[:-1]] == ([("Withdrawn by ", Mention(MAYA))] if end else [])
+    assert reply.body[-1] in ("Rule: already decided.", "Rule: expired.")
     assert await _refusals(one) == [(PRIYA, rule)]
 
 

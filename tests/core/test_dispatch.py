@@ -195,7 +195,7 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
     assert reply.headline.startswith(first)
     said = [reply.headline, *(line for line in reply.body if isinstance(line, str))]
     assert any("it needs the role approver, and you are viewer by access rule 1" in one for one in said)
-    assert bool(reply.facts) is first.startswith("Too late")
+    assert (Mention("U9") in tuple(reply.body[0])) is first.startswith("Too late")
     assert not reply.shareable
     assert [what for _, what, _ in written] == ["r-7k2m9xwq"]
 

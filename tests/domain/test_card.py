@@ -57,8 +57,8 @@ def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: Sta
     assert "open" not in shown.headline
     text = lines(shown)
     assert text[0] in (
-        "Denied by: <@U0ONE> at 03:00:00 UTC: not now",
-        "Approved by: <@U0ONE> at 03:00:00 UTC: not now",
+        "Denied by <@U0ONE> at 03:00:00 UTC: not now",
+        "Approved by <@U0ONE> at 03:00:00 UTC: not now",
     )
     why = OUTCOMES[state].text if state in (State.VOID, State.FAILED) else ""
     assert text[1:] == ([f"Why: {why}"] if why else [])
@@ -154,3 +154,20 @@ def test_a_card_that_nobody_sees_is_told_of() -> None:
 def test_to_ask_again_for_the_last_key_says_so_again() -> None:
     gone = case(State.EXPIRED, Action.REMOVE_KEY, subject="SHA256:x", details={LAST: "yes"})
     assert card(gone, POLICY).buttons[0].command.startswith("ssh keys remove SHA256:x --last --reason")
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "says"),
+    [
+        (Action.RESTART, "Deployment", "void if the pod, the image or the Deployment changes"),
+        (Action.SET_SECRET, "Secret tokens", "void if the Secret tokens changes"),
+    ],
+)
+def test_an_open_card_says_what_it_is_for_alone_and_repeats_no_button(
+    action: Action, kind: str, says: str
+) -> None:
+    one = case(action=action)
+    one = replace(one, request=replace(one.request, snapshot=Snapshot("d", 1, kind=kind)))
+    shown = card(one, POLICY)
+    assert shown.notes == (f"r-22222222 · asked 03:00:00 UTC · {says}",)
+    assert not any(button.command in note for button in shown.buttons for note in shown.notes)
