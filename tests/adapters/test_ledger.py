@@ -361,6 +361,16 @@ async def test_a_database_from_a_newer_version_is_left_alone(url: str, request: 
 # SQLite's own troubles
 
 
+async def test_an_empty_file_that_another_process_just_writes_is_waited_for(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "one.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        opening = asyncio.create_task(open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'one.db'}"))
+        done, _ = await asyncio.wait({opening}, timeout=0.3)
+        assert not done, "SQLite itself gives up at once"
+        other.execute("COMMIT")
+        await (await opening).close()
+
+
 async def test_a_file_belongs_to_one_bot(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'one.db'}"
     first = await open_ledger(url)

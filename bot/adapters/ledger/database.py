@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -29,6 +31,8 @@ CONNECT, COMMAND = 5, 10
 LOCK = 0x6167706F64
 """The advisory lock under which PostgreSQL's writers go one after the other ("agpod")."""
 READERS = 3
+WAIT, AGAIN = 5.0, 0.01
+"""Seconds that SQLite waits for a lock, and after which what it does not wait for is tried again."""
 
 
 class Run(Protocol):
@@ -84,7 +88,10 @@ class Sqlite:
                 remedy=f"Make it (mkdir -p {path.parent}), or set AGENTPOD_LEDGER__URL to another place.",
             )
         self._engine: Engine = create_engine(
-            url.set(drivername="sqlite"), connect_args={"timeout": 5}, hide_parameters=True, pool_size=READERS + 1
+            url.set(drivername="sqlite"),
+            connect_args={"timeout": WAIT},
+            hide_parameters=True,
+            pool_size=READERS + 1,
         )
         event.listen(self._engine, "connect", _set_up)
         event.listen(self._engine, "begin", _begin)
@@ -141,9 +148,23 @@ def _set_up(connection: Any, _: object) -> None:
     """WAL lets readers go on while somebody writes; FULL has a commit survive a power cut."""
     connection.isolation_level = None  # BEGIN is ours to say: pysqlite's own comes too late for IMMEDIATE
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    _to_wal(cursor)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _to_wal(cursor: sqlite3.Cursor) -> None:
+    """SQLite does not wait for who writes before the file is in this mode, as others that open it just now do."""
+    until = time.monotonic() + WAIT
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        time.sleep(AGAIN)
 
 
 def _begin(connection: Connection) -> None:
