@@ -18,59 +18,22 @@ from playwright.async_api import Browser
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bot.adapters.ledger import open_ledger  # noqa: E402 - the repository's root has to be on the path first
-from bot.domain.alerting import AlertRules  # noqa: E402 - likewise
-from bot.domain.history import BEAT, SOURCE, Happening, pod_source  # noqa: E402 - likewise
-from bot.jobs.looks import heartbeat_looks, pod_looks  # noqa: E402 - likewise
-from sandbox.house import Sandbox  # noqa: E402 - likewise
+from sandbox.house import Sandbox  # noqa: E402 - the repository's root has to be on the path first
 from sandbox.slack import seed  # noqa: E402 - likewise
 from sandbox.slack.message import Message  # noqa: E402 - likewise
 from scripts.browser import FOLDER, chromium, page_at, settled  # noqa: E402 - likewise
 from tests.scenarios.talk import World, until, words  # noqa: E402 - likewise
+from tests.scenarios.yesterday import BEATS, JOB, put  # noqa: E402 - likewise
 
-JOB, TARGET = "session-manager", "secure-agent-pod"
-SOURCES = (SOURCE, pod_source(TARGET))
-BEATS = [
-    {"job": JOB, "severity": "critical", "stale_after": "5s"},
-    {"job": "exercise-reminder", "severity": "critical", "stale_after": "3h"},
-    {"job": "audit-digest", "schedule": "0 21 * * *", "timezone": "UTC", "grace": "15m"},
-]
 RULES = {"poll": "1s", "keep_firing": "3s", "flaps": 50}
-
-
-def _yesterday() -> list[Happening]:
-    """A day as days are: a job that stood still for a while, a late one, a restart, and a bot that was off."""
-    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-
-    def at(hours: float) -> datetime:
-        return start + timedelta(hours=hours)
-
-    beats = [Happening(TARGET, JOB, at(n / 2), BEAT) for n in range(48) if not 27 <= n <= 30]
-    beats += [Happening(TARGET, "exercise-reminder", at(n), BEAT) for n in (7, 9.5, 12, 14.5, 17)]
-    beats.append(Happening(TARGET, "audit-digest", at(21.2), BEAT))
-    states = [
-        Happening(TARGET, JOB, at(13.2), "stale"),
-        Happening(TARGET, JOB, at(15.5), "up"),
-        Happening(TARGET, "audit-digest", at(21), "late"),
-        Happening(TARGET, "audit-digest", at(21.2), "up"),
-        Happening(TARGET, "pod", at(15.3), "down"),
-        Happening(TARGET, "pod", at(15.4), "ready"),
-        *(Happening("", source, at(h), what) for source in SOURCES for h, what in ((3, "off"), (4, "ok"))),
-    ]
-    return beats + states
 
 
 @asynccontextmanager
 async def _world() -> AsyncIterator[World]:
     settings = {"alerts": RULES, "digest": {"timezone": "UTC"}, "probes": {"timeout": "5s"}}
     async with Sandbox(rate_limits=False, settings=settings, target={"heartbeats": BEATS}) as sandbox:
-        ledger = await open_ledger(f"sqlite+aiosqlite:///{sandbox.folder / 'agentpod.db'}", exclusive=False)
-        async with ledger.writing() as tx:
-            await tx.happened(_yesterday())
-            for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):
-                await tx.set_mark(looks.first, (datetime.now(UTC) - timedelta(days=9)).isoformat())
-                await tx.set_mark(looks.last, datetime.now(UTC).isoformat())
-        await ledger.close()
+        yesterday = datetime.now(UTC).date() - timedelta(days=1)
+        await put(f"sqlite+aiosqlite:///{sandbox.folder / 'agentpod.db'}", yesterday)
         for beat in BEATS:
             sandbox.pushgateway.push({"job": str(beat["job"])}, sandbox.pushgateway.clock())
         yield World(sandbox, await sandbox.start_bot())

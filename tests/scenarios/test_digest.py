@@ -1,0 +1,96 @@
+"""The digest as it comes in the morning: the real bot posts it at its time, once, with its picture or without."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bot.jobs.post_digest import When
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.postgres import Postgres
+from tests.scenarios.talk import World, until, words
+from tests.scenarios.yesterday import BEATS, put
+
+pytestmark = [pytest.mark.xdist_group("digest"), pytest.mark.timeout(180)]
+DAY = timedelta(days=1)
+LEAD = timedelta(seconds=8)
+"""In so long a bot has started and waits for the time."""
+NEVER = "Without its picture"
+
+
+@asynccontextmanager
+async def world(at: datetime, *, missed: int = 0, database: str = "", bots: int = 1) -> AsyncIterator[World]:
+    """A bot, or several, with a digest at that time of day, and a yesterday to tell of."""
+    when = When(at.time().replace(second=0, microsecond=0), "UTC")
+    settings: dict[str, Any] = {"digest": {"at": f"{when.at:%H:%M}", "timezone": "UTC"}, "alerts": {"poll": "1s"}}
+    if database:
+        settings["ledger"] = {"url": database}
+    async with Sandbox(rate_limits=False, settings=settings, target={"heartbeats": BEATS[1:]}) as sandbox:
+        url = database or f"sqlite+aiosqlite:///{sandbox.folder / 'agentpod.db'}"
+        await put(url, at.date() - DAY, at.date() - (1 + missed) * DAY)
+        for beat in BEATS:
+            sandbox.pushgateway.push({"job": str(beat["job"])}, sandbox.pushgateway.clock())
+        if missed:
+            await sandbox.workspace.panel.apply("slack-missing-scope", "files:write")
+        made = World(sandbox, await sandbox.start_bot())
+        for _ in range(bots - 1):
+            await sandbox.start_bot()
+        yield made
+
+
+def digests(made: World) -> list[Message]:
+    here = [m for m in made.workspace.messages(seed.OPS) if m.ephemeral_for is None]
+    return [m for m in here if "pod up" in m.text]
+
+
+def picture(made: World, message: Message) -> tuple[Image.Image, str]:
+    """The picture of a message, and what it says for those who don't see it."""
+    [block] = [b for b in message.blocks or [] if b["type"] == "image"]
+    file = made.workspace.core.files.get(block["slack_file"]["id"])
+    assert file is not None
+    assert file.content is not None
+    return Image.open(io.BytesIO(file.content)), block["alt_text"]
+
+
+async def test_two_bots_post_one_digest_at_its_time_with_its_picture() -> None:
+    now = datetime.now(UTC) + LEAD
+    at = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    with Postgres() as server:
+        async with world(at, database=server.create("digest"), bots=2) as made:
+            assert digests(made) == []
+            await until(lambda: bool(digests(made)), made.bot.output, patience=90)
+            assert datetime.now(UTC) >= at
+            [message] = digests(made)
+            shown, alt = picture(made, message)
+            assert shown.width > 1000
+            assert alt.startswith(f"Timeline of secure-agent-pod on {at - DAY:%a %d %b}: exercise-reminder")
+            assert "pod down 6 min, not known for 1 h, started anew at 15:24" in alt
+            assert NEVER not in words([message])
+            assert " late: it could not be posted" not in words([message])
+            # A bot that comes later, when all has long been posted, has nothing to add.
+            await made.sandbox.start_bot()
+            await made.ask("digest")
+            assert len(digests(made)) == 1
+
+
+async def test_without_the_scope_for_files_it_comes_as_text_and_says_why_once_and_which_days_were_missed() -> None:
+    at = datetime.now(UTC) - timedelta(minutes=3)
+    async with world(at, missed=2) as made:
+        await until(lambda: bool(digests(made)), made.bot.output)
+        [message] = digests(made)
+        text = words([message])
+    assert "image" not in [block["type"] for block in message.blocks or []]
+    assert text.count(NEVER) == 1
+    assert "the app lacks the scope files:write. Add files:write under OAuth & Permissions" in text
+    assert " late: it could not be posted at its time." in text
+    days = [(at - n * DAY).day for n in (3, 2)]
+    assert f"No digest was posted for {days[0]}" in text
+    assert "🔴 pod: down 6 min, once" in text

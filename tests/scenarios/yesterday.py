@@ -1,0 +1,58 @@
+"""A day for the digest, put into the ledger before the bot starts; it is read and drawn as any other."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from bot.adapters.ledger import open_ledger
+from bot.domain.alerting import AlertRules
+from bot.domain.history import BEAT, SOURCE, Happening, pod_source
+from bot.jobs.looks import heartbeat_looks, pod_looks
+from bot.jobs.post_digest import MARK
+
+JOB, TARGET = "session-manager", "secure-agent-pod"
+BEATS = [
+    {"job": JOB, "severity": "critical", "stale_after": "5s"},
+    {"job": "exercise-reminder", "severity": "critical", "stale_after": "3h"},
+    {"job": "audit-digest", "schedule": "0 21 * * *", "timezone": "UTC", "grace": "15m"},
+]
+
+
+def happenings(day: date) -> list[Happening]:
+    """A day as days are: a job that stood still for a while, a late one, a restart, and a bot that was off."""
+    start = datetime.combine(day, time(), UTC)
+
+    def at(hours: float) -> datetime:
+        return start + timedelta(hours=hours)
+
+    beats = [Happening(TARGET, JOB, at(n / 2), BEAT) for n in range(48) if not 27 <= n <= 30]
+    beats += [Happening(TARGET, "exercise-reminder", at(n), BEAT) for n in (7, 9.5, 12, 14.5, 17)]
+    beats.append(Happening(TARGET, "audit-digest", at(21.2), BEAT))
+    states = [
+        Happening(TARGET, JOB, at(13.2), "stale"),
+        Happening(TARGET, JOB, at(15.5), "up"),
+        Happening(TARGET, "audit-digest", at(21), "late"),
+        Happening(TARGET, "audit-digest", at(21.2), "up"),
+        Happening(TARGET, "pod", at(15.3), "down"),
+        Happening(TARGET, "pod", at(15.4), "ready"),
+    ]
+    sources = (SOURCE, pod_source(TARGET))
+    return [
+        *beats,
+        *states,
+        *(Happening("", s, at(h), what) for s in sources for h, what in ((3, "off"), (4, "ok"))),
+    ]
+
+
+async def put(url: str, day: date, last: date | None = None) -> None:
+    """Have the ledger know that day; ``last`` is the day on which the last digest was posted."""
+    now = datetime.now(UTC)
+    ledger = await open_ledger(url, exclusive=False)
+    async with ledger.writing() as tx:
+        await tx.happened(happenings(day))
+        for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):
+            await tx.set_mark(looks.first, (now - timedelta(days=9)).isoformat())
+            await tx.set_mark(looks.last, now.isoformat())
+        if last is not None:
+            await tx.set_mark(MARK, f"{last}|{now.isoformat()}")
+    await ledger.close()
