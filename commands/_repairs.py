@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain import card, words
+from bot.domain import card, redact, words
 from bot.domain.approval import Rule, Ruling, State
 from bot.domain.repair import SINK, Case, Look, Proposal
 from bot.domain.reply import Button, Form, Mention, Reply
@@ -37,12 +37,14 @@ def ledger(ctx: Context) -> Ledger:
 
 
 def reason(value: str | None) -> str | None:
-    """A reason as given: one line. Raises ValueError when it is empty or too long."""
+    """A reason as given: one line. Raises ValueError when it is empty, too long or has a secret in it."""
     if value is None:
         return None
     text = " ".join(value.split())
     if not text:
         raise ValueError("is empty: say why in a few words")
+    if redact.has_token(text):
+        raise ValueError("has something in it that looks like a secret: leave it out, since reasons are kept")
     if len(text) > MAX_REASON:
         raise ValueError(f"has {len(text)} characters; at most {MAX_REASON} fit on the card")
     return text

@@ -61,7 +61,7 @@ _VALUE = (
     r"""|'[^'\n]*'?"""
     r"""|[^\s"'&]+)"""
 )
-_PATTERNS = tuple(
+_TOKENS = tuple(
     re.compile(pattern)
     for pattern in (
         r"\bxox[a-z](?:\.xox[a-z])?-[\w-]{6,}",  # Slack tokens
@@ -75,6 +75,12 @@ _PATTERNS = tuple(
         r"\bAIza[\w-]{30,}",  # Google API keys
         r"\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)*",  # JWT (RFC 7519): a base64url object, always {"… first
         r"\bsk-[\w-]{12,}",  # Anthropic, OpenAI
+    )
+)
+"""What nothing but a secret looks like."""
+_PATTERNS = _TOKENS + tuple(
+    re.compile(pattern)
+    for pattern in (
         r"(?<=://)[^\s/@:]*:(?P<secret>[^\s/]+)@",  # user:password in a URL
         r"(?<=://)(?P<secret>[^\s/@:]{16,})@",  # a token as the user of a URL
         rf"(?i){_NAMES}(?:[_-]?(?:value|hash|b64|base64)|\d{{1,2}})?(?:\\?[\"'])?[ \t]*[:=][>=]?[ \t]*{_VALUE}",
@@ -96,6 +102,11 @@ def redact(lines: Iterable[str], secrets: Collection[str] = ()) -> Redacted:
         kept += text.split("\n")
         count += found
     return Redacted(tuple(kept), count)
+
+
+def has_token(text: str) -> bool:
+    """Whether a text has a private key or a known vendor's token in it; words such as ``token: gone`` are none."""
+    return _BEGIN.search(text) is not None or any(pattern.search(text) for pattern in _TOKENS)
 
 
 def known_forms(secrets: Collection[str]) -> tuple[str, ...]:

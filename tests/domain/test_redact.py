@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.domain.redact import PLACEHOLDER, plain, redact
+from bot.domain.redact import PLACEHOLDER, has_token, plain, redact
 
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"
@@ -226,3 +226,18 @@ def test_the_number_of_lines_stays_and_no_line_breaks(lines: list[str], secrets:
 @given(st.lists(st.text(), max_size=8))
 def test_no_control_character_survives(lines: list[str]) -> None:
     assert not any(c in line for line in redact(lines).lines for c in "\x1b\x00\x07\x9b\u202e")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"with {AWS} now", JWT, "ghp_abcdefghijklmnopqrst", "xoxb-1234567890-a", "-----BEGIN RSA PRIVATE KEY-----"],
+)
+def test_a_vendors_token_and_a_private_key_are_known_by_their_shape(text: str) -> None:
+    assert has_token(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["token: expired", "the new password=see vault", "ghp_ is how they begin", "rotated"]
+)
+def test_words_about_secrets_are_no_token(text: str) -> None:
+    assert not has_token(text)
