@@ -1,122 +1,132 @@
 """No secret's value is ever in a Slack message, a log line, the database, an error or a metric (promise 9).
 
-Random values go through every path of `secrets set`, the failing ones too; then everything that left the bot is
-searched for them, as they are and in the encodings that they take on the way.
+Hypothesis draws values and the path that each takes, also the ones that fail, all on one bot; after each, and once
+more at the end, everything that left it is searched (`leaks`). Each path is taken at least once, with a value that
+is hard to hide. The same is drawn every time: `LEAKS_SEED` draws others, `LEAKS_EXAMPLES` more.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
+import copy
+import html
+import itertools
 import json
-import random
-import string
+import os
+import signal
+import sqlite3
 import urllib.parse
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import HealthCheck, Phase, example, given, seed, settings
+from hypothesis import strategies as st
 
 from sandbox.cluster import kinds
 from sandbox.house import Sandbox
-from sandbox.slack import seed
+from sandbox.slack import seed as people
 from sandbox.slack.message import Message
+from sandbox.slack.views import View
+from tests.scenarios import leaks
 from tests.scenarios.repairs import DENY, Repair, asked, direct
-from tests.scenarios.talk import World, until
+from tests.scenarios.talk import PATIENCE, World, until, words
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("approvals")]
-ALPHABET = string.ascii_letters + string.digits + string.punctuation + " \tüß€漢"
+pytestmark = pytest.mark.xdist_group("approvals")
+in_the_world = pytest.mark.asyncio(loop_scope="module")
 LINE = "secrets set GITHUB_TOKEN --reason rotated"
+CALL = 2.0
+"""Seconds that a call of the API server may take."""
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBbPmf2GxFfSPnIZS1dLNLQrC0mUP0VfWVtHcMqsm9kB maya"
+Path = Callable[[World, str], Awaitable[None]]
+USED: list[str] = []
+"""All values so far."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def world() -> AsyncIterator[World]:
-    settings = {"probes": {"timeout": "5s"}, "log": {"format": "console", "level": "debug"}}
-    async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
-        yield World(sandbox, await sandbox.start_bot())
+    conf = {"probes": {"timeout": f"{CALL:g}s"}, "log": {"format": "console", "level": "debug"}}
+    async with Sandbox(rate_limits=False, settings=conf, pod_seconds=0.0) as sandbox:
+        world = World(sandbox, await sandbox.start_bot())
+        yield world
+        assert await leaks.found(world, USED, leaks.marks) == []
 
 
-def value(dice: random.Random) -> str:
-    """A value as people have them: one line or several, of any characters, long enough to be found."""
-    lines = dice.choice((1, 1, 1, 3))
-    text = "\n".join("".join(dice.choices(ALPHABET, k=dice.randint(12, 60))) for _ in range(lines))
-    return text.strip() or "x" * 12
+# -- a request's way
 
 
-def traces(secret: str) -> Iterator[str]:
-    """How a value would look where it must not be: plain, by line, escaped, encoded."""
-    for part in {secret, *secret.splitlines()}:
-        if len(part.strip()) >= 8:
-            yield from (part.strip(), json.dumps(part.strip())[1:-1], urllib.parse.quote(part.strip()))
-            yield json.dumps(part.strip(), ensure_ascii=False)[1:-1]
-            yield repr(part.strip())[1:-1]
-    yield base64.b64encode(secret.encode()).decode()
-
-
-async def everything(world: World) -> dict[str, str]:
-    """All that left the bot: calls of Slack, the log, the database's files, metrics, and the audit trail."""
-    folder = world.sandbox.folder
-    files = sorted(folder.glob("agentpod.db*"))
-    async with aiohttp.ClientSession() as session, session.get(world.bot.ops_url + "/metrics") as response:
-        metrics = await response.text()
-    calls = [json.dumps([c.method, c.args], ensure_ascii=False) for c in world.workspace.record.calls]
-    acks = [json.dumps(e.ack, ensure_ascii=False) for e in world.workspace.record.envelopes if e.ack]
-    return {
-        "calls of Slack": "\n".join(calls),
-        "acknowledgements": "\n".join(acks),
-        "the log": world.bot.output(),
-        "the database": "\n".join(f.read_bytes().decode("utf-8", "replace") for f in files),
-        "metrics": metrics,
-    }
-
-
-async def found(world: World, secrets: list[str]) -> list[tuple[str, str]]:
-    """Where any of the values is."""
-    where = await everything(world)
-    assert len(where["calls of Slack"]) > 1000
-    assert len(where["the database"]) > 1000
-    return [(name, secret) for name, text in where.items() for secret in secrets if _in(text, secret)]
-
-
-def _in(text: str, secret: str) -> bool:
-    return any(trace in text for trace in traces(secret))
-
-
-async def approved(world: World) -> Repair:
+async def approved(world: World, line: str = LINE) -> Repair:
     """An approved request that waits for its value."""
-    repair = await asked(world, LINE)
-    await repair.click(seed.JONAS)
+    repair = await asked(world, line)
+    await repair.click(people.JONAS)
     await repair.shows("waits for the value")
     return repair
 
 
-async def enter(world: World, repair: Repair, secret: str, user: str = seed.MAYA) -> None:
-    """Open the one-time form by the button of the direct message, and send a value."""
+async def form(world: World, repair: Repair) -> View:
+    """The one-time form, opened by the button of the direct message."""
     here = world.workspace.messages
 
     def offers() -> list[Message]:
-        mine = here(seed.DM_MAYA, seed.MAYA)
+        mine = here(people.DM_MAYA, people.MAYA)
         return [m for m in mine if repair.id in m.all_text() and "enter it by" in m.text]
 
     await until(lambda: bool(offers()), lambda: f"{direct(world)}")
-    await world.workspace.click(seed.MAYA, offers()[-1], "agentpod:run:0")
-    view = await world.workspace.wait_view(seed.MAYA)
-    await world.workspace.submit_view(user, view, {"value": secret})
+    await world.workspace.click(people.MAYA, offers()[-1], "agentpod:run:0")
+    return await world.workspace.wait_view(people.MAYA, lambda view: repair.id in view.body["private_metadata"])
 
 
-def stored(world: World) -> str:
+async def enter(world: World, repair: Repair, secret: str) -> None:
+    """Send a value by the form."""
+    await world.workspace.submit_view(people.MAYA, await form(world, repair), {"value": secret})
+
+
+async def answered(world: World, text: str) -> None:
+    """Wait until somebody was told that, in the direct messages or the channel."""
+
+    def said() -> str:
+        return "\n".join(words(world.workspace.messages(place)) for place in (people.DM_MAYA, people.OPS))
+
+    await until(lambda: text in said(), lambda: said()[-2000:])
+
+
+def secret_object(world: World) -> dict[str, Any]:
+    """The Secret with the keys."""
+    [one] = [s for s in world.sandbox.cluster.store.list(kinds.SECRET) if "tier2" in s["metadata"]["name"]]
+    return copy.deepcopy(one)
+
+
+def stored(world: World, key: str = "GITHUB_TOKEN") -> str:
     """The value in the cluster."""
-    [found_] = [s for s in world.sandbox.cluster.store.list(kinds.SECRET) if "tier2" in s["metadata"]["name"]]
-    return base64.b64decode(found_["data"]["GITHUB_TOKEN"]).decode()
+    return base64.b64decode(secret_object(world)["data"][key]).decode()
+
+
+def kept(secret: str) -> str:
+    """What is stored of what was typed."""
+    return secret.rstrip("\r\n")
+
+
+# -- the paths on which it is stored
 
 
 async def works(world: World, secret: str) -> None:
     repair = await approved(world)
     await enter(world, repair, secret)
     await repair.shows("✅")
-    assert stored(world) == secret.rstrip("\r\n")
+    assert stored(world) == kept(secret)
+
+
+async def into_a_key_that_was_not_there(world: World, secret: str) -> None:
+    """Without --new it is refused; with it, it is stored like any other."""
+    assert "has no such key" in (await world.ask("secrets set NEW_ONE.2 --reason x")).text
+    repair = await approved(world, "secrets set NEW_ONE --new --reason x")
+    await enter(world, repair, secret)
+    await repair.shows("✅")
+    assert stored(world, "NEW_ONE") == kept(secret)
 
 
 async def twice(world: World, secret: str) -> None:
@@ -125,32 +135,76 @@ async def twice(world: World, secret: str) -> None:
     await world.break_("slack-duplicate")
     await enter(world, repair, secret)
     await repair.shows("✅")
+
+
+async def slack_is_away(world: World, secret: str) -> None:
+    """Slack answers 500 when the outcome is told: it is told later."""
+    repair = await approved(world)
+    view = await form(world, repair)
+    await world.break_("slack-500")
+    await world.workspace.submit_view(people.MAYA, view, {"value": secret})
+    await until(lambda: stored(world) == kept(secret), lambda: "not stored")
+    assert "✅" not in repair.card.text
     await world.workspace.panel.heal()
+    await repair.shows("✅")
+
+
+async def the_api_server_is_away_for_a_moment(world: World, secret: str) -> None:
+    repair = await approved(world)
+    view = await form(world, repair)
+    await world.break_("kube-refuse")
+    await world.workspace.submit_view(people.MAYA, view, {"value": secret})
+    await repair.shows("under way")
+    await world.workspace.panel.heal()
+    await repair.shows("✅")
+    assert stored(world) == kept(secret)
+
+
+async def the_api_server_gives_no_answer(world: World, secret: str) -> None:
+    """The change has no answer in time: it is looked for, and sent again."""
+    repair = await approved(world)
+    left = [CALL * 5]
+    world.sandbox.cluster.latency = lambda call: left.pop() if left and call == "patch secrets" else 0.0
+    await enter(world, repair, secret)
+    await repair.shows("✅")
+    assert (left, stored(world)) == ([], kept(secret))
+
+
+# -- the paths on which it is not
 
 
 async def changed_meanwhile(world: World, secret: str) -> None:
     """The Secret was changed since the request: void, and nothing stored."""
     repair = await approved(world)
-    store = world.sandbox.cluster.store
-    [one] = [s for s in store.list(kinds.SECRET) if "tier2" in s["metadata"]["name"]]
-    again = json.loads(json.dumps(one))
-    again["data"]["OTHER"] = base64.b64encode(b"other").decode()
-    store.put(kinds.SECRET, again)
+    other = secret_object(world)
+    other["data"]["OTHER"] = base64.b64encode(repair.id.encode()).decode()
+    world.sandbox.cluster.store.put(kinds.SECRET, other)
     before = stored(world)
     await enter(world, repair, secret)
     await repair.shows("🚫")
     assert stored(world) == before
 
 
+async def gone_meanwhile(world: World, secret: str) -> None:
+    """The Secret was deleted since."""
+    repair = await approved(world)
+    was, store = secret_object(world), world.sandbox.cluster.store
+    store.remove(kinds.SECRET, was["metadata"]["namespace"], was["metadata"]["name"])
+    await enter(world, repair, secret)
+    await repair.shows("🔴")
+    store.put(kinds.SECRET, was)
+
+
 async def no_right(world: World, secret: str) -> None:
     """The API server refuses the patch."""
     repair = await approved(world)
     rules = world.sandbox.cluster.server.authorizer.rules
-    kept = list(rules)
-    rules[:] = [r for r in kept if "patch" not in r.verbs or "secrets" not in r.resources]
+    all_of_them, before = list(rules), stored(world)
+    rules[:] = [r for r in rules if "patch" not in r.verbs or "secrets" not in r.resources]
     await enter(world, repair, secret)
     await repair.shows("🔴")
-    rules[:] = kept
+    rules[:] = all_of_them
+    assert stored(world) == before
 
 
 async def repeated_by_the_api_server(world: World, secret: str) -> None:
@@ -158,105 +212,276 @@ async def repeated_by_the_api_server(world: World, secret: str) -> None:
     before = stored(world)
     for code in ("403", "409", "422", "429", "500"):
         repair = await approved(world)
+        view = await form(world, repair)
         await world.break_("kube-echo", code)
-        await enter(world, repair, secret)
+        await world.workspace.submit_view(people.MAYA, view, {"value": secret})
         await repair.shows("🔴")
         assert stored(world) == before
         await world.workspace.panel.heal()
 
 
-async def slack_is_away(world: World, secret: str) -> None:
-    """Slack answers 500 when the outcome is told: it is told later."""
+async def too_long(world: World, secret: str) -> None:
+    """More than Slack's own form lets through, and refused by the API server with all of it in its words."""
     repair = await approved(world)
-    await world.break_("slack-slow")
+    view = await form(world, repair)
+    for block in view.body["blocks"]:
+        block.get("element", {})["max_length"] = 10**6
+    await world.break_("kube-echo", "422")
+    await world.workspace.submit_view(people.MAYA, view, {"value": "\n".join([secret] * 300)})
+    await repair.shows("🔴")
+
+
+async def too_late(world: World, secret: str) -> None:
+    """The form was opened in time and is sent when that is over."""
+    repair = await approved(world)
+    view, before = await form(world, repair), stored(world)
+    ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    with contextlib.closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as ledger, ledger:
+        wanted = "UPDATE cases SET body = json_set(body, '$.request.decisions[0].at', ?) WHERE id = ?"
+        assert ledger.execute(wanted, (ago, repair.id)).rowcount == 1
+    await world.workspace.submit_view(people.MAYA, view, {"value": secret})
+    await repair.shows("no value was given in time")
+    assert stored(world) == before
+
+
+async def in_somebody_elses_form(world: World, secret: str) -> None:
+    """Two others send her form, one who may approve and one without a role; she still can."""
+    repair = await approved(world)
+    before = stored(world)
+    for user, refusal in ((people.JONAS, "Only who asked for it"), (people.SAM, f"You may not give {repair.id}")):
+        await world.workspace.submit_view(user, await form(world, repair), {"value": secret})
+        await answered(world, refusal)
+    assert stored(world) == before
     await enter(world, repair, secret)
-    await world.break_("slack-500")
-    await until(lambda: stored(world) == secret.rstrip(), lambda: "not stored")
-    assert "✅" not in repair.card.text
-    await world.workspace.panel.heal()
     await repair.shows("✅")
 
 
-async def typed_as_a_reason(world: World, secret: str) -> None:
-    """A denied request never sees a value; and a private key offered as a public one is not repeated."""
-    repair = await asked(world, LINE)
-    await world.workspace.click(seed.PRIYA, repair.card, DENY)
-    view = await world.workspace.wait_view(seed.PRIYA)
-    await world.workspace.submit_view(seed.PRIYA, view, {"reason": "no"})
-    await repair.shows("⛔")
-    await world.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", "ssh keys add")
-    form = await world.workspace.wait_view(seed.MAYA)
-    key = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{secret}\n-----END OPENSSH PRIVATE KEY-----"
-    refused = await world.workspace.submit_view(seed.MAYA, form, {"key": key, "reason": "x"})
-    assert "private key" in str(refused.errors)
-    await world.workspace.submit_view(seed.MAYA, form, {"key": secret, "reason": "x"})
-    await world.workspace.close_view(seed.MAYA, form)
+async def in_a_forged_form(world: World, secret: str) -> None:
+    """The form says that it is for something else: nothing takes the value, or it is for no request that waits."""
+    repair = await approved(world)
+    before = stored(world)
+    sinks = ("secret:r-zzzzzzzz", "secret:../../etc", "elsewhere")
+    lines = (f"approve {repair.id}", f"deny {repair.id}", "restart", "secrets set", "ssh keys add", "no such")
+    for change in (*({"s": sink} for sink in sinks), *({"s": "", "c": line} for line in lines), {"s": 7}):
+        view = await form(world, repair)
+        view.body["private_metadata"] = json.dumps(json.loads(view.body["private_metadata"]) | change)
+        await world.workspace.submit_view(people.MAYA, view, {"value": secret})
+        await world.workspace.close_view(people.MAYA, view)
+    assert stored(world) == before
+    await enter(world, repair, secret)
+    await repair.shows("✅")
 
 
-TYPED = (
+# -- where no value belongs
+
+ANYWHERE = (
     "secrets set GITHUB_TOKEN {}",
     "secrets set GITHUB_TOKEN '{}",
     "secrets set GITHUB_TOKEN --reason x --target {}",
+    "secrets set GITHUB_TOKEN --reason x --secret {}",
     "secrets set {}",
     "secrets GITHUB_TOKEN={}",
     "secrets enter r-7k2m9xwq {}",
+    "secrets enter {}",
     "ssh keys {}",
-    "approve {}",
-    "deny {} --reason x",
-    "withdraw r-7k2m9xwq {}",
-    "approvals {}",
+    "ssh keys add --key {}",
+    "ssh keys remove {}",
     "ack {}",
     "help secrets set GITHUB_TOKEN {}",
     "can-i secrets set GITHUB_TOKEN {}",
 )
+DECIDING = ("approve {}", "deny {}", "deny {} --reason x", "withdraw {}", "break-glass {}", "approvals {}")
+
+
+async def typed(world: World, line: str) -> None:
+    """As a slash command and in a public thread."""
+    await world.ask(line)
+    said = world.workspace.mention(people.MAYA, people.OPS, line)
+    await world.final(lambda: world.workspace.messages(people.OPS, people.MAYA, said.ts)[1:])
 
 
 async def typed_on_the_line(world: World, secret: str) -> None:
-    """A value where none belongs: the answer to it repeats nothing, for one's own eyes or in a public thread."""
-    for template in TYPED:
-        line = template.format(secret)
-        await world.ask(line)
-        said = world.workspace.mention(seed.MAYA, seed.OPS, line)
-        await world.final(lambda said=said: world.workspace.messages(seed.OPS, seed.MAYA, said.ts)[1:])  # type: ignore[misc]
+    """The answer repeats nothing of it, for one's own eyes or in a public thread."""
+    for template in ANYWHERE:
+        await typed(world, template.format(secret))
 
 
-PATHS: tuple[Callable[[World, str], Awaitable[None]], ...] = (
+async def typed_where_one_decides(world: World, secret: str) -> None:
+    """In an id's place, and after one."""
+    repair = await asked(world, LINE)
+    for template in DECIDING:
+        await typed(world, template.format(secret))
+        await typed(world, template.format(f"{repair.id} {secret}"))
+    await repair.click(people.MAYA, "agentpod:run:2")
+
+
+async def pasted_as_a_reason(world: World, secret: str) -> None:
+    """What is known to be a secret by its shape is taken for no reason: reasons are kept for good."""
+    shaped = f"{leaks.SHAPES[len(secret) % len(leaks.SHAPES)]}{leaks.mark(len(secret))}"
+    USED.append(shaped)
+    assert "looks like a secret" in (await world.ask(f"restart --reason 'with {shaped}'")).text
+    repair = await asked(world, LINE)
+    for line in (f"deny {repair.id} --reason {shaped}", f"break-glass {repair.id} --reason {shaped}"):
+        assert "looks like a secret" in (await world.ask(line, people.PRIYA)).text
+    await world.workspace.click(people.PRIYA, repair.card, DENY)
+    view = await world.workspace.wait_view(people.PRIYA)
+    refused = await world.workspace.submit_view(people.PRIYA, view, {"reason": leaks.private_key(len(secret))})
+    assert "looks like a secret" in str(refused.errors)
+    await world.workspace.submit_view(people.PRIYA, view, {"reason": "no"})
+    await repair.shows("⛔")
+
+
+async def pasted_as_a_public_key(world: World, secret: str) -> None:
+    """A private key, a value, and a public key with the value in a second line."""
+    await world.workspace.slash(people.MAYA, people.OPS, "/agentpod", "ssh keys add")
+    view = await world.workspace.wait_view(people.MAYA)
+    private = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{secret}\n-----END OPENSSH PRIVATE KEY-----"
+    for key in (private, secret, f"{PUBLIC}\n{secret}", f"{secret}\n{PUBLIC}", f"ssh-ed25519 {secret}"):
+        assert (await world.workspace.submit_view(people.MAYA, view, {"key": key, "reason": "x"})).errors
+    await world.workspace.close_view(people.MAYA, view)
+
+
+# -- the slow ones
+
+
+async def killed_before_it_is_stored(world: World, secret: str) -> None:
+    """SIGKILL between the claim and the change: the next process says that nothing was stored."""
+    repair = await approved(world)
+    sending, before = asyncio.Event(), stored(world)
+
+    def latency(call: str) -> float:
+        if call != "patch secrets":
+            return 0.0
+        sending.set()
+        return PATIENCE
+
+    world.sandbox.cluster.latency = latency
+    await enter(world, repair, secret)
+    await asyncio.wait_for(sending.wait(), PATIENCE)
+    await world.bot.stop(signal.SIGKILL)
+    world.sandbox.cluster.latency = {}
+    world.bot = await world.sandbox.start_bot()
+    await repair.shows("stopped before the value was stored")
+    assert stored(world) == before
+
+
+async def the_api_server_stays_away(world: World, secret: str) -> None:
+    repair = await approved(world)
+    view, before = await form(world, repair), stored(world)
+    await world.break_("kube-refuse")
+    await world.workspace.submit_view(people.MAYA, view, {"value": secret})
+    await repair.shows("nothing was stored")
+    assert stored(world) == before
+
+
+async def the_ledger_is_locked(world: World, secret: str) -> None:
+    """Another process holds the file for longer than the claim waits: it can be given again."""
+    repair = await approved(world)
+    view, before = await form(world, repair), stored(world)
+    with contextlib.closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as ledger:
+        ledger.execute("BEGIN IMMEDIATE")
+        await world.workspace.submit_view(people.MAYA, view, {"value": secret})
+        await answered(world, "is locked by another process")
+        ledger.rollback()
+    assert stored(world) == before
+    await enter(world, repair, secret)
+    await repair.shows("✅")
+
+
+TYPING: tuple[Path, ...] = (
+    typed_on_the_line,
+    typed_where_one_decides,
+    pasted_as_a_reason,
+    pasted_as_a_public_key,
+)
+QUICK: tuple[Path, ...] = (
     works,
+    into_a_key_that_was_not_there,
     twice,
     changed_meanwhile,
+    gone_meanwhile,
     no_right,
-    repeated_by_the_api_server,
-    slack_is_away,
-    typed_as_a_reason,
-    typed_on_the_line,
+    too_long,
+    too_late,
+    in_somebody_elses_form,
+    in_a_forged_form,
+    *TYPING,
 )
+"""What is drawn."""
+SLOW: tuple[Path, ...] = (
+    slack_is_away,
+    repeated_by_the_api_server,
+    the_api_server_is_away_for_a_moment,
+    the_api_server_gives_no_answer,
+    killed_before_it_is_stored,
+    the_api_server_stays_away,
+    the_ledger_is_locked,
+)
+"""What is taken once: each waits for something."""
 
 
+def each_once(test: Any) -> Any:
+    """Every path with one of the values that are hard to hide, and what is typed on a line with all of them."""
+    paths = (*SLOW, *QUICK, *(path for path in TYPING[:2] for _ in leaks.HARD))
+    for path, secret in zip(paths, itertools.cycle(leaks.HARD)):
+        test = example(path=path, secret=secret)(test)
+    return test
+
+
+@in_the_world
 @pytest.mark.timeout(240)
-async def test_a_value_is_nowhere_but_in_the_cluster_whatever_happens_on_its_way(world: World) -> None:
-    dice = random.Random(20261124)  # noqa: S311 - a test's dice
-    secrets = []
-    for path in (*PATHS, *PATHS[:2]):
-        secret = value(dice)
-        secrets.append(secret)
+@seed(int(os.environ.get("LEAKS_SEED", "20261124")))
+@settings(
+    max_examples=int(os.environ.get("LEAKS_EXAMPLES", "15")),
+    deadline=None,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),  # what is shrunk here takes longer than a test may
+    suppress_health_check=list(HealthCheck),
+)
+@each_once
+@given(path=st.sampled_from(QUICK), secret=leaks.VALUES)
+async def test_a_value_is_nowhere_but_in_the_cluster_whatever_happens_on_its_way(
+    world: World, path: Path, secret: str
+) -> None:
+    USED.append(secret)
+    try:
         await path(world, secret)
-    assert await found(world, secrets) == []
+    finally:
+        world.sandbox.cluster.latency = {}
+        await world.workspace.panel.heal()
+    assert await leaks.found(world, [secret]) == []
 
 
-async def test_a_real_private_key_offered_by_mistake_is_nowhere(world: World) -> None:
-    private = ed25519.Ed25519PrivateKey.generate()
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    await world.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", "ssh keys add")
-    form = await world.workspace.wait_view(seed.MAYA)
-    refused = await world.workspace.submit_view(seed.MAYA, form, {"key": pem, "reason": "mine"})
-    assert "private key" in str(refused.errors)
-    await world.workspace.close_view(seed.MAYA, form)
-    lines = [line for line in pem.splitlines() if len(line) > 20 and "PRIVATE" not in line]
-    assert await found(world, lines) == []
+def written(secret: str) -> tuple[str, ...]:
+    """A value in what programs write."""
+    first = secret.encode()
+    return (
+        f"it is {secret}!",
+        json.dumps({"body": json.dumps({"reason": secret})}),
+        urllib.parse.urlencode({"text": secret}),
+        f"<b>{html.escape(secret)}</b>",
+        f"ValueError({secret!r})",
+        base64.b64encode(b"a " + first).decode(),
+        base64.b64encode(b'{"data": "' + first + b'"}').decode(),
+        f"X{(b'..' + first).hex()}",
+        secret[::-1],
+        f"…{secret.strip()[-70:]}",
+    )
 
 
-async def test_the_search_would_find_a_value(world: World) -> None:
-    """The control: what does go to Slack is found by the same search."""
+@pytest.mark.parametrize("secret", leaks.HARD)
+def test_the_search_finds_a_value_however_it_is_written(secret: str) -> None:
+    traces = leaks.traces(secret)
+    assert [text for text in written(secret) if not any(trace in text for trace in traces)] == []
+    others = {trace for other in leaks.HARD if other != secret for trace in leaks.traces(other)}
+    assert [trace for trace in others for text in written(secret) if trace in text] == []
+
+
+@in_the_world
+async def test_the_search_finds_what_does_go_to_slack(world: World) -> None:
+    """The control: a reason is for everybody, and is kept."""
     await asked(world, 'restart --reason "a-reason-that-everybody-may-see"')
-    places = {name for name, _ in await found(world, ["a-reason-that-everybody-may-see"])}
+    places = {name for name, _ in await leaks.found(world, ["a-reason-that-everybody-may-see"])}
     assert {"calls of Slack", "the database"} <= places
+    where = await leaks.everything(world)
+    assert all(len(where[name]) > 100 for name in ("calls of Slack", "the log", "the database", "/metrics"))
