@@ -1,26 +1,33 @@
-"""Any order of requests, decisions, deaths, changes and clocks: nothing is made twice, or without approval."""
+"""Any order of requests, decisions, outages, deaths, changes and clocks.
+
+Nothing is made twice, or without approval; and what a case says of it is so.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.domain.approval import ApprovalPolicy, Choice, Rule, State
-from bot.domain.repair import Case
-from bot.errors import Conflict, Refused, Transient, Uncertain
-from tests.jobs.workbench import JONAS, MAYA, PRIYA, Bench, bench, opened
+from bot.domain.repair import Action, Case
+from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
+from bot.ports import Cluster, Ledger
+from tests.jobs.mortal import Died, Life, Mortal, MortalLedger
+from tests.jobs.workbench import JONAS, MAYA, PRIYA, Bench, FakeCluster, bench, opened
 
 T = TypeVar("T")
 PEOPLE = st.sampled_from([MAYA, JONAS, PRIYA])
-ERRORS = st.sampled_from([None, Conflict("x"), Uncertain("x"), Transient("x")])
+NOTHING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID)
+"""States that say that nothing was changed."""
 
 
 class Repairs(RuleBasedStateMachine):
@@ -33,6 +40,9 @@ class Repairs(RuleBasedStateMachine):
         self.stack = AsyncExitStack()
         self.approved: set[str] = set()
         self.known: list[Case] = []
+        self.ended: set[str] = set()
+        """Cases whose end was compared with what took effect."""
+        self.life = Life()
         self.one: Bench
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -40,10 +50,36 @@ class Repairs(RuleBasedStateMachine):
 
     @initialize(needed=st.integers(1, 2))
     def opens(self, needed: int) -> None:
+        self.starts(policy=ApprovalPolicy(needed=needed, break_glass=(PRIYA,)))
+
+    def starts(self, **more: Any) -> None:
+        """A process of its own, on the same ledger and cluster."""
         ledger = self.run(self.stack.enter_async_context(opened(Path(self.folder.name))))
-        self.one = bench(ledger, policy=ApprovalPolicy(needed=needed, break_glass=(PRIYA,)))
+        life = self.life = Life()
+        self.one = bench(cast("Ledger", MortalLedger(ledger, life)), **more)
+        self.one.ledger = ledger  # what the test looks at itself is no step of the process
+        cluster = self.one.cluster
+        self.one.workshop.cluster_of = lambda _: cast("Cluster", Mortal(cluster, life))
+
+    def starts_again(self) -> None:
+        """Whatever the old process still had in hand is dropped, and a new one takes over."""
+
+        async def drop() -> None:
+            tasks = tuple(self.one.workshop._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.stack.aclose()
+
+        self.run(drop())
+        old = self.one
+        self.starts(name=f"bot-{old.workshop.name}", like=old)
+        self.known = list(self.run(self.one.ledger.cases(states=frozenset(State), limit=1000)))
+        self.run(self.one.workshop.take_over(at_start=True))
 
     def teardown(self) -> None:
+        if self.life.dead:
+            self.starts_again()
         self.run(self._settle())
         cases = self.run(self._all())
         for case in cases:
@@ -60,7 +96,8 @@ class Repairs(RuleBasedStateMachine):
         return [await self.one.now(c) for c in self.known]
 
     async def _settle(self) -> None:
-        self.one.cluster.before, self.one.cluster.after = [], []
+        self.life.lives_on()
+        self.one.cluster.before, self.one.cluster.after, self.one.cluster.reads = [], [], []
         self.one.clock.pass_(minutes=1)
         await self.one.workshop.take_over(at_start=True)
         for case in self.known:
@@ -71,7 +108,7 @@ class Repairs(RuleBasedStateMachine):
     def asks(self, who: str, force: bool) -> None:
         try:
             case = self.run(self.one.ask(who, force=force))
-        except Refused:
+        except (Refused, Died):
             return
         if case.id not in {c.id for c in self.known}:
             self.known.append(case)
@@ -81,14 +118,35 @@ class Repairs(RuleBasedStateMachine):
     def decides(self, which: int, who: str, choice: Choice) -> None:
         case = self.known[which % len(self.known)]  # no draw depends on how far the tasks have come
         before = self.run(self.one.now(case)).state
-        ruling, _ = self.run(self.one.say(case, choice, who, "because"))
-        if ruling.rule in (Rule.APPROVED, Rule.GLASS_BROKEN):
+        try:
+            rule_ = self.run(self.one.say(case, choice, who, "because"))[0].rule
+        except Died:  # perhaps after it was written down
+            rule_ = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
+        if rule_ in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
             assert before is State.OPEN
             self.approved.add(case.id)
 
-    @rule(before=ERRORS, after=ERRORS)
-    def fails(self, before: Exception | None, after: Exception | None) -> None:
-        self.one.cluster.before, self.one.cluster.after = [before], [after]
+    @rule()
+    def the_answer_is_lost(self) -> None:
+        """The next change takes effect, and nobody hears so."""
+        self.one.cluster.after = [Uncertain("no answer")]
+
+    @rule(error=st.sampled_from([Uncertain("no answer"), Conflict("changed"), Transient("busy")]))
+    def the_question_is_lost(self, error: Exception) -> None:
+        self.one.cluster.before = [error]
+
+    @rule(error=st.sampled_from([Denied("a quota"), NotAllowed("no right"), Permanent("paused")]))
+    def is_refused(self, error: Exception) -> None:
+        self.one.cluster.before = [error]
+
+    @rule(reads=st.integers(0, 6), changes=st.integers(0, 3))
+    def the_api_server_is_away(self, reads: int, changes: int) -> None:
+        self.one.cluster.reads = [Transient("away")] * reads
+        self.one.cluster.before = [Transient("away")] * changes
+
+    @rule()
+    def the_api_server_is_back(self) -> None:
+        self.one.cluster.reads, self.one.cluster.before, self.one.cluster.after = [], [], []
 
     @rule(minutes=st.integers(-40, 40))
     def clock(self, minutes: int) -> None:
@@ -96,7 +154,8 @@ class Repairs(RuleBasedStateMachine):
 
     @rule()
     def expires(self) -> None:
-        self.run(self.one.desk.expire())
+        with contextlib.suppress(Died):
+            self.run(self.one.desk.expire())
 
     @rule(image=st.booleans())
     def somebody_changes_it(self, image: bool) -> None:
@@ -111,17 +170,18 @@ class Repairs(RuleBasedStateMachine):
         self.run(turn())
 
     @rule()
-    def dies_and_starts_again(self) -> None:
-        async def die() -> None:
-            for task in tuple(self.one.workshop._tasks.values()):
-                task.cancel()
-            await self.stack.aclose()
+    def is_stopped_and_starts_again(self) -> None:
+        self.starts_again()
 
-        self.run(die())
-        old = self.one
-        ledger = self.run(self.stack.enter_async_context(opened(Path(self.folder.name))))
-        self.one = bench(ledger, name=f"bot-{old.workshop.name}", like=old)
-        self.run(self.one.workshop.take_over(at_start=True))
+    @rule(steps=st.integers(0, 25))
+    def dies_soon(self, steps: int) -> None:
+        """Between any two of the next steps, whatever is under way then."""
+        self.life.ends_after(steps)
+
+    @invariant()
+    def whoever_died_is_replaced(self) -> None:
+        if self.life.dead:
+            self.starts_again()
 
     @invariant()
     def no_approval_has_two_effects(self) -> None:
@@ -131,6 +191,36 @@ class Repairs(RuleBasedStateMachine):
         assert len(marks) == len(set(marks)), marks
         assert set(marks) <= self.approved
         assert len(self.one.cluster.rollouts) <= len(self.approved)
+
+    @invariant()
+    def what_a_case_says_is_so(self) -> None:
+        """Looked at when it ends: a forced restart leaves no mark, and a later one may delete the same pod."""
+        if not hasattr(self, "one"):
+            return
+        for case in self.run(self._all()):
+            if case.state.final and case.id not in self.ended:
+                self.ended.add(case.id)
+                assert _as_said(case, self.one.cluster), (case.state, case.outcome, self.one.cluster.rollouts)
+            if says_nothing_was_changed(case):
+                assert case.id not in self.one.cluster.rollouts, case.outcome
+
+
+def says_nothing_was_changed(case: Case) -> bool:
+    """Whether whoever reads its card takes it that the pod was left alone."""
+    return case.state in NOTHING or (case.outcome is not None and "nothing was changed" in case.outcome.text)
+
+
+def effects(case: Case, cluster: FakeCluster) -> int:
+    """How often it took effect: by its mark, or by the pods that are gone."""
+    if case.action is Action.RESTART:
+        return cluster.rollouts.count(case.id)
+    return sum(cluster.deleted.count(uid) for _, uid in case.request.snapshot.pods)
+
+
+def _as_said(case: Case, cluster: FakeCluster) -> bool:
+    if says_nothing_was_changed(case):
+        return effects(case, cluster) == 0
+    return case.state is not State.SUCCEEDED or effects(case, cluster) == 1
 
 
 Repairs.TestCase.settings = settings(
