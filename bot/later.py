@@ -163,9 +163,11 @@ class LedgerOnDemand:
         """See the port."""
         await (await self.open()).delivered(delivery, posted)
 
-    async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
+    async def failed(
+        self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool, refused: bool = False
+    ) -> None:
         """See the port."""
-        await (await self.open()).failed(delivery, error, retry_at, unsure=unsure)
+        await (await self.open()).failed(delivery, error, retry_at, unsure=unsure, refused=refused)
 
     async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
         """See the port."""

@@ -337,10 +337,13 @@ class Ledger(Protocol):
         Where another process noted meanwhile that it posted it elsewhere, that counts.
         """
 
-    async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
+    async def failed(
+        self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool, refused: bool = False
+    ) -> None:
         """It was not delivered: to be tried again at ``retry_at``, or never (None: a dead letter).
 
-        ``unsure``: it may have been posted all the same.
+        ``unsure``: it may have been posted all the same. ``refused``: it won't be before somebody mends what is in
+        the way.
         """
 
     async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
@@ -359,7 +362,7 @@ class Ledger(Protocol):
         """A message that was never posted is not wanted any more, nor is what would go into its thread."""
 
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
-        """Messages that were given up ``since``, or that nobody takes for long, newest first."""
+        """Messages that were given up ``since``, that are refused, or that nobody takes for long, newest first."""
 
     async def waiting(self) -> int:
         """How many deliveries are due or held, and not dead."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
+from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 if TYPE_CHECKING:
     import httpx
@@ -62,8 +62,8 @@ def refusal(status: int, retry_after: str) -> AgentpodError | None:
     text = f"The health-bridge answered HTTP {status}."
     if status in (401, 403):
         return NotAllowed(text, remedy="Set bridge.token to the token that it expects.")
-    if status in (404, 405):
-        return NotFound(text, remedy="Check bridge.url: it must be the webhook's, ending in /webhook.")
+    if status in (404, 405, 410):
+        return Permanent(text, remedy="Check bridge.url: it must be the webhook's, ending in /webhook.")
     if status == 429 or status >= 500:
         kind = Transient if status in (429, 503) else Uncertain
         return kind(text, retry_after=float(retry_after) if retry_after.isdecimal() else None)

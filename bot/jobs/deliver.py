@@ -28,7 +28,8 @@ HELD_FOR = timedelta(seconds=25)
 """How long a delivery is ours. None is sent that might not end within: somebody else would send it too."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
 GIVE_UP = timedelta(days=1)
-"""After which a message whose place does not work is a dead letter."""
+"""After which a message whose place does not work is given up. It is listed from the first refusal on, and tried
+until then all the same: somebody may invite the bot, or mend its token."""
 SLOW = "Its turn came too late, and nothing was sent."
 PAUSED = "A pause was asked for there, and nothing was sent."
 COPY = "A copy of this message may be above: this one is kept up to date."
@@ -137,8 +138,8 @@ class Courier:
         try:
             posted = await self._brought(kind, delivery, last_start)
         except AgentpodError as error:
-            dead = await self._later(delivery, error)
-            self.observe(kind, "dead" if dead else "retry")
+            refused = await self._later(delivery, error)
+            self.observe(kind, "dead" if refused else "retry")
         else:
             if posted is None:
                 await self.ledger.dropped(delivery)
@@ -200,21 +201,22 @@ class Courier:
             raise NotFound(f"Nobody knows what a message of the kind {kind!r} says.") from None
 
     async def _later(self, delivery: Delivery, error: AgentpodError) -> bool:
-        """Note a failure, with the time of the next try; says whether it is given up."""
+        """Note a failure, with the time of the next try; says whether somebody has to mend something first."""
         now = self.clock.now()
         unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
         retry_at = _retry_at(delivery, error, now, self.dice())
+        refused = isinstance(error, Permanent)
         if isinstance(error, Transient) and error.retry_after:
             self._pauses[delivery.place] = now + timedelta(seconds=error.retry_after)
         text = f"{error.message} {error.remedy or ''}".strip()
-        await self.ledger.failed(delivery, text, retry_at, unsure=unsure)
-        level = logging.ERROR if retry_at is None else logging.WARNING
+        await self.ledger.failed(delivery, text, retry_at, unsure=unsure, refused=refused)
+        level = logging.ERROR if refused and text != delivery.error else logging.WARNING
         logger.log(level, "not delivered: %s", error.message, extra={"delivery": delivery.key})
-        if isinstance(error, Permanent) and delivery.posted is None:
+        if refused and delivery.posted is None:
             writer = self.writers.get(delivery.key.partition(":")[0])
             if writer is not None and await writer.refused(delivery):
                 self.wake()
-        return retry_at is None
+        return refused
 
 
 def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
@@ -224,7 +226,7 @@ def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: flo
         return now + timedelta(seconds=max(pause, error.retry_after or 0.0) * (1 + dice / 2))
     if isinstance(error, NotFound) or delivery.attempts * LONGEST_PAUSE > GIVE_UP.total_seconds():
         return None
-    return now + timedelta(seconds=LONGEST_PAUSE)  # somebody may invite the bot, or mend its scopes
+    return now + timedelta(seconds=LONGEST_PAUSE)
 
 
 def _seconds() -> float:

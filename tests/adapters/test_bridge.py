@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.bridge import HealthBridge
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
+from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from tests.adapters.kube_bench import serving
 
 TOKEN = "a-token-of-the-bridge"
@@ -60,7 +60,8 @@ async def test_it_is_posted_with_the_token() -> None:
     ("server", "error", "said"),
     [
         (Server(401), NotAllowed, "HTTP 401"),
-        (Server(404), NotFound, "HTTP 404"),
+        (Server(404), Permanent, "HTTP 404"),
+        (Server(410), Permanent, "HTTP 410"),
         (Server(400), Permanent, "HTTP 400"),
         (Server(429), Transient, "HTTP 429"),
         (Server(500), Uncertain, "HTTP 500"),

@@ -22,7 +22,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger import SqlLedger, migrations, open_ledger
 from bot.adapters.ledger.ledger import STUCK
 from bot.domain import alerting
 from bot.domain.alerting import Incident, Kind, Problem
@@ -203,6 +203,25 @@ async def test_a_dead_letter_leaves_the_list_and_what_still_waits_does_not(ledge
     assert {d.key for d in await ledger.dead(datetime.now(UTC) + timedelta(seconds=1))} == {"card:1"}
 
 
+async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is_not_wanted(
+    ledger: SqlLedger,
+) -> None:
+    async with ledger.writing() as tx:
+        for key in ("card:1", "card:2"):
+            await tx.owe(key, "C1")
+    for delivery in await ledger.take(NOW, HOLD):
+        await ledger.failed(delivery, "Invite it.", NOW + timedelta(minutes=1), unsure=False, refused=True)
+    assert {(d.key, d.error) for d in await ledger.dead(NOW)} == {
+        ("card:1", "Invite it."),
+        ("card:2", "Invite it."),
+    }
+    assert await ledger.take(NOW + timedelta(seconds=59), HOLD) == ()
+    arrived, unwanted = await ledger.take(NOW + timedelta(minutes=1), HOLD)
+    await ledger.delivered(arrived, Posted("C1", "1.0"))
+    await ledger.dropped(unwanted)
+    assert await ledger.dead(NOW) == []
+
+
 async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_now(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         for key in ("incident:i-1", "incident:i-2", "incident:i-3", "digest:2026-11-24", "card:r-1"):
@@ -369,6 +388,22 @@ async def test_an_empty_file_that_another_process_just_writes_is_waited_for(tmp_
         assert not done, "SQLite itself gives up at once"
         other.execute("COMMIT")
         await (await opening).close()
+
+
+async def test_what_an_older_version_owed_is_sent_after_its_migration(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as raw:
+        for step in migrations.MIGRATIONS[:3]:
+            for statement in step("sqlite"):
+                raw.execute(statement)
+        raw.execute("CREATE TABLE ledger_version (number INTEGER NOT NULL)")
+        raw.execute("INSERT INTO ledger_version VALUES (3)")
+        owed = "INSERT INTO deliveries (key, place, under, wanted, created_at) VALUES ('card:1', 'C1', '', 1, 0)"
+        raw.execute(owed)
+        raw.commit()
+    made = await open_ledger(f"sqlite+aiosqlite:///{path}")
+    assert [d.key for d in await made.take(NOW, HOLD)] == ["card:1"]
+    await made.close()
 
 
 async def test_a_file_belongs_to_one_bot(tmp_path: Path) -> None:

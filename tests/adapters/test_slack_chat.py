@@ -14,7 +14,7 @@ from bot.adapters.slack import pictures
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
 from bot.domain.reply import Image, Reply
-from bot.errors import Transient, Uncertain
+from bot.errors import NotFound, Permanent, Transient, Uncertain
 from tests.adapters.slack_bench import Counts
 
 PICTURE = Reply("digest", images=(Image(b"\x89PNG", "all good", "day.png"),))
@@ -41,7 +41,7 @@ class Server:
             return web.json_response(body, status=int(how), headers={"Retry-After": "30"})
         if how == "invalid_blocks" and form.get("blocks") != "[]":
             return web.json_response({"ok": False, "error": how})
-        if how in ("fatal_error", "missing_scope"):
+        if how not in ("ok", "reset", "invalid_blocks"):
             return web.json_response({"ok": False, "error": how})
         more = {"upload_url": f"{self.base}/upload", "file_id": "F1"} if method.startswith("files.") else {}
         return web.json_response({"ok": True, "ts": "1.0", "channel": "C1", **more})
@@ -89,6 +89,18 @@ async def test_what_slack_may_have_posted_is_sent_once_and_uncertain(how: str) -
         with pytest.raises(Uncertain):
             await chat.post("C1", Reply("x"))
         assert server.sent("chat.postMessage") == 1
+
+
+@pytest.mark.parametrize(
+    "word", ["channel_not_found", "not_in_channel", "is_archived", "invalid_auth", "account_inactive"]
+)
+async def test_what_somebody_has_to_mend_is_permanent_and_says_how(word: str) -> None:
+    async with slack() as (server, chat):
+        server.how["chat.postMessage"] = word
+        with pytest.raises(Permanent, match=word) as raised:
+            await chat.post("C1", Reply("x"))
+        assert not isinstance(raised.value, NotFound), "it is tried again"
+        assert raised.value.remedy
 
 
 async def test_what_was_never_sent_is_not_uncertain() -> None:

@@ -12,10 +12,10 @@ import pytest
 from bot.domain.approval import Choice, State
 from bot.domain.repair import Delivery, Posted
 from bot.domain.reply import Reply
-from bot.errors import Permanent, TimedOut, Transient, Uncertain
+from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from bot.jobs.deliver import Courier
 from bot.ports import Ledger
-from tests.jobs.workbench import JONAS, MAYA, OPS, TARGET, Bench, bench, opened
+from tests.jobs.workbench import JONAS, MAYA, OPS, START, TARGET, Bench, bench, opened
 
 
 async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: Bench) -> None:
@@ -70,6 +70,24 @@ async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_
     await one.deliver()
     assert one.chat.said[-1][0] == OPS
     assert (await one.now(case)).state is State.OPEN
+
+
+async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_somebody_mends_it(
+    one: Bench,
+) -> None:
+    refused = NotAllowed("Slack does not know the token (invalid_auth).", remedy="Copy it again.")
+    one.chat.errors = [refused] * 3
+    case = await one.ask()
+    await one.deliver()
+    [dead] = [d for d in await one.ledger.dead(START) if d.key == f"card:{case.id}"]
+    assert dead.error == "Slack does not know the token (invalid_auth). Copy it again."
+    one.clock.pass_(seconds=59)
+    assert f"card:{case.id}" not in {d.key for d in await one.ledger.take(one.clock.now(), timedelta())}
+    one.chat.errors.clear()
+    one.clock.pass_(seconds=2)
+    await one.deliver()
+    assert OPS in [place for place, _, _ in one.chat.said]
+    assert await one.ledger.dead(START) == []
 
 
 async def test_who_was_told_that_nobody_sees_it_is_told_once_somebody_does(one: Bench) -> None:

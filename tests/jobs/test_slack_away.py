@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -19,7 +20,7 @@ from sandbox.slack import Message, Workspace, seed
 from sandbox.slack.record import ApiCall
 from tests.adapters.slack_bench import MANIFEST, Counts
 from tests.jobs.watchbench import Watch, policies, watch
-from tests.jobs.workbench import Clock, opened
+from tests.jobs.workbench import START, Clock, opened
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("slack-away")]
 JOBS = 50
@@ -79,6 +80,25 @@ class Stage:
         return [m for m in self.ws.messages(seed.OPS, thread_ts=root.ts) if m.ts != root.ts]
 
 
+async def test_a_bot_that_is_not_invited_is_listed_with_the_remedy_and_an_invitation_is_enough(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as ledger, stage(ledger, answers_lost=False) as one:
+        members = one.ws.store.channels[seed.OPS].members
+        one.ws.store.set_members(seed.OPS, [m for m in members if m != seed.BOT_USER])
+        await one.watch.look()
+        await one.watch.look(10)
+        [dead] = await ledger.dead(START)
+        assert "(not_in_channel)" in dead.error
+        assert "/invite @agentpod" in dead.error
+        one.ws.store.set_members(seed.OPS, members)
+        one.clock.pass_(minutes=1)
+        await one.watch.deliver()
+        [alert] = one.ws.messages(seed.OPS)
+        assert alert.text.startswith("🔴 CRITICAL 50 incidents at once")
+        assert await ledger.dead(START) == []
+
+
 @dataclass
 class After:
     """What there is in the end: the incidents, and the message of all of them."""
@@ -136,7 +156,7 @@ async def after(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 async def test_all_arrive_in_order_and_grouped(after: After) -> None:
     assert {i.problem.subject for i in after.told} == set(map(name, range(JOBS)))
     assert after.root.text.startswith(f"🔴 CRITICAL 30 of {JOBS} incidents at once: ")
-    assert await after.stage.watch.ledger.dead() == []
+    assert await after.stage.watch.ledger.dead(START) == []
     thread, unsaid = after.stage.thread(after.root), set()
     for incident in after.told:
         subject = incident.problem.subject

@@ -257,16 +257,20 @@ class SqlLedger:
             attempts=0,
             error="",
             retry_at=None,
+            refused=False,
         )
         if not noted:
             logger.warning("posted twice: another process was first", extra={"delivery": delivery.key})
 
-    async def failed(self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool) -> None:
+    async def failed(
+        self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool, refused: bool = False
+    ) -> None:
         """See the port. Of a dead letter ``retry_at`` is when it was given up."""
         at = to_micros(retry_at or datetime.now(UTC))
         dead = retry_at is None
         unsure = delivery.unsure or unsure
-        await self._settle(delivery, error=error[:1000], retry_at=at, dead=dead, unsure=unsure)
+        how = {"retry_at": at, "dead": dead, "refused": refused, "unsure": unsure}
+        await self._settle(delivery, error=error[:1000], **how)
 
     async def _settle(self, delivery: Delivery, *only: ColumnElement[bool], **values: object) -> int:
         here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
@@ -302,7 +306,8 @@ class SqlLedger:
         above = deliveries.alias("above")
         dead, owed = deliveries.c.dead.is_(True), deliveries.c.wanted > deliveries.c.shown
         lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)
-        stuck = and_(~dead, owed, deliveries.c.error != "", deliveries.c.attempts >= STUCK)
+        hopeless = or_(deliveries.c.attempts >= STUCK, deliveries.c.refused.is_(True))
+        stuck = and_(~dead, owed, deliveries.c.error != "", hopeless)
         wanted = (
             select(deliveries, above.c.channel.label("thread_channel"), above.c.ts.label("thread_ts"))
             .select_from(deliveries.outerjoin(above, above.c.key == deliveries.c.under))
@@ -360,7 +365,8 @@ def _earlier_in_the_thread() -> Any:
         other.c.created_at < deliveries.c.created_at,
         and_(other.c.created_at == deliveries.c.created_at, other.c.key < deliveries.c.key),
     )
-    waits = and_(other.c.ts.is_(None), other.c.wanted > other.c.shown, other.c.dead.is_(False))
+    tried = and_(other.c.dead.is_(False), other.c.refused.is_(False))
+    waits = and_(other.c.ts.is_(None), other.c.wanted > other.c.shown, tried)
     return exists().where(other.c.under == deliveries.c.under, older, waits)
 
 

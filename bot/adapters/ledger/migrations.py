@@ -83,7 +83,16 @@ def _third(dialect: str) -> Sequence[str]:
     )
 
 
-MIGRATIONS = (_first, _second, _third)
+def _fourth(_: str) -> Sequence[str]:
+    """What waits until somebody mends something is known apart; and an index that SQLite uses for what is due."""
+    return (
+        "ALTER TABLE deliveries ADD COLUMN refused BOOLEAN NOT NULL DEFAULT FALSE",
+        "DROP INDEX deliveries_due",
+        "CREATE INDEX deliveries_due ON deliveries (created_at) WHERE wanted > shown",
+    )
+
+
+MIGRATIONS = (_first, _second, _third, _fourth)
 """Number 1 is the first; each is run once, in order. Those that were shipped are never changed."""
 OURS = frozenset({"cases", "deliveries", "audit", "incidents", "jobs", "history", "marks"})
 VERSION = "ledger_version"

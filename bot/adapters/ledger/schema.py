@@ -40,6 +40,7 @@ deliveries = table(
     column("retry_at", BigInteger),
     column("held_until", BigInteger),
     column("dead", Boolean),
+    column("refused", Boolean),
     column("created_at", BigInteger),
 )
 incidents = table(

@@ -206,16 +206,15 @@ def dropped(delivery: Delivery) -> Any:
     mine = deliveries.c.key == delivery.key
     these = or_(mine, deliveries.c.under == delivery.key)
     shown = case((mine, delivery.wanted), else_=deliveries.c.wanted)
-    return (
-        update(deliveries).where(these, deliveries.c.ts.is_(None)).values(shown=shown, held_until=None, error="")
-    )
+    never = {"shown": shown, "held_until": None, "error": "", "dead": False, "refused": False}
+    return update(deliveries).where(these, deliveries.c.ts.is_(None)).values(never)
 
 
 def readdressed(kind: str, place: str, since: datetime) -> Any:
     """The statement that sends elsewhere what is owed of a kind and was never posted."""
     owed = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
     these = [deliveries.c.key.startswith(f"{kind}:"), deliveries.c.place != place]
-    anew = {"place": place, "dead": False, "retry_at": None, "attempts": 0, "error": ""}
+    anew = {"place": place, **_TRIED_ANEW, "error": ""}
     return update(deliveries).where(*these, *owed, deliveries.c.created_at >= to_micros(since)).values(anew)
 
 
@@ -275,7 +274,8 @@ def _upserts(dialect: Any) -> dict[str, Any]:
     }
 
 
-_AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, "dead": False, "retry_at": None, "attempts": 0}
+_TRIED_ANEW = {"dead": False, "refused": False, "retry_at": None, "attempts": 0}
+_AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_TRIED_ANEW}
 """A new state deserves a new try, whatever became of the last."""
 _REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_AGAIN)
 
