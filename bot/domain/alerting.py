@@ -6,7 +6,7 @@ here knows where problems come from: heartbeats, the pod and the source that can
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -120,6 +120,11 @@ class AlertRules(BaseModel):
     def window(self, target: str, job: str, now: datetime) -> Maintenance | None:
         """The maintenance that a target, or a job of it, is in now."""
         return next((m for m in self.maintenance if m.covers(target, job) and m.active(now)), None)
+
+    def window_over(self, targets: Sequence[str], now: datetime) -> Maintenance | None:
+        """The maintenance that a whole target is in now, if all of them are in one."""
+        found = [self.window(target, "", now) for target in targets]
+        return found[0] if found and None not in found else None
 
 
 class State(Enum):

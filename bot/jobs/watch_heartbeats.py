@@ -89,6 +89,7 @@ class HeartbeatWatch:
         if self._failures < self.rules.blind_after:
             return []
         self._seen_once = False
+        window = self.rules.window_over([t.name for t in self.targets], now)
         problem = Problem(
             BLIND,
             Kind.BLIND,
@@ -100,6 +101,7 @@ class HeartbeatWatch:
             facts=(("What to do", error.remedy),) if error.remedy else (),
             advice="heartbeats",
             issue=self.targets[0].issue,
+            muted=f"maintenance {window.name}" if window is not None else "",
             meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
         )
         async with self.incidents.ledger.writing() as tx:
@@ -150,7 +152,7 @@ class HeartbeatWatch:
     ) -> list[Problem]:
         """The problems, with what is in the way of telling each."""
         why = await self.mute(tx, target, now)
-        return [replace(p, muted=reason) if (reason := why(h, p.since)) else p for h, p in wrong]
+        return [replace(p, muted=reason) if (reason := _reason(why, h, p)) else p for h, p in wrong]
 
     def _looks(
         self, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
@@ -215,3 +217,12 @@ class HeartbeatWatch:
         self._known = dict(await tx.newest_incidents(recent))
         self._memories = dict(await tx.memories())
         self._version = version
+
+
+def _reason(why: Callable[[HeartbeatPolicy, datetime], str], policy: HeartbeatPolicy, problem: Problem) -> str:
+    """What is in the way of telling it; nothing where that can't be judged: silence is worse."""
+    try:
+        return why(policy, problem.since)
+    except Exception:
+        logger.exception("what is in the way of an alert could not be judged", extra={"job": policy.job})
+        return ""

@@ -334,6 +334,15 @@ def test_a_window_is_for_its_jobs_and_targets() -> None:
     assert covering.window("other", "session-manager", NOW) is None
 
 
+def test_everything_is_in_maintenance_when_each_target_is_in_a_window_of_its_own() -> None:
+    one = Maintenance(name="one", start=NOW, lasts="1h", targets=("a",))
+    two = Maintenance(name="two", start=NOW, lasts="1h", targets=("b",))
+    rules = AlertRules(maintenance=(one, two))
+    assert rules.window_over(["a", "b"], NOW) is one
+    assert rules.window_over(["a", "b", "c"], NOW) is None
+    assert AlertRules(maintenance=(two,)).window_over(["a", "b"], NOW) is None
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.target import HeartbeatPolicy
-from tests.jobs.watchbench import CRITICAL, Watch, policies, watch, watched
+from tests.jobs.watchbench import CRITICAL, Watch, down, policies, watch, watched
 from tests.jobs.workbench import START, opened
 
 
@@ -47,6 +47,22 @@ async def test_a_job_that_cannot_be_judged_is_said_and_the_others_are_watched(
         "🔴 CRITICAL beta: can't be judged (CronSimError): nobody watches it",
     ]
     assert "a job could not be judged" in caplog.text
+
+
+async def test_an_alert_whose_excuse_cannot_be_judged_is_told_and_the_others_are_watched(
+    one: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was never pushed, only refused: so nothing but its excuse needs its schedule, which nobody can read."""
+    broken = policies("gamma")[0].model_copy(update={"stale_after": None, "schedule": "no crontab line"})
+    two = watch(one.ledger, like=one)
+    alpha = policies("alpha", inside=False)
+    two.heartbeats.targets = [two.target.model_copy(update={"heartbeats": (broken, *alpha)})]
+    await two.see(down())
+    await two.see(minutes=1)
+    two.source.fail("gamma")
+    await two.look(11)
+    assert sorted(one.first_lines()) == [CRITICAL, "🔴 CRITICAL gamma: its last push failed"]
+    assert "what is in the way of an alert could not be judged" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,23 @@ async def test_a_window_for_one_job_does_not_mute_that_the_cluster_is_blind(tmp_
         assert len(made.first_lines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("narrower", "told"), [({}, 0), ({"targets": ["secure-agent-pod"]}, 0), ({"jobs": ["alpha"]}, 1)]
+)
+async def test_a_window_over_everything_mutes_that_the_pushgateway_is_blind(
+    tmp_path: Path, narrower: dict[str, object], told: int
+) -> None:
+    window = {"name": "upgrade", "start": START, "lasts": "1h", **narrower}
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, maintenance=[window])
+        made.source.error = AWAY
+        for _ in range(5):
+            await made.look(1)
+        assert len(made.first_lines()) == told
+        await made.look(60)
+        assert len(made.first_lines()) == 1, "what is still so is told when the window is over"
+
+
 # Blind
 
 
