@@ -168,7 +168,8 @@ def day(
     seen = Window(of.day, of.start, max(min(of.end, now), of.start))
     story = _Story.of(target, incidents, history, seen)
     unknown = [*story.blind(BLIND), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
-    never = tuple(h.job for h in target.heartbeats if canonical_job(h.job) in watched.never)
+    silent = watched.never if watched.jobs is not None else ()
+    never = tuple(h.job for h in target.heartbeats if canonical_job(h.job) in silent)
     found = [_job(story, h, unknown) for h in target.heartbeats if h.job not in never]
     paused = tuple(lane.subject for lane in found if _all_paused(lane, seen))
     jobs = tuple(lane for lane in found if lane.subject not in paused)

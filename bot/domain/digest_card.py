@@ -10,6 +10,7 @@ from bot.domain import card, incident_card, words
 from bot.domain.approval import Choice, State
 from bot.domain.digest import Facts, window
 from bot.domain.digest_lines import MOST_BAD, beside, headline, lanes
+from bot.domain.digest_words import as_data
 from bot.domain.repair import Case
 from bot.domain.reply import Button, Fact, Image, Line, Reply
 
@@ -40,6 +41,7 @@ def digest(facts: Facts, now: datetime, images: Sequence[Image] = (), notes: Seq
         notes=(_small_print(facts), *notes),
         shareable=False,
         repeatable=False,
+        data={"days": [as_data(d) for d in facts.days]},
     )
 
 

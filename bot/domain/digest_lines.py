@@ -28,8 +28,13 @@ def headline(facts: Facts) -> str:
         said = uptime == UNSEEN and UNSEEN_POD in worst
         return f"🔎 {name}: {worst}" + ("" if said else f", {uptime}")
     jobs = [*([_late(facts)] if _late(facts) else _on_time(facts)), *_left_out(facts)]
-    mark, all_ = ("🕒", "all healthy, but") if _late(facts) else ("✅", "all good,")
+    mark, all_ = ("🕒", "all healthy, but") if _late(facts) else (_good(facts), "all good,")
     return f"{mark} {name}: {all_} {', '.join([*jobs, uptime])}"
+
+
+def _good(facts: Facts) -> str:
+    """The mark of a good day; where no job is known to run, it is none of theirs."""
+    return "🔎" if not _count(facts) and any(d.never for d in facts.days) else "✅"
 
 
 def _well(facts: Facts) -> bool:
@@ -68,7 +73,7 @@ def _uptime(days: Sequence[Day]) -> str:
     if len(known) < len(shares):
         return UNSEEN if len(days) == 1 else "a pod not known"
     worst = min(days, key=lambda d: d.uptime or 0.0)
-    part = f" of the {words.age(worst.window.length - worst.of_pod)} that are known" if worst.of_pod else ""
+    part = f" of {words.age(worst.window.length - worst.of_pod)} known" if worst.of_pod else ""
     return f"pod up {_percent(min(known))}{part}"
 
 

@@ -1,4 +1,4 @@
-"""A day's picture for those who don't see it. Pure."""
+"""A day for those who don't see its picture, and for scripts. Pure."""
 
 from __future__ import annotations
 
@@ -20,6 +20,29 @@ def in_words(day: Day, zone: str) -> str:
     told = [f"{lane.subject} {_state(lane, day)}{_runs(lane)}" for lane in day.jobs]
     told.append(f"pod {_state(day.pod, day)}{_restarts(day.pod, zone)}")
     return f"{title}: {'; '.join(told)}"
+
+
+def as_data(day: Day) -> dict[str, object]:
+    """The day as JSON: times in seconds; ``uptime`` in percent of what is known, null where nothing is."""
+    return {
+        "target": day.target,
+        "day": day.window.day.isoformat(),
+        "uptime": day.uptime,
+        "pod": _numbers(day.pod),
+        "jobs": [_numbers(lane) for lane in day.jobs],
+        "paused": list(day.paused),
+        "never_seen": list(day.never),
+    }
+
+
+def _numbers(lane: Lane) -> dict[str, object]:
+    seconds = {what.value: lane.total(what).total_seconds() for what in What}
+    return {
+        "name": lane.subject,
+        **seconds,
+        "times_down": lane.downs,
+        "runs": [at.isoformat() for at in lane.runs],
+    }
 
 
 def _state(lane: Lane, day: Day) -> str:

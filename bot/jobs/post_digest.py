@@ -18,7 +18,7 @@ from bot.domain.heartbeat import Health
 from bot.domain.history import Happening
 from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
 from bot.domain.reply import Image, Reply
-from bot.domain.target import Target
+from bot.domain.target import Target, canonical_job
 from bot.errors import AgentpodError, NotFound
 from bot.jobs.looks import Looks, heartbeat_looks, pod_looks
 from bot.ports import Clock, Ledger, Painter
@@ -152,15 +152,14 @@ class DigestNews:
     async def _watched(self) -> dict[str, Watched]:
         """Since when each target is watched, and its jobs that never came."""
         jobs = await heartbeat_looks(self.rules).since(self.ledger)
-        never = [key for key, m in (await self.ledger.memories()).items() if m.health is Health.NEVER_SEEN]
-        return {
-            t.name: Watched(
-                jobs,
-                await pod_looks(t.name).since(self.ledger),
-                frozenset(key.removeprefix(f"{t.name}/") for key in never if key.startswith(f"{t.name}/")),
-            )
-            for t in self.targets
-        }
+        memories = await self.ledger.memories()
+        came = {key for key, memory in memories.items() if memory.health is not Health.NEVER_SEEN}
+        found = {}
+        for target in self.targets:
+            names = [canonical_job(h.job) for h in target.heartbeats]
+            never = frozenset(name for name in names if f"{target.name}/{name}" not in came)
+            found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never)
+        return found
 
     def _looks(self) -> list[Looks]:
         """At all that the bot looks at."""

@@ -303,7 +303,7 @@ def of(*incidents: Incident, story: Sequence[Happening] = ()) -> list[str]:
 
 def test_unknown_time_is_said() -> None:
     assert of(story=off(6, 8)) == [
-        "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of the 22 h that are known"
+        "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of 22 h known"
     ]
     bad = of(incident(Kind.HEARTBEAT, "alpha", 3, 4), story=off(6, 8))
     assert "🙈 For 2 h nothing is known; that time counts for nothing." in bad
@@ -349,6 +349,48 @@ def test_paused_jobs_are_left_out_and_said() -> None:
 def test_jobs_that_never_came_are_said() -> None:
     facts = Facts([day(watched=replace(ALWAYS, never=frozenset({"alpha"})))], [day()])
     assert read(facts)[0] == "✅ Mon 23 Nov: all good, 1 job on time, 1 never seen, pod up 100 %"
+
+
+def test_where_no_job_ever_came_the_day_is_not_called_good_for_them() -> None:
+    silent = Watched(START, START, frozenset({"alpha", "beta"}))
+    assert read(Facts([day(watched=silent)], [day()])) == [
+        "🔎 Mon 23 Nov: all good, 2 never seen, pod up 100 %",
+    ]
+    blind_from_the_start = day(watched=replace(silent, jobs=None))
+    assert "nothing known of the jobs" in read(Facts([blind_from_the_start], [day()]))[0]
+
+
+def test_scripts_get_the_numbers() -> None:
+    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), blind(API, 6, 8), incident(Kind.POD, "pod", 8, 19)]
+    story = [happened("beta", -100, "paused"), happened("alpha", 2, BEAT)]
+    [data] = digest_reply(Facts([day(bad, story)], [day()]), NOW).data["days"]  # type: ignore[misc]
+    assert data == {
+        "target": "pod",
+        "day": "2026-11-23",
+        "uptime": 50.0,
+        "pod": {
+            "name": "pod",
+            "unknown": 7200.0,
+            "down": 39_600.0,
+            "late": 0.0,
+            "paused": 0.0,
+            "times_down": 1,
+            "runs": [],
+        },
+        "jobs": [
+            {
+                "name": "alpha",
+                "unknown": 0.0,
+                "down": 3600.0,
+                "late": 0.0,
+                "paused": 0.0,
+                "times_down": 1,
+                "runs": ["2026-11-23T02:00:00+00:00"],
+            }
+        ],
+        "paused": ["beta"],
+        "never_seen": [],
+    }
 
 
 def test_down_for_all_of_a_long_day_is_all_day() -> None:

@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from bot.adapters.ledger import open_ledger
 from bot.domain.alerting import AlertRules
+from bot.domain.heartbeat import Health
 from bot.domain.history import BEAT, SOURCE, Happening, pod_source
+from bot.domain.watch import Memory
 from bot.jobs.looks import heartbeat_looks, pod_looks
 from bot.jobs.post_digest import MARK
 
@@ -50,6 +52,8 @@ async def put(url: str, day: date, last: date | None = None) -> None:
     ledger = await open_ledger(url, exclusive=False)
     async with ledger.writing() as tx:
         await tx.happened(happenings(day))
+        names = [str(beat["job"]) for beat in BEATS]
+        await tx.remember(TARGET, [Memory(name, now, health=Health.UP, since=now) for name in names])
         for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):
             await tx.set_mark(looks.first, (now - timedelta(days=9)).isoformat())
             await tx.set_mark(looks.last, now.isoformat())
