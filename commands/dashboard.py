@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain import card, incident_card, judge_heartbeats, summary, words
+from bot.domain import card, incident_card, judge_heartbeats, summary, undelivered, words
 from bot.domain.access import Role, allowed_in
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
@@ -45,11 +45,13 @@ class _Seen:
     def headline(self) -> str:
         return summary.headline(self.findings, self.checks)
 
-    @property
-    def wrong(self) -> list[str]:
-        """What is not as it should be, a line each; one alone is the headline already."""
-        lines = [f"{f.title}: {f.summary}" for f in self.findings if f.verdict is not Verdict.OK]
-        return lines if len(lines) > 1 else []
+    def wrong(self, incidents: Sequence[Incident]) -> list[str]:
+        """What is not as it should be, a line each, besides what the headline, the incidents and the jobs say."""
+        problems = [i.problem for i in incidents if i.problem.target == self.name]
+        said = {text for p in problems for text in (p.summary, f"{p.subject} {p.summary}")}
+        listed = judge_heartbeats.PROBE if self.beats else ""
+        bad = [f for f in self.findings if f.verdict is not Verdict.OK and f.probe != listed]
+        return [_finding(f) for f in bad if f.summary not in said and not summary.said_in(self.headline, f)]
 
 
 @dataclass(frozen=True)
@@ -117,13 +119,15 @@ def _of_several(seen: Sequence[_Seen]) -> str:
 
 def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]) -> Iterator[Line]:
     now, several = ctx.clock.now(), len(seen) > 1
+    incidents = kept.incidents[:MOST]
     for one in seen:
+        wrong = one.wrong(incidents)
         if several:
-            yield "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *one.wrong])
+            yield "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *wrong])
         else:
-            yield from _section("Not as it should be", one.wrong)
-    yield from _section("Open incidents", [_incident(i, now, several) for i in kept.incidents[:MOST]])
-    yield from _section("Not delivered", _undelivered(kept.dead))
+            yield from _section("Also not as it should be", wrong)
+    yield from _section("Open incidents", [_incident(i, now, several) for i in incidents])
+    yield from _section("Not delivered", [f"⚠️ {line}" for line in undelivered.lines(kept.dead)[:MOST]])
     yield from _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
     others = [c for c in kept.cases if c not in mine]
     yield from _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])
@@ -153,20 +157,14 @@ def _section(title: str, lines: Sequence[str]) -> list[Line]:
     return ["\n".join([f"{title}:", *lines])] if lines else []
 
 
+def _finding(finding: Finding) -> str:
+    """By its title, where its summary does not begin with it."""
+    named = finding.summary.casefold().startswith(finding.title.casefold())
+    return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
+
+
 def _incident(incident: Incident, now: datetime, several: bool) -> str:
     return incident_card.headline(incident, now) + (f" ({incident.problem.target})" if several else "")
-
-
-def _undelivered(dead: Sequence[Delivery]) -> list[str]:
-    """A line for each reason: one wrong channel keeps many messages."""
-    keys: dict[str, list[str]] = {}
-    for delivery in dead:
-        keys.setdefault(delivery.error, []).append(delivery.key)
-    return [f"⚠️ {_first(of)}: {words.cut(error, 200)}" for error, of in list(keys.items())[:MOST]]
-
-
-def _first(keys: Sequence[str]) -> str:
-    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} more"
 
 
 def _case(case: Case, now: datetime) -> str:

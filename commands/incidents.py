@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
 
-from bot.domain import incident_card, words
+from bot.domain import incident_card, undelivered, words
 from bot.domain.access import Role
 from bot.domain.alerting import Incident
 from bot.domain.probes import Verdict
-from bot.domain.repair import UNDELIVERED_FOR, Delivery
+from bot.domain.repair import UNDELIVERED_FOR
 from bot.domain.reply import Fact, Reply
 from bot.domain.target import parse_duration
 from bot.errors import NotFound, Permanent, UsageError
@@ -78,7 +78,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _headline(live, over),
         _verdict(live),
         body=tuple(_line(i, now) for i in (*live, *over[:MOST])),
-        facts=tuple(_undelivered(d) for d in dead),
+        facts=tuple(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead)),
         buttons=_shape.buttons(ctx, buttons),
         notes=_shape.notes(ctx, began),
         data={"open": [i.id for i in live], "undelivered": [d.key for d in dead]},
@@ -106,10 +106,6 @@ def _line(incident: Incident, now: datetime) -> str:
     else:
         when = f"over {words.ago(incident.resolved_at, now)}"
     return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}"
-
-
-def _undelivered(delivery: Delivery) -> Fact:
-    return Fact("Not delivered", f"{delivery.key}: {words.cut(delivery.error, 200)}", Verdict.WARN)
 
 
 async def _one(ctx: Context, id_: str) -> Reply:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain import card, incident_card, words
+from bot.domain import card, incident_card, undelivered, words
 from bot.domain.approval import Choice, State
 from bot.domain.digest import Facts, window
 from bot.domain.digest_lines import MOST_BAD, beside, headline, lanes
@@ -84,7 +84,7 @@ def _still(facts: Facts, now: datetime) -> list[Fact]:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))
     if facts.waiting:
         found.append(Fact("Waits for approval", words.listed([c.id for c in facts.waiting[:5]])))
-    found += [Fact("Not delivered", f"{d.key}: {words.cut(d.error, 160)}") for d in facts.undelivered[:3]]
+    found += [Fact("Not delivered", line) for line in undelivered.lines(facts.undelivered)[:3]]
     return found
 
 

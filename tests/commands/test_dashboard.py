@@ -9,12 +9,13 @@ from typing import Any
 
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.alerting import Incident
+from bot.domain.heartbeat import Snapshot
 from bot.domain.probes import Verdict
 from bot.domain.repair import Delivery
 from bot.domain.reply import Mention, Reply, plain
 from bot.domain.target import Target
 from bot.runbook import Caller, Context
-from tests.commands.fakes import NOW, FakeCluster, World, pod
+from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said
 from tests.commands.test_incidents import incident
 
 
@@ -77,6 +78,22 @@ async def test_of_several_targets_each_is_shown_the_worst_first(world: World) ->
     assert reply.notes[-1].startswith("blue, secure-agent-pod · ")
 
 
+async def test_what_the_headline_an_incident_or_the_list_of_jobs_says_is_not_said_again(world: World) -> None:
+    world.network.status_answer = 404
+    world.cluster.programs["df"] = said(DF.replace("31%", "97%").replace("690000", "10000"))
+    assert world.heartbeats
+    world.heartbeats.answer = Snapshot((*FRESH[:2], beat("session_manager", timedelta(hours=2))))
+    first = await look(world)
+    assert first.headline == "Not healthy: 3 problems, first: VibeKanban answers with HTTP 404"
+    also, beats = (plain(line).split("\n") for line in first.body)
+    assert also == ["Also not as it should be:", "🔴 Disk: the disk of /home/claude is 97 % full"]
+    assert "🔴 session-manager: stale, 2 h ago" in beats
+    full = replace(incident("x").problem, target=world.target.name, subject="the disk of /home/claude")
+    told = replace(incident("x"), problem=replace(full, summary="is 97 % full"))
+    second = await look(world, Book([told]))
+    assert [plain(line).split("\n")[0] for line in second.body] == ["Open incidents:", "Heartbeats:"]
+
+
 async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World) -> None:
     reply = await look(world, others=blue(world, [pod()]))
     assert (reply.headline, reply.verdict) == ("Healthy: 2 targets, 24 checks ok", Verdict.OK)
@@ -87,7 +104,7 @@ async def test_what_could_not_be_delivered_is_said_once_for_each_reason(world: W
     dead = [Delivery("incident:i-1", "C1", error=gone), Delivery("digest:2026-11-22", "C1", error=gone)]
     reply = await look(world, Book(undelivered=[*dead, Delivery("bridge:o/r#1", "", error="HTTP 401")]))
     [lines] = [plain(line) for line in reply.body if plain(line).startswith("Not delivered:")]
-    assert lines.split("\n")[1:] == [f"⚠️ incident:i-1 and 1 more: {gone}", "⚠️ bridge:o/r#1: HTTP 401"]
+    assert lines.split("\n")[1:] == [f"⚠️ incident:i-1 and 1 more to C1: {gone}", "⚠️ bridge:o/r#1: HTTP 401"]
 
 
 def home(*rules: AccessRule) -> dict[str, Any]:
