@@ -43,7 +43,7 @@ async def _run(sandbox: Sandbox, *words: str, env: Mapping[str, str | None] | No
     return code, output
 
 
-CONFIG = "AGENTPOD_CONFIG"
+CONFIG, TOLD = "AGENTPOD_CONFIG", "AGENTPOD_SLACK__CHANNEL"
 
 
 @pytest.mark.parametrize("word", ["run", "check", "status"])
@@ -63,6 +63,7 @@ async def test_a_typo_in_the_file_is_named_with_a_suggestion(sandbox: Sandbox, t
         ({"AGENTPOD_SLACK__BOT_TOKEN": None}, "slack.bot_token is not set"),
         ({"AGENTPOD_SLACK__APP_TOKEN": None}, "slack.app_token is not set"),
         ({"AGENTPOD_SLACK__MODE": "http"}, "slack.signing_secret is not set"),
+        ({TOLD: "#ops"}, "'#ops' is not a channel's id, such as C0123456789"),
         ({"AGENTPOD_SLACK__BOT_TOKEN": "xoxb-wrong-token-0"}, "invalid_auth"),
         ({"AGENTPOD_SLACK__API_URL": "http://127.0.0.1:9/api/"}, "127.0.0.1:9"),
         ({"AGENTPOD_OPS__PORT": "1", "AGENTPOD_OPS__HOST": "203.0.113.1"}, "AGENTPOD_OPS__PORT"),
@@ -84,7 +85,6 @@ async def test_check_is_content_with_a_good_setup(sandbox: Sandbox) -> None:
 
 
 ARCHIVED = "C07ARCHIVED1"
-TOLD = "AGENTPOD_SLACK__CHANNEL"
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ async def test_check_says_where_the_bot_may_not_post_and_what_helps(
     code, output = await _run(sandbox, "check", env={TOLD: channel, "AGENTPOD_DIGEST__CHANNEL": seed.OPS})
     assert code == 1, output
     said = " ".join(output.split())
-    assert f"✗ Slack channel {channel}: slack.channel: Slack refused" in said
-    assert f"({word})" in said
+    assert f"✗ Slack channel {channel}: slack.channel: the" in said
+    assert f"({word}). → " in said
     assert remedy in said
     assert f"✓ Slack channel {seed.OPS}: digest.channel: agentpod may post there" in said
     assert "1 to fix" in said

@@ -100,7 +100,7 @@ async def check_channel(api: Api, channel: str, setting: str) -> CheckResult:
     try:
         made = await api.once("chat.scheduleMessage", 10, channel=channel, post_at=at, text=TRIED)
     except AgentpodError as error:
-        return CheckResult(title, _known(error), f"{setting}: {error.message}", error.remedy)
+        return CheckResult(title, _known(error), f"{setting}: {_why(error)}", error.remedy)
     id_ = str(made.get("scheduled_message_id", ""))
     try:
         await api.call("chat.deleteScheduledMessage", 15, channel=channel, scheduled_message_id=id_)
@@ -108,6 +108,12 @@ async def check_channel(api: Api, channel: str, setting: str) -> CheckResult:
         said = f"{setting}: agentpod may post there, but could not take its trial back: {error.message}"
         return CheckResult(title, None, said, f"It comes on {day:%-d %B %Y}: delete it then.")
     return CheckResult(title, True, f"{setting}: agentpod may post there")
+
+
+def _why(error: AgentpodError) -> str:
+    """The reason alone: how it was found out is not what the reader is after."""
+    why = error.message.partition(": ")[2] if isinstance(error, SlackRefused) else ""
+    return why or error.message
 
 
 def _known(error: AgentpodError) -> bool | None:
