@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
 from bot.domain.approval import State
-from bot.domain.target import Target
+from bot.domain.target import Target, canonical_job
 from bot.domain.workload import Right
 from bot.errors import AgentpodError
 from bot.rights import Beyond, review, rights_needed
@@ -41,7 +42,11 @@ async def check_all(loaded: Loaded) -> list[Check]:
         groups = await asyncio.gather(_slack(loaded), _kubernetes(parts), _pushgateway(parts), _ledger(parts))
     finally:
         await parts.close()
-    return [*_access(loaded), *(check for group in groups for check in group)]
+    return [
+        *_access(loaded),
+        *unknown_in_maintenance(loaded.settings),
+        *(check for group in groups for check in group),
+    ]
 
 
 def _failed(title: str, error: AgentpodError) -> Check:
@@ -60,6 +65,25 @@ def _access(loaded: Loaded) -> list[Check]:
             )
         ]
     return [Check("Access", True, f"{len(rules)} rule{'s' if len(rules) > 1 else ''}")]
+
+
+def unknown_in_maintenance(settings: Settings) -> Iterator[Check]:
+    """Maintenance that names a target or a job that is not in the settings: it mutes nothing there."""
+    targets = {t.name: [h.canonical for h in t.heartbeats] for t in settings.targets}
+    for window in settings.alerts.maintenance:
+        for name in sorted(set(window.targets) - set(targets)):
+            yield _unknown(f"{window.name} names the target {name!r}", name, list(targets))
+        mine = [jobs for name, jobs in targets.items() if name in window.targets] or list(targets.values())
+        known = [job for jobs in mine for job in jobs]
+        for name in window.jobs:
+            if canonical_job(name) not in known:
+                yield _unknown(f"{window.name} names the job {name!r}", canonical_job(name), known)
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> Check:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known there: {', '.join(known) or 'none'}."
+    return Check("Maintenance", None, f"{what}, which is not there: it mutes nothing.", hint)
 
 
 async def _slack(loaded: Loaded) -> list[Check]:

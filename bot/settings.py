@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -31,7 +32,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSett
 from bot.domain.access import AccessPolicy
 from bot.domain.alerting import AlertRules
 from bot.domain.approval import ApprovalPolicy
-from bot.domain.target import Target, Zone, parse_duration
+from bot.domain.target import Target, Zone, limited, parse_duration
 from bot.errors import SettingsError
 
 PREFIX = "AGENTPOD_"
@@ -41,6 +42,7 @@ SECRETS_VARIABLE = "AGENTPOD_SECRETS_DIR"
 OWN_VARIABLES = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Short = Annotated[Duration, AfterValidator(limited(timedelta(milliseconds=1), timedelta(minutes=5)))]
 
 
 class _Section(BaseModel):
@@ -229,7 +231,10 @@ class LogSettings(_Section):
 class ProbeSettings(_Section):
     """How long each probe may take."""
 
-    timeout: Duration = timedelta(seconds=3)
+    timeout: Annotated[Duration, AfterValidator(limited(timedelta(milliseconds=1), timedelta(minutes=5)))] = (
+        timedelta(seconds=3)
+    )
+    """At most 5m."""
 
 
 def _secrets_in(model: BaseModel) -> list[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import cache
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,7 +28,7 @@ from pydantic import (
 from bot.domain import ids
 from bot.domain.cron import check_crontab, next_run
 from bot.domain.frozen import make, replace
-from bot.domain.target import Severity, Zone, canonical_job, parse_duration
+from bot.domain.target import Severity, Zone, canonical_job, limited, parse_duration
 
 
 def _span(value: object) -> timedelta:
@@ -35,8 +36,12 @@ def _span(value: object) -> timedelta:
     return timedelta() if value in (0, "0", "0s", timedelta()) else parse_duration(value)
 
 
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Longer = Annotated[timedelta, BeforeValidator(parse_duration)]
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+RUNS = 10
+"""Runs of a maintenance that are looked at for one that begins after the one before has ended."""
+Span = Annotated[timedelta, BeforeValidator(_span), AfterValidator(limited(timedelta(), DAY))]
+Window = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(SECOND, DAY))]
+Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(MINUTE, 30 * DAY))]
 
 
 class Maintenance(BaseModel):
@@ -46,6 +51,7 @@ class Maintenance(BaseModel):
 
     name: str = Field(min_length=1, max_length=60)
     lasts: Longer
+    """One minute to 30 days, and not until its next run."""
     start: datetime | None = None
     schedule: str | None = None
     timezone: Zone = "UTC"
@@ -61,7 +67,16 @@ class Maintenance(BaseModel):
             raise ValueError(f"maintenance {self.name!r} needs start or schedule, and only one of them")
         if self.schedule is not None:
             check_crontab(self.schedule)
+            self._check_end(self.schedule)
         return self
+
+    def _check_end(self, schedule: str) -> None:
+        at = next_run(schedule, self.timezone, datetime(2026, 1, 1, tzinfo=UTC))
+        for _ in range(RUNS):
+            if (following := next_run(schedule, self.timezone, at)) - at > self.lasts:
+                return
+            at = following
+        raise ValueError(f"maintenance {self.name!r} lasts until its next run: it would never end")
 
     def covers(self, target: str, job: str) -> bool:
         """Whether it is about that target and job; the pod is the job ``""``."""
@@ -82,25 +97,27 @@ class AlertRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     for_: Span = Field(default=timedelta(), alias="for")
-    """How long a problem has to last before it is told; heartbeats have their grace already."""
+    """How long a problem has to last before it is told, at most 1d; heartbeats have their grace already."""
     keep_firing: Span = timedelta(minutes=1)
-    """How long a problem has to be gone before that is told, so that one that comes back at once stays one."""
+    """How long a problem has to be gone before that is told, at most 1d: one that comes back at once stays one."""
     remind: Longer = timedelta(hours=4)
-    """Between two reminders of an incident that nobody acknowledged."""
+    """Between two reminders of an incident that nobody acknowledged: 1m to 30d."""
     ack_for: Longer = timedelta(hours=12)
-    """After which an acknowledgement is no excuse any more."""
+    """After which an acknowledgement is no excuse any more: 1m to 30d."""
     flaps: int = Field(default=3, ge=1, le=100)
     """How often a problem may come back within ``flap_window``; from then on it is one that comes and goes."""
-    flap_window: Longer = timedelta(hours=1)
+    flap_window: Window = timedelta(hours=1)
+    """1s to 1d."""
     group_at: int = Field(default=10, ge=2, le=1000)
     """How many incidents within ``group_within`` become one message."""
-    group_within: Longer = timedelta(minutes=1)
-    poll: Longer = timedelta(seconds=30)
-    """Between two looks at the heartbeats."""
+    group_within: Window = timedelta(minutes=1)
+    """1s to 1d."""
+    poll: Window = timedelta(seconds=30)
+    """Between two looks at the heartbeats: 1s to 1h."""
     blind_after: int = Field(default=3, ge=1, le=1000)
     """How many looks have to fail in a row before the bot calls itself blind."""
     pod_for: Span = timedelta(minutes=2)
-    """How long the pod has to be in trouble before that is told: a restart by hand is no incident."""
+    """How long the pod has to be in trouble before that is told, at most 1d: a restart by hand is no incident."""
     mention: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) that a critical incident calls."""
     maintenance: tuple[Maintenance, ...] = ()
@@ -111,6 +128,12 @@ class AlertRules(BaseModel):
         if not timedelta(seconds=1) <= value <= timedelta(hours=1):
             raise ValueError("takes one second to one hour")
         return value
+
+    @model_validator(mode="after")
+    def _blindness_is_told(self) -> Self:
+        if self.blind_after * self.poll > DAY:
+            raise ValueError("blind_after looks, one each poll, take longer than a day: take fewer")
+        return self
 
     @field_validator("mention")
     @classmethod

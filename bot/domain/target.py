@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from bot.domain import words
 from bot.domain.cron import check_crontab, next_run
 
 Severity = Literal["critical", "warning"]
@@ -19,6 +21,8 @@ SHORTEST = timedelta(seconds=1)
 """The shortest age that can be told from a clock's error."""
 MOST_RUNS = 10
 """Runs that a grace may span."""
+LONGEST = timedelta(days=400)
+"""The longest that a job may be silent: a yearly one, and a month."""
 
 
 def _regex(value: str) -> str:
@@ -52,6 +56,17 @@ def parse_duration(value: object) -> timedelta:
     if not 0 < seconds <= 10 * 365 * 86400:
         raise ValueError(f"{value!r} is not a usable duration: use more than nothing and at most ten years")
     return timedelta(seconds=seconds)
+
+
+def limited(least: timedelta, most: timedelta) -> Callable[[timedelta], timedelta]:
+    """A check of a duration that raises ValueError with the limits for one beyond them."""
+
+    def check(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise ValueError(f"takes {words.age(least)} to {words.age(most)}, not {words.age(value)}")
+        return value
+
+    return check
 
 
 def _duration_text(text: str) -> float:
@@ -198,6 +213,9 @@ class HeartbeatPolicy(_Model):
             raise ValueError(f"job {self.job!r} has a grace, which belongs to a schedule: leave it out")
         elif self.stale_after is not None and self.stale_after < SHORTEST:
             raise ValueError(f"job {self.job!r} is stale too soon to be looked at: stale_after takes 1s at least")
+        name, longest = ("stale_after", self.stale_after) if self.stale_after else ("grace", self.grace)
+        if longest > LONGEST:
+            raise ValueError(f"job {self.job!r} could stop for years unnoticed: {name} takes at most 400d")
         return self
 
     def _check_grace(self, schedule: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bot.check import effective
+from bot.check import effective, unknown_in_maintenance
 from bot.domain.access import Role
 from bot.errors import SettingsError
 from bot.settings import Settings, load
@@ -94,6 +94,16 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("slack:\n  mode: sockets\n", ("slack.mode", "line 2", "'socket' or 'http'")),
         ("probes: {timeout: soon}\n", ("probes.timeout", "not a duration")),
         ("probes: {timeout: -3}\n", ("probes.timeout", "not a usable duration")),
+        ("probes: {timeout: 1h}\n", ("probes.timeout", "takes 0 s to 5 min, not 1 h")),
+        ("alerts:\n  keep_firing: 900d\n", ("alerts.keep_firing", "line 2", "takes 0 s to 1 d, not 900 d")),
+        (
+            "alerts: {maintenance: [{name: a, start: 2026-12-01T08:00:00Z, lasts: 900d}]}\n",
+            ("alerts.maintenance.0.lasts", "takes 1 min to 30 d, not 900 d"),
+        ),
+        (
+            "targets: [{heartbeats: [{job: a, stale_after: 900d}]}]\n",
+            ("job 'a'", "stale_after takes at most 400d"),
+        ),
         ("targets: [{heartbeats: [{job: a}]}]\n", ("needs stale_after or schedule",)),
         ("targets: [{heartbeats: [{job: a, schedule: '61 * * * *'}]}]\n", ("not a crontab schedule",)),
         ("targets: [{heartbeats: [{job: a, schedule: '0 9 * * *', timezone: Mars/One}]}]\n", ("no time zone",)),
@@ -159,6 +169,33 @@ def test_the_effective_settings_never_show_a_secret() -> None:
 
 def test_the_example_settings_are_valid() -> None:
     assert isinstance(load(config=EXAMPLE, environ={}).settings, Settings)
+
+
+def test_maintenance_of_what_is_not_there_is_noted_with_the_near_name() -> None:
+    given = {
+        "targets": [{"name": "desk"}, {"name": "web", "heartbeats": [{"job": "backup", "stale_after": "1h"}]}],
+        "alerts": {
+            "maintenance": [
+                {"name": "all", "schedule": "0 2 * * *", "lasts": "1h"},
+                {"name": "one", "schedule": "0 2 * * *", "lasts": "1h", "jobs": ["audit_digest", "backup"]},
+                {"name": "two", "schedule": "0 2 * * *", "lasts": "1h", "targets": ["dsk"], "jobs": ["backup"]},
+                {
+                    "name": "three",
+                    "schedule": "0 2 * * *",
+                    "lasts": "1h",
+                    "targets": ["web"],
+                    "jobs": ["audit-digest"],
+                },
+                {"name": "four", "schedule": "0 2 * * *", "lasts": "1h", "jobs": ["audit-dijest"]},
+            ]
+        },
+    }
+    found = list(unknown_in_maintenance(Settings.model_validate(given)))
+    assert [(check.ok, check.detail.partition(",")[0], check.remedy) for check in found] == [
+        (None, "two names the target 'dsk'", "Did you mean 'desk'?"),
+        (None, "three names the job 'audit-digest'", "Known there: backup."),
+        (None, "four names the job 'audit-dijest'", "Did you mean 'audit-digest'?"),
+    ]
 
 
 def test_every_secret_of_the_settings_is_known_to_whoever_redacts() -> None:

@@ -318,6 +318,11 @@ def test_a_window_by_schedule_is_in_its_own_zone(at: datetime, active: bool) -> 
     assert window.active(at.astimezone(UTC)) is active
 
 
+def test_a_window_may_last_until_the_next_run_on_some_days() -> None:
+    weekdays = Maintenance.model_validate({"name": "x", "lasts": "24h", "schedule": "0 2 * * 1-5"})
+    assert not weekdays.active(datetime(2026, 11, 22, 12, tzinfo=UTC)), "a Sunday"
+
+
 def test_a_window_with_a_start_is_once() -> None:
     window = Maintenance(name="move", start="2026-11-24T09:00", lasts="2h", timezone="Europe/Berlin")
     assert not window.active(datetime(2026, 11, 24, 7, 59, tzinfo=UTC))
@@ -355,6 +360,18 @@ def test_everything_is_in_maintenance_when_each_target_is_in_a_window_of_its_own
         ({"mention": ["maya"]}, "Slack ids"),
         ({"flaps": 0}, "greater than or equal to 1"),
         ({"remind": "soon"}, "not a duration"),
+        ({"remind": "1s"}, "remind\n.*takes 1 min to 30 d, not 1 s"),
+        ({"remind": "700d"}, "takes 1 min to 30 d, not 700 d"),
+        ({"ack_for": "3000d"}, "takes 1 min to 30 d"),
+        ({"keep_firing": "700d"}, "keep_firing\n.*takes 0 s to 1 d, not 700 d"),
+        ({"keep_firing": -60}, "not a usable duration"),
+        ({"for": "25h"}, "takes 0 s to 1 d, not 1 d 1 h"),
+        ({"pod_for": "30d"}, "takes 0 s to 1 d"),
+        ({"flap_window": "30d"}, "takes 1 s to 1 d"),
+        ({"group_within": "0s"}, "not a usable duration"),
+        ({"blind_after": 1000, "poll": "1h"}, "longer than a day"),
+        ({"maintenance": [{"name": "x", "lasts": "700d", "start": NOW}]}, "lasts\n.*takes 1 min to 30 d"),
+        ({"maintenance": [{"name": "x", "lasts": "1d", "schedule": "0 2 * * *"}]}, "'x' .*would never end"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(given: dict[str, Any], said: str) -> None:

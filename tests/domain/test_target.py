@@ -96,6 +96,10 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
         (HeartbeatPolicy, {"job": "x", "stale_after": "1h", "grace": "5h"}, "grace, which belongs to a schedule"),
         (HeartbeatPolicy, {"job": "x", "stale_after": "1ms"}, "takes 1s at least"),
         (HeartbeatPolicy, {"job": "x", "schedule": "0 9 * * *", "grace": "30d"}, "longer than 10 of its runs"),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "0s"}, "more than nothing"),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "3y"}, "not a duration"),
+        (HeartbeatPolicy, {"job": "x", "stale_after": "1000d"}, "stale_after takes at most 400d"),
+        (HeartbeatPolicy, {"job": "x", "schedule": "0 9 1 1 *", "grace": "1000d"}, "grace takes at most 400d"),
         (
             HeartbeatPolicy,
             {"job": "x", "schedule": "0 0 * * *", "timezone": "Mars/Base"},
