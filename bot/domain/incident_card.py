@@ -126,13 +126,15 @@ def _snooze(incident: Incident) -> Menu:
     return Menu("Snooze", options)
 
 
-def notice(incident: Incident, said: Notice, now: datetime) -> Reply:
-    """One thing said in the incident's thread."""
+def notice(incident: Incident, said: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
+    """One thing said in the incident's thread. What got worse, and what nobody has taken, calls people."""
+    calls = incident.state is State.FIRING and said.reason in _CALLS
     text, subject = _said(incident, said, now), incident.problem.subject
     named = incident.root == f"incident:{incident.id}" or text.startswith(subject)
     return Reply(
         f"{_ICONS[said.reason]} {text if named else f'{subject}: {text}'}",
         body=_who(said),
+        notify=tuple(call) if calls else (),
         shareable=False,
         repeatable=False,
     )
@@ -151,6 +153,9 @@ _ICONS = {
     Reason.FLAPPING: "🔁",
     Reason.CLOSED: "⚪",
 }
+
+
+_CALLS = frozenset({Reason.SEVERITY_RAISED, Reason.REMINDER_DUE, Reason.SNOOZE_ENDED})
 
 
 def _who(said: Notice) -> tuple[Line, ...]:

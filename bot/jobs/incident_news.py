@@ -46,7 +46,7 @@ class IncidentNews:
         own = await self.ledger.delivery(f"incident:{incident.id}")
         if own is None or _too_late(own, incident):
             return None
-        return incident_card.notice(incident, incident.notices[number], now)
+        return incident_card.notice(incident, incident.notices[number], now, self._call([incident]))
 
     async def _group(self, delivery: Delivery, id_: str) -> Reply | None:
         now = self.clock.now()

@@ -1,0 +1,78 @@
+"""Whom an alert calls, and with which message: Slack tells nobody of an edit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from bot.domain.reply import Mention
+from tests.jobs.test_watch_inside import Inside, made
+from tests.jobs.watchbench import Watch, on, policies, stale, watch
+from tests.jobs.workbench import JONAS, ONCALL, opened
+
+CALLED = (Mention(ONCALL), Mention(JONAS))
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    async with opened(tmp_path) as ledger:
+        found = watch(ledger, mention=(ONCALL, JONAS), remind="1h")
+        await on(found, 0, "alpha", "beta")
+        yield found
+
+
+def calls(one: Watch) -> list[tuple[str, bool]]:
+    """The icon of each message that was posted, and whether it calls."""
+    assert all(reply.notify in ((), CALLED) for _, _, reply in one.chat.said)
+    return [(reply.headline[:1], bool(reply.notify)) for _, _, reply in one.chat.said]
+
+
+async def test_a_critical_alert_and_each_reminder_of_it_call_and_its_end_does_not(one: Watch) -> None:
+    await stale(one)
+    for _ in range(2):
+        for _ in range(6):
+            await on(one, 10)
+    for _ in range(3):
+        await on(one, 1, "alpha", "beta")
+    assert calls(one) == [("🔴", True), ("⏰", True), ("⏰", True), ("✅", False)]
+
+
+async def test_what_somebody_has_taken_calls_nobody_before_the_snooze_is_over(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.snooze(incident.id, JONAS, one.clock.time.replace(hour=11))
+    for _ in range(12):
+        await on(one, 10)
+    assert calls(one) == [("🔴", True), ("💤", False), ("⏰", True)]
+
+
+async def test_a_reminder_that_comes_after_somebody_took_it_calls_nobody(one: Watch) -> None:
+    await stale(one)
+    one.chat.refuses = "C07OPSPOD01"
+    for _ in range(6):
+        await on(one, 10)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, JONAS)
+    one.chat.refuses = ""
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert calls(one) == [("🔴", True), ("⏰", False), ("👀", False)]
+
+
+async def test_a_warning_calls_nobody_and_once_it_gets_worse_it_does_in_its_thread(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        world = made(watch(ledger, jobs=policies(), mention=(ONCALL, JONAS)), Inside())
+        for percent in (85, 85, 97, 97):
+            world.inside.percent = percent
+            await world.look(5)
+        assert calls(world.of) == [("⚠", False), ("🔺", True)]
+
+
+async def test_in_the_thread_of_many_only_the_message_above_calls(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(10))), mention=(ONCALL, JONAS))
+        await many.look()
+        await many.look(11)
+        assert calls(many) == [("🔴", True)] + [("🔴", False)] * 10
