@@ -184,7 +184,8 @@ class Chat(Protocol):
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         """A new message in a channel, or (a user's id) a direct message; in a thread if one is given.
 
-        `Permanent` where the place can't be posted to, with the remedy.
+        `Permanent` where the place can't be posted to, with the remedy; `NotFound`, and nothing posted, where the
+        thread's message is gone.
         """
 
     async def edit(self, at: Posted, reply: Reply) -> None:
@@ -328,7 +329,8 @@ class Ledger(Protocol):
     ) -> Sequence[Delivery]:
         """Deliveries that are due and that no other process sends at present; they are ours for ``hold``.
 
-        Those in a thread are due once the message above is posted. Oldest first, and none for places ``without``.
+        Those in a thread are due once the message above is posted and up to date. Oldest first, and none for
+        places ``without``.
         """
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:

@@ -192,7 +192,14 @@ class Courier:
                 logger.info("posted anew: the message is gone", extra={"delivery": delivery.key})
         thread = delivery.thread.ts if delivery.thread else None
         place = delivery.thread.channel if delivery.thread else delivery.place
-        return await self.chat.post(place, reply, thread=thread)
+        try:
+            return await self.chat.post(place, reply, thread=thread)
+        except NotFound:
+            if delivery.thread is None:
+                raise
+        async with self.ledger.writing() as tx:  # being edited it is found to be gone, and is posted anew
+            await tx.refresh(delivery.under)
+        raise Transient("The message that it belongs under is gone: that one goes first.")
 
     def _writer(self, kind: str) -> Writer:
         try:

@@ -13,6 +13,7 @@ from aiohttp import web
 from bot.adapters.slack import pictures
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
+from bot.domain.repair import Posted
 from bot.domain.reply import Image, Reply
 from bot.errors import NotFound, Permanent, Transient, Uncertain
 from tests.adapters.slack_bench import Counts
@@ -41,8 +42,10 @@ class Server:
             return web.json_response(body, status=int(how), headers={"Retry-After": "30"})
         if how == "invalid_blocks" and form.get("blocks") != "[]":
             return web.json_response({"ok": False, "error": how})
-        if how not in ("ok", "reset", "invalid_blocks"):
+        if how not in ("ok", "reset", "invalid_blocks", "unthreaded"):
             return web.json_response({"ok": False, "error": how})
+        if how == "unthreaded":
+            return web.json_response({"ok": True, "ts": "2.0", "channel": "C1", "message": {"ts": "2.0"}})
         more = {"upload_url": f"{self.base}/upload", "file_id": "F1"} if method.startswith("files.") else {}
         return web.json_response({"ok": True, "ts": "1.0", "channel": "C1", **more})
 
@@ -101,6 +104,24 @@ async def test_what_somebody_has_to_mend_is_permanent_and_says_how(word: str) ->
             await chat.post("C1", Reply("x"))
         assert not isinstance(raised.value, NotFound), "it is tried again"
         assert raised.value.remedy
+
+
+@pytest.mark.parametrize("deleted", ["ok", "500", "message_not_found"])
+async def test_an_answer_that_slack_posts_beside_its_thread_is_taken_back_and_not_found(deleted: str) -> None:
+    async with slack() as (server, chat):
+        server.how.update({"chat.postMessage": "unthreaded", "chat.delete": deleted})
+        with pytest.raises(NotFound):
+            await chat.post("C1", Reply("x"), thread="1.0")
+        assert server.sent("chat.delete") == 1
+        assert await chat.post("C1", Reply("x")) == Posted("C1", "2.0")
+
+
+@pytest.mark.parametrize("word", ["thread_not_found", "cannot_reply_to_message"])
+async def test_a_thread_that_slack_refuses_is_not_found(word: str) -> None:
+    async with slack() as (server, chat):
+        server.how["chat.postMessage"] = word
+        with pytest.raises(NotFound):
+            await chat.post("C1", Reply("x"), thread="1.0")
 
 
 async def test_what_was_never_sent_is_not_uncertain() -> None:

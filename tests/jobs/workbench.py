@@ -231,6 +231,8 @@ class FakeChat:
             raise error
         if place == self.refuses:
             raise Permanent("not_in_channel")
+        if thread is not None and thread not in self.shown:
+            raise NotFound("The message that it belongs under is gone.")
         self.said.append((place, thread, reply))
         self.posted.set()
         at = Posted(place, f"{len(self.said)}.0")

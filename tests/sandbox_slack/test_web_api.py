@@ -169,6 +169,16 @@ async def test_no_more_than_thirty_may_wait_for_one_channel_at_one_time(
     assert (await client.chat_scheduleMessage(channel=seed.GENERAL, **at))["ok"]
 
 
+async def test_an_answer_to_a_deleted_message_is_posted_into_the_channel(
+    ws: Workspace, client: AsyncWebClient
+) -> None:
+    above = await client.chat_postMessage(channel=seed.OPS, text="above")
+    await client.chat_delete(channel=seed.OPS, ts=above["ts"])
+    stray = await client.chat_postMessage(channel=seed.OPS, text="below", thread_ts=above["ts"])
+    assert "thread_ts" not in stray["message"]
+    assert [m.ts for m in ws.messages(seed.OPS)] == [stray["ts"]]
+
+
 async def test_only_own_messages_can_be_changed(ws: Workspace, client: AsyncWebClient) -> None:
     theirs = ws.say(seed.MAYA, seed.OPS, "mine")
     refusal = await _refusal(client.chat_update(channel=seed.OPS, ts=theirs.ts, text="x"))

@@ -239,7 +239,7 @@ class SqlLedger:
                 deliveries.c.dead.is_(False),
                 or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= at),
                 or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= at),
-                or_(deliveries.c.under == "", and_(above.c.ts.is_not(None), ~_earlier_in_the_thread())),
+                or_(deliveries.c.under == "", and_(_is_there(above), ~_earlier_in_the_thread())),
             )
             .order_by(deliveries.c.created_at, deliveries.c.key)
         )
@@ -356,6 +356,12 @@ class SqlLedger:
         due = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False)]
         rows = await self._rows(select(func.count()).select_from(deliveries).where(*due))
         return int(rows[0][0])
+
+
+def _is_there(above: Any) -> Any:
+    """The message above is posted. One that is about to be edited may turn out to be gone, and be posted anew."""
+    tried = and_(above.c.dead.is_(False), above.c.refused.is_(False), above.c.error == "")
+    return and_(above.c.ts.is_not(None), ~and_(above.c.wanted > above.c.shown, tried))
 
 
 def _earlier_in_the_thread() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from bot.adapters.slack import blocks
@@ -12,12 +13,14 @@ from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.pictures import hosted, sent
 from bot.domain.repair import Posted
 from bot.domain.reply import Reply
-from bot.errors import NotFound
+from bot.errors import AgentpodError, NotFound
+
+logger = logging.getLogger("agentpod.slack")
 
 DEADLINE = 8.0
 """Seconds for a message until Slack has it, from when its pictures are there: a delivery is held for longer."""
 MOST_TEXT = 4_000
-GONE = frozenset({"cant_update_message", "edit_window_closed", "thread_not_found"})
+GONE = frozenset({"cant_update_message", "edit_window_closed", "cannot_reply_to_message"})
 
 
 class SlackChat:
@@ -30,17 +33,29 @@ class SlackChat:
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         """See the port. A user's id opens the direct message with them."""
         more = {"thread_ts": thread} if thread else {}
-        done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
-        return Posted(str(done.get("channel") or place), str(done.get("ts") or ""))
+        try:
+            done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
+        except SlackRefused as error:
+            raise _gone(error) from error
+        posted = Posted(str(done.get("channel") or place), str(done.get("ts") or ""))
+        if thread and not done.get("message", more).get("thread_ts"):
+            await self._take_back(posted)
+            raise NotFound("The message that it belongs under is gone.")
+        return posted
+
+    async def _take_back(self, stray: Posted) -> None:
+        """Slack refuses no answer to a message that was deleted: it posts it into the channel."""
+        try:
+            await self._api.once("chat.delete", DEADLINE, channel=stray.channel, ts=stray.ts)
+        except AgentpodError as error:
+            logger.warning("a stray message could not be deleted: %s", error.message, extra={"ts": stray.ts})
 
     async def edit(self, at: Posted, reply: Reply) -> None:
         """See the port."""
         try:
             await self._say("chat.update", reply, channel=at.channel, ts=at.ts)
         except SlackRefused as error:
-            if error.word in GONE:
-                raise NotFound(error.message) from error
-            raise
+            raise _gone(error) from error
 
     async def _say(self, method: str, reply: Reply, **where: Any) -> dict[str, Any]:
         message = self._message(await hosted(self._api, reply))
@@ -56,3 +71,8 @@ class SlackChat:
     def _message(self, reply: Reply) -> Message:
         """One message: what does not fit is left to the command that shows all of it."""
         return blocks.render(reply, prefix=self._prefix).messages[0]
+
+
+def _gone(error: SlackRefused) -> AgentpodError:
+    """A message that can't be changed or answered any more is as good as gone."""
+    return NotFound(error.message) if error.word in GONE else error
