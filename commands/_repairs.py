@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import card, redact, words
+from bot.domain.access import Role
 from bot.domain.approval import Rule, Ruling, State
 from bot.domain.repair import SINK, Case, Look, Proposal
 from bot.domain.reply import Button, Form, Mention, Reply
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports import Ledger
 from bot.runbook import Context, Repairs
+from commands import _shape
 
 MAX_REASON = 500
 """Characters of a reason: it has to fit on a card and be read on a phone."""
@@ -94,6 +96,14 @@ def _for(case: Case, now: datetime) -> str:
     return f"for {words.age(now - since)}"
 
 
+def may_approve(ctx: Context, case: Case) -> bool:
+    """Whether this caller's approval would count; at the click it is looked at again."""
+    if not _shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
+        return False
+    own = case.request.requester == ctx.caller.identity.user
+    return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
+
+
 async def ask(ctx: Context, proposal: Proposal) -> Reply:
     """Put it to whoever decides, and say to the caller what became of it."""
     asked = await desk(ctx).ask(proposal, ctx.target.name, ctx.caller)
@@ -109,6 +119,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
     if asked.joined:
         by = card.person(case.request.requester)
         parts = [by] if isinstance(by, str) else list(by)
+        approve = Button("Approve", f"approve {case.id}", style="primary")
         return Reply(
             f"✋ Already asked for: {case.id} waits for a decision",
             body=(
@@ -120,7 +131,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
                     ".",
                 ),
             ),
-            buttons=(Button("Approve", f"approve {case.id}", style="primary"),),
+            buttons=(approve,) if may_approve(ctx, case) else (),
             shareable=False,
             repeatable=False,
         )

@@ -34,11 +34,11 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     live = await ledger.cases(states=LIVE, limit=50)
     ended = await ledger.cases(states=frozenset(State) - LIVE, limit=RECENT)
     waiting = [c for c in live if c.state is State.OPEN]
-    offers = [(c, Button(f"Approve {c.id}", f"approve {c.id}")) for c in waiting[:3]]
+    mine = [c for c in waiting if _repairs.may_approve(ctx, c)]
     return Reply(
         _headline(waiting, live),
         tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
-        buttons=tuple(b for c, b in offers if _may_click(ctx, c, b)),
+        buttons=tuple(Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:3]),
         notes=_shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )

@@ -17,7 +17,7 @@ from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
 from bot.domain.reply import Button, Line, Mention, Reply
 from bot.errors import AgentpodError
 from bot.runbook import Command, Context, NoParams
-from commands import _shape, status
+from commands import _repairs, _shape, status
 from commands._checks import Checks
 from commands._probes import run_probes
 from commands._reads import Reads
@@ -95,7 +95,7 @@ async def _kept(ctx: Context) -> _Kept:
 
 
 def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
-    mine = [c for c in kept.cases if _may_decide(ctx, c)]
+    mine = [c for c in kept.cases if _repairs.may_approve(ctx, c)]
     of = ", ".join(s.name for s in seen)
     return Reply(
         seen[0].headline if len(seen) == 1 else _of_several(seen),
@@ -136,14 +136,6 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]
             f"Heartbeats of {one.name}" if several else "Heartbeats", [_beat(s, now) for s in one.beats]
         )
     yield from _where(ctx)
-
-
-def _may_decide(ctx: Context, case: Case) -> bool:
-    """Whether this caller's approval would count; at the click it is looked at again."""
-    if not _shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
-        return False
-    own = case.request.requester == ctx.caller.identity.user
-    return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
 
 
 def _where(ctx: Context) -> Iterator[Line]:

@@ -15,7 +15,7 @@ from bot.domain.reply import Mention
 from bot.runbook import Caller, Context
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
-from tests.jobs.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
+from tests.jobs.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
 
 
 @pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, True), (Role.NONE, False)])
@@ -103,6 +103,22 @@ async def test_a_direct_message_shows_the_buttons_of_who_is_named_for_the_reques
     for line in ("approvals", f"approvals {case.id}", "dashboard"):
         reply = await World().run(line, in_private)
         assert (f"approve {case.id}" in {b.command for b in reply.buttons}) is (rule == "named"), line
+
+
+async def test_who_asks_for_the_same_or_looks_is_offered_to_approve_it_only_where_that_would_count(
+    one: Bench,
+) -> None:
+    def at(user: str) -> Callable[[Context], Context]:
+        return lambda ctx: replace(_at(one, user)(ctx), access=ACCESS)
+
+    line = "restart --reason x"
+    assert "Asked" in (await World().run(line, at(JONAS))).headline
+    for user, may in ((MAYA, False), (JONAS, False), (PRIYA, True)):
+        again = await World().run(line, at(user))
+        assert "Already asked for" in again.headline
+        assert [b.label for b in again.buttons] == (["Approve"] if may else []), user
+        listed = await World().run("approvals", at(user))
+        assert len(listed.buttons) == may, user
 
 
 async def test_who_came_onto_the_list_just_now_is_asked_for_the_reason(one: Bench) -> None:
