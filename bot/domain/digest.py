@@ -130,6 +130,8 @@ class Watched:
     pod: datetime | None = None
     never: frozenset[str] = frozenset()
     """The jobs, by their canonical names, of which no heartbeat ever came and none has to yet."""
+    each: Mapping[str, datetime] = field(default_factory=dict)
+    """Since when each job is looked at, by its canonical name, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +170,10 @@ def day(
     seen = Window(of.day, of.start, max(min(of.end, now), of.start))
     story = _Story.of(target, incidents, history, seen)
     unknown = [*story.blind(BLIND), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
+    there = [h for h in target.heartbeats if _was_there(story, canonical_job(h.job), watched)]
     silent = watched.never if watched.jobs is not None else ()
-    never = tuple(h.job for h in target.heartbeats if canonical_job(h.job) in silent)
-    found = [_job(story, h, unknown) for h in target.heartbeats if h.job not in never]
+    never = tuple(h.job for h in there if canonical_job(h.job) in silent)
+    found = [_job(story, h, unknown) for h in there if h.job not in never]
     paused = tuple(lane.subject for lane in found if _all_paused(lane, seen))
     jobs = tuple(lane for lane in found if lane.subject not in paused)
     return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never)
@@ -228,6 +231,12 @@ class _Story:
         """When that happened in the day."""
         things = self.things(self.target.name, subject)
         return tuple(h.at for h in things if h.what == what and self.seen.start <= h.at < self.seen.end)
+
+
+def _was_there(story: _Story, name: str, watched: Watched) -> bool:
+    """Whether a job was looked at on that day, or earlier; one that was taken out meanwhile has a story."""
+    since = watched.each.get(name)
+    return since is None or since < story.seen.end or bool(story.things(story.target.name, name))
 
 
 def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Span]) -> Lane:

@@ -136,7 +136,8 @@ def lanes(facts: Facts) -> list[Line]:
             name = f"{now.target} {lane.subject}" if several else lane.subject
             old = past.get(lane.subject)
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
-                bad.append((lane.total(What.DOWN), f"{_mark(lane, now)} {name}: {_of(lane, now)}", _of(old, then)))
+                text = f"{_mark(lane, now)} {name}: {_of(lane, now)}"
+                bad.append((lane.total(What.DOWN), text, _past(lane.subject, old, then)))
             elif now.knows(lane):
                 good.append(name)
     return _told(bad, good)
@@ -193,10 +194,15 @@ def _all_day(lane: Lane, day: Day) -> bool:
     return lane.total(What.DOWN) >= day.window.length
 
 
-def _of(lane: Lane | None, day: Day) -> str:
-    """How it was on a day; None: it was paused, or not there."""
-    if lane is None:
-        return "paused"
+def _past(name: str, lane: Lane | None, day: Day) -> str:
+    """How it was on the day before, where it may have had no lane."""
+    if lane is not None:
+        return _of(lane, day)
+    return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
+
+
+def _of(lane: Lane, day: Day) -> str:
+    """How it was on a day."""
     if not day.knows(lane):
         return "not known"
     if lane.downs:

@@ -158,7 +158,8 @@ class DigestNews:
         for target in self.targets:
             names = [canonical_job(h.job) for h in target.heartbeats]
             never = frozenset(name for name in names if f"{target.name}/{name}" not in came)
-            found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never)
+            each = {n: memories[key].watched_since for n in names if (key := f"{target.name}/{n}") in memories}
+            found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never, each)
         return found
 
     def _looks(self) -> list[Looks]:

@@ -360,6 +360,17 @@ def test_where_no_job_ever_came_the_day_is_not_called_good_for_them() -> None:
     assert "nothing known of the jobs" in read(Facts([blind_from_the_start], [day()]))[0]
 
 
+def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
+    watched = replace(ALWAYS, each={"alpha": START, "beta": at(24)})
+    found = day(watched=watched)
+    assert [j.subject for j in found.jobs] == ["alpha"]
+    assert read(Facts([found], [found]))[0] == "✅ Mon 23 Nov: all good, 1 job on time, pod up 100 %"
+    taken_out_and_back = day([], [happened("beta", 3, "stale"), happened("beta", 4, "up")], watched=watched)
+    assert lane(taken_out_and_back, "beta").downs == 1
+    bad = read(Facts([day([incident(Kind.HEARTBEAT, "beta", 3, 4)])], [found]))
+    assert bad[1].endswith("the day before: not watched")
+
+
 def test_scripts_get_the_numbers() -> None:
     bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), blind(API, 6, 8), incident(Kind.POD, "pod", 8, 19)]
     story = [happened("beta", -100, "paused"), happened("alpha", 2, BEAT)]

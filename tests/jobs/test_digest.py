@@ -125,6 +125,18 @@ async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: P
     assert "🙈 gamma: never seen" in text(reply)
 
 
+async def test_a_job_that_was_added_later_is_not_on_time_the_day_before(one: Watch) -> None:
+    one.clock.pass_(hours=15)
+    await pass_(one, 1)
+    added = watch(one.ledger, like=one, jobs=policies("alpha", "beta", "gamma"))
+    one.source.push("gamma")
+    await pass_(added, 1)
+    [yesterday] = (await news(added).digest(TODAY)).data["days"]  # type: ignore[misc]
+    [today] = (await news(added).digest(TODAY + timedelta(days=1))).data["days"]  # type: ignore[misc]
+    assert [job["name"] for job in yesterday["jobs"]] == ["alpha", "beta"]
+    assert [job["name"] for job in today["jobs"]] == ["alpha", "beta", "gamma"]
+
+
 # -- missed
 
 
