@@ -217,3 +217,26 @@ def test_every_secret_of_the_settings_is_known_to_whoever_redacts() -> None:
 def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
     inner = [f.annotation for f in model.model_fields.values()]
     return [model, *(m for i in inner if isinstance(i, type) and issubclass(i, BaseModel) for m in _models(i))]
+
+
+@pytest.mark.parametrize(
+    ("variables", "channels"),
+    [
+        ({}, {}),
+        ({"SLACK__CHANNEL": "C0000001"}, {"C0000001": "slack.channel"}),
+        (
+            {"SLACK__CHANNEL": "C0000001", "DIGEST__CHANNEL": "C0000002"},
+            {"C0000001": "slack.channel", "C0000002": "digest.channel"},
+        ),
+        (
+            {"SLACK__CHANNEL": "C0000001", "DIGEST__CHANNEL": "C0000001"},
+            {"C0000001": "slack.channel and digest.channel"},
+        ),
+        ({"DIGEST__CHANNEL": "C0000002", "DIGEST__AT": ""}, {}),
+    ],
+)
+def test_each_channel_where_the_bot_speaks_is_named_once_with_its_settings(
+    variables: dict[str, str], channels: dict[str, str]
+) -> None:
+    env = {f"AGENTPOD_{name}": value for name, value in variables.items()}
+    assert load(environ=env).settings.channels() == channels

@@ -120,16 +120,21 @@ async def test_check_says_where_the_bot_may_not_post_and_what_helps(
     assert sandbox.workspace.messages(seed.OPS) == []
 
 
-async def test_check_says_what_is_told_to_nobody_without_a_channel(sandbox: Sandbox, tmp_path: Path) -> None:
+async def test_check_and_the_start_say_what_is_told_to_nobody_without_a_channel(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     config = tmp_path / "a.yaml"
     config.write_text(yaml.safe_dump(sandbox.settings() | {"slack": {}}))
     code, output = await _run(sandbox, "check", env={CONFIG: str(config)})
     assert code == 0, output
-    said = " ".join(output.split())
-    assert (
-        "slack.channel is not set: alerts and the digest are posted nowhere, and approval cards go where" in said
-    )
-    assert TOLD in said
+    told = "slack.channel is not set: alerts and the digest are posted nowhere, and approval cards go where"
+    assert told in " ".join(output.split())
+    assert TOLD in output
+    bot = await sandbox.start_bot(**{CONFIG: str(config)})
+    try:
+        await until(lambda: told in bot.output(), bot.output)
+    finally:
+        await bot.stop()
 
 
 async def test_a_channel_that_does_not_work_is_no_reason_not_to_start_but_is_said(sandbox: Sandbox) -> None:
