@@ -38,6 +38,8 @@ TICK = 2.0
 RENEW = HOLD / 3
 RETRY = 1.0
 """Seconds before something that may pass is tried again."""
+AHEAD = 0.1
+"""Seconds for which what is said of a change waits at most for its call."""
 _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
 
 
@@ -74,6 +76,7 @@ class Workshop:
     renew: float = RENEW.total_seconds()
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _calls: set[asyncio.Task[Any]] = field(default_factory=set)
+    _called: dict[str, asyncio.Event] = field(default_factory=dict)
     _stopped: bool = False
 
     def knows(self, case: Case) -> bool:
@@ -108,9 +111,20 @@ class Workshop:
     def _begin(self, case: Case, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Work at a case, as the only one in this process."""
         task = asyncio.create_task(work, name=f"carry-out-{case.id}")
-        self._tasks[case.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(case.id, None))
+        self._tasks[case.id], self._called[case.id] = task, asyncio.Event()
+        task.add_done_callback(lambda _: self._over(case.id))
         return task
+
+    def _over(self, id_: str) -> None:
+        self._tasks.pop(id_, None)
+        self._called.pop(id_).set()
+
+    async def ahead(self, case: Case) -> None:
+        """Until the first call of a case that was started is answered, or for a moment: words would hold it up."""
+        if called := self._called.get(case.id):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AHEAD):
+                    await called.wait()
 
     def busy(self, id_: str) -> bool:
         """Whether this process is at it."""
@@ -190,7 +204,10 @@ class Workshop:
                 generation: int | None = seen.deployment.generation
                 if not made and against is None:
                     case = await self._renew(case)  # the last thing before the call: it is ours still
-                    generation = await self._undisturbed(self._call(case, seen))
+                    try:
+                        generation = await self._undisturbed(self._call(case, seen))
+                    finally:
+                        self._called[case.id].set()
             except (Conflict, Uncertain) as error:  # look again: that says whether it was done
                 sent = sent or isinstance(error, Uncertain)
                 logger.info("look again: %s", error.message, extra={"case": case.id})

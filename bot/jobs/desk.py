@@ -162,11 +162,12 @@ class Desk:
             if look is not None:
                 look.cancel()
             raise
-        self.changed()
         if case.state is State.EXECUTING and ruling.accepted:
             self.workshop.start(case, look)
+            await self.workshop.ahead(case)
         elif look is not None:
             look.cancel()
+        self.changed()
         return ruling, case
 
     def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:

@@ -40,6 +40,20 @@ async def test_a_lost_answer_is_looked_at_and_never_made_twice(one: Bench, force
     assert one.cluster.sent == 1
 
 
+async def test_a_change_is_sent_before_anything_is_said_of_it(one: Bench) -> None:
+    sent: list[int] = []
+    one.desk.changed = lambda: sent.append(one.cluster.sent)
+    await approved(one)
+    assert sent == [0, 1]  # the request's own messages, and those of the approval
+
+
+async def test_a_change_that_gets_no_answer_holds_up_the_words_about_it_for_a_moment_only(one: Bench) -> None:
+    one.cluster.reads = [Transient("It is away.", retry_after=1000)]
+    case = await approved(one)
+    assert (await one.now(case)).state is State.EXECUTING
+    assert one.cluster.sent == 0
+
+
 async def test_a_lost_question_is_sent_again(one: Bench) -> None:
     one.cluster.before = [Uncertain("no answer"), Transient("away"), None]
     case = await approved(one)
