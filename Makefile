@@ -28,7 +28,7 @@ image: $(VENV)/dev.ok ## run the Dockerfile's steps without a container engine, 
 	@$(BIN)/python -m scripts.image
 
 bench: $(VENV)/dev.ok ## measured ratios: prints a table, writes build/bench.json, fails if one doesn't hold
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 screenshots: $(VENV)/dev.ok ## make the pictures in docs/ anew, from the sandbox's page
 	@scripts/system-tools.sh chromium
