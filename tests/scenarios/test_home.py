@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 import pytest
 import pytest_asyncio
@@ -94,12 +92,6 @@ async def test_what_is_wrong_is_on_it_and_run_again_brings_it_up_to_date(world: 
     assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before, "it is the tab that changes"
 
 
-def tried_for_long(world: World) -> None:
-    """As if what is owed had been tried for minutes: nobody waits so long for a test."""
-    with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database, database:
-        assert database.execute("UPDATE deliveries SET attempts = 9 WHERE error != ''").rowcount
-
-
 async def test_of_several_targets_each_is_shown_and_what_could_not_be_delivered() -> None:
     settings = {
         "targets": [{"name": "blue", "heartbeats": []}, {"name": "green", "heartbeats": []}],
@@ -111,7 +103,6 @@ async def test_of_several_targets_each_is_shown_and_what_could_not_be_delivered(
         two = World(sandbox, await sandbox.start_bot())
         await two.break_("pod-crash")
         await until(lambda: "not delivered" in two.bot.output(), two.bot.output)
-        tried_for_long(two)
         await opens(two, seed.MAYA, "Not healthy: blue and green (2 of 2 targets)")
         here = shown(two, seed.MAYA)
         assert "🔴 blue: Not healthy" in here
