@@ -63,8 +63,14 @@ def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple
     return msgspec.json.Decoder(answer), fields
 
 
-def parse(body: bytes, metrics: Collection[str]) -> Snapshot:
+Known = dict[str, Group]
+
+
+def parse(body: bytes, metrics: Collection[str], known: Known | None = None) -> Snapshot:
     """Read ``/api/v1/metrics``. Raises Permanent for what is not its JSON.
+
+    ``known`` holds the groups of the last answer, and then those of this one: a group that is as it was is the
+    same object, by which whoever compares the two sees it at once.
 
     Of several samples of one gauge within a group the newest value counts. A value that is no number is NaN, which
     the judge reports.
@@ -76,6 +82,8 @@ def parse(body: bytes, metrics: Collection[str]) -> Snapshot:
         raise _garbage(body, str(error)) from error
     if answer.status != "success":
         raise Transient(f"The Pushgateway answered status {answer.status[:40]!r} instead of “success”.")
+    known, before = {} if known is None else known, dict(known or ())
+    known.clear()
     groups = []
     for raw in answer.data or ():
         gauges: dict[str, float] = {}
@@ -83,7 +91,13 @@ def parse(body: bytes, metrics: Collection[str]) -> Snapshot:
             family = getattr(raw, field)
             if family is not None and family.metrics:
                 gauges[name] = _value(family.metrics)
-        groups.append(Group(raw.labels, gauges))
+        labels = raw.labels
+        key = "\n".join(labels.values())  # the gateway writes them in one order
+        group = before.get(key)
+        if group is None or group.gauges != gauges or group.labels != labels:
+            group = Group(labels, gauges)
+        known[key] = group
+        groups.append(group)
     return Snapshot(groups)
 
 
@@ -113,6 +127,7 @@ class Pushgateway:
         self._auth = auth
         self._timeout = timeout
         self._client: httpx.AsyncClient | None = None
+        self._known: Known = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -122,7 +137,7 @@ class Pushgateway:
 
     async def read(self, metrics: Collection[str]) -> Snapshot:
         """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
-        return replace(parse(await self._get("metrics"), metrics), started=await self._started())
+        return replace(parse(await self._get("metrics"), metrics, self._known), started=await self._started())
 
     async def _started(self) -> datetime | None:
         """When it was started, if it says so at once: that is only worth a remark."""

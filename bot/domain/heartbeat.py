@@ -48,6 +48,7 @@ class Snapshot:
     """What one poll of the source saw."""
 
     groups: Sequence[Group]
+    """A group that is as the last poll saw it is the same object, where the source can say so."""
     started: datetime | None = None
     """When the source was started, where it says so: what it held before may be gone with that."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from pydantic import TypeAdapter
 
@@ -208,9 +208,12 @@ def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, cl
         return (_counted(before[0], seen[0], metric, clock),)
     merged = {_key(g): g for g in before}
     for group in seen:
-        merged[_key(group)] = _counted(merged.get(_key(group)), group, metric, clock)
-    kept = sorted(merged.values(), key=lambda g: -g.gauges.get(metric, 0.0))[:MOST_GROUPS]
-    return tuple(sorted(kept, key=_key))
+        key = _key(group)
+        merged[key] = _counted(merged.get(key), group, metric, clock)
+    keys = sorted(merged)
+    if len(keys) > MOST_GROUPS:
+        keys = sorted(sorted(keys, key=lambda k: -merged[k].gauges.get(metric, 0.0))[:MOST_GROUPS])
+    return tuple([merged[key] for key in keys])
 
 
 def _counts(known: Group, seen: Group, metric: str, clock: float) -> bool:
@@ -274,7 +277,12 @@ def _oddity(counts: float, value: float | None, clock: float) -> str:
 
 
 def _key(group: Group) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, value) for name, value in group.labels.items() if value))
+    return _key_of(tuple(group.labels.items()))
+
+
+@lru_cache(maxsize=2**14)
+def _key_of(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in labels if value))
 
 
 def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Memory, now: datetime) -> JobStatus:

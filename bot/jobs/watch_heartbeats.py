@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 from bot.domain import alerting, watch, words
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
 from bot.domain.frozen import replace
-from bot.domain.heartbeat import Group, Health, Snapshot, by_job
+from bot.domain.heartbeat import Health, Snapshot
 from bot.domain.history import BEAT, SOURCE, Happening
 from bot.domain.target import HeartbeatPolicy, Target
 from bot.domain.watch import BLIND, Look, Memory, Watched
 from bot.errors import AgentpodError
+from bot.jobs.attention import Attention, Held
 from bot.jobs.incidents import Incidents
 from bot.jobs.looks import heartbeat_looks
 from bot.ports import Clock, HeartbeatSource, Writing
@@ -46,8 +47,9 @@ class HeartbeatWatch:
     _version: str = ""
     _known: dict[str, Incident] = field(default_factory=dict)
     _memories: dict[str, Memory] = field(default_factory=dict)
-    _watched: dict[str, tuple[Target, tuple[Watched, ...]]] = field(default_factory=dict)
-    """By target, as it was when its jobs' names were worked out."""
+    _held: Held = field(default_factory=Held)
+    _attention: dict[str, Attention] = field(default_factory=dict)
+    """By target: which of its jobs have to be looked at."""
 
     async def run(self) -> None:
         """Look until cancelled. What goes wrong with the ledger is waited out: the next look makes up for it."""
@@ -119,7 +121,9 @@ class HeartbeatWatch:
 
     async def _look(self, snapshot: Snapshot) -> list[Incident]:
         now = self.clock.now()
-        groups, self._started = by_job(snapshot.groups), snapshot.started
+        touched, self._started = self._held.take(snapshot.groups), snapshot.started
+        for target in self.targets:
+            self._attention_to(target).wake(touched)
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
             await heartbeat_looks(self.rules).note(tx, now)
@@ -133,14 +137,18 @@ class HeartbeatWatch:
                 if blind.state is not State.RECOVERING:
                     await tx.happened([Happening("", SOURCE, now, "ok")])
             for target in self.targets:
-                kept += await self._target(tx, target, groups, now)
+                kept += await self._target(tx, target, now)
             self._version = await tx.watched()
         return kept
 
-    async def _target(
-        self, tx: Writing, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
-    ) -> list[Incident]:
-        looks, broken = self._looks(target, held, now)
+    def _attention_to(self, target: Target) -> Attention:
+        found = self._attention.get(target.name)
+        if found is None or found.target is not target:
+            found = self._attention[target.name] = Attention(target)
+        return found
+
+    async def _target(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
+        looks, broken = self._looks(target, now)
         await self._remember(tx, target, looks)
         wrong = [(j.policy, p) for j, f in looks if (p := watch.problem(target.name, f, now)) is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
@@ -154,31 +162,25 @@ class HeartbeatWatch:
         why = await self.mute(tx, target, now)
         return [replace(p, muted=reason) if (reason := _reason(why, h, p)) else p for h, p in wrong]
 
-    def _looks(
-        self, target: Target, held: Mapping[str, Sequence[Group]], now: datetime
-    ) -> tuple[list[tuple[Watched, Look]], list[Problem]]:
+    def _looks(self, target: Target, now: datetime) -> tuple[list[tuple[Watched, Look]], list[Problem]]:
         """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
         looks, broken = [], []
-        for job in self._jobs(target):
+        attention = self._attention_to(target)
+        for job in attention.awake(now):
             try:
-                if (found := self._look_at(job, held.get(job.job, ()), now)) is not None:
+                if (found := self._look_at(job, now)) is not None:
                     looks.append((job, found))
+                else:
+                    attention.rest(job, self._memories[job.memory].next_at)
             except Exception as error:
                 logger.exception("a job could not be judged", extra={"target": target.name, "job": job.policy.job})
                 broken.append(watch.defect(target.name, job.policy, error, now))
         return looks, broken
 
-    def _jobs(self, target: Target) -> tuple[Watched, ...]:
-        """The target's jobs with their names, which are worked out once."""
-        of, jobs = self._watched.get(target.name, (None, ()))
-        if of is not target:
-            jobs = watch.watched(target)
-            self._watched[target.name] = target, jobs
-        return jobs
-
-    def _look_at(self, job: Watched, seen: Sequence[Group], now: datetime) -> Look | None:
+    def _look_at(self, job: Watched, now: datetime) -> Look | None:
         """A look, if something was pushed, a deadline has passed, or an incident is open."""
         memory, incident = self._memories.get(job.memory), self._known.get(job.incident)
+        seen = self._held.of(job.job)
         if (incident is None or not incident.open) and watch.unchanged(job.policy, memory, seen, now):
             return None
         return watch.look(job.policy, seen, memory, now, self._started)
@@ -216,6 +218,8 @@ class HeartbeatWatch:
         recent = now - max(self.rules.flap_window, timedelta(hours=1))
         self._known = dict(await tx.newest_incidents(recent))
         self._memories = dict(await tx.memories())
+        for attention in self._attention.values():
+            attention.wake(None)
         self._version = version
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.adapters import pushgateway
 from bot.adapters.pushgateway import Pushgateway, parse
-from bot.domain.heartbeat import MANUAL
+from bot.domain.heartbeat import MANUAL, Group
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.house import free_port
 from tests.pushgateway import real_pushgateway
@@ -125,6 +125,19 @@ def test_a_gauges_value_is_a_number_in_a_string(values: list[str], expected: flo
 def test_only_the_named_gauges_are_read() -> None:
     body = answer({"labels": {"job": "a"}, "mine": family("1"), "broken": {"metrics": [{"value": 7}]}})
     assert parse(body, ["mine"]).groups[0].gauges == {"mine": 1.0}
+
+
+def test_a_group_that_is_as_it_was_is_the_same_object() -> None:
+    def of(name: str, value: str, **labels: str) -> dict[str, object]:
+        return {"labels": {"job": name, **labels}, GAUGE: family(value)}
+
+    known: dict[str, Group] = {}
+    first = parse(answer(of("a", "1"), of("b", "1"), of("c", "1", x="1")), [GAUGE], known).groups
+    second = parse(answer(of("c", "1", y="1"), of("b", "2"), of("a", "1")), [GAUGE], known).groups
+    assert second[2] is first[0]
+    assert second[1].gauges == {GAUGE: 2.0}
+    assert second[0].labels == {"job": "c", "y": "1"}, "the same values under another name are another group"
+    assert len(known) == 3, "what is gone is forgotten"
 
 
 def test_a_gauge_named_like_a_groups_own_member_is_not_looked_for() -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from bot.adapters.pushgateway import parse
+from bot.adapters.pushgateway import Known, parse
 from bot.domain.alerting import AlertRules
 from bot.domain.heartbeat import Snapshot
 from bot.domain.target import HeartbeatPolicy, Target
@@ -60,6 +60,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.time, self.body = NOW, b""
+        self._known: Known = {}
 
     def now(self) -> datetime:
         return self.time
@@ -68,7 +69,7 @@ class Gateway:
         return self.time.timestamp()
 
     async def read(self, metrics: Collection[str]) -> Snapshot:
-        return parse(self.body, metrics)
+        return parse(self.body, metrics, self._known)
 
     async def push(self, labels: object, gauges: object) -> None:
         raise NotImplementedError
