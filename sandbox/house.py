@@ -120,6 +120,7 @@ class Sandbox:
         speed = 3.0 if pod_seconds is None else pod_seconds
         self.cluster = PretendCluster(speed=speed, clock=self.time.now)
         self.pushgateway = PretendPushgateway(clock=self.time.now, pulse=lively)
+        self.time.between = self.pushgateway.silent
         self._lively = lively
         self.endpoints = Endpoints()
         self.kubeconfig = kubeconfig

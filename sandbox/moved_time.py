@@ -6,6 +6,8 @@ What is past grows older for all of them at once. Jobs that run have run meanwhi
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +25,8 @@ class MovedTime:
     def __init__(self, file: Path) -> None:
         """The file need not exist: nothing is moved then."""
         self._file = file
+        self.between: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+        """Within it nobody has read something of before that is judged by the time of after."""
         self.breaks: list[Break] = [self._step(*step) for step in STEPS]
 
     @property
@@ -37,12 +41,13 @@ class MovedTime:
         """The time in UTC."""
         return utc_now() + self.ahead
 
-    def move(self, seconds: int) -> None:
+    async def move(self, seconds: int) -> None:
         """Let time pass."""
-        total = int(self.ahead.total_seconds()) + seconds
-        whole = self._file.with_suffix(".new")  # nobody reads half of it
-        whole.write_text(str(total), "ascii")
-        os.replace(whole, self._file)
+        async with self.between():
+            total = int(self.ahead.total_seconds()) + seconds
+            whole = self._file.with_suffix(".new")  # nobody reads half of it
+            whole.write_text(str(total), "ascii")
+            os.replace(whole, self._file)
 
     def _step(self, name: str, seconds: int, label: str) -> Break:
         words = "for the pod, the Pushgateway and the bot; jobs that run have run meanwhile"

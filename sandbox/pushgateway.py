@@ -10,7 +10,8 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,6 +31,9 @@ SUCCESS_HELP = "Last Unix time when changing this group in the Pushgateway succe
 FAILURE_HELP = "Last Unix time when changing this group in the Pushgateway failed."
 HEARTBEAT = "agent_heartbeat_last_success_timestamp"
 """The gauge that ``push-heartbeat.sh`` pushes: the job's own clock."""
+READ_IN = 0.5
+"""Seconds after which whoever read the groups has asked the rest and judged them."""
+METRICS = "/api/v1/metrics"
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class PretendPushgateway:
         self.pod_clock = 0.0
         """Seconds by which the pod's clock, and with it the time that its jobs push, is ahead of the gateway's."""
         self.hanging = False
+        self._answers = asyncio.Event()
+        self._answers.set()
         self.empty = False
         self._jobs = jobs
         self._body: bytes | None = None
@@ -142,6 +148,16 @@ class PretendPushgateway:
     ) -> None:
         """Stop."""
         await self.stop()
+
+    @asynccontextmanager
+    async def silent(self) -> AsyncIterator[None]:
+        """No new read of the groups is answered meanwhile; who read them before is done with that by then."""
+        self._answers.clear()
+        try:
+            await asyncio.sleep(READ_IN)
+            yield
+        finally:
+            self._answers.set()
 
     def set_body(self, body: bytes | None) -> None:
         """Answer ``/api/v1/metrics`` with these bytes, whatever they are; None ends that."""
@@ -221,7 +237,7 @@ class PretendPushgateway:
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[self._faulty], client_max_size=16 * 1024 * 1024)
-        app.router.add_get("/api/v1/metrics", self._metrics)
+        app.router.add_get(METRICS, self._metrics)
         app.router.add_get("/api/v1/status", self._status)
         app.router.add_get("/metrics", self._exposition)
         for path in ("/-/healthy", "/-/ready"):
@@ -234,6 +250,8 @@ class PretendPushgateway:
     async def _faulty(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
         if self.hanging:
             await asyncio.Event().wait()
+        if request.path == METRICS:
+            await self._answers.wait()
         wait = self.latency(request.path) if callable(self.latency) else self.latency
         if wait:
             await asyncio.sleep(wait)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from sandbox.breaks import Breaks
@@ -80,3 +83,22 @@ async def test_the_pod_its_processes_and_its_log_grow_older(time: MovedTime) -> 
         assert abs(age() - before - 6 * 3600) < SLACK.total_seconds()
         assert lines() > written + 100, "its jobs ran"
         assert cluster.simulation.pods() == [pod], "nothing happened to the pod"
+
+
+async def test_nobody_judges_what_was_read_before_by_the_time_of_after(time: MovedTime) -> None:
+    async with PretendPushgateway(clock=time.now, pulse=True) as gateway, aiohttp.ClientSession() as session:
+
+        async def read(what: str) -> Any:
+            async with session.get(f"{gateway.url}/api/v1/{what}") as answer:
+                return (await answer.json())["data"]
+
+        time.between = gateway.silent
+        await read("metrics")
+        moving = asyncio.ensure_future(Breaks(time.breaks).apply("time-6h", None))
+        await read("status")
+        assert time.ahead == timedelta(), "who has read before is not done yet"
+        [pulse] = [g for g in await read("metrics") if g["labels"]["job"] == "agent_pulse"]
+        assert time.ahead == timedelta(hours=6)
+        age = time.now().timestamp() - float(pulse["push_time_seconds"]["metrics"][0]["value"])
+        assert age < 60 + SLACK.total_seconds()
+        await moving

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 import pytest
 import pytest_asyncio
 
 from sandbox.house import Sandbox
 from sandbox.slack import seed
-from sandbox.slack.message import Message
+from tests.scenarios.lives import alerts, looks, says
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
-from tests.scenarios.talk import World, until, words
+from tests.scenarios.talk import World, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("moved-time")]
 CRITICAL = "🔴 CRITICAL session-manager: no heartbeat since"
@@ -28,38 +26,16 @@ async def house() -> AsyncIterator[World]:
         yield world
 
 
-async def looks(world: World) -> None:
-    """Until the bot has looked at the jobs once more."""
-    now = world.sandbox.time.now().isoformat()
-
-    def looked() -> bool:
-        with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
-            if not database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'marks'").fetchone()[0]:
-                return False
-            found = database.execute("SELECT value FROM marks WHERE name = 'looked'").fetchone()
-            return found is not None and str(found[0]) > now
-
-    await until(looked, world.bot.output)
-
-
-def alerts(world: World, text: str = "") -> list[Message]:
-    """The bot's own messages about jobs in the channel, with that text."""
-    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
-    return [m for m in here if text in m.text and "I could not hear" not in m.text]
-
-
 async def test_a_stale_heartbeat_is_told_acknowledged_and_resolved_with_how_long_it_lasted(house: World) -> None:
     await house.break_("heartbeat-session-manager-stopped")
     await house.break_("time-1h", None)
-    await until(lambda: bool(alerts(house, CRITICAL)), house.bot.output)
-    [message] = alerts(house)
+    message = await says(house, CRITICAL)
     await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
-    await until(lambda: bool(alerts(house, "👀 CRITICAL session-manager")), lambda: words(alerts(house)))
+    await says(house, "👀 CRITICAL session-manager")
     await house.break_("heartbeat-session-manager-stopped", False)
     await house.break_("time-10m", None)
-    over = "✅ session-manager sends heartbeats again after"
-    await until(lambda: bool(alerts(house, over)), lambda: words(alerts(house)), 40)
-    [last] = alerts(house)
+    last = await says(house, "✅ session-manager sends heartbeats again after")
+    assert [m.ts for m in alerts(house)] == [message.ts]
     assert last.ts == message.ts
     assert re.search(r"after 1 h( \d min)?$", last.text.splitlines()[0]), last.text
 

@@ -1,0 +1,60 @@
+"""What the tests of alerts' lives share: the channel's messages, their threads, and the bot's looks."""
+
+from __future__ import annotations
+
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from tests.scenarios.talk import World, until
+
+
+def alerts(world: World, text: str = "") -> list[Message]:
+    """The bot's own messages in the channel that begin with or hold that, but for those of having been deaf."""
+    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
+    return [m for m in here if text in m.all_text() and "I could not hear" not in m.text]
+
+
+def thread(world: World, message: Message) -> list[str]:
+    """What was said under it, in order."""
+    found = world.workspace.messages(seed.OPS, thread_ts=message.ts)
+    return [m.text for m in found if m.ts != message.ts]
+
+
+async def says(world: World, text: str, patience: float = 30.0) -> Message:
+    """Wait until a message says that; gives the newest that does."""
+    await until(
+        lambda: bool(alerts(world, text)),
+        lambda: f"nothing says {text!r}: {[m.text for m in alerts(world)]}",
+        patience,
+    )
+    return alerts(world, text)[-1]
+
+
+async def becomes(world: World, message: Message, text: str, patience: float = 30.0) -> Message:
+    """Wait until that very message begins with that; gives it as it is then."""
+
+    def now() -> Message:
+        return next(m for m in world.workspace.messages(seed.OPS) if m.ts == message.ts)
+
+    await until(lambda: now().text.startswith(text), lambda: f"not {text!r}: {now().text!r}", patience)
+    return now()
+
+
+async def adds(world: World, message: Message, text: str) -> None:
+    """Wait until the last thing in its thread begins with that."""
+    await until(
+        lambda: any(said.startswith(text) for said in thread(world, message)[-1:]),
+        lambda: f"not {text!r}: {thread(world, message)}",
+    )
+
+
+async def looks(world: World) -> None:
+    """Until the bot has looked at the jobs once more: when it reads again, it is done with what it read before."""
+    gateway, reads = world.sandbox.pushgateway, []
+
+    def read(path: str) -> float:
+        reads.append(path)
+        return 0.0
+
+    gateway.latency = read
+    await until(lambda: reads.count("/api/v1/metrics") >= 2, world.bot.output)
+    gateway.latency = 0.0
