@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,6 +26,21 @@ from tests.jobs.workbench import JONAS, MAYA, PRIYA, Bench, FakeCluster, bench, 
 
 T = TypeVar("T")
 PEOPLE = st.sampled_from([MAYA, JONAS, PRIYA])
+Errors = Sequence[Exception | None]
+Trouble = tuple[Errors, Errors, Errors]
+AWAY, LOST = Transient("away"), Uncertain("no answer")
+TROUBLE: st.SearchStrategy[Trouble] = st.one_of(
+    st.just(((), (), ())),
+    st.just(((), (), (LOST,))),  # the change took effect, and nobody hears so
+    st.lists(st.sampled_from((LOST, Conflict("changed"), AWAY)), max_size=3).map(lambda lost: ((), lost, ())),
+    st.sampled_from((Denied("a quota"), NotAllowed("no right"), Permanent("paused"))).map(
+        lambda e: ((), (e,), ())
+    ),
+    st.tuples(st.integers(1, 6), st.integers(0, 2)).map(lambda n: ((AWAY,) * n[0], (AWAY,) * n[1], ())),
+    st.just(((), (LOST, AWAY), (LOST,))),
+    st.just(((None, NotAllowed("no right")), (), (LOST,))),  # and nobody may look whether it was done
+)
+"""What is wrong with the reads, with the changes before they take effect, and with the answers to them."""
 NOTHING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID)
 """States that say that nothing was changed."""
 
@@ -104,51 +119,58 @@ class Repairs(RuleBasedStateMachine):
             if (await self.one.now(case)).state is State.EXECUTING:
                 await self.one.ended(case)
 
-    @rule(who=PEOPLE, force=st.booleans())
-    def asks(self, who: str, force: bool) -> None:
+    def _ask(self, who: str, force: bool) -> Case | None:
         try:
             case = self.run(self.one.ask(who, force=force))
         except (Refused, Died):
-            return
+            return None
         if case.id not in {c.id for c in self.known}:
             self.known.append(case)
+        return case
+
+    def _say(self, case: Case, choice: Choice, who: str) -> None:
+        before = self.run(self.one.now(case)).state
+        try:
+            said = self.run(self.one.say(case, choice, who, "because"))[0].rule
+        except Died:  # perhaps after it was written down
+            said = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
+        if said in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
+            assert before is State.OPEN
+            self.approved.add(case.id)
+
+    @rule(who=PEOPLE, force=st.booleans())
+    def asks(self, who: str, force: bool) -> None:
+        self._ask(who, force)
 
     @precondition(lambda self: self.known)
     @rule(which=st.integers(0, 9), who=PEOPLE, choice=st.sampled_from(list(Choice)))
     def decides(self, which: int, who: str, choice: Choice) -> None:
-        case = self.known[which % len(self.known)]  # no draw depends on how far the tasks have come
-        before = self.run(self.one.now(case)).state
-        try:
-            rule_ = self.run(self.one.say(case, choice, who, "because"))[0].rule
-        except Died:  # perhaps after it was written down
-            rule_ = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
-        if rule_ in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
-            assert before is State.OPEN
-            self.approved.add(case.id)
+        # no draw depends on how far the tasks have come
+        self._say(self.known[which % len(self.known)], choice, who)
+
+    @rule(force=st.booleans(), trouble=TROUBLE, dies_after=st.none() | st.integers(0, 25))
+    def is_approved_in_a_bad_moment(self, force: bool, trouble: Trouble, dies_after: int | None) -> None:
+        """Asked for and approved by all that it takes, with something wrong from then on."""
+        case = self._ask(MAYA, force)
+        self.the_api_server(trouble)
+        if dies_after is not None:
+            self.life.ends_after(dies_after)
+        for who in (JONAS, PRIYA):
+            if case is not None and not self.life.dead:
+                self._say(case, Choice.APPROVE, who)
+
+    @rule(trouble=TROUBLE)
+    def the_api_server(self, trouble: Trouble) -> None:
+        """What it answers to the next reads and changes, before and after these take effect."""
+        cluster = self.one.cluster
+        cluster.reads, cluster.before, cluster.after = (list(errors) for errors in trouble)
 
     @rule()
-    def the_answer_is_lost(self) -> None:
-        """The next change takes effect, and nobody hears so."""
-        self.one.cluster.after = [Uncertain("no answer")]
+    def everything_comes_to_an_end(self) -> None:
+        for case in self.known:
+            self.run(self.one.until(case, lambda c: c.state is not State.EXECUTING or self.life.dead))
 
-    @rule(error=st.sampled_from([Uncertain("no answer"), Conflict("changed"), Transient("busy")]))
-    def the_question_is_lost(self, error: Exception) -> None:
-        self.one.cluster.before = [error]
-
-    @rule(error=st.sampled_from([Denied("a quota"), NotAllowed("no right"), Permanent("paused")]))
-    def is_refused(self, error: Exception) -> None:
-        self.one.cluster.before = [error]
-
-    @rule(reads=st.integers(0, 6), changes=st.integers(0, 3))
-    def the_api_server_is_away(self, reads: int, changes: int) -> None:
-        self.one.cluster.reads = [Transient("away")] * reads
-        self.one.cluster.before = [Transient("away")] * changes
-
-    @rule()
-    def the_api_server_is_back(self) -> None:
-        self.one.cluster.reads, self.one.cluster.before, self.one.cluster.after = [], [], []
-
-    @rule(minutes=st.integers(-40, 40))
+    @rule(minutes=st.sampled_from((-40, -3, -1, 1, 3, 11, 40)))
     def clock(self, minutes: int) -> None:
         self.one.clock.pass_(minutes=minutes)
 
@@ -224,6 +246,6 @@ def _as_said(case: Case, cluster: FakeCluster) -> bool:
 
 
 Repairs.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_nothing_is_made_twice_or_without_approval = Repairs.TestCase
