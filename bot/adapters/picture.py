@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bot.domain import words
-from bot.domain.digest import NOTHING, Day, Lane, window
+from bot.domain.digest import MOST_LANES, NOTHING, Day, Lane, window
 from bot.domain.spans import Span, What
 from bot.errors import Permanent
 
@@ -28,8 +28,6 @@ LANE, NAME = 78, 50
 FOOT = 64
 """Height of the hours below the lanes, and of each line of the legend."""
 BAND = 54
-MOST_LANES = 12
-"""Jobs in a picture: more would be no picture for a phone, and cost memory that the bot has not."""
 INK, PAPER, GRID, FRAME = "#1d1c1d", "#ffffff", "#d5d5d8", "#b4b4bb"
 GREEN, AMBER, RED, GREY, PALE, BLUE = "#1f7a48", "#b26a00", "#c01343", "#77777f", "#ececef", "#1d4ed8"
 RUN, RESTART = "run", "pod started anew"
@@ -49,7 +47,7 @@ class Painter:
         except ImportError:
             remedy = "Install it (pip install pillow), or set digest.picture: false."
             raise Permanent("Pillow is not installed.", remedy=remedy) from None
-        jobs = _worst(day.jobs)
+        jobs = day.worst_jobs()
         lanes = (*jobs, day.pod)
         legend = _legend(lanes, day)
         lines = -(-len(legend) // PER_LINE)
@@ -190,13 +188,6 @@ def _legend(lanes: Sequence[Lane], day: Day) -> list[What | str]:
     kinds |= {RUN} if any(lane.runs for lane in lanes if lane is not day.pod) else set()
     kinds |= {RESTART} if day.pod.runs else set()
     return [what for what in LEGEND if what in kinds]
-
-
-def _worst(jobs: Sequence[Lane]) -> tuple[Lane, ...]:
-    """The jobs that are drawn, in their order: those that were down or late for longest."""
-    ranked = sorted(jobs, key=lambda lane: (lane.total(What.DOWN), lane.total(What.LATE)), reverse=True)
-    chosen = {id(lane) for lane in ranked[:MOST_LANES]}
-    return tuple(lane for lane in jobs if id(lane) in chosen)
 
 
 def _said(lane: Lane, day: Day) -> str:

@@ -22,6 +22,8 @@ from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 from bot.domain.watch import BLIND
 
 NOTHING = timedelta()
+MOST_LANES = 12
+"""Jobs in a picture: more would be no picture for a phone, and cost memory that the bot has not."""
 ON_TIME = timedelta(minutes=5)
 """A run that ends so long after its time is on time: it has to run first."""
 
@@ -109,6 +111,12 @@ class Day:
         """The pod's share of the known time in which it was up, in percent; None where nothing is known."""
         known = self.window.length - self.of_pod
         return 100.0 * (1 - self.pod.total(What.DOWN) / known) if known > NOTHING else None
+
+    def worst_jobs(self) -> tuple[Lane, ...]:
+        """Those that a picture has room for, in their order: that were down or late for longest."""
+        ranked = sorted(self.jobs, key=lambda j: (j.total(What.DOWN), j.total(What.LATE)), reverse=True)
+        chosen = {id(lane) for lane in ranked[:MOST_LANES]}
+        return tuple(lane for lane in self.jobs if id(lane) in chosen)
 
     @property
     def late(self) -> int:

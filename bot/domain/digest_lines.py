@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain import words
-from bot.domain.digest import NOTHING, Day, Facts, Lane
+from bot.domain.digest import NOTHING, Day, Facts, Lane, window
 from bot.domain.reply import Line
 from bot.domain.spans import What
 
@@ -19,7 +19,9 @@ UNSEEN, UNSEEN_POD = "pod not known", "the pod"
 
 def headline(facts: Facts) -> str:
     """The answer."""
-    name = facts.days[0].window.day.strftime("%a %d %b")
+    of = facts.days[0].window
+    over = of.length >= window(of.day, facts.zone).length
+    name = of.day.strftime("%a %d %b") + ("" if over else " so far")
     if not any(d.known for d in facts.days):
         return f"🔎 {name}: nothing is known of it"
     uptime = _uptime(facts.days)
@@ -93,14 +95,17 @@ def _worst(facts: Facts) -> str:
         more = f" and {words.plural(others, 'other')}" if others else ""
         long = "all day" if _all_day(first, facts.days[0]) else words.age(first.total(What.DOWN))
         return f"{first.subject} down {long}{more}"
-    if facts.open:
-        return f"{words.plural(len(facts.open), 'incident')} open"
-    return ", ".join([_unsure(facts), *([_late(facts)] if _late(facts) else [])])
+    unsure, late = _unsure(facts), _late(facts)
+    opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
+    parts = (unsure, "" if unsure or late else "nothing was down", late, opened)
+    return ", ".join(part for part in parts if part)
 
 
 def _unsure(facts: Facts) -> str:
-    """That all was good as far as it is known."""
+    """That all was good as far as it is known; empty where all of it is."""
     unknown = _unknown(facts)
+    if not unknown:
+        return ""
     most = max(unknown, key=lambda what: unknown[what])
     long, whole = words.age(unknown[most]), unknown[most] >= facts.days[0].window.length
     if not most:
@@ -164,7 +169,7 @@ def beside(facts: Facts) -> list[Line]:
     if _well(facts) or not any(d.known for d in facts.days):
         return []
     found: list[Line] = []
-    said = 0 if any(lane.downs for lane in _all(facts)) or facts.open else 1
+    said = 0 if any(lane.downs for lane in _all(facts)) else 1
     unknown = sorted(_unknown(facts).items(), key=lambda u: -u[1])
     found += [_nothing_known(what, long, facts) for what, long in unknown[said:]]
     found += [f"{mark} {_named(names)}: {what}" for mark, what, names in _neither(facts)]

@@ -17,8 +17,11 @@ def in_words(day: Day, zone: str) -> str:
     title = f"Timeline of {day.target} on {day.window.day:%a %d %b}"
     if not day.known:
         return f"{title}: nothing is known"
-    told = [f"{lane.subject} {_state(lane, day)}{_runs(lane)}" for lane in day.jobs]
-    told.append(f"pod {_state(day.pod, day)}{_restarts(day.pod, zone)}")
+    jobs = day.worst_jobs()
+    told = [f"pod {_state(day.pod, day)}{_restarts(day.pod, zone)}"]
+    told += [f"{words.cut(lane.subject, 60)} {_state(lane, day)}{_runs(lane)}" for lane in jobs]
+    if len(day.jobs) > len(jobs):
+        told.append(f"{words.plural(len(day.jobs) - len(jobs), 'other job')} not drawn")
     return f"{title}: {'; '.join(told)}"
 
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from PIL import Image, ImageChops
 
-from bot.adapters.picture import MOST_LANES, RESTART, RUN, Painter, _legend
+from bot.adapters.picture import RESTART, RUN, Painter, _legend
 from bot.adapters.slack import blocks
-from bot.domain.digest import Day, Facts, Lane, window
+from bot.domain.digest import MOST_LANES, Day, Facts, Lane, window
 from bot.domain.digest_card import digest
 from bot.domain.digest_words import in_words
 from bot.domain.reply import Image as Picture
@@ -90,8 +90,16 @@ def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
     pod = Lane("pod", (span(What.DOWN),), runs=(OF.start + timedelta(hours=12),))
     job = Lane("a", (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4)), runs=(OF.start,))
     assert in_words(day(job, pod=pod), BERLIN) == (
-        "Timeline of pod on Mon 23 Nov: a late 1 h, not known for 2 h, 1 run; pod down 6 h, started anew at 13:00"
+        "Timeline of pod on Mon 23 Nov: pod down 6 h, started anew at 13:00; a late 1 h, not known for 2 h, 1 run"
     )
+
+
+def test_what_is_said_of_a_picture_of_many_jobs_fits_and_has_the_worst() -> None:
+    jobs = [Lane("n" * 200 + str(n)) for n in range(1000)]
+    said = in_words(day(*jobs, Lane("worst", (span(What.DOWN),))), "UTC")
+    assert len(said) < 2000, "as much as Slack takes"
+    assert "; worst down 6 h, 0 runs; " in said
+    assert said.endswith("; 989 other jobs not drawn")
 
 
 def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -371,6 +371,22 @@ def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
     assert bad[1].endswith("the day before: not watched")
 
 
+def test_what_is_open_now_is_not_said_of_the_day() -> None:
+    still = incident(Kind.HEARTBEAT, "alpha", 30, None)
+    assert read(Facts([day()], [day()], open=[still]))[0] == (
+        "🔎 Mon 23 Nov: nothing was down, 1 incident open now, pod up 100 %"
+    )
+    unsure = read(Facts([day([blind(PUSHGATEWAY, 0, 12)])], [day()], open=[still]))
+    assert unsure[0].endswith("nothing known of the jobs for 12 h, 1 incident open now, pod up 100 %")
+    assert not any(line.startswith("🙈") for line in unsure), "it is said above"
+
+
+def test_a_day_that_is_not_over_is_so_far() -> None:
+    assert (
+        read(Facts([day(now=at(9))], [day()]))[0] == "✅ Mon 23 Nov so far: all good, 2 jobs on time, pod up 100 %"
+    )
+
+
 def test_scripts_get_the_numbers() -> None:
     bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), blind(API, 6, 8), incident(Kind.POD, "pod", 8, 19)]
     story = [happened("beta", -100, "paused"), happened("alpha", 2, BEAT)]

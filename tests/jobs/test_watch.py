@@ -550,7 +550,7 @@ async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
         await on(one, 1)
     await on(one, 1, "alpha", "beta")
     reply = await news.digest(START.date())
-    assert reply.headline.startswith("🔎 Tue 24 Nov: alpha down 50 min")
+    assert reply.headline.startswith("🔎 Tue 24 Nov so far: alpha down 50 min")
     one.clock.pass_(hours=2)
     await on(one, 0, "alpha", "beta")
     reply = await news.digest(START.date())

@@ -71,8 +71,11 @@ async def test_two_bots_post_one_digest_at_its_time_with_its_picture() -> None:
             [message] = digests(made)
             shown, alt = picture(made, message)
             assert shown.width > 1000
-            assert alt.startswith(f"Timeline of secure-agent-pod on {at - DAY:%a %d %b}: exercise-reminder")
-            assert "pod down 6 min, not known for 1 h, started anew at 15:24" in alt
+            assert alt.startswith(
+                f"Timeline of secure-agent-pod on {at - DAY:%a %d %b}: pod down 6 min, not known"
+            )
+            assert "started anew at 15:24" in alt
+            assert "exercise-reminder not known for 1 h, 5 runs; audit-digest late 12 min" in alt
             assert NEVER not in words([message])
             assert " late: it could not be posted" not in words([message])
             # A bot that comes later, when all has long been posted, has nothing to add.
