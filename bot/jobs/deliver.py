@@ -31,7 +31,7 @@ GIVE_UP = timedelta(days=1)
 """After which a message whose place does not work is given up. It is listed from the first refusal on, and tried
 until then all the same: somebody may invite the bot, or mend its token."""
 SLOW = "Its turn came too late, and nothing was sent."
-PAUSED = "A pause was asked for there, and nothing was sent."
+PAUSED = "It failed there just now, or a pause was asked for, and nothing was sent."
 COPY = "A copy of this message may be above: this one is kept up to date."
 
 
@@ -79,7 +79,9 @@ class Courier:
     _unnoted: dict[str, tuple[Delivery, Posted]] = field(default_factory=dict)
     """What is posted, and the ledger was away when it should have noted where."""
     _pauses: dict[str, datetime] = field(default_factory=dict)
-    """Places that asked for a pause, and until when: nothing goes there meanwhile, however new."""
+    """Places where nothing goes meanwhile, however new, and until when."""
+    _copies: dict[str, int] = field(default_factory=dict)
+    """How often in a row something may have been posted in a place without anybody noting where."""
 
     def wake(self) -> None:
         """Something is owed."""
@@ -123,7 +125,7 @@ class Courier:
         return bool(due)
 
     async def _in_turn(self, these: Sequence[Delivery], last_start: float) -> None:
-        """One after the other, as they were owed: once a place asks for a pause, the rest is not sent either."""
+        """One after the other, as they were owed: once there is a pause, the rest is not sent either."""
         away: Transient | None = None
         for delivery in these:
             try:
@@ -144,6 +146,7 @@ class Courier:
             if posted is None:
                 await self.ledger.dropped(delivery)
             else:
+                self._copies.pop(delivery.place, None)
                 self._unnoted[delivery.key] = (delivery, posted)
                 await self._note(delivery, posted)
                 if delivery.posted is None and delivery.error:
@@ -213,8 +216,8 @@ class Courier:
         unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
         retry_at = _retry_at(delivery, error, now, self.dice())
         refused = isinstance(error, Permanent)
-        if isinstance(error, Transient) and error.retry_after:
-            self._pauses[delivery.place] = now + timedelta(seconds=error.retry_after)
+        if seconds := self._pause_there(delivery.place, error, unsure=unsure):
+            self._pauses[delivery.place] = now + timedelta(seconds=seconds)
         text = f"{error.message} {error.remedy or ''}".strip()
         await self.ledger.failed(delivery, text, retry_at, unsure=unsure, refused=refused)
         level = logging.ERROR if refused and text != delivery.error else logging.WARNING
@@ -225,15 +228,29 @@ class Courier:
                 self.wake()
         return refused
 
+    def _pause_there(self, place: str, error: AgentpodError, *, unsure: bool) -> float:
+        """For how many seconds nothing goes there: as asked for, or since each try may leave a copy."""
+        if isinstance(error, Transient) and error.retry_after:
+            return error.retry_after
+        if not unsure:
+            return 0.0
+        self._copies[place] = self._copies.get(place, 0) + 1
+        return _pause(self._copies[place])
+
 
 def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
     """When it is tried again: never before the other side wants it, and not all at the same moment."""
-    pause = min(FIRST_PAUSE * 2.0 ** min(delivery.attempts, 8), LONGEST_PAUSE)
+    pause = _pause(delivery.attempts + 1)
     if isinstance(error, Transient):
         return now + timedelta(seconds=max(pause, error.retry_after or 0.0) * (1 + dice / 2))
     if isinstance(error, NotFound) or delivery.attempts * LONGEST_PAUSE > GIVE_UP.total_seconds():
         return None
     return now + timedelta(seconds=LONGEST_PAUSE)
+
+
+def _pause(failures: int) -> float:
+    """Seconds until the next try, after so many in a row that failed."""
+    return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 8), LONGEST_PAUSE)
 
 
 def _seconds() -> float:

@@ -13,7 +13,7 @@ from bot.domain.approval import Choice, State
 from bot.domain.repair import Delivery, Posted
 from bot.domain.reply import Reply
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
-from bot.jobs.deliver import Courier
+from bot.jobs.deliver import LONGEST_PAUSE, Courier
 from bot.ports import Ledger
 from tests.jobs.workbench import JONAS, MAYA, OPS, START, TARGET, Bench, bench, opened
 
@@ -211,6 +211,33 @@ async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -
     await one.deliver()
     [card] = [reply for reply in one.chat.shown.values() if reply.headline.startswith("⛔")][:1]
     assert "A copy of this message may be above" in str(card.body)
+
+
+class Says:
+    """A writer with one sentence for everything."""
+
+    async def write(self, _: Delivery) -> Reply | None:
+        return Reply("x")
+
+    async def refused(self, _: Delivery) -> bool:
+        return False
+
+
+async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tries_for_all(one: Bench) -> None:
+    courier = Courier(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
+    async with one.ledger.writing() as tx:
+        await tx.owe_all([(f"note:{n}", OPS, "") for n in range(10)])
+    one.chat.errors = [Uncertain("500")] * 100
+    for _ in range(600):
+        await courier.deliver()
+        one.clock.pass_(seconds=1)
+    assert 100 - len(one.chat.errors) <= 5 + 600 / LONGEST_PAUSE
+    one.chat.errors.clear()
+    for _ in range(70):
+        while await courier.deliver():
+            pass
+        one.clock.pass_(seconds=1)
+    assert len(one.chat.said) == 10
 
 
 class Forgetful:
