@@ -1,15 +1,17 @@
-"""The incidents as a watcher knows them between two looks."""
+"""The incidents as a watcher knows them between two looks, and what the watchers of one target share."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain import alerting
-from bot.domain.alerting import Incident, Problem
+from bot.domain.alerting import AlertRules, Incident, Problem
+from bot.domain.target import Target
 from bot.jobs.incidents import Incidents
-from bot.ports import Writing
+from bot.jobs.muting import Muting
+from bot.ports import Clock, Cluster, Writing
 
 
 @dataclass
@@ -41,4 +43,27 @@ class Known:
         kept = await self.incidents.keep(tx, self._by_key, changed, now)
         if kept:
             self._version = ""  # read again: what is kept here is only true once it is committed
+        return kept
+
+
+@dataclass
+class TargetWatch:
+    """A watcher of something of one target in its cluster."""
+
+    target: Target
+    cluster_of: Callable[[str], Cluster]
+    clock: Clock
+    rules: AlertRules
+    incidents: Incidents
+    muting: Muting
+    _known: Known = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Knows nothing yet."""
+        self._known = Known(self.incidents)
+
+    def _told(self, kept: list[Incident]) -> list[Incident]:
+        """Once it is committed."""
+        if kept:
+            self.incidents.changed()
         return kept

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot import inside
 from bot.domain import inside_watch, judge_pod, spell
-from bot.domain.alerting import AlertRules, Incident
+from bot.domain.alerting import Incident
 from bot.domain.inside_watch import Seen
 from bot.domain.judge_processes import Process, parse_ps
-from bot.domain.target import ContainerSpec, Target
+from bot.domain.target import ContainerSpec
 from bot.domain.workload import Pod
 from bot.errors import AgentpodError
-from bot.jobs.incidents import Incidents
-from bot.jobs.known import Known
-from bot.jobs.muting import Muting
-from bot.ports import Clock, Cluster
+from bot.jobs.known import TargetWatch
+from bot.ports import Cluster
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -30,20 +27,8 @@ DISK = 5
 
 
 @dataclass
-class InsideWatch:
+class InsideWatch(TargetWatch):
     """One target's pod from inside. A pod that is not ready is its own incident, and this waits."""
-
-    target: Target
-    cluster_of: Callable[[str], Cluster]
-    clock: Clock
-    rules: AlertRules
-    incidents: Incidents
-    muting: Muting
-    _known: Known = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Knows nothing yet."""
-        self._known = Known(self.incidents)
 
     async def run(self) -> None:
         """Look until cancelled. What can't be read now is told by the pod's own watcher, or read next time."""
@@ -69,9 +54,7 @@ class InsideWatch:
             look = seen or Seen(self._untold())
             problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in look.problems]
             kept = await self._known.keep(tx, problems, now, look.about)
-        if kept:
-            self.incidents.changed()
-        return kept
+        return self._told(kept)
 
     def _untold(self) -> tuple[str, ...]:
         """What was seen once in a pod that is on its way out is not held against the next one."""

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain import pod_watch, restarts, spell, words
-from bot.domain.alerting import AlertRules, Incident, Kind, Problem
+from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.history import Happening
 from bot.domain.judge_deployment import Owner
 from bot.domain.restarts import Restarts
-from bot.domain.target import Target
 from bot.domain.workload import Pod
 from bot.errors import AgentpodError, NotAllowed, Transient
-from bot.jobs.incidents import Incidents
-from bot.jobs.known import Known
+from bot.jobs.known import TargetWatch
 from bot.jobs.looks import pod_looks
-from bot.jobs.muting import Muting, mark_of, unseen_of
-from bot.ports import Clock, Cluster, Writing
+from bot.jobs.muting import mark_of, unseen_of
+from bot.ports import Writing
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -64,20 +62,8 @@ class Sight:
 
 
 @dataclass
-class PodWatch:
+class PodWatch(TargetWatch):
     """One target's pod."""
-
-    target: Target
-    cluster_of: Callable[[str], Cluster]
-    clock: Clock
-    rules: AlertRules
-    incidents: Incidents
-    muting: Muting
-    _known: Known = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Knows nothing yet."""
-        self._known = Known(self.incidents)
 
     @property
     def blind_key(self) -> str:
@@ -216,9 +202,3 @@ class PodWatch:
         """Keep a single value, unless it is there already."""
         if (await tx.mark(name) or "") != value:
             await tx.set_mark(name, value)
-
-    def _told(self, kept: list[Incident]) -> list[Incident]:
-        """Once it is committed."""
-        if kept:
-            self.incidents.changed()
-        return kept

@@ -13,6 +13,7 @@ import pytest_asyncio
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
+from tests.scenarios.lives import alerts, thread
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
 from tests.scenarios.talk import World, until, words
 
@@ -30,12 +31,6 @@ async def house() -> AsyncIterator[World]:
     ) as sandbox:
         sandbox.pushgateway.push({"job": JOB}, sandbox.pushgateway.clock())
         yield World(sandbox, await sandbox.start_bot())
-
-
-def alerts(world: World, text: str = "") -> list[Message]:
-    """The bot's own messages in the channel that say that."""
-    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
-    return [m for m in here if text in words([m])]
 
 
 def beat(world: World) -> None:
@@ -65,11 +60,6 @@ def owed(world: World) -> int:
     """How many messages the ledger does not know to be in Slack."""
     with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
         return int(database.execute("SELECT count(*) FROM deliveries WHERE wanted > shown").fetchone()[0])
-
-
-def thread(world: World, message: Message) -> list[str]:
-    found = world.workspace.messages(seed.OPS, thread_ts=message.ts)
-    return [m.text for m in found if m.ts != message.ts]
 
 
 async def test_an_alert_is_acknowledged_snoozed_and_resolved_in_place(house: World) -> None:

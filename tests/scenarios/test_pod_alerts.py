@@ -10,6 +10,7 @@ import pytest_asyncio
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
+from tests.scenarios.lives import alerts
 from tests.scenarios.repairs import asked
 from tests.scenarios.talk import World, until, words
 
@@ -34,12 +35,6 @@ def beat(sandbox: Sandbox) -> None:
     """The job runs."""
     gateway = sandbox.pushgateway
     gateway.push({"job": JOB}, gateway.clock())
-
-
-def alerts(world: World, text: str = "") -> list[Message]:
-    """The bot's own messages in the channel that say that."""
-    here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
-    return [m for m in here if text in words([m])]
 
 
 async def says(world: World, text: str, patience: float = 30.0) -> Message:
