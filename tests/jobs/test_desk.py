@@ -34,6 +34,9 @@ async def test_the_same_request_delivered_twice_asks_once(one: Bench) -> None:
     first = await one.ask(origin="slash:1")
     assert (await one.ask(origin="slash:1")).id == first.id
     assert await kinds(one) == ["request"]
+    await one.say(first, Choice.WITHDRAW, MAYA)
+    assert (await one.ask(origin="slash:1")).id == first.id  # also when there is nothing left to join
+    assert (await one.ask(origin="slash:2")).id != first.id
 
 
 async def test_the_same_of_somebody_else_joins_it(one: Bench) -> None:
