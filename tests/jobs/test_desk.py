@@ -43,6 +43,10 @@ async def test_the_same_of_somebody_else_joins_it(one: Bench) -> None:
     first, second = await one.ask(), await one.ask(JONAS)
     assert second.id == first.id
     assert (await one.now(first)).joined == (JONAS,)
+    for who in (JONAS, MAYA):  # who is in it already adds nothing
+        await one.ask(who)
+    assert (await one.now(first)).joined == (JONAS,)
+    assert [(r.kind, r.actor) for r in await one.trail()] == [("request", MAYA), ("request", JONAS)]
     with pytest.raises(Refused, match="waits for the same pod already"):
         await one.ask(PRIYA, force=True)
     await one.say(first, Choice.WITHDRAW, MAYA)
