@@ -293,6 +293,29 @@ async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_t
     assert one.chat.said == []
 
 
+class Bridge:
+    """A sink that takes everything."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    async def deliver(self, delivery: Delivery) -> Posted | None:
+        self.taken.append(delivery.key)
+        return Posted(delivery.place, "1.0")
+
+
+async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
+    """Such as after a ledger that took its time to hand it out; nor where no writer is asked before."""
+    case, bridge = await one.ask(), Bridge()
+    courier = Courier(
+        one.ledger, one.chat, one.clock, {}, {"card": bridge}, sending=0.2, held_for=timedelta(seconds=0.1)
+    )
+    await courier.deliver()
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert (found.posted, found.unsure, found.attempts, bridge.taken) == (None, False, 1, [])
+
+
 @pytest.mark.parametrize(("dice", "seconds"), [(0.0, 30.0), (1.0, 45.0)])
 async def test_a_retry_is_never_before_the_pause_and_not_always_at_its_end(
     one: Bench, dice: float, seconds: float
