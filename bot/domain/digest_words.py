@@ -31,8 +31,8 @@ def as_data(day: Day) -> dict[str, object]:
         "target": day.target,
         "day": day.window.day.isoformat(),
         "uptime": day.uptime,
-        "pod": _numbers(day.pod),
-        "jobs": [_numbers(lane) for lane in day.jobs],
+        "pod": _numbers(day.pod) | {"started": [at.isoformat() for at in day.pod.runs]},
+        "jobs": [_numbers(lane) | {"runs": len(lane.runs)} for lane in day.jobs],
         "paused": list(day.paused),
         "never_seen": list(day.never),
     }
@@ -40,12 +40,7 @@ def as_data(day: Day) -> dict[str, object]:
 
 def _numbers(lane: Lane) -> dict[str, object]:
     seconds = {what.value: lane.total(what).total_seconds() for what in What}
-    return {
-        "name": lane.subject,
-        **seconds,
-        "times_down": lane.downs,
-        "runs": [at.isoformat() for at in lane.runs],
-    }
+    return {"name": lane.subject, **seconds, "times_down": lane.downs}
 
 
 def _state(lane: Lane, day: Day) -> str:

@@ -300,7 +300,7 @@ async def test_check_names_the_feature_that_a_missing_scope_takes_away() -> None
         ws.core.faults.missing_scope = "files:write"
         bad = [r for r in await check_slack(settings(ws), VIEWERS, {}) if not r.ok]
         assert len(bad) == 1
-        assert "files:write (whole logs as files)" in bad[0].detail
+        assert "files:write (whole logs as files, and the digest's picture)" in bad[0].detail
 
 
 async def test_check_posts_nothing_in_the_channels_that_it_tries() -> None:

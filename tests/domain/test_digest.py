@@ -402,7 +402,7 @@ def test_scripts_get_the_numbers() -> None:
             "late": 0.0,
             "paused": 0.0,
             "times_down": 1,
-            "runs": [],
+            "started": [],
         },
         "jobs": [
             {
@@ -412,7 +412,7 @@ def test_scripts_get_the_numbers() -> None:
                 "late": 0.0,
                 "paused": 0.0,
                 "times_down": 1,
-                "runs": ["2026-11-23T02:00:00+00:00"],
+                "runs": 1,
             }
         ],
         "paused": ["beta"],

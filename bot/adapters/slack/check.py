@@ -16,7 +16,7 @@ SCOPES = {
     "app_mentions:read": "commands by mention",
     "chat:write": "cards, alerts, digests, and answers in threads and direct messages",
     "commands": "the slash command",
-    "files:write": "whole logs as files",
+    "files:write": "whole logs as files, and the digest's picture",
     "im:history": "commands in a direct message",
     "usergroups:read": "access rules by user group",
 }
