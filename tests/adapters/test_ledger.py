@@ -28,6 +28,7 @@ from bot.domain import alerting
 from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.approval import Request, Snapshot, State
 from bot.domain.audit import Record, verify
+from bot.domain.history import BEAT, Happening
 from bot.domain.repair import Action, Case, Posted, from_json, new_id, to_json
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 from commands.audit import line
@@ -480,6 +481,28 @@ async def test_a_damaged_row_is_named_and_spoils_no_list(tmp_path: Path) -> None
         await ledger.case(bad.id)
     assert [c.id for c in await ledger.cases()] == [good.id]
     await ledger.close()
+
+
+async def test_old_history_is_thrown_away_but_the_last_state_of_each(ledger: SqlLedger) -> None:
+    states = [
+        ("job", -30, "up"),
+        ("job", -20, "paused"),
+        ("job", 30, "up"),
+        ("pod", -40, "down"),
+        ("pod", -9, "ready"),
+    ]
+    beats = [("job", hours, BEAT) for hours in (-41, -1, 1)]
+    async with ledger.writing() as tx:
+        await tx.happened([Happening("t", s, NOW + timedelta(hours=h), what) for s, h, what in states + beats])
+    for _ in range(2):
+        await ledger.forget_history(NOW)
+    left = await ledger.history(datetime.fromtimestamp(0, UTC), NOW + timedelta(days=9))
+    assert [(h.subject, h.what) for h in left] == [
+        ("job", "paused"),
+        ("pod", "ready"),
+        ("job", BEAT),
+        ("job", "up"),
+    ]
 
 
 DIES = """

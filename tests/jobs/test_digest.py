@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,9 @@ import pytest_asyncio
 
 from bot.adapters.schedule import Daily, Schedule
 from bot.domain.digest import Day
-from bot.domain.history import BEAT, Happening
 from bot.domain.reply import Reply, plain
 from bot.errors import Permanent
-from bot.jobs.forget import KEPT, Forget
+from bot.jobs.forget import Forget
 from bot.jobs.looks import pod_looks
 from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
 from bot.settings import Settings
@@ -198,17 +197,6 @@ async def test_a_time_that_passed_while_nothing_could_run_is_made_up_for() -> No
 
 
 # -- old history
-
-
-async def test_old_history_is_thrown_away_but_the_last_state_of_each(one: Watch) -> None:
-    old = START - KEPT
-    states = [(-30.0, "up"), (-20.0, "paused"), (30.0, "up")]
-    async with one.ledger.writing() as tx:
-        await tx.happened([Happening("p", "job", old + timedelta(hours=h), what) for h, what in states])
-        await tx.happened([Happening("p", "job", old - timedelta(hours=h), BEAT) for h in (1, 40)])
-    await Forget(one.ledger, one.clock).forget()
-    left = await one.ledger.history(datetime.fromtimestamp(0, UTC), START)
-    assert [h.what for h in left if h.target == "p"] == ["paused", "up"]
 
 
 async def test_a_bot_that_was_off_for_long_knows_nothing_of_it_after_the_history_is_gone(one: Watch) -> None:
