@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain import digest, digest_card
+from bot.domain import digest, digest_card, digest_story
 from bot.domain.alerting import AlertRules, Incident
 from bot.domain.approval import State
 from bot.domain.digest import Facts, Watched
@@ -139,8 +139,8 @@ class DigestNews:
         watched = await self._watched()
         targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
         return Facts(
-            days=[digest.day(t, here, incidents, history, now, watched[t.name]) for t in targets],
-            before=[digest.day(t, before, incidents, history, now, watched[t.name]) for t in targets],
+            days=[digest_story.day(t, here, incidents, history, now, watched[t.name]) for t in targets],
+            before=[digest_story.day(t, before, incidents, history, now, watched[t.name]) for t in targets],
             cases=[c for c in cases if _carried_out(c, here.start, here.end)],
             waiting=[c for c in cases if c.state is State.OPEN],
             open=_open(incidents),
@@ -178,7 +178,7 @@ class DigestNews:
             return False
         history = [*await self.ledger.history(EVER, now, beats=False), *await self._unseen(now)]
         sources = [looks.subject for looks in self._looks()]
-        return all(digest.off_at(history, self.when.on(d), sources) for d in missed)
+        return all(digest_story.off_at(history, self.when.on(d), sources) for d in missed)
 
     async def _images(self, facts: Facts) -> tuple[list[Image], list[str]]:
         """The pictures, and why there are none."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import digest
+from bot.domain import digest, digest_story
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
 from bot.domain.approval import Choice, Decision, Request, Snapshot, State
 from bot.domain.digest import Day, Facts, Lane, Watched, window
@@ -77,7 +77,7 @@ def day(
     now: datetime = NOW,
     watched: Watched = ALWAYS,
 ) -> Day:
-    return digest.day(TARGET, OF, incidents, history, now, watched)
+    return digest_story.day(TARGET, OF, incidents, history, now, watched)
 
 
 def lane(of: Day, subject: str) -> Lane:
@@ -200,9 +200,9 @@ def test_a_bot_that_was_off_could_not_see() -> None:
 
 def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
     sources = (SOURCE, POD)
-    assert digest.off_at(off(2, 5), at(3), sources)
-    assert not digest.off_at(off(2, 5), at(6), sources)
-    assert not digest.off_at([happened(SOURCE, 2, "off"), happened(SOURCE, 5, "ok")], at(3), sources)
+    assert digest_story.off_at(off(2, 5), at(3), sources)
+    assert not digest_story.off_at(off(2, 5), at(6), sources)
+    assert not digest_story.off_at([happened(SOURCE, 2, "off"), happened(SOURCE, 5, "ok")], at(3), sources)
 
 
 def test_a_paused_job_is_neither_on_time_nor_late() -> None:
