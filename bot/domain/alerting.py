@@ -176,6 +176,10 @@ class Reason(Enum):
     CLOSED = "closed"
 
 
+REMINDERS = frozenset({Reason.REMINDER_DUE, Reason.SNOOZE_ENDED})
+"""What says once more what is known, since nobody takes care of it."""
+
+
 class Kind(Enum):
     """What an incident is about: it decides how it is worded and which commands help."""
 

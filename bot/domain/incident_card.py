@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain import words
-from bot.domain.alerting import Incident, Kind, Notice, Reason, State
+from bot.domain.alerting import REMINDERS, Incident, Kind, Notice, Reason, State
 from bot.domain.card import person, quoted
 from bot.domain.reply import Button, Fact, Line, Mention, Menu, Reply
 
@@ -155,7 +155,7 @@ _ICONS = {
 }
 
 
-_CALLS = frozenset({Reason.SEVERITY_RAISED, Reason.REMINDER_DUE, Reason.SNOOZE_ENDED})
+_CALLS = REMINDERS | {Reason.SEVERITY_RAISED}
 
 
 def _who(said: Notice) -> tuple[Line, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain import incident_card
-from bot.domain.alerting import AlertRules, Incident
+from bot.domain.alerting import REMINDERS, AlertRules, Incident
 from bot.domain.repair import Delivery
 from bot.domain.reply import Mention, Reply
 from bot.errors import NotFound
@@ -44,7 +44,7 @@ class IncidentNews:
     async def _notice(self, incident: Incident, number: int, now: datetime) -> Reply | None:
         """In the thread of many, nothing is said of what was over before its own message was there."""
         own = await self.ledger.delivery(f"incident:{incident.id}")
-        if own is None or _too_late(own, incident):
+        if own is None or _too_late(own, incident) or _overtaken(incident, number):
             return None
         return incident_card.notice(incident, incident.notices[number], now, self._call([incident]))
 
@@ -62,6 +62,11 @@ class IncidentNews:
     async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
         """Nobody else is told: `incidents` and the digest show what could not be delivered."""
         return False
+
+
+def _overtaken(incident: Incident, number: int) -> bool:
+    """Whether it is a reminder after which more was said: several at once call nobody better than one."""
+    return incident.notices[number].reason in REMINDERS and number + 1 < len(incident.notices)
 
 
 def _too_late(delivery: Delivery, incident: Incident) -> bool:

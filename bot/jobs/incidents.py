@@ -37,15 +37,27 @@ class Incidents:
             return []
         kept = await self._grouped(tx, known, changed, now)
         await tx.save_incidents(kept)
+        unseen = await self._unseen(tx, known, kept)
         owed: dict[str, tuple[str, str]] = {}
         for incident in kept:
             place = self.channels.get(incident.problem.target, "")
             if place and incident.told:
-                owed.update(_owed(incident, _before(known, incident), place))
+                owed.update(_owed(incident, _before(known, incident), place, incident.id in unseen))
             if self.bridged and incident.told:
                 owed.update(_bridged(incident, _before(known, incident)))
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
+
+    async def _unseen(
+        self, tx: Writing, known: Mapping[str, Incident], kept: Sequence[Incident]
+    ) -> frozenset[str]:
+        """Those that there is a reminder of, and whose own message nobody has seen yet: that one will do."""
+        again = {
+            f"incident:{i.id}": i.id
+            for i in kept
+            if any(i.notices[n].reason in alerting.REMINDERS for n in _new(i, _before(known, i)))
+        }
+        return frozenset(again[key] for key in await tx.unposted(list(again)))
 
     async def _grouped(
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
@@ -115,12 +127,20 @@ def _bridged(incident: Incident, before: Incident | None) -> dict[str, tuple[str
     return {f"bridge:{issue}": ("bridge", "") for issue in sorted(issues) if issue}
 
 
-def _owed(incident: Incident, before: Incident | None, place: str) -> dict[str, tuple[str, str]]:
-    """The messages by key, with their place and thread: its own, the group's, and each new thing said."""
+def _new(incident: Incident, before: Incident | None) -> range:
+    """The numbers of what is newly said in its thread: the first of all is the message itself."""
+    return range(max(len(before.notices) if before else 0, 1), len(incident.notices))
+
+
+def _owed(incident: Incident, before: Incident | None, place: str, unseen: bool) -> dict[str, tuple[str, str]]:
+    """The messages by key, with their place and thread: its own, the group's, and each new thing said.
+
+    ``unseen``: its own message is not there yet. Then nobody is reminded of it.
+    """
     own, group = f"incident:{incident.id}", f"group:{incident.group}"
     owed = {group: (place, "")} if incident.group else {}
     owed[own] = (place, "" if incident.root == own else group)
-    said = len(before.notices) if before else 0
-    for number in range(max(said, 1), len(incident.notices)):  # the first one is the message itself
-        owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)
+    for number in _new(incident, before):
+        if not (unseen and incident.notices[number].reason in alerting.REMINDERS):
+            owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)
     return owed

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from bot.domain.reply import Mention
 from tests.jobs.test_watch_inside import Inside, made
 from tests.jobs.watchbench import Watch, on, policies, stale, watch
-from tests.jobs.workbench import JONAS, ONCALL, opened
+from tests.jobs.workbench import JONAS, ONCALL, OPS, opened
 
 CALLED = (Mention(ONCALL), Mention(JONAS))
 
@@ -48,17 +49,34 @@ async def test_what_somebody_has_taken_calls_nobody_before_the_snooze_is_over(on
     assert calls(one) == [("🔴", True), ("💤", False), ("⏰", True)]
 
 
-async def test_a_reminder_that_comes_after_somebody_took_it_calls_nobody(one: Watch) -> None:
+@pytest.mark.parametrize(("taken", "said"), [(False, ("⏰", True)), (True, ("👀", False))])
+async def test_of_reminders_that_slack_did_not_take_only_the_last_calls_and_only_while_nobody_took_it(
+    one: Watch, taken: bool, said: tuple[str, bool]
+) -> None:
     await stale(one)
-    one.chat.refuses = "C07OPSPOD01"
-    for _ in range(6):
+    one.chat.refuses = OPS
+    for _ in range(18):
         await on(one, 10)
     [incident] = await one.ledger.incidents(live=True)
-    await one.incidents.acknowledge(incident.id, JONAS)
+    assert len(incident.notices) == 4
+    if taken:
+        await one.incidents.acknowledge(incident.id, JONAS)
     one.chat.refuses = ""
     one.clock.pass_(minutes=2)
     await one.deliver()
-    assert calls(one) == [("🔴", True), ("⏰", False), ("👀", False)]
+    assert calls(one) == [("🔴", True), said]
+
+
+async def test_nobody_is_reminded_of_an_alert_that_slack_has_not_taken_yet(one: Watch) -> None:
+    one.chat.refuses = OPS
+    for _ in range(20):
+        await on(one, 10)
+    one.chat.refuses = ""
+    await on(one, 2)
+    assert calls(one) == [("🔴", True)]
+    for _ in range(6):
+        await on(one, 10)
+    assert calls(one) == [("🔴", True), ("⏰", True)]
 
 
 async def test_a_warning_calls_nobody_and_once_it_gets_worse_it_does_in_its_thread(tmp_path: Path) -> None:
