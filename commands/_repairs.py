@@ -10,7 +10,7 @@ from bot.domain import card, redact, words
 from bot.domain.access import Role
 from bot.domain.approval import Rule, Ruling, State
 from bot.domain.repair import SINK, Case, Look, Proposal
-from bot.domain.reply import Button, Form, Mention, Reply
+from bot.domain.reply import Button, Form, Line, Mention, Reply
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports import Ledger
 from bot.runbook import Context, Repairs
@@ -109,32 +109,8 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
     asked = await desk(ctx).ask(proposal, ctx.target.name, ctx.caller)
     case = asked.case
     place = (Mention(case.channel),) if case.channel.startswith(("C", "G")) else ("this conversation",)
-    if asked.joined and case.state is not State.OPEN:
-        return Reply(
-            f"⏳ Already under way: {case.id}",
-            body=(("See its card in ", *place, "."),),
-            shareable=False,
-            repeatable=False,
-        )
     if asked.joined:
-        by = card.person(case.request.requester)
-        parts = [by] if isinstance(by, str) else list(by)
-        approve = Button("Approve", f"approve {case.id}", style="primary")
-        return Reply(
-            f"✋ Already asked for: {case.id} waits for a decision",
-            body=(
-                (
-                    "Asked by ",
-                    *parts,
-                    f" {words.ago(case.request.created_at, ctx.clock.now())}; the card is in ",
-                    *place,
-                    ".",
-                ),
-            ),
-            buttons=(approve,) if may_approve(ctx, case) else (),
-            shareable=False,
-            repeatable=False,
-        )
+        return _joined(ctx, case, place)
     return Reply(
         f"✋ Asked: {case.id} waits for an approver",
         body=(("The card is in ", *place, ". You hear from me how it ends."),),
@@ -144,6 +120,26 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
         shareable=False,
         repeatable=False,
     )
+
+
+def _joined(ctx: Context, case: Case, place: Line) -> Reply:
+    """What somebody is told who asks for what was asked for already."""
+    see: Line = ("See its card in ", *place, ".")
+    if case.state is State.APPROVED:  # what needs no value is claimed with its approval
+        reply = Reply(f"🔑 Already approved: {case.id} waits for the value from who asked", body=(see,))
+    elif case.state is not State.OPEN:
+        reply = Reply(f"⏳ Already under way: {case.id}", body=(see,))
+    else:
+        by = card.person(case.request.requester)
+        parts = [by] if isinstance(by, str) else list(by)
+        ago = words.ago(case.request.created_at, ctx.clock.now())
+        approve = Button("Approve", f"approve {case.id}", style="primary")
+        reply = Reply(
+            f"✋ Already asked for: {case.id} waits for a decision",
+            body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."),),
+            buttons=(approve,) if may_approve(ctx, case) else (),
+        )
+    return replace(reply, shareable=False, repeatable=False)
 
 
 _ACCEPTED = {

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.approval import ApprovalPolicy, Request
+from bot.domain.approval import ApprovalPolicy, Request, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import LAST, Action, Asked, Case, Proposal, secret_snapshot
 from bot.domain.target import Target
@@ -48,11 +48,16 @@ class Desk:
 
     asked: list[Proposal] = field(default_factory=list)
     policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    known: State | None = None
+    """How a request of somebody else for the same stands."""
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         self.asked.append(proposal)
         request = Request("r-22222222", caller.identity.user, NOW, NOW + HOUR, proposal.snapshot)
-        return Asked(Case(request, target, proposal.action, reason=proposal.reason, channel="C1"), joined=False)
+        if self.known is not None:
+            request = replace(request, requester="UOTHER", state=self.known)
+        case = Case(request, target, proposal.action, reason=proposal.reason, channel="C1")
+        return Asked(case, joined=self.known is not None)
 
 
 class Cluster(FakeCluster):
@@ -325,3 +330,16 @@ async def test_a_body_that_only_looks_like_base64_is_no_private_key(room: Room) 
 async def test_the_answer_names_the_request(room: Room) -> None:
     reply = await room.say("secrets set GITHUB_TOKEN --reason rotated")
     assert "r-22222222" in reply.headline
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (State.OPEN, "Already asked for: r-22222222 waits for a decision"),
+        (State.APPROVED, "Already approved: r-22222222 waits for the value from who asked"),
+        (State.EXECUTING, "Already under way: r-22222222"),
+    ],
+)
+async def test_who_asks_for_the_same_hears_how_it_stands(room: Room, state: State, says: str) -> None:
+    room.desk.known = state
+    assert says in (await room.say('secrets set GITHUB_TOKEN --reason "rotate"')).headline
