@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain import words
@@ -88,13 +89,11 @@ def _percent(share: float) -> str:
 
 def _worst(facts: Facts) -> str:
     """What is wrong, in few words."""
-    down = sorted(_all(facts), key=lambda lane: -lane.total(What.DOWN))
-    first = down[0] if down else None
-    if first is not None and first.downs:
-        others = sum(1 for lane in down[1:] if lane.downs)
-        more = f" and {words.plural(others, 'other')}" if others else ""
+    if down := _down(facts):
+        name, first = max(down, key=lambda d: d[1].total(What.DOWN))
+        more = f" and {words.plural(len(down) - 1, 'other')}" if len(down) > 1 else ""
         long = "all day" if _all_day(first, facts.days[0]) else words.age(first.total(What.DOWN))
-        return f"{first.subject} down {long}{more}"
+        return f"{words.cut(name, 60)} down {long}{more}"
     unsure, late = _unsure(facts), _late(facts)
     opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
     parts = (unsure, "" if unsure or late else "nothing was down", late, opened)
@@ -126,35 +125,52 @@ def _unknown(facts: Facts) -> dict[str, timedelta]:
     return {what: long for what, long in found.items() if long}
 
 
-def _all(facts: Facts) -> list[Lane]:
-    return [lane for d in facts.days for lane in d.lanes]
+def _down(facts: Facts) -> list[tuple[str, Lane]]:
+    """What was down, by name."""
+    return [(_name(lane, d, facts), lane) for d in facts.days for lane in d.lanes if lane.downs]
+
+
+def _name(lane: Lane, day: Day, facts: Facts) -> str:
+    """A job or the pod; of several targets, of which."""
+    return f"{day.target} {lane.subject}" if len(facts.days) > 1 else lane.subject
 
 
 def lanes(facts: Facts) -> list[Line]:
     """A line for what was not well, the worst first, beside the day before; what was well in one line."""
-    bad: list[tuple[timedelta, str, str]] = []
+    bad: list[_Bad] = []
     good: list[str] = []
     for now, then in zip(facts.days, facts.before, strict=True):
-        several = len(facts.days) > 1
         past = {lane.subject: lane for lane in then.lanes}
         for lane in now.lanes:
-            name = f"{now.target} {lane.subject}" if several else lane.subject
+            name = _name(lane, now, facts)
             old = past.get(lane.subject)
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
                 text = f"{_mark(lane, now)} {name}: {_of(lane, now)}"
-                bad.append((lane.total(What.DOWN), text, _past(lane.subject, old, then)))
+                bad.append(_Bad(lane, text, _past(lane.subject, old, then)))
             elif now.knows(lane):
                 good.append(name)
     return _told(bad, good)
 
 
-def _told(bad: Sequence[tuple[timedelta, str, str]], good: Sequence[str]) -> list[Line]:
-    pasts = {past for _, _, past in bad}
+@dataclass(frozen=True)
+class _Bad:
+    """What was not well, then or the day before, in words."""
+
+    lane: Lane
+    text: str
+    past: str
+
+    @property
+    def order(self) -> tuple[timedelta, timedelta, str]:
+        """What was down for longest first, then what was late for longest."""
+        return -self.lane.total(What.DOWN), -self.lane.total(What.LATE), self.text
+
+
+def _told(bad: Sequence[_Bad], good: Sequence[str]) -> list[Line]:
+    pasts = {b.past for b in bad}
     alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
-    worst_first = sorted(bad, key=lambda b: (-b[0], b[1]))
-    found: list[Line] = [
-        text if alike else f"{text} · the day before: {past}" for _, text, past in worst_first[:MOST_BAD]
-    ]
+    worst = sorted(bad, key=lambda b: b.order)[:MOST_BAD]
+    found: list[Line] = [b.text if alike else f"{b.text} · the day before: {b.past}" for b in worst]
     if len(bad) > MOST_BAD:
         found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} that had trouble")
     if alike:
@@ -169,7 +185,7 @@ def beside(facts: Facts) -> list[Line]:
     if _well(facts) or not any(d.known for d in facts.days):
         return []
     found: list[Line] = []
-    said = 0 if any(lane.downs for lane in _all(facts)) else 1
+    said = 0 if _down(facts) else 1
     unknown = sorted(_unknown(facts).items(), key=lambda u: -u[1])
     found += [_nothing_known(what, long, facts) for what, long in unknown[said:]]
     found += [f"{mark} {_named(names)}: {what}" for mark, what, names in _neither(facts)]
@@ -211,7 +227,7 @@ def _of(lane: Lane, day: Day) -> str:
     if not day.knows(lane):
         return "not known"
     if lane.downs:
-        often = "once" if lane.downs == 1 else f"{lane.downs} times"
+        often = {1: "once", 2: "twice"}.get(lane.downs, f"{lane.downs} times")
         return "down all day" if _all_day(lane, day) else f"down {words.age(lane.total(What.DOWN))}, {often}"
     late = lane.total(What.LATE)
     return f"late for {words.age(late)}" if late else "all good"

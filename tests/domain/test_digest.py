@@ -371,6 +371,21 @@ def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
     assert bad[1].endswith("the day before: not watched")
 
 
+def test_of_several_targets_each_is_named() -> None:
+    bad = replace(day([incident(Kind.POD, "pod", 3, 4)]), target="other")
+    text = read(Facts([day(), bad], [day(), day()]))
+    assert text[:2] == [
+        "🔎 Mon 23 Nov: other pod down 1 h, pod up 95.83 %",
+        "🔴 other pod: down 1 h, once · the day before: all good",
+    ]
+
+
+def test_what_was_late_for_longest_is_first_of_the_late_ones() -> None:
+    story = [happened(job, hour, what) for job, hour, what in (("alpha", 3, "late"), ("alpha", 4, "up"))]
+    story += [happened("beta", 3, "late"), happened("beta", 8, "up")]
+    assert [line.split(":")[0] for line in of(story=story)[1:3]] == ["🕒 beta", "🕒 alpha"]
+
+
 def test_what_is_open_now_is_not_said_of_the_day() -> None:
     still = incident(Kind.HEARTBEAT, "alpha", 30, None)
     assert read(Facts([day()], [day()], open=[still]))[0] == (

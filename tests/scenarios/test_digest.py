@@ -97,3 +97,21 @@ async def test_without_the_scope_for_files_it_comes_as_text_and_says_why_once_an
     days = [(at - n * DAY).day for n in (3, 2)]
     assert f"No digest was posted for {days[0]}" in text
     assert "🔴 pod: down 6 min, once" in text
+
+
+@pytest.mark.parametrize("pushgateway", [True, False])
+async def test_a_terminal_shows_it_without_a_bot_and_of_the_pod_alone_without_a_pushgateway(
+    pushgateway: bool,
+) -> None:
+    settings: dict[str, Any] = {} if pushgateway else {"pushgateway": {"url": ""}}
+    async with Sandbox(rate_limits=False, settings=settings, target={"heartbeats": BEATS}) as sandbox:
+        yesterday = datetime.now(UTC).date() - DAY
+        await put(f"sqlite+aiosqlite:///{sandbox.folder / 'agentpod.db'}", yesterday)
+        shown = sandbox.bot()
+        await shown.start("digest")
+        assert await shown.wait() == 0
+        lines = shown.output().splitlines()
+    jobs = "session-manager down 2 h 18 min and 1 other" if pushgateway else "pod down 6 min"
+    assert lines[0] == f"🔎 {yesterday:%a %d %b}: {jobs}, pod up 99.57 % of 23 h known"
+    assert ("🔴 session-manager: down 2 h 18 min, once" in lines) == pushgateway
+    assert any("of the pod only: no Pushgateway is set" in line for line in lines) != pushgateway
