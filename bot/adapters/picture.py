@@ -111,12 +111,13 @@ class _Sheet:
         top += NAME
         end, middle = self.x(self.day.window.end), top + BAND // 2
         self.draw.line((EDGE, middle, end, middle), fill=GREEN if is_pod or lane.runs else GRID, width=5)
-        for at in () if is_pod else lane.runs:
-            self.draw.line((self.x(at), middle - 17, self.x(at), middle + 17), fill=GREEN, width=4)
         for span in lane.spans:
             self._span(span, top)
-        for at in lane.runs if is_pod else ():
-            self._restart(self.x(at), top)
+        for at in lane.runs:
+            if is_pod:
+                self._restart(self.x(at), top)
+            else:
+                self.draw.line((self.x(at), middle - 17, self.x(at), middle + 17), fill=GREEN, width=4)
 
     def _fitting(self, text: str, room: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
         cut = text

@@ -63,6 +63,15 @@ def test_a_restart_of_the_pod_is_seen_without_colour_and_is_in_the_legend() -> N
     assert restarted.height > plain.height, "a line of the legend"
 
 
+def test_a_run_that_ends_a_late_time_is_seen() -> None:
+    without, with_run = (
+        drawn(day(Lane("a", (span(What.LATE),), runs=(OF.start, *at))))
+        for at in ((), (OF.start + timedelta(hours=9),))
+    )
+    lane = (340, 92, 490, 216)
+    assert ImageChops.difference(without.crop(lane), with_run.crop(lane)).convert("L").getextrema()[1] > 40
+
+
 def test_the_legend_has_what_is_in_the_picture_only() -> None:
     lanes = (Lane("pod", (span(What.DOWN), span(What.LATE)), runs=(OF.start,)),)
     assert _legend(lanes, day(pod=lanes[0])) == [What.LATE, What.DOWN, RESTART]
