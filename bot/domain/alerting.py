@@ -216,6 +216,8 @@ class Problem:
     """Why nothing is said of it at present, in words; empty: nothing is in the way."""
     meaning: str = ""
     """What follows from it for the rest, in a sentence."""
+    restart: bool = True
+    """Whether a restart of the pod may help."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from bot.domain.reply import Button, Fact, Line, Mention, Menu, Reply
 
 MOST = 12
 """Incidents that the message of many lists."""
+WHILE_SO = ("Evidence", "What to do")
+"""Facts that are of use only while it is so."""
 
 
 def severity(incident: Incident) -> str:
@@ -63,7 +65,7 @@ def _recovered(incident: Incident) -> str:
 
 def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> Reply:
     """The one message of an incident, as it is now."""
-    firing = incident.open and incident.state is not State.RECOVERING
+    firing = _firing(incident)
     return Reply(
         headline(incident, now),
         body=_body(incident),
@@ -77,6 +79,11 @@ def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> 
     )
 
 
+def _firing(incident: Incident) -> bool:
+    """Whether the problem is there."""
+    return incident.open and incident.state is not State.RECOVERING
+
+
 def _body(incident: Incident) -> tuple[Line, ...]:
     return (incident.problem.meaning,) if incident.problem.meaning and incident.open else ()
 
@@ -87,7 +94,7 @@ def _facts(incident: Incident, now: datetime) -> list[Fact]:
     facts = [Fact(label, words.stamp(problem.since))]
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.stamp(incident.recovered_at)))
-    facts += [Fact(label, value) for label, value in problem.facts]
+    facts += [Fact(label, value) for label, value in problem.facts if _firing(incident) or label not in WHILE_SO]
     if incident.ack is not None:
         facts.append(Fact("Acknowledged", _by(incident.ack.by, f" at {words.clock(incident.ack.at)}")))
     if incident.open and incident.snoozed(now) and incident.snoozed_until is not None:
@@ -111,7 +118,7 @@ def _buttons(incident: Incident) -> list[Button]:
     if incident.state is State.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
     buttons.append(Button("Diagnose", f"{problem.advice or 'status'}{where}"))
-    if problem.kind is not Kind.BLIND:
+    if problem.restart and problem.kind is not Kind.BLIND and _firing(incident):
         reason = quoted(f"{problem.subject}: {problem.summary}")
         buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
     return buttons

@@ -6,7 +6,7 @@ What could not be read is neither wrong nor well: its key is not looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import judge_processes, judge_storage
@@ -55,7 +55,8 @@ def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem
     finding = judge_processes.judge_processes([match])
     subject = f"{match.name} in {match.container}" if several else match.name
     key = process_key(target.name, match.container, match.name)
-    return _problem(target, key, subject, "is not running", finding, "processes", now)
+    gone = _problem(target, key, subject, "is not running", finding, "processes", now)
+    return replace(gone, facts=_remedy(finding))
 
 
 def disk(target: Target, result: ExecResult, now: datetime) -> Seen:
@@ -69,13 +70,14 @@ def disk(target: Target, result: ExecResult, now: datetime) -> Seen:
         return Seen((key,))
     found = judge_storage.parse_df(result.stdout)
     full = f"is {found.percent} % full" if found else finding.summary
-    return Seen((key,), (_problem(target, key, f"the disk of {home}", full, finding, "storage", now),))
+    filling = _problem(target, key, f"the disk of {home}", full, finding, "storage", now)
+    return Seen((key,), (replace(filling, restart=False),))
 
 
 def _problem(
     target: Target, key: str, subject: str, summary: str, finding: Finding, advice: str, now: datetime
 ) -> Problem:
-    remedy = (("What to do", finding.remedy),) if finding.remedy else ()
+    evidence = tuple(("Evidence", seen) for seen in finding.evidence[:1])
     return Problem(
         key=key,
         kind=Kind.POD,
@@ -84,7 +86,11 @@ def _problem(
         summary=summary,
         severity="critical" if finding.verdict is Verdict.FAIL else "warning",
         since=now,
-        facts=(("Evidence", finding.evidence[0]), *remedy) if finding.evidence else remedy,
+        facts=(*evidence, *_remedy(finding)),
         advice=advice,
         issue=target.issue,
     )
+
+
+def _remedy(finding: Finding) -> tuple[tuple[str, str], ...]:
+    return (("What to do", finding.remedy),) if finding.remedy else ()

@@ -100,7 +100,7 @@ def restarting(
         return None
     severity: Severity = "critical" if restarts.kills >= KILLED_AGAIN else "warning"
     pod = judge_pod.current(pods)
-    facts = _about(pod)
+    facts = [fact for fact in _about(pod) if fact != ("Restarts", str(restarts.times))]
     if restarts.kills:
         facts.append(("What to do", HANDBOOK_MEMORY))
     return Problem(
@@ -108,7 +108,7 @@ def restarting(
         kind=Kind.POD,
         target=target.name,
         subject=target.name,
-        summary=_times(restarts, _last_ended(pod), first, last, now),
+        summary=_times(restarts, _last_ended(pod), last, now),
         severity=severity,
         since=first,
         facts=tuple(facts),
@@ -119,15 +119,16 @@ def restarting(
     )
 
 
-def _times(restarts: Restarts, ended: Container | None, first: datetime, last: datetime, now: datetime) -> str:
-    """How often, since when, and how it was last."""
-    if restarts.times == 1 and ended is not None:
-        return _ended(ended, now)
+def _times(restarts: Restarts, ended: Container | None, last: datetime, now: datetime) -> str:
+    """How often, and when and how it was last; since when is the incident's own time."""
     name, how = (ended.name, f" ({judge_pod.ending(ended)})") if ended is not None else ("it", "")
-    since = f"since {words.moment(first, now)}, last at {words.moment(last, now)}{how}"
-    if restarts.kills > 1:
-        return f"{name} was killed for its memory {restarts.kills} times {since}"
-    return f"{name} restarted {restarts.times} times {since}"
+    when, often = words.moment(last, now), words.plural(restarts.times, "time")
+    if restarts.kills < restarts.times:
+        kills = f", {restarts.kills} of them for its memory" if restarts.kills else ""
+        return f"{name} restarted {often}{kills}, last at {when}{how}"
+    if restarts.times == 1:
+        return f"{name} was killed for its memory at {when}"
+    return f"{name} was killed for its memory {often}, last at {when}"
 
 
 def _last_ended(pod: Pod | None) -> Container | None:

@@ -78,7 +78,7 @@ def test_one_or_two_restarts_are_not_told_and_the_third_is() -> None:
     assert found(two, 20) is None
     assert found(three, 50) == (
         "warning",
-        "kali restarted 3 times since 09:01 UTC, last at 09:50 UTC (Error, exit code 1)",
+        "kali restarted 3 times, last at 09:50 UTC (Error, exit code 1)",
     )
 
 
@@ -88,11 +88,17 @@ def test_restarts_more_than_an_hour_apart_have_nothing_to_do_with_each_other() -
 
 def test_a_kill_for_memory_is_told_and_the_second_one_is_critical() -> None:
     once, twice = counted((1, 1, "OOMKilled")), counted((1, 1, "OOMKilled"), (30, 2, "OOMKilled"))
-    assert found(once, 1, 1, "OOMKilled") == ("warning", "kali restarted at 09:01 UTC (OOMKilled, exit code 137)")
+    assert found(once, 1, 1, "OOMKilled") == ("warning", "kali was killed for its memory at 09:01 UTC")
     assert found(twice, 30, 2, "OOMKilled") == (
         "critical",
-        "kali was killed for its memory 2 times since 09:01 UTC, last at 09:30 UTC (OOMKilled, exit code 137)",
+        "kali was killed for its memory 2 times, last at 09:30 UTC",
     )
+
+
+def test_a_crash_after_a_kill_for_memory_is_not_called_one() -> None:
+    both = counted((1, 1, "OOMKilled"), (30, 2, "Error"))
+    said = "kali restarted 2 times, 1 of them for its memory, last at 09:30 UTC (Error, exit code 1)"
+    assert found(both, 30, 2) == ("warning", said)
 
 
 def test_restarts_are_over_a_quarter_of_an_hour_after_the_last() -> None:

@@ -412,9 +412,7 @@ async def test_a_container_that_was_killed_for_its_memory_is_said_though_it_runs
     ended = Termination("OOMKilled", 137, finished_at=one.clock.time)
     killed = [replace(healthy, containers=(replace(healthy.containers[0], last_termination=ended, restarts=1),))]
     await one.see(killed, 0.1)
-    assert one.first_lines() == [
-        "⚠️ WARNING secure-agent-pod: kali restarted at 09:00 UTC (OOMKilled, exit code 137)"
-    ]
+    assert one.first_lines() == ["⚠️ WARNING secure-agent-pod: kali was killed for its memory at 09:00 UTC"]
     said = len(one.chat.said)
     await one.see(killed, 30)
     assert len(one.chat.said) == said

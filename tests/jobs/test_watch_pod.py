@@ -93,8 +93,8 @@ async def test_a_single_restart_is_not_told(one: Watch) -> None:
 async def test_restarts_that_rise_are_one_message_and_stop_when_they_do(one: Watch) -> None:
     for n in range(1, 7):
         await through(one, restarted(one, n), 12, 1)
-    since = "since 09:00 UTC, last at 10:00 UTC (Error, exit code 1)"
-    assert one.first_lines() == [f"⚠️ WARNING secure-agent-pod: kali restarted 6 times {since}"]
+    last = "last at 10:00 UTC (Error, exit code 1)"
+    assert one.first_lines() == [f"⚠️ WARNING secure-agent-pod: kali restarted 6 times, {last}"]
     assert one.thread() == []
     await through(one, one.cluster.pods_, 0, 1)
     await through(one, restarted(one, 6), 17, 1)
@@ -107,7 +107,7 @@ async def test_a_container_killed_for_memory_again_raises_the_severity_once(one:
     [incident] = await incidents(one, "restarts:")
     assert [n.reason for n in incident.notices] == [Reason.FIRST_FIRING, Reason.SEVERITY_RAISED]
     assert one.first_lines()[0].startswith(
-        "🔴 CRITICAL secure-agent-pod: kali was killed for its memory 6 times since 09:00 UTC, last at 09:50 UTC"
+        "🔴 CRITICAL secure-agent-pod: kali was killed for its memory 6 times, last at 09:50 UTC"
     )
 
 

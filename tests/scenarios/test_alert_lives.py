@@ -73,7 +73,7 @@ async def test_an_alert_reminds_is_acknowledged_and_speaks_again_when_that_has_e
 
 async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house: World) -> None:
     await house.break_("pod-oom", None)
-    message = await says(house, "⚠️ WARNING secure-agent-pod: kali restarted")
+    message = await says(house, "⚠️ WARNING secure-agent-pod: kali was killed for its memory at")
     await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
     await becomes(house, message, "👀 WARNING secure-agent-pod")
     await house.break_("pod-oom", None)

@@ -1,0 +1,76 @@
+"""What the message of an incident shows: what is of use now, and each thing once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain import inside_watch
+from bot.domain.alerting import AlertRules, Incident, Problem, decide
+from bot.domain.incident_card import message
+from bot.domain.judge_processes import parse_ps
+from bot.domain.reply import Reply
+from bot.domain.target import Target
+from bot.domain.workload import ExecResult
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+MIN = timedelta(minutes=1)
+RULES = AlertRules()
+
+
+def disk() -> Problem:
+    output = "Filesystem 1024-blocks Used Available Capacity Mounted\n/dev/x 1000 970 30 97% /home/claude\n"
+    [found] = inside_watch.disk(Target(), ExecResult(output, "", 0), NOW).problems
+    return found
+
+
+def process() -> Problem:
+    running = parse_ps("PID USER ELAPSED COMMAND\n10 claude 01:00 sshd -D\n11 claude 01:00 supercronic /x\n")
+    [found] = inside_watch.processes(Target(), {"kali": running}, NOW).problems
+    return found
+
+
+def after(problem: Problem, minutes: int) -> Incident:
+    """Its incident, so long after it was gone; 0: it is there."""
+    incident = decide(None, problem, RULES, NOW)
+    for minute in range(1, minutes + 1):
+        incident = decide(incident, None, RULES, NOW + minute * MIN)
+    assert incident is not None
+    return incident
+
+
+def labels(reply: Reply) -> list[str]:
+    return [fact.label for fact in reply.facts]
+
+
+def buttons(reply: Reply) -> list[str]:
+    return [button.label for button in reply.buttons]
+
+
+def test_a_process_that_is_gone_is_said_once_with_what_to_do() -> None:
+    shown = message(after(process(), 0), NOW)
+    assert shown.headline == "🔴 CRITICAL vibe-kanban: is not running"
+    assert labels(shown) == ["Since", "What to do"]
+    assert buttons(shown) == ["Acknowledge", "Diagnose", "Restart"]
+
+
+def test_a_restart_is_not_offered_where_it_does_not_help() -> None:
+    shown = message(after(disk(), 0), NOW)
+    assert (labels(shown), buttons(shown)) == (["Since", "Evidence", "What to do"], ["Acknowledge", "Diagnose"])
+
+
+@pytest.mark.parametrize(
+    ("minutes", "head", "facts", "offered"),
+    [
+        (1, "🌤️ vibe-kanban is well again: resolved if it stays so", ["Since", "Pod"], ["Diagnose"]),
+        (2, "✅ vibe-kanban is well again after 1 min", ["Since", "Until", "Pod"], []),
+    ],
+)
+def test_what_is_well_again_asks_for_nothing(
+    minutes: int, head: str, facts: list[str], offered: list[str]
+) -> None:
+    more = replace(process(), facts=(("Pod", "pod-1"), *process().facts, ("Evidence", "seen then")))
+    shown = message(after(more, minutes), NOW + minutes * MIN)
+    assert (shown.headline, labels(shown), buttons(shown)) == (head, facts, offered)
