@@ -142,7 +142,10 @@ class AlertRules(BaseModel):
 
     def window(self, target: str, job: str, now: datetime) -> Maintenance | None:
         """The maintenance that a target, or a job of it, is in now."""
-        return next((m for m in self.maintenance if m.covers(target, job) and m.active(now)), None)
+        for one in self.maintenance:
+            if one.covers(target, job) and one.active(now):
+                return one
+        return None
 
     def window_over(self, targets: Sequence[str], now: datetime) -> Maintenance | None:
         """The maintenance that a whole target is in now, if all of them are in one."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from bot.domain.cron import next_run
+from bot.domain.frozen import make
 from bot.domain.target import HeartbeatPolicy, canonical_job
 
 
@@ -53,7 +54,7 @@ class Snapshot:
     """When the source was started, where it says so: what it held before may be gone with that."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobStatus:
     """What is known of one job at ``now``. ``policy`` is None for a job that no policy names."""
 
@@ -178,7 +179,18 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
     success = datetime.fromtimestamp(last, UTC)
     due, stale_at = deadlines(policy, success)
     health = Health.FAILED if failed else health_by(due, stale_at, now)
-    return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, joined(failed, note))
+    return make(
+        JobStatus,
+        job=policy.job,
+        health=health,
+        last_success=success,
+        due=due,
+        stale_at=stale_at,
+        policy=policy,
+        group=label,
+        failed_at=failed_at,
+        note=joined(failed, note) if failed or note else None,
+    )
 
 
 def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:

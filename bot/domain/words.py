@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _AGE_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _POD_ID = re.compile(r"\s*(?:in pod |pod=)[^\s_]+_[^\s_]+\([0-9a-f-]{36}\)")
@@ -12,6 +13,7 @@ _POD_ID = re.compile(r"\s*(?:in pod |pod=)[^\s_]+_[^\s_]+\([0-9a-f-]{36}\)")
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
+@lru_cache(maxsize=256)
 def age(span: timedelta) -> str:
     """A duration in its two largest units: ``6 h 51 min``, ``3 d``, ``40 s``. Negative ones count as nothing."""
     left = max(0, int(span.total_seconds()))

@@ -50,6 +50,7 @@ class Attention:
     def __init__(self, target: Target) -> None:
         """At first all may have."""
         self.target = target
+        self.metrics = frozenset(h.metric for h in target.heartbeats)
         self._jobs = {job.job: job for job in watch.watched(target)}
         self._awake = dict(self._jobs)
         self._alarms: dict[str, datetime] = {}

@@ -67,7 +67,7 @@ class Incidents:
         if not fresh:
             return list(changed)
         ids = {i.id for i in changed}
-        earlier = [i for i in known.values() if i.open and i.told and i.id not in ids]
+        earlier = [i for i in known.values() if i.resolved_at is None and i.told and i.id not in ids]
         waiting = await tx.unposted([i.root for i in earlier])
         near = [i for i in earlier if i.root in waiting or _within(i, self.rules.group_within, now)]
         if len(fresh) + len(near) < self.rules.group_at:

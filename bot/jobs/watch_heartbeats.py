@@ -62,7 +62,7 @@ class HeartbeatWatch:
 
     async def tick(self) -> list[Incident]:
         """One look; gives the incidents that changed."""
-        metrics = {h.metric for t in self.targets for h in t.heartbeats}
+        metrics = {m for t in self.targets for m in self._attention_to(t).metrics}
         try:
             snapshot = await self.source.read(metrics)
         except AgentpodError as error:
