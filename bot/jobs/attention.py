@@ -30,6 +30,8 @@ class Held:
     def take(self, groups: Sequence[Group]) -> Collection[str]:
         """The answer's groups from now on; gives the jobs whose groups are not what they were."""
         now, before = dict(zip(map(id, groups), groups, strict=True)), self._groups
+        if now.keys() == before.keys():
+            return ()
         came, gone = now.keys() - before.keys(), before.keys() - now.keys()
         touched = {canonical_job(before[i].job) for i in gone}
         for job in touched:
@@ -54,8 +56,11 @@ class Attention:
         self._jobs = {job.job: job for job in watch.watched(target)}
         self._awake = dict(self._jobs)
         self._alarms: dict[str, datetime] = {}
-        self.due: list[tuple[datetime, str]] = []
-        """When a job is to be looked at though nothing was pushed: a heap with one entry a job, or little more."""
+        """When each is to be looked at though nothing was pushed."""
+        self._at: dict[datetime, list[str]] = {}
+        """The same by time; a job that got an earlier one since is in both, which is one look more."""
+        self._times: list[datetime] = []
+        """A heap of those times."""
 
     def wake(self, jobs: Iterable[str] | None) -> None:
         """These may have something new to show; None: all of them."""
@@ -65,17 +70,26 @@ class Attention:
 
     def awake(self, now: datetime) -> list[Watched]:
         """Those to look at now."""
-        while self.due and self.due[0][0] <= now:
-            at, job = heapq.heappop(self.due)
-            if self._alarms.get(job) == at:
-                del self._alarms[job]
-            self._awake[job] = self._jobs[job]
+        while self._times and self._times[0] <= now:
+            for job in self._at.pop(at := heapq.heappop(self._times)):
+                if self._alarms.get(job) == at:
+                    del self._alarms[job]
+                self._awake[job] = self._jobs[job]
         return list(self._awake.values())
 
     def rest(self, job: Watched, until: datetime | None) -> None:
         """It has nothing new to show until then (None: for good), unless it is woken."""
         del self._awake[job.job]
         alarm = self._alarms.get(job.job)
-        if until is not None and (alarm is None or until < alarm):  # an earlier one does: it is set anew then
-            self._alarms[job.job] = until
-            heapq.heappush(self.due, (until, job.job))
+        if until is None or (alarm is not None and alarm <= until):  # an earlier one does: it is set anew then
+            return
+        self._alarms[job.job] = until
+        if until not in self._at:
+            self._at[until] = []
+            heapq.heappush(self._times, until)
+        self._at[until].append(job.job)
+
+    @property
+    def alarms(self) -> int:
+        """How many looks are kept for later: about one a job."""
+        return sum(map(len, self._at.values()))

@@ -27,7 +27,7 @@ from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.ports import Ledger
 from tests.benchmarks.common import Row, resident_mib
 
-FLIPS, ROUNDS = 100, 30
+FLIPS, ROUNDS = 100, 100
 TRAVELLERS, DAYS, EARLY = 1_000, 30, 5
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
