@@ -35,6 +35,10 @@ PAUSED = "It failed there just now, or a pause was asked for, and nothing was se
 COPY = "A copy of this message may be above: this one is kept up to date."
 
 
+class Held(Transient):
+    """It was not its turn: nothing was tried, and it is due again after ``retry_after`` seconds."""
+
+
 class Writer(Protocol):
     """Knows what messages say, from the ledger as it is when they are sent."""
 
@@ -162,7 +166,9 @@ class Courier:
         """Send it where it goes; None where it is not wanted any more."""
         now = self.clock.now()
         if (until := self._pauses.get(delivery.place, now)) > now:
-            raise Transient(PAUSED, retry_after=(until - now).total_seconds())
+            raise Held(PAUSED, retry_after=(until - now).total_seconds())
+        if _seconds() > last_start:
+            raise Held(SLOW)
         if kind in self.sinks:
             return await self._in_time(partial(self.sinks[kind].deliver, delivery), last_start)
         try:
@@ -219,9 +225,12 @@ class Courier:
         if seconds := self._pause_there(delivery.place, error, unsure=unsure):
             self._pauses[delivery.place] = now + timedelta(seconds=seconds)
         text = f"{error.message} {error.remedy or ''}".strip()
+        if isinstance(error, Held):
+            text = delivery.error or text
         await self.ledger.failed(delivery, text, retry_at, unsure=unsure, refused=refused)
-        level = logging.ERROR if refused and text != delivery.error else logging.WARNING
-        logger.log(level, "not delivered: %s", error.message, extra={"delivery": delivery.key})
+        logger.log(
+            _level(delivery, error, text), "not delivered: %s", error.message, extra={"delivery": delivery.key}
+        )
         if refused and delivery.posted is None:
             writer = self.writers.get(delivery.key.partition(":")[0])
             if writer is not None and await writer.refused(delivery):
@@ -241,11 +250,20 @@ class Courier:
 def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
     """When it is tried again: never before the other side wants it, and not all at the same moment."""
     pause = _pause(delivery.attempts + 1)
+    if isinstance(error, Held):
+        return now + timedelta(seconds=error.retry_after or 0.0)
     if isinstance(error, Transient):
         return now + timedelta(seconds=max(pause, error.retry_after or 0.0) * (1 + dice / 2))
     if isinstance(error, NotFound) or delivery.attempts * LONGEST_PAUSE > GIVE_UP.total_seconds():
         return None
     return now + timedelta(seconds=LONGEST_PAUSE)
+
+
+def _level(delivery: Delivery, error: AgentpodError, text: str) -> int:
+    """How loudly it is logged: somebody has to mend what is refused, and hears it once."""
+    if isinstance(error, Permanent) and text != delivery.error:
+        return logging.ERROR
+    return logging.DEBUG if isinstance(error, Held) else logging.WARNING
 
 
 def _pause(failures: int) -> float:

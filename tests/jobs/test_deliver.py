@@ -240,6 +240,22 @@ async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tr
     assert len(one.chat.said) == 10
 
 
+async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_is_over(one: Bench) -> None:
+    courier = Courier(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
+    async with one.ledger.writing() as tx:
+        await tx.owe_all([(f"note:{n}", OPS, "") for n in range(5)])
+    for _ in range(8):
+        one.chat.errors = [Transient("429", retry_after=30)]
+        await courier.deliver()
+        assert one.chat.errors == []
+        one.clock.pass_(seconds=90)
+    one.chat.errors = [Transient("429", retry_after=30)]
+    await courier.deliver()
+    one.clock.pass_(seconds=31)
+    await courier.deliver()
+    assert len(one.chat.said) == 4, "all but the one that was refused"
+
+
 class Forgetful:
     """A ledger that is away when it should note where a message is; all else is the real one's."""
 
