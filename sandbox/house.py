@@ -174,7 +174,7 @@ class Sandbox:
         }
         if self._lively:
             base["alerts"] = {"poll": "2s", "keep_firing": "10s", "pod_for": "30s"}
-            base["targets"][0]["heartbeats"] = LIVELY
+            base["targets"][0].setdefault("heartbeats", LIVELY)
         return base | self._settings
 
     def env(self, **more: str) -> dict[str, str]:
