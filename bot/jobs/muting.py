@@ -29,6 +29,10 @@ async def restarting(tx: Writing, target: str) -> Case | None:
     return next((c for c in found if c.action.restarts and c.state is State.EXECUTING), None)
 
 
+Why = Callable[[HeartbeatPolicy, datetime, bool], str]
+"""What is in the way of telling a job's alert, by its policy, since when it is so, and whether a push failed."""
+
+
 class Muting:
     """Why nothing is said of a job, by the rules and by what the ledger knows of the pod."""
 
@@ -36,18 +40,21 @@ class Muting:
         """``rules`` hold the maintenance windows."""
         self._rules = rules
 
-    async def of(self, tx: Writing, target: Target, now: datetime) -> Callable[[HeartbeatPolicy, datetime], str]:
-        """For one target: the reason by policy and by the deadline that was missed; empty for none."""
+    async def of(self, tx: Writing, target: Target, now: datetime) -> Why:
+        """For one target: the reason by policy and by the deadline that was missed; empty for none.
+
+        A push that failed was made, and refused: that is nothing that the pod's being down explains.
+        """
         case = await restarting(tx, target.name)
         spells = spell.read(await tx.mark(mark_of(target.name)) or "")
         since = await tx.mark(unseen_of(target.name))
         unseen = datetime.fromisoformat(since) if since else None
 
-        def why(policy: HeartbeatPolicy, missed: datetime) -> str:
+        def why(policy: HeartbeatPolicy, missed: datetime, failed: bool) -> str:
             window = self._rules.window(target.name, policy.job, now)
             if window is not None:
                 return f"maintenance {window.name}"
-            if not policy.inside:
+            if failed or not policy.inside:
                 return ""
             if case is not None and case.mark is not None and missed >= case.mark.started_at - spell.SLACK_TIME:
                 return f"the pod is being restarted ({case.id})"

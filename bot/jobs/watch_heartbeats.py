@@ -20,11 +20,12 @@ from bot.errors import AgentpodError
 from bot.jobs.attention import Attention, Held
 from bot.jobs.incidents import Incidents
 from bot.jobs.looks import heartbeat_looks
+from bot.jobs.muting import Why
 from bot.ports import Clock, HeartbeatSource, Writing
 
 logger = logging.getLogger("agentpod.watch")
 
-Mute = Callable[[Writing, Target, datetime], Awaitable[Callable[[HeartbeatPolicy, datetime], str]]]
+Mute = Callable[[Writing, Target, datetime], Awaitable[Why]]
 """For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
 
 
@@ -150,17 +151,17 @@ class HeartbeatWatch:
     async def _target(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
         looks, broken = self._looks(target, now)
         await self._remember(tx, target, looks)
-        wrong = [(j.policy, p) for j, f in looks if (p := watch.problem(target.name, f, now)) is not None]
+        wrong = [(j.policy, f, p) for j, f in looks if (p := watch.problem(target.name, f, now)) is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
         about = [j.incident for j, f in looks if f.status.health is not Health.PAUSED]
         return await self._keep(tx, problems, now, about)
 
     async def _muted(
-        self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Problem]], now: datetime
+        self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Look, Problem]], now: datetime
     ) -> list[Problem]:
         """The problems, with what is in the way of telling each."""
         why = await self.mute(tx, target, now)
-        return [replace(p, muted=reason) if (reason := _reason(why, h, p)) else p for h, p in wrong]
+        return [replace(p, muted=reason) if (reason := _reason(why, h, f, p)) else p for h, f, p in wrong]
 
     def _looks(self, target: Target, now: datetime) -> tuple[list[tuple[Watched, Look]], list[Problem]]:
         """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
@@ -223,10 +224,10 @@ class HeartbeatWatch:
         self._version = version
 
 
-def _reason(why: Callable[[HeartbeatPolicy, datetime], str], policy: HeartbeatPolicy, problem: Problem) -> str:
+def _reason(why: Why, policy: HeartbeatPolicy, look: Look, problem: Problem) -> str:
     """What is in the way of telling it; nothing where that can't be judged: silence is worse."""
     try:
-        return why(policy, problem.since)
+        return why(policy, problem.since, look.status.health is Health.FAILED)
     except Exception:
         logger.exception("what is in the way of an alert could not be judged", extra={"job": policy.job})
         return ""

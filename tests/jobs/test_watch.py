@@ -433,6 +433,16 @@ async def test_jobs_inside_a_pod_that_is_down_are_not_called_stale_until_a_perio
     assert any("CRITICAL alpha" in line for line in one.first_lines())
 
 
+async def test_a_push_that_is_refused_soon_after_the_pod_was_down_is_not_excused(one: Watch) -> None:
+    await one.see()
+    await one.see(down(), 1)
+    await one.see([pod(1)], 1)
+    await on(one, 1, "alpha", "beta")
+    one.source.fail("alpha")
+    await on(one, 1, "beta")
+    assert [line for line in one.first_lines() if "alpha" in line] == ["🔴 CRITICAL alpha: its last push failed"]
+
+
 async def test_a_job_that_was_stale_before_the_pod_went_down_is_not_excused(one: Watch) -> None:
     await one.see()
     one.clock.pass_(minutes=11)

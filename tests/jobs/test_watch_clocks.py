@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.domain.alerting import Maintenance
 from bot.domain.target import HeartbeatPolicy
-from tests.jobs.watchbench import CRITICAL, Watch, down, policies, watch, watched
+from bot.jobs.muting import Muting
+from tests.jobs.watchbench import CRITICAL, Watch, policies, watch, watched
 from tests.jobs.workbench import START, opened
 
 
@@ -52,13 +54,11 @@ async def test_a_job_that_cannot_be_judged_is_said_and_the_others_are_watched(
 async def test_an_alert_whose_excuse_cannot_be_judged_is_told_and_the_others_are_watched(
     one: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It was never pushed, only refused: so nothing but its excuse needs its schedule, which nobody can read."""
-    broken = policies("gamma")[0].model_copy(update={"stale_after": None, "schedule": "no crontab line"})
-    two = watch(one.ledger, like=one)
-    alpha = policies("alpha", inside=False)
-    two.heartbeats.targets = [two.target.model_copy(update={"heartbeats": (broken, *alpha)})]
-    await two.see(down())
-    await two.see(minutes=1)
+    """There is a maintenance of it with a schedule that nobody can read."""
+    window = Maintenance.model_validate({"name": "odd", "lasts": "1h", "schedule": "0 9 * * *", "jobs": ["gamma"]})
+    broken = window.model_copy(update={"schedule": "no crontab line"})
+    two = watch(one.ledger, like=one, jobs=policies("gamma", "alpha"))
+    two.heartbeats.mute = Muting(two.rules.model_copy(update={"maintenance": (broken,)})).of
     two.source.fail("gamma")
     await two.look(11)
     assert sorted(one.first_lines()) == [CRITICAL, "🔴 CRITICAL gamma: its last push failed"]
