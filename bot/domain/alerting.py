@@ -221,6 +221,8 @@ class Problem:
     """What follows from it for the rest, in a sentence."""
     restart: bool = True
     """Whether a restart of the pod may help."""
+    counted_from: str = "Since"
+    """What the time of ``since`` is called in its message."""
 
 
 @dataclass(frozen=True)

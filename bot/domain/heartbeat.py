@@ -84,6 +84,8 @@ MANUAL = "agentpod_manual_push_time_seconds"
 MANUAL_SLACK = 5.0
 """Seconds by which the gateway's clock may be ahead of the bot's for a push to be known as one by hand."""
 
+FAILED_NOTE = "the last push failed"
+
 MAX_SKEW = 86_400.0
 """Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
 
@@ -230,7 +232,7 @@ def _failed_after(group: Group, last: float, clock: float) -> str | None:
     if not failure:
         return None
     at, _ = credible(failure, clock)
-    return "the last push failed" if at is not None and at > last else None
+    return FAILED_NOTE if at is not None and at > last else None
 
 
 def _key(group: Group) -> str:

@@ -90,8 +90,7 @@ def _body(incident: Incident) -> tuple[Line, ...]:
 
 def _facts(incident: Incident, now: datetime) -> list[Fact]:
     problem = incident.problem
-    label = "Overdue since" if problem.kind is Kind.HEARTBEAT else "Since"
-    facts = [Fact(label, words.stamp(problem.since))]
+    facts = [Fact(problem.counted_from, words.stamp(problem.since))]
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.stamp(incident.recovered_at)))
     facts += [Fact(label, value) for label, value in problem.facts if _firing(incident) or label not in WHILE_SO]

@@ -17,6 +17,7 @@ from bot.domain import heartbeat, words
 from bot.domain.alerting import Kind, Problem
 from bot.domain.frozen import make
 from bot.domain.heartbeat import (
+    FAILED_NOTE,
     MANUAL,
     PUSH_FAILED,
     Group,
@@ -34,6 +35,7 @@ from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 
 BLIND = "source:pushgateway"
 """The key of the incident that the heartbeats can't be read."""
+REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
 MOST_GROUPS = 50
 """Groups of one job that are kept in mind: the newest ones."""
 
@@ -370,6 +372,7 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
         facts=tuple(_facts(status)),
         advice=f"logs --grep {policy.job}",
         issue=policy.issue,
+        counted_from="Since" if status.health is Health.FAILED else "Overdue since",
     )
 
 
@@ -383,12 +386,14 @@ def _summary(status: JobStatus, now: datetime) -> str:
 
 
 def _facts(status: JobStatus) -> list[tuple[str, str]]:
-    facts = [("Rule", policy_in_words(status.policy))]
+    failed, note = status.health is Health.FAILED, status.note or ""
+    facts = [("Last success", words.stamp(status.last_success))] if failed and status.last_success else []
+    facts.append(("Rule", policy_in_words(status.policy)))
     if status.group:
         facts.append(("Group", status.group))
-    if status.note:
-        facts.append(("Odd", status.note))
-    return facts
+    if odd := "; ".join(part for part in note.split("; ") if part != FAILED_NOTE):
+        facts.append(("Odd", odd))
+    return [*facts, ("What to do", REFUSED)] if failed else facts
 
 
 @cache

@@ -402,6 +402,17 @@ def test_gauges_that_the_rule_does_not_ask_for_are_not_remembered() -> None:
     assert unchanged(policy(), found.memory, [other], NOW + MIN)
 
 
+def test_a_refused_push_is_said_once_with_the_last_success_and_what_to_do() -> None:
+    known = look(policy(), [group(NOW)], None, NOW).memory
+    found = problem("t", look(policy(), [group(NOW, failed=NOW + MIN)], known, NOW + MIN), NOW + MIN)
+    assert found is not None
+    assert (found.summary, found.counted_from, found.since) == ("its last push failed", "Since", NOW + MIN)
+    assert [label for label, _ in found.facts] == ["Last success", "Rule", "What to do"]
+    stale = problem("t", look(policy(), [group(NOW)], known, NOW + 10 * MIN), NOW + 10 * MIN)
+    assert stale is not None
+    assert (stale.counted_from, [label for label, _ in stale.facts]) == ("Overdue since", ["Rule"])
+
+
 # Rules that change, and pauses
 
 
