@@ -7,7 +7,9 @@ lively sandbox that people use, its clock is one that the panel can move.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 import socket
 import sys
@@ -29,6 +31,8 @@ from sandbox.slack.workspace import Workspace
 HERE = Path(__file__).parent
 MANIFEST = HERE.parent / "deploy" / "slack-manifest.yaml"
 PAGE = HERE / "page"
+PORTS = (10_000, 32_768)
+"""Below those of outgoing connections, on Linux and elsewhere."""
 
 
 LIVELY = [
@@ -244,7 +248,13 @@ class Sandbox:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of this machine that nobody listens on now.
+
+    Not one of those that a system gives to outgoing connections: what listens on it may be down for a while, and
+    one of them would have it then.
+    """
+    while True:
+        port = random.SystemRandom().randrange(*PORTS)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -16,6 +16,7 @@ import pytest
 from bot.adapters.slack import check_slack
 from bot.errors import NotAllowed, Transient
 from bot.settings import SlackSettings
+from sandbox.house import free_port
 from sandbox.slack import Workspace, seed
 from sandbox.slack.http_mode import sign
 from tests.adapters.slack_bench import MANIFEST, VIEWERS, Counts, Rig, adapter, http_rig, rig, settings, until
@@ -324,12 +325,6 @@ async def test_drain_waits_for_running_commands_and_hears_nothing_new() -> None:
         await draining
         await bot.answer(OPS, MAYA, "slow is done")
         assert bot.runs_of("fix") == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_http_mode_answers_commands_events_and_the_url_verification() -> None:
