@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from pydantic import TypeAdapter
 
@@ -36,6 +37,8 @@ from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 BLIND = "source:pushgateway"
 """The key of the incident that the heartbeats can't be read."""
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
+WRONG = (Health.STALE, Health.FAILED)
+"""The healths of a job that is a problem."""
 MOST_GROUPS = 50
 """Groups of one job that are kept in mind: the newest ones."""
 
@@ -75,8 +78,7 @@ class Watched:
     """The key of its incident."""
 
 
-@dataclass(frozen=True)
-class Flip:
+class Flip(NamedTuple):
     """A job's change of health."""
 
     job: str
@@ -85,8 +87,7 @@ class Flip:
     at: datetime
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What one look at a job gave."""
 
     memory: Memory
@@ -296,7 +297,7 @@ def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Mem
     if status.health is Health.NEVER_SEEN and policy.required:
         due, stale_at = deadlines(policy, start)
         health = Health.STALE if now >= stale_at else Health.NEVER_SEEN
-    elif status.health in (Health.LATE, Health.STALE) and memory.resumed is not None:
+    elif memory.resumed is not None and status.health in (Health.LATE, Health.STALE):
         due, stale_at = deadlines(policy, max(start, status.last_success or start))
         health = health_by(due, stale_at, now)
     else:
@@ -358,7 +359,7 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     """What is wrong with a job, or None: late is not wrong yet, and one that never came was never there."""
     status = found.status
     policy = status.policy
-    if policy is None or status.health not in (Health.STALE, Health.FAILED):
+    if policy is None or status.health not in WRONG:
         return None
     return make(
         Problem,

@@ -139,7 +139,7 @@ def _owed(incident: Incident, before: Incident | None, place: str, unseen: bool)
     """
     own, group = f"incident:{incident.id}", f"group:{incident.group}"
     owed = {group: (place, "")} if incident.group else {}
-    owed[own] = (place, "" if incident.root == own else group)
+    owed[own] = (place, group if incident.group and not incident.apart else "")
     for number in _new(incident, before):
         if not (unseen and incident.notices[number].reason in alerting.REMINDERS):
             owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)

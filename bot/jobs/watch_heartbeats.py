@@ -28,6 +28,9 @@ logger = logging.getLogger("agentpod.watch")
 Mute = Callable[[Writing, Target, datetime], Awaitable[Why]]
 """For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
 
+Looked = tuple[Watched, Look, Problem | None]
+"""A job, what a look at it gave, and what is wrong with it."""
+
 
 @dataclass
 class HeartbeatWatch:
@@ -151,9 +154,9 @@ class HeartbeatWatch:
     async def _target(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
         looks, broken = self._looks(target, now)
         await self._remember(tx, target, looks)
-        wrong = [(j.policy, f, p) for j, f in looks if (p := watch.problem(target.name, f, now)) is not None]
+        wrong = [(job.policy, found, problem) for job, found, problem in looks if problem is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
-        about = [j.incident for j, f in looks if f.status.health is not Health.PAUSED]
+        about = [j.incident for j, f, _ in looks if f.status.health is not Health.PAUSED]
         return await self._keep(tx, problems, now, about)
 
     async def _muted(
@@ -163,14 +166,14 @@ class HeartbeatWatch:
         why = await self.mute(tx, target, now)
         return [replace(p, muted=reason) if (reason := _reason(why, h, f, p)) else p for h, f, p in wrong]
 
-    def _looks(self, target: Target, now: datetime) -> tuple[list[tuple[Watched, Look]], list[Problem]]:
+    def _looks(self, target: Target, now: datetime) -> tuple[list[Looked], list[Problem]]:
         """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
         looks, broken = [], []
         attention = self._attention_to(target)
         for job in attention.awake(now):
             try:
                 if (found := self._look_at(job, now)) is not None:
-                    looks.append((job, found))
+                    looks.append((job, found, watch.problem(target.name, found, now)))
                 else:
                     attention.rest(job, self._memories[job.memory].next_at)
             except Exception as error:
@@ -186,10 +189,10 @@ class HeartbeatWatch:
             return None
         return watch.look(job.policy, seen, memory, now, self._started)
 
-    async def _remember(self, tx: Writing, target: Target, looks: Sequence[tuple[Watched, Look]]) -> None:
+    async def _remember(self, tx: Writing, target: Target, looks: Sequence[Looked]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""
         changed, happened = [], []
-        for job, found in looks:
+        for job, found, _ in looks:
             if found.memory is self._memories.get(job.memory):
                 continue
             changed.append(found.memory)
