@@ -15,7 +15,7 @@ from bot.domain.reply import Button, Fact, Line, Mention, Menu, Reply
 
 MOST = 12
 """Incidents that the message of many lists."""
-WHILE_SO = ("Evidence", "What to do")
+WHILE_SO = ("Evidence", "Why", "What to do")
 """Facts that are of use only while it is so."""
 
 

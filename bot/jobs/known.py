@@ -9,9 +9,15 @@ from datetime import datetime, timedelta
 from bot.domain import alerting
 from bot.domain.alerting import AlertRules, Incident, Problem
 from bot.domain.target import Target
+from bot.errors import AgentpodError
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
 from bot.ports import Clock, Cluster, Writing
+
+
+def reasons(error: AgentpodError) -> tuple[tuple[str, str], ...]:
+    """Why something can't be read, and what to do, as facts of the incident."""
+    return (("Why", error.message), *([("What to do", error.remedy)] if error.remedy else []))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import alerting, watch, words
+from bot.domain import alerting, watch
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
 from bot.domain.frozen import replace
 from bot.domain.heartbeat import Health, Snapshot
@@ -19,6 +19,7 @@ from bot.domain.watch import BLIND, Look, Memory, Watched
 from bot.errors import AgentpodError
 from bot.jobs.attention import Attention, Held
 from bot.jobs.incidents import Incidents
+from bot.jobs.known import reasons
 from bot.jobs.looks import heartbeat_looks
 from bot.jobs.muting import Why
 from bot.ports import Clock, HeartbeatSource, Writing
@@ -101,10 +102,10 @@ class HeartbeatWatch:
             Kind.BLIND,
             self.targets[0].name,
             "the Pushgateway",
-            f"can't be read: {words.lower_first(error.message)}",
+            "can't be read",
             "warning",
             self._blind_since,
-            facts=(("What to do", error.remedy),) if error.remedy else (),
+            facts=reasons(error),
             advice="heartbeats",
             issue=self.targets[0].issue,
             muted=f"maintenance {window.name}" if window is not None else "",

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import pod_watch, restarts, spell, words
+from bot.domain import pod_watch, restarts, spell
 from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.history import Happening
 from bot.domain.judge_deployment import Owner
 from bot.domain.restarts import Restarts
 from bot.domain.workload import Pod
 from bot.errors import AgentpodError, NotAllowed, Transient
-from bot.jobs.known import TargetWatch
+from bot.jobs.known import TargetWatch, reasons
 from bot.jobs.looks import pod_looks
 from bot.jobs.muting import mark_of, unseen_of
 from bot.ports import Writing
@@ -147,10 +147,10 @@ class PodWatch(TargetWatch):
             Kind.BLIND,
             self.target.name,
             "the Kubernetes API",
-            f"can't be read: {words.lower_first(error.message)}",
+            "can't be read",
             "warning",
             since,
-            facts=(("What to do", error.remedy),) if error.remedy else (),
+            facts=reasons(error),
             advice="status",
             issue=self.target.issue,
             meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",

@@ -84,7 +84,9 @@ async def test_blindness_is_said_once_and_no_job_is_called_stale_for_it(one: Wat
     for _ in range(30):
         await one.look(1)
     [line] = one.first_lines()
-    assert line == "⚠️ WARNING the Pushgateway: can't be read: the Pushgateway can't be reached: connection refused"
+    assert line == "⚠️ WARNING the Pushgateway: can't be read"
+    [told] = one.chat.shown.values()
+    assert [f.value for f in told.facts if f.label == "Why"] == [AWAY.message]
     assert one.thread() == []
     one.source.error = None
     one.source.push("alpha")
@@ -487,9 +489,7 @@ async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) ->
     error = Permanent("The API server refused the bot's token.")
     await one.pod.blind(error, one.clock.time)
     await one.deliver()
-    assert one.first_lines() == [
-        "⚠️ WARNING the Kubernetes API: can't be read: the API server refused the bot's token"
-    ]
+    assert one.first_lines() == ["⚠️ WARNING the Kubernetes API: can't be read"]
     [(_, _, reply)] = one.chat.said
     assert "Jobs are judged by their heartbeats" in str(reply.body[0]), "it is the pod that nothing is known of"
     await one.see(minutes=1)
