@@ -16,7 +16,11 @@ from sandbox.cluster.store import utc_now
 
 VARIABLE = "SANDBOX_AHEAD"
 """Under which name the bot is told the file."""
-STEPS = (("10m", 600, "10 minutes pass"), ("1h", 3600, "1 hour passes"), ("6h", 21_600, "6 hours pass"))
+STEPS = (
+    ("10m", 600, "10 minutes pass", "for the pod, the Pushgateway and the bot; jobs that run have run meanwhile"),
+    ("1h", 3600, "1 hour passes", "longer than session-manager may be silent"),
+    ("6h", 21_600, "6 hours pass", "longer than an alert waits for its reminder"),
+)
 
 
 class MovedTime:
@@ -49,8 +53,7 @@ class MovedTime:
             whole.write_text(str(total), "ascii")
             os.replace(whole, self._file)
 
-    def _step(self, name: str, seconds: int, label: str) -> Break:
-        words = "for the pod, the Pushgateway and the bot; jobs that run have run meanwhile"
+    def _step(self, name: str, seconds: int, label: str, words: str) -> Break:
         return Break(
             f"time-{name}", "Time", label, words, "button", lambda: None, lambda _value: self.move(seconds)
         )
