@@ -327,13 +327,19 @@ def decide(
     problem came back. New notices are at the end of ``notices``.
     """
     if incident is None or not incident.open:
-        return incident if problem is None else _seen(_begun(problem, incident, rules, now), problem, rules, now)
+        return incident if problem is None else _begun(problem, incident, rules, now)
     return _gone(incident, rules, now) if problem is None else _seen(incident, problem, rules, now)
 
 
 def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
-    recent = tuple(at for at in before.firings if now - at < rules.flap_window) if before else ()
-    return make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
+    recent = tuple([at for at in before.firings if now - at < rules.flap_window]) if before else ()
+    begun = make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
+    return _fired(begun, rules, now) if _due(problem, rules, now) else begun
+
+
+def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
+    """Whether it has lasted long enough to be told, and nothing is in the way."""
+    return not problem.muted and now >= problem.since + max(rules.for_, problem.hold)
 
 
 def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
@@ -342,8 +348,7 @@ def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime
     if incident.state is State.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
         incident = _with(incident, _begins(problem, before))
-        due = now >= incident.problem.since + max(rules.for_, problem.hold) and not problem.muted
-        return _fired(incident, rules, now) if due else incident
+        return _fired(incident, rules, now) if _due(incident.problem, rules, now) else incident
     if incident.state is State.RECOVERING:
         incident = _back(incident, now)
     incident = _calmed(_with(incident, _begins(problem, before)), rules, now)
