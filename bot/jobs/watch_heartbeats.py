@@ -158,7 +158,16 @@ class HeartbeatWatch:
         wrong = [(job.policy, found, problem) for job, found, problem in looks if problem is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
         about = [j.incident for j, f, _ in looks if f.status.health is not Health.PAUSED]
-        return await self._keep(tx, problems, now, about)
+        kept = await self._keep(tx, problems, now, about)
+        self._rest(self._attention_to(target), looks)
+        return kept
+
+    def _rest(self, attention: Attention, looks: Sequence[Looked]) -> None:
+        """Those that are well, with nothing open or odd of them, have nothing new to show until they are due."""
+        for job, found, problem in looks:
+            incident = self._known.get(job.incident)
+            if problem is None and not found.memory.note and (incident is None or not incident.open):
+                attention.rest(job, found.memory.next_at)
 
     async def _muted(
         self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Look, Problem]], now: datetime
