@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import cache
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -333,8 +333,10 @@ def decide(
 
 def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
     recent = tuple([at for at in before.firings if now - at < rules.flap_window]) if before else ()
-    begun = make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
-    return _fired(begun, rules, now) if _due(problem, rules, now) else begun
+    if not _due(problem, rules, now):
+        return make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
+    firing = _firing(recent, (), problem, rules, now)
+    return make(Incident, id=new_id(), problem=problem, opened_at=now, **firing)
 
 
 def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
@@ -385,18 +387,23 @@ def _with(incident: Incident, problem: Problem) -> Incident:
 
 
 def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
-    firings = (*incident.firings, now)
-    flapping = len(firings) > rules.flaps
-    reason = Reason.BLIND if incident.problem.kind is Kind.BLIND else Reason.FIRST_FIRING
-    return replace(
-        incident,
-        state=State.FIRING,
-        fired_at=now,
-        firings=firings,
-        flapping=flapping,
-        alarmed=incident.problem.severity == "critical",
-        notices=(*incident.notices, Notice(Reason.FLAPPING if flapping else reason, now)),
-    )
+    return replace(incident, **_firing(incident.firings, incident.notices, incident.problem, rules, now))
+
+
+def _firing(
+    before: tuple[datetime, ...], notices: tuple[Notice, ...], problem: Problem, rules: AlertRules, now: datetime
+) -> dict[str, Any]:
+    """What an incident is once it is told, ``before`` being when others of its key were."""
+    flapping = len(before) >= rules.flaps
+    reason = Reason.BLIND if problem.kind is Kind.BLIND else Reason.FIRST_FIRING
+    return {
+        "state": State.FIRING,
+        "fired_at": now,
+        "firings": (*before, now),
+        "flapping": flapping,
+        "alarmed": problem.severity == "critical",
+        "notices": (*notices, Notice(Reason.FLAPPING if flapping else reason, now)),
+    }
 
 
 def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
