@@ -469,7 +469,7 @@ def written(secret: str) -> tuple[str, ...]:
     )
 
 
-@pytest.mark.parametrize("secret", leaks.HARD)
+@pytest.mark.parametrize("secret", leaks.HARD, ids=range(len(leaks.HARD)))
 def test_the_search_finds_a_value_however_it_is_written(secret: str) -> None:
     traces = leaks.traces(secret)
     assert [text for text in written(secret) if not any(trace in text for trace in traces)] == []
