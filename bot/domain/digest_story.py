@@ -13,7 +13,7 @@ from bot.domain.heartbeat import Health
 from bot.domain.history import BEAT, SOURCE, Happening, pod_source
 from bot.domain.pod_watch import blind_key, key_of
 from bot.domain.spans import Span, What, Window, cut, merged
-from bot.domain.target import HeartbeatPolicy, Target, canonical_job
+from bot.domain.target import POD, HeartbeatPolicy, Target, canonical_job
 from bot.domain.watch import BLIND
 
 ON_TIME = timedelta(minutes=5)
@@ -119,9 +119,9 @@ def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
     name = story.target.name
     # Others of its kind, such as a process that is gone, don't say that the pod was down.
     told = [i for i in story.incidents if i.key == key_of(name) and i.problem.severity == "critical"]
-    down = [*story.states(name, "pod", _POD), *_incident_spans(told, What.DOWN, story.seen)]
+    down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
     unknown = [*story.blind(blind_key(name)), *story.states("", pod_source(name), _OFF), *unseen]
-    return Lane("pod", merged([*down, *unknown]), story.moments("pod", "ready"))
+    return Lane(POD, merged([*down, *unknown]), story.moments(POD, "ready"))
 
 
 def _before(since: datetime | None, of: Window) -> list[Span]:

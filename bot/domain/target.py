@@ -21,6 +21,8 @@ SHORTEST = timedelta(seconds=1)
 """The shortest age that can be told from a clock's error."""
 MOST_RUNS = 10
 """Runs that a grace may span."""
+POD = "pod"
+"""The pod's own name beside those of the jobs, where it is told how they were."""
 LONGEST = timedelta(days=400)
 """The longest that a job may be silent: a yearly one, and a month."""
 
@@ -268,7 +270,10 @@ class Target(_Model):
     def _unique_names(self) -> Self:
         _no_doubles("container", [c.name for c in self.containers])
         _no_doubles("service", [s.name for s in self.services])
-        _no_doubles("heartbeat job", [canonical_job(h.job) for h in self.heartbeats])
+        jobs = [canonical_job(h.job) for h in self.heartbeats]
+        _no_doubles("heartbeat job", jobs)
+        if POD in jobs:
+            raise ValueError("a heartbeat job can't be called 'pod': the pod itself is remembered under that name")
         return self
 
     def container(self, name: str | None = None) -> ContainerSpec:

@@ -15,6 +15,7 @@ from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.history import Happening
 from bot.domain.judge_deployment import Owner
 from bot.domain.restarts import Restarts
+from bot.domain.target import POD
 from bot.domain.workload import Pod
 from bot.errors import AgentpodError, NotAllowed, Transient
 from bot.jobs.known import TargetWatch, reasons
@@ -180,8 +181,8 @@ class PodWatch(TargetWatch):
         newest = after[-1]
         what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
         if not before or before[-1].down_since != newest.down_since:
-            await tx.happened([Happening(self.target.name, "pod", newest.down_since, "down")])
-        await tx.happened([Happening(self.target.name, "pod", at, what)])
+            await tx.happened([Happening(self.target.name, POD, newest.down_since, "down")])
+        await tx.happened([Happening(self.target.name, POD, at, what)])
 
     async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> Restarts:
         """The restarts of late that nothing has told of: those of a crash loop are its own incident's."""

@@ -119,6 +119,7 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
             {"heartbeats": [{"job": "a-b", "stale_after": "1h"}, {"job": "a_b", "stale_after": "1h"}]},
             "heartbeat job 'a-b' is listed twice",
         ),
+        (Target, {"heartbeats": [{"job": "pod", "stale_after": "1h"}]}, "can't be called 'pod'"),
     ],
 )
 def test_wrong_settings_are_refused_with_a_reason(model: Any, data: dict[str, object], message: str) -> None:
