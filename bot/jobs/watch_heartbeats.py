@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,8 @@ logger = logging.getLogger("agentpod.watch")
 Mute = Callable[[Writing, Target, datetime], Awaitable[Why]]
 """For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
 
+SLEPT = timedelta(seconds=30)
+"""More than a read may take: the machine slept over it, or its clock was set."""
 Looked = tuple[Watched, Look, Problem | None]
 """A job, what a look at it gave, and what is wrong with it."""
 
@@ -69,11 +71,19 @@ class HeartbeatWatch:
         """One look; gives the incidents that changed."""
         metrics = {m for t in self.targets for m in self._attention_to(t).metrics}
         try:
-            snapshot = await self.source.read(metrics)
+            snapshot = await self._read(metrics)
         except AgentpodError as error:
             return await self._surely(self._blind(error))
         self._failures, self._blind_since = 0, None
         return await self._surely(self._look(snapshot))
+
+    async def _read(self, metrics: Collection[str]) -> Snapshot:
+        """What the source has now: what was read before the machine slept is old, and says nothing of now."""
+        while True:
+            asked = self.clock.now()
+            snapshot = await self.source.read(metrics)
+            if self.clock.now() - asked < SLEPT:
+                return snapshot
 
     async def _surely(self, look: Coroutine[Any, Any, list[Incident]]) -> list[Incident]:
         """What is kept here is only true once the ledger has it."""

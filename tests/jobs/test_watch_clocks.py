@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from bot.domain.alerting import Maintenance
+from bot.domain.heartbeat import Snapshot
 from bot.domain.target import HeartbeatPolicy
 from bot.jobs.muting import Muting
-from tests.jobs.watchbench import CRITICAL, Watch, policies, watch, watched
-from tests.jobs.workbench import START, opened
+from tests.jobs.watchbench import CRITICAL, FakeSource, Watch, policies, watch, watched
+from tests.jobs.workbench import START, Clock, opened
 
 
 @pytest_asyncio.fixture
@@ -108,3 +110,28 @@ def test_a_policy_s_fingerprint_changes_with_the_policy() -> None:
     assert (
         plain.fingerprint != HeartbeatPolicy(job="a", schedule="0 9 * * *", timezone="Europe/Berlin").fingerprint
     )
+
+
+@dataclass
+class Sleeper:
+    """A source that the machine falls asleep over, once: what it gives then is from before."""
+
+    source: FakeSource
+    clock: Clock
+    hours: int = 3
+
+    async def read(self, metrics: Collection[str]) -> Snapshot:
+        before = await self.source.read(metrics)
+        if self.hours:
+            self.clock.pass_(hours=self.hours)
+            self.hours = 0
+            for job in ("alpha", "beta"):
+                self.source.push(job)
+        return before
+
+
+async def test_what_was_read_before_the_machine_slept_is_read_again(one: Watch) -> None:
+    one.heartbeats.source = Sleeper(one.source, one.clock)
+    for _ in range(3):
+        await one.look()
+    assert one.chat.said == []
