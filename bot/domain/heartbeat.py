@@ -237,9 +237,10 @@ def _failed_after(group: Group, last: float, clock: float) -> str | None:
 
 def _key(group: Group) -> str:
     """The grouping key beyond the job. The Pushgateway adds an empty ``instance`` to groups that have none."""
-    if len(group.labels) == 1:
+    labels = group.labels
+    if len(labels) == 1 or (len(labels) == 2 and not labels.get("instance", "some")):
         return ""
-    return ", ".join([f"{name}={value}" for name, value in group.labels.items() if value and name != "job"])
+    return ", ".join([f"{name}={value}" for name, value in labels.items() if value and name != "job"])
 
 
 def joined(*notes: str | None) -> str | None:

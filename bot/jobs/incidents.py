@@ -41,10 +41,13 @@ class Incidents:
         owed: dict[str, tuple[str, str]] = {}
         for incident in kept:
             place = self.channels.get(incident.problem.target, "")
-            if place and incident.told:
-                owed.update(_owed(incident, _before(known, incident), place, incident.id in unseen))
-            if self.bridged and incident.told:
-                owed.update(_bridged(incident, _before(known, incident)))
+            if not incident.told:
+                continue
+            before = _before(known, incident)
+            if place:
+                owed.update(_owed(incident, before, place, incident.id in unseen))
+            if self.bridged:
+                owed.update(_bridged(incident, before))
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
 
@@ -55,7 +58,8 @@ class Incidents:
         again = {
             f"incident:{i.id}": i.id
             for i in kept
-            if any(i.notices[n].reason in alerting.REMINDERS for n in _new(i, _before(known, i)))
+            if len(i.notices) > 1
+            and any(i.notices[n].reason in alerting.REMINDERS for n in _new(i, _before(known, i)))
         }
         return frozenset(again[key] for key in await tx.unposted(list(again)))
 
