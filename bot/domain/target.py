@@ -248,7 +248,8 @@ HANDBOOK_SERVICES = (
 class Target(_Model):
     """The agent pod: where it is and what healthy means."""
 
-    name: str = Field(default="secure-agent-pod", pattern=r"^[A-Za-z0-9][-\w.]{0,62}$")
+    # The length apart from the pattern: {0,62} of all letters there are would take 6 MiB.
+    name: str = Field(default="secure-agent-pod", pattern=r"^[A-Za-z0-9][-\w.]*$", max_length=63)
     namespace: str = Field(default="secure-agent-pod", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
     deployment: str = "secure-agent-pod"
     selector: str = "app=secure-agent-pod"

@@ -113,6 +113,7 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
         (Target, {"name": "a/b"}, "pattern"),
         (Target, {"name": "a:b"}, "pattern"),
         (Target, {"name": ""}, "pattern"),
+        (Target, {"name": "a" * 64}, "at most 63 characters"),
         (Target, {"unknown": 1}, "not permitted"),
         (
             Target,
@@ -136,6 +137,10 @@ def test_the_defaults_are_the_handbooks() -> None:
         "audit-digest": timedelta(hours=26),
         "session-manager": timedelta(minutes=10),
     }
+
+
+def test_a_targets_name_has_letters_of_any_alphabet_and_up_to_63_of_them() -> None:
+    assert Target(name="p" + "ö" * 62).name == "p" + "ö" * 62
 
 
 def test_a_container_is_found_by_its_name() -> None:
