@@ -589,3 +589,25 @@ async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(
     assert {i.id for i in await ledger.incidents(group="g-one", limit=None)} == {"i-a", "i-b"}
     assert len(await ledger.incidents(group="g-one2", limit=None)) == 1100
     assert [i.id for i in await ledger.incidents(issue="o/r_x#1", limit=None)] == ["i-a"]
+
+
+LOADS = """
+import asyncio, sys
+from bot.adapters.ledger import open_ledger
+
+async def main():
+    ledger = await open_ledger(sys.argv[1])
+    async with ledger.writing() as tx:
+        await tx.set_mark("m", "1")
+        await tx.owe("card:x", "C1")
+    await ledger.close()
+
+asyncio.run(main())
+print(*sorted(m for m in sys.modules if "postgresql" in m or m == "asyncpg"))
+"""
+
+
+def test_a_file_needs_nothing_of_the_other_database(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
+    done = subprocess.run([sys.executable, "-c", LOADS, url], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "", "2 MiB that the bot would hold for ever"

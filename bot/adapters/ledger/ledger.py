@@ -45,7 +45,8 @@ async def open_ledger(url: str, *, exclusive: bool = True) -> SqlLedger:
     ``exclusive``: a SQLite file is locked against other bots. Terminal commands beside the bot go without.
     """
     where = database.name(url)
-    made, lock = database.connect(url), None
+    # The database's driver is slow to load: in a thread, so that Slack is heard meanwhile.
+    made, lock = await asyncio.to_thread(database.connect, url), None
     try:
         if made.dialect == "sqlite":
             path = Path(where)

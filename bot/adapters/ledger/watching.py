@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -26,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
 from bot.domain import alerting, watch
@@ -61,7 +62,7 @@ class WatchWriting:
 
     async def set_mark(self, name: str, value: str) -> None:
         """See the port."""
-        self._write(_UPSERT[self._dialect]["mark"], {"name": name, "value": value})
+        self._write(_put(self._dialect)["mark"], {"name": name, "value": value})
 
     async def watched(self) -> str:
         """See the port."""
@@ -70,7 +71,7 @@ class WatchWriting:
     def _touch(self) -> None:
         if not self._touched:
             self._touched = True
-            self._write(_UPSERT[self._dialect]["touch"], {"name": WATCHED})
+            self._write(_put(self._dialect)["touch"], {"name": WATCHED})
 
     async def incident(self, id_: str) -> Incident | None:
         """See the port."""
@@ -89,7 +90,7 @@ class WatchWriting:
             live = [_columns(i) for i in changed if i.open]
             for rows in (over, live):  # of one key the old one ends before the new one begins
                 if rows:
-                    self._write(_UPSERT[self._dialect]["incident"], rows)
+                    self._write(_put(self._dialect)["incident"], rows)
 
     async def memories(self) -> Mapping[str, Memory]:
         """See the port."""
@@ -100,7 +101,7 @@ class WatchWriting:
         if changed:
             self._touch()
             rows = [{"key": f"{target}/{m.job}", "target": target, "body": watch.to_json(m)} for m in changed]
-            self._write(_UPSERT[self._dialect]["job"], rows)
+            self._write(_put(self._dialect)["job"], rows)
 
     async def forget(self, keys: Sequence[str]) -> None:
         """See the port."""
@@ -114,7 +115,7 @@ class WatchWriting:
             rows = [
                 {"target": t.target, "subject": t.subject, "at": to_micros(t.at), "what": t.what} for t in things
             ]
-            self._write(_UPSERT[self._dialect]["history"], rows)
+            self._write(_put(self._dialect)["history"], rows)
 
     async def owe_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
         """See the port."""
@@ -123,7 +124,7 @@ class WatchWriting:
                 {"key": k, "place": p, "under": u, "wanted": 1, "created_at": to_micros(self._now)}
                 for k, p, u in owed
             ]
-            self._write(OWE[self._dialect], rows)
+            self._write(_put(self._dialect)["owe"], rows)
 
     async def refresh(self, key: str) -> None:
         """See the port."""
@@ -295,6 +296,8 @@ def _owe(dialect: Any) -> Any:
     return made.on_conflict_do_update(index_elements=["key"], set_=again)
 
 
-_DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
-_UPSERT = {name: _upserts(dialect) for name, dialect in _DIALECTS.items()}
-OWE = {name: _owe(dialect) for name, dialect in _DIALECTS.items()}
+@cache
+def _put(dialect: str) -> Mapping[str, Any]:
+    """What is written in a database's own words; those of the other one would cost 2 MiB to load."""
+    words = importlib.import_module(f"sqlalchemy.dialects.{dialect}")
+    return {**_upserts(words), "owe": _owe(words)}
