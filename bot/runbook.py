@@ -277,12 +277,14 @@ def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tup
 
 
 def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> UsageError:
-    """The error for a word that is no command, with the nearest one that is."""
+    """The error for a word that is no command, with the nearest one that is.
+
+    A word that is not near to any is not repeated: it may be a secret's value that was pasted by mistake.
+    """
     name = re.split("[=:]", word, maxsplit=1)[0] or word  # what follows would be a value, and may be a secret's
     near = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1, cutoff=0.55)
-    shown = name if len(name) <= 40 else name[:40] + "…"
     return UsageError(
-        f"There is no command {shown!r}." + (f" Did you mean {near[0]!r}?" if near else ""),
+        f"There is no command {name!r}. Did you mean {near[0]!r}?" if near else "There is no such command.",
         suggestion=near[0] if near else None,
         remedy=f"{prefix} help lists what you may run.",
     )

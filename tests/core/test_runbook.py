@@ -73,8 +73,7 @@ def test_a_line_splits_into_the_words_a_person_meant(line: str, words: list[str]
         ("logs \\", "backslash"),
         ("logs " + "x" * MAX_LINE, f"at most {MAX_LINE:,}"),
         ("sttaus", "Did you mean 'status'?"),
-        ("xyzzy", "There is no command 'xyzzy'."),
-        ("TOKEN=hunter2222", "There is no command 'TOKEN'."),
+        ("sttaus=hunter2222", "There is no command 'sttaus'. Did you mean 'status'?"),
         ("logs --gerp x", "Did you mean --grep?"),
         ("logs --tail", "--tail needs a value"),
         ("logs --tail many", "--tail"),
@@ -91,6 +90,16 @@ def test_a_wrong_line_says_what_was_wrong(line: str, says: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(line, COMMANDS)
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize("line", ["hunter2222", "TOKEN=hunter2222", "ghp_hunter2222 is the token", "h" * 60])
+def test_a_word_that_is_near_no_command_may_be_a_secret_and_is_not_repeated(line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(line, COMMANDS)
+    error = caught.value
+    assert error.message == "There is no such command."
+    assert error.suggestion is None
+    assert error.remedy == "/agentpod help lists what you may run."
 
 
 def test_a_typo_carries_the_command_line_that_would_be_right() -> None:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
     ("line", "says"),
     [
         ("statsu", "Did you mean 'status'?"),
-        ("xyzzy", "There is no command 'xyzzy'"),
+        ("xyzzy", "There is no such command"),
         ("logs --gerp x", "Did you mean --grep?"),
         ("logs --tail", "--tail needs a value"),
         ('logs --grep "open', "A quote is left open"),
@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
         ("logs --container nope", "kali"),
         ("status please", "does not know what to do with 'please'"),
         ("status --target blue", "There is no target of that name"),
-        ("x" * 3000, "There is no command"),
+        ("x" * 3000, "There is no such command"),
         ("logs " + "x" * 3000, "at most 3,000"),
-        ("🎉", "There is no command '🎉'"),
-        ("مرحبا", "There is no command"),
-        ("can-i fly", "fly"),
-        ("help nonsense", "nonsense"),
+        ("🎉", "There is no such command"),
+        ("مرحبا", "There is no such command"),
+        ("can-i fly", "There is no such command"),
+        ("help nonsense", "There is no such command"),
     ],
 )
 async def test_a_wrong_line_is_answered_with_what_was_wrong(world: World, line: str, says: str) -> None:
