@@ -91,7 +91,8 @@ class Dispatcher:
         except AgentpodError as error:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
-                await self._record(name, about, caller, error.rule)
+                if caller.surface != "home":  # to look at a tab is no request
+                    await self._record(name, about, caller, error.rule)
                 there = f"type {self.prefix} {shown}" if caller.surface == "home" else "type it"
                 return await self._late(name, about, caller, self._explain(error, shown, there))
             return self._explain(error, shown)

@@ -157,6 +157,25 @@ async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_a
     assert written[0][2].startswith("approve: it needs the role approver")
 
 
+@pytest.mark.parametrize(
+    ("surface", "times"), [("home", 0), ("slash", 1), ("button", 1), ("mention", 1), ("dm", 1), ("modal", 1)]
+)
+async def test_to_look_at_the_home_tab_is_no_request_and_all_else_that_is_refused_is_written_down(
+    surface: str, times: int
+) -> None:
+    written: list[str] = []
+
+    async def record(who: str, what: str, _: str) -> None:
+        written.append(f"{who} {what}")
+
+    dispatcher = Dispatcher(COMMANDS, POLICY, _context, Counted(), recorder=record)
+    caller = Caller(Identity("U2", "U2"), cast("Any", surface))
+    reply = await dispatcher.run("good", caller, request_id="1", progress=_quiet)
+    assert "no access rule names you here" in reply.headline
+    assert "Ask Priya." in str(reply.body)
+    assert written == ["U2 good"] * times
+
+
 def _request(state: State) -> Case:
     """A request in the operations channel that somebody has approved or denied."""
     said = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, "U9", NOW)
