@@ -164,10 +164,17 @@ class LedgerOnDemand:
         await (await self.open()).delivered(delivery, posted)
 
     async def failed(
-        self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool, refused: bool = False
+        self,
+        delivery: Delivery,
+        error: str,
+        at: datetime,
+        *,
+        dead: bool = False,
+        unsure: bool,
+        refused: bool = False,
     ) -> None:
         """See the port."""
-        await (await self.open()).failed(delivery, error, retry_at, unsure=unsure, refused=refused)
+        await (await self.open()).failed(delivery, error, at, dead=dead, unsure=unsure, refused=refused)
 
     async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
         """See the port."""

@@ -340,9 +340,16 @@ class Ledger(Protocol):
         """
 
     async def failed(
-        self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool, refused: bool = False
+        self,
+        delivery: Delivery,
+        error: str,
+        at: datetime,
+        *,
+        dead: bool = False,
+        unsure: bool,
+        refused: bool = False,
     ) -> None:
-        """It was not delivered: to be tried again at ``retry_at``, or never (None: a dead letter).
+        """It was not delivered: to be tried again ``at`` that time; or never, and given up then (``dead``).
 
         ``unsure``: it may have been posted all the same. ``refused``: it won't be before somebody mends what is in
         the way.

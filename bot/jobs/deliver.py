@@ -227,7 +227,8 @@ class Courier:
         text = f"{error.message} {error.remedy or ''}".strip()
         if isinstance(error, Held):
             text = delivery.error or text
-        await self.ledger.failed(delivery, text, retry_at, unsure=unsure, refused=refused)
+        how = {"dead": retry_at is None, "unsure": unsure, "refused": refused}
+        await self.ledger.failed(delivery, text, retry_at or now, **how)
         logger.log(
             _level(delivery, error, text), "not delivered: %s", error.message, extra={"delivery": delivery.key}
         )

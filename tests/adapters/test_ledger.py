@@ -181,7 +181,7 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
     await ledger.failed(card, "429", NOW + timedelta(seconds=5), unsure=False)
     assert await ledger.take(NOW + timedelta(seconds=4), HOLD) == ()
     [again] = await ledger.take(NOW + timedelta(seconds=5), HOLD)
-    await ledger.failed(again, "gone", None, unsure=True)
+    await ledger.failed(again, "gone", NOW, dead=True, unsure=True)
     assert await ledger.take(NOW + timedelta(days=9), HOLD) == ()
     found = await ledger.delivery("card:1")
     assert found is not None
@@ -192,16 +192,16 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
 
 
 async def test_a_dead_letter_leaves_the_list_and_what_still_waits_does_not(ledger: SqlLedger) -> None:
-    begun = datetime.now(UTC)
     async with ledger.writing() as tx:
         await tx.owe("card:1", "C1")
         await tx.owe("card:2", "C1")
-    for day in range(STUCK):
+    for day in range(1, STUCK + 1):
         for card in await ledger.take(NOW + timedelta(days=day), HOLD):
-            last = NOW + timedelta(days=day + 1) if card.key == "card:1" or day < STUCK - 1 else None
-            await ledger.failed(card, "not_in_channel", last, unsure=False)
-    assert {d.key for d in await ledger.dead(begun)} == {"card:1", "card:2"}
-    assert {d.key for d in await ledger.dead(datetime.now(UTC) + timedelta(seconds=1))} == {"card:1"}
+            dead = card.key == "card:2" and day == STUCK
+            await ledger.failed(card, "not_in_channel", NOW + timedelta(days=day), dead=dead, unsure=False)
+    given_up = NOW + timedelta(days=STUCK)
+    assert {d.key for d in await ledger.dead(given_up)} == {"card:1", "card:2"}
+    assert {d.key for d in await ledger.dead(given_up + timedelta(seconds=1))} == {"card:1"}
 
 
 async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is_not_wanted(
@@ -229,7 +229,7 @@ async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_n
             await tx.owe(key, "C1")
     taken = {d.key: d for d in await ledger.take(NOW, HOLD)}
     for key in ("incident:i-1", "digest:2026-11-24", "card:r-1"):
-        await ledger.failed(taken[key], "channel_not_found", None, unsure=False)
+        await ledger.failed(taken[key], "channel_not_found", NOW, dead=True, unsure=False)
     await ledger.delivered(taken["incident:i-2"], Posted("C1", "1.0"))
     await ledger.failed(taken["incident:i-3"], "not_in_channel", NOW + timedelta(days=1), unsure=False)
     long_ago, later = NOW - timedelta(days=900), NOW + timedelta(days=90_000)

@@ -90,6 +90,16 @@ async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_
     assert await one.ledger.dead(START) == []
 
 
+async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_have(one: Bench) -> None:
+    one.clock.pass_(days=9_000)
+    async with one.ledger.writing() as tx:
+        await tx.owe("card:r-nobody", OPS)
+    await one.deliver()
+    now = one.clock.now()
+    assert [d.key for d in await one.ledger.dead(now - timedelta(minutes=1))] == ["card:r-nobody"]
+    assert await one.ledger.dead(now) == []
+
+
 async def test_who_was_told_that_nobody_sees_it_is_told_once_somebody_does(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel")]
     case = await one.ask()

@@ -264,13 +264,18 @@ class SqlLedger:
             logger.warning("posted twice: another process was first", extra={"delivery": delivery.key})
 
     async def failed(
-        self, delivery: Delivery, error: str, retry_at: datetime | None, *, unsure: bool, refused: bool = False
+        self,
+        delivery: Delivery,
+        error: str,
+        at: datetime,
+        *,
+        dead: bool = False,
+        unsure: bool,
+        refused: bool = False,
     ) -> None:
-        """See the port. Of a dead letter ``retry_at`` is when it was given up."""
-        at = to_micros(retry_at or datetime.now(UTC))
-        dead = retry_at is None
+        """See the port."""
         unsure = delivery.unsure or unsure
-        how = {"retry_at": at, "dead": dead, "refused": refused, "unsure": unsure}
+        how = {"retry_at": to_micros(at), "dead": dead, "refused": refused, "unsure": unsure}
         await self._settle(delivery, error=error[:1000], **how)
 
     async def _settle(self, delivery: Delivery, *only: ColumnElement[bool], **values: object) -> int:
