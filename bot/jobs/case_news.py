@@ -64,11 +64,19 @@ class CaseNews:
                 await tx.refresh(f"unposted:{id_}")
 
     async def refused(self, delivery: Delivery) -> bool:
-        """A card that can't be posted is no secret of the log's: whoever asked hears of it."""
+        """A card that can't be posted is no secret of the log's: whoever asked hears of it, once a reason."""
         kind, _, id_ = delivery.key.partition(":")
         case = await self.ledger.case(id_) if kind == "card" else None
         if case is None or case.state.final or not is_person(case.request.requester):
             return False
+        if await self._told(delivery, id_):
+            return False
         async with self.ledger.writing() as tx:
             await tx.owe(f"unposted:{id_}", case.request.requester)
         return True
+
+    async def _told(self, delivery: Delivery, id_: str) -> bool:
+        """Whether whoever asked has heard why it can't be posted: the reason is that of the try before."""
+        now = await self.ledger.delivery(delivery.key)
+        owed = await self.ledger.delivery(f"unposted:{id_}")
+        return owed is not None and now is not None and now.error == delivery.error

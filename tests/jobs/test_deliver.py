@@ -90,6 +90,35 @@ async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_
     assert await one.ledger.dead(START) == []
 
 
+async def test_who_was_told_that_nobody_sees_it_is_told_again_only_for_another_reason(one: Bench) -> None:
+    one.chat.errors = [Permanent("not_in_channel")]
+    case = await one.ask()
+    await one.deliver()
+    for _ in range(3):
+        one.clock.pass_(minutes=2)
+        one.chat.errors = [Permanent("not_in_channel")]
+        await one.deliver()
+    assert one.chat.edits == 0
+    one.clock.pass_(minutes=2)
+    one.chat.errors = [Permanent("is_archived")]
+    await one.deliver()
+    [told] = one.chat.shown.values()
+    assert (one.chat.edits, "is_archived" in str(told.body)) == (1, True)
+    assert (await one.now(case)).state is State.OPEN
+
+
+async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_before_it_was_owed(
+    one: Bench,
+) -> None:
+    case = await one.ask()
+    [card] = await one.ledger.take(one.clock.now(), timedelta())
+    await one.ledger.failed(card, "not_in_channel", one.clock.now(), unsure=False, refused=True)
+    one.chat.errors = [Permanent("not_in_channel")]
+    await one.deliver()
+    assert one.chat.headlines() == [f"⚠️ Restart of {TARGET.name}: nobody sees your request yet"]
+    assert (await one.now(case)).state is State.OPEN
+
+
 async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_have(one: Bench) -> None:
     one.clock.pass_(days=9_000)
     async with one.ledger.writing() as tx:

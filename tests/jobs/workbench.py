@@ -225,6 +225,7 @@ class FakeChat:
     """A place that takes nothing."""
     lost_after: int = 0
     """How many of the next posts are posted, and then fail all the same."""
+    edits: int = 0
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         if self.errors and (error := self.errors.pop(0)) is not None:
@@ -247,6 +248,7 @@ class FakeChat:
             raise error
         if at.ts not in self.shown:
             raise NotFound("message_not_found")
+        self.edits += 1
         self.shown[at.ts] = reply
 
     def headlines(self) -> list[str]:
