@@ -16,6 +16,8 @@ from bot.domain import words
 from bot.domain.cron import check_crontab, next_run
 
 Severity = Literal["critical", "warning"]
+Issue = Annotated[str, Field(pattern=r"^(|[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+#[0-9]+)$")]
+"""A GitHub issue, or none. In letters that GitHub knows: a pattern of all letters there are holds a MiB."""
 
 SHORTEST = timedelta(seconds=1)
 """The shortest age that can be told from a clock's error."""
@@ -183,7 +185,7 @@ class HeartbeatPolicy(_Model):
     """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
     paused: bool = False
     """Whether nothing is expected of it at present: it is shown, and never told of."""
-    issue: str = Field(default="", pattern=r"^(|[\w.-]+/[\w.-]+#\d+)$")
+    issue: Issue = ""
     """The GitHub issue that the health-bridge keeps for it: ``owner/repository#12``."""
 
     @cached_property
@@ -260,7 +262,7 @@ class Target(_Model):
     argocd: ArgoCD | None = ArgoCD()
     storage: StorageSpec = StorageSpec()
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
-    issue: str = Field(default="", pattern=r"^(|[\w.-]+/[\w.-]+#\d+)$")
+    issue: Issue = ""
     """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``owner/repository#12``."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
