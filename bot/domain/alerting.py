@@ -520,7 +520,7 @@ def step(
         after = decide(before, wrong.get(key), rules, now)
         if after is not None and after is not before:
             changed.append(after)
-    return sorted(changed, key=lambda i: (i.problem.since, i.key))
+    return sorted(changed, key=lambda i: (i.problem.since, i.problem.key))
 
 
 @cache

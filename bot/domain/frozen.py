@@ -2,14 +2,13 @@
 
 Python sets the fields of a frozen one through a call each. Where a hundred incidents begin in one look, that is a
 good part of the look. Both are for classes without slots, ``__post_init__``, factories and cached properties; mypy
-checks the fields as it does for the usual way.
+checks the fields as it does for the usual way. A field that is not given is read from the class, where a dataclass
+keeps its defaults.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,9 +25,7 @@ else:
     def make(kind, /, **fields):
         """As ``kind(**fields)``."""
         made = object.__new__(kind)
-        values = made.__dict__
-        values.update(_defaults(kind))
-        values.update(fields)
+        made.__dict__.update(fields)
         return made
 
     def replace(thing, /, **changes):
@@ -38,8 +35,3 @@ else:
         values.update(thing.__dict__)
         values.update(changes)
         return made
-
-
-@cache
-def _defaults(kind: Any) -> dict[str, object]:
-    return {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}

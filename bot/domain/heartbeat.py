@@ -6,12 +6,12 @@ Semantics: HEARTBEATS.md, "Source", "Policy" and "States". Boundaries are ``>=``
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import NamedTuple
 
 from bot.domain.cron import next_run
-from bot.domain.frozen import make
 from bot.domain.target import HeartbeatPolicy, canonical_job
 
 
@@ -54,8 +54,7 @@ class Snapshot:
     """When the source was started, where it says so: what it held before may be gone with that."""
 
 
-@dataclass(frozen=True)
-class JobStatus:
+class JobStatus(NamedTuple):
     """What is known of one job at ``now``. ``policy`` is None for a job that no policy names."""
 
     job: str
@@ -129,7 +128,7 @@ def status_at(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -
     Never seen stays NEVER_SEEN: whether its first deadline has passed takes a memory, which this has not.
     """
     status = _status(policy, groups, now)
-    return replace(status, health=Health.PAUSED, due=None, stale_at=None) if policy.paused else status
+    return status._replace(health=Health.PAUSED, due=None, stale_at=None) if policy.paused else status
 
 
 def _status(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:
@@ -181,18 +180,8 @@ def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float
     success = datetime.fromtimestamp(last, UTC)
     due, stale_at = deadlines(policy, success)
     health = Health.FAILED if failed else health_by(due, stale_at, now)
-    return make(
-        JobStatus,
-        job=policy.job,
-        health=health,
-        last_success=success,
-        due=due,
-        stale_at=stale_at,
-        policy=policy,
-        group=label,
-        failed_at=failed_at,
-        note=joined(failed, note) if failed or note else None,
-    )
+    odd = joined(failed, note) if failed or note else None
+    return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, odd)
 
 
 def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:

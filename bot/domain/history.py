@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 BEAT = "beat"
 """A job's heartbeat came. Others are a job's `heartbeat.Health`, and words for the pod and the source."""
@@ -17,8 +17,7 @@ def pod_source(target: str) -> str:
     return f"pod:{target}"
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """One thing that happened to a job, the pod or the source."""
 
     target: str

@@ -15,13 +15,8 @@ PROBE, TITLE = "heartbeats", "Heartbeats"
 
 
 def policy_in_words(policy: HeartbeatPolicy | None) -> str:
-    """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
-    if policy is None:
-        return "no policy"
-    if policy.stale_after is not None:
-        return f"stale after {words.age(policy.stale_after)}, {policy.severity}"
-    when = f"due by {policy.schedule} ({policy.timezone})"
-    return f"{when}, stale {words.age(policy.grace)} later, {policy.severity}"
+    """As `HeartbeatPolicy.in_words`, also for a job without one."""
+    return "no policy" if policy is None else policy.in_words
 
 
 def verdict_of(status: JobStatus) -> Verdict:

@@ -194,6 +194,13 @@ class HeartbeatPolicy(_Model):
         return canonical_job(self.job)
 
     @cached_property
+    def in_words(self) -> str:
+        """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
+        if self.stale_after is not None:
+            return f"stale after {words.age(self.stale_after)}, {self.severity}"
+        return f"due by {self.schedule} ({self.timezone}), stale {words.age(self.grace)} later, {self.severity}"
+
+    @cached_property
     def fingerprint(self) -> str:
         """Another one for every other policy."""
         return sha256(self.model_dump_json().encode()).hexdigest()[:12]

@@ -31,7 +31,6 @@ from bot.domain.heartbeat import (
     joined,
     status_at,
 )
-from bot.domain.judge_heartbeats import policy_in_words
 from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 
 BLIND = "source:pushgateway"
@@ -116,7 +115,7 @@ def look(
     note = status.note
     if lost or odd:
         note = joined(note, lost, odd)
-        status = replace(status, note=note)
+        status = status._replace(note=note)
     flip, since = _flip(status, memory, now)
     after = make(
         Memory,
@@ -130,7 +129,7 @@ def look(
         rule=policy.fingerprint,
         resumed=memory.resumed,
     )
-    beat = _beat(memory.groups, groups, policy.metric)
+    beat = None if groups is memory.groups else _beat(memory.groups, groups, policy.metric)
     return Look(memory if flip is None and after == memory else after, status, flip, beat)
 
 
@@ -162,8 +161,7 @@ def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None
 
 
 def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datetime | None:
-    if after is before:
-        return None
+    """The newest success, where it is newer than what was known."""
     known, newest = (max((g.gauges.get(metric, 0.0) for g in gs), default=0.0) for gs in (before, after))
     return datetime.fromtimestamp(newest, UTC) if newest > known else None
 
@@ -190,13 +188,15 @@ def unchanged(policy: HeartbeatPolicy, memory: Memory | None, seen: Sequence[Gro
 
 
 def _one_and_the_same(known: Sequence[Group], seen: Sequence[Group]) -> bool:
-    return len(seen) == 1 and len(known) == 1 and seen[0].labels == known[0].labels
+    if len(seen) != 1 or len(known) != 1:
+        return False
+    return seen[0] is known[0] or seen[0].labels == known[0].labels
 
 
 def _same(known: Group | None, seen: Group, metric: str) -> bool:
     if known is None:
         return False
-    if known.gauges == seen.gauges:
+    if known is seen or known.gauges == seen.gauges:
         return True
     was = {**known.gauges, **known.odd}.get if known.odd else known.gauges.get
     now = seen.gauges.get
@@ -221,12 +221,11 @@ def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, cl
 
 def _counts(known: Group, seen: Group, metric: str, clock: float) -> bool:
     """Whether what is seen is all known, and counts as it is."""
-    return (
-        known.gauges == seen.gauges
-        and not known.odd
-        and max(seen.gauges.values(), default=0.0) <= clock
-        and seen.gauges.keys() <= {metric, PUSH_FAILED, MANUAL}
-    )
+    if max(seen.gauges.values(), default=0.0) > clock:
+        return False
+    if known is seen:
+        return True
+    return known.gauges == seen.gauges and not known.odd and seen.gauges.keys() <= {metric, PUSH_FAILED, MANUAL}
 
 
 def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
@@ -253,7 +252,7 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
         odd |= {metric: behind} if behind else {}
     if credible(new.gauges.get(MANUAL), clock)[0] is not None:
         gauges[MANUAL] = new.gauges[MANUAL]
-    return Group(new.labels, gauges, odd or None)
+    return Group(new.labels, gauges, odd) if odd or gauges != new.gauges else new
 
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
@@ -302,7 +301,7 @@ def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Mem
         health = health_by(due, stale_at, now)
     else:
         return status
-    return replace(status, health=health, due=due, stale_at=stale_at)
+    return status._replace(health=health, due=due, stale_at=stale_at)
 
 
 def _since(status: JobStatus, now: datetime) -> datetime:
@@ -349,7 +348,7 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
         summary=f"can't be judged ({type(error).__name__}): nobody watches it",
         severity=policy.severity,
         since=now,
-        facts=(("Rule", policy_in_words(policy)), ("What to do", "See the bot's log, and report the defect.")),
+        facts=(("Rule", policy.in_words), ("What to do", "See the bot's log, and report the defect.")),
         advice="heartbeats",
         issue=policy.issue,
     )
@@ -361,19 +360,20 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     policy = status.policy
     if policy is None or status.health not in WRONG:
         return None
+    failed = status.health is Health.FAILED
     return make(
         Problem,
-        key=key_of(target, policy.job),
+        key=f"heartbeat:{target}:{policy.canonical}",
         kind=Kind.HEARTBEAT,
         target=target,
         subject=policy.job,
         summary=_summary(status, now),
         severity=policy.severity,
         since=found.memory.since or now,
-        facts=tuple(_facts(status)),
+        facts=_facts(policy, status, failed),
         advice=f"logs --grep {policy.job}",
         issue=policy.issue,
-        counted_from="Since" if status.health is Health.FAILED else "Overdue since",
+        counted_from="Since" if failed else "Overdue since",
     )
 
 
@@ -386,15 +386,17 @@ def _summary(status: JobStatus, now: datetime) -> str:
     return f"no heartbeat since {words.moment(status.last_success, now)}"
 
 
-def _facts(status: JobStatus) -> list[tuple[str, str]]:
-    failed, note = status.health is Health.FAILED, status.note or ""
+def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
+    rule = ("Rule", policy.in_words)
+    if not (failed or status.group or status.note):
+        return (rule,)
     facts = [("Last success", words.stamp(status.last_success))] if failed and status.last_success else []
-    facts.append(("Rule", policy_in_words(status.policy)))
+    facts.append(rule)
     if status.group:
         facts.append(("Group", status.group))
-    if odd := "; ".join(part for part in note.split("; ") if part != FAILED_NOTE):
+    if odd := "; ".join(part for part in (status.note or "").split("; ") if part != FAILED_NOTE):
         facts.append(("Odd", odd))
-    return [*facts, ("What to do", REFUSED)] if failed else facts
+    return tuple([*facts, ("What to do", REFUSED)] if failed else facts)
 
 
 @cache

@@ -50,10 +50,15 @@ def clock(moment: datetime) -> str:
 
 def moment(at: datetime, now: datetime) -> str:
     """A time that does not change while it is looked at: ``22:41 UTC``, with the date unless it is of today."""
-    here = at.astimezone(UTC)
-    if here.date() == now.astimezone(UTC).date():
+    here, now = _utc(at), _utc(now)
+    if here.date() == now.date():
         return f"{here.hour:02}:{here.minute:02} UTC"
     return here.strftime("%a %d %b, %H:%M UTC")
+
+
+def _utc(at: datetime) -> datetime:
+    """The same in UTC, as nearly all times are already."""
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def stamp(moment: datetime | None) -> str:

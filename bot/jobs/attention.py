@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from operator import is_
 
 from bot.domain import watch
 from bot.domain.heartbeat import Group, by_job
@@ -29,9 +30,10 @@ class Held:
 
     def take(self, groups: Sequence[Group]) -> Collection[str]:
         """The answer's groups from now on; gives the jobs whose groups are not what they were."""
-        now, before = dict(zip(map(id, groups), groups, strict=True)), self._groups
-        if now.keys() == before.keys():
+        before = self._groups
+        if len(groups) == len(before) and all(map(is_, groups, before.values())):
             return ()
+        now = dict(zip(map(id, groups), groups, strict=True))
         came, gone = now.keys() - before.keys(), before.keys() - now.keys()
         touched = {canonical_job(before[i].job) for i in gone}
         for job in touched:

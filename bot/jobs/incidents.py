@@ -31,7 +31,7 @@ class Incidents:
     ) -> list[Incident]:
         """Save what changed, and owe what it makes necessary; gives the incidents as they are saved.
 
-        ``known`` is what was known of each key before, ``now`` when it was looked at.
+        ``known`` holds at least the incidents that were open before, by key; ``now`` is when it was looked at.
         """
         if not changed:
             return []
@@ -45,7 +45,7 @@ class Incidents:
                 continue
             before = _before(known, incident)
             if place:
-                owed.update(_owed(incident, before, place, incident.id in unseen))
+                _owe(owed, incident, before, place, incident.id in unseen)
             if self.bridged:
                 owed.update(_bridged(incident, before))
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
@@ -136,15 +136,17 @@ def _new(incident: Incident, before: Incident | None) -> range:
     return range(max(len(before.notices) if before else 0, 1), len(incident.notices))
 
 
-def _owed(incident: Incident, before: Incident | None, place: str, unseen: bool) -> dict[str, tuple[str, str]]:
-    """The messages by key, with their place and thread: its own, the group's, and each new thing said.
+def _owe(
+    owed: dict[str, tuple[str, str]], incident: Incident, before: Incident | None, place: str, unseen: bool
+) -> None:
+    """Add the messages by key, with their place and thread: its own, the group's, and each new thing said.
 
     ``unseen``: its own message is not there yet. Then nobody is reminded of it.
     """
-    own, group = f"incident:{incident.id}", f"group:{incident.group}"
-    owed = {group: (place, "")} if incident.group else {}
-    owed[own] = (place, group if incident.group and not incident.apart else "")
+    group = f"group:{incident.group}" if incident.group else ""
+    if group:
+        owed[group] = (place, "")
+    owed[f"incident:{incident.id}"] = (place, "" if incident.apart else group)
     for number in _new(incident, before):
         if not (unseen and incident.notices[number].reason in alerting.REMINDERS):
             owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)
-    return owed

@@ -53,6 +53,9 @@ class HeartbeatWatch:
     """When the source was started, as it says."""
     _version: str = ""
     _known: dict[str, Incident] = field(default_factory=dict)
+    """The newest one of each key, of late."""
+    _open: dict[str, Incident] = field(default_factory=dict)
+    """Those of them that are not over."""
     _memories: dict[str, Memory] = field(default_factory=dict)
     _held: Held = field(default_factory=Held)
     _attention: dict[str, Attention] = field(default_factory=dict)
@@ -123,12 +126,10 @@ class HeartbeatWatch:
         )
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
-            before = self._known.get(BLIND)
-            if before is None or not before.open:
+            if BLIND not in self._open:
                 await tx.happened([Happening("", SOURCE, self._blind_since, "blind")])
             changed = alerting.step(self._known, [problem], self.rules, now)
-            kept = await self.incidents.keep(tx, self._known, changed, now)
-            self._known.update({i.key: i for i in kept})
+            kept = self._learned(await self.incidents.keep(tx, self._open, changed, now))
             self._version = await tx.watched()
         return kept
 
@@ -142,12 +143,12 @@ class HeartbeatWatch:
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
             await heartbeat_looks(self.rules).note(tx, now)
-            blind = self._known.get(BLIND)
-            if blind is not None and blind.open and not self._seen_once:
+            blind = self._open.get(BLIND)
+            if blind is not None and not self._seen_once:
                 self._seen_once = True  # what it answers first may be half of it: the next look speaks
                 return []
             kept: list[Incident] = []
-            if blind is not None and blind.open:
+            if blind is not None:
                 kept += await self._keep(tx, [], now, [BLIND])
                 if blind.state is not State.RECOVERING:
                     await tx.happened([Happening("", SOURCE, now, "ok")])
@@ -175,8 +176,7 @@ class HeartbeatWatch:
     def _rest(self, attention: Attention, looks: Sequence[Looked]) -> None:
         """Those that are well, with nothing open or odd of them, have nothing new to show until they are due."""
         for job, found, problem in looks:
-            incident = self._known.get(job.incident)
-            if problem is None and not found.memory.note and (incident is None or not incident.open):
+            if problem is None and not found.memory.note and job.incident not in self._open:
                 attention.rest(job, found.memory.next_at)
 
     async def _muted(
@@ -203,9 +203,8 @@ class HeartbeatWatch:
 
     def _look_at(self, job: Watched, now: datetime) -> Look | None:
         """A look, if something was pushed, a deadline has passed, or an incident is open."""
-        memory, incident = self._memories.get(job.memory), self._known.get(job.incident)
-        seen = self._held.of(job.job)
-        if (incident is None or not incident.open) and watch.unchanged(job.policy, memory, seen, now):
+        memory, seen = self._memories.get(job.memory), self._held.of(job.job)
+        if job.incident not in self._open and watch.unchanged(job.policy, memory, seen, now):
             return None
         return watch.look(job.policy, seen, memory, now, self._started)
 
@@ -228,11 +227,18 @@ class HeartbeatWatch:
         self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]
     ) -> list[Incident]:
         changed = alerting.step(self._known, problems, self.rules, now, about=about)
-        kept = await self.incidents.keep(tx, self._known, changed, now)
-        self._known.update({i.key: i for i in kept})
-        return kept
+        return self._learned(await self.incidents.keep(tx, self._open, changed, now))
 
     # -- what is known
+
+    def _learned(self, kept: list[Incident]) -> list[Incident]:
+        for incident in kept:
+            self._known[incident.key] = incident
+            if incident.open:
+                self._open[incident.key] = incident
+            else:
+                self._open.pop(incident.key, None)
+        return kept
 
     async def _freshen(self, tx: Writing, now: datetime) -> None:
         """Read the ledger again where another process, or a person, has changed what is kept here."""
@@ -240,7 +246,8 @@ class HeartbeatWatch:
         if version == self._version and self._version:
             return
         recent = now - max(self.rules.flap_window, timedelta(hours=1))
-        self._known = dict(await tx.newest_incidents(recent))
+        self._known, self._open = {}, {}
+        self._learned(list((await tx.newest_incidents(recent)).values()))
         self._memories = dict(await tx.memories())
         for attention in self._attention.values():
             attention.wake(None)
