@@ -1,7 +1,8 @@
 """`bot.ports.Painter` with Pillow: a day as a picture, one lane a job; readable on a phone and without colour.
 
 States differ by shape, not by colour alone, and are said in words beside the name: a run is a tick, late a thin
-hatched band, down a full block with its duration, unknown a dotted one, a restart of the pod a triangle.
+hatched band, down a full block with its duration, unknown a dotted one, maintenance one of bars, a restart of the
+pod a triangle.
 """
 
 from __future__ import annotations
@@ -31,8 +32,15 @@ BAND = 54
 INK, PAPER, GRID, FRAME = "#1d1c1d", "#ffffff", "#d5d5d8", "#b4b4bb"
 GREEN, AMBER, RED, GREY, PALE, BLUE = "#1f7a48", "#b26a00", "#c01343", "#77777f", "#ececef", "#1d4ed8"
 RUN, RESTART = "run", "pod started anew"
-LEGEND = (RUN, What.LATE, What.DOWN, What.UNKNOWN, RESTART)
-IN_WORDS = {What.LATE: "late", What.DOWN: "down", What.UNKNOWN: "not known", What.PAUSED: "paused"}
+LEGEND = (RUN, What.LATE, What.DOWN, What.UNKNOWN, What.MAINTENANCE, RESTART)
+IN_WORDS = {
+    What.DOWN: "down",
+    What.LATE: "late",
+    What.UNKNOWN: "not known",
+    What.MAINTENANCE: "maintenance",
+    What.PAUSED: "paused",
+}
+"""What is worst first."""
 PER_LINE = 3
 """Words of the legend beside each other."""
 
@@ -143,6 +151,8 @@ class _Sheet:
             self._hatched(left, right, top + 12)
         elif what is What.UNKNOWN:
             self._dotted(left, right, top)
+        elif what is What.MAINTENANCE:
+            self._barred(left, right, top)
 
     def _hatched(self, left: float, right: float, top: float) -> None:
         self.draw.rectangle((left, top, right, top + 30), fill=PAPER, outline=AMBER, width=3)
@@ -159,6 +169,11 @@ class _Sheet:
                 y = top + 7 + row * 12
                 self.draw.ellipse((x, y, x + 5, y + 5), fill=GREY)
                 x += 14
+
+    def _barred(self, left: float, right: float, top: float) -> None:
+        self.draw.rectangle((left, top, right, top + BAND), fill=PAPER, outline=GREY, width=3)
+        for x in range(round(left) + 9, round(right) - 4, 12):
+            self.draw.line((x, top, x, top + BAND), fill=GREY, width=3)
 
     def _restart(self, x: float, top: float) -> None:
         """A triangle with a white edge, so that it is seen on a full block as well."""
@@ -195,9 +210,9 @@ def _said(lane: Lane, day: Day) -> str:
     """How it was, in words: what is worst first; one that was well is what needs none."""
     if not day.knows(lane):
         return "not known"
-    for what in (What.DOWN, What.LATE, What.UNKNOWN, What.PAUSED):
+    for what, word in IN_WORDS.items():
         if (long := lane.total(what)) > NOTHING:
-            return f"{IN_WORDS[what]} {words.age(long)}"
+            return f"{word} {words.age(long)}"
     return "good"
 
 

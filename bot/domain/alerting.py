@@ -83,11 +83,16 @@ class Maintenance(BaseModel):
         mine = not self.jobs or canonical_job(job) in map(canonical_job, self.jobs)
         return mine and (not self.targets or target in self.targets)
 
+    @property
+    def begins(self) -> datetime | None:
+        """When it begins, where it does so once."""
+        naive = self.start is not None and self.start.tzinfo is None
+        return self.start.replace(tzinfo=ZoneInfo(self.timezone)) if self.start and naive else self.start
+
     def active(self, now: datetime) -> bool:
         """Whether it is going on."""
-        if self.start is not None:
-            begins = self.start if self.start.tzinfo else self.start.replace(tzinfo=ZoneInfo(self.timezone))
-            return begins <= now < begins + self.lasts
+        if self.begins is not None:
+            return self.begins <= now < self.begins + self.lasts
         return next_run(self.schedule or "", self.timezone, now - self.lasts) <= now
 
 

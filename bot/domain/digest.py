@@ -51,12 +51,12 @@ class Lane:
 
     @property
     def downs(self) -> int:
-        """How often it was down. One before and one after a time of which nothing is known are one."""
+        """How often it was down. One before and one after a time that counts for nothing are one."""
         count, end, going_on = 0, None, False
         for span in self.spans:
             goes_on = going_on and span.start == end
             count += span.what is What.DOWN and not goes_on
-            going_on = span.what is What.DOWN or (span.what is What.UNKNOWN and goes_on)
+            going_on = span.what is What.DOWN or (span.what in (What.UNKNOWN, What.MAINTENANCE) and goes_on)
             end = span.end
         return count
 
@@ -73,6 +73,8 @@ class Day:
     """Jobs of which nothing was expected all day: they are neither on time nor late."""
     never: tuple[str, ...] = ()
     """Jobs of which no heartbeat ever came: neither are they."""
+    away: tuple[str, ...] = ()
+    """Jobs that were in maintenance all day, and not up: neither are they."""
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -100,8 +102,11 @@ class Day:
 
     @property
     def uptime(self) -> float | None:
-        """The pod's share of the known time in which it was up, in percent; None where nothing is known."""
-        known = self.window.length - self.of_pod
+        """The pod's share of the known time in which it was up, in percent, without what was maintenance.
+
+        None where nothing is left.
+        """
+        known = self.window.length - self.of_pod - self.pod.total(What.MAINTENANCE)
         return 100.0 * (1 - self.pod.total(What.DOWN) / known) if known > NOTHING else None
 
     def worst_jobs(self) -> tuple[Lane, ...]:

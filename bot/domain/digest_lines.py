@@ -66,18 +66,22 @@ def _neither(facts: Facts) -> list[tuple[str, str, list[str]]]:
     """The jobs that were neither on time nor late: a mark, why, and their names."""
     paused = [name for d in facts.days for name in d.paused]
     never = [name for d in facts.days for name in d.never]
-    return [one for one in (("⏸️", "paused", paused), ("🙈", "never seen", never)) if one[2]]
+    away = [name for d in facts.days for name in d.away]
+    each = (("⏸️", "paused", paused), ("🙈", "never seen", never), ("🛠️", "in maintenance", away))
+    return [one for one in each if one[2]]
 
 
 def _uptime(days: Sequence[Day]) -> str:
     """Of the pod; of several the worst one's."""
-    shares = [d.uptime for d in days]
-    known = [s for s in shares if s is not None]
-    if len(known) < len(shares):
+    if not all(d.knows(d.pod) for d in days):
         return UNSEEN if len(days) == 1 else "a pod not known"
-    worst = min(days, key=lambda d: d.uptime or 0.0)
+    shares = {share: d for d in days if (share := d.uptime) is not None}
+    if not shares:
+        return "pod in maintenance"
+    worst = shares[min(shares)]
     part = f" of {words.age(worst.window.length - worst.of_pod)} known" if worst.of_pod else ""
-    return f"pod up {_percent(min(known))}{part}"
+    apart = " outside maintenance" if worst.pod.total(What.MAINTENANCE) else ""
+    return f"pod up {_percent(min(shares))}{part}{apart}"
 
 
 def _percent(share: float) -> str:
@@ -139,6 +143,7 @@ def lanes(facts: Facts) -> list[Line]:
     """A line for what was not well, the worst first, beside the day before; what was well in one line."""
     bad: list[_Bad] = []
     good: list[str] = []
+    away: list[tuple[timedelta, str]] = []
     for now, then in zip(facts.days, facts.before, strict=True):
         past = {lane.subject: lane for lane in then.lanes}
         for lane in now.lanes:
@@ -147,9 +152,11 @@ def lanes(facts: Facts) -> list[Line]:
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
                 text = f"{_mark(lane, now)} {name}: {_of(lane, now)}"
                 bad.append(_Bad(lane, text, _past(lane.subject, old, then)))
+            elif long := lane.total(What.MAINTENANCE):
+                away.append((long, name))
             elif now.knows(lane):
                 good.append(name)
-    return _told(bad, good)
+    return [*_told(bad, good), *_away(away)]
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,12 @@ def _told(bad: Sequence[_Bad], good: Sequence[str]) -> list[Line]:
     return found
 
 
+def _away(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
+    """What was well but for a maintenance, the longest first."""
+    names = [f"{name} ({words.age(long)})" for long, name in sorted(away, key=lambda a: (-a[0], a[1]))]
+    return [f"🛠️ {_named(names)}: not up in maintenance; that time counts for nothing."] if names else []
+
+
 def beside(facts: Facts) -> list[Line]:
     """What the headline has no room for: of what nothing is known, and what was paused."""
     if _well(facts) or not any(d.known for d in facts.days):
@@ -208,7 +221,9 @@ def _nothing_known(what: str, long: timedelta, facts: Facts) -> str:
 def _mark(lane: Lane, day: Day) -> str:
     if not day.knows(lane):
         return "🙈"
-    return "🔴" if lane.downs else "🕒" if lane.total(What.LATE) else "✅"
+    if lane.downs or lane.total(What.LATE):
+        return "🔴" if lane.downs else "🕒"
+    return "🛠️" if lane.total(What.MAINTENANCE) else "✅"
 
 
 def _all_day(lane: Lane, day: Day) -> bool:
@@ -219,6 +234,8 @@ def _past(name: str, lane: Lane | None, day: Day) -> str:
     """How it was on the day before, where it may have had no lane."""
     if lane is not None:
         return _of(lane, day)
+    if name in day.away:
+        return "in maintenance"
     return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
 
 
@@ -226,8 +243,14 @@ def _of(lane: Lane, day: Day) -> str:
     """How it was on a day."""
     if not day.knows(lane):
         return "not known"
+    if _all_day(lane, day):
+        return "down all day"
+    said = []
     if lane.downs:
         often = {1: "once", 2: "twice"}.get(lane.downs, f"{lane.downs} times")
-        return "down all day" if _all_day(lane, day) else f"down {words.age(lane.total(What.DOWN))}, {often}"
-    late = lane.total(What.LATE)
-    return f"late for {words.age(late)}" if late else "all good"
+        said.append(f"down {words.age(lane.total(What.DOWN))}, {often}")
+    elif late := lane.total(What.LATE):
+        said.append(f"late for {words.age(late)}")
+    if away := lane.total(What.MAINTENANCE):
+        said.append(f"{words.age(away)} in maintenance")
+    return "; ".join(said) or "all good"

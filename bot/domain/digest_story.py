@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.alerting import Incident, Kind
+from bot.domain import planned
+from bot.domain.alerting import Incident, Kind, Maintenance
 from bot.domain.digest import NOTHING, Day, Lane, Watched
 from bot.domain.heartbeat import Health
 from bot.domain.history import BEAT, SOURCE, Happening, pod_source
@@ -27,18 +28,21 @@ def day(
     history: Sequence[Happening],
     now: datetime,
     watched: Watched,
+    maintenance: Sequence[Maintenance] = (),
 ) -> Day:
     """The target's day from what was told and what happened; ``history`` begins some time before the day."""
     seen = Window(of.day, of.start, max(min(of.end, now), of.start))
-    story = _Story.of(target, incidents, history, seen)
+    story = _Story.of(target, incidents, history, seen, maintenance)
     unknown = [*story.blind(BLIND), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
     there = [h for h in target.heartbeats if _was_there(story, canonical_job(h.job), watched)]
     silent = watched.never if watched.jobs is not None else ()
     never = tuple(h.job for h in there if canonical_job(h.job) in silent)
     found = [_job(story, h, unknown) for h in there if h.job not in never]
-    paused = tuple(lane.subject for lane in found if _all_paused(lane, seen))
-    jobs = tuple(lane for lane in found if lane.subject not in paused)
-    return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never)
+    paused, away = (
+        tuple(j.subject for j in found if _all_of(j, what, seen)) for what in (What.PAUSED, What.MAINTENANCE)
+    )
+    jobs = tuple(lane for lane in found if lane.subject not in (*paused, *away))
+    return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never, away)
 
 
 def off_at(history: Sequence[Happening], moment: datetime, sources: Iterable[str]) -> bool:
@@ -66,10 +70,16 @@ class _Story:
     incidents: Sequence[Incident]
     of_jobs: Mapping[str, Sequence[Incident]]
     happened: Mapping[tuple[str, str], Sequence[Happening]]
+    maintenance: Sequence[Maintenance]
 
     @classmethod
     def of(
-        cls, target: Target, incidents: Sequence[Incident], history: Sequence[Happening], seen: Window
+        cls,
+        target: Target,
+        incidents: Sequence[Incident],
+        history: Sequence[Happening],
+        seen: Window,
+        maintenance: Sequence[Maintenance],
     ) -> _Story:
         jobs, happened = defaultdict(list), defaultdict(list)
         for one in incidents:
@@ -77,7 +87,7 @@ class _Story:
                 jobs[canonical_job(one.problem.subject)].append(one)
         for thing in history:
             happened[(thing.target, thing.subject)].append(thing)
-        return cls(target, seen, incidents, jobs, happened)
+        return cls(target, seen, incidents, jobs, happened, maintenance)
 
     def things(self, target: str, subject: str) -> Sequence[Happening]:
         return self.happened.get((target, subject), ())
@@ -88,6 +98,10 @@ class _Story:
     def blind(self, key: str) -> list[Span]:
         """When a source could not be read, as it was told."""
         return _incident_spans((i for i in self.incidents if i.key == key), What.UNKNOWN, self.seen)
+
+    def merged(self, job: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+        """A job's spans, or the pod's (``""``), with those apart that were in maintenance."""
+        return merged([*spans, *planned.excused(spans, self.maintenance, self.target.name, job, self.seen)])
 
     def moments(self, subject: str, what: str) -> tuple[datetime, ...]:
         """When that happened in the day."""
@@ -106,13 +120,15 @@ def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Span]) -> Lan
     spans = story.states(story.target.name, name, _HEALTH)
     # An incident that began before the history does reaches into the day all the same.
     told = _incident_spans(story.of_jobs.get(name, ()), What.DOWN, story.seen)
-    spans = [s for s in merged([*spans, *told, *unknown]) if s.what is not What.LATE or s.length >= ON_TIME]
+    spans = [*story.merged(name, [*spans, *told, *unknown])]
+    spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
     return Lane(policy.job, tuple(spans), story.moments(name, BEAT))
 
 
-def _all_paused(lane: Lane, of: Window) -> bool:
-    paused = lane.total(What.PAUSED)
-    return paused > NOTHING and paused + lane.total(What.UNKNOWN) >= of.length
+def _all_of(lane: Lane, what: What, of: Window) -> bool:
+    """Whether it was like that all day, as far as it is known."""
+    long = lane.total(what)
+    return long > NOTHING and long + lane.total(What.UNKNOWN) >= of.length
 
 
 def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
@@ -121,7 +137,7 @@ def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
     told = [i for i in story.incidents if i.key == key_of(name) and i.problem.severity == "critical"]
     down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
     unknown = [*story.blind(blind_key(name)), *story.states("", pod_source(name), _OFF), *unseen]
-    return Lane(POD, merged([*down, *unknown]), story.moments(POD, "ready"))
+    return Lane(POD, story.merged("", [*down, *unknown]), story.moments(POD, "ready"))
 
 
 def _before(since: datetime | None, of: Window) -> list[Span]:

@@ -26,7 +26,7 @@ def in_words(day: Day, zone: str) -> str:
 
 
 def as_data(day: Day) -> dict[str, object]:
-    """The day as JSON: times in seconds; ``uptime`` in percent of what is known, null where nothing is."""
+    """The day as JSON: times in seconds; ``uptime`` in percent of what counts, null where nothing does."""
     return {
         "target": day.target,
         "day": day.window.day.isoformat(),
@@ -35,6 +35,7 @@ def as_data(day: Day) -> dict[str, object]:
         "jobs": [_numbers(lane) | {"runs": len(lane.runs)} for lane in day.jobs],
         "paused": list(day.paused),
         "never_seen": list(day.never),
+        "in_maintenance": list(day.away),
     }
 
 
@@ -46,7 +47,13 @@ def _numbers(lane: Lane) -> dict[str, object]:
 def _state(lane: Lane, day: Day) -> str:
     if not day.knows(lane):
         return "not known"
-    each = ((What.DOWN, "down"), (What.LATE, "late"), (What.PAUSED, "paused"), (What.UNKNOWN, "not known for"))
+    each = (
+        (What.DOWN, "down"),
+        (What.LATE, "late"),
+        (What.MAINTENANCE, "in maintenance"),
+        (What.PAUSED, "paused"),
+        (What.UNKNOWN, "not known for"),
+    )
     said = [f"{word} {words.age(lane.total(what))}" for what, word in each if lane.total(what) > NOTHING]
     return ", ".join(said) or "all good"
 

@@ -26,6 +26,7 @@ class What(Enum):
     """What a span of time was like. What comes first counts where two say something else of the same time."""
 
     UNKNOWN = "unknown"
+    MAINTENANCE = "maintenance"
     DOWN = "down"
     LATE = "late"
     PAUSED = "paused"

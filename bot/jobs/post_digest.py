@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 from bot.domain import digest, digest_card, digest_story
 from bot.domain.alerting import AlertRules, Incident
 from bot.domain.approval import State
-from bot.domain.digest import Facts, Watched
+from bot.domain.digest import Day, Facts, Watched
 from bot.domain.digest_words import in_words
 from bot.domain.heartbeat import Health
 from bot.domain.history import Happening
 from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
 from bot.domain.reply import Image, Reply
+from bot.domain.spans import Window
 from bot.domain.target import Target, canonical_job
 from bot.errors import AgentpodError, NotFound
 from bot.jobs.looks import Looks, heartbeat_looks, pod_looks
@@ -138,9 +139,14 @@ class DigestNews:
         cases = await self.ledger.cases(since=here.start - DAY, limit=500)
         watched = await self._watched()
         targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
+
+        def days(of: Window) -> list[Day]:
+            planned = self.rules.maintenance
+            return [digest_story.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
+
         return Facts(
-            days=[digest_story.day(t, here, incidents, history, now, watched[t.name]) for t in targets],
-            before=[digest_story.day(t, before, incidents, history, now, watched[t.name]) for t in targets],
+            days=days(here),
+            before=days(before),
             cases=[c for c in cases if _carried_out(c, here.start, here.end)],
             waiting=[c for c in cases if c.state is State.OPEN],
             open=_open(incidents),

@@ -49,6 +49,10 @@ def band(of: Day) -> Image.Image:
         (day(Lane("a", (span(What.DOWN),))), day(Lane("a", (span(What.UNKNOWN),)))),
         (day(Lane("a", (span(What.LATE),))), day(Lane("a", (span(What.UNKNOWN),)))),
         (day(Lane("a")), day(Lane("a", (span(What.PAUSED),)))),
+        *(
+            (day(Lane("a", spans)), day(Lane("a", (span(What.MAINTENANCE),))))
+            for spans in ((), *((span(what),) for what in What if what is not What.MAINTENANCE))
+        ),
     ],
 )
 def test_states_differ_without_colour(one: Day, other: Day) -> None:
@@ -76,6 +80,7 @@ def test_the_legend_has_what_is_in_the_picture_only() -> None:
     lanes = (Lane("pod", (span(What.DOWN), span(What.LATE)), runs=(OF.start,)),)
     assert _legend(lanes, day(pod=lanes[0])) == [What.LATE, What.DOWN, RESTART]
     assert _legend((Lane("a", runs=(OF.start,)),), day()) == [RUN]
+    assert _legend((Lane("a", (span(What.MAINTENANCE),)),), day()) == [What.MAINTENANCE]
 
 
 @pytest.mark.parametrize("on", [date(2027, 3, 28), date(2027, 10, 31)])
@@ -97,9 +102,11 @@ def test_a_day_on_which_the_clock_is_changed_has_its_hours_at_their_places(on: d
 
 def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
     pod = Lane("pod", (span(What.DOWN),), runs=(OF.start + timedelta(hours=12),))
-    job = Lane("a", (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4)), runs=(OF.start,))
+    spans = (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4), span(What.MAINTENANCE, 4, 4.5))
+    job = Lane("a", spans, runs=(OF.start,))
     assert in_words(day(job, pod=pod), BERLIN) == (
-        "Timeline of pod on Mon 23 Nov: pod down 6 h, started anew at 13:00; a late 1 h, not known for 2 h, 1 run"
+        "Timeline of pod on Mon 23 Nov: pod down 6 h, started anew at 13:00; a late 1 h, "
+        "in maintenance 30 min, not known for 2 h, 1 run"
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain import digest, digest_story
-from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
+from bot.domain.alerting import AlertRules, Incident, Kind, Maintenance, Problem, decide
 from bot.domain.approval import Choice, Decision, Request, Snapshot, State
 from bot.domain.digest import Day, Facts, Lane, Watched, window
 from bot.domain.digest_card import digest as digest_reply
@@ -76,8 +76,9 @@ def day(
     history: Sequence[Happening] = (),
     now: datetime = NOW,
     watched: Watched = ALWAYS,
+    maintenance: Sequence[Maintenance] = (),
 ) -> Day:
-    return digest_story.day(TARGET, OF, incidents, history, now, watched)
+    return digest_story.day(TARGET, OF, incidents, history, now, watched, maintenance)
 
 
 def lane(of: Day, subject: str) -> Lane:
@@ -217,6 +218,86 @@ def test_a_pause_in_a_day_of_which_something_is_not_known_is_one() -> None:
     assert day([blind(PUSHGATEWAY, 6, 8)], [happened("alpha", -100, "paused")]).paused == ("alpha",)
 
 
+def planned(start: float, hours: float, **more: Any) -> Maintenance:
+    """A maintenance once on that day."""
+    return Maintenance(name="move", start=at(start), lasts=timedelta(hours=hours), **more)
+
+
+def kinds(of: Day, subject: str) -> list[tuple[What, float, float]]:
+    """A lane's spans, in hours of the day."""
+    hour = timedelta(hours=1)
+    return [(s.what, (s.start - OF.start) / hour, (s.end - OF.start) / hour) for s in lane(of, subject).spans]
+
+
+def test_what_was_down_in_maintenance_is_no_downtime_before_and_after_it_is() -> None:
+    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 9), incident(Kind.POD, "pod", 5, 6)]
+    found = day(bad, maintenance=[planned(4, 4)])
+    assert kinds(found, "alpha") == [(What.DOWN, 3, 4), (What.MAINTENANCE, 4, 8), (What.DOWN, 8, 9)]
+    assert lane(found, "alpha").downs == 1
+    assert kinds(found, "pod") == [(What.MAINTENANCE, 5, 6)]
+    assert found.uptime == 100.0
+    assert day([incident(Kind.POD, "pod", 4, 16)], maintenance=[planned(4, 4)]).uptime == 60.0, "8 of 20 h"
+
+
+def test_a_maintenance_in_which_all_was_up_leaves_no_trace() -> None:
+    assert day(maintenance=[planned(4, 4)]) == day()
+
+
+def test_what_was_late_or_failed_in_maintenance_is_not_blamed_on_the_job() -> None:
+    story = [happened("alpha", 4, "late"), happened("alpha", 5, "failed"), happened("alpha", 7, "up")]
+    found = day([], story, maintenance=[planned(4, 4)])
+    assert kinds(found, "alpha") == [(What.MAINTENANCE, 4, 7)]
+    assert found.good
+    assert found.late == 0
+
+
+@pytest.mark.parametrize(
+    ("only", "alpha", "beta", "pod"),
+    [
+        ({}, True, True, True),
+        ({"jobs": ("alpha",)}, True, False, False),
+        ({"targets": ("pod",)}, True, True, True),
+        ({"targets": ("other",)}, False, False, False),
+    ],
+)
+def test_a_maintenance_is_of_what_it_names(only: dict[str, Any], alpha: bool, beta: bool, pod: bool) -> None:
+    bad = [incident(Kind.HEARTBEAT, j, 5, 6) for j in ("alpha", "beta")] + [incident(Kind.POD, "pod", 5, 6)]
+    found = day(bad, maintenance=[planned(4, 4, **only)])
+    assert [not lane(found, subject).downs for subject in ("alpha", "beta", "pod")] == [alpha, beta, pod]
+
+
+def test_a_scheduled_maintenance_is_each_of_its_runs_also_one_that_began_the_day_before() -> None:
+    nightly = Maintenance(name="n", schedule="0 23,11 * * *", timezone="Europe/Berlin", lasts=timedelta(hours=3))
+    found = day([incident(Kind.HEARTBEAT, "alpha", -5, 25)], maintenance=[nightly])
+    assert kinds(found, "alpha") == [
+        (What.MAINTENANCE, 0, 1),
+        (What.DOWN, 1, 10),
+        (What.MAINTENANCE, 10, 13),
+        (What.DOWN, 13, 22),
+        (What.MAINTENANCE, 22, 24),
+    ]
+
+
+@given(st.integers(0, 1439), st.integers(60, 600), st.sampled_from(["0 2 * * *", "30 */4 * * *", "0 22 * * 1-5"]))
+def test_the_digest_takes_for_maintenance_what_the_alerts_do(minute: int, lasts: int, schedule: str) -> None:
+    one = Maintenance(name="n", schedule=schedule, lasts=timedelta(minutes=min(lasts, 200)))
+    moment = at(minute / 60)
+    spans = lane(day([incident(Kind.HEARTBEAT, "alpha", -99, 99)], maintenance=[one]), "alpha").spans
+    [there] = [s.what for s in spans if s.start <= moment < s.end]
+    assert (there is What.MAINTENANCE) == one.active(moment)
+
+
+def test_maintenance_that_nobody_could_see_is_not_known() -> None:
+    found = day([blind(PUSHGATEWAY, 4, 6), incident(Kind.HEARTBEAT, "alpha", 3, 8)], maintenance=[planned(3, 5)])
+    assert kinds(found, "alpha") == [(What.MAINTENANCE, 3, 4), (What.UNKNOWN, 4, 6), (What.MAINTENANCE, 6, 8)]
+
+
+def test_a_job_in_maintenance_all_day_is_neither_on_time_nor_down() -> None:
+    found = day([incident(Kind.HEARTBEAT, "alpha", -1, 25)], maintenance=[planned(-2, 48)])
+    assert (found.away, [j.subject for j in found.jobs]) == (("alpha",), ["beta"])
+    assert day([incident(Kind.POD, "pod", -1, 25)], maintenance=[planned(-2, 48)]).uptime is None
+
+
 def test_a_job_that_never_came_is_not_on_time() -> None:
     found = day(watched=replace(ALWAYS, never=frozenset({"alpha"})))
     assert (found.never, [j.subject for j in found.jobs]) == (("alpha",), ["beta"])
@@ -346,6 +427,48 @@ def test_paused_jobs_are_left_out_and_said() -> None:
     assert running[1].endswith("the day before: paused")
 
 
+def away(*bad: Incident, before: Day | None = None, hours: float = 4) -> list[str]:
+    return read(Facts([day(bad, maintenance=[planned(4, hours)])], [before or day()]))
+
+
+def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
+    alpha, beta, pod = (
+        incident(kind, subject, 5, until)
+        for kind, subject, until in (
+            (Kind.HEARTBEAT, "alpha", 6),
+            (Kind.HEARTBEAT, "beta", 7),
+            (Kind.POD, "pod", 5.2),
+        )
+    )
+    assert away(alpha) == [
+        "✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 %",
+        "🛠️ alpha (1 h): not up in maintenance; that time counts for nothing.",
+    ]
+    assert away(alpha, beta, pod) == [
+        "✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 % outside maintenance",
+        "🛠️ beta (2 h), alpha (1 h) and pod (12 min): not up in maintenance; that time counts for nothing.",
+    ]
+    assert away(alpha, incident(Kind.HEARTBEAT, "beta", 6, 8.5)) == [
+        "🔎 Mon 23 Nov: beta down 30 min, pod up 100 %",
+        "🔴 beta: down 30 min, once; 2 h in maintenance · the day before: all good",
+        "✅ pod: all good",
+        "🛠️ alpha (1 h): not up in maintenance; that time counts for nothing.",
+    ]
+    assert away(alpha, before=day([alpha]))[1:] == [
+        "🛠️ alpha: 1 h in maintenance · the day before: down 1 h, once",
+        "✅ beta and pod: all good",
+    ]
+
+
+def test_what_was_in_maintenance_all_day_is_counted_apart() -> None:
+    all_day = Facts([day([incident(Kind.HEARTBEAT, "alpha", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
+    assert read(all_day) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 in maintenance, pod up 100 %"]
+    pod = Facts([day([incident(Kind.POD, "pod", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
+    assert read(pod)[0] == "✅ Mon 23 Nov: all good, 2 jobs on time, pod in maintenance"
+    back = Facts([day([incident(Kind.HEARTBEAT, "alpha", 3, 4)])], [all_day.days[0]])
+    assert read(back)[1].endswith("the day before: in maintenance")
+
+
 def test_jobs_that_never_came_are_said() -> None:
     facts = Facts([day(watched=replace(ALWAYS, never=frozenset({"alpha"})))], [day()])
     assert read(facts)[0] == "✅ Mon 23 Nov: all good, 1 job on time, 1 never seen, pod up 100 %"
@@ -413,6 +536,7 @@ def test_scripts_get_the_numbers() -> None:
         "pod": {
             "name": "pod",
             "unknown": 7200.0,
+            "maintenance": 0.0,
             "down": 39_600.0,
             "late": 0.0,
             "paused": 0.0,
@@ -423,6 +547,7 @@ def test_scripts_get_the_numbers() -> None:
             {
                 "name": "alpha",
                 "unknown": 0.0,
+                "maintenance": 0.0,
                 "down": 3600.0,
                 "late": 0.0,
                 "paused": 0.0,
@@ -432,6 +557,7 @@ def test_scripts_get_the_numbers() -> None:
         ],
         "paused": ["beta"],
         "never_seen": [],
+        "in_maintenance": [],
     }
 
 

@@ -21,7 +21,7 @@ from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When
 from bot.settings import Settings
 from bot.watching import Watching
 from tests.jobs.watchbench import AWAY, Watch, policies, watch
-from tests.jobs.workbench import OPS, START, opened
+from tests.jobs.workbench import OPS, START, opened, pod
 
 WHEN = When(time(9), "UTC")
 TODAY = START.date()
@@ -122,6 +122,27 @@ async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: P
         reply = await news(one).digest(TODAY + timedelta(days=1))
     assert "⏸️ beta: paused" in text(reply)
     assert "🙈 gamma: never seen" in text(reply)
+
+
+async def test_what_was_down_in_maintenance_is_not_blamed_on_the_job_nor_on_the_pod(tmp_path: Path) -> None:
+    move = {"name": "move", "start": START.isoformat(), "lasts": "2h"}
+    async with opened(tmp_path) as ledger:
+        one = watch(ledger, maintenance=[move])
+        await look(one)
+        one.cluster.pods_ = []
+        for _ in range(60):
+            one.clock.pass_(minutes=1)
+            one.source.push("beta")
+            await one.look()
+            await one.see()
+        one.cluster.pods_ = [pod(2)]
+        await pass_(one, 120)
+        assert one.chat.said == []
+        reply = await news(one).digest(TODAY)
+        [day] = reply.data["days"]  # type: ignore[misc]
+    assert "pod up 100 % of 3 h known outside maintenance" in reply.headline
+    assert "🛠️ pod (1 h) and alpha (51 min): not up in maintenance; that time counts for nothing." in reply.body
+    assert [lane["down"] for lane in (day["pod"], *day["jobs"])] == [0.0, 0.0, 0.0]
 
 
 async def test_a_job_that_was_added_later_is_not_on_time_the_day_before(one: Watch) -> None:
