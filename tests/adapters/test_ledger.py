@@ -611,3 +611,30 @@ def test_a_file_needs_nothing_of_the_other_database(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"
     done = subprocess.run([sys.executable, "-c", LOADS, url], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "", "2 MiB that the bot would hold for ever"
+
+
+MEANWHILE = """
+import asyncio, sys, threading
+from contextlib import suppress
+from bot.adapters.ledger import open_ledger
+from bot.errors import Transient
+
+class Seen:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is threading.main_thread() and name.startswith(("asyncpg", "sqlalchemy")):
+            print(name)
+
+async def main():
+    sys.meta_path.insert(0, Seen())
+    with suppress(Transient):
+        await (await open_ledger(sys.argv[1])).close()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("scheme", ["sqlite+aiosqlite:///", "postgresql+asyncpg://agentpod@127.0.0.1:1"])
+def test_slack_is_heard_while_the_databases_driver_is_loaded(scheme: str, tmp_path: Path) -> None:
+    url = f"{scheme}{tmp_path / 'ledger.db'}"
+    done = subprocess.run([sys.executable, "-c", MEANWHILE, url], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "", "loaded by the event loop's thread"
