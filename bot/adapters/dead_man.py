@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bot.errors import Permanent, TimedOut, Transient
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class DeadManUrl:
@@ -18,13 +21,11 @@ class DeadManUrl:
 
     async def ping(self) -> None:
         """GET it. Raises `bot.errors`."""
-        httpx = await asyncio.to_thread(importlib.import_module, "httpx")
-        local = urlsplit(self._url).hostname in ("localhost", "127.0.0.1", "::1")
+        client = await asyncio.to_thread(self._client)  # it reads all certificate authorities
+        import httpx
+
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                httpx.AsyncClient(timeout=self._timeout, trust_env=not local) as client,
-            ):
+            async with asyncio.timeout(self._timeout), client:
                 response = await client.get(self._url)
         except (httpx.TimeoutException, TimeoutError):
             raise TimedOut(f"The dead-man URL gave no answer in {self._timeout:g} s.") from None
@@ -35,3 +36,9 @@ class DeadManUrl:
             raise kind(
                 f"The dead-man URL answered HTTP {response.status_code}.", remedy="Check heartbeat.dead_man_url."
             )
+
+    def _client(self) -> httpx.AsyncClient:
+        import httpx
+
+        local = urlsplit(self._url).hostname in ("localhost", "127.0.0.1", "::1")
+        return httpx.AsyncClient(timeout=self._timeout, trust_env=not local)
