@@ -215,6 +215,14 @@ def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] 
     )
 
 
+def over(incidents: Sequence[Incident]) -> Reply:
+    """What is said in the thread of many once all of them are over. Raises ValueError for none."""
+    first = min(i.problem.since for i in incidents)
+    last = max(i.recovered_at or i.resolved_at or i.problem.since for i in incidents)
+    head = f"✅ All {words.plural(len(incidents), 'incident')} are over, after {words.age(last - first)}"
+    return Reply(head, shareable=False, repeatable=False)
+
+
 def _rank(incident: Incident) -> tuple[bool, bool, datetime, str]:
     problem = incident.problem
     return (not incident.open, problem.severity != "critical", problem.since, problem.subject)

@@ -12,7 +12,7 @@ from bot.domain.reply import Mention, Reply
 from bot.errors import NotFound
 from bot.ports import Clock, Ledger
 
-KINDS = ("incident", "notice", "group")
+KINDS = ("incident", "notice", "group", "over")
 
 
 @dataclass
@@ -28,6 +28,8 @@ class IncidentNews:
         kind, _, id_ = delivery.key.partition(":")
         if kind == "group":
             return await self._group(delivery, id_)
+        if kind == "over":
+            return await self._over(delivery, id_)
         id_, _, number = id_.partition(":")
         incident = await self.ledger.incident(id_)
         if incident is None:
@@ -54,6 +56,13 @@ class IncidentNews:
         if not mine or all(_too_late(delivery, i) for i in mine):
             return None
         return incident_card.group(mine, now, self._call(mine))
+
+    async def _over(self, delivery: Delivery, id_: str) -> Reply | None:
+        """Of many nothing is said before the last one is over: each shows its own end in place."""
+        mine = list(await self.ledger.incidents(group=id_, limit=None))
+        if delivery.posted is None and (not mine or any(i.open for i in mine)):
+            return None
+        return incident_card.over(mine)
 
     def _call(self, incidents: list[Incident]) -> tuple[Mention, ...]:
         critical = any(i.open and i.problem.severity == "critical" for i in incidents)

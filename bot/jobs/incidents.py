@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain import alerting
-from bot.domain.alerting import AlertRules, Incident, NotNow
+from bot.domain.alerting import AlertRules, Incident, NotNow, Reason
 from bot.domain.frozen import replace
 from bot.errors import NotFound, Refused
 from bot.ports import Clock, Ledger, Writing
+
+_ENDS = frozenset({Reason.RESOLVED, Reason.SIGHT_REGAINED, Reason.CLOSED})
 
 
 @dataclass
@@ -141,12 +143,17 @@ def _owe(
 ) -> None:
     """Add the messages by key, with their place and thread: its own, the group's, and each new thing said.
 
-    ``unseen``: its own message is not there yet. Then nobody is reminded of it.
+    ``unseen``: its own message is not there yet. Then nobody is reminded of it. In the thread of many its own
+    message shows its end; it is all of them being over that is said.
     """
     group = f"group:{incident.group}" if incident.group else ""
     if group:
         owed[group] = (place, "")
     owed[f"incident:{incident.id}"] = (place, "" if incident.apart else group)
     for number in _new(incident, before):
-        if not (unseen and incident.notices[number].reason in alerting.REMINDERS):
+        reason = incident.notices[number].reason
+        if group and reason in _ENDS:
+            owed[f"over:{incident.group}"] = (place, group)
+        in_place = incident.root == group and reason in _ENDS
+        if not in_place and not (unseen and reason in alerting.REMINDERS):
             owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)

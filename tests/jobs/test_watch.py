@@ -233,13 +233,80 @@ async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Pat
         await many.look(11)
         assert many.first_lines() == ["🔴 CRITICAL 12 incidents at once: job-00, job-01 and 10 more"]
         assert len(many.thread()) == 12
+
+
+async def test_the_end_of_each_of_many_is_shown_in_place_and_said_once_when_all_are_over(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        await many.look()
+        await many.look(11)
+        for _ in range(3):
+            for n in range(11):
+                many.source.push(f"job-{n:02}")
+            await many.look(1)
+        assert many.first_lines() == ["🔴 CRITICAL 1 of 12 incidents at once: job-11"]
+        assert sum(line.startswith("✅ job-") for line in many.chat.headlines()) == 11
+        assert len(many.thread()) == 12, "nothing is posted beside what is edited"
+        for _ in range(3):
+            many.source.push("job-11")
+            await many.look(1)
+        assert many.first_lines() == ["✅ All 12 incidents are over: job-00, job-01 and 10 more"]
+        assert many.thread()[12:] == ["✅ All 12 incidents are over, after 5 min"]
+        assert await ledger.waiting() == 0
+
+
+async def test_what_is_said_of_one_of_many_but_its_end_is_said_in_the_thread(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        await many.look()
+        await many.look(11)
+        [acked, *_] = await ledger.incidents(live=True)
+        await many.incidents.acknowledge(acked.id, "U1")
+        await many.look(60 * 13)
+        assert [line[:1] for line in many.thread()[12:]] == ["👀", *["⏰"] * 12]
+
+
+async def test_all_being_over_is_said_also_where_the_last_has_a_message_of_its_own_in_the_channel(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        await many.look()
+        many.clock.pass_(minutes=0.5)
+        for n in range(1, 12):
+            many.source.push(f"job-{n:02}")
+        await many.look(0.1)
+        await many.look(9.5)
+        await many.look(0.5)
+        assert [line.partition(":")[0] for line in many.first_lines()] == [
+            "🔴 CRITICAL job-00",
+            "🔴 CRITICAL 12 incidents at once",
+        ]
+        for last in (False, True):
+            for _ in range(3):
+                for n in range(0 if last else 1, 12):
+                    many.source.push(f"job-{n:02}")
+                await many.look(1)
+        said = [(thread, r.headline) for _, thread, r in many.chat.said if r.headline.startswith("✅")]
+        assert sorted(said) == [
+            ("1.0", "✅ job-00 sends heartbeats again after 4 min 36 s"),
+            ("2.0", "✅ All 12 incidents are over, after 4 min 36 s"),
+        ]
+
+
+async def test_the_end_of_many_that_nobody_was_told_of_is_not_said(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))), keep_firing="0s")
+        await many.look()
+        many.chat.errors = [Transient("Slack can't be reached.")] * 100
+        await many.look(11)
         for n in range(12):
             many.source.push(f"job-{n:02}")
         await many.look(1)
+        many.chat.errors.clear()
         await many.look(2)
-        assert many.first_lines() == ["✅ All 12 incidents are over: job-00, job-01 and 10 more"]
-        resolved = [line for line in many.thread() if line.startswith("✅ job-") and " sends heartbeats" in line]
-        assert len(resolved) == 12
+        assert many.chat.said == []
+        assert await ledger.waiting() == 0
 
 
 async def test_nine_at_once_are_nine_messages(tmp_path: Path) -> None:
@@ -277,7 +344,7 @@ async def test_the_tenth_within_a_minute_makes_one_message_of_all_and_the_nine_k
         assert set(ends) == {f"{n}.0" for n in range(1, 11)}, "each where it was told"
         first = many.chat.said[0][2].headline.split()[2]
         assert ends["1.0"].startswith(f"✅ {first.rstrip(':')} sends")
-        assert ends["10.0"].startswith("✅ job-9 sends")
+        assert ends["10.0"].startswith("✅ All 10 incidents are over, after"), "its own message shows its end"
 
 
 async def test_the_message_of_many_is_right_among_ever_so_many(one: Watch) -> None:
@@ -340,7 +407,7 @@ async def test_in_the_thread_of_many_nothing_is_said_of_what_nobody_was_told_of(
         many.source.push("job-01")
         await many.look(0.1)
         assert many.first_lines() == ["🔴 CRITICAL 10 of 12 incidents at once: job-02, job-03 and 8 more"]
-        assert sorted(line.split(" ")[0] for line in many.thread()) == ["✅", *["🔴"] * 11]
+        assert [line.split(" ")[0] for line in many.thread()] == ["🔴"] * 11
         assert not any("job-00" in line for line in many.thread())
         assert await ledger.waiting() == 0
 
