@@ -59,6 +59,9 @@ _HEALTH = {
     Health.PAUSED.value: What.PAUSED,
 }
 _POD = {"down": What.DOWN}
+_LAST = {None: 1, What.UNKNOWN: 2}
+"""What comes last of two at one moment. The good one: a pod may be seen again only when it is ready again. After
+that what is unknown: of a bot that looked once and was off again, nothing is known from that look on."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,7 @@ def _of(history: Sequence[Happening], target: str, subject: str) -> list[Happeni
 
 def _spans(things: Iterable[Happening], kinds: Mapping[str, What], of: Window) -> list[Span]:
     """The spans of a subject's states: each lasts until the next one."""
-    # Of two at one moment the good one comes last: a pod that was seen again only when it was ready again.
-    mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, h.what not in kinds))
+    mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
     ends = [*(h.at for h in mine[1:]), of.end]
     found = [(kinds[h.what], h.at, end) for h, end in zip(mine, ends, strict=False) if h.what in kinds]
     return [s for what, start, end in found if (s := cut(what, start, end, of)) is not None]

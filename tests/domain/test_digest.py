@@ -206,6 +206,14 @@ def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
     assert not digest_story.off_at([happened(SOURCE, 2, "off"), happened(SOURCE, 5, "ok")], at(3), sources)
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_one_look_between_two_times_of_being_off_makes_nothing_known_of_the_second(turn: int) -> None:
+    history = [*off(2, 5), *off(5, 8)][::turn]
+    found = day([], history)
+    assert [lane(found, subject).total(What.UNKNOWN) for subject in ("alpha", "pod")] == [timedelta(hours=6)] * 2
+    assert digest_story.off_at(history, at(6), (SOURCE, POD))
+
+
 def test_a_paused_job_is_neither_on_time_nor_late() -> None:
     found = day([], [happened("alpha", -100, "paused"), happened("beta", 12, "paused")])
     assert found.paused == ("alpha",)
