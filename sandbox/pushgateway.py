@@ -198,11 +198,11 @@ class PretendPushgateway:
         for schedule in self.schedules if self._jobs else ():
             faults = self.faults[schedule.job]
             labels = {"job": schedule.job}
-            group = self._group(labels)
             due = schedule.last(now)
             if faults.failing:
+                group = self._group(labels)
                 group.failure = max(group.failure, due)
-            elif not faults.stopped and not faults.aged and due > max(group.success, self._forgot):
+            elif not faults.stopped and not faults.aged and due > max(self._pushed(labels), self._forgot):
                 self.push(labels, datetime.fromtimestamp(due, tz=UTC), due + self.pod_clock)
 
     def move_pod_clock(self, seconds: float) -> None:
@@ -221,6 +221,11 @@ class PretendPushgateway:
 
     def _group(self, labels: Labels) -> Group:
         return self.groups.setdefault(tuple(sorted(labels.items())), Group(dict(labels)))
+
+    def _pushed(self, labels: Labels) -> float:
+        """When a push was accepted last; 0 is never. To ask makes no group of it."""
+        group = self.groups.get(tuple(sorted(labels.items())))
+        return group.success if group is not None else 0.0
 
     def _example(self, number: int) -> Group:
         at = self.clock() - timedelta(seconds=number % 240)

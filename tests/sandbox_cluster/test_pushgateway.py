@@ -141,6 +141,15 @@ async def test_a_wrong_clock_of_the_pod_shows_at_once_in_what_jobs_push_themselv
     assert group[(("job", "audit_digest"),)].families[HEARTBEAT].samples == [({}, NOW.timestamp())]
 
 
+async def test_a_restart_without_its_file_leaves_no_group_until_a_job_runs_again():
+    now = [NOW]
+    async with PretendPushgateway(clock=lambda: now[0]) as gateway:
+        await Breaks(gateway.breaks).apply("pushgateway-restart", None)
+        assert await metrics(gateway) == []
+        now[0] += timedelta(minutes=5)
+        assert [entry["labels"]["job"] for entry in await metrics(gateway)] == ["session_manager"]
+
+
 async def test_a_failing_push_is_newer_than_the_success(gateway):
     await Breaks(gateway.breaks).apply("heartbeat-self-update-failing", True)
     shown = {entry["labels"]["job"]: entry for entry in await metrics(gateway)}
