@@ -203,10 +203,19 @@ class HeartbeatSettings(_Section):
         return value
 
 
+def _time_of_day(value: object) -> object:
+    """YAML takes 10:30 without quotes for a number to the base of sixty."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+        return f"{value // 60:02}:{value % 60:02}"
+    return value
+
+
 class DigestSettings(_Section):
     """The daily digest: yesterday, posted once a day."""
 
-    at: str = Field(default="09:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$")
+    at: Annotated[str, BeforeValidator(_time_of_day)] = Field(
+        default="09:00", pattern=r"^(|([01]\d|2[0-3]):[0-5]\d)$"
+    )
     """The time of day in ``timezone``. Empty: no digest is posted; ``digest`` shows it all the same."""
     timezone: Zone = "UTC"
     """Whose days, and whose nine o'clock: an IANA name such as Europe/Berlin."""
@@ -495,7 +504,35 @@ def _flags(flags: Mapping[str, Any]) -> _Source:
 
 
 def _sentences(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
-    return [_sentence(item, origins) for item in error.errors(include_input=False, include_url=False)]
+    found = error.errors(include_input=False, include_url=False)
+    return [_sentence(item, origins) for item in found if not _follows(item["loc"], item["type"], found)]
+
+
+def _follows(path: tuple[int | str, ...], kind: str, found: Sequence[Any]) -> bool:
+    """Whether a list is called too short for nothing but what is wrong in it."""
+    inside = (item["loc"][: len(path)] == path and len(item["loc"]) > len(path) for item in found)
+    return kind == "too_short" and any(inside)
+
+
+_SHAPES = {
+    "at": "this is no time of day: write it as 09:00, or leave it empty for no digest",
+    "command": "this is no slash command: write a slash and then small letters, digits, - or _",
+    "connect": "this is no address: write it as host:port",
+    "issue": "this is no GitHub issue: write it as owner/repository#12",
+    "name": "this is no name: write letters, digits, - . or _, and begin with a letter or a digit",
+    "namespace": "this is no namespace: write small letters, digits or -",
+    "path": "this is no path: begin it with /",
+}
+"""What to write instead, by the setting's name, where a pattern says what it takes."""
+
+
+def _message(item: Any, path: Sequence[str]) -> str:
+    """What is wrong with a value. A pattern is nothing that people read."""
+    if item["type"] == "string_pattern_mismatch" and path[-1] in _SHAPES:
+        return _SHAPES[path[-1]]
+    if item["type"].startswith("datetime"):
+        return "this is no time: write it as 2026-12-01T08:00:00Z"
+    return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
 
 
 def _sentence(item: Any, origins: Mapping[str, str]) -> str:
@@ -505,8 +542,7 @@ def _sentence(item: Any, origins: Mapping[str, str]) -> str:
     where = f" ({origin})" if origin else ""
     if item["type"] == "extra_forbidden":
         return f"{name} is not a setting{where}.{_suggest(path)}"
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return f"{name or 'The settings'}{where}: {message}."
+    return f"{name or 'The settings'}{where}: {_message(item, path)}."
 
 
 def _nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:

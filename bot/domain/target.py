@@ -281,7 +281,7 @@ class Target(_Model):
         _no_doubles("container", [c.name for c in self.containers])
         _no_doubles("service", [s.name for s in self.services])
         jobs = [canonical_job(h.job) for h in self.heartbeats]
-        _no_doubles("heartbeat job", jobs)
+        _no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
         if POD in jobs:
             raise ValueError("a heartbeat job can't be called 'pod': the pod itself is remembered under that name")
         return self
@@ -296,10 +296,10 @@ class Target(_Model):
         raise KeyError(name)
 
 
-def _no_doubles(what: str, names: list[str]) -> None:
+def _no_doubles(what: str, names: list[str], why: str = "") -> None:
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
-        raise ValueError(f"{what} {doubles[0]!r} is listed twice")
+        raise ValueError(f"{what} {doubles[0]!r} is listed twice{why}")
 
 
 def canonical_job(name: str) -> str:

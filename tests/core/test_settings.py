@@ -110,9 +110,21 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("targets: [{heartbeats: [{job: a, schedule: '0 9 * * *', timezone: Mars/One}]}]\n", ("no time zone",)),
         (
             "targets: [{heartbeats: [{job: a-b, stale_after: 1h}, {job: a_b, stale_after: 1h}]}]\n",
-            ("heartbeat job 'a-b' is listed twice",),
+            ("heartbeat job 'a-b' is listed twice: - and _ are the same",),
         ),
         ("targets: [{containers: [{processes: [{name: a, match: '['}]}]}]\n", ("not a regular expression",)),
+        ("digest: {at: '25:99'}\n", ("digest.at", "no time of day: write it as 09:00")),
+        ("slack: {command: Agentpod}\n", ("slack.command", "a slash and then small letters")),
+        ("slack: {http: {path: events}}\n", ("slack.http.path", "begin it with /")),
+        ("targets: [{name: a/b}]\n", ("targets.0.name", "begin with a letter or a digit")),
+        ("targets: [{namespace: Not_OK}]\n", ("targets.0.namespace", "small letters")),
+        ("targets: [{issue: '12'}]\n", ("targets.0.issue", "owner/repository#12")),
+        ("targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, path: b}]}]\n", ("path", "begin it with /")),
+        ("targets: [{services: [{name: a, ip: 192.0.2.1, port: 1, connect: b}]}]\n", ("connect", "host:port")),
+        (
+            "alerts: {maintenance: [{name: a, start: tomorrow, lasts: 1h}]}\n",
+            ("alerts.maintenance.0.start", "write it as 2026-12-01T08:00:00Z"),
+        ),
         ("targets: [{storage: {warn_percent: 95}}]\n", ("warn_percent is above fail_percent",)),
         ("targets: [{name: a}, {name: a}]\n", ("target 'a' is listed twice",)),
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
@@ -129,6 +141,25 @@ def test_a_wrong_file_is_named_with_line_and_remedy(tmp_path: Path, text: str, s
     for part in says:
         assert part in shown
     assert "secret-pass" not in shown
+
+
+@pytest.mark.parametrize(("text", "at"), [("10:30", "10:30"), ("9:05", "09:05"), ("09:00", "09:00"), ("''", "")])
+def test_the_digests_time_needs_no_quotes(tmp_path: Path, text: str, at: str) -> None:
+    path = _file(tmp_path, f"digest: {{at: {text}}}\n")
+    assert load(config=path, environ={}).settings.digest.at == at
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "targets: [{heartbeats: [{job: a}]}]\n",
+        "targets: [{containers: [{processes: [{name: a, match: '['}]}]}]\n",
+        "targets: [{nodee: x}]\n",
+    ],
+)
+def test_a_list_is_not_called_too_short_for_what_is_wrong_in_it(tmp_path: Path, text: str) -> None:
+    assert len(_problems(config=_file(tmp_path, text))) == 1
+    assert "at least 1 item" in _problems(config=_file(tmp_path, "targets: []\n"))[0]
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
