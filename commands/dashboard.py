@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain import card, incident_card, judge_heartbeats, summary, undelivered, words
+from bot.domain import alerting, card, incident_card, judge_heartbeats, summary, undelivered, words
 from bot.domain.access import Role, allowed_in
-from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.heartbeat import JobStatus
 from bot.domain.probes import Finding, Verdict, worst
@@ -45,7 +44,7 @@ class _Seen:
     def headline(self) -> str:
         return summary.headline(self.findings, self.checks)
 
-    def wrong(self, incidents: Sequence[Incident]) -> list[str]:
+    def wrong(self, incidents: Sequence[alerting.Incident]) -> list[str]:
         """What is not as it should be, a line each, besides what the headline, the incidents and the jobs say."""
         problems = [i.problem for i in incidents if i.problem.target == self.name]
         said = {text for p in problems for text in (p.summary, f"{p.subject} {p.summary}")}
@@ -58,7 +57,7 @@ class _Seen:
 class _Kept:
     """What the ledger knows, or why that is not known."""
 
-    incidents: Sequence[Incident] = ()
+    incidents: Sequence[alerting.Incident] = ()
     """Open ones, the worst first."""
     cases: Sequence[Case] = ()
     dead: Sequence[Delivery] = ()
@@ -90,8 +89,7 @@ async def _kept(ctx: Context) -> _Kept:
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
     except AgentpodError as error:
         return _Kept(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
-    worst_first = sorted(incidents, key=lambda i: (i.problem.severity != "critical", i.problem.since))
-    return _Kept(worst_first, cases, dead)
+    return _Kept(sorted(incidents, key=incident_card.rank), cases, dead)
 
 
 def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
@@ -126,7 +124,9 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]
             yield "\n".join([f"{_SIGNS[one.verdict]} {one.name}: {one.headline}", *wrong])
         else:
             yield from _section("Also not as it should be", wrong)
-    yield from _section("Open incidents", [_incident(i, now, several) for i in incidents])
+    left = len(kept.incidents) - len(incidents)
+    more = [f"… and {left} more: incidents shows all"] if left else []
+    yield from _section("Open incidents", [*(_incident(i, now, several) for i in incidents), *more])
     yield from _section("Not delivered", [f"⚠️ {line}" for line in undelivered.lines(kept.dead)[:MOST]])
     yield from _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
     others = [c for c in kept.cases if c not in mine]
@@ -155,7 +155,7 @@ def _finding(finding: Finding) -> str:
     return f"{_SIGNS[finding.verdict]} {finding.summary if named else f'{finding.title}: {finding.summary}'}"
 
 
-def _incident(incident: Incident, now: datetime, several: bool) -> str:
+def _incident(incident: alerting.Incident, now: datetime, several: bool) -> str:
     return incident_card.headline(incident, now) + (f" ({incident.problem.target})" if several else "")
 
 
@@ -172,11 +172,13 @@ def _beat(status_: JobStatus, now: datetime) -> str:
 
 
 def _buttons(
-    ctx: Context, seen: Sequence[_Seen], incidents: Sequence[Incident], mine: Sequence[Case]
+    ctx: Context, seen: Sequence[_Seen], incidents: Sequence[alerting.Incident], mine: Sequence[Case]
 ) -> tuple[Button, ...]:
     decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
     decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
-    wanted = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in incidents if i.ack is None][:2]
+    wanted = [
+        (f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in incidents if i.state is alerting.State.FIRING
+    ][:2]
     looks = [("Status", "status")]
     if len(seen) > 1:
         looks = [(f"Status of {s.name}", f'status --target "{s.name}"') for s in seen[:2]]

@@ -10,7 +10,7 @@ from pydantic import Field as Param
 
 from bot.domain import incident_card, undelivered, words
 from bot.domain.access import Role
-from bot.domain.alerting import Incident
+from bot.domain.alerting import Incident, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import UNDELIVERED_FOR
 from bot.domain.reply import Fact, Reply
@@ -72,8 +72,8 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     found = await ledger.incidents(since=now - LATELY, limit=200)
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
-    live.sort(key=lambda i: (i.problem.severity != "critical", i.problem.since))
-    buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.ack is None][:3]
+    live.sort(key=incident_card.rank)
+    buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.state is State.FIRING][:3]
     return Reply(
         _headline(live, over),
         _verdict(live),
@@ -104,7 +104,7 @@ def _line(incident: Incident, now: datetime) -> str:
     if incident.open:
         when = f"for {words.age(now - incident.problem.since)}"
     else:
-        when = f"over {words.ago(incident.resolved_at, now)}"
+        when = f"over {words.ago(incident.recovered_at or incident.resolved_at, now)}"
     return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}"
 
 

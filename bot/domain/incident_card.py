@@ -85,7 +85,7 @@ def _firing(incident: Incident) -> bool:
 
 
 def _body(incident: Incident) -> tuple[Line, ...]:
-    return (incident.problem.meaning,) if incident.problem.meaning and incident.open else ()
+    return (incident.problem.meaning,) if incident.problem.meaning and _firing(incident) else ()
 
 
 def _facts(incident: Incident, now: datetime) -> list[Fact]:
@@ -194,25 +194,30 @@ def _said(incident: Incident, said: Notice, now: datetime) -> str:
 
 def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] = ()) -> Reply:
     """The message of many that came at once; each has its own in the thread."""
-    firing = [i for i in incidents if i.open]
-    worst = any(i.problem.severity == "critical" for i in firing)
-    count = words.plural(len(incidents), "incident")
-    if firing:
-        left = f"{len(firing)} of {count}" if len(firing) < len(incidents) else count
-        head = f"{'🔴 CRITICAL' if worst else '⚠️ WARNING'} {left} at once: {_names(firing)}"
-    else:
-        head = f"✅ All {count} are over: {_names(incidents)}"
-    rows = tuple(headline(i, now) for i in sorted(incidents, key=_rank)[:MOST])
+    firing, live = [i for i in incidents if _firing(i)], any(i.open for i in incidents)
+    rows = tuple(headline(i, now) for i in sorted(incidents, key=rank)[:MOST])
     more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
     listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
     return Reply(
-        head,
+        _of_many(incidents, firing),
         body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
-        buttons=(Button("Diagnose", "status"), Button("All incidents", "incidents")) if firing else (),
+        buttons=(Button("Diagnose", "status"), Button("All incidents", "incidents")) if live else (),
         notify=tuple(call) if firing else (),
         shareable=False,
         repeatable=False,
     )
+
+
+def _of_many(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
+    """How many of them are left, and which."""
+    count = words.plural(len(incidents), "incident")
+    if firing:
+        worst = any(i.problem.severity == "critical" for i in firing)
+        left = f"{len(firing)} of {count}" if len(firing) < len(incidents) else count
+        return f"{'🔴 CRITICAL' if worst else '⚠️ WARNING'} {left} at once: {_names(firing)}"
+    if live := [i for i in incidents if i.open]:
+        return f"🌤️ None of {count} is left, resolved if it stays so: {_names(live)}"
+    return f"✅ All {count} are over: {_names(incidents)}"
 
 
 def over(incidents: Sequence[Incident]) -> Reply:
@@ -223,11 +228,18 @@ def over(incidents: Sequence[Incident]) -> Reply:
     return Reply(head, shareable=False, repeatable=False)
 
 
-def _rank(incident: Incident) -> tuple[bool, bool, datetime, str]:
+def rank(incident: Incident) -> tuple[bool, bool, bool, datetime, str]:
+    """The order in which people want to read them: what is wrong still, the worst first; what is over last."""
     problem = incident.problem
-    return (not incident.open, problem.severity != "critical", problem.since, problem.subject)
+    return (
+        not incident.open,
+        not _firing(incident),
+        problem.severity != "critical",
+        problem.since,
+        problem.subject,
+    )
 
 
 def _names(incidents: Sequence[Incident]) -> str:
-    names = [i.problem.subject for i in sorted(incidents, key=_rank)]
+    names = [i.problem.subject for i in sorted(incidents, key=rank)]
     return words.listed(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])

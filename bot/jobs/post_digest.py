@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain import digest, digest_card, digest_story
+from bot.domain import digest, digest_card, digest_story, incident_card
 from bot.domain.alerting import AlertRules, Incident
 from bot.domain.approval import State
 from bot.domain.digest import Day, Facts, Watched
@@ -209,5 +209,4 @@ def _carried_out(case: Case, start: datetime, end: datetime) -> bool:
 
 
 def _open(incidents: Sequence[Incident]) -> list[Incident]:
-    live = [i for i in incidents if i.open]
-    return sorted(live, key=lambda i: (i.problem.severity != "critical", i.problem.since))
+    return sorted((i for i in incidents if i.open), key=incident_card.rank)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.domain import alerting
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
-from bot.domain.alerting import Incident
+from bot.domain.alerting import AlertRules, Incident
 from bot.domain.heartbeat import Snapshot
 from bot.domain.probes import Verdict
 from bot.domain.repair import Delivery
@@ -92,6 +93,21 @@ async def test_what_the_headline_an_incident_or_the_list_of_jobs_says_is_not_sai
     told = replace(incident("x"), problem=replace(full, summary="is 97 % full"))
     second = await look(world, Book([told]))
     assert [plain(line).split("\n")[0] for line in second.body] == ["Open incidents:", "Heartbeats:"]
+
+
+async def test_incidents_that_have_no_room_are_counted_and_those_well_again_come_last(world: World) -> None:
+    well = alerting.decide(incident("well", "critical"), None, AlertRules(), NOW)
+    assert well is not None
+    reply = await look(world, Book([well, *(incident(f"job-{n}") for n in range(6))]))
+    head, *rows = plain(reply.body[0]).split("\n")
+    assert (head, rows[0], rows[-1]) == (
+        "Open incidents:",
+        "⚠️ WARNING job-0: no heartbeat",
+        "… and 2 more: incidents shows all",
+    )
+    assert [b.command for b in reply.buttons if b.command.startswith("ack")] == ["ack i-job-0", "ack i-job-1"]
+    only = await look(world, Book([well]))
+    assert [b.command for b in only.buttons if b.command.startswith("ack")] == []
 
 
 async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World) -> None:

@@ -81,9 +81,18 @@ async def test_the_worst_is_first_and_what_is_over_last(world: World, book: Book
     assert [line.split("\n")[1] for line in reply.body] == [
         "i-beta · for 1 h 30 min",
         "i-alpha · for 10 min",
-        "i-gamma · over in 2 min",
+        "i-gamma · over 0 s ago",  # as its message has it: since it is well, not since that was believed
     ]
     assert [b.command for b in reply.buttons] == ["ack i-beta", "ack i-alpha"]
+
+
+async def test_one_that_is_well_again_is_no_more_to_be_taken_care_of(world: World, book: Book) -> None:
+    recovering = alerting.decide(book.kept[1], None, RULES, NOW)
+    assert recovering is not None
+    book.kept[1] = recovering
+    reply = await say(world, book, "incidents")
+    assert [line.split("\n")[1].split(" ")[0] for line in reply.body] == ["i-alpha", "i-beta", "i-gamma"]
+    assert [b.command for b in reply.buttons] == ["ack i-alpha"]
 
 
 async def test_nothing_wrong_is_one_line(world: World) -> None:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain import inside_watch
-from bot.domain.alerting import AlertRules, Incident, Problem, decide
-from bot.domain.incident_card import message
+from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
+from bot.domain.incident_card import group, message
 from bot.domain.judge_processes import parse_ps
 from bot.domain.reply import Reply
 from bot.domain.target import Target
@@ -74,3 +74,34 @@ def test_what_is_well_again_asks_for_nothing(
     more = replace(process(), facts=(("Pod", "pod-1"), *process().facts, ("Evidence", "seen then")))
     shown = message(after(more, minutes), NOW + minutes * MIN)
     assert (shown.headline, labels(shown), buttons(shown)) == (head, facts, offered)
+
+
+def test_what_follows_from_being_blind_is_said_only_while_it_is_so() -> None:
+    blind = replace(disk(), kind=Kind.BLIND, meaning="Nothing is known of any job.")
+    assert [message(after(blind, m), NOW + m * MIN).body for m in (0, 1, 2)] == [(blind.meaning,), (), ()]
+
+
+def many(*minutes: int) -> Reply:
+    """The message of as many incidents, the first of which is critical, each so long after it was gone."""
+    problems = [replace(disk(), key=f"k{n}", subject=f"job-{n}", severity="warning") for n in range(len(minutes))]
+    problems[0] = replace(problems[0], severity="critical")
+    return group([after(p, m) for p, m in zip(problems, minutes, strict=True)], NOW + 2 * MIN)
+
+
+def test_of_many_those_that_are_wrong_still_are_counted_named_and_listed_first() -> None:
+    shown = many(1, 0, 2, *[1] * 10, 0)
+    assert shown.headline == "⚠️ WARNING 2 of 14 incidents at once: job-1 and job-13"
+    rows = str(shown.body[0]).splitlines()
+    assert [row.split(":")[0] for row in rows[:3]] == [
+        "⚠️ WARNING job-1",
+        "⚠️ WARNING job-13",
+        "🌤️ job-0 is well again",
+    ]
+    assert buttons(shown) == ["Diagnose", "All incidents"]
+
+
+def test_many_that_are_all_well_again_are_no_alarm_before_they_are_over() -> None:
+    shown = many(1, 2)
+    assert shown.headline == "🌤️ None of 2 incidents is left, resolved if it stays so: job-0"
+    assert buttons(shown) == ["Diagnose", "All incidents"]
+    assert many(2, 2).headline == "✅ All 2 incidents are over: job-0 and job-1"
