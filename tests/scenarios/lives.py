@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.cluster import kinds
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.talk import World, until
@@ -58,3 +59,14 @@ async def looks(world: World) -> None:
     gateway.latency = read
     await until(lambda: reads.count("/api/v1/metrics") >= 2, world.bot.output)
     gateway.latency = 0.0
+
+
+def stirs(world: World) -> None:
+    """The pod gets a condition that means nothing: the bot looks at it now, and not only at its own time."""
+    store = world.sandbox.cluster.store
+    for pod in store.list(kinds.POD):
+        draft = store.draft(kinds.POD, pod["metadata"]["namespace"], pod["metadata"]["name"])
+        others = [c for c in draft["status"]["conditions"] if c["type"] != "Stirred"]
+        new = {"type": "Stirred", "status": "True", "message": f"at {pod['metadata']['resourceVersion']}"}
+        draft["status"]["conditions"] = [*others, new]
+        store.put(kinds.POD, draft)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
+import zoneinfo
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from bot.jobs.post_digest import When
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
@@ -21,16 +24,17 @@ from tests.scenarios.yesterday import BEATS, put
 
 pytestmark = [pytest.mark.xdist_group("digest"), pytest.mark.timeout(180)]
 DAY = timedelta(days=1)
-LEAD = timedelta(seconds=8)
-"""In so long a bot has started and waits for the time."""
+LEAD = timedelta(seconds=10)
+"""In so long two bots have started and wait for the time."""
 NEVER = "Without its picture"
 
 
 @asynccontextmanager
-async def world(at: datetime, *, missed: int = 0, database: str = "", bots: int = 1) -> AsyncIterator[World]:
-    """A bot, or several, with a digest at that time of day, and a yesterday to tell of."""
-    when = When(at.time().replace(second=0, microsecond=0), "UTC")
-    settings: dict[str, Any] = {"digest": {"at": f"{when.at:%H:%M}", "timezone": "UTC"}, "alerts": {"poll": "1s"}}
+async def world(
+    at: datetime, *, zone: str = "UTC", missed: int = 0, database: str = "", bots: int = 1, **env: str
+) -> AsyncIterator[World]:
+    """A bot, or several, with a digest at that minute of the zone, and a yesterday to tell of."""
+    settings: dict[str, Any] = {"digest": {"at": f"{at:%H:%M}", "timezone": zone}, "alerts": {"poll": "1s"}}
     if database:
         settings["ledger"] = {"url": database}
     async with Sandbox(rate_limits=False, settings=settings, target={"heartbeats": BEATS[1:]}) as sandbox:
@@ -40,9 +44,9 @@ async def world(at: datetime, *, missed: int = 0, database: str = "", bots: int 
             sandbox.pushgateway.push({"job": str(beat["job"])}, sandbox.pushgateway.clock())
         if missed:
             await sandbox.workspace.panel.apply("slack-missing-scope", "files:write")
-        made = World(sandbox, await sandbox.start_bot())
+        made = World(sandbox, await sandbox.start_bot(**env))
         for _ in range(bots - 1):
-            await sandbox.start_bot()
+            await sandbox.start_bot(**env)
         yield made
 
 
@@ -60,19 +64,32 @@ def picture(made: World, message: Message) -> tuple[Image.Image, str]:
     return Image.open(io.BytesIO(file.content)), block["alt_text"]
 
 
-async def test_two_bots_post_one_digest_at_its_time_with_its_picture() -> None:
-    now = datetime.now(UTC) + LEAD
-    at = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+def zone_where_a_minute_begins(folder: Path, soon: datetime) -> tuple[str, dict[str, str]]:
+    """A time zone of this test's own, whose next whole minute is ``soon`` (whole seconds), and how a bot finds it.
+
+    A digest's time has minutes only, and nobody is to wait for one.
+    """
+    ahead = -soon.second % 60
+    # TZif of RFC 9636, version 1: no changes, and one kind of time, with the name at its end.
+    counts = struct.pack(">4s16x6l", b"TZif", 0, 0, 0, 0, 1, 5)
+    (folder / "Soon").write_bytes(counts + struct.pack(">l2b", ahead, 0, 0) + b"SOON\0")
+    return "Soon", {"PYTHONTZPATH": os.pathsep.join([str(folder), *zoneinfo.TZPATH])}
+
+
+async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: Path) -> None:
     with Postgres() as server:
-        async with world(at, database=server.create("digest"), bots=2) as made:
+        at = datetime.now(UTC).replace(microsecond=0) + LEAD
+        zone, env = zone_where_a_minute_begins(tmp_path, at)
+        there = at + timedelta(seconds=-at.second % 60)
+        async with world(there, zone=zone, database=server.create("digest"), bots=2, **env) as made:
             assert digests(made) == []
-            await until(lambda: bool(digests(made)), made.bot.output, patience=90)
+            await until(lambda: bool(digests(made)), made.bot.output)
             assert datetime.now(UTC) >= at
             [message] = digests(made)
             shown, alt = picture(made, message)
             assert shown.width > 1000
             assert alt.startswith(
-                f"Timeline of secure-agent-pod on {at - DAY:%a %d %b}: pod down 6 min, not known"
+                f"Timeline of secure-agent-pod on {there - DAY:%a %d %b}: pod down 6 min, not known"
             )
             assert "started anew at 15:24" in alt
             assert "exercise-reminder not known for 1 h, 5 runs; audit-digest late 12 min" in alt

@@ -15,12 +15,14 @@ from tests.scenarios.repairs import APPROVE as FIRST_BUTTON
 from tests.scenarios.talk import World, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("moved-time")]
+QUICK = {"poll": "1s", "keep_firing": "1s", "pod_for": "30s"}
+"""As people have it, but for the pace."""
 CRITICAL = "🔴 CRITICAL session-manager: no heartbeat since"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house() -> AsyncIterator[World]:
-    async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True) as sandbox:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, lively=True, settings={"alerts": QUICK}) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         await looks(world)
         yield world
