@@ -20,8 +20,11 @@ if [ -e "$proven" ] && [ "${CI:-}" != true ]; then
     echo "The image is proven as it is; make image proves it again"
     parts+=(--ignore="$image")
 fi
-# Python's own settings from outside must not decide what is tested.
-env -u PYTHONPATH -u AGENTPOD_CONFIG .venv/bin/pytest -n "${WORKERS:-2}" --dist loadgroup -q "${parts[@]}" "$@"
+# Python's own settings from outside must not decide what is tested, nor have each worker compile it all anew.
+outside=(-u PYTHONPATH -u PYTHONDONTWRITEBYTECODE -u AGENTPOD_CONFIG)
+# Three workers: a bot that waits leaves its core to the others. In our order: the long tests first (tests/conftest.py).
+run=(-n "${WORKERS:-3}" --dist loadgroup --no-loadscope-reorder -q)
+env "${outside[@]}" .venv/bin/pytest "${run[@]}" "${parts[@]}" "$@"
 tests=$?
 [ $tests != 0 ] || [ $# -gt 0 ] || { mkdir -p "$(dirname "$proven")" && touch "$proven"; }
 exit $((checks | tests))

@@ -1,4 +1,4 @@
-"""One control plane a run, a second one to break, and an agent pod in a namespace of its own for whoever asks."""
+"""One control plane, a second one to break, and an agent pod in a namespace of its own for whoever asks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.scenarios.talk import World
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests here share one control plane, so one worker runs them."""
+    """All tests here share one control plane and so one worker, but for those that have a group of their own."""
     for item in items:
-        if "controlplane" in item.path.parts:
+        if "controlplane" in item.path.parts and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group("controlplane"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def plane() -> Iterator[Plane]:
     """The control plane. Without its binaries these tests fail; `scripts/test.sh` leaves them out where it may."""
     try:
@@ -34,7 +34,7 @@ def plane() -> Iterator[Plane]:
         yield one
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def second_plane(plane: Plane) -> Iterator[Plane]:
     """Another control plane, for tests that break it."""
     with Plane(plane.binaries) as other:
@@ -48,7 +48,7 @@ def fragile_plane(second_plane: Plane) -> Iterator[Plane]:
     second_plane.mend()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def numbers() -> Iterator[int]:
     """Numbers for names that have to be new."""
     return itertools.count(1)

@@ -11,6 +11,7 @@ from tests.controlplane.agent_pod import AgentPod
 from tests.postgres import Postgres
 from tests.soak.proof import prepared
 
+pytestmark = [pytest.mark.xdist_group("at-most-once"), pytest.mark.timeout(240)]
 POINTS = (
     "after-commit:3",
     "before-commit:5",
@@ -39,7 +40,6 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.mark.timeout(240)
 async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent_pod: AgentPod) -> None:
     async with prepared(agent_pod, postgres=None, seed_=1) as proof:
         for number, fault in enumerate(POINTS, start=1):
@@ -50,7 +50,6 @@ async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent
     assert proof.tally.rollouts >= len(POINTS) - 2  # the dice may have one withdrawn
 
 
-@pytest.mark.timeout(240)
 async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_that_it_did_not(
     agent_pod: AgentPod,
 ) -> None:
@@ -63,7 +62,6 @@ async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_th
     assert proof.tally.stores >= len(STORES) - 3  # one value went with who had it; the dice may have two withdrawn
 
 
-@pytest.mark.timeout(240)
 async def test_two_replicas_on_postgresql_restart_the_pod_once_whichever_dies(
     agent_pod: AgentPod, postgres: Postgres
 ) -> None:
