@@ -132,9 +132,7 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]
     others = [c for c in kept.cases if c not in mine]
     yield from _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])
     for one in seen:
-        yield from _section(
-            f"Heartbeats of {one.name}" if several else "Heartbeats", [_beat(s, now) for s in one.beats]
-        )
+        yield from _section(f"Heartbeats of {one.name}" if several else "Heartbeats", _beats(one.beats, now))
     yield from _where(ctx)
 
 
@@ -162,6 +160,11 @@ def _incident(incident: alerting.Incident, now: datetime, several: bool) -> str:
 def _case(case: Case, now: datetime) -> str:
     reason = f": {words.cut(case.reason, 80)}" if case.reason else ""
     return f"✋ {case.id} {card.what(case)}{reason} ({words.ago(case.request.created_at, now)})"
+
+
+def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
+    apart, note = judge_heartbeats.told_once(statuses)
+    return [*(_beat(s, now) for s in apart), *([f"Each of them: {note}"] if note else [])]
 
 
 def _beat(status_: JobStatus, now: datetime) -> str:

@@ -30,14 +30,15 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         statuses = ()  # an empty Pushgateway is blindness too: rows of "never seen" would read like dead jobs
     known = sorted((s for s in statuses if s.policy), key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     unknown = [s for s in statuses if s.policy is None]
+    apart, note = judge_heartbeats.told_once(known)
     now = ctx.clock.now()
     return _answer.reply(
         ctx,
         outcomes,
         began,
         own="heartbeats",
-        body=_body(unknown, now),
-        tables=[_table(known, now)],
+        body=[*([f"Each of them: {note}."] if note else []), *_body(unknown, now)],
+        tables=[_table(apart, now)],
         detailed=bool(known),
         more=(("Processes", "processes"), ("Logs", "logs")),
         data={"jobs": [_data(s) for s in statuses]},
@@ -74,10 +75,14 @@ def _name(status: JobStatus) -> str:
 
 
 def _state(status: JobStatus, now: datetime) -> str:
+    """How it is, what comes next, and what is odd."""
+    when = _when(status, now)
+    return f"{when}: {status.note}" if status.note else when
+
+
+def _when(status: JobStatus, now: datetime) -> str:
     """How it is and what comes next: due, stale, or since when it is."""
     due, stale = status.due, status.stale_at
-    if status.note:
-        return f"{status.health.value}: {status.note}"
     if stale is None or status.health in (Health.FAILED, Health.NEVER_SEEN):
         return status.health.value
     if now >= stale:

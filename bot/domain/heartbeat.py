@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
+from bot.domain import words
 from bot.domain.cron import next_run
 from bot.domain.target import HeartbeatPolicy, canonical_job
 
@@ -87,6 +88,9 @@ FAILED_NOTE = "the last push failed"
 
 MAX_SKEW = 86_400.0
 """Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
+
+TEN_YEARS = 10 * 365 * 86_400.0
+"""Seconds beyond which a number is not taken for a time by a wrong clock."""
 
 EARLY = timedelta(seconds=30)
 """A success this long before a run is that run's own: the gateway's clock may be a little behind cron's."""
@@ -209,9 +213,12 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
     if 0 < value <= clock:
         return value, None
     if clock < value <= clock + MAX_SKEW:
-        return value, f"clock skew: its time is {value - clock:.0f} s in the future"
-    if value > clock and abs(value / 1000 - clock) < 10 * 365 * 86_400:
+        return value, f"clock skew: its time is {words.age(timedelta(seconds=round(value - clock)))} in the future"
+    if value > clock and abs(value / 1000 - clock) < TEN_YEARS:
         return None, f"{value:g} is no time in seconds: it looks like milliseconds"
+    if clock < value < clock + TEN_YEARS:  # in words that are the same at each look
+        ahead = words.stamp(datetime.fromtimestamp(value, UTC))
+        return None, f"clock skew: its time is {ahead}, too far in the future to count"
     return None, f"{value:g} is no credible time"
 
 

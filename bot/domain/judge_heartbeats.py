@@ -54,19 +54,33 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
     ordered = sorted(known, key=lambda s: -verdict_of(s).badness)
     verdict = worst(verdict_of(s) for s in known)
     if groups == 0 and verdict not in (Verdict.WARN, Verdict.FAIL):
-        return _empty([describe(s, now) for s in ordered if s.last_success])
+        return _empty(_described([s for s in ordered if s.last_success], now))
     if verdict is Verdict.OK:
-        return Finding(PROBE, TITLE, verdict, _all_fresh(known), tuple(describe(s, now) for s in ordered))
+        return Finding(PROBE, TITLE, verdict, _all_fresh(known), _described(ordered, now))
     bad = [s for s in ordered if verdict_of(s) is not Verdict.OK]
     return Finding(
         PROBE,
         TITLE,
         verdict,
         _summary(bad),
-        tuple(describe(s, now) for s in bad),
+        _described(bad, now),
         "Check that supercronic runs and what the job's script says in the log.",
         f"/agentpod logs --grep {bad[0].job}",
     )
+
+
+def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
+    """A line each; what is odd about all of them is said once, below."""
+    apart, note = told_once(statuses)
+    return (*(describe(s, now) for s in apart), *([f"each of them: {note}"] if note else []))
+
+
+def told_once(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:
+    """The statuses without what is odd about all of several, and that; empty where there is no such thing."""
+    notes = {s.note or "" for s in statuses}
+    if len(statuses) < 2 or len(notes) > 1 or not (note := notes.pop()):
+        return statuses, ""
+    return [s._replace(note=None) for s in statuses], note
 
 
 def _empty(remembered: Sequence[str]) -> Finding:

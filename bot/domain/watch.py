@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -274,8 +274,12 @@ def _oddity(counts: float, value: float | None, clock: float) -> str:
     if at is None:
         return f"{note}; the last credible one counts" if note and counts else note or ""
     if at > clock:
-        return f"clock skew: its time was {at - counts:.0f} s in the future"
-    return f"its time went back by {counts - at:.0f} s; the newer one counts" if at < counts else ""
+        return f"clock skew: its time was {_apart(at, counts)} in the future"
+    return f"its time went back by {_apart(counts, at)}; the newer one counts" if at < counts else ""
+
+
+def _apart(later: float, earlier: float) -> str:
+    return words.age(timedelta(seconds=round(later - earlier)))
 
 
 def _key(group: Group) -> tuple[tuple[str, str], ...]:

@@ -43,14 +43,14 @@ async def test_a_stale_heartbeat_is_told_acknowledged_and_resolved_with_how_long
 
 
 @pytest.mark.parametrize(
-    ("clock", "said"), [("3600", "clock skew: its time was 3"), ("-3600", "its time went back by 3")]
+    ("clock", "said"), [("3600", "clock skew: its time was"), ("-3600", "its time went back by")]
 )
 async def test_a_wrong_clock_of_the_pod_is_said_and_makes_no_alert(house: World, clock: str, said: str) -> None:
     before = len(alerts(house))
     await house.break_("heartbeat-clock", clock)
     for step in ("time-10m", "time-1h"):
         await looks(house)
-        assert f"up: {said}" in (await house.ask("heartbeats")).text
+        assert re.search(f"up, due in .*: {said} ", (await house.ask("heartbeats")).text)
         await house.break_(step, None)
     await looks(house)
     await house.break_("heartbeat-clock", "")
