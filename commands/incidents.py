@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
 
-from bot.domain import incident_card, undelivered, words
+from bot.domain import card, incident_card, undelivered, words
 from bot.domain.access import Role
-from bot.domain.alerting import Incident, State
+from bot.domain.alerting import Incident, Notice, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import UNDELIVERED_FOR
-from bot.domain.reply import Fact, Reply
+from bot.domain.reply import Fact, Line, Reply
 from bot.domain.target import parse_duration
 from bot.errors import NotFound, Permanent, UsageError
 from bot.ports import Ledger
@@ -114,9 +114,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
         raise NotFound("There is no incident of that id.", remedy=f"{ctx.prefix} incidents lists them.")
     now = ctx.clock.now()
     shown = incident_card.message(incident, now)
-    said = tuple(
-        Fact(words.clock(n.at), f"{n.reason.value}{f' by {n.by}' if n.by else ''}") for n in incident.notices
-    )
+    said = tuple(Fact(words.moment(n.at, now), _noted(n)) for n in incident.notices)
     return Reply(
         shown.headline,
         body=shown.body,
@@ -125,6 +123,14 @@ async def _one(ctx: Context, id_: str) -> Reply:
         notes=shown.notes,
         data={"id": incident.id, "state": incident.state.value},
     )
+
+
+def _noted(said: Notice) -> Line:
+    """Why it was said, and who made that so."""
+    who = card.person(said.by)
+    if isinstance(who, str):
+        return said.reason.value + (f" by {who}" if who else "")
+    return (f"{said.reason.value} by ", *who)
 
 
 async def ack(ctx: Context, params: AckParams) -> Reply:

@@ -13,6 +13,7 @@ from bot.domain import alerting
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem
 from bot.domain.probes import Verdict
 from bot.domain.repair import Delivery
+from bot.domain.reply import Mention
 from bot.errors import NotFound, UsageError
 from bot.runbook import parse
 from commands import COMMANDS
@@ -112,6 +113,16 @@ async def test_one_is_shown_with_all_that_was_said(world: World, book: Book) -> 
     assert "resolved" in text
     with pytest.raises(NotFound):
         await say(world, book, "incidents i-nothing")
+
+
+async def test_what_was_said_of_it_has_its_day_and_who_made_it_so(world: World, book: Book) -> None:
+    before = replace(incident("delta"), notices=(alerting.Notice(alerting.Reason.FIRST_FIRING, NOW - 1440 * MIN),))
+    book.kept.append(alerting.acknowledged(before, "U07MAYA0001", RULES, NOW))
+    reply = await say(world, book, "incidents i-delta")
+    assert [(f.label, f.value) for f in reply.facts[-2:]] == [
+        ("Sun 22 Nov, 12:00 UTC", "firing"),
+        ("12:00 UTC", ("acknowledged by ", Mention("U07MAYA0001"))),
+    ]
 
 
 async def test_an_acknowledgement_is_by_name(world: World, book: Book) -> None:

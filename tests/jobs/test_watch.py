@@ -521,7 +521,8 @@ async def test_a_job_that_was_stale_before_the_pod_went_down_is_not_excused(one:
     assert CRITICAL in one.first_lines()
 
 
-async def test_an_approved_restart_makes_no_alert(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seen", [True, False], ids=["the-pod-is-seen-to-go", "nobody-looks-at-the-pod"])
+async def test_an_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) -> None:
     from tests.jobs.workbench import JONAS, bench
 
     async with opened(tmp_path) as ledger:
@@ -538,11 +539,12 @@ async def test_an_approved_restart_makes_no_alert(tmp_path: Path) -> None:
         await repairs.say(case, Choice.APPROVE, JONAS)
         await repairs.until(case, lambda c: c.sent_at is not None)
         for _ in range(4):
-            await world.see(repairs.cluster.pods_, 1)
-            await world.look(1)
+            if seen:
+                await world.see(repairs.cluster.pods_, 1)
+            await world.look(1 if seen else 2)
         assert world.chat.said == []
-        muted = [i for i in (await _all(world)) if i.state is State.PENDING]
-        assert any("is being restarted" in i.problem.muted for i in muted)
+        muted = {i.problem.subject: i.problem.muted for i in (await _all(world)) if i.state is State.PENDING}
+        assert muted["alpha"] == f"the pod is being restarted ({case.id})"
         await repairs.workshop.stop(1)
 
 
