@@ -11,7 +11,8 @@ from bot.domain.access import Role
 from bot.domain.heartbeat import MANUAL, PUSHED
 from bot.domain.reply import Reply
 from bot.domain.target import canonical_job
-from bot.errors import Permanent, UsageError
+from bot.errors import AgentpodError, Permanent, UsageError
+from bot.ports import HeartbeatSource
 from bot.runbook import Command, Context, Params
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -21,7 +22,7 @@ MOST_LABELS = 10
 class PushParams(Params):
     """Which group."""
 
-    job: str = Param(json_schema_extra={"positional": True}, description="the job, as it pushes itself")
+    job: str = Param(json_schema_extra={"positional": True}, description="the job; - and _ are the same")
     labels: tuple[str, ...] = Param(
         default=(),
         json_schema_extra={"positional": True},
@@ -41,7 +42,9 @@ class PushParams(Params):
         names = []
         for one in value:
             name, equals, rest = one.partition("=")
-            if not equals or not _LABEL.fullmatch(name) or name == "job" or len(rest) > 200:
+            if equals and name == "job":
+                raise ValueError("the job is the first word, and no label beside it")
+            if not equals or not _LABEL.fullmatch(name) or len(rest) > 200:
                 raise ValueError(f"{one[:40]!r} is not label=value, such as context=desk")
             names.append(name)
         if len(set(names)) < len(names) or len(names) > MOST_LABELS:
@@ -57,7 +60,7 @@ async def run(ctx: Context, params: PushParams) -> Reply:
         raise Permanent(
             "There is no ledger here, so it could not be recorded.", remedy="Set AGENTPOD_LEDGER__URL."
         )
-    labels = {"job": params.job} | dict(one.split("=", 1) for one in params.labels)
+    labels = {"job": await _spelt(ctx.heartbeats, params.job)} | dict(one.split("=", 1) for one in params.labels)
     now = ctx.clock.now()
     by = "terminal" if ctx.caller.is_terminal else ctx.caller.identity.user
     async with ctx.ledger.writing() as tx:
@@ -69,6 +72,16 @@ async def run(ctx: Context, params: PushParams) -> Reply:
     shown = f" ({', '.join(params.labels)})" if params.labels else ""
     text = f"✍️ Pushed a heartbeat for {params.job}{shown} by hand"
     return Reply(text, notes=tuple(notes), shareable=False, repeatable=False)
+
+
+async def _spelt(source: HeartbeatSource, job: str) -> str:
+    """As its own groups have it: ``-`` and ``_`` are one job here, and two groups there, one of which ages."""
+    try:
+        groups = (await source.read((PUSHED,))).groups
+    except AgentpodError:  # the push says it
+        return job
+    found = {g.job for g in groups if canonical_job(g.job) == canonical_job(job)}
+    return job if job in found or not found else min(found)
 
 
 def _known(ctx: Context, job: str) -> bool:

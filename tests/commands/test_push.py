@@ -50,6 +50,17 @@ async def test_it_is_pushed_to_its_group_and_marked(world: World) -> None:
     assert reply.headline == "✍️ Pushed a heartbeat for exercise_reminder (context=desk) by hand"
 
 
+async def test_it_goes_to_the_group_that_the_job_itself_pushes_to_however_it_is_typed(world: World) -> None:
+    book = Book()
+    await say(world, "heartbeats push exercise-reminder", book)
+    assert isinstance(world.heartbeats, FakeHeartbeats)
+    assert world.heartbeats.pushed[0][0] == {"job": "exercise_reminder"}
+    assert book.records[0][3]["labels"] == {"job": "exercise_reminder"}
+    world.heartbeats.answer = Transient("no answer in 3 s")
+    await say(world, "heartbeats push exercise-reminder")
+    assert world.heartbeats.pushed[1][0] == {"job": "exercise-reminder"}, "nobody can tell"
+
+
 async def test_a_job_with_a_metric_of_its_own_gets_that_too(world: World) -> None:
     world.target = Target(heartbeats=(HeartbeatPolicy(job="a-job", schedule="0 * * * *", metric="own_metric"),))
     await say(world, "heartbeats push a_job")
@@ -71,8 +82,9 @@ async def test_what_cannot_be_recorded_is_not_pushed(world: World) -> None:
 
 @pytest.mark.parametrize("words", ["", "x context", "x =desk", "x job=y", "x 1a=b", "x a=1 a=2", "x a-b=c"])
 async def test_what_is_no_group_is_refused(world: World, words: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as refused:
         await say(world, f"heartbeats push {words}")
+    assert ("is the first word" in refused.value.message) == (words == "x job=y")
 
 
 async def test_without_a_gateway_there_is_nothing_to_push_to(world: World) -> None:

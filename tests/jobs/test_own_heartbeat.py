@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,6 +49,24 @@ async def world(tmp_path: Path) -> AsyncIterator[Watch]:
 def own(world: Watch, to: Pushes) -> OwnHeartbeat:
     minute = timedelta(minutes=1)
     return OwnHeartbeat(world.clock, world.ledger, lambda: True, minute, OPS, "agentpod", to, to)  # type: ignore[arg-type]
+
+
+class _Asked(Exception):
+    """Often enough."""
+
+
+async def test_it_beats_only_while_slack_reaches_it(world: Watch) -> None:
+    hears = [False, True, False]
+
+    def can_hear() -> bool:
+        if not hears:
+            raise _Asked
+        return hears.pop(0)
+
+    to = Pushes()
+    with pytest.raises(_Asked):
+        await replace(own(world, to), can_hear=can_hear, every=timedelta()).run()
+    assert (to.pings, len(to.pushed)) == (1, 1)
 
 
 async def test_each_beat_is_pushed_and_called_in(world: Watch) -> None:
