@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
+from bot.domain import words
 from bot.domain.approval import State
 from bot.domain.target import Target, canonical_job
 from bot.domain.workload import Right
@@ -245,7 +246,7 @@ def _masked(value: Any) -> str:
     if value is None:
         return "not set"
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g} s"
+        return words.exactly(value)
     if value == "":
         return "empty"
     return (

@@ -299,6 +299,11 @@ class Incident:
         return f"group:{self.group}" if self.group and not self.apart else f"incident:{self.id}"
 
     @property
+    def there(self) -> bool:
+        """Whether what is wrong is there still."""
+        return self.open and self.state is not State.RECOVERING
+
+    @property
     def told(self) -> bool:
         """Whether anybody was ever told of it."""
         return self.fired_at is not None

@@ -65,7 +65,7 @@ def _recovered(incident: Incident) -> str:
 
 def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> Reply:
     """The one message of an incident, as it is now."""
-    firing = _firing(incident)
+    firing = incident.there
     return Reply(
         headline(incident, now),
         body=_body(incident),
@@ -79,13 +79,8 @@ def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> 
     )
 
 
-def _firing(incident: Incident) -> bool:
-    """Whether the problem is there."""
-    return incident.open and incident.state is not State.RECOVERING
-
-
 def _body(incident: Incident) -> tuple[Line, ...]:
-    return (incident.problem.meaning,) if incident.problem.meaning and _firing(incident) else ()
+    return (incident.problem.meaning,) if incident.problem.meaning and incident.there else ()
 
 
 def _facts(incident: Incident, now: datetime) -> list[Fact]:
@@ -93,7 +88,7 @@ def _facts(incident: Incident, now: datetime) -> list[Fact]:
     facts = [Fact(problem.counted_from, words.stamp(problem.since))]
     if not incident.open and not incident.closed:
         facts.append(Fact("Until", words.stamp(incident.recovered_at)))
-    facts += [Fact(label, value) for label, value in problem.facts if _firing(incident) or label not in WHILE_SO]
+    facts += [Fact(label, value) for label, value in problem.facts if incident.there or label not in WHILE_SO]
     if incident.ack is not None:
         facts.append(Fact("Acknowledged", _by(incident.ack.by, f" at {words.clock(incident.ack.at)}")))
     if incident.open and incident.snoozed(now) and incident.snoozed_until is not None:
@@ -117,7 +112,7 @@ def _buttons(incident: Incident) -> list[Button]:
     if incident.state is State.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
     buttons.append(Button("Diagnose", f"{problem.advice or 'status'}{where}"))
-    if problem.restart and problem.kind is not Kind.BLIND and _firing(incident):
+    if problem.restart and problem.kind is not Kind.BLIND and incident.there:
         reason = quoted(f"{problem.subject}: {problem.summary}")
         buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
     return buttons
@@ -194,7 +189,7 @@ def _said(incident: Incident, said: Notice, now: datetime) -> str:
 
 def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] = ()) -> Reply:
     """The message of many that came at once; each has its own in the thread."""
-    firing, live = [i for i in incidents if _firing(i)], any(i.open for i in incidents)
+    firing, live = [i for i in incidents if i.there], any(i.open for i in incidents)
     rows = tuple(headline(i, now) for i in sorted(incidents, key=rank)[:MOST])
     more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
     listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
@@ -233,7 +228,7 @@ def rank(incident: Incident) -> tuple[bool, bool, bool, datetime, str]:
     problem = incident.problem
     return (
         not incident.open,
-        not _firing(incident),
+        not incident.there,
         problem.severity != "critical",
         problem.since,
         problem.subject,

@@ -31,6 +31,15 @@ def age(span: timedelta) -> str:
     return "0 s"
 
 
+def exactly(span: timedelta) -> str:
+    """A duration in all its units, as it was set: ``1 d 2 h``, ``90 s`` as ``1 min 30 s``, ``0.5 s``."""
+    left, parts = span.total_seconds(), []
+    for seconds, unit in _AGE_STEPS[:-1]:
+        count, left = divmod(left, seconds)
+        parts += [f"{count:.0f} {unit}"] if count else []
+    return " ".join([*parts, *([f"{left:g} s"] if left or not parts else [])])
+
+
 def age_since(moment: datetime | None, now: datetime) -> str:
     """How long ago ``moment`` was; ``-`` where it is not known."""
     return "-" if moment is None else age(now - moment)

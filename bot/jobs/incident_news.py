@@ -65,7 +65,7 @@ class IncidentNews:
         return incident_card.over(mine)
 
     def _call(self, incidents: list[Incident]) -> tuple[Mention, ...]:
-        critical = any(i.open and i.problem.severity == "critical" for i in incidents)
+        critical = any(i.there and i.problem.severity == "critical" for i in incidents)
         return tuple(Mention(m) for m in self.rules.mention) if critical else ()
 
     async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape

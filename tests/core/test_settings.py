@@ -196,6 +196,7 @@ def test_the_effective_settings_never_show_a_secret() -> None:
     loaded = load(environ={"AGENTPOD_SLACK__BOT_TOKEN": "xoxb-very-secret"})
     rows = {name: (value, origin) for name, value, origin in effective(loaded)}
     assert rows["slack.bot_token"] == ("set (16 characters)", "environment variable AGENTPOD_SLACK__BOT_TOKEN")
+    assert rows["targets.0.heartbeats.1.stale_after"] == ("1 d 2 h", "default")
     assert "very-secret" not in repr(rows) + repr(loaded.settings)
 
 

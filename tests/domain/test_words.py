@@ -16,6 +16,21 @@ NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
+        (93_600, "1 d 2 h"),
+        (10_800, "3 h"),
+        (90, "1 min 30 s"),
+        (0.5, "0.5 s"),
+        (0, "0 s"),
+        (90_061, "1 d 1 h 1 min 1 s"),
+    ],
+)
+def test_a_duration_that_was_set_is_shown_whole(seconds: float, text: str) -> None:
+    assert words.exactly(timedelta(seconds=seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
         (-5, "0 s"),
         (0, "0 s"),
         (0.9, "0 s"),

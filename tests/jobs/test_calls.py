@@ -94,3 +94,14 @@ async def test_in_the_thread_of_many_only_the_message_above_calls(tmp_path: Path
         await many.look()
         await many.look(11)
         assert calls(many) == [("🔴", True)] + [("🔴", False)] * 10
+
+
+async def test_the_message_of_many_calls_nobody_once_the_critical_ones_are_well_again(tmp_path: Path) -> None:
+    jobs = [*policies("job-0"), *policies(*(f"job-{n}" for n in range(1, 10)), severity="warning")]
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=tuple(jobs), mention=(ONCALL, JONAS))
+        await many.look()
+        await many.look(11)
+        await on(many, 0, "job-0")
+        [group] = [reply for reply in many.chat.shown.values() if "at once" in reply.headline]
+        assert (group.headline[:1], group.notify) == ("⚠", ())
