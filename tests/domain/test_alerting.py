@@ -227,6 +227,12 @@ def test_one_that_came_and_went_and_stays_is_told_of_again_and_then_reminded_of(
     assert not stays.flapping
 
 
+def test_of_one_that_comes_and_goes_nobody_is_reminded_before_it_stays() -> None:
+    often = rules(remind="10m")
+    stays = told(often, [(m, P) for m in range(16, 75)], flapping())
+    assert reasons(stays) == [Reason.FLAPPING]
+
+
 def test_one_that_goes_on_coming_and_going_is_not_said_to_stay() -> None:
     story = [(16 + 30 * n + m, p) for n in range(8) for m, p in ((0, P), (5, None))]
     assert reasons(told(RULES, story, flapping())) == [Reason.FLAPPING]

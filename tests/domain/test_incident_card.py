@@ -56,6 +56,17 @@ def test_a_process_that_is_gone_is_said_once_with_what_to_do() -> None:
     assert buttons(shown) == ["Acknowledge", "Diagnose", "Restart"]
 
 
+def test_it_may_be_snoozed_for_a_moment_a_while_or_the_night() -> None:
+    incident = after(process(), 0)
+    [menu] = message(incident, NOW).menus
+    assert [(b.label, b.command) for b in menu.options] == [
+        ("30 minutes", f"snooze {incident.id} 30m"),
+        ("2 hours", f"snooze {incident.id} 2h"),
+        ("Until tomorrow 9:00", f"snooze {incident.id} tomorrow"),
+    ]
+    assert message(after(process(), 1), NOW + MIN).menus == ()
+
+
 def test_a_restart_is_not_offered_where_it_does_not_help() -> None:
     shown = message(after(disk(), 0), NOW)
     assert (labels(shown), buttons(shown)) == (["Since", "Evidence", "What to do"], ["Acknowledge", "Diagnose"])

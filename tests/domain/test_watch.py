@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.domain.alerting import AlertRules, Incident, decide
 from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Health, by_job
 from bot.domain.target import HeartbeatPolicy
-from bot.domain.watch import Flip, Look, Memory, from_json, look, problem, to_json, unchanged
+from bot.domain.watch import MOST_GROUPS, Flip, Look, Memory, from_json, look, problem, to_json, unchanged
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -379,6 +379,12 @@ def test_a_time_days_ahead_is_called_clock_skew_in_the_same_words_at_each_look()
     assert (found.status.last_success, found.status.note) == (NOW, f"{said} counts")
     later = look(policy(), ahead, found.memory, NOW + 2 * MIN)
     assert later.memory is found.memory, "nothing is written or edited for it"
+
+
+def test_of_ever_so_many_groups_of_one_job_the_newest_are_kept_in_mind() -> None:
+    seen = [group(NOW - n * MIN, instance=f"i-{n}") for n in range(MOST_GROUPS + 20)]
+    kept = look(policy(), seen, None, NOW).memory.groups
+    assert {g.labels["instance"] for g in kept} == {f"i-{n}" for n in range(MOST_GROUPS)}
 
 
 def test_a_clock_that_was_set_back_hides_neither_heartbeats_nor_their_end() -> None:

@@ -123,6 +123,20 @@ async def test_one_or_two_failed_looks_are_no_blindness(one: Watch) -> None:
     assert one.chat.said == []
 
 
+async def test_a_deadline_that_passes_while_nobody_can_see_says_nothing_of_the_job(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(2):
+        await one.look(6)
+    async with one.ledger.writing() as tx:
+        assert {m.health for m in (await tx.memories()).values()} == {Health.UP}, "as it was when it was last seen"
+        assert await tx.newest_incidents(START) == {}
+    one.source.error = None
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look(1)
+    assert one.chat.said == []
+
+
 async def test_a_failed_push_is_said_and_a_newer_success_ends_it(one: Watch) -> None:
     one.clock.pass_(minutes=1)
     one.source.fail("alpha")
@@ -500,6 +514,16 @@ async def test_jobs_inside_a_pod_that_is_down_are_not_called_stale_until_a_perio
     assert [line for line in one.first_lines() if "alpha" in line] == []
     await one.look(2)
     assert any("CRITICAL alpha" in line for line in one.first_lines())
+
+
+async def test_a_job_that_runs_elsewhere_is_not_excused_by_a_pod_that_is_down(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        world = watch(ledger, jobs=policies("alpha", inside=False))
+        world.source.push("alpha")
+        await world.look()
+        await world.see(down(), 1)
+        await world.look(10)
+        assert CRITICAL in world.first_lines()
 
 
 async def test_a_push_that_is_refused_soon_after_the_pod_was_down_is_not_excused(one: Watch) -> None:
