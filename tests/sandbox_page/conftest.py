@@ -118,21 +118,45 @@ async def app(ws: Workspace, client: AsyncWebClient) -> AsyncIterator[AsyncApp]:
 Opener = Callable[..., Any]
 
 
+class Screen:
+    """A page, and what went wrong on it: script errors, and content that the policy refused."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.problems: list[str] = []
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", lambda m: self.problems.append(m.text) if "Content Security Policy" in m.text else None)
+
+
+async def _screen(browser: Browser, **options: Any) -> Screen:
+    context = await browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+    return Screen(await context.new_page())
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def desk(browser: Browser) -> Screen:
+    """One for all tests: each workspace has a port and so an origin of its own, whose state the others don't see.
+
+    A new one takes most of a second to make.
+    """
+    return await _screen(browser)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, ws: Workspace) -> AsyncIterator[Opener]:
+async def open_page(browser: Browser, desk: Screen, ws: Workspace) -> AsyncIterator[Opener]:
     """``await open_page(query, before=…, viewport=…)``; ``before(page)`` runs ahead of loading.
 
     Any script error or content that the policy refused fails the test.
     """
-    contexts, problems = [], []
+    others: list[Screen] = []
 
     async def opened(query: str | None = None, before: Any = None, **options: Any) -> Page:
-        context = await browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-        contexts.append(context)
-        page = await context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda m: problems.append(m.text) if "Content Security Policy" in m.text else None)
+        if before is None and not options:
+            screen = desk
+        else:
+            others.append(screen := await _screen(browser, **options))
+        page = screen.page
         if before is not None:
             await before(page)
         await page.goto(f"{ws.base_url}/{here() if query is None else query}")
@@ -141,8 +165,12 @@ async def open_page(browser: Browser, ws: Workspace) -> AsyncIterator[Opener]:
         return page
 
     yield opened
-    for context in contexts:
-        await context.close()
+    problems = [problem for screen in (desk, *others) for problem in screen.problems]
+    desk.problems.clear()
+    await desk.page.unroute_all()
+    await desk.page.goto("about:blank")
+    for screen in others:
+        await screen.page.context.close()
     assert problems == []
 
 
