@@ -1,4 +1,7 @@
-"""The proof of at-most-once in a bounded form: each fault point once or twice. `make soak` is the long one."""
+"""The proof of at-most-once in a bounded form: each fault point once or twice. `make soak` is the long one.
+
+There a bot also dies between the rounds, at each of them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tests.soak.proof import prepared
 pytestmark = [pytest.mark.xdist_group("at-most-once"), pytest.mark.timeout(240)]
 POINTS = (
     "after-commit:3",
-    "before-commit:5",
+    "before-commit:4",
     "before-change:1",
     "after-change:1",
     "after-post:1",
@@ -41,32 +44,32 @@ def postgres() -> Iterator[Postgres]:
 
 
 async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent_pod: AgentPod) -> None:
-    async with prepared(agent_pod, postgres=None, seed_=1) as proof:
+    async with prepared(agent_pod, postgres=None, seed_=1, between=False) as proof:
         for number, fault in enumerate(POINTS, start=1):
             await proof.round(number, fault, Action.RESTART)
         await proof.end()
     assert proof.tally.complaints == []
-    assert proof.tally.kills >= len(POINTS)
-    assert proof.tally.rollouts >= len(POINTS) - 2  # the dice may have one withdrawn
+    assert proof.tally.kills >= len(POINTS) - proof.tally.outages - 1  # all may be done just before a point
+    assert proof.tally.rollouts >= len(POINTS) - 1  # a server that stands still may never have heard of it
 
 
 async def test_a_bot_killed_at_any_point_stores_a_value_or_a_key_once_or_says_that_it_did_not(
     agent_pod: AgentPod,
 ) -> None:
-    async with prepared(agent_pod, postgres=None, seed_=3) as proof:
+    async with prepared(agent_pod, postgres=None, seed_=3, between=False) as proof:
         for number, (action, fault) in enumerate(STORES, start=1):
             await proof.round(number, fault, action)
         await proof.end()
     assert proof.tally.complaints == []
-    assert proof.tally.kills >= len(STORES)
-    assert proof.tally.stores >= len(STORES) - 3  # one value went with who had it; the dice may have two withdrawn
+    assert proof.tally.kills >= len(STORES) - proof.tally.outages - 1  # as above
+    assert proof.tally.stores >= len(STORES) - 2  # one value went with who had it; as above
 
 
 async def test_two_replicas_on_postgresql_restart_the_pod_once_whichever_dies(
     agent_pod: AgentPod, postgres: Postgres
 ) -> None:
-    async with prepared(agent_pod, postgres=postgres, seed_=2) as proof:
-        for number, fault in enumerate(("after-change:1", "before-commit:4", "timed:1"), start=1):
+    async with prepared(agent_pod, postgres=postgres, seed_=2, between=False) as proof:
+        for number, fault in enumerate(("after-change:1", "before-commit:2", "timed:1"), start=1):
             await proof.round(number, fault, Action.RESTART)
         await proof.round(4, "after-claim:1", Action.SET_SECRET)
         await proof.round(5, "away-after-change:1", Action.SET_SECRET)

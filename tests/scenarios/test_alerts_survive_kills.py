@@ -1,4 +1,7 @@
-"""The proof that no notice is lost or said twice, in a bounded form. `make soak` is the long one."""
+"""The proof that no notice is lost or said twice, in a bounded form. `make soak` is the long one.
+
+There a bot also dies between the rounds, at each of them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 async def proven(faults: Sequence[str], postgres: Postgres | None, seed_: int) -> AlertTally:
-    async with prepared_alerts(postgres=postgres, seed_=seed_) as proof:
+    async with prepared_alerts(postgres=postgres, seed_=seed_, between=False) as proof:
         for number, fault in enumerate(faults, start=1):
             await proof.round(number, fault)
         await proof.end()

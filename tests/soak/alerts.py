@@ -206,8 +206,13 @@ class AlertProof:
 
 
 @asynccontextmanager
-async def prepared_alerts(*, postgres: Postgres | None, seed_: int) -> AsyncIterator[AlertProof]:
-    """Everything started: one bot on SQLite, or two on PostgreSQL; a digest is due at once."""
+async def prepared_alerts(
+    *, postgres: Postgres | None, seed_: int, between: bool = True
+) -> AsyncIterator[AlertProof]:
+    """Everything started: one bot on SQLite, or two on PostgreSQL; a digest is due at once.
+
+    ``between``: see `Fleet`.
+    """
     url = postgres.create(f"alerts_{seed_}") if postgres else ""
     beats = [{"job": job, "severity": "critical", "stale_after": f"{STALE_AFTER:.0f}s"} for job in JOBS]
     rules = {"poll": "1s", "keep_firing": "0s", "flaps": 100, "flap_window": "1s", "group_at": 100}
@@ -225,7 +230,7 @@ async def prepared_alerts(*, postgres: Postgres | None, seed_: int) -> AsyncIter
             ledger = await open_ledger(path, exclusive=False)
             await _day_before(ledger)
             await push(gateway, *JOBS)
-            fleet = Fleet(sandbox, 2 if postgres else 1, tally)
+            fleet = Fleet(sandbox, 2 if postgres else 1, tally, between=between)
             proof = AlertProof(
                 sandbox,
                 fleet,

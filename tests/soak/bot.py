@@ -1,17 +1,20 @@
-"""The unchanged bot, killed at a named point: ``SOAK_KILL=after-commit:3`` is after its third commit.
+"""The unchanged bot, killed at a named point: ``after-commit:3`` is after its third commit from now on.
 
 With ``away-after-change:1`` it lives, and the API server is away for a while from there on: that call's answer is
-lost, and those that follow get none. The points are around the ports, so that nothing in the bot knows of them.
+lost, and those that follow get none. A bot takes its fault from the file that ``SOAK_FAULT`` names. The points are
+around the ports, so that nothing in the bot knows of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from bot import logs
@@ -25,7 +28,7 @@ from bot.runbook import Caller
 from bot.settings import load
 
 T = TypeVar("T")
-VARIABLE = "SOAK_KILL"
+VARIABLE = "SOAK_FAULT"
 POINTS = (
     "before-commit",
     "after-commit",
@@ -45,13 +48,22 @@ AWAY_SECONDS = 2.0
 class Fault:
     """Counts how often a point is passed; at the wanted time it kills, or takes the API server away."""
 
-    def __init__(self, wanted: str) -> None:
-        point, _, number = wanted.partition(":")
-        self._point, self._left = point.removeprefix(AWAY), int(number or 0)
-        self._lives, self._back = point.startswith(AWAY), 0.0
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._point, self._left = "", 0
+        self._lives, self._back = False, 0.0
+
+    def _take(self) -> None:
+        """Another wish in place of the one before: it is there once."""
+        with contextlib.suppress(FileNotFoundError):
+            point, _, number = self._file.read_text("ascii").partition(":")
+            self._file.unlink()
+            self._point, self._left = point.removeprefix(AWAY), int(number or 0)
+            self._lives = point.startswith(AWAY)
 
     def at(self, point: str) -> None:
         """A point is passed."""
+        self._take()
         if point == self._point:
             self._left -= 1
             if self._left == 0 and self._lives:
@@ -174,7 +186,7 @@ def armed(bot: Bot, fault: Fault) -> Bot:
 async def _run() -> None:
     settings = load().settings
     logs.configure(settings.log.level, settings.log.format, ())
-    await armed(Bot(settings), Fault(os.environ.get(VARIABLE, ""))).run()
+    await armed(Bot(settings), Fault(Path(os.environ[VARIABLE]))).run()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sandbox.house import BotProcess, Sandbox, free_port
 from tests.soak.bot import VARIABLE
@@ -48,10 +49,10 @@ class Tally:
 class Fleet:
     """The bots: started again whenever one is dead."""
 
-    def __init__(self, sandbox: Sandbox, count: int, tally: Tally) -> None:
-        self._sandbox, self._tally = sandbox, tally
+    def __init__(self, sandbox: Sandbox, count: int, tally: Tally, *, between: bool = True) -> None:
+        """With ``between`` a bot dies between two rounds too, when it has nothing to do."""
+        self._sandbox, self._tally, self._between = sandbox, tally, between
         self._bots: list[SoakBot | None] = [None] * count
-        self._next: list[str] = [""] * count
         self._keeper: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
 
@@ -73,8 +74,7 @@ class Fleet:
 
     async def _spawn(self, place: int) -> None:
         port = free_port()
-        env = self._sandbox.env(AGENTPOD_OPS__PORT=str(port), **{VARIABLE: self._next[place]})
-        self._next[place] = ""
+        env = self._sandbox.env(AGENTPOD_OPS__PORT=str(port), **{VARIABLE: str(self._fault(place))})
         bot = SoakBot(env, self._sandbox.folder / f"bot-{place}.log", port)
         await bot.start()
         self._bots[place] = bot
@@ -100,11 +100,18 @@ class Fleet:
                 os.kill(bot.pid, 9)
 
     async def arm(self, place: int, fault: str) -> None:
-        """Have one die at a point: it is started anew with that."""
-        self._next[place] = fault
-        self.kill(place)
-        await asyncio.sleep(0.1)
+        """Have one die at a point from now on; with an empty one, of nothing that it was to die of before."""
+        whole = self._fault(place).with_suffix(".new")  # nobody reads half of it
+        whole.write_text(fault, "ascii")
+        os.replace(whole, self._fault(place))
+        if self._between:
+            self.kill(place)
+            await asyncio.sleep(0.1)
         await self._connected()
+
+    def _fault(self, place: int) -> Path:
+        """Where a bot finds what it is to die of."""
+        return self._sandbox.folder / f"fault-{place}"
 
     async def _connected(self) -> None:
         try:

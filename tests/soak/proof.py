@@ -79,10 +79,11 @@ class Proof:
     """How all was left by the round before."""
 
     async def round(self, number: int, fault: str = "", action: Action | None = None) -> None:
-        """One request and all that happens to it."""
+        """One request and all that happens to it; with a ``fault`` that is named, nobody withdraws it before."""
         self.tally.rounds += 1
         reason = f"round {number}"
         action = action or self.dice.choice(ACTIONS)
+        withdrawn = not fault and self.dice.random() < 0.1
         fault = fault or self._fault(action)
         if self.dice.random() < 0.2:
             await asyncio.sleep(1.0)  # what would come late gets the time to, before the next kill
@@ -90,7 +91,7 @@ class Proof:
         self._judge_between(f"before round {number}", before)
         await self._arm(fault)
         case = await self._asked(reason, action)
-        if self.dice.random() < 0.1:
+        if withdrawn:
             await self._click(case, reason, [(seed.MAYA, 2)])  # withdrawn while others decide
         trouble = asyncio.create_task(self._trouble(fault))
         try:
@@ -285,8 +286,10 @@ def _text(case: Case) -> str:
 
 
 @asynccontextmanager
-async def prepared(pod: AgentPod, *, postgres: Postgres | None, seed_: int) -> AsyncIterator[Proof]:
-    """Everything started: one bot on SQLite, or two on PostgreSQL."""
+async def prepared(
+    pod: AgentPod, *, postgres: Postgres | None, seed_: int, between: bool = True
+) -> AsyncIterator[Proof]:
+    """Everything started: one bot on SQLite, or two on PostgreSQL. ``between``: see `Fleet`."""
     database = f"soak_{pod.namespace.replace('-', '_')}"
     url = postgres.create(database) if postgres else ""
     settings: dict[str, Any] = {
@@ -300,7 +303,7 @@ async def prepared(pod: AgentPod, *, postgres: Postgres | None, seed_: int) -> A
     async with Sandbox(
         rate_limits=False, kubeconfig=pod.kubeconfig(), target=target, settings=settings
     ) as sandbox:
-        fleet = Fleet(sandbox, 2 if postgres else 1, tally)
+        fleet = Fleet(sandbox, 2 if postgres else 1, tally, between=between)
         await fleet.start()
         path = url or f"sqlite+aiosqlite:///{Path(sandbox.folder) / 'agentpod.db'}"
         ledger = await open_ledger(path, exclusive=False)
