@@ -205,13 +205,14 @@ class LedgerOnDemand:
         *,
         live: bool | None = None,
         since: datetime | None = None,
+        told: bool = True,
         group: str = "",
         issue: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
         """See the port."""
         ledger = await self.open()
-        return await ledger.incidents(live=live, since=since, group=group, issue=issue, limit=limit)
+        return await ledger.incidents(live=live, since=since, told=told, group=group, issue=issue, limit=limit)
 
     async def memories(self) -> Mapping[str, Memory]:
         """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""

@@ -384,12 +384,13 @@ class Ledger(Protocol):
         *,
         live: bool | None = None,
         since: datetime | None = None,
+        told: bool = True,
         group: str = "",
         issue: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
-        """Incidents that somebody was told of, newest first: open or over; open or ended ``since``; of one message
-        or of one GitHub issue.
+        """Incidents that somebody was ``told`` of, or nobody was, newest first: open or over; open or ended
+        ``since``; of one message or of one GitHub issue.
         """
 
     async def memories(self) -> Mapping[str, Memory]:

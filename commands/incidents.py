@@ -25,6 +25,8 @@ MOST = 10
 MORNING = 9
 """The hour at which a snooze until tomorrow ends."""
 LONGEST = timedelta(days=7)
+SHORT = "it may be over in a moment"
+"""Why a problem is not told before it has lasted for its time."""
 
 
 class IncidentsParams(Params):
@@ -70,33 +72,47 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     began, now = ctx.clock.monotonic(), ctx.clock.now()
     ledger = _ledger(ctx)
     found = await ledger.incidents(since=now - LATELY, limit=200)
+    held = [i for i in await ledger.incidents(live=True, told=False) if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
     buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.state is State.FIRING][:3]
     return Reply(
-        _headline(live, over),
-        _verdict(live),
-        body=tuple(_line(i, now) for i in (*live, *over[:MOST])),
+        _headline(live, held, over),
+        _verdict(live, held),
+        body=(*(_line(i, now) for i in live), *_held(held), *(_line(i, now) for i in over[:MOST])),
         facts=tuple(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead)),
         buttons=_shape.buttons(ctx, buttons),
         notes=_shape.notes(ctx, began),
-        data={"open": [i.id for i in live], "undelivered": [d.key for d in dead]},
+        data={
+            "open": [i.id for i in live],
+            "held": [i.problem.key for i in held],
+            "undelivered": [d.key for d in dead],
+        },
     )
 
 
-def _headline(live: Sequence[Incident], over: Sequence[Incident]) -> str:
+def _headline(live: Sequence[Incident], held: Sequence[Incident], over: Sequence[Incident]) -> str:
+    back = f"{words.plural(len(held), 'problem')} held back" if held else ""
     if not live:
-        return "Nothing is wrong now" + (f"; {words.plural(len(over), 'incident')} within a day" if over else "")
+        lately = f"; {words.plural(len(over), 'incident')} within a day" if over else ""
+        return back or f"Nothing is wrong now{lately}"
     critical = sum(i.problem.severity == "critical" for i in live)
     of_it = f", {critical} of them critical" if len(live) > 1 and critical else ", critical" if critical else ""
-    return f"{words.plural(len(live), 'open incident')}{of_it}"
+    return f"{words.plural(len(live), 'open incident')}{of_it}" + (f", {back}" if back else "")
 
 
-def _verdict(live: Sequence[Incident]) -> Verdict:
-    if not live:
-        return Verdict.OK
-    return Verdict.FAIL if any(i.problem.severity == "critical" for i in live) else Verdict.WARN
+def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
+    if any(i.problem.severity == "critical" for i in live):
+        return Verdict.FAIL
+    return Verdict.WARN if live or held else Verdict.OK
+
+
+def _held(held: Sequence[Incident]) -> list[str]:
+    """What is wrong, and nobody is told of at present: why not."""
+    shown = sorted(held, key=incident_card.rank)[:MOST]
+    lines = [f"🤫 {i.problem.subject}: {i.problem.summary}\nnot told: {i.problem.muted or SHORT}" for i in shown]
+    return [*lines, *([f"… and {len(held) - MOST} more held back"] if len(held) > MOST else [])]
 
 
 def _line(incident: Incident, now: datetime) -> str:
@@ -174,8 +190,8 @@ COMMAND = Command(
     discreet=True,
     examples=("incidents", "incidents i-7k2m9xw"),
     details=(
-        "Open ones first, the worst on top; then those that ended, and messages that could not be delivered, "
-        "for a week after they were given up."
+        "Open ones first, the worst on top; what is wrong and held back, and why; then those that ended, and "
+        "messages that could not be delivered, for a week after they were given up."
     ),
 )
 ACK = Command(

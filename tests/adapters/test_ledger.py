@@ -591,6 +591,15 @@ async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(
     assert [i.id for i in await ledger.incidents(issue="o/r_x#1", limit=None)] == ["i-a"]
 
 
+async def test_what_nobody_was_told_of_is_asked_for_apart(ledger: SqlLedger) -> None:
+    problem = Problem("k:held", Kind.HEARTBEAT, "pod", "held", "stale", "warning", NOW, muted="maintenance a")
+    held = Incident("i-held", problem, alerting.State.PENDING, NOW)
+    async with ledger.writing() as tx:
+        await tx.save_incidents([held])
+    assert [i.id for i in await ledger.incidents(live=True, told=False)] == ["i-held"]
+    assert await ledger.incidents(live=True) == []
+
+
 LOADS = """
 import asyncio, sys
 from bot.adapters.ledger import open_ledger

@@ -45,8 +45,8 @@ class Book:
     undelivered: list[Delivery] = field(default_factory=list)
     answered: list[tuple[str, str, Any]] = field(default_factory=list)
 
-    async def incidents(self, **_: Any) -> Sequence[Incident]:
-        return self.kept
+    async def incidents(self, told: bool = True, **_: Any) -> Sequence[Incident]:
+        return [i for i in self.kept if i.told == told]
 
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)
@@ -94,6 +94,23 @@ async def test_one_that_is_well_again_is_no_more_to_be_taken_care_of(world: Worl
     reply = await say(world, book, "incidents")
     assert [line.split("\n")[1].split(" ")[0] for line in reply.body] == ["i-alpha", "i-beta", "i-gamma"]
     assert [b.command for b in reply.buttons] == ["ack i-alpha"]
+
+
+async def test_what_is_wrong_and_held_back_is_not_called_well(world: World) -> None:
+    problem = incident("delta").problem
+    muted = alerting.decide(None, replace(problem, muted="maintenance nightly"), RULES, NOW)
+    young = alerting.decide(None, replace(problem, subject="the pod", hold=60 * MIN), RULES, NOW)
+    assert muted is not None
+    assert young is not None
+    passed = replace(young, recovered_at=NOW)
+    reply = await say(world, Book([muted, young, passed]), "incidents")
+    assert (reply.headline, reply.verdict) == ("2 problems held back", Verdict.WARN)
+    assert reply.body == (
+        "🤫 delta: no heartbeat\nnot told: maintenance nightly",
+        "🤫 the pod: no heartbeat\nnot told: it may be over in a moment",
+    )
+    both = await say(world, Book([incident("alpha"), muted]), "incidents")
+    assert (both.headline, both.verdict) == ("1 open incident, 1 problem held back", Verdict.WARN)
 
 
 async def test_nothing_wrong_is_one_line(world: World) -> None:

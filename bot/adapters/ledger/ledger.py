@@ -335,12 +335,13 @@ class SqlLedger:
         *,
         live: bool | None = None,
         since: datetime | None = None,
+        told: bool = True,
         group: str = "",
         issue: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
         """See the port."""
-        wanted = watching.wanted_incidents(live, since).limit(limit)
+        wanted = watching.wanted_incidents(live, since, told).limit(limit)
         about = [watching.holds(name, value) for name, value in (("group", group), ("issue", issue)) if value]
         found = watching.readable(await self._rows(wanted.where(*about)))
         return [i for i in found if group in ("", i.group) and issue in ("", i.problem.issue)]

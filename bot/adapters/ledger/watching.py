@@ -165,9 +165,9 @@ def happenings(rows: Iterable[Row[Any]]) -> list[Happening]:
     return [Happening(row.target, row.subject, from_micros(row.at), row.what) for row in rows]
 
 
-def wanted_incidents(live: bool | None, since: datetime | None) -> Select[Any]:
-    """Incidents that somebody was told of, newest first."""
-    wanted = select(incidents).where(incidents.c.told.is_(True)).order_by(incidents.c.opened_at.desc())
+def wanted_incidents(live: bool | None, since: datetime | None, told: bool = True) -> Select[Any]:
+    """Incidents that somebody was told of, or nobody was, newest first."""
+    wanted = select(incidents).where(incidents.c.told.is_(told)).order_by(incidents.c.opened_at.desc())
     if live is not None:
         wanted = wanted.where(incidents.c.live.is_(live))
     if since is not None:
