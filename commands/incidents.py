@@ -97,13 +97,21 @@ def _headline(live: Sequence[Incident], held: Sequence[Incident], over: Sequence
     if not live:
         lately = f"; {words.plural(len(over), 'incident')} within a day" if over else ""
         return back or f"Nothing is wrong now{lately}"
-    critical = sum(i.problem.severity == "critical" for i in live)
-    of_it = f", {critical} of them critical" if len(live) > 1 and critical else ", critical" if critical else ""
-    return f"{words.plural(len(live), 'open incident')}{of_it}" + (f", {back}" if back else "")
+    critical, well = sum(map(_alarming, live)), sum(not i.there for i in live)
+    shares = [f", {_share(n, live)}{what}" for n, what in ((critical, "critical"), (well, "well again")) if n]
+    return f"{words.plural(len(live), 'open incident')}{''.join(shares)}" + (f", {back}" if back else "")
+
+
+def _share(count: int, of: Sequence[Incident]) -> str:
+    return "" if len(of) == 1 else "all " if count == len(of) else f"{count} of them "
+
+
+def _alarming(incident: Incident) -> bool:
+    return incident.there and incident.problem.severity == "critical"
 
 
 def _verdict(live: Sequence[Incident], held: Sequence[Incident]) -> Verdict:
-    if any(i.problem.severity == "critical" for i in live):
+    if any(map(_alarming, live)):
         return Verdict.FAIL
     return Verdict.WARN if live or held else Verdict.OK
 
@@ -118,7 +126,7 @@ def _held(held: Sequence[Incident]) -> list[str]:
 def _line(incident: Incident, now: datetime) -> str:
     """A paragraph each: a table's columns would not fit on a phone."""
     if incident.open:
-        when = f"for {words.age(now - incident.problem.since)}"
+        when = f"for {words.age((incident.recovered_at or now) - incident.problem.since)}"
     else:
         when = f"over {words.ago(incident.recovered_at or incident.resolved_at, now)}"
     return f"{incident_card.headline(incident, now)}\n{incident.id} · {when}"

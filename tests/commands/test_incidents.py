@@ -88,11 +88,17 @@ async def test_the_worst_is_first_and_what_is_over_last(world: World, book: Book
 
 
 async def test_one_that_is_well_again_is_no_more_to_be_taken_care_of(world: World, book: Book) -> None:
-    recovering = alerting.decide(book.kept[1], None, RULES, NOW)
+    recovering = alerting.decide(book.kept[1], None, RULES, NOW - 5 * MIN)
     assert recovering is not None
     book.kept[1] = recovering
     reply = await say(world, book, "incidents")
     assert [line.split("\n")[1].split(" ")[0] for line in reply.body] == ["i-alpha", "i-beta", "i-gamma"]
+    assert (reply.headline, reply.verdict) == ("2 open incidents, 1 of them well again", Verdict.WARN)
+    alone = await say(world, Book([recovering]), "incidents")
+    assert (alone.headline, alone.verdict) == ("1 open incident, well again", Verdict.WARN)
+    assert alone.body[0].endswith("i-beta · for 1 h 25 min"), "it lasted until it was gone"
+    both = await say(world, Book([recovering, replace(recovering, id="i-beta2")]), "incidents")
+    assert both.headline == "2 open incidents, all well again"
     assert [b.command for b in reply.buttons] == ["ack i-alpha"]
 
 
