@@ -23,6 +23,8 @@ from commands._reads import Reads
 
 MOST = 5
 """Incidents and requests that are shown; `incidents` and `approvals` show all."""
+MOST_BEATS = 25
+"""Jobs that are shown: more is no overview for a phone."""
 _SIGNS = {Verdict.OK: "✅", Verdict.WARN: "⚠️", Verdict.FAIL: "🔴", Verdict.UNKNOWN: "❔"}
 _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", Verdict.UNKNOWN: "Could not tell"}
 
@@ -163,8 +165,16 @@ def _case(case: Case, now: datetime) -> str:
 
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
+    """The worst first, in the settings' order beside that."""
     apart, note = judge_heartbeats.told_once(statuses)
-    return [*(_beat(s, now) for s in apart), *([f"Each of them: {note}"] if note else [])]
+    worst_first = sorted(apart, key=lambda s: -judge_heartbeats.verdict_of(s).badness)
+    left = len(apart) - MOST_BEATS
+    more = [f"… and {left} more: heartbeats shows all"] if left > 0 else []
+    return [
+        *(_beat(s, now) for s in worst_first[:MOST_BEATS]),
+        *more,
+        *([f"Each of them: {note}"] if note else []),
+    ]
 
 
 def _beat(status_: JobStatus, now: datetime) -> str:

@@ -14,7 +14,7 @@ from bot.domain.heartbeat import Snapshot
 from bot.domain.probes import Verdict
 from bot.domain.repair import Delivery
 from bot.domain.reply import Mention, Reply, plain
-from bot.domain.target import Target
+from bot.domain.target import HeartbeatPolicy, Target
 from bot.runbook import Caller, Context
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said
 from tests.commands.test_incidents import incident
@@ -108,6 +108,18 @@ async def test_incidents_that_have_no_room_are_counted_and_those_well_again_come
     assert [b.command for b in reply.buttons if b.command.startswith("ack")] == ["ack i-job-0", "ack i-job-1"]
     only = await look(world, Book([well]))
     assert [b.command for b in only.buttons if b.command.startswith("ack")] == []
+
+
+async def test_the_worst_jobs_come_first_and_those_that_have_no_room_are_counted(world: World) -> None:
+    names = [f"job-{n:02}" for n in range(30)]
+    jobs = tuple(HeartbeatPolicy(job=name, stale_after=timedelta(hours=1)) for name in names)
+    world.target = Target(heartbeats=jobs)
+    assert world.heartbeats
+    late = {"job-07", "job-29"}
+    world.heartbeats.answer = Snapshot([beat(n, timedelta(hours=2 if n in late else 0)) for n in names])
+    rows = plain((await look(world)).body[-1]).split("\n")
+    assert [row.split(":")[0] for row in rows[1:4]] == ["⚠️ job-07", "⚠️ job-29", "✅ job-00"]
+    assert (len(rows), rows[-1]) == (27, "… and 5 more: heartbeats shows all")
 
 
 async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World) -> None:
