@@ -110,9 +110,8 @@ def excuse(
     if last is None or now >= (until := _until(last, policy, unseen)):
         return ""
     if last.ready_at is not None:
-        return (
-            f"the pod was down until {words.moment(last.ready_at, now)}, and has until {words.moment(until, now)}"
-        )
+        back = words.moment(last.ready_at, now)
+        return f"the pod was down until {back}, and the job has until {words.moment(until, now)} to be back"
     if unseen is None:
         return "the pod is not ready"
     return f"the pod was not ready when it was last seen; that counts until {words.moment(until, now)}"
