@@ -118,7 +118,7 @@ async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: P
         await look(one)
         one.clock.pass_(days=1)
         await look(one)
-        await pass_(one, 16 * 60)
+        await pass_(one, 60)
         reply = await news(one).digest(TODAY + timedelta(days=1))
     assert "⏸️ beta: paused" in text(reply)
     assert "🙈 gamma: never seen" in text(reply)

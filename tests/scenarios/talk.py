@@ -87,6 +87,14 @@ class World:
             assert time.monotonic() < end, f"{name} is {seen}, not {value}"
             await asyncio.sleep(0.05)
 
+    async def says(self, command: str, text: str) -> Answer:
+        """Ask until the answer has that text."""
+        end = time.monotonic() + PATIENCE
+        while text not in (answer := await self.ask(command)).text:
+            assert time.monotonic() < end, f"not {text!r}: {answer.text}"
+            await asyncio.sleep(0.1)
+        return answer
+
     async def healthy(self) -> Answer:
         """`status` once everything is healed and the pod is well again."""
         end = time.monotonic() + PATIENCE
