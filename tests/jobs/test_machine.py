@@ -148,10 +148,19 @@ class Repairs(RuleBasedStateMachine):
         # no draw depends on how far the tasks have come
         self._say(self.known[which % len(self.known)], choice, who)
 
-    @rule(force=st.booleans(), trouble=TROUBLE, dies_after=st.none() | st.integers(0, 25))
-    def is_approved_in_a_bad_moment(self, force: bool, trouble: Trouble, dies_after: int | None) -> None:
-        """Asked for and approved by all that it takes, with something wrong from then on."""
+    @rule(
+        force=st.booleans(),
+        changed=st.none() | st.booleans(),
+        trouble=TROUBLE,
+        dies_after=st.none() | st.integers(0, 25),
+    )
+    def is_approved_in_a_bad_moment(
+        self, force: bool, changed: bool | None, trouble: Trouble, dies_after: int | None
+    ) -> None:
+        """Asked for, perhaps changed, and approved by all that it takes; with something wrong from then on."""
         case = self._ask(MAYA, force)
+        if changed is not None:
+            self.somebody_changes_it(changed)
         self.the_api_server(trouble)
         if dies_after is not None:
             self.life.ends_after(dies_after)
@@ -213,6 +222,12 @@ class Repairs(RuleBasedStateMachine):
         assert len(marks) == len(set(marks)), marks
         assert set(marks) <= self.approved
         assert len(self.one.cluster.rollouts) <= len(self.approved)
+        assert set(self.one.cluster.deleted) <= self._may_be_deleted()
+
+    def _may_be_deleted(self) -> set[str]:
+        """The pods that approved cases were about: one that came after is nobody's to delete."""
+        forced = [c for c in self.known if c.id in self.approved and c.action is not Action.RESTART]
+        return {uid for case in forced for _, uid in case.request.snapshot.pods}
 
     @invariant()
     def what_a_case_says_is_so(self) -> None:
