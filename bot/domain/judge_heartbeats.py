@@ -15,8 +15,8 @@ PROBE, TITLE = "heartbeats", "Heartbeats"
 
 
 def policy_in_words(policy: HeartbeatPolicy | None) -> str:
-    """As `HeartbeatPolicy.in_words`, also for a job without one."""
-    return "no policy" if policy is None else policy.in_words
+    """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
+    return "no policy" if policy is None else f"{policy.rule}, {policy.severity}"
 
 
 def verdict_of(status: JobStatus) -> Verdict:

@@ -80,6 +80,13 @@ def _duration_text(text: str) -> float:
     return sum(float(m["number"]) * _UNITS[m["unit"]] for m in matches)
 
 
+def _one_line(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError(f"a job's name is one line without a space at its ends, not {value!r}")
+    return value
+
+
+JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Regex = Annotated[str, AfterValidator(_regex)]
 Zone = Annotated[str, AfterValidator(_zone)]
 
@@ -169,7 +176,7 @@ class StorageSpec(_Model):
 class HeartbeatPolicy(_Model):
     """When a cron job's heartbeat is due and when it is stale: a fixed age, or its schedule and a grace."""
 
-    job: str = Field(min_length=1)
+    job: JobName
     severity: Severity = "warning"
     stale_after: timedelta | None = None
     schedule: str | None = None
@@ -194,11 +201,11 @@ class HeartbeatPolicy(_Model):
         return canonical_job(self.job)
 
     @cached_property
-    def in_words(self) -> str:
-        """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
+    def rule(self) -> str:
+        """``stale after 3 h``; ``due by 0 21 * * * (UTC), stale 10 min later``."""
         if self.stale_after is not None:
-            return f"stale after {words.age(self.stale_after)}, {self.severity}"
-        return f"due by {self.schedule} ({self.timezone}), stale {words.age(self.grace)} later, {self.severity}"
+            return f"stale after {words.age(self.stale_after)}"
+        return f"due by {self.schedule} ({self.timezone}), stale {words.age(self.grace)} later"
 
     @cached_property
     def fingerprint(self) -> str:

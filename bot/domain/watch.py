@@ -352,7 +352,7 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
         summary=f"can't be judged ({type(error).__name__}): nobody watches it",
         severity=policy.severity,
         since=now,
-        facts=(("Rule", policy.in_words), ("What to do", "See the bot's log, and report the defect.")),
+        facts=(("Rule", policy.rule), ("What to do", "See the bot's log, and report the defect.")),
         advice="heartbeats",
         issue=policy.issue,
     )
@@ -391,7 +391,7 @@ def _summary(status: JobStatus, now: datetime) -> str:
 
 
 def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
-    rule = ("Rule", policy.in_words)
+    rule = ("Rule", policy.rule)
     if not (failed or status.group or status.note):
         return (rule,)
     facts = [("Last success", words.stamp(status.last_success))] if failed and status.last_success else []

@@ -99,6 +99,7 @@ def test_a_failure_newer_than_the_success_is_failed_and_a_newer_success_ends_it(
     wrong = problem("t", failed, NOW + 2 * MIN)
     assert wrong is not None
     assert wrong.summary == "its last push failed"
+    assert dict(wrong.facts)["Rule"] == policy().rule, "the severity is in the headline"
 
 
 @pytest.mark.parametrize(("required", "health"), [(True, Health.STALE), (False, Health.NEVER_SEEN)])
