@@ -86,7 +86,7 @@ def _when(status: JobStatus, now: datetime) -> str:
     if stale is None or status.health in (Health.FAILED, Health.NEVER_SEEN):
         return status.health.value
     if now >= stale:
-        return f"stale since {words.age(now - stale)}"
+        return f"stale for {words.age(now - stale)}"
     if due is not None and due != stale:
         when = f"due in {words.age(due - now)}" if now < due else f"due {words.ago(due, now)}"
         return f"{status.health.value}, {when}, stale in {words.age(stale - now)}"

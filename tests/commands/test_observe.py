@@ -403,7 +403,7 @@ async def test_a_stale_critical_job_fails_and_comes_first(world: World) -> None:
     world.heartbeats.answer = Snapshot((*FRESH[:2], beat("session_manager", timedelta(minutes=24))))
     reply = await world.run("heartbeats")
     assert reply.headline == "Not healthy: session-manager is stale"
-    assert reply.tables[0].rows[0][:3] == ("session-manager", "24 min ago", "stale since 14 min")
+    assert reply.tables[0].rows[0][:3] == ("session-manager", "24 min ago", "stale for 14 min")
     assert reply.findings[0].evidence == (), "the table says it"
 
 
