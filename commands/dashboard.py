@@ -179,9 +179,10 @@ def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
 
 def _beat(status_: JobStatus, now: datetime) -> str:
     sign = _SIGNS[judge_heartbeats.verdict_of(status_)]
-    last = words.ago(status_.last_success, now) if status_.last_success else "never seen"
+    last = f"last seen {words.ago(status_.last_success, now)}" if status_.last_success else "never seen"
+    how = dict.fromkeys((status_.health.value, last))  # one that was never seen is told so once
     note = f" ({status_.note})" if status_.note else ""
-    return f"{sign} {status_.job}: {status_.health.value}, {last}{note}"
+    return f"{sign} {status_.job}: {', '.join(how)}{note}"
 
 
 def _buttons(

@@ -88,7 +88,11 @@ async def test_what_the_headline_an_incident_or_the_list_of_jobs_says_is_not_sai
     assert first.headline == "Not healthy: 3 problems, first: VibeKanban answers with HTTP 404"
     also, beats = (plain(line).split("\n") for line in first.body)
     assert also == ["Also not as it should be:", "🔴 Disk: the disk of /home/claude is 97 % full"]
-    assert "🔴 session-manager: stale, 2 h ago" in beats
+    assert "🔴 session-manager: stale, last seen 2 h ago" in beats
+    world.heartbeats.answer = Snapshot(())
+    assert any(
+        line.endswith(" session-manager: never seen") for line in plain((await look(world)).body[-1]).split("\n")
+    )
     full = replace(incident("x").problem, target=world.target.name, subject="the disk of /home/claude")
     told = replace(incident("x"), problem=replace(full, summary="is 97 % full"))
     second = await look(world, Book([told]))
