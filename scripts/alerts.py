@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 from sandbox.house import Sandbox  # noqa: E402 - the repository's root has to be on the path first
 from sandbox.slack import seed  # noqa: E402 - likewise
 from sandbox.slack.message import Message  # noqa: E402 - likewise
-from scripts.browser import FOLDER, chromium, page_at, settled  # noqa: E402 - likewise
+from scripts.browser import FOLDER, PHONE, chromium, page_at, settled  # noqa: E402 - likewise
 from tests.scenarios.talk import World, until, words  # noqa: E402 - likewise
 from tests.scenarios.yesterday import BEATS, JOB, put  # noqa: E402 - likewise
 
@@ -62,7 +62,9 @@ async def _home(browser: Browser, world: World) -> None:
     async with page_at(browser, url) as page:
         await page.get_by_text(JOB).first.wait_for()
         await settled(page)
-        await page.screenshot(path=FOLDER / "home.png")
+        last = await page.get_by_role("button", name="Run again").bounding_box() or PHONE
+        bottom = int(last.get("y", 0) + last["height"]) + 24
+        await page.screenshot(path=FOLDER / "home.png", clip={"x": 0, "y": 0, **PHONE, "height": bottom})
         print(FOLDER / "home.png")
 
 
