@@ -22,8 +22,8 @@ if [ -e "$proven" ] && [ "${CI:-}" != true ]; then
 fi
 # Python's own settings from outside must not decide what is tested, nor have each worker compile it all anew.
 outside=(-u PYTHONPATH -u PYTHONDONTWRITEBYTECODE -u AGENTPOD_CONFIG)
-# Three workers: a bot that waits leaves its core to the others. In our order: the long tests first (tests/conftest.py).
-run=(-n "${WORKERS:-3}" --dist loadgroup --no-loadscope-reorder -q)
+# Four workers: a bot that waits leaves its core to the others. In our order: the long tests first (tests/conftest.py).
+run=(-n "${WORKERS:-4}" --dist loadgroup --no-loadscope-reorder -q)
 env "${outside[@]}" .venv/bin/pytest "${run[@]}" "${parts[@]}" "$@"
 tests=$?
 [ $tests != 0 ] || [ $# -gt 0 ] || { mkdir -p "$(dirname "$proven")" && touch "$proven"; }
