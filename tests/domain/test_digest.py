@@ -418,6 +418,15 @@ def test_of_what_nothing_is_known_is_said() -> None:
     ]
 
 
+def test_what_little_is_known_of_the_jobs_is_not_called_nothing() -> None:
+    seen = day([incident(Kind.HEARTBEAT, "alpha", 23.99, None)], watched=Watched(at(23.98)))
+    assert read(Facts([seen], [day()]))[2:] == [
+        "✅ beta: all good",
+        "🙈 Nothing is known of the pod.",
+        "🙈 For 23 h 58 min nothing is known of the jobs; that time counts for nothing.",
+    ]
+
+
 def test_a_day_with_late_runs_is_not_simply_good() -> None:
     story = [happened("alpha", 3, "late"), happened("alpha", 4, "up")]
     assert of(story=story) == [
