@@ -122,9 +122,8 @@ def _unknown(facts: Facts) -> dict[str, timedelta]:
     found: dict[str, timedelta] = {}
     for d in facts.days:
         pod = f"{d.target}'s pod" if len(facts.days) > 1 else UNSEEN_POD
-        alike = bool(d.jobs) and abs(d.of_jobs - d.of_pod) < ALIKE
-        if max(d.of_jobs, d.of_pod) >= d.window.length > min(d.of_jobs, d.of_pod):
-            alike = False  # of the one a little is known, of the other nothing
+        whole = {long >= d.window.length for long in (d.of_jobs, d.of_pod)}  # a little known is not nothing
+        alike = bool(d.jobs) and abs(d.of_jobs - d.of_pod) < ALIKE and len(whole) == 1
         parts = {"": max(d.of_jobs, d.of_pod)} if alike else {"the jobs": d.of_jobs, pod: d.of_pod}
         for what, long in parts.items():
             found[what] = max(found.get(what, NOTHING), long)

@@ -367,7 +367,7 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     failed = status.health is Health.FAILED
     return make(
         Problem,
-        key=f"heartbeat:{target}:{policy.canonical}",
+        key=key_of(target, policy.job),
         kind=Kind.HEARTBEAT,
         target=target,
         subject=policy.job,
