@@ -63,7 +63,8 @@ async def test_an_exceeded_quota_is_named_with_its_figures(world: World, pod: Ag
 async def test_a_scale_up_beyond_the_quota_is_a_warning_beside_a_ready_pod(world: World, pod: AgentPod) -> None:
     limit_pods(pod, "one-pod", 1)
     pod.patch(pod.deployment_path, {"spec": {"replicas": 2}})
-    answer = await comes_to_say(world, "exceeded quota: one-pod, requested: pods=1, used: pods=1, limited: pods=1")
+    why = "exceeded quota: one-pod, requested: pods=1, used: pods=1, limited: pods=1"
+    answer = await comes_to_say(world, "Healthy, with ", why)  # once the Services have the pod, too
     assert "Healthy, with " in answer.first_line
 
 
