@@ -293,7 +293,7 @@ class AgentPod:
         return found[0]
 
     def play(self, what: str) -> None:
-        """Let the pod be ``ready``, ``slow``, ``not-ready``, ``crash-loop``, ``oom-killed``, ``config-error``."""
+        """Let the pod be ``ready``, ``slow``, ``crash-loop`` and so on: ``kwok.yaml`` has the list."""
         path = f"{self.path}/pods/{self.pod()['metadata']['name']}"
         self.patch(path, {"metadata": {"annotations": {PLAY: what}}})
         self.until(lambda: self._plays(what))

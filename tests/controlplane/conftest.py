@@ -14,6 +14,9 @@ from tests.controlplane.plane import Plane
 from tests.controlplane.watching import watching
 from tests.scenarios.talk import World
 
+NODE_GRACE = 12
+"""Seconds until a silent node counts as lost: three renewals of its lease may be late on a busy machine."""
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,8 +39,8 @@ def plane() -> Iterator[Plane]:
 
 @pytest.fixture(scope="package")
 def second_plane(plane: Plane) -> Iterator[Plane]:
-    """Another control plane, for tests that break it."""
-    with Plane(plane.binaries) as other:
+    """Another control plane, for tests that break it; it misses a silent node within seconds."""
+    with Plane(plane.binaries, node_grace=NODE_GRACE) as other:
         yield other
 
 

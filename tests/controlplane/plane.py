@@ -38,9 +38,13 @@ SETPRIV = shutil.which("setpriv") or "/usr/bin/setpriv"
 class Plane:
     """The five processes, started and stopped together. Use it as ``with Plane(binaries) as plane``."""
 
-    def __init__(self, binaries: Path, folder: Path | None = None) -> None:
-        """``binaries`` as `tests.controlplane.build` makes them; ``folder`` takes all state (else temporary)."""
+    def __init__(self, binaries: Path, folder: Path | None = None, node_grace: int | None = None) -> None:
+        """``binaries`` as `tests.controlplane.build` makes them; ``folder`` takes all state (else temporary).
+
+        ``node_grace``: seconds of silence after which a node counts as lost (default Kubernetes' own 50).
+        """
         self.binaries = binaries
+        self.node_grace = node_grace
         self._own = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="agentpod-control-plane-"))
         self.port, self._etcd, self._peer, self._scheduler, self._kubelet = (free_port() for _ in range(5))
@@ -145,7 +149,8 @@ class Plane:
         self.wait_ready()
         names = ("kube-controller-manager", "kube-scheduler", "kwok")
         for name in names:
-            self.end(name)
+            if name in self.processes:
+                self.end(name)
         # Else the new kwok waits until the old one's claim to the node has run out.
         leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         self.call("DELETE", leases)
@@ -278,6 +283,11 @@ class Plane:
             "--resource-quota-sync-period=5s",
             "--kube-api-qps=200",
             "--kube-api-burst=400",
+            *(
+                (f"--node-monitor-grace-period={self.node_grace}s", "--node-monitor-period=1s")
+                if self.node_grace
+                else ()
+            ),
         )
 
     def _scheduler_arguments(self) -> Sequence[str]:
@@ -299,6 +309,8 @@ class Plane:
             f"--tls-cert-file={self.certificate}",
             f"--tls-private-key-file={self.folder / 'pki' / 'apiserver.key'}",
             "--enable-crds=ClusterExec,ClusterLogs",
+            # A lease is renewed after a quarter of this.
+            *((f"--node-lease-duration-seconds={self.node_grace}",) if self.node_grace else ()),
         )
 
 
