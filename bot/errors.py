@@ -112,3 +112,13 @@ class Conflict(Permanent):
 
 class NotFound(Permanent):
     """The thing does not exist."""
+
+
+def unexpected(what: str, error: Exception) -> Permanent:
+    """What nobody thought of, a defect or something odd from outside, as an error that is told like any other.
+
+    ``what`` could not be done, such as "The heartbeats could not be judged". The cause is named in its own words.
+    """
+    said = " ".join(str(error).split())
+    cause = f"{type(error).__name__}: {said[:200]}" if said else type(error).__name__
+    return Permanent(f"{what}: {cause}.", remedy="The bot's log has the details: report them as a defect.")

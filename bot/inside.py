@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bot.domain.judge_processes import parse_ps
+from bot.domain.judge_processes import lists_processes
 from bot.domain.workload import ExecResult
 from bot.errors import AgentpodError, Denied, NotAllowed, Permanent
 from bot.ports import Cluster
@@ -14,15 +14,16 @@ echo 'PID USER COMMAND'
 for d in /proc/[0-9]*; do
   p=${d#/proc/}
   [ "$p" = "$$" ] && continue
-  c=$(tr '\\000' ' ' < "$d/cmdline" 2>/dev/null) || continue
+  c=$(head -c 2048 "$d/cmdline" 2>/dev/null | tr '\\000\\n' '  ') || continue
   [ -n "$c" ] && printf '%s %s %s\\n' "$p" "$(stat -c %U "$d" 2>/dev/null || echo '?')" "$c"
 done
 true
 """
-"""For images without ps: reads the process list from /proc with what every shell has."""
+"""For images without ps: reads the process list from /proc with what every shell has. A line feed in an argument
+would begin a line of its own."""
 
 PS_COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("ps", "-eo", "pid,user,etime,args"),
+    ("ps", "-eo", "pid,user,etime,args", "--cols", "2048"),
     ("ps", "aux"),
     ("sh", "-c", _PROC_SCRIPT),
 )
@@ -30,7 +31,7 @@ PS_COMMANDS: tuple[tuple[str, ...], ...] = (
 
 async def processes(cluster: Cluster, pod: str, container: str) -> ExecResult:
     """A list of the container's processes, for `parse_ps`. Raises as `Cluster.exec` does."""
-    return await first_that_works(cluster, pod, container, PS_COMMANDS, lambda r: bool(parse_ps(r.stdout)))
+    return await first_that_works(cluster, pod, container, PS_COMMANDS, lambda r: lists_processes(r.stdout))
 
 
 async def disk(cluster: Cluster, pod: str, container: str, home: str) -> ExecResult:

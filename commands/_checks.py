@@ -126,16 +126,15 @@ class Checks:
         async def run(ask: Ask) -> Finding:
             pod = await self.reads.pod(ask)
             found = await self._in_each(pod, lambda s: self.reads.processes(ask, pod, s.name))
-            lists = {spec.name: judge_processes.parse_ps(result.stdout) for spec, result in found.answers}
-            silent = [*found.silent, *((name, NO_LIST) for name, processes in lists.items() if not processes)]
-            self.seen.processes = {name: processes for name, processes in lists.items() if processes}
+            # In a thread: whoever may start processes in the pod decides how long the list is.
+            judging = (asyncio.to_thread(judge_processes.look, spec, result) for spec, result in found.answers)
+            looked = list(
+                zip((spec.name for spec, _ in found.answers), await asyncio.gather(*judging), strict=True)
+            )
+            silent = [*found.silent, *((name, seen.unknown) for name, seen in looked if seen.unknown)]
+            self.seen.processes = {name: seen.processes for name, seen in looked if seen.processes}
             self.seen.silent = silent
-            self.seen.matches = [
-                m
-                for s, _ in found.answers
-                if lists[s.name]
-                for m in judge_processes.find_expected(s, lists[s.name])
-            ]
+            self.seen.matches = [m for _, seen in looked for m in seen.matches]
             return _with_silent(judge_processes.judge_processes(self.seen.matches, found.missing), silent)
 
         return Probe(judge_processes.PROBE, judge_processes.TITLE, run)
@@ -283,9 +282,6 @@ class Checks:
 _OF_SERVICES = ("addresses", "endpoints")
 
 
-NO_LIST = "no process list could be read"
-
-
 @dataclass(frozen=True)
 class _InContainers:
     """What the containers answered; who did not, and why; and who is not in the pod, with the names that are."""
@@ -332,8 +328,8 @@ def _with_silent(finding: Finding, silent: Sequence[tuple[str, str]]) -> Finding
     if finding.verdict is Verdict.FAIL:
         return replace(finding, evidence=(*finding.evidence, *lines))
     evidence = (*lines[1:], *finding.evidence)
-    no_ps = any(why == NO_LIST for _, why in silent)
-    remedy = "The image needs ps, or a shell with tr and stat to read /proc." if no_ps else EXEC.remedy
+    no_ps = any(why == judge_processes.NO_LIST for _, why in silent)
+    remedy = "The image needs ps, or a shell with head, tr and stat to read /proc." if no_ps else EXEC.remedy
     return Finding(finding.probe, finding.title, Verdict.UNKNOWN, lines[0], evidence, remedy, EXEC.run)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from bot.domain import judge_processes, judge_storage
 from bot.domain.alerting import Kind, Problem
-from bot.domain.judge_processes import Match, Process
+from bot.domain.judge_processes import Looked, Match
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import Target
 from bot.domain.workload import ExecResult
@@ -23,6 +23,8 @@ class Seen:
 
     about: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    unread: tuple[str, ...] = ()
+    """What could not be read, each with the reason."""
 
 
 def process_key(target: str, container: str, process: str) -> str:
@@ -35,20 +37,42 @@ def disk_key(target: str) -> str:
     return f"storage:{target}"
 
 
+def unread_key(target: str) -> str:
+    """The key of the incident that nobody can look into the pod."""
+    return f"inside:{target}"
+
+
 def keys(target: Target) -> frozenset[str]:
     """All keys that are looked at."""
     expected = {process_key(target.name, c.name, p.name) for c in target.containers for p in c.processes}
     return frozenset(expected | {disk_key(target.name)})
 
 
-def processes(target: Target, lists: Mapping[str, Sequence[Process]], now: datetime) -> Seen:
+def processes(target: Target, looked: Mapping[str, Looked], now: datetime) -> Seen:
     """The expected processes, by the lists of the containers that gave one."""
     several = len(target.containers) > 1
-    matches = [
-        m for c in target.containers if lists.get(c.name) for m in judge_processes.find_expected(c, lists[c.name])
-    ]
+    matches = [m for c in target.containers if c.name in looked for m in looked[c.name].matches]
     gone = [_gone(target, m, several, now) for m in matches if not m.found]
-    return Seen(tuple(process_key(target.name, m.container, m.name) for m in matches), tuple(gone))
+    unread = tuple(f"{name}: {one.unknown}" for name, one in looked.items() if one.unknown)
+    return Seen(tuple(process_key(target.name, m.container, m.name) for m in matches), tuple(gone), unread)
+
+
+def unread(target: Target, reasons: Sequence[str], remedy: str, since: datetime) -> Problem:
+    """That nobody can look into the pod: its processes and its disk are unknown."""
+    facts = tuple(("Why", why) for why in reasons[:3])
+    return Problem(
+        key=unread_key(target.name),
+        kind=Kind.BLIND,
+        target=target.name,
+        subject=f"the inside of {target.name}",
+        summary="can't be read",
+        severity="warning",
+        since=since,
+        facts=(*facts, *((("What to do", remedy),) if remedy else ())),
+        advice="processes",
+        issue=target.issue,
+        meaning="Nothing is known of the processes and the disk named here: they are not called healthy.",
+    )
 
 
 def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem:
@@ -64,7 +88,7 @@ def disk(target: Target, result: ExecResult, now: datetime) -> Seen:
     home = target.container().home
     finding = judge_storage.judge_disk(home, result, target.storage)
     if finding.verdict is Verdict.UNKNOWN:
-        return Seen()
+        return Seen(unread=(f"the disk: {finding.summary}",))
     key = disk_key(target.name)
     if finding.verdict is Verdict.OK:
         return Seen((key,))

@@ -5,10 +5,11 @@ component, or a title such as ``sshd:``), or the script that an interpreter runs
 A regular expression from the settings is searched in the whole command line. Neither looks at:
 
 - zombies (``<defunct>``) and kernel threads,
-- tools that only mention a name: ps, grep, pgrep, editors, pagers, shells with ``-c`` … (``_TOOLS``),
+- tools that only mention a name: ps, grep, pgrep, editors, pagers, shells with ``-c`` …, unless the rule has
+  that tool's name,
 - sshd's per-connection processes (``sshd: claude@pts/0``): they outlive a dead listener.
 
-Wrappers (``sudo``, ``timeout 5`` …) are looked through first, so that ``sudo grep sshd`` is a grep.
+`bot.domain.command_line` says what a command line runs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain import words
+from bot.domain.bounds import number
+from bot.domain.command_line import Program, program
+from bot.domain.pattern import pattern
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ProcessRule
+from bot.domain.workload import ExecResult
 
 PROBE, TITLE = "processes", "Processes"
 
@@ -45,21 +50,41 @@ class Match:
 
 
 _COMMAND_COLUMNS = ("CMD", "COMMAND", "ARGS")
-_ELAPSED = re.compile(r"(?:(?:(?P<days>\d+)-)?(?P<hours>\d+):)?(?P<minutes>\d+):(?P<seconds>\d+)")
+_ELAPSED = re.compile(
+    r"(?:(?:(?P<days>[0-9]{1,6})-)?(?P<hours>[0-9]{1,9}):)?(?P<minutes>[0-9]{1,9}):(?P<seconds>[0-9]{1,9})"
+)
+_HEADER_WITHIN = 50
+"""Lines in which the header must be: a container's greeting is shorter."""
 
 
 def parse_ps(text: str) -> list[Process]:
     """Read ``ps aux``, ``ps -eo pid,user,etime,args`` or anything with a header that names PID and COMMAND.
 
-    Lines before the header and lines that don't fit are left out; without a header nothing is read.
+    Lines before the header and lines that don't fit are left out; without a header nothing is read. Only a line
+    feed ends a line: other separators may stand in a process's arguments, which would be lines of its own.
     """
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        columns = line.upper().split()
+    lines = text.split("\n")
+    number = _header(lines)
+    if number is None:
+        return []
+    columns = lines[number].upper().split()
+    parsed = (_process(columns, row) for row in lines[number + 1 :])
+    return [p for p in parsed if p is not None]
+
+
+def lists_processes(text: str) -> bool:
+    """Whether it is a list of processes: a header with one below it."""
+    lines = text.split("\n", _HEADER_WITHIN)
+    number = _header(lines)
+    return number is not None and bool(parse_ps("\n".join(lines[number : number + 20])))
+
+
+def _header(lines: Sequence[str]) -> int | None:
+    for at, line in enumerate(lines[:_HEADER_WITHIN]):
+        columns = line[:1000].upper().split()
         if "PID" in columns and columns[-1] in _COMMAND_COLUMNS:
-            parsed = (_process(columns, row) for row in lines[number + 1 :])
-            return [p for p in parsed if p is not None]
-    return []
+            return at
+    return None
 
 
 def _process(columns: Sequence[str], line: str) -> Process | None:
@@ -67,10 +92,11 @@ def _process(columns: Sequence[str], line: str) -> Process | None:
     if len(cells) < len(columns):
         return None
     row = dict(zip(columns, cells, strict=True))
-    if not row["PID"].isdigit():
+    pid = number(row["PID"])
+    if pid is None:
         return None
     user = row.get("USER") or row.get("UID") or "?"
-    return Process(int(row["PID"]), user, cells[-1].strip(), parse_elapsed(row.get("ELAPSED", "")))
+    return Process(pid, user, cells[-1].strip(), parse_elapsed(row.get("ELAPSED", "")))
 
 
 def parse_elapsed(text: str) -> timedelta | None:
@@ -81,153 +107,65 @@ def parse_elapsed(text: str) -> timedelta | None:
     return timedelta(**{unit: int(value) for unit, value in match.groupdict(default="0").items()})
 
 
-_TOOLS = frozenset(
-    [
-        "ps",
-        "grep",
-        "egrep",
-        "fgrep",
-        "zgrep",
-        "rg",
-        "ag",
-        "ack",
-        "pgrep",
-        "pkill",
-        "pidof",
-        "pidwait",
-        "killall",
-        "kill",
-        "top",
-        "htop",
-        "btop",
-        "watch",
-        "tail",
-        "head",
-        "less",
-        "more",
-        "cat",
-        "bat",
-        "tac",
-        "vi",
-        "vim",
-        "nvim",
-        "view",
-        "nano",
-        "pico",
-        "emacs",
-        "emacsclient",
-        "ed",
-        "code",
-        "micro",
-        "sed",
-        "awk",
-        "gawk",
-        "mawk",
-        "xargs",
-        "find",
-        "ls",
-        "stat",
-        "du",
-        "strace",
-        "ltrace",
-        "gdb",
-        "lsof",
-        "fuser",
-        "which",
-        "whereis",
-        "whatis",
-        "type",
-        "man",
-        "info",
-        "tee",
-        "echo",
-        "printf",
-        "diff",
-        "cmp",
-        "cp",
-        "mv",
-        "rm",
-        "chmod",
-        "chown",
-        "ssh",
-        "scp",
-        "rsync",
-        "sftp",
-        "git",
-        "kubectl",
-        "curl",
-        "wget",
-        "systemctl",
-        "service",
-        "journalctl",
-        "su",
-        "login",
-        "screen",
-        "tmux",
-    ]
-)
-_SHELLS = frozenset(["sh", "bash", "dash", "ash", "zsh", "busybox"])
-_INTERPRETERS = _SHELLS | frozenset(
-    ["node", "nodejs", "bun", "deno", "npx", "python", "python3", "perl", "ruby", "java"]
-)
-_WRAPPERS = frozenset(
-    ["sudo", "doas", "env", "nice", "ionice", "nohup", "setsid", "timeout", "stdbuf", "time", "exec", "command"]
-)
-_SSHD_CONNECTION = re.compile(r"sshd(?:-session|-auth)?: (?!/|\[listener\])")
+_SSHD_CONNECTION = re.compile(r"(?:\{[^}]*\} )?sshd(?:-session|-auth)?: (?!/|\[listener\])")
+
+_COMM = 15
+"""Characters that the kernel keeps of a process's name, which busybox shows."""
 
 
 def matches(rule: ProcessRule, command: str) -> bool:
     """Whether a command line is the expected process, by the rule in this module's docstring."""
-    if command.endswith("<defunct>") or command.startswith("[") or _SSHD_CONNECTION.match(command):
+    return _is(rule, command, program(command))
+
+
+def _is(rule: ProcessRule, command: str, runs: Program) -> bool:
+    if not runs.names or _SSHD_CONNECTION.match(command):
         return False
-    args = _unwrapped(command.split())
-    if not args or _only_mentions(args):
-        return False
-    found = re.compile(rule.match)
-    if rule.match != ProcessRule.named(rule.name).match:
-        return found.search(command) is not None
-    return any(found.search(word) for word in _program(args))
-
-
-def _base(word: str) -> str:
-    return word.rsplit("/", 1)[-1]
-
-
-def _unwrapped(args: list[str]) -> list[str]:
-    """Without ``sudo``, ``timeout 5``, ``env A=b`` and the like in front."""
-    while args and _base(args[0]) in _WRAPPERS:
-        args = args[1:]
-        while args and (args[0].startswith("-") or "=" in args[0] or args[0].rstrip("smhd").isdigit()):
-            args = args[1:]
-    return args
-
-
-def _only_mentions(args: Sequence[str]) -> bool:
-    program = _base(args[0]).lstrip("-")
-    return program in _TOOLS or (
-        program in _SHELLS and len(args) > 1 and args[1].startswith("-") and "c" in args[1]
-    )
-
-
-def _program(args: Sequence[str]) -> list[str]:
-    """The words that say what runs: the program, and the script if the program is an interpreter."""
-    name = re.sub(r"[\d.]+$", "", _base(args[0])) or args[0]
-    if name not in _INTERPRETERS and _base(args[0]) not in _INTERPRETERS:
-        return [args[0]]
-    script = next((word for word in args[1:] if not word.startswith("-")), None)
-    return [args[0], script] if script else [args[0]]
+    wanted = pattern(rule.match)
+    if rule.is_bare:
+        return rule.name[:_COMM] in runs.names[-1:] or any(wanted.found(word) for word in runs.names)
+    return (not runs.tool or runs.first == rule.name) and wanted.found(command)
 
 
 def find_expected(spec: ContainerSpec, processes: Sequence[Process]) -> list[Match]:
     """Each process that the container's settings expect, with what was found for it."""
+    found: list[list[Process]] = [[] for _ in spec.processes]
+    for process in processes:
+        runs = program(process.command)
+        for rule, into in zip(spec.processes, found, strict=True):
+            if _is(rule, process.command, runs):
+                into.append(process)
     return [
-        Match(
-            spec.name,
-            rule.name,
-            tuple(sorted((p for p in processes if matches(rule, p.command)), key=_oldest_first)),
-        )
-        for rule in spec.processes
+        Match(spec.name, rule.name, tuple(sorted(those, key=_oldest_first)))
+        for rule, those in zip(spec.processes, found, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a container's list says: the matches that can be believed, and why of the others nothing is known."""
+
+    processes: tuple[Process, ...] = ()
+    matches: tuple[Match, ...] = ()
+    unknown: str = ""
+
+
+NO_LIST = "no process list could be read"
+
+
+def look(spec: ContainerSpec, result: ExecResult) -> Looked:
+    """Judge a container's list. In one that was cut, what isn't found may be there all the same: it is unknown."""
+    processes = tuple(parse_ps(result.stdout))
+    if not processes:
+        return Looked(unknown=NO_LIST)
+    matches = find_expected(spec, processes)
+    if not result.truncated:
+        return Looked(processes, tuple(matches))
+    absent = [m.name for m in matches if not m.found]
+    count = words.plural(len(processes), "process", "processes")
+    why = f"the process list is too long to be read whole (cut after {count})"
+    unknown = f"{why}, so {words.listed(absent)} may run or not" if absent else ""
+    return Looked(processes, tuple(m for m in matches if m.found), unknown)
 
 
 def _oldest_first(process: Process) -> tuple[float, int]:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from bot.domain import words
 from bot.domain.cron import check_crontab, next_run
+from bot.domain.pattern import pattern
 
 Severity = Literal["critical", "warning"]
 Issue = Annotated[str, Field(pattern=r"^(|[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+#[0-9]+)$")]
@@ -29,11 +30,14 @@ LONGEST = timedelta(days=400)
 """The longest that a job may be silent: a yearly one, and a month."""
 
 
+MAX_PATTERN = 500
+"""Longest regular expression taken, in characters."""
+
+
 def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error} at position {error.pos}") from error
+    if len(value) > MAX_PATTERN:
+        raise ValueError(f"the pattern has {len(value):,} characters; at most {MAX_PATTERN} are taken")
+    pattern(value)
     return value
 
 
@@ -104,7 +108,16 @@ class ProcessRule(_Model):
     @classmethod
     def named(cls, name: str) -> ProcessRule:
         """The rule for a bare name: the name as a whole word at the start or after a slash or space."""
-        return cls(name=name, match=rf"(?:^|[\s/]){re.escape(name)}(?:$|[\s:])")
+        return cls(name=name, match=_bare(name))
+
+    @cached_property
+    def is_bare(self) -> bool:
+        """Whether it is a bare name, which must be the program itself."""
+        return self.match == _bare(self.name)
+
+
+def _bare(name: str) -> str:
+    return rf"(?:^|[\s/]){re.escape(name)}(?:$|[\s:])"
 
 
 def _process(value: object) -> object:

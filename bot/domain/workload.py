@@ -243,12 +243,17 @@ class Application:
 
 @dataclass(frozen=True)
 class ExecResult:
-    """What a command in a container answered. ``exit_code`` is None when the API gave none."""
+    """What a command in a container answered. ``exit_code`` is None when the API gave none.
+
+    ``truncated``: output is missing at its end, so that what is not in it may be there all the same. Of
+    ``shortened`` lines only the beginning is kept.
+    """
 
     stdout: str
     stderr: str
     exit_code: int | None
     truncated: bool = False
+    shortened: int = 0
 
 
 @dataclass(frozen=True)

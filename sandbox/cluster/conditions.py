@@ -33,6 +33,8 @@ class PodFaults:
     """The log holds lines that try to break whoever shows them."""
     killed: str = ""
     """This process is gone although the container still runs."""
+    hostile: str = ""
+    """Processes that somebody in the pod started to harm whoever looks at the list."""
 
 
 @dataclass

@@ -72,6 +72,14 @@ _SEEN = {
 }
 
 
+_HOSTILE = ("Hostile processes", "somebody in the pod starts what harms whoever reads the list")
+_HOSTILE_KINDS = (
+    Option("arguments", "60,000 arguments, seven times"),
+    Option("digits", "120,000 digits, twice"),
+    Option("rows", "line feeds and rows of its own in an argument"),
+)
+
+
 def _pod_breaks(simulation: Simulation) -> list[Break]:
     faults = simulation.faults
     found = [_switch(simulation, field, *words, simulation.replace_pods) for field, words in _REPLACING.items()]
@@ -83,6 +91,9 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
     def kill(value: str) -> None:
         faults.killed = value
 
+    def attack(value: str) -> None:
+        faults.hostile = value
+
     noise = (
         "Noisy logs",
         "log lines with mentions, backticks, right-to-left text, fake tokens, 100,000 characters",
@@ -90,6 +101,7 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
     oom_help = "the kernel kills the container once; it starts again"
     return [
         choice("pod-kill-process", "Pod", gone, options, lambda: faults.killed, kill),
+        choice("pod-hostile", "Pod", _HOSTILE, _HOSTILE_KINDS, lambda: faults.hostile, attack),
         *found,
         _missing_secret(simulation),
         Break(

@@ -58,6 +58,24 @@ def _service(name: str, pid: int, command: str, rss: int) -> Process:
     return Process(pid, 7, command, rss=rss, vsz=rss * 9, state="Sl" if name != "sshd" else "Ss", service=name)
 
 
+def hostile(kind: str) -> list[Process]:
+    """What anybody in the pod may start: one with very many arguments, or one that writes rows of its own."""
+    if kind == "arguments":
+        return [Process(900 + n, 514, "./x " + "1 " * 60_000, 70) for n in range(7)]
+    if kind == "digits":
+        return [Process(900 + n, 514, "1" * 120_000, 70) for n in range(2)]
+    if kind == "rows":
+        return [
+            Process(
+                900,
+                514,
+                "./x a\n\u00b2 claude x\n99 claude sshd -D\u2028 98 claude sshd -D\x8597 claude sshd -D",
+                70,
+            )
+        ]
+    return []
+
+
 def _children() -> Iterable[Process]:
     servers = (
         "@upstash/context7-mcp",
@@ -135,7 +153,10 @@ def _uid(_table: Table, process: Process) -> str:
 
 
 def _command(_table: Table, process: Process) -> str:
-    return process.command
+    """As procps writes it: whatever can't be printed is a question mark."""
+    if process.command.isprintable():
+        return process.command
+    return "".join(c if c.isprintable() else " " if c == "\n" else "?" for c in process.command)
 
 
 _PID = _Format("PID", 7, True, lambda _t, p: str(p.pid))
@@ -197,7 +218,8 @@ class PsError(Exception):
 
 def ps(table: Table, arguments: Sequence[str]) -> str:
     """The output of ``ps`` with these arguments. Raises PsError."""
-    columns, pids, header, everything = _options(list(arguments))
+    words, width = _screen(list(arguments))
+    columns, pids, header, everything = _options(words)
     rows = [p for p in table.processes if p.pid in pids] if pids else list(table.processes)
     if not pids and not everything:
         rows = []  # plain `ps` shows one's own terminal, and exec has none
@@ -206,7 +228,17 @@ def ps(table: Table, arguments: Sequence[str]) -> str:
     lines += [
         _line([_pad(fmt, fmt.cell(table, process), last) for fmt, _, last in _marked(formats)]) for process in rows
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line[:width]}\n" for line in lines)
+
+
+def _screen(words: list[str]) -> tuple[list[str], int | None]:
+    """The arguments without ``--cols N``, and how wide a line may be."""
+    if "--cols" not in words[:-1]:
+        return words, None
+    at = words.index("--cols")
+    if not words[at + 1].isdecimal():
+        raise PsError("error: number of columns must follow --cols, --width, or --columns\n")
+    return words[:at] + words[at + 2 :], int(words[at + 1])
 
 
 def _marked(formats: list[tuple[_Format, str]]) -> Iterable[tuple[_Format, str, bool]]:

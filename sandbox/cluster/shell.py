@@ -67,7 +67,7 @@ class Script:
     def run(self, text: str, stdin: bytes) -> Result:
         """Run the script; its status is that of the last command."""
         if "in /proc/[0-9]*" in text:
-            return self._walk_proc()
+            return self._walk_proc(text)
         out, err, code = b"", b"", 0
         try:
             steps = _steps(text)
@@ -82,9 +82,14 @@ class Script:
                 break
         return Result(out, err, code)
 
-    def _walk_proc(self) -> Result:
+    def _walk_proc(self, text: str) -> Result:
         """A loop over ``/proc/[0-9]*``: what is done where there is no ps. Other loops aren't known."""
-        rows = [f"{p.pid} {p.user} {p.command}" for p in self._container.table.processes]
+        short, flat = "head -c" in text, "\\n" in text
+        rows = [
+            f"{p.pid} {p.user} {line.replace(chr(10), ' ') if flat else line}"
+            for p in self._container.table.processes
+            for line in [p.command[:2048] if short else p.command]
+        ]
         return Result("".join(f"{row}\n" for row in ["PID USER COMMAND", *rows]).encode())
 
     def _pipeline(self, words: list[str], stdin: bytes, last: int) -> Result:

@@ -13,7 +13,7 @@ from sandbox.cluster import kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
 from sandbox.cluster.podlogs import NOISY, ContainerLog
-from sandbox.cluster.processes import REQUIRED, Process, Table, usual
+from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, usual
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import Store, stamp
 from sandbox.cluster.workload import active_replica_set, new_pod, new_replica_set, refuse_pods, sync_status
@@ -90,7 +90,7 @@ class Simulation:
         user = "root" if self.faults.root else "claude"
         rows = [p for p in usual(user) if p.pid in {q.pid for q in runtime.processes}]
         rows = [p for p in rows if not self.faults.killed or p.service != self.faults.killed]
-        return Table(tuple(rows), runtime.started, self.now)
+        return Table((*rows, *hostile(self.faults.hostile)), runtime.started, self.now)
 
     def log(self, pod: Object, *, previous: bool = False) -> ContainerLog | None:
         """The log of the present or of the previous run, written up to now."""

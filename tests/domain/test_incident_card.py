@@ -10,7 +10,7 @@ import pytest
 from bot.domain import inside_watch
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
 from bot.domain.incident_card import group, message
-from bot.domain.judge_processes import parse_ps
+from bot.domain.judge_processes import look
 from bot.domain.reply import Reply
 from bot.domain.target import Target
 from bot.domain.workload import ExecResult
@@ -27,8 +27,9 @@ def disk() -> Problem:
 
 
 def process() -> Problem:
-    running = parse_ps("PID USER ELAPSED COMMAND\n10 claude 01:00 sshd -D\n11 claude 01:00 supercronic /x\n")
-    [found] = inside_watch.processes(Target(), {"kali": running}, NOW).problems
+    listed = "PID USER ELAPSED COMMAND\n10 claude 01:00 sshd -D\n11 claude 01:00 supercronic /x\n"
+    looked = look(Target().container(), ExecResult(listed, "", 0))
+    [found] = inside_watch.processes(Target(), {"kali": looked}, NOW).problems
     return found
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.command_line import program
 from bot.domain.judge_processes import (
     Match,
     Process,
@@ -15,12 +16,14 @@ from bot.domain.judge_processes import (
     describe,
     find_expected,
     judge_processes,
+    look,
     matches,
     parse_elapsed,
     parse_ps,
 )
 from bot.domain.probes import Verdict
 from bot.domain.target import ContainerSpec, ProcessRule
+from bot.domain.workload import ExecResult
 
 # The handbook's own listings ("Observing State").
 HANDBOOK_AUX = """\
@@ -105,6 +108,32 @@ def test_each_process_is_missed_when_its_line_is_gone(text: str, name: str) -> N
         "claude --resume fix sshd",
         "tmux new -s sshd",
         "ssh sshd",
+        "s6-supervise sshd",
+        "runsv sshd",
+        "tini -- /usr/sbin/sshd -D",
+        "node -e sshd",
+        "node -r sshd /opt/x.js",
+        "node --require sshd",
+        "python -c sshd",
+        "python -m pytest sshd",
+        "npm run sshd",
+        "npx -p sshd other",
+        "git sshd",
+        "bash -o pipefail -c sshd",
+        "bash -euc sshd",
+        "-bash",
+        "sudo -u sshd /bin/true",
+        "{grep} sshd",
+        "{sshd} sshd: claude@pts/0",
+        "{sshd",
+        "busybox grep sshd",
+        "watch sshd",
+        "hx sshd",
+        "sshd.bak",
+        "",
+        "   ",
+        "sudo",
+        "timeout 5",
     ],
 )
 def test_what_only_mentions_sshd_is_not_sshd(decoy: str) -> None:
@@ -130,6 +159,35 @@ def test_what_only_mentions_sshd_is_not_sshd(decoy: str) -> None:
         ("vibe-kanban", "npx vibe-kanban"),
         ("vibe-kanban", "npx -y vibe-kanban"),
         ("vibe-kanban", "sh /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "node -r ./tracing.js bin/vibe-kanban"),
+        ("vibe-kanban", "node --require a.js --import b.mjs -C dev --title x bin/vibe-kanban --port 1"),
+        ("vibe-kanban", "node --require=./tracing.js --inspect bin/vibe-kanban"),
+        ("vibe-kanban", "/usr/bin/node -- /opt/vibe-kanban.mjs"),
+        ("vibe-kanban", "npx --yes -p vibe-kanban@1 vibe-kanban@latest"),
+        ("vibe-kanban", "npm exec vibe-kanban"),
+        ("vibe-kanban", "pnpm dlx vibe-kanban"),
+        ("vibe-kanban", "bun run vibe-kanban"),
+        ("vibe-kanban", "deno run -A --config d.json vibe-kanban.ts"),
+        ("vibe-kanban", "python3.11 -m vibe_kanban --port 1"),
+        ("vibe-kanban", "python -um vibe_kanban.cli"),
+        ("vibe-kanban", "python -W ignore -X dev /opt/vibe-kanban.py"),
+        ("vibe-kanban", "uv run --with x vibe-kanban"),
+        ("vibe-kanban", "java -Xmx1g -cp /a:/b -jar /opt/vibe-kanban.jar"),
+        ("vibe-kanban", "perl -I lib -w /opt/vibe-kanban"),
+        ("vibe-kanban", "bash --norc -eu -o pipefail /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "{vibe-kanban} /usr/bin/env node /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "{vibe-kanban} /bin/sh /opt/start"),
+        ("vibe-kanban", "{node} node /usr/bin/vibe-kanban"),
+        ("vibe-kanban", "busybox sh /usr/bin/vibe-kanban"),
+        ("supercronic", "/usr/bin/qemu-x86_64-static /usr/bin/supercronic /opt/crontab"),
+        ("sshd", "/lib64/ld-linux-x86-64.so.2 --library-path /x /usr/sbin/sshd -D"),
+        ("sshd", "sudo -u root -g root /usr/sbin/sshd -D"),
+        ("sshd", "timeout -s KILL -k 5 1h /usr/sbin/sshd -D"),
+        ("sshd", "ionice -c 2 -n 7 nice -n 5 stdbuf -o L taskset 0x3 /usr/sbin/sshd -D"),
+        ("sshd", "env -u X -C / A=b /usr/sbin/sshd -D"),
+        ("sshd", "gosu root /usr/sbin/sshd -D"),
+        ("tmux", "tmux new -s main"),
+        ("a-process-with-a-long-name", "{a-process-with-} /proc/self/exe"),
     ],
 )
 def test_the_program_itself_is_found_however_it_was_started(name: str, command: str) -> None:
@@ -141,6 +199,49 @@ def test_a_regular_expression_is_searched_in_the_whole_command_line_but_not_in_t
     assert matches(rule, "/usr/sbin/sshd -D -p 2222")
     assert not matches(rule, "/usr/sbin/sshd -D -p 22")
     assert not matches(rule, "grep sshd -p 2222")
+
+
+def test_a_tool_that_is_expected_is_found_by_its_rule() -> None:
+    rule = ProcessRule(name="tmux", match=r"tmux.* -s main")
+    assert matches(rule, "tmux new -s main")
+    assert not matches(rule, "grep tmux new -s main")
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\r"])
+def test_a_process_cannot_write_rows_of_its_own(separator: str) -> None:
+    text = f"PID USER CMD\n5 claude ./x a{separator}61 claude sshd -D{separator}62 claude supercronic x\n"
+    assert missing(text) == ["sshd", "supercronic", "vibe-kanban"]
+
+
+@pytest.mark.parametrize(
+    "row", ["² claude x", "٣ claude x", f"{'9' * 5000} claude x", "-1 claude x", "1_0 claude x"]
+)
+def test_a_row_that_is_none_leaves_the_others_known(row: str) -> None:
+    assert missing(f"{HANDBOOK_EO}{row}\n") == []
+
+
+@pytest.mark.parametrize("elapsed", ["9" * 5000 + ":00", "²:00", "999999999999-00:00:00"])
+def test_an_odd_running_time_is_not_known(elapsed: str) -> None:
+    assert parse_ps(f"PID USER ELAPSED CMD\n1 u {elapsed} sshd -D\n")[0].elapsed is None
+
+
+def test_of_a_list_that_was_cut_only_what_is_in_it_is_known() -> None:
+    cut = ExecResult("PID USER CMD\n1 claude sshd -D\n", "", None, truncated=True)
+    looked = look(SPEC, cut)
+    assert [m.name for m in looked.matches] == ["sshd"]
+    assert "too long to be read whole" in looked.unknown
+    assert "supercronic and vibe-kanban may run or not" in looked.unknown
+    whole = look(SPEC, ExecResult(HANDBOOK_EO, "", None, truncated=True))
+    assert (len(whole.matches), whole.unknown) == (3, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x " * 4096, "sudo " * 1600, "env " + "a=b " * 2000, "node " + "-x " * 2700, "node" + "1." * 4000 + "x"],
+)
+def test_a_line_costs_the_same_however_its_words_are_chosen(line: str) -> None:
+    assert not matches(ProcessRule.named("sshd"), line)
+    assert len(program(line).names) <= 2
 
 
 def test_a_session_without_a_listener_is_no_sshd() -> None:

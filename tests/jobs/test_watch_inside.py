@@ -31,6 +31,8 @@ class Inside:
     running: list[str] = field(default_factory=lambda: list(RUNNING))
     percent: int = 40
     error: AgentpodError | None = None
+    defect: Exception | None = None
+    """What the process list raises that nobody thought of."""
     truncated: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -43,6 +45,8 @@ class Inside:
         self.asked.append(argv[0])
         if self.error is not None:
             raise self.error
+        if self.defect is not None and argv[0] != "df":
+            raise self.defect
         if argv[0] == "df":
             line = f"/dev/x 1000 {10 * self.percent} {1000 - 10 * self.percent} {self.percent}% /home/claude"
             return ExecResult(f"Filesystem 1024-blocks Used Available Capacity Mounted\n{line}\n", "", 0)
@@ -129,6 +133,38 @@ async def test_a_list_that_was_cut_says_nothing_of_what_is_missing(world: World)
     world.inside.running, world.inside.truncated = RUNNING[:1], True
     for _ in range(10):
         assert await world.look(1) == []
+
+
+@pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])
+async def test_a_pod_that_nobody_can_look_into_for_long_is_told_with_the_reason(
+    world: World, error: AgentpodError
+) -> None:
+    world.inside.error = error
+    for _ in range(15):
+        await world.look(1)
+    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
+    assert f"kali: {error.message}" in str(world.of.chat.said[0][2].facts)
+    world.inside.error = None
+    await world.look(1)
+    assert await world.look(2) == ["✅ the inside of secure-agent-pod can be read again after 16 min"]
+
+
+async def test_a_list_that_stays_too_long_is_told(world: World) -> None:
+    world.inside.running, world.inside.truncated = RUNNING[:1], True
+    for _ in range(16):
+        await world.look(1)
+    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
+
+
+async def test_a_defect_of_the_bot_is_told_after_a_few_looks_and_the_disk_all_the_same(world: World) -> None:
+    world.inside.percent, world.inside.defect = 97, ValueError("invalid literal: '²'")
+    for _ in range(3):
+        await world.look(1)
+    assert set(await world.look(1)) == {
+        "🔴 CRITICAL the disk of /home/claude: is 97 % full",
+        "⚠️ WARNING the inside of secure-agent-pod: can't be read",
+    }
+    assert "ValueError: invalid literal: '²'" in str(world.of.chat.said)
 
 
 async def test_what_cannot_be_read_any_more_is_not_well_again(world: World) -> None:

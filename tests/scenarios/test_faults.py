@@ -96,6 +96,16 @@ async def test_an_image_without_ps_still_shows_its_processes(world: World) -> No
     assert "Healthy" in (await world.healthy()).first_line
 
 
+@pytest.mark.parametrize("no_ps", [False, True])
+@pytest.mark.parametrize("kind", ["arguments", "digits", "rows"])
+async def test_processes_that_harm_whoever_lists_them_do_not(world: World, kind: str, no_ps: bool) -> None:
+    await world.break_("pod-no-ps", no_ps)
+    await world.break_("pod-hostile", kind)
+    assert (await world.ask("processes")).first_line == "✅ Processes: sshd, supercronic and vibe-kanban run"
+    await world.break_("pod-kill-process", "sshd")
+    assert (await world.ask("processes")).first_line.endswith("Not healthy: sshd is not running")
+
+
 async def test_ten_thousand_groups_are_judged_in_time(world: World) -> None:
     await world.break_("pushgateway-10k")
     answer = await world.ask("heartbeats")

@@ -17,6 +17,7 @@ import msgspec
 
 from bot.adapters.kubernetes import errors
 from bot.adapters.kubernetes.client import Answer, Call, Connection, refusal
+from bot.domain.bounds import bounded, number
 from bot.domain.workload import ExecResult
 from bot.errors import AgentpodError, NotFound, Permanent, Transient
 
@@ -32,7 +33,7 @@ _CLOSE_SECONDS = 0.2
 # Docker's shim reports a failed start as the command's own output, with this status.
 _NO_START, _NO_START_EXIT = "OCI runtime exec failed", 126
 _MISSING_BINARY = ("executable file not found", "no such file or directory")
-_EXIT_CODE = re.compile(r"\b(?:exit status|exit code|exited with) (\d{1,3})\b")
+_EXIT_CODE = re.compile(r"\b(?:exit status|exit code|exited with) ([0-9]{1,3})\b")
 
 
 class _Cause(msgspec.Struct):
@@ -87,7 +88,9 @@ class Output:
             code, message, stdout = NOT_FOUND_EXIT, _not_found(argv, stdout.strip()), ""
         if message:
             stderr = f"{stderr.rstrip()}\n{message}\n".lstrip("\n")
-        return ExecResult(stdout, stderr, code, self.truncated)
+        out, err = bounded(stdout), bounded(stderr)
+        whole = out.whole and err.whole and not self.truncated
+        return ExecResult(out.text, err.text, code, not whole, out.shortened + err.shortened)
 
     def _decoded(self, channel: int) -> str:
         # Frames end anywhere, so only the whole is decoded; a character cut by the limit is dropped.
@@ -103,8 +106,8 @@ def _outcome(status: bytes, argv: Sequence[str]) -> tuple[int | None, str | None
     if outcome.status == "Success":
         return 0, None
     for cause in (outcome.details and outcome.details.causes) or ():
-        if cause.reason == "ExitCode" and (cause.message or "").isdigit():
-            return int(cause.message or ""), None
+        if cause.reason == "ExitCode" and (code := number(cause.message or "")) is not None:
+            return code, None
     return _from_message(outcome, argv)
 
 
