@@ -1,7 +1,7 @@
-"""Wall-clock jobs with APScheduler, by cronsim's reading of the clock.
+"""Wall-clock jobs with APScheduler, which are the bot's own: no cron's reading of a crontab counts.
 
-APScheduler's own crontab counts Monday as 0, takes a time that DST skips for an hour later and one that it doubles
-twice (PLATFORM.md). Here a time of day is one moment a day, whatever the clock does.
+APScheduler's crontab takes a time that a change of the clock leaves out for an hour later, and one that
+comes twice for two. Here a time of day is one moment a day, whatever the clock does.
 """
 
 from __future__ import annotations

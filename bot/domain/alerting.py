@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from bot.domain import ids
-from bot.domain.cron import check_crontab, next_run
+from bot.domain.cron import Dialect, check_crontab, next_run
 from bot.domain.frozen import make, replace
 from bot.domain.target import Severity, Zone, canonical_job, limited, parse_duration
 
@@ -56,6 +56,8 @@ class Maintenance(BaseModel):
     schedule: str | None = None
     timezone: Zone = "UTC"
     """For the schedule, and for a start that names no zone."""
+    cron: Dialect = "supercronic"
+    """Whose reading of the schedule counts: supercronic's, or that of Debian's cron (debian)."""
     targets: tuple[str, ...] = ()
     """Empty: all."""
     jobs: tuple[str, ...] = ()
@@ -66,14 +68,14 @@ class Maintenance(BaseModel):
         if (self.start is None) == (self.schedule is None):
             raise ValueError(f"maintenance {self.name!r} needs start or schedule, and only one of them")
         if self.schedule is not None:
-            check_crontab(self.schedule)
+            check_crontab(self.schedule, self.cron)
             self._check_end(self.schedule)
         return self
 
     def _check_end(self, schedule: str) -> None:
-        at = next_run(schedule, self.timezone, datetime(2026, 1, 1, tzinfo=UTC))
+        at = next_run(schedule, self.timezone, datetime(2026, 1, 1, tzinfo=UTC), self.cron)
         for _ in range(RUNS):
-            if (following := next_run(schedule, self.timezone, at)) - at > self.lasts:
+            if (following := next_run(schedule, self.timezone, at, self.cron)) - at > self.lasts:
                 return
             at = following
         raise ValueError(f"maintenance {self.name!r} lasts until its next run: it would never end")
@@ -93,7 +95,7 @@ class Maintenance(BaseModel):
         """Whether it is going on."""
         if self.begins is not None:
             return self.begins <= now < self.begins + self.lasts
-        return next_run(self.schedule or "", self.timezone, now - self.lasts) <= now
+        return next_run(self.schedule or "", self.timezone, now - self.lasts, self.cron) <= now
 
 
 class AlertRules(BaseModel):

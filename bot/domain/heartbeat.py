@@ -157,7 +157,7 @@ def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, dateti
     if policy.stale_after is not None:
         at = last + policy.stale_after
         return at, at
-    due = next_run(policy.schedule or "", policy.timezone, last + EARLY)
+    due = next_run(policy.schedule or "", policy.timezone, last + EARLY, policy.cron)
     return due, due + policy.grace
 
 

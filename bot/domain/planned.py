@@ -31,6 +31,6 @@ def _times(one: Maintenance, of: Window) -> list[tuple[datetime, datetime]]:
     if one.begins is not None:
         return [(one.begins, one.begins + one.lasts)]
     found, at = [], of.start - one.lasts
-    while (at := next_run(one.schedule or "", one.timezone, at)) < of.end:
+    while (at := next_run(one.schedule or "", one.timezone, at, one.cron)) < of.end:
         found.append((at, at + one.lasts))
     return found

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain import words
-from bot.domain.cron import check_crontab, next_run
+from bot.domain.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
 from bot.domain.pattern import pattern
 
 Severity = Literal["critical", "warning"]
@@ -194,6 +194,8 @@ class HeartbeatPolicy(_Model):
     stale_after: timedelta | None = None
     schedule: str | None = None
     timezone: Zone = "UTC"
+    cron: Dialect = "supercronic"
+    """The cron that runs it, whose reading of ``schedule`` counts. Not set: the target's ``cron``."""
     grace: timedelta = timedelta(minutes=10)
     metric: str = "push_time_seconds"
     """The gauge that holds the last success, in seconds since the epoch."""
@@ -218,7 +220,8 @@ class HeartbeatPolicy(_Model):
         """``stale after 3 h``; ``due by 0 21 * * * (UTC), stale 10 min later``."""
         if self.stale_after is not None:
             return f"stale after {words.age(self.stale_after)}"
-        return f"due by {self.schedule} ({self.timezone}), stale {words.age(self.grace)} later"
+        zone = self.timezone if self.cron == "supercronic" else f"{self.timezone}, {name_of(self.cron)}"
+        return f"due by {self.schedule} ({zone}), stale {words.age(self.grace)} later"
 
     @cached_property
     def fingerprint(self) -> str:
@@ -238,7 +241,7 @@ class HeartbeatPolicy(_Model):
         if (self.stale_after is None) == (self.schedule is None):
             raise ValueError(f"job {self.job!r} needs stale_after or schedule, and only one of them")
         if self.schedule is not None:
-            check_crontab(self.schedule)
+            check_crontab(self.schedule, self.cron)
             self._check_grace(self.schedule)
         elif "grace" in self.model_fields_set:
             raise ValueError(f"job {self.job!r} has a grace, which belongs to a schedule: leave it out")
@@ -250,8 +253,8 @@ class HeartbeatPolicy(_Model):
         return self
 
     def _check_grace(self, schedule: str) -> None:
-        first = next_run(schedule, "UTC", datetime(2026, 1, 1, tzinfo=UTC))
-        most = max(MOST_RUNS * (next_run(schedule, "UTC", first) - first), timedelta(hours=1))
+        first = next_run(schedule, "UTC", datetime(2026, 1, 1, tzinfo=UTC), self.cron)
+        most = max(MOST_RUNS * (next_run(schedule, "UTC", first, self.cron) - first), timedelta(hours=1))
         if "grace" in self.model_fields_set and self.grace > most:
             raise ValueError(
                 f"job {self.job!r} has a grace longer than {MOST_RUNS} of its runs: it would stop unnoticed"
@@ -288,6 +291,8 @@ class Target(_Model):
     services: tuple[ServiceSpec, ...] = HANDBOOK_SERVICES
     argocd: ArgoCD | None = ArgoCD()
     storage: StorageSpec = StorageSpec()
+    cron: Dialect = "supercronic"
+    """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     issue: Issue = ""
     """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``owner/repository#12``."""
@@ -295,6 +300,16 @@ class Target(_Model):
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
     ssh: SshSpec | None = SshSpec()
     """None: SSH keys are not looked after here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _their_cron(cls, data: object) -> object:
+        """A heartbeat that names no cron has the target's: its schedule is read by that one."""
+        cron = data.get("cron") if isinstance(data, dict) else None
+        jobs = data.get("heartbeats") if isinstance(data, dict) else None
+        if cron in DIALECTS and isinstance(data, dict) and isinstance(jobs, list | tuple):
+            return data | {"heartbeats": [_with_cron(job, str(cron)) for job in jobs]}
+        return data
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:
@@ -314,6 +329,11 @@ class Target(_Model):
             if container.name == name:
                 return container
         raise KeyError(name)
+
+
+def _with_cron(job: object, cron: str) -> object:
+    known = job.model_dump(exclude_unset=True) if isinstance(job, HeartbeatPolicy) else job
+    return {"cron": cron, **known} if isinstance(known, dict) else known
 
 
 def _no_doubles(what: str, names: list[str], why: str = "") -> None:

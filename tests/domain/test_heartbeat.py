@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.domain.cron import Dialect
 from bot.domain.heartbeat import (
     MAX_SKEW,
     PUSH_FAILED,
@@ -74,30 +75,42 @@ def test_a_job_that_rests_overnight_is_not_stale_in_the_morning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "last", "due"),
+    ("cron", "schedule", "last", "due"),
     [
-        # 02:30 does not exist on 29 March 2026 in Berlin: it runs once the clocks have moved.
-        ("30 2 * * *", at(2026, 3, 28, 1, 30, 5), at(2026, 3, 29, 1, 0)),
+        # 02:30 does not exist on 29 March 2026 in Berlin: Debian's cron runs it once the clocks have moved.
+        ("debian", "30 2 * * *", at(2026, 3, 28, 1, 30, 5), at(2026, 3, 29, 1, 0)),
+        # supercronic runs it an hour later, which is half an hour after that.
+        ("supercronic", "30 2 * * *", at(2026, 3, 28, 1, 30, 5), at(2026, 3, 29, 1, 30)),
         # The run after the skipped one is an ordinary one, in summer time.
-        ("30 2 * * *", at(2026, 3, 29, 1, 30, 5), at(2026, 3, 30, 0, 30)),
-        # 02:30 comes twice on 25 October 2026: it runs the first time only.
-        ("30 2 * * *", at(2026, 10, 24, 0, 30, 5), at(2026, 10, 25, 0, 30)),
-        ("30 2 * * *", at(2026, 10, 25, 0, 30, 5), at(2026, 10, 26, 1, 30)),
+        ("debian", "30 2 * * *", at(2026, 3, 29, 1, 30, 5), at(2026, 3, 30, 0, 30)),
+        ("supercronic", "30 2 * * *", at(2026, 3, 29, 1, 30, 5), at(2026, 3, 30, 0, 30)),
+        # 02:30 comes twice on 25 October 2026: one runs it the first time only, the other the second time only.
+        ("debian", "30 2 * * *", at(2026, 10, 24, 0, 30, 5), at(2026, 10, 25, 0, 30)),
+        ("debian", "30 2 * * *", at(2026, 10, 25, 0, 30, 5), at(2026, 10, 26, 1, 30)),
+        ("supercronic", "30 2 * * *", at(2026, 10, 24, 0, 30, 5), at(2026, 10, 25, 1, 30)),
         # One that is done in the second of the two hours has its next run the day after, not before.
-        ("30 2 * * *", at(2026, 10, 25, 1, 10), at(2026, 10, 26, 1, 30)),
-        ("45 2 * * 0", at(2026, 10, 25, 1, 20), at(2026, 11, 1, 1, 45)),
-        # Every half hour goes on through both.
-        ("*/30 * * * *", at(2026, 3, 29, 0, 30, 5), at(2026, 3, 29, 1, 0)),
-        ("*/30 * * * *", at(2026, 10, 25, 0, 30, 5), at(2026, 10, 25, 1, 0)),
-        ("*/30 * * * *", at(2026, 10, 25, 1, 0, 5), at(2026, 10, 25, 1, 30)),
+        ("debian", "30 2 * * *", at(2026, 10, 25, 1, 10), at(2026, 10, 26, 1, 30)),
+        ("debian", "45 2 * * 0", at(2026, 10, 25, 1, 20), at(2026, 11, 1, 1, 45)),
+        # Every half hour goes on through both; supercronic leaves out the first one.
+        ("debian", "*/30 * * * *", at(2026, 3, 29, 0, 30, 5), at(2026, 3, 29, 1, 0)),
+        ("debian", "*/30 * * * *", at(2026, 10, 25, 0, 30, 5), at(2026, 10, 25, 1, 0)),
+        ("debian", "*/30 * * * *", at(2026, 10, 25, 1, 0, 5), at(2026, 10, 25, 1, 30)),
+        ("supercronic", "*/30 * * * *", at(2026, 10, 24, 23, 30, 5), at(2026, 10, 25, 1, 0)),
+        ("supercronic", "*/30 * * * *", at(2026, 10, 25, 1, 0, 5), at(2026, 10, 25, 1, 30)),
+        # A day of the month or a day of the week; both, to Debian's cron, where one begins with a star.
+        ("supercronic", "0 4 */2 * 1", at(2026, 5, 11, 2, 0, 5), at(2026, 5, 13, 2, 0)),
+        ("debian", "0 4 */2 * 1", at(2026, 5, 11, 2, 0, 5), at(2026, 5, 25, 2, 0)),
         # The zone's hour is meant, in winter and in summer.
-        ("0 9 * * *", at(2026, 1, 10, 9), at(2026, 1, 11, 8)),
-        ("0 9 * * *", at(2026, 7, 10, 9), at(2026, 7, 11, 7)),
+        ("debian", "0 9 * * *", at(2026, 1, 10, 9), at(2026, 1, 11, 8)),
+        ("supercronic", "0 9 * * *", at(2026, 7, 10, 9), at(2026, 7, 11, 7)),
     ],
 )
-def test_a_schedule_follows_its_zone_through_clock_changes(schedule: str, last: datetime, due: datetime) -> None:
-    policy = HeartbeatPolicy(job="a", schedule=schedule, timezone="Europe/Berlin", grace=timedelta(minutes=5))
-    assert deadlines(policy, last) == (due, due + timedelta(minutes=5))
+def test_a_schedule_follows_its_zone_through_clock_changes_as_its_cron_does(
+    cron: Dialect, schedule: str, last: datetime, due: datetime
+) -> None:
+    zone, grace = "Europe/Berlin", timedelta(minutes=5)
+    policy = HeartbeatPolicy(job="a", schedule=schedule, timezone=zone, cron=cron, grace=grace)
+    assert deadlines(policy, last) == (due, due + grace)
 
 
 def test_a_job_without_a_group_was_never_seen() -> None:

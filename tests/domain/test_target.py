@@ -162,3 +162,38 @@ def test_a_container_is_found_by_its_name() -> None:
 
 def test_jobs_have_one_spelling() -> None:
     assert canonical_job("session_manager") == canonical_job("session-manager")
+
+
+def test_a_heartbeat_is_read_by_the_cron_of_its_target_unless_it_names_its_own() -> None:
+    ours, own = (
+        {"job": "a", "schedule": "0 4 * * 5-7"},
+        {"job": "b", "schedule": "0 4 L * *", "cron": "supercronic"},
+    )
+    target = Target.model_validate({"cron": "debian", "heartbeats": [ours, own]})
+    assert [h.cron for h in target.heartbeats] == ["debian", "supercronic"]
+    assert target.heartbeats[0].rule == "due by 0 4 * * 5-7 (UTC, Debian's cron), stale 10 min later"
+    assert [h.cron for h in Target.model_validate({"heartbeats": [own]}).heartbeats] == ["supercronic"]
+    again = Target(cron="debian", heartbeats=(target.heartbeats[0], HeartbeatPolicy(job="c", stale_after="1h")))
+    assert [h.cron for h in again.heartbeats] == ["debian", "debian"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"heartbeats": [{"job": "a", "schedule": "0 4 * * 5-7"}]}, "for supercronic:.*Debian's cron takes it"),
+        ({"cron": "debian", "heartbeats": [{"job": "a", "schedule": "0 4 L * *"}]}, "for Debian's cron:"),
+        (
+            {"cron": "debian", "heartbeats": [{"job": "a", "schedule": "0 4 * * *", "cron": "cronie"}]},
+            "supercronic' or",
+        ),
+        ({"cron": "cronie", "heartbeats": [{"job": "a", "schedule": "0 4 * * *"}]}, "'supercronic' or 'debian'"),
+    ],
+)
+def test_a_schedule_that_its_cron_does_not_take_is_refused(data: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=f"(?s)1 validation error.*{message}"):
+        Target.model_validate(data)
+
+
+def test_another_cron_is_another_policy() -> None:
+    one, other = (HeartbeatPolicy(job="a", schedule="0 4 * * *", cron=cron) for cron in ("supercronic", "debian"))
+    assert one.fingerprint != other.fingerprint

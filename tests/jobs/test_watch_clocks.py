@@ -48,7 +48,7 @@ async def test_a_job_that_cannot_be_judged_is_said_and_the_others_are_watched(
     await two.look(1)
     assert sorted(one.first_lines()) == [
         "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC",
-        "🔴 CRITICAL beta: can't be judged (CronSimError): nobody watches it",
+        "🔴 CRITICAL beta: can't be judged (ValueError): nobody watches it",
     ]
     assert "a job could not be judged" in caplog.text
 

@@ -1,0 +1,52 @@
+"""A crontab line as text: its fields, and how a message shows what is wrong with one. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+LONGEST = 200
+"""Characters of a schedule. More is nothing that a person wrote."""
+
+Where = tuple[int, int]
+"""From which character to which."""
+
+
+class Wrong(Exception):
+    """What is wrong with a line, and where in it; nowhere in particular where ``where`` is None."""
+
+    def __init__(self, why: str, where: Where | None = None) -> None:
+        """``why`` is a sentence without its full stop."""
+        super().__init__(why)
+        self.why, self.where = why, where
+
+
+def shown(schedule: str) -> str:
+    """A line as it is read and shown: without spaces around it, each space in it one character wide."""
+    return schedule.strip(" \t\r\n").replace("\t", " ")
+
+
+def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
+    """The fields of a line. Raises Wrong for too few or too many, and for what no cron takes."""
+    if len(line) > LONGEST:
+        raise Wrong(f"it is longer than {LONGEST} characters")
+    if odd := re.search(r"[^ -~]+", line):
+        raise Wrong("a crontab has plain letters, digits and signs only", odd.span())
+    found = list(re.finditer(r"\S+", line))
+    if least <= len(found) <= most:
+        return found
+    takes = str(least) if least == most else f"{least} to {most}"
+    where = found[most].span() if len(found) > most else (len(line), len(line) + 1)
+    raise Wrong(f"it has {len(found)} fields, and {cron} takes {takes}", where)
+
+
+def shorthand(line: str, known: Sequence[str], cron: str) -> Wrong:
+    """That ``@…`` is not one that this cron knows."""
+    return Wrong(f"{cron} knows no {line.split()[0]}: it has {', '.join(known)}", (0, len(line.split()[0])))
+
+
+def wrong(line: str, where: Where | None, why: str, cron: str) -> ValueError:
+    """The error with the line and, under it, a mark at what is wrong."""
+    start, end = where or (0, max(len(line), 1))
+    line, marks = line[:LONGEST], f"{' ' * start}{'^' * (end - start)}"[:LONGEST]
+    return ValueError(f"this is not a crontab schedule for {cron}:\n      {line}\n      {marks} {why}")
