@@ -10,6 +10,18 @@ from sandbox.breaks import Break, Option, Value
 
 PAUSES_S = (2, 10, 30, 120)
 SLOWNESS_S = 2.0
+LOST_AS = {
+    "502": "HTTP 502 with a page instead of JSON",
+    "truncated": "JSON that breaks off",
+    "reset": "the connection is reset",
+    "fatal_error": "the word fatal_error",
+}
+UPLOADS = {
+    "address": "no address: HTTP 500",
+    "bytes": "the bytes: HTTP 500",
+    "too-large": "the bytes: HTTP 413",
+    "completion": "the completion: file_not_found",
+}
 
 
 @dataclass(slots=True)
@@ -20,6 +32,10 @@ class Faults:
     """The seconds of ``Retry-After``; 0 for no limit."""
     server_error: bool = False
     answer_lost: bool = False
+    lost_as: str = ""
+    """How an answer is lost: one of ``LOST_AS``; empty for HTTP 500."""
+    upload: str = ""
+    """Which step of a file's upload fails; one of ``UPLOADS``."""
     invalid_blocks: bool = False
     url_spent: bool = False
     duplicate: bool = False
@@ -42,7 +58,12 @@ class Sockets(Protocol):
 
 _TOGGLES = (
     ("slack-500", "server_error", "Server errors", "Every Web API call and response URL answers HTTP 500."),
-    ("slack-500-done", "answer_lost", "Answers lost", "chat.* take effect, and answer HTTP 500 all the same."),
+    (
+        "slack-500-done",
+        "answer_lost",
+        "Answers lost",
+        "chat.*, files.* and response URLs take effect, and answer HTTP 500 all the same.",
+    ),
     (
         "slack-invalid-blocks",
         "invalid_blocks",
@@ -81,6 +102,8 @@ _TOGGLES = (
 def breaks(faults: Faults, scopes: frozenset[str], sockets: Sockets) -> list[Break]:
     """The panel's Slack entries."""
     items = [_pause_choice(faults), *(_toggle(faults, *row) for row in _TOGGLES)]
+    items.append(_choice(faults, *_LOST_AS))
+    items.append(_choice(faults, *_UPLOADS))
     items.append(_scope_choice(faults, scopes))
     items.append(
         _button(
@@ -103,6 +126,21 @@ def _toggle(faults: Faults, break_id: str, attribute: str, label: str, text: str
         setattr(faults, attribute, bool(value))
 
     return Break(break_id, "Slack", label, text, "toggle", lambda: bool(getattr(faults, attribute)), apply)
+
+
+_LOST_AS = ("slack-lost-as", "lost_as", "How answers are lost", "With Answers lost, instead of HTTP 500.", LOST_AS)
+_UPLOADS = ("slack-upload", "upload", "File uploads", "One of the steps of a file's upload fails.", UPLOADS)
+
+
+def _choice(faults: Faults, break_id: str, attribute: str, label: str, text: str, of: dict[str, str]) -> Break:
+    def apply(value: Value) -> None:
+        setattr(faults, attribute, str(value or ""))
+
+    def read() -> str:
+        return str(getattr(faults, attribute))
+
+    options = tuple(Option(value, words) for value, words in of.items())
+    return Break(break_id, "Slack", label, text, "choice", read, apply, options)
 
 
 def _pause_choice(faults: Faults) -> Break:

@@ -16,7 +16,7 @@ from sandbox.slack.model import File
 from sandbox.slack.page_api import PageApi
 from sandbox.slack.record import ApiCall
 from sandbox.slack.socket_mode import SocketHub
-from sandbox.slack.web_api import WebApi
+from sandbox.slack.web_api import WebApi, lost
 from sandbox.slack.web_api.files import MAX_BYTES
 
 _INLINE = frozenset({"image/png", "image/jpeg", "image/gif"})
@@ -63,9 +63,14 @@ class Surface:
             call.result, call.status = error.body(), error.status
             return web.json_response(call.result, status=error.status, headers=error.headers)
         call.result = {"ok": True}
+        if self._core.faults.answer_lost:
+            call.status = 500
+            return lost(self._core.faults.lost_as, request)
         return web.Response(text="ok")
 
     async def _upload(self, request: web.Request) -> web.Response:
+        if self._core.faults.upload in ("bytes", "too-large"):
+            return web.Response(status=500 if self._core.faults.upload == "bytes" else 413)
         try:
             content = await _bytes(request)
             self._core.files.receive(request.match_info["ticket"], content)

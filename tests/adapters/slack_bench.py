@@ -13,7 +13,7 @@ from bot.adapters.slack import SlackAdapter
 from bot.dispatch import Dispatcher, Progress
 from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Button, Excerpt, Reply
+from bot.domain.reply import Button, Excerpt, Field, Form, Reply
 from bot.runbook import Caller, Command, Context, NoParams
 from bot.settings import HttpSettings, SlackSettings
 from sandbox.slack import Message, Workspace, seed
@@ -98,7 +98,16 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         runs.append("fix")
         return Reply("fixed")
 
+    async def export(ctx: Context, _: Any) -> Reply:
+        records = "\n".join(f"record {n} of the audit trail" for n in range(120))
+        return Reply("120 records", excerpts=(Excerpt(records, filename="audit.jsonl"),))
+
+    async def ask(ctx: Context, _: Any) -> Reply:
+        return Reply("Say why", form=Form("Why", "fix", (Field("reason", "Reason"),)))
+
     return (
+        Command("export", "s", Role.NONE, export, NoParams),
+        Command("ask", "s", Role.NONE, ask, NoParams),
         Command("status", "s", Role.VIEWER, status, NoParams),
         Command("slow", "s", Role.NONE, slow, NoParams),
         Command("steps", "s", Role.NONE, steps, NoParams),

@@ -27,9 +27,11 @@ from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.check import CheckResult, check_channel
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
+from bot.adapters.slack.errors import may_have_worked
 from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
 from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers, Seen
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.work import Workers
@@ -72,6 +74,7 @@ class SlackAdapter:
         self._seen, self._answers = Seen(), Answers()
         self._bot_user = ""
         self._hearing = True
+        self._mailbox = Mailbox(self._lost)
         self._workers: Workers
         self._groups: Groups
         self._app: AsyncApp
@@ -190,8 +193,15 @@ class SlackAdapter:
         self._hearing = False
         if self._api is None:
             return
+        until = asyncio.get_running_loop().time() + timeout
         if left := await self._workers.drain(timeout):
             logger.warning("commands given up at the end", extra={"commands": left})
+        await self._mailbox.finish(max(0.0, until - asyncio.get_running_loop().time()))
+
+    def _lost(self, why: str) -> None:
+        """An answer was given up."""
+        self._observer.delivery_failed("lost")
+        logger.error("answer lost: %s", why)
 
     async def stop(self) -> None:
         """Close everything."""
@@ -200,6 +210,7 @@ class SlackAdapter:
             self._observer.connected(False)
         if self._api is not None:
             await self._workers.cancel()
+            await self._mailbox.finish(0)
             await self._api.close()
 
     async def _on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
@@ -237,7 +248,7 @@ class SlackAdapter:
         assert self._api is not None  # noqa: S101 - nothing is heard before start()
         request_id = new_request_id()
         request_id_var.set(request_id)
-        answer = Answer(self._api, self._observer, request, self._dispatcher.prefix)
+        answer = Answer(self._api, self._observer, request, self._dispatcher.prefix, self._mailbox)
         refresh = request.home and request.action is not None and request.action.kind == "again"
         if request.surface == "home" or refresh:
             await self._home(request, request_id)
@@ -294,9 +305,9 @@ class SlackAdapter:
             await self._api.call("views.open", 3, trigger_id=request.trigger, view=forms.view(form, origin))
         except AgentpodError as error:
             logger.info("form not opened: %s", error.message)
-            return replace(
-                reply, headline="The form could not open in time: open it from here", form=None, buttons=again
-            )
+            unsure = "If no form has opened, open it from here"
+            missed = "The form could not open in time: open it from here"
+            return replace(reply, headline=unsure if may_have_worked(error) else missed, form=None, buttons=again)
         if request.surface != "slash":
             return None
         return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
@@ -334,6 +345,11 @@ class SlackAdapter:
         try:
             await outbound.share(self._api, request, rendered, asked)
         except AgentpodError as error:
+            if may_have_worked(error):
+                await answer.say(
+                    f"{error.message} It may be shared: look in the channel before you share it again."
+                )
+                return
             await answer.say(f"The answer could not be shared here: {error.message} {error.remedy or ''}".strip())
 
 

@@ -7,7 +7,6 @@ import contextlib
 import io
 import json
 import logging
-import random
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -23,13 +22,25 @@ from slack_sdk.http_retry.builtin_async_handlers import (
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack import sdk_logs
-from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
-from bot.errors import AgentpodError, NotAllowed, TimedOut, Transient, Uncertain
+from bot.adapters.slack.errors import PASSING, UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
+from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.slack")
 
 DEADLINE = 60.0
 """Seconds that one call may take, its retries and Slack's pauses included."""
+SENT_ONCE = frozenset(
+    {
+        "chat.postMessage",
+        "chat.postEphemeral",
+        "chat.scheduleMessage",
+        "files.completeUploadExternal",
+        "views.open",
+    }
+)
+"""What would be there twice when done twice: never sent again without anybody knowing of it."""
+WELL_FOR = 1.0
+"""Seconds for which it is known that Slack answers."""
 _SPENT = ("used_url", "expired_url", "invalid_url")
 
 
@@ -72,6 +83,8 @@ class Api:
         self._sends_once = self._client(token, [])
         self._observer = observer
         self._unsupported: set[str] = set()
+        self._well_until = 0.0
+        self._asking = asyncio.Lock()
 
     def _client(self, token: str, retries: list[AsyncRetryHandler]) -> AsyncWebClient:
         made = AsyncWebClient(
@@ -86,8 +99,12 @@ class Api:
         await self.session.close()
 
     async def call(self, method: str, deadline: float = DEADLINE, **arguments: Any) -> dict[str, Any]:
-        """One Web API call. Raises AgentpodError; ``deadline`` in seconds covers all tries."""
-        return await self._call(self.client, method, deadline, arguments)
+        """One Web API call. Raises AgentpodError; ``deadline`` in seconds covers all tries.
+
+        What is in `SENT_ONCE` has no second try, as with :meth:`once`.
+        """
+        client = self._sends_once if method in SENT_ONCE else self.client
+        return await self._call(client, method, deadline, arguments)
 
     async def once(self, method: str, deadline: float, **arguments: Any) -> dict[str, Any]:
         """The same without a second try: who calls knows better when.
@@ -132,61 +149,76 @@ class Api:
             self._unsupported.add(method)
             logger.warning("the server does not know a method", extra={"method": method})
 
+    async def well(self) -> bool:
+        """Whether Slack answers at present: asked by what changes nothing, once for all who want to know."""
+        async with self._asking:
+            if time.monotonic() < self._well_until:
+                return True
+            try:
+                await self.once("auth.test", 5)
+            except AgentpodError:
+                return False
+            self._well_until = time.monotonic() + WELL_FOR
+            return True
+
     async def respond(self, url: str, payload: dict[str, Any], deadline: float = 30.0) -> None:
-        """Post to a response URL. Raises UrlSpent, SlackRefused or Transient."""
+        """Post to a response URL, once: whether to do so again is the caller's to know.
+
+        Raises UrlSpent, SlackRefused, Transient, or Uncertain (TimedOut) where it may have worked all the same.
+        """
         started, outcome = time.monotonic(), "ok"
         try:
             async with asyncio.timeout(deadline):
                 await self._respond(url, payload)
         except Exception as error:
             failure = translate("response_url", error, url)
+            if may_have_worked(error) and not isinstance(failure, TimedOut):
+                failure = Uncertain(failure.message, remedy=failure.remedy)
             outcome = type(failure).__name__
             raise failure from None
         finally:
             self._observer.api_call("response_url", outcome, time.monotonic() - started)
 
     async def _respond(self, url: str, payload: dict[str, Any]) -> None:
-        for attempt in range(4):
-            pause = 0.3 * 2**attempt * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            try:
-                async with self.session.post(url, json=payload) as response:
-                    text = await response.text()
-                    if response.status < 300:
-                        return
-                    if response.status == 429:
-                        wait = response.headers.get("Retry-After", "")
-                        pause = float(wait) if wait.isdigit() else pause
-                    elif response.status < 500:
-                        raise _url_refusal(text)
-            except aiohttp.ClientError:
-                if attempt == 3:
-                    raise
-            if attempt < 3:
-                await asyncio.sleep(pause)
-        raise Transient("Slack did not take the answer after several tries.", remedy="Try again in a moment.")
+        async with self.session.post(url, json=payload) as response:
+            text = await response.text()
+        if response.status == 429:
+            wait = response.headers.get("Retry-After", "")
+            seconds = float(wait) if wait.isdigit() else None
+            raise Transient("Slack asked for fewer answers.", retry_after=seconds)
+        if response.status >= 500:
+            raise Uncertain(f"Slack answered a response URL with HTTP {response.status}.")
+        if response.status >= 300 or _says_no(text):
+            raise _url_refusal(text)
 
-    async def upload(self, name: str, content: str, channel: str, thread_ts: str | None) -> None:
-        """Put a text file into a conversation: address, bytes, completion. Raises AgentpodError."""
+    async def hand_in(self, name: str, content: str) -> str:
+        """Bring a text file to Slack, where nobody sees it yet; its id. Raises AgentpodError."""
+        return await self._bring(name, content.encode("utf-8", "replace") or b"\n", {})
+
+    async def attach(self, files: Mapping[str, str], channel: str, thread_ts: str | None) -> None:
+        """Show files (names by their ids) in a conversation. Raises AgentpodError; Uncertain as :meth:`once`."""
         where = {"channel_id": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
-        await self._upload(name, content.encode("utf-8", "replace") or b"\n", {}, where)
+        listed = [{"id": id_, "title": name} for id_, name in files.items()]
+        await self.call("files.completeUploadExternal", 15, files=listed, **where)
 
     async def picture(self, name: str, raw: bytes, alt: str) -> str:
         """Give Slack a picture to show in blocks; its file's id. Raises AgentpodError.
 
         For a moment blocks that refer to it are refused: Slack looks at it first.
         """
-        return await self._upload(name, raw, {"alt_txt": alt[:1000]}, {})
+        id_ = await self._bring(name, raw, {"alt_txt": alt[:1000]})
+        await self.call("files.completeUploadExternal", 15, files=[{"id": id_, "title": name}])
+        return id_
 
-    async def _upload(self, name: str, raw: bytes, more: dict[str, str], where: dict[str, str]) -> str:
+    async def _bring(self, name: str, raw: bytes, more: dict[str, str]) -> str:
+        """An address, then the bytes: both may be done again, since nobody sees them before the completion."""
         form = {"filename": name[:255].replace("/", "_"), "length": len(raw), **more}
         place = await self.call("files.getUploadURLExternal", 15, **form)
         try:
             async with self.session.post(place["upload_url"], data=io.BytesIO(raw)) as response:
-                response.raise_for_status()
+                _taken(response.status)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate("file upload", error, str(place["upload_url"])) from None
-        files = [{"id": place["file_id"], "title": name}]
-        await self.call("files.completeUploadExternal", 15, files=files, **where)
         return str(place["file_id"])
 
 
@@ -201,11 +233,28 @@ def _field(value: Any) -> str:
     return str(value).encode("utf-8", "replace").decode()
 
 
+def _taken(status: int) -> None:
+    """Raises Transient or Permanent where a file's bytes were not taken."""
+    if status >= 500:
+        raise Transient(f"Slack answered the file's upload with HTTP {status}.", remedy="Try again in a moment.")
+    if status >= 300:
+        raise Permanent(f"Slack did not take the file (HTTP {status}).")
+
+
+def _says_no(text: str) -> bool:
+    """Whether an answer with a good status is a refusal all the same."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return json.loads(text[:2_000]).get("ok") is False
+    return False
+
+
 def _url_refusal(text: str) -> AgentpodError:
     word = text.strip()
     with contextlib.suppress(ValueError, AttributeError):
         word = str(json.loads(text).get("error", word))
     if any(spent in word for spent in _SPENT):
         return UrlSpent("The response URL is used up or has expired.")
+    if word in PASSING:
+        return Uncertain(f"Slack could not take the answer just now ({word}).")
     known = word if word.replace("_", "").isalpha() and len(word) < 60 else "refused"
     return SlackRefused(f"Slack did not take the answer: {known}.", known, details=text[:300])

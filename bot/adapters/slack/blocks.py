@@ -72,6 +72,7 @@ class Rendered:
 class _Draft:
     blocks: list[Json] = field(default_factory=list)
     files: list[File] = field(default_factory=list)
+    attached: bool = True
 
     def rich(self, *parts: Json) -> None:
         """Add one rich text block."""
@@ -84,13 +85,15 @@ def escape(text: str) -> str:
     return _MARKUP.sub("\u200b\\g<0>\u200b", text)
 
 
-def render(reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: bool = True) -> Rendered:
+def render(
+    reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: bool = True, attached: bool = True
+) -> Rendered:
     """Lay a reply out for a phone.
 
     ``key`` names the remembered answer and adds "Share in channel"; without ``buttons`` there are none
-    (a partial answer, or one shared in public).
+    (a partial answer, or one shared in public). Not ``attached``: no line refers to its files.
     """
-    draft = _Draft()
+    draft = _Draft(attached=attached)
     _headline(draft, reply)
     for paragraph in reply.body:
         _line(draft, paragraph)
@@ -133,7 +136,7 @@ def _section(*elements: Json) -> Json:
     return {"type": "rich_text_section", "elements": list(elements)}
 
 
-def _pieces(text: str, size: int = PIECE) -> Iterator[str]:
+def pieces(text: str, size: int = PIECE) -> Iterator[str]:
     """The text in pieces, at line ends where there are some."""
     while len(text) > size:
         cut = text.rfind("\n", size // 2, size) + 1 or size
@@ -144,7 +147,7 @@ def _pieces(text: str, size: int = PIECE) -> Iterator[str]:
 
 
 def _text(draft: _Draft, text: str, **style: bool) -> None:
-    for piece in _pieces(text):
+    for piece in pieces(text):
         draft.rich(_section(_element(piece, **style)))
 
 
@@ -161,7 +164,7 @@ def _elements(line: Line) -> Iterator[Json]:
         if isinstance(part, Mention):
             yield {"type": part.kind, f"{part.kind}_id": part.id}
         elif part:
-            yield from (_element(piece) for piece in _pieces(part))
+            yield from (_element(piece) for piece in pieces(part))
 
 
 def _named(mentions: Sequence[Mention]) -> Iterator[Json]:
@@ -198,11 +201,11 @@ def _finding(draft: _Draft, finding: Finding, said: bool, clickable: Set[str]) -
     else:
         _text(draft, f"{sign} {finding.title}", bold=True)
         _text(draft, finding.summary)
-    for piece in _pieces("\n".join(finding.evidence)):
+    for piece in pieces("\n".join(finding.evidence)):
         draft.rich({"type": "rich_text_quote", "elements": [_element(piece)]})
     if finding.remedy:
         _text(draft, finding.remedy)
-    for piece in _pieces("" if finding.run in clickable else finding.run or ""):
+    for piece in pieces("" if finding.run in clickable else finding.run or ""):
         draft.rich(_section(_element(piece, code=True)))
 
 
@@ -290,7 +293,8 @@ def _excerpt(draft: _Draft, excerpt: Excerpt, *, tail: bool = True) -> None:
         draft.files.append(File(excerpt.filename or "output.txt", excerpt.text))
         count, total = shown.count("\n") + 1, text.count("\n") + 1
         which = "last" if tail else "first"
-        _text(draft, f"The {which} {count:,} of {total:,} lines; all of it is in {excerpt.filename}.", italic=True)
+        where = f"; all of it is in {excerpt.filename}" if draft.attached else ""
+        _text(draft, f"The {which} {count:,} of {total:,} lines{where}.", italic=True)
     body = [_element(shown)] if shown else [_element("(empty)")]
     draft.rich({"type": "rich_text_preformatted", "elements": body})
 
@@ -310,9 +314,9 @@ NOTES = 4
 
 
 def _notes(draft: _Draft, notes: Sequence[str]) -> None:
-    pieces = [p for note in notes for p in _pieces(note, 1_900)]
-    for start in range(0, len(pieces), NOTES):
-        elements = [{"type": "plain_text", "text": p, "emoji": False} for p in pieces[start : start + NOTES]]
+    cut = [p for note in notes for p in pieces(note, 1_900)]
+    for start in range(0, len(cut), NOTES):
+        elements = [{"type": "plain_text", "text": p, "emoji": False} for p in cut[start : start + NOTES]]
         draft.blocks.append({"type": "context", "elements": elements})
 
 
@@ -404,7 +408,8 @@ def _pack(draft: _Draft, reply: Reply, actions: list[Json], prefix: str) -> Rend
         full = len(pages[-1]) >= MAX_BLOCKS or size + length > MAX_CHARACTERS or (is_table and tables)
         if full and len(pages) == MAX_MESSAGES:
             files.append(File("whole-answer.txt", as_text(reply)))
-            note = _section(_element("There is more: all of it is in whole-answer.txt.", italic=True))
+            more = "There is more: all of it is in whole-answer.txt." if draft.attached else "There is more."
+            note = _section(_element(more, italic=True))
             pages[-1].append({"type": "rich_text", "elements": [note]})
             break
         if full:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+import aiohttp
+from aiohttp import WSMsgType
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -25,7 +27,8 @@ from bot.errors import AgentpodError, Permanent, Transient
 logger = logging.getLogger("agentpod.slack")
 
 OPEN_TIMEOUT = 15.0
-WATCH = 0.25
+WATCH = 2.5
+"""Seconds between two looks whether pings are answered; an end of the socket is news at once."""
 PING = 5.0
 LINGER = 2.0
 """Seconds that an old connection may still hear after a new one is open."""
@@ -33,6 +36,7 @@ _REASONS = {
     "too_many_websockets": "too many connections of this app are open: is it running more than ten times?",
     "link_disabled": "Socket Mode was switched off for the app: switch it on at api.slack.com, Socket Mode",
 }
+_ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 Handle = Callable[[AsyncBaseSocketModeClient, SocketModeRequest], Awaitable[None]]
 
 
@@ -56,6 +60,28 @@ class _Client(SocketModeClient):
         self.reason = _goodbye(message) or self.reason
         await super().enqueue_message(message)
 
+    async def receive_messages(self) -> None:
+        """Take frames until the websocket ends, which is news at once; the SDK's own loop sleeps then."""
+        assert self.current_session is not None  # noqa: S101 - it is begun once there is one
+        try:
+            await self._receive(self.current_session)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            logger.debug("the websocket broke: %s", type(error).__name__)
+        finally:
+            self.lost.set()
+
+    async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while True:
+            frame = await socket.receive()
+            if frame.type is WSMsgType.TEXT:
+                await self.enqueue_message(frame.data)
+            elif frame.type is WSMsgType.PING:
+                await socket.pong(frame.data)
+            elif frame.type is WSMsgType.PONG:
+                self.last_ping_pong_time = time.time()
+            elif frame.type in _ENDS:
+                return
+
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the SDK's signature
         """Called by the SDK on a goodbye, a close or stale pings."""
         self.lost.set()
@@ -71,9 +97,13 @@ class SocketConnection:
         handle: Handle,
         observer: SlackObserver,
         open_timeout: float = OPEN_TIMEOUT,
+        watch: float = WATCH,
     ) -> None:
-        """``handle`` gets every request; ``open_timeout`` in seconds bounds each step of connecting."""
-        self._open_timeout = open_timeout
+        """``handle`` gets every request; ``open_timeout`` in seconds bounds each step of connecting.
+
+        ``watch``: seconds between two looks whether pings are answered.
+        """
+        self._open_timeout, self._look_every = open_timeout, watch
         self._api, self._token, self._handle, self._observer = api, app_token, handle, observer
         self._client: _Client | None = None
         self._old: set[asyncio.Task[None]] = set()
@@ -81,7 +111,7 @@ class SocketConnection:
         self._status = ConnectionStatus(False, self._deaf_since, "not connected yet")
 
     def status(self) -> ConnectionStatus:
-        """As of the last look, a quarter of a second ago."""
+        """As of the last change: an end of the socket is noticed as it comes."""
         return self._status
 
     def unread(self) -> bool:
@@ -155,7 +185,7 @@ class SocketConnection:
         """Until the connection is lost or about to be; why."""
         while not client.lost.is_set() and await client.is_connected():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(WATCH):
+                async with asyncio.timeout(self._look_every):
                     await client.lost.wait()
         reason = _REASONS.get(client.reason, client.reason or "the connection broke")
         logger.info("renewing the connection", extra={"reason": reason})

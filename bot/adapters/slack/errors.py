@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
 
 _TOKEN = {
     "invalid_auth": "Slack does not know the token",
@@ -37,7 +37,7 @@ _PLACE = {
     ),
 }
 """Why nothing can be posted in a place, and what helps."""
-_PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"})
+PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"})
 _BROKE_OFF = frozenset({"internal_error", "fatal_error"})
 """Of which Slack says that some of it may have succeeded before."""
 UNKNOWN_METHOD = frozenset({"unknown_method", "method_not_supported", "not_implemented"})
@@ -76,7 +76,7 @@ def refusal(method: str, word: str, data: Mapping[str, Any]) -> AgentpodError:
     if word in _PLACE:
         why, remedy = _PLACE[word]
         return SlackRefused(f"Slack refused {method}: {why} ({word}).", word, remedy=remedy)
-    if word in _PASSING:
+    if word in PASSING:
         return Transient(f"Slack could not do {method} just now ({word}).", remedy="Try again in a moment.")
     if word.endswith("_not_found"):
         return NotFound(f"Slack refused {method}: {word}.")
@@ -104,6 +104,8 @@ def may_have_worked(error: BaseException) -> bool:
     if isinstance(error, SlackApiError):
         status, data, _ = _answer(error)
         return status >= 500 or (status < 300 and not isinstance(data, dict)) or _word(data) in _BROKE_OFF
+    if isinstance(error, AgentpodError):
+        return isinstance(error, Uncertain | TimedOut)
     never_sent = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
     return isinstance(error, aiohttp.ClientError | OSError | SlackClientError) and not isinstance(
         error, never_sent

@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api, SlackObserver
-from bot.adapters.slack.blocks import File, Message, Rendered
-from bot.adapters.slack.errors import SlackRefused, UrlSpent
+from bot.adapters.slack.attachments import Attachments
+from bot.adapters.slack.blocks import Message, Rendered
+from bot.adapters.slack.delivery import Delivery, Way, mark, noted, patiently
+from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
 from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.domain.reply import Reply
-from bot.errors import AgentpodError
+from bot.errors import AgentpodError, Permanent
 
 logger = logging.getLogger("agentpod.slack")
 
@@ -34,11 +39,14 @@ class Answer:
     observer: SlackObserver
     request: Request
     prefix: str
+    mailbox: Mailbox
     started: float = field(default_factory=time.monotonic)
     _shown: int = 0
     _last: float = 0.0
     _ts: str | None = None
     _posted_channel: str = ""
+    _lost_progress: bool = False
+    """Whether a partial answer may be there that can't be edited."""
 
     async def progress(self, reply: Reply) -> None:
         """Show a partial answer, sparingly; one that fails is no loss."""
@@ -50,22 +58,39 @@ class Answer:
         self._last = now
         rendered = blocks.render(reply, prefix=self.prefix, buttons=False)
         try:
-            await self._send(rendered.messages[0], replace=True, final=False)
+            await sent(self._partial, rendered.messages[0])
         except AgentpodError as error:
+            self._lost_progress = may_have_worked(error) and not self._by_url and not self._ts
             logger.info("partial answer not shown: %s", error.message)
+
+    async def _partial(self, message: Message) -> None:
+        if self._by_url:
+            await self._respond(message, edit=True, deadline=5)
+        elif self._ts:
+            await self._update(message)
+        else:
+            await self._post(message)
 
     async def final(self, reply: Reply, key: str) -> None:
         """Deliver the answer. Whatever Slack refuses is tried in a plainer way before it is given up."""
-        rendered = blocks.render(await hosted(self.api, reply), key=key, prefix=self.prefix)
-        note = await self._files(rendered.files)
+        size = sum(len(e.text) for e in reply.excerpts) + blocks.MAX_MESSAGES * blocks.MAX_CHARACTERS
+        await self.mailbox.deliver(partial(self._final, reply, key), size)
+
+    async def _final(self, reply: Reply, key: str) -> None:
+        reply = await hosted(self.api, reply)
+        rendered = blocks.render(reply, key=key, prefix=self.prefix)
+        attached = await Attachments(self.api, self.request, self.prefix, self._by_url).bring(rendered.files)
+        if rendered.files and not attached.whole:
+            rendered = blocks.render(reply, key=key, prefix=self.prefix, attached=False)
         for number, message in enumerate(rendered.messages):
             last = number == len(rendered.messages) - 1
-            await self._deliver(_noted(message, note) if last and note else message, replace=number == 0)
+            shown = noted(message, attached.note) if last and attached.note else message
+            await self._deliver(shown, replace=number == 0)
 
     async def say(self, text: str) -> None:
         """Deliver one plain sentence."""
         message = blocks.render(Reply(headline=text, shareable=False), buttons=False).messages[0]
-        await self._deliver(message, replace=False)
+        await self.mailbox.deliver(partial(self._deliver, message, replace=False), len(text))
 
     def _can_edit(self) -> bool:
         """A click's response URL edits the clicked message, which is right for "run again" alone."""
@@ -87,94 +112,67 @@ class Answer:
         return bool(request.response_url) and not in_dm
 
     async def _deliver(self, message: Message, *, replace: bool) -> None:
-        try:
-            await sent(lambda content: self._send(content, replace=replace), message)
-        except AgentpodError as error:
-            await self._otherwise(message, error)
+        """Deliver one message: the usual way, else by an ephemeral message, else by a direct one."""
+        ways = list(self._ways(replace=replace))
+        delivery = Delivery(self.api, message, unfinished=self._lost_progress)
+        for way in ways:
+            try:
+                await delivery.by(way, last=way is ways[-1])
+                return
+            except AgentpodError as error:
+                reason = error
+                level = logging.INFO if isinstance(error, UrlSpent) else logging.WARNING
+                logger.log(level, "answer goes another way: %s", error.message)
+        self.lost(reason.message)
 
-    async def _send(self, message: Message, *, replace: bool, final: bool = True) -> None:
+    def lost(self, why: str) -> None:
+        """Count and log an answer that nobody gets."""
+        self.observer.delivery_failed("lost")
+        logger.error("answer lost: %s", why, extra={"user": self.request.user, "channel": self.request.channel})
+
+    def _ways(self, *, replace: bool) -> Iterator[Way]:
+        """The ways in which an answer may go, best first."""
+        request = self.request
         if self._by_url:
             edit = replace and self._can_edit()
-            payload = _payload(message) | {"response_type": "ephemeral", "replace_original": edit}
-            if self.request.thread_ts and not edit:
-                payload["thread_ts"] = self.request.thread_ts
-            await self.api.respond(self.request.response_url, payload, 30 if final else 5)
+            yield Way(partial(self._respond, edit=edit), repeatable=edit, by_url=True)
         elif replace and self._ts:
-            await self._update(message)
-        else:
-            await self._post(message)
+            yield Way(self._update, repeatable=True)
+        if not self._by_url:
+            direct = request.channel if request.channel.startswith("D") else ""
+            yield Way(self._post, look_in=direct, thread=request.thread_ts)
+        yield Way(partial(self._call, "chat.postEphemeral", channel=request.channel, user=request.user))
+        yield Way(partial(self._call, "chat.postMessage", channel=request.user))
+
+    async def _respond(self, message: Message, *, edit: bool, deadline: float = 10.0) -> None:
+        payload = _payload(message) | {"response_type": "ephemeral", "replace_original": edit}
+        if self.request.thread_ts and not edit:
+            payload["thread_ts"] = self.request.thread_ts
+        await self.api.respond(self.request.response_url, payload, deadline)
 
     async def _update(self, message: Message) -> None:
         """Edit what was posted. chat.update takes less text than chat.postMessage: longer text goes below."""
         long = len(message.text) > MAX_UPDATE_TEXT
         payload = {"text": "Done: the answer follows.", "blocks": []} if long else _payload(message)
-        await self.api.call("chat.update", **payload, channel=self._posted_channel, ts=self._ts)
+        await self.api.call("chat.update", 10, **payload, channel=self._posted_channel, ts=self._ts)
         if long:
-            await self._post(message)
+            raise Permanent("The answer is too long for an edit.")
 
-    async def _post(self, message: Message) -> None:
+    async def _post(self, message: Message, key: str = "") -> None:
         arguments = _payload(message) | {"channel": self.request.channel, "unfurl_links": False}
         if self.request.thread_ts:
             arguments["thread_ts"] = self.request.thread_ts
-        done = await self.api.call("chat.postMessage", **arguments)
+        if key:
+            arguments["metadata"] = mark(key)
+        done = await self.api.call("chat.postMessage", 10, **arguments)
         self._ts, self._posted_channel = str(done.get("ts")), str(done.get("channel") or self.request.channel)
 
-    async def _otherwise(self, message: Message, error: AgentpodError) -> None:
-        """The usual way failed: an ephemeral message where the question was, else a direct message."""
-        spent = isinstance(error, UrlSpent)
-        logger.log(logging.INFO if spent else logging.WARNING, "answer takes another way: %s", error.message)
-        request = self.request
-        ways: list[tuple[str, dict[str, Any]]] = [
-            ("chat.postEphemeral", {"channel": request.channel, "user": request.user}),
-            ("chat.postMessage", {"channel": request.user}),
-        ]
-        for method, where in ways:
-            for content in (message, Message(blocks.plain(message), [])):
-                try:
-                    await self.api.call(method, **_payload(content), **where)
-                    return
-                except SlackRefused as refused:
-                    error = refused
-                    if refused.word not in BAD_BLOCKS:
-                        break
-                except AgentpodError as failure:
-                    error = failure
-                    break
-        self.observer.delivery_failed(type(error).__name__)
-        logger.error("answer lost: %s", error.message, extra={"user": request.user, "channel": request.channel})
-
-    async def _files(self, files: tuple[File, ...]) -> str:
-        """Attach files; a sentence that says where they are, or why they are not."""
-        if not files:
-            return ""
-        names = ", ".join(f.name for f in files)
-        try:
-            channel, thread, where = await self._file_place(names)
-            for file in files:
-                await self.api.upload(file.name, file.content, channel, thread)
-        except AgentpodError as error:
-            logger.warning("file not attached: %s", error.message)
-            return f"{names} could not be attached: {error.message} {error.remedy or ''}".strip()
-        return f"{names}: {where}."
-
-    async def _file_place(self, names: str) -> tuple[str, str | None, str]:
-        """Files can't be ephemeral. Posting to a user's id opens the direct message without im:write."""
-        request = self.request
-        if not self._by_url:
-            return request.channel, request.thread_ts, "attached here"
-        text = blocks.escape(f"For your {self.prefix} {(request.line or '')[:200]}: {names}")
-        done = await self.api.call("chat.postMessage", channel=request.user, text=text)
-        return str(done["channel"]), str(done["ts"]), "in your direct messages with me"
+    async def _call(self, method: str, message: Message, **where: Any) -> None:
+        await self.api.call(method, 10, **_payload(message), **where)
 
 
 def _payload(message: Message) -> dict[str, Any]:
     return {"text": message.text, "blocks": message.blocks}
-
-
-def _noted(message: Message, note: str) -> Message:
-    line = {"type": "context", "elements": [{"type": "plain_text", "text": note[:600], "emoji": False}]}
-    at = len(message.blocks) - (message.blocks[-1:] != [] and message.blocks[-1]["type"] == "actions")
-    return Message(message.text, [*message.blocks[:at], line, *message.blocks[at:]])
 
 
 async def share(api: Api, request: Request, rendered: Rendered, text: str) -> None:
@@ -199,9 +197,12 @@ async def share(api: Api, request: Request, rendered: Rendered, text: str) -> No
 
 
 async def _publish(api: Api, request: Request, payload: dict[str, Any]) -> None:
-    """By the response URL, which works where the app is no member; else as an ordinary message."""
+    """By the response URL, which works where the app is no member; else as an ordinary message.
+
+    Raises Uncertain (or TimedOut) where it may be there: it is for everybody to see, so it is not done again.
+    """
+    public = payload | {"response_type": "in_channel", "replace_original": False}
     try:
-        public = {"response_type": "in_channel", "replace_original": False}
-        await api.respond(request.response_url, payload | public)
+        await patiently(api, partial(api.respond, request.response_url, public))
     except UrlSpent:
-        await api.call("chat.postMessage", channel=request.channel, **payload)
+        await patiently(api, partial(api.call, "chat.postMessage", channel=request.channel, **payload))

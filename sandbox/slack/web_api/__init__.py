@@ -30,6 +30,23 @@ METHODS: dict[str, Method] = {
 }
 
 
+_LOST = ("chat.", "files.complete", "views.")
+"""What the fault of lost answers is about: calls that change what people see."""
+
+
+def lost(how: str, request: web.Request) -> web.Response:
+    """The answer that says nothing of what was done: as ``how`` has it, see `sandbox.slack.faults.LOST_AS`."""
+    if how == "502":
+        return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
+    if how == "truncated":
+        return web.Response(status=200, text='{"ok": true, "ts": "17', content_type="application/json")
+    if how == "fatal_error":
+        return web.json_response({"ok": False, "error": "fatal_error"})
+    if how == "reset" and request.transport is not None:
+        request.transport.abort()
+    return web.json_response({"ok": False, "error": "internal_error"}, status=500)
+
+
 class WebApi:
     """Answers ``/api/<method>``."""
 
@@ -54,6 +71,9 @@ class WebApi:
             call.result, call.status, headers = error.body(), error.status, error.headers
             call.retry_after = int(headers.get("Retry-After", 0))
         call.seconds = time.perf_counter() - started
+        if self._core.faults.answer_lost and name.startswith(_LOST) and call.result.get("ok"):
+            call.status = 500
+            return lost(self._core.faults.lost_as, request)
         return self._answer(name, call, headers)
 
     def _run(self, name: str, args: Json, token: str) -> Json:
@@ -69,10 +89,11 @@ class WebApi:
         self._limit(name, method)
         if method.scope and not method.app_token:
             self._core.require(method.scope)
-        done = method.handler(Call(self._core, args))
-        if self._core.faults.answer_lost and name.startswith("chat."):
+        if self._core.faults.upload == "address" and name == "files.getUploadURLExternal":
             raise SlackError("internal_error", status=500)
-        return done
+        if self._core.faults.upload == "completion" and name == "files.completeUploadExternal":
+            raise SlackError("file_not_found")
+        return method.handler(Call(self._core, args))
 
     def _authenticate(self, method: Method, token: str) -> None:
         core = self._core

@@ -1,0 +1,121 @@
+"""Files of an answer: given to Slack before a word is said of them; what Slack does not take comes as text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bot.adapters.slack.api import Api
+from bot.adapters.slack.blocks import PIECE, File, escape, pieces
+from bot.adapters.slack.delivery import patiently
+from bot.adapters.slack.errors import may_have_worked
+from bot.adapters.slack.inbound import Request
+from bot.errors import AgentpodError
+
+logger = logging.getLogger("agentpod.slack")
+
+AS_TEXT = 9_000
+"""Most characters of a file that come as a message instead."""
+
+
+@dataclass(frozen=True)
+class Attached:
+    """What became of an answer's files."""
+
+    note: str = ""
+    """Where they are, or why they are not there."""
+    whole: bool = True
+    """Whether all of it can be read somewhere."""
+
+
+@dataclass
+class Attachments:
+    """Brings an answer's files. They can't be ephemeral: for a private answer they go to a direct message."""
+
+    api: Api
+    request: Request
+    prefix: str
+    private: bool
+    """Whether the answer is for whoever asked alone."""
+
+    async def bring(self, files: Sequence[File]) -> Attached:
+        """Attach files, or say what came instead. Never raises AgentpodError."""
+        if not files:
+            return Attached()
+        names = ", ".join(f.name for f in files)
+        try:
+            ids = {await patiently(self.api, partial(self.api.hand_in, f.name, f.content)): f.name for f in files}
+            channel, thread, where = await self._place(names)
+        except AgentpodError as error:
+            return await self._instead(files, names, error)
+        try:
+            await patiently(self.api, partial(self.api.attach, ids, channel, thread))
+        except AgentpodError as error:
+            return await self._incomplete(files, names, error, (channel, thread))
+        return Attached(f"{names}: {where}.")
+
+    async def _place(self, names: str) -> tuple[str, str | None, str]:
+        """Where files go. Posting to a user's id opens the direct message without im:write."""
+        request = self.request
+        if not self.private:
+            return request.channel, request.thread_ts, "attached here"
+        post = partial(self.api.call, "chat.postMessage", channel=request.user, text=self._title(names))
+        done = await patiently(self.api, post)
+        return str(done["channel"]), str(done["ts"]), "in your direct messages with me"
+
+    def _title(self, names: str) -> str:
+        return escape(f"For your {self.prefix} {(self.request.line or '')[:200]}: {names}")
+
+    async def _incomplete(
+        self, files: Sequence[File], names: str, error: AgentpodError, place: tuple[str, str | None]
+    ) -> Attached:
+        """The last step failed, after the direct message had named the files: it is put right."""
+        if may_have_worked(error):
+            there = "in your direct messages with me" if self.private else "here"
+            return Attached(f"{names} may be attached {there}: Slack did not confirm it ({error.message})")
+        attached = await self._instead(files, names, error)
+        if self.private and place[1]:
+            text = f"{self._title(names)}\n{escape(attached.note)}"
+            try:
+                await self.api.call("chat.update", 10, channel=place[0], ts=place[1], text=text)
+            except AgentpodError as failure:
+                logger.info("the message that names the files stays: %s", failure.message)
+        return attached
+
+    async def _instead(self, files: Sequence[File], names: str, error: AgentpodError) -> Attached:
+        """The content as a message, where it fits in one."""
+        logger.warning("file not attached: %s", error.message)
+        why = f"{names} could not be attached: {error.message} {error.remedy or ''}".strip()
+        if sum(len(f.content) for f in files) > AS_TEXT:
+            long = f"It is too long for a message: {self._in_a_terminal()}"
+            return Attached(f"{why} {long}", whole=False)
+        try:
+            await patiently(self.api, partial(self._post, files, names))
+        except AgentpodError as failure:
+            logger.warning("nor sent as text: %s", failure.message)
+            return Attached(f"{why} {self._in_a_terminal()}", whole=False)
+        there = "in your direct messages with me" if self.private else "in this conversation"
+        return Attached(f"{why} Its text is {there}.")
+
+    def _in_a_terminal(self) -> str:
+        return f"in a terminal, agentpod {(self.request.line or '').strip()[:200]} shows all of it."
+
+    async def _post(self, files: Sequence[File], names: str) -> None:
+        request = self.request
+        where: dict[str, Any] = {"channel": request.user if self.private else request.channel}
+        if not self.private and request.thread_ts:
+            where["thread_ts"] = request.thread_ts
+        await self.api.call("chat.postMessage", 10, text=self._title(names), blocks=list(_blocks(files)), **where)
+
+
+def _blocks(files: Sequence[File]) -> Iterator[dict[str, Any]]:
+    """Files as they are, in a fixed width."""
+    for file in files:
+        title = {"type": "text", "text": file.name, "style": {"bold": True}}
+        yield {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [title]}]}
+        for piece in pieces(file.content, PIECE):
+            shown = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": piece}]}
+            yield {"type": "rich_text", "elements": [shown]}

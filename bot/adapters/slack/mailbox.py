@@ -1,0 +1,85 @@
+"""Answers that Slack has not taken yet: kept in memory and tried again until somebody has them or nobody waits.
+
+An answer is delivered in a task of its own. A command waits a moment for its answer, so that an ordinary one is
+there when the command counts as done; what Slack does not take meanwhile goes on and holds up nobody else. Answers
+are not written down: what a repair or an alert owes is in the ledger, and a command can be sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+logger = logging.getLogger("agentpod.slack")
+
+KEPT_FOR = 15 * 60.0
+"""Seconds until an answer is given up: a response URL lives for thirty minutes, and nobody waits for longer."""
+MOST = 200
+"""Answers kept at once; the oldest makes place."""
+MOST_BYTES = 16 << 20
+"""Characters of all answers that are kept, files included."""
+AT_ONCE = 2.0
+"""Seconds that a command waits for its own answer's delivery."""
+
+
+@dataclass(eq=False)
+class _Kept:
+    task: asyncio.Task[None]
+    size: int
+
+
+@dataclass
+class Mailbox:
+    """Deliveries of answers under way."""
+
+    lost: Callable[[str], None]
+    """Told why an answer was given up."""
+    kept_for: float = KEPT_FOR
+    most: int = MOST
+    most_bytes: int = MOST_BYTES
+    _kept: list[_Kept] = field(default_factory=list)
+
+    async def deliver(self, work: Callable[[], Coroutine[Any, Any, None]], size: int) -> None:
+        """Run a delivery of ``size`` characters; returns when it is done, or takes longer than a moment."""
+        kept = _Kept(asyncio.create_task(self._until_done(work), name="slack-answer"), size)
+        self._kept.append(kept)
+        kept.task.add_done_callback(lambda _: self._kept.remove(kept))
+        self._make_place()
+        await asyncio.wait({kept.task}, timeout=AT_ONCE)
+
+    async def _until_done(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            async with asyncio.timeout(self.kept_for):
+                await work()
+        except TimeoutError:
+            self.lost(f"Slack did not take it for {self.kept_for / 60:.0f} min")
+        except Exception:
+            logger.exception("an answer could not be delivered")
+            self.lost("a defect")
+
+    def _make_place(self) -> None:
+        """Give up the oldest ones of too many, or of too large ones."""
+        waiting = [k for k in self._kept if not k.task.done()]
+        size = sum(k.size for k in waiting)
+        for kept in waiting[:-1]:
+            if len(waiting) <= self.most and size <= self.most_bytes:
+                return
+            kept.task.cancel()
+            waiting.remove(kept)
+            size -= kept.size
+            self.lost("too many answers wait for Slack")
+
+    async def finish(self, seconds: float) -> int:
+        """Wait for deliveries under way, then give up the rest; says how many those are."""
+        tasks = {k.task for k in self._kept}
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)
+        left = [task for task in tasks if not task.done()]
+        for task in left:
+            task.cancel()
+            self.lost("agentpod is stopping")
+        await asyncio.gather(*left, return_exceptions=True)
+        return len(left)
