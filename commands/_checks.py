@@ -296,7 +296,7 @@ def _present(pod: Pod, specs: Sequence[ContainerSpec]) -> tuple[list[ContainerSp
 
     Raises `Blocked` for a pod whose containers the API server does not know yet.
     """
-    names = [c.name for c in pod.containers]
+    names = [c.name for c in pod.lasting]
     if not names:
         raise Blocked("pod", f"the pod is {pod.status}")
     present = [s for s in specs if s.name in names]

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bot import inside
-from bot.domain import judge_deployment, judge_pod, words
+from bot.domain import judge_deployment, judge_pod, pod_state, words
 from bot.domain.judge_deployment import Owner
 from bot.domain.target import ContainerSpec
 from bot.domain.workload import Container, Endpoint, ExecResult, Pod, Service
@@ -99,7 +99,9 @@ def running_container(pod: Pod, spec: ContainerSpec) -> Container | None:
 
     Raises `Blocked` when it is there but does not run: the pod's own finding explains that.
     """
-    container = next((c for c in pod.containers if c.name == spec.name), None)
+    container = pod.container(spec.name)
+    if pod_state.on_lost_node(pod):
+        raise Blocked("pod", f"node {pod.node} has stopped reporting")
     if container is not None and container.state not in ("running", "unknown"):
         raise Blocked("pod", f"{spec.name} is not running ({container.reason or container.state})")
     not_placed = pod.phase == "Pending" and container is not None and container.state == "unknown"

@@ -87,7 +87,7 @@ def _no_pod(ctx: Context, began: float) -> Reply:
 def _container(target: Target, pod: Pod, wanted: str | None) -> str:
     """The container to read. Raises NotFound that names those the pod has."""
     name = wanted or target.container().name
-    existing = [c.name for c in pod.containers]
+    existing = [c.name for c in pod.every_container]
     if name in existing:
         return name
     if not existing:
@@ -174,7 +174,8 @@ def _reply(
 ) -> Reply:
     suffix = "-previous" if params.previous else ""
     excerpt = Excerpt("\n".join(shown.lines), filename=f"{ctx.target.name}-{container}{suffix}.log")
-    restarted = any(c.name == container and c.restarts for c in pod.containers)
+    read = pod.container(container)
+    restarted = read is not None and read.last_termination is not None
     before = f"logs --previous --container {container}" if params.container else "logs --previous"
     steps = [("Before the restart", before)] if restarted and not params.previous else []
     return Reply(

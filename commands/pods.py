@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain import judge_deployment, judge_pod, words
+from bot.domain import judge_deployment, judge_pod, pod_state, words
 from bot.domain.access import Role
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Verdict
@@ -73,7 +73,7 @@ def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
     facts = [Fact("Pod", pod.name, code=True)]
     if verdict is not Verdict.OK:
         facts += [
-            Fact("Ready", pod.ready, Verdict.OK if pod.all_ready else Verdict.FAIL),
+            Fact("Ready", *_ready(pod)),
             Fact("Status", pod.status),
             Fact("Node", pod.node or "not placed yet"),
         ]
@@ -82,10 +82,29 @@ def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
         Fact("Age", words.age_since(pod.created_at, now)),
         Fact("IP", pod.ip or "none yet", code=pod.ip is not None),
     ]
-    several = len(pod.containers) > 1
-    for container in pod.containers:
+    several = len(pod.lasting) > 1
+    for container in pod.lasting:
         facts += _container(container, f" of {container.name}" if several else "", now)
-    return [*facts, *_conditions(pod)]
+    return [*facts, *_beside(pod), *_conditions(pod)]
+
+
+def _ready(pod: Pod) -> tuple[str, Verdict]:
+    """The READY column, unless it says ready of a pod that Kubernetes calls not ready."""
+    if pod_state.is_ready(pod):
+        return pod.ready, Verdict.OK
+    ready, _, all_of_them = pod.ready.partition("/")
+    return (f"no (the containers last said {pod.ready})" if ready == all_of_them else pod.ready), Verdict.FAIL
+
+
+def _beside(pod: Pod) -> list[Fact]:
+    """Init containers that are not through, and debug containers, a line each."""
+    inits = [c for c in pod.init_containers if c.role == "init" and not c.done]
+    found = [Fact(f"Init container {c.name}", _state(c), Verdict.FAIL) for c in inits]
+    return found + [Fact(f"Debug container {c.name}", _state(c)) for c in pod.ephemeral_containers]
+
+
+def _state(container: Container) -> str:
+    return f"{container.reason or container.state}, restarts {container.restarts:,}"
 
 
 def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
@@ -93,9 +112,7 @@ def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
     if container.image_id:
         facts.append(Fact(f"Digest{whose}", _short(container.image_id.rpartition("@")[2]), code=True))
     if whose:
-        facts.append(
-            Fact(f"State{whose}", f"{container.reason or container.state}, restarts {container.restarts:,}")
-        )
+        facts.append(Fact(f"State{whose}", _state(container)))
     ended = container.last_termination
     if ended:
         code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
@@ -136,11 +153,16 @@ def _others(pods: Sequence[Pod], shown: Pod, now: datetime) -> list[Fact]:
 def _data(pod: Pod) -> dict[str, object]:
     return {
         "name": pod.name,
+        "is_ready": pod_state.is_ready(pod),
         "ready": pod.ready,
         "status": pod.status,
         "restarts": pod.restarts,
         "node": pod.node,
         "ip": pod.ip,
+        "containers": [
+            {"name": c.name, "role": c.role, "state": c.state, "reason": c.reason, "restarts": c.restarts}
+            for c in pod.every_container
+        ],
         "images": [c.image for c in pod.containers],
         "digests": [c.image_id.rpartition("@")[2] if c.image_id else None for c in pod.containers],
     }

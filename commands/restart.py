@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain import words
+from bot.domain import judge_pod, words
 from bot.domain.access import Role
 from bot.domain.approval import State
 from bot.domain.repair import Action, Look, Proposal
@@ -111,7 +111,7 @@ async def _last_time(ctx: Context) -> timedelta | None:
 
 
 def _facts(ctx: Context, look: Look) -> list[tuple[str, str]]:
-    facts = [("Pod", _pod(p, ctx)) for p in look.pods if not p.deleting] or [("Pod", "none at present")]
+    facts = [("Pod", _pod(p, ctx)) for p in judge_pod.live(look.pods)] or [("Pod", "none at present")]
     return facts + [(_image_label(look.deployment), image) for image in look.deployment.images.values()]
 
 

@@ -73,8 +73,6 @@ def _serves(missing: str, spec: ServiceSpec) -> bool:
     return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
 
 
-_BEFORE = ("Logs before the restart", "logs --previous")
-
 _STEPS = {
     "pod": (("Events", "events"), ("Pods", "pods")),
     "events": (("Events", "events"),),
@@ -97,10 +95,17 @@ def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     steps: list[tuple[str, str]] = []
     for finding in findings:
         if finding.verdict is not Verdict.OK:
-            # Not for a pod that never ran: it has no log of a run before.
-            steps += [_BEFORE] if finding.run == f"/agentpod {_BEFORE[1]}" else []
+            steps += _log_of(finding)
             steps += _STEPS.get(finding.probe, other)
     return steps
+
+
+def _log_of(finding: Finding) -> list[tuple[str, str]]:
+    """The log of the very run that the pod's finding is about; none where nothing ran yet."""
+    line = (finding.run or "").removeprefix("/agentpod ")
+    if finding.probe != "pod" or not line.startswith("logs "):
+        return []
+    return [("Logs before the restart" if line.endswith("--previous") else "Its log", line)]
 
 
 def rights(target: Target) -> list[Right]:

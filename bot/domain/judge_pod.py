@@ -6,24 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain import judge_deployment, words
+from bot.domain import container_state, judge_deployment, pod_remedies, pod_state, words
+from bot.domain.container_state import Cause, Issue
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Finding, Verdict, worst
 from bot.domain.target import Target
 from bot.domain.trouble import Trouble
-from bot.domain.workload import Container, Deployment, Pod
+from bot.domain.workload import Container, Deployment, Pod, Termination
 
 PROBE, TITLE = "pod", "Pod"
 
 RECENT_RESTART = timedelta(hours=1)
 """A restart younger than this is a warning; older ones are only mentioned."""
 
-_ENDED = ("Succeeded", "Failed")
-
 
 def live(pods: Sequence[Pod]) -> list[Pod]:
     """The pods that count: neither ended (evicted, completed) nor being deleted."""
-    return [p for p in pods if not p.deleting and p.phase not in _ENDED]
+    return [p for p in pods if not p.deleting and not p.over]
 
 
 def current(pods: Sequence[Pod]) -> Pod | None:
@@ -80,10 +79,10 @@ def pod_troubles(
         return [_no_pod(pods, target, owner)]
     troubles = [_too_many(alive, target, owner)] if len(alive) > 1 else []
     for pod in alive:
-        troubles += _not_ready(pod, target, now) or (_restarted(pod, now) if restarts else [])
+        troubles += _not_ready(pod, target, now) or (_restarted(pod, target, now) if restarts else [])
         if target.node and pod.node and pod.node != target.node:
             troubles.append(_wrong_node(pod, target))
-    if len(alive) == 1 and alive[0].all_ready:
+    if len(alive) == 1 and pod_state.is_ready(alive[0]):
         troubles += judge_deployment.beside_a_ready_pod(owner, target)
     return troubles
 
@@ -140,108 +139,52 @@ def _wrong_node(pod: Pod, target: Target) -> Trouble:
 
 
 def _not_ready(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
-    if not pod.containers or all(c.state == "unknown" for c in pod.containers):
-        return [_pending(pod)]
-    troubles = [_container_trouble(c, target, now) for c in pod.containers if not c.ready]
-    waits_for_place = pod.phase == "Pending" and any(
-        c.type == "PodScheduled" and c.status == "False" for c in pod.conditions
-    )
-    return [_pending(pod)] if waits_for_place else troubles
+    """What keeps it from being ready; none where it is."""
+    return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now).issues]
 
 
-def _pending(pod: Pod) -> Trouble:
-    why = next((c for c in pod.conditions if c.status != "True" and (c.message or c.reason)), None)
-    reason = (why.message or why.reason) if why else pod.message or pod.reason
-    said = f": {words.cut(reason, 160)}" if reason else ""
-    name = "Pending" if pod.phase == "Pending" else pod.status
-    return Trouble(
-        Verdict.FAIL,
-        f"the pod is {name}{said}",
-        "Nothing runs until it is placed. Look at the events for what is in the way.",
-        "/agentpod events",
-    )
+def _of_issue(issue: Issue, pod: Pod, target: Target) -> Trouble:
+    remedy, run = pod_remedies.remedy(issue, pod, target)
+    return Trouble(Verdict.FAIL, issue.summary, remedy, run, issue.evidence)
 
 
-HANDBOOK_CRASH = (
-    "Check which process died in the log of the run before. Common causes: “Download failed” (VibeKanban can't "
-    "reach npm-cdn.vibekanban.com: Cilium or DNS); “No such file or directory: /entrypoint.sh” (the image needs "
-    "a rebuild); sshd fails (host key permissions: 600 for private keys, 700 for .ssh-host-keys/)."
-)
-HANDBOOK_CONFIG = (
-    "A Secret or ConfigMap that the pod needs does not exist. agent-ssh-keys is required: create it if it is "
-    "missing. The agent-secrets-tier1 and -tier2 references are optional and don't block."
-)
+def _restarted(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+    """The containers of a ready pod that ended a short while ago."""
+    return [_after(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
 
 
-def _container_trouble(container: Container, target: Target, now: datetime) -> Trouble:
-    reason = container.reason or container.state
-    evidence = [words.cut(words.without_pod_id(container.message), 200)] if container.message else []
-    evidence += [_last_run(container, now)] if container.last_termination else []
-    remedy, run = _waiting_remedy(reason, target)
-    if container.state == "running":
-        summary = f"{container.name} runs but is not ready"
-    else:
-        summary = f"{container.name} is in {reason}" if container.reason else f"{container.name} is {reason}"
-    return Trouble(Verdict.FAIL, summary, remedy, run, tuple(evidence))
-
-
-def _waiting_remedy(reason: str, target: Target) -> tuple[str, str]:
-    if reason in ("CrashLoopBackOff", "Error", "OOMKilled", "Completed", "StartError"):
-        return HANDBOOK_CRASH, "/agentpod logs --previous"
-    if reason in ("CreateContainerConfigError", "CreateContainerError"):
-        create = (
-            f"kubectl create secret generic agent-ssh-keys --namespace={target.namespace} "
-            "--from-file=authorized_keys=~/.ssh/id_rsa.pub"
-        )
-        return HANDBOOK_CONFIG, create
-    if reason in ("ImagePullBackOff", "ErrImagePull", "InvalidImageName"):
-        return "The image can't be pulled: check its name and tag, and the registry.", "/agentpod events"
-    return "If it stays so, look at the events.", "/agentpod events"
-
-
-def _last_run(container: Container, now: datetime) -> str:
+def _recent(container: Container, now: datetime) -> Termination | None:
     ended = container.last_termination
-    if ended is None:
-        return f"{container.name} has not ended before"
-    code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
-    message = f": {words.cut(ended.message, 150)}" if ended.message else ""
-    when = f", {words.ago(ended.finished_at, now)}" if ended.finished_at else ""
-    return f"{container.name} ended before: {ended.reason}{code}{when}{message}"
+    recent = ended is not None and ended.finished_at is not None and now - ended.finished_at < RECENT_RESTART
+    return ended if recent else None
+
+
+def _after(container: Container, at: datetime | None, target: Target, now: datetime) -> Trouble:
+    how, when, name = container_state.crashed(container), words.ago(at, now), container_state.called(container)
+    limit = f" ({container.memory_limit})" if container.memory_limit else ""
+    summary = {
+        Cause.MEMORY: f"{name} hit its memory limit{limit} {when}",
+        Cause.KILLED: f"{name} was killed {when} ({ending(container)})",
+    }.get(how.cause, f"{name} restarted {when} ({ending(container)})")
+    remedy = pod_remedies.after_a_restart(how.cause, container.name, target)
+    return Trouble(Verdict.WARN, summary, remedy, f"/agentpod {container_state.log_of(container)}")
 
 
 def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
     """How each container that ended before did, a line each."""
-    return tuple(_last_run(c, now) for c in pod.containers if c.last_termination)
-
-
-def _restarted(pod: Pod, now: datetime) -> list[Trouble]:
-    return [
-        Trouble(
-            Verdict.WARN,
-            f"{c.name} restarted {words.ago(c.last_termination.finished_at, now)} ({ending(c)})",
-            "The pod restarts when one of its processes ends (wait -n). The log of the run before says which.",
-            "/agentpod logs --previous",
-        )
-        for c in pod.containers
-        if c.last_termination
-        and c.last_termination.finished_at
-        and now - c.last_termination.finished_at < RECENT_RESTART
-    ]
+    return tuple(line for c in pod.every_container for line in container_state.last_run(c, now))
 
 
 def ending(container: Container) -> str:
     """How its last run ended: ``Error, exit code 1``."""
-    ended = container.last_termination
-    if ended is None:
-        return "reason unknown"
-    return ended.reason + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
+    return container_state.ending(container.last_termination)
 
 
 def about(pod: Pod, now: datetime) -> tuple[str, ...]:
     """The pod in a few lines: readiness and restarts, how it ended before, its images."""
     lines = [f"{pod.name}: {pod.ready} ready, {words.plural(pod.restarts, 'restart')}"]
-    for container in pod.containers:
-        if container.last_termination and container.ready:
-            lines.append(_last_run(container, now))
+    for container in pod.lasting:
+        if container.ready:
+            lines += container_state.last_run(container, now)
         lines.append(f"image {container.image}")
     return tuple(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain import judge_pod, words
+from bot.domain import container_state, judge_pod, pod_remedies, words
 from bot.domain.alerting import Kind, Problem
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Verdict
@@ -20,10 +20,6 @@ KILLED_AGAIN = 2
 """Kills for memory one after the other that are no chance any more."""
 QUIET = timedelta(minutes=15)
 """Without another restart they are over: beyond the kubelet's longest back-off, five minutes."""
-HANDBOOK_MEMORY = (
-    "It took more memory than its limit. See what takes it (processes --all), and raise the container's limit if "
-    "it needs that much."
-)
 
 
 def key_of(target: str) -> str:
@@ -73,7 +69,7 @@ def problem(
         severity="critical" if first.verdict is Verdict.FAIL else "warning",
         since=now,
         facts=tuple(_facts(first, troubles[1:], pod, now)),
-        advice="logs --previous" if (first.run or "").endswith("logs --previous") else "status",
+        advice=_advice(first),
         issue=target.issue,
         hold=hold,
         keep=keep if pod is not None and pod.restarts else timedelta(),
@@ -100,39 +96,49 @@ def restarting(
         return None
     severity: Severity = "critical" if restarts.kills >= KILLED_AGAIN else "warning"
     pod = judge_pod.current(pods)
+    ended = _last_ended(pod)
     facts = [fact for fact in _about(pod) if fact != ("Restarts", str(restarts.times))]
     if restarts.kills:
-        facts.append(("What to do", HANDBOOK_MEMORY))
+        facts.append(("What to do", pod_remedies.HANDBOOK_MEMORY))
     return Problem(
         key=restarts_key(target.name),
         kind=Kind.POD,
         target=target.name,
         subject=target.name,
-        summary=_times(restarts, _last_ended(pod), last, now),
+        summary=_times(restarts, ended, last, now),
         severity=severity,
         since=first,
         facts=tuple(facts),
-        advice="logs --previous",
+        advice=(container_state.log_of(ended) if ended else "") or "status",
         issue=target.issue,
         hold=timedelta() if restarts.kills else hold,
         muted=muted,
     )
 
 
+def _advice(trouble: Trouble) -> str:
+    """What its button runs: the log that the trouble names, else the whole judgement."""
+    line = (trouble.run or "").removeprefix("/agentpod ")
+    return line if line.startswith("logs ") else "status"
+
+
 def _times(restarts: Restarts, ended: Container | None, last: datetime, now: datetime) -> str:
     """How often, and when and how it was last; since when is the incident's own time."""
-    name, how = (ended.name, f" ({judge_pod.ending(ended)})") if ended is not None else ("it", "")
+    name, how = ("it", "")
+    if ended is not None:
+        name, how = container_state.called(ended), f" ({judge_pod.ending(ended)})"
     when, often = words.moment(last, now), words.plural(restarts.times, "time")
     if restarts.kills < restarts.times:
-        kills = f", {restarts.kills} of them for its memory" if restarts.kills else ""
+        kills = f", {restarts.kills} of them OOM-killed" if restarts.kills else ""
         return f"{name} restarted {often}{kills}, last at {when}{how}"
+    limit = f" ({ended.memory_limit})" if ended is not None and ended.memory_limit else ""
     if restarts.times == 1:
-        return f"{name} was killed for its memory at {when}"
-    return f"{name} was killed for its memory {often}, last at {when}"
+        return f"{name} hit its memory limit{limit} at {when}"
+    return f"{name} hit its memory limit{limit} {often}, last at {when}"
 
 
 def _last_ended(pod: Pod | None) -> Container | None:
-    ended = [(at, c) for c in (pod.containers if pod else ()) if (at := _finished(c))]
+    ended = [(at, c) for c in (pod.every_container if pod else ()) if (at := _finished(c))]
     return max(ended, key=lambda pair: pair[0])[1] if ended else None
 
 

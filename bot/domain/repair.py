@@ -13,7 +13,7 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
-from bot.domain import ids
+from bot.domain import ids, judge_pod
 from bot.domain.approval import Choice, Request, Snapshot, State
 from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Progress
 from bot.domain.workload import Deployment, Pod, SecretFacts
@@ -167,8 +167,8 @@ class Look:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What a request made now would be bound to."""
-        pods = tuple((p.name, p.uid) for p in self.pods if not p.deleting)
+        """What a request made now would be bound to. The records of pods that are over are no part of it."""
+        pods = tuple((p.name, p.uid) for p in judge_pod.live(self.pods))
         images = tuple(self.deployment.images.items())
         return Snapshot(self.deployment.uid, self.deployment.generation, images, pods)
 

@@ -43,7 +43,7 @@ def seen(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Restart
         return before or Restarts()
     if before is None or before.pod != pod.uid:
         before = Restarts(pod.uid, _known_before(pod, now))
-    for container in pod.containers:
+    for container in pod.lasting:
         before = _counted(before, container, now)
     return before
 
@@ -52,7 +52,7 @@ def _known_before(pod: Pod, now: datetime) -> dict[str, int]:
     """The counts that a pod seen for the first time is taken to have had: an old one's last may be recent."""
     if pod.created_at is not None and now - pod.created_at < APART:
         return {}
-    return {c.name: c.restarts - _recent(c, now) for c in pod.containers}
+    return {c.name: c.restarts - _recent(c, now) for c in pod.lasting}
 
 
 def _recent(container: Container, now: datetime) -> bool:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
-from bot.domain import judge_deployment, judge_events, judge_pod, words
+from bot.domain import judge_deployment, judge_events, pod_state, words
+from bot.domain.container_state import Cause, Issue
 from bot.domain.judge_deployment import Absent
 from bot.domain.target import Target
-from bot.domain.workload import Container, Deployment, Event, Pod
+from bot.domain.workload import Deployment, Event, Pod
 
 APPROVAL_ANNOTATION = "agentpod.dev/approval"
 """On what a repair changed: the id of the approval that it was changed by."""
@@ -29,7 +30,6 @@ ENDED = 3
 """New pods that failed as a whole (evicted, or refused by their node) after which the next one is not awaited."""
 SKEW = timedelta(seconds=5)
 """How far the API server's clock and ours may differ."""
-_ENDED = ("Failed", "Succeeded")
 _ANY = Target(node=None)
 """For judges that ask for a target: only their summaries are used, which don't name it."""
 
@@ -90,6 +90,8 @@ class Kind(Enum):
     """The new pod was evicted or deleted, and there is no other yet."""
     PLACE = "place"
     """No node takes the pod."""
+    NODE = "node"
+    """Its node has stopped reporting."""
     PULL = "pull"
     CONFIG = "config"
     CRASH = "crash"
@@ -111,11 +113,6 @@ PATIENCE: Mapping[Kind, timedelta] = {
     Kind.CRASH: timedelta(seconds=60),
 }
 """How long what may pass is waited for; what is not listed only ends at the deadline."""
-_USUAL = ("ContainerCreating", "PodInitializing")
-_PULL = re.compile(r"Image|Pull|Registry")
-_HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
-"""Nothing but another pod template helps."""
-_CRASH = ("CrashLoopBackOff", "RunContainerError", "StartError", "OOMKilled", "Error", "Completed")
 
 
 @dataclass(frozen=True)
@@ -186,7 +183,7 @@ class _Facts:
     @property
     def old(self) -> list[Pod]:
         """What is left of the pods from before, and others of their template."""
-        return [p for p in self.pods if self._is_old(p) and p.phase not in _ENDED]
+        return [p for p in self.pods if self._is_old(p) and not p.over]
 
     @property
     def fresh(self) -> list[Pod]:
@@ -196,7 +193,7 @@ class _Facts:
     @property
     def new(self) -> Pod | None:
         """The pod to follow: the one followed so far while it lives, else the newest that is to stay."""
-        living = [p for p in self.fresh if not p.deleting and p.phase not in _ENDED]
+        living = [p for p in self.fresh if not p.deleting and not p.over]
         followed = self.previous.pod_uid if self.previous else ""
         kept = next((p for p in living if p.uid == followed), None)
         return kept or (living[-1] if living else None)
@@ -204,6 +201,8 @@ class _Facts:
     def _is_old(self, pod: Pod) -> bool:
         if pod.uid in {uid for _, uid in self.mark.old_pods}:
             return True
+        if pod.over and pod.created_at is not None and pod.created_at < self.mark.started_at - SKEW:
+            return True  # the record of a pod that was over before
         template = _template(pod.name, self.deployment.name)
         before = {_template(name, self.deployment.name) for name, _ in self.mark.old_pods}
         # A restart has a template of its own; a pod that only replaces a deleted one has the old one's.
@@ -277,7 +276,7 @@ def _lost(facts: _Facts) -> str:
     before, new = facts.previous, facts.new
     if before is None or not before.pod_uid or (new and new.uid == before.pod_uid):
         return ""
-    left = next((p for p in facts.fresh if p.uid == before.pod_uid and p.phase in _ENDED), None)
+    left = next((p for p in facts.fresh if p.uid == before.pod_uid and p.over), None)
     return _end_of(left) if left else f"{before.pod} was deleted"
 
 
@@ -289,7 +288,7 @@ def _end_of(pod: Pod) -> str:
 def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
     """All new pods that did not stay, also those that failed between two looks; the last ones are enough."""
     told = facts.previous.replaced if facts.previous else ()
-    ended = [_end_of(p) for p in facts.fresh if p.phase in _ENDED]
+    ended = [_end_of(p) for p in facts.fresh if p.over]
     told = (*told, *(line for line in ended if line not in told))
     return (*(line for line in told if line != lost), *([lost] if lost else ()))[-ENDED:]
 
@@ -321,11 +320,11 @@ def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
     if new is None or new.node is None:
         return
     yield Stage.SCHEDULED, new.started_at, new.node
-    known = [c for c in new.containers if c.state != "unknown"]
-    if not known:
+    known = [c for c in new.lasting if c.state != "unknown"]
+    if not known and all(c.state == "unknown" for c in new.init_containers):
         return
     yield Stage.PULLING, new.started_at, _image(new)
-    if all(c.state == "running" or c.started_at or c.last_termination for c in new.containers):
+    if all(c.state == "running" or c.started_at or c.last_termination for c in new.lasting):
         yield Stage.STARTED, max((c.started_at for c in known if c.started_at), default=None), ""
         if _is_ready(facts, new):
             yield Stage.READY, None, ""
@@ -334,7 +333,7 @@ def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
 def _is_ready(facts: _Facts, new: Pod) -> bool:
     """Whether the new pod is up, the old ones are at least on their way out, and the controller agrees."""
     owner, generation = facts.deployment, facts.mark.generation
-    if not new.all_ready or any(not p.deleting for p in facts.old) or owner.ready < max(1, owner.wanted):
+    if not pod_state.is_ready(new) or any(not p.deleting for p in facts.old) or owner.ready < max(1, owner.wanted):
         return False
     if generation is None:
         return True
@@ -344,8 +343,9 @@ def _is_ready(facts: _Facts, new: Pod) -> bool:
 
 def _image(pod: Pod) -> str:
     """The image that is waited for, without its digest."""
-    waits = [c for c in pod.containers if c.state != "running"] or list(pod.containers)
-    return waits[0].image.partition("@")[0]
+    in_order = [*(c for c in pod.init_containers if not c.done), *pod.containers]
+    waits = next((c for c in in_order if c.state != "running"), in_order[0])
+    return waits.image.partition("@")[0]
 
 
 # -- verdict
@@ -366,7 +366,7 @@ def _verdict(
         if trouble.final or facts.now - since >= patience:
             return Outcome.FAILED, trouble.text, trouble.advice
     if facts.now - facts.mark.started_at >= deadline:
-        why = trouble.text if trouble else _doing(facts, steps)
+        why = trouble.text if trouble else _waited_for(facts, steps)
         advice = trouble.advice if trouble else "events"
         return Outcome.FAILED, f"not ready in time: {why}", advice
     return Outcome.GOING, trouble.text if trouble else "", trouble.advice if trouble else ""
@@ -410,8 +410,8 @@ def _ready_words(facts: _Facts) -> str:
 
 def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
     """What is bad now; None while all goes as it should."""
-    new, ended = facts.new, sum(p.phase in _ENDED for p in facts.fresh)
-    if ended >= ENDED and not (new and new.all_ready):
+    new, ended = facts.new, sum(p.over for p in facts.fresh)
+    if ended >= ENDED and not (new and pod_state.is_ready(new)):
         text = f"{words.plural(ended, 'new pod')} did not stay, the last was {replaced[-1]}"
         return _Trouble(Kind.LOST, text, "events", final=True)
     if new is not None:
@@ -457,47 +457,42 @@ def _of_old_pods(facts: _Facts) -> _Trouble | None:
 
 
 def _of_new_pod(new: Pod, now: datetime) -> _Trouble | None:
-    scheduled = next((c for c in new.conditions if c.type == "PodScheduled"), None)
-    if new.node is None and scheduled is not None and scheduled.status == "False":
-        unplaced = replace(new, containers=())
-        return _Trouble(Kind.PLACE, judge_pod.pod_troubles([unplaced], _ANY, now)[0].summary, "events")
-    bad = [c for c in new.containers if not c.ready and _is_bad(c)]
-    return _of_container(new, bad[0], now) if bad else None
+    """What of the new pod's issues is more than a part of every start."""
+    issues = pod_state.state(new, now).issues
+    return next((found for issue in issues if (found := _of_issue(issue))), None)
 
 
-def _is_bad(container: Container) -> bool:
-    if container.state == "waiting":
-        return bool(container.reason) and container.reason not in _USUAL
-    return container.state == "terminated" or container.restarts > 0
+_KINDS = {
+    Cause.NODE: Kind.NODE,
+    Cause.UNPLACED: Kind.PLACE,
+    Cause.CONFIG: Kind.CONFIG,
+    Cause.IMAGE: Kind.PULL,
+    Cause.WAITS: Kind.WAITS,
+    **dict.fromkeys((Cause.CRASH, Cause.MEMORY, Cause.KILLED, Cause.START), Kind.CRASH),
+}
+"""The others are what one waits for anyway."""
 
 
-def _of_container(pod: Pod, container: Container, now: datetime) -> _Trouble:
-    reason, last = container.reason or "", container.last_termination
-    if container.state == "running":
-        again = words.plural(container.restarts, "restart")
-        return _crash(container, f"{container.name} runs after {again} and is not ready", Kind.AGAIN)
-    [trouble] = judge_pod.pod_troubles([replace(pod, containers=(container,), conditions=())], _ANY, now)
-    said = f": {words.cut(words.without_pod_id(container.message), 160)}" if container.message else ""
-    if reason in _CRASH or container.state == "terminated":
-        # The kubelet's message is only about when it tries again.
-        ended = "" if last is None or last.reason == reason else f" ({last.reason}{_code(last.exit_code)})"
-        return _crash(container, f"{trouble.summary}{ended}")
-    if _PULL.search(reason):
-        return _Trouble(Kind.PULL, trouble.summary + said, "events", final=reason in _HOPELESS)
-    kind = Kind.CONFIG if reason.startswith("CreateContainer") else Kind.WAITS
-    return _Trouble(kind, trouble.summary + said, "events")
-
-
-def _code(exit_code: int | None) -> str:
-    return "" if exit_code is None else f", exit code {exit_code}"
-
-
-def _crash(container: Container, text: str, kind: Kind = Kind.CRASH) -> _Trouble:
-    return _Trouble(kind, text, "logs --previous", final=container.restarts >= CRASHES)
+def _of_issue(issue: Issue) -> _Trouble | None:
+    kind = _KINDS.get(issue.cause)
+    if kind is None or (kind is Kind.PLACE and not issue.reason):
+        return None
+    if issue.cause is Cause.START and issue.reason.startswith("CreateContainer"):
+        return _Trouble(Kind.CONFIG, issue.summary, "events")
+    if kind is Kind.CRASH:
+        log = "events" if issue.cause is Cause.START else issue.log or "events"
+        kind = Kind.AGAIN if issue.running else kind
+        return _Trouble(kind, issue.summary, log, final=issue.restarts >= CRASHES)
+    said = f": {words.cut(issue.evidence[0], 160)}" if kind is Kind.PULL and issue.evidence else ""
+    return _Trouble(kind, issue.summary + said, "events", final=issue.final)
 
 
 def _evidence(facts: _Facts) -> Iterator[str]:
-    """The newest warnings since the change about the new pod, what makes it, and old pods that don't go."""
+    """What the new pod's state shows, then the newest warnings about it, its makers and old pods."""
+    issue = _issue(facts)
+    # What the kubelet says of an image or a Secret is an event as well.
+    events_say_it = issue is None or issue.cause in (Cause.IMAGE, Cause.CONFIG, Cause.WAITS)
+    yield from () if events_say_it or issue is None else issue.evidence[:2]
     followed = [p for p in (facts.new, *facts.old) if p is not None]
     names = {f"pod/{p.name}" for p in followed} | {f"deployment/{facts.deployment.name}"}
     sets = f"replicaset/{facts.deployment.name}-"
@@ -515,12 +510,26 @@ def _evidence(facts: _Facts) -> Iterator[str]:
 # -- words
 
 
+def _issue(facts: _Facts) -> Issue | None:
+    return pod_state.state(facts.new, facts.now).issue if facts.new else None
+
+
+def _waited_for(facts: _Facts, steps: Sequence[Step]) -> str:
+    """The same once it has taken too long: why the new pod is not ready, where that is known."""
+    issue = _issue(facts)
+    return issue.summary if issue and issue.cause is not Cause.UNPLACED else _doing(facts, steps)
+
+
 def _doing(facts: _Facts, steps: Sequence[Step]) -> str:
     """What is waited for."""
-    reached, new = {s.stage for s in steps}, facts.new
+    reached, new, issue = {s.stage for s in steps}, facts.new, _issue(facts)
     if Stage.STARTED in reached:
-        return "waiting for it to be ready" if new and not new.all_ready else "waiting for the Deployment's word"
+        if issue is None:
+            return "waiting for the Deployment's word"
+        return issue.summary if issue.cause in (Cause.GATE, Cause.CONDITION) else "waiting for it to be ready"
     if Stage.SCHEDULED in reached and new is not None:
+        if issue is not None and issue.cause is Cause.INIT:
+            return issue.summary
         return f"pulling {_image(new)}" if _is_pulling(facts, new) else "making the containers"
     if new is not None:
         return "waiting for a node"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain import judge_pod, words
+from bot.domain import judge_pod, pod_state, words
 from bot.domain.heartbeat import deadlines
 from bot.domain.target import HeartbeatPolicy
 from bot.domain.workload import Pod
@@ -52,9 +52,9 @@ def _read(text: str) -> Spell:
 
 
 def ready(pods: Sequence[Pod]) -> bool:
-    """Whether the jobs inside can run: one pod, all of it ready."""
+    """Whether the jobs inside can run: one pod, and it is ready."""
     alive = judge_pod.live(pods)
-    return len(alive) == 1 and alive[0].all_ready
+    return len(alive) == 1 and pod_state.is_ready(alive[0])
 
 
 def seen(before: tuple[Spell, ...], pods: Sequence[Pod], now: datetime) -> tuple[Spell, ...]:
@@ -80,7 +80,7 @@ def _newest(last: Spell | None, pods: Sequence[Pod], now: datetime) -> Spell | N
 
 def _began(pods: Sequence[Pod]) -> datetime | None:
     pod = judge_pod.current(pods)
-    times = [c.started_at for c in pod.containers if c.started_at] if pod else []
+    times = [c.started_at for c in pod.lasting if c.started_at] if pod else []
     return max(times, default=None)
 
 

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
+
+Role = Literal["main", "sidecar", "init", "ephemeral"]
+"""What a container is for. A sidecar is an init container with ``restartPolicy: Always``: it goes on running."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,29 @@ class Container:
     message: str | None = None
     started_at: datetime | None = None
     last_termination: Termination | None = None
+    """Of the run before the present one."""
+    role: Role = "main"
+    started: bool | None = None
+    """Whether the startup probe, if there is one, has passed."""
+    terminated: Termination | None = None
+    """Of the present run, where ``state`` is ``terminated``."""
+    memory_limit: str | None = None
+    """As the pod's spec has it: ``8Gi``."""
+
+    @property
+    def ended(self) -> Termination | None:
+        """How its latest run ended, None where none has ended yet."""
+        return self.terminated or self.last_termination
+
+    @property
+    def done(self) -> bool:
+        """Whether it has done what an init container is for."""
+        return self.terminated is not None and self.terminated.exit_code == 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is to run as long as the pod does."""
+        return self.role in ("main", "sidecar")
 
 
 @dataclass(frozen=True)
@@ -46,11 +73,13 @@ class Condition:
     status: str
     reason: str | None = None
     message: str | None = None
+    since: datetime | None = None
+    """When its status last changed."""
 
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod."""
+    """One pod. Whether it is ready, `bot.domain.pod_state` says, and nothing else does."""
 
     name: str
     uid: str
@@ -63,32 +92,108 @@ class Pod:
     reason: str | None = None
     message: str | None = None
     containers: tuple[Container, ...] = ()
+    """The main ones, in the spec's order."""
     conditions: tuple[Condition, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    """Init containers and sidecars, in the order in which they are started."""
+    ephemeral_containers: tuple[Container, ...] = ()
+    """As `kubectl debug` adds them: they say nothing of the pod."""
+    readiness_gates: tuple[str, ...] = ()
+    """Types of the conditions that have to be True, besides the containers', before the pod is ready."""
+    finalizers: tuple[str, ...] = ()
+    delete_by: datetime | None = None
+    """When the time to end is over for a pod that is being deleted."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended as a whole (evicted, completed, failed) and only its record is left."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def sidecars(self) -> tuple[Container, ...]:
+        """The init containers that go on running."""
+        return tuple(c for c in self.init_containers if c.role == "sidecar")
+
+    @property
+    def lasting(self) -> tuple[Container, ...]:
+        """The containers that run as long as the pod does: those of the READY column."""
+        return (*self.containers, *self.sidecars)
+
+    @property
+    def every_container(self) -> tuple[Container, ...]:
+        """All of them, the main ones first."""
+        inits = tuple(c for c in self.init_containers if c.role == "init")
+        return (*self.lasting, *inits, *self.ephemeral_containers)
+
+    def container(self, name: str) -> Container | None:
+        """The container of that name, None where the pod has none."""
+        return next((c for c in self.every_container if c.name == name), None)
+
+    def condition(self, type_: str) -> Condition | None:
+        """The condition of that type, None where nobody has set it."""
+        found = [c for c in self.conditions if c.type == type_]
+        return next((c for c in found if c.status != "True"), found[0] if found else None)
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the init containers are through, as the kubelet says."""
+        found = self.condition("Initialized")
+        return found is not None and found.status == "True"
 
     @property
     def ready(self) -> str:
-        """`kubectl get pods`' READY column, such as ``1/1``."""
-        return f"{sum(c.ready for c in self.containers)}/{len(self.containers)}"
-
-    @property
-    def all_ready(self) -> bool:
-        """Whether every container is ready (False for a pod without containers)."""
-        return bool(self.containers) and all(c.ready for c in self.containers)
+        """`kubectl get pods`' READY column, such as ``1/1``: what the kubelet last said of the containers."""
+        count = sum(c.ready and c.state == "running" and c.started is not False for c in self.lasting)
+        return f"{count}/{len(self.lasting)}"
 
     @property
     def restarts(self) -> int:
-        """Restarts of all containers since the pod was created."""
-        return sum(c.restarts for c in self.containers)
+        """`kubectl get pods`' RESTARTS column: an init container's count until the pod is initialized."""
+        counted = self.lasting if self.initialized or not self._initializing else self.init_containers
+        return sum(c.restarts for c in counted)
 
     @property
     def status(self) -> str:
         """`kubectl get pods`' STATUS column: the most telling reason, else the phase."""
-        if self.deleting:
+        if self.deleting and self.reason == "NodeLost":
+            return "Unknown"
+        if self.deleting and not self.over:
             return "Terminating"
+        if self._initializing and not self.initialized:
+            return self._initializing
+        return self._of_main_containers
+
+    @property
+    def _initializing(self) -> str:
+        """The first init container that is not through, as kubectl prints it; empty where all are."""
+        for number, container in enumerate(self.init_containers):
+            if container.done or (container.role == "sidecar" and container.started):
+                continue
+            if container.terminated is not None:
+                return f"Init:{_end(container.terminated)}"
+            if container.reason and container.reason != "PodInitializing":
+                return f"Init:{container.reason}"
+            return f"Init:{number}/{len(self.init_containers)}" if container.state != "unknown" else ""
+        return ""
+
+    @property
+    def _of_main_containers(self) -> str:
+        gates = any(c.type == "PodScheduled" and c.reason == "SchedulingGated" for c in self.conditions)
         for container in self.containers:
+            if container.terminated is not None and not self._still_runs(container):
+                return _end(container.terminated)
             if container.state in ("waiting", "terminated") and container.reason:
                 return container.reason
-        return self.reason or self.phase
+        return "SchedulingGated" if gates else self.reason or self.phase
+
+    def _still_runs(self, container: Container) -> bool:
+        """Whether others run on beside one that has completed: kubectl calls that pod Running."""
+        others = any(c.ready and c.state == "running" for c in self.containers)
+        return container.done and others
+
+
+def _end(ended: Termination) -> str:
+    return ended.reason if ended.reason != "Unknown" else f"ExitCode:{ended.exit_code}"
 
 
 @dataclass(frozen=True)

@@ -260,7 +260,7 @@ class Workshop:
         wanted = {uid for _, uid in case.request.snapshot.pods}
         gone = 0
         for pod in seen.pods:
-            if pod.uid not in wanted or pod.deleting:
+            if pod.uid not in wanted or pod.deleting or pod.over:
                 continue
             try:
                 await cluster.delete_pod(pod)

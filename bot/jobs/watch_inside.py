@@ -112,7 +112,7 @@ class InsideWatch(TargetWatch):
         return Seen(unread=(unexpected("What it says could not be understood", result).message,))
 
     async def _running(self, cluster: Cluster, pod: Pod) -> Seen:
-        specs = [c for c in self.target.containers if c.processes and c.name in {d.name for d in pod.containers}]
+        specs = [c for c in self.target.containers if c.processes and c.name in {d.name for d in pod.lasting}]
         lists = await asyncio.gather(*(self._processes(cluster, pod, c) for c in specs))
         named = {c.name: found for c, found in zip(specs, lists, strict=True)}
         return inside_watch.processes(self.target, named, self.clock.now())

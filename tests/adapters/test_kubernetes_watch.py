@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.kubernetes.watch import Pace
+from bot.domain.pod_state import is_ready
 from bot.domain.workload import Pod
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient
 from sandbox.cluster import PretendCluster
@@ -50,7 +51,7 @@ async def until(pods: Pods, count: int, other_than: str = "") -> Sequence[Pod]:
     """The next list of that many ready pods that is not the one known before."""
     async with asyncio.timeout(10):
         async for found in pods:
-            if len(found) == count and all(p.all_ready and p.uid != other_than for p in found):
+            if len(found) == count and all(is_ready(p) and p.uid != other_than for p in found):
                 return found
     raise AssertionError("it ended")
 
@@ -102,7 +103,7 @@ async def test_the_pods_are_given_at_once_and_after_every_change(
 ) -> None:
     async with aclosing(admin.follow(SELECTOR)) as pods:
         [first] = await following(pods)
-        assert first.all_ready
+        assert is_ready(first)
         await pretend.simulation.kill("sshd")
         [restarted] = await until(pods, 1)
         assert (restarted.uid, restarted.restarts) == (first.uid, 1)

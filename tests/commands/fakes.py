@@ -31,6 +31,7 @@ from bot.domain.workload import (
 )
 from bot.runbook import About, Caller, Context, parse
 from commands import COMMANDS
+from tests.pods import conditions
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DEADLINE = 0.3
@@ -82,7 +83,7 @@ def pod(name: str = "secure-agent-pod-abc", **changes: Any) -> Pod:
         "created_at": NOW - timedelta(hours=7),
         "started_at": NOW - timedelta(hours=7),
         "containers": (container(),),
-        "conditions": (Condition("Ready", "True"),),
+        "conditions": conditions(changes.get("containers", (container(),))),
     }
     return Pod(**(usual | changes))
 

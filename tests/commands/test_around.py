@@ -85,7 +85,7 @@ async def test_a_crashed_pod_explains_what_follows_from_it(world: World) -> None
     world.network.banner_answer = Transient("Connection refused.")
     world.network.status_answer = Transient("Connection refused.")
     reply = await world.run("status")
-    assert reply.headline == "Not healthy: kali is in CrashLoopBackOff"
+    assert reply.headline == "Not healthy: kali keeps crashing"
     assert [f.probe for f in reply.findings if f.verdict is not Verdict.OK] == ["pod"]
     assert "Follows from it" in text_of(reply)
 

@@ -13,7 +13,7 @@ from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.probes import Verdict
 from bot.domain.reply import Reply
 from bot.domain.target import Target
-from bot.domain.workload import Container, LogText, Pod
+from bot.domain.workload import Container, LogText, Pod, Termination
 from bot.errors import AgentpodError, NotAllowed, NotFound, UsageError
 from bot.ports import Cluster, Network
 from bot.runbook import About, Caller, Context, parse, usage
@@ -69,8 +69,8 @@ class FakeCluster:
         return frozenset({SECRET})
 
 
-def container(name: str = "kali", restarts: int = 0) -> Container:
-    return Container(name, "kali:1", ready=True, restarts=restarts, state="running")
+def container(name: str = "kali", ended: Termination | None = None, **more: Any) -> Container:
+    return Container(name, "kali:1", ready=True, state="running", last_termination=ended, **more)
 
 
 def pod(name: str = "pod-1", *containers: Container, **more: Any) -> Pod:
@@ -226,7 +226,7 @@ async def test_no_previous_run_is_said_as_the_port_says_it() -> None:
 
 
 async def test_the_run_before_is_offered_after_a_restart() -> None:
-    restarted = FakeCluster(["x"], [pod("pod-1", container(restarts=1))])
+    restarted = FakeCluster(["x"], [pod("pod-1", container(ended=Termination("Error", 1)))])
     assert "logs --previous" in [b.command for b in (await ask("logs", restarted)).buttons]
     assert "logs --previous" not in [b.command for b in (await ask("logs --previous", restarted)).buttons]
     assert "logs --previous" not in [b.command for b in (await ask("logs", FakeCluster(["x"]))).buttons]

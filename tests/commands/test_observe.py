@@ -141,7 +141,7 @@ async def test_a_deployment_that_can_t_be_read_is_never_green_and_hides_no_pod(
         assert of_the_pod in text_of(reply)
     world.cluster.pods_answer = [pod(containers=(container(ready=False, state="waiting", reason="Error"),))]
     reply = await world.run("pods")
-    assert reply.headline == "Not healthy: kali is in Error"
+    assert reply.headline == "Not healthy: kali crashed"
     assert sum(why in line for line in reply.findings[0].evidence) == 1
 
 
@@ -192,16 +192,24 @@ async def test_a_pending_pod_says_why_in_the_conditions_words(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    ("reason", "remedy"),
+    ("reason", "says", "headline", "remedy"),
     [
-        ("CrashLoopBackOff", "Check which process died"),
-        ("CreateContainerConfigError", "agent-ssh-keys is required"),
+        ("CrashLoopBackOff", "back-off 5m", "kali keeps crashing", "Check which process died"),
+        (
+            "CreateContainerConfigError",
+            'secret "agent-ssh-keys" not found',
+            "Secret agent-ssh-keys is missing, so kali can't start",
+            "agent-ssh-keys is required",
+        ),
     ],
 )
-async def test_a_waiting_container_gets_the_handbooks_remedy(world: World, reason: str, remedy: str) -> None:
-    world.cluster.pods_answer = [pod(containers=(container(ready=False, state="waiting", reason=reason),))]
+async def test_a_waiting_container_gets_the_handbooks_remedy(
+    world: World, reason: str, says: str, headline: str, remedy: str
+) -> None:
+    waiting = container(ready=False, state="waiting", reason=reason, message=says)
+    world.cluster.pods_answer = [pod(containers=(waiting,))]
     reply = await world.run("pods")
-    assert reply.headline == f"Not healthy: kali is in {reason}"
+    assert reply.headline == f"Not healthy: {headline}"
     assert remedy in (reply.findings[0].remedy or "")
 
 

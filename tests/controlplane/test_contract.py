@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.domain.pod_state import is_ready
 from bot.domain.target import Target
 from bot.domain.workload import Pod, Right, Rules
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
@@ -391,7 +392,7 @@ async def test_a_restart_is_one_rollout_that_carries_its_mark(stand: Stand) -> N
     assert after.generation == before.generation + 1
     async with asyncio.timeout(15), aclosing(stand.admin.follow(SELECTOR)) as pods:
         async for seen in pods:
-            if [p.uid != old.uid and p.all_ready for p in seen] == [True]:
+            if [p.uid != old.uid and is_ready(p) for p in seen] == [True]:
                 break
 
     async def rolled_out() -> bool:
@@ -430,7 +431,7 @@ async def test_a_deleted_pod_is_that_very_pod(stand: Stand) -> None:
     await stand.admin.delete_pod(pod)
 
     async def replaced() -> bool:
-        return [p.uid != pod.uid and p.all_ready for p in await stand.cluster.pods(SELECTOR)] == [True]
+        return [p.uid != pod.uid and is_ready(p) for p in await stand.cluster.pods(SELECTOR)] == [True]
 
     await becomes(replaced)
     with pytest.raises(NotFound):
@@ -445,8 +446,8 @@ async def test_following_shows_each_change_until_the_pod_is_ready_again(stand: S
             if not seen:
                 assert [p.uid for p in now] == [old.uid]
                 await stand.admin.delete_pod(old)
-            seen += [(p.uid == old.uid, p.all_ready) for p in now]
-            if now and now[-1].uid != old.uid and now[-1].all_ready:
+            seen += [(p.uid == old.uid, is_ready(p)) for p in now]
+            if now and now[-1].uid != old.uid and is_ready(now[-1]):
                 break
     assert seen[0] == (True, True)
     assert seen[-1] == (False, True)

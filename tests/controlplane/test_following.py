@@ -13,6 +13,7 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from bot.adapters.kubernetes import KubernetesCluster
+from bot.domain.pod_state import is_ready
 from bot.domain.workload import Pod
 from bot.errors import Conflict, Transient, Uncertain
 from tests.controlplane.agent_pod import APP, PLAY, AgentPod
@@ -52,7 +53,7 @@ async def seen(pods: Pods, what: Callable[[Sequence[Pod]], bool]) -> Sequence[Po
 
 def one_ready(besides: str = "") -> Callable[[Sequence[Pod]], bool]:
     """Whether there is one pod, ready, and another than that uid's."""
-    return lambda pods: len(pods) == 1 and pods[0].all_ready and pods[0].uid != besides
+    return lambda pods: len(pods) == 1 and is_ready(pods[0]) and pods[0].uid != besides
 
 
 async def restarted(plane: Plane) -> None:
@@ -81,7 +82,7 @@ async def test_a_rollout_is_followed_to_its_end_across_a_restart_of_the_api_serv
         [old] = await seen(pods, one_ready())
         await cluster.restart(await cluster.deployment(APP), {REQUEST: "r-1", PLAY: "slow"})
         [new] = await seen(pods, lambda found: len(found) == 1 and found[0].uid != old.uid)
-        assert not new.all_ready
+        assert not is_ready(new)
         following = asyncio.ensure_future(seen(pods, one_ready(old.uid)))
         # A controller that loses the answer to its creating a pod creates another.
         pod.until(lambda: pod.plane.call("GET", pod.deployment_path)["status"].get("updatedReplicas") == 1)

@@ -139,8 +139,8 @@ async def test_a_restart_is_followed_to_ready_and_the_record_tells_the_same(rest
 async def test_a_crash_loop_fails_and_points_to_the_log_of_the_run_before(restarting: Restarting) -> None:
     failed, _ = await restarting.followed(await restarting.sent("crash-loop"))
     assert (failed.outcome, failed.stage) == (Outcome.FAILED, Stage.STARTED)
-    assert failed.reason == "kali is in CrashLoopBackOff (Error, exit code 1)"
-    assert failed.advice == "logs --previous"
+    assert failed.reason == "kali keeps crashing (exit 1, 5 restarts)"
+    assert failed.advice == "logs --container kali --previous"
 
 
 async def fails_later(restarting: Restarting, mark: Mark, seconds: float) -> Progress:
@@ -155,7 +155,7 @@ async def fails_later(restarting: Restarting, mark: Mark, seconds: float) -> Pro
 
 async def test_a_missing_secret_fails_with_its_name_when_it_stays_missing(restarting: Restarting) -> None:
     failed = await fails_later(restarting, await restarting.sent("config-error"), 20)
-    assert failed.reason == 'kali is in CreateContainerConfigError: secret "agent-ssh-keys" not found'
+    assert failed.reason == "Secret agent-ssh-keys is missing, so kali can't start"
     assert failed.stage is Stage.PULLING
 
 

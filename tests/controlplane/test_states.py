@@ -24,13 +24,13 @@ def pod(shared_pod: AgentPod) -> Iterator[AgentPod]:
 @pytest.mark.parametrize(
     ("played", "first", "also"),
     [
-        ("slow", "Not healthy: kali is in ContainerCreating", "Not checked because of it: Identity"),
+        ("slow", "Not healthy: kali is being created since", "Not checked because of it: Identity"),
         ("not-ready", "Not healthy: kali runs but is not ready", "look at the events"),
-        ("crash-loop", "Not healthy: kali is in CrashLoopBackOff", "kali ended before: Error, exit code 1"),
-        ("oom-killed", "Healthy, with 1 warning: kali restarted", "OOMKilled, exit code 137"),
+        ("crash-loop", "Not healthy: kali keeps crashing (exit 1, 5 restarts)", "(Error, exit code 1)"),
+        ("oom-killed", "Healthy, with 1 warning: kali hit its memory limit", "raise the container's limit"),
         (
             "config-error",
-            "Not healthy: kali is in CreateContainerConfigError",
+            "Not healthy: Secret agent-ssh-keys is missing, so kali can't start",
             'secret "agent-ssh-keys" not found',
         ),
     ],

@@ -13,6 +13,7 @@ from bot.domain.judge_pod import judge_pod
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import Target
 from bot.domain.workload import Condition, Container, Deployment, Pod
+from tests.pods import conditions
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 NAME = "secure-agent-pod"
@@ -50,7 +51,8 @@ def pod(name: str = "pod-1", ready: bool = True, **more: Any) -> Pod:
     if not ready:
         container = replace(container, reason="CrashLoopBackOff")
     fields: dict[str, Any] = {"node": "gpu-1", "created_at": NOW - timedelta(hours=1), "containers": (container,)}
-    return Pod(name, "uid", more.pop("phase", "Running"), **(fields | more))
+    shown = fields | {"conditions": conditions([container])} | more
+    return Pod(name, "uid", shown.pop("phase", "Running"), **shown)
 
 
 def judged(owner: Owner, *pods: Pod) -> Finding:
@@ -171,7 +173,7 @@ def test_a_pod_in_trouble_keeps_its_own_reason_and_the_deployments_is_a_line_und
     owner: Owner, line: str
 ) -> None:
     finding = judged(owner, pod(ready=False))
-    assert finding.summary == "kali is in CrashLoopBackOff"
+    assert finding.summary == "kali keeps crashing"
     assert sum(line in e for e in finding.evidence) == 1
 
 

@@ -12,6 +12,7 @@ from bot.domain.restarts import Restarts
 from bot.domain.spell import Spell
 from bot.domain.target import HeartbeatPolicy, Target
 from bot.domain.workload import Container, Pod, Termination
+from tests.pods import conditions
 
 NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -33,7 +34,8 @@ def pod(
     container = Container(
         "kali", "image:1", None, state == "running", count, state, waits, started_at=NINE, last_termination=last
     )
-    return Pod("pod-1", uid, "Running", created_at=NINE, containers=(container,))
+    shown = conditions([container])
+    return Pod("pod-1", uid, "Running", "node-1", created_at=NINE, containers=(container,), conditions=shown)
 
 
 def counted(*looks: tuple[float, int, str]) -> Restarts:
@@ -88,16 +90,16 @@ def test_restarts_more_than_an_hour_apart_have_nothing_to_do_with_each_other() -
 
 def test_a_kill_for_memory_is_told_and_the_second_one_is_critical() -> None:
     once, twice = counted((1, 1, "OOMKilled")), counted((1, 1, "OOMKilled"), (30, 2, "OOMKilled"))
-    assert found(once, 1, 1, "OOMKilled") == ("warning", "kali was killed for its memory at 09:01 UTC")
+    assert found(once, 1, 1, "OOMKilled") == ("warning", "kali hit its memory limit at 09:01 UTC")
     assert found(twice, 30, 2, "OOMKilled") == (
         "critical",
-        "kali was killed for its memory 2 times, last at 09:30 UTC",
+        "kali hit its memory limit 2 times, last at 09:30 UTC",
     )
 
 
 def test_a_crash_after_a_kill_for_memory_is_not_called_one() -> None:
     both = counted((1, 1, "OOMKilled"), (30, 2, "Error"))
-    said = "kali restarted 2 times, 1 of them for its memory, last at 09:30 UTC (Error, exit code 1)"
+    said = "kali restarted 2 times, 1 of them OOM-killed, last at 09:30 UTC (Error, exit code 1)"
     assert found(both, 30, 2) == ("warning", said)
 
 

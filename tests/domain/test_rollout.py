@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from bot.domain.judge_deployment import Absent
+from bot.domain.pod_state import is_ready
 from bot.domain.rollout import (
     APPROVAL_ANNOTATION,
     RESTARTED_ANNOTATION,
@@ -25,6 +26,8 @@ from bot.domain.rollout import (
     progress,
 )
 from bot.domain.workload import Condition, Container, Deployment, Event, Pod, Termination
+from tests.pods import READY as ALL_TRUE
+from tests.pods import conditions
 
 START = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 DEADLINE = timedelta(minutes=5)
@@ -51,11 +54,13 @@ READY = replace(RUNNING, ready=True)
 
 def pod(name: str = NEW, *containers: Container, **more: Any) -> Pod:
     """A new pod, 4 s after the change, taken by its node a second later."""
-    fields: dict[str, Any] = {"node": "gpu-1", "created_at": at(4), "started_at": at(5), "phase": "Pending"}
-    return Pod(name, f"u-{name[-5:]}", containers=containers or (container(),), **(fields | more))
+    fields: dict[str, Any] = {"node": "gpu-1", "created_at": at(4), "started_at": at(5)}
+    shown = containers or (container(),)
+    fields["phase"] = "Pending" if any(c.state in ("waiting", "unknown") for c in shown) else "Running"
+    return Pod(name, f"u-{name[-5:]}", containers=shown, **({"conditions": conditions(shown)} | fields | more))
 
 
-OLD_POD = Pod(OLD, "u-old", "Running", "gpu-1", created_at=at(-9999), containers=(READY,))
+OLD_POD = Pod(OLD, "u-old", "Running", "gpu-1", created_at=at(-9999), containers=(READY,), conditions=ALL_TRUE)
 ENDING = replace(OLD_POD, deleting=True)
 UNPLACED = (Condition("PodScheduled", "False", "Unschedulable", "0/3 nodes are available: 3 Insufficient cpu."),)
 PENDING = pod(NEW, Container("kali", IMAGE), node=None, started_at=None, conditions=UNPLACED)
@@ -178,37 +183,48 @@ def test_one_crash_may_pass() -> None:
     first = one.look(20, [pod(NEW, replace(CRASHED, last_termination=DIED))])
     assert (first.outcome, first.reason) == (
         Outcome.GOING,
-        "kali is in CrashLoopBackOff (Error, exit code 1)",
+        "kali keeps crashing (exit 1)",
     )
     assert headline(first) == f"Trouble: {first.reason}"
     again = replace(RUNNING, restarts=1, last_termination=DIED)
-    assert one.look(31, [pod(NEW, again)]).trouble == "kali runs after 1 restart and is not ready"
+    assert (
+        one.look(31, [pod(NEW, again)]).trouble == "kali crashed (exit 1, 1 restart), runs again and is not ready"
+    )
     assert one.look(120, [pod(NEW, again)]).outcome is Outcome.GOING
     assert one.look(130, [pod(NEW, replace(again, ready=True))], deployment()).outcome is Outcome.READY
 
 
 @pytest.mark.parametrize(
-    "state", [replace(CRASHED, restarts=2), replace(RUNNING, restarts=2, last_termination=DIED)]
+    "state",
+    [replace(CRASHED, restarts=2, last_termination=DIED), replace(RUNNING, restarts=2, last_termination=DIED)],
 )
 def test_a_second_restart_is_a_crash_loop_at_once(state: Container) -> None:
     failed = Following().look(40, [pod(NEW, state)])
-    assert (failed.outcome, failed.advice, failed.took) == (Outcome.FAILED, "logs --previous", None)
+    assert (failed.outcome, failed.advice, failed.took) == (
+        Outcome.FAILED,
+        "logs --container kali --previous",
+        None,
+    )
     assert headline(failed).startswith("Failed after 40 s: kali ")
     assert lines(failed, at(40))[-1] == f"✗ {failed.reason}"
 
 
 def test_out_of_memory_again_and_again_fails_with_its_name() -> None:
     killed = container("terminated", "OOMKilled", restarts=2, last_termination=Termination("OOMKilled", 137))
-    assert Following().look(40, [pod(NEW, killed)]).reason == "kali is in OOMKilled"
+    assert Following().look(40, [pod(NEW, killed)]).reason == "kali keeps hitting its memory limit (2 restarts)"
 
 
 @pytest.mark.parametrize(
     ("bad", "patience", "reason"),
     [
-        (CRASHED, 60, "kali is in CrashLoopBackOff"),
-        (CONFIG, 20, 'kali is in CreateContainerConfigError: secret "agent-ssh-keys" not found'),
-        (MISSING, 60, "kali is in ErrImagePull: manifest unknown"),
-        (container("waiting", "InvalidImageName", message="parse"), 0, "kali is in InvalidImageName: parse"),
+        (CRASHED, 60, "kali keeps crashing"),
+        (CONFIG, 20, "Secret agent-ssh-keys is missing, so kali can't start"),
+        (MISSING, 60, f"image {IMAGE} can't be pulled, so kali can't start: manifest unknown"),
+        (
+            container("waiting", "InvalidImageName", message="parse"),
+            0,
+            f"image name {IMAGE} is not valid, so kali can't start: parse",
+        ),
     ],
 )
 def test_what_may_pass_is_waited_for_and_then_a_failure(bad: Container, patience: int, reason: str) -> None:
@@ -346,7 +362,7 @@ def test_a_pod_that_no_node_takes_says_why_and_fails_at_the_deadline() -> None:
 
 def test_at_the_deadline_the_last_that_was_waited_for_is_the_reason() -> None:
     failed = Following().look(300, [pod(NEW, RUNNING)])
-    assert (failed.reason, failed.advice) == ("not ready in time: waiting for it to be ready", "events")
+    assert (failed.reason, failed.advice) == ("not ready in time: kali runs but is not ready", "events")
     assert Following().look(300, [UP], deployment()).outcome is Outcome.READY
 
 
@@ -518,7 +534,7 @@ def test_whatever_is_seen_what_is_said_holds_together(
         assert all(lines(found, at(seconds)))
         if found.outcome is Outcome.READY and (before is None or before.outcome is Outcome.GOING):
             fresh = [
-                p for p in pods if p.uid != "u-old" and p.all_ready and not p.deleting and p.phase != "Failed"
+                p for p in pods if p.uid != "u-old" and is_ready(p) and not p.deleting and p.phase != "Failed"
             ]
             assert found.pod in [p.name for p in fresh]
         if before is not None and before.outcome is not Outcome.GOING:

@@ -72,7 +72,7 @@ async def test_without_a_pushgateway_its_jobs_and_its_blindness_are_closed_and_n
     assert one.first_lines() == [
         f"⚪ alpha: {why}",
         f"⚪ the Pushgateway: {why}",
-        "🔴 CRITICAL secure-agent-pod: kali is in CrashLoopBackOff",
+        "🔴 CRITICAL secure-agent-pod: kali keeps crashing",
     ]
 
 

@@ -474,7 +474,7 @@ async def test_a_pod_in_trouble_is_an_incident_after_its_time(one: Watch) -> Non
     await one.see(down(), 1.9)
     assert one.first_lines() == []
     await one.see(down(), 0.2)
-    assert one.first_lines() == ["🔴 CRITICAL secure-agent-pod: kali is in CrashLoopBackOff"]
+    assert one.first_lines() == ["🔴 CRITICAL secure-agent-pod: kali keeps crashing"]
     await one.see([pod(1)], 1)
     await one.see([pod(1)], 2)
     assert one.first_lines() == ["✅ secure-agent-pod is well again after 3 min 6 s"]
@@ -495,7 +495,7 @@ async def test_a_container_that_was_killed_for_its_memory_is_said_though_it_runs
     ended = Termination("OOMKilled", 137, finished_at=one.clock.time)
     killed = [replace(healthy, containers=(replace(healthy.containers[0], last_termination=ended, restarts=1),))]
     await one.see(killed, 0.1)
-    assert one.first_lines() == ["⚠️ WARNING secure-agent-pod: kali was killed for its memory at 09:00 UTC"]
+    assert one.first_lines() == ["⚠️ WARNING secure-agent-pod: kali hit its memory limit at 09:00 UTC"]
     said = len(one.chat.said)
     await one.see(killed, 30)
     assert len(one.chat.said) == said

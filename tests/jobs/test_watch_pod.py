@@ -18,7 +18,7 @@ from bot.jobs.watch_pod import PATIENCE, Sight
 from tests.jobs.watchbench import Watch, down, watch, watched
 from tests.jobs.workbench import JONAS, START, bench, opened, pod
 
-CRASHING = "🔴 CRITICAL secure-agent-pod: kali is in CrashLoopBackOff"
+CRASHING = "🔴 CRITICAL secure-agent-pod: kali keeps crashing (exit 1, 3 restarts)"
 AWAY = Transient("The API server can't be reached: connection refused.")
 
 
@@ -107,7 +107,7 @@ async def test_a_container_killed_for_memory_again_raises_the_severity_once(one:
     [incident] = await incidents(one, "restarts:")
     assert [n.reason for n in incident.notices] == [Reason.FIRST_FIRING, Reason.SEVERITY_RAISED]
     assert one.first_lines()[0].startswith(
-        "🔴 CRITICAL secure-agent-pod: kali was killed for its memory 6 times, last at 09:50 UTC"
+        "🔴 CRITICAL secure-agent-pod: kali hit its memory limit 6 times, last at 09:50 UTC"
     )
 
 
@@ -115,7 +115,7 @@ async def test_the_count_of_restarts_outlives_a_restart_of_the_bot(one: Watch) -
     await through(one, restarted(one, 1, "OOMKilled"), 5, 1)
     other = watch(one.ledger, like=one)
     await through(other, restarted(one, 2, "OOMKilled"), 5, 1)
-    assert "killed for its memory 2 times" in one.first_lines()[0]
+    assert "hit its memory limit 2 times" in one.first_lines()[0]
 
 
 # What jobs are excused for

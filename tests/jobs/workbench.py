@@ -27,6 +27,7 @@ from bot.jobs.desk import Desk
 from bot.jobs.values import Vault
 from bot.ports import Cluster, Ledger
 from bot.runbook import Caller
+from tests.pods import READY
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MAYA, JONAS, PRIYA, SAM = "U07MAYA0001", "U07JONAS002", "U07PRIYA003", "U07SAM00004"
@@ -66,7 +67,7 @@ def pod(number: int) -> Pod:
     """A ready pod."""
     container = Container("kali", "image:1", ready=True, state="running", started_at=START)
     name, uid = f"pod-{number}", f"uid-{number}"
-    return Pod(name, uid, "Running", node="gpu-1", created_at=START, containers=(container,))
+    return Pod(name, uid, "Running", node="gpu-1", created_at=START, containers=(container,), conditions=READY)
 
 
 @dataclass

@@ -73,12 +73,12 @@ async def test_an_alert_reminds_is_acknowledged_and_speaks_again_when_that_has_e
 
 async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house: World) -> None:
     await house.break_("pod-oom", None)
-    message = await says(house, "⚠️ WARNING secure-agent-pod: kali was killed for its memory at")
+    message = await says(house, "⚠️ WARNING secure-agent-pod: kali hit its memory limit (16Gi) at")
     await house.workspace.click(seed.MAYA, message, FIRST_BUTTON)
     await becomes(house, message, "👀 WARNING secure-agent-pod")
     await house.break_("pod-oom", None)
-    await adds(house, message, "🔺 critical now: kali was killed for its memory 2 times")
-    await becomes(house, message, "🔴 CRITICAL secure-agent-pod: kali was killed for its memory 2 times")
+    await adds(house, message, "🔺 critical now: kali hit its memory limit (16Gi) 2 times")
+    await becomes(house, message, "🔴 CRITICAL secure-agent-pod: kali hit its memory limit (16Gi) 2 times")
     for steps in (("10m", "10m"), ("10m",)):  # it is well again, and it stays so
         await passes(house, *steps)
         stirs(house)

@@ -22,8 +22,12 @@ POD = [
     ("pod-none", True, ("Not healthy", "no pod")),
     ("pod-two", True, ("Not healthy", "2 pods")),
     ("pod-pending", True, ("Not healthy", "Pending")),
-    ("pod-crash", True, ("Not healthy", "CrashLoopBackOff", "Logs before the restart")),
-    ("pod-config-error", True, ("Not healthy", "CreateContainerConfigError", "agent-ssh-keys")),
+    ("pod-crash", True, ("Not healthy", "kali keeps crashing (exit 1", "Logs before the restart")),
+    (
+        "pod-config-error",
+        True,
+        ("Not healthy: Secret agent-ssh-keys is missing", "kubectl create secret generic agent-ssh-keys"),
+    ),
     ("pod-container-missing", True, ("kali",)),
     ("pod-wrong-node", True, ("gpu-1",)),
     ("pod-root", True, ("Not healthy", "root")),
@@ -86,9 +90,9 @@ async def test_a_crash_offers_the_log_of_the_run_before_it(world: World) -> None
         answer = await world.ask("status")
         actions = [b for m in answer.messages for b in m.blocks or [] if b["type"] == "actions"]
         values = " ".join(e.get("value", "") for b in actions for e in b["elements"])
-        if '"logs --previous' in values:
+        if '"logs --container kali --previous' in values:
             return
-    raise AssertionError(f"no button runs logs --previous: {values}")
+    raise AssertionError(f"no button runs logs --container kali --previous: {values}")
 
 
 async def test_an_image_without_ps_still_shows_its_processes(world: World) -> None:

@@ -36,27 +36,59 @@ def quantity(value: str | int | None) -> int | None:
 def pod(raw: shapes.Pod) -> workload.Pod:
     """One pod. Containers come in the spec's order, also those that have no status yet."""
     spec, status = raw.spec or shapes.PodSpec(), raw.status or shapes.PodStatus()
-    statuses = {c.name: c for c in status.container_statuses or ()}
+    limit = _memory_limit(spec.resources)
     return workload.Pod(
         name=raw.metadata.name,
         uid=raw.metadata.uid,
         phase=status.phase,
-        node=spec.node_name,
+        node=spec.node_name or None,
         ip=status.pod_ip,
         created_at=raw.metadata.creation_timestamp,
         started_at=status.start_time,
         deleting=raw.metadata.deletion_timestamp is not None,
         reason=status.reason,
         message=status.message,
-        containers=tuple(container(c, statuses.get(c.name)) for c in spec.containers or ()),
+        containers=_containers(spec.containers, status.container_statuses, "main", limit),
         conditions=conditions(status.conditions),
+        init_containers=_containers(spec.init_containers, status.init_container_statuses, "init", limit),
+        ephemeral_containers=_containers(
+            spec.ephemeral_containers, status.ephemeral_container_statuses, "ephemeral", limit
+        ),
+        readiness_gates=tuple(g.condition_type for g in spec.readiness_gates or ()),
+        finalizers=tuple(raw.metadata.finalizers or ()),
+        delete_by=raw.metadata.deletion_timestamp,
     )
 
 
-def container(spec: shapes.ContainerSpec, status: shapes.ContainerStatus | None) -> workload.Container:
-    """One container."""
+def _containers(
+    specs: Iterable[shapes.ContainerSpec] | None,
+    statuses: Iterable[shapes.ContainerStatus] | None,
+    role: workload.Role,
+    limit: str | None,
+) -> tuple[workload.Container, ...]:
+    """Those of the spec, then those of which there is only a status. ``limit`` is the pod's own, of memory."""
+    known = {c.name: c for c in statuses or ()}
+    named = list(specs or ())
+    unnamed = [shapes.ContainerSpec(n, s.image) for n, s in known.items() if n not in {c.name for c in named}]
+    return tuple(container(c, known.get(c.name), role, limit) for c in (*named, *unnamed))
+
+
+def _memory_limit(resources: shapes.Resources | None) -> str | None:
+    limit = (resources.limits or {}).get("memory") if resources else None
+    return None if limit is None else str(limit)
+
+
+def container(
+    spec: shapes.ContainerSpec,
+    status: shapes.ContainerStatus | None,
+    role: workload.Role = "main",
+    limit: str | None = None,
+) -> workload.Container:
+    """One container. An init container that is always restarted is a sidecar."""
+    role = "sidecar" if role == "init" and spec.restart_policy == "Always" else role
+    limit = _memory_limit(spec.resources) or limit
     if status is None:
-        return workload.Container(spec.name, spec.image)
+        return workload.Container(spec.name, spec.image, role=role, memory_limit=limit)
     name, now = _state(status.state)
     last = status.last_state.terminated if status.last_state else None
     return workload.Container(
@@ -69,25 +101,35 @@ def container(spec: shapes.ContainerSpec, status: shapes.ContainerStatus | None)
         reason=now.reason,
         message=now.message,
         started_at=now.started_at,
-        last_termination=workload.Termination(
-            last.reason or "Unknown", last.exit_code, last.finished_at, last.message
-        )
-        if last
-        else None,
+        last_termination=_termination(last) if last else None,
+        role=role,
+        started=status.started,
+        terminated=_termination(now) if name == "terminated" else None,
+        memory_limit=limit,
     )
 
 
+def _termination(state: shapes.State) -> workload.Termination:
+    return workload.Termination(state.reason or "Unknown", state.exit_code, state.finished_at, state.message)
+
+
 def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.State]:
+    """What it does, and the details. Where a status says nothing the container waits (core/v1, ContainerState)."""
     for name in ("running", "waiting", "terminated"):
         found = getattr(state, name, None)
         if found is not None:
             return name, found
-    return "unknown", shapes.State()
+    return "waiting", shapes.State()
 
 
-def conditions(raw: Iterable[shapes.Condition] | None) -> tuple[workload.Condition, ...]:
-    """Conditions. Argo CD's have no status: that one is there is the statement."""
-    return tuple(workload.Condition(c.type, c.status or "True", c.reason, c.message) for c in raw or ())
+def conditions(
+    raw: Iterable[shapes.Condition] | None, unstated: str = "Unknown"
+) -> tuple[workload.Condition, ...]:
+    """Conditions. ``unstated`` is the status of one that has none, as Argo CD's: being there is the statement."""
+    return tuple(
+        workload.Condition(c.type, c.status or unstated, c.reason, c.message, c.last_transition_time)
+        for c in raw or ()
+    )
 
 
 def deployment(raw: shapes.Deployment) -> workload.Deployment:
@@ -201,7 +243,7 @@ def application(raw: shapes.Application) -> workload.Application:
         finished_at=operation.finished_at,
         operation_phase=operation.phase,
         operation_message=operation.message,
-        conditions=conditions(status.conditions),
+        conditions=conditions(status.conditions, "True"),
     )
 
 

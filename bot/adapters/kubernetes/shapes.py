@@ -39,6 +39,7 @@ class Meta(Shape):
     uid: str = ""
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
+    finalizers: list[str] | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
     resource_version: str = ""
@@ -56,6 +57,7 @@ class Condition(Shape):
     status: str | None = None
     reason: str | None = None
     message: str | None = None
+    last_transition_time: datetime | None = None
 
 
 class State(Shape):
@@ -78,18 +80,33 @@ class ContainerStatus(Shape):
     image_id: str = ""
     ready: bool = False
     restart_count: int = 0
+    started: bool | None = None
     state: ContainerState | None = None
     last_state: ContainerState | None = None
+
+
+class Resources(Shape):
+    limits: dict[str, str | int | float] | None = None
 
 
 class ContainerSpec(Shape):
     name: str
     image: str = ""
+    restart_policy: str | None = None
+    resources: Resources | None = None
+
+
+class ReadinessGate(Shape):
+    condition_type: str
 
 
 class PodSpec(Shape):
     node_name: str | None = None
     containers: list[ContainerSpec] | None = None
+    init_containers: list[ContainerSpec] | None = None
+    ephemeral_containers: list[ContainerSpec] | None = None
+    readiness_gates: list[ReadinessGate] | None = None
+    resources: Resources | None = None
 
 
 class PodStatus(Shape):
@@ -100,6 +117,8 @@ class PodStatus(Shape):
     message: str | None = None
     conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
+    init_container_statuses: list[ContainerStatus] | None = None
+    ephemeral_container_statuses: list[ContainerStatus] | None = None
 
 
 class Pod(Shape):
