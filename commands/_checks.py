@@ -240,7 +240,7 @@ class Checks:
             if running_container(pod, spec) is None:
                 raise Blocked("processes", f"the pod has no container {spec.name}")
             result = await ask.of(EXEC, inside.disk(self.ctx.cluster, pod.name, spec.name, spec.home))
-            self.seen.disk = judge_storage.parse_df(result.stdout)
+            self.seen.disk = judge_storage.parse_df(result.stdout, spec.home)
             return judge_storage.judge_disk(spec.home, result, self.ctx.target.storage)
 
         return Probe("disk", "Disk", run)

@@ -34,7 +34,8 @@ class Folders:
     """What du said: the largest folders with bytes, and whether it was cut short."""
 
     rows: list[tuple[str, int]] = field(default_factory=list)
-    partial: bool = False
+    partial: str = ""
+    """Why there may be more than is shown; empty where du read everything."""
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -70,7 +71,7 @@ def _reply(
     tables = [_largest(folders, ctx.target.container().home), *(() if one else (_claims(seen.claims or ()),))]
     body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
     if folders.partial:
-        body.append(f"{TITLE} are partial: du did not finish in {IN_THE_POD} s, so larger folders may be missing.")
+        body.append(f"{TITLE} are partial: {folders.partial}.")
     return _answer.reply(
         ctx,
         judged,
@@ -85,7 +86,7 @@ def _reply(
             "claims": [
                 {"name": c.name, "phase": c.phase, "capacity_bytes": c.capacity} for c in seen.claims or ()
             ],
-            "disk_percent": seen.disk.percent if seen.disk else None,
+            "disk_percent": seen.disk.percent if seen.disk and seen.disk.has_size else None,
             "folders": [{"path": path, "bytes": count} for path, count in folders.rows],
             "folders_complete": sizes is not None and not unread and not folders.partial,
         },
@@ -103,7 +104,7 @@ def _claim(claim: Claim) -> Fact:
 
 
 def _disk(disk: judge_storage.DiskUse | None, ctx: Context) -> list[Fact]:
-    if disk is None:
+    if disk is None or not disk.has_size:
         return []
     limits = ctx.target.storage
     return [
@@ -148,11 +149,20 @@ def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
         )
         result = await ask.of(EXEC, measured)
         into.rows = judge_storage.parse_du(result.stdout, spec.home)
-        # 124: timeout ended it (coreutils), 143: SIGTERM, as busybox's reports it.
-        into.partial = result.truncated or result.exit_code in (124, 143)
+        into.partial = _why_partial(result) if into.rows else ""
         return _concluded(into, spec.home, result)
 
     return Probe("folders", TITLE, read, SECONDS)
+
+
+def _why_partial(result: ExecResult) -> str:
+    # 124: timeout ended it (coreutils), 143: SIGTERM, as busybox's reports it.
+    if result.truncated or result.exit_code in (124, 143):
+        return f"du did not finish in {IN_THE_POD} s, so larger folders may be missing"
+    if result.exit_code == 0:
+        return ""
+    said = words.cut(result.stderr[:1_000], 120)
+    return "du could not read everything" + (f" ({said})" if said else "")
 
 
 def _concluded(folders: Folders, home: str, result: ExecResult) -> Finding:

@@ -92,7 +92,7 @@ def disk(target: Target, result: ExecResult, now: datetime) -> Seen:
     key = disk_key(target.name)
     if finding.verdict is Verdict.OK:
         return Seen((key,))
-    found = judge_storage.parse_df(result.stdout)
+    found = judge_storage.parse_df(result.stdout, home)
     full = f"is {found.percent} % full" if found else finding.summary
     filling = _problem(target, key, f"the disk of {home}", full, finding, "storage", now)
     return Seen((key,), (replace(filling, restart=False),))

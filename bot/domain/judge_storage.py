@@ -22,8 +22,13 @@ class DiskUse:
     free: int
 
     @property
+    def has_size(self) -> bool:
+        """Whether df knows how large it is: some report nothing, or all ones."""
+        return 0 < self.total < _NO_LIMIT and self.used + self.free > 0
+
+    @property
     def percent(self) -> int:
-        """Used, in percent of what users can have; rounded up as df does."""
+        """Used, in percent of what users can have; rounded up as df does. Means nothing without a size."""
         usable = self.used + self.free
         return -(-self.used * 100 // usable) if usable > 0 else 100
 
@@ -57,25 +62,49 @@ def _claim(claim: Claim) -> str:
     return f"{claim.name}: {', '.join(p for p in parts if p)}"
 
 
-# Available is below nothing where root has used the blocks reserved for it.
-_DF = re.compile(r"^\S.*?\s+(\d+)\s+(\d+)\s+(-?\d+)\s+(?:\d+%|-)\s+(/.*)$")
+_MOST_LINES = 1_000
+"""Lines of df's answer that are read: it prints two for one path."""
+_WIDEST = 4_096
+"""Characters of one line that are read: Linux' PATH_MAX."""
+_NO_LIMIT = 2**63
+"""Bytes from which on a size is no size: FUSE and sandboxed runtimes report all ones for "no limit"."""
 
 
-def parse_df(text: str) -> DiskUse | None:
-    """Read ``df -Pk PATH``: the last line that has its columns; None where there is none."""
-    for line in reversed(text.splitlines()):
-        if match := _DF.match(line.strip()):
-            total, used, free = (max(0, int(n)) * 1024 for n in match.groups()[:3])
-            return DiskUse(match[4], total, used, free)
-    return None
+def parse_df(text: str, home: str | None = None) -> DiskUse | None:
+    """Read ``df -Pk PATH``, whatever its header's language, also where a long device name is on its own line.
+
+    Of several file systems it is the one that ``home`` is on, without ``home`` the last. None where there is none:
+    also where df put dashes in place of its numbers.
+    """
+    lines = text.splitlines()[:_MOST_LINES]
+    found = [disk for line in lines if (disk := _disk(line[:_WIDEST])) is not None]
+    if home is None or len(found) < 2:
+        return found[-1] if found else None
+    above = [disk for disk in found if _holds(disk.mount, home)]
+    return max(above, key=lambda disk: len(disk.mount), default=None)
+
+
+def _holds(mount: str, path: str) -> bool:
+    return f"{path.rstrip('/')}/".startswith(f"{mount.rstrip('/')}/")
+
+
+_DF = re.compile(r"(?:^|\s)([0-9]{1,20})\s+([0-9]{1,20})\s+(-?[0-9]{1,20})\s+(?:-?[0-9]{1,20}%|-)\s+(/.*)$")
+
+
+def _disk(line: str) -> DiskUse | None:
+    """One line of df's table. Available is below nothing where root has used the blocks reserved for it."""
+    match = _DF.search(line.rstrip())
+    if match is None:
+        return None
+    total, used, free = (max(0, int(n)) * 1024 for n in match.groups()[:3])
+    return DiskUse(match[4], total, used, free)
 
 
 def judge_disk(home: str, result: ExecResult, limits: StorageSpec) -> Finding:
     """Compare the home's file system with the thresholds; boundaries are ``>=``."""
-    disk = parse_df(result.stdout)
-    if disk is None:
-        said = words.cut(result.stderr or result.stdout, 160) or "it said nothing"
-        return Finding("disk", "Disk", Verdict.UNKNOWN, f"df gave no numbers for {home}", (said,))
+    disk = parse_df(result.stdout, home)
+    if disk is None or not disk.has_size:
+        return _no_size(home, disk, result)
     verdict = Verdict.OK
     if disk.percent >= limits.warn_percent:
         verdict = Verdict.FAIL if disk.percent >= limits.fail_percent else Verdict.WARN
@@ -93,12 +122,30 @@ def judge_disk(home: str, result: ExecResult, limits: StorageSpec) -> Finding:
     )
 
 
-_DU = re.compile(r"^(\d+)\s+(/.*)$")
+def _no_size(home: str, disk: DiskUse | None, result: ExecResult) -> Finding:
+    """How full it is can't be told: never full, and never fine."""
+    if disk is None:
+        said = words.cut((result.stderr or result.stdout)[:_WIDEST], 160) or "it said nothing"
+        return Finding("disk", "Disk", Verdict.UNKNOWN, f"df gave no numbers for {home}", (said,))
+    return Finding(
+        "disk",
+        "Disk",
+        Verdict.UNKNOWN,
+        f"the file system of {home} reports no size",
+        (f"mounted at {disk.mount}: df shows no size that could be compared",),
+        "Whatever serves this volume knows how full it is: look there.",
+    )
+
+
+_DU = re.compile(r"^([0-9]{1,19})\s+(/.*)$")
+_MOST_FOLDERS = 20_000
+"""Lines of du's answer that are read."""
 
 
 def parse_du(text: str, home: str, top: int = 10) -> list[tuple[str, int]]:
     """Read ``du -k -d 1 HOME``: the largest ``top`` entries by size, without the total of the home itself."""
     root = home.rstrip("/")
-    rows = [(m[2].rstrip("/"), int(m[1]) * 1024) for line in text.splitlines() if (m := _DU.match(line.strip()))]
-    inside = [(path, count) for path, count in rows if path != root]
+    lines = (line[:_WIDEST].strip() for line in text.splitlines()[:_MOST_FOLDERS])
+    rows = [(m[2].rstrip("/"), int(m[1]) * 1024) for line in lines if (m := _DU.match(line))]
+    inside = [(path, count) for path, count in rows if path != root and count < _NO_LIMIT]
     return sorted(inside, key=lambda row: (-row[1], row[0]))[:top]

@@ -24,11 +24,60 @@ HEAD = "Filesystem 1024-blocks Used Available Capacity Mounted on\n"
         ("df: /x: Permission denied\n" + HEAD + "/dev/sdb 9 4 5 45% /home", (9, 4, 5, "/home")),
         (HEAD + "/dev/sda 1 1 0 100% /\n/dev/sdb 9 4 5 45% /home", (9, 4, 5, "/home")),
         (HEAD + "/dev/sdb 1000 900 -50 106% /home", (1000, 900, -50, "/home")),
+        ("Dateisystem 1K-Blöcke Benutzt Verfügbar Verw% Eingehängt auf\n/dev/sdb 9 4 5 45% /h", (9, 4, 5, "/h")),
+        (HEAD + "/dev/mapper/longhorn-pvc--4b0f7c52--2f0a\n      9 4 5 45% /home", (9, 4, 5, "/home")),
+        (HEAD + "tmpfs 64 1 63 2% /run/shm 1\n", (64, 1, 63, "/run/shm 1")),
     ],
 )
 def test_df_is_read(text: str, expected: tuple[int, int, int, str]) -> None:
     total, used, free, mount = expected
     assert parse_df(text) == DiskUse(mount, total * 1024, used * 1024, max(0, free) * 1024)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "overlay 0 0 0 - /home/claude",
+        "overlay 0 0 0 0% /home/claude",
+        "fuse.gateway 0 4096 0 100% /home/claude",
+        "none 18014398509481983 0 18014398509481983 0% /home/claude",
+        "none 99999999999999999999 1 99999999999999999998 1% /home/claude",
+        "/dev/sdb 1000 0 0 - /home/claude",
+        "/dev/sdb - - - - /home/claude",
+        "/dev/sdb 1000 - - - /home/claude",
+        pytest.param(f"/dev/sdb {'9' * 5000} 1 1 50% /home/claude", id="5,000 digits"),
+        pytest.param(f"/dev/{'x ' * 500_000}1 1 1 50% /home/claude", id="a megabyte"),
+    ],
+)
+def test_without_a_true_size_it_is_unknown_how_full_it_is(row: str) -> None:
+    finding = judge_disk("/home/claude", ExecResult(f"{HEAD}{row}\n", "", 0), StorageSpec())
+    assert finding.verdict is Verdict.UNKNOWN
+    assert "full" not in finding.summary
+    assert finding.summary.endswith(("reports no size", "no numbers for /home/claude"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "mount"),
+    [
+        ("/dev/sda 9 9 0 100% /\n/dev/sdb 9 1 8 12% /home\n/dev/sdc 9 9 0 100% /var", "/home"),
+        ("/dev/sdb 9 1 8 12% /home/claude\noverlay 9 9 0 100% /", "/home/claude"),
+        ("/dev/sda 9 9 0 100% /home/claude-old\n/dev/sdb 9 1 8 12% /", "/"),
+    ],
+)
+def test_of_several_file_systems_the_home_s_own_counts(rows: str, mount: str) -> None:
+    disk = parse_df(HEAD + rows, "/home/claude")
+    assert disk is not None
+    assert disk.mount == mount
+
+
+def test_a_file_system_without_room_for_users_is_full() -> None:
+    reserved = f"{HEAD}/dev/sdb 1000 50 0 100% /home/claude"
+    assert judge_disk("/home/claude", ExecResult(reserved, "", 0), StorageSpec()).verdict is Verdict.FAIL
+
+
+def test_what_is_no_size_of_a_folder_is_left_out() -> None:
+    text = f"{'9' * 5000}\t/h/huge\n18014398509481983\t/h/all\n-\t/h/none\n4\t/h/a\n"
+    assert parse_du(text, "/h") == [("/h/a", 4096)]
 
 
 @pytest.mark.parametrize("text", ["", HEAD, "df: /home/claude: No such file or directory", "a b c d e /f"])
