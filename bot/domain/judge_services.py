@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.domain import words
+from bot.domain import addresses, words
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ServiceSpec, Target
 from bot.domain.workload import Endpoint, Service
@@ -21,7 +21,7 @@ HTTP_REMEDY = (
 
 def carrier(spec: ServiceSpec, services: Sequence[Service]) -> Service | None:
     """The Service that carries the expected address, with the port if one of several has it."""
-    holders = [s for s in services if spec.ip in s.ingress]
+    holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.ingress)]
     return next((s for s in holders if any(p.port == spec.port for p in s.ports)), holders[0] if holders else None)
 
 
@@ -30,7 +30,7 @@ def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
     problems = [p for spec in target.services if (p := _address_problem(spec, services))]
     balancers = [s for s in services if s.type == "LoadBalancer"]
     if not problems:
-        carried = tuple(f"{s.name}: {s.ip}:{s.port}" for s in target.services)
+        carried = tuple(f"{s.name}: {place(s)}" for s in target.services)
         count = words.plural(len(target.services), "address", "addresses")
         return Finding("services", "Services", Verdict.OK, f"{count} assigned", carried)
     return Finding(
@@ -102,19 +102,18 @@ def address(spec: ServiceSpec) -> tuple[str, int]:
     """Host and port to check: through ``connect`` where one is given."""
     if spec.connect is None:
         return spec.ip, spec.port
-    host, _, port = spec.connect.rpartition(":")
-    return host.strip("[]"), int(port)
+    return addresses.split_port(spec.connect)
 
 
 def place(spec: ServiceSpec) -> str:
     """The address as the handbook and its users know it, whatever way it is checked."""
-    return f"{f'[{spec.ip}]' if ':' in spec.ip else spec.ip}:{spec.port}"
+    return f"{addresses.in_url(spec.ip)}:{spec.port}"
 
 
 def url(spec: ServiceSpec) -> str:
     """The URL to check; an IPv6 address is put in brackets."""
     host, port = address(spec)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{spec.path}"
+    return f"http://{addresses.in_url(host)}:{port}{spec.path}"
 
 
 def judge_banner(spec: ServiceSpec, banner: str) -> Finding:

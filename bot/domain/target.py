@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
+from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bot.domain import words
+from bot.domain import addresses, words
 from bot.domain.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
 from bot.domain.pattern import pattern
 
@@ -90,6 +91,27 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    found = addresses.normal(value)
+    if not found or "/" in found or any(c.isspace() for c in found) or (":" in found and not _is_ip(found)):
+        raise ValueError(f"{value!r} is no IP address or host name; a port has a setting of its own")
+    return found
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _host_port(value: str) -> str:
+    addresses.split_port(value)
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Regex = Annotated[str, AfterValidator(_regex)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -148,15 +170,17 @@ class ServiceSpec(_Model):
 
     name: str
     """How messages call it: "SSH", "VibeKanban"."""
-    ip: str
-    """The LoadBalancer address that must be assigned."""
+    ip: Address
+    """The LoadBalancer's address that must be assigned: an IPv4 or IPv6 address, or a host name."""
     port: int = Field(ge=1, le=65535)
     target_port: int | None = Field(default=None, ge=1, le=65535)
     check: Literal["ssh", "http", "tcp"] = "tcp"
     path: str = Field(default="/", pattern=r"^/")
     expect_status: int = Field(default=200, ge=100, le=599)
-    connect: str | None = Field(default=None, pattern=r"^[^\s/]+:\d{1,5}$")
-    """``host:port`` to check through, where the LoadBalancer's address can't be reached from the bot."""
+    connect: Annotated[str, AfterValidator(_host_port)] | None = Field(
+        default=None, pattern=r"^[^\s/]+:[0-9]{1,5}$"
+    )
+    """``host:port`` (``[IPv6]:port``) to check through, where the LoadBalancer's address can't be reached from the bot."""
 
 
 class ArgoCD(_Model):

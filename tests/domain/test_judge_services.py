@@ -54,6 +54,77 @@ def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -
     assert judge.carrier(SSH, []) is None
 
 
+@pytest.mark.parametrize(
+    ("settings", "assigned"),
+    [
+        ("2001:DB8::15", "2001:db8::15"),
+        ("2001:db8::15", "2001:0db8:0000:0000:0000:0000:0000:0015"),
+        ("[2001:db8::15]", "2001:db8::15"),
+        ("2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1", "::FFFF:c000:201"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("Agent.Example.COM", "agent.example.com."),
+        ("agent.example.com.", "agent.example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        (" 192.0.2.1 ", "192.0.2.1"),
+    ],
+)
+def test_addresses_are_compared_as_addresses_and_names_without_case(settings: str, assigned: str) -> None:
+    target = Target(services=(ServiceSpec(name="SSH", ip=settings, port=22),))
+    found = [service("ssh", assigned, 22)]
+    assert judge.judge_addresses(found, target).verdict is Verdict.OK
+    assert judge.judge_endpoints(found, [Endpoint("ssh", "10.1.1.1", True)], target).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("settings", "assigned"),
+    [
+        ("2001:db8::15", "2001:db8::1:5"),
+        ("192.0.2.1", "192.0.2.10"),
+        ("agent.example.com", "agent.example.org"),
+        ("::ffff:192.0.2.1", "::192.0.2.1"),
+    ],
+)
+def test_other_addresses_are_other_addresses(settings: str, assigned: str) -> None:
+    target = Target(services=(ServiceSpec(name="SSH", ip=settings, port=22),))
+    assert judge.judge_addresses([service("ssh", assigned, 22)], target).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("ip", "192.0.2.1:22", "a port has a setting of its own"),
+        ("ip", "[2001:db8::15]:22", "a port has a setting of its own"),
+        ("ip", "http://192.0.2.1", "no IP address or host name"),
+        ("ip", " ", "no IP address or host name"),
+        ("ip", "2001:db8::zz", "no IP address or host name"),
+        ("connect", "2001:db8::15:22", r"\[2001:db8::15\]:22"),
+        ("connect", "agent.example.com:70000", "1 to 65535"),
+        ("connect", "agent.example.com:0", "1 to 65535"),
+        ("connect", "[]:22", "no host"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_what_would_be_right(field: str, value: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ServiceSpec(**{"name": "SSH", "ip": "192.0.2.1", "port": 22, field: value})
+
+
+@pytest.mark.parametrize(
+    ("connect", "host", "url"),
+    [
+        ("[2001:DB8::15]:2222", ("2001:db8::15", 2222), "http://[2001:db8::15]:2222/"),
+        ("[::ffff:127.0.0.1]:80", ("127.0.0.1", 80), "http://127.0.0.1:80/"),
+        ("Agent.example.com.:80", ("agent.example.com", 80), "http://agent.example.com:80/"),
+    ],
+)
+def test_the_way_to_check_through_takes_ipv6_in_brackets(connect: str, host: tuple[str, int], url: str) -> None:
+    spec = ServiceSpec(name="SSH", ip="2001:DB8::15", port=22, connect=connect)
+    assert judge.address(spec) == host
+    assert judge.url(spec) == url
+    assert judge.place(spec) == "[2001:db8::15]:22"
+
+
 def test_endpoints_need_a_ready_one_behind_every_service() -> None:
     ready = [Endpoint("ssh", "10.1.1.1", True), Endpoint("web", "10.1.1.1", True)]
     assert judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], ready, TARGET).verdict is Verdict.OK
