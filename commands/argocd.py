@@ -34,8 +34,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 def _facts(application: Application, now: datetime) -> list[Fact]:
+    sources = [Fact(words.cut(s.name, 60), s.revision or "unknown", code=True) for s in application.sources]
     facts = [
-        Fact("Revision", application.revision or "unknown", code=True),
+        *(sources or [Fact("Revision", application.revision or "unknown", code=True)]),
         Fact("Last sync", _last_sync(application, now)),
     ]
     # What an operation that succeeded says is no news; why the application is unhealthy is.
@@ -45,6 +46,7 @@ def _facts(application: Application, now: datetime) -> list[Fact]:
         ("Says", application.operation_message if failed else None),
     )
     facts += [Fact(label, words.cut(text, 200)) for label, text in messages if text]
+    facts += [Fact("Resource", words.cut(one, 200)) for one in application.unhealthy[:5]]
     facts += [Fact(c.type, words.cut(c.message or c.reason or c.status, 200)) for c in application.conditions]
     return facts
 
@@ -64,6 +66,7 @@ def _data(application: Application) -> dict[str, object]:
         "sync": application.sync,
         "health": application.health,
         "revision": application.revision,
+        "sources": [{"name": s.name, "revision": s.revision} for s in application.sources],
         "short_revision": judge_argocd.revision(application),
         "last_sync": application.finished_at.isoformat() if application.finished_at else None,
     }

@@ -331,6 +331,15 @@ class ExternalSecret:
 
 
 @dataclass(frozen=True)
+class ApplicationSource:
+    """One of several places that an Argo CD Application's manifests come from, and what was read there."""
+
+    name: str
+    """The chart, or the repository without its host."""
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
 class Application:
     """An Argo CD Application's status."""
 
@@ -338,12 +347,17 @@ class Application:
     sync: str
     health: str
     revision: str | None = None
+    """None also where there are several ``sources``, each with its own."""
     health_message: str | None = None
     finished_at: datetime | None = None
     """When the last sync operation ended."""
     operation_phase: str | None = None
     operation_message: str | None = None
     conditions: tuple[Condition, ...] = ()
+    sources: tuple[ApplicationSource, ...] = ()
+    """Where there are several."""
+    unhealthy: tuple[str, ...] = ()
+    """Its resources that Argo CD does not call healthy, a phrase each."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from bot.domain.judge_argocd import judge_application, revision
 from bot.domain.probes import Verdict
 from bot.domain.target import ArgoCD
-from bot.domain.workload import Application, Condition
+from bot.domain.workload import Application, ApplicationSource, Condition
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 
@@ -40,7 +41,17 @@ def test_the_verdict_is_the_worst_of_sync_health_and_last_operation(
 
 @pytest.mark.parametrize(
     ("full", "short"),
-    [("a" * 40, "aaaaaaa"), ("v1.2.3", "v1.2.3"), ("g" * 40, "g" * 40), (None, "unknown"), ("B" * 64, "BBBBBBB")],
+    [
+        ("sha256:" + "ab" * 32, "sha256:abababa"),
+        ("1.2.3-" + "a" * 34, "1.2.3-" + "a" * 34),
+        ("20261129", "20261129"),
+        ("v" * 900, "v" * 39 + "…"),
+        ("a" * 40, "aaaaaaa"),
+        ("v1.2.3", "v1.2.3"),
+        ("g" * 40, "g" * 40),
+        (None, "unknown"),
+        ("B" * 64, "BBBBBBB"),
+    ],
 )
 def test_commits_are_shortened_and_versions_are_not(full: str | None, short: str) -> None:
     assert revision(Application("app", "Synced", "Healthy", full)) == short
@@ -59,14 +70,87 @@ def test_the_evidence_says_when_and_why() -> None:
         conditions=(Condition("SyncError", "True", message="bad manifest"),),
     )
     finding = judge_application(app, ArgoCD(), NOW)
-    assert finding.summary == "Argo CD's last sync failed"
-    assert finding.evidence == (
-        "revision ccccccc",
-        "last sync 12 min ago",
-        "no replicas",
-        "hook failed",
-        "SyncError: bad manifest",
+    assert finding.summary == "Argo CD can't sync app: bad manifest"
+    assert finding.evidence == ("revision ccccccc", "last sync 12 min ago", "no replicas", "hook failed")
+
+
+GIT, CHART, OCI = "0123456789abcdef0123456789abcdef01234567", "4.2.1", "sha256:" + "cd" * 32
+
+
+def several(**changes: object) -> Application:
+    sources = (ApplicationSource("agent-ops", GIT), ApplicationSource("redis", CHART), ApplicationSource("x", OCI))
+    return replace(Application("app", "Synced", "Healthy", sources=sources), **changes)
+
+
+def test_of_several_sources_each_has_its_short_revision_and_its_name() -> None:
+    finding = judge_application(several(), ArgoCD(), NOW)
+    assert finding.summary == "Synced and Healthy at 0123456 (agent-ops), 4.2.1 (redis) and sha256:cdcdcdc (x)"
+    more = judge_application(several(sources=several().sources * 3), ArgoCD(), NOW)
+    assert more.summary.endswith("and 6 more")
+    assert GIT not in more.summary
+    assert revision(several(sources=(ApplicationSource("a"), ApplicationSource("b", "v1")))) == (
+        "unknown (a) and v1 (b)"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "summary"),
+    [
+        (
+            {"sync": "Unknown", "conditions": (Condition("ComparisonError", "True", message="auth required"),)},
+            Verdict.UNKNOWN,
+            "Argo CD can't compare app with its source: auth required",
+        ),
+        (
+            {"conditions": (Condition("InvalidSpecError", "True", message="no such project"),)},
+            Verdict.UNKNOWN,
+            "Argo CD can't use the specification of app: no such project",
+        ),
+        (
+            {"conditions": (Condition("SyncError", "True", message="Failed sync attempt to 012"),)},
+            Verdict.FAIL,
+            "Argo CD can't sync app: Failed sync attempt to 012",
+        ),
+        (
+            {"sync": "OutOfSync", "operation_phase": "Failed", "operation_message": "one or more objects failed"},
+            Verdict.FAIL,
+            "Argo CD's last sync failed: one or more objects failed",
+        ),
+        (
+            {"health": "Degraded", "unhealthy": ("Deployment a is Degraded: exceeded its progress deadline",)},
+            Verdict.FAIL,
+            "Argo CD says app is Synced and Degraded: Deployment a is Degraded: exceeded its progress deadline",
+        ),
+        (
+            {"health": "Missing", "sync": "OutOfSync", "operation_phase": "Running"},
+            Verdict.FAIL,
+            "Argo CD says app is OutOfSync and Missing, a sync is running",
+        ),
+        (
+            {"health": "Suspended", "health_message": "CronJob is suspended"},
+            Verdict.WARN,
+            "Argo CD says app is Synced and Suspended: CronJob is suspended",
+        ),
+        (
+            {"health": "Progressing", "health_message": "Waiting for rollout to finish"},
+            Verdict.WARN,
+            "Argo CD says app is Synced and Progressing: Waiting for rollout to finish",
+        ),
+        (
+            {"conditions": (Condition("OrphanedResourceWarning", "True", message="1 orphaned"),)},
+            Verdict.OK,
+            "Synced and Healthy at ",
+        ),
+        ({"operation_phase": "Running"}, Verdict.OK, "Synced and Healthy at "),
+        ({"health": "Sleeping"}, Verdict.UNKNOWN, "Argo CD says app is Synced and Sleeping"),
+    ],
+)
+def test_the_cause_comes_first(changes: dict[str, object], verdict: Verdict, summary: str) -> None:
+    finding = judge_application(several(**changes), ArgoCD(), NOW)
+    assert finding.verdict is verdict
+    assert finding.summary.startswith(summary)
+    said = summary.rpartition(": ")[2]
+    assert not any(said in line for line in finding.evidence)
 
 
 def test_why_it_is_unhealthy_is_said_also_after_a_sync_that_succeeded() -> None:
@@ -78,6 +162,6 @@ def test_why_it_is_unhealthy_is_said_also_after_a_sync_that_succeeded() -> None:
         operation_phase="Succeeded",
         operation_message="successfully synced",
     )
-    evidence = judge_application(app, ArgoCD(), NOW).evidence
-    assert "no replicas" in evidence
-    assert "successfully synced" not in evidence
+    finding = judge_application(app, ArgoCD(), NOW)
+    assert finding.summary == "Argo CD says app is Synced and Degraded: no replicas"
+    assert "successfully synced" not in finding.evidence

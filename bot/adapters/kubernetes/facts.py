@@ -6,8 +6,9 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from bot.adapters.kubernetes import shapes
 from bot.domain import workload
@@ -190,7 +191,7 @@ def service(raw: shapes.Service) -> workload.Service:
         name=raw.metadata.name,
         type=spec.type or "ClusterIP",
         cluster_ip=spec.cluster_ip if spec.cluster_ip not in ("", "None") else None,
-        ingress=tuple(address for i in assigned if (address := i.ip or i.hostname)),
+        ingress=tuple(address for i in assigned for address in (i.ip, i.hostname) if address),
         ports=tuple(_port(p) for p in spec.ports or ()),
     )
 
@@ -229,22 +230,55 @@ def claim(raw: shapes.Claim) -> workload.Claim:
     )
 
 
+MOST_SOURCES = 20
+"""Sources, and unhealthy resources, of one Argo CD Application that are looked at."""
+
+
 def application(raw: shapes.Application) -> workload.Application:
     """An Argo CD Application. What it doesn't say yet is ``Unknown``, Argo CD's own word."""
     status = raw.status or shapes.ApplicationStatus()
     sync, health = status.sync or shapes.Sync(), status.health or shapes.Health()
     operation = status.operation_state or shapes.Operation()
+    sources = _sources(raw.spec or shapes.ApplicationSpec(), sync)
     return workload.Application(
         name=raw.metadata.name,
         sync=sync.status or "Unknown",
         health=health.status or "Unknown",
-        revision=sync.revision or ", ".join(sync.revisions or ()) or None,
+        revision=None if sources else sync.revision or next(iter(sync.revisions or ()), None),
         health_message=health.message or None,
         finished_at=operation.finished_at,
         operation_phase=operation.phase,
         operation_message=operation.message,
         conditions=conditions(status.conditions, "True"),
+        sources=sources,
+        unhealthy=tuple(_unhealthy(status.resources or ())),
     )
+
+
+def _sources(spec: shapes.ApplicationSpec, sync: shapes.Sync) -> tuple[workload.ApplicationSource, ...]:
+    """Several sources, each with its revision; none where there is one."""
+    sources, revisions = spec.sources or [], sync.revisions or []
+    count = min(max(len(sources), len(revisions)), MOST_SOURCES)
+    if count < 2:
+        return ()
+    named = [_source_name(sources[n]) if n < len(sources) else "" for n in range(count)]
+    return tuple(
+        workload.ApplicationSource(name or f"source {n + 1}", revisions[n] if n < len(revisions) else None)
+        for n, name in enumerate(named)
+    )
+
+
+def _source_name(source: shapes.Source) -> str:
+    """The chart, or the repository: ``https://example.com/group/name.git`` and ``oci://example.com/name``."""
+    repository = (source.repo or "").rstrip("/").removesuffix(".git").rpartition("/")[2].rpartition(":")[2]
+    return source.name or source.chart or repository
+
+
+def _unhealthy(resources: Iterable[shapes.ApplicationResource]) -> Iterator[str]:
+    bad = (r for r in resources if r.health and r.health.status in ("Degraded", "Missing", "Progressing"))
+    for one in islice(bad, MOST_SOURCES):
+        said = f": {one.health.message}" if one.health and one.health.message else ""
+        yield f"{one.kind} {one.name} is {one.health.status if one.health else ''}{said}"
 
 
 def rules(raw: shapes.RulesStatus) -> workload.Rules:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 T = TypeVar("T")
 
@@ -272,7 +272,25 @@ class Operation(Shape):
     finished_at: datetime | None = None
 
 
+class Source(Shape):
+    repo: str | None = field(default=None, name="repoURL")
+    chart: str | None = None
+    name: str | None = None
+    ref: str | None = None
+
+
+class ApplicationSpec(Shape):
+    sources: list[Source] | None = None
+
+
+class ApplicationResource(Shape):
+    kind: str | None = None
+    name: str | None = None
+    health: Health | None = None
+
+
 class ApplicationStatus(Shape):
+    resources: list[ApplicationResource] | None = None
     sync: Sync | None = None
     health: Health | None = None
     operation_state: Operation | None = None
@@ -281,6 +299,7 @@ class ApplicationStatus(Shape):
 
 class Application(Shape):
     metadata: Meta
+    spec: ApplicationSpec | None = None
     status: ApplicationStatus | None = None
 
 
