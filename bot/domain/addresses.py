@@ -6,7 +6,7 @@ from ipaddress import IPv6Address, ip_address
 
 
 def normal(text: str) -> str:
-    """An IP address as RFC 5952 writes it, an IPv4-mapped one as IPv4; a host name in lower case without the root's dot.
+    """An IP address as RFC 5952 writes it, IPv4-mapped ones as IPv4; a host name in lower case without a last dot.
 
     Brackets go, a zone (``fe80::1%eth0``) stays. What is neither comes back in lower case.
     """

@@ -180,7 +180,7 @@ class ServiceSpec(_Model):
     connect: Annotated[str, AfterValidator(_host_port)] | None = Field(
         default=None, pattern=r"^[^\s/]+:[0-9]{1,5}$"
     )
-    """``host:port`` (``[IPv6]:port``) to check through, where the LoadBalancer's address can't be reached from the bot."""
+    """``host:port`` (``[IPv6]:port``) to check through, where the bot can't reach the address itself."""
 
 
 class ArgoCD(_Model):
