@@ -39,6 +39,11 @@ async def disk(cluster: Cluster, pod: str, container: str, home: str) -> ExecRes
     return await cluster.exec(pod, container, ("df", "-Pk", home))
 
 
+async def text_file(cluster: Cluster, pod: str, container: str, path: str) -> ExecResult:
+    """A file's text, at most 1 MB of it. Raises as `Cluster.exec` does; a missing file is a result."""
+    return await cluster.exec(pod, container, ("cat", path))
+
+
 async def first_that_works(
     cluster: Cluster,
     pod: str,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain import ssh_keys, words
+from bot import inside
+from bot.domain import judge_pod, judge_ssh_keys, ssh_keys, words
 from bot.domain.access import Role
-from bot.domain.probes import Verdict
+from bot.domain.judge_ssh_keys import Unread
 from bot.domain.repair import LAST, Action, Proposal, secret_snapshot
 from bot.domain.reply import Field, Form, Reply, Table
 from bot.domain.ssh_keys import BadKey, Key
 from bot.domain.target import SshSpec, Target
 from bot.domain.workload import Right, SecretFacts
-from bot.errors import NotFound, Refused, UsageError
+from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook import Command, Context, NoParams, Params
 from commands import _repairs, _shape
 
@@ -83,36 +85,40 @@ async def _required(ctx: Context, read: Awaitable[T]) -> T:
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Each line's type, size, comment and fingerprint; lines that are no key are named."""
+    """Each key's type, who it lets in now, and whether the pod's own file has the same keys."""
     began = ctx.clock.monotonic()
-    entries = ssh_keys.parse_file(await _text(ctx))
-    found = [e.key for e in entries if e.key is not None]
-    bad = [e for e in entries if e.key is None]
-    verdict = Verdict.OK if found and not bad else Verdict.WARN if found else Verdict.FAIL
-    count = f"{words.plural(len(found), 'key')} can sign in" if len(found) != 1 else "One key can sign in"
-    head = count if found else "Nobody can sign in: there is no key"
-    broken = (
-        f"; {words.plural(len(bad), 'line')} is no key" if len(bad) == 1 else f"; {len(bad)} lines are no keys"
-    )
-    rows = tuple((k.comment or "(no comment)", f"{_kind(k)}{_limited(k)}", k.fingerprint) for k in found)
+    text, pod = await asyncio.gather(_text(ctx), _in_the_pod(ctx))
+    judged = judge_ssh_keys.judge(text, pod, ctx.clock.now())
+    buttons = [("Ask for a restart", 'restart --reason "SSH keys were changed"')] if judged.restart else []
     return Reply(
-        head + (broken if bad else ""),
-        verdict,
-        body=tuple(f"Line {e.line}: {e.problem}." for e in bad),
-        tables=(Table(("Who", "Type", "Fingerprint"), rows),) if rows else (),
-        buttons=_shape.buttons(ctx, [("Add a key", "ssh keys add")]),
-        notes=_shape.notes(ctx, began, "the pod reads them when it starts"),
-        data={"keys": [{"type": k.type, "bits": k.bits, "fingerprint": k.fingerprint} for k in found]},
+        judged.headline,
+        judged.verdict,
+        body=judged.lines,
+        tables=(Table(("Who", "Type", "Can sign in", "Fingerprint"), judged.rows),) if judged.rows else (),
+        buttons=_shape.buttons(ctx, [*buttons, ("Add a key", "ssh keys add")]),
+        notes=_shape.notes(ctx, began, "the pod copies them from the Secret when it starts"),
+        data={"keys": judged.data, "same_in_pod": judged.same},
     )
 
 
-def _kind(key: Key) -> str:
-    short = key.type.removeprefix("ssh-").partition("@")[0]
-    return f"{short} {key.bits}" if key.bits else short
-
-
-def _limited(key: Key) -> str:
-    return ", with options" if key.options else ""
+async def _in_the_pod(ctx: Context) -> str | Unread | None:
+    """The pod's own file, why it could not be read, or None where it is not to be compared."""
+    spec = ctx.target.container()
+    path = _spec(ctx).path(spec.home)
+    if path is None:
+        return None
+    try:
+        pod = judge_pod.current(await ctx.cluster.pods(ctx.target.selector))
+        if pod is None:
+            return Unread("no pod is running")
+        result = await inside.text_file(ctx.cluster, pod.name, spec.name, path)
+    except AgentpodError as error:
+        return Unread(words.lower_first(words.cut(error.message, 200)))
+    if result.truncated:
+        return Unread(f"{path} is larger than 1 MB")
+    if result.exit_code != 0:
+        return Unread(words.cut(result.stderr[:1_000], 160) or f"{path} could not be read")
+    return result.stdout
 
 
 async def add(ctx: Context, params: AddParams) -> Reply:
@@ -131,7 +137,7 @@ async def add(ctx: Context, params: AddParams) -> Reply:
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect="Who holds this key's private half can sign in to the pod, after its next restart.",
-        facts=(("Key", f"{_kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
+        facts=(("Key", f"{judge_ssh_keys.kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "line": key.text, "fingerprint": key.fingerprint},
     )
@@ -159,10 +165,11 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     seen = await _secret(ctx)
     text = await _text(ctx)
     key = _named(ctx, text, params.fingerprint)
-    is_last = {k.fingerprint for k in ssh_keys.keys(text)} == {key.fingerprint}
+    is_last = ssh_keys.is_last(text, key.fingerprint, ctx.clock.now())
     if is_last and not params.last:
+        others = len({k.fingerprint for k in ssh_keys.keys(text)}) > 1
         raise Refused(
-            "That is the only key: nobody could sign in any more.",
+            f"That is the only key{' that can sign in' if others else ''}: nobody could sign in any more.",
             remedy=f"Add another first ({ctx.prefix} ssh keys add), or say --last if that is what you want.",
         )
     if params.reason is None:
@@ -178,7 +185,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect=after or "Who holds it can't sign in any more after the pod's next restart; open sessions go on.",
-        facts=(("Key", f"{_kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
+        facts=(("Key", f"{judge_ssh_keys.kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint, **last},
     )
@@ -197,8 +204,11 @@ def _named(ctx: Context, text: str, fingerprint: str) -> Key:
 
 
 def read_rights(target: Target) -> Sequence[Right]:
-    """To read the one Secret by name."""
-    return [] if target.ssh is None else [Right("get", "secrets", name=target.ssh.secret)]
+    """To read the one Secret by name, and the pod's own file."""
+    if target.ssh is None:
+        return []
+    compared = [*_shape.POD_READ, *_shape.EXEC] if target.ssh.file else []
+    return [Right("get", "secrets", name=target.ssh.secret), *compared]
 
 
 def write_rights(target: Target) -> Sequence[Right]:

@@ -9,13 +9,19 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
-MIN_RSA_BITS = 2048
-"""As NIST SP 800-131A; OpenSSH itself takes 1024."""
+from bot.domain import ssh_blob, ssh_options, words
+from bot.domain.ssh_options import Options
+
 MAX_LENGTH = 3000
 """Characters of one key: an RSA key of 16,384 bits has about 2,800."""
+MAX_LINE = 20_000
+"""Characters of one line of a file that are read: a certificate has some thousands."""
+MAX_KEYS, MAX_LINES = 5_000, 50_000
+"""Keys and lines of a file that are read: a Secret has room for somewhat more."""
 TYPES = (
     "ssh-ed25519",
     "ssh-rsa",
@@ -37,17 +43,32 @@ class Key:
 
     type: str
     bits: int
+    """0 where the type is not known."""
     comment: str
     fingerprint: str
     """As ``ssh-keygen -l`` prints it: ``SHA256:…``."""
     text: str
     """Type, base64 and comment, as offered."""
     options: str = ""
+    meaning: Options = field(default=Options())
+    """What the options mean."""
+    refused: str = ""
+    """Why no sshd lets its owner in, whatever the options; empty where it does."""
+    weak: str = ""
+    """Why it should be replaced, though sshd takes it."""
 
     @property
     def material(self) -> str:
         """The base64 part: the same key has the same, whatever its comment."""
         return self.text.split()[1]
+
+    def why_not(self, now: datetime) -> str:
+        """Why nobody can sign in with it now; empty where somebody can, or where it is an authority's."""
+        return self.refused or self.meaning.why_not(now)
+
+    def signs_in(self, now: datetime) -> bool:
+        """Whether its owner can sign in with it now, if only to run one command."""
+        return not self.why_not(now) and not self.meaning.authority
 
 
 @dataclass(frozen=True)
@@ -75,10 +96,14 @@ def parse_key(text: str) -> Key:
         raise BadKey(f"it has {len(line):,} characters; a key has at most {MAX_LENGTH:,}")
     if not line.isprintable():
         raise BadKey("it has control characters inside: copy the line again")
-    words = line.split(None, 2)
-    if words[0] not in TYPES:
-        raise BadKey(_not_a_type(words[0], line))
-    return _key(words, "")
+    parts = line.split(None, 2)
+    if parts[0] not in TYPES:
+        raise BadKey(_not_a_type(parts[0], line))
+    key = _key(parts, "")
+    if key.refused or key.weak:
+        least, most = ssh_blob.GOOD_RSA_BITS, ssh_blob.SSHD_RSA_BITS[1]
+        raise BadKey(f"it is an RSA key of {key.bits} bits; at least {least} are needed, and at most {most}")
+    return key
 
 
 def _is_private(text: str) -> bool:
@@ -109,47 +134,34 @@ def _not_a_type(word: str, line: str) -> str:
     return f"it begins with no type of key that is known ({', '.join(TYPES[:3])}, …)"
 
 
-def _key(words: list[str], options: str) -> Key:
-    if len(words) < 2:
+def _key(parts: list[str], options: str) -> Key:
+    """Type, base64 and perhaps a comment, of any type. Raises BadKey for what is no key."""
+    if len(parts) < 2:
         raise BadKey("it ends after the type: the key itself is missing")
+    blob = _decoded(parts[1])
+    if blob is None:
+        raise BadKey("its base64 part is damaged: copy the line again")
     try:
-        blob = base64.b64decode(words[1], validate=True)
-    except (binascii.Error, ValueError):
-        raise BadKey("its base64 part is damaged: copy the line again") from None
-    bits = _bits(f"{words[0]} {words[1]}", words[0])
+        found = ssh_blob.facts(parts[0], blob)
+    except ssh_blob.Malformed:
+        raise BadKey("its base64 part is no key of that type: copy the line again") from None
     fingerprint = "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-    comment = _shown(words[2].strip()) if len(words) > 2 else ""
-    return Key(words[0], bits, comment, fingerprint, " ".join(w.strip() for w in words), options)
+    comment = _shown(parts[2].strip()) if len(parts) > 2 else ""
+    text = " ".join(part.strip() for part in parts)
+    meaning = ssh_options.parse(options)
+    return Key(parts[0], found.bits, comment, fingerprint, text, options, meaning, found.refused, found.weak)
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _shown(comment: str) -> str:
     """A comment as it can be printed: a file may hold bytes that are no UTF-8 (surrogates here)."""
     return comment.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _bits(text: str, type_: str) -> int:
-    # Imported when a key is looked at: it is 10 MiB that most processes never need.
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import load_ssh_public_key
-
-    try:
-        key = load_ssh_public_key(text.encode("ascii"))
-    except UnsupportedAlgorithm:
-        if type_.startswith("sk-"):
-            return 256
-        raise BadKey("its type is not supported") from None
-    except (ValueError, TypeError, IndexError):
-        raise BadKey("its base64 part is no key of that type: copy the line again") from None
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < MIN_RSA_BITS:
-            raise BadKey(f"it is an RSA key of {key.key_size} bits; at least {MIN_RSA_BITS} are needed")
-        return key.key_size
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return key.key_size
-    if isinstance(key, ed25519.Ed25519PublicKey):
-        return 256
-    raise BadKey("its type is not supported")
 
 
 def parse_file(text: str) -> list[Entry]:
@@ -165,40 +177,56 @@ def _lines(text: str) -> list[str]:
 
 
 def _entries(text: str) -> Iterator[Entry]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        stripped = line.strip()
-        if not stripped or stripped.startswith("#"):
+    read = 0
+    for number, line in enumerate(text.split("\n", MAX_LINES), start=1):
+        bare = line.lstrip(_BLANKS).rstrip()
+        if not bare or (bare.startswith("#") and number <= MAX_LINES):
             continue
-        options, rest = _split_options(stripped)
+        read += 1
+        if read > MAX_KEYS or number > MAX_LINES:
+            yield Entry(number, problem=f"this line and those after it were not read ({MAX_KEYS:,} keys at most)")
+            return
         try:
-            words = rest.split(None, 2)
-            if not words or words[0] not in TYPES:
-                raise BadKey(_not_a_type(words[0] if words else "", rest))
-            yield Entry(number, _key(words, options))
+            yield Entry(number, _line(bare))
         except BadKey as error:
             yield Entry(number, problem=str(error))
 
 
-def _split_options(line: str) -> tuple[str, str]:
-    """Options are before the type, and may have blanks in quotes."""
-    if line.split(None, 1)[0] in TYPES:
-        return "", line
-    quoted = escaped = False
-    for position, character in enumerate(line):
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == '"':
-            quoted = not quoted
-        elif character.isspace() and not quoted:
-            rest = line[position:].lstrip()
-            return (
-                (line[:position], rest)
-                if rest.split(None, 1)[:1] and rest.split(None, 1)[0] in TYPES
-                else ("", line)
-            )
-    return "", line
+_BLANKS = " \t"
+"""What sshd takes for a blank: no other kind of space."""
+_SPACES = re.compile(r"[ \t]+")
+
+
+def _line(line: str) -> Key:
+    """One line of a file: as sshd, a key at its beginning, else options and a key. Raises BadKey."""
+    if len(line) > MAX_LINE:
+        raise BadKey(f"it has {len(line):,} characters; a line with a key has at most {MAX_LINE:,}")
+    parts = _SPACES.split(line, 2)
+    if _is_type(parts):
+        return _key(parts, "")
+    end = ssh_options.end_of(line)
+    rest = _SPACES.split(line[end:].lstrip(_BLANKS), 2)
+    if _is_type(rest):
+        return _key(rest, line[:end])
+    raise BadKey(_no_key(parts, rest, line))
+
+
+def _is_type(parts: list[str]) -> bool:
+    """Whether a type begins it: one that is known, or one that the key itself names."""
+    if parts[0] in TYPES:
+        return True
+    blob = _decoded(parts[1][:80]) if len(parts) > 1 else None
+    return blob is not None and ssh_blob.type_of(blob) == parts[0] != ""
+
+
+def _no_key(parts: list[str], rest: list[str], line: str) -> str:
+    """What is wrong with a line of a file."""
+    if any(part in TYPES for part in _SPACES.split(line)[1:]):
+        return "sshd reads no key in it: its options have a space or an open quote before the key"
+    word = rest[0] or parts[0]
+    if word == "ssh-dss" or ssh_blob.CERTIFICATE in word:
+        return "its base64 part is no key of that type: copy the line again"
+    return f"it begins with no type of key that is known ({', '.join(TYPES[:3])}, …)"
 
 
 def as_text(value: bytes) -> str:
@@ -219,12 +247,52 @@ def keys(text: str) -> list[Key]:
 def added(text: str, key: Key) -> str:
     """The file with one more key at its end; all else as it was. Raises BadKey when it is there already."""
     for known in keys(text):
-        if known.material == key.material:
-            raise BadKey(
-                f"that key is there already ({known.fingerprint}{f', {known.comment}' if known.comment else ''})"
-            )
+        if known.fingerprint == key.fingerprint:
+            comment = f", {words.cut(known.comment, 80)}" if known.comment else ""
+            limited = ", with options of its own: remove it first to change them" if known.options else ""
+            raise BadKey(f"that key is there already ({known.fingerprint}{comment}){limited}")
     before = text if not text or text.endswith("\n") else text + "\n"
     return f"{before}{key.text}\n"
+
+
+def ways_in(text: str, now: datetime) -> frozenset[str]:
+    """The fingerprints of all keys with which somebody can sign in now.
+
+    An authority's key (``cert-authority``) is none of them: whether anybody has a certificate of it is not known.
+    """
+    return frozenset(k.fingerprint for k in keys(text) if k.signs_in(now))
+
+
+def is_last(text: str, fingerprint: str, now: datetime) -> bool:
+    """Whether nobody could sign in any more without the key of that fingerprint."""
+    return ways_in(text, now) == {fingerprint}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two files of keys do not have in common, options included."""
+
+    missing: tuple[Key, ...] = ()
+    """In the Secret, and not in the pod's own file yet."""
+    extra: tuple[Key, ...] = ()
+    """In the pod's own file, and not in the Secret (any more)."""
+
+    def __bool__(self) -> bool:
+        """Whether there is one."""
+        return bool(self.missing or self.extra)
+
+
+def difference(secret: Sequence[Key], pod: Sequence[Key]) -> Difference:
+    """Compare the Secret's keys with those of the pod's own file. Order and comments don't count."""
+    here, there = {_same(k): k for k in secret}, {_same(k): k for k in pod}
+    return Difference(
+        tuple(key for same, key in here.items() if same not in there),
+        tuple(key for same, key in there.items() if same not in here),
+    )
+
+
+def _same(key: Key) -> tuple[str, str]:
+    return key.fingerprint, key.options
 
 
 def removed(text: str, fingerprint: str) -> str:

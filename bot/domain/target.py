@@ -195,6 +195,14 @@ class SshSpec(_Model):
 
     secret: str = "agent-ssh-keys"  # noqa: S105 - a name
     key: str = "authorized_keys"
+    file: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] | None = "~/.ssh/authorized_keys"
+    """The pod's own copy in the first container (``~`` is its home), which sshd reads; null: not compared."""
+
+    def path(self, home: str) -> str | None:
+        """The copy's path, for a home."""
+        return (
+            None if self.file is None else home.rstrip("/") + self.file[1:] if self.file[0] == "~" else self.file
+        )
 
 
 class StorageSpec(_Model):

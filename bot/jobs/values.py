@@ -68,7 +68,7 @@ class Vault:
         if case.action is Action.ADD_KEY:
             return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(details["line"])))
         left = ssh_keys.removed(text, details["fingerprint"])
-        if not ssh_keys.keys(left) and LAST not in details:
+        if ssh_keys.is_last(text, details["fingerprint"], self.clock.now()) and LAST not in details:
             raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
         return ssh_keys.as_bytes(left)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -18,11 +18,11 @@ from bot.domain.approval import ApprovalPolicy, Request, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import LAST, Action, Asked, Case, Proposal, secret_snapshot
 from bot.domain.target import Target
-from bot.domain.workload import ExternalSecret, SecretFacts, SecretKey
-from bot.errors import NotFound, Refused, Transient, UsageError
+from bot.domain.workload import ExecResult, ExternalSecret, SecretFacts, SecretKey
+from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
 from bot.runbook import Caller, parse
 from commands import COMMANDS
-from tests.commands.fakes import NOW, FakeCluster, World, text_of
+from tests.commands.fakes import NOW, FakeCluster, World, give, said, text_of
 
 TIER2, SSH = "agent-secrets-tier2", "agent-ssh-keys"
 HOUR = timedelta(hours=1)
@@ -71,6 +71,8 @@ class Cluster(FakeCluster):
         }
         self.file: Any = f"{ONE}\n{TWO}\n"
         self.external: Any = NotFound("no such kind")
+        self.pod_file: Any = None
+        """The pod's own file of keys; None: as in the Secret."""
 
     async def secret(self, name: str) -> SecretFacts:
         if isinstance(answer := self.found[name], Exception):
@@ -82,6 +84,11 @@ class Cluster(FakeCluster):
         if isinstance(self.file, Exception):
             raise self.file
         return self.file
+
+    async def exec(self, pod: str, container: str, argv: Sequence[str], **more: Any) -> ExecResult:
+        if tuple(argv) != ("cat", "/home/claude/.ssh/authorized_keys"):
+            return await super().exec(pod, container, argv, **more)
+        return await give(said(self.file) if self.pod_file is None else self.pod_file)
 
     async def external_secrets(self) -> list[ExternalSecret]:
         if isinstance(self.external, Exception):
@@ -235,7 +242,39 @@ async def test_keys_are_listed_by_fingerprint_and_bad_lines_by_number(room: Room
     reply = await room.say("ssh keys")
     assert reply.headline == "One key can sign in; 1 line is no key"
     assert "Line 2: " in text_of(reply)
-    assert "maya | ed25519 256 | SHA256:" in text_of(reply)
+    assert "maya | ed25519 256 | yes | SHA256:" in text_of(reply)
+
+
+async def test_the_pod_s_own_file_stands_beside_the_secret_s(room: Room) -> None:
+    room.cluster.pod_file = said(f"{ONE}\n{NEW}\n")
+    reply = await room.say("ssh keys")
+    assert reply.headline == "The pod still has the old keys: restart it, or copy them again"
+    assert reply.verdict is Verdict.WARN
+    assert "not in the pod yet: yes" in text_of(reply)
+    assert "only in the pod: yes" in text_of(reply)
+    assert any(b.command.startswith("restart") for b in reply.buttons)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (said("", "cat: /home/claude/.ssh/authorized_keys: Permission denied", 1), "Permission denied"),
+        (NotAllowed("The bot may not create pods/exec."), "the bot may not create pods/exec"),
+        (replace(said(f"{ONE}\n"), truncated=True), "larger than 1 MB"),
+    ],
+)
+async def test_a_file_of_the_pod_that_can_t_be_read_is_unknown(room: Room, answer: Any, why: str) -> None:
+    room.cluster.pod_file = answer
+    reply = await room.say("ssh keys")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert why in text_of(reply)
+    assert not any("restart" in b.command for b in reply.buttons)
+
+
+async def test_where_there_is_no_other_file_nothing_is_compared(room: Room) -> None:
+    room.target = Target(secrets=[TIER2], ssh={"secret": SSH, "file": None})
+    room.cluster.pod_file = NotAllowed("not asked for")
+    assert (await room.say("ssh keys")).verdict is Verdict.OK
 
 
 async def test_a_comment_that_is_no_utf8_can_be_shown(room: Room) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -12,7 +13,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.ssh_keys import BadKey, added, as_bytes, as_text, keys, parse_file, parse_key, removed
+from bot.domain.judge_ssh_keys import Unread, judge
+from bot.domain.probes import Verdict
+from bot.domain.ssh_keys import (
+    MAX_KEYS,
+    BadKey,
+    added,
+    as_bytes,
+    as_text,
+    is_last,
+    keys,
+    parse_file,
+    parse_key,
+    removed,
+)
 
 OPENSSH = (Encoding.OpenSSH, PublicFormat.OpenSSH)
 
@@ -93,6 +107,143 @@ def test_nothing_of_what_was_offered_is_repeated(secret: str) -> None:
         with pytest.raises(BadKey) as refused:
             parse_key(text)
         assert secret not in str(refused.value)
+
+
+def pack(*fields: bytes) -> str:
+    """Base64 of fields, each with its length before it."""
+    return base64.b64encode(b"".join(struct.pack(">I", len(one)) + one for one in fields)).decode()
+
+
+def rsa_of(bits: int) -> str:
+    """An RSA key's public half, of numbers that are no key's: nobody has its private half."""
+    modulus = (1 << (bits - 1)) | 1
+    return "ssh-rsa " + pack(b"ssh-rsa", (65537).to_bytes(3, "big"), modulus.to_bytes(bits // 8 + 1, "big"))
+
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+NUMBER = b"\x00" + b"\xff" * 128
+ED = ed().split()[1]
+CERTIFICATE = pack(b"ssh-ed25519-cert-v01@openssh.com", b"nonce", bytes(32), b"the rest")
+ODD = {
+    "RSA of 1,024 bits": (WEAK, "rsa 1024, weak", "yes"),
+    "RSA of 2,047 bits": (rsa_of(2047), "rsa 2047, weak", "yes"),
+    "RSA of 16,384 bits": (rsa_of(16_384), "rsa 16384", "yes"),
+    "RSA of 512 bits": (rsa_of(512), "rsa 512", "no: sshd takes RSA keys from 1,024 bits on"),
+    "RSA of 16,392 bits": (rsa_of(16_392), "rsa 16392", "no: sshd reads RSA keys up to 16,384 bits"),
+    "DSA": (
+        f"ssh-dss {pack(b'ssh-dss', NUMBER, NUMBER, NUMBER, NUMBER)}",
+        "dss 1024",
+        "no: OpenSSH takes no DSA keys since 7.0",
+    ),
+    "certificate": (
+        f"ssh-ed25519-cert-v01@openssh.com {CERTIFICATE}",
+        "ed25519 256, certificate",
+        "no: a certificate lets nobody in from here; its authority's key does",
+    ),
+    "unknown type": (
+        f"ssh-mldsa-65 {pack(b'ssh-mldsa-65', bytes(1952))}",
+        "ssh-mldsa-65",
+        "no: OpenSSH knows no such type",
+    ),
+    "hardware key": (sk(), "sk-ssh-ed25519 256", "yes"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_kind_of_key_is_shown_with_what_sshd_makes_of_it_and_can_be_removed(name: str) -> None:
+    line, kind, says = ODD[name]
+    text = f"{GOOD['ssh-ed25519'][0]}\n{line} old\n"
+    judged = judge(text, text, NOW)
+    assert judged.rows[1][1:3] == (kind, says)
+    assert removed(text, judged.rows[1][3]) == f"{GOOD['ssh-ed25519'][0]}\n"
+    able = says.startswith("yes")
+    assert is_last(text, judged.rows[0][3], NOW) is not able
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"ssh-rsa {ED}",
+        f"ssh-ed25519 {ED}AAAA",
+        f"ssh-ed25519 {ED[:-8]}",
+        f"ssh-ed25519\xa0{ED}",
+        f"SSH-ED25519 {ED}",
+        f"ed25519 {ED}",
+        f"ssh-rsa {pack(b'ssh-rsa', b'x01', bytes([0x80]) * 256)}",
+        f"ecdsa-sha2-nistp256 {pack(b'ecdsa-sha2-nistp256', b'nistp256', bytes([4]) + bytes(63) + bytes([1]))}",
+        f"ecdsa-sha2-nistp256 {pack(b'ecdsa-sha2-nistp256', b'nistp384', bytes([4]) + bytes(64))}",
+        f"ssh-dss {ED}",
+        f"ssh-ed25519 {base64.b64encode(b'x' * 3).decode()}",
+        f"ssh-ed25519 {base64.b64encode(bytes([255]) * 60).decode()}",
+    ],
+)
+def test_what_sshd_reads_as_no_key_is_none(line: str) -> None:
+    [entry] = parse_file(line)
+    assert entry.key is None
+    assert entry.problem
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
+def test_a_point_on_its_curve_is_a_key(curve: ec.EllipticCurve) -> None:
+    line = ec.generate_private_key(curve).public_key().public_bytes(*OPENSSH).decode()
+    assert parse_key(line).bits == curve.key_size
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("x" * 1_000_000, id="one line"),
+        pytest.param('"' * 1_000_000, id="quotes"),
+        pytest.param('\\",' * 300_000, id="escapes"),
+        pytest.param("a " * 500_000, id="words"),
+        pytest.param("\n" * 1_000_000, id="empty lines"),
+        pytest.param("x\n" * 500_000, id="short lines"),
+        pytest.param(f"ssh-ed25519 {'A' * 999_000}", id="base64"),
+        pytest.param(f"{ed()}\n" * 10_000, id="keys"),
+        pytest.param("pty," * 4_000 + f" {ed()}\n", id="options"),
+    ],
+)
+def test_a_megabyte_of_anything_is_read_within_bounds(text: str) -> None:
+    judged = judge(text, text, NOW)
+    assert len(judged.lines) < 30
+    assert len(parse_file(text)) <= MAX_KEYS + 1
+
+
+def test_what_the_pod_has_and_the_secret_stand_side_by_side() -> None:
+    one, two, new = (ed(who) for who in ("one", "two", "new"))
+    assert judge(f"{one}\n{two}\n", f"# header\n{two}\r\n{one} other\n", NOW).verdict is Verdict.OK
+    old = judge(f"{one}\n{new}\n", f"{one}\n{two}\n", NOW)
+    assert old.headline == "The pod still has the old keys: restart it, or copy them again"
+    assert [row[2] for row in old.rows] == ["yes", "not in the pod yet: yes", "only in the pod: yes"]
+    assert (old.verdict, old.restart, old.same) == (Verdict.WARN, True, False)
+    gone = judge(f"{one}\n", f"{one}\n{two}\n", NOW)
+    assert gone.headline == (
+        "The pod still has 1 key that the Secret does not have: restart it, or copy them again"
+    )
+    changed = judge(f'expiry-time="20240101" {one}\n{two}\n', f"{one}\n{two}\n", NOW)
+    assert changed.headline.startswith("The pod still has the old keys")
+
+
+def test_whether_the_pod_has_the_same_is_unknown_where_its_file_is() -> None:
+    judged = judge(f"{ed()}\n", Unread("exec is refused"), NOW)
+    assert (judged.verdict, judged.same) == (Verdict.UNKNOWN, None)
+    assert judged.lines == ("Whether the pod has the same keys is not known: exec is refused.",)
+    assert judge(f"{ed()}\n", None, NOW).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (['expiry-time="20240101" {}'], "Nobody can sign in: sshd refuses the only key"),
+        (["nonsense {}", 'from="" {}'], "Nobody can sign in: sshd refuses all 2 keys"),
+        (["cert-authority {}"], "Only who has a certificate can sign in"),
+        (["{}", "cert-authority {}"], "One key can sign in and who has a certificate of 1 authority"),
+        (["{}", 'expiry-time="20240101" {}'], "One key can sign in; 1 key can't"),
+        ([], "Nobody can sign in: there is no key"),
+    ],
+)
+def test_the_headline_counts_who_can_sign_in(lines: list[str], says: str) -> None:
+    assert judge("".join(line.format(ed()) + "\n" for line in lines), None, NOW).headline == says
 
 
 FILE = f'# owners\n{ed("one")}\n\nno key at all\nfrom="10.0.0.*",command="a b" {ed("two")}\n'
