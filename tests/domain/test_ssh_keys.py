@@ -176,6 +176,7 @@ def test_every_kind_of_key_is_shown_with_what_sshd_makes_of_it_and_can_be_remove
         f"ssh-ed25519 {base64.b64encode(b'x' * 3).decode()}",
         f"ssh-ed25519 {base64.b64encode(bytes([255]) * 60).decode()}",
     ],
+    ids=lambda _: "line",
 )
 def test_what_sshd_reads_as_no_key_is_none(line: str) -> None:
     [entry] = parse_file(line)
