@@ -34,6 +34,7 @@ from bot.repairs import Repairs
 from bot.rights import review
 from bot.runbook import About, Caller, Context
 from bot.settings import Settings
+from bot.turns import Turns
 from bot.watching import NAME_A_CHANNEL, Watching, digest_time, untold
 from commands import COMMANDS
 
@@ -81,6 +82,7 @@ class Parts:
     alerts: Incidents | None = None
     """Where commands acknowledge and snooze incidents."""
     digests: DigestNews | None = None
+    heavy: Turns = field(default_factory=Turns)
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
@@ -188,6 +190,7 @@ class Parts:
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,
                 digests=self.digests,
+                heavy=self.heavy,
                 progress=progress,
             )
 

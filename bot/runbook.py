@@ -26,6 +26,7 @@ from bot.domain.target import Target
 from bot.domain.workload import Right
 from bot.errors import UsageError
 from bot.ports import Clock, Cluster, HeartbeatSource, Ledger, Network
+from bot.turns import Turns
 
 Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home"]
 
@@ -142,6 +143,8 @@ class Context:
     """Whose days the digest is about, and where "tomorrow at nine" is."""
     digests: Digests | None = None
     """None where there is no ledger."""
+    heavy: Turns = field(default_factory=Turns)
+    """Whose turn it is to read what takes much memory."""
     others: tuple[Context, ...] = ()
     """The same for the other targets, where the caller named none."""
     progress: Callable[[Reply], Awaitable[None]] = _silent

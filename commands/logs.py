@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -37,7 +38,7 @@ class LogsParams(Params):
 
     grep: Annotated[str, AfterValidator(check_pattern)] | None = Field(
         default=None,
-        description="Only lines in which this regular expression is found; a capital in it makes case matter",
+        description="Only lines in which this regular expression (RE2) is found; a capital makes case matter",
         json_schema_extra={"metavar": "RE"},
     )
     since: Annotated[timedelta, BeforeValidator(parse_duration)] | None = Field(
@@ -68,10 +69,20 @@ async def run(ctx: Context, params: LogsParams) -> Reply:
     if pod is None:
         return _no_pod(ctx, began)
     container = _container(ctx.target, pod, params.container)
-    (log, short), (secrets, blind) = await asyncio.gather(_read(ctx, pod, container, params), _secrets(ctx))
-    shown = await _shown(log, secrets, params.grep)
+    async with ctx.heavy.turn(partial(_waiting, ctx)):
+        (log, short), (secrets, blind) = await asyncio.gather(_read(ctx, pod, container, params), _secrets(ctx))
+        shown = await _shown(log, secrets, params.grep)
+        del log
     said = (*_which(pod, pods), *short, *shown.notes, *blind)
     return _reply(ctx, params, pod, container, shown, _shape.notes(ctx, began, *said))
+
+
+async def _waiting(ctx: Context, before: int) -> None:
+    """Say that others are being served."""
+    others = f"{words.plural(before, 'other')} before you" if before else "you are next"
+    await ctx.progress(
+        Reply("⏳ Waiting for a turn: logs are read two at a time", body=(f"In the queue: {others}.",))
+    )
 
 
 def _no_pod(ctx: Context, began: float) -> Reply:
