@@ -222,7 +222,7 @@ def _fingerprint_key(settings: Settings) -> bytes | None:
 
 
 async def guarded(
-    name: str, work: Callable[[], Coroutine[Any, Any, None]], on_death: Callable[[str], None]
+    name: str, work: Callable[[], Coroutine[Any, Any, None]], on_death: Callable[[str, Exception], None]
 ) -> None:
     """Run a background task for ever: one that dies is logged, counted and started again with backoff."""
     pause = 1.0
@@ -231,8 +231,8 @@ async def guarded(
         try:
             await work()
             return
-        except Exception:
-            on_death(name)
+        except Exception as error:
+            on_death(name, error)
             logger.exception("background task died and is started again", extra={"task": name})
         if time.monotonic() - started > 60:
             pause = 1.0
@@ -322,15 +322,18 @@ class Bot:
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._tasks.append(asyncio.create_task(guarded(name, work, self._died), name=name))
 
-    def _died(self, name: str) -> None:
+    def _died(self, name: str, error: Exception) -> None:
         self._dead[name] = time.monotonic()
+        self.watching.deaths.note(name, error, self.parts.clock.now())
         self.metrics.task_restarted(name)
 
     def _unready(self) -> list[str]:
         status = self.slack.status()
         reasons = [] if status.connected else [f"Slack: {status.reason}"]
         recent = [name for name, when in self._dead.items() if time.monotonic() - when < 60]
-        return reasons + [f"background task {name} died less than a minute ago" for name in recent]
+        failing = self.watching.deaths.failing(self.parts.clock.now())
+        reasons += [f"background task {name} keeps failing" for name in failing]
+        return reasons + [f"background task {n} died less than a minute ago" for n in recent if n not in failing]
 
     async def _connect_cluster(self) -> None:
         pause = 2.0

@@ -24,6 +24,7 @@ from bot.jobs.readdress import Readdress
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_inside import InsideWatch
 from bot.jobs.watch_pod import PodWatch
+from bot.jobs.watch_tasks import Deaths, TaskWatch
 from bot.ports import Bridge, Clock, Cluster, DeadMan, HeartbeatSource, Ledger
 from bot.settings import Settings
 
@@ -70,6 +71,7 @@ class Watching:
         self._dead_man = dead_man
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
+        self.deaths = Deaths()
         self.incidents = Incidents(ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed)
 
     def writers(self) -> dict[str, Writer]:
@@ -95,6 +97,8 @@ class Watching:
             found[f"inside {target.name}"] = within.run
         watched = self._heartbeats is not None
         found["readdress"] = Readdress(self._ledger, self._clock, self._places(), self.incidents.changed).run
+        first = settings.targets[0].name
+        found["watchers"] = TaskWatch(self.deaths, first, self._clock, self.incidents).run
         found["history"] = Forget(self._ledger, self._clock).run
         found["gone"] = CloseGone(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(
@@ -148,4 +152,6 @@ class Watching:
                 return
             except AgentpodError as error:
                 logger.warning("the digest has to wait: %s", error.message)
-                await asyncio.sleep(AGAIN)
+            except Exception:
+                logger.exception("the digest has to wait")
+            await asyncio.sleep(AGAIN)

@@ -45,7 +45,7 @@ async def matching(text: str, lines: Sequence[str], deadline: float = DEADLINE) 
     if found is None:
         raise UsageError(
             f"--grep: searching for this pattern took more than {deadline:g} s and was ended.",
-            remedy="Counted repetitions such as (.{0,99}x){9} take long. Use a plain word, or --tail to read less.",
+            remedy="Counted repetitions such as (.{0,99}x){9} take long. Use a plain word, or a smaller --tail.",
         )
     return found
 

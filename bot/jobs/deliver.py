@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 from bot.domain.repair import Delivery, Posted
 from bot.domain.reply import Reply
-from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain
+from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
 from bot.ports import Chat, Clock, Ledger
 
 logger = logging.getLogger("agentpod.delivery")
@@ -143,8 +143,8 @@ class Courier:
         kind = delivery.key.partition(":")[0]
         try:
             posted = await self._brought(kind, delivery, last_start)
-        except AgentpodError as error:
-            refused = await self._later(delivery, error)
+        except Exception as caught:
+            refused = await self._later(delivery, _told(caught, delivery))
             self.observe(kind, "dead" if refused else "retry")
         else:
             if posted is None:
@@ -246,6 +246,14 @@ class Courier:
             return 0.0
         self._copies[place] = self._copies.get(place, 0) + 1
         return _pause(self._copies[place])
+
+
+def _told(error: Exception, delivery: Delivery) -> AgentpodError:
+    """What nobody thought of keeps one message back, and no other."""
+    if isinstance(error, AgentpodError):
+        return error
+    logger.error("a message could not be made", exc_info=error, extra={"delivery": delivery.key})
+    return unexpected("The message could not be made", error)
 
 
 def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: float) -> datetime | None:

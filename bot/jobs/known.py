@@ -41,6 +41,10 @@ class Known:
         found = self._by_key.get(key)
         return found if found is not None and found.open else None
 
+    def open_keys(self, prefix: str) -> set[str]:
+        """The keys of open incidents that begin so."""
+        return {key for key, found in self._by_key.items() if key.startswith(prefix) and found.open}
+
     async def keep(
         self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Collection[str]
     ) -> list[Incident]:

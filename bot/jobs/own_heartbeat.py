@@ -56,6 +56,8 @@ class OwnHeartbeat:
                 await work()
             except AgentpodError as error:
                 logger.warning("own heartbeat, %s: %s", what, error.message)
+            except Exception:  # one defect must not keep the others from being told
+                logger.exception("own heartbeat, %s", what)
 
     async def _note(self) -> None:
         now = self.clock.now()

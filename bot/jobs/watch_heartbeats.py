@@ -16,7 +16,7 @@ from bot.domain.heartbeat import Health, Snapshot
 from bot.domain.history import BEAT, SOURCE, Happening
 from bot.domain.target import HeartbeatPolicy, Target
 from bot.domain.watch import BLIND, Look, Memory, Watched
-from bot.errors import AgentpodError
+from bot.errors import AgentpodError, unexpected
 from bot.jobs.attention import Attention, Held
 from bot.jobs.incidents import Incidents
 from bot.jobs.known import reasons
@@ -71,14 +71,29 @@ class HeartbeatWatch:
             await asyncio.sleep(self.rules.poll.total_seconds())
 
     async def tick(self) -> list[Incident]:
-        """One look; gives the incidents that changed."""
+        """One look; gives the incidents that changed. Raises as the ledger does.
+
+        Whatever else goes wrong, however unexpected, is no data: nothing is known of any job.
+        """
         metrics = {m for t in self.targets for m in self._attention_to(t).metrics}
         try:
             snapshot = await self._read(metrics)
         except AgentpodError as error:
             return await self._surely(self._blind(error))
+        except Exception as error:
+            return await self._defect("They could not be read", error)
+        try:
+            kept = await self._surely(self._look(snapshot))
+        except AgentpodError:
+            raise
+        except Exception as error:
+            return await self._defect("What it holds could not be judged", error)
         self._failures, self._blind_since = 0, None
-        return await self._surely(self._look(snapshot))
+        return kept
+
+    async def _defect(self, what: str, error: Exception) -> list[Incident]:
+        logger.error("the heartbeats were not judged", exc_info=None if self._failures else error)
+        return await self._surely(self._blind(unexpected(what, error)))
 
     async def _read(self, metrics: Collection[str]) -> Snapshot:
         """What the source has now: what was read before the machine slept is old, and says nothing of now."""

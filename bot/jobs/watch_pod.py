@@ -17,7 +17,7 @@ from bot.domain.judge_deployment import Owner
 from bot.domain.restarts import Restarts
 from bot.domain.target import POD
 from bot.domain.workload import Pod
-from bot.errors import AgentpodError, NotAllowed, Transient
+from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.jobs.known import TargetWatch, reasons
 from bot.jobs.looks import pod_looks
 from bot.jobs.muting import mark_of, unseen_of
@@ -78,13 +78,20 @@ class PodWatch(TargetWatch):
             try:
                 async with aclosing(self._lists()) as lists:
                     async for pods in lists:
-                        sight.sees()
                         await self._safely(self.look(pods))
-            except AgentpodError as error:
-                since = sight.lost(error, self.clock.now())
-                if since is not None:
-                    await self._safely(self.blind(error, since))
+                        sight.sees()
+            except Exception as error:
+                await self._lost(sight, error)
             await asyncio.sleep(AGAIN)
+
+    async def _lost(self, sight: Sight, error: Exception) -> None:
+        """Whatever goes wrong, however unexpected, is no data: it is told once it lasts."""
+        told = error if isinstance(error, AgentpodError) else unexpected("The pod could not be judged", error)
+        if told is not error:
+            logger.error("the pod was not judged", exc_info=error, extra={"target": self.target.name})
+        since = sight.lost(told, self.clock.now())
+        if since is not None:
+            await self._safely(self.blind(told, since))
 
     async def _lists(self) -> AsyncGenerator[Sequence[Pod], None]:
         """The pods whenever they change, and again when nothing does."""
