@@ -3,7 +3,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help sandbox cluster test soak check image bench screenshots docs lock format clean
+.PHONY: help sandbox cluster test soak schedules check image bench screenshots docs lock format clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -20,6 +20,10 @@ test: $(VENV)/dev.ok ## all checks and all tests
 soak: $(VENV)/dev.ok ## the whole proof that nothing is carried out, or said, twice: 4 × 200 rounds on SQLite and PostgreSQL, two at a time (an hour)
 	@scripts/system-tools.sh psql prometheus-pushgateway
 	@$(BIN)/python -m tests.soak $(ARGS)
+
+schedules: $(VENV)/dev.ok ## hold 26,000 random crontab lines against the real supercronic and Debian's cron (minutes)
+	@scripts/system-tools.sh cron cc
+	@$(BIN)/python -m tests.schedules $(or $(ARGS),1000)
 
 check: $(VENV)/dev.ok ## only lint, types and import rules
 	@scripts/check.sh

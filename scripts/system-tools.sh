@@ -2,9 +2,10 @@
 # Make sure that Debian's tools for the tests are here: installs them as root, else says what is not covered.
 # usage: scripts/system-tools.sh [TOOL …]; under CI=true a missing tool is a failure.
 set -uo pipefail
-declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql)
-declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas")
-[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql
+declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql [cron]=cron [cc]=gcc)
+declare -A covers=([chromium]="the sandbox's page in a browser" [prometheus-pushgateway]="the real Pushgateway" [psql]="PostgreSQL, several replicas" [cron]="schedules as Debian's cron runs them" [cc]="schedules as Debian's cron runs them")
+[ $# -gt 0 ] || set -- chromium prometheus-pushgateway psql cron cc
+export PATH=$PATH:/usr/sbin  # where cron is
 
 missing=()
 for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
@@ -14,6 +15,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     names=()
     for tool in "${missing[@]}"; do names+=("${package[$tool]}"); done
     # Fonts, so that pictures of the page look as on a person's machine.
+    case " ${names[*]} " in *" gcc "*) names+=(libc6-dev) ;; esac
     case " ${names[*]} " in *" chromium "*) names+=(fonts-noto-color-emoji fonts-inter fonts-noto-core) ;; esac
     echo "Installing ${names[*]} (once)"
     # Debian starts a service with the package; a test starts its own.

@@ -11,6 +11,10 @@ if ! .venv/bin/python -m tests.controlplane.build >/dev/null; then
     [ "${CI:-}" != true ] || exit 1
     parts+=(--ignore=tests/controlplane)
 fi
+if ! .venv/bin/python -m tests.schedules.build >/dev/null; then
+    [ "${CI:-}" != true ] || exit 1
+    parts+=(--ignore=tests/schedules)
+fi
 # The image's steps take a minute: here only when what they are made of has changed since they were proven.
 image=tests/deploy/test_image.py
 made_of=(Dockerfile .dockerignore requirements.txt pyproject.toml LICENSE scripts/image "$image" bot/__init__.py bot/__main__.py)

@@ -90,10 +90,11 @@ def cache_folder(modules: Path = MODULES) -> Path:
     digest = hashlib.sha256(repr([(m.name, m.packages, m.ldflags) for m in WANTED]).encode())
     for path in sorted(modules.glob("*/go.*")):
         digest.update(path.name.encode() + path.read_bytes())
-    return _cache() / f"control-plane-{digest.hexdigest()[:16]}"
+    return cache() / f"control-plane-{digest.hexdigest()[:16]}"
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Where what is built is kept, outside the tree."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "agentpod"
 
@@ -110,26 +111,26 @@ def ensure() -> Path:
         _say(f"KUBEBUILDER_ASSETS is not enough for these tests (it lacks {lacking}).")
     target = cache_folder()
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _only_one(target.with_suffix(".lock")):
+    with only_one(target.with_suffix(".lock")):
         if missing_in(target):
             _build_all(target)
     return target
 
 
 @contextmanager
-def _only_one(path: Path) -> Iterator[None]:
+def only_one(path: Path) -> Iterator[None]:
     """Hold a lock, so that two runs don't build the same thing side by side."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say("Another run is building the control plane; waiting for it.")
+            _say("Another run is building it; waiting for that.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _build_all(target: Path) -> None:
-    go = _go()
+    go = go_compiler(*(module.folder for module in WANTED))
     started = time.monotonic()
     _say(
         f"Building the control plane for the tests from its sources (once; about ten minutes): {', '.join(NAMES)}"
@@ -153,7 +154,7 @@ def _build(go: str, module: Module, into: Path, title: str) -> None:
     process = subprocess.Popen(
         command,
         cwd=module.folder,
-        env=_environment(),
+        env=go_environment(),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -179,7 +180,7 @@ def _count_packages(go: str, module: Module) -> int:
     listed = subprocess.run(
         [go, "list", "-deps", *module.packages],
         cwd=module.folder,
-        env=_environment(),
+        env=go_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -189,7 +190,8 @@ def _count_packages(go: str, module: Module) -> int:
     return len(listed.stdout.split())
 
 
-def _environment() -> dict[str, str]:
+def go_environment() -> dict[str, str]:
+    """What Go is started with."""
     # The machine's own Go, exactly these modules, nothing of C, and no look at the repository around them.
     flags = "-mod=readonly -buildvcs=false"
     ours = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOFLAGS": flags}
@@ -198,7 +200,7 @@ def _environment() -> dict[str, str]:
 
 def _work_folders() -> dict[str, Path]:
     """Where Go keeps sources and what it has compiled, so that a build that was interrupted goes on."""
-    return {"GOMODCACHE": _cache() / "go-sources", "GOCACHE": _cache() / "go-compiled"}
+    return {"GOMODCACHE": cache() / "go-sources", "GOCACHE": cache() / "go-compiled"}
 
 
 def _tidy(go: str) -> None:
@@ -207,13 +209,13 @@ def _tidy(go: str) -> None:
         if name not in os.environ and folder.exists():
             # Go's own way: the sources are read-only.
             option = "-modcache" if name == "GOMODCACHE" else "-cache"
-            subprocess.run([go, "clean", option], cwd=_cache(), env=_environment(), check=False)
+            subprocess.run([go, "clean", option], cwd=cache(), env=go_environment(), check=False)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _go() -> str:
-    """A Go that is new enough: the machine's, else one from a Python package. Raises CannotBuild."""
-    needed = max(_needed_go(module) for module in WANTED)
+def go_compiler(*modules: Path) -> str:
+    """A Go new enough for these modules: the machine's, else one from a Python package. Raises CannotBuild."""
+    needed = max(map(_needed_go, modules))
     if (own := shutil.which("go")) and _go_version(own) >= needed:
         return own
     have = f"the machine's Go {'.'.join(map(str, _go_version(own)))} is too old" if own else "there is no Go here"
@@ -223,15 +225,15 @@ def _go() -> str:
     return _packaged_go()
 
 
-def _needed_go(module: Module) -> tuple[int, ...]:
-    match = re.search(r"^go ([\d.]+)$", (module.folder / "go.mod").read_text(), re.MULTILINE)
-    assert match is not None, f"{module.folder}/go.mod names no Go version"
+def _needed_go(module: Path) -> tuple[int, ...]:
+    match = re.search(r"^go ([\d.]+)$", (module / "go.mod").read_text(), re.MULTILINE)
+    assert match is not None, f"{module}/go.mod names no Go version"
     return tuple(map(int, match[1].split(".")))
 
 
 def _go_version(go: str) -> tuple[int, ...]:
     said = subprocess.run(
-        [go, "env", "GOVERSION"], env=_environment(), capture_output=True, text=True, check=False
+        [go, "env", "GOVERSION"], env=go_environment(), capture_output=True, text=True, check=False
     )
     match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", said.stdout)
     return tuple(int(part or 0) for part in match.groups()) if match else (0, 0, 0)
@@ -239,7 +241,7 @@ def _go_version(go: str) -> tuple[int, ...]:
 
 def _packaged_go() -> str:
     digest = hashlib.sha256(GO_LOCK.read_bytes()).hexdigest()[:16]
-    home = _cache() / f"go-{digest}"
+    home = cache() / f"go-{digest}"
     if not (home / "complete").exists():
         venv.create(home, with_pip=True, clear=True)
         pip = [str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
