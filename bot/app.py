@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, cast
 from bot import __version__
 from bot.adapters.bridge import HealthBridge
 from bot.adapters.dead_man import DeadManUrl
+from bot.adapters.file_lock import FileLock, sqlite_file
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.target import Target
-from bot.errors import AgentpodError, UsageError
+from bot.errors import AgentpodError, Transient, UsageError
 from bot.jobs.desk import Desk
 from bot.jobs.incidents import Incidents
 from bot.jobs.post_digest import KIND, DigestNews
@@ -208,6 +209,14 @@ class Parts:
         return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
 
 
+def _locked(url: str) -> FileLock | None:
+    """The lock of the ledger's file, for this bot alone. Raises Permanent where another has it."""
+    path = sqlite_file(url)
+    if path is None or path.is_dir() or not path.parent.is_dir():  # opening it says what is wrong
+        return None
+    return FileLock(path)
+
+
 def _dead_man(settings: Settings) -> DeadManUrl | None:
     url = settings.heartbeat.dead_man_url
     return DeadManUrl(url.get_secret_value()) if url is not None else None
@@ -231,6 +240,9 @@ async def guarded(
         try:
             await work()
             return
+        except AgentpodError as error:  # it says what is wrong: where in the code adds nothing
+            on_death(name, error)
+            logger.error("background task stopped and is started again: %s", error, extra={"task": name})
         except Exception as error:
             on_death(name, error)
             logger.exception("background task died and is started again", extra={"task": name})
@@ -294,8 +306,10 @@ class Bot:
             loop.add_signal_handler(number, self._stop.set)
         conf = self.settings.ops
         try:
+            self.parts.ledger.held(_locked(self.settings.ledger.url))
             port = await self._listen(conf.host, conf.port)
             logger.info("health and metrics", extra={"port": port})
+            await self._open_ledger()
             await self.slack.start()
             self._spawn("slack", self.slack.run)
             self._spawn("channels", self._report_channels)
@@ -304,11 +318,24 @@ class Bot:
             tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())
             for name, work in tasks.items():
                 self._spawn(name, work)
-            for name, work in self.watching.tasks(lambda: self.slack.status().connected).items():
+            for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
                 self._spawn(name, partial(_settled, work))
             await self._stop.wait()
         finally:
             await self._shut_down()
+
+    def _can_hear(self) -> bool:
+        return self.slack.status().connected
+
+    async def _open_ledger(self) -> None:
+        """Open it before Slack hears of this process. Raises Permanent for one that will never do.
+
+        A database that is away is waited for later: meanwhile the bot shows how the pod is.
+        """
+        try:
+            await self.parts.ledger.open()
+        except Transient as error:
+            logger.warning("no ledger yet: %s", error.message, extra={"remedy": error.remedy})
 
     async def _listen(self, host: str, port: int) -> int:
         try:

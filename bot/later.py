@@ -80,6 +80,13 @@ class OpenLedger(Ledger, Protocol):
         """Let go of the database."""
 
 
+class Releasable(Protocol):
+    """A lock."""
+
+    def release(self) -> None:
+        """Let go."""
+
+
 class LedgerOnDemand:
     """A ledger that is opened when it is first needed, and tried again each time until that works.
 
@@ -91,11 +98,16 @@ class LedgerOnDemand:
         self._url, self._wanted = url, exclusive
         self._real: OpenLedger | None = None
         self._lock = asyncio.Lock()
+        self._file: Releasable | None = None
 
     @property
     def exclusive(self) -> bool:
         """Whether no other process can use it; False until it is open."""
         return self._real is not None and self._real.exclusive
+
+    def held(self, lock: Releasable | None) -> None:
+        """Its file is locked for this process already; the ledger lets go of it when it is closed."""
+        self._file = lock
 
     async def open(self) -> OpenLedger:
         """The ledger itself. Raises as the port's methods do."""
@@ -103,14 +115,20 @@ class LedgerOnDemand:
             if self._real is None:
                 # SQLAlchemy takes a fifth of a second to import: in a thread, so that Slack is heard meanwhile.
                 module = await asyncio.to_thread(importlib.import_module, "bot.adapters.ledger")
-                opened = await module.open_ledger(self._url, exclusive=self._wanted)
+                lock, self._file = (
+                    self._file,
+                    None,
+                )  # it is let go where this fails, and taken again with the next try
+                opened = await module.open_ledger(self._url, exclusive=self._wanted, lock=lock)
                 self._real = cast("OpenLedger", opened)
             return self._real
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened, and let go of the file."""
         if self._real is not None:
             await self._real.close()
+        if self._file is not None:
+            self._file.release()
 
     def writing(self) -> AbstractAsyncContextManager[Writing]:
         """See the port."""

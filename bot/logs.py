@@ -20,8 +20,8 @@ TOKEN = re.compile(r"x(?:ox[a-z]|app)-[A-Za-z0-9-]{6,}")
 
 
 def new_request_id() -> str:
-    """A short id that a person can read out: ``r-`` and eight hex digits."""
-    return "r-" + secrets.token_hex(4)
+    """A short id that a person can read out: ``req-`` and eight hex digits; a repair's begins with ``r-``."""
+    return "req-" + secrets.token_hex(4)
 
 
 class Redactor(logging.Filter):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import time
 from functools import partial
 from typing import Any
 
+from bot.domain.gap import Gap
 from bot.errors import AgentpodError
 from bot.jobs import bridge_post, incident_news, own_heartbeat, post_digest
 from bot.jobs.bridge_post import BridgePost
@@ -85,8 +86,10 @@ class Watching:
             return {}
         return {bridge_post.KIND: BridgePost(self._ledger, self._clock, self._bridge)}
 
-    def tasks(self, can_hear: Callable[[], bool]) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """The background tasks by name. ``can_hear``: whether Slack reaches the bot."""
+    def tasks(
+        self, can_hear: Callable[[], bool], gaps: Callable[[], Sequence[Gap]] = tuple
+    ) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """The background tasks by name. ``can_hear``: whether Slack reaches the bot; ``gaps``: when it did not."""
         settings, rules = self._settings, self._settings.alerts
         muting = Muting(rules)
         found: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
@@ -111,6 +114,7 @@ class Watching:
             self._heartbeats,
             self._dead_man,
             self.incidents.changed,
+            gaps,
         ).run
         if self._places().get(post_digest.KIND):
             found["digest"] = self._digests

@@ -65,6 +65,15 @@ def moment(at: datetime, now: datetime) -> str:
     return here.strftime("%a %d %b, %H:%M UTC")
 
 
+def moment_of(text: str | None) -> datetime | None:
+    """The moment that was kept as text; None for none, and for what is no moment with a time zone."""
+    try:
+        at = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
+
+
 def _utc(at: datetime) -> datetime:
     """The same in UTC, as nearly all times are already."""
     return at if at.tzinfo is UTC else at.astimezone(UTC)

@@ -26,6 +26,7 @@ from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.target import Target
 from bot.domain.workload import Deployment, Event, Pod
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
+from bot.jobs import case_log
 from bot.jobs.news import BOT, HOLD, owe_news, owe_progress
 from bot.jobs.values import Still, Vault
 from bot.ports import Clock, Cluster, Ledger
@@ -144,9 +145,9 @@ class Workshop:
         try:
             await self._letting_go(case, partial(self._carry_out, case, look, sent))
         except Lost:
-            logger.info("another process has taken it over", extra={"case": case.id})
+            logger.info("another process has taken it over", extra={"repair": case.id})
         except Exception:
-            logger.exception("carrying out failed; it is taken up again", extra={"case": case.id})
+            logger.exception("carrying out failed; it is taken up again", extra={"repair": case.id})
 
     async def _letting_go(self, case: Case, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Work that, when it is stopped, leaves the case to whoever comes next."""
@@ -210,7 +211,7 @@ class Workshop:
                         self._called[case.id].set()
             except (Conflict, Uncertain) as error:  # look again: that says whether it was done
                 sent = sent or isinstance(error, Uncertain)
-                logger.info("look again: %s", error.message, extra={"case": case.id})
+                self._look_again(case, error)
             except AgentpodError as error:
                 if not isinstance(error, Transient) or self._given_up(case, sent):
                     return await self._end(case, State.FAILED, *_unmade(error, sent))
@@ -220,6 +221,13 @@ class Workshop:
                     return await self._end(case, *against)
                 return await self._made(case, seen, generation)
             look, case = None, await self._renew(case)
+
+    def _look_again(self, case: Case, error: AgentpodError) -> None:
+        """A look says whether it was done."""
+        if isinstance(error, Uncertain):
+            case_log.unsure(case, error.message)
+        else:
+            logger.debug("look again: %s", error.message, extra={"repair": case.id})
 
     def _against(self, case: Case, seen: Look, sent: bool) -> tuple[State, str] | None:
         """What a look shows to be in the way of a change that is not there; None where it may be made."""
@@ -280,7 +288,9 @@ class Workshop:
         elif mark is not None:
             mark = replace(mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))
         sent = replace(case, mark=mark, sent_at=self.clock.now())
-        return await self._save(sent, "execution", {"sent": True}, progress=True)
+        saved = await self._save(sent, "execution", {"sent": True}, progress=True)
+        case_log.sent(saved)
+        return saved
 
     def _restarted(self, case: Case) -> str:
         """What a restart writes as its time: the same for every process that sends it."""
@@ -339,6 +349,7 @@ class Workshop:
         data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
         ended = await self._save(case.ended(state, outcome), "outcome", data, progress=case.progress is not None)
         self.observe(ended)
+        case_log.over(ended)
         return ended
 
     async def _save(
@@ -416,7 +427,9 @@ class Workshop:
             now = self.clock.now()
             before = case.held.by if case.held else ""
             await tx.record(now, "execution", BOT, id_, {"by": self.name, "taken_over_from": before})
-            return await tx.save(case.taken(self.name, now, HOLD))
+            taken = await tx.save(case.taken(self.name, now, HOLD))
+        case_log.taken_over(taken, self.name, before)
+        return taken
 
 
 class _Watch:

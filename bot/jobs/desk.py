@@ -31,6 +31,7 @@ from bot.domain.approval import (
 from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
 from bot.domain.reply import Reply
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
+from bot.jobs import case_log
 from bot.jobs.carry_out import Lost, Workshop
 from bot.jobs.news import BOT, claimed, owe_news, value_until
 from bot.jobs.values import answer, case_id, is_text, only
@@ -73,16 +74,25 @@ class Desk:
             known = await tx.from_origin(caller.origin) if caller.origin else None
             if known is not None:
                 return Asked(known, joined=False)
+            over: list[Case] = []
             for other in await tx.open_cases(target):
-                if await self._expire(tx, other) or other.exclusive != case.exclusive:
-                    continue
-                if not await self._outdated(tx, other, case):
-                    return Asked(await self._join(tx, other, case), joined=True)
+                if ended := await self._expire(tx, other):
+                    over.append(ended)
+                elif other.exclusive == case.exclusive:
+                    if not (void := await self._outdated(tx, other, case)):
+                        return Asked(await self._join(tx, other, case), joined=True)
+                    over.append(void)
             await tx.add(case)
             await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
             await tx.owe(f"card:{case.id}", case.channel)
-        self.changed()
+        self._over(*over)
         return Asked(case, joined=False)
+
+    def _over(self, *cases: Case) -> None:
+        """Cases have come to their end, and the ledger has it."""
+        for case in cases:
+            case_log.over(case)
+        self.changed()
 
     def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
         now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
@@ -114,17 +124,18 @@ class Desk:
             origin=caller.origin,
         )
 
-    async def _outdated(self, tx: Writing, other: Case, case: Case) -> bool:
+    async def _outdated(self, tx: Writing, other: Case, case: Case) -> Case | None:
         """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
         if other.state not in (State.OPEN, State.APPROVED):
-            return False
+            return None
         text = "; ".join(other.request.snapshot.changes(case.request.snapshot))
         if not text:
-            return False
+            return None
         now = self.clock.now()
         await tx.record(now, "outcome", BOT, other.id, {"state": State.VOID.value, "text": text})
-        await owe_news(tx, await tx.save(other.ended(State.VOID, Outcome(text, now))))
-        return True
+        void = await tx.save(other.ended(State.VOID, Outcome(text, now)))
+        await owe_news(tx, void)
+        return void
 
     async def _join(self, tx: Writing, other: Case, case: Case) -> Case:
         if (other.action, other.subject) != (case.action, case.subject):
@@ -156,13 +167,16 @@ class Desk:
                     raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
                 look = self._look(case, choice)
                 click = Click(choice, self._standing(caller, identity, case), self.clock.now(), reason)
-                ruling = self._ruled(case, click)
+                ruling, before = self._ruled(case, click), case.state
                 case = await self._write(tx, case, click, ruling)
         except BaseException:
             if look is not None:
                 look.cancel()
             raise
+        if case.state.final and case.state is not before:
+            case_log.over(case)
         if case.state is State.EXECUTING and ruling.accepted:
+            case_log.claimed(case, self.workshop.name)
             self.workshop.start(case, look)
             await self.workshop.ahead(case)
         elif look is not None:
@@ -223,13 +237,15 @@ class Desk:
         await tx.record(at, "execution", BOT, case.id, {"by": self.workshop.name, "action": case.action.value})
         return claimed(case, self.workshop.name, at)
 
-    async def _expire(self, tx: Writing, case: Case) -> bool:
+    async def _expire(self, tx: Writing, case: Case) -> Case | None:
+        """The case as expired and saved; None where its time is not over."""
         now = self.clock.now()
         if not overdue(case.request, now):
-            return False
+            return None
         await tx.record(now, "outcome", BOT, case.id, {"state": State.EXPIRED.value})
-        await owe_news(tx, await tx.save(self._expired(case, now)))
-        return True
+        expired = await tx.save(self._expired(case, now))
+        await owe_news(tx, expired)
+        return expired
 
     def _expired(self, case: Case, now: datetime) -> Case:
         return case.ended(State.EXPIRED, Outcome("nobody decided in time", now))
@@ -238,22 +254,24 @@ class Desk:
         """End what nobody decided on in time, or gave no value in time; gives how many."""
         now = self.clock.now()
         found = [*await self.ledger.overdue(now), *await self.ledger.unheld(now)]
-        count = 0
+        over = []
         for one in found:
             async with self.ledger.writing() as tx:
                 case = await tx.case(one.id)
-                count += case is not None and (await self._expire(tx, case) or await self._valueless(tx, case))
-        if count:
-            self.changed()
-        return count
+                ended = case and (await self._expire(tx, case) or await self._valueless(tx, case))
+            over += [ended] if ended else []
+        if over:
+            self._over(*over)
+        return len(over)
 
-    async def _valueless(self, tx: Writing, case: Case) -> bool:
+    async def _valueless(self, tx: Writing, case: Case) -> Case | None:
         now = self.clock.now()
         if case.state is not State.APPROVED or now <= value_until(case, self.policy):
-            return False
+            return None
         await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
-        await owe_news(tx, await tx.save(case.ended(State.FAILED, Outcome(NO_VALUE, now))))
-        return True
+        failed = await tx.save(case.ended(State.FAILED, Outcome(NO_VALUE, now)))
+        await owe_news(tx, failed)
+        return failed
 
     async def claim_for_value(self, id_: str, caller: Caller) -> Case:
         """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
@@ -264,6 +282,7 @@ class Desk:
                 case = await self._claim(tx, case, caller)
         if case is None or refusal:
             raise await self._not_given(case, caller, refusal)
+        case_log.claimed(case, self.workshop.name)
         self.changed()
         return case
 

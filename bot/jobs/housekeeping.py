@@ -29,10 +29,8 @@ class Housekeeping:
         while True:
             try:
                 await self.desk.expire()
-                taken = await self.workshop.take_over(at_start=at_start)
+                await self.workshop.take_over(at_start=at_start)
                 at_start = False
-                if taken:
-                    logger.info("taken up what another process began", extra={"cases": taken})
             except AgentpodError as error:
                 logger.debug("no housekeeping: %s", error.message)
             await asyncio.sleep(EVERY)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain import words
+from bot.domain import gap, words
+from bot.domain.gap import Gap
 from bot.domain.repair import Delivery
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError, NotFound
@@ -20,13 +21,13 @@ KIND = "deaf"
 HEARD = "heard"
 """Under which name the time is kept at which any process could hear last."""
 GAUGE = "agentpod_heard_time_seconds"
-LONG = timedelta(minutes=2)
-"""A deaf spell that is shorter is nobody's business: Slack delivers again what it could not."""
+STOPPING = 2.0
+"""Seconds for noting at a stop until when it could hear."""
 
 
 @dataclass
 class OwnHeartbeat:
-    """Says regularly that the bot can hear, and afterwards for how long it could not."""
+    """Says regularly that the bot can hear, and afterwards from when to when it could not."""
 
     clock: Clock
     ledger: Ledger
@@ -37,13 +38,30 @@ class OwnHeartbeat:
     source: HeartbeatSource | None
     dead_man: DeadMan | None
     changed: Callable[[], None] = lambda: None
+    gaps: Callable[[], Sequence[Gap]] = tuple
+    """The times without Slack that are over, as the connection knows them."""
+    _told_until: float = 0.0
+    """Until when gaps have been looked at, by the monotonic clock."""
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
+        try:
+            while True:
+                if self.can_hear():
+                    await self.beat()
+                await asyncio.sleep(self.every.total_seconds())
+        except asyncio.CancelledError:
             if self.can_hear():
-                await self.beat()
-            await asyncio.sleep(self.every.total_seconds())
+                await self._stopping()
+            raise
+
+    async def _stopping(self) -> None:
+        """Note until when it could hear, so that whoever starts next can say so."""
+        try:
+            async with asyncio.timeout(STOPPING):
+                await self._note()
+        except (AgentpodError, TimeoutError) as error:
+            logger.debug("not noted until when it could hear: %s", error)
 
     async def beat(self) -> None:
         """One heartbeat. What can't be told to one is told to the others all the same."""
@@ -60,16 +78,18 @@ class OwnHeartbeat:
                 logger.exception("own heartbeat, %s", what)
 
     async def _note(self) -> None:
-        now = self.clock.now()
+        now, monotonic = self.clock.now(), self.clock.monotonic()
+        fresh = [g for g in self.gaps() if g.end > self._told_until]
         async with self.ledger.writing() as tx:
-            text = await tx.mark(HEARD)
+            heard = words.moment_of(await tx.mark(HEARD))
             await tx.set_mark(HEARD, now.isoformat())
-            last = datetime.fromisoformat(text) if text else now
-            deaf = now - last > max(LONG, 2 * self.every)
-            if deaf and self.channel:
-                await tx.owe(f"{KIND}:{last.isoformat()}|{now.isoformat()}", self.channel)
-        if deaf:
-            logger.warning("could not hear", extra={"from": last.isoformat(), "to": now.isoformat()})
+            spans = list(gap.told(fresh, heard, now, monotonic, self.every))
+            for start, end in spans if self.channel else ():
+                await tx.owe(f"{KIND}:{start.isoformat()}|{end.isoformat()}", self.channel)
+        self._told_until = max((g.end for g in fresh), default=self._told_until)
+        for start, end in spans:
+            logger.warning("was offline", extra={"from": start.isoformat(), "to": end.isoformat()})
+        if spans:
             self.changed()
 
     async def _push(self) -> None:
@@ -98,8 +118,8 @@ class DeafNews:
         now = self._clock.now()
         times = f"from {words.moment(since, now)} to {words.moment(until, now)}"
         return Reply(
-            f"🙉 I could not hear anybody for {words.age(until - since)}, {times}",
-            body=("Commands that were sent meanwhile had no answer: send them again. Missed alerts follow.",),
+            f"🔌 I was offline for {words.age(until - since)}, {times}",
+            body=("Commands sent meanwhile got no answer: send them again. Alerts that were due follow.",),
             shareable=False,
             repeatable=False,
         )

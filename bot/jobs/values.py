@@ -21,6 +21,7 @@ from bot.domain.reply import Reply
 from bot.domain.rollout import APPROVAL_ANNOTATION
 from bot.domain.workload import SecretFacts
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
+from bot.jobs import case_log
 from bot.ports import Clock, Cluster
 
 logger = logging.getLogger("agentpod.repairs")
@@ -106,7 +107,8 @@ class Vault:
                 return await self._once(case, value, still, sent)
             except (Conflict, Uncertain) as error:
                 sent = sent or isinstance(error, Uncertain)
-                logger.info("look again: %s", error.message, extra={"case": case.id})
+                if isinstance(error, Uncertain):
+                    case_log.unsure(case, error.message)
             except Transient as error:
                 failed = error
                 await self._rest(error)
@@ -129,6 +131,7 @@ class Vault:
         wanted = await value()
         await still()
         await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
+        case_log.sent(case)
         return self._done()
 
     async def _rest(self, error: Transient) -> None:

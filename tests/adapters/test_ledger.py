@@ -410,7 +410,7 @@ async def test_what_an_older_version_owed_is_sent_after_its_migration(tmp_path: 
 async def test_a_file_belongs_to_one_bot(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'one.db'}"
     first = await open_ledger(url)
-    with pytest.raises(Permanent, match=rf"process {os.getpid()}\) uses the ledger"):
+    with pytest.raises(Permanent, match=rf"process {os.getpid()} on .*\) uses the ledger"):
         await open_ledger(url)
     beside = await open_ledger(url, exclusive=False)
     assert (first.exclusive, beside.exclusive) == (True, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.dead_man import DeadManUrl
+from bot.domain.gap import Gap
 from bot.errors import AgentpodError, Permanent, Transient
 from bot.jobs.own_heartbeat import GAUGE, KIND, DeafNews, OwnHeartbeat
 from tests.adapters.kube_bench import fixed, serving
@@ -82,26 +84,85 @@ async def test_a_gateway_that_is_away_keeps_nobody_from_being_called(world: Watc
     assert to.pings == 1
 
 
-async def test_a_deaf_spell_is_said_once_with_its_times_also_by_a_bot_that_was_off(world: Watch) -> None:
+def offline(world: Watch, start: float | None, end: float = 0.0) -> Gap:
+    """A gap that began and ended so many seconds ago."""
+    now = world.clock.monotonic()
+    return Gap(None if start is None else now - start, now - end)
+
+
+async def test_a_bot_that_was_off_says_once_from_when_to_when(world: Watch) -> None:
     one, other = own(world, Pushes()), own(world, Pushes())
     await one.beat()
     world.clock.pass_(minutes=7)
-    await other.beat()
+    for _ in range(2):
+        await replace(other, gaps=lambda: (offline(world, None),)).beat()
     await one.beat()
     await world.deliver()
-    assert world.first_lines() == ["🙉 I could not hear anybody for 7 min, from 09:00 UTC to 09:07 UTC"]
+    assert world.first_lines() == ["🔌 I was offline for 7 min, from 09:00 UTC to 09:07 UTC"]
 
 
-async def test_a_short_one_and_one_that_another_replica_covered_are_not_said(world: Watch) -> None:
+@pytest.mark.parametrize("seconds", [0.02, 3, 59, 119])
+async def test_a_short_gap_is_not_said_wherever_the_beats_fall(world: Watch, seconds: float) -> None:
+    one = own(world, Pushes())
+    await one.beat()
+    world.clock.pass_(minutes=1, seconds=59.9)  # the beat of the minute before fell into the gap
+    await replace(one, gaps=lambda: (offline(world, seconds),)).beat()
+    await world.deliver()
+    assert world.chat.said == []
+
+
+async def test_a_long_gap_has_the_connections_own_times_not_those_of_the_beats(world: Watch) -> None:
+    one = own(world, Pushes())
+    await one.beat()
+    world.clock.pass_(minutes=9)
+    gaps = (offline(world, 500, 470), offline(world, 420, 120), offline(world, 30, 27))
+    await replace(one, gaps=lambda: gaps).beat()
+    await world.deliver()
+    assert world.first_lines() == ["🔌 I was offline for 5 min, from 09:02 UTC to 09:07 UTC"]
+
+
+async def test_beats_that_were_missed_while_the_connection_stood_are_no_gap(world: Watch) -> None:
+    one = own(world, Pushes())
+    await one.beat()
+    world.clock.pass_(minutes=30)
+    await one.beat()
+    await world.deliver()
+    assert world.chat.said == []
+
+
+async def test_what_another_replica_covered_is_not_said(world: Watch) -> None:
     one, other = own(world, Pushes()), own(world, Pushes())
     await one.beat()
     for _ in range(10):
         world.clock.pass_(minutes=1)
         await other.beat()
-    world.clock.pass_(minutes=1.9)
-    await one.beat()
+    world.clock.pass_(minutes=1)
+    await replace(one, gaps=lambda: (offline(world, 660),)).beat()
     await world.deliver()
     assert world.chat.said == []
+
+
+@pytest.mark.parametrize("kept", ["", "yesterday", "2026-11-24", "2026-11-24T09:00:00", "9" * 5000])
+async def test_a_time_that_can_not_be_read_is_no_reason_to_stop(world: Watch, kept: str) -> None:
+    async with world.ledger.writing() as tx:
+        await tx.set_mark("heard", kept)
+    await replace(own(world, Pushes()), gaps=lambda: (offline(world, None),)).beat()
+    await world.deliver()
+    assert world.chat.said == []
+
+
+async def test_a_stop_notes_until_when_it_could_hear(world: Watch) -> None:
+    one = own(world, Pushes())
+    task = asyncio.create_task(one.run())
+    while await world.ledger.mark("heard") is None:  # noqa: ASYNC110 - the ledger tells nobody
+        await asyncio.sleep(0.005)
+    world.clock.pass_(minutes=4)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    world.clock.pass_(minutes=7)
+    await replace(own(world, Pushes()), gaps=lambda: (offline(world, None),)).beat()
+    await world.deliver()
+    assert world.first_lines() == ["🔌 I was offline for 7 min, from 09:04 UTC to 09:11 UTC"]
 
 
 @pytest.mark.parametrize(("code", "error"), [(200, None), (404, Permanent), (500, Transient), (429, Transient)])

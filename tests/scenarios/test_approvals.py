@@ -224,9 +224,14 @@ async def _terminal(world: World, *words_: str, code: int = 0) -> str:
 
 async def test_a_second_bot_on_the_same_file_is_refused_and_a_kill_in_the_middle_ends_well(world: World) -> None:
     other = world.sandbox.bot(AGENTPOD_OPS__PORT="0")
+    calls = len(world.workspace.record.of("auth.test"))
     await other.start()
-    await until(lambda: "uses the ledger" in other.output(), other.output)
-    await other.stop()
+    assert await asyncio.wait_for(other.wait(), 20) == 2
+    assert f"Another agentpod (process {world.bot.pid} on " in other.output()
+    assert other.output().count("uses the ledger") == 1
+    assert "Traceback" not in other.output()
+    assert len(world.workspace.record.of("auth.test")) == calls
+    assert world.workspace.connections == 1
     world.sandbox.cluster.simulation.speed = 3.0
     before = generation(world)
     repair = await asked(world, 'restart --reason "killed in the middle"')

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,6 +80,9 @@ class Sqlite:
         if not url.database or url.database == ":memory:":
             remedy = "Set AGENTPOD_LEDGER__URL to sqlite+aiosqlite:///PATH."
             raise Permanent("The ledger needs a file.", remedy=remedy)
+        if path.is_dir():
+            remedy = f"Set AGENTPOD_LEDGER__URL to a file in it, such as sqlite+aiosqlite:///{path}/agentpod.db."
+            raise Permanent(f"The ledger {path} is a folder, and has to be a file.", remedy=remedy)
         if not path.parent.is_dir():
             raise Permanent(
                 f"The folder of the ledger {path} does not exist.",
@@ -208,34 +209,3 @@ class Postgresql:
     async def close(self) -> None:
         """See the protocol."""
         await self._engine.dispose()
-
-
-class FileLock:
-    """Holds a SQLite file for one bot alone, as long as the process lives."""
-
-    def __init__(self, path: Path) -> None:
-        """Take it. Raises Permanent when another process has it, or the folder can't be written."""
-        self._path = path.with_name(path.name + ".lock")
-        try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise Permanent(
-                f"The ledger {path} can't be written: {os.strerror(error.errno or 0).lower()}.",
-                remedy="Give agentpod's user the right to write there, or set AGENTPOD_LEDGER__URL to another.",
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            by = os.read(self._file, 20).decode("ascii", "replace").strip()
-            os.close(self._file)
-            raise Permanent(
-                f"Another agentpod{f' (process {by})' if by else ''} uses the ledger {path}.",
-                remedy="One bot a SQLite file: stop the other, or use PostgreSQL for several replicas.",
-            ) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Let go."""
-        with contextlib.suppress(OSError):
-            os.close(self._file)

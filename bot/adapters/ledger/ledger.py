@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, update
 
+from bot.adapters.file_lock import FileLock, unwritable
 from bot.adapters.ledger import database, migrations, watching
-from bot.adapters.ledger.database import Database, FileLock
+from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import is_databases, translate
 from bot.adapters.ledger.schema import audit, cases, deliveries, incidents, jobs, marks, to_micros
 from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, record_of
@@ -39,18 +40,24 @@ PATIENCE = 20.0
 """Seconds for a whole transaction: one that takes longer is given up, so that nobody waits for it for ever."""
 
 
-async def open_ledger(url: str, *, exclusive: bool = True) -> SqlLedger:
+async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None = None) -> SqlLedger:
     """Open the database, and bring its schema to this version. Raises `bot.errors` only.
 
     ``exclusive``: a SQLite file is locked against other bots. Terminal commands beside the bot go without.
+    ``lock`` is one that is taken already; it is let go with the ledger.
     """
     where = database.name(url)
     # The database's driver is slow to load: in a thread, so that Slack is heard meanwhile.
-    made, lock = await asyncio.to_thread(database.connect, url), None
+    try:
+        made = await asyncio.to_thread(database.connect, url)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
     try:
         if made.dialect == "sqlite":
             path = Path(where)
-            lock = database.FileLock(path) if exclusive else None
+            lock = lock or (FileLock(path) if exclusive else None)
             _private(path)
         ledger = SqlLedger(made, where, lock)
         await ledger.prepare()
@@ -67,8 +74,11 @@ async def open_ledger(url: str, *, exclusive: bool = True) -> SqlLedger:
 
 def _private(path: Path) -> None:
     """A new file for us alone to read."""
-    if not path.exists():
-        path.touch(0o600)
+    try:
+        if not path.exists():
+            path.touch(0o600)
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 class SqlLedger:

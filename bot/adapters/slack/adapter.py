@@ -7,7 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -37,6 +37,7 @@ from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.work import Workers
 from bot.dispatch import Dispatcher
 from bot.domain.access import AccessPolicy, Identity
+from bot.domain.gap import Gap
 from bot.domain.reply import Button, Form, Reply
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
@@ -123,6 +124,7 @@ class SlackAdapter:
         if self._settings.mode == "http":
             server = HttpServer(self._settings.http, self._app, self._workers, self._observer)
             await server.start()
+            self._api.hearing.regained("connection")
             self._observer.connected(True)
             return server
         token = _needed(self._settings.app_token, "slack.app_token")
@@ -187,6 +189,11 @@ class SlackAdapter:
             return ConnectionStatus(False, datetime.now(UTC), "not started yet")
         status = self._connection.status()
         return replace(status, connected=False, reason=self._api.refused) if self._api.refused else status
+
+    @property
+    def gaps(self) -> Sequence[Gap]:
+        """The times without Slack that are over, oldest first."""
+        return self._api.hearing.gaps if self._api is not None else ()
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109 - seconds for those who still run
         """Take nothing new and wait for what runs, at most ``timeout`` seconds."""

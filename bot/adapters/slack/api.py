@@ -23,6 +23,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack import sdk_logs
 from bot.adapters.slack.errors import PASSING, UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
+from bot.adapters.slack.hearing import Hearing
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.slack")
@@ -72,6 +73,7 @@ class Api:
         self.base_url = base_url
         self.refused = ""
         """Why Slack does not take the bot token at present; empty while it does."""
+        self.hearing = Hearing()
         self._worked = False
         self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30, connect=5))
         retries = [
@@ -138,6 +140,7 @@ class Api:
     def _token_taken(self, refusal: str) -> None:
         """Say once that the token is refused, and once that it works again."""
         self._worked = self._worked or not refusal
+        (self.hearing.lost if refusal else self.hearing.regained)("token")
         if refusal and self._worked and not self.refused:  # at start the caller says it
             logger.error(refusal)
         elif self.refused and not refusal:

@@ -179,6 +179,7 @@ class SocketConnection:
             span = {"from": self._deaf_since.isoformat(timespec="seconds"), "seconds": round(deaf, 1)}
             logger.info("connected to Slack", extra=span)
             self._status = ConnectionStatus(True, now, "connected")
+            self._api.hearing.regained("connection")
             self._observer.connected(True)
 
     async def _watch(self, client: _Client) -> str:
@@ -200,6 +201,7 @@ class SocketConnection:
         now = datetime.now(UTC)
         if self._status.connected:
             self._deaf_since = now
+            self._api.hearing.lost("connection")
             self._observer.connected(False)
             logger.warning("not connected to Slack", extra={"reason": reason})
             self._status = ConnectionStatus(False, now, reason)

@@ -1,0 +1,55 @@
+"""One line in the log for each step of a repair: what, of what, who asked, who approved, and how it ended."""
+
+from __future__ import annotations
+
+import logging
+
+from bot.domain import words
+from bot.domain.approval import Choice
+from bot.domain.repair import Case
+
+logger = logging.getLogger("agentpod.repairs")
+
+_GOES_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
+LONGEST = 200
+
+
+def claimed(case: Case, by: str) -> None:
+    """A process has it to carry out; said once the ledger has it."""
+    logger.info("repair claimed", extra={**_about(case), "by": by})
+
+
+def taken_over(case: Case, by: str, before: str) -> None:
+    """A process goes on with what another one left."""
+    logger.info("repair taken over", extra={**_about(case), "by": by, "from": before or "nobody"})
+
+
+def sent(case: Case) -> None:
+    """The change was made."""
+    logger.info("repair sent", extra=_about(case))
+
+
+def unsure(case: Case, why: str) -> None:
+    """The change was sent, and nobody knows yet whether it was made."""
+    logger.info("repair may have been sent", extra={**_about(case), "why": words.cut(why, LONGEST)})
+
+
+def over(case: Case) -> None:
+    """It has come to its end: ``repair succeeded``, ``repair failed``, ``repair void`` and so on."""
+    outcome = case.outcome
+    ended = {"text": words.cut(outcome.text, LONGEST)} if outcome and outcome.text else {}
+    took = {"seconds": round(outcome.seconds, 1)} if outcome and outcome.seconds is not None else {}
+    logger.info("repair %s", case.state.value, extra={**_about(case), **ended, **took})
+
+
+def _about(case: Case) -> dict[str, str]:
+    decided = [d.by for d in case.request.decisions if d.choice in _GOES_AHEAD]
+    found = {
+        "repair": case.id,
+        "action": case.action.value,
+        "target": case.target,
+        "subject": case.subject,
+        "requested_by": case.request.requester,
+        "approved_by": ",".join(decided),
+    }
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,89 @@
+"""A ledger that will never do ends the bot at once, in words, before Slack hears of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.app import Bot
+from bot.errors import AgentpodError, Permanent
+from bot.settings import LedgerSettings, Settings, SlackSettings
+from sandbox.house import free_port
+from tests.adapters.test_slack_edges import other_server
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _text(path: Path) -> None:
+    path.write_text("no database " * 100)
+
+
+def _damaged(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE ledger_version (number INTEGER)")
+        database.executemany("INSERT INTO ledger_version VALUES (?)", [(n,) for n in range(5000)])
+    raw = bytearray(path.read_bytes())
+    raw[4096:] = os.urandom(len(raw) - 4096)
+    path.write_bytes(raw)
+
+
+def _newer(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE ledger_version (number INTEGER)")
+        database.execute("INSERT INTO ledger_version VALUES (999)")
+
+
+def _foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE incidents (id INTEGER)")
+
+
+def _lock_is_a_folder(path: Path) -> None:
+    path.with_name(path.name + ".lock").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (_folder, "is a folder, and has to be a file"),
+        (_text, "is not a SQLite database"),
+        (_damaged, "is damaged"),
+        (_newer, "has schema version 999, and this agentpod knows none above"),
+        (_foreign, "has a table 'incidents' that is not agentpod's"),
+        (_lock_is_a_folder, "can't be written: is a directory"),
+    ],
+)
+async def test_what_is_no_ledger_is_said_with_a_remedy_and_slack_is_not_asked(
+    tmp_path: Path, prepare: Callable[[Path], None], says: str
+) -> None:
+    path = tmp_path / "ledger.db"
+    prepare(path)
+    with pytest.raises(Permanent, match=says) as caught:
+        await _bot(path, "http://127.0.0.1:9/api/").run()
+    assert caught.value.remedy
+
+
+async def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match=r"The folder of the ledger .* does not exist"):
+        await _bot(tmp_path / "nowhere" / "ledger.db", "http://127.0.0.1:9/api/").run()
+
+
+async def test_the_file_is_free_again_after_a_start_that_failed(tmp_path: Path) -> None:
+    async with other_server() as base:
+        for _ in range(2):
+            with pytest.raises(AgentpodError, match=r"Slack"):
+                await _bot(tmp_path / "ledger.db", f"{base}/nowhere/").run()
+
+
+def _bot(path: Path, api: str) -> Bot:
+    slack = SlackSettings(bot_token="xoxb-made-up", app_token="xapp-made-up", api_url=api)
+    ops = {"host": "127.0.0.1", "port": free_port()}
+    ledger = LedgerSettings(url=f"sqlite+aiosqlite:///{path}")
+    return Bot(Settings(slack=slack, ledger=ledger, ops=ops))
