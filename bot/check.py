@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
-from bot.domain import words
+from bot.domain import aside, words
 from bot.domain.approval import State
 from bot.domain.target import Target, canonical_job
 from bot.domain.workload import Right
@@ -202,10 +202,14 @@ async def _ledger(parts: Parts) -> list[Check]:
     try:
         open_cases = await parts.ledger.cases(states={State.OPEN, State.APPROVED, State.EXECUTING})
         owed = await parts.ledger.waiting()
+        unread = await parts.ledger.set_aside(parts.clock.now() - aside.LISTED_FOR)
     except AgentpodError as error:
         return [_failed("Ledger", error)]
     detail = f"{hidden(parts.settings.ledger.url)}: {len(open_cases)} open requests, {owed} messages owed"
-    return [Check("Ledger", True, detail)]
+    return [Check("Ledger", True, detail), *(Check("Ledger", None, line, _UNREAD) for line in aside.lines(unread))]
+
+
+_UNREAD = "Was it written by another version of agentpod? Run that one, or go on: the rest of the ledger is used."
 
 
 def _missing_file(url: str) -> Check | None:

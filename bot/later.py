@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol, cast
 
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
+from bot.domain.aside import Aside
 from bot.domain.audit import Record
 from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery, Posted
@@ -243,6 +244,10 @@ class LedgerOnDemand:
     async def forget_history(self, before: datetime) -> None:
         """See the port."""
         await (await self.open()).forget_history(before)
+
+    async def set_aside(self, since: datetime) -> Sequence[Aside]:
+        """See the port."""
+        return await (await self.open()).set_aside(since)
 
     async def waiting(self) -> int:
         """See the port."""

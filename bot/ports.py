@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
+from bot.domain.aside import Aside
 from bot.domain.audit import Record
 from bot.domain.digest import Day
 from bot.domain.heartbeat import Snapshot
@@ -372,6 +373,9 @@ class Ledger(Protocol):
 
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
         """Messages that were given up ``since``, that are refused, or that nobody takes for long, newest first."""
+
+    async def set_aside(self, since: datetime) -> Sequence[Aside]:
+        """What could not be read and was set aside ``since``, so that the rest goes on; newest first."""
 
     async def waiting(self) -> int:
         """How many deliveries are due or held, and not dead."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
 
-from bot.domain import card, incident_card, undelivered, words
+from bot.domain import aside, card, incident_card, undelivered, words
 from bot.domain.access import Role
 from bot.domain.alerting import Incident, Notice, State
 from bot.domain.probes import Verdict
@@ -74,6 +74,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     found = await ledger.incidents(since=now - LATELY, limit=200)
     held = [i for i in await ledger.incidents(live=True, told=False) if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
+    unread = await ledger.set_aside(now - aside.LISTED_FOR)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
     buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.state is State.FIRING][:3]
@@ -81,13 +82,17 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _headline(live, held, over),
         _verdict(live, held),
         body=(*(_line(i, now) for i in live), *_held(held), *(_line(i, now) for i in over[:MOST])),
-        facts=tuple(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead)),
+        facts=(
+            *(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead)),
+            *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
+        ),
         buttons=_shape.buttons(ctx, buttons),
         notes=_shape.notes(ctx, began),
         data={
             "open": [i.id for i in live],
             "held": [i.problem.key for i in held],
             "undelivered": [d.key for d in dead],
+            "set_aside": [f"{a.kind} {a.id}" for a in unread],
         },
     )
 

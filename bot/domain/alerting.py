@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from functools import cache
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -20,7 +19,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     field_validator,
     model_validator,
 )
@@ -28,6 +26,7 @@ from pydantic import (
 from bot.domain import ids
 from bot.domain.cron import Dialect, check_crontab, next_run
 from bot.domain.frozen import make, replace
+from bot.domain.stored import Stored
 from bot.domain.target import Severity, Zone, canonical_job, limited, parse_duration
 
 
@@ -535,16 +534,14 @@ def step(
     return sorted(changed, key=lambda i: (i.problem.since, i.problem.key))
 
 
-@cache
-def _incidents() -> TypeAdapter[Incident]:
-    return TypeAdapter(Incident)
+KEPT = Stored(Incident)
 
 
 def to_json(incident: Incident) -> str:
     """An incident as the ledger keeps it."""
-    return _incidents().dump_json(incident).decode()
+    return KEPT.dump(incident)
 
 
-def from_json(text: str) -> Incident:
-    """An incident from the ledger. Raises ValueError for what :func:`to_json` did not write."""
-    return _incidents().validate_json(text)
+def from_json(text: object) -> Incident:
+    """An incident from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    return KEPT.load(text)

@@ -72,9 +72,22 @@ def state(issue: str, incidents: Sequence[Incident], last: str, now: datetime) -
         return found
     if not last:
         return None
-    told: dict[str, Any] = json.loads(last)
+    told = _told(last)
+    if told is None:
+        return found
     known = told["alerts"][0]["fingerprint"] in {i.id for i in incidents}
     return found if known and found is not None else _ended(told, now)
+
+
+def _told(last: str) -> dict[str, Any] | None:
+    """What was kept of the body that was sent last; None where that can't be read."""
+    try:
+        told: dict[str, Any] = json.loads(last)
+        one = told["alerts"][0]
+        whole = isinstance(one["annotations"], dict) and isinstance(one["fingerprint"], str)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return None
+    return told if whole else None
 
 
 def _ended(told: Mapping[str, Any], now: datetime) -> dict[str, Any]:

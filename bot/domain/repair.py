@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from functools import cache
-
-from pydantic import TypeAdapter
 
 from bot.domain import ids, judge_pod
 from bot.domain.approval import Choice, Request, Snapshot, State
 from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Progress
+from bot.domain.stored import Stored
 from bot.domain.workload import Deployment, Pod, SecretFacts
 
 
@@ -243,16 +241,14 @@ class Delivery:
     """Why the last attempt failed."""
 
 
-@cache
-def _cases() -> TypeAdapter[Case]:
-    return TypeAdapter(Case)
+KEPT = Stored(Case)
 
 
 def to_json(case: Case) -> str:
     """A case as the ledger keeps it."""
-    return _cases().dump_json(case).decode()
+    return KEPT.dump(case)
 
 
-def from_json(text: str) -> Case:
-    """A case from the ledger. Raises ValueError for what :func:`to_json` did not write."""
-    return _cases().validate_json(text)
+def from_json(text: object) -> Case:
+    """A case from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    return KEPT.load(text)

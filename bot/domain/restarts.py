@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cache
-
-from pydantic import TypeAdapter
 
 from bot.domain import judge_pod
+from bot.domain.stored import Stored, Unreadable
 from bot.domain.workload import Container, Pod
 
 APART = timedelta(hours=1)
@@ -77,19 +75,17 @@ def _counted(known: Restarts, container: Container, now: datetime) -> Restarts:
     )
 
 
-@cache
-def _adapter() -> TypeAdapter[Restarts]:
-    return TypeAdapter(Restarts)
+KEPT = Stored(Restarts)
 
 
 def to_json(restarts: Restarts) -> str:
     """As the ledger keeps it."""
-    return _adapter().dump_json(restarts).decode()
+    return KEPT.dump(restarts)
 
 
 def from_json(text: str) -> Restarts | None:
     """From the ledger; None for what :func:`to_json` did not write."""
     try:
-        return _adapter().validate_json(text)
-    except ValueError:
+        return KEPT.load(text)
+    except Unreadable:
         return None

@@ -48,7 +48,10 @@ def read(text: str) -> tuple[Spell, ...]:
 
 def _read(text: str) -> Spell:
     down, _, ready = text.partition("|")
-    return Spell(datetime.fromisoformat(down), datetime.fromisoformat(ready) if ready else None)
+    since, until = words.moment_of(down), words.moment_of(ready)
+    if since is None or (ready and until is None):
+        raise ValueError("no moment with a time zone")
+    return Spell(since, until)
 
 
 def ready(pods: Sequence[Pod]) -> bool:

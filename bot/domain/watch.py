@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
-
-from pydantic import TypeAdapter
 
 from bot.domain import heartbeat, words
 from bot.domain.alerting import Kind, Problem
@@ -31,6 +29,7 @@ from bot.domain.heartbeat import (
     joined,
     status_at,
 )
+from bot.domain.stored import Stored
 from bot.domain.target import HeartbeatPolicy, Target, canonical_job
 
 BLIND = "source:pushgateway"
@@ -169,10 +168,11 @@ def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datet
 def unchanged(policy: HeartbeatPolicy, memory: Memory | None, seen: Sequence[Group], now: datetime) -> bool:
     """Whether a look would give what the last one gave: the same rule, nothing new, and no deadline has passed.
 
-    A look at something odd is never the same.
+    A look at something odd is never the same, and what is wrong is looked at again: its incident may be lost.
     """
     if (
         memory is None
+        or memory.health in WRONG
         or memory.since is None
         or memory.note
         or memory.rule != policy.fingerprint
@@ -403,16 +403,14 @@ def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tu
     return tuple([*facts, ("What to do", REFUSED)] if failed else facts)
 
 
-@cache
-def _memories() -> TypeAdapter[Memory]:
-    return TypeAdapter(Memory)
+KEPT = Stored(Memory)
 
 
 def to_json(memory: Memory) -> str:
     """A memory as the ledger keeps it."""
-    return _memories().dump_json(memory).decode()
+    return KEPT.dump(memory)
 
 
-def from_json(text: str) -> Memory:
-    """A memory from the ledger. Raises ValueError for what :func:`to_json` did not write."""
-    return _memories().validate_json(text)
+def from_json(text: object) -> Memory:
+    """A memory from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    return KEPT.load(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain import words
 from bot.domain.alerting import AlertRules
 from bot.domain.history import SOURCE, Happening, pod_source
 from bot.ports import Ledger, Writing
@@ -32,24 +33,22 @@ class Looks:
 
     async def note(self, tx: Writing, now: datetime) -> None:
         """The source was seen."""
-        text = await tx.mark(self.last)
-        last = datetime.fromisoformat(text) if text else now
+        kept = words.moment_of(await tx.mark(self.last))
+        last = kept or now
         if now - last > self.gap:
             await tx.happened([Happening("", self.subject, last, "off"), Happening("", self.subject, now, "ok")])
-        if text is None:
+        if kept is None:
             await tx.set_mark(self.first, now.isoformat())
-        if text is None or now - last >= KEPT_EVERY:
+        if kept is None or now - last >= KEPT_EVERY:
             await tx.set_mark(self.last, now.isoformat())
 
     async def since(self, ledger: Ledger) -> datetime | None:
         """When the first look was."""
-        text = await ledger.mark(self.first)
-        return datetime.fromisoformat(text) if text else None
+        return words.moment_of(await ledger.mark(self.first))
 
     async def unseen(self, ledger: Ledger, now: datetime) -> list[Happening]:
         """That nobody looks since the last look, where that was long ago and the next one has not said so yet."""
-        text = await ledger.mark(self.last)
-        last = datetime.fromisoformat(text) if text else now
+        last = words.moment_of(await ledger.mark(self.last)) or now
         return [Happening("", self.subject, last, "off")] if now - last > self.gap else []
 
 

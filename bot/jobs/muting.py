@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bot.domain import spell
+from bot.domain import spell, words
 from bot.domain.alerting import AlertRules
 from bot.domain.approval import State
 from bot.domain.repair import Case
@@ -47,8 +47,7 @@ class Muting:
         """
         case = await restarting(tx, target.name)
         spells = spell.read(await tx.mark(mark_of(target.name)) or "")
-        since = await tx.mark(unseen_of(target.name))
-        unseen = datetime.fromisoformat(since) if since else None
+        unseen = words.moment_of(await tx.mark(unseen_of(target.name)))
 
         def why(policy: HeartbeatPolicy, missed: datetime, failed: bool) -> str:
             window = self._rules.window(target.name, policy.job, now)

@@ -70,7 +70,7 @@ class DigestPost:
         due = self.when.due(now)
         async with self.ledger.writing() as tx:
             mark = await tx.mark(MARK)
-            last = date.fromisoformat(mark.partition("|")[0]) if mark else None
+            last = _day(mark)
             if last is not None and last >= due:
                 return False
             await tx.set_mark(MARK, f"{due}|{now.isoformat()}")
@@ -80,6 +80,14 @@ class DigestPost:
             await tx.owe(f"{KIND}:{due}{missed}", self.channel)
         self.changed()
         return True
+
+
+def _day(mark: str | None) -> date | None:
+    """The day of the last digest; None for none, and for what is no day: then it begins anew."""
+    try:
+        return date.fromisoformat((mark or "").partition("|")[0])
+    except ValueError:
+        return None
 
 
 @dataclass

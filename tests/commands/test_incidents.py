@@ -11,6 +11,7 @@ import pytest
 
 from bot.domain import alerting
 from bot.domain.alerting import AlertRules, Incident, Kind, Problem
+from bot.domain.aside import Aside
 from bot.domain.probes import Verdict
 from bot.domain.repair import Delivery
 from bot.domain.reply import Mention
@@ -43,6 +44,7 @@ class Book:
 
     kept: list[Incident] = field(default_factory=list)
     undelivered: list[Delivery] = field(default_factory=list)
+    unread: list[Aside] = field(default_factory=list)
     answered: list[tuple[str, str, Any]] = field(default_factory=list)
 
     async def incidents(self, told: bool = True, **_: Any) -> Sequence[Incident]:
@@ -54,6 +56,10 @@ class Book:
     async def dead(self, since: datetime, limit: int) -> Sequence[Delivery]:
         assert since == NOW - timedelta(days=7)
         return self.undelivered[:limit]
+
+    async def set_aside(self, since: datetime) -> Sequence[Aside]:
+        assert since == NOW - timedelta(days=7)
+        return self.unread
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
         self.answered.append((id_, by, None))
@@ -181,3 +187,10 @@ async def test_a_time_that_makes_no_sense_is_refused(world: World, book: Book, t
 async def test_without_slack_nobody_is_known_by_name(world: World) -> None:
     with pytest.raises(UsageError, match="answered in Slack"):
         await world.run("ack i-alpha")
+
+
+async def test_what_could_not_be_read_is_named_with_where_it_is_kept(world: World, book: Book) -> None:
+    book.unread = [Aside("incident", "i-1", NOW, "a newer agentpod wrote it (form 2, and this one knows 1)")]
+    said = text_of(await say(world, book, "incidents"))
+    assert "Set aside: Incident i-1 can't be read: a newer agentpod wrote it" in said
+    assert "the ledger's table set_aside" in said

@@ -147,12 +147,18 @@ async def _to_its_end(work: asyncio.Future[T]) -> T:
 
 def _set_up(connection: Any, _: object) -> None:
     """WAL lets readers go on while somebody writes; FULL has a commit survive a power cut."""
+    connection.text_factory = _text
     connection.isolation_level = None  # BEGIN is ours to say: pysqlite's own comes too late for IMMEDIATE
     cursor = connection.cursor()
     _to_wal(cursor)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _text(raw: bytes) -> str:
+    """A text, whatever is in it: SQLite keeps any bytes, and one such row must not hide the others."""
+    return raw.decode("utf-8", "replace")
 
 
 def _to_wal(cursor: sqlite3.Cursor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, update
 
 from bot.adapters.file_lock import FileLock, unwritable
-from bot.adapters.ledger import database, migrations, watching
+from bot.adapters.ledger import aside, database, migrations, watching
 from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import is_databases, translate
 from bot.adapters.ledger.schema import audit, cases, deliveries, incidents, jobs, marks, to_micros
-from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, record_of
+from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
+from bot.domain.aside import Aside
 from bot.domain.audit import Record
 from bot.domain.history import Happening
 from bot.domain.repair import Case, Delivery, Posted
@@ -179,7 +180,7 @@ class SqlLedger:
         since: datetime | None = None,
         limit: int = 100,
     ) -> Sequence[Case]:
-        """See the port. A case that can't be read is left out, and logged."""
+        """See the port. A case that can't be read is left out."""
         wanted = select(cases).order_by(cases.c.created_at.desc(), cases.c.id).limit(limit)
         if states is not None:
             wanted = wanted.where(cases.c.state.in_(sorted(s.value for s in states)))
@@ -201,7 +202,18 @@ class SqlLedger:
         return await self._cases(select(cases).where(LIVE, begun, free).limit(100))
 
     async def _cases(self, wanted: Select[Any]) -> list[Case]:
-        return list(_readable(await self._rows(wanted)))
+        return await self._sorted_out("request", await self._rows(wanted), load_case)
+
+    async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
+        """What can be read of some rows; the rest is set aside where it is in the way."""
+        good, bad = aside.sort_out(kind, rows, load)
+        if in_the_way := [one for one in bad if one.live]:
+            await self._change(lambda connection: aside.put(connection, in_the_way))
+        return good
+
+    async def set_aside(self, since: datetime) -> Sequence[Aside]:
+        """See the port."""
+        return aside.read(await self._rows(aside.listed(since)))
 
     # -- the audit trail
 
@@ -306,7 +318,7 @@ class SqlLedger:
             .where(deliveries.c.key == key)
         )
         rows = await self._rows(wanted)
-        return _delivery(rows[0]) if rows else None
+        return _delivery(rows[0]) if rows and _is_whole(rows[0]) else None
 
     async def mark(self, name: str) -> str | None:
         """See the port."""
@@ -331,13 +343,13 @@ class SqlLedger:
             .order_by(deliveries.c.created_at.desc())
             .limit(limit)
         )
-        return [_delivery(row) for row in await self._rows(wanted)]
+        return [_delivery(row) if _is_whole(row) else _named(row) for row in await self._rows(wanted)]
 
     # -- what is watched
 
     async def incident(self, id_: str) -> Incident | None:
         """See the port."""
-        found = watching.readable(await self._rows(select(incidents).where(incidents.c.id == id_)))
+        found = await self._incidents(select(incidents).where(incidents.c.id == id_))
         return found[0] if found else None
 
     async def incidents(
@@ -353,12 +365,15 @@ class SqlLedger:
         """See the port."""
         wanted = watching.wanted_incidents(live, since, told).limit(limit)
         about = [watching.holds(name, value) for name, value in (("group", group), ("issue", issue)) if value]
-        found = watching.readable(await self._rows(wanted.where(*about)))
+        found = await self._incidents(wanted.where(*about))
         return [i for i in found if group in ("", i.group) and issue in ("", i.problem.issue)]
+
+    async def _incidents(self, wanted: Select[Any]) -> list[Incident]:
+        return await self._sorted_out("incident", await self._rows(wanted), watching.load_incident)
 
     async def memories(self) -> Mapping[str, Memory]:
         """See the port."""
-        return watching.memories(await self._rows(select(jobs)))
+        return dict(await self._sorted_out("job", await self._rows(select(jobs)), watching.load_memory))
 
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
         """See the port."""
@@ -402,9 +417,15 @@ def _keep(work: Callable[[Connection], T], connection: Connection) -> T:
 
 
 def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[Delivery]:
-    """Take what is still due for ourselves."""
-    rows = connection.execute(wanted).all()
-    for row in rows:
+    """Take what is still due for ourselves; a row that can't be read is given up, and listed as such."""
+    rows = []
+    for row in connection.execute(wanted).all():
+        if not _is_whole(row):
+            given_up = {"dead": True, "error": "Its row in the ledger can't be read.", "retry_at": to_micros(now)}
+            connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(given_up))
+            logger.error("given up: the row of the message %s can't be read", str(row.key)[:200])
+            continue
+        rows.append(row)
         held = {
             "held_until": to_micros(now + hold),
             "attempts": row.attempts + 1,
@@ -414,12 +435,16 @@ def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: t
     return [_delivery(row, taken=True) for row in rows]
 
 
-def _readable(rows: Iterable[Row[Any]]) -> Iterable[Case]:
-    for row in rows:
-        try:
-            yield case_of(row)
-        except AgentpodError as error:
-            logger.error("left out: %s", error.message)
+def _is_whole(row: Row[Any]) -> bool:
+    """Whether a message's columns hold what they should: SQLite takes any type."""
+    texts, numbers = (row.key, row.place, row.under, row.error), (row.wanted, row.shown, row.attempts)
+    place = all(part is None or isinstance(part, str) for part in (row.channel, row.ts))
+    return place and all(isinstance(t, str) for t in texts) and all(isinstance(n, int) for n in numbers)
+
+
+def _named(row: Row[Any]) -> Delivery:
+    """A message of which only its name is known for certain."""
+    return Delivery(str(row.key), str(row.place), error=str(row.error))
 
 
 def _delivery(row: Row[Any], *, taken: bool = False) -> Delivery:

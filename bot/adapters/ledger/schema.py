@@ -61,6 +61,14 @@ history = table(
     "history", column("target", Text), column("subject", Text), column("at", BigInteger), column("what", Text)
 )
 marks = table("marks", column("name", Text), column("value", Text))
+set_aside = table(
+    "set_aside",
+    column("kind", Text),
+    column("id", Text),
+    column("at", BigInteger),
+    column("why", Text),
+    column("body", Text),
+)
 audit = table(
     "audit",
     column("number", BigInteger),

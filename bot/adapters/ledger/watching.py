@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -29,6 +29,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.adapters.ledger import aside
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
 from bot.domain import alerting, watch
 from bot.domain.alerting import Incident, State
@@ -36,7 +37,7 @@ from bot.domain.history import BEAT, Happening
 from bot.domain.repair import Delivery
 from bot.domain.watch import Memory
 
-logger = logging.getLogger("agentpod.ledger")
+T = TypeVar("T")
 WATCHED = "watched"
 """The mark that changes with every incident and every memory: who keeps a copy knows by it that it is stale."""
 
@@ -75,12 +76,23 @@ class WatchWriting:
 
     async def incident(self, id_: str) -> Incident | None:
         """See the port."""
-        found = readable(await self._read(_INCIDENT, this=id_))
+        found = await self._incidents(await self._read(_INCIDENT, this=id_))
         return found[0] if found else None
+
+    async def _incidents(self, rows: Sequence[Row[Any]]) -> list[Incident]:
+        return await self._sorted_out("incident", rows, load_incident)
+
+    async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
+        """What can be read; the rest is set aside where it is in the way."""
+        good, bad = aside.sort_out(kind, rows, load)
+        in_the_way = [one for one in bad if one.live]
+        if in_the_way:
+            self._writes.append(lambda connection: aside.put(connection, in_the_way))
+        return good
 
     async def newest_incidents(self, since: datetime) -> Mapping[str, Incident]:
         """See the port."""
-        return {i.key: i for i in readable(await self._read(_recent(since)))}
+        return {i.key: i for i in await self._incidents(await self._read(_recent(since)))}
 
     async def save_incidents(self, changed: Sequence[Incident]) -> None:
         """See the port."""
@@ -93,8 +105,8 @@ class WatchWriting:
                     self._write(_put(self._dialect)["incident"], rows)
 
     async def memories(self) -> Mapping[str, Memory]:
-        """See the port."""
-        return memories(await self._read(select(jobs)))
+        """See the port. What can't be read is begun anew."""
+        return dict(await self._sorted_out("job", await self._read(select(jobs)), load_memory))
 
     async def remember(self, target: str, changed: Sequence[Memory]) -> None:
         """See the port."""
@@ -138,31 +150,26 @@ class WatchWriting:
         return frozenset(row.key for row in await self._read(wanted))
 
 
-def readable(rows: Iterable[Row[Any]]) -> list[Incident]:
-    """The incidents of rows. One that can't be read is left out, and logged."""
-    found = []
-    for row in rows:
-        try:
-            found.append(alerting.from_json(row.body))
-        except ValueError:
-            logger.error("left out: the incident %s can't be read", row.id)
+def load_incident(row: Row[Any]) -> Incident:
+    """The incident of a row. Raises ValueError for one that can't be read."""
+    found = alerting.from_json(row.body)
+    if (found.id, found.key) != (row.id, row.key):
+        raise ValueError("it is about another incident")
     return found
 
 
-def memories(rows: Iterable[Row[Any]]) -> dict[str, Memory]:
-    """The memories of rows by ``target/job``. One that can't be read is begun anew."""
-    found = {}
-    for row in rows:
-        try:
-            found[str(row.key)] = watch.from_json(row.body)
-        except ValueError:
-            logger.error("forgotten: what is known of %s can't be read", row.key)
-    return found
+def load_memory(row: Row[Any]) -> tuple[str, Memory]:
+    """The memory of a row by its ``target/job``. Raises ValueError for one that can't be read."""
+    return str(row.key), watch.from_json(row.body)
 
 
 def happenings(rows: Iterable[Row[Any]]) -> list[Happening]:
-    """What happened, from rows."""
-    return [Happening(row.target, row.subject, from_micros(row.at), row.what) for row in rows]
+    """What happened, from rows; one whose time is no time is left out."""
+    found = []
+    for row in rows:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            found.append(Happening(str(row.target), str(row.subject), from_micros(row.at), str(row.what)))
+    return found
 
 
 def wanted_incidents(live: bool | None, since: datetime | None, told: bool = True) -> Select[Any]:

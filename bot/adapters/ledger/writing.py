@@ -23,12 +23,19 @@ LIVE = cases.c.live.is_(True)
 def case_of(row: Row[Any]) -> Case:
     """The case of a row. Raises Permanent for one that can't be read."""
     try:
-        case = from_json(row.body)
+        return load_case(row)
     except ValueError as error:
         raise Permanent(
-            f"The ledger's case {row.id} can't be read: it was changed by hand, or is of another version.",
-            remedy="Restore the row from a backup; the audit trail says what it was.",
+            f"The request {row.id} can't be read: {error}.",
+            remedy="It was changed by hand, or is of another version. The audit trail says what it was.",
         ) from error
+
+
+def load_case(row: Row[Any]) -> Case:
+    """The case of a row. Raises ValueError for one that can't be read."""
+    case = from_json(row.body)
+    if case.id != row.id:
+        raise ValueError("it is about another request")
     return case if case.version == row.version else _versioned(case, row.version)
 
 
@@ -100,7 +107,7 @@ class SqlWriting(WatchWriting):
     async def open_cases(self, target: str) -> Sequence[Case]:
         """See the port."""
         wanted = select(cases).where(LIVE, cases.c.target == target).order_by(cases.c.created_at)
-        return [case_of(row) for row in await self._read(wanted)]
+        return await self._sorted_out("request", await self._read(wanted), load_case)
 
     async def add(self, case: Case) -> None:
         """See the port."""

@@ -1,0 +1,72 @@
+"""Rows that can't be read are set aside, so that the rest goes on: kept as they were, and named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from bot.adapters.ledger.schema import cases, from_micros, incidents, jobs, set_aside, to_micros
+from bot.domain.aside import Aside
+
+logger = logging.getLogger("agentpod.ledger")
+T = TypeVar("T")
+LARGEST = 1 << 20
+"""Most characters of a body that is kept a second time."""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A row that can't be read."""
+
+    kind: str
+    id: str
+    why: str
+    body: str
+    live: bool = True
+    """Whether it is in the way: what is over only stays unread."""
+
+
+def sort_out(kind: str, rows: Iterable[Row[Any]], load: Callable[[Row[Any]], T]) -> tuple[list[T], list[Bad]]:
+    """What can be read of some rows, and those that can't. ``load`` raises ValueError for those."""
+    good, bad = [], []
+    for row in rows:
+        try:
+            good.append(load(row))
+        except ValueError as error:
+            named = row._mapping
+            id_ = str(named.get("id") or named.get("key"))
+            bad.append(Bad(kind, id_, str(error), str(row.body)[:LARGEST], bool(named.get("live", True))))
+    return good, bad
+
+
+def put(connection: Connection, bad: Sequence[Bad]) -> None:
+    """Set rows aside, in the caller's transaction."""
+    for one in bad:
+        connection.execute(delete(set_aside).where(set_aside.c.kind == one.kind, set_aside.c.id == one.id))
+        at = to_micros(datetime.now(UTC))
+        row = {"kind": one.kind, "id": one.id, "at": at, "why": one.why, "body": one.body.replace("\0", "")}
+        connection.execute(insert(set_aside).values(row))
+        connection.execute(_OUT_OF_THE_WAY[one.kind](one.id))
+        logger.error("set aside: the %s %s can't be read: %s", one.kind, one.id, one.why)
+
+
+def listed(since: datetime) -> Select[Any]:
+    """The query for what was set aside since."""
+    return select(set_aside).where(set_aside.c.at >= to_micros(since)).order_by(set_aside.c.at.desc()).limit(20)
+
+
+def read(rows: Iterable[Row[Any]]) -> list[Aside]:
+    """What was set aside, from its rows."""
+    return [Aside(str(row.kind), str(row.id), from_micros(row.at), str(row.why)) for row in rows]
+
+
+_OUT_OF_THE_WAY: dict[str, Callable[[str], Any]] = {
+    "incident": lambda id_: update(incidents).where(incidents.c.id == id_).values(live=False),
+    "request": lambda id_: update(cases).where(cases.c.id == id_).values(live=False),
+    "job": lambda key: delete(jobs).where(jobs.c.key == key),
+}
