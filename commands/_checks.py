@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from bot import inside
 from bot.domain import (
@@ -16,11 +17,13 @@ from bot.domain import (
     judge_processes,
     judge_services,
     judge_storage,
+    own_objects,
     watch,
 )
 from bot.domain.heartbeat import JobStatus
 from bot.domain.judge_deployment import Owner
 from bot.domain.judge_processes import Match, Process
+from bot.domain.own_objects import Own
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ServiceSpec, canonical_job
 from bot.domain.watch import Memory
@@ -30,6 +33,8 @@ from bot.runbook import Context
 from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
 from commands._reads import Reads, running_container
 
+T = TypeVar("T")
+
 
 @dataclass
 class Seen:
@@ -38,6 +43,8 @@ class Seen:
     pods: Sequence[Pod] | None = None
     owner: Owner = None
     events: Sequence[Event] | None = None
+    own: Own | None = None
+    """Which of the objects that they are about are the target's; None where that makes no difference."""
     claims: Sequence[Claim] | None = None
     application: Application | None = None
     identities: Sequence[judge_identity.ContainerIdentity] = ()
@@ -92,14 +99,29 @@ class Checks:
 
         return Probe(judge_pod.PROBE, judge_pod.TITLE, run)
 
-    def events(self) -> Probe:
-        """Recent warnings."""
+    def events(self, *, all_: bool = False) -> Probe:
+        """Recent warnings. ``all_``: of older events, too, it is to be known whose they are."""
 
         async def run(ask: Ask) -> Finding:
-            self.seen.events = await ask.of(API, self.ctx.cluster.events())
-            return judge_events.judge_events(self.seen.events, self.ctx.clock.now())
+            self.seen.events, now = await ask.of(API, self.ctx.cluster.events()), self.ctx.clock.now()
+            groups = judge_events.group(self.seen.events)
+            recent = groups if all_ else judge_events.recent_warnings(groups, now)
+            if not recent:  # whose they would be makes no difference
+                return judge_events.judge_events(self.seen.events, now)
+            self.seen.own = await self._own(ask, {g.object.partition("/")[0] for g in recent})
+            return judge_events.judge_events(self.seen.events, now, self.seen.own)
 
         return Probe(judge_events.PROBE, judge_events.TITLE, run)
+
+    async def _own(self, ask: Ask, kinds: set[str]) -> Own:
+        """The target's own objects. Raises `Unread` where the pods can't be listed: whose events are whose?"""
+        pods, owner, services, claims = await asyncio.gather(
+            self.reads.pods(ask),
+            self.reads.owner(ask),
+            _or_none(self.reads.services(ask)) if own_objects.SERVICE in kinds else _nothing(),
+            _or_none(self.reads.claims(ask)) if own_objects.CLAIM in kinds else _nothing(),
+        )
+        return own_objects.own(self.ctx.target, pods, owner, services, claims)
 
     def identity(self) -> Probe:
         """``id`` in each container."""
@@ -226,10 +248,21 @@ class Checks:
         """The volume claim is bound."""
 
         async def run(ask: Ask) -> Finding:
-            self.seen.claims = await ask.of(API, self.ctx.cluster.claims())
-            return judge_storage.judge_claims(self.seen.claims, self.ctx.target)
+            claims, used = await asyncio.gather(self.reads.claims(ask), self._used_claims(ask))
+            self.seen.claims = [c for c in claims if used is None or c.name in used]
+            return judge_storage.judge_claims(claims, self.ctx.target, used)
 
         return Probe("claim", "Volume claim", run)
+
+    async def _used_claims(self, ask: Ask) -> frozenset[str] | None:
+        """The names of the claims that the pod uses; None where that is not known."""
+        try:
+            pods = own_objects.existing(await self.reads.pods(ask))
+        except Unread:
+            pods = []
+        owner = None if any(p.uses for p in pods) else await self.reads.owner(ask)
+        used = own_objects.uses(pods, owner)
+        return used.claims if used is not None else None
 
     def disk(self) -> Probe:
         """The home's file system has room."""
@@ -277,6 +310,18 @@ class Checks:
         except (AgentpodError, TimeoutError):
             return {}
         return {key: memory for key, memory in kept.items() if key in mine}
+
+
+async def _or_none(reading: Awaitable[T]) -> T | None:
+    """What a read gives, None where it gives nothing."""
+    try:
+        return await reading
+    except Unread:
+        return None
+
+
+async def _nothing() -> None:
+    """For a read that nobody needs."""
 
 
 _OF_SERVICES = ("addresses", "endpoints")

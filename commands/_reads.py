@@ -11,7 +11,7 @@ from bot import inside
 from bot.domain import judge_deployment, judge_pod, pod_state, words
 from bot.domain.judge_deployment import Owner
 from bot.domain.target import ContainerSpec
-from bot.domain.workload import Container, Endpoint, ExecResult, Pod, Service
+from bot.domain.workload import Claim, Container, Endpoint, ExecResult, Pod, Service
 from bot.errors import NotFound
 from bot.runbook import Context
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
@@ -71,6 +71,10 @@ class Reads:
     async def endpoints(self, ask: Ask) -> Sequence[Endpoint]:
         """The namespace's endpoints. Raises `Unread`."""
         return await ask.of(API, self._once("endpoints", self._ctx.cluster.endpoints))
+
+    async def claims(self, ask: Ask) -> Sequence[Claim]:
+        """The namespace's volume claims. Raises `Unread`."""
+        return await ask.of(API, self._once("claims", self._ctx.cluster.claims))
 
     async def pod(self, ask: Ask) -> Pod:
         """The pod to look into. Raises `Unread`, and `Blocked` when there is none."""

@@ -14,7 +14,7 @@ from bot.domain.probes import Verdict
 from bot.domain.reply import Reply, Table
 from bot.domain.workload import Right
 from bot.runbook import Command, Context, Params
-from commands import _answer
+from commands import _answer, _shape
 from commands._checks import Checks
 from commands._probes import run_probes
 from commands._reads import Reads
@@ -30,14 +30,14 @@ class EventsParams(Params):
 
 
 async def run(ctx: Context, params: EventsParams) -> Reply:
-    """Judge the last hour's warnings, then list what there is."""
+    """Judge the last hour's warnings of the target's own objects, then list what there is."""
     began = ctx.clock.monotonic()
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
-        outcomes = await run_probes([checks.events()], ctx.probe_timeout)
+        outcomes = await run_probes([checks.events(all_=True)], ctx.probe_timeout)
     seen = checks.seen.events
-    groups = judge_events.group(seen or ())
-    shown = [g for g in groups if params.all or g.is_warning]
+    groups = judge_events.group(seen or (), checks.seen.own)
+    shown = [g for g in groups if params.all or (g.is_warning and g.own)]
     return _answer.reply(
         ctx,
         outcomes,
@@ -53,12 +53,16 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
 
 def _body(everything: bool, groups: Sequence[EventGroup], shown: Sequence[EventGroup]) -> list[str]:
     body = []
-    normal = sum(g.count for g in groups if not g.is_warning)
+    normal, others = sum(not g.is_warning for g in groups), sum(g.is_warning and not g.own for g in groups)
+    left_out = [words.plural(normal, "kind") + " of normal events"] if normal else []
+    left_out += [
+        f"{words.plural(others, 'kind')} of warnings about objects that are gone or not the pod's"
+    ] * bool(others)
     if not groups:
         body.append("There are no events at all.")
-    elif normal and not everything:
+    elif left_out and not everything:
         older = "" if shown else "No older ones either. "
-        body.append(f"{older}{words.plural(normal, 'normal event')} not shown.")
+        body.append(f"{older}Not shown: {words.listed(left_out)}.")
     if len(shown) > MOST:
         body.append(f"The newest {MOST} kinds are shown, {len(shown) - MOST:,} older ones are not.")
     return body
@@ -70,7 +74,7 @@ def _table(groups: Sequence[EventGroup], now: datetime) -> Table:
     rows = tuple(
         (
             f"{g.reason} ×{g.count:,}" if g.count > 1 else g.reason,
-            words.age_since(g.last_seen, now),
+            _age(g, now),
             words.cut(words.without_pod_id(g.message), 160),
             g.object,
         )
@@ -80,12 +84,22 @@ def _table(groups: Sequence[EventGroup], now: datetime) -> Table:
     return Table(("Reason", "Age", "Message", "Object"), rows, "Newest first", verdicts)
 
 
+def _age(group: EventGroup, now: datetime) -> str:
+    """How old the newest is, and from when on the others came."""
+    age = words.age_since(group.last_seen, now)
+    if group.count == 1 or group.first_seen is None or group.first_seen == group.last_seen:
+        return age
+    return f"{age}, since {words.moment(group.first_seen, now)}"
+
+
 def _data(group: EventGroup) -> dict[str, object]:
     return {
         "type": group.type,
         "reason": group.reason,
         "object": group.object,
         "count": group.count,
+        "own": group.own,
+        "first_seen": group.first_seen.isoformat() if group.first_seen else None,
         "last_seen": group.last_seen.isoformat() if group.last_seen else None,
         "message": group.message,
     }
@@ -93,11 +107,18 @@ def _data(group: EventGroup) -> dict[str, object]:
 
 COMMAND = Command(
     name="events",
-    summary="Warnings in the namespace, newest first",
+    summary="Warnings about the pod and what it uses, newest first",
     role=Role.VIEWER,
     run=run,
     params=EventsParams,
     examples=("events", "events --all"),
-    details="Same reason and object: one row with a count. The last hour's warnings are marked.",
-    rights=lambda _: (Right("list", "events"),),
+    details="Same reason and object: one row with a count. The last hour's warnings of the pod's own objects are "
+    "marked; those of others and of what is gone are under --all.",
+    rights=lambda target: (
+        Right("list", "events"),
+        *_shape.POD_READ,
+        _shape.deployment_right(target),
+        Right("list", "services"),
+        Right("list", "persistentvolumeclaims"),
+    ),
 )

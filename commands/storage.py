@@ -192,5 +192,10 @@ COMMAND = Command(
     run=run,
     examples=("storage",),
     details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them.",
-    rights=lambda _: (Right("list", "persistentvolumeclaims"), *_shape.POD_READ, *_shape.EXEC),
+    rights=lambda target: (
+        Right("list", "persistentvolumeclaims"),
+        *_shape.POD_READ,
+        _shape.deployment_right(target),
+        *_shape.EXEC,
+    ),
 )

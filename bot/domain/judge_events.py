@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.domain import words
+from bot.domain.own_objects import Own
 from bot.domain.probes import Finding, Verdict
 from bot.domain.workload import Event
 
@@ -20,7 +21,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class EventGroup:
-    """Events of one type, reason and object, with the newest one's message."""
+    """Events of one type, reason and object, with the newest one's message and when the first was."""
 
     type: str
     reason: str
@@ -28,6 +29,9 @@ class EventGroup:
     message: str
     count: int
     last_seen: datetime | None
+    first_seen: datetime | None = None
+    own: bool = True
+    """Whether it is about one of the target's own objects that exist."""
 
     @property
     def is_warning(self) -> bool:
@@ -35,13 +39,14 @@ class EventGroup:
         return self.type == "Warning"
 
 
-def group(events: Iterable[Event]) -> list[EventGroup]:
-    """One entry for each type, reason and object, newest first; counts add up."""
-    groups: dict[tuple[str, str, str], EventGroup] = {}
+def group(events: Iterable[Event], own: Own | None = None) -> list[EventGroup]:
+    """One entry for each type, reason and object, newest first; counts add up. Without ``own`` all are own."""
+    groups: dict[tuple[str, str, str, bool], EventGroup] = {}
     for event in events:
-        key = (event.type, event.reason, event.object)
-        seen = event.last_seen or event.first_seen
-        new = EventGroup(*key, event.message, max(1, event.count), seen)
+        mine = own is None or own.has(event)
+        key = (event.type, event.reason, event.object, mine)
+        last, first = event.last_seen or event.first_seen, event.first_seen or event.last_seen
+        new = EventGroup(*key[:3], event.message, max(1, event.count), last, first, mine)
         old = groups.get(key)
         groups[key] = new if old is None else _merge(old, new)
     return sorted(groups.values(), key=lambda g: g.last_seen or _LONG_AGO, reverse=True)
@@ -49,25 +54,28 @@ def group(events: Iterable[Event]) -> list[EventGroup]:
 
 def _merge(one: EventGroup, other: EventGroup) -> EventGroup:
     newest = max((one, other), key=lambda g: g.last_seen or _LONG_AGO)
-    return replace(newest, count=one.count + other.count)
+    first = min((g.first_seen for g in (one, other) if g.first_seen), default=None)
+    return replace(newest, count=one.count + other.count, first_seen=first)
 
 
 def recent_warnings(groups: Sequence[EventGroup], now: datetime) -> list[EventGroup]:
-    """Warnings within `RECENT`, and those that carry no time at all."""
-    return [g for g in groups if g.is_warning and (g.last_seen is None or now - g.last_seen < RECENT)]
+    """Warnings of the target's own objects within `RECENT`, and those that carry no time at all."""
+    found = [g for g in groups if g.is_warning and g.own]
+    return [g for g in found if g.last_seen is None or now - g.last_seen < RECENT]
 
 
-def judge_events(events: Sequence[Event], now: datetime) -> Finding:
-    """Ok without warnings in the last hour; otherwise a warning that names the newest."""
-    recent = recent_warnings(group(events), now)
+def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None) -> Finding:
+    """Ok without warnings in the last hour; else a warning that names the newest, and how often since when."""
+    recent = recent_warnings(group(events, own), now)
     if not recent:
         return Finding(PROBE, TITLE, Verdict.OK, "no warnings in the last hour")
-    count = sum(g.count for g in recent)
+    more = len(recent) - 1
+    others = f", and {words.plural(more, 'more kind')} of warnings" if more else ""
     return Finding(
         PROBE,
         TITLE,
         Verdict.WARN,
-        f"{words.plural(count, 'warning event')} in the last hour, newest: {recent[0].reason}",
+        f"{recent[0].reason}, {_when(recent[0], now)}{others}",
         tuple(describe(g, now) for g in recent[:3])
         + ((f"and {words.plural(len(recent) - 3, 'more kind')}",) if len(recent) > 3 else ()),
         "Read the events; most name what to mend.",
@@ -75,8 +83,19 @@ def judge_events(events: Sequence[Event], now: datetime) -> Finding:
     )
 
 
+def _when(entry: EventGroup, now: datetime) -> str:
+    """``2 min ago``; ``last 50 min ago (4,312 times since 07:00 UTC)``: nobody counts how many of them when."""
+    if entry.count == 1:
+        return words.ago(entry.last_seen, now)
+    since = f" since {words.moment(entry.first_seen, now)}" if _lasts(entry) and entry.first_seen else ""
+    return f"last {words.ago(entry.last_seen, now)} ({entry.count:,} times{since})"
+
+
+def _lasts(entry: EventGroup) -> bool:
+    return None not in (entry.first_seen, entry.last_seen) and entry.first_seen != entry.last_seen
+
+
 def describe(entry: EventGroup, now: datetime) -> str:
-    """One line: reason, object, how often, when, what it says."""
-    times = f" ×{entry.count}" if entry.count > 1 else ""
-    when = words.ago(entry.last_seen, now)
-    return f"{entry.reason}{times} ({entry.object}, {when}): {words.cut(words.without_pod_id(entry.message), 120)}"
+    """One line: reason, object, when and how often, what it says."""
+    said = words.cut(words.without_pod_id(entry.message[:1_000]), 120)
+    return f"{entry.reason} ({entry.object}, {_when(entry, now)}): {said}"

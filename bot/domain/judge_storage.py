@@ -33,22 +33,38 @@ class DiskUse:
         return -(-self.used * 100 // usable) if usable > 0 else 100
 
 
-def judge_claims(claims: Sequence[Claim], target: Target) -> Finding:
-    """Every claim is Bound, and there is one."""
-    loose = [c for c in claims if c.phase != "Bound"]
-    lines = tuple(_claim(c) for c in [*loose, *(c for c in claims if c not in loose)])
-    if claims and not loose:
-        return Finding("claim", "Volume claim", Verdict.OK, _bound(claims), lines)
-    summary = f"{loose[0].name} is {loose[0].phase}" if loose else "there is no PersistentVolumeClaim"
+def judge_claims(claims: Sequence[Claim], target: Target, used: frozenset[str] | None = None) -> Finding:
+    """Every claim that the pod uses is there and Bound, whatever others there are in the namespace.
+
+    ``used`` has their names; None: it is not known which they are.
+    """
+    own = [c for c in claims if used is None or c.name in used]
+    loose = [c for c in own if c.phase != "Bound"]
+    absent = sorted((used or frozenset()) - {c.name for c in claims})
+    if own and not loose and not absent:
+        return Finding("claim", "Volume claim", Verdict.OK, _bound(own), tuple(_claim(c) for c in own))
+    if used is None and own:
+        said = f"{loose[0].name} is {loose[0].phase}: whether the pod uses it is not known"
+        return Finding("claim", "Volume claim", Verdict.UNKNOWN, said, tuple(_claim(c) for c in own))
+    lines = tuple(_claim(c) for c in [*loose, *(c for c in own if c not in loose)])
+    named = f" {loose[0].name}" if loose else ""
     return Finding(
         "claim",
         "Volume claim",
         Verdict.FAIL,
-        summary,
-        lines or (f"none in {target.namespace}",),
+        _without(loose, absent, used),
+        lines or (f"none in {target.namespace}",) if not claims else lines,
         "The home directory is on this volume. Check the storage class and its provisioner.",
-        f"kubectl -n {target.namespace} describe pvc" + (f" {loose[0].name}" if loose else ""),
+        f"kubectl -n {target.namespace} describe pvc{named}",
     )
+
+
+def _without(loose: Sequence[Claim], absent: Sequence[str], used: frozenset[str] | None) -> str:
+    if loose:
+        return f"{loose[0].name} is {loose[0].phase}"
+    if absent:
+        return f"there is no PersistentVolumeClaim {absent[0]}, which the pod uses"
+    return "there is no PersistentVolumeClaim" if used is None else "the pod uses no PersistentVolumeClaim"
 
 
 def _bound(claims: Sequence[Claim]) -> str:

@@ -78,6 +78,25 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class OwnerRef:
+    """What an object belongs to (its ``ownerReferences``)."""
+
+    kind: str
+    name: str
+    uid: str = ""
+    api_version: str = ""
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Objects that a pod names in its spec: mounted, or read into its environment."""
+
+    claims: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
+    config_maps: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Pod:
     """One pod. Whether it is ready, `bot.domain.pod_state` says, and nothing else does."""
 
@@ -101,6 +120,10 @@ class Pod:
     readiness_gates: tuple[str, ...] = ()
     """Types of the conditions that have to be True, besides the containers', before the pod is ready."""
     finalizers: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    owners: tuple[OwnerRef, ...] = ()
+    uses: Uses | None = None
+    """None where that is not known."""
     delete_by: datetime | None = None
     """When the time to end is over for a pod that is being deleted."""
 
@@ -222,6 +245,8 @@ class Deployment:
     template_annotations: Mapping[str, str] = field(default_factory=dict)
     """The pod template's: where a restart leaves its mark."""
     created_at: datetime | None = None
+    uses: Uses | None = None
+    """What its pods use; None where that is not known."""
     conditions: tuple[Condition, ...] = ()
     """``Progressing``, ``Available`` and ``ReplicaFailure``, those that the controller has set."""
 
@@ -244,6 +269,8 @@ class Event:
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     source: str | None = None
+    uid: str | None = None
+    """Of the object: another one of the same name has another."""
 
 
 @dataclass(frozen=True)
@@ -266,6 +293,8 @@ class Service:
     ingress: tuple[str, ...] = ()
     """Assigned LoadBalancer addresses (IPs or host names)."""
     ports: tuple[ServicePort, ...] = ()
+    selector: Mapping[str, str] = field(default_factory=dict)
+    uid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -290,6 +319,7 @@ class Claim:
     access_modes: tuple[str, ...] = ()
     volume: str | None = None
     created_at: datetime | None = None
+    uid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,13 @@ from bot.domain.workload import (
     Event,
     ExecResult,
     LogText,
+    OwnerRef,
     Pod,
     Right,
     Rules,
     Service,
     ServicePort,
+    Uses,
 )
 from bot.runbook import About, Caller, Context, parse
 from commands import COMMANDS
@@ -84,6 +86,9 @@ def pod(name: str = "secure-agent-pod-abc", **changes: Any) -> Pod:
         "started_at": NOW - timedelta(hours=7),
         "containers": (container(),),
         "conditions": conditions(changes.get("containers", (container(),))),
+        "labels": {"app": "secure-agent-pod"},
+        "owners": (OwnerRef("ReplicaSet", "secure-agent-pod-5d9", "uid-rs"),),
+        "uses": Uses(frozenset({"agent-home"}), frozenset({"agent-ssh-keys"})),
     }
     return Pod(**(usual | changes))
 

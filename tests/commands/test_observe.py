@@ -12,7 +12,7 @@ import pytest
 from bot.domain.heartbeat import Snapshot
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, ProcessRule, Target
-from bot.domain.workload import Claim, Condition, Deployment, Event, Pod, Termination
+from bot.domain.workload import Claim, Condition, Deployment, Event, Pod, Service, Termination
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
 from commands._probes import EXEC, Ask, Probe, Unread, run_probes
 from tests.commands.fakes import (
@@ -214,15 +214,132 @@ async def test_a_waiting_container_gets_the_handbooks_remedy(
 
 
 def event(reason: str, minutes: int, count: int = 1, kind: str = "Warning") -> Event:
-    return Event(kind, reason, f"{reason} happened", "pod/x", count, last_seen=NOW - timedelta(minutes=minutes))
+    return Event(
+        kind,
+        reason,
+        f"{reason} happened",
+        "pod/secure-agent-pod-abc",
+        count,
+        last_seen=NOW - timedelta(minutes=minutes),
+    )
 
 
 async def test_events_are_grouped_counted_and_newest_first(world: World) -> None:
     world.cluster.events_answer = [event("Old", 300), event("BackOff", 9, 2), event("BackOff", 3, 4)]
     reply = await world.run("events")
     assert reply.verdict is Verdict.WARN
-    assert [row[:2] for row in reply.tables[0].rows] == [("BackOff ×6", "3 min"), ("Old", "5 h")]
+    assert [row[:2] for row in reply.tables[0].rows] == [("BackOff ×6", "3 min, since 11:51 UTC"), ("Old", "5 h")]
     assert reply.tables[0].verdicts == (Verdict.WARN, None)
+
+
+def about(object_: str, uid: str | None, reason: str = "Failed") -> Event:
+    return replace(event(reason, 5), object=object_, uid=uid)
+
+
+POD = "pod/secure-agent-pod-abc"
+OWN = {
+    "the pod": about(POD, "uid-secure-agent-pod-abc"),
+    "the pod, no uid": about(POD, None),
+    "its ReplicaSet": about("replicaset/secure-agent-pod-5d9", "uid-rs"),
+    "its Deployment": about("deployment/secure-agent-pod", "uid-deployment"),
+    "its claim": about("persistentvolumeclaim/agent-home", "uid-claim"),
+    "its Secret": about("secret/agent-ssh-keys", "x"),
+    "what fills its Secret": about("externalsecret/agent-ssh-keys", "x", "UpdateFailed"),
+    "the Service with its address": about("service/secure-agent-ssh", None),
+    "a Service that sends to it": about("service/internal", "uid-internal"),
+}
+OTHERS = {
+    "a pod that is gone": about("pod/secure-agent-pod-old", "uid-old"),
+    "an earlier pod of the same name": about(POD, "uid-of-before"),
+    "the bot's own pod": about("pod/agentpod-7c9", "uid-bot", "FailedScheduling"),
+    "an old ReplicaSet": about("replicaset/secure-agent-pod-old", "uid-rs-old"),
+    "an earlier ReplicaSet of the same name": about("replicaset/secure-agent-pod-5d9", "uid-rs-before"),
+    "another Deployment": about("deployment/agentpod", "uid-other"),
+    "a stranger's claim": about("persistentvolumeclaim/somebody-elses", "uid-c", "ProvisioningFailed"),
+    "an earlier claim of the same name": about("persistentvolumeclaim/agent-home", "uid-claim-before"),
+    "another Secret": about("secret/other", None),
+    "another's Service": about("service/other", None),
+    "a node": about("node/gpu-1", "gpu-1", "SystemOOM"),
+    "a job": about("job/backup-1", "uid-job", "BackoffLimitExceeded"),
+}
+
+
+@pytest.fixture
+def namespace(world: World) -> World:
+    """A namespace in which others live as well."""
+    other = Service("other", "ClusterIP", "10.0.0.9", (), (), {"app": "agentpod"}, "uid-svc")
+    internal = Service("internal", "ClusterIP", "10.0.0.8", (), (), {"app": "secure-agent-pod"}, "uid-internal")
+    world.cluster.services_answer = [*world.cluster.services_answer, internal, other]
+    [claim] = world.cluster.claims_answer
+    stranger = Claim("somebody-elses", "Pending", uid="uid-c")
+    world.cluster.claims_answer = [replace(claim, uid="uid-claim"), stranger]
+    return world
+
+
+@pytest.mark.parametrize("whose", OWN)
+async def test_a_warning_about_what_is_the_target_s_own_counts(namespace: World, whose: str) -> None:
+    namespace.cluster.events_answer = [OWN[whose]]
+    for line in ("events", "status"):
+        reply = await namespace.run(line)
+        assert reply.verdict is Verdict.WARN, whose
+        assert OWN[whose].reason in text_of(reply)
+
+
+@pytest.mark.parametrize("whose", OTHERS)
+async def test_what_is_another_s_or_gone_is_only_listed_when_asked_for(namespace: World, whose: str) -> None:
+    namespace.cluster.events_answer = [OTHERS[whose]]
+    status = await namespace.run("status")
+    assert (status.verdict, OTHERS[whose].reason in text_of(status)) == (Verdict.OK, False)
+    short = await namespace.run("events")
+    assert short.verdict is Verdict.OK
+    assert "1 kind of warnings about objects that are gone or not the pod's" in text_of(short)
+    everything = await namespace.run("events --all")
+    assert everything.verdict is Verdict.OK
+    assert OTHERS[whose].reason in text_of(everything)
+    assert everything.tables[0].verdicts == (None,)
+
+
+@pytest.mark.parametrize(
+    ("object_", "verdict"),
+    [
+        ("replicaset/secure-agent-pod-77x", Verdict.WARN),
+        ("replicaset/secure-agent-pod-old", Verdict.OK),
+        ("replicaset/agentpod-77x", Verdict.OK),
+    ],
+)
+async def test_without_a_pod_the_deployment_names_the_replica_set(
+    namespace: World, object_: str, verdict: Verdict
+) -> None:
+    said = Condition(
+        "Progressing", "True", "ReplicaSetUpdated", 'ReplicaSet "secure-agent-pod-77x" is progressing.'
+    )
+    namespace.cluster.pods_answer = []
+    namespace.cluster.deployment_answer = deployment(conditions=(said,))
+    namespace.cluster.events_answer = [about(object_, "uid-x", "FailedCreate")]
+    assert (await namespace.run("events")).verdict is verdict
+
+
+async def test_whose_a_warning_is_stays_unknown_where_the_pods_are(world: World) -> None:
+    world.cluster.pods_answer = NotAllowed("The bot may not list pods.")
+    world.cluster.events_answer = [OWN["the pod"]]
+    reply = await world.run("events")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "Failed" in text_of(reply)
+
+
+@pytest.mark.parametrize("unread", ["services_answer", "claims_answer"])
+async def test_what_can_t_be_told_apart_counts(namespace: World, unread: str) -> None:
+    setattr(namespace.cluster, unread, NotAllowed("The bot may not list them."))
+    namespace.cluster.events_answer = [OWN["the Service with its address"], OWN["its claim"]]
+    text = text_of(await namespace.run("events"))
+    assert "service/secure-agent-ssh" in text
+    assert "persistentvolumeclaim/agent-home" in text
+
+
+async def test_a_stranger_s_claim_is_not_the_home_s(namespace: World) -> None:
+    status = await namespace.run("status")
+    assert status.verdict is Verdict.OK
+    assert "somebody-elses" not in text_of(await namespace.run("storage"))
 
 
 async def test_normal_events_are_only_shown_when_asked_for(world: World) -> None:

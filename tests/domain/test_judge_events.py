@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -34,10 +35,30 @@ def test_normal_events_and_none_at_all_are_fine() -> None:
 
 def test_the_summary_counts_and_names_the_newest() -> None:
     finding = judge_events([event(minutes=30, count=12), event("Unhealthy", 2), event(minutes=5, count=2)], NOW)
-    assert finding.summary == "15 warning events in the last hour, newest: Unhealthy"
+    assert finding.summary == "Unhealthy, 2 min ago, and 1 more kind of warnings"
     assert finding.evidence == (
         "Unhealthy (pod/pod-1, 2 min ago): Unhealthy said",
-        "BackOff ×14 (pod/pod-1, 5 min ago): BackOff said",
+        "BackOff (pod/pod-1, last 5 min ago (14 times since 22:11 UTC)): BackOff said",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        (timedelta(hours=15, minutes=41, seconds=7), "last 50 min ago (4,312 times since 07:00 UTC)"),
+        (timedelta(days=2), "last 50 min ago (4,312 times since Sat 21 Nov, 22:41 UTC)"),
+        (timedelta(minutes=50), "last 50 min ago (4,312 times)"),
+    ],
+)
+def test_nobody_claims_to_know_when_the_repetitions_were(first: timedelta, says: str) -> None:
+    seen = replace(event("Unhealthy", 50, count=4312), first_seen=NOW - first)
+    assert judge_events([seen], NOW).summary == f"Unhealthy, {says}"
+    assert f"Unhealthy (pod/pod-1, {says})" in describe(group([seen])[0], NOW)
+
+
+def test_a_count_without_a_time_has_none() -> None:
+    assert judge_events([event(minutes=None, count=7)], NOW).summary == (
+        "BackOff, last at an unknown time (7 times)"
     )
 
 

@@ -113,10 +113,29 @@ def test_claims_must_be_bound_and_there_must_be_one() -> None:
     assert judge_claims([bound], Target()).summary == "home is bound, 20 GiB"
     assert judge_claims([bound, bound], Target()).summary == "all 2 claims are bound"
     lost = Claim("data", "Lost")
-    finding = judge_claims([bound, lost], Target())
+    finding = judge_claims([bound, lost], Target(), frozenset({"home", "data"}))
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, "data is Lost")
     assert finding.evidence == ("data: Lost", "home: Bound, 20 GiB, longhorn")
     assert judge_claims([], Target()).summary == "there is no PersistentVolumeClaim"
+
+
+def test_only_the_claims_that_the_pod_uses_are_judged() -> None:
+    bound, stranger = Claim("home", "Bound", 20 * 1024**3), Claim("somebody-elses", "Pending")
+    finding = judge_claims([bound, stranger], Target(), frozenset({"home"}))
+    assert (finding.verdict, finding.summary) == (Verdict.OK, "home is bound, 20 GiB")
+    assert "somebody" not in "".join(finding.evidence)
+    unknown = judge_claims([bound, stranger], Target(), None)
+    assert (unknown.verdict, unknown.summary) == (
+        Verdict.UNKNOWN,
+        "somebody-elses is Pending: whether the pod uses it is not known",
+    )
+    absent = judge_claims([stranger], Target(), frozenset({"home"}))
+    assert (absent.verdict, absent.summary) == (
+        Verdict.FAIL,
+        "there is no PersistentVolumeClaim home, which the pod uses",
+    )
+    none = judge_claims([stranger], Target(), frozenset())
+    assert (none.verdict, none.summary) == (Verdict.FAIL, "the pod uses no PersistentVolumeClaim")
 
 
 def test_du_gives_the_largest_without_the_home_itself() -> None:

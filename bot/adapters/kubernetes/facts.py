@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
-from bot.adapters.kubernetes import shapes
+from bot.adapters.kubernetes import references, shapes
 from bot.domain import workload
 
 MIN_SECRET_LENGTH = 6
@@ -58,6 +58,9 @@ def pod(raw: shapes.Pod) -> workload.Pod:
         readiness_gates=tuple(g.condition_type for g in spec.readiness_gates or ()),
         finalizers=tuple(raw.metadata.finalizers or ()),
         delete_by=raw.metadata.deletion_timestamp,
+        labels=raw.metadata.labels or {},
+        owners=references.owners(raw.metadata),
+        uses=references.uses(raw.metadata.name, spec) if raw.spec else None,
     )
 
 
@@ -154,6 +157,7 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
         images={c.name: c.image for c in pod_spec.containers or ()},
         template_annotations=pod_meta.annotations or {},
         created_at=raw.metadata.creation_timestamp,
+        uses=references.uses("", pod_spec) if template.spec else None,
         conditions=conditions(status.conditions),
     )
 
@@ -166,15 +170,17 @@ def oldest_first(pods: Iterable[workload.Pod]) -> list[workload.Pod]:
 def event(raw: shapes.Event) -> workload.Event:
     """One event of either API generation: counted in place, or with a series."""
     series, about = raw.series or shapes.Series(), raw.involved_object or shapes.ObjectRef()
+    made = raw.metadata.creation_timestamp if raw.metadata else None
     return workload.Event(
         type=raw.type or "Normal",
         reason=raw.reason or "",
         message=(raw.message or "").strip(),
         object=f"{(about.kind or 'object').lower()}/{about.name or ''}",
         count=max(1, series.count or raw.count or 1),
-        first_seen=raw.first_timestamp or raw.event_time,
-        last_seen=series.last_observed_time or raw.last_timestamp or raw.event_time or raw.first_timestamp,
+        first_seen=raw.first_timestamp or raw.event_time or made,
+        last_seen=series.last_observed_time or raw.last_timestamp or raw.event_time or raw.first_timestamp or made,
         source=raw.reporting_component or (raw.source.component if raw.source else None) or None,
+        uid=about.uid or None,
     )
 
 
@@ -193,6 +199,8 @@ def service(raw: shapes.Service) -> workload.Service:
         cluster_ip=spec.cluster_ip if spec.cluster_ip not in ("", "None") else None,
         ingress=tuple(address for i in assigned for address in (i.ip, i.hostname) if address),
         ports=tuple(_port(p) for p in spec.ports or ()),
+        selector=spec.selector or {},
+        uid=raw.metadata.uid or None,
     )
 
 
@@ -227,6 +235,7 @@ def claim(raw: shapes.Claim) -> workload.Claim:
         access_modes=tuple(spec.access_modes or ()),
         volume=spec.volume_name or None,
         created_at=raw.metadata.creation_timestamp,
+        uid=raw.metadata.uid or None,
     )
 
 

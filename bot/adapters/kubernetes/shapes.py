@@ -27,6 +27,8 @@ class Shape(Struct, rename=api_name):
 class ObjectRef(Shape):
     kind: str | None = None
     name: str | None = None
+    uid: str | None = None
+    api_version: str | None = None
 
 
 class Managed(Shape):
@@ -45,6 +47,7 @@ class Meta(Shape):
     resource_version: str = ""
     generation: int = 0
     managed_fields: list[Managed] | None = None
+    owner_references: list[ObjectRef] | None = None
 
 
 class Items(Shape, Generic[T]):
@@ -89,9 +92,49 @@ class Resources(Shape):
     limits: dict[str, str | int | float] | None = None
 
 
+class Named(Shape):
+    """A reference to a Secret, a ConfigMap or a claim, by whichever of the API's names for it."""
+
+    name: str | None = None
+    secret_name: str | None = None
+    claim_name: str | None = None
+
+
+class Projection(Shape):
+    secret: Named | None = None
+    config_map: Named | None = None
+
+
+class Projected(Shape):
+    sources: list[Projection] | None = None
+
+
+class Volume(Projection):
+    name: str = ""
+    persistent_volume_claim: Named | None = None
+    ephemeral: Raw | None = None
+    projected: Projected | None = None
+
+
+class EnvironmentSource(Shape):
+    secret_ref: Named | None = None
+    config_map_ref: Named | None = None
+
+
+class EnvironmentValue(Shape):
+    secret_key_ref: Named | None = None
+    config_map_key_ref: Named | None = None
+
+
+class EnvironmentVariable(Shape):
+    value_from: EnvironmentValue | None = None
+
+
 class ContainerSpec(Shape):
     name: str
     image: str = ""
+    env: list[EnvironmentVariable] | None = None
+    env_from: list[EnvironmentSource] | None = None
     restart_policy: str | None = None
     resources: Resources | None = None
 
@@ -101,6 +144,7 @@ class ReadinessGate(Shape):
 
 
 class PodSpec(Shape):
+    volumes: list[Volume] | None = None
     node_name: str | None = None
     containers: list[ContainerSpec] | None = None
     init_containers: list[ContainerSpec] | None = None
@@ -173,6 +217,7 @@ class Series(Shape):
 
 
 class Event(Shape):
+    metadata: Meta | None = None
     involved_object: ObjectRef | None = None
     type: str | None = None
     reason: str | None = None
@@ -206,6 +251,7 @@ class ServiceSpec(Shape):
     type: str | None = None
     cluster_ip: str | None = None
     ports: list[ServicePort] | None = None
+    selector: dict[str, str] | None = None
 
 
 class ServiceStatus(Shape):
