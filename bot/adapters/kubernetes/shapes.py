@@ -112,7 +112,7 @@ class Projected(Shape):
 class Volume(Projection):
     name: str = ""
     persistent_volume_claim: Named | None = None
-    ephemeral: Raw | None = None
+    ephemeral: dict[str, Any] | None = None
     projected: Projected | None = None
 
 
