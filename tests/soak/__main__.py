@@ -1,7 +1,7 @@
 """``python -m tests.soak --rounds 200 [--of alerts] [--replicas 2] [--seed N]``: exits 0 only if all of it holds.
 
-The last line counts: of repairs rollouts that were doubled or lost, of alerts notices. More than one of the four
-proofs run in processes of their own, two at a time where there are two cores.
+The last line counts: of repairs rollouts that were doubled or lost, of alerts notices, of verdicts untrue ones.
+More than one of the five proofs run in processes of their own, two at a time where there are two cores.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from tests.postgres import Postgres
 from tests.soak.alerts import AlertProof, prepared_alerts
 from tests.soak.fleet import Tally
 from tests.soak.proof import Proof, prepared
+from tests.soak.verdicts import judge_many
 
 COUNTS = re.compile(r"(\w+)=(\d+)")
+KINDS = ("repairs", "alerts", "verdicts")
 FIRST = ("rounds", "kills", "rollouts", "doubled", "lost", "untrue")
 """How the last line begins."""
 
@@ -49,7 +51,9 @@ async def soak(prepared: AbstractAsyncContextManager[Proof | AlertProof], rounds
 
 
 def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
-    """One of the four. Raises CannotBuild where there is no control plane to be had."""
+    """One of the five. Raises CannotBuild where there is no control plane to be had."""
+    if of == "verdicts":
+        return judge_many(rounds, number)
     with ExitStack() as stack:
         postgres = stack.enter_context(Postgres()) if replicas == 2 else None
         if of == "alerts":
@@ -61,7 +65,7 @@ def run(of: str, replicas: int, rounds: int, number: int) -> Tally:
 
 def alone(of: str, replicas: int, rounds: int, number: int) -> bool:
     """Run one in this process, and say what it counted. Whether it holds."""
-    kind = "one bot on SQLite" if replicas == 1 else "two bots on PostgreSQL"
+    kind = {0: "without a bot", 1: "one bot on SQLite"}.get(replicas, "two bots on PostgreSQL")
     sys.stdout.write(f"{rounds} rounds of {of}, {kind}, seed {number}\n")
     sys.stdout.flush()
     try:
@@ -99,16 +103,21 @@ async def side_by_side(modes: Sequence[tuple[str, int]], rounds: int, number: in
     return all(held)
 
 
+def _replicas(of: str, wanted: Sequence[int]) -> Sequence[int]:
+    """Verdicts need no bot."""
+    return (0,) if of == "verdicts" else wanted
+
+
 def main() -> int:
     """Run, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--of", choices=("repairs", "alerts"), action="append", help="without it both")
+    parser.add_argument("--of", choices=KINDS, action="append", help="without it all")
     both = "1: SQLite; 2: PostgreSQL; without it both"
-    parser.add_argument("--replicas", type=int, choices=(1, 2), action="append", help=both)
+    parser.add_argument("--replicas", type=int, choices=(0, 1, 2), action="append", help=both)
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the dice, to throw them again")
     options = parser.parse_args()
-    modes = [(of, n) for of in options.of or ("repairs", "alerts") for n in options.replicas or (1, 2)]
+    modes = [(of, n) for of in options.of or KINDS for n in _replicas(of, options.replicas or (1, 2))]
     if len(modes) == 1:
         return 0 if alone(*modes[0], options.rounds, options.seed) else 1
     return 0 if asyncio.run(side_by_side(modes, options.rounds, options.seed)) else 1

@@ -1,0 +1,65 @@
+"""Has the product judge raw objects, in every place that judges pods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from bot.adapters.kubernetes import facts, shapes
+from bot.domain import judge_pod, pod_watch, restarts, spell
+from bot.domain.probes import Verdict
+from bot.domain.target import Target
+from bot.domain.workload import Deployment, Pod
+from tests.verdicts.mutate import NOW, Object
+from tests.verdicts.oracle import against
+
+TARGET = Target()
+HEALTHY = (Verdict.OK, Verdict.WARN)
+"""What `status` begins with "Healthy" for."""
+
+
+def decoded(pods: Sequence[Object], deployment: Object) -> tuple[list[Pod], Deployment]:
+    """As the adapter reads an API server's answer."""
+    listed = msgspec.json.decode(msgspec.json.encode({"items": pods}), type=shapes.Items[shapes.Pod])
+    owner = msgspec.json.decode(msgspec.json.encode(deployment), type=shapes.Deployment)
+    return list(facts.oldest_first(facts.pod(p) for p in listed.items or ())), facts.deployment(owner)
+
+
+@dataclass
+class Judged:
+    """What each place concludes of the same pods."""
+
+    verdict: Verdict
+    summary: str
+    said: tuple[str, ...]
+    """All words of the finding."""
+    incident: str | None
+    jobs_can_run: bool
+    restarts: Any
+
+
+def judge(pods: Sequence[Pod], owner: Deployment) -> Judged:
+    """Judge in all places."""
+    finding = judge_pod.judge_pod(pods, TARGET, NOW, owner)
+    problem = pod_watch.problem(TARGET, pods, NOW, hold=timedelta(minutes=1), owner=owner)
+    counted = restarts.seen(None, pods, NOW)
+    pod_watch.restarting(TARGET, pods, counted, NOW)
+    spell.seen((), pods, NOW)
+    said = (finding.summary, *finding.evidence, finding.remedy or "", finding.run or "")
+    return Judged(finding.verdict, finding.summary, said, problem and problem.summary, spell.ready(pods), counted)
+
+
+def complaint(name: str, raw: Sequence[Object], deployment: Object) -> str:
+    """What is wrong with the verdicts on these objects; empty where they are right. Raises nothing of its own."""
+    said = against(raw)
+    judged = judge(*decoded(raw, deployment))
+    calm = judged.verdict in HEALTHY or judged.incident is None or judged.jobs_can_run
+    if said and calm:
+        return f"{name}: {', '.join(said[:3])}, but {judged.verdict.value}: {judged.summary}"
+    if not said and judged.verdict is Verdict.UNKNOWN:
+        return f"{name}: nothing is said against it, but {judged.summary}"
+    return ""

@@ -1,0 +1,35 @@
+"""However API objects are mutated: never "healthy" against what they say, and no foreign exception."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.verdicts.judged import HEALTHY, complaint, decoded, judge
+from tests.verdicts.mutate import mutated, recorded
+from tests.verdicts.oracle import against
+
+BATCH, BATCHES = 2_000, 10
+"""Together the 20,000 that each run throws; `make soak` throws more."""
+
+
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_no_mutation_is_called_healthy_against_what_kubernetes_says(batch: int) -> None:
+    numbers = range(batch * BATCH, (batch + 1) * BATCH)
+    wrong = [f"{n}: {words}" for n in numbers if (words := complaint(*mutated(n)))]
+    assert not wrong, f"{len(wrong)} of {BATCH}: " + "\n".join(wrong[:10])
+
+
+def test_the_mutations_say_something_against_most_pods_and_nothing_against_some() -> None:
+    contradicted = sum(bool(against(mutated(n)[1])) for n in range(BATCH))
+    assert BATCH * 0.5 < contradicted < BATCH * 0.97
+
+
+HEALTHY_STATES = ("healthy", "healthy-sidecar", "oom-killed", "evicted")
+
+
+@pytest.mark.parametrize("name", sorted(recorded()))
+def test_each_recorded_state_is_judged_as_it_was(name: str) -> None:
+    thing = recorded()[name]
+    judged = judge(*decoded(thing["pods"], thing["deployment"]))
+    assert (judged.verdict in HEALTHY) == (name in HEALTHY_STATES), judged.summary
+    assert judged.jobs_can_run == (name in HEALTHY_STATES)
