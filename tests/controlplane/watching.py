@@ -27,15 +27,23 @@ HEALTHY = "Healthy: "
 
 @asynccontextmanager
 async def watching(
-    pod: AgentPod, *, kubeconfig: Path | None = None, argocd: bool = False, probe: str = "5s"
+    pod: AgentPod,
+    *,
+    kubeconfig: Path | None = None,
+    argocd: bool = False,
+    probe: str = "5s",
+    alerts: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """The bot in a process of its own, with no more than its ServiceAccount's token; ``probe`` is the deadline."""
+    """The bot in a process of its own, with no more than its ServiceAccount's token; ``probe`` is the deadline.
+
+    ``alerts`` are settings of that name; without them the usual ones hold.
+    """
     target: Mapping[str, Any] = pod.where() if argocd else pod.where() | {"argocd": None}
     sandbox = Sandbox(
         rate_limits=False,
         kubeconfig=kubeconfig or pod.kubeconfig(),
         target=target,
-        settings={"probes": {"timeout": probe}},
+        settings={"probes": {"timeout": probe}} | ({"alerts": dict(alerts)} if alerts else {}),
     )
     async with sandbox:
         yield World(sandbox, await sandbox.start_bot())
