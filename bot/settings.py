@@ -373,43 +373,11 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
 def _yaml(path: Path | None, named_by: str) -> _Source:
     if path is None:
         return _Source({}, {})
-    import yaml
+    from bot import settings_file
 
-    try:
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        return _Source({}, {}, (f"The settings file {path} (named by {named_by}) can't be read: {reason}.",))
-    except yaml.YAMLError as error:
-        return _Source({}, {}, (f"The settings file {path} is not valid YAML: {_yaml_problem(error)}.",))
-    if data is None:
-        return _Source({}, {})
-    if not isinstance(data, dict):
-        return _Source({}, {}, (f"The settings file {path} must hold names and values, such as 'slack:'.",))
-    origins: dict[str, str] = {}
-    _lines(node, (), f"{path.name} line ", origins)
-    return _Source(data, origins)
-
-
-def _yaml_problem(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"{getattr(error, 'problem', None) or 'it can not be parsed'}{where}"
-
-
-def _lines(node: Any, path: tuple[str, ...], prefix: str, origins: dict[str, str]) -> None:
-    """Remember each key's line: mappings and lists by their own, leaves by their key's."""
-    if path:
-        origins[".".join(path)] = f"{prefix}{node.start_mark.line + 1}"
-    if node.id == "mapping":
-        for key, value in node.value:
-            _lines(value, (*path, str(key.value)), prefix, origins)
-            origins[".".join((*path, str(key.value)))] = f"{prefix}{key.start_mark.line + 1}"
-    elif node.id == "sequence":
-        for number, value in enumerate(node.value):
-            _lines(value, (*path, str(number)), prefix, origins)
+    found = settings_file.read(path, named_by)
+    origins = {name: f"{path.name} line {line}" for name, line in found.lines.items()}
+    return _Source(found.data, origins, found.problems)
 
 
 def _environment(env: Mapping[str, str]) -> _Source:

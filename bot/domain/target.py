@@ -50,7 +50,9 @@ def _zone(value: str) -> str:
     return value
 
 
-_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>ms|s|m|h|d|w)")
+_DURATION = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|d|w)")
+_LONGEST_TEXT = 40
+"""Characters of a duration: one of a hundred thousand digits would be searched for minutes."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -59,7 +61,7 @@ def parse_duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         seconds = value.total_seconds()
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(min(value, 10**12))
     else:
         seconds = _duration_text(str(value).strip())
     if not 0 < seconds <= 10 * 365 * 86400:
@@ -79,6 +81,8 @@ def limited(least: timedelta, most: timedelta) -> Callable[[timedelta], timedelt
 
 
 def _duration_text(text: str) -> float:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{text[:20] + '…'!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")
     matches = list(_DURATION.finditer(text))
     if not matches or "".join(m.group(0) for m in matches) != text:
         raise ValueError(f"{text!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")

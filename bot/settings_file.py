@@ -1,0 +1,213 @@
+"""The settings file: YAML as people mean it. What YAML allows beyond that is refused, with the line.
+
+A name that is given twice, a second document, names that are no text, objects of a programming language, numbers
+that are none, and texts that unfold into millions of values are mistakes or attacks; PyYAML takes most of them in
+silence, or with a traceback.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MAX_BYTES = 256 * 1024
+MAX_VALUES = 20_000
+"""Values that the file may unfold into, those of aliases counted each time."""
+MAX_DEPTH = 30
+MAX_NUMBER = 24
+"""Characters of a number."""
+
+_PREFIX = "tag:yaml.org,2002:"
+_PLAIN = frozenset(_PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "timestamp"))
+_SHAPES = frozenset(_PREFIX + kind for kind in ("map", "seq"))
+_MERGE = f"{_PREFIX}merge"
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the file says, each name's line (by its path, joined by dots), and what is wrong, a sentence each."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+class _Wrong(Exception):
+    """What is wrong, and in which line (from 1)."""
+
+    def __init__(self, what: str, node: yaml.Node | None = None, line: int = 0) -> None:
+        super().__init__(what)
+        self.what, self.line = what, node.start_mark.line + 1 if node is not None else line
+
+
+def read(path: Path, named_by: str) -> Parsed:
+    """Read and check the file. Never raises for what is in it."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            return _unreadable(path, named_by, f"it has more than {MAX_BYTES // 1024} KiB, which no settings need")
+        text = raw.decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        return _unreadable(path, named_by, str(reason))
+    return parse(text, str(path))
+
+
+def _unreadable(path: Path, named_by: str, reason: str) -> Parsed:
+    return Parsed(problems=(f"The settings file {path} (named by {named_by}) can't be read: {reason}.",))
+
+
+def parse(text: str, name: str) -> Parsed:
+    """Check a text of settings, of the file ``name``."""
+    try:
+        return _parsed(text, name)
+    except _Wrong as wrong:
+        return _refused(name, wrong.what, wrong.line)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return _refused(name, "it holds a character that is no text, so it may be a binary file", line)
+    except yaml.YAMLError as error:
+        return Parsed(problems=(f"The settings file {name} is not valid YAML: {_yaml_problem(error)}.",))
+    except RecursionError:
+        return _refused(name, "it is nested too deeply", 1)
+
+
+def _refused(name: str, what: str, line: int) -> Parsed:
+    return Parsed(problems=(f"The settings file {name} can't be used: {what} (line {line}).",))
+
+
+def _yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it can not be parsed"
+    if "'\\t'" in problem:
+        problem = "a tab, where YAML takes blanks only"
+    return f"{problem} at line {mark.line + 1}, column {mark.column + 1}" if mark else str(problem)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes no deeper than is read."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As its base, which recurses without a limit."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise _Wrong(f"it is nested more than {MAX_DEPTH} deep", line=self.line + 1)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+
+def _parsed(text: str, name: str) -> Parsed:
+    loader = _Loader(text)
+    try:
+        node = _single(loader)
+        if node is None:
+            return Parsed()
+        if not isinstance(node, yaml.MappingNode) and node.tag != f"{_PREFIX}null":
+            what = f"The settings file {name} must hold names and values, such as 'slack:'."
+            return Parsed(problems=(what,))
+        lines: dict[str, int] = {}
+        _Walk(lines).check(node, ())
+        data = loader.construct_document(node)
+    finally:
+        loader.dispose()
+    return Parsed(data or {}, lines)
+
+
+def _single(loader: _Loader) -> yaml.Node | None:
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+    except yaml.composer.ComposerError as error:
+        if "another document" in str(error.problem) and error.problem_mark is not None:
+            line = error.problem_mark.line + 1
+            raise _Wrong("it holds a second document ('---'), which nothing would read", line=line) from None
+        raise
+    return node
+
+
+class _Walk:
+    """Goes through what was composed, aliases unfolded."""
+
+    def __init__(self, lines: dict[str, int]) -> None:
+        self._lines = lines
+        self._values = 0
+        self._inside: set[int] = set()
+
+    def check(self, node: yaml.Node, path: tuple[str, ...]) -> None:
+        """Raise `_Wrong` for what is no plain setting; note each name's line."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _Wrong(f"with its aliases unfolded it has more than {MAX_VALUES:,} values", node)
+        if id(node) in self._inside:
+            raise _Wrong("an alias stands for something that it is itself in", node)
+        if path:
+            self._lines.setdefault(".".join(path), node.start_mark.line + 1)
+        if isinstance(node, yaml.ScalarNode):
+            _check_scalar(node)
+            return
+        if node.tag not in _SHAPES:
+            raise _Wrong(_no_tag(node), node)
+        self._inside.add(id(node))
+        self._children(node, path)
+        self._inside.discard(id(node))
+
+    def _children(self, node: yaml.Node, path: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.SequenceNode):
+            for number, value in enumerate(node.value):
+                self.check(value, (*path, str(number)))
+            return
+        seen: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            name = _name(key)
+            if key.tag == _MERGE:
+                self._merged(value, path)
+                continue
+            if name in seen:
+                first = seen[name].start_mark.line + 1
+                raise _Wrong(f"{name!r} is given twice, first in line {first}: keep one", key)
+            seen[name] = key
+            self._lines[".".join((*path, name))] = key.start_mark.line + 1
+            self.check(value, (*path, name))
+
+    def _merged(self, value: yaml.Node, path: tuple[str, ...]) -> None:
+        for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if not isinstance(one, yaml.MappingNode):
+                raise _Wrong("'<<' takes the alias of a mapping", one)
+            self.check(one, path)
+
+
+def _name(key: yaml.Node) -> str:
+    if not isinstance(key, yaml.ScalarNode) or key.tag not in (f"{_PREFIX}str", _MERGE):
+        shown = repr(str(key.value)[:40]) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
+        raise _Wrong(f"{shown} stands where a name is expected, and YAML does not take it for text", key)
+    return str(key.value)
+
+
+def _no_tag(node: yaml.Node) -> str:
+    tag = node.tag.replace(_PREFIX, "!!")[:60]
+    return f"the tag {tag} is not taken: settings are plain texts, numbers, lists and mappings"
+
+
+def _check_scalar(node: yaml.ScalarNode) -> None:
+    if node.tag not in _PLAIN:
+        raise _Wrong(_no_tag(node), node)
+    kind = node.tag.removeprefix(_PREFIX)
+    if kind not in ("int", "float", "timestamp"):
+        return
+    if len(node.value) > MAX_NUMBER and kind != "timestamp":
+        raise _Wrong(f"a number of {len(node.value):,} characters is too long", node)
+    shown = node.value[:40]
+    try:
+        value = getattr(yaml.constructor.SafeConstructor(), f"construct_yaml_{kind}")(node)
+    except (ValueError, OverflowError) as error:
+        raise _Wrong(f"{shown} is no {kind}: put it in quotes if it is text", node) from error
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _Wrong(f"{shown} is not a number that can be used", node)
