@@ -22,7 +22,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.adapters.slack import blocks, forms, inbound, outbound, sdk_logs
+from bot.adapters.slack import blocks, forms, inbound, outbound, payload, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.check import CheckResult, check_channel
@@ -122,7 +122,8 @@ class SlackAdapter:
     async def _listen(self) -> SocketConnection | HttpServer:
         assert self._api is not None  # noqa: S101 - start() has set it
         if self._settings.mode == "http":
-            server = HttpServer(self._settings.http, self._app, self._workers, self._observer)
+            secret = _needed(self._settings.signing_secret, "slack.signing_secret")
+            server = HttpServer(self._settings.http, self._app, self._workers, self._observer, secret)
             await server.start()
             self._api.hearing.regained("connection")
             self._observer.connected(True)
@@ -222,6 +223,9 @@ class SlackAdapter:
 
     async def _on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
         started = time.monotonic()
+        if not payload.sound(req.payload):
+            logger.warning("a request of Slack's was not understood", extra={"kind": str(req.type)[:40]})
+            req = SocketModeRequest(type="not understood", envelope_id=req.envelope_id, payload={})
         with self._workers.acknowledging():
             answer = await run_async_bolt_app(self._app, req)
             try:

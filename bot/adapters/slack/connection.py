@@ -19,7 +19,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.adapters.slack import sdk_logs
+from bot.adapters.slack import payload, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.errors import translate
 from bot.errors import AgentpodError, Permanent, Transient
@@ -54,11 +54,23 @@ class _Client(SocketModeClient):
 
     lost: asyncio.Event
     reason: str = ""
+    _running: set[asyncio.Future[None]]
 
     async def enqueue_message(self, message: str) -> None:
         """Note a goodbye's reason as it arrives: the SDK tells no listener of it, and the close may come first."""
         self.reason = _goodbye(message) or self.reason
         await super().enqueue_message(message)
+
+    async def process_message(self) -> None:
+        """As the SDK does, which raises for what is no envelope."""
+        frame = await self.message_queue.get()
+        message = payload.envelope(frame) if isinstance(frame, str) else None
+        if message is None:
+            logger.warning("a frame of Slack's was not understood")
+            return
+        task = asyncio.ensure_future(self.run_message_listeners(message, frame))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def receive_messages(self) -> None:
         """Take frames until the websocket ends, which is news at once; the SDK's own loop sleeps then."""
@@ -142,7 +154,7 @@ class SocketConnection:
         """A connected client. Raises AgentpodError, and never hangs."""
         answer = await self._open_url()
         client = _Client(self._token, logger=sdk_logs.SDK, web_client=self._api.client, ping_interval=PING)
-        client.lost = asyncio.Event()
+        client.lost, client._running = asyncio.Event(), set()
         client.wss_uri = answer
         if urlsplit(answer).hostname in ("localhost", "127.0.0.1", "::1"):
             client.proxy = None

@@ -1,31 +1,56 @@
-"""HTTP mode: Slack's signed requests on a port of our own. Bolt checks signature, age and url_verification."""
+"""HTTP mode: Slack's signed requests on a port of our own.
+
+What is not signed is refused before its body is read, and what is slow or too many before it takes any room. Bolt
+answers url_verification, and has the rest handled.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_sdk.signature import SignatureVerifier
 
+from bot.adapters.slack import payload
 from bot.adapters.slack.api import SlackObserver
 from bot.adapters.slack.connection import ConnectionStatus
+from bot.adapters.slack.gate import Gate
 from bot.adapters.slack.work import Workers
+from bot.domain.bounds import number
 from bot.errors import Permanent
 from bot.settings import HttpSettings
 
-MAX_BODY = 1 << 20
+logger = logging.getLogger("agentpod.slack")
+
+MAX_BODY = 512 * 1024
 """Largest request taken, in bytes; Slack's are far smaller."""
+BODY_SECONDS = 5.0
+"""For the body, once the head is there: Slack waits three seconds for the answer."""
+MAX_AGE = 300
+"""Seconds after which a signature is an old one, which somebody may have recorded."""
+STAMP, SIGNATURE = "X-Slack-Request-Timestamp", "X-Slack-Signature"
+_PASSED_ON = ("content-type", "x-slack-request-timestamp", "x-slack-signature")
+_SIGNATURE_LENGTH = len("v0=") + 64
 
 
 class HttpServer:
     """Takes Slack's requests."""
 
-    def __init__(self, settings: HttpSettings, app: AsyncApp, workers: Workers, observer: SlackObserver) -> None:
-        """``app`` must have request verification on."""
+    def __init__(
+        self, settings: HttpSettings, app: AsyncApp, workers: Workers, observer: SlackObserver, secret: str
+    ) -> None:
+        """``app`` must have request verification on; ``secret`` signs."""
         self._settings, self._app, self._workers, self._observer = settings, app, workers, observer
+        self._verifier = SignatureVerifier(secret)
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._gate: Gate | None = None
         self._status = ConnectionStatus(False, datetime.now(UTC), "not listening yet")
         self.port = settings.port
 
@@ -37,29 +62,57 @@ class HttpServer:
         """Listen. Raises Permanent for a port that can't be had."""
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_post(self._settings.path, self._handle)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, lingering_time=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._settings.host, self._settings.port)
+        assert self._runner.server is not None  # noqa: S101 - set up just now
+        self._gate = Gate(self._runner.server)
+        loop, conf = asyncio.get_running_loop(), self._settings
         try:
-            await site.start()
+            self._server = await loop.create_server(self._gate, conf.host, conf.port, reuse_address=True)
         except OSError as error:
             raise Permanent(
                 f"The port for Slack's requests, {self._settings.port}, can't be opened: {error.strerror}.",
                 remedy="Set AGENTPOD_SLACK__HTTP__PORT to a free one.",
             ) from error
-        self.port = int(self._runner.addresses[0][1])
+        self.port = int(self._server.sockets[0].getsockname()[1])
         self._status = ConnectionStatus(True, datetime.now(UTC), f"listening on port {self.port}")
 
     async def _handle(self, request: web.Request) -> web.Response:
+        assert self._gate is not None  # noqa: S101 - nothing comes before start()
         started = time.monotonic()
-        raw = await request.read()
+        refused = _before_the_body(request, time.time())
+        if refused is not None:
+            return refused
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                raw = await request.read()
+        except TimeoutError:
+            return _ended(408, "the body did not come")
+        except web.HTTPRequestEntityTooLarge:
+            return _ended(413, "too large")
+        self._gate.whole(request.transport)
+        try:
+            return await self._signed(request, raw, started)
+        finally:
+            self._gate.answered(request.transport)
+
+    async def _signed(self, request: web.Request, raw: bytes, started: float) -> web.Response:
+        """Answer what Slack has signed."""
         try:
             body = raw.decode("utf-8")
         except UnicodeDecodeError:
-            return web.Response(status=400, text="not UTF-8")
+            return _ended(400, "not UTF-8")
+        if not self._verifier.is_valid(body, request.headers[STAMP], request.headers[SIGNATURE]):
+            return _ended(401, "invalid signature")
+        found = payload.form(body, request.content_type)
+        if found is None or not payload.sound(found):
+            logger.warning("a request of Slack's was not understood", extra={"bytes": len(raw)})
+            return _ended(400, "not understood")
+        passed: dict[str, str | Sequence[str]] = {
+            name: value for name, value in request.headers.items() if name.lower() in _PASSED_ON
+        }
         with self._workers.acknowledging():
-            bolt = AsyncBoltRequest(body=body, query=request.query_string, headers=dict(request.headers))
-            answer = await self._app.async_dispatch(bolt)
+            answer = await self._app.async_dispatch(AsyncBoltRequest(body=body, headers=passed))
         if answer.status == 200:
             self._observer.acked("http", time.monotonic() - started)
         headers = {name: values[0] for name, values in answer.headers.items() if name != "content-type"}
@@ -69,5 +122,27 @@ class HttpServer:
     async def close(self) -> None:
         """Stop listening."""
         self._status = ConnectionStatus(False, datetime.now(UTC), "stopped")
+        if self._server is not None:
+            self._server.close()
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+def _before_the_body(request: web.Request, now: float) -> web.Response | None:
+    """The refusal of what can't be Slack's by its head alone."""
+    stamp = number(request.headers.get(STAMP, ""))
+    signature = request.headers.get(SIGNATURE, "")
+    if stamp is None or abs(now - stamp) > MAX_AGE:
+        return _ended(401, "no signature of the last five minutes")
+    if len(signature) != _SIGNATURE_LENGTH or not signature.isascii() or not signature.startswith("v0="):
+        return _ended(401, "invalid signature")
+    if request.content_length is None:
+        return _ended(411, "the length is missing")
+    return _ended(413, "too large") if request.content_length > MAX_BODY else None
+
+
+def _ended(status: int, text: str) -> web.Response:
+    """A refusal, after which the connection is closed: nobody reads what else comes."""
+    answer = web.Response(status=status, text=text)
+    answer.force_close()
+    return answer

@@ -1,0 +1,216 @@
+"""Whether a payload is built as Slack builds them, before Bolt or anything else of the bot looks into it.
+
+Bolt and the SDK index into a payload as its documentation has it, and raise where a part is of another type.
+What is built otherwise is refused here, once for both ways in: nothing behind it has to expect it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+MAX_TEXT = 40_000
+"""Characters of a text: the most that Slack takes of a message."""
+MAX_WORD = 3_000
+"""Characters of an id, an address, or a form's own data."""
+MAX_DEPTH = 40
+MAX_FIELDS = 100
+
+Check = Callable[[object], bool]
+
+
+def _text(most: int) -> Check:
+    def check(value: object) -> bool:
+        return value is None or (isinstance(value, str) and len(value) <= most and _writable(value))
+
+    return check
+
+
+def _writable(text: str) -> bool:
+    """Whether every database and encoding takes it: no half characters, and no NUL."""
+    if text.isascii():
+        return "\0" not in text
+    return not any("\ud800" <= c <= "\udfff" or c == "\0" for c in text)
+
+
+_word, _long = _text(MAX_WORD), _text(MAX_TEXT)
+
+
+def _object(parts: Mapping[str, Check]) -> Check:
+    def check(value: object) -> bool:
+        return value is None or (isinstance(value, dict) and _fits(value, parts))
+
+    return check
+
+
+def _either(*checks: Check) -> Check:
+    return lambda value: any(check(value) for check in checks)
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: (
+        value is None or (isinstance(value, list) and len(value) <= MAX_FIELDS and all(map(check, value)))
+    )
+
+
+def _given(check: Check) -> Check:
+    return lambda value: value is not None and check(value)
+
+
+def _fits(value: Mapping[Any, Any], parts: Mapping[str, Check]) -> bool:
+    return all(check(value[name]) for name, check in parts.items() if name in value)
+
+
+_IDS: Mapping[str, Check] = dict.fromkeys(
+    (
+        "type",
+        "id",
+        "user_id",
+        "channel_id",
+        "team_id",
+        "enterprise_id",
+        "user_team",
+        "source_team",
+        "context_team_id",
+        "context_enterprise_id",
+        "app_installed_team_id",
+        "event_id",
+        "event_ts",
+        "action_ts",
+        "ts",
+        "thread_ts",
+        "message_ts",
+        "trigger_id",
+        "response_url",
+        "callback_id",
+        "private_metadata",
+        "action_id",
+        "block_id",
+        "channel_type",
+        "subtype",
+        "bot_id",
+        "tab",
+        "command",
+        "name",
+        "username",
+        "user_name",
+        "function_execution_id",
+        "bot_access_token",
+        "challenge",
+        "ssl_check",
+    ),
+    _word,
+)
+_NAMED = _object(_IDS)
+_WHO = _either(_word, _NAMED)
+_AUTHORIZATION = _given(
+    _object({**_IDS, "user": _WHO, "team": _WHO, "enterprise": _WHO, "authorizations": lambda _: False})
+)
+_INNER: Mapping[str, Check] = {**_IDS, "user": _WHO, "channel": _WHO, "team": _WHO, "enterprise": _WHO}
+_MESSAGE = _object({**_INNER, "text": _long})
+_ACTION = _given(_object({**_IDS, "value": _word, "selected_option": _object({"value": _word})}))
+_VALUES = _object({})
+_VIEW = _object({**_IDS, "state": _object({"values": _VALUES})})
+_PARTS: Mapping[str, Check] = {
+    **_INNER,
+    "text": _long,
+    "event": _object(
+        {
+            **_INNER,
+            "text": _long,
+            "item": _either(_word, _MESSAGE),
+            "message": _MESSAGE,
+            "previous_message": _MESSAGE,
+            "assistant_thread": _MESSAGE,
+            "inputs": _object({}),
+        }
+    ),
+    "view": _VIEW,
+    "container": _NAMED,
+    "message": _MESSAGE,
+    "previous_message": _MESSAGE,
+    "item": _either(_word, _MESSAGE),
+    "assistant_thread": _MESSAGE,
+    "function_data": _object({"execution_id": _word, "inputs": _object({})}),
+    "actions": _list_of(_ACTION),
+    "authorizations": _list_of(_AUTHORIZATION),
+    "response_urls": _list_of(_given(_object({"response_url": _word}))),
+}
+_BY_PEOPLE = frozenset(["block_actions", "view_submission", "view_closed", "shortcut", "message_action"])
+"""Payloads in which people and places are objects with an id."""
+_OURS = frozenset(["app_mention", "message", "app_home_opened"])
+"""Events in which people and places are ids."""
+_PEOPLE = ("user", "channel", "team", "enterprise")
+
+
+def sound(body: object) -> bool:
+    """Whether it is built as Slack builds its payloads, and no part is larger than Slack makes it."""
+    if not isinstance(body, dict) or not _fits(body, _PARTS) or _depth(body) > MAX_DEPTH:
+        return False
+    kind = body.get("type")
+    if kind == "event_callback":
+        return _sound_event(body["event"]) if isinstance(body.get("event"), dict) else False
+    if not _has_its_parts(kind, body):
+        return False
+    return all((_NAMED if kind in _BY_PEOPLE else _WHO if kind else _word)(body.get(part)) for part in _PEOPLE)
+
+
+def _sound_event(event: Mapping[str, Any]) -> bool:
+    if not isinstance(event.get("type"), str):
+        return False
+    return event["type"] not in _OURS or all(_word(event.get(part)) for part in _PEOPLE)
+
+
+def _has_its_parts(kind: object, body: Mapping[str, Any]) -> bool:
+    """Whether that is there which Bolt takes for granted."""
+    if kind in ("block_actions", "interactive_message") and not body.get("actions"):
+        return False
+    view = body.get("view")
+    if kind in ("view_submission", "view_closed") and not (
+        isinstance(view, dict) and isinstance(view.get("type"), str)
+    ):
+        return False
+    step = kind == "workflow_step_edit" or (isinstance(view, dict) and view.get("type") == "workflow_step")
+    return not step and body.get("event", {}) is not None
+
+
+def _depth(value: object) -> int:
+    """How deep it is nested, without recursion; counting ends beyond what is taken."""
+    level: list[object] = [value]
+    depth = 0
+    while level and depth <= MAX_DEPTH:
+        depth += 1
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner.extend(v for v in one.values() if isinstance(v, dict | list))
+            elif isinstance(one, list):
+                inner.extend(v for v in one if isinstance(v, dict | list))
+        level = inner
+    return depth
+
+
+def envelope(frame: str) -> dict[str, Any] | None:
+    """A frame of Socket Mode as an object; None for what is none of Slack's."""
+    try:
+        found = json.loads(frame)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not _fits(found, {"type": _word, "envelope_id": _word, "reason": _word}):
+        return None
+    return found if "payload" not in found or isinstance(found["payload"], dict) else None
+
+
+def form(body: str, content_type: str) -> dict[str, Any] | None:
+    """A request's body in HTTP mode, read as Bolt reads it; None for what is none of Slack's."""
+    try:
+        if content_type == "application/json" or body.startswith("{"):
+            found = json.loads(body)
+        else:
+            fields = dict(parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS))
+            found = json.loads(fields["payload"]) if "payload" in fields else fields
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
