@@ -78,6 +78,12 @@ class Doings:
         )
         return self._core.store.add(message)
 
+    def relay(self, channel: str, text: str) -> Message:
+        """Another app posts, as workflows and integrations do."""
+        stamp = self._core.store.next_ts()
+        message = Message(channel, stamp, seed.RELAY, escape(text, self._core.store), bot_id=seed.RELAY_BOT)
+        return self._core.store.add(message)
+
     async def slash(self, user: str, channel: str, command: str, text: str) -> Interaction:
         """Run a slash command. Raises SlackError for what Slack's client would not send."""
         person, place = self._place(user, channel)
@@ -87,7 +93,7 @@ class Doings:
         url = self._core.urls.issue("commands", channel, user)
         payload = {
             "token": "sandbox",
-            "team_id": seed.TEAM_ID,
+            "team_id": person.team_id(seed.TEAM_ID),
             "team_domain": seed.TEAM_DOMAIN,
             "channel_id": channel,
             "channel_name": place.command_name,
@@ -213,7 +219,7 @@ class Doings:
                 "id": person.id,
                 "username": person.name,
                 "name": person.name,
-                "team_id": seed.TEAM_ID,
+                "team_id": person.team_id(seed.TEAM_ID),
             },
             "api_app_id": seed.APP_ID,
             "token": "sandbox",

@@ -60,6 +60,12 @@ class Events:
             return
         self._core.spawn(self._deliver(self._envelope(event)), f"event {name}")
 
+    def _shared(self, channel: str) -> bool:
+        """Whether somebody of another company is in a channel."""
+        place = self._core.store.channels.get(channel)
+        people = (self._core.store.users.get(user) for user in (place.members if place else ()))
+        return any(person is not None and person.team for person in people)
+
     def _wanted(self, name: str) -> bool:
         scope = EVENT_SCOPES[name]
         return name in self._core.manifest.events and (scope is None or scope in self._core.scopes)
@@ -95,7 +101,7 @@ class Events:
                     "is_enterprise_install": False,
                 }
             ],
-            "is_ext_shared_channel": False,
+            "is_ext_shared_channel": self._shared(str(event.get("channel", ""))),
             "event_context": f"4-{new_id('E')}",
         }
 
@@ -107,14 +113,22 @@ class Events:
         name = "message.im" if kind == "im" else f"message.{channel.scope_family}"
         if self._wanted(name):
             self.send(name, self._message_event(change, message, kind))
-        mentions_bot = kind != "im" and f"<@{seed.BOT_USER}" in message.text and message.bot_id is None
+        mentions_bot = kind != "im" and f"<@{seed.BOT_USER}" in message.text and message.user != seed.BOT_USER
         if change == "message" and mentions_bot:
             event = self._message_event(change, message, kind)
             event.pop("channel_type")
             self.send("app_mention", event | {"type": "app_mention"})
 
+    def _of_another_company(self, message: Message) -> Json:
+        """What Slack adds to an event of somebody of another company."""
+        person = self._core.store.users.get(message.user)
+        if person is None or not person.team:
+            return {}
+        profile = {"name": person.name, "real_name": person.real_name, "team": person.team}
+        return {"user_team": person.team, "source_team": person.team, "user_profile": profile}
+
     def _message_event(self, change: Change, message: Message, kind: str) -> Json:
-        wire = self._core.wire(message)
+        wire = self._core.wire(message) | self._of_another_company(message)
         if message.bot_id is None:
             wire.setdefault("blocks", rich_text(message.text))
         where: Json = {"channel": message.channel, "channel_type": kind}

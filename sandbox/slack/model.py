@@ -20,15 +20,27 @@ class User:
     is_bot: bool = False
     is_admin: bool = False
     is_owner: bool = False
+    is_restricted: bool = False
+    """A guest; with ``is_ultra_restricted`` one of a single channel."""
+    is_ultra_restricted: bool = False
+    deleted: bool = False
+    """Deactivated: Slack lets them do nothing any more, but what they did just before may still be on its way."""
+    team: str = ""
+    """Of another company; empty for the workspace's own."""
     timezone: str = "Europe/Berlin"
 
-    def wire(self, team_id: str) -> Json:
-        """The ``user`` object of users.info."""
+    def team_id(self, own: str) -> str:
+        """Whose member it is, where ``own`` is the workspace's id."""
+        return self.team or own
+
+    def wire(self, own: str) -> Json:
+        """The ``user`` object of users.info, in the workspace ``own``."""
+        team_id = self.team_id(own)
         return {
             "id": self.id,
             "team_id": team_id,
             "name": self.name,
-            "deleted": False,
+            "deleted": self.deleted,
             "color": self.color.lstrip("#"),
             "real_name": self.real_name,
             "tz": self.timezone,
@@ -42,8 +54,9 @@ class User:
             "is_admin": self.is_admin,
             "is_owner": self.is_owner,
             "is_primary_owner": self.is_owner,
-            "is_restricted": False,
-            "is_ultra_restricted": False,
+            "is_restricted": self.is_restricted or self.is_ultra_restricted,
+            "is_ultra_restricted": self.is_ultra_restricted,
+            **({"is_stranger": True} if self.team else {}),
             "is_bot": self.is_bot,
             "is_app_user": False,
             "updated": 0,

@@ -18,6 +18,15 @@ JONAS = "U07JONAS002"
 PRIYA = "U07PRIYA003"
 SAM = "U07SAM00004"
 HUMANS = (MAYA, JONAS, PRIYA, SAM)
+LENA = "U08LENA0005"
+"""Of another company, whose channel `SHARED` is too, by Slack Connect."""
+GIL = "U07GIL00006"
+"""A guest."""
+VISITORS = (LENA, GIL)
+RELAY = "U07RELAY007"
+"""Another app's bot user."""
+RELAY_BOT = "B07RELAY007"
+PARTNER_TEAM = "T08PARTNER1"
 
 ONCALL = "S07ONCALL01"
 
@@ -25,12 +34,15 @@ OPS = "C07OPSPOD01"
 GENERAL = "C07GENERAL2"
 RANDOM = "C07RANDOM03"
 PRIVATE = "C07PRIVATE4"
+SHARED = "C07SHARED05"
 
 DM_MAYA = "D07MAYA0001"
 DM_JONAS = "D07JONAS002"
 DM_PRIYA = "D07PRIYA003"
 DM_SAM = "D07SAM00004"
-DMS = {MAYA: DM_MAYA, JONAS: DM_JONAS, PRIYA: DM_PRIYA, SAM: DM_SAM}
+DM_LENA = "D08LENA0005"
+DM_GIL = "D07GIL00006"
+DMS = {MAYA: DM_MAYA, JONAS: DM_JONAS, PRIYA: DM_PRIYA, SAM: DM_SAM, LENA: DM_LENA, GIL: DM_GIL}
 
 DEFAULT_CHANNEL = OPS
 
@@ -55,7 +67,10 @@ def _users(bot_name: str) -> list[User]:
         User(JONAS, "jonas", "Jonas Weber", color="#0d9488", note="approver, on-call"),
         User(PRIYA, "priya", "Priya Raman", color="#c026d3", note="owner, approver", is_admin=True, is_owner=True),
         User(SAM, "sam", "Sam Okafor", color="#d97706", note="not listed: no role"),
+        User(LENA, "lena", "Lena Fischer", color="#64748b", note="of another company", team=PARTNER_TEAM),
+        User(GIL, "gil", "Gil Moreau", color="#84cc16", note="a guest", is_restricted=True),
         User(BOT_USER, bot_name, bot_name, color="#1f2a44", note="the app", is_bot=True),
+        User(RELAY, "relay", "Relay", color="#475569", note="another app", is_bot=True),
     ]
 
 
@@ -66,7 +81,6 @@ def _channels() -> list[Channel]:
         Channel(GENERAL, "general", members=list(everyone), topic="Company-wide", is_general=True),
         Channel(RANDOM, "random", members=list(HUMANS), topic="The app is not a member here"),
         Channel(PRIVATE, "pod-owners", members=[PRIYA, JONAS], topic="Owners only", is_private=True),
+        Channel(SHARED, "ext-partner", members=[*everyone, *VISITORS, RELAY], topic="Shared with another company"),
     ]
-    return channels + [
-        Channel(DMS[human], "", members=[human, BOT_USER], is_im=True, user=human) for human in HUMANS
-    ]
+    return channels + [Channel(DMS[human], "", members=[human, BOT_USER], is_im=True, user=human) for human in DMS]

@@ -243,6 +243,10 @@ class Workspace:
         """Post ``@bot text`` as ``user``."""
         return self.say(user, channel, f"<@{seed.BOT_USER}> {text}", thread_ts)
 
+    def relay(self, channel: str, text: str) -> Message:
+        """Have another app's bot post ``@bot text``."""
+        return self._doings.relay(channel, f"<@{seed.BOT_USER}> {text}")
+
     def dm(self, user: str, text: str, thread_ts: str | None = None) -> Message:
         """Write to the bot as ``user``."""
         return self.say(user, seed.DMS[user], text, thread_ts)

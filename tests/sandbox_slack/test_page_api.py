@@ -35,7 +35,16 @@ async def _get(ws: Workspace, http: aiohttp.ClientSession, path: str, **query: s
 async def test_bootstrap_names_everyone_and_everything(ws: Workspace, http: aiohttp.ClientSession) -> None:
     found = await _get(ws, http, "bootstrap")
     assert found["team"] == {"id": seed.TEAM_ID, "name": seed.TEAM_NAME}
-    assert [u["name"] for u in found["users"]] == ["maya", "jonas", "priya", "sam", "agentpod"]
+    assert [u["name"] for u in found["users"]] == [
+        "maya",
+        "jonas",
+        "priya",
+        "sam",
+        "lena",
+        "gil",
+        "agentpod",
+        "relay",
+    ]
     assert found["channels"][0]["name"] == "ops-agent-pod"
     assert found["commands"][0]["command"] == "/agentpod"
     assert found["bot"] == {"connected": False, "connections": 0}
