@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import os
+import pwd
 import shlex
 import signal
 import sys
@@ -256,9 +256,10 @@ async def _ignore(_: Reply) -> None:
 
 
 def _user() -> str:
+    """The login name that this process runs as. The environment's USER can be set to anything."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         return f"uid {os.getuid()}"
 
 

@@ -120,7 +120,7 @@ class Dispatcher:
             return
         try:
             async with asyncio.timeout(RECORDING):
-                await self.recorder(caller.identity.user, about or name, f"{name}: {rule}" if about else rule)
+                await self.recorder(caller.who, about or name, f"{name}: {rule}" if about else rule)
         except (AgentpodError, TimeoutError) as error:
             logger.warning("a refusal is not in the audit trail: %s", error, extra={"command": name})
 
@@ -149,12 +149,11 @@ class Dispatcher:
         places = await self._places(invocation, caller)
         decision = decide_about(self.access, caller.identity, invocation.command.role, places)
         if not decision.allowed:
-            who = self.access.contact or "whoever looks after agentpod's settings"
             what = "see this" if caller.surface == "home" else f"run {invocation.command.name or 'this'}"
             raise AccessDenied(
                 f"You may not {what}: {decision.reason}.",
                 rule=decision.reason,
-                remedy=f"Ask {who}. {self.prefix} whoami shows what they need to know.",
+                remedy=f"{self.access.asking()} {self.prefix} whoami shows what they need to know.",
                 channels=self._elsewhere(invocation, caller),
             )
 
@@ -172,7 +171,7 @@ class Dispatcher:
         return allowed_in(self.access, caller.identity, invocation.command.role)
 
     def _explain(self, error: AgentpodError, shown: str, there: str = "") -> Reply:
-        body: list[Line] = [error.remedy] if error.remedy else []
+        body: list[Line] = [self.access.mentioned(error.remedy)] if error.remedy else []
         if isinstance(error, AccessDenied) and error.channels:
             body.insert(0, ("You may in ", Mention(error.channels[0]), f": {there} there."))
         if isinstance(error, UsageError) and error.usage:

@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from bot.domain.access import AccessPolicy, Identity, Role
 from bot.domain.alerting import Incident
 from bot.domain.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.repair import Asked, Case, Proposal
+from bot.domain.repair import SHELL, Asked, Case, Proposal
 from bot.domain.reply import Reply
 from bot.domain.target import Target
 from bot.domain.workload import Right
@@ -66,6 +66,11 @@ class Caller:
     def is_terminal(self) -> bool:
         """Whether somebody with the bot's own credentials runs it from a shell."""
         return self.surface == "terminal"
+
+    @property
+    def who(self) -> str:
+        """The caller as the ledger and messages name them: nobody in a shell passes for a Slack user."""
+        return f"{SHELL}{self.identity.user}" if self.is_terminal else self.identity.user
 
 
 async def _silent(_: Reply) -> None:
@@ -171,6 +176,10 @@ class Command:
     """A paragraph for `help COMMAND`."""
     discreet: bool = False
     """What is typed here by mistake may be secret: nothing of it is repeated. One of a first word, all of it."""
+    offered: Callable[[Context], bool] = lambda _: True
+    """Whether it can do something for this caller with these settings: else `help` and `whoami` don't name it."""
+    unoffered: str = "can do nothing for you here"
+    """Why it is not offered, after the command's name."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
 

@@ -42,6 +42,11 @@ def allowed(ctx: Context, needed: Role, places: Sequence[str] = ()) -> Decision:
     return decide_about(ctx.access, ctx.caller.identity, needed, places)
 
 
+def mine(ctx: Context) -> list[Command]:
+    """The commands that are of use to the caller: those they may run, and that can do something for them here."""
+    return [c for c in ctx.commands if c.name and allowed(ctx, c.role).allowed and c.offered(ctx)]
+
+
 def buttons(
     ctx: Context, wanted: Iterable[tuple[str, str]], most: int = 5, places: Sequence[str] = ()
 ) -> tuple[Button, ...]:

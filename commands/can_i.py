@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     """Answer yes or no for the caller, then for the bot."""
     began = ctx.clock.monotonic()
     command = _shape.command_called(ctx, params.command)
-    decision = _shape.allowed(ctx, command.role)
+    decision = _decision(ctx, command)
     rights = Rights(list(dict.fromkeys(command.rights(ctx.target))))
     outcome = (await run_probes([_rights(ctx, rights)], ctx.probe_timeout))[0]
     finding = outcome.finding
@@ -44,7 +44,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     return Reply(
         _headline(decision, finding),
         verdict=verdict,
-        body=() if decision.allowed else (f"Ask {ctx.access.contact or 'the owner of the settings'}.",),
+        body=() if decision.allowed else (ctx.access.ask(),),
         findings=_shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
         facts=_facts(command, decision, finding),
         buttons=_shape.buttons(ctx, [(f"Help on {command.name}", f"help {command.name}")] if command.name else ()),
@@ -59,6 +59,14 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
         },
         command=f"can-i {command.name}",
     )
+
+
+def _decision(ctx: Context, command: Command) -> Decision:
+    """By the access rules, and by what else the command asks of whoever runs it."""
+    decision = _shape.allowed(ctx, command.role)
+    if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
+        return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
+    return decision
 
 
 def _headline(decision: Decision, rights: Finding) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bot.domain.access import Role
-from bot.domain.reply import Fact, Reply
+from bot.domain.reply import Fact, Line, Reply
 from bot.errors import AccessDenied
 from bot.runbook import Command, Context, Params, flag_of, usage
 from commands import _shape
@@ -25,13 +25,13 @@ async def run(ctx: Context, params: HelpParams) -> Reply:
 
 
 def _overview(ctx: Context) -> Reply:
-    mine = [c for c in ctx.commands if c.name and _shape.allowed(ctx, c.role).allowed]
+    mine = _shape.mine(ctx)
     groups = list(dict.fromkeys(c.group for c in mine))
     # Lines, not a table: they wrap on a phone.
     facts = tuple(Fact(c.name, c.summary) for g in groups for c in mine if c.group == g)
-    body = [f"{ctx.prefix} help COMMAND says more about one of them."]
+    body: list[Line] = [f"{ctx.prefix} help COMMAND says more about one of them."]
     if all(c.role is Role.NONE for c in mine):
-        body.append(f"You have no role here. Ask {ctx.access.contact or 'the owner of the settings'} for one.")
+        body += ["You have no role here.", ctx.access.ask(" for one")]
     return Reply(
         f"You may run {len(mine)} commands",
         body=tuple(body),
@@ -43,11 +43,10 @@ def _overview(ctx: Context) -> Reply:
 def _one(ctx: Context, command: Command) -> Reply:
     decision = _shape.allowed(ctx, command.role)
     if not decision.allowed:
-        contact = ctx.access.contact or "the owner of the settings"
         raise AccessDenied(
             f"You may not run {command.name or ctx.prefix}: {decision.reason}.",
             rule=decision.grant.rule,
-            remedy=f"Ask {contact} for the role {command.role.value}.",
+            remedy=ctx.access.asking(f" for the role {command.role.value}"),
         )
     facts = [Fact("Usage", usage(command, ctx.prefix), code=True)]
     facts += [Fact(label, text) for label, text in _flags(command)]

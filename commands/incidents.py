@@ -164,7 +164,7 @@ def _noted(said: Notice) -> Line:
 
 async def ack(ctx: Context, params: AckParams) -> Reply:
     """Take care of an incident: it is not repeated for a time."""
-    incident = await _alerts(ctx).acknowledge(params.id, ctx.caller.identity.user)
+    incident = await _alerts(ctx).acknowledge(params.id, ctx.caller.who)
     until = f" until {words.moment(incident.ack.until, ctx.clock.now())}" if incident.ack else ""
     return _done(f"👀 Yours: {incident.problem.subject}. No more reminders{until}", incident)
 
@@ -172,7 +172,7 @@ async def ack(ctx: Context, params: AckParams) -> Reply:
 async def snooze(ctx: Context, params: SnoozeParams) -> Reply:
     """Hear nothing of an incident for a time, unless it gets worse."""
     until = _until(params.time, ctx.clock.now(), ctx.timezone)
-    incident = await _alerts(ctx).snooze(params.id, ctx.caller.identity.user, until)
+    incident = await _alerts(ctx).snooze(params.id, ctx.caller.who, until)
     return _done(f"💤 {incident.problem.subject} is quiet until {words.moment(until, ctx.clock.now())}", incident)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain.access import Role
-from bot.domain.reply import Fact, Reply
+from collections.abc import Iterator
+
+from bot.domain.access import Grant, Role, left_out
+from bot.domain.reply import Fact, Line, Reply
 from bot.runbook import Command, Context, NoParams
 from commands import _shape
 
@@ -12,26 +14,33 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     """Say who asks, from where, with which role, and whom to ask for more."""
     grant = _shape.allowed(ctx, Role.NONE).grant
     who = ctx.caller.identity
-    mine = [c.name for c in ctx.commands if c.name and _shape.allowed(ctx, c.role).allowed]
+    mine = [c.name for c in _shape.mine(ctx)]
     facts = (
         Fact("User", who.user, code=True),
         Fact("Channel", who.channel or "none", code=bool(who.channel)),
         Fact("May run", ", ".join(mine)),
     )
-    ask = f"Ask {ctx.access.contact or 'the owner of the settings'} for a role."
-    body = (ask,) if grant.role is Role.NONE else ()
     data: dict[str, object] = {
         "user": who.user,
         "role": grant.role.value,
         "rule": grant.rule,
         "may_run": list(mine),
     }
-    return Reply(
-        f"You are {grant.role.value} by {grant.rule}" if not body else f"You have no role here: {grant.rule}",
-        body=body,
-        facts=facts,
-        data=data,
-    )
+    return Reply(_headline(grant), body=tuple(_body(ctx, grant)), facts=facts, data=data)
+
+
+def _headline(grant: Grant) -> str:
+    if grant.role is Role.NONE:
+        return f"You have no role here: {grant.rule}"
+    return f"You are {grant.role.value} by {grant.rule}"
+
+
+def _body(ctx: Context, grant: Grant) -> Iterator[Line]:
+    """Which rule would give more and does not, and whom to ask."""
+    if not ctx.caller.is_terminal and (outside := left_out(ctx.access, ctx.caller.identity, grant.role)):
+        yield f"{outside[0].upper()}{outside[1:]}."
+    if grant.role is Role.NONE:
+        yield ctx.access.ask(" for a role")
 
 
 COMMAND = Command("whoami", "Your role here, and where it comes from", Role.NONE, run, group="Around it")

@@ -181,6 +181,9 @@ class Look:
         return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
 
 
+SHELL = "terminal:"
+"""How the names of those begin who ask in a shell; the login name follows, which proves nothing."""
+
 SINK = "secret:"
 """How the sinks of forms for values begin; the case's id follows."""
 

@@ -21,7 +21,7 @@ from bot import logs
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.ledger import SqlLedger, open_ledger
 from bot.app import Bot, SystemClock
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Snapshot
 from bot.domain.repair import Action, Case, Proposal
 from bot.domain.target import Target
@@ -40,6 +40,7 @@ from tests.benchmarks.common import Row, quantile
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.build import ensure
 from tests.controlplane.plane import Plane
+from tests.people import member
 
 CLICKS, DECISIONS, OPEN, WARM = 20, 150, 1000, 20
 CHOICES = (Choice.DENY, Choice.APPROVE)
@@ -200,7 +201,7 @@ async def _settled(pod: AgentPod) -> None:
 
 def caller(user: str) -> Caller:
     """Somebody at a button."""
-    return Caller(Identity(user, seed.OPS), "button")
+    return Caller(member(user, seed.OPS), "button")
 
 
 async def _asked(desk: Desk, action: Action, snapshot: Snapshot, target: str, subject: str = "") -> Case:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.heartbeat import Group, Snapshot
 from bot.domain.reply import Reply
 from bot.domain.target import Target
@@ -33,6 +33,7 @@ from bot.domain.workload import (
 )
 from bot.runbook import About, Caller, Context, parse
 from commands import COMMANDS
+from tests.people import member
 from tests.pods import conditions
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -331,7 +332,7 @@ class World:
             network=self.network,
             heartbeats=self.heartbeats,
             clock=FakeClock(),
-            caller=Caller(Identity("U1", "C1"), "slash"),
+            caller=Caller(member("U1", "C1"), "slash"),
             access=AccessPolicy(rules=rules, contact="the owner"),
             about=About("1.2.3", NOW - timedelta(hours=5), "3.11.2"),
             commands=COMMANDS,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain import alerting
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.alerting import AlertRules, Incident
 from bot.domain.heartbeat import Snapshot
 from bot.domain.probes import Verdict
@@ -18,6 +18,7 @@ from bot.domain.target import HeartbeatPolicy, Target
 from bot.runbook import Caller, Context
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said
 from tests.commands.test_incidents import incident
+from tests.people import member
 
 
 @dataclass
@@ -140,7 +141,7 @@ async def test_what_could_not_be_delivered_is_said_once_for_each_reason(world: W
 
 
 def home(*rules: AccessRule) -> dict[str, Any]:
-    return {"access": AccessPolicy(rules=rules), "caller": Caller(Identity("U1", "U1"), "home")}
+    return {"access": AccessPolicy(rules=rules), "caller": Caller(member("U1", "U1"), "home")}
 
 
 async def test_who_may_look_in_a_channel_alone_has_no_buttons_at_home_and_is_told_where_to_type(

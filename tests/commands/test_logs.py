@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.probes import Verdict
 from bot.domain.reply import Reply
 from bot.domain.target import Target
@@ -19,6 +19,7 @@ from bot.ports import Cluster, Network
 from bot.runbook import About, Caller, Context, parse, usage
 from bot.turns import Turns
 from commands import COMMANDS, _grep, logs
+from tests.people import member
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 SECRET = "hunter2-hunter2"
@@ -86,7 +87,7 @@ def context(cluster: FakeCluster, target: Target | None = None, **more: Any) -> 
         network=cast(Network, None),
         heartbeats=None,
         clock=FixedClock(),
-        caller=Caller(Identity("U1", "C1"), "slash"),
+        caller=Caller(member("U1", "C1"), "slash"),
         access=AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=("U1",)),)),
         about=About("1", NOW, "3.11"),
         commands=COMMANDS,

@@ -12,13 +12,14 @@ from pydantic import Field
 
 from bot import logs
 from bot.dispatch import Dispatcher
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.approval import Choice, Decision, Request, Snapshot, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import Action, Case
 from bot.domain.reply import Mention, Reply
 from bot.errors import Transient, UsageError
 from bot.runbook import Caller, Command, Context, NoParams, Params
+from tests.people import member
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 POLICY = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("U1",)),), contact="Priya")
@@ -71,7 +72,7 @@ COMMANDS = tuple(
 async def _run(line: str, user: str = "U1", surface: str = "slash") -> tuple[Reply, Counted]:
     counted = Counted()
     dispatcher = Dispatcher(COMMANDS, POLICY, _context, counted)
-    caller = Caller(Identity(user, "C1"), cast("Any", surface))
+    caller = Caller(member(user, "C1"), cast("Any", surface))
     return await dispatcher.run(line, caller, request_id="r-1", progress=_quiet), counted
 
 
@@ -121,7 +122,7 @@ async def test_a_crash_gives_its_request_id_and_keeps_its_secret(
 async def test_what_was_typed_after_a_discreet_command_is_not_offered_to_be_run_again() -> None:
     assert (await _run("secret --target hunter2222"))[0].command.startswith("secret")
     hidden = Dispatcher([replace(c, discreet=True) for c in COMMANDS], POLICY, _context, Counted())
-    caller = Caller(Identity("U1", "C1"), "mention")
+    caller = Caller(member("U1", "C1"), "mention")
     reply = await hidden.run("secret --target hunter2222", caller, request_id="r-1", progress=_quiet)
     assert "You may not run" in reply.headline
     assert "hunter" not in repr(reply)
@@ -137,7 +138,7 @@ async def test_an_answer_that_says_which_line_gives_it_keeps_that() -> None:
 
     one = Command("good", "good", Role.NONE, cast("Any", about))
     dispatcher = Dispatcher((one,), POLICY, _context, Counted())
-    caller = Caller(Identity("U1", "C1"), "slash")
+    caller = Caller(member("U1", "C1"), "slash")
     assert (await dispatcher.run("GOOD", caller, request_id="1", progress=_quiet)).command == "good"
 
 
@@ -151,7 +152,7 @@ async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_a
     dispatcher = Dispatcher((approve,), POLICY, _context, Counted(), recorder=record)
     for id_ in ("r-7k2m9xwq", "hunter2222"):
         await dispatcher.run(
-            f"approve {id_}", Caller(Identity("U1", "C1"), "button"), request_id="1", progress=_quiet
+            f"approve {id_}", Caller(member("U1", "C1"), "button"), request_id="1", progress=_quiet
         )
     assert [(who, what) for who, what, _ in written] == [("U1", "r-7k2m9xwq"), ("U1", "approve")]
     assert written[0][2].startswith("approve: it needs the role approver")
@@ -169,7 +170,7 @@ async def test_to_look_at_the_home_tab_is_no_request_and_all_else_that_is_refuse
         written.append(f"{who} {what}")
 
     dispatcher = Dispatcher(COMMANDS, POLICY, _context, Counted(), recorder=record)
-    caller = Caller(Identity("U2", "U2"), cast("Any", surface))
+    caller = Caller(member("U2", "U2"), cast("Any", surface))
     reply = await dispatcher.run("good", caller, request_id="1", progress=_quiet)
     assert "no access rule names you here" in reply.headline
     assert "Ask Priya." in str(reply.body)
@@ -209,7 +210,7 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
     names = ("approve", "deny", "enter")
     commands = [Command(n, n, Role.APPROVER, cast("Any", _good), params=IdParams) for n in names]
     dispatcher = Dispatcher(commands, POLICY, _context, Counted(), recorder=record, find=find)
-    caller = Caller(Identity("U1", channel), cast("Any", surface))
+    caller = Caller(member("U1", channel), cast("Any", surface))
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
     assert reply.headline.startswith(first)
     said = [reply.headline, *(line for line in reply.body if isinstance(line, str))]
@@ -236,7 +237,7 @@ async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a
     )
     approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
     dispatcher = Dispatcher((approve,), AccessPolicy(rules=rules), _context, Counted(), find=find)
-    caller = Caller(Identity(user, "D1"), "button")
+    caller = Caller(member(user, "D1"), "button")
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
     assert reply.headline == "fine" if may else ("You may in ", Mention("C9"), ": type it there.") in reply.body
 
@@ -247,7 +248,7 @@ async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refu
 
     approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
     dispatcher = Dispatcher((approve,), POLICY, _context, Counted(), find=find)
-    caller = Caller(Identity("U1", "C1"), "button")
+    caller = Caller(member("U1", "C1"), "button")
     reply = await dispatcher.run("approve r-7k2m9xwq", caller, request_id="1", progress=_quiet)
     assert reply.headline.startswith("You may not run approve")
 
@@ -263,7 +264,7 @@ async def test_who_may_in_a_channel_and_not_in_a_direct_message_is_told_where(
         AccessRule(role=Role.VIEWER, channels=("C8",)),
     )
     dispatcher = Dispatcher(COMMANDS, AccessPolicy(rules=rules), _context, Counted())
-    caller = Caller(Identity(user, channel), "button")
+    caller = Caller(member(user, channel), "button")
     reply = await dispatcher.run("good", caller, request_id="1", progress=_quiet)
     assert "You may not run good" in reply.headline
     expected = [] if where is None else [("You may in ", Mention(where), ": type it there.")]
@@ -281,7 +282,7 @@ async def test_home_shows_what_its_user_may_see_in_any_channel_and_says_where_ev
         AccessRule(role=Role.VIEWER, users=("*",), channels=("C8",)),
     )
     dispatcher = Dispatcher(COMMANDS, AccessPolicy(rules=rules), _context, Counted())
-    identity = Identity(user, user, frozenset(groups))
+    identity = member(user, user, frozenset(groups))
     reply = await dispatcher.run("good", Caller(identity, "home"), request_id="1", progress=_quiet)
     if sees:
         assert reply.headline == "fine"

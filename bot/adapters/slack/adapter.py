@@ -34,10 +34,12 @@ from bot.adapters.slack.inbound import Request
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers, Seen
 from bot.adapters.slack.outbound import Answer
+from bot.adapters.slack.people import Accounts, People
 from bot.adapters.slack.work import Workers
 from bot.dispatch import Dispatcher
 from bot.domain.access import AccessPolicy, Identity
 from bot.domain.gap import Gap
+from bot.domain.membership import Home
 from bot.domain.reply import Button, Form, Reply
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
@@ -74,10 +76,11 @@ class SlackAdapter:
         self._version = version
         self._seen, self._answers = Seen(), Answers()
         self._bot_user = ""
+        self._names: tuple[str, ...] = (settings.command,)
         self._hearing = True
         self._mailbox = Mailbox(self._lost)
         self._workers: Workers
-        self._groups: Groups
+        self._people: People
         self._app: AsyncApp
         self._api: Api | None = None
         self._connection: SocketConnection | HttpServer | None = None
@@ -100,7 +103,7 @@ class SlackAdapter:
 
     async def fresh(self, identity: Identity) -> Identity:
         """The same person, their groups looked up again unless that was moments ago."""
-        return await self._groups.identity(identity.user, identity.channel, fresh=True)
+        return await self._people.identity(identity.user, identity.channel, identity.claims, strict=True)
 
     async def start(self) -> None:
         """Ask Slack who we are, then get ready to hear. Raises AgentpodError with a remedy."""
@@ -111,8 +114,11 @@ class SlackAdapter:
             who = await self._api.call("auth.test", 20)
             self._bot_user = str(who.get("user_id", ""))
             logger.info("signed in to Slack", extra={"team": who.get("team"), "bot_user": self._bot_user})
-            self._groups = Groups(self._api, self._wanted_groups)
-            self._workers.start(self._groups.warm, "user groups")
+            groups = Groups(self._api, self._wanted_groups)
+            home = Home(str(who.get("team_id") or ""), str(who.get("enterprise_id") or ""))
+            self._people = People(groups, Accounts(self._api), self._access, home)
+            self._names = (self._settings.command, str(who.get("user") or ""))
+            self._workers.start(groups.warm, "user groups")
             self._app = self._bolt(who)
             self._connection = await self._listen()
         except BaseException:
@@ -237,7 +243,7 @@ class SlackAdapter:
 
     async def _middleware(self, req: AsyncBoltRequest) -> BoltResponse:
         """Acknowledge everything at once; work starts behind the acknowledgement."""
-        request = inbound.read(req.body, self._bot_user)
+        request = inbound.read(req.body, self._bot_user, self._names)
         if request is None or not request.user:
             return BoltResponse(status=200, body="")
         if not self._hearing:
@@ -289,7 +295,7 @@ class SlackAdapter:
     async def _home(self, request: Request, request_id: str) -> None:
         """Show the dashboard as it is for that user now."""
         assert self._api is not None  # noqa: S101 - nothing is heard before start()
-        identity = await self._groups.identity(request.user, request.channel)
+        identity = await self._who(request)
         caller = Caller(identity, "home", request.dedup)
         reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
         rendered = blocks.render(reply, prefix=self._dispatcher.prefix)
@@ -327,12 +333,12 @@ class SlackAdapter:
         """Hand secret values on; they are in nothing that is logged or kept."""
         if self._secret_sink is None:
             return Reply("Nothing here takes secret values.", shareable=False)
-        identity = await self._groups.identity(request.user, request.channel)
+        identity = await self._who(request)
         values = {name: SecretStr(value) for name, value in request.answers.items()}
         return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
 
     async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
-        identity = await self._groups.identity(request.user, request.channel)
+        identity = await self._who(request)
         caller = Caller(identity, request.surface, request.dedup)
         return await self._dispatcher.run(
             request.line or "",
@@ -341,6 +347,9 @@ class SlackAdapter:
             progress=answer.progress,
             answers=request.answers,
         )
+
+    async def _who(self, request: Request) -> Identity:
+        return await self._people.identity(request.user, request.channel, request.claims)
 
     async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
         private = bool(request.response_url) and not request.channel.startswith("D")

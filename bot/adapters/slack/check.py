@@ -19,6 +19,7 @@ SCOPES = {
     "files:write": "whole logs as files, and the digest's picture",
     "im:history": "commands in a direct message",
     "usergroups:read": "access rules by user group",
+    "users:read": "access rules for everybody: guests and other companies' people are told by it",
 }
 """What each scope is for."""
 FAR = timedelta(days=100)

@@ -38,17 +38,17 @@ class Groups:
         """Read all groups, so that the first command need not wait for it."""
         await self.identity("", "")
 
-    async def identity(self, user: str, channel: str, *, fresh: bool = False) -> Identity:
+    async def identity(self, user: str, channel: str, *, anew: bool = False, fresh: bool = False) -> Identity:
         """Who asks. A group that can't be read keeps its last known members for some minutes, then grants nothing.
 
-        ``fresh``: believe nothing that is older than a few seconds, since something is decided by it; a group that
-        can't be read now grants nothing.
+        ``anew``: ask Slack unless that was seconds ago. ``fresh``: and believe nothing older, since something is
+        decided by it; a group that can't be read now grants nothing.
         """
         if not self._groups:
             return Identity(user, channel)
         async with self._lock:
             began = self._clock()
-            limit = began + (FRESH - FRESH_ENOUGH if fresh else 0.0)
+            limit = began + (FRESH - FRESH_ENOUGH if fresh or anew else 0.0)
             due = [g for g in self._groups if self._until.get(g, 0.0) <= limit]
             await asyncio.gather(*(self._read(g) for g in due))
             oldest = began - (FRESH_ENOUGH if fresh else LAST_KNOWN)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.adapters.slack import forms
+from bot.adapters.slack.claims import of_event, of_person
+from bot.adapters.slack.typed import command_line
+from bot.domain.membership import Claims
 from bot.runbook import Surface
 
 ActionKind = Literal["run", "again", "share"]
 RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"
 MAX_VALUE = 2000
 """Most characters in a button's value (Slack's limit)."""
-_LINK = re.compile(r"<(?:https?|mailto|tel|ssh):[^<>|]*\|([^<>]*)>|<((?:https?|ssh)://[^<>|]*)>")
 _KINDS: dict[str, ActionKind] = {"run": "run", "again": "again", "share": "share"}
 
 
@@ -53,46 +53,45 @@ class Request:
     """Whether it came from the user's Home tab, which is then brought up to date."""
     edits: bool = False
     """Whether the answer to a form replaces the message that offered it."""
+    claims: Claims = ()
+    """What the payload says of the person's team."""
 
 
-def read(body: Mapping[str, Any], bot_user: str) -> Request | None:
-    """The request in a payload, or None for what is not for the bot."""
+def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> Request | None:
+    """The request in a payload, or None for what is not for the bot. By ``names`` the bot is addressed, too."""
     if "command" in body and "type" not in body:
-        return _slash(body)
+        return _slash(body, bot_user, names)
     if body.get("type") == "block_actions":
         return _click(body)
     if body.get("type") == "view_submission":
         return _submitted(body)
     if body.get("type") == "event_callback":
-        return _event(body, bot_user)
+        return _event(body, bot_user, names)
     return None
 
 
-def plain(text: str) -> str:
-    """A message's text as it was typed: links by their label, entities undone."""
-    return html.unescape(_LINK.sub(lambda m: m.group(1) or m.group(2), text)).strip()
-
-
-def _slash(body: Mapping[str, Any]) -> Request:
+def _slash(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Request:
     return Request(
         "slash",
         str(body.get("user_id", "")),
         str(body.get("channel_id", "")),
-        plain(str(body.get("text") or "")),
+        command_line(str(body.get("text") or ""), bot_user, names),
         f"slash:{body.get('trigger_id') or body.get('response_url')}",
         response_url=str(body.get("response_url") or ""),
         trigger=str(body.get("trigger_id") or ""),
+        claims=of_person(body),
     )
 
 
 def _submitted(body: Mapping[str, Any]) -> Request:
     """A form that was sent. The modal says where the answer goes; one that makes no sense is answered directly."""
-    user = str((body.get("user") or {}).get("id", ""))
+    person = _object(body.get("user"))
+    user, claims = str(person.get("id", "")), of_person(person)
     view_id = (body.get("view") or {}).get("id") if isinstance(body.get("view"), dict) else None
     dedup = f"form:{view_id or body.get('trigger_id')}"
     sent = forms.submission(body)
     if sent is None:
-        return Request("modal", user, user, None, dedup)
+        return Request("modal", user, user, None, dedup, claims=claims)
     origin = sent.origin
     return Request(
         "modal",
@@ -106,10 +105,11 @@ def _submitted(body: Mapping[str, Any]) -> Request:
         sink=sent.sink,
         edits=origin.edits,
         trigger=str(body.get("trigger_id") or ""),
+        claims=claims,
     )
 
 
-def _event(body: Mapping[str, Any], bot_user: str) -> Request | None:
+def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Request | None:
     event = body.get("event")
     if not isinstance(event, dict) or event.get("bot_id") or event.get("subtype") or event.get("hidden"):
         return None
@@ -125,19 +125,19 @@ def _event(body: Mapping[str, Any], bot_user: str) -> Request | None:
         surface = "dm"
     else:
         return None
-    text = re.sub(rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>", " ", text) if bot_user else text
     ts = str(event.get("ts") or "")
     thread = str(event.get("thread_ts") or "") or None
     channel = str(event.get("channel") or "")
     key = f"event:{body.get('event_id') or channel + ts}"
-    return Request(surface, str(user), channel, plain(text), key, thread_ts=thread or _own(surface, ts))
+    said, place = command_line(text, bot_user, names), thread or _own(surface, ts)
+    return Request(surface, str(user), channel, said, key, thread_ts=place, claims=of_event(body, event))
 
 
 def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> Request:
     """Somebody looks at their Home tab: it shows the dashboard."""
     user = str(event["user"])
     key = f"event:{body.get('event_id') or user + str(event.get('event_ts'))}"
-    return Request("home", user, user, "dashboard", key, home=True)
+    return Request("home", user, user, "dashboard", key, home=True, claims=of_event(body, event))
 
 
 def _own(surface: Surface, ts: str) -> str | None:
@@ -151,16 +151,17 @@ def _click(body: Mapping[str, Any]) -> Request | None:
         return None
     first = actions[0]
     place = body.get("container") or {}
-    user = str((body.get("user") or {}).get("id", ""))
+    person = _object(body.get("user"))
+    user = str(person.get("id", ""))
     # A click in the Home tab has no conversation: it is answered directly.
     home = isinstance(body.get("view"), dict) and body["view"].get("type") == "home"
     channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or (user if home else "")
-    line, action = _value(str(first.get("action_id", "")), _given(first))
+    wanted, action = _value(str(first.get("action_id", "")), _given(first))
     return Request(
         "button",
         user,
         str(channel),
-        line,
+        wanted,
         f"click:{body.get('trigger_id') or first.get('action_ts')}",
         response_url=str(body.get("response_url") or ""),
         thread_ts=place.get("thread_ts"),
@@ -168,6 +169,7 @@ def _click(body: Mapping[str, Any]) -> Request | None:
         ephemeral=bool(place.get("is_ephemeral")),
         trigger=str(body.get("trigger_id") or ""),
         home=home,
+        claims=of_person(person),
     )
 
 
@@ -197,3 +199,7 @@ def value(line: str, key: str = "") -> str | None:
     """A button's value, or None where the command line is too long for one."""
     text = json.dumps({"c": line, "k": key} if key else {"c": line}, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= MAX_VALUE else None
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,127 @@
+"""Who somebody is: whose member, by payload and by Slack's word, and in which of the rules' user groups."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from bot.adapters.slack.api import Api
+from bot.adapters.slack.errors import SlackRefused
+from bot.adapters.slack.groups import FRESH, FRESH_ENOUGH, LAST_KNOWN, RETRY, Groups
+from bot.domain.access import AccessPolicy, Identity
+from bot.domain.membership import Account, Claims, Home, account, by_payload, judge
+from bot.errors import AgentpodError
+
+logger = logging.getLogger("agentpod.slack")
+MOST = 2000
+"""People that are remembered."""
+_NOT_OURS = ("user_not_found", "user_not_visible")
+
+
+@dataclass
+class _Known:
+    """An account as it was read, and when (seconds); None where it could not be."""
+
+    seen: Account | None
+    at: float
+    tried_at: float
+
+
+class Accounts:
+    """What Slack says of people, kept for five minutes."""
+
+    def __init__(self, api: Api, clock: Callable[[], float] = time.monotonic) -> None:
+        """``clock`` gives seconds."""
+        self._api, self._clock = api, clock
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._reading: dict[str, asyncio.Task[None]] = {}
+        self._said = False
+
+    async def account(self, user: str, *, anew: bool = False, strict: bool = False) -> Account | None:
+        """The account; None where it can't be read. What is old is believed for some minutes where it can't.
+
+        ``anew``: nothing older than a few seconds, if Slack answers; ``strict``: not even if it does not.
+        """
+        began = self._clock()
+        known = self._known.get(user)
+        if known is None or self._due(known, began, anew=anew):
+            await self._once(user)
+            known = self._known.get(user)
+        oldest = began - (FRESH_ENOUGH if strict else LAST_KNOWN)
+        return known.seen if known is not None and known.at >= oldest else None
+
+    def _due(self, known: _Known, now: float, *, anew: bool) -> bool:
+        if known.seen is None or known.tried_at > known.at:
+            return now - known.tried_at > (FRESH_ENOUGH if anew else RETRY)
+        return now - known.at > (FRESH_ENOUGH if anew else FRESH)
+
+    async def _once(self, user: str) -> None:
+        """Ask Slack; who comes meanwhile waits for the same answer."""
+        task = self._reading.get(user)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._read(user), name="slack-account")
+            self._reading[user] = task
+            task.add_done_callback(lambda _: self._reading.pop(user, None))
+        await asyncio.shield(task)
+
+    async def _read(self, user: str) -> None:
+        seen: Account | None
+        try:
+            answer = await self._api.call("users.info", 5, user=user)
+            found = answer.get("user")
+            seen = account(found) if isinstance(found, dict) else None
+        except AgentpodError as error:
+            seen = Account(stranger=True) if _unknown_here(error) else None
+            if seen is None:
+                self._complain(error)
+        self._keep(user, seen)
+
+    def _complain(self, error: AgentpodError) -> None:
+        """Say once that people can't be read, and again once they could be."""
+        if not self._said:
+            logger.warning("who is a member was not read: %s", error.message, extra={"remedy": error.remedy})
+        self._said = True
+
+    def _keep(self, user: str, seen: Account | None) -> None:
+        now, old = self._clock(), self._known.pop(user, None)
+        if seen is not None:
+            self._said = False
+            self._known[user] = _Known(seen, now, now)
+        else:
+            self._known[user] = replace(old, tried_at=now) if old else _Known(None, now, now)
+        if len(self._known) > MOST:
+            self._known.popitem(last=False)
+
+
+def _unknown_here(error: AgentpodError) -> bool:
+    return isinstance(error, SlackRefused) and error.word in _NOT_OURS
+
+
+class People:
+    """Makes identities of users."""
+
+    def __init__(self, groups: Groups, accounts: Accounts, policy: AccessPolicy, home: Home) -> None:
+        """``home``: the app's own team."""
+        self._groups, self._accounts, self._home = groups, accounts, home
+        self._matters = policy.everybody()
+
+    async def identity(
+        self, user: str, channel: str, claims: Claims, *, anew: bool = False, strict: bool = False
+    ) -> Identity:
+        """Who asks. ``anew``: as Slack says now, where it answers; ``strict``: what it does not say counts not."""
+        fresh = anew or strict
+        wanted = fresh or self._matters or by_payload(claims, self._home) is None
+        found, seen = await asyncio.gather(
+            self._groups.identity(user, channel, anew=fresh, fresh=strict),
+            self._account(user, wanted=wanted, anew=fresh, strict=strict),
+        )
+        membership = judge(user, claims, self._home, seen)
+        mine = found.groups if membership.own else frozenset()
+        return replace(found, groups=mine, membership=membership, claims=claims)
+
+    async def _account(self, user: str, *, wanted: bool, anew: bool, strict: bool) -> Account | None:
+        return await self._accounts.account(user, anew=anew, strict=strict) if wanted else None
