@@ -100,12 +100,17 @@ def may_approve(ctx: Context, case: Case) -> bool:
     """Whether this caller's approval would count; at the click it is looked at again."""
     if not _shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
         return False
-    own = case.request.requester == ctx.caller.identity.user
+    own = ctx.caller.identity.user in (case.request.requester, *case.joined)
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
 
 
 async def ask(ctx: Context, proposal: Proposal) -> Reply:
     """Put it to whoever decides, and say to the caller what became of it."""
+    if proposal.action.needs_value and ctx.caller.is_terminal:
+        raise UsageError(
+            "A new value can't be asked for in a shell: whoever asks enters it in Slack.",
+            remedy=f"In Slack: /agentpod {proposal.action.value} {proposal.details.get('key', '')}",
+        )
     asked = await desk(ctx).ask(proposal, ctx.target.name, ctx.caller)
     case = asked.case
     place = (Mention(case.channel),) if case.channel.startswith(("C", "G")) else ("this conversation",)
@@ -113,13 +118,21 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
         return _joined(ctx, case, place)
     return Reply(
         f"✋ Asked: {case.id} waits for an approver",
-        body=(("The card is in ", *place, ". You hear from me how it ends."),),
-        buttons=(Button("Withdraw", f"withdraw {case.id}"),),
+        body=(("The card is in ", *place, f". {_told(ctx, case)}"),),
+        buttons=() if ctx.caller.is_terminal else (Button("Withdraw", f"withdraw {case.id}"),),
         notes=(f"expires {words.clock(case.request.expires_at)} if nobody decides",),
         data={"id": case.id, "state": case.state.value},
         shareable=False,
         repeatable=False,
     )
+
+
+def _told(ctx: Context, case: Case) -> str:
+    """How whoever asked hears of the end. A shell can be told nothing later, and is nobody's."""
+    if not ctx.caller.is_terminal:
+        return "I'll message you with the outcome."
+    needed = f" It needs {words.plural(case.request.needed, 'approval')}." if case.request.needed > 1 else ""
+    return f"{ctx.prefix} approvals {case.id} shows the outcome.{needed}"
 
 
 def _joined(ctx: Context, case: Case, place: Line) -> Reply:
@@ -136,10 +149,18 @@ def _joined(ctx: Context, case: Case, place: Line) -> Reply:
         approve = Button("Approve", f"approve {case.id}", style="primary")
         reply = Reply(
             f"✋ Already asked for: {case.id} waits for a decision",
-            body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."),),
+            body=(("Asked by ", *parts, f" {ago}; the card is in ", *place, "."), *_no_vote(ctx, case)),
             buttons=(approve,) if may_approve(ctx, case) else (),
         )
     return replace(reply, shareable=False, repeatable=False)
+
+
+def _no_vote(ctx: Context, case: Case) -> tuple[str, ...]:
+    """Why who could decide on it can't any more, once they have asked for the same."""
+    approver = _shape.allowed(ctx, Role.APPROVER, case.places).allowed and not ctx.caller.is_terminal
+    if not approver or may_approve(ctx, case):
+        return ()
+    return ("You asked for it, or joined it just now, so another approver has to decide.",)
 
 
 _ACCEPTED = {
@@ -151,11 +172,12 @@ _ACCEPTED = {
 }
 _REFUSED = {
     Rule.NOT_AN_APPROVER: "You are not an approver here",
-    Rule.FOUR_EYES: "You asked for {id} yourself: somebody else has to approve it",
+    Rule.FOUR_EYES: "You asked for {id} yourself, or joined it: somebody else has to approve it",
     Rule.ONE_VOTE: "You have approved {id} already: {missing} more needed from others",
     Rule.ONLY_THE_REQUESTER: "Only who asked for {id} can withdraw it",
     Rule.NO_BREAK_GLASS: "You are not on the break-glass list",
     Rule.REASON_NEEDED: "A reason is needed",
+    Rule.SHELL: "Nothing is decided in a shell",
     Rule.NO_TARGET: "The target of {id} is no longer in the settings",
 }
 
@@ -163,11 +185,13 @@ _REFUSED = {
 def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
     """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
     said = card.late(case) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, case))
-    body: tuple[str, ...] = ()
+    body: tuple[Line, ...] = ()
+    if ruling.accepted and case.state is State.VOID:
+        body = ("Your approval came too late for the target as it was: nothing was changed.",)
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
         if ruling.rule in (Rule.NOT_AN_APPROVER, Rule.FOUR_EYES, Rule.NO_BREAK_GLASS):
-            body = (*body, f"Ask {ctx.access.contact or 'an approver'}.")
+            body = (*body, ctx.access.ask(otherwise="an approver"))
         if ruling.unread:
             groups = ", ".join(sorted(ruling.unread))
             body = (f"The members of {groups} could not be read from Slack: try again in a moment.", *body)
@@ -180,8 +204,15 @@ def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
     )
 
 
+_GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
+
+
 def _text(ruling: Ruling, case: Case) -> str:
     if ruling.rule is Rule.APPROVED and case.action.needs_value:
         return f"✅ Approved: {case.id} waits for the value from who asked"
+    if ruling.rule in _GOES_AHEAD and case.state in (State.VOID, State.FAILED):
+        return card.headline(case)
+    if ruling.rule in _GOES_AHEAD and not ruling.begun:
+        return f"✅ Approved: {case.id}. Its target is still being looked at; the card says how it ends"
     texts = _ACCEPTED if ruling.accepted else _REFUSED
     return texts[ruling.rule].format(id=case.id, missing=case.request.missing)

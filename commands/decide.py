@@ -31,10 +31,10 @@ class ReasonParams(IdParams):
 
 
 async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
-    if ctx.caller.is_terminal and choice in (Choice.APPROVE, Choice.BREAK_GLASS):
+    if ctx.caller.is_terminal:
         raise UsageError(
-            "Approvals are given in Slack, where it is known who gives them.",
-            remedy=f"The card's button, or {choice.value} {params.id} there.",
+            "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
+            remedy=f"There: the card's button, or {choice.value} {params.id}.",
         )
     ruling, case = await _repairs.desk(ctx).decide(params.id, choice, ctx.caller, reason)
     return _repairs.ruled(ctx, ruling, case)
@@ -69,6 +69,8 @@ async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
 
 async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) -> Reply:
     """Ask for the reason. Where none would help the desk says why not at once, and writes it down."""
+    if ctx.caller.is_terminal:
+        return await _say(ctx, params, choice)
     desk, who = _repairs.desk(ctx), ctx.caller.identity
     case = await desk.find(params.id)
     entitled = choice is not Choice.BREAK_GLASS or desk.policy.lets_alone(who.user, who.groups)
@@ -83,6 +85,15 @@ def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Repl
     return _repairs.form(ctx, Form(title=title, command=command, fields=(field,), submit=title, note=note))
 
 
+def _decides(ctx: Context) -> bool:
+    return not ctx.caller.is_terminal
+
+
+def _breaks_glass(ctx: Context) -> bool:
+    who = ctx.caller.identity
+    return _decides(ctx) and ctx.repairs is not None and ctx.repairs.policy.lets_alone(who.user, who.groups)
+
+
 APPROVE = Command(
     "approve",
     "Approve a request: with the last approval it is carried out",
@@ -91,6 +102,8 @@ APPROVE = Command(
     IdParams,
     group="Repair",
     discreet=True,
+    offered=_decides,
+    unoffered="is done in Slack: a shell decides nothing",
     examples=("approve r-7k2m9xwq",),
     details="The same as the card's button. Who asked can't approve it themselves unless the settings say so.",
 )
@@ -102,6 +115,8 @@ DENY = Command(
     ReasonParams,
     group="Repair",
     discreet=True,
+    offered=_decides,
+    unoffered="is done in Slack: a shell decides nothing",
     examples=('deny r-7k2m9xwq --reason "a job is running"',),
 )
 WITHDRAW = Command(
@@ -112,6 +127,8 @@ WITHDRAW = Command(
     IdParams,
     group="Repair",
     discreet=True,
+    offered=_decides,
+    unoffered="is done in Slack: a shell decides nothing",
     examples=("withdraw r-7k2m9xwq",),
 )
 BREAK_GLASS = Command(
@@ -122,6 +139,8 @@ BREAK_GLASS = Command(
     ReasonParams,
     group="Repair",
     discreet=True,
+    offered=_breaks_glass,
+    unoffered="is for those on approvals.break_glass in the settings, in Slack",
     examples=('break-glass r-7k2m9xwq --reason "site is down, nobody else is awake"',),
     details="Only for who is on approvals.break_glass in the settings: that list decides, not the role.",
 )

@@ -64,7 +64,9 @@ class ApprovalPolicy(BaseModel):
     needed: int = Field(default=1, ge=1, le=10)
     """Approvals until a request is carried out, each by another person."""
     self_approval: bool = False
-    """Whether the requester's own approval counts."""
+    """Whether the approval of whoever asked, or joined, counts."""
+    open_at_once: int = Field(default=5, ge=1, le=100)
+    """How many requests one person may have open; all shells together count as one."""
     expires_after: timedelta = timedelta(minutes=30)
     """How long a request waits for decisions."""
     start_within: timedelta = timedelta(minutes=5)
@@ -90,6 +92,10 @@ class ApprovalPolicy(BaseModel):
     @classmethod
     def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return ids.people(value)
+
+    def needed_for(self, *, shell: bool) -> int:
+        """The approvals that a new request needs: of a shell's, one may be that of whoever sits at it."""
+        return self.needed + (shell and not self.self_approval)
 
     def lets_alone(self, user: str, groups: frozenset[str]) -> bool:
         """Whether somebody in these groups may go ahead alone."""
@@ -191,12 +197,13 @@ class Rule(Enum):
     NOT_OPEN = "already decided"
     EXPIRED = "expired"
     NOT_AN_APPROVER = "only approvers decide"
-    FOUR_EYES = "four eyes: who asks can't approve it"
+    FOUR_EYES = "four eyes: who asked for it, or joined, can't approve it"
     ONE_VOTE = "one vote each"
     ONLY_THE_REQUESTER = "only who asked can withdraw it"
     NO_BREAK_GLASS = "only the break-glass list may go ahead alone"
     REASON_NEEDED = "a reason is needed"
     NO_TARGET = "what is not in the settings can't be repaired"
+    SHELL = "a shell decides nothing, since nobody knows who sits at it"
 
 
 ACCEPTED = frozenset({Rule.APPROVED, Rule.COUNTED, Rule.DENIED, Rule.WITHDRAWN, Rule.GLASS_BROKEN})
@@ -209,6 +216,10 @@ class Standing:
     user: str
     approver: bool = False
     break_glass: bool = False
+    joined: bool = False
+    """Whether they asked for the same while it was open."""
+    shell: bool = False
+    """Whether they sit at a shell, where anybody can be who they like."""
     unread: frozenset[str] = frozenset()
     """User groups whose members could not be read at the click: they give nothing."""
 
@@ -231,6 +242,8 @@ class Ruling:
     state: State
     unread: frozenset[str] = frozenset()
     """User groups that could not be read, where membership of one might have made it count."""
+    begun: bool = True
+    """Whether it is known by now what an approval led to: False while the target is still being looked at."""
 
     @property
     def accepted(self) -> bool:
@@ -289,13 +302,15 @@ def _refusal(request: Request, click: Click, policy: ApprovalPolicy) -> Rule | N
 
 def _not_entitled(request: Request, click: Click, policy: ApprovalPolicy) -> Rule | None:
     who, own = click.who, click.who.user == request.requester
+    if who.shell:
+        return Rule.SHELL
     if click.choice is Choice.WITHDRAW:
         return None if own else Rule.ONLY_THE_REQUESTER
     if click.choice is Choice.BREAK_GLASS:
         return None if who.break_glass else Rule.NO_BREAK_GLASS
     if not who.approver:
         return Rule.NOT_AN_APPROVER
-    if click.choice is Choice.APPROVE and own and not policy.self_approval:
+    if click.choice is Choice.APPROVE and (own or who.joined) and not policy.self_approval:
         return Rule.FOUR_EYES
     if click.choice is Choice.APPROVE and any(d.by == who.user for d in request.approvals):
         return Rule.ONE_VOTE

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.domain import rollout, words
 from bot.domain.approval import ApprovalPolicy, Choice, Decision, State
-from bot.domain.repair import LAST, Action, Case
+from bot.domain.repair import LAST, SHELL, Action, Case
 from bot.domain.reply import Button, Fact, Line, Mention, Reply
 
 _WHAT = {
@@ -35,7 +35,9 @@ def what(case: Case) -> str:
 
 
 def person(who: str) -> Line:
-    """A Slack user as a mention; who is none as plain text."""
+    """A Slack user as a mention; who asked in a shell, by login name; who else is none as plain text."""
+    if who.startswith(SHELL):
+        return f"somebody in a shell (as {who.removeprefix(SHELL)})"
     return (Mention(who),) if who.startswith(("U", "W")) and who.isalnum() else who
 
 
@@ -115,14 +117,21 @@ def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
         facts.append(Fact("New pod", case.progress.pod))
     facts += [_said(d) for d in request.decisions]
     if case.state is State.OPEN:
-        who = "an approver" if policy.self_approval else "an approver who did not ask"
-        count = "" if request.needed == 1 else f", {words.plural(request.needed, 'approval')} needed"
-        facts.append(Fact("Decides", f"{who}{count}, by {words.clock(request.expires_at)}"))
+        facts.append(Fact("Decides", _decides(case, policy)))
     if case.outcome is not None and case.state.final:
         facts += _evidence(case)
         if case.state in (State.SUCCEEDED, State.FAILED):  # the others end with what was said or changed
             facts.append(Fact("Ended", words.clock(case.outcome.at)))
     return facts
+
+
+def _decides(case: Case, policy: ApprovalPolicy) -> str:
+    who = "an approver" if policy.self_approval else "an approver who did not ask or join"
+    needed = case.request.needed
+    count = "" if needed == 1 else f", {words.plural(needed, 'approval')} needed"
+    if case.request.requester.startswith(SHELL) and not policy.self_approval:
+        count += " (one more than usual: one could be of whoever sits at the shell)"
+    return f"{who}{count}, by {words.clock(case.request.expires_at)}"
 
 
 def _evidence(case: Case) -> list[Fact]:

@@ -39,8 +39,8 @@ TICK = 2.0
 RENEW = HOLD / 3
 RETRY = 1.0
 """Seconds before something that may pass is tried again."""
-AHEAD = 0.1
-"""Seconds for which what is said of a change waits at most for its call."""
+AHEAD = 3.0
+"""Seconds for which what an approver is told waits at most for the look at the target, and the call after it."""
 _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
 
 
@@ -120,12 +120,17 @@ class Workshop:
         self._tasks.pop(id_, None)
         self._called.pop(id_).set()
 
-    async def ahead(self, case: Case) -> None:
-        """Until the first call of a case that was started is answered, or for a moment: words would hold it up."""
+    async def ahead(self, case: Case) -> bool:
+        """Wait until the first call of a started case is answered, or the case is over; says whether that came.
+
+        Before that nobody knows whether it is carried out: the target may have changed since the request.
+        """
         if called := self._called.get(case.id):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(AHEAD):
                     await called.wait()
+            return called.is_set()
+        return True
 
     def busy(self, id_: str) -> bool:
         """Whether this process is at it."""

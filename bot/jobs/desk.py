@@ -30,10 +30,11 @@ from bot.domain.approval import (
 )
 from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
 from bot.domain.reply import Reply
+from bot.domain.words import listed
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
 from bot.jobs import case_log
 from bot.jobs.carry_out import Lost, Workshop
-from bot.jobs.news import BOT, claimed, owe_news, value_until
+from bot.jobs.news import BOT, claimed, is_person, owe_news, value_until
 from bot.jobs.values import answer, case_id, is_text, only
 from bot.ports import Clock, Ledger, Writing
 from bot.runbook import Caller
@@ -82,6 +83,7 @@ class Desk:
                     if not (void := await self._outdated(tx, other, case)):
                         return Asked(await self._join(tx, other, case), joined=True)
                     over.append(void)
+            await self._limit(tx, case)
             await tx.add(case)
             await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
             await tx.owe(f"card:{case.id}", case.channel)
@@ -104,11 +106,11 @@ class Desk:
             )
         request = Request(
             new_id(),
-            _who(caller),
+            caller.who,
             now,
             now + self.policy.expires_after,
             proposal.snapshot,
-            self.policy.needed,
+            self.policy.needed_for(shell=caller.is_terminal),
         )
         return Case(
             request,
@@ -123,6 +125,19 @@ class Desk:
             asked_in=caller.identity.channel,
             origin=caller.origin,
         )
+
+    async def _limit(self, tx: Writing, case: Case) -> None:
+        """Raise `Refused` where whoever asks has too much open already: each request is somebody else's work."""
+        targets = sorted({case.target, *self.workshop.targets})
+        found = [one for target in targets for one in await tx.open_cases(target) if one.state is State.OPEN]
+        mine = sorted(one.id for one in found if _same(one.request.requester, case.request.requester))
+        if len(mine) >= self.policy.open_at_once:
+            back = f"take one back: withdraw {mine[0]}" if is_person(case.request.requester) else "have one denied"
+            raise Refused(
+                f"{len(mine)} of your requests are open, and approvals.open_at_once allows no more: "
+                f"{listed(mine[:10])}.",
+                remedy=f"Wait for a decision on one, or {back}.",
+            )
 
     async def _outdated(self, tx: Writing, other: Case, case: Case) -> Case | None:
         """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
@@ -144,7 +159,7 @@ class Desk:
                 remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
             )
         who = case.request.requester
-        if who != other.request.requester and who not in other.joined:
+        if joins(other, who):
             other = await tx.save(replace(other, joined=(*other.joined, who)))
             await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": case.reason})
             await tx.owe(f"card:{other.id}", other.channel)
@@ -178,11 +193,19 @@ class Desk:
         if case.state is State.EXECUTING and ruling.accepted:
             case_log.claimed(case, self.workshop.name)
             self.workshop.start(case, look)
-            await self.workshop.ahead(case)
+            ruling = replace(ruling, begun=await self.workshop.ahead(case))
+            case = await self._as_it_is(case)
         elif look is not None:
             look.cancel()
         self.changed()
         return ruling, case
+
+    async def _as_it_is(self, case: Case) -> Case:
+        """The case as it stands by now, for what is said of it; as it was where the ledger does not say."""
+        try:
+            return await self.ledger.case(case.id) or case
+        except AgentpodError:
+            return case
 
     def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:
         """Look at the target while the decision is written down: the call needs both."""
@@ -205,7 +228,8 @@ class Desk:
         """What the caller may do about a request where they said it: roles can be bound to channels."""
         approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
         alone = self.policy.lets_alone(identity.user, identity.groups)
-        return Standing(_who(caller), approver, alone, identity.unread_groups)
+        who, shell = caller.who, caller.is_terminal
+        return Standing(who, approver, alone, who in case.joined, shell, identity.unread_groups)
 
     async def _write(self, tx: Writing, case: Case, click: Click, ruling: Ruling) -> Case:
         at, who = click.at, click.who.user
@@ -296,7 +320,7 @@ class Desk:
     async def _not_given(self, case: Case | None, caller: Caller, refusal: str) -> Refused:
         """Write down that somebody can't give a value; gives what they are told."""
         if case is not None:
-            await self.refused(_who(caller), case.id, refusal)
+            await self.refused(caller.who, case.id, refusal)
         return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
 
     def _no_value(self, case: Case | None, caller: Caller) -> str:
@@ -335,7 +359,8 @@ class Desk:
         except Lost:
             return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
         except AgentpodError as error:
-            return Reply(error.message, body=(error.remedy,) if error.remedy else (), shareable=False)
+            body = (self.access.mentioned(error.remedy),) if error.remedy else ()
+            return Reply(error.message, body=body, shareable=False)
         except Exception as error:  # a traceback could have the value
             logger.error("storing a value failed: %s", type(error).__name__, extra={"case": id_[:40]})
             return Reply(f"Something went wrong inside agentpod: {how}", shareable=False)
@@ -359,11 +384,11 @@ class Desk:
         decision = decide_about(self.access, identity, Role.OPERATOR, case.places if case else ())
         if decision.allowed:
             return
-        await self.refused(_who(caller), id_, decision.reason)
+        await self.refused(caller.who, id_, decision.reason)
         raise AccessDenied(
             f"You may not give {id_} its value: {decision.reason}. Nothing was stored.",
             rule=decision.reason,
-            remedy=f"Ask {self.access.contact or 'an approver'}.",
+            remedy=self.access.asking(otherwise="an approver"),
         )
 
     async def refused(self, who: str, what: str, rule_: str) -> None:
@@ -372,9 +397,18 @@ class Desk:
             await tx.record(self.clock.now(), "refusal", who, what, {"rule": rule_})
 
 
-def _who(caller: Caller) -> str:
-    """The caller as the ledger names them: nobody at a terminal passes for a Slack user."""
-    return f"terminal:{caller.identity.user}" if caller.is_terminal else caller.identity.user
+def _same(one: str, other: str) -> bool:
+    """Whether two requesters are one person, for all that is known: whoever sits at a shell is nobody."""
+    return one == other or not (is_person(one) or is_person(other))
+
+
+def joins(case: Case, who: str) -> bool:
+    """Whether who asks for the same is added to a request.
+
+    Not a shell, which can't be told how it ends; nor who has approved it: they decided before they wanted it.
+    """
+    inside = {case.request.requester, *case.joined, *(d.by for d in case.request.decisions)}
+    return is_person(who) and who not in inside
 
 
 def _asked(case: Case) -> dict[str, object]:

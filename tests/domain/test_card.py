@@ -90,7 +90,7 @@ def test_an_open_card_says_what_will_happen_who_decides_and_until_when() -> None
     assert shown.notify == (Mention(ONE),)
     assert shown.body == ("It will be down.",)
     assert {"Pod", "Image", "Decides"} <= {f.label for f in shown.facts}
-    assert any("an approver who did not ask" in line and "3:30" in line for line in lines(shown))
+    assert any("an approver who did not ask or join" in line and "3:30" in line for line in lines(shown))
     assert [b.command for b in shown.buttons] == [f"{w} r-22222222" for w in ("approve", "deny", "withdraw")]
 
 
@@ -108,6 +108,13 @@ def test_votes_are_counted_and_named() -> None:
     assert shown.headline == "✋ Restart of agent: has 1 of 2 approvals"
     assert any(line.startswith("Approved by: <@U0ONE> at ") for line in lines(shown))
     assert any("2 approvals needed" in line for line in lines(shown))
+
+
+def test_a_shell_s_card_names_nobody_and_says_why_it_needs_one_more() -> None:
+    request = replace(case(needed=2).request, requester="terminal:root")
+    shown = lines(card(replace(case(), request=request), POLICY))
+    assert "Asked by: somebody in a shell (as root)" in shown
+    assert any("2 approvals needed (one more than usual: one could be of whoever sits" in line for line in shown)
 
 
 def test_break_glass_is_offered_only_where_it_is_set_up_and_is_loud_afterwards() -> None:

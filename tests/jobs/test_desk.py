@@ -14,6 +14,7 @@ from bot.domain.repair import Action, Look, Proposal
 from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook import Caller
 from tests.jobs.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened, pod
+from tests.people import member
 
 
 async def kinds(one: Bench) -> list[str]:
@@ -171,7 +172,7 @@ async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
 async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: Bench) -> None:
     one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,)),))
     case = await one.ask()
-    elsewhere = Caller(Identity(SAM, "C07RANDOM03"), "slash")
+    elsewhere = Caller(member(SAM, "C07RANDOM03"), "slash")
     assert (await one.desk.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
     assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
     await one.ended(case)
@@ -186,11 +187,11 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_
     case = await one.ask()
     for who in (SAM, PRIYA):
         one.desk.access = AccessPolicy(rules=(everybody,))
-        alone = Caller(Identity(who, place), "button")
+        alone = Caller(member(who, place), "button")
         assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
     one.desk.access = AccessPolicy(rules=(bound, everybody))
     assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
-    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, Caller(Identity(SAM, place), "button"))
+    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, Caller(member(SAM, place), "button"))
     assert ruling.rule is Rule.APPROVED
     await one.ended(case)
 
@@ -199,7 +200,7 @@ async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
         proposal = Proposal(Action.RESTART, look.snapshot, place, "")
-        caller = Caller(Identity(MAYA, place), "slash")
+        caller = Caller(member(MAYA, place), "slash")
         case = (await one.desk.ask(proposal, TARGET.name, caller)).case
         assert (await one.now(case)).places == places
         await one.say(case, Choice.WITHDRAW, MAYA)
@@ -309,10 +310,105 @@ async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Pat
         await two.workshop.stop(1)
 
 
+async def test_whoever_joined_does_not_count_as_an_approver_but_may_stop_it(one: Bench) -> None:
+    case = await one.ask()
+    await one.ask(JONAS)
+    for who in (JONAS, JONAS):
+        ruling, _ = await one.say(case, Choice.APPROVE, who)
+        assert (ruling.rule, ruling.accepted) == (Rule.FOUR_EYES, False)
+    assert one.cluster.sent == 0
+    assert (await one.say(case, Choice.DENY, JONAS, "a job is running"))[0].rule is Rule.DENIED
+
+
+async def test_an_approval_counts_on_though_who_gave_it_asks_for_the_same_later(tmp_path: Path) -> None:
+    """They decided before they wanted it themselves, so they don't join: nobody is both."""
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(needed=2))
+        case = await one.ask()
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
+        await one.ask(JONAS)
+        assert (await one.now(case)).joined == ()
+        await one.ask(PRIYA)
+        assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.FOUR_EYES
+        one.groups[ONCALL].add(SAM)
+        assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
+        assert {d.by for d in (await one.ended(case)).request.approvals} == {JONAS, SAM}
+        await one.workshop.stop(1)
+
+
+async def test_where_one_s_own_approval_counts_so_does_that_of_who_joined(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(self_approval=True))
+        case = await one.ask()
+        await one.ask(JONAS)
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
+        await one.ended(case)
+
+
+def in_a_shell(user: str = "root") -> Caller:
+    return Caller(member(user, "terminal"), "terminal")
+
+
+@pytest.mark.parametrize("choice", list(Choice))
+async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, choice: Choice) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
+        look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+        case = (
+            await one.desk.ask(Proposal(Action.RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
+        ).case
+        for who in (JONAS, "root", MAYA):
+            ruling, found = await one.desk.decide(case.id, choice, in_a_shell(who), "x")
+            assert (ruling.rule, found.state) == (Rule.SHELL, State.OPEN)
+
+
+@pytest.mark.parametrize(("own", "needed"), [(False, 2), (True, 1)])
+async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_own(
+    tmp_path: Path, own: bool, needed: int
+) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
+        look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+        proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+        case = (await one.desk.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
+        assert case.request.needed == needed
+        await one.desk.ask(proposal, TARGET.name, in_a_shell("another"))
+        assert (await one.now(case)).joined == (), "a shell joins nothing: it can't be told how it ends"
+        for who in (JONAS, PRIYA)[:needed]:
+            assert one.cluster.sent == 0
+            ruling, _ = await one.say(case, Choice.APPROVE, who)
+        assert ruling.rule is Rule.APPROVED
+        await one.ended(case)
+
+
+async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(open_at_once=2))
+
+        async def ask(number: int, caller: Caller) -> str:
+            snapshot = Look(one.cluster.deployment_, ()).snapshot
+            proposal = Proposal(Action.REMOVE_KEY, snapshot, "why", "", subject=f"SHA256:{number}")
+            return (await one.desk.ask(proposal, TARGET.name, caller)).case.id
+
+        ids = sorted([await ask(1, one.caller(MAYA)), await ask(2, one.caller(MAYA))])
+        with pytest.raises(Refused, match=r"^2 of your requests are open, and approvals\.open_at_once") as caught:
+            await ask(3, one.caller(MAYA))
+        assert all(id_ in caught.value.message for id_ in ids)
+        assert caught.value.remedy == f"Wait for a decision on one, or take one back: withdraw {ids[0]}."
+        await ask(2, one.caller(JONAS))  # to join is none of one's own
+        await ask(3, one.caller(JONAS))
+        await one.desk.decide(ids[0], Choice.WITHDRAW, one.caller(MAYA))
+        await ask(4, one.caller(MAYA))
+        for number, user in ((5, "root"), (6, "U07MAYA0001")):
+            await ask(number, in_a_shell(user))
+        with pytest.raises(Refused, match="open_at_once"):
+            await ask(7, in_a_shell("somebody"))
+
+
 async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
-    caller = Caller(Identity(JONAS, "terminal"), "terminal")
+    caller = Caller(member(JONAS, "terminal"), "terminal")
     case = (await one.desk.ask(proposal, TARGET.name, caller)).case
     assert case.request.requester == f"terminal:{JONAS}"
 
@@ -323,7 +419,7 @@ async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, pl
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
     with pytest.raises(Refused, match="no channel where approvers would see it") as caught:
-        await one.desk.ask(proposal, TARGET.name, Caller(Identity(MAYA, place), "slash"))
+        await one.desk.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
     assert "slack.channel" in (caught.value.remedy or "")
     assert await kinds(one) == []
     case = (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case

@@ -24,6 +24,7 @@ from bot.jobs.news import VALUE_WITHIN
 from bot.jobs.values import STOPPED
 from bot.runbook import Caller
 from tests.jobs.workbench import JONAS, KEY, MAYA, OPS, PRIYA, SECRET, TARGET, Bench, bench, opened
+from tests.people import member
 
 VALUE = "hunter2222"
 NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
@@ -127,7 +128,7 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_
     one: Bench,
 ) -> None:
     case = await approved(one)
-    in_private = Caller(Identity(MAYA, "D07MAYA0001"), "modal")
+    in_private = Caller(member(MAYA, "D07MAYA0001"), "modal")
     sent = {"value": SecretStr(VALUE)}
     one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
     assert "Nothing was stored" in (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline

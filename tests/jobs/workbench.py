@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from bot.adapters.ledger import SqlLedger, open_ledger
 from bot.domain import ssh_keys
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.audit import Record, verify
 from bot.domain.repair import Action, Case, Look, Posted, Proposal
@@ -27,6 +27,7 @@ from bot.jobs.desk import Desk
 from bot.jobs.values import Vault
 from bot.ports import Cluster, Ledger
 from bot.runbook import Caller
+from tests.people import member
 from tests.pods import READY
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -274,7 +275,7 @@ class Bench:
     def caller(self, user: str, origin: str = "") -> Caller:
         """Somebody in the operations channel, with the groups that the policy names."""
         mine = frozenset(g for g, members in self.groups.items() if user in members)
-        return Caller(Identity(user, OPS, mine), "button", origin)
+        return Caller(member(user, OPS, mine), "button", origin)
 
     async def ask(self, user: str = MAYA, *, force: bool = False, origin: str = "", reason: str = "why") -> Case:
         """Ask for a restart of the pod as it is now."""

@@ -1,0 +1,239 @@
+"""Who is who in Slack: a role for a channel's people is for members of the app's own team, at every door."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+from sandbox.cluster import kinds
+from sandbox.house import Sandbox
+from sandbox.slack import seed
+from sandbox.slack.message import Message
+from sandbox.slack.model import User
+from tests.scenarios.repairs import APPROVE, DENY, Repair, id_in
+from tests.scenarios.talk import Answer, World, until, words
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-people")]
+SHARED, LENA, GIL, SAM, MAYA, JONAS, PRIYA = (
+    *(seed.SHARED, seed.LENA, seed.GIL, seed.SAM, seed.MAYA, seed.JONAS),
+    seed.PRIYA,
+)
+IVO, NEW = "U07IVO00009", "U07NEW00008"
+RULES = [
+    {"role": "approver", "channels": [SHARED], "name": "the shared channel"},
+    {"role": "operator", "groups": [seed.ONCALL], "name": "on-call"},
+    {"role": "approver", "users": [JONAS, PRIYA, IVO], "name": "approvers"},
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world() -> AsyncIterator[World]:
+    settings = {
+        "access": {"rules": RULES, "contact": PRIYA},
+        "slack": {"channel": SHARED},
+        "approvals": {"open_at_once": 2},
+        "probes": {"timeout": "3s"},
+    }
+    async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
+        for id_, name in ((IVO, "ivo"), (NEW, "new")):
+            sandbox.workspace.store.users[id_] = User(id_, name, name.title())
+            sandbox.workspace.store.channels[SHARED].members.append(id_)
+        yield World(sandbox, await sandbox.start_bot())
+
+
+async def asked(world: World, user: str = SAM) -> Repair:
+    answer = await world.ask('restart --reason "why"', user, SHARED)
+    repair = Repair(world, id_in(answer.first_line))
+    await until(lambda: card(world, repair) is not None, lambda: words(world.workspace.messages(SHARED)))
+    return repair
+
+
+def card(world: World, repair: Repair) -> Message | None:
+    cards = [m for m in world.workspace.messages(SHARED) if m.ephemeral_for is None and repair.id in m.all_text()]
+    return cards[0] if cards else None
+
+
+async def clicked(world: World, repair: Repair, user: str, button: str = APPROVE) -> Answer:
+    message = card(world, repair)
+    assert message is not None
+    done = await world.workspace.click(user, message, button)
+    return await world.final(lambda: done.messages)
+
+
+def seen_by(world: World, user: str, channel: str, text: str) -> Callable[[], bool]:
+    return lambda: any(
+        text in m.all_text() for m in world.workspace.store.everything(channel) if m.visible_to(user)
+    )
+
+
+@pytest.mark.parametrize(
+    ("who", "why"), [(LENA, "you belong to another company"), (GIL, "you are a guest")], ids=["stranger", "guest"]
+)
+async def test_whoever_is_no_member_has_no_role_by_a_channel_at_any_door(world: World, who: str, why: str) -> None:
+    repair = await asked(world)
+    for answer in (
+        await world.ask("status", who, SHARED),
+        await world.ask("logs", who, SHARED),
+        await world.ask(f"approve {repair.id}", who, SHARED),
+        await world.ask("can-i restart", who, SHARED),
+        await clicked(world, repair, who),
+        await clicked(world, repair, who, DENY),
+    ):
+        assert "You may not" in answer.first_line, answer.text
+        assert why in answer.first_line
+        assert f"only a rule whose users name {who} gives you a role" in answer.first_line
+        mention = {"type": "user", "user_id": PRIYA}
+        assert json.dumps(mention) in json.dumps([m.blocks for m in answer.messages]), "whom to ask"
+    world.workspace.mention(who, SHARED, "logs")
+    world.workspace.dm(who, f"approve {repair.id}")
+    for channel in (SHARED, seed.DMS[who]):
+        told = seen_by(world, who, channel, why if channel == SHARED else "You may not run approve")
+        await until(told, lambda: words(world.workspace.store.everything(SHARED)))
+    told_who = await world.ask("whoami", who, SHARED)
+    assert told_who.first_line.startswith("You have no role here")
+    assert why in told_who.text
+    message = card(world, repair)
+    assert message is not None
+    assert "needs approval" in message.text
+    assert "You may not" not in (await world.ask(f'deny {repair.id} --reason "the end"', MAYA, SHARED)).text
+
+
+async def test_a_form_that_a_stranger_fills_in_does_nothing(world: World) -> None:
+    """They were a member when they opened it."""
+    repair = await asked(world)
+    message = card(world, repair)
+    assert message is not None
+    await world.workspace.click(MAYA, message, DENY)
+    view = await world.workspace.wait_view(MAYA)
+    world.workspace.store.users[MAYA].team = seed.PARTNER_TEAM
+    try:
+        await world.workspace.submit_view(MAYA, view, {"reason": "no"})
+        await until(
+            seen_by(world, MAYA, SHARED, "you belong to another company"),
+            lambda: words(world.workspace.store.everything(SHARED)[-3:]),
+        )
+    finally:
+        world.workspace.store.users[MAYA].team = ""
+    assert "needs approval" in (card(world, repair) or message).text
+    await world.ask(f'deny {repair.id} --reason "the end"', JONAS, SHARED)
+
+
+async def test_an_approver_whose_account_was_deactivated_meanwhile_approves_nothing(world: World) -> None:
+    repair = await asked(world)
+    world.workspace.store.users[IVO].deleted = True
+    answer = await clicked(world, repair, IVO)
+    assert "your account is deactivated" in answer.first_line
+    await world.ask(f'deny {repair.id} --reason "the end"', JONAS, SHARED)
+
+
+async def test_what_another_app_posts_is_no_command(world: World) -> None:
+    ran = await world.metric("agentpod_commands_total")
+    world.workspace.relay(SHARED, "status")
+    asked_ = world.workspace.mention(SAM, SHARED, ": whoami")
+    await until(
+        lambda: len(world.workspace.messages(SHARED, SAM, asked_.ts)) > 1,
+        lambda: words(world.workspace.messages(SHARED)),
+    )
+    assert await world.metric("agentpod_commands_total") == ran + 1
+
+
+async def test_without_the_scope_a_channel_s_people_are_told_what_is_missing(world: World) -> None:
+    await world.break_("slack-missing-scope", "users:read")
+    try:
+        named, newcomer = await world.ask("logs", JONAS, SHARED), await world.ask("status", NEW, SHARED)
+    finally:
+        await world.workspace.panel.heal()
+    assert "You may not" not in named.first_line
+    assert "users:read" in newcomer.first_line
+
+
+async def test_whoever_joined_can_not_approve_and_the_card_says_so(world: World) -> None:
+    repair = await asked(world)
+    joined = await world.ask('restart --reason "me too"', JONAS, SHARED)
+    assert "another approver has to decide" in joined.text
+    message = card(world, repair)
+    assert message is not None
+    assert "an approver who did not ask or join" in message.all_text()
+    for who in (JONAS, SAM):
+        refused = await clicked(world, repair, who)
+        assert "somebody else has to approve it" in refused.first_line
+        assert "four eyes" in refused.text
+    assert (await clicked(world, repair, PRIYA)).first_line == f"✅ Approved: {repair.id} is carried out now"
+    await until(lambda: "✅ Restarted" in message.text, lambda: message.text)
+
+
+async def shell(world: World, *line: str, **env: str) -> tuple[int, str]:
+    """A command in a shell with the bot's credentials: exit code, and all that it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bot", *line, env=world.bot.env | env, stdout=-1, stderr=-1
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, (out + err).decode()
+
+
+async def test_a_shell_is_nobody_so_that_its_requests_need_one_approver_more_and_it_decides_nothing(
+    world: World,
+) -> None:
+    code, said = await shell(world, "restart", "--reason", "from a shell", USER=JONAS, LOGNAME=JONAS)
+    assert code == 0, said
+    repair = Repair(world, id_in(said))
+    assert "2 approvals" in said
+    await until(lambda: card(world, repair) is not None, lambda: words(world.workspace.messages(SHARED)))
+    message = card(world, repair)
+    assert message is not None
+    assert JONAS not in message.all_text().split("Decides")[0].split("Asked by")[1]
+    assert "somebody in a shell" in message.all_text()
+    for line in ("approve", "deny", "withdraw", "break-glass"):
+        reason = ("--reason", "x") if line in ("deny", "break-glass") else ()
+        code, said = await shell(world, line, repair.id, *reason, USER=PRIYA, LOGNAME=PRIYA)
+        assert code == 2, said
+        assert "A shell decides nothing" in said
+    assert "1 more needed" in (await clicked(world, repair, JONAS)).first_line
+    assert (await clicked(world, repair, PRIYA)).first_line == f"✅ Approved: {repair.id} is carried out now"
+    await until(lambda: "✅ Restarted" in message.text, lambda: message.text)
+
+
+async def test_what_is_void_at_the_click_is_told_the_approver_as_the_card_has_it(world: World) -> None:
+    repair = await asked(world)
+    store = world.sandbox.cluster.store
+    [found] = store.list(kinds.DEPLOYMENT)
+    changed = json.loads(json.dumps(found))
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "ghcr.io/derio-net/secure-agent-kali:v2"
+    changed["metadata"]["generation"] += 1
+    store.put(kinds.DEPLOYMENT, changed)
+    world.sandbox.cluster.latency = {"*": 0.4}  # longer than a moment
+    try:
+        answer = await clicked(world, repair, PRIYA)
+    finally:
+        world.sandbox.cluster.latency = {}
+    message = card(world, repair)
+    assert message is not None
+    assert answer.first_line.startswith("🚫")
+    await until(lambda: message.text.splitlines()[0] == answer.first_line, lambda: message.text)
+
+
+async def test_one_person_has_only_so_many_requests_open(world: World) -> None:
+    for number in (1, 2):
+        line = f"secrets set KEY_{number} --new --reason why"
+        assert "Asked: r-" in (await world.ask(line, MAYA, SHARED)).first_line
+    answer = await world.ask("secrets set KEY_3 --new --reason why", MAYA, SHARED)
+    assert "approvals.open_at_once allows no more" in answer.first_line
+    assert "withdraw r-" in answer.text
+    other = await world.ask("secrets set KEY_3 --new --reason why", JONAS, SHARED)
+    assert "Asked: r-" in other.first_line
+
+
+@pytest.mark.parametrize(
+    "line", ["@agentpod: whoami", "/agentpod whoami", "agentpod, whoami", "`whoami`", " : whoami"]
+)
+async def test_the_bot_s_name_before_a_command_is_taken_in_a_direct_message(world: World, line: str) -> None:
+    before = len(world.workspace.messages(seed.DM_JONAS, JONAS))
+    world.workspace.dm(JONAS, line)
+    said = lambda: world.workspace.messages(seed.DM_JONAS, JONAS)[before + 1 :]  # noqa: E731
+    await until(lambda: bool(said()), lambda: line)
+    assert "approver" in words(said()), words(said())
