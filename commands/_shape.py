@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from bot.domain import words
+from bot.domain import undelivered, words
 from bot.domain.access import Decision, Grant, Role, decide_about
 from bot.domain.probes import Finding
+from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
 from bot.domain.reply import Button
 from bot.domain.target import Target
 from bot.domain.workload import Right
+from bot.ports import Ledger
 from bot.runbook import Command, Context, unknown_command
 
 POD_READ = (Right("list", "pods"),)
@@ -107,3 +110,10 @@ def command_called(ctx: Context, typed: Sequence[str]) -> Command:
         if (name := " ".join(parts[:length])) in names:
             return names[name]
     raise unknown_command(parts[0] if parts else "", names, ctx.prefix)
+
+
+async def requests_of(ledger: Ledger, dead: Sequence[Delivery], now: datetime) -> Mapping[str, Case]:
+    """The requests that undelivered messages are about, by id, as far as known. Raises as the ledger does."""
+    if not undelivered.requests(dead):
+        return {}
+    return {case.id: case for case in await ledger.cases(since=now - 2 * UNDELIVERED_FOR, limit=200)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain import alerting, card, incident_card, judge_heartbeats, summary, undelivered, words
@@ -13,7 +13,7 @@ from bot.domain.approval import State
 from bot.domain.heartbeat import JobStatus
 from bot.domain.probes import Finding, Verdict, worst
 from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
-from bot.domain.reply import Button, Line, Mention, Reply
+from bot.domain.reply import Button, Line, Mention, Reply, parts
 from bot.errors import AgentpodError
 from bot.runbook import Command, Context, NoParams
 from commands import _repairs, _shape, status
@@ -63,6 +63,8 @@ class _Kept:
     """Open ones, the worst first."""
     cases: Sequence[Case] = ()
     dead: Sequence[Delivery] = ()
+    about: Mapping[str, Case] = field(default_factory=dict)
+    """The requests that the dead are about, by id."""
     problem: str = ""
 
 
@@ -89,9 +91,10 @@ async def _kept(ctx: Context) -> _Kept:
         incidents = await ctx.ledger.incidents(live=True, limit=50)
         cases = await ctx.ledger.cases(states={State.OPEN}, limit=20)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
+        about = await _shape.requests_of(ctx.ledger, dead, ctx.clock.now())
     except AgentpodError as error:
         return _Kept(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
-    return _Kept(sorted(incidents, key=incident_card.rank), cases, dead)
+    return _Kept(sorted(incidents, key=incident_card.rank), cases, dead, about)
 
 
 def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
@@ -129,7 +132,7 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]
     left = len(kept.incidents) - len(incidents)
     more = [f"… and {left} more: incidents shows all"] if left else []
     yield from _section("Open incidents", [*(_incident(i, now, several) for i in incidents), *more])
-    yield from _section("Not delivered", [f"⚠️ {line}" for line in undelivered.lines(kept.dead)[:MOST]])
+    yield from _undelivered(undelivered.lines(kept.dead, kept.about)[:MOST])
     yield from _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
     others = [c for c in kept.cases if c not in mine]
     yield from _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])
@@ -143,6 +146,11 @@ def _where(ctx: Context) -> Iterator[Line]:
     if ctx.caller.surface == "home" and not _shape.allowed(ctx, Role.VIEWER).allowed:
         where = allowed_in(ctx.access, ctx.caller.identity, Role.VIEWER)
         yield ("You may run commands in ", Mention(where[0]), ": type them there.")
+
+
+def _undelivered(lines: Sequence[Line]) -> list[Line]:
+    """As a section, with people by their names."""
+    return [("Not delivered:", *(part for line in lines for part in ("\n⚠️ ", *parts(line))))] if lines else []
 
 
 def _section(title: str, lines: Sequence[str]) -> list[Line]:

@@ -74,6 +74,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     found = await ledger.incidents(since=now - LATELY, limit=200)
     held = [i for i in await ledger.incidents(live=True, told=False) if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
+    cases = await _shape.requests_of(ledger, dead, now)
     unread = await ledger.set_aside(now - aside.LISTED_FOR)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
@@ -83,7 +84,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _verdict(live, held),
         body=(*(_line(i, now) for i in live), *_held(held), *(_line(i, now) for i in over[:MOST])),
         facts=(
-            *(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead)),
+            *(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead, cases)),
             *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
         ),
         buttons=_shape.buttons(ctx, buttons),

@@ -153,6 +153,8 @@ class Facts:
     """Requests that wait for a decision."""
     open: Sequence[Incident] = ()
     undelivered: Sequence[Delivery] = ()
+    asked: Mapping[str, Case] = field(default_factory=dict)
+    """The requests that undelivered messages may be about, by id."""
     zone: str = "UTC"
     late_by: timedelta = field(default_factory=timedelta)
     missed: Sequence[date] = ()

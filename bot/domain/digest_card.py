@@ -84,7 +84,7 @@ def _still(facts: Facts, now: datetime) -> list[Fact]:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))
     if facts.waiting:
         found.append(Fact("Waits for approval", words.listed([c.id for c in facts.waiting[:5]])))
-    found += [Fact("Not delivered", line) for line in undelivered.lines(facts.undelivered)[:3]]
+    found += [Fact("Not delivered", line) for line in undelivered.lines(facts.undelivered, facts.asked)[:3]]
     return found
 
 

@@ -159,6 +159,7 @@ class DigestNews:
             waiting=[c for c in cases if c.state is State.OPEN],
             open=_open(incidents),
             undelivered=await self.ledger.dead(now - UNDELIVERED_FOR, 5),
+            asked={c.id: c for c in cases},
             zone=zone,
             heartbeats=self.heartbeats,
         )

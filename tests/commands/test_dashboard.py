@@ -137,7 +137,10 @@ async def test_what_could_not_be_delivered_is_said_once_for_each_reason(world: W
     dead = [Delivery("incident:i-1", "C1", error=gone), Delivery("digest:2026-11-22", "C1", error=gone)]
     reply = await look(world, Book(undelivered=[*dead, Delivery("bridge:o/r#1", "", error="HTTP 401")]))
     [lines] = [plain(line) for line in reply.body if plain(line).startswith("Not delivered:")]
-    assert lines.split("\n")[1:] == [f"⚠️ incident:i-1 and 1 more to C1: {gone}", "⚠️ bridge:o/r#1: HTTP 401"]
+    assert lines.split("\n")[1:] == [
+        f"⚠️ The alert i-1 and 1 more, for channel C1: {gone}",
+        "⚠️ The state of o/r#1 for the health-bridge: HTTP 401",
+    ]
 
 
 def home(*rules: AccessRule) -> dict[str, Any]:

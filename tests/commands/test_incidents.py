@@ -132,7 +132,9 @@ async def test_nothing_wrong_is_one_line(world: World) -> None:
 
 async def test_what_could_not_be_delivered_is_shown(world: World, book: Book) -> None:
     book.undelivered = [Delivery("incident:i-1", "C1", error="There is no channel C1 (channel_not_found).")]
-    assert "Not delivered: incident:i-1 to C1: There is no channel" in text_of(await say(world, book, "incidents"))
+    assert "Not delivered: The alert i-1, for channel C1: There is no channel" in text_of(
+        await say(world, book, "incidents")
+    )
 
 
 async def test_one_is_shown_with_all_that_was_said(world: World, book: Book) -> None:

@@ -656,4 +656,4 @@ def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
     dead = Delivery("incident:i-1", "C1", error="channel_not_found")
     text = read(Facts([day([still])], [day()], open=[still], undelivered=[dead]))
     assert any(line.startswith("Still open: 🔴 CRITICAL alpha") for line in text)
-    assert "Not delivered: incident:i-1 to C1: channel_not_found" in text
+    assert "Not delivered: The alert i-1, for channel C1: channel_not_found" in text
