@@ -314,6 +314,7 @@ class Bot:
             self._spawn("slack", self.slack.run)
             self._spawn("channels", self._report_channels)
             self._spawn("cluster", self._connect_cluster)
+            self._spawn("ledger changes", self.parts.ledger.watch)
             writers = {**self.watching.writers(), **({KIND: self.parts.digests} if self.parts.digests else {})}
             tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())
             for name, work in tasks.items():

@@ -21,6 +21,9 @@ from bot.domain.workload import Pod
 from bot.errors import AgentpodError
 from bot.ports import Cluster, Ledger, Writing
 
+AWAY = 5.0
+"""Seconds until a database that is away is looked for again."""
+
 
 class Unavailable:
     """Stands in for a cluster that could not be connected: every call says why."""
@@ -100,6 +103,7 @@ class LedgerOnDemand:
         self._real: OpenLedger | None = None
         self._lock = asyncio.Lock()
         self._file: Releasable | None = None
+        self._calls: list[Callable[[], None]] = []
 
     @property
     def exclusive(self) -> bool:
@@ -122,6 +126,8 @@ class LedgerOnDemand:
                 )  # it is let go where this fails, and taken again with the next try
                 opened = await module.open_ledger(self._url, exclusive=self._wanted, lock=lock)
                 self._real = cast("OpenLedger", opened)
+                self._real.on_change(self._committed)
+                self._committed()
             return self._real
 
     async def close(self) -> None:
@@ -130,6 +136,22 @@ class LedgerOnDemand:
             await self._real.close()
         if self._file is not None:
             self._file.release()
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """See the port."""
+        self._calls.append(call)
+
+    def _committed(self) -> None:
+        for call in self._calls:
+            call()
+
+    async def watch(self) -> None:
+        """See the port. A database that is away is waited for."""
+        while True:
+            try:
+                await (await self.open()).watch()
+            except AgentpodError:
+                await asyncio.sleep(AWAY)
 
     def writing(self) -> AbstractAsyncContextManager[Writing]:
         """See the port."""
@@ -177,6 +199,14 @@ class LedgerOnDemand:
     ) -> Sequence[Delivery]:
         """See the port."""
         return await (await self.open()).take(now, hold, limit, without=without)
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """See the port."""
+        return await (await self.open()).next_due(now)
+
+    async def next_deadline(self, now: datetime) -> datetime | None:
+        """See the port."""
+        return await (await self.open()).next_deadline(now)
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
         """See the port."""

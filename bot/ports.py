@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -298,6 +298,12 @@ class Ledger(Protocol):
     def exclusive(self) -> bool:
         """Whether no other process can use it, so that what others held is free."""
 
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called after each commit; of other processes' commits while :meth:`watch` runs."""
+
+    async def watch(self) -> None:
+        """Look for other processes' commits until cancelled."""
+
     def writing(self) -> AbstractAsyncContextManager[Writing]:
         """A transaction: kept when the block ends, forgotten when it raises."""
 
@@ -333,6 +339,12 @@ class Ledger(Protocol):
         Those in a thread are due once the message above is posted and up to date. Oldest first, and none for
         places ``without``.
         """
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """When the next delivery comes due by time alone; None for none. What else makes one due is a commit."""
+
+    async def next_deadline(self, now: datetime) -> datetime | None:
+        """When time next does something to a case: ``now`` for those under way; None where none is open."""
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
         """The message shows what was ``wanted`` when the delivery was taken.

@@ -21,7 +21,10 @@ logger = logging.getLogger("agentpod.delivery")
 T = TypeVar("T")
 
 LOOK = 1.0
-"""Seconds between two looks for what other processes owe."""
+"""Seconds until a ledger that is away is asked again."""
+IDLE = 10.0
+"""Most seconds between two looks: commits wake the courier, and so does the time of the next try."""
+SOONEST = 0.05
 SENDING = 15.0
 """Seconds for sending one message, with its pictures."""
 HELD_FOR = timedelta(seconds=25)
@@ -93,19 +96,27 @@ class Courier:
 
     async def run(self) -> None:
         """Deliver until cancelled. The ledger's absence is waited out."""
-        pause = LOOK
+        self.ledger.on_change(self.wake)
+        away = LOOK
         while True:
             self._kick.clear()
             try:
                 busy = await self.deliver()
-                pause = LOOK
+                pause, away = 0.0 if busy else await self._until_due(), LOOK
             except Transient as error:
                 logger.warning("nothing can be delivered: %s", error.message)
-                busy, pause = False, LOOK if self._unnoted else min(pause * 2, 30.0)
+                busy, away = False, LOOK if self._unnoted else min(away * 2, 30.0)
+                pause = away
             if not busy:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._kick.wait()
+
+    async def _until_due(self) -> float:
+        """Seconds until something comes due by time alone."""
+        now = self.clock.now()
+        times = [*self._pauses.values(), *([due] if (due := await self.ledger.next_due(now)) else [])]
+        return min([IDLE, *(max(SOONEST, (at - now).total_seconds()) for at in times)])
 
     async def finish(self, seconds: float) -> None:
         """Send what is due, for the last time before a stop."""

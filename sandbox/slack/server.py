@@ -64,7 +64,7 @@ class Surface:
             return web.json_response(call.result, status=error.status, headers=error.headers)
         call.result = {"ok": True}
         if self._core.faults.answer_lost:
-            call.status = 500
+            call.result, call.status = {"ok": False, "error": "internal_error"}, 500
             return lost(self._core.faults.lost_as, request)
         return web.Response(text="ok")
 

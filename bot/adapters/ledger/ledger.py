@@ -17,9 +17,10 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 
 from bot.adapters.file_lock import FileLock, unwritable
 from bot.adapters.ledger import aside, database, migrations, watching
+from bot.adapters.ledger.changes import Changes
 from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import is_databases, translate
-from bot.adapters.ledger.schema import audit, cases, deliveries, incidents, jobs, marks, to_micros
+from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, incidents, jobs, marks, to_micros
 from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
@@ -88,6 +89,15 @@ class SqlLedger:
     def __init__(self, made: Database, where: str, lock: FileLock | None) -> None:
         """Use :func:`open_ledger`. ``where`` names the database in messages."""
         self._database, self._where, self._lock = made, where, lock
+        self._changes = Changes(Path(where) if made.dialect == "sqlite" else None)
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """See the port."""
+        self._changes.on_change(call)
+
+    async def watch(self) -> None:
+        """See the port."""
+        await self._changes.watch()
 
     @property
     def exclusive(self) -> bool:
@@ -127,6 +137,7 @@ class SqlLedger:
                 yield tx
                 committing = True
                 await run(partial(_keep, tx.flush))
+            self._changes.committed()
         except AgentpodError:
             raise
         except Exception as error:
@@ -138,7 +149,9 @@ class SqlLedger:
         """A whole transaction in one go."""
         try:
             async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
-                return await run(partial(_keep, work))
+                done = await run(partial(_keep, work))
+            self._changes.committed()
+            return done
         except AgentpodError:
             raise
         except Exception as error:
@@ -266,6 +279,23 @@ class SqlLedger:
             )
             .order_by(deliveries.c.created_at, deliveries.c.key)
         )
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """See the port."""
+        at = to_micros(now)
+        waits = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False)]
+        times = select(deliveries.c.retry_at, deliveries.c.held_until).where(*waits)
+        rows = await self._rows(times.where(or_(deliveries.c.retry_at > at, deliveries.c.held_until > at)))
+        later = [t for row in rows for t in (row.retry_at, row.held_until) if isinstance(t, int) and t > at]
+        return from_micros(min(later)) if later else None
+
+    async def next_deadline(self, now: datetime) -> datetime | None:
+        """See the port."""
+        rows = await self._rows(select(cases.c.state, cases.c.expires_at).where(LIVE))
+        if any(row.state != State.OPEN.value for row in rows):
+            return now
+        ends = [row.expires_at for row in rows if isinstance(row.expires_at, int)]
+        return from_micros(min(ends)) if ends else None
 
     async def delivered(self, delivery: Delivery, posted: Posted) -> None:
         """See the port."""

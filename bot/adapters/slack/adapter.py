@@ -183,9 +183,9 @@ class SlackAdapter:
         while True:
             left = TOKEN_LOOK
             while left > 0 and not self._api.refused:
-                await asyncio.sleep(1)
-                left -= 1
-            if left > 0:
+                await asyncio.sleep(TOKEN_RETRY)
+                left -= TOKEN_RETRY
+            if self._api.refused:
                 await asyncio.sleep(TOKEN_RETRY)
             with contextlib.suppress(AgentpodError):  # a refusal is kept by the Api; the rest passes
                 await self._api.call("auth.test", 10)

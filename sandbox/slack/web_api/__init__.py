@@ -72,7 +72,7 @@ class WebApi:
             call.retry_after = int(headers.get("Retry-After", 0))
         call.seconds = time.perf_counter() - started
         if self._core.faults.answer_lost and name.startswith(_LOST) and call.result.get("ok"):
-            call.status = 500
+            call.result, call.status = {"ok": False, "error": "internal_error"}, 500
             return lost(self._core.faults.lost_as, request)
         return self._answer(name, call, headers)
 
