@@ -228,8 +228,10 @@ _SIGNALS = (137, 143)
 
 def _waits(container: Container, pod: Pod, now: datetime) -> Issue:
     reason, said = container.reason or "", words.without_pod_id(container.message or "")
-    if reason == "PodInitializing":
+    if reason == "PodInitializing" and container.role == "main":
         return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} waits for the init containers")
+    if reason == "PodInitializing":
+        return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} has not been started yet")
     if reason in ("", "ContainerCreating"):
         return _being_made(container, pod, now)
     judge_ = next((j for pattern, j in _REASONS if pattern.search(reason)), _other)

@@ -76,7 +76,7 @@ def pod_troubles(
     """
     alive = live(pods)
     if not alive:
-        return [_no_pod(pods, target, owner)]
+        return [_no_pod(pods, target, now, owner)]
     troubles = [_too_many(alive, target, owner)] if len(alive) > 1 else []
     for pod in alive:
         troubles += _not_ready(pod, target, now) or (_restarted(pod, target, now) if restarts else [])
@@ -87,9 +87,11 @@ def pod_troubles(
     return troubles
 
 
-def _no_pod(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
+def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) -> Trouble:
     leaving = tuple(f"{p.name}: Terminating" for p in pods if p.deleting)
     seen = leaving or tuple(_ended(p) for p in pods)
+    if stuck := next((t for p in pods for t in _stuck(p, target, now)), None):
+        return stuck
     if why := judge_deployment.why_no_pod(owner, target, pods):
         return replace(why, evidence=(*why.evidence, *seen))
     if leaving:
@@ -103,13 +105,24 @@ def _no_pod(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
     asks = owner.wanted if isinstance(owner, Deployment) else None
     return Trouble(
         Verdict.FAIL,
-        "no pod is running",
+        _none_runs(pods, now),
         f"The Deployment asks for {words.plural(asks, 'replica')}: see what the events say."
         if asks
         else "Check that the Deployment asks for one replica, and what the events say.",
         f"kubectl -n {target.namespace} describe deployment {target.deployment}",
         seen or (f"no pod has the labels {target.selector} in {target.namespace}",),
     )
+
+
+def _stuck(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+    """That a pod does not end though its time is over."""
+    return [_of_issue(i, pod, target) for i in pod_state.state(pod, now).issues if i.cause is Cause.STUCK]
+
+
+def _none_runs(pods: Sequence[Pod], now: datetime) -> str:
+    """That there is no pod, and what became of the last one."""
+    last = pod_state.state(pods[-1], now).issue if pods else None
+    return f"no pod is running: {last.summary}" if last else "no pod is running"
 
 
 def _ended(pod: Pod) -> str:

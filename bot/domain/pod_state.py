@@ -20,6 +20,7 @@ from bot.domain.workload import Condition, Container, Pod
 
 STUCK = timedelta(minutes=1)
 """Beyond its grace period, after which a pod that is still there is stuck."""
+_SAID = 160
 _PHASES = ("Pending", "Running", "Succeeded", "Failed")
 _UNREACHABLE = ("NodeLost", "NodeNotReady", "NodeStatusUnknown", "NodeUnreachable")
 
@@ -103,7 +104,8 @@ def _over(pod: Pod) -> Issue:
     target = pod.condition("DisruptionTarget")
     said = pod.message or (target.message if target else None) or ""
     reason = pod.reason or (target.reason if target else None) or ""
-    return Issue(Cause.OVER, _with(_ENDS.get(reason, f"the pod has {_ended(pod, reason)}"), said), reason=reason)
+    what = _ENDS.get(reason, f"the pod has {_ended(pod, reason)}")
+    return Issue(Cause.OVER, f"{what} ({words.cut(said, _SAID)})" if said else what, reason=reason)
 
 
 _ENDS = {
@@ -246,11 +248,11 @@ def _unready(condition: Condition, now: datetime) -> Issue:
     since = f" since {words.moment(condition.since, now)}" if condition.since else ""
     said = ": ".join(t for t in (condition.reason, condition.message) if t)
     text = f"the pod is not ready: {condition.type} is {condition.status}{since}"
-    return Issue(Cause.CONDITION, f"{text} ({words.cut(said, 160)})" if said else text)
+    return Issue(Cause.CONDITION, f"{text} ({words.cut(said, _SAID)})" if said else text)
 
 
 def _with(text: str, said: str | None) -> str:
-    return f"{text}: {words.cut(said, 160)}" if said else text
+    return f"{text}: {words.cut(said, _SAID)}" if said else text
 
 
 __all__ = ["LONG", "Cause", "Issue", "PodState", "is_ready", "state"]

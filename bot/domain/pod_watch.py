@@ -138,7 +138,7 @@ def _times(restarts: Restarts, ended: Container | None, last: datetime, now: dat
 
 
 def _last_ended(pod: Pod | None) -> Container | None:
-    ended = [(at, c) for c in (pod.every_container if pod else ()) if (at := _finished(c))]
+    ended = [(at, c) for c in (pod.lasting if pod else ()) if (at := _finished(c))]
     return max(ended, key=lambda pair: pair[0])[1] if ended else None
 
 
@@ -157,9 +157,10 @@ def _ended(container: Container, now: datetime) -> str:
 
 
 def _facts(first: Trouble, others: Sequence[Trouble], pod: Pod | None, now: datetime) -> list[tuple[str, str]]:
-    facts = [("Also", other.summary) for other in others[:2]]
+    facts = [("Evidence", line) for line in first.evidence[:2]]
+    facts += [("Also", other.summary) for other in others[:2]]
     facts += _about(pod)
-    if (ended := _last_ended(pod)) is not None:
+    if not first.evidence and (ended := _last_ended(pod)) is not None:
         facts.append(("Ended before", _ended(ended, now)))
     if first.remedy:
         facts.append(("What to do", first.remedy))

@@ -207,7 +207,7 @@ class Pod:
                 return _end(container.terminated)
             if container.state in ("waiting", "terminated") and container.reason:
                 return container.reason
-        return "SchedulingGated" if gates else self.reason or self.phase
+        return self._initializing or ("SchedulingGated" if gates else self.reason or self.phase)
 
     def _still_runs(self, container: Container) -> bool:
         """Whether others run on beside one that has completed: kubectl calls that pod Running."""

@@ -49,7 +49,7 @@ def test_no_pod_fails_and_names_the_selector() -> None:
 
 def test_only_an_evicted_pod_fails_and_says_why() -> None:
     finding = judged(pod(phase="Failed", reason="Evicted", message="low on memory", containers=()))
-    assert finding.summary == "no pod is running"
+    assert finding.summary == "no pod is running: the pod was evicted (low on memory)"
     assert finding.evidence[0] == "pod-1: Evicted, low on memory"
 
 

@@ -1,0 +1,633 @@
+"""What Kubernetes says of a pod: ready or not, the cause first, the remedy that fits and the log that shows it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain import pod_state, pod_watch
+from bot.domain.judge_pod import judge_pod
+from bot.domain.pod_remedies import HANDBOOK_CONFIG, HANDBOOK_CRASH, HANDBOOK_MEMORY
+from bot.domain.probes import Finding, Verdict
+from bot.domain.target import ContainerSpec, Target
+from bot.domain.workload import Pod
+from tests.pods import RUNNING, UP, api, run_that_ended, waiting
+
+NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)
+TARGET = Target(node="gpu-1")
+OOM = run_that_ended("OOMKilled", 137)
+CRASH = run_that_ended("Error", 1, "Download failed")
+BACK_OFF = waiting("CrashLoopBackOff", "back-off 5m0s restarting failed container=x pod=a_b(123)")
+UNREADY = {"status": "False", "reason": "ContainersNotReady", "message": "containers with unready status: [kali]"}
+NOT_READY = {"Ready": UNREADY, "ContainersReady": UNREADY}
+NOT_INITIALIZED = NOT_READY | {"Initialized": {"status": "False", "reason": "ContainersNotInitialized"}}
+DONE = {"name": "prepare", "state": run_that_ended("Completed", 0)}
+PROXY = {"name": "egress-proxy", "spec": {"restartPolicy": "Always"}}
+FIX = {"name": "fix-permissions"}
+STARTS = {"name": "kali", "state": waiting("PodInitializing")}
+PENDING = {"phase": "Pending"}
+
+
+def judged(pod: Pod) -> Finding:
+    return judge_pod([pod], TARGET, NOW)
+
+
+def main(state: dict[str, Any], last: dict[str, Any] | None = None, **more: Any) -> Pod:
+    """A pod whose only container is in this state."""
+    one = {"name": "kali", "state": state, "lastState": last or {}, **more}
+    return api(one, conditions=NOT_READY)
+
+
+def starting(state: dict[str, Any], last: dict[str, Any] | None = None, **more: Any) -> Pod:
+    """A pod whose second init container is in this state."""
+    fix = {**FIX, "state": state, "lastState": last or {}, **more}
+    return api(STARTS, inits=[DONE, fix], conditions=NOT_INITIALIZED, status=PENDING)
+
+
+def beside(state: dict[str, Any], last: dict[str, Any] | None = None, **more: Any) -> Pod:
+    """A pod whose native sidecar is in this state, while the main container is well."""
+    proxy = {**PROXY, "state": state, "lastState": last or {}, "started": True, **more}
+    return api(UP, inits=[proxy], conditions=NOT_READY)
+
+
+def gated(condition: dict[str, str] | None) -> Pod:
+    gate = "example.com/load-balancer"
+    unready = {"status": "False", "reason": "ReadinessGatesNotReady"}
+    held = {"Ready": unready, gate: condition or {}}
+    return api(conditions=held, spec={"readinessGates": [{"conditionType": gate}]})
+
+
+EVENTS, PREVIOUS = "/agentpod events", "/agentpod logs --container {} --previous"
+DESCRIBE = "kubectl -n secure-agent-pod describe pod agent-7d9-x2k8p"
+SILENT = "node gpu-1 has stopped reporting"
+BAD = [
+    # The pod as a whole
+    (
+        "dead node",
+        api(conditions={"Ready": {"status": "False"}}),
+        "node gpu-1 has stopped reporting: the pod is not ready",
+        "kubectl describe node gpu-1",
+    ),
+    (
+        "node not ready",
+        api(conditions={"Ready": {"status": "False", "reason": "NodeNotReady"}}),
+        "node gpu-1 has stopped reporting (NodeNotReady): the pod is not ready",
+        "kubectl describe node gpu-1",
+    ),
+    (
+        "ready is unknown",
+        api(conditions={"Ready": {"status": "Unknown"}}),
+        "node gpu-1 has stopped reporting: the pod is not ready",
+        "kubectl describe node gpu-1",
+    ),
+    (
+        "node lost",
+        api(status={"reason": "NodeLost", "message": "Node gpu-1 which was running pod a is unresponsive"}),
+        "node gpu-1 has stopped reporting (NodeLost): the pod is not ready",
+        "kubectl describe node gpu-1",
+    ),
+    (
+        "no ready condition",
+        api(conditions={"Ready": {}}),
+        "whether the pod is ready is not known: it has no Ready condition",
+        EVENTS,
+    ),
+    (
+        "no conditions",
+        api(status={"conditions": None}),
+        "whether the pod is ready is not known: it has no Ready condition",
+        EVENTS,
+    ),
+    (
+        "ready for no known reason",
+        api(conditions={"Ready": {"status": "False", "reason": "Odd", "message": "as it is"}}),
+        "the pod is not ready: Ready is False since 03:00 UTC (Odd: as it is)",
+        EVENTS,
+    ),
+    (
+        "ready while containers are not",
+        api(conditions={"ContainersReady": {"status": "False", "reason": "Odd"}}),
+        "the pod is not ready: ContainersReady is False since 03:00 UTC (Odd)",
+        EVENTS,
+    ),
+    ("ready though pending", api(status=PENDING), "the pod is Pending though it says that it is ready", EVENTS),
+    ("phase unknown", api(status={"phase": "Unknown"}), "nothing is known of the pod (phase Unknown)", EVENTS),
+    (
+        "phase never heard of",
+        api(status={"phase": "Hibernated"}),
+        "nothing is known of the pod (phase Hibernated)",
+        EVENTS,
+    ),
+    (
+        "gate unset",
+        gated(None),
+        "readiness gate example.com/load-balancer has not been set by anybody, so the pod is not ready",
+        DESCRIBE,
+    ),
+    (
+        "gate false",
+        gated({"status": "False", "reason": "Draining"}),
+        "readiness gate example.com/load-balancer is False since 03:00 UTC, so the pod is not ready",
+        DESCRIBE,
+    ),
+    (
+        "gate false though ready",
+        api(conditions={"g/x": {"status": "Unknown"}}, spec={"readinessGates": [{"conditionType": "g/x"}]}),
+        "readiness gate g/x is Unknown since 03:00 UTC, so the pod is not ready",
+        DESCRIBE,
+    ),
+    (
+        "unschedulable",
+        api(
+            conditions={
+                "PodScheduled": {
+                    "status": "False",
+                    "reason": "Unschedulable",
+                    "message": "0/3 nodes are available",
+                },
+                "Ready": {},
+            },
+            spec={"nodeName": ""},
+            status=PENDING,
+        ),
+        "the pod is Pending: 0/3 nodes are available",
+        EVENTS,
+    ),
+    (
+        "scheduling gate",
+        api(
+            conditions={
+                "PodScheduled": {
+                    "status": "False",
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                },
+                "Ready": {},
+            },
+            spec={"nodeName": ""},
+            status=PENDING,
+        ),
+        "the pod is held back by a scheduling gate: Scheduling is blocked due to non-empty scheduling gates",
+        DESCRIBE,
+    ),
+    (
+        "not looked at by a scheduler",
+        api(conditions={"PodScheduled": {}, "Ready": {}}, spec={"nodeName": None}, status=PENDING),
+        "the pod is Pending: no node has been chosen yet",
+        EVENTS,
+    ),
+    ("no statuses", api(status={"containerStatuses": None}), "nothing is known of kali: it has no status", EVENTS),
+    (
+        "fewer statuses",
+        api(UP, spec={"containers": [{"name": "kali"}, {"name": "vk-local"}]}),
+        "nothing is known of vk-local: it has no status",
+        EVENTS,
+    ),
+    (
+        "no containers",
+        api(spec={"containers": None}, status={"containerStatuses": None}),
+        "nothing is known of the pod's containers",
+        EVENTS,
+    ),
+    # Main containers
+    (
+        "contradicted by its container",
+        api({"name": "kali", "ready": False, "state": RUNNING}),
+        "kali runs but is not ready",
+        EVENTS,
+    ),
+    (
+        "startup probe",
+        main(RUNNING, started=False),
+        "kali runs but has not finished starting (startup probe)",
+        EVENTS,
+    ),
+    (
+        "crash loop",
+        main(BACK_OFF, CRASH, restartCount=7),
+        "kali keeps crashing (exit 1, 7 restarts)",
+        PREVIOUS.format("kali"),
+    ),
+    (
+        "crash loop, up for a moment",
+        main(
+            RUNNING,
+            CRASH | {"terminated": CRASH["terminated"] | {"finishedAt": "2026-11-24T03:01:40Z"}},
+            restartCount=7,
+        ),
+        "kali keeps crashing (exit 1, 7 restarts)",
+        PREVIOUS.format("kali"),
+    ),
+    (
+        "crash loop, just ended",
+        main(CRASH, CRASH, restartCount=7),
+        "kali keeps crashing (exit 1, 7 restarts)",
+        "/agentpod logs --container kali",
+    ),
+    ("first crash", main(CRASH), "kali crashed (exit 1)", "/agentpod logs --container kali"),
+    (
+        "crashed long ago, not ready now",
+        main(RUNNING, run_that_ended("Error", 1, at="2026-11-23T03:00:00Z"), restartCount=3),
+        "kali runs but is not ready",
+        EVENTS,
+    ),
+    (
+        "completed",
+        main(BACK_OFF, run_that_ended("Completed", 0), restartCount=3),
+        "kali keeps ending, though it should go on running (exit 0, 3 restarts)",
+        PREVIOUS.format("kali"),
+    ),
+    (
+        "out of memory",
+        main(OOM, spec={"resources": {"limits": {"memory": "8Gi"}}}),
+        "kali hit its memory limit (8Gi)",
+        "/agentpod logs --container kali",
+    ),
+    (
+        "crash loop for memory",
+        main(BACK_OFF, OOM, restartCount=4, spec={"resources": {"limits": {"memory": "8Gi"}}}),
+        "kali keeps hitting its memory limit (8Gi, 4 restarts)",
+        PREVIOUS.format("kali"),
+    ),
+    (
+        "killed",
+        main(BACK_OFF, run_that_ended("Error", 137), restartCount=4),
+        "kali keeps being killed (exit 137, 4 restarts)",
+        PREVIOUS.format("kali"),
+    ),
+    (
+        "killed by a probe",
+        main(run_that_ended("Error", 143)),
+        "kali was killed (exit 143)",
+        "/agentpod logs --container kali",
+    ),
+    (
+        "secret missing",
+        main(waiting("CreateContainerConfigError", 'secret "agent-ssh-keys" not found')),
+        "Secret agent-ssh-keys is missing, so kali can't start",
+        "kubectl create secret generic agent-ssh-keys",
+    ),
+    (
+        "another secret missing",
+        main(waiting("CreateContainerConfigError", 'secret "tls" not found')),
+        "Secret tls is missing, so kali can't start",
+        "kubectl -n secure-agent-pod get secrets",
+    ),
+    (
+        "config map missing",
+        main(waiting("CreateContainerConfigError", 'configmap "settings" not found')),
+        "ConfigMap settings is missing, so kali can't start",
+        "kubectl -n secure-agent-pod get configmaps",
+    ),
+    (
+        "key missing",
+        main(
+            waiting(
+                "CreateContainerConfigError", "couldn't find key token in Secret secure-agent-pod/agent-ssh-keys"
+            )
+        ),
+        "Secret agent-ssh-keys has no key token, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "key of a config map missing",
+        main(waiting("CreateContainerConfigError", "couldn't find key a.b in ConfigMap ns/settings")),
+        "ConfigMap settings has no key a.b, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "root",
+        main(
+            waiting(
+                "CreateContainerConfigError",
+                'container has runAsNonRoot and image will run as root (pod: "a_b(1)", container: kali)',
+            )
+        ),
+        "kali may not start: its image runs as root",
+        EVENTS,
+    ),
+    (
+        "a user by name",
+        main(
+            waiting(
+                "CreateContainerConfigError",
+                "container has runAsNonRoot and image has non-numeric user (claude), "
+                "cannot verify user is non-root",
+            )
+        ),
+        "kali may not start: its image's user claude is no number, so nobody can tell that it is not root",
+        EVENTS,
+    ),
+    (
+        "another config error",
+        main(waiting("CreateContainerConfigError", "failed to sync secret cache: timed out")),
+        "kali can't start: failed to sync secret cache: timed out",
+        EVENTS,
+    ),
+    (
+        "name is reserved",
+        main(
+            waiting(
+                "CreateContainerError",
+                'failed to reserve container name "kali_0": name "kali_0" is reserved for "0f3a"',
+            )
+        ),
+        'kali can\'t be created: failed to reserve container name "kali_0": name "kali_0" is reserved for "0f3a"',
+        EVENTS,
+    ),
+    (
+        "run error",
+        main(waiting("RunContainerError", "exec: no such file or directory")),
+        "kali can't start: exec: no such file or directory",
+        EVENTS,
+    ),
+    (
+        "start error in a loop",
+        main(
+            BACK_OFF,
+            run_that_ended("StartError", 128, 'exec: "/entrypoint.sh": no such file or directory'),
+            restartCount=3,
+        ),
+        'kali can\'t start: exec: "/entrypoint.sh": no such file or directory',
+        EVENTS,
+    ),
+    ("hook", main(waiting("PostStartHookError", "exit 1")), "kali can't start: exit 1", EVENTS),
+    (
+        "pull",
+        main(waiting("ErrImagePull", "manifest unknown")),
+        "image kali:1 can't be pulled, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "pull again",
+        main(waiting("ImagePullBackOff", "Back-off pulling image")),
+        "image kali:1 can't be pulled, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "never pull",
+        main(waiting("ErrImageNeverPull", "absent")),
+        "image kali:1 is not on the node and may not be pulled, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "image name",
+        main(waiting("InvalidImageName", "parse")),
+        "image name kali:1 is not valid, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "unknown reason",
+        main(waiting("PolarityReversed", "try again")),
+        "kali waits: PolarityReversed: try again",
+        EVENTS,
+    ),
+    ("being created", main(waiting("ContainerCreating")), "kali is being created since 02:00 UTC", EVENTS),
+    ("no reason", main(waiting("")), "kali is being created since 02:00 UTC", EVENTS),
+    ("no state", main({}), "kali is being created since 02:00 UTC", EVENTS),
+    # Init containers
+    (
+        "init crash loop",
+        starting(BACK_OFF, run_that_ended("Error", 1, "chown: Read-only file system"), restartCount=7),
+        "init container fix-permissions keeps crashing (exit 1, 7 restarts)",
+        PREVIOUS.format("fix-permissions"),
+    ),
+    (
+        "init failed once",
+        starting(run_that_ended("Error", 2)),
+        "init container fix-permissions failed (exit 2)",
+        "/agentpod logs --container fix-permissions",
+    ),
+    (
+        "init out of memory",
+        starting(BACK_OFF, OOM, restartCount=2, spec={"resources": {"limits": {"memory": "64Mi"}}}),
+        "init container fix-permissions keeps hitting its memory limit (64Mi, 2 restarts)",
+        PREVIOUS.format("fix-permissions"),
+    ),
+    (
+        "init lacks a secret",
+        starting(waiting("CreateContainerConfigError", 'secret "tls" not found')),
+        "Secret tls is missing, so init container fix-permissions can't start",
+        "kubectl -n secure-agent-pod get secrets",
+    ),
+    (
+        "init image",
+        starting(waiting("ImagePullBackOff", "Back-off")),
+        "image fix-permissions:1 can't be pulled, so init container fix-permissions can't start",
+        EVENTS,
+    ),
+    (
+        "init runs",
+        starting(RUNNING),
+        "init container fix-permissions is still running, since 02:51 UTC",
+        "/agentpod logs --container fix-permissions",
+    ),
+    (
+        "init waits",
+        starting(waiting("PodInitializing")),
+        "init container fix-permissions has not been started yet",
+        EVENTS,
+    ),
+    (
+        "init contradicts",
+        api(inits=[{**FIX, "state": run_that_ended("Error", 1)}]),
+        "init container fix-permissions failed (exit 1)",
+        "/agentpod logs --container fix-permissions",
+    ),
+    # Sidecars
+    (
+        "sidecar crash loop",
+        beside(BACK_OFF, CRASH, restartCount=12),
+        "sidecar egress-proxy keeps crashing (exit 1, 12 restarts)",
+        PREVIOUS.format("egress-proxy"),
+    ),
+    (
+        "sidecar out of memory",
+        beside(BACK_OFF, OOM, restartCount=12),
+        "sidecar egress-proxy keeps hitting its memory limit (12 restarts)",
+        PREVIOUS.format("egress-proxy"),
+    ),
+    (
+        "sidecar ended",
+        beside(run_that_ended("Completed", 0)),
+        "sidecar egress-proxy ended, though it should go on running (exit 0)",
+        "/agentpod logs --container egress-proxy",
+    ),
+    ("sidecar not ready", beside(RUNNING), "sidecar egress-proxy runs but is not ready", EVENTS),
+    (
+        "sidecar starts",
+        beside(RUNNING, started=False),
+        "sidecar egress-proxy runs but has not finished starting (startup probe)",
+        EVENTS,
+    ),
+    (
+        "sidecar image",
+        beside(waiting("ErrImagePull", "no")),
+        "image egress-proxy:1 can't be pulled, so sidecar egress-proxy can't start",
+        EVENTS,
+    ),
+    (
+        "sidecar in a ready pod",
+        api(UP, inits=[{**PROXY, "state": BACK_OFF, "lastState": CRASH, "restartCount": 5}]),
+        "sidecar egress-proxy keeps crashing (exit 1, 5 restarts)",
+        PREVIOUS.format("egress-proxy"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("pod", "summary", "run"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_a_pod_that_is_not_ready_is_never_healthy_and_names_the_cause(pod: Pod, summary: str, run: str) -> None:
+    finding = judged(pod)
+    assert (finding.verdict, finding.summary) == (Verdict.FAIL, summary)
+    assert (finding.run or "").startswith(run)
+    assert not pod_state.is_ready(pod)
+    problem = pod_watch.problem(TARGET, [pod], NOW, hold=timedelta())
+    assert problem is not None
+    assert problem.summary == summary
+    log = run.removeprefix("/agentpod ")
+    assert problem.advice == (log if log.startswith("logs ") else "status")
+    later = judge_pod([pod], TARGET, NOW + timedelta(minutes=2))
+    assert later.summary == summary, "its words stay while nothing happens"
+
+
+GOOD = [
+    ("plain", api(), "1/1 ready on gpu-1"),
+    ("init containers are through", api(UP, inits=[DONE]), "1/1 ready on gpu-1"),
+    ("an init container is forgotten", api(UP, spec={"initContainers": [{"name": "prepare"}]}), "1/1 ready"),
+    (
+        "a sidecar counts",
+        api(UP, inits=[{**PROXY, "ready": True, "started": True, "state": RUNNING}]),
+        "2/2 ready",
+    ),
+    (
+        "two gates hold",
+        api(conditions={"a/b": {"status": "True"}}, spec={"readinessGates": [{"conditionType": "a/b"}]}),
+        "1/1 ready",
+    ),
+    ("a condition of somebody else", api(conditions={"z/z": {"status": "False"}}), "1/1 ready"),
+    (
+        "a debug container",
+        api(
+            status={"ephemeralContainerStatuses": [{"name": "debugger", "ready": False, "state": CRASH}]},
+            spec={"ephemeralContainers": [{"name": "debugger"}]},
+        ),
+        "1/1 ready",
+    ),
+]
+
+
+@pytest.mark.parametrize(("pod", "summary"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD])
+def test_a_pod_that_kubernetes_calls_ready_is_ready(pod: Pod, summary: str) -> None:
+    finding = judged(pod)
+    assert finding.verdict is Verdict.OK
+    assert finding.summary.startswith(summary)
+    assert pod_watch.problem(TARGET, [pod], NOW, hold=timedelta()) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (
+            {"reason": "Evicted", "message": "The node was low on resource: memory."},
+            "the pod was evicted (The node",
+        ),
+        ({"reason": "Preempting"}, "the pod was preempted by one of a higher priority"),
+        ({"reason": "DeadlineExceeded"}, "the pod ran longer than its deadline allows (activeDeadlineSeconds)"),
+        (
+            {"reason": "OutOfcpu", "message": "Node didn't have enough"},
+            "the pod has failed (OutOfcpu) (Node didn't",
+        ),
+        ({}, "the pod has failed"),
+        ({"phase": "Succeeded"}, "the pod has completed, though it should go on running"),
+    ],
+)
+def test_a_pod_that_is_over_says_how_it_ended(status: dict[str, Any], says: str) -> None:
+    pod = api(status={"phase": "Failed", **status})
+    assert judged(pod).summary.startswith(f"no pod is running: {says}")
+    assert not pod_state.is_ready(pod)
+
+
+@pytest.mark.parametrize(
+    ("meta", "more", "says"),
+    [
+        ({}, {}, "the old pod is still terminating and there is no new one yet"),
+        ({"deletionTimestamp": "2026-11-24T03:01:30Z"}, {}, "the old pod is still terminating"),
+        (
+            {"deletionTimestamp": "2026-11-24T02:30:00Z", "finalizers": ["a.b/backup"]},
+            {},
+            "the pod should have ended by 02:30 UTC and is still terminating: finalizer a.b/backup holds it",
+        ),
+        (
+            {"deletionTimestamp": "2026-11-24T02:30:00Z"},
+            {"conditions": {"Ready": {"status": "False"}}},
+            "the pod should have ended by 02:30 UTC and is still terminating: node gpu-1 has stopped reporting",
+        ),
+    ],
+)
+def test_a_pod_that_does_not_end_says_what_holds_it(meta: dict[str, Any], more: dict[str, Any], says: str) -> None:
+    pod = api(meta={"deletionTimestamp": "2026-11-24T03:02:30Z"} | meta, **more)
+    assert judged(pod).summary.startswith(says)
+
+
+REMEDIES = {
+    HANDBOOK_CRASH: {"crash loop", "first crash"},
+    HANDBOOK_CONFIG: {"secret missing"},
+    HANDBOOK_MEMORY: {"out of memory", "crash loop for memory", "init out of memory", "sidecar out of memory"},
+}
+
+
+def test_a_remedy_stands_only_under_the_reason_that_it_fits() -> None:
+    said = {row[0]: judged(row[1]).remedy for row in BAD}
+    for remedy, fits in REMEDIES.items():
+        under = {name for name, text in said.items() if text == remedy}
+        assert fits <= under
+        assert all(any(f.split()[0] in name for f in fits) or "complete" in name for name in under), under
+    assert all("agent-ssh-keys" not in (text or "") for name, text in said.items() if name != "secret missing")
+    assert all(said.values())
+
+
+def test_the_evidence_has_what_the_container_left_behind() -> None:
+    failed = starting(BACK_OFF, run_that_ended("Error", 1, "chown: Read-only file system"), restartCount=7)
+    last = "fix-permissions ended at 02:50 UTC (Error, exit code 1): chown: Read-only file system"
+    assert last in judged(failed).evidence
+    problem = pod_watch.problem(TARGET, [failed], NOW, hold=timedelta())
+    assert problem is not None
+    assert ("Evidence", last) in problem.facts
+
+
+def test_a_container_that_hit_its_limit_and_runs_again_is_a_warning_with_its_own_log() -> None:
+    limits = {"resources": {"limits": {"memory": "8Gi"}}}
+    local = {**UP, "name": "vk-local", "restartCount": 1, "lastState": OOM, "spec": limits}
+    target = Target(containers=(ContainerSpec(), ContainerSpec(name="vk-local")))
+    finding = judge_pod([api(UP, local)], target, NOW)
+    assert (finding.verdict, finding.summary) == (Verdict.WARN, "vk-local hit its memory limit (8Gi) 12 min ago")
+    assert (finding.remedy, finding.run) == (HANDBOOK_MEMORY, "/agentpod logs --container vk-local --previous")
+
+
+def test_an_end_without_a_process_that_is_watched_is_not_blamed_on_one() -> None:
+    proxy = {**UP, **PROXY, "restartCount": 1, "lastState": CRASH}
+    finding = judged(api(UP, inits=[proxy]))
+    assert finding.summary == "sidecar egress-proxy restarted 12 min ago (Error, exit code 1)"
+    assert "wait -n" not in (finding.remedy or "")
+    assert finding.run == "/agentpod logs --container egress-proxy --previous"
+
+
+@pytest.mark.parametrize(
+    ("pod", "ready", "status", "restarts"),
+    [
+        (api(), "1/1", "Running", 0),
+        (beside(BACK_OFF, OOM, restartCount=12), "1/2", "Running", 12),
+        (beside(BACK_OFF, OOM, restartCount=12, started=False), "1/2", "Init:CrashLoopBackOff", 12),
+        (starting(BACK_OFF, CRASH, restartCount=7), "0/1", "Init:CrashLoopBackOff", 7),
+        (starting(RUNNING), "0/1", "Init:1/2", 0),
+        (starting(run_that_ended("Error", 1)), "0/1", "Init:Error", 0),
+        (main(BACK_OFF, CRASH, restartCount=7), "0/1", "CrashLoopBackOff", 7),
+        (main(run_that_ended("", 3)), "0/1", "ExitCode:3", 0),
+        (api(meta={"deletionTimestamp": "2026-11-24T03:02:30Z"}), "1/1", "Terminating", 0),
+        (api(status={"phase": "Failed", "reason": "Evicted"}), "1/1", "Evicted", 0),
+    ],
+)
+def test_the_columns_are_kubectls_own(pod: Pod, ready: str, status: str, restarts: int) -> None:
+    assert (pod.ready, pod.status, pod.restarts) == (ready, status, restarts)

@@ -1,0 +1,114 @@
+"""Following a restart whose new pod does not come up: what can not pass by itself ends it at once, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Outcome, Progress, headline, progress
+from bot.domain.workload import Deployment, Pod
+from tests.domain import test_pod_state as states
+from tests.pods import RUNNING, UP, api, run_that_ended
+
+START = datetime(2026, 11, 24, 1, 59, 56, tzinfo=UTC)
+NOW = START + timedelta(seconds=40)
+MARK = Mark(START, (("agent-5c4-aaaaa", "u-old"),), "r-1", 8)
+ROWS = {row[0]: row[1] for row in states.BAD}
+
+
+def deployment(ready: int) -> Deployment:
+    notes = {APPROVAL_ANNOTATION: "r-1"}
+    counts = {"generation": 8, "observed_generation": 8, "updated": 1, "current": 1}
+    return Deployment("agent", "d-1", ready=ready, template_annotations=notes, **counts)
+
+
+def look(pod: Pod, *others: Pod, at: datetime = NOW, ready: int = 0, before: Progress | None = None) -> Progress:
+    return progress(MARK, deployment(ready), [*others, pod], [], at, timedelta(minutes=5), before)
+
+
+def within(pod: Pod, seconds: Sequence[int]) -> Progress:
+    """The last of several looks."""
+    seen: Progress | None = None
+    for second in seconds:
+        seen = look(pod, at=START + timedelta(seconds=second), before=seen)
+    assert seen is not None
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("init crash loop", "logs --container fix-permissions --previous"),
+        ("init out of memory", "logs --container fix-permissions --previous"),
+        ("sidecar crash loop", "logs --container egress-proxy --previous"),
+        ("sidecar out of memory", "logs --container egress-proxy --previous"),
+        ("crash loop", "logs --container kali --previous"),
+        ("crash loop for memory", "logs --container kali --previous"),
+        ("killed", "logs --container kali --previous"),
+        ("never pull", "events"),
+        ("image name", "events"),
+        ("start error in a loop", "events"),
+    ],
+)
+def test_what_can_not_pass_by_itself_fails_at_once_with_its_cause(name: str, advice: str) -> None:
+    failed = look(ROWS[name])
+    cause = next(row[2] for row in states.BAD if row[0] == name)
+    assert failed.outcome is Outcome.FAILED
+    assert headline(failed).startswith(f"Failed after 40 s: {cause}")
+    assert failed.advice == advice
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["init lacks a secret", "secret missing", "key missing", "root", "name is reserved", "config map missing"],
+)
+def test_what_is_not_there_is_not_waited_for_to_the_deadline(name: str) -> None:
+    failed = within(ROWS[name], [20, 30, 41])
+    assert (failed.outcome, failed.advice) == (Outcome.FAILED, "events")
+    assert failed.reason == next(row[2] for row in states.BAD if row[0] == name)
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if n not in ("unschedulable", "init crash loop")])
+def test_no_pod_that_is_not_ready_ends_a_restart_well(name: str) -> None:
+    assert within(ROWS[name], [5, 10, 300]).outcome is Outcome.FAILED
+    assert look(ROWS[name], ready=1).outcome is not Outcome.READY
+
+
+def test_an_init_container_at_work_is_what_one_waits_for() -> None:
+    seen = look(ROWS["init runs"])
+    assert (seen.outcome, seen.trouble) == (Outcome.GOING, "")
+    assert headline(seen) == "Init container fix-permissions is still running, since 02:51 UTC"
+
+
+def test_what_the_failed_run_said_is_the_evidence() -> None:
+    failed = look(ROWS["init crash loop"])
+    said = "fix-permissions ended at 02:50 UTC (Error, exit code 1): chown: Read-only file system"
+    assert failed.evidence[0] == said
+
+
+def test_the_records_of_pods_that_were_over_before_are_not_new_pods_that_failed() -> None:
+    gone = [
+        api(
+            meta={"name": f"agent-7d9-{n}", "uid": f"t-{n}", "creationTimestamp": "2026-11-23T20:00:00Z"},
+            status={"phase": "Failed", "reason": "Evicted"},
+        )
+        for n in range(5)
+    ]
+    assert look(ROWS["being created"], *gone).replaced == ()
+    assert look(api(UP), *gone, ready=1).outcome is Outcome.READY
+
+
+def test_a_sidecar_that_crashed_once_may_pass() -> None:
+    proxy = {**states.PROXY, "state": RUNNING, "started": True, "restartCount": 1}
+    once = api(
+        UP,
+        inits=[proxy | {"lastState": run_that_ended("Error", 1, at="2026-11-24T02:00:10Z")}],
+        conditions=states.NOT_READY,
+    )
+    seen = look(once)
+    assert (seen.outcome, seen.trouble) == (
+        Outcome.GOING,
+        "sidecar egress-proxy crashed (exit 1, 1 restart), runs again and is not ready",
+    )
