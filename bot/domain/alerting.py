@@ -124,6 +124,10 @@ class AlertRules(BaseModel):
     """How many looks have to fail in a row before the bot calls itself blind."""
     pod_for: Span = timedelta(minutes=2)
     """How long the pod has to be in trouble before that is told, at most 1d: a restart by hand is no incident."""
+    outages: int = Field(default=4, ge=2, le=100)
+    """How many short outages of the pod (restarted, evicted, not ready) within ``outage_window`` are told."""
+    outage_window: Window = timedelta(minutes=10)
+    """1s to 1d; without an outage for as long they are over."""
     mention: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) that a critical incident calls."""
     maintenance: tuple[Maintenance, ...] = ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain import container_state, judge_pod, pod_remedies, words
+from bot.domain import container_state, judge_pod, pod_remedies, pod_state, words
 from bot.domain.alerting import Kind, Problem
 from bot.domain.judge_deployment import Owner
+from bot.domain.outages import How, Outages
 from bot.domain.probes import Verdict
 from bot.domain.restarts import Restarts
 from bot.domain.target import Severity, Target
@@ -109,11 +110,61 @@ def restarting(
         severity=severity,
         since=first,
         facts=tuple(facts),
-        advice=(container_state.log_of(ended) if ended else "") or "status",
+        advice=_log(pod),
         issue=target.issue,
         hold=timedelta() if restarts.kills else hold,
         muted=muted,
     )
+
+
+def repeated(
+    target: Target, pods: Sequence[Pod], outages: Outages, now: datetime, *, muted: str = ""
+) -> Problem | None:
+    """That the pod was out for a short time again and again; None where that is not so often."""
+    first, last = outages.first_at, outages.last_at
+    if first is None or last is None:
+        return None
+    kinds = outages.kinds()
+    main = next(iter(kinds))
+    pod = judge_pod.current(pods)
+    told = words.listed([f"{how} {words.plural(n, 'time')}" for how, n in kinds.items()])
+    if outages.older:
+        told = f"out {words.plural(outages.times, 'time')} ({told} of late)"
+    within = timedelta(minutes=max(1, round((last - first) / timedelta(minutes=1))))
+    return Problem(
+        key=restarts_key(target.name),
+        kind=Kind.POD,
+        target=target.name,
+        subject=target.name,
+        summary=f"{told} in {words.age(within)}, last at {words.moment(last, now)}",
+        severity="critical",
+        since=first,
+        facts=(*_of_records(pods, now), *_about(pod), ("What to do", _AGAIN[main])),
+        advice=_log(pod) if main == "restarted" else "events",
+        issue=target.issue,
+        muted=muted,
+    )
+
+
+_AGAIN: Mapping[How, str] = {
+    "restarted": "See why it ends in its previous log.",
+    "evicted": "See what its node is short of: the pod's requests, or the node, are too small.",
+    "failed": "See why its node does not keep it: the events and the pod's own message say so.",
+    "replaced": "See who or what deletes it: a person, a controller, a drain. The cluster's audit log says.",
+    "not ready": "Its readiness comes and goes: the events say what its probe answers.",
+}
+
+
+def _of_records(pods: Sequence[Pod], now: datetime) -> list[tuple[str, str]]:
+    """How the last pod that is over ended."""
+    records = [p for p in pods if p.over]
+    issue = pod_state.state(records[-1], now).issue if records else None
+    return [("Evidence", f"{records[-1].name}: {issue.summary}")] if issue else []
+
+
+def _log(pod: Pod | None) -> str:
+    ended = _last_ended(pod)
+    return (container_state.log_of(ended) if ended else "") or "status"
 
 
 def _advice(trouble: Trouble) -> str:

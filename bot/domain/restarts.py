@@ -59,11 +59,16 @@ def _recent(container: Container, now: datetime) -> bool:
 
 
 def _counted(known: Restarts, container: Container, now: datetime) -> Restarts:
-    more = container.restarts - known.counts.get(container.name, 0)
-    if more <= 0:
-        return known
+    was = known.counts.get(container.name, 0)
     ended = container.last_termination
     at = (ended.finished_at if ended else None) or now
+    more = container.restarts - was
+    if more < 0:
+        # The kubelet counts anew: only an end that is newer than those known tells of a restart.
+        more = int(known.last_at is not None and at > known.last_at)
+        known = replace(known, counts={**known.counts, container.name: container.restarts})
+    if more <= 0:
+        return known
     if known.last_at is None or at - known.last_at > APART:
         known = replace(known, times=0, kills=0, first_at=at)
     return replace(

@@ -6,14 +6,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import pod_watch, restarts, spell
+from bot.domain import outages, pod_watch, restarts, spell
 from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.history import Happening
 from bot.domain.judge_deployment import Owner
+from bot.domain.outages import Outages
 from bot.domain.restarts import Restarts
 from bot.domain.target import POD
 from bot.domain.workload import Pod
@@ -35,6 +36,11 @@ AGAIN = 10.0
 def restarts_of(target: str) -> str:
     """Under which name the restarts of late are kept."""
     return f"restarts:{target}"
+
+
+def outages_of(target: str) -> str:
+    """Under which name the short outages of late are kept."""
+    return f"outages:{target}"
 
 
 @dataclass
@@ -130,22 +136,27 @@ class PodWatch(TargetWatch):
             await pod_looks(self.target.name).note(tx, now)
             await self._set(tx, unseen_of(self.target.name), "")
             await self._note_spell(tx, pods, now)
+            muted = await self.muting.of_pod(tx, self.target, now)
             counted = await self._count(tx, pods, now)
-            problems = self._problems(pods, owner, counted, await self.muting.of_pod(tx, self.target, now), now)
+            repeated = await self._outages(tx, pods, muted, now)
+            problems = self._problems(pods, owner, counted, repeated, muted, now)
             name = self.target.name
             about = [pod_watch.key_of(name), pod_watch.restarts_key(name), self.blind_key]
             kept = await self._known.keep(tx, problems, now, about)
         return self._told(kept)
 
     def _problems(
-        self, pods: Sequence[Pod], owner: Owner, counted: Restarts, muted: str, now: datetime
+        self, pods: Sequence[Pod], owner: Owner, counted: Restarts, repeated: Outages, muted: str, now: datetime
     ) -> list[Problem]:
         hold, keep = self.rules.pod_for, 5 * self.rules.keep_firing
-        found = (
-            pod_watch.problem(self.target, pods, now, hold=hold, keep=keep, owner=owner, muted=muted),
-            pod_watch.restarting(self.target, pods, counted, now, hold=2 * hold, muted=muted),
-        )
-        return [p for p in found if p is not None]
+        found = pod_watch.problem(self.target, pods, now, hold=hold, keep=keep, owner=owner, muted=muted)
+        rising = pod_watch.restarting(self.target, pods, counted, now, hold=2 * hold, muted=muted)
+        often = pod_watch.repeated(self.target, pods, repeated, now, muted=muted)
+        # Restarts alone are best told by what ended them.
+        again = replace(rising, hold=often.hold, severity=often.severity) if rising and often else rising or often
+        if often and set(repeated.kinds()) != {"restarted"}:
+            again = often
+        return [p for p in (found, again) if p is not None]
 
     async def blind(self, error: AgentpodError, since: datetime) -> list[Incident]:
         """The API server can't be read: that is told, and nothing of the pod."""
@@ -201,6 +212,21 @@ class PodWatch(TargetWatch):
         if after != before:
             await tx.set_mark(restarts_of(name), restarts.to_json(after))
         return after
+
+    async def _outages(self, tx: Writing, pods: Sequence[Pod], muted: str, now: datetime) -> Outages:
+        """The short outages of late that nothing else tells of: those of a restart from here were meant to be."""
+        before = outages.from_json(await tx.mark(outages_of(self.target.name)) or "")
+        after = outages.seen(before, pods, now, self.rules.outage_window, self.rules.outages)
+        if muted or (self._is_told_by_pod() and not self._is_told(pod_watch.restarts_key(self.target.name))):
+            after = after.told()
+        if after != before:
+            await tx.set_mark(outages_of(self.target.name), outages.to_json(after))
+        return after
+
+    def _is_told_by_pod(self) -> bool:
+        """Whether the pod's own incident tells of it, or is about to: that of a crash loop outlasts its pauses."""
+        open_ = self._known.open(pod_watch.key_of(self.target.name))
+        return open_ is not None and (open_.told or bool(open_.problem.keep))
 
     def _is_told(self, key: str) -> bool:
         open_ = self._known.open(key)
