@@ -139,7 +139,7 @@ def test_a_terminating_pod_is_why_there_is_no_new_one_unless_the_deployment_is_o
 def test_an_evicted_pod_is_not_taken_for_one_with_other_labels() -> None:
     evicted = pod(phase="Failed", reason="Evicted")
     finding = judged(deployment(), evicted)
-    assert finding.summary == "no pod is running"
+    assert finding.summary == "no pod is running: the pod was evicted"
     assert "pod-1: Evicted" in finding.evidence
 
 
