@@ -29,6 +29,10 @@ class PodFaults:
     """The image has no ``ps``."""
     exec_hangs: bool = False
     """``exec`` opens and never says anything."""
+    log_gone: bool = False
+    """The log's file is gone from the node: the kubelet says so in the log's place."""
+    no_size: bool = False
+    """``df`` knows no size of the home's file system."""
     noisy_logs: bool = False
     """The log holds lines that try to break whoever shows them."""
     killed: str = ""

@@ -102,7 +102,7 @@ def _outcome(
 
 def inside(simulation: Simulation, pod: Object) -> Container:
     """The container as it is now."""
-    faults = simulation.faults
+    faults, runtime = simulation.faults, simulation.runtime(pod)
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOSTNAME": pod["metadata"]["name"],
@@ -116,6 +116,8 @@ def inside(simulation: Simulation, pod: Object) -> Container:
         faults.disk_full,
         frozenset({"ps", "pgrep"} if faults.no_ps else ()),
         env,
+        no_size=faults.no_size,
+        keys=runtime.keys if runtime is not None else None,
     )
 
 

@@ -135,6 +135,12 @@ def secret(name: str, values: dict[str, str], created: datetime) -> Object:
     return {"metadata": _meta(name, created) | {"managedFields": [manager]}, "type": "Opaque", "data": data}
 
 
+def text_of(secret_: Object | None, key: str) -> str | None:
+    """A value of a Secret as text; None where there is none."""
+    encoded = (secret_ or {}).get("data", {}).get(key)
+    return None if encoded is None else base64.b64decode(encoded).decode("utf-8", "replace")
+
+
 def _root_ca(created: datetime) -> Object:
     return {"metadata": _meta("kube-root-ca.crt", created), "data": {"ca.crt": "made up"}}
 

@@ -346,6 +346,9 @@ class ApiServer:
             raise bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
         if log is None:
             raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {_waits(pod)}')
+        if self.simulation.faults.log_gone:  # as a real kubelet: status 200, no line feed
+            container_id = f"containerd://{pod['metadata']['uid'].replace('-', '')}"
+            return web.Response(text=f"unable to retrieve container logs for {container_id}")
         lines = self._log_lines(request, log.lines)
         if query.get("follow") not in ("true", "1"):
             return web.Response(body=_log_bytes(request, lines), content_type="text/plain")

@@ -34,6 +34,8 @@ class Runtime:
     previous: ContainerLog | None = None
     processes: list[Process] = field(default_factory=list)
     deaths: list[datetime] = field(default_factory=list)
+    keys: str | None = None
+    """What the entrypoint copied of the Secret with SSH keys."""
 
     @property
     def started(self) -> datetime:
@@ -355,6 +357,9 @@ class Simulation:
         uid = draft["metadata"]["uid"]
         before = self.runtimes.get(uid)
         runtime = Runtime(ContainerLog(at), before.log if before else None, usual())
+        runtime.keys = objects.text_of(
+            self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET), "authorized_keys"
+        )
         runtime.deaths = before.deaths if before else []
         self.runtimes[uid] = runtime
         status = draft["status"]["containerStatuses"][0]

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from bot.adapters.kubernetes import exec as remote
-from bot.adapters.kubernetes import facts, repairs, shapes, watch
+from bot.adapters.kubernetes import facts, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.domain import ssh_keys
 from bot.domain.workload import (
@@ -153,7 +153,7 @@ class KubernetesCluster:
         tail: int | None = None,
         limit_bytes: int = 4_000_000,
     ) -> LogText:
-        """A container's log, at most ``limit_bytes`` of it. NotFound where ``previous`` has no run to show."""
+        """A container's log, at most ``limit_bytes`` of it. NotFound where there is no log, or no run before."""
         # One byte more than wanted tells a log that was cut from one that just fits.
         query = [("container", container), ("limitBytes", str(limit_bytes + 1))]
         if previous:
@@ -164,6 +164,8 @@ class KubernetesCluster:
             query.append(("tailLines", str(tail)))
         right = self._right("get", "pods", subresource="log")
         answer = await self._connection.send(Call(right, self._path("pods", pod, "log"), query))
+        if (error := no_log.explain(answer.body, container, previous=previous, tail=tail)) is not None:
+            raise error
         return facts.log_text(answer.body, limit_bytes)
 
     async def exec(

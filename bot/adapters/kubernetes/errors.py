@@ -14,6 +14,7 @@ import msgspec
 from kubernetes.aio.client.exceptions import OpenApiException
 from kubernetes.aio.config import ConfigException
 
+from bot.adapters.kubernetes import no_log
 from bot.domain.workload import Right
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
@@ -148,6 +149,10 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
         return _denied(said, right)
     if code == 403:
         return _forbidden(said, right, from_kubernetes=status.kind is not None)
+    if right.subresource == "log" and code in (400, 404, 500) and "previous terminated container" not in said:
+        none = no_log.of_sentence(said, "the container", previous=False)
+        if none is not None:
+            return none
     if code == 404:
         return _not_found(said, right)
     if code == 409:

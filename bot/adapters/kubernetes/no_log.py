@@ -1,0 +1,71 @@
+"""A kubelet that has no log often answers 200 with a sentence that says so where the log would be. Pure.
+
+The sentences are those of the kubelet (``pkg/kubelet/kuberuntime``, ``pkg/kubelet/kubelet_pods.go``), of the CRI
+log reader (``k8s.io/cri-client/pkg/logs``) and of container runtimes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bot.domain import words
+from bot.errors import AgentpodError, NotFound, Transient
+
+_LONGEST = 2_000
+"""Bytes: a longer answer is a log."""
+_NAME = r'"[^"]{0,300}"'
+_GONE = re.compile(
+    r"unable to retrieve container logs for [a-z][a-z0-9.-]*://\S*"
+    r"|failed to try resolving symlinks in path .*"
+    rf"|failed to (?:open|read|seek|stat|find|reopen|tail) (?:the )?log(?:s| file)?\b.*"
+    r"|unable to (?:open|read) (?:the )?log(?:s| file)?\b.*"
+    r"|rpc error: code = \w+ desc = .*\b(?:container|log)s?\b.*"
+    r"|Error response from daemon: (?:No such container|configured logging driver|can not get logs).*"
+    r"|Error grabbing logs: .*"
+    rf"|(?:previous terminated )?container {_NAME} (?:in pod {_NAME} )?"
+    r"(?:not found|is terminated|is not available).*"
+    r"|container not found.*"
+    r"|the (?:log file|logs?) (?:was|were|has been|have been) (?:truncated|rotated|removed|deleted).*",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    rf"failed to create fsnotify watch(?:er)?: .*|container {_NAME} in pod {_NAME} is waiting to start.*"
+    r"|.*too many open files.*",
+    re.IGNORECASE,
+)
+_BECAUSE = (
+    ("no such file", "its file is gone from the node"),
+    ("unable to retrieve container logs", "its file is gone from the node"),
+    ("waiting to start", "the container has not started yet"),
+    ("too many open files", "the node has too many open files"),
+    ("logging driver", "the node's runtime keeps no logs that can be read"),
+    ("not found", "the node does not know the container any more"),
+    ("no such container", "the node does not know the container any more"),
+)
+
+
+def explain(body: bytes, container: str, *, previous: bool, tail: int | None) -> AgentpodError | None:
+    """The error that an answer really is; None for a log.
+
+    A container may print the same words: they count only as the whole answer, and the only line that was asked for
+    (``tail`` 1) has to lack the line feed that a log's line ends with.
+    """
+    if len(body) > _LONGEST or (tail == 1 and body.endswith(b"\n")):
+        return None
+    return of_sentence(body.decode("utf-8", "replace").strip(), container, previous=previous)
+
+
+def of_sentence(said: str, container: str, *, previous: bool) -> AgentpodError | None:
+    """The error for a kubelet's sentence, None for any other text."""
+    if len(said) > _LONGEST or "\n" in said:
+        return None
+    later = _LATER.fullmatch(said) is not None
+    if not later and _GONE.fullmatch(said) is None:
+        return None
+    of = f"the run of {container} before this one" if previous else container
+    lowered = said.lower()
+    why = next((why for part, why in _BECAUSE if part in lowered), "the node can't read it")
+    message = f"There is no log of {of}: {why} (the kubelet says: {words.cut(said, 300)})."
+    if later:
+        return Transient(message, remedy="Try again in a moment.")
+    return NotFound(message, remedy="What it logged is lost here; events and pods say how it ended.")
