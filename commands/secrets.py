@@ -18,9 +18,9 @@ from bot.domain.repair import Action, Proposal, secret_snapshot
 from bot.domain.reply import Field, Form, Reply, Table
 from bot.domain.target import Target
 from bot.domain.workload import Right, SecretFacts
-from bot.errors import AgentpodError, NotFound, UsageError
+from bot.errors import AgentpodError, UsageError
 from bot.runbook import Command, Context, NoParams, Params
-from commands import _repairs, _shape
+from commands import _managed, _repairs, _shape
 
 T = TypeVar("T")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -60,7 +60,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     names = _names(ctx.target)
     pods, external, found = await asyncio.gather(
         _or_error(ctx.cluster.pods(ctx.target.selector)),
-        _external(ctx),
+        _managed.external_secrets(ctx),
         asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
     )
     secrets = dict(zip(names, found, strict=True))
@@ -75,7 +75,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         judge_secrets.headline(findings),
         verdict,
         findings=_shape.addressed(ctx, findings),
-        tables=tuple(_table(ctx, s) for s in secrets.values() if isinstance(s, SecretFacts)),
+        tables=tuple(_table(ctx, s, external) for s in secrets.values() if isinstance(s, SecretFacts)),
         buttons=_shape.buttons(ctx, buttons),
         notes=_shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
         data={"findings": _shape.as_data(findings)},
@@ -96,19 +96,12 @@ async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
         return error
 
 
-async def _external(ctx: Context) -> External:
-    try:
-        return await ctx.cluster.external_secrets()
-    except NotFound:
-        return ()
-    except AgentpodError as error:
-        return error
-
-
-def _table(ctx: Context, facts: SecretFacts) -> Table:
+def _table(ctx: Context, facts: SecretFacts, external: External) -> Table:
     rows = tuple((key, f"{value.length} bytes", value.fingerprint) for key, value in facts.keys.items())
     changed = words.ago(facts.changed_at, ctx.clock.now())
-    return Table(("Key", "Length", "Fingerprint"), rows, title=f"{facts.name}, changed {changed}")
+    managers = judge_secrets.managed_by(judge_secrets.managers(facts, external))
+    by = f", written by {managers}" if managers else ", immutable" if facts.immutable else ""
+    return Table(("Key", "Length", "Fingerprint"), rows, title=f"{facts.name}, changed {changed}{by}")
 
 
 async def set_value(ctx: Context, params: SetParams) -> Reply:
@@ -116,6 +109,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
     name = _named(ctx, params.secret)
     seen = await ctx.cluster.secret(name)
     _known(params, seen)  # first: a value that was typed in the key's place is not to be in the form
+    warnings = await _managed.warnings(ctx, seen, params.key)
     if params.reason is None:
         return _reason_form(ctx, params, name)
     _repairs.ledger(ctx)
@@ -127,7 +121,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         reason=params.reason,
         effect="Who asked enters the value after the approval, in a form that works once; nobody else sees it. "
         "The pod has it after a restart, which is asked for on its own.",
-        facts=(("Now", now),),  # which key of which Secret is the headline
+        facts=(("Now", now), *warnings),  # which key of which Secret is the headline
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
     )
@@ -190,8 +184,9 @@ def read_rights(target: Target) -> Sequence[Right]:
 
 
 def write_rights(target: Target) -> Sequence[Right]:
-    """To read and change each Secret by name."""
-    return [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]
+    """To read and change each Secret by name, and to see which ExternalSecrets fill them."""
+    named = [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]
+    return [*named, Right("list", "externalsecrets", "external-secrets.io")]
 
 
 COMMAND = Command(

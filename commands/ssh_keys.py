@@ -20,7 +20,7 @@ from bot.domain.target import SshSpec, Target
 from bot.domain.workload import Right, SecretFacts
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook import Command, Context, NoParams, Params
-from commands import _repairs, _shape
+from commands import _managed, _repairs, _shape
 
 T = TypeVar("T")
 
@@ -128,6 +128,7 @@ async def add(ctx: Context, params: AddParams) -> Reply:
     spec, key = _spec(ctx), ssh_keys.parse_key(params.key)
     _repairs.ledger(ctx)
     seen = await _secret(ctx)
+    warnings = await _managed.warnings(ctx, seen, spec.key)
     try:
         ssh_keys.added(await _text(ctx), key)
     except BadKey as error:
@@ -137,11 +138,15 @@ async def add(ctx: Context, params: AddParams) -> Reply:
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect="Who holds this key's private half can sign in to the pod, after its next restart.",
-        facts=(("Key", f"{judge_ssh_keys.kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
+        facts=(*_shown(key), *warnings),
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "line": key.text, "fingerprint": key.fingerprint},
     )
     return await _repairs.ask(ctx, proposal)
+
+
+def _shown(key: Key) -> tuple[tuple[str, str], ...]:
+    return (("Key", f"{judge_ssh_keys.kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint))
 
 
 def _add_form(ctx: Context, params: AddParams) -> Reply:
@@ -165,6 +170,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     seen = await _secret(ctx)
     text = await _text(ctx)
     key = _named(ctx, text, params.fingerprint)
+    warnings = await _managed.warnings(ctx, seen, spec.key)
     is_last = ssh_keys.is_last(text, key.fingerprint, ctx.clock.now())
     if is_last and not params.last:
         others = len({k.fingerprint for k in ssh_keys.keys(text)}) > 1
@@ -185,7 +191,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         snapshot=secret_snapshot(seen),
         reason=params.reason,
         effect=after or "Who holds it can't sign in any more after the pod's next restart; open sessions go on.",
-        facts=(("Key", f"{judge_ssh_keys.kind(key)} {key.comment}".strip()), ("Fingerprint", key.fingerprint)),
+        facts=(*_shown(key), ("Can sign in", judge_ssh_keys.sign_in(key, ctx.clock.now())), *warnings),
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint, **last},
     )
@@ -212,10 +218,11 @@ def read_rights(target: Target) -> Sequence[Right]:
 
 
 def write_rights(target: Target) -> Sequence[Right]:
-    """To read and change the one Secret by name."""
-    return (
-        [] if target.ssh is None else [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]
-    )
+    """To read and change the one Secret by name, and to see which ExternalSecret fills it."""
+    if target.ssh is None:
+        return []
+    named = [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]
+    return [*named, Right("list", "externalsecrets", "external-secrets.io")]
 
 
 COMMAND = Command(

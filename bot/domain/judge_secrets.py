@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain import words
 from bot.domain.judge_pod import current
 from bot.domain.probes import Finding, Verdict, worst_first
-from bot.domain.workload import ExternalSecret, Pod, SecretFacts
+from bot.domain.workload import ExternalSecret, Manager, Pod, SecretFacts
 from bot.errors import AgentpodError, NotFound
 
 External = Sequence[ExternalSecret] | AgentpodError
@@ -92,6 +92,31 @@ def _state(external: ExternalSecret) -> str:
         return "synced"
     said = external.message or external.reason or "no word from the operator"
     return words.cut(said, 160)
+
+
+def managers(facts: SecretFacts, external: External) -> tuple[Manager, ...]:
+    """Who else writes a Secret, an ExternalSecret that merges into it included, which leaves no owner on it."""
+    if isinstance(external, AgentpodError) or any(m.by == EXTERNAL for m in facts.managers):
+        return facts.managers
+    merging = [e for e in external if e.secret == facts.name]
+    where = "Change it in the store that the ExternalSecret reads."
+    return (
+        *(Manager(EXTERNAL, f"ExternalSecret {e.name}", where, undoes=True) for e in merging[:1]),
+        *facts.managers,
+    )
+
+
+EXTERNAL = "External Secrets"
+
+
+def undone_by(managers_: Sequence[Manager], key: str) -> Manager | None:
+    """Who would undo a change of that key within minutes."""
+    return next((m for m in managers_ if m.undoes and (m.keys is None or key in m.keys)), None)
+
+
+def managed_by(managers_: Sequence[Manager]) -> str:
+    """Who else writes it, in a phrase; empty where nobody is known."""
+    return words.listed([words.cut(m.name, 100) for m in managers_[:3]])
 
 
 def headline(findings: Sequence[Finding]) -> str:

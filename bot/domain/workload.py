@@ -333,6 +333,22 @@ class SecretKey:
 
 
 @dataclass(frozen=True)
+class Manager:
+    """Another program that writes a Secret."""
+
+    by: str
+    """The program: ``External Secrets``."""
+    name: str
+    """With the object that says so: ``ExternalSecret agent-tokens``."""
+    where: str
+    """Where to change the values instead: a sentence."""
+    undoes: bool
+    """Whether it writes them again within minutes; else at its next turn."""
+    keys: frozenset[str] | None = None
+    """The keys that are its own; None: all, as far as is known."""
+
+
+@dataclass(frozen=True)
 class SecretFacts:
     """A Secret without its values."""
 
@@ -345,6 +361,8 @@ class SecretFacts:
     changed_at: datetime | None = None
     """When any of its values was last written, as far as the API server notes that."""
     immutable: bool = False
+    managers: tuple[Manager, ...] = ()
+    """Who else writes it."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bot.adapters.kubernetes import facts, shapes
-from bot.domain import judge_argocd
+from bot.domain import judge_argocd, judge_secrets
 from bot.domain.target import ArgoCD
 from bot.domain.workload import Event, OwnerRef, Uses
 
@@ -57,6 +57,121 @@ def test_a_pod_s_claims_secrets_and_config_maps_are_found_wherever_its_spec_name
 def test_a_pod_s_owners_are_known_by_kind_name_and_uid() -> None:
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "rs", "uid": "uid-rs", "controller": True}
     assert pod({}, ownerReferences=[owner]).owners == (OwnerRef("ReplicaSet", "rs", "uid-rs", "apps/v1"),)
+
+
+def entry(manager: str, *keys: str) -> dict[str, Any]:
+    return {
+        "manager": manager,
+        "time": "2026-11-01T00:00:00Z",
+        "fieldsV1": {"f:data": {f"f:{k}": {} for k in keys}},
+    }
+
+
+def owner(kind: str, name: str) -> dict[str, Any]:
+    return {
+        "ownerReferences": [{"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "u", "controller": True}]
+    }
+
+
+UNDONE: dict[str, tuple[dict[str, Any], str]] = {
+    "ExternalSecret": (owner("ExternalSecret", "tokens"), "ExternalSecret tokens"),
+    "SealedSecret": (owner("SealedSecret", "tokens"), "SealedSecret tokens"),
+    "Certificate": (owner("Certificate", "tls"), "Certificate tls"),
+    "VaultStaticSecret": (owner("VaultStaticSecret", "v"), "VaultStaticSecret v"),
+    "an owner of a kind not known here": (owner("SecretMirror", "m"), "SecretMirror m"),
+    "ESO's annotation": ({"annotations": {"reconcile.external-secrets.io/data-hash": "1"}}, "External Secrets"),
+    "ESO's label": ({"labels": {"reconcile.external-secrets.io/created-by": "1"}}, "External Secrets"),
+    "ESO's fields": (
+        {"managedFields": [entry("externalsecrets.external-secrets.io/tokens", "KEY")]},
+        "External Secrets (externalsecrets.external-secrets.io/tokens)",
+    ),
+    "Reflector": (
+        {"annotations": {"reflector.v1.k8s.emberstack.com/reflects": "default/a"}},
+        "Reflector (default/a)",
+    ),
+    "replicator": (
+        {"annotations": {"replicator.v1.mittwald.de/replicate-from": "default/a"}},
+        "kubernetes-replicator (default/a)",
+    ),
+    "cert-manager": ({"annotations": {"cert-manager.io/certificate-name": "tls"}}, "cert-manager (tls)"),
+    "Vault Secrets Operator": (
+        {
+            "labels": {
+                "app.kubernetes.io/managed-by": "hashicorp-vso",
+                "secrets.hashicorp.com/vso-ownerRefUID": "u",
+            }
+        },
+        "Vault Secrets Operator",
+    ),
+    "1Password": ({"annotations": {"operator.1password.io/item-path": "vaults/a"}}, "1Password"),
+    "Kyverno": ({"labels": {"generate.kyverno.io/policy-name": "sync"}}, "Kyverno"),
+}
+APPLIED: dict[str, tuple[dict[str, Any], str]] = {
+    "Argo CD's annotation": (
+        {"annotations": {"argocd.argoproj.io/tracking-id": "agent:/Secret:ns/s"}},
+        "Argo CD application agent",
+    ),
+    "Argo CD's label": ({"labels": {"argocd.argoproj.io/instance": "agent"}}, "Argo CD (agent)"),
+    "Argo CD's fields": ({"managedFields": [entry("argocd-controller", "KEY")]}, "Argo CD (argocd-controller)"),
+    "Helm": (
+        {
+            "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": "agent"},
+        },
+        "Helm (agent)",
+    ),
+    "Helm by its label": ({"labels": {"app.kubernetes.io/managed-by": "Helm"}}, "Helm"),
+    "Flux": ({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}, "Flux (apps)"),
+    "another": ({"labels": {"app.kubernetes.io/managed-by": "terraform"}}, "terraform"),
+}
+NOBODYS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "an instance label that charts have, too": {"labels": {"app.kubernetes.io/instance": "secure-agent-pod"}},
+    "by hand": {"labels": {"app.kubernetes.io/managed-by": "kubectl"}, "managedFields": [entry("kubectl", "KEY")]},
+    "the bot": {"managedFields": [entry("agentpod", "KEY")]},
+    "a label of a program that writes no values": {
+        "managedFields": [{"manager": "argocd-controller", "fieldsV1": {"f:metadata": {"f:labels": {}}}}]
+    },
+}
+
+
+def secret_of(meta: dict[str, Any]) -> Any:
+    raw = {"metadata": {"name": "s", "uid": "u", **meta}, "data": {"KEY": "eA==", "OTHER": "eA=="}}
+    return facts.secret(msgspec.json.decode(msgspec.json.encode(raw), type=shapes.Secret), b"key")
+
+
+@pytest.mark.parametrize("whose", UNDONE)
+def test_what_writes_a_secret_again_within_minutes_is_known(whose: str) -> None:
+    meta, name = UNDONE[whose]
+    [manager, *_] = secret_of(meta).managers
+    assert (manager.name, manager.undoes) == (name, True)
+    assert judge_secrets.undone_by([manager], "KEY") == manager
+    assert manager.where.endswith(".")
+
+
+@pytest.mark.parametrize("whose", APPLIED)
+def test_what_applies_a_secret_again_later_is_known(whose: str) -> None:
+    meta, name = APPLIED[whose]
+    [manager] = secret_of(meta).managers
+    assert (manager.name, manager.undoes) == (name, False)
+    assert judge_secrets.undone_by([manager], "KEY") is None
+
+
+@pytest.mark.parametrize("meta", NOBODYS.values(), ids=NOBODYS)
+def test_a_secret_that_people_write_has_no_other_manager(meta: dict[str, Any]) -> None:
+    assert secret_of(meta).managers == ()
+
+
+def test_a_program_that_writes_some_keys_leaves_the_others_alone() -> None:
+    merged = {
+        "annotations": {"reconcile.external-secrets.io/data-hash": "1"},
+        "managedFields": [entry("externalsecrets.external-secrets.io/tokens", "KEY")],
+    }
+    managers = secret_of(merged).managers
+    assert judge_secrets.undone_by(managers, "KEY") is not None
+    assert judge_secrets.undone_by(managers, "OTHER") is None
+    owned = secret_of(merged | owner("ExternalSecret", "tokens")).managers
+    assert judge_secrets.undone_by(owned, "OTHER") is not None
 
 
 ABOUT = {"involvedObject": {"kind": "Pod", "name": "p", "uid": "u"}, "type": "Warning", "reason": "Unhealthy"}

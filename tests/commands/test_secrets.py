@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain import ssh_keys
 from bot.domain.approval import ApprovalPolicy, Request, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import LAST, Action, Asked, Case, Proposal, secret_snapshot
 from bot.domain.target import Target
-from bot.domain.workload import ExecResult, ExternalSecret, SecretFacts, SecretKey
+from bot.domain.workload import ExecResult, ExternalSecret, Manager, SecretFacts, SecretKey
 from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
 from bot.runbook import Caller, parse
 from commands import COMMANDS
@@ -232,6 +233,76 @@ async def test_a_stray_word_is_called_leaked(room: Room) -> None:
     with pytest.raises(UsageError, match="not repeated") as caught:
         await room.say("secrets set GITHUB_TOKEN hunter2222")
     assert "treat it as leaked" in (caught.value.remedy or "")
+
+
+ESO = Manager("External Secrets", "ExternalSecret tokens", "Change it in the store.", undoes=True)
+HELM = Manager("Helm", "Helm (agent)", "Change the chart's values.", undoes=False)
+SET = "secrets set GITHUB_TOKEN --reason rotated"
+CHANGES = [(TIER2, SET), (SSH, "ssh keys add"), (SSH, "ssh keys remove {} --reason left")]
+
+
+async def change(room: Room, line: str) -> None:
+    print_ = ssh_keys.keys(room.cluster.file)[0].fingerprint
+    answers = {"key": NEW, "reason": "new laptop"} if "add" in line else None
+    await room.say(line.format(print_), answers)
+
+
+@pytest.mark.parametrize(("name", "line"), CHANGES)
+async def test_a_change_that_would_be_undone_is_refused_before_anybody_approves_it(
+    room: Room, name: str, line: str
+) -> None:
+    room.cluster.found[name] = replace(room.cluster.found[name], managers=(HELM, ESO))
+    with pytest.raises(Refused) as caught:
+        await change(room, line)
+    assert "ExternalSecret tokens" in caught.value.message
+    assert "undo the change" in caught.value.message
+    assert "Change it in the store." in (caught.value.remedy or "")
+    assert not room.desk.asked
+
+
+@pytest.mark.parametrize(("name", "line"), CHANGES)
+async def test_one_that_may_be_undone_later_is_warned_of_on_the_card(room: Room, name: str, line: str) -> None:
+    room.cluster.found[name] = replace(room.cluster.found[name], managers=(HELM,))
+    await change(room, line)
+    said = dict(room.desk.asked[0].facts)["Also written by"]
+    assert said == "Helm (agent), which may undo this at its next turn. Change the chart's values."
+
+
+@pytest.mark.parametrize(("name", "line"), CHANGES)
+async def test_an_external_secret_that_merges_leaves_no_owner_and_is_found_all_the_same(
+    room: Room, name: str, line: str
+) -> None:
+    room.cluster.external = [ExternalSecret("merging", name, "True")]
+    with pytest.raises(Refused, match="ExternalSecret merging writes the Secret"):
+        await change(room, line)
+
+
+@pytest.mark.parametrize(("name", "line"), CHANGES)
+async def test_whether_one_does_may_be_unknown_and_is_said(room: Room, name: str, line: str) -> None:
+    room.cluster.external = NotAllowed("The bot may not list externalsecrets.external-secrets.io.")
+    await change(room, line)
+    assert "not known whether an ExternalSecret does" in dict(room.desk.asked[0].facts)["Also written by"]
+
+
+@pytest.mark.parametrize(("name", "line"), CHANGES)
+async def test_an_immutable_secret_is_refused_before_anybody_approves_it(room: Room, name: str, line: str) -> None:
+    room.cluster.found[name] = replace(room.cluster.found[name], immutable=True)
+    with pytest.raises(Refused, match="is immutable"):
+        await change(room, line)
+
+
+async def test_other_keys_of_a_secret_that_is_merged_into_may_be_changed(room: Room) -> None:
+    room.cluster.found[TIER2] = replace(
+        room.cluster.found[TIER2], managers=(replace(ESO, keys=frozenset({"OTHER"})),)
+    )
+    await room.say(SET)
+    assert dict(room.desk.asked[0].facts)["Also written by"] == "ExternalSecret tokens, other keys only"
+
+
+async def test_who_else_writes_a_secret_is_shown(room: Room) -> None:
+    room.cluster.found[TIER2] = replace(room.cluster.found[TIER2], managers=(ESO, HELM))
+    [title] = [t.title for t in (await room.say("secrets")).tables if TIER2 in t.title]
+    assert title.endswith("written by ExternalSecret tokens and Helm (agent)")
 
 
 # ssh keys

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 
-from bot.adapters.kubernetes import references, shapes
+from bot.adapters.kubernetes import managers, references, shapes
 from bot.domain import workload
 
 MIN_SECRET_LENGTH = 6
@@ -336,6 +336,7 @@ def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
         created_at=meta.creation_timestamp,
         changed_at=max(written, default=meta.creation_timestamp),
         immutable=bool(raw.immutable),
+        managers=managers.managers(meta),
     )
 
 

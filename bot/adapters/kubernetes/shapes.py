@@ -32,6 +32,7 @@ class ObjectRef(Shape):
 
 
 class Managed(Shape):
+    manager: str | None = None
     time: datetime | None = None
     fields_v1: dict[str, Any] | None = None
 

@@ -1,0 +1,138 @@
+"""Who else writes a Secret: by its owners, labels, annotations, and the managers of its fields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from bot.adapters.kubernetes import shapes
+from bot.domain.workload import Manager
+
+_MOST = 50
+"""Owners, and entries of managedFields, that are looked at."""
+
+_ESO = "External Secrets"
+_IN_GIT = "Change it in Git, from where it is applied."
+_OWNERS = {
+    "ExternalSecret": (_ESO, "Change it in the store that the ExternalSecret reads."),
+    "PushSecret": (_ESO, "Change it in the store that the PushSecret reads."),
+    "SealedSecret": ("Sealed Secrets", "Seal the new value with kubeseal, and commit that."),
+    "Certificate": ("cert-manager", "Change the Certificate, or renew it with cmctl renew."),
+    "VaultStaticSecret": ("Vault Secrets Operator", "Change it in Vault."),
+    "VaultDynamicSecret": ("Vault Secrets Operator", "Change it in Vault."),
+    "VaultPKISecret": ("Vault Secrets Operator", "Change it in Vault."),
+    "HCPVaultSecretsApp": ("Vault Secrets Operator", "Change it in HCP Vault Secrets."),
+    "VaultSecret": ("Vault", "Change it in Vault."),
+    "InfisicalSecret": ("Infisical", "Change it in Infisical."),
+    "OnePasswordItem": ("1Password", "Change the item in 1Password."),
+    "DopplerSecret": ("Doppler", "Change it in Doppler."),
+    "BitwardenSecret": ("Bitwarden", "Change it in Bitwarden."),
+    "AzureKeyVaultSecret": ("akv2k8s", "Change it in Azure Key Vault."),
+    "SopsSecret": ("sops-secrets-operator", _IN_GIT),
+}
+_UNDOES = (
+    ("reconcile.external-secrets.io/", _ESO, "Change it in the store that the ExternalSecret reads."),
+    ("sealedsecrets.bitnami.com/managed", "Sealed Secrets", "Seal the new value with kubeseal, and commit that."),
+    ("sealedsecrets.bitnami.com/patch", "Sealed Secrets", "Seal the new value with kubeseal, and commit that."),
+    ("reflector.v1.k8s.emberstack.com/reflects", "Reflector", "Change the Secret that it is a copy of."),
+    ("reflector.v1.k8s.emberstack.com/auto-reflects", "Reflector", "Change the Secret that it is a copy of."),
+    (
+        "replicator.v1.mittwald.de/replicate-from",
+        "kubernetes-replicator",
+        "Change the Secret that it is a copy of.",
+    ),
+    (
+        "replicator.v1.mittwald.de/replicated-from",
+        "kubernetes-replicator",
+        "Change the Secret that it is a copy of.",
+    ),
+    ("kubed.appscode.com/origin", "Config Syncer", "Change the Secret that it is a copy of."),
+    ("cert-manager.io/certificate-name", "cert-manager", "Change the Certificate, or renew it with cmctl renew."),
+    ("secrets.hashicorp.com/", "Vault Secrets Operator", "Change it in Vault."),
+    ("vault.banzaicloud.com/", "Vault", "Change it in Vault."),
+    ("secrets.infisical.com/", "Infisical", "Change it in Infisical."),
+    ("operator.1password.io/", "1Password", "Change the item in 1Password."),
+    ("secrets.doppler.com/", "Doppler", "Change it in Doppler."),
+    ("k8s.bitwarden.com/", "Bitwarden", "Change it in Bitwarden."),
+    ("generate.kyverno.io/", "Kyverno", "Change what the Kyverno policy generates it from."),
+    ("objectset.rio.cattle.io/", "Rancher", _IN_GIT),
+)
+"""Labels and annotations, or how they begin, of what writes the Secret again within minutes."""
+_APPLIES = (
+    ("argocd.argoproj.io/tracking-id", "Argo CD", _IN_GIT),
+    ("argocd.argoproj.io/instance", "Argo CD", _IN_GIT),
+    ("kustomize.toolkit.fluxcd.io/name", "Flux", _IN_GIT),
+    ("helm.toolkit.fluxcd.io/name", "Flux", _IN_GIT),
+    ("meta.helm.sh/release-name", "Helm", "Change the chart's values, and run helm upgrade."),
+    ("kapp.k14s.io/app", "kapp", _IN_GIT),
+)
+"""The same of what applies it again at its next turn."""
+_FIELD_MANAGERS = (
+    ("externalsecrets.external-secrets.io", _ESO, "Change it in the store that the ExternalSecret reads.", True),
+    ("external-secrets", _ESO, "Change it in the store that the ExternalSecret reads.", True),
+    ("cert-manager", "cert-manager", "Change the Certificate, or renew it with cmctl renew.", True),
+    ("vault-secrets-operator", "Vault Secrets Operator", "Change it in Vault.", True),
+    ("reflector", "Reflector", "Change the Secret that it is a copy of.", True),
+    ("argocd", "Argo CD", _IN_GIT, False),
+    ("kustomize-controller", "Flux", _IN_GIT, False),
+    ("helm", "Helm", "Change the chart's values, and run helm upgrade.", False),
+)
+_NOBODY = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "human", "sops"})
+"""What ``app.kubernetes.io/managed-by`` has where no program applies it again."""
+
+
+def managers(meta: shapes.Meta) -> tuple[Manager, ...]:
+    """Who else writes the Secret, the surest first, each once."""
+    found = {one.by: one for one in _owners(meta)}
+    writers = {one.by: one for one in _writers(meta)}
+    for one in _marks(meta):
+        # What writes some keys only (External Secrets' creationPolicy Merge) leaves the others alone.
+        mine = writers.get(one.by)
+        found.setdefault(one.by, replace(one, keys=mine.keys) if mine else one)
+    found = writers | found
+    return tuple(sorted(found.values(), key=lambda m: not m.undoes))
+
+
+def _owners(meta: shapes.Meta) -> Iterator[Manager]:
+    for owner in (meta.owner_references or ())[:_MOST]:
+        kind, name = owner.kind or "", owner.name or ""
+        by, where = _OWNERS.get(kind, (kind, f"Change the {kind} that it belongs to."))
+        yield Manager(by, f"{kind} {name}", where, undoes=True)
+
+
+def _marks(meta: shapes.Meta) -> Iterator[Manager]:
+    marks = (meta.labels or {}) | (meta.annotations or {})
+    for table, undoes in ((_UNDOES, True), (_APPLIES, False)):
+        for beginning, by, where in table:
+            name = next((n for n in marks if n.startswith(beginning)), None)
+            if name is not None and marks[name] != "false":
+                yield Manager(by, _named(by, name, marks[name]), where, undoes=undoes)
+    by = marks.get("app.kubernetes.io/managed-by", "")
+    if by.lower() not in _NOBODY:
+        yield Manager(by, by, f"Change it where {by} takes it from.", undoes=False)
+
+
+def _named(by: str, mark: str, value: str) -> str:
+    """The manager with the object that a mark names, where it names one."""
+    if mark.endswith("/tracking-id"):
+        return f"{by} application {value.partition(':')[0]}"
+    if mark.endswith(("/instance", "/certificate-name", "/name", "/release-name", "/reflects", "/replicate-from")):
+        return f"{by} ({value})"
+    return by
+
+
+def _writers(meta: shapes.Meta) -> Iterator[Manager]:
+    """Programs that have written values, each with the keys that are its own."""
+    for entry in (meta.managed_fields or ())[:_MOST]:
+        keys = written(entry.fields_v1)
+        for beginning, by, where, undoes in _FIELD_MANAGERS:
+            if keys and (entry.manager or "").lower().startswith(beginning):
+                yield Manager(by, f"{by} ({entry.manager})", where, undoes=undoes, keys=keys)
+                break
+
+
+def written(fields: Mapping[str, Any] | None) -> frozenset[str]:
+    """The keys of a Secret's data in an entry of managedFields."""
+    data = (fields or {}).get("f:data")
+    return frozenset(k.removeprefix("f:") for k in data if k != ".") if isinstance(data, dict) else frozenset()

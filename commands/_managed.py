@@ -1,0 +1,53 @@
+"""Secrets that other programs write, too: a change is refused or warned of before anybody approves it."""
+
+from __future__ import annotations
+
+from bot.domain import judge_secrets, words
+from bot.domain.judge_secrets import External
+from bot.domain.workload import Manager, SecretFacts
+from bot.errors import AgentpodError, NotFound, Refused
+from bot.runbook import Context
+
+
+async def external_secrets(ctx: Context) -> External:
+    """The namespace's ExternalSecrets; none where the operator is not installed; why they can't be read."""
+    try:
+        return await ctx.cluster.external_secrets()
+    except NotFound:
+        return ()
+    except AgentpodError as error:
+        return error
+
+
+async def warnings(ctx: Context, seen: SecretFacts, key: str) -> tuple[tuple[str, str], ...]:
+    """Facts for the card on who else writes the Secret.
+
+    Raises `Refused` where the change of that key would be undone within minutes, or can't be made at all.
+    """
+    if seen.immutable:
+        raise Refused(
+            f"The Secret {seen.name} is immutable: its values can't be changed.",
+            remedy="Delete it and make it anew with the new value, then restart the pod.",
+        )
+    external = await external_secrets(ctx)
+    found = judge_secrets.managers(seen, external)
+    if (manager := judge_secrets.undone_by(found, key)) is not None:
+        who = words.cut(manager.name, 100)
+        raise Refused(
+            f"{who} writes the Secret {seen.name} and would undo the change within minutes.",
+            remedy=f"{manager.where} Then restart the pod.",
+        )
+    facts = tuple(_fact(m) for m in found[:3])
+    if isinstance(external, AgentpodError):
+        said = f"not known whether an ExternalSecret does: {words.lower_first(words.cut(external.message, 160))}"
+        facts += (("Also written by", said),)
+    return facts
+
+
+def _fact(manager: Manager) -> tuple[str, str]:
+    if manager.undoes:  # of other keys only
+        return "Also written by", f"{words.cut(manager.name, 100)}, other keys only"
+    return (
+        "Also written by",
+        f"{words.cut(manager.name, 100)}, which may undo this at its next turn. {manager.where}",
+    )
