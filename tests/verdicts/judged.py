@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import msgspec
 
 from bot.adapters.kubernetes import facts, shapes
-from bot.domain import judge_pod, pod_watch, restarts, spell
+from bot.domain import judge_pod, pod_watch, restarts, rollout, spell
 from bot.domain.probes import Verdict
 from bot.domain.target import Target
 from bot.domain.workload import Deployment, Pod
@@ -35,11 +34,8 @@ class Judged:
 
     verdict: Verdict
     summary: str
-    said: tuple[str, ...]
-    """All words of the finding."""
     incident: str | None
     jobs_can_run: bool
-    restarts: Any
 
 
 def judge(pods: Sequence[Pod], owner: Deployment) -> Judged:
@@ -49,8 +45,22 @@ def judge(pods: Sequence[Pod], owner: Deployment) -> Judged:
     counted = restarts.seen(None, pods, NOW)
     pod_watch.restarting(TARGET, pods, counted, NOW)
     spell.seen((), pods, NOW)
-    said = (finding.summary, *finding.evidence, finding.remedy or "", finding.run or "")
-    return Judged(finding.verdict, finding.summary, said, problem and problem.summary, spell.ready(pods), counted)
+    return Judged(finding.verdict, finding.summary, problem and problem.summary, spell.ready(pods))
+
+
+def restarted(raw: Sequence[Object], deployment: Object) -> bool:
+    """Whether a restart that these pods came of, by deletion of one that is gone, would be called done."""
+    pods, owner = decoded(raw, deployment)
+    followed = _followed(pods, owner)
+    rollout.headline(followed)
+    rollout.lines(followed, NOW)
+    return followed.outcome is rollout.Outcome.READY
+
+
+def _followed(pods: Sequence[Pod], owner: Deployment) -> rollout.Progress:
+    sent = NOW - timedelta(hours=1)
+    mark = rollout.Mark(sent, (("secure-agent-pod-old", "u-old"),), "r-1", None, sent.isoformat())
+    return rollout.progress(mark, owner, pods, (), NOW, timedelta(hours=2))
 
 
 def complaint(name: str, raw: Sequence[Object], deployment: Object) -> str:
@@ -59,7 +69,7 @@ def complaint(name: str, raw: Sequence[Object], deployment: Object) -> str:
     judged = judge(*decoded(raw, deployment))
     calm = judged.verdict in HEALTHY or judged.incident is None or judged.jobs_can_run
     if said and calm:
-        return f"{name}: {', '.join(said[:3])}, but {judged.verdict.value}: {judged.summary}"
+        return f"{name}: {', '.join(said[:3])}, but {judged}"
     if not said and judged.verdict is Verdict.UNKNOWN:
         return f"{name}: nothing is said against it, but {judged.summary}"
     return ""

@@ -15,6 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
+
 Object = dict[str, Any]
 RECORDED = Path(__file__).parent / "recorded"
 NOW = datetime(2026, 11, 29, 9, 40, tzinfo=UTC)
@@ -65,12 +67,18 @@ def recorded() -> dict[str, Object]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(RECORDED.glob("*.json"))}
 
 
+@cache
+def _texts() -> dict[str, bytes]:
+    """They are decoded anew for each mutation, which is faster than copying them."""
+    return {name: msgspec.json.encode(thing) for name, thing in recorded().items()}
+
+
 def mutated(seed: int) -> tuple[str, list[Object], Object]:
     """The name of a recorded state, its pods with changes, and its Deployment."""
     dice = Random(seed)  # noqa: S311 - to be thrown again, not to be secret
-    name = dice.choice(list(recorded()))
-    thing = recorded()[name]
-    pods = copy.deepcopy(thing["pods"])
+    name = dice.choice(list(_texts()))
+    thing = msgspec.json.decode(_texts()[name])
+    pods = thing["pods"]
     for _ in range(dice.randint(1, 4)):
         dice.choice(CHANGES)(dice, dice.choice(pods))
     if dice.random() < 0.05:

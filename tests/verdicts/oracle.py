@@ -16,6 +16,11 @@ def against(pods: Sequence[Object]) -> list[str]:
     return list(_of_pod(alive[0]))
 
 
+def one_is_well(pods: Sequence[Object]) -> bool:
+    """Whether nothing bad is said of one pod, whatever others there are: a restart may end with it."""
+    return any(not _leaving(p) and not list(_of_pod(p)) for p in pods)
+
+
 def _leaving(pod: Object) -> bool:
     phase = (pod.get("status") or {}).get("phase")
     return "deletionTimestamp" in pod["metadata"] or phase in ("Succeeded", "Failed")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.verdicts.judged import HEALTHY, complaint, decoded, judge
+from bot.adapters.slack.blocks import render
+from tests.commands.fakes import World
+from tests.verdicts.judged import HEALTHY, complaint, decoded, judge, restarted
 from tests.verdicts.mutate import mutated, recorded
-from tests.verdicts.oracle import against
+from tests.verdicts.oracle import against, one_is_well
 
 BATCH, BATCHES = 2_000, 10
 """Together the 20,000 that each run throws; `make soak` throws more."""
@@ -22,6 +24,29 @@ def test_no_mutation_is_called_healthy_against_what_kubernetes_says(batch: int) 
 def test_the_mutations_say_something_against_most_pods_and_nothing_against_some() -> None:
     contradicted = sum(bool(against(mutated(n)[1])) for n in range(BATCH))
     assert BATCH * 0.5 < contradicted < BATCH * 0.97
+
+
+def test_a_restart_is_not_done_before_kubernetes_says_that_a_pod_is_ready() -> None:
+    done = [n for n in range(BATCH) if restarted(*mutated(n)[1:])]
+    assert len(done) > BATCH / 20
+    assert not [n for n in done if not one_is_well(mutated(n)[1])]
+
+
+WHOLE = 150
+"""Mutations that whole commands answer: as many as take a second."""
+
+
+@pytest.mark.parametrize("line", ["status", "pods"])
+async def test_whole_answers_are_never_healthy_against_it_and_can_be_shown(line: str) -> None:
+    for number in range(WHOLE):
+        _, raw, deployment = mutated(number)
+        world = World()
+        world.cluster.pods_answer, world.cluster.deployment_answer = decoded(raw, deployment)
+        reply = await world.run(line)
+        assert render(reply, key="k").messages
+        if against(raw):
+            assert reply.verdict not in HEALTHY, (number, reply.headline)
+            assert not reply.headline.startswith("Healthy"), (number, reply.headline)
 
 
 HEALTHY_STATES = ("healthy", "healthy-sidecar", "oom-killed", "evicted")
