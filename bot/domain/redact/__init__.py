@@ -1,0 +1,114 @@
+"""Takes secrets out of text that is about to be shown, and control characters with them. Pure.
+
+Two nets. Values that are known (the Secrets' own, the settings') are found wherever they stand, however they are
+written (`known`). Everything else is found by its shape: private keys (`keys`), vendors' tokens (`tokens`), values
+behind a name such as ``password=`` (`names`) and where the words around say so (`phrases`). What any of them
+covers becomes `PLACEHOLDER`.
+
+The time grows with the text, whatever is in it: patterns are RE2's, or start at a fixed word and repeat nothing
+inside a repetition. Text is searched in chunks, so that other threads get their turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.domain.redact.engine import Span, merged
+from bot.domain.redact.keys import has_key, may_have_key, without_keys
+from bot.domain.redact.known import SHORTEST, Known
+from bot.domain.redact.names import named_spans
+from bot.domain.redact.phrases import phrase_spans
+from bot.domain.redact.plain import plain, plain_text
+from bot.domain.redact.tokens import random_spans, token_spans
+from bot.domain.redact.words import PLACEHOLDER
+
+__all__ = ["PLACEHOLDER", "SHORTEST", "Known", "Redacted", "has_token", "plain", "plain_text", "redact"]
+
+_CHUNK = 64 * 1024
+"""Characters searched at once, so that other threads get their turn between two chunks."""
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """The same number of lines, without secrets; ``count`` is how many places were replaced."""
+
+    lines: tuple[str, ...]
+    count: int
+
+
+def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redacted:
+    """Lines without control characters and without secrets: the known ones and those with a secret's shape."""
+    known = secrets if isinstance(secrets, Known) else Known(secrets)
+    cleaned = [plain(line) for line in lines]
+    count = 0
+    if any(map(may_have_key, cleaned)):
+        cleaned, count = without_keys(cleaned)
+    kept: list[str] = []
+    over: list[Span] = []
+    for chunk, following in _chunks(cleaned):
+        data = "\n".join(chunk).encode()
+        here, over = _known_spans(known, data, following.encode(), over)
+        text, found = _without_secrets(data, here)
+        kept += text.split("\n")
+        count += found
+    return Redacted(tuple(kept), count)
+
+
+def _known_spans(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
+    """Known values in a chunk; and in the line that follows it what is ``over`` of one that began here."""
+    size = len(data)
+    found = known.spans(b"\n".join([data, following]) if following else data)
+    here = [*over, *((start, min(end, size)) for start, end in found if start < size)]
+    return here, [(0, end - size - 1) for start, end in found if start < size < end - 1]
+
+
+def has_token(text: str) -> bool:
+    """Whether a text has a private key or a known vendor's token in it; words such as ``token: gone`` are none."""
+    return has_key(text) or any(True for _ in token_spans(plain_text(text).encode()))
+
+
+def _chunks(lines: Sequence[str]) -> Iterator[tuple[list[str], str]]:
+    """Lines in chunks, and the line after each."""
+    chunk: list[str] = []
+    length = 0
+    for number, line in enumerate(lines, 1):
+        chunk.append(line)
+        length += len(line) + 1
+        if length >= _CHUNK or number == len(lines):
+            yield chunk, lines[number] if number < len(lines) else ""
+            chunk, length = [], 0
+
+
+def _without_secrets(data: bytes, known: Sequence[Span]) -> tuple[str, int]:
+    found = [*known, *token_spans(data), *random_spans(data), *named_spans(data), *phrase_spans(data)]
+    pieces: list[bytes] = []
+    position = 0
+    spans = _new(merged(found), data)
+    for start, end in spans:
+        pieces += [data[position:start], _in_place_of(data[start:end])]
+        position = end
+    return b"".join([*pieces, data[position:]]).decode(), len(spans)
+
+
+def _new(spans: list[Span], data: bytes) -> list[Span]:
+    """Those that cover more than what was put there before."""
+    if _PLACEHOLDER not in data:
+        return spans
+    return [span for span in spans if not _is_gone(data, *span)]
+
+
+def _is_gone(data: bytes, start: int, end: int) -> bool:
+    """Whether there is nothing but placeholders, or a part of one."""
+    size = len(_PLACEHOLDER)
+    if end - start <= size and data.find(_PLACEHOLDER, max(0, end - size), start + size) >= 0:
+        return True
+    return not any(chr(c).isalnum() for c in data[start:end].replace(_PLACEHOLDER, b""))
+
+
+_PLACEHOLDER = PLACEHOLDER.encode()
+
+
+def _in_place_of(secret: bytes) -> bytes:
+    """A placeholder for each line of it."""
+    return b"\n".join(_PLACEHOLDER if line.strip() else line for line in secret.split(b"\n"))

@@ -1,0 +1,67 @@
+"""How random a piece of text looks. Pure; the work is bounded whatever the length."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from itertools import pairwise
+
+MOST = 256
+"""Characters of a value that are looked at: what begins randomly goes on so."""
+
+_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_NUMBER = re.compile(r"[-+]?[\d.,_:/%]+(?:[eE][-+]?\d+|[kKmMgGtT]i?[bB]?|[mun]?s|h|d|min|B)?")
+_CLASS = str.maketrans(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", "a" * 26 + "A" * 26 + "0" * 10
+)
+
+
+def is_number(text: str) -> bool:
+    """A count, a size, a duration, a fraction, a time."""
+    return _NUMBER.fullmatch(text[:MOST]) is not None
+
+
+def is_hex(text: str) -> bool:
+    """Nothing but hexadecimal digits: a hash, as a rule."""
+    return _HEX.fullmatch(text[:MOST]) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """A UUID and nothing else."""
+    return _UUID.fullmatch(text) is not None
+
+
+def changes(text: str) -> float:
+    """How often the kind of character (small, capital, digit, other) changes from one to the next, from 0 to 1.
+
+    Random letters and digits have about 0.6, names in CamelCase 0.3, words with hyphens less.
+    """
+    kinds = text[:MOST].translate(_CLASS)
+    pairs = sum(a != b for a, b in pairwise(kinds))
+    return pairs / max(1, len(kinds) - 1)
+
+
+def is_random(text: str, least: int = 16) -> bool:
+    """Whether it looks drawn by a generator: letters and digits that make no word. No hash, no UUID."""
+    seen = text[:MOST]
+    if len(text) < least or is_hex(seen) or is_uuid(text) or is_number(text):
+        return False
+    if (seen.count("/") + seen.count(".")) * 8 > len(seen):
+        return False  # an address, a path, a version, a class
+    digits = sum(c.isdigit() for c in seen)
+    letters = sum(c.isalpha() for c in seen)
+    mixed = any(c.islower() for c in seen) and any(c.isupper() for c in seen)
+    if digits == 0:
+        return mixed and letters >= 0.8 * len(seen) and changes(seen) > 0.4
+    return letters > 0 and changes(seen) > (0.33 if mixed else 0.28) and digits < 0.9 * len(seen)
+
+
+def is_pair(text: str) -> bool:
+    """Whether it is base64 of ``user:password``, as in ``Basic`` and in a container registry's ``auth``."""
+    try:
+        decoded = base64.b64decode(text[:MOST] + "=" * (-len(text[:MOST]) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return b":" in decoded[1:-1] and all(32 <= byte < 127 for byte in decoded[:64])

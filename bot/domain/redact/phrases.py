@@ -1,0 +1,246 @@
+"""Secrets where the words around say so: headers, command lines, addresses with a password, SQL, sentences."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+from bot.domain.redact import looks
+from bot.domain.redact.engine import Span, compiled
+from bot.domain.redact.names import JUDGED, is_odd, is_said
+
+Judge = Callable[[str], bool]
+_WORD = r"""(\\*"[^"\n]+"?|\\*'[^'\n]+'?|[^\s"'|;<>]+)"""
+_KIND = (
+    r"(?:pass(?:word|wd|phrase|code|wort)|pwd|secret|token|credentials?|creds|kennwort|mot[ ]de[ ]passe|contraseña"
+    r"|(?:api|access|secret|private|license|encryption|shared|signing|master)[ _-]?(?:key|token|secret|code))s?"
+)
+_OF = r"(?:[ \t]+[\w@.\-]+){0,4}?[ \t]+"
+_TO_ITS_END = r"""([^"'\\\n]+)"""
+
+
+def _any(text: str) -> bool:
+    return bool(text)
+
+
+def _value(text: str) -> bool:
+    """Anything but a word that says how it is, an option or what stands for a value."""
+    return is_said(text) and not text.startswith("-")
+
+
+def _odd(text: str) -> bool:
+    """What is no plain word; with what a sentence puts around it."""
+    return is_odd(text.strip("\"'`\\.,;:!?)(").removesuffix("'s"))
+
+
+def _random(text: str) -> bool:
+    return is_said(text) and (
+        looks.is_random(text, 12) or looks.is_pair(text) or (looks.is_hex(text) and len(text) > 23)
+    )
+
+
+def _long(text: str) -> bool:
+    return is_said(text) and (len(text) >= 16 or _random(text))
+
+
+def _pairs(text: str) -> bool:
+    return "=" in text
+
+
+_HEADER = r"(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>|,)[ \t]*(?:\\*[\"'\[]){0,2}"
+_HEADERS: tuple[tuple[str, Judge], ...] = (
+    (
+        r"authorization" + _HEADER + r"(?:b\')?"
+        # Some have parameters, and so go on to the end.
+        r"((?:digest|oauth|hmac|signature|aws4-hmac-sha256|[\w-]{1,20}hmac)[ \t]+[^\"'\\\n]+"
+        r"|(?:[\w-]{1,24}[ \t]+)?[^\s\"'\\,;]+)",
+        _value,
+    ),
+    (r"\b(?:bearer|basic|negotiate|apikey|genieKey|sso-key)[ \t]+([\w.~+/:\-]{8,}=*)", _long),
+    (r"\bset-cookie2?" + _HEADER + r"[\w.\-]+=([^;\s\"'\\]+)", _value),
+    (r"\bcookies?" + _HEADER + _TO_ITS_END, _pairs),
+    (
+        r"(?:sess(?:ion)?_?id|connect\.sid|sid|laravel_session|csrftoken|xsrf-token|remember_token)"
+        r"=([\w.%~+/\-]{12,})",
+        _random,
+    ),
+)
+_ADDRESSES: tuple[tuple[str, Judge], ...] = (
+    (r"://[^\s/@:\"'<>]*:([^\s/\"'<>]+)@", _any),
+    (r"://[^\s/@:\"'<>]*:([^\s@\"'<>]+)@[\w.\-]+(?::\d+)?(?:[/?]|\b)", _any),
+    (r"://([^\s/@:\"'<>]{16,})@", _any),
+    (
+        r"[?&#](?:sig|signature|x-amz-signature|x-goog-signature|code|key|auth|access|hash|token|t|k|ticket|state"
+        r"|sid|jwt|assertion|otp|pw|pass|secret|sas|invite|magic|api_?key)=([^\s&\"'<>#]{16,})",
+        _random,
+    ),
+    (r"\botpauth://[^\s\"']*[?&]secret=([a-z2-7=]+)", _any),
+)
+_COMMANDS: tuple[tuple[str, Judge], ...] = (
+    (
+        r"--?(?:[a-z\d]+-){0,4}(?:pass(?:word|wd|phrase|code)?|pw|pwd|token|secret|credentials?|oauth2-bearer|key-?data"
+        r"|requirepass|masterauth|(?:api|access|secret|private|auth|shared|encryption|master|license|account)-?key"
+        r"|client-secret|sas-token)(?:[ \t]+|=)" + _WORD,
+        _value,
+    ),
+    (r"\bdocker[ \t]+login\b[^\n|]*?[ \t]-p[ \t=]*" + _WORD, _value),
+    (
+        r"\b(?:podman|buildah|skopeo|helm|nerdctl|crane|oc|az|cf|ibmcloud|oras|heroku|vault|argocd|harbor)\b"
+        r"[^\n|]{0,80}?[ \t](?:login|auth)\b[^\n|]*?[ \t]-p[ \t=]*" + _WORD,
+        _value,
+    ),
+    (
+        r"\b(?:curl|wget|http|https|xh|httpie|aria2c|lftp)\b[^\n|]*?"
+        r"[ \t](?:-[a-z]*u|--user|--proxy-user|-a|--auth)[ \t=]*\\*[\"']?[^\s:\"'/]+:([^\s\"']+)",
+        _value,
+    ),
+    (r"(?:^|[\s\"'])-u[ \t]?\\*[\"']?[\w.@+\-]+:([^\s\"'/]+)", _odd),
+    (
+        r"\b(?:mysql\w*|mariadb\w*|mycli|sshpass|rar|7z\w?|ldapadd|innobackupex|xtrabackup|pt-\w[\w-]*|proxysql)\b"
+        r"[^\n|]*?[ \t]-p([^\s\"'-][^\s\"']*|\"[^\"\n]+\"?|'[^'\n]+'?)",
+        _value,
+    ),
+    (
+        r"\b(?:sshpass|mongo\w*|smbclient|snmpwalk|zip|unzip|openssl|sqlcmd|bcp|impacket\w*|nxc|hydra|useradd|usermod"
+        r"|mosquitto_\w+|ansible\w*|keytool|ldap\w+|clickhouse\w*|cqlsh|influx|kinit|sftp|xfreerdp|evil-winrm)\b"
+        r"[^\n|]*?[ \t](?:-p|-P|-w|-storepass|-keypass|-k)[ \t]+" + _WORD,
+        _odd,
+    ),
+    (r"\b(?:redis-cli|valkey-cli|keydb-cli)\b[^\n|]*?[ \t](?:-a|--pass)[ \t]+" + _WORD, _value),
+    (r"\b(?:pscp|plink|psftp|rdesktop|putty)\b[^\n|]*?[ \t](?:-pw|-p)[ \t]+" + _WORD, _value),
+    (r"\b(?:sqlplus|expdp|impdp|rman)\b[^\n|]{0,40}?[ \t][\w.]+/([^\s@\"']+)@", _value),
+    (r"\bht(?:passwd|digest)[ \t]+-[a-z]*b[a-z]*[ \t]+\S+[ \t]+\S+[ \t]+" + _WORD, _value),
+    (r"\bhtpasswd[ \t]+-[a-z]*n[a-z]*[ \t]+[\w.]+[ \t]+" + _WORD, _value),
+    (r"-pass(?:in|out)?[ \t]+(?:pass:|env:)?" + _WORD, _value),
+    (r"\bpass:([^\s\"']+)", _odd),
+    (
+        r"\becho[ \t]+(?:-[ne]+[ \t]+)?" + _WORD + r"[ \t]*\|[^\n]{0,60}(?:--?password-stdin|--with-token|passwd"
+        r"|sudo[ \t]+-S|--passphrase-fd|cryptsetup|--token-stdin|vault)",
+        _value,
+    ),
+    (r"\becho[ \t]+\\*[\"']?[\w.\-]+:([^\s\"'|]+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd", _value),
+    (r"\b(?:passwd|chpasswd|vault login|op signin|requirepass|masterauth|AUTH|PASS)[ \t]+" + _WORD, _odd),
+    (
+        r"\b(?:set|setx|setenv|secrets?[ \t]+put)[ \t]+[\w./:\-]*"
+        r"(?:pass|passwd|password|secret|token|key|credentials?)\w*[ \t]+" + _WORD,
+        _odd,
+    ),
+    (
+        r"(?-i:\b(?:[A-Z][A-Z0-9]*_)*[A-Z0-9]*(?:PASS|PASSWORD|PASSWD|PWD|SECRET|TOKEN|KEY|CREDENTIALS?)"
+        r"(?:_[A-Z0-9]+)?)[ \t]+" + _WORD,
+        _odd,
+    ),
+)
+_FILES: tuple[tuple[str, Judge], ...] = (
+    (r"\b_(?:auth|authtoken|password)[ \t]*=[ \t]*" + _WORD, _value),  # .npmrc
+    (r"\b(?:login|user)[ \t]+\S+[ \t]+password[ \t]+" + _WORD, _value),  # .netrc
+    (r"(?m:^)[^\s:/]+:(?:\d{2,5}|\*):[\w.\-*]+:[\w.@\-*]+:([^\s:]+)(?m:$)", _odd),  # .pgpass
+    (
+        r"\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?(?:by|as)"
+        r"|(?:encrypted[ \t]+)?password(?:[ \t]+for[ \t]+\S+)?)(?:[ \t]+password)?"
+        r"[ \t]+=?[ \t]*\(?(\\*'[^'\n]+'?|\\*\"[^\"\n]+\"?)",  # SQL
+        _value,
+    ),
+)
+_QUOTED = r"(\\*\"[^\"\n]+\"?|\\*'[^'\n]+'?|\\*`[^`\n]+`?|«[^»\n]+»?|“[^”\n]+”?)"
+_SENTENCES: tuple[tuple[str, Judge], ...] = (
+    (
+        r"\b(?:" + _KIND + r"|pin(?:[ ]code)?|otp|login)" + _OF + r"(?:is|was|are|were|to|as|with|equals|reads"
+        r"|has been set to|now|becomes|will be|ist|est|es)(?:[ \t]+(?:now|still|set|to))?[ \t]*:?[ \t]*" + _QUOTED,
+        _value,
+    ),
+    (
+        r"\b" + _KIND + _OF + r"(?:is|was|are|were|to|as|with|equals|now|becomes|ist|est|es)(?::[ \t]*|[ \t]+)"
+        r"([^\s\"'`«“]+)",
+        _odd,
+    ),
+    (r"\bpin(?:[ ]code)?[ \t]+(?:is|was)[ \t]*:?[ \t]*(\d{4,8})\b", _any),
+    (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+" + _QUOTED, _odd),
+    (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+([^\s\"'`]+)", _odd),
+    (r"\b(?:" + _KIND + r"|key)[ \t]+(?:\\*[\"'`(\[])?([\w.~+/=\-]{16,})", _random),
+    (
+        r"\b(?:logged in|log ?in|signe?d? in|authenticate[ds]?|connect(?:ed|ing)?)\b[^\n]{0,40}?"
+        r"[ \t]+(?:as|with|using)[ \t]+[\w.@\-]+[ ]?[:/][ ]?([^\s\"']+)",
+        _odd,
+    ),
+    (r"\b(?:using|with|try(?:ing)?|sent|got|entered)[ \t]+(?:the[ \t]+)?" + _KIND + r"[ \t:=]+" + _WORD, _odd),
+    (
+        r"\b(?:user(?:name)?|login)[ \t]*[/&,+][ \t]*pass(?:word)?[ \t]*[:=]?[ \t]*\S+"
+        r"[ \t]*[/:,][ \t]*([^\s\"']+)",
+        _value,
+    ),
+    (r"\bpassword[ \t]+for[ \t]+\S+[ \t]*(?:[:=]|is)[ \t]*" + _WORD, _value),
+)
+_PHRASES = _HEADERS + _ADDRESSES + _COMMANDS + _FILES + _SENTENCES
+
+
+LONGEST = 2_000
+"""Bytes of a line in which a phrase is looked for at once: some may begin here and end far away, and to look for
+each one's end in all of a long line would take the square of its length."""
+
+
+def phrase_spans(data: bytes) -> Iterator[Span]:
+    """Where a value stands that the words before it give away."""
+    if all(len(line) <= LONGEST for line in data.split(b"\n")):
+        yield from _spans(data)
+        return
+    for first in (LONGEST, LONGEST // 2):  # what one way of cutting divides, the other leaves whole
+        yield from _spans(_cut(data, first))
+
+
+def _cut(data: bytes, first: int) -> bytes:
+    """The same with long lines cut after ``first`` bytes, and again and again: at a blank where there is one."""
+    cut = bytearray(data)
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        at = start + first
+        while at < end:
+            blank = max(data.rfind(b" ", at - LONGEST // 4, at), data.rfind(b"\t", at - LONGEST // 4, at))
+            at = at if blank < 0 else blank
+            cut[at] = ord("\n")
+            at += LONGEST
+        start = end + 1
+    return bytes(cut)
+
+
+def _spans(data: bytes) -> Iterator[Span]:
+    lines = list(_lines(data))
+    text = b"\n".join(data[start:end] for start, end in lines)
+    starts = list(accumulate((end - start + 1 for start, end in lines), initial=0))
+    for pattern, judge in _compiled() if lines else ():
+        for match in pattern.finditer(text):
+            first, last = match.span(1)
+            shown = text[first : min(last, first + JUDGED)].decode("utf-8", "replace")
+            if judge(shown.strip("\\\"'`")):
+                number = bisect_right(starts, first) - 1
+                offset = lines[number][0] - starts[number]
+                yield first + offset, last + offset
+
+
+def _lines(data: bytes) -> Iterator[Span]:
+    """Lines in which any of the phrases is: few, as a rule."""
+    end = -1
+    for match in _either().finditer(data):
+        if match.start() > end:
+            start = data.rfind(b"\n", 0, match.start() + 1) + 1
+            end = data.find(b"\n", match.end() - 1)
+            end = len(data) if end < 0 else end
+            yield start, end
+
+
+@cache
+def _either() -> Any:
+    """All of them at once: which one it is, and what else is in the line, is looked for afterwards."""
+    return compiled(
+        "|".join(pattern for pattern, _ in _PHRASES), ignore_case=True, captures=False, memory=16 << 20
+    )
+
+
+@cache
+def _compiled() -> tuple[tuple[Any, Judge], ...]:
+    return tuple((compiled(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _PHRASES)

@@ -1,0 +1,42 @@
+"""Plain text of what came from outside: nothing in it moves a cursor, writes a clipboard or reads otherwise.
+
+Every pattern is linear: it starts at a fixed character and repeats nothing inside a repetition.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ESCAPES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, clear screen (ECMA-48, 5.4)
+    # OSC (title, clipboard), DCS and others with the string that belongs to them.
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9c-\x9f]*(?:\x07|\x1b\\|\x9c)"
+    r"|\x1b[ -/]*[0-~]"  # the other escapes
+)
+_BREAKS = re.compile("[\r\n\v\f\x85\u2028\u2029]+")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f"  # C0 and C1 without tab
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0"  # soft hyphen, joiners, fillers
+    "\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # zero width, bidi controls, BOM
+    "\ufe00-\ufe0e\U000e0000-\U000e0fff]"  # variation selectors, tags
+    # The selector that asks for an emoji, where there is none before it.
+    "|(?<![\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
+)
+_STACKED = re.compile("([\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f]+")
+"""More marks on one letter than any language has: they run into the lines around."""
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def plain(line: str) -> str:
+    """One line without escapes, control and invisible characters; a break inside it becomes a space."""
+    if line.isascii() and line.isprintable():
+        return line
+    line = _SURROGATES.sub("\ufffd", _ESCAPES.sub("", line.rstrip("\r\n")))
+    return _STACKED.sub(r"\1", _BREAKS.sub(" ", _UNSEEN.sub("", line)))
+
+
+def plain_text(text: str) -> str:
+    """The same for text of several lines: its line ends stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "\n".join(map(plain, text.split("\n")))

@@ -1,0 +1,244 @@
+"""What nothing but a secret looks like: the tokens of known vendors, and anything random behind a vendor's prefix.
+
+The patterns are RE2's: their time grows with the text whatever is in it. Each matches greedily from its fixed
+beginning, so that nothing that was scanned for one match is scanned again for the next. How long and how random it
+is, which RE2 can't say, is judged afterwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from bot.domain.redact import looks
+from bot.domain.redact.engine import Span, compiled, spans
+from bot.domain.redact.vocabulary import IDS
+
+_RUN = r"[\w\-]"
+_DOTTED = r"[\w\-.]"
+_BASE64 = r"[\w\-+/=.]"
+
+# Each: how it begins, what it goes on with, and at least how long that is.
+_VENDORS: tuple[tuple[str, str, int], ...] = (
+    (r"xox[a-z](?:\.xox[a-z])?-", _RUN, 6),  # Slack
+    (r"xapp-", _RUN, 6),
+    (r"gh[a-z]_", r"\w", 10),  # GitHub
+    (r"github_pat_", r"\w", 10),
+    (r"gl(?:[a-z]{2,6})-", _DOTTED, 16),  # GitLab: glpat-, gldt-, glrt-, glcbt-, gloas-, glagent-, glptt- …
+    (r"GR1348941", _RUN, 16),
+    (r"npm_", r"\w", 20),
+    (r"pypi-", _RUN, 16),
+    (r"rubygems_", r"\w", 20),
+    (r"cio", r"[A-Za-z0-9]", 30),  # crates.io
+    (r"dckr_[a-z]{2,4}_", _RUN, 16),  # Docker Hub
+    (r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])", r"[A-Z0-9]", 12),  # AWS
+    (r"ABSK", r"[\w+/=]", 60),  # AWS Bedrock
+    (r"AIza", _RUN, 30),  # Google
+    (r"GOCSPX-", _RUN, 16),
+    (r"ya29\.", _DOTTED, 16),
+    (r"1//0", _RUN, 24),
+    (r"AQ\.Ab", _RUN, 24),
+    (r"d[or]{1,2}[a-z]{0,2}_v1_", r"\w", 20),  # DigitalOcean: dop_v1_, doo_v1_, dor_v1_
+    (r"HRKU-", _RUN, 20),  # Heroku
+    (r"FlyV1 (?:fm|fo)\d[a-z]?_", _BASE64, 16),  # Fly
+    (r"f[mo]\d[a-z]?_", _BASE64, 40),
+    (r"NR[A-Z]{1,2}-", _RUN, 16),  # New Relic: NRAK-, NRII-, NRAA-, NRJS- …
+    (r"sntry[a-z]_", _BASE64, 20),  # Sentry
+    (r"gl(?:sa|c)_", _BASE64, 16),  # Grafana
+    (r"tskey-[a-z]+-", _RUN, 10),  # Tailscale
+    (r"hv[sbr]\.", _RUN, 16),  # HashiCorp Vault
+    (r"SG\.", _DOTTED, 30),  # SendGrid
+    (r"key-", r"[0-9a-f]", 32),  # Mailgun
+    (r"xkeysib-", _RUN, 30),  # Brevo
+    (r"xsmtpsib-", _RUN, 30),
+    (r"(?:sk|rk|pk)_(?:live|test|prod)_", r"\w", 10),  # Stripe, Clerk
+    (r"whsec_", _BASE64, 16),
+    (r"EAAA", _RUN, 40),  # Square
+    (r"EAA[A-Z]", r"[A-Za-z0-9]", 40),  # Facebook
+    (r"sq0[a-z]{3}-", _RUN, 16),
+    (r"A21AA", _RUN, 40),  # PayPal
+    (r"access_token\$(?:production|sandbox)\$", r"[\w$]", 20),
+    (r"shp[a-z]{2,3}_", r"\w", 20),  # Shopify
+    (r"secret_", r"[A-Za-z0-9]", 40),  # Notion
+    (r"ntn_", r"\w", 30),
+    (r"lin_(?:api|oauth)_", r"\w", 20),  # Linear
+    (r"fig[a-z]_", _RUN, 20),  # Figma
+    (r"pat[A-Za-z0-9]{14}\.", r"[0-9a-f]", 32),  # Airtable
+    (r"AT[AC]TT3x", _BASE64, 20),  # Atlassian
+    (r"ATBB", r"[\w=]", 24),
+    (r"sk-", _RUN, 12),  # OpenAI, Anthropic, OpenRouter, DeepSeek
+    (r"r8_", r"\w", 20),  # Replicate
+    (r"pplx-", r"\w", 20),  # Perplexity
+    (r"gsk_", r"\w", 20),  # Groq
+    (r"xai-", r"\w", 20),  # xAI
+    (r"hf_", r"\w", 20),  # Hugging Face
+    (r"nvapi-", _RUN, 20),
+    (r"tvly-", _RUN, 16),
+    (r"pcsk_", r"\w", 20),  # Pinecone
+    (r"lsv2_[a-z]{2}_", r"\w", 20),  # LangSmith
+    (r"[A-Za-z0-9]{14}\.atlasv1\.", _RUN, 20),  # HCP Terraform
+    (r"dp\.[a-z]{2,6}\.", _DOTTED, 20),  # Doppler
+    (r"ops_eyJ", _BASE64, 20),  # 1Password
+    (r"AGE-SECRET-KEY-", r"\w", 20),
+    (r"pscale_[a-z]+_", _DOTTED, 16),  # PlanetScale
+    (r"sb[a-z]?_", r"\w", 30),  # Supabase
+    (r"dapi", r"[0-9a-f-]", 32),  # Databricks
+    (r"sq[a-z]_", r"[0-9a-f]", 32),  # SonarQube
+    (r"AKCp", r"[A-Za-z0-9]", 30),  # Artifactory
+    (r"cmVmdGtu", r"[A-Za-z0-9]", 30),
+    (r"oy2", r"[a-z0-9]", 40),  # NuGet
+    (r"PMAK-", _RUN, 30),  # Postman
+    (r"pul-", r"\w", 32),  # Pulumi
+    (r"bk[a-z]{1,3}_", r"\w", 20),  # Buildkite
+    (r"CCI[A-Z]{3}_", r"\w", 20),  # CircleCI
+    (r"nf[a-z]_", r"\w", 20),  # Netlify
+    (r"vc[a-z]_", r"\w", 20),  # Vercel
+    (r"dt0[a-z]\d\d\.", _DOTTED, 24),  # Dynatrace
+    (r"EZ[AT]K", r"[A-Za-z0-9]", 40),  # EasyPost
+    (r"rzp_(?:live|test)_", r"\w", 10),  # Razorpay
+    (r"FLW[A-Z]+(?:_TEST)?-", _RUN, 12),  # Flutterwave
+    (r"LTAI", r"[A-Za-z0-9]", 12),  # Alibaba
+    (r"AKID", r"[A-Za-z0-9]", 28),  # Tencent
+    (r"CFPAT-", _RUN, 20),  # Contentful
+    (r"v1\.0-[0-9a-f]{8,}-", r"[0-9a-f]", 40),  # Cloudflare's origin CA
+    (r"ph[cxs]_", r"\w", 20),  # PostHog
+    (r"sl\.", _RUN, 60),  # Dropbox
+    (r"pat-[a-z]{2}\d-", r"[0-9a-f-]", 32),  # HubSpot
+    (r"(?:sdk|mob|api)-[0-9a-f]{8}-[0-9a-f]{4}-", r"[0-9a-f-]", 14),  # LaunchDarkly
+    (r"access-(?:sandbox|development|production)-", r"[0-9a-f-]", 30),  # Plaid
+    (r"(?:live|test)_", r"[0-9a-f]", 32),  # Lob
+    (r"u\+", r"[\w\-+]", 18),  # PagerDuty
+    (r"aio_", r"[A-Za-z0-9]", 24),  # Adafruit
+    (r"SK", r"[0-9a-f]", 32),  # Twilio
+    (r"AC", r"[0-9a-f]", 32),
+    (r"eyJ", _DOTTED, 12),  # JWT, JWE (RFC 7519, 7516): a base64url object, always {"… first
+    (r"v[1-4]\.(?:local|public)\.", _DOTTED, 24),  # PASETO
+    (r"b3BlbnNzaC1rZXktdjE", _BASE64, 10),  # an OpenSSH private key without its first line
+    (r"LS0tLS1CRUdJTi", _BASE64, 20),  # PEM once more in base64, as in a kubeconfig
+    (r"PuTTY-User-Key-File-\d: ", r"[^\n]", 400),
+)
+
+_ODD = tuple(
+    r"(?:^|[^\w])" + pattern
+    for pattern in (
+        r"(\d{8,10}:AA[\w\-]{30,40})",  # Telegram
+        r"([MNO][\w\-]{22,27}\.[\w\-]{6,7}\.[\w\-]{27,40})",  # Discord
+        r"([0-9a-f]{32}-us\d{1,2})\b",  # Mailchimp
+        r"((?i:00)[\w\-]{40})\b",  # Okta
+        r"([sb]\.[A-Za-z0-9]{24})\b",  # HashiCorp Vault before 1.10
+        r"(\w{3}8Q~[\w~.\-]{31,34})",  # Azure client secrets
+        r"(\w{3}7Q~[\w~.\-]{31,34})",
+        r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d+)?|sha1)\$[\w./$=,+\-]{8,})",
+        r"(\{(?:S?SHA\d*|S?MD5|CRYPT|PBKDF2[\w-]*|ARGON2)\}[\w+/=.$]{8,})",
+        r"((?:pbkdf2_sha\d+|bcrypt_sha\d+|bcrypt|argon2)\$[\w./$=,+\-]{16,})",
+    )
+)
+
+_URLS = (
+    r"hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/([\w/\-]{6,})",
+    r"(?:discord|discordapp)\.com/api(?:/v\d+)?/webhooks/([\w/\-]{20,})",
+    r"[\w\-.]*\.?(?:webhook\.office|outlook\.office|logic\.azure)\.com[:\d]*/(?:webhookb2|webhook|workflows)/([\w/@\-]{20,})",
+    r"chat\.googleapis\.com/v1/spaces/[\w\-]+/messages\?([^\s\"'<>]{10,})",
+    r"api\.telegram\.org/(?:file/)?bot([\w:\-]{20,})",
+    r"(?:hooks\.zapier|hook\.[\w.]*make|maker\.ifttt|hooks\.airtable)\.com/([\w/\-]{16,})",
+    r"events\.pagerduty\.com/(?:integration|generic/\S{4,12})/([\w\-]{16,})",
+    r"(?:hc-ping\.com|ping\.ohdear\.app)/([\w\-]{16,})",
+    r"\.sumologic\.com/receiver/v1/http/([\w\-=]{20,})",
+    r"open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/v2/hook/([\w\-]{16,})",
+)
+
+
+def token_spans(data: bytes) -> Iterator[Span]:
+    """Where tokens of known vendors are."""
+    for start, end in spans(_vendors(), data):
+        if _is_token(data[start:end]):
+            yield start, end
+    for pattern in (_odd(), _urls()):
+        yield from spans(pattern, data)
+
+
+def random_spans(data: bytes) -> Iterator[Span]:
+    """Where something random stands behind a prefix as vendors have it, whoever the vendor is."""
+    for pattern, judge in ((_prefixed(), _is_prefixed), (_underscored(), _is_underscored)):
+        for match in pattern.finditer(data):
+            prefix, body = match.group(1).decode(), match.group(2)[: looks.MOST].decode()
+            if judge(prefix, body, data[match.end() : match.end() + 1]):
+                yield match.span()
+
+
+@cache
+def _vendors() -> Any:
+    alternatives = "|".join(f"{begin}{goes_on}{{{min(least, 8)}}}{goes_on}*" for begin, goes_on, least in _VENDORS)
+    return compiled(rf"\b(?:{alternatives})")
+
+
+@cache
+def _begins() -> re.Pattern[bytes]:
+    """Tells which vendor it is by the number of the group."""
+    return re.compile("|".join(f"({begin})" for begin, _, _ in _VENDORS).encode(), re.ASCII)
+
+
+@cache
+def _odd() -> Any:
+    return compiled("|".join(_ODD))
+
+
+@cache
+def _urls() -> Any:
+    return compiled("|".join(_URLS))
+
+
+@cache
+def _prefixed() -> Any:
+    return compiled(
+        r"\b((?:[a-z][a-z0-9]{1,15}|[A-Z][A-Z0-9]{1,15})(?:[_-][A-Za-z0-9]{1,10}){0,3}[_-])([A-Za-z0-9]{20,})\b"
+    )
+
+
+@cache
+def _underscored() -> Any:
+    return compiled(r"\b((?:[a-z][a-z0-9]{1,11}|[A-Z][A-Z0-9]{1,11})_)([\w\-]{24,})")
+
+
+def _is_token(found: bytes) -> bool:
+    """Whether it is long enough for what it begins with, and not a word that happens to begin so."""
+    match = _begins().match(found)
+    if match is None or match.lastindex is None:
+        return False
+    begin, body = match.group(), found[match.end() :]
+    if len(body) < _VENDORS[match.lastindex - 1][2]:
+        return False
+    if begin == b"LS0tLS1CRUdJTi":
+        return b"PRIVATE KEY" in _decoded(found[:120])
+    if begin == b"eyJ":
+        return b"." in body
+    text = body[: looks.MOST].decode()
+    return "-" not in text or any(c.isdigit() or c.isupper() for c in text)
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text[: len(text) // 4 * 4])
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _is_prefixed(prefix: str, body: str, after: bytes) -> bool:
+    first, *_ = words = prefix.rstrip("_-").replace("-", "_").lower().split("_")
+    if first in IDS or words[-1] in IDS or (after in (b".", b"/", b":") and "-" in prefix):
+        return False
+    if looks.is_hex(body):
+        return len(body) in (32, 40, 48, 64) and len(first) <= (8 if "_" in prefix else 4) and len(words) < 3
+    return looks.is_random(body, 20)
+
+
+def _is_underscored(prefix: str, body: str, _: bytes) -> bool:
+    """Letters of base64url: hyphens and underscores in it come no more often than chance has them."""
+    signs = body.count("-") + body.count("_")
+    kinds = (str.islower, str.isupper, str.isdigit)
+    mixed = all(sum(map(kind, body)) > 1 for kind in kinds)
+    return mixed and signs < len(body) / 6 and prefix[:-1].lower() not in IDS and looks.changes(body) > 0.45
