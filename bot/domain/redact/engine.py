@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import re2  # type: ignore[import-untyped] # it ships no types
+import re2
 
 Span = tuple[int, int]
 
