@@ -137,6 +137,10 @@ class LedgerOnDemand:
         if self._file is not None:
             self._file.release()
 
+    async def now(self, here: datetime) -> datetime:
+        """See the port."""
+        return await (await self.open()).now(here)
+
     def on_change(self, call: Callable[[], None]) -> None:
         """See the port."""
         self._calls.append(call)

@@ -220,6 +220,9 @@ class Painter(Protocol):
 class Writing(Protocol):
     """One transaction of the ledger. Transactions run one after the other, also those of several replicas."""
 
+    async def now(self, here: datetime) -> datetime:
+        """See `Ledger.now`."""
+
     async def case(self, id_: str) -> Case | None:
         """A case as it is now."""
 
@@ -297,6 +300,12 @@ class Ledger(Protocol):
     @property
     def exclusive(self) -> bool:
         """Whether no other process can use it, so that what others held is free."""
+
+    async def now(self, here: datetime) -> datetime:
+        """The time by which leases go, where it is ``here`` by this process's clock: one for all replicas.
+
+        It is the server's; a file is used on one machine, whose clock it is.
+        """
 
     def on_change(self, call: Callable[[], None]) -> None:
         """Have ``call`` called after each commit; of other processes' commits while :meth:`watch` runs."""

@@ -28,7 +28,7 @@ from bot.domain.workload import Deployment, Event, Pod
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs import case_log
 from bot.jobs.news import BOT, HOLD, owe_news, owe_progress
-from bot.jobs.values import Still, Vault
+from bot.jobs.values import STOPPED, UNSURE, Still, Vault
 from bot.ports import Clock, Cluster, Ledger
 
 logger = logging.getLogger("agentpod.repairs")
@@ -78,6 +78,8 @@ class Workshop:
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _calls: set[asyncio.Task[Any]] = field(default_factory=set)
     _called: dict[str, asyncio.Event] = field(default_factory=dict)
+    _renewed: dict[str, float] = field(default_factory=dict)
+    """When this process said last that it is at a case, by its own monotonic clock."""
     _stopped: bool = False
 
     def knows(self, case: Case) -> bool:
@@ -113,11 +115,13 @@ class Workshop:
         """Work at a case, as the only one in this process."""
         task = asyncio.create_task(work, name=f"carry-out-{case.id}")
         self._tasks[case.id], self._called[case.id] = task, asyncio.Event()
+        self._renewed[case.id] = self.clock.monotonic()  # it was claimed or taken a moment ago
         task.add_done_callback(lambda _: self._over(case.id))
         return task
 
     def _over(self, id_: str) -> None:
         self._tasks.pop(id_, None)
+        self._renewed.pop(id_, None)
         self._called.pop(id_).set()
 
     async def ahead(self, case: Case) -> bool:
@@ -171,19 +175,24 @@ class Workshop:
         elif case.action.restarts:
             await self._restart(case, look, sent)
         elif case.action.needs_value:  # taken over: whoever gave it, and the value, are gone
-            await self._kept(case, lambda _: self.vault.found(case))
+            why = STOPPED if self.ledger.exclusive else UNSURE
+            await self._kept(case, lambda _: self.vault.found(case, why))
         else:
             await self._kept(case, lambda still: self.vault.keys(case, still, sent=sent))
 
     async def _kept(self, case: Case, work: Callable[[Still], Coroutine[Any, Any, tuple[State, Outcome]]]) -> Case:
         """End a case with what comes of some work; it is ours for as long as that takes."""
+        state, outcome = await self._ours_meanwhile(case, work(partial(self._renew, case)))
+        return await self._conclude(case, state, outcome)
+
+    async def _ours_meanwhile(self, case: Case, work: Coroutine[Any, Any, T]) -> T:
+        """Some work, however long it takes: the lease is renewed until it is done. A stop waits for it."""
         holding = asyncio.create_task(self._hold(case), name=f"hold-{case.id}")
         try:
-            state, outcome = await self._undisturbed(work(partial(self._renew, case)))
+            return await self._undisturbed(work)
         finally:
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
-        return await self._conclude(case, state, outcome)
 
     async def _hold(self, case: Case) -> None:
         """Say again and again that this process is at it, until it is not."""
@@ -211,7 +220,7 @@ class Workshop:
                 if not made and against is None:
                     case = await self._renew(case)  # the last thing before the call: it is ours still
                     try:
-                        generation = await self._undisturbed(self._call(case, seen))
+                        generation = await self._ours_meanwhile(case, self._call(case, seen))
                     finally:
                         self._called[case.id].set()
             except (Conflict, Uncertain) as error:  # look again: that says whether it was done
@@ -365,7 +374,8 @@ class Workshop:
         async def once() -> Case:
             async with self.ledger.writing() as tx:
                 current = self._ours(await tx.case(case.id))
-                saved = await tx.save(replace(self._held(case), version=current.version))
+                held = self._held(case, await tx.now(self.clock.now()))
+                saved = await tx.save(replace(held, version=current.version))
                 if kind:
                     await tx.record(self.clock.now(), kind, BOT, case.id, data)
                 if kind == "outcome":
@@ -375,10 +385,14 @@ class Workshop:
             self.changed()
             return saved
 
-        return await self._persist(once)
+        began = self.clock.monotonic()
+        saved = await self._persist(once)
+        if case.id in self._tasks:
+            self._renewed[case.id] = began
+        return saved
 
-    def _held(self, case: Case) -> Case:
-        return case if case.state.final else case.taken(self.name, self.clock.now(), HOLD)
+    def _held(self, case: Case, now: datetime) -> Case:
+        return case if case.state.final else case.taken(self.name, now, HOLD)
 
     def _ours(self, current: Case | None) -> Case:
         mine = current is not None and current.held is not None and current.held.by == self.name
@@ -396,8 +410,9 @@ class Workshop:
                 await asyncio.sleep(getattr(error, "retry_after", None) or self.retry)
 
     async def _renew(self, case: Case) -> Case:
-        """Say that this process is still at it, well before the hold ends."""
-        if case.held is None or case.held.until - self.clock.now() > HOLD - RENEW:
+        """Say that this process is still at it, well before the hold ends, whatever the clocks say."""
+        since = self.clock.monotonic() - self._renewed.get(case.id, float("-inf"))
+        if case.held is None or 0 <= since < RENEW.total_seconds():
             return case
         return await self._save(case)
 
@@ -405,14 +420,15 @@ class Workshop:
         async with self.ledger.writing() as tx:
             case = self._ours(await tx.case(id_))
             if case.held is not None:
-                await tx.save(replace(case, held=replace(case.held, until=self.clock.now())))
+                until = await tx.now(self.clock.now())
+                await tx.save(replace(case, held=replace(case.held, until=until)))
 
     async def take_over(self, *, at_start: bool = False) -> int:
         """Go on with what nobody holds: a process died, or gave it up. Gives how many were taken.
 
         ``at_start``, on a ledger that is ours alone, whatever is held is held by a process that is gone.
         """
-        now = self.clock.now()
+        now = await self.ledger.now(self.clock.now())
         horizon = now + timedelta(days=36500) if at_start and self.ledger.exclusive else now
         count = 0
         for found in await self.ledger.unheld(horizon):
@@ -432,7 +448,7 @@ class Workshop:
             now = self.clock.now()
             before = case.held.by if case.held else ""
             await tx.record(now, "execution", BOT, id_, {"by": self.name, "taken_over_from": before})
-            taken = await tx.save(case.taken(self.name, now, HOLD))
+            taken = await tx.save(case.taken(self.name, await tx.now(now), HOLD))
         case_log.taken_over(taken, self.name, before)
         return taken
 

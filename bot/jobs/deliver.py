@@ -87,6 +87,8 @@ class Courier:
     """What is posted, and the ledger was away when it should have noted where."""
     _pauses: dict[str, datetime] = field(default_factory=dict)
     """Places where nothing goes meanwhile, however new, and until when."""
+    _ahead: timedelta = timedelta()
+    """How far the ledger's clock is ahead of this process's."""
     _copies: dict[str, int] = field(default_factory=dict)
     """How often in a row something may have been posted in a place without anybody noting where."""
 
@@ -115,7 +117,8 @@ class Courier:
     async def _until_due(self) -> float:
         """Seconds until something comes due by time alone."""
         now = self.clock.now()
-        times = [*self._pauses.values(), *([due] if (due := await self.ledger.next_due(now)) else [])]
+        due = await self.ledger.next_due(now + self._ahead)
+        times = [*self._pauses.values(), *([due - self._ahead] if due else [])]
         return min([IDLE, *(max(SOONEST, (at - now).total_seconds()) for at in times)])
 
     async def finish(self, seconds: float) -> None:
@@ -132,7 +135,9 @@ class Courier:
         now = self.clock.now()
         self._pauses = {place: until for place, until in self._pauses.items() if until > now}
         last_start = _seconds() + self.held_for.total_seconds() - self.sending
-        due = await self.ledger.take(now, self.held_for, without=self._pauses)
+        there = await self.ledger.now(now)
+        self._ahead = there - now
+        due = await self.ledger.take(there, self.held_for, without=self._pauses)
         places: dict[str, list[Delivery]] = {}
         for delivery in due:
             places.setdefault(delivery.place, []).append(delivery)
@@ -239,7 +244,7 @@ class Courier:
         if isinstance(error, Held):
             text = delivery.error or text
         how = {"dead": retry_at is None, "unsure": unsure, "refused": refused}
-        await self.ledger.failed(delivery, text, retry_at or now, **how)
+        await self.ledger.failed(delivery, text, (retry_at or now) + self._ahead, **how)
         logger.log(
             _level(delivery, error, text), "not delivered: %s", error.message, extra={"delivery": delivery.key}
         )

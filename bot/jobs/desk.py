@@ -259,7 +259,7 @@ class Desk:
         if case.action.needs_value:
             return case
         await tx.record(at, "execution", BOT, case.id, {"by": self.workshop.name, "action": case.action.value})
-        return claimed(case, self.workshop.name, at)
+        return claimed(case, self.workshop.name, at, await tx.now(at))
 
     async def _expire(self, tx: Writing, case: Case) -> Case | None:
         """The case as expired and saved; None where its time is not over."""
@@ -313,7 +313,7 @@ class Desk:
     async def _claim(self, tx: Writing, case: Case, caller: Caller) -> Case:
         now, about = self.clock.now(), {"by": self.workshop.name, "action": case.action.value}
         await tx.record(now, "execution", caller.identity.user, case.id, about)
-        case = await tx.save(claimed(case, self.workshop.name, now))
+        case = await tx.save(claimed(case, self.workshop.name, now, await tx.now(now)))
         await owe_news(tx, case)
         return case
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.approval import ApprovalPolicy, State
-from bot.domain.repair import Case
+from bot.domain.repair import Case, Held
 from bot.domain.rollout import Mark
 from bot.ports import Writing
 
@@ -18,10 +18,14 @@ VALUE_WITHIN = timedelta(minutes=15)
 """How long an approved case waits for its value at least: somebody has to go and fetch it."""
 
 
-def claimed(case: Case, by: str, now: datetime) -> Case:
-    """The case in the hands of one process, with the mark that its change will leave."""
+def claimed(case: Case, by: str, now: datetime, lease: datetime) -> Case:
+    """The case in the hands of one process, with the mark that its change will leave.
+
+    ``now`` is the time here, ``lease`` the one by which leases go (see `Ledger.now`).
+    """
     mark = Mark(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
-    return replace(case.in_state(State.EXECUTING), mark=mark).taken(by, now, HOLD)
+    held = Held(by, now, lease + HOLD)
+    return replace(case.in_state(State.EXECUTING), mark=mark, held=held)
 
 
 def value_until(case: Case, policy: ApprovalPolicy) -> datetime:

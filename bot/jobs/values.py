@@ -31,9 +31,15 @@ LOOKS = 20
 """How often one looks whether what was sent is there."""
 PAUSE = 1.0
 """Seconds between two of them."""
+UNSURE = (
+    "nobody knows whether the value was stored: the agentpod that had it stopped answering, "
+    "and the value was not there at the last look"
+)
 STOPPED = "agentpod stopped before the value was stored: ask again"
 NOT_TAKEN = f"the API server did not take it in {TRIES} tries: it was not there at the last look"
 _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
+
+_LOOK = "Look before you ask again: secrets shows when the Secret was changed."
 
 Still = Callable[[], Awaitable[object]]
 """Makes sure that the case is still this process's. Raises where it is not."""
@@ -90,7 +96,11 @@ class Vault:
             else:
                 if _is_ours(seen, case):
                     return self._done()
-                return self._ended(State.FAILED, why)
+                if why == UNSURE and left:  # a call of the other one may still be under way
+                    await asyncio.sleep(self.pause)
+                    continue
+                look = () if why != UNSURE else (_LOOK,)
+                return State.FAILED, Outcome(why, self.clock.now(), look)
         raise AssertionError("unreachable")
 
     async def _change(
@@ -147,8 +157,7 @@ class Vault:
         """``sent``: it may have been made, so that no error says that it was not."""
         said = words.lower_first(error.message).rstrip(".")
         if sent:
-            look = "Look before you ask again: secrets shows when the Secret was changed."
-            return State.FAILED, Outcome(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (look,))
+            return State.FAILED, Outcome(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (_LOOK,))
         evidence = (error.remedy,) if error.remedy else ()
         text = said if isinstance(error, NotFound) else f"nothing was stored: {said}"
         return State.FAILED, Outcome(text, self.clock.now(), evidence)

@@ -21,7 +21,7 @@ from bot.domain.reply import Reply
 from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
 from bot.jobs.desk import NO_VALUE
 from bot.jobs.news import VALUE_WITHIN
-from bot.jobs.values import STOPPED
+from bot.jobs.values import STOPPED, UNSURE
 from bot.runbook import Caller
 from tests.jobs.workbench import JONAS, KEY, MAYA, OPS, PRIYA, SECRET, TARGET, Bench, bench, opened
 from tests.people import member
@@ -317,7 +317,7 @@ async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) 
         one.cluster.look_at_secret = None
         two = bench(ledger, name="two", like=one)
         assert await two.workshop.take_over() == 1
-        assert await ended(two, case) == (State.FAILED, STOPPED)
+        assert await ended(two, case) == (State.FAILED, UNSURE)
         goes_on.set()
         assert "Another process has taken" in (await storing).headline
         assert one.cluster.sent == 0

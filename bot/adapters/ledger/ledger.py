@@ -21,7 +21,7 @@ from bot.adapters.ledger.changes import Changes
 from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import is_databases, translate
 from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, incidents, jobs, marks, to_micros
-from bot.adapters.ledger.writing import LIVE, SqlWriting, case_of, load_case, record_of
+from bot.adapters.ledger.writing import CLOCK, LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.alerting import Incident
 from bot.domain.approval import State
 from bot.domain.aside import Aside
@@ -90,6 +90,13 @@ class SqlLedger:
         """Use :func:`open_ledger`. ``where`` names the database in messages."""
         self._database, self._where, self._lock = made, where, lock
         self._changes = Changes(Path(where) if made.dialect == "sqlite" else None)
+
+    async def now(self, here: datetime) -> datetime:
+        """See the port."""
+        if self._database.dialect != "postgresql":
+            return here
+        at: datetime = (await self._rows(CLOCK))[0][0]
+        return at
 
     def on_change(self, call: Callable[[], None]) -> None:
         """See the port."""

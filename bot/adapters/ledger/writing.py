@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from bot.adapters.ledger.database import Run
 from bot.adapters.ledger.schema import audit, cases, from_micros, to_micros
@@ -17,6 +17,8 @@ from bot.domain.audit import Record, chained
 from bot.domain.repair import Case, from_json, to_json
 from bot.errors import Conflict, Permanent
 
+CLOCK = select(func.clock_timestamp())
+"""PostgreSQL's time at this moment, not at the transaction's beginning."""
 LIVE = cases.c.live.is_(True)
 
 
@@ -87,6 +89,13 @@ class SqlWriting(WatchWriting):
             return connection.execute(wanted, values).all()
 
         return await self._run(read)
+
+    async def now(self, here: datetime) -> datetime:
+        """See the port."""
+        if self._dialect != "postgresql":
+            return here
+        at: datetime = (await self._read(CLOCK))[0][0]
+        return at
 
     def flush(self, connection: Connection) -> None:
         """Do what is kept back. Raises what the database does, and Conflict."""
