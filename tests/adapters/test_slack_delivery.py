@@ -60,12 +60,15 @@ async def test_in_a_direct_message_the_bot_looks_and_posts_no_copy(bot: Rig, how
     assert [COPY in m.all_text() for m in answers(bot, seed.DM_MAYA)] == [False]
 
 
-async def test_a_slash_commands_answer_is_edited_in_and_has_one_marked_copy_at_most(bot: Rig) -> None:
-    bot.ws.core.faults.answer_lost = True
-    await bot.ws.slash(MAYA, OPS, "/agentpod", "status")
-    await until(lambda: calls(bot, "chat.postEphemeral") > 0)
+@pytest.mark.parametrize("how", ["", "reset"])
+async def test_a_slash_commands_answer_is_edited_in_again_and_has_no_copy(bot: Rig, how: str) -> None:
+    bot.ws.core.faults.answer_lost, bot.ws.core.faults.lost_as = True, how
+    done = await bot.ws.slash(MAYA, OPS, "/agentpod", "status")
+    await until(lambda: done.url is not None and done.url.uses > 1)
+    bot.ws.core.faults.url_spent = True  # as it is after five
     await settled(bot)
-    assert [COPY in m.all_text() for m in answers(bot, OPS)] == [False, True]
+    assert [COPY in m.all_text() for m in answers(bot, OPS)] == [False]
+    assert bot.counts.lost == []
 
 
 async def test_an_answer_lost_once_in_a_slash_command_has_no_copy(bot: Rig) -> None:

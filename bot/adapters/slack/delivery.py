@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message, escape
-from bot.adapters.slack.errors import may_have_worked
+from bot.adapters.slack.errors import UrlSpent, may_have_worked
 from bot.adapters.slack.pictures import sent
 from bot.domain import words
 from bot.errors import AgentpodError, Transient
@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 TRIES = 3
 """Tries of one way while Slack is well; while it is not, the same way is tried to the end."""
+MAX_USES = 5
+"""As often as a response URL can be used: tries after which nothing was said of it don't go on for ever."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.4, 15.0
 LATE = 60.0
 """Seconds after which an answer says of when it is."""
@@ -85,6 +87,11 @@ class Delivery:
                         return
                     if not last and await self._fails_for_good(way, failures, error):
                         raise
+                except UrlSpent:  # by the tries of which no answer came: then those were taken
+                    if not unsure:
+                        raise
+                    logger.info("an answer counts as shown: its response URL was used up by it")
+                    return
         finally:
             self.copies = max(self.copies, int(unsure))
 
@@ -105,13 +112,14 @@ class Delivery:
             self.copies = 1 if found is None else 0
             if found:
                 return True
-        while self.copies and not await self.api.well():  # noqa: ASYNC110 - nobody tells when Slack is well
+        while may_have_worked(error) and not await self.api.well():  # noqa: ASYNC110 - nobody tells when Slack is well
             await asyncio.sleep(_jittered(FIRST_PAUSE * 2))
         return False
 
     async def _fails_for_good(self, way: Way, failures: int, error: Transient) -> bool:
         """Whether it is the way that fails, and not Slack as such, so that another one may work."""
-        if failures < TRIES or error.retry_after is not None or not (way.by_url or way.repeatable):
+        tries = MAX_USES if may_have_worked(error) else TRIES
+        if failures <= tries or error.retry_after is not None or not (way.by_url or way.repeatable):
             return False
         return await self.api.well()
 
