@@ -112,9 +112,14 @@ class Delivery:
             self.copies = 1 if found is None else 0
             if found:
                 return True
-        while may_have_worked(error) and not await self.api.well():  # noqa: ASYNC110 - nobody tells when Slack is well
-            await asyncio.sleep(_jittered(FIRST_PAUSE * 2))
+        if may_have_worked(error) and (not way.repeatable or self.failures > 1):
+            await self._recovery()
         return False
+
+    async def _recovery(self) -> None:
+        """Until Slack is well: what may be done twice is not tried before, but for an edit's second try."""
+        while not await self.api.well():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_jittered(FIRST_PAUSE * 2))
 
     async def _fails_for_good(self, way: Way, failures: int, error: Transient) -> bool:
         """Whether it is the way that fails, and not Slack as such, so that another one may work."""
