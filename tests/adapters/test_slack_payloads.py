@@ -127,6 +127,9 @@ def test_what_slack_sends_is_sound(body: dict[str, Any]) -> None:
         (("message",), "x"),
         (("view",), []),
         (("response_urls",), [None]),
+        (("response_urls",), None),
+        (("message", "event"), {}),
+        (("message", "message"), {"user": 1.5}),
         (("authorizations",), [{"authorizations": []}]),
     ],
 )

@@ -109,7 +109,12 @@ _AUTHORIZATION = _given(
     _object({**_IDS, "user": _WHO, "team": _WHO, "enterprise": _WHO, "authorizations": lambda _: False})
 )
 _INNER: Mapping[str, Check] = {**_IDS, "user": _WHO, "channel": _WHO, "team": _WHO, "enterprise": _WHO}
-_MESSAGE = _object({**_INNER, "text": _long})
+_NESTED: Mapping[str, Check] = dict.fromkeys(("event", "authorizations"), lambda _: False)
+"""Bolt looks for these in every part, and for their parts in them: Slack has them at the top alone."""
+_NO_MORE: Mapping[str, Check] = dict.fromkeys(
+    ("message", "previous_message", "item", "assistant_thread"), lambda _: False
+)
+_MESSAGE = _object({**_INNER, **_NESTED, **_NO_MORE, "text": _long})
 _ACTION = _given(_object({**_IDS, "value": _word, "selected_option": _object({"value": _word})}))
 _VALUES = _object({})
 _VIEW = _object({**_IDS, "state": _object({"values": _VALUES})})
@@ -119,6 +124,7 @@ _PARTS: Mapping[str, Check] = {
     "event": _object(
         {
             **_INNER,
+            **_NESTED,
             "text": _long,
             "item": _either(_word, _MESSAGE),
             "message": _MESSAGE,
@@ -136,7 +142,7 @@ _PARTS: Mapping[str, Check] = {
     "function_data": _object({"execution_id": _word, "inputs": _object({})}),
     "actions": _list_of(_ACTION),
     "authorizations": _list_of(_AUTHORIZATION),
-    "response_urls": _list_of(_given(_object({"response_url": _word}))),
+    "response_urls": _given(_list_of(_given(_object({"response_url": _word})))),
 }
 _BY_PEOPLE = frozenset(["block_actions", "view_submission", "view_closed", "shortcut", "message_action"])
 """Payloads in which people and places are objects with an id."""
