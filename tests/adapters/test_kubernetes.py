@@ -507,7 +507,7 @@ async def test_no_vendor_exception_slips_through(
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"hello", b"<html>", b"[]", b'{"items": {}}', b'{"items": [{"metadata": 5}]}', b"\xff\xfe", b'{"it'],
+    [b"", b"hello", b"<html>", b"[]", b'{"items": {}}', b'{"items": {"metadata": 5}}', b"\xff\xfe", b'{"it'],
 )
 async def test_a_body_that_is_not_the_apis_is_explained(
     body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,15 +15,18 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient
 
-from bot.adapters.kubernetes import config, credentials, errors
+from bot.adapters.kubernetes import config, credentials, decode, errors
 from bot.domain.workload import Right
 from bot.errors import AgentpodError
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 refusal: ContextVar[bytearray | None] = ContextVar("refusal", default=None)
 """Where the body of a refused WebSocket handshake is put, since aiohttp's error drops it."""
 
+LONG = 200_000
+"""Bytes of a list from which on it is read beside what else the bot does."""
 _REFUSAL_LIMIT = 64 * 1024
 
 
@@ -53,6 +56,11 @@ class Answer:
     body: bytes
     authorization: str = field(repr=False)
     """As whom it was asked for."""
+
+
+def _no_json(call: Call, body: bytes, error: Exception) -> str:
+    start = " ".join(body[:60].decode("utf-8", "replace").split())
+    return f"not the JSON of `{call.right}` ({error}), but “{start}”" if start else "an empty body"
 
 
 async def _keep_refusal(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
@@ -128,10 +136,26 @@ class Connection:
         with errors.edge(self.server, self.timeout):
             try:
                 return msgspec.json.decode(answer.body, type=type_)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                start = " ".join(answer.body[:60].decode("utf-8", "replace").split())
-                why = f"not the JSON of `{call.right}` ({error}), but “{start}”" if start else "an empty body"
-                raise errors.unexpected(self.server, why) from error
+            except decode.WRONG as error:
+                raise errors.unexpected(self.server, _no_json(call, answer.body, error)) from error
+
+    async def listed(
+        self,
+        call: Call,
+        shape: type[S],
+        convert: Callable[[S], T],
+        instead: Callable[[Any, str], T] | None = None,
+    ) -> list[T]:
+        """The objects of a list; see `decode.listed`. A long one is read in a thread. Raises `bot.errors` only."""
+        body = (await self.send(call)).body
+        try:
+            if len(body) < LONG:
+                return decode.listed(body, shape, convert, instead)
+            return await asyncio.to_thread(decode.listed, body, shape, convert, instead)
+        except decode.Unreadable as error:
+            raise errors.unexpected(self.server, f"in the answer to `{call.right}`, {error}") from error
+        except decode.WRONG as error:
+            raise errors.unexpected(self.server, _no_json(call, body, error)) from error
 
     async def send(self, call: Call) -> Answer:
         """Send and read to the end, within one deadline. Raises `bot.errors` only, also for any status but 2xx."""

@@ -7,11 +7,11 @@ import math
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import timedelta
 from secrets import token_bytes
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import quote
 
+from bot.adapters.kubernetes import decode, facts, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes import exec as remote
-from bot.adapters.kubernetes import facts, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.domain import ssh_keys
 from bot.domain.workload import (
@@ -32,8 +32,8 @@ from bot.domain.workload import (
 )
 from bot.errors import AgentpodError, NotFound
 
-T = TypeVar("T")
-
+MOST_EVENTS = 5_000
+"""Of a namespace's events, the newest: nobody reads more, and a pod can cause any number."""
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
 _WHO_AM_I = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -99,8 +99,8 @@ class KubernetesCluster:
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         """Pods by label selector, oldest first."""
-        found = await self._list("pods", shapes.Items[shapes.Pod], [("labelSelector", selector)])
-        return facts.oldest_first(facts.pod(p) for p in found.items or ())
+        call = self._listing("pods", query=[("labelSelector", selector)])
+        return facts.oldest_first(await self._connection.listed(call, shapes.Pod, facts.pod, decode.unknown_pod))
 
     def follow(
         self, selector: str, *, patience: float = 60.0, pace: watch.Pace = watch.USUAL
@@ -119,23 +119,26 @@ class KubernetesCluster:
 
     async def events(self) -> Sequence[Event]:
         """The namespace's events, newest first."""
-        found = await self._list("events", shapes.Items[shapes.Event])
-        return facts.newest_first(facts.event(e) for e in found.items or ())
+        call = self._listing("events")
+        found = await self._connection.listed(call, shapes.Event, facts.event, decode.unknown_event)
+        return facts.newest_first(found)[:MOST_EVENTS]
 
     async def services(self) -> Sequence[Service]:
         """The namespace's Services by name."""
-        found = await self._list("services", shapes.Items[shapes.Service])
-        return sorted((facts.service(s) for s in found.items or ()), key=lambda s: s.name)
+        found = await self._connection.listed(self._listing("services"), shapes.Service, facts.service)
+        return sorted(found, key=lambda s: s.name)
 
     async def endpoints(self) -> Sequence[Endpoint]:
         """All addresses behind the namespace's Services."""
-        found = await self._list("endpointslices", shapes.Items[shapes.EndpointSlice], group="discovery.k8s.io/v1")
-        return [endpoint for item in found.items or () for endpoint in facts.endpoints(item)]
+        call = self._listing("endpointslices", group="discovery.k8s.io/v1")
+        found = await self._connection.listed(call, shapes.EndpointSlice, facts.endpoints)
+        return [endpoint for slice_ in found for endpoint in slice_]
 
     async def claims(self) -> Sequence[Claim]:
         """The namespace's PersistentVolumeClaims by name."""
-        found = await self._list("persistentvolumeclaims", shapes.Items[shapes.Claim])
-        return sorted((facts.claim(c) for c in found.items or ()), key=lambda c: c.name)
+        call = self._listing("persistentvolumeclaims")
+        found = await self._connection.listed(call, shapes.Claim, facts.claim, decode.unknown_claim)
+        return sorted(found, key=lambda c: c.name)
 
     async def application(self, namespace: str, name: str) -> Application:
         """An Argo CD Application. NotFound says whether the CRD or the object is absent."""
@@ -242,7 +245,8 @@ class KubernetesCluster:
 
     async def _external(self, version: str) -> shapes.Items[shapes.ExternalSecret]:
         group = f"external-secrets.io/{version}"
-        return await self._list("externalsecrets", shapes.Items[shapes.ExternalSecret], group=group)
+        call = self._listing("externalsecrets", group=group)
+        return await self._connection.read(call, shapes.Items[shapes.ExternalSecret])
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         """Values of at least six characters, whole and line by line. Raises for any Secret that can't be read."""
@@ -279,11 +283,9 @@ class KubernetesCluster:
         review = await self._connection.read(Call(asking, _RULES, method="POST", body=body), shapes.RulesReview)
         return facts.rules(review.status)
 
-    async def _list(
-        self, resource: str, type_: type[T], query: Sequence[tuple[str, str]] = (), group: str = ""
-    ) -> T:
+    def _listing(self, resource: str, query: Sequence[tuple[str, str]] = (), group: str = "") -> Call:
         right = self._right("list", resource, group=group.partition("/")[0])
-        return await self._connection.read(Call(right, self._path(resource, group=group), query), type_)
+        return Call(right, self._path(resource, group=group), query)
 
     def _right(self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = "") -> Right:
         return Right(verb, resource, group, subresource, name, self._namespace)

@@ -52,7 +52,7 @@ def status_of(body: bytes) -> Status:
     try:
         if msgspec.json.decode(body, type=_Kind).kind == "Status":
             return msgspec.json.decode(body, type=Status)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     text = re.sub(r"<[^>]*>", " ", body[:2000].decode("utf-8", "replace"))
     return Status(message=" ".join(text.split())[:200] or None)

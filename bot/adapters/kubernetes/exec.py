@@ -77,7 +77,7 @@ class Output:
         """Whether it was said how the command ended: a whole JSON document on the status channel."""
         try:
             return bool(msgspec.json.decode(bytes(self._status)))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return False
 
     def result(self, argv: Sequence[str]) -> ExecResult:

@@ -17,7 +17,8 @@ MIN_SECRET_LENGTH = 6
 """Shorter values are not looked for: they would blot out half of an ordinary log."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(?:[eE](\d{1,2})|([KMGTPE]i|[mkMGTPE]))?")
+_LONGEST_QUANTITY = 40
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:[eE]([0-9]{1,2})|([KMGTPE]i|[mkMGTPE]))?")
 _SUFFIXES = {"": 1.0, "m": 0.001, "k": 1e3} | {
     f"{letter}{kind}": float(base**power)
     for power, letter in enumerate("KMGTPE", start=1)
@@ -27,8 +28,8 @@ _SUFFIXES = {"": 1.0, "m": 0.001, "k": 1e3} | {
 
 def quantity(value: str | int | None) -> int | None:
     """A Kubernetes quantity in bytes: ``20Gi``, ``500M``, ``1e9``. None for what is no quantity."""
-    match = _QUANTITY.fullmatch(str(value))
-    if match is None:
+    match = _QUANTITY.fullmatch(str(value)[:_LONGEST_QUANTITY])
+    if match is None or len(str(value)) > _LONGEST_QUANTITY:
         return None
     number, exponent, suffix = match.groups()
     return int(float(number) * 10 ** int(exponent or 0) * _SUFFIXES[suffix or ""])

@@ -47,7 +47,7 @@ async def restart(
     answer = await _once(connection, call, f"the restart of {seen.name}", look)
     try:
         return facts.deployment(msgspec.json.decode(answer.body, type=shapes.Deployment))
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _unknown(f"the restart of {seen.name}", "the answer is not a Deployment's JSON", look) from error
 
 
@@ -92,7 +92,7 @@ async def set_secret_key(
         raise _in_own_words(error, right, what, look) from None
     try:
         return msgspec.json.decode(answer.body, type=shapes.Secret)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise _unknown(what, "the answer is not a Secret's JSON", look) from None
 
 

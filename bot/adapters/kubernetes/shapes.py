@@ -7,11 +7,14 @@ Argo CD's Application CRD (argoproj.io/v1alpha1).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar
 
+import msgspec
 from msgspec import Raw, Struct, field
 
 T = TypeVar("T")
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def api_name(field: str) -> str:
@@ -21,7 +24,22 @@ def api_name(field: str) -> str:
 
 
 class Shape(Struct, rename=api_name):
-    """Base: snake_case here, the API's camelCase there."""
+    """Base: snake_case here, the API's camelCase there.
+
+    A time is one that has a zone and can be reckoned with: another one is a mistake like a wrong type.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse times at the very ends of what Python knows: reckoning with them raises."""
+        for name in _times(type(self)):
+            value = getattr(self, name)
+            if value is not None and not 1900 <= value.year <= 9000:
+                raise ValueError(f"{name} is in the year {value.year}")
+
+
+@cache
+def _times(shape: type[Shape]) -> tuple[str, ...]:
+    return tuple(name for name, kind in shape.__annotations__.items() if str(kind).startswith("Time"))
 
 
 class ObjectRef(Shape):
@@ -33,15 +51,15 @@ class ObjectRef(Shape):
 
 class Managed(Shape):
     manager: str | None = None
-    time: datetime | None = None
+    time: Time | None = None
     fields_v1: dict[str, Any] | None = None
 
 
 class Meta(Shape):
     name: str = ""
     uid: str = ""
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None
     finalizers: list[str] | None = None
     labels: dict[str, str] | None = None
     annotations: dict[str, str] | None = None
@@ -61,15 +79,15 @@ class Condition(Shape):
     status: str | None = None
     reason: str | None = None
     message: str | None = None
-    last_transition_time: datetime | None = None
+    last_transition_time: Time | None = None
 
 
 class State(Shape):
     reason: str | None = None
     message: str | None = None
     exit_code: int | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: Time | None = None
+    finished_at: Time | None = None
 
 
 class ContainerState(Shape):
@@ -157,7 +175,7 @@ class PodSpec(Shape):
 class PodStatus(Shape):
     phase: str = "Unknown"
     pod_ip: str | None = None
-    start_time: datetime | None = None
+    start_time: Time | None = None
     reason: str | None = None
     message: str | None = None
     conditions: list[Condition] | None = None
@@ -214,7 +232,7 @@ class EventSource(Shape):
 
 class Series(Shape):
     count: int | None = None
-    last_observed_time: datetime | None = None
+    last_observed_time: Time | None = None
 
 
 class Event(Shape):
@@ -224,9 +242,9 @@ class Event(Shape):
     reason: str | None = None
     message: str | None = None
     count: int | None = None
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
-    event_time: datetime | None = None
+    first_timestamp: Time | None = None
+    last_timestamp: Time | None = None
+    event_time: Time | None = None
     series: Series | None = None
     source: EventSource | None = None
     reporting_component: str | None = None
@@ -316,7 +334,7 @@ class Health(Shape):
 class Operation(Shape):
     phase: str | None = None
     message: str | None = None
-    finished_at: datetime | None = None
+    finished_at: Time | None = None
 
 
 class Source(Shape):
@@ -366,7 +384,7 @@ class ExternalSpec(Shape):
 
 class ExternalStatus(Shape):
     conditions: list[Condition] | None = None
-    refresh_time: datetime | None = None
+    refresh_time: Time | None = None
 
 
 class ExternalSecret(Shape):

@@ -16,8 +16,9 @@ from typing import TypeVar
 
 import aiohttp
 import msgspec
+from msgspec import Raw
 
-from bot.adapters.kubernetes import errors, facts, shapes
+from bot.adapters.kubernetes import decode, errors, facts, shapes
 from bot.adapters.kubernetes.client import Answer, Call, Connection
 from bot.domain.workload import Pod
 from bot.errors import NotAllowed, Transient
@@ -119,9 +120,9 @@ async def _until_it_ends(
 ) -> AsyncGenerator[list[Pod], None]:
     """One list and one watch from there on, until the API server ends it. Raises as the calls do."""
     outage.tries("list")
-    found = await connection.read(listing, shapes.Items[shapes.Pod])
+    found = await connection.read(listing, shapes.Items[Raw])
     outage.answered()
-    pods = {pod.uid: pod for pod in map(facts.pod, found.items or ())}
+    pods = {pod.uid: pod for pod in (decode.pod(bytes(raw)) for raw in found.items or ())}
     yield facts.oldest_first(pods.values())
     version = found.metadata.resource_version if found.metadata else ""
     began = asyncio.get_running_loop().time()
@@ -130,7 +131,7 @@ async def _until_it_ends(
         async for event in events:
             outage.steady()
             if event.type != "BOOKMARK":
-                _apply(event.type, _pod(event, connection, watching), pods)
+                _apply(event.type, decode.pod(bytes(event.object)), pods)
                 yield facts.oldest_first(pods.values())
     if asyncio.get_running_loop().time() - began >= pace.steady:
         outage.steady()
@@ -147,10 +148,6 @@ def _watching(listing: Call, version: str, pace: Pace) -> Call:
         ("timeoutSeconds", str(max(1, round(pace.stretch)))),
     ]
     return replace(listing, right=replace(listing.right, verb="watch"), query=query)
-
-
-def _pod(event: shapes.WatchEvent, connection: Connection, call: Call) -> Pod:
-    return facts.pod(_decoded(bytes(event.object), shapes.Pod, connection, call))
 
 
 def _apply(change: str, pod: Pod, pods: dict[str, Pod]) -> None:
@@ -180,7 +177,7 @@ async def _events(
 def _decoded(raw: bytes, type_: type[T], connection: Connection, call: Call) -> T:
     try:
         return msgspec.json.decode(raw, type=type_)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except decode.WRONG as error:
         start = " ".join(raw[:60].decode("utf-8", "replace").split())
         raise errors.unexpected(connection.server, f"no event of `{call.right}`, but “{start}”") from error
 
