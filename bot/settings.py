@@ -168,7 +168,8 @@ class BridgeSettings(_Section):
     """The health-bridge, which turns incidents into GitHub issues. An empty url switches it off."""
 
     url: str = ""
-    """Its webhook, ending in ``/webhook``. Told are incidents of jobs and targets that name an ``issue``."""
+    """Its webhook, such as ``http://health-bridge.monitoring.svc:8080/webhook``. It is told of incidents of jobs and
+    targets that name an ``issue``."""
     token: SecretStr | None = None
 
     @field_validator("url")
@@ -486,7 +487,7 @@ _SHAPES = {
     "at": "this is no time of day: write it as 09:00, or leave it empty for no digest",
     "command": "this is no slash command: write a slash and then small letters, digits, - or _",
     "connect": "this is no address: write it as host:port",
-    "issue": "this is no GitHub issue: write it as owner/repository#12",
+    "issue": "this is no GitHub issue: write it as repository#12 or owner/repository#12",
     "name": "this is no name: write letters, digits, - . or _, and begin with a letter or a digit",
     "namespace": "this is no namespace: write small letters, digits or -",
     "path": "this is no path: begin it with /",

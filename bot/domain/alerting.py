@@ -233,6 +233,8 @@ class Problem:
     """Whether a restart of the pod may help."""
     counted_from: str = "Since"
     """What the time of ``since`` is called in its message."""
+    success: datetime | None = None
+    """A job's last success: only a newer one is its recovery."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import words
+from bot.domain.cron import name_of
 from bot.domain.heartbeat import Health, JobStatus
 from bot.domain.probes import Finding, Verdict, worst
 from bot.domain.target import HeartbeatPolicy
@@ -58,15 +59,21 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
     if verdict is Verdict.OK:
         return Finding(PROBE, TITLE, verdict, _all_fresh(known), _described(ordered, now))
     bad = [s for s in ordered if verdict_of(s) is not Verdict.OK]
-    return Finding(
-        PROBE,
-        TITLE,
-        verdict,
-        _summary(bad),
-        _described(bad, now),
-        "Check that supercronic runs and what the job's script says in the log.",
-        f"/agentpod logs --grep {bad[0].job}",
-    )
+    return Finding(PROBE, TITLE, verdict, _summary(bad), _described(bad, now), *_remedy(bad))
+
+
+def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
+    """What to do, and the command for it: about the worst job that runs in the pod, else about those elsewhere."""
+    inside = [s for s in bad if s.policy is not None and s.policy.inside]
+    if not inside:
+        where = "it runs" if len({s.job for s in bad}) == 1 else "they run"
+        return (
+            f"Look where {where}: not in this pod, so that neither its log nor a restart helps.",
+            "/agentpod heartbeats",
+        )
+    cron = name_of(inside[0].policy.cron) if inside[0].policy is not None else ""
+    check = f"Check that {cron} runs and what the job's script says in the log."
+    return check, f"/agentpod logs --grep {inside[0].job}"
 
 
 def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
@@ -92,8 +99,11 @@ def _empty(remembered: Sequence[str]) -> Finding:
 
 def _all_fresh(known: Sequence[JobStatus]) -> str:
     paused = {s.job for s in known if s.health is Health.PAUSED}
-    on_time = words.plural(len({s.job for s in known} - paused), "job") + " on time"
-    return f"{on_time}, {len(paused)} paused" if paused else on_time
+    never = sorted({s.job for s in known if s.health is Health.NEVER_SEEN})
+    on_time = len({s.job for s in known} - paused - set(never))
+    parts = [words.plural(on_time, "job") + " on time"] if on_time or not (paused or never) else []
+    parts += [f"{len(paused)} paused"] if paused else []
+    return ", ".join([*parts, _clause(never, Health.NEVER_SEEN)] if never else parts)
 
 
 def _summary(bad: Sequence[JobStatus]) -> str:

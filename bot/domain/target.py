@@ -18,8 +18,11 @@ from bot.domain.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
 from bot.domain.pattern import pattern
 
 Severity = Literal["critical", "warning"]
-Issue = Annotated[str, Field(pattern=r"^(|[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+#[0-9]+)$")]
-"""A GitHub issue, or none. In letters that GitHub knows: a pattern of all letters there are holds a MiB."""
+Issue = Annotated[str, Field(pattern=r"^(|([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+#[1-9][0-9]{0,9})$")]
+"""A GitHub issue, or none. Without an owner it is one of the organisation that the health-bridge knows.
+
+In letters that GitHub knows: a pattern of all letters there are holds a MiB.
+"""
 
 SHORTEST = timedelta(seconds=1)
 """The shortest age that can be told from a clock's error."""
@@ -244,7 +247,7 @@ class HeartbeatPolicy(_Model):
     paused: bool = False
     """Whether nothing is expected of it at present: it is shown, and never told of."""
     issue: Issue = ""
-    """The GitHub issue that the health-bridge keeps for it: ``owner/repository#12``."""
+    """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
 
     @cached_property
     def canonical(self) -> str:
@@ -331,7 +334,7 @@ class Target(_Model):
     """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     issue: Issue = ""
-    """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``owner/repository#12``."""
+    """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
     ssh: SshSpec | None = SshSpec()

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bot.domain import heartbeat, words
-from bot.domain.alerting import Kind, Problem
+from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.frozen import make
 from bot.domain.heartbeat import (
     FAILED_NOTE,
@@ -246,6 +246,7 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
             gauges[name], odd[name] = old.gauges[name], value
         elif value > clock:
             gauges[name], odd[name] = value - shift, value
+    _keep_failure(old, gauges, odd)
     was = credible(old.gauges.get(metric), clock)[0] if old is not None else None
     if was is not None and was > (behind := gauges.get(metric, 0.0)):
         gauges[metric] = clock if 0 < before.get(metric, 0.0) < behind else was
@@ -253,6 +254,14 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
     if credible(new.gauges.get(MANUAL), clock)[0] is not None:
         gauges[MANUAL] = new.gauges[MANUAL]
     return Group(new.labels, gauges, odd) if odd or gauges != new.gauges else new
+
+
+def _keep_failure(old: Group | None, gauges: dict[str, float], odd: dict[str, float]) -> None:
+    """A refused push is over with a newer success, not because a group that was made anew knows nothing of it."""
+    failed = old.gauges.get(PUSH_FAILED, 0.0) if old is not None else 0.0
+    if failed > (seen := gauges.get(PUSH_FAILED, 0.0)):
+        gauges[PUSH_FAILED] = failed
+        odd |= {PUSH_FAILED: seen}
 
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
@@ -375,10 +384,19 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
         severity=policy.severity,
         since=found.memory.since or now,
         facts=_facts(policy, status, failed),
-        advice=f"logs --grep {policy.job}",
+        advice=f"logs --grep {policy.job}" if policy.inside else "heartbeats",
         issue=policy.issue,
+        restart=policy.inside,
         counted_from="Since" if failed else "Overdue since",
+        success=status.last_success,
     )
+
+
+def unproven(incident: Incident, status: JobStatus) -> str:
+    """Why an incident whose problem is gone is not called well; empty where a newer success ended it."""
+    if not incident.there or incident.problem.success != status.last_success:
+        return ""
+    return "by the settings it is not overdue now; no heartbeat has come"
 
 
 def _summary(status: JobStatus, now: datetime) -> str:

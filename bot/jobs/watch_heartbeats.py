@@ -184,9 +184,21 @@ class HeartbeatWatch:
         wrong = [(job.policy, found, problem) for job, found, problem in looks if problem is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
         about = [j.incident for j, f, _ in looks if f.status.health is not Health.PAUSED]
-        kept = await self._keep(tx, problems, now, about)
+        kept = await self._closed(tx, [(j, f) for j, f, problem in looks if problem is None], now)
+        kept += await self._keep(tx, problems, now, about)
         self._rest(self._attention_to(target), looks)
         return kept
+
+    async def _closed(self, tx: Writing, well: Sequence[tuple[Watched, Look]], now: datetime) -> list[Incident]:
+        """End what no heartbeat has ended: nobody says that the job sends them again."""
+        over = [
+            alerting.closed(incident, why, now)
+            for job, found in well
+            if (incident := self._open.get(job.incident)) is not None
+            and found.status.health is not Health.PAUSED
+            and (why := watch.unproven(incident, found.status))
+        ]
+        return self._learned(await self.incidents.keep(tx, self._open, over, now)) if over else []
 
     def _rest(self, attention: Attention, looks: Sequence[Looked]) -> None:
         """Those that are well, with nothing open or odd of them, have nothing new to show until they are due."""

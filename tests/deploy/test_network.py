@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 import pytest
 
 from bot.settings import Settings
-from tests.deploy.rendered import WITH_THE_BOT, Object, pick, pod
+from tests.deploy.rendered import DEPLOY, WITH_THE_BOT, Object, pick, pod
 
 PODS = "app=secure-agent-pod"
 PUBLIC = "0.0.0.0/0 ::/0"
@@ -18,6 +19,7 @@ OUT = {
     ("anywhere", "TCP", 6443),
     (PUBLIC, "TCP", 443),
     ("monitoring", "TCP", 9091),
+    ("monitoring: app=health-bridge", "TCP", 8080),
     (PODS, "TCP", 2222),
     (PODS, "TCP", 8081),
     ("192.168.55.215/32", "TCP", 22),
@@ -83,6 +85,15 @@ def test_the_defaults_of_the_settings_get_through() -> None:
     assert (str(gateway.hostname).split(".")[1], "TCP", gateway.port) in OUT
     slack = urlsplit(Settings().slack.api_url)
     assert (PUBLIC, "TCP", slack.port or 443) in OUT
+
+
+def test_the_bridge_is_reached_where_the_docs_say_it_is() -> None:
+    docs = (DEPLOY.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
+    [address] = set(re.findall(r"http://health-bridge[^\s\"`]+", docs))
+    url = urlsplit(address)
+    service, namespace, *_ = str(url.hostname).split(".")
+    assert (f"{namespace}: app={service}", "TCP", url.port) in OUT
+    assert url.path == "/webhook"
 
 
 PRIVATE = "10.0.0.1 100.64.0.1 127.0.0.1 169.254.169.254 172.31.255.255 192.168.0.1 ::1 fd00::1 fe80::1"

@@ -91,3 +91,23 @@ def test_a_job_is_described_in_one_line() -> None:
     said = describe(status("digest", Health.STALE, 200), NOW)
     assert said == "digest: stale, last success 3 h 20 min ago (stale after 3 h, warning)"
     assert describe(status("x", Health.NEVER_SEEN, None), NOW).startswith("x: never seen, no heartbeat yet")
+
+
+def test_a_job_that_was_never_seen_is_named_and_not_on_time() -> None:
+    never = status("nightly", Health.NEVER_SEEN, None, required=False)
+    one = judge_heartbeats([status("a"), never, status("b", Health.PAUSED)], 2, NOW)
+    assert (one.verdict, one.summary) == (Verdict.OK, "1 job on time, 1 paused, nightly was never seen")
+    alone = judge_heartbeats([never, status("other", Health.NEVER_SEEN, None, required=False)], 2, NOW)
+    assert alone.summary == "nightly and other were never seen"
+    several = judge_heartbeats([never, status("nightly", required=False)], 2, NOW)
+    assert several.summary == "nightly was never seen", "one of its groups was"
+
+
+def test_the_remedy_is_looked_for_where_the_job_runs() -> None:
+    elsewhere = status("backup", Health.STALE, 300, inside=False)
+    finding = judge_heartbeats([elsewhere], 1, NOW)
+    assert finding.remedy == "Look where it runs: not in this pod, so that neither its log nor a restart helps."
+    assert finding.run == "/agentpod heartbeats"
+    both = judge_heartbeats([elsewhere, status("digest", Health.STALE, 300, cron="debian")], 2, NOW)
+    assert both.remedy == "Check that Debian's cron runs and what the job's script says in the log."
+    assert both.run == "/agentpod logs --grep digest"

@@ -118,6 +118,11 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
         (Target, {"name": ""}, "pattern"),
         (Target, {"name": "a" * 64}, "at most 63 characters"),
         (Target, {"issue": "owner/repository"}, "pattern"),
+        (Target, {"issue": "agent-ops"}, "pattern"),
+        (Target, {"issue": "a/b/c#1"}, "pattern"),
+        (Target, {"issue": "/agent-ops#1"}, "pattern"),
+        (Target, {"issue": "agent-ops#0"}, "pattern"),
+        (Target, {"issue": "agent ops#1"}, "pattern"),
         (Target, {"issue": "öwner/repository#1"}, "pattern"),
         (Target, {"issue": "owner/repository#١"}, "pattern"),
         (Target, {"unknown": 1}, "not permitted"),
@@ -149,7 +154,9 @@ def test_a_targets_name_has_letters_of_any_alphabet_and_up_to_63_of_them() -> No
     assert Target(name="p" + "ö" * 62).name == "p" + "ö" * 62
 
 
-@pytest.mark.parametrize("issue", ["", "derio-net/frank#10", "O_w.n-er/repo.github_io-2#1"])
+@pytest.mark.parametrize(
+    "issue", ["", "agent-ops#18", "frank#7", "derio-net/frank#10", "O_w.n-er/repo.github_io-2#1"]
+)
 def test_an_issue_is_named_as_github_names_it(issue: str) -> None:
     assert Target(issue=issue).issue == issue
 
