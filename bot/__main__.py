@@ -72,7 +72,7 @@ def _main(words: list[str]) -> int:
         _no_more(rest, "check")
         return _check(options)
     if options.word == "sandbox":
-        return _sandbox(rest)
+        return _sandbox([*_shared(options), *rest])
     if [options.word, *rest] == ["audit", "export"] and options.output == "text":
         return _export(options)
     return _command(options, [options.word, *rest])
@@ -102,6 +102,12 @@ def _export(options: argparse.Namespace) -> int:
 def _help_on(options: argparse.Namespace) -> int:
     """``agentpod logs --help`` is ``agentpod help logs``."""
     return _sandbox(["--help"]) if options.word == "sandbox" else _command(options, ["help", options.word])
+
+
+def _shared(options: argparse.Namespace) -> list[str]:
+    """The options that are the sandbox's as well, wherever they stand."""
+    given = {"--config": options.config, "--context": options.context}
+    return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 def _sandbox(words: list[str]) -> int:

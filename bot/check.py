@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
-from bot.domain import aside, words
+from bot.domain import aside, slack_tokens, words
+from bot.domain.approvable import unapprovable
 from bot.domain.approval import State
 from bot.domain.target import Target, canonical_job
 from bot.domain.workload import Right
@@ -45,6 +46,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
         await parts.close()
     return [
         *_access(loaded),
+        *approvals(loaded.settings),
         *unknown_in_maintenance(loaded.settings),
         *(check for group in groups for check in group),
     ]
@@ -66,6 +68,13 @@ def _access(loaded: Loaded) -> list[Check]:
             )
         ]
     return [Check("Access", True, f"{len(rules)} rule{'s' if len(rules) > 1 else ''}")]
+
+
+def approvals(settings: Settings) -> Iterator[Check]:
+    """Whether what is asked for can be approved at all, and whether what an approver asks for can be."""
+    if found := unapprovable(settings.access, settings.approvals):
+        never = found[0].endswith("nothing can be approved.")
+        yield Check("Approvals", False if never else None, *found)
 
 
 def unknown_in_maintenance(settings: Settings) -> Iterator[Check]:
@@ -90,9 +99,9 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> Check:
 async def _slack(loaded: Loaded) -> list[Check]:
     from bot.adapters.slack import check_slack
 
-    absent = list(_absent_tokens(loaded.settings))
-    if absent:
-        return absent
+    unusable = [*_absent_tokens(loaded.settings), *wrong_tokens(loaded.settings)]
+    if unusable:
+        return unusable
     settings = loaded.settings
     results = await check_slack(settings.slack, settings.access, settings.channels())
     checks = [Check(r.title, r.ok, r.detail, r.remedy) for r in results]
@@ -108,15 +117,24 @@ def _absent_tokens(settings: Settings) -> Iterator[Check]:
         )
 
 
+def wrong_tokens(settings: Settings) -> Iterator[Check]:
+    """What can't be what it is set as, by its looks: nobody has to ask Slack."""
+    for name, value in _tokens(settings).items():
+        if value is not None and (found := slack_tokens.wrong(name, value.get_secret_value())):
+            yield Check("Slack", False, *found)
+
+
 def missing_tokens(settings: Settings) -> list[str]:
     """The tokens that the chosen mode needs and that are not set, by setting name."""
+    return [name for name, value in _tokens(settings).items() if value is None]
+
+
+def _tokens(settings: Settings) -> dict[str, SecretStr | None]:
+    """What the chosen mode needs."""
     slack = settings.slack
-    needed = {"slack.bot_token": slack.bot_token}
     if slack.mode == "socket":
-        needed["slack.app_token"] = slack.app_token
-    else:
-        needed["slack.signing_secret"] = slack.signing_secret
-    return [name for name, value in needed.items() if value is None]
+        return {"slack.bot_token": slack.bot_token, "slack.app_token": slack.app_token}
+    return {"slack.bot_token": slack.bot_token, "slack.signing_secret": slack.signing_secret}
 
 
 async def _kubernetes(parts: Parts) -> list[Check]:

@@ -53,8 +53,11 @@ class HttpSettings(_Section):
     """Where Slack's requests arrive in HTTP mode."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port; the Service and NetworkPolicy decide who reaches it
+    """The address to listen on; 0.0.0.0 is all of the machine's."""
     port: int = Field(default=3000, ge=0, le=65535)
+    """The port to listen on; 0 is a free one."""
     path: str = Field(default="/slack/events", pattern=r"^/")
+    """The path that Slack is told, for commands, events and clicks alike."""
 
 
 def channel_id(value: str | None) -> str | None:
@@ -70,17 +73,24 @@ class SlackSettings(_Section):
     """The Slack app. Socket Mode needs the bot and app tokens, HTTP mode the bot token and signing secret."""
 
     bot_token: SecretStr | None = None
+    """The app's bot token, which begins with xoxb-."""
     app_token: SecretStr | None = None
+    """The app-level token for Socket Mode, which begins with xapp-."""
     signing_secret: SecretStr | None = None
+    """What Slack signs its requests with in HTTP mode."""
     api_url: str = "https://slack.com/api/"
+    """Slack's Web API; another one for tests."""
     mode: Literal["socket", "http"] = "socket"
+    """How the bot hears Slack: by a connection of its own (socket), or as a web server that Slack calls (http)."""
     command: str = Field(default="/agentpod", pattern=r"^/[a-z0-9_-]{1,31}$")
+    """The slash command, as the app's manifest has it."""
     channel: str | None = None
     """Where alerts, the digest and approval cards go: the id (end of its "About") of a channel with the app in it.
 
-    None: alerts and the digest are posted nowhere, cards where they are asked for.
+    Not set: alerts and the digest are posted nowhere, cards where they are asked for.
     """
     http: HttpSettings = HttpSettings()
+    """Where the bot listens in HTTP mode."""
 
     @field_validator("api_url")
     @classmethod
@@ -113,14 +123,18 @@ class KubernetesSettings(_Section):
     """Which cluster: KUBECONFIG or in-cluster by the client's usual rules; ``context`` picks one by name."""
 
     context: str | None = None
+    """The context of the kubeconfig; not set: its current one, or the cluster that the bot runs in."""
 
 
 class PushgatewaySettings(_Section):
     """Where heartbeats are read. An empty url switches heartbeats off."""
 
     url: str = "http://pushgateway.monitoring.svc.cluster.local:9091"
+    """Its root, without /metrics or /api. Empty: no heartbeats."""
     username: str = ""
+    """The user of its basic authentication; empty: none is sent."""
     password: SecretStr | None = None
+    """The password of that user."""
 
     @field_validator("url")
     @classmethod
@@ -142,6 +156,7 @@ class LedgerSettings(_Section):
     """The database of requests, decisions and incidents: SQLite by default, PostgreSQL for several replicas."""
 
     url: str = "sqlite+aiosqlite:///agentpod.db"
+    """``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE``."""
 
     @field_validator("url")
     @classmethod
@@ -161,16 +176,21 @@ class OpsSettings(_Section):
     """Health, readiness and metrics: one port."""
 
     host: str = "0.0.0.0"  # noqa: S104 - a container's port for probes and Prometheus
+    """The address to listen on; 0.0.0.0 is all of the machine's."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """The port to listen on; 0 is a free one."""
 
 
 class BridgeSettings(_Section):
     """The health-bridge, which turns incidents into GitHub issues. An empty url switches it off."""
 
     url: str = ""
-    """Its webhook, such as ``http://health-bridge.monitoring.svc:8080/webhook``. It is told of incidents of jobs and
-    targets that name an ``issue``."""
+    """Its webhook, such as ``http://health-bridge.monitoring.svc:8080/webhook``.
+
+    It is told of the incidents of jobs and targets that name an ``issue``.
+    """
     token: SecretStr | None = None
+    """The bearer token that it expects."""
 
     @field_validator("url")
     @classmethod
@@ -186,6 +206,7 @@ class HeartbeatSettings(_Section):
     job: str = "agentpod"
     """The job under which it is pushed to the Pushgateway. Empty: it is not."""
     every: Duration = timedelta(minutes=1)
+    """The time between two of them: 1s to 1h."""
     dead_man_url: SecretStr | None = None
     """A URL to GET each time, of a service that raises the alarm when nobody does."""
 
@@ -219,9 +240,9 @@ class DigestSettings(_Section):
     )
     """The time of day in ``timezone``. Empty: no digest is posted; ``digest`` shows it all the same."""
     timezone: Zone = "UTC"
-    """Whose days, and whose nine o'clock: an IANA name such as Europe/Berlin."""
+    """The zone of its days and of ``at``: an IANA name such as Europe/Berlin."""
     channel: str | None = None
-    """Where it is posted: a channel's id. None: ``slack.channel``."""
+    """Where it is posted: a channel's id. Not set: ``slack.channel``."""
     picture: bool = True
     """Whether the day is drawn as well."""
 
@@ -235,7 +256,9 @@ class LogSettings(_Section):
     """Logs on stderr: ``console`` for people, ``json`` for machines, ``auto`` by whether it is a terminal."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged: this level and those above it."""
     format: Literal["auto", "console", "json"] = "auto"
+    """How: for people (console), for machines (json), or by whether stderr is a terminal (auto)."""
 
 
 class ProbeSettings(_Section):
@@ -244,7 +267,7 @@ class ProbeSettings(_Section):
     timeout: Annotated[Duration, AfterValidator(limited(timedelta(milliseconds=1), timedelta(minutes=5)))] = (
         timedelta(seconds=3)
     )
-    """At most 5m."""
+    """How long a single probe may take, at most 5m: after that, what it looked at is unknown."""
 
 
 def _secrets_in(model: BaseModel) -> list[str]:
@@ -421,10 +444,16 @@ def _unknown_variable(name: str, leaves: Sequence[str]) -> str:
     return f"The environment variable {name} is not a setting.{hint}"
 
 
+def variables() -> frozenset[str]:
+    """Every environment variable that is taken."""
+    return frozenset(PREFIX + name.upper().replace(".", "__") for name in _leaf_names(Settings)) | OWN_VARIABLES
+
+
 def _leaf_names(model: type[BaseModel], prefix: str = "") -> list[str]:
     """Every dotted name that a variable may set: sections, leaves, and whole lists as JSON."""
     names: list[str] = []
-    for name, info in model.model_fields.items():
+    for field, info in model.model_fields.items():
+        name = info.alias or field
         names.append(prefix + name)
         kind = info.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -529,8 +558,9 @@ def _suggest(path: Sequence[str]) -> str:
             model = _inner_model(model, part)
         if model is None:
             return ""
-    near = difflib.get_close_matches(path[-1], list(model.model_fields), n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Known there: {', '.join(model.model_fields)}."
+    known = [info.alias or name for name, info in model.model_fields.items()]
+    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Known there: {', '.join(known)}."
 
 
 def _inner_model(model: Any, field: str) -> Any:

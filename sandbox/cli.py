@@ -10,8 +10,16 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from bot.domain.target import Target
+from bot.settings import load
 from sandbox.house import BotProcess, Sandbox
+
+TAKEN = ("targets", "approvals", "alerts", "digest", "probes")
+"""The sections of a settings file that are taken; Slack, its people and all other parts are the sandbox's own."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -19,11 +27,12 @@ def main(words: Sequence[str]) -> int:
     options = _parser().parse_args(list(words))
     if options.context and not options.kubeconfig:
         options.kubeconfig = Path(os.environ.get("KUBECONFIG", "~/.kube/config").split(":")[0]).expanduser()
+    settings = _settings(options.config) if options.config else {}
     if options.kubeconfig and not options.kubeconfig.is_file():
         sys.stderr.write(f"agentpod: {options.kubeconfig} (named by --kubeconfig) is not a file.\n")
         return 2
     try:
-        return asyncio.run(_run(options))
+        return asyncio.run(_run(options, settings))
     except OSError as error:
         sys.stderr.write(f"agentpod: port {options.port} can't be opened: {error.strerror}. Try --port 0.\n")
         return 2
@@ -35,22 +44,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     parser.add_argument("--kubeconfig", type=Path, help="use a real cluster instead of the pretend one")
     parser.add_argument("--context", help="context of that kubeconfig")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"take {', '.join(TAKEN)} from a settings file; all else stays"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the bot's log here")
     return parser
 
 
-async def _run(options: argparse.Namespace) -> int:
+def _settings(path: Path) -> dict[str, Any]:
+    """What is taken of a settings file. Raises SettingsError with every problem of it, and its lines."""
+    load(config=path, environ={})
+    given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    taken = {section: given[section] for section in TAKEN if given.get(section) is not None}
+    if "digest" in taken:
+        taken["digest"] = {name: value for name, value in taken["digest"].items() if name != "channel"}
+    return taken
+
+
+async def _run(options: argparse.Namespace, settings: dict[str, Any]) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    house = Sandbox(port=options.port, kubeconfig=options.kubeconfig, context=options.context, lively=True)
-    async with house as sandbox:
+    cluster = {"kubeconfig": options.kubeconfig, "context": options.context}
+    async with Sandbox(port=options.port, lively=True, settings=settings, **cluster) as sandbox:
         try:
             bot = await sandbox.start_bot()
         except RuntimeError as error:
             sys.stderr.write(f"agentpod: {error}\n")
             return 1
-        _say(sandbox, bot)
+        _say(sandbox, bot, list(settings))
         if not options.no_browser:
             _open_browser(sandbox.workspace.base_url)
         follow = asyncio.create_task(_follow(bot, options.verbose))
@@ -62,11 +84,13 @@ async def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _say(sandbox: Sandbox, bot: BotProcess) -> None:
+def _say(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
     kubeconfig = sandbox.kubeconfig or sandbox.cluster.kubeconfig(
         sandbox.folder / "admin.kubeconfig", user="admin"
     )
     pod = "a real cluster" if sandbox.kubeconfig else "a pretend agent pod"
+    namespace = sandbox.settings()["targets"][0].get("namespace", Target().namespace)
+    yours = f"\n    settings  yours: {', '.join(taken)}; the sandbox's own: all else" if taken else ""
     sys.stdout.write(
         f"""
   agentpod's sandbox is running, with {pod}.
@@ -74,7 +98,7 @@ def _say(sandbox: Sandbox, bot: BotProcess) -> None:
     open      {sandbox.workspace.base_url}
     try       /agentpod status      in #ops-agent-pod, as Maya; then break something in the panel
     metrics   {bot.ops_url}/metrics  (also /readyz)
-    kubectl   KUBECONFIG={kubeconfig} kubectl -n secure-agent-pod get pods
+    kubectl   KUBECONFIG={kubeconfig} kubectl -n {namespace} get pods{yours}
 
   Ctrl-C ends it and drops everything.
 

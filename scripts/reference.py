@@ -21,7 +21,7 @@ from rights_page import rights_page
 from bot import __version__
 from bot.adapters.metrics import Metrics
 from bot.runbook import usage
-from bot.settings import CONFIG_VARIABLE, PREFIX, SECRETS_VARIABLE, Settings
+from bot.settings import CONFIG_VARIABLE, PREFIX, SECRETS_VARIABLE, Settings, variables
 from commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +45,8 @@ def settings_page() -> str:
     for name, info in Settings.model_fields.items():
         model = _model(info.annotation)
         lines += [f"## `{name}`", "", _doc(model), "", "| setting | default | meaning |", "|---|---|---|"]
-        lines += _rows(model, "" if _is_list(info.annotation) else f"{name}.", name)
+        lines += _list(name, "") if _is_list(info.annotation) else []
+        lines += _rows(model, f"{name}[]." if _is_list(info.annotation) else f"{name}.")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 
@@ -71,20 +72,33 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
         return None
 
 
-def _rows(model: type[BaseModel], prefix: str, section: str) -> Iterator[str]:
+def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """A row for each setting, by the name that is accepted. Raises LookupError for one without a word."""
     notes = _field_notes(model)
-    for name, info in model.model_fields.items():
+    for field, info in model.model_fields.items():
         inner = _inner(info.annotation)
-        shown = f"{prefix}{name}"
+        shown = f"{prefix}{info.alias or field}"
+        if field not in notes:
+            raise LookupError(f"{model.__name__}.{field} has no docstring that says what it means")
         if inner is not None and _is_list(info.annotation):
-            yield f"| `{shown}` | see below | a list; each entry: |"
-            yield from _rows(inner, f"{shown}[].", section)
+            yield from _list(shown, notes[field])
+            yield from _rows(inner, f"{shown}[].")
         elif inner is not None:
-            yield from _rows(inner, f"{shown}.", section)
+            if type(None) in get_args(info.annotation):
+                yield f"| `{shown}` | see below | {notes[field]} |"
+            yield from _rows(inner, f"{shown}.")
         else:
-            variable = "" if "[]" in shown or not prefix else f"`{PREFIX}{shown.upper().replace('.', '__')}`"
-            meaning = " ".join(part for part in (notes.get(name, ""), variable) if part)
-            yield f"| `{shown}` | {_default(info)} | {meaning} |"
+            yield f"| `{shown}` | {_default(info)} | {_with_variable(notes[field], shown)} |"
+
+
+def _list(shown: str, note: str) -> Iterator[str]:
+    yield f"| `{shown}` | see below | {_with_variable(f'{note} A list; each entry:'.strip(), shown)} |"
+
+
+def _with_variable(meaning: str, shown: str) -> str:
+    """What it means, and the variable that sets it, where there is one."""
+    variable = f"{PREFIX}{shown.upper().replace('.', '__')}"
+    return f"{meaning} `{variable}`" if variable in variables() else meaning
 
 
 def _default(info: Any) -> str:
@@ -103,6 +117,8 @@ def _default(info: Any) -> str:
 
 
 def _duration(seconds: float) -> str:
+    if not seconds:
+        return "0s"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds % size == 0:
             return f"{seconds / size:g}{unit}"

@@ -109,6 +109,7 @@ class AccessPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: tuple[AccessRule, ...] = ()
+    """Who may run what: whom no rule names may run help and whoami alone."""
     contact: str = ""
     """Whom refusals name: the id of a user, user group or channel, which becomes a mention, or words."""
 

@@ -49,18 +49,21 @@ class Maintenance(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, max_length=60)
+    """How messages call it."""
     lasts: Longer
-    """One minute to 30 days, and not until its next run."""
+    """How long: one minute to 30 days, and not until its next run."""
     start: datetime | None = None
+    """When it begins, where it is once; either this or ``schedule``."""
     schedule: str | None = None
+    """When it begins each time, as in a crontab."""
     timezone: Zone = "UTC"
-    """For the schedule, and for a start that names no zone."""
+    """The zone of the schedule, and of a start that names none."""
     cron: Dialect = "supercronic"
     """Whose reading of the schedule counts: supercronic's, or that of Debian's cron (debian)."""
     targets: tuple[str, ...] = ()
-    """Empty: all."""
+    """The targets that it is about; empty: all."""
     jobs: tuple[str, ...] = ()
-    """Empty: all, and the pod as well."""
+    """The jobs that it is about; empty: all, and the pod as well."""
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
@@ -107,19 +110,19 @@ class AlertRules(BaseModel):
     keep_firing: Span = timedelta(minutes=1)
     """How long a problem has to be gone before that is told, at most 1d: one that comes back at once stays one."""
     remind: Longer = timedelta(hours=4)
-    """Between two reminders of an incident that nobody acknowledged: 1m to 30d."""
+    """The time between two reminders of an incident that nobody acknowledged: 1m to 30d."""
     ack_for: Longer = timedelta(hours=12)
     """After which an acknowledgement is no excuse any more: 1m to 30d."""
     flaps: int = Field(default=3, ge=1, le=100)
     """How often a problem may come back within ``flap_window``; from then on it is one that comes and goes."""
     flap_window: Window = timedelta(hours=1)
-    """1s to 1d."""
+    """The time within which ``flaps`` are counted: 1s to 1d."""
     group_at: int = Field(default=10, ge=2, le=1000)
     """How many incidents within ``group_within`` become one message."""
     group_within: Window = timedelta(minutes=1)
-    """1s to 1d."""
+    """The time within which ``group_at`` incidents become one message: 1s to 1d."""
     poll: Window = timedelta(seconds=30)
-    """Between two looks at the heartbeats: 1s to 1h."""
+    """The time between two looks at the heartbeats: 1s to 1h."""
     blind_after: int = Field(default=3, ge=1, le=1000)
     """How many looks have to fail in a row before the bot calls itself blind."""
     pod_for: Span = timedelta(minutes=2)
@@ -131,6 +134,7 @@ class AlertRules(BaseModel):
     mention: tuple[str, ...] = ()
     """Users (U…) and user groups (S…) that a critical incident calls."""
     maintenance: tuple[Maintenance, ...] = ()
+    """Times in which nothing is told of what is wrong."""
 
     @field_validator("poll")
     @classmethod

@@ -54,19 +54,17 @@ def _zone(value: str) -> str:
 
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|d|w)")
+_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _LONGEST_TEXT = 40
 """Characters of a duration: one of a hundred thousand digits would be searched for minutes."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 def parse_duration(value: object) -> timedelta:
-    """Read ``10m``, ``1h30m``, ``500ms`` or a number of seconds. Raises ValueError, also for zero and less."""
-    if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(min(value, 10**12))
-    else:
-        seconds = _duration_text(str(value).strip())
+    """Read ``10m``, ``1h30m`` or ``500ms``. Raises ValueError, also without a unit, and for zero and less."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = max(min(value, 10**12), -1)  # Python writes no number of thousands of digits
+    seconds = value.total_seconds() if isinstance(value, timedelta) else _duration_text(str(value).strip())
     if not 0 < seconds <= 10 * 365 * 86400:
         raise ValueError(f"{value!r} is not a usable duration: use more than nothing and at most ten years")
     return timedelta(seconds=seconds)
@@ -86,6 +84,10 @@ def limited(least: timedelta, most: timedelta) -> Callable[[timedelta], timedelt
 def _duration_text(text: str) -> float:
     if len(text) > _LONGEST_TEXT:
         raise ValueError(f"{text[:20] + '…'!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")
+    if _NUMBER.fullmatch(text):
+        if (number := float(text)) <= 0:
+            return number
+        raise ValueError(f"{text} has no unit, so it is no duration: write {text}s, {text}m, {text}h or {text}d")
     matches = list(_DURATION.finditer(text))
     if not matches or "".join(m.group(0) for m in matches) != text:
         raise ValueError(f"{text!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")
@@ -132,7 +134,9 @@ class ProcessRule(_Model):
     """A process that must run: ``match`` is searched in its command line (arguments included)."""
 
     name: str = Field(min_length=1, max_length=60)
+    """How messages call it. A bare name in the list stands for a rule: a program that is called so."""
     match: Regex
+    """A regular expression that is searched in the command line, arguments included."""
 
     @classmethod
     def named(cls, name: str) -> ProcessRule:
@@ -157,12 +161,15 @@ class ContainerSpec(_Model):
     """One container of the pod and what must be true inside it."""
 
     name: str = "kali"
+    """The container's name in the pod."""
     user: str | None = "uid=1000(claude) gid=1000(claude)"
-    """What `id` must start with; None checks only that it is not root."""
+    """What ``id`` must start with; null: anybody but root."""
     processes: tuple[Annotated[ProcessRule, Field()], ...] = tuple(
         ProcessRule.named(name) for name in ("sshd", "supercronic", "vibe-kanban")
     )
+    """The processes that must run in it."""
     home: str = "/home/claude"
+    """The home directory, whose volume is looked at for how full it is."""
 
     @model_validator(mode="before")
     @classmethod
@@ -180,10 +187,15 @@ class ServiceSpec(_Model):
     ip: Address
     """The LoadBalancer's address that must be assigned: an IPv4 or IPv6 address, or a host name."""
     port: int = Field(ge=1, le=65535)
+    """The port at that address."""
     target_port: int | None = Field(default=None, ge=1, le=65535)
+    """The port in the pod, where it is another one."""
     check: Literal["ssh", "http", "tcp"] = "tcp"
+    """What must answer there: an SSH server, an HTTP server, or anything (tcp)."""
     path: str = Field(default="/", pattern=r"^/")
+    """What an HTTP server is asked for."""
     expect_status: int = Field(default=200, ge=100, le=599)
+    """The status that an HTTP server must answer with."""
     connect: Annotated[str, AfterValidator(_host_port)] | None = Field(
         default=None, pattern=r"^[^\s/]+:[0-9]{1,5}$"
     )
@@ -194,14 +206,18 @@ class ArgoCD(_Model):
     """The Argo CD Application that owns the manifests."""
 
     namespace: str = "argocd"
+    """The namespace of the Application, which is Argo CD's own as a rule."""
     application: str = "secure-agent-pod"
+    """The Application's name."""
 
 
 class SshSpec(_Model):
     """Where the pod's SSH public keys are: a Secret, and the key in it that holds the file."""
 
     secret: str = "agent-ssh-keys"  # noqa: S105 - a name
+    """The Secret's name."""
     key: str = "authorized_keys"
+    """The key in the Secret whose value is the authorized_keys file."""
     file: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] | None = "~/.ssh/authorized_keys"
     """The pod's own copy in the first container (``~`` is its home), which sshd reads; null: not compared."""
 
@@ -216,7 +232,9 @@ class StorageSpec(_Model):
     """When the volume counts as filling up, in percent used."""
 
     warn_percent: int = Field(default=80, ge=1, le=100)
+    """From how many percent on it is a warning."""
     fail_percent: int = Field(default=90, ge=1, le=100)
+    """From how many percent on it is a failure; not below ``warn_percent``."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -229,13 +247,19 @@ class HeartbeatPolicy(_Model):
     """When a cron job's heartbeat is due and when it is stale: a fixed age, or its schedule and a grace."""
 
     job: JobName
+    """The job's name, as it pushes itself; ``-`` and ``_`` are the same."""
     severity: Severity = "warning"
+    """How bad it is when it is stale or its push failed: critical or warning."""
     stale_after: timedelta | None = None
+    """How old its last success may be, 1s to 400d; either this or ``schedule``."""
     schedule: str | None = None
+    """When it runs, as in a crontab: it is due at the next run after its last success."""
     timezone: Zone = "UTC"
+    """The zone that its cron runs in, which ``schedule`` is in: an IANA name such as Europe/Berlin."""
     cron: Dialect = "supercronic"
     """The cron that runs it, whose reading of ``schedule`` counts. Not set: the target's ``cron``."""
     grace: timedelta = timedelta(minutes=10)
+    """How long after the time of ``schedule`` it is stale; ten of its runs at most, or an hour."""
     metric: str = "push_time_seconds"
     """The gauge that holds the last success, in seconds since the epoch."""
     groups: Literal["newest", "any", "all"] = "newest"
@@ -321,24 +345,33 @@ class Target(_Model):
 
     # The length apart from the pattern: {0,62} of all letters there are would take 6 MiB.
     name: str = Field(default="secure-agent-pod", pattern=r"^[A-Za-z0-9][-\w.]*$", max_length=63)
+    """What commands (``--target``) and messages call it."""
     namespace: str = Field(default="secure-agent-pod", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    """The namespace it is in."""
     deployment: str = "secure-agent-pod"
+    """The Deployment that makes it."""
     selector: str = "app=secure-agent-pod"
+    """The label selector of its pods."""
     node: str | None = "gpu-1"
-    """The node the pod must run on; None accepts any."""
+    """The node that the pod must run on; null: any."""
     containers: tuple[ContainerSpec, ...] = Field(default=(ContainerSpec(),), min_length=1)
+    """The containers that are looked into; the first one is meant where a command names none."""
     services: tuple[ServiceSpec, ...] = HANDBOOK_SERVICES
+    """The addresses that it is reached at."""
     argocd: ArgoCD | None = ArgoCD()
+    """The Argo CD Application that owns its manifests; null: none does."""
     storage: StorageSpec = StorageSpec()
+    """When its volume counts as filling up."""
     cron: Dialect = "supercronic"
     """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
+    """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
     issue: Issue = ""
     """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
     ssh: SshSpec | None = SshSpec()
-    """None: SSH keys are not looked after here."""
+    """Where its SSH keys are; null: they are not looked after here."""
 
     @model_validator(mode="before")
     @classmethod

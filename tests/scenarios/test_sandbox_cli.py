@@ -11,11 +11,14 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 
 from sandbox.cluster import PretendCluster
+from sandbox.slack import seed
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("scenarios-sandbox-cli")
@@ -91,9 +94,45 @@ async def test_the_printed_kubeconfig_works_with_kubectl(tmp_path: Path) -> None
 async def test_another_cluster_by_kubeconfig(tmp_path: Path) -> None:
     async with PretendCluster(speed=0.0) as cluster:
         config = cluster.kubeconfig(tmp_path / "kubeconfig", user="agentpod")
-        async with started(tmp_path, "--kubeconfig", str(config), "--context", "agentpod") as (_, printed):
+        async with started(tmp_path, "--kubeconfig", str(config), "--context", "sandbox") as (_, printed):
             assert await _status(_url(printed)) == 200
             await _until_asked(cluster)
+
+
+async def test_settings_of_ones_own_are_taken_but_for_slack_and_its_people(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        """
+slack: {channel: C0NOWHERE99}
+access: {rules: [{role: viewer, users: [U0NOBODY999]}]}
+bridge: {url: "http://127.0.0.1:9/webhook"}
+digest: {channel: C0NOWHERE99, timezone: Europe/Berlin}
+targets:
+  - name: my-pod
+    namespace: my-space
+    heartbeats: [{job: my-job, schedule: "0 4 L * *", timezone: Europe/Berlin}]
+"""
+    )
+    async with PretendCluster(speed=0.0) as cluster:
+        config = cluster.kubeconfig(tmp_path / "kubeconfig", user="agentpod")
+        words = ("--kubeconfig", str(config), "--context", "sandbox", "--config", str(mine))
+        async with started(tmp_path, *words) as (_, printed):
+            assert "-n my-space get pods" in printed
+            assert "settings  yours: targets, digest; the sandbox's own: all else" in printed
+            used = _used(tmp_path)
+            await _until_asked(cluster)
+    assert used["targets"] == yaml.safe_load(mine.read_text())["targets"]
+    assert used["digest"] == {"timezone": "Europe/Berlin"}
+    assert used["slack"]["channel"] == seed.OPS
+    assert [rule["role"] for rule in used["access"]["rules"]] == ["viewer", "operator", "approver"]
+    assert "bridge" not in used
+
+
+def _used(folder: Path) -> dict[str, Any]:
+    """The settings file that the bot was started with."""
+    [made] = folder.glob("agentpod-sandbox-*/agentpod.yaml")
+    used: dict[str, Any] = yaml.safe_load(made.read_text(encoding="utf-8"))
+    return used
 
 
 async def _until_asked(cluster: PretendCluster) -> None:
@@ -108,6 +147,9 @@ async def _until_asked(cluster: PretendCluster) -> None:
     [
         (["--kubeconfig", "/nowhere/config"], "/nowhere/config (named by --kubeconfig) is not a file"),
         (["--prot", "1"], "--prot"),
+        (["--config", "/nowhere/settings"], "/nowhere/settings (named by --config) can't be read"),
+        (["--config", "deploy/secret.example.yaml"], "apiVersion is not a setting (secret.example.yaml line"),
+        (["--context", "nowhere", "--kubeconfig", "/nowhere/config"], "/nowhere/config (named by --kubeconfig)"),
     ],
 )
 async def test_wrong_flags_are_refused_in_words(words: list[str], says: str) -> None:

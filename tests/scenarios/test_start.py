@@ -232,6 +232,26 @@ async def test_check_lists_all_problems_at_once_with_remedies(sandbox: Sandbox, 
     assert "wrong-token-0" not in output
 
 
+async def test_check_says_what_tokens_and_approvals_can_not_be_before_it_asks_slack(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    rules = [{"role": "operator", "groups": [seed.ONCALL]}]
+    config = tmp_path / "a.yaml"
+    config.write_text(
+        yaml.safe_dump(sandbox.settings() | {"access": {"rules": rules}, "approvals": {"needed": 3}})
+    )
+    tokens = {"AGENTPOD_SLACK__BOT_TOKEN": "xoxp-9876-wrong", "AGENTPOD_SLACK__APP_TOKEN": "hello"}
+    code, output = await _run(sandbox, "check", env={CONFIG: str(config), **tokens})
+    assert code == 1, output
+    said = " ".join(output.split())
+    assert "slack.bot_token is a user token, not a bot token." in said
+    assert "slack.app_token is not an app-level token: it does not begin with xapp-" in said
+    assert "approvals.needed is 3, and no access rule gives the role approver: nothing can be approved." in said
+    assert "3 to fix" in said
+    assert "9876" not in output
+    assert "hello" not in output
+
+
 async def test_a_bot_without_a_cluster_starts_and_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
     code, output = await _run(sandbox, "status", env={"KUBECONFIG": str(tmp_path / "none")})
     assert code == 2

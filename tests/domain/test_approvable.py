@@ -1,0 +1,65 @@
+"""Whether requests can be approved at all, as far as the settings say who approves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.access import AccessPolicy
+from bot.domain.approvable import unapprovable
+from bot.domain.approval import ApprovalPolicy
+
+VIEWER = {"role": "viewer", "channels": ["C0123456789"]}
+OPERATOR = {"role": "operator", "groups": ["S0123456789"]}
+
+
+def approver(*users: str, **more: Any) -> dict[str, Any]:
+    return {"role": "approver", "users": list(users)} | more
+
+
+ONE, TWO = approver("U01"), approver("U01", "U02")
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "said"),
+    [
+        (
+            [VIEWER, OPERATOR],
+            {"needed": 3},
+            "needed is 3, and no access rule gives the role approver: nothing can",
+        ),
+        (
+            [VIEWER, OPERATOR],
+            {},
+            "needed is 1, and no access rule gives the role approver: nothing can be approved.",
+        ),
+        ([VIEWER], {"needed": 2}, "no access rule gives the role approver"),
+        ([], {"break_glass": ["U01"]}, "no access rule gives the role approver"),
+        ([ONE], {"needed": 3}, "needed is 3, and the access rules name 1 approver: nothing can be approved."),
+        ([ONE, TWO], {"needed": 3}, "the access rules name 2 approvers: nothing can be approved."),
+        ([TWO, OPERATOR], {"needed": 2}, "name 2 approvers: what one of them asks for can't be approved."),
+        ([ONE], {}, "name 1 approver: what one of them asks for can't be approved."),
+    ],
+)
+def test_what_can_not_be_approved_is_said(rules: list[Any], policy: dict[str, Any], said: str) -> None:
+    found = unapprovable(AccessPolicy.model_validate({"rules": rules}), ApprovalPolicy.model_validate(policy))
+    assert found is not None
+    assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy"),
+    [
+        ([VIEWER], {}),
+        ([TWO], {}),
+        ([ONE], {"self_approval": True}),
+        ([ONE, approver(groups=["S0123456789"])], {"needed": 3}),
+        ([approver("*")], {"needed": 3}),
+        ([approver(channels=["C0123456789"])], {"needed": 3}),
+        ([approver("U01"), approver("U02"), approver("U03", channels=["C0123456789"])], {"needed": 2}),
+    ],
+)
+def test_where_enough_may_approve_nothing_is_said(rules: list[Any], policy: dict[str, Any]) -> None:
+    access = AccessPolicy.model_validate({"rules": rules})
+    assert unapprovable(access, ApprovalPolicy.model_validate(policy)) is None
