@@ -142,6 +142,8 @@ def _status(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> 
     if len(groups) == 1 or policy.groups == "newest":
         return _of_group(policy, _newest(groups, policy.metric, clock), now, clock)
     statuses = [_of_group(policy, group, now, clock) for group in groups]
+    if policy.groups == "all":  # one that has no success yet is no proof against those that had
+        statuses = [s for s in statuses if s.last_success] or statuses
     choose = max if policy.groups == "any" else min
     return choose(
         statuses, key=lambda s: (_ORDER[s.health], -s.last_success.timestamp() if s.last_success else 0.0)

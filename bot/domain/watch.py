@@ -19,6 +19,7 @@ from bot.domain.heartbeat import (
     FAILED_NOTE,
     MANUAL,
     PUSH_FAILED,
+    PUSHED,
     Group,
     Health,
     JobStatus,
@@ -112,8 +113,9 @@ def look(
     lost = _lost(status, started) if groups and not seen else ""
     odd = "" if groups is memory.groups else _odd(groups, seen, policy.metric, clock)
     note = status.note
-    if lost or odd:
-        note = joined(note, lost, odd)
+    vain = _in_vain(status, seen) if status.failed_at is not None else ""
+    if lost or odd or vain:
+        note = joined(note, lost, odd, vain)
         status = status._replace(note=note)
     flip, since = _flip(status, memory, now)
     after = make(
@@ -146,6 +148,17 @@ def judge(
         return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
 
     return heartbeat.judge(policies, snapshot, now, status_of)
+
+
+def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:
+    """That it pushes again since a push failed, without having succeeded."""
+    failed = status.failed_at.timestamp() if status.failed_at is not None else 0.0
+    again = max((group.gauges.get(PUSHED, 0.0) for group in seen), default=0.0)
+    return (
+        f"it has pushed since, without a success in {status.policy.metric}"
+        if status.policy and again > failed
+        else ""
+    )
 
 
 def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None, datetime]:
@@ -392,9 +405,11 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     )
 
 
-def unproven(incident: Incident, status: JobStatus) -> str:
+def unproven(incident: Incident, metric: str, memory: Memory) -> str:
     """Why an incident whose problem is gone is not called well; empty where a newer success ended it."""
-    if not incident.there or incident.problem.success != status.last_success:
+    newest = max((group.gauges.get(metric, 0.0) for group in memory.groups), default=0.0)
+    before = incident.problem.success
+    if not incident.there or newest > (before.timestamp() if before is not None else 0.0):
         return ""
     return "by the settings it is not overdue now; no heartbeat has come"
 

@@ -196,7 +196,7 @@ class HeartbeatWatch:
             for job, found in well
             if (incident := self._open.get(job.incident)) is not None
             and found.status.health is not Health.PAUSED
-            and (why := watch.unproven(incident, found.status))
+            and (why := watch.unproven(incident, job.policy.metric, found.memory))
         ]
         return self._learned(await self.incidents.keep(tx, self._open, over, now)) if over else []
 

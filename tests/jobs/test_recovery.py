@@ -88,3 +88,21 @@ async def test_a_job_that_runs_elsewhere_offers_no_restart_of_the_pod(
     assert [b.command for b in shown if b.label == "Diagnose"] == [
         'logs --grep alpha --target "secure-agent-pod"' if inside else 'heartbeats --target "secure-agent-pod"'
     ]
+
+
+async def test_a_job_that_pushes_in_vain_after_a_refused_push_says_so(one: Watch) -> None:
+    two = await failing(one)
+    one.source.push("gamma", at=one.clock.time.timestamp() + 4)
+    await two.look(1)
+    facts = {fact.label: fact.value for fact in two.chat.shown["1.0"].facts}
+    assert facts["Odd"] == "it has pushed since, without a success in own_success_seconds"
+    assert facts["Last success"].endswith("21:00 UTC")
+
+
+async def test_another_group_without_a_success_does_not_end_it(one: Watch) -> None:
+    """All groups have to be wrong: one that has none yet is not right."""
+    two = await failing(watch(one.ledger, like=one))
+    three = watch(one.ledger, like=one, jobs=policies("gamma", **OWN, groups="all"))
+    one.source.push("gamma", instance="next")
+    await _minutes(three, 3)
+    assert three.first_lines() == two.first_lines() == [FAILED]
