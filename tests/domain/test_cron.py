@@ -70,6 +70,7 @@ EITHER = [
     ("-5 * * * *", "", ""),
     ("~ * * * *", "", ""),
     ("0 0 * * MON-FRY", "", ""),
+    ("# 0 9 * * *", "^^^^^^^^^^^", "a line that begins with # is a comment, which never runs"),
     ("@reboot", "^^^^^^^", ""),
     ("@every 5m", "^^^^^^", ""),
     ("@daily @daily", "", ""),
@@ -90,7 +91,8 @@ SUPERCRONIC = [
     ),
     ("0 */24 * * *", "  ^^^^", "this is no step: it takes 1 to 23; Debian's cron takes it"),
     ("40-10/5 * * * *", "^^^^^^^", "no minute fits this: it never runs"),
-    ("*,x * * * *", "  ^", "this is no minute: it takes 0 to 59"),
+    ("*,x * * * *", "  ^", "supercronic ignores this beside *, and runs as if it were not there: leave it out"),
+    ("x,* * * * *", "^", "this is no minute: it takes 0 to 59"),
     (
         "@midnight",
         "^" * 9,

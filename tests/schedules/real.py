@@ -19,7 +19,7 @@ REFUSED = None
 ZONEINFO = next((path for path in TZPATH if Path(path, "UTC").exists()), "")
 """All parts read the same time zones: those that Python does."""
 
-EXPLAINED = ("ignores this", "as the year", "it never runs", "use stale_after", "*,", "stands alone")
+EXPLAINED = ("ignores this", "as the year", "it never runs", "use stale_after", "stands alone", "a comment")
 """Why we refuse a line that its cron takes."""
 
 

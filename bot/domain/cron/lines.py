@@ -30,6 +30,8 @@ def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
     """The fields of a line. Raises Wrong for too few or too many, and for what no cron takes."""
     if len(line) > LONGEST:
         raise Wrong(f"it is longer than {LONGEST} characters")
+    if line.startswith("#"):
+        raise Wrong("a line that begins with # is a comment, which never runs")
     if odd := re.search(r"[^ -~]+", line):
         raise Wrong("a crontab has plain letters, digits and signs only", odd.span())
     found = list(re.finditer(r"\S+", line))

@@ -241,10 +241,14 @@ def _any_year(field: re.Match[str]) -> None:
 
 def _values(field: re.Match[str], of: Field) -> tuple[int, ...]:
     found: set[int] = set()
+    star = False
     for text, where in _entries(field, of):
         values = _entry(text, of, where)
+        if values is None and star:
+            raise Wrong(f"{CRON} ignores this beside *, and runs as if it were not there: leave it out", where)
         if values is None:
             raise _no(of, where)
+        star |= text in {"*", "?"}
         found |= values
     if not found:
         raise Wrong(f"no {of.name} fits this: it never runs", field.span())
