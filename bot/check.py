@@ -47,6 +47,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
     return [
         *_access(loaded),
         *approvals(loaded.settings),
+        *health_bridge(loaded.settings),
         *unknown_in_maintenance(loaded.settings),
         *(check for group in groups for check in group),
     ]
@@ -75,6 +76,24 @@ def approvals(settings: Settings) -> Iterator[Check]:
     if found := unapprovable(settings.access, settings.approvals):
         never = found[0].endswith("nothing can be approved.")
         yield Check("Approvals", False if never else None, *found)
+
+
+def health_bridge(settings: Settings) -> Iterator[Check]:
+    """Whether the bridge can be told anything: it takes its address, its token, and issues."""
+    url, token = settings.bridge.url, settings.bridge.token
+    issues = {t.issue for t in settings.targets} | {h.issue for t in settings.targets for h in t.heartbeats}
+    named = sorted(issues - {""})
+    if named and not url:
+        said = (
+            f"{words.listed(named)} {'is' if len(named) == 1 else 'are'} named as issue, and bridge.url is empty:"
+        )
+        yield Check("Health-bridge", None, f"{said} nothing is told there.", "Set bridge.url, or drop the issues.")
+    if url and not named:
+        said = "bridge.url is set, and neither a target nor a job names an issue: it is told nothing."
+        yield Check("Health-bridge", None, said, "Add issue: repository#12 to what it should be told of.")
+    if url and named and token is None:
+        said = "bridge.token is not set: the health-bridge refuses what comes without its token."
+        yield Check("Health-bridge", None, said, "Set AGENTPOD_BRIDGE__TOKEN.")
 
 
 def unknown_in_maintenance(settings: Settings) -> Iterator[Check]:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bot.check import effective, unknown_in_maintenance
+from bot.check import effective, health_bridge, unknown_in_maintenance
 from bot.domain.access import Role
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 
+URL = "http://health-bridge.monitoring.svc:8080/webhook"
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "settings.example.yaml"
 
 
@@ -229,6 +230,30 @@ def test_maintenance_of_what_is_not_there_is_noted_with_the_near_name() -> None:
         (None, "three names the job 'audit-digest'", "Known there: backup."),
         (None, "four names the job 'audit-dijest'", "Did you mean 'audit-digest'?"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("bridge", "issue", "says"),
+    [
+        ({}, "agent-ops#18", ["agent-ops#18 is named as issue, and bridge.url is empty: nothing is told there."]),
+        (
+            {"url": URL},
+            "",
+            ["bridge.url is set, and neither a target nor a job names an issue: it is told nothing."],
+        ),
+        (
+            {"url": URL},
+            "frank#1",
+            ["bridge.token is not set: the health-bridge refuses what comes without its token."],
+        ),
+        ({"url": URL, "token": "t"}, "frank#1", []),
+        ({}, "", []),
+    ],
+)
+def test_a_bridge_that_can_be_told_nothing_is_noted(bridge: dict[str, str], issue: str, says: list[str]) -> None:
+    job = {"job": "a", "stale_after": "1h", "issue": issue}
+    settings = Settings.model_validate({"bridge": bridge, "targets": [{"heartbeats": [job]}]})
+    assert [check.detail for check in health_bridge(settings)] == says
 
 
 def test_every_secret_of_the_settings_is_known_to_whoever_redacts() -> None:
