@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from bot.domain.cron.clock import DAY, HOUR, MINUTE, WallClock
-from bot.domain.cron.lines import Where, Wrong, fields, shorthand
+from bot.domain.cron.lines import Where, Wrong, expanded, fields, no_value
 
 CRON = "Debian's cron"
 YEARS = 60
@@ -144,8 +144,9 @@ def _runs(line: Line, zone: str, day: int) -> tuple[int, ...]:
 
 def read(line: str) -> Line:
     """A line of five fields, or ``@daily``. Raises Wrong."""
-    text = _expanded(line)
-    found = fields(text, 5, 5, CRON)
+    if line == "@reboot":
+        raise Wrong(f"{CRON} runs it when it starts, at no time that is known: use stale_after", (0, len(line)))
+    found = fields(expanded(line, SHORTHANDS, CRON), 5, 5, CRON)
     minutes, hours, days, months, weekdays = (_values(f, of) for f, of in zip(found, FIELDS, strict=True))
     stars = [field[0].startswith("*") for field in found]
     if 0 in weekdays or 7 in weekdays:
@@ -161,19 +162,6 @@ def read(line: str) -> Line:
     )
 
 
-def _expanded(line: str) -> str:
-    if not line.startswith("@"):
-        return line
-    name, _, rest = line.partition(" ")
-    if name == "@reboot":
-        raise Wrong(f"{CRON} runs it when it starts, at no time that is known: use stale_after", (0, len(name)))
-    if name not in SHORTHANDS:
-        raise shorthand(line, list(SHORTHANDS), CRON)
-    if rest:
-        raise Wrong(f"{name} stands alone", (len(name), len(line)))
-    return SHORTHANDS[name]
-
-
 _RANGE = re.compile(r"(?P<star>\*)|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]*))?")
 _STEP = re.compile(r"/([0-9A-Za-z]*)")
 
@@ -185,7 +173,7 @@ def _values(field: re.Match[str], of: Field) -> set[int]:
     while True:
         span = _RANGE.match(text, at)
         if span is None:
-            raise _no(of, field.span())
+            raise no_value(of.name, of.takes, field.span())
         values, end = _range(field, span, of)
         found |= values
         if end == len(text):
@@ -204,7 +192,7 @@ def _range(field: re.Match[str], span: re.Match[str], of: Field) -> tuple[set[in
     if span["last"] is not None:
         last = of.value(span["last"])
     if first is None or (ranged and last is None):
-        raise _no(of, where)
+        raise no_value(of.name, of.takes, where)
     step = _STEP.match(field[0], span.end())
     if step is None:
         return set(range(first, (first if last is None else last) + 1)), span.end()
@@ -217,7 +205,3 @@ def _stepped(first: int, last: int | None, high: int, step: re.Match[str], where
     if not step[1].isdigit() or not 0 < int(step[1]) < 2**31:
         raise Wrong("this is no step: it takes a number above 0", where)
     return set(range(first, last + 1, int(step[1])))
-
-
-def _no(of: Field, where: Where) -> Wrong:
-    return Wrong(f"this is no {of.name}: it takes {of.takes}", where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 LONGEST = 200
 """Characters of a schedule. More is nothing that a person wrote."""
@@ -42,9 +42,21 @@ def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
     raise Wrong(f"it has {len(found)} fields, and {cron} takes {takes}", where)
 
 
-def shorthand(line: str, known: Sequence[str], cron: str) -> Wrong:
-    """That ``@…`` is not one that this cron knows."""
-    return Wrong(f"{cron} knows no {line.split()[0]}: it has {', '.join(known)}", (0, len(line.split()[0])))
+def expanded(line: str, shorthands: Mapping[str, str], cron: str) -> str:
+    """A line with its ``@daily`` written out. Raises Wrong for one that this cron does not know."""
+    if not line.startswith("@"):
+        return line
+    name, _, rest = line.partition(" ")
+    if name not in shorthands:
+        raise Wrong(f"{cron} knows no {name}: it has {', '.join(shorthands)}", (0, len(name)))
+    if rest:
+        raise Wrong(f"{name} stands alone", (len(name), len(line)))
+    return shorthands[name]
+
+
+def no_value(name: str, takes: str, where: Where) -> Wrong:
+    """That something is no value of a field."""
+    return Wrong(f"this is no {name}: it takes {takes}", where)
 
 
 def wrong(line: str, where: Where | None, why: str, cron: str) -> ValueError:
