@@ -21,6 +21,18 @@ class PodFaults:
     """The pod lands on gpu-2."""
     container_renamed: bool = False
     """The container is called otherwise."""
+    init_crash: bool = False
+    """An init container ends badly again and again."""
+    sidecar: str = ""
+    """The pod has a native sidecar: it runs (ready), crashes (crash) or hits its memory limit (oom)."""
+    gate: bool = False
+    """The pod has a readiness gate that nobody sets."""
+    create_error: bool = False
+    """The container can't be created: its name is reserved."""
+    unready: bool = False
+    """The readiness probe fails."""
+    node_lost: bool = False
+    """The node has stopped reporting."""
     root: bool = False
     """``id`` and ``ps`` say root."""
     disk_full: bool = False

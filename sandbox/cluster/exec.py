@@ -22,11 +22,12 @@ _CHUNK = 32 * 1024
 
 def choose_container(pod: Object, asked: str) -> str:
     """The container meant. Raises ApiError 400 when there is none of that name, or none was named of several."""
-    names = [c["name"] for c in pod["spec"]["containers"]]
+    main = [c["name"] for c in pod["spec"]["containers"]]
+    names = main + [c["name"] for c in pod["spec"].get("initContainers") or ()]
     name = pod["metadata"]["name"]
     if asked and asked not in names:
         raise bad_request(f"container {asked} is not valid for pod {name}")
-    if not asked and len(names) > 1:
+    if not asked and len(main) > 1:
         raise bad_request(f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]")
     return asked or str(names[0])
 

@@ -57,6 +57,9 @@ def cluster_breaks(server: ApiServer, simulation: Simulation, listener: Listener
 _REPLACING = {
     "pending": ("pod-pending", "Pod is Pending", "no node takes the pod (FailedScheduling)"),
     "wrong_node": ("pod-wrong-node", "Pod on the wrong node", "the pod runs on gpu-2"),
+    "init_crash": ("pod-init-crash", "Init container crashes", "fix-permissions ends with exit code 1"),
+    "gate": ("pod-gate", "Readiness gate", "nobody sets example.com/load-balancer"),
+    "create_error": ("pod-create-error", "CreateContainerError", "the container's name is reserved"),
     "container_renamed": ("pod-container-missing", "Container missing", "the container is called workspace"),
 }
 _SETTLING = {
@@ -105,6 +108,7 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
         choice("pod-kill-process", "Pod", gone, options, lambda: faults.killed, kill),
         choice("pod-hostile", "Pod", _HOSTILE, _HOSTILE_KINDS, lambda: faults.hostile, attack),
         *found,
+        *_readiness(simulation),
         _missing_secret(simulation),
         Break(
             "pod-oom",
@@ -116,6 +120,27 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
             lambda _value: simulation.out_of_memory(),
         ),
         toggle("pod-noisy-logs", "Pod", noise, lambda: faults.noisy_logs, simulation.set_noise),
+    ]
+
+
+def _readiness(simulation: Simulation) -> list[Break]:
+    """What comes and goes while the pod stays, and a sidecar beside it."""
+    faults = simulation.faults
+
+    def sidecar(value: str) -> Awaitable[None]:
+        faults.sidecar = value
+        return simulation.replace_pods()
+
+    options = (Option("ready", "runs"), Option("crash", "crashes"), Option("oom", "hits its memory limit"))
+    beside = ("A sidecar", "the native sidecar egress-proxy is in the pod")
+    lost = ("The node falls silent", "Ready turns False, the containers' statuses stay as they were")
+    probe = ("Not ready", "the readiness probe fails; on and off is readiness that flaps")
+    evict = "the node is short of memory: the pod's record stays, another is made"
+    return [
+        choice("pod-sidecar", "Pod", beside, options, lambda: faults.sidecar, sidecar),
+        toggle("pod-node-lost", "Pod", lost, lambda: faults.node_lost, simulation.lose_node),
+        toggle("pod-unready", "Pod", probe, lambda: faults.unready, simulation.fail_readiness),
+        Break("pod-evict", "Pod", "Evicted", evict, "button", lambda: None, lambda _value: simulation.evict()),
     ]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from sandbox.cluster import discovery, kinds, selectors
+from sandbox.cluster import companions, discovery, kinds, selectors
 from sandbox.cluster.conditions import ApiFaults
 from sandbox.cluster.events import as_new
 from sandbox.cluster.exec import choose_container, serve_exec
@@ -340,6 +340,11 @@ class ApiServer:
         query = request.query
         container = choose_container(pod, query.get("container", ""))
         previous = query.get("previous") in ("true", "1")
+        beside = companions.log(pod, container, self.store.clock())
+        if beside is not None:
+            return web.Response(
+                body=_log_bytes(request, self._log_lines(request, beside)), content_type="text/plain"
+            )
         log = self.simulation.log(pod, previous=previous)
         name = pod["metadata"]["name"]
         if previous and log is None:

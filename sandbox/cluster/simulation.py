@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.cluster import kinds, objects
+from sandbox.cluster import companions, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
 from sandbox.cluster.podlogs import NOISY, ContainerLog
@@ -78,8 +78,9 @@ class Simulation:
         sync_status(self.store)
 
     def pods(self) -> list[Object]:
-        """The app's pods, oldest first."""
-        found = [p for p in self.store.list(kinds.POD, NAMESPACE) if _is_ours(p)]
+        """The app's pods, oldest first; not the records of those that are over."""
+        ours = [p for p in self.store.list(kinds.POD, NAMESPACE) if _is_ours(p)]
+        found = [p for p in ours if p["status"].get("phase") != "Failed"]
         return sorted(found, key=lambda pod: int(pod["metadata"]["annotations"]["sandbox/order"]))
 
     def runtime(self, pod: Object) -> Runtime | None:
@@ -134,6 +135,47 @@ class Simulation:
         for pod in self.pods():
             if _state(pod) == "running":
                 self._end(pod, 137, "OOMKilled", "")
+        await self.settle()
+
+    async def evict(self) -> None:
+        """The node is short of memory: each pod ends, its record stays, and its ReplicaSet makes another."""
+        for pod in self.pods():
+            draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+            said = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 64Mi."
+            for kind in ("ContainersReady", "Ready"):
+                _condition(draft, kind, False, self.now, "PodFailed")
+            _condition(draft, "DisruptionTarget", True, self.now, "TerminationByKubelet", said)
+            draft["status"] |= {"phase": "Failed", "reason": "Evicted", "message": said}
+            draft["status"].pop("containerStatuses", None)
+            self.store.put(kinds.POD, draft)
+            self.runtimes.pop(pod["metadata"]["uid"], None)
+            self.events.record(pod, "Warning", "Evicted", said)
+        await self.settle()
+
+    async def lose_node(self, on: bool) -> None:
+        """The kubelet falls silent, or reports again: the control plane only turns the pod's Ready condition."""
+        self.faults.node_lost = on
+        for pod in self.pods():
+            draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+            if on:
+                _condition(draft, "Ready", False, self.now)
+                self.events.record(pod, "Warning", "NodeNotReady", "Node is not ready")
+            self.store.put(kinds.POD, draft)
+            if not on and _state(pod) == "running":
+                self._ready(pod["metadata"]["name"], self.now)
+        await self.settle()
+
+    async def fail_readiness(self, on: bool) -> None:
+        """The readiness probe fails, or succeeds again, while the container runs."""
+        self.faults.unready = on
+        for pod in self.pods():
+            if on and _state(pod) == "running":
+                draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+                draft["status"]["containerStatuses"][0]["ready"] = False
+                for kind in ("ContainersReady", "Ready"):
+                    _condition(draft, kind, False, self.now, "ContainersNotReady", _unready(draft))
+                self.store.put(kinds.POD, draft)
+                self.events.record(pod, "Warning", "Unhealthy", "Readiness probe failed: connection refused")
         await self.settle()
 
     async def replace_pods(self) -> None:
@@ -261,6 +303,8 @@ class Simulation:
         changed = False
         for pod in self.pods():
             current = self.store.get(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+            if self.faults.node_lost and pod["spec"].get("nodeName"):
+                continue
             if current is not None and "deletionTimestamp" not in current["metadata"]:
                 changed = await self._step(current) or changed
         return changed
@@ -276,6 +320,10 @@ class Simulation:
             return await self._run_on(pod)
         if state == "CrashLoopBackOff" and self.faults.crash:
             return False
+        if companions.blocks(pod):
+            return self._init_trouble(pod)
+        if self.faults.create_error:
+            return self._create_error(pod)
         if not self._gone(name) and self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET) is None:
             return self._config_error(pod)
         if state == "CrashLoopBackOff":
@@ -295,7 +343,7 @@ class Simulation:
         if self.faults.crash:
             self._end(pod, 1, "Error", "vibe-kanban")
             return True
-        if all(status["ready"] for status in pod["status"]["containerStatuses"]):
+        if self.faults.unready or all(status["ready"] for status in pod["status"]["containerStatuses"]):
             return False
         await self._pause(0.35)
         if not self._gone(pod["metadata"]["name"]):
@@ -342,14 +390,36 @@ class Simulation:
         self.events.record(pod, "Normal", "Scheduled", text, at, "default-scheduler")
 
     def _config_error(self, pod: Object) -> bool:
-        if _state(pod) == "CreateContainerConfigError":
+        return self._stays(pod, "CreateContainerConfigError", f'secret "{objects.SSH_SECRET}" not found')
+
+    def _create_error(self, pod: Object) -> bool:
+        name = f"{objects.CONTAINER}_{pod['metadata']['name']}_0"
+        said = f'failed to reserve container name "{name}": name "{name}" is reserved for "0f3a9c"'
+        return self._stays(pod, "CreateContainerError", said)
+
+    def _stays(self, pod: Object, reason: str, message: str) -> bool:
+        """The container can't be made, and why."""
+        if _state(pod) == reason:
             return False
         draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
-        message = f'secret "{objects.SSH_SECRET}" not found'
         status = draft["status"]["containerStatuses"][0]
-        status["state"] = {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
+        status["state"] = {"waiting": {"reason": reason, "message": message}}
         self.store.put(kinds.POD, draft)
         self.events.record(pod, "Warning", "Failed", f"Error: {message}", count=3)
+        return False
+
+    def _init_trouble(self, pod: Object) -> bool:
+        """The init container is in its back-off, and the main one waits for it."""
+        if _state(pod) == "PodInitializing":
+            return False
+        draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
+        draft["status"]["initContainerStatuses"] = companions.statuses(draft, self.faults, self.now)
+        draft["status"]["containerStatuses"] = [_waiting_status(draft, "PodInitializing")]
+        said = f"containers with incomplete status: [{companions.INIT}]"
+        _condition(draft, "Initialized", False, self.now, "ContainersNotInitialized", said)
+        self.store.put(kinds.POD, draft)
+        text = f"Back-off restarting failed container {companions.INIT} in pod {pod['metadata']['name']}"
+        self.events.record(pod, "Warning", "BackOff", text, count=7)
         return False
 
     def _start(self, name: str, at: datetime) -> None:
@@ -366,6 +436,8 @@ class Simulation:
         container_id = hashlib.sha256(f"{uid}{status['restartCount']}".encode()).hexdigest()
         status |= {"state": {"running": {"startedAt": stamp(at)}}, "started": True, "ready": False}
         status |= {"containerID": f"containerd://{container_id}", "imageID": objects.IMAGE_DIGEST}
+        if companions_ := companions.statuses(draft, self.faults, at):
+            draft["status"]["initContainerStatuses"] = companions_
         ip = f"10.244.3.{17 + int(draft['metadata']['annotations']['sandbox/order']) % 200}"
         draft["status"] |= {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]}
         pod = self.store.put(kinds.POD, draft)
@@ -380,8 +452,14 @@ class Simulation:
     def _ready(self, name: str, at: datetime) -> None:
         draft = self.store.draft(kinds.POD, NAMESPACE, name)
         draft["status"]["containerStatuses"][0]["ready"] = True
-        for kind in ("ContainersReady", "Ready"):
-            _condition(draft, kind, True, at)
+        if not companions.all_ready(draft):
+            unready = ("ContainersNotReady", f"containers with unready status: [{companions.SIDECAR}]")
+            for kind in ("ContainersReady", "Ready"):
+                _condition(draft, kind, False, at, *unready)
+        else:
+            _condition(draft, "ContainersReady", True, at)
+            gate = ("ReadinessGatesNotReady", f'condition of readiness gate "{companions.GATE}" does not exist.')
+            _condition(draft, "Ready", not companions.gated(draft), at, *(gate if companions.gated(draft) else ()))
         self.store.put(kinds.POD, draft)
 
     def _end(self, pod: Object, code: int, reason: str, service: str) -> None:

@@ -73,13 +73,35 @@ def age(text: str | None, now: datetime) -> str:
 def pod_status(pod: Object) -> str:
     """The STATUS column."""
     status = pod.get("status", {})
-    reason = str(status.get("reason") or status.get("phase", "Unknown"))
+    reason = _initializing(pod) or str(status.get("reason") or status.get("phase", "Unknown"))
+    initialized = any(c["type"] == "Initialized" and c["status"] == "True" for c in status.get("conditions") or ())
+    if _initializing(pod) and not initialized:
+        return "Terminating" if "deletionTimestamp" in pod["metadata"] else reason
     for state in (c.get("state", {}) for c in reversed(status.get("containerStatuses", []))):
         if waiting := state.get("waiting", {}).get("reason"):
             reason = waiting
         elif ended := state.get("terminated"):
             reason = ended.get("reason") or f"ExitCode:{ended.get('exitCode')}"
     return "Terminating" if "deletionTimestamp" in pod["metadata"] else reason
+
+
+def _initializing(pod: Object) -> str:
+    """The first init container that is not through; empty where all are."""
+    statuses = pod.get("status", {}).get("initContainerStatuses") or []
+    for number, status in enumerate(statuses):
+        state = status.get("state", {})
+        ended, waits = state.get("terminated"), state.get("waiting", {}).get("reason")
+        if (ended and ended.get("exitCode") == 0) or (status.get("started") and _is_sidecar(pod, status["name"])):
+            continue
+        if ended or (waits and waits != "PodInitializing"):
+            return f"Init:{ended.get('reason') if ended else waits}"
+        return f"Init:{number}/{len(pod['spec']['initContainers'])}"
+    return ""
+
+
+def _is_sidecar(pod: Object, name: str) -> bool:
+    inits = pod["spec"].get("initContainers") or ()
+    return any(c["name"] == name and c.get("restartPolicy") == "Always" for c in inits)
 
 
 def _definition(column: Column) -> Object:
@@ -126,13 +148,23 @@ def _statuses(pod: Object) -> list[Object]:
 
 
 def _pod_ready(pod: Object, _now: datetime) -> Cell:
-    ready = sum(bool(status.get("ready")) for status in _statuses(pod))
-    return f"{ready}/{len(pod['spec']['containers'])}"
+    sidecars = [s for s in _init_statuses(pod) if _is_sidecar(pod, s["name"])]
+    ready = sum(bool(status.get("ready")) for status in (*_statuses(pod), *sidecars))
+    inits = pod["spec"].get("initContainers") or ()
+    return f"{ready}/{len(pod['spec']['containers']) + sum(_is_sidecar(pod, c['name']) for c in inits)}"
+
+
+def _init_statuses(pod: Object) -> list[Object]:
+    found: list[Object] = pod.get("status", {}).get("initContainerStatuses") or []
+    return found
 
 
 def _pod_restarts(pod: Object, now: datetime) -> Cell:
-    restarts = sum(int(status.get("restartCount", 0)) for status in _statuses(pod))
-    ends = [s.get("lastState", {}).get("terminated", {}).get("finishedAt") for s in _statuses(pod)]
+    starting = _initializing(pod) and pod_status(pod).startswith("Init:")
+    sidecars = [s for s in _init_statuses(pod) if _is_sidecar(pod, s["name"])]
+    counted = _init_statuses(pod) if starting else [*_statuses(pod), *sidecars]
+    restarts = sum(int(status.get("restartCount", 0)) for status in counted)
+    ends = [s.get("lastState", {}).get("terminated", {}).get("finishedAt") for s in counted]
     last = max((end for end in ends if end), default=None)
     return f"{restarts} ({age(last, now)} ago)" if restarts and last else str(restarts)
 

@@ -7,7 +7,7 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
-from sandbox.cluster import kinds, objects
+from sandbox.cluster import companions, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.kinds import Kind
 from sandbox.cluster.rbac import NAMESPACE
@@ -56,7 +56,7 @@ def new_pod(replica_set: Object, created: datetime, faults: PodFaults, number: i
             "annotations": {**(meta.get("annotations") or {}), "sandbox/order": str(number)},
             "ownerReferences": [_owner(replica_set)],
         },
-        "spec": {**spec, "serviceAccountName": "default", "enableServiceLinks": True},
+        "spec": {**spec, **companions.spec(faults), "serviceAccountName": "default", "enableServiceLinks": True},
         "status": {"phase": "Pending", "qosClass": "Burstable"},
     }
 
@@ -104,7 +104,8 @@ def is_ready(pod: Object) -> bool:
     """Whether the pod takes traffic."""
     conditions = pod["status"].get("conditions") or []
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-    return ready and "deletionTimestamp" not in pod["metadata"]
+    over = pod["status"].get("phase") in ("Failed", "Succeeded")
+    return ready and not over and "deletionTimestamp" not in pod["metadata"]
 
 
 def _owner(owner: Object) -> Object:

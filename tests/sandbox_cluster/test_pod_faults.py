@@ -29,6 +29,8 @@ def run(cluster: PretendCluster, *command: str) -> str:
         ("pod-crash", "CrashLoopBackOff"),
         ("pod-config-error", "CreateContainerConfigError"),
         ("pod-pending", "Pending"),
+        ("pod-init-crash", "Init:CrashLoopBackOff"),
+        ("pod-create-error", "CreateContainerError"),
     ],
 )
 async def test_pod_shows_the_status_until_healed(cluster, breaks: Breaks, fault, status):
@@ -36,6 +38,36 @@ async def test_pod_shows_the_status_until_healed(cluster, breaks: Breaks, fault,
     assert pod_status(only_pod(cluster)) == status
     await breaks.heal()
     assert pod_status(only_pod(cluster)) == "Running"
+
+
+def holds(cluster: PretendCluster) -> dict[str, str]:
+    return {c["type"]: c["status"] for c in only_pod(cluster)["status"]["conditions"]}
+
+
+async def test_a_silent_node_turns_the_condition_and_leaves_the_statuses(cluster, breaks: Breaks):
+    await breaks.apply("pod-node-lost", True)
+    assert (holds(cluster)["Ready"], holds(cluster)["ContainersReady"]) == ("False", "True")
+    assert only_pod(cluster)["status"]["containerStatuses"][0]["ready"] is True
+    await breaks.heal()
+    assert holds(cluster)["Ready"] == "True"
+
+
+@pytest.mark.parametrize(("fault", "value"), [("pod-gate", True), ("pod-unready", True), ("pod-sidecar", "oom")])
+async def test_a_pod_that_runs_and_is_not_ready(cluster, breaks: Breaks, fault, value):
+    await breaks.apply(fault, value)
+    assert (holds(cluster)["Ready"], only_pod(cluster)["status"]["phase"]) == ("False", "Running")
+    await breaks.heal()
+    assert holds(cluster)["Ready"] == "True"
+
+
+async def test_an_evicted_pod_leaves_its_record_beside_the_next_one(cluster, breaks: Breaks):
+    first = only_pod(cluster)["metadata"]["name"]
+    await breaks.apply("pod-evict", None)
+    second = only_pod(cluster)
+    assert (second["metadata"]["name"] != first, pod_status(second)) == (True, "Running")
+    record = cluster.store.get(kinds.POD, "secure-agent-pod", first)
+    assert record is not None
+    assert (record["status"]["phase"], record["status"]["reason"]) == ("Failed", "Evicted")
 
 
 @pytest.mark.parametrize(("fault", "count"), [("pod-none", 0), ("pod-two", 2)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.cluster import kinds
+from sandbox.cluster.rbac import NAMESPACE
 from tests.scenarios.talk import World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-faults")]
@@ -28,6 +30,13 @@ POD = [
         True,
         ("Not healthy: Secret agent-ssh-keys is missing", "kubectl create secret generic agent-ssh-keys"),
     ),
+    ("pod-init-crash", True, ("Not healthy: init container fix-permissions keeps crashing (exit 1, 7 restarts)",)),
+    ("pod-sidecar", "crash", ("Not healthy: sidecar egress-proxy keeps crashing (exit 1, 12 restarts)",)),
+    ("pod-sidecar", "oom", ("Not healthy: sidecar egress-proxy keeps hitting its memory limit (128Mi",)),
+    ("pod-node-lost", True, ("Not healthy: node gpu-1 has stopped reporting", "kubectl describe node gpu-1")),
+    ("pod-gate", True, ("Not healthy: readiness gate example.com/load-balancer",)),
+    ("pod-create-error", True, ("Not healthy: kali can't be created: failed to reserve container name",)),
+    ("pod-unready", True, ("Not healthy: kali runs but is not ready",)),
     ("pod-container-missing", True, ("kali",)),
     ("pod-wrong-node", True, ("gpu-1",)),
     ("pod-root", True, ("Not healthy", "root")),
@@ -93,6 +102,38 @@ async def test_a_crash_offers_the_log_of_the_run_before_it(world: World) -> None
         if '"logs --container kali --previous' in values:
             return
     raise AssertionError(f"no button runs logs --container kali --previous: {values}")
+
+
+async def test_the_button_opens_the_log_of_the_container_that_failed(world: World) -> None:
+    await world.break_("pod-init-crash")
+    said = ""
+    for _ in range(40):
+        answer = await world.ask("status")
+        actions = [b for m in answer.messages for b in m.blocks or [] if b["type"] == "actions"]
+        said = " ".join(e.get("value", "") for b in actions for e in b["elements"])
+        if '"logs --container fix-permissions --previous' in said:
+            break
+    assert '"logs --container fix-permissions --previous' in said
+    assert "Read-only file system" in (await world.ask("logs --container fix-permissions --previous")).text
+
+
+async def test_a_sidecar_counts_in_ready_and_its_log_can_be_read(world: World) -> None:
+    await world.break_("pod-sidecar", "ready")
+    for _ in range(40):
+        if "2/2 ready" in (answer := await world.ask("pods")).text:
+            break
+    assert "2/2 ready" in answer.text
+    assert "listening on 127.0.0.1:3128" in (await world.ask("logs --container egress-proxy")).text
+
+
+async def test_records_of_evicted_pods_are_beside_the_point(world: World) -> None:
+    simulation = world.sandbox.cluster.simulation
+    await simulation.evict()
+    assert "Healthy" in (await world.healthy()).first_line
+    answer = await world.ask("pods")
+    assert "Evicted" in answer.text, "it is listed"
+    for pod in (p for p in simulation.store.list(kinds.POD, NAMESPACE) if p["status"]["phase"] == "Failed"):
+        simulation.store.remove(kinds.POD, NAMESPACE, pod["metadata"]["name"])
 
 
 async def test_an_image_without_ps_still_shows_its_processes(world: World) -> None:

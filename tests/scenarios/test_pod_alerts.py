@@ -17,7 +17,15 @@ from tests.scenarios.talk import World, until, words
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("pod-alerts")]
 JOB = "quick-job"
 BEATS = [{"job": JOB, "severity": "critical", "stale_after": "3s"}]
-RULES = {"poll": "1s", "keep_firing": "0s", "pod_for": "0s", "blind_after": 2, "remind": "1h", "flaps": 50}
+RULES = {
+    "poll": "1s",
+    "keep_firing": "0s",
+    "pod_for": "0s",
+    "outages": 20,
+    "blind_after": 2,
+    "remind": "1h",
+    "flaps": 50,
+}
 SLOW = 5.0
 """Seconds that a restart of the pod takes: longer than the job may be silent."""
 
