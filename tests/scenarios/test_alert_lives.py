@@ -106,3 +106,16 @@ async def test_one_that_comes_back_too_often_is_said_to_come_and_go_and_then_is_
     await becomes(house, second, WELL)
     await adds(house, second, WELL)
     assert [line[0] for line in thread(house, second)] == ["✅"]
+
+
+async def test_evictions_that_are_each_too_short_to_be_told_are_one_alert(house: World) -> None:
+    await passes(house, "6h")
+    for _ in range(8):
+        await house.break_("pod-evict", None)
+    message = await says(house, "🔴 CRITICAL secure-agent-pod: evicted")
+    await becomes(house, message, "🔴 CRITICAL secure-agent-pod: evicted 8 times in 1 min, last at")
+    assert len(alerts(house, "secure-agent-pod: evicted")) == 1
+    for steps in (("10m", "10m"), ("10m",)):
+        await passes(house, *steps)
+        stirs(house)
+    await becomes(house, message, "✅ secure-agent-pod is well again after")
