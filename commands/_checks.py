@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot import inside
 from bot.domain import (
+    coverage,
     judge_argocd,
     judge_events,
     judge_heartbeats,
@@ -51,6 +52,8 @@ class Seen:
     processes: dict[str, Sequence[Process]] | None = None
     silent: Sequence[tuple[str, str]] = ()
     """Containers whose processes could not be listed, each with the reason."""
+    unwatched: Sequence[str] = ()
+    """A line for each container that the settings don't name."""
     matches: Sequence[Match] = ()
     services: Sequence[Service] | None = None
     endpoints: Sequence[Endpoint] | None = None
@@ -166,6 +169,7 @@ class Checks:
 
         Raises as the first does (`Unread`, `Blocked`) when there is nothing else to say.
         """
+        self.seen.unwatched = coverage.lines(pod, self.ctx.target)
         present, missing = _present(pod, self.ctx.target.containers)
         results = await asyncio.gather(*(_one(pod, spec, read) for spec in present))
         answers = [(spec, r) for spec, r in zip(present, results, strict=True) if isinstance(r, ExecResult)]

@@ -27,6 +27,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         _answer.without(outcomes, {f"{i.container}: {i.said}" for i in seen}),
         began,
         own="identity",
+        body=checks.seen.unwatched,
         facts=_facts(*rows[0], seen[0].verdict) if len(rows) == 1 else (),
         tables=[Table(("Container", "Runs as", "Expected"), rows, "", verdicts)] if len(rows) > 1 else (),
         more=(("Processes", "processes"),),

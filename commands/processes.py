@@ -53,7 +53,7 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
         began,
         own="processes --all" if params.all else "processes",
         facts=_expected_facts(seen.matches, several) if params.all else (),
-        body=body,
+        body=[*body, *seen.unwatched],
         tables=tables,
         more=(("All processes", "processes --all"), ("Logs", "logs")),
         data={"expected": [_data(m) for m in seen.matches]},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain import container_state, judge_deployment, pod_remedies, pod_state, words
+from bot.domain import container_state, coverage, judge_deployment, pod_remedies, pod_state, words
 from bot.domain.container_state import Cause, Issue
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Finding, Verdict, worst
@@ -72,7 +72,7 @@ def pod_troubles(
 ) -> list[Trouble]:
     """Everything wrong with the pods behind the selector, in no order.
 
-    Without ``restarts`` a pod is well as soon as it runs again.
+    Without ``restarts``, as for incidents, it is well as soon as it runs again, whatever the settings leave out.
     """
     alive = live(pods)
     if not alive:
@@ -82,6 +82,9 @@ def pod_troubles(
         troubles += _not_ready(pod, target, now) or (_restarted(pod, target, now) if restarts else [])
         if target.node and pod.node and pod.node != target.node:
             troubles.append(_wrong_node(pod, target))
+    if len(alive) == 1:
+        troubles += coverage.of_missing(alive[0], target)
+        troubles += coverage.of_unwatched(alive[0], target) if restarts else []
     if len(alive) == 1 and pod_state.is_ready(alive[0]):
         troubles += judge_deployment.beside_a_ready_pod(owner, target)
     return troubles

@@ -37,7 +37,7 @@ POD = [
     ("pod-gate", True, ("Not healthy: readiness gate example.com/load-balancer",)),
     ("pod-create-error", True, ("Not healthy: kali can't be created: failed to reserve container name",)),
     ("pod-unready", True, ("Not healthy: kali runs but is not ready",)),
-    ("pod-container-missing", True, ("kali",)),
+    ("pod-container-missing", True, ("has no container kali, and workspace is not watched",)),
     ("pod-wrong-node", True, ("gpu-1",)),
     ("pod-root", True, ("Not healthy", "root")),
     ("pod-disk-full", True, ("Not healthy", "97 %")),

@@ -1,0 +1,66 @@
+"""Containers that the settings don't name, or name in vain, are said to be; none is passed over in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from bot.domain import pod_watch
+from bot.domain.probes import Verdict
+from bot.domain.target import ContainerSpec, Target
+from bot.domain.workload import Container
+from tests.commands.fakes import NOW, World, container, pod, text_of
+
+SIDECAR = container("egress-proxy", role="sidecar", started=True)
+
+
+def shows(world: World, main: Sequence[Container], inits: Sequence[Container] = ()) -> None:
+    world.cluster.pods_answer = [pod(containers=tuple(main), init_containers=tuple(inits))]
+
+
+@pytest.mark.parametrize("line", ["status", "pods", "identity", "processes", "processes --all"])
+async def test_a_container_that_the_settings_do_not_name_is_named(world: World, line: str) -> None:
+    shows(world, [container(), container("workspace")])
+    reply = await world.run(line)
+    assert "workspace" in text_of(reply)
+    assert "not watched" in text_of(reply)
+    if line in ("status", "pods"):
+        assert (reply.verdict, reply.exit_code) == (Verdict.WARN, 0)
+        assert "container workspace is not watched" in reply.headline
+
+
+@pytest.mark.parametrize("line", ["identity", "processes"])
+async def test_a_sidecar_that_the_settings_do_not_name_is_named_where_one_looks_inside(
+    world: World, line: str
+) -> None:
+    shows(world, [container()], [SIDECAR])
+    assert "sidecar egress-proxy is not watched" in text_of(await world.run(line))
+    assert (await world.run("status")).verdict is Verdict.OK
+
+
+async def test_a_sidecar_can_be_watched(world: World) -> None:
+    shows(world, [container()], [SIDECAR])
+    beside = ContainerSpec(name="egress-proxy", user=None, processes=())
+    world.target = Target(containers=(ContainerSpec(), beside))
+    assert "not watched" not in text_of(await world.run("identity"))
+
+
+@pytest.mark.parametrize("line", ["status", "pods", "identity", "processes"])
+async def test_a_container_of_the_settings_that_is_not_there_is_named(world: World, line: str) -> None:
+    shows(world, [container("workspace")])
+    reply = await world.run(line)
+    assert reply.verdict is not Verdict.OK
+    said = text_of(reply)
+    assert "the pod has no container kali" in said
+    assert "workspace" in said
+
+
+def test_that_nobody_watches_what_should_run_is_an_incident_and_an_extra_container_is_none() -> None:
+    def found(*containers: Container) -> str | None:
+        problem = pod_watch.problem(Target(), [pod(containers=containers)], NOW, hold=timedelta())
+        return problem.summary if problem else None
+
+    assert found(container("workspace")) == "the pod has no container kali, and workspace is not watched"
+    assert found(container(), container("workspace")) is None
