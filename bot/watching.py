@@ -25,6 +25,7 @@ from bot.jobs.readdress import Readdress
 from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.jobs.watch_inside import InsideWatch
 from bot.jobs.watch_pod import PodWatch
+from bot.jobs.watch_secrets import SecretWatch
 from bot.jobs.watch_tasks import Deaths, TaskWatch
 from bot.ports import Bridge, Clock, Cluster, DeadMan, HeartbeatSource, Ledger
 from bot.settings import Settings
@@ -98,6 +99,7 @@ class Watching:
             found[f"pod {target.name}"] = pod.run
             within = InsideWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
             found[f"inside {target.name}"] = within.run
+            found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
         found["readdress"] = Readdress(self._ledger, self._clock, self._places(), self.incidents.changed).run
         first = settings.targets[0].name

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import TypeVar
 
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain import judge_secrets, words
+from bot.domain import judge_secrets, secret_memory, words
 from bot.domain.access import Role
 from bot.domain.judge_secrets import External
 from bot.domain.probes import worst
 from bot.domain.repair import Action, Proposal, secret_snapshot
 from bot.domain.reply import Field, Form, Reply, Table
+from bot.domain.secret_memory import Remembered
 from bot.domain.target import Target
 from bot.domain.workload import Right, SecretFacts
 from bot.errors import AgentpodError, UsageError
@@ -57,35 +58,52 @@ class EnterParams(Params):
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Key names, lengths, fingerprints; what External Secrets say; whether the pod is older than a change."""
     began = ctx.clock.monotonic()
-    names = _names(ctx.target)
-    pods, external, found = await asyncio.gather(
+    names = ctx.target.every_secret
+    pods, external, memories, found = await asyncio.gather(
         _or_error(ctx.cluster.pods(ctx.target.selector)),
         _managed.external_secrets(ctx),
+        _memories(ctx, names),
         asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
     )
     secrets = dict(zip(names, found, strict=True))
     findings = [
-        *(judge_secrets.judge_secret(name, one, pods, ctx.clock.now()) for name, one in secrets.items()),
+        *(
+            judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), memories.get(name))
+            for name, one in secrets.items()
+        ),
         judge_secrets.judge_external(external, ctx.clock.now()),
     ]
     verdict = worst(f.verdict for f in findings)
-    restart = judge_secrets.restart_needed(secrets.values(), pods)
+    restart = judge_secrets.restart_needed(
+        judge_secrets.age(one, pods, memories.get(name)) for name, one in secrets.items()
+    )
     buttons = [("Ask for a restart", 'restart --reason "a secret was changed"')] if restart else []
     return Reply(
         judge_secrets.headline(findings),
         verdict,
         findings=_shape.addressed(ctx, findings),
-        tables=tuple(_table(ctx, s, external) for s in secrets.values() if isinstance(s, SecretFacts)),
+        tables=tuple(
+            _table(ctx, s, external, memories.get(name))
+            for name, s in secrets.items()
+            if isinstance(s, SecretFacts)
+        ),
         buttons=_shape.buttons(ctx, buttons),
         notes=_shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
         data={"findings": _shape.as_data(findings)},
     )
 
 
-def _names(target: Target) -> tuple[str, ...]:
-    """All Secrets of the pod: those with values, and the one with the SSH keys."""
-    ssh = (target.ssh.secret,) if target.ssh else ()
-    return tuple(dict.fromkeys((*target.secrets, *ssh)))
+async def _memories(ctx: Context, names: Sequence[str]) -> Mapping[str, Remembered]:
+    """What the bot remembers of the values; nothing where no ledger answers."""
+    if ctx.ledger is None or ctx.caller.is_terminal:  # a look from a terminal makes no database
+        return {}
+    found = {}
+    for name in names:
+        kept = await _or_error(ctx.ledger.mark(secret_memory.mark(ctx.target.name, name)))
+        memory = secret_memory.from_json(kept) if isinstance(kept, str) else None
+        if memory is not None:
+            found[name] = memory
+    return found
 
 
 async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
@@ -96,9 +114,9 @@ async def _or_error(read: Awaitable[T]) -> T | AgentpodError:
         return error
 
 
-def _table(ctx: Context, facts: SecretFacts, external: External) -> Table:
+def _table(ctx: Context, facts: SecretFacts, external: External, memory: Remembered | None) -> Table:
     rows = tuple((key, f"{value.length} bytes", value.fingerprint) for key, value in facts.keys.items())
-    changed = words.ago(facts.changed_at, ctx.clock.now())
+    changed = words.ago(secret_memory.changed_at(facts, memory), ctx.clock.now())
     managers = judge_secrets.managed_by(judge_secrets.managers(facts, external))
     by = f", written by {managers}" if managers else ", immutable" if facts.immutable else ""
     return Table(("Key", "Length", "Fingerprint"), rows, title=f"{facts.name}, changed {changed}{by}")
@@ -179,7 +197,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
 
 def read_rights(target: Target) -> Sequence[Right]:
     """To read each Secret by name, the pod's age, and ExternalSecrets."""
-    named = [Right("get", "secrets", name=n) for n in _names(target)]
+    named = [Right("get", "secrets", name=n) for n in target.every_secret]
     return [*named, *_shape.POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from bot.domain import words
+from bot.domain import secret_memory, words
 from bot.domain.judge_pod import current
 from bot.domain.probes import Finding, Verdict, worst_first
+from bot.domain.secret_memory import Age, Remembered
 from bot.domain.workload import ExternalSecret, Manager, Pod, SecretFacts
 from bot.errors import AgentpodError, NotFound
 
@@ -24,19 +25,20 @@ def started(pods: object) -> datetime | None:
     return min(times, default=None)
 
 
-def stale(facts: object, pods: object) -> bool:
-    """Whether a Secret was changed after the containers started."""
+def age(facts: object, pods: object, memory: Remembered | None = None) -> Age | None:
+    """How the Secret's values compare with those of the pod's start; None where that is not known."""
     since = started(pods)
-    changed = facts.changed_at if isinstance(facts, SecretFacts) else None
-    return since is not None and changed is not None and changed > since
+    return secret_memory.age(facts, since, memory) if since and isinstance(facts, SecretFacts) else None
 
 
-def restart_needed(secrets: Iterable[object], pods: object) -> bool:
+def restart_needed(ages: Iterable[Age | None]) -> bool:
     """Whether the pod is older than any change."""
-    return any(stale(one, pods) for one in secrets)
+    return any(one is Age.CHANGED for one in ages)
 
 
-def judge_secret(name: str, facts: object, pods: object, now: datetime) -> Finding:
+def judge_secret(
+    name: str, facts: object, pods: object, now: datetime, memory: Remembered | None = None
+) -> Finding:
     """The finding for one Secret: ``facts`` or ``pods`` may be the error that kept it from being read."""
     probe, title = f"secret {name}", name
     if isinstance(facts, NotFound):
@@ -51,18 +53,31 @@ def judge_secret(name: str, facts: object, pods: object, now: datetime) -> Findi
         said = facts.message if isinstance(facts, AgentpodError) else "it could not be read"
         return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(said))
     count = words.plural(len(facts.keys), "key")
-    changed = words.ago(facts.changed_at, now)
-    if stale(facts, pods):
-        return Finding(
-            probe,
-            title,
-            Verdict.WARN,
-            f"changed {changed}, after the pod started: it still has the old values",
-            remedy="Environment variables are set when a container starts: restart the pod.",
-        )
-    if started(pods) is None:
-        return Finding(probe, title, Verdict.UNKNOWN, f"{count}; whether the pod has them is not known")
-    return Finding(probe, title, Verdict.OK, f"{count}, changed {changed}")
+    at = secret_memory.changed_at(facts, memory)
+    changed = words.ago(at, now) if at else "at a time that the API server does not say"
+    verdict, summary, remedy = _AGES[age(facts, pods, memory)]
+    return Finding(probe, title, verdict, summary.format(count=count, changed=changed), remedy=remedy)
+
+
+_AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
+    Age.SAME: (Verdict.OK, "{count}, changed {changed}", None),
+    Age.CHANGED: (
+        Verdict.WARN,
+        "changed {changed}, after the pod started: it still has the old values",
+        "Environment variables are set when a container starts: restart the pod.",
+    ),
+    Age.WRITTEN: (
+        Verdict.UNKNOWN,
+        "written {changed}, after the pod started: whether a value changed is not known",
+        "Restart the pod if one did: environment variables are set when a container starts.",
+    ),
+    Age.UNKNOWN: (
+        Verdict.UNKNOWN,
+        "{count}; the API server does not say when they were written, so whether the pod has them is not known",
+        "Restart the pod if they changed after it started.",
+    ),
+    None: (Verdict.UNKNOWN, "{count}; whether the pod has them is not known", None),
+}
 
 
 def judge_external(external: External, now: datetime) -> Finding:

@@ -393,6 +393,11 @@ class Target(_Model):
             raise ValueError("a heartbeat job can't be called 'pod': the pod itself is remembered under that name")
         return self
 
+    @property
+    def every_secret(self) -> tuple[str, ...]:
+        """All Secrets of the pod: those with values, and the one with the SSH keys."""
+        return tuple(dict.fromkeys((*self.secrets, *((self.ssh.secret,) if self.ssh else ()))))
+
     def container(self, name: str | None = None) -> ContainerSpec:
         """The container of that name, or the first. Raises KeyError for a name that isn't configured."""
         if name is None:

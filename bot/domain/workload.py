@@ -359,7 +359,9 @@ class SecretFacts:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     changed_at: datetime | None = None
-    """When any of its values was last written, as far as the API server notes that."""
+    """When a program that writes its values last wrote anything of it; None where the API server does not say."""
+    changed_surely: bool = False
+    """Whether that was a value: what that program writes is nothing else."""
     immutable: bool = False
     managers: tuple[Manager, ...] = ()
     """Who else writes it."""

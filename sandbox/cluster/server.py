@@ -609,18 +609,29 @@ def _prepare_secret(kind: Kind, new: Object) -> None:
     new.setdefault("type", "Opaque")
 
 
+_NOTES = ("labels", "annotations")
+
+
 def _record_manager(request: web.Request, kind: Kind, before: Object | None, new: Object, now: str) -> None:
     old = before or {}
     changed = [key for key in ("data", "spec", "type") if old.get(key) != new.get(key)]
-    if not changed:
+    metas = [one.get("metadata", {}) for one in (old, new)]
+    noted = {part: _changed(*(meta.get(part) or {} for meta in metas)) for part in _NOTES}
+    notes: Object = {f"f:{part}": {f"f:{key}": {} for key in keys} for part, keys in noted.items() if keys}
+    if not changed and not notes:
         return
     agent = request.headers.get("User-Agent", "unknown").partition("/")[0]
     operation = "Apply" if "apply-patch" in request.content_type else "Update"
     name = request.query.get("fieldManager") or agent
     fields: Object = {f"f:{key}": {f"f:{k}": {} for k in _changed(old.get(key), new.get(key))} for key in changed}
+    fields |= {"f:metadata": notes} if notes else {}
     entry: Object = {"manager": name, "operation": operation, "apiVersion": kind.api_version, "time": now}
-    entry |= {"fieldsType": "FieldsV1", "fieldsV1": fields}
     managers = new["metadata"].get("managedFields") or []
+    for mine in managers:  # what a program has written stays its own, and gets the new time as well
+        if (mine.get("manager"), mine.get("operation")) == (name, operation):
+            owned = mine.get("fieldsV1", {})
+            fields = owned | {key: owned.get(key, {}) | value for key, value in fields.items()}
+    entry |= {"fieldsType": "FieldsV1", "fieldsV1": fields}
     kept = [m for m in managers if (m.get("manager"), m.get("operation")) != (name, operation)]
     new["metadata"]["managedFields"] = [*kept, entry]
 

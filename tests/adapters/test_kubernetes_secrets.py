@@ -93,7 +93,35 @@ async def test_only_what_was_written_to_the_data_counts_as_a_change(
     async with serving(fixed(200, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
         seen = await cluster.secret("s")
     assert seen.changed_at is not None
-    assert seen.changed_at.month == 3
+    assert (seen.changed_at.month, seen.changed_surely) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("entries", "month", "surely"),
+    [
+        ([], None, False),
+        ([managed("2026-04-01T00:00:00Z", "f:metadata")], None, False),
+        ([managed("2026-04-01T00:00:00Z", "f:data", "f:metadata")], 4, False),
+        (
+            [managed("2026-03-01T00:00:00Z", "f:data", "f:type"), managed("2026-04-01T00:00:00Z", "f:data")],
+            4,
+            True,
+        ),
+        ([managed("2026-05-01T00:00:00Z", "f:data", "f:metadata") | {"manager": "agentpod"}], 5, True),
+    ],
+)
+async def test_when_a_value_was_written_may_be_unsure_or_not_known(
+    entries: list[dict[str, object]],
+    month: int | None,
+    surely: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    meta = {"name": "s", "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": entries}
+    body = json.dumps({"metadata": meta, "data": {}}).encode()
+    async with serving(fixed(200, body)) as port, talking_to(port, tmp_path, monkeypatch) as cluster:
+        seen = await cluster.secret("s")
+    assert (seen.changed_at and seen.changed_at.month, seen.changed_surely) == (month, surely)
 
 
 @pytest.mark.parametrize("served", ["v1", "v1beta1", "none"])

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import ssh_keys
+from bot.domain import secret_memory, ssh_keys
 from bot.domain.approval import ApprovalPolicy, Request, State
 from bot.domain.probes import Verdict
 from bot.domain.repair import LAST, Action, Asked, Case, Proposal, secret_snapshot
@@ -39,7 +39,12 @@ ONE, TWO, NEW = public("maya"), public("jonas"), public("new")
 
 def facts(name: str, *keys: str, ago: timedelta = 100 * HOUR) -> SecretFacts:
     return SecretFacts(
-        name, f"uid-{name}", "7", {k: SecretKey(40, "0a1b2c3d") for k in keys}, changed_at=NOW - ago
+        name,
+        f"uid-{name}",
+        "7",
+        {k: SecretKey(40, "0a1b2c3d") for k in keys},
+        changed_at=NOW - ago,
+        changed_surely=True,
     )
 
 
@@ -98,17 +103,31 @@ class Cluster(FakeCluster):
 
 
 @dataclass
+class Marks:
+    """What a ledger keeps under names, or why nothing can be read of it."""
+
+    kept: dict[str, str] = field(default_factory=dict)
+    error: Exception | None = None
+
+    async def mark(self, name: str) -> str | None:
+        if self.error is not None:
+            raise self.error
+        return self.kept.get(name)
+
+
+@dataclass
 class Room(World):
     """A world with a desk."""
 
     cluster: Cluster = field(default_factory=Cluster)
     target: Target = field(default_factory=lambda: Target(secrets=[TIER2], ssh={"secret": SSH}))
     desk: Desk = field(default_factory=Desk)
+    marks: Marks = field(default_factory=Marks)
 
     async def say(self, line: str, answers: Mapping[str, str] | None = None) -> Any:
         """Run a line, with a form's answers."""
         invocation = parse(line, COMMANDS, answers=answers)
-        ctx = replace(self.context(), repairs=self.desk, ledger=object())
+        ctx = replace(self.context(), repairs=self.desk, ledger=self.marks)
         return await invocation.command.run(ctx, invocation.params)
 
 
@@ -233,6 +252,20 @@ async def test_a_stray_word_is_called_leaked(room: Room) -> None:
     with pytest.raises(UsageError, match="not repeated") as caught:
         await room.say("secrets set GITHUB_TOKEN hunter2222")
     assert "treat it as leaked" in (caught.value.remedy or "")
+
+
+async def test_a_label_that_its_own_program_sets_is_no_change_of_the_values(room: Room) -> None:
+    before = room.cluster.found[TIER2]
+    memory = secret_memory.noted(None, before, NOW - HOUR)
+    room.marks.kept[secret_memory.mark(room.target.name, TIER2)] = secret_memory.to_json(memory)
+    room.cluster.found[TIER2] = replace(before, changed_at=NOW, changed_surely=False, resource_version="8")
+    reply = await room.say("secrets")
+    assert (reply.verdict, list(reply.buttons)) == (Verdict.OK, [])
+    room.marks.error = Transient("The ledger is away.")
+    reply = await room.say("secrets")
+    assert reply.verdict is Verdict.UNKNOWN
+    assert "whether a value changed is not known" in text_of(reply)
+    assert not reply.buttons
 
 
 ESO = Manager("External Secrets", "ExternalSecret tokens", "Change it in the store.", undoes=True)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain import judge_secrets
+from bot.domain import judge_secrets, secret_memory
 from bot.domain.probes import Verdict
+from bot.domain.secret_memory import Age, Remembered
 from bot.domain.workload import Container, ExternalSecret, Pod, SecretFacts, SecretKey
 from bot.errors import AgentpodError, NotAllowed, NotFound
 
@@ -17,14 +18,19 @@ STARTED = NOW - timedelta(hours=2)
 POD = Pod(
     "p", "u", "Running", containers=(Container("kali", "i", ready=True, state="running", started_at=STARTED),)
 )
-FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(10, "abcd1234")}, changed_at=STARTED - timedelta(days=1))
+BEFORE, AFTER, LATER = STARTED - timedelta(days=1), STARTED + timedelta(minutes=10), STARTED + timedelta(hours=1)
+FACTS = SecretFacts("s", "u", "1", {"KEY": SecretKey(10, "abcd1234")}, changed_at=BEFORE)
+TOUCHED = replace(FACTS, changed_at=NOW)
+OTHER = replace(FACTS, keys={"KEY": SecretKey(10, "ffff0000")}, changed_at=NOW)
 
 
 @pytest.mark.parametrize(
     ("facts", "pods", "verdict", "words"),
     [
         (FACTS, [POD], Verdict.OK, "1 key, changed"),
-        (replace(FACTS, changed_at=NOW), [POD], Verdict.WARN, "still has the old values"),
+        (replace(FACTS, changed_at=NOW, changed_surely=True), [POD], Verdict.WARN, "still has the old values"),
+        (TOUCHED, [POD], Verdict.UNKNOWN, "whether a value changed is not known"),
+        (replace(FACTS, changed_at=None), [POD], Verdict.UNKNOWN, "does not say when they were written"),
         (FACTS, [], Verdict.UNKNOWN, "whether the pod has them is not known"),
         (FACTS, NotAllowed("no right"), Verdict.UNKNOWN, "not known"),
         (NotFound("gone"), [POD], Verdict.WARN, "there is no such Secret"),
@@ -55,7 +61,50 @@ def test_external_secrets(
     assert words in finding.summary
 
 
+def looks(*seen: tuple[SecretFacts, datetime]) -> Remembered | None:
+    """The memory after looks."""
+    memory = None
+    for facts, at in seen:
+        memory = secret_memory.from_json(secret_memory.to_json(secret_memory.noted(memory, facts, at)))
+    return memory
+
+
+@pytest.mark.parametrize(
+    ("memory", "facts", "age"),
+    [
+        (looks((FACTS, BEFORE)), TOUCHED, Age.SAME),
+        (looks((FACTS, AFTER)), TOUCHED, Age.SAME),  # it was written long ago at that look
+        (looks((TOUCHED, LATER)), TOUCHED, Age.WRITTEN),
+        (looks((FACTS, AFTER)), OTHER, Age.CHANGED),
+        (looks((FACTS, BEFORE), (FACTS, AFTER)), replace(OTHER, changed_at=None), Age.CHANGED),
+        (looks((FACTS, BEFORE), (FACTS, AFTER), (OTHER, LATER)), OTHER, Age.CHANGED),
+        (looks((FACTS, BEFORE), (FACTS, AFTER), (OTHER, LATER)), replace(OTHER, changed_at=None), Age.CHANGED),
+        (looks((OTHER, BEFORE - timedelta(days=1)), (FACTS, BEFORE)), TOUCHED, Age.SAME),
+        (looks((FACTS, BEFORE)), replace(OTHER, changed_at=BEFORE), Age.SAME),
+        (looks((FACTS, BEFORE)), OTHER, Age.WRITTEN),
+        (looks((FACTS, BEFORE)), replace(FACTS, changed_at=None), Age.SAME),
+        (looks((FACTS, AFTER)), replace(FACTS, keys={**FACTS.keys, "NEW": SecretKey(1, "a")}), Age.CHANGED),
+        (looks((FACTS, AFTER)), replace(FACTS, keys={}), Age.CHANGED),
+        (None, FACTS, Age.SAME),
+    ],
+)
+def test_only_values_that_are_others_now_count_as_a_change(
+    memory: Remembered | None, facts: SecretFacts, age: Age
+) -> None:
+    assert secret_memory.age(facts, STARTED, memory) is age
+
+
+def test_a_touch_changes_nothing_of_when_the_values_changed() -> None:
+    finding = judge_secrets.judge_secret("s", TOUCHED, [POD], NOW, looks((FACTS, AFTER)))
+    assert (finding.verdict, finding.summary) == (Verdict.OK, "1 key, changed 1 d 2 h ago")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "{}", "[1]"])
+def test_what_is_no_memory_is_none(text: str) -> None:
+    assert secret_memory.from_json(text) is None
+
+
 def test_a_restart_is_needed_only_after_a_change() -> None:
-    assert not judge_secrets.restart_needed([FACTS], [POD])
-    assert judge_secrets.restart_needed([FACTS, replace(FACTS, changed_at=NOW)], [POD])
-    assert not judge_secrets.restart_needed([NotFound("x")], [POD])
+    assert not judge_secrets.restart_needed([Age.SAME, Age.UNKNOWN, Age.WRITTEN, None])
+    assert judge_secrets.restart_needed([Age.SAME, Age.CHANGED])
+    assert judge_secrets.age(NotFound("x"), [POD]) is None

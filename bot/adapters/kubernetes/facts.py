@@ -327,7 +327,7 @@ FINGERPRINT = 8
 def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
     """A Secret without its values. ``key`` is what fingerprints are keyed with."""
     meta = raw.metadata or shapes.Meta()
-    written = [m.time for m in meta.managed_fields or () if m.time and "f:data" in (m.fields_v1 or {})]
+    newest = managers.last_write(meta)
     return workload.SecretFacts(
         name=meta.name,
         uid=meta.uid,
@@ -335,7 +335,8 @@ def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
         keys={name: _secret_key(value, key) for name, value in sorted((raw.data or {}).items())},
         annotations=meta.annotations or {},
         created_at=meta.creation_timestamp,
-        changed_at=max(written, default=meta.creation_timestamp),
+        changed_at=newest.time if newest else None,
+        changed_surely=newest is not None and managers.writes_values_only(newest),
         immutable=bool(raw.immutable),
         managers=managers.managers(meta),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.adapters.kubernetes import shapes
@@ -130,6 +131,20 @@ def _writers(meta: shapes.Meta) -> Iterator[Manager]:
             if keys and (entry.manager or "").lower().startswith(beginning):
                 yield Manager(by, f"{by} ({entry.manager})", where, undoes=undoes, keys=keys)
                 break
+
+
+def last_write(meta: shapes.Meta) -> shapes.Managed | None:
+    """The newest entry of managedFields with values; None where no entry tells."""
+    entries = [m for m in meta.managed_fields or () if m.time is not None and "f:data" in (m.fields_v1 or {})]
+    return max(entries, key=lambda m: m.time or _LONG_AGO, default=None)
+
+
+def writes_values_only(entry: shapes.Managed) -> bool:
+    """Whether its time is that of a value: no label or annotation is its program's own, except the bot's."""
+    return entry.manager == "agentpod" or set(entry.fields_v1 or {}) <= {"f:data", "f:type", "f:immutable"}
+
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def written(fields: Mapping[str, Any] | None) -> frozenset[str]:

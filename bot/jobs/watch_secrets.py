@@ -1,0 +1,50 @@
+"""Remembers the values of the target's Secrets by their fingerprints, so that a change is told from a touch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.domain import secret_memory
+from bot.domain.target import Target
+from bot.errors import AgentpodError
+from bot.ports import Clock, Cluster, Ledger
+
+logger = logging.getLogger("agentpod.watch")
+
+EVERY = 300.0
+"""Seconds between two looks."""
+
+
+@dataclass
+class SecretWatch:
+    """The Secrets of one target."""
+
+    target: Target
+    cluster_of: Callable[[str], Cluster]
+    ledger: Ledger
+    clock: Clock
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        """Note the values of each Secret; one that can't be read stays as it was."""
+        for name in self.target.every_secret:
+            try:
+                await self._note(name)
+            except AgentpodError as error:
+                said = {"target": self.target.name, "secret": name}
+                logger.info("the values can't be remembered: %s", error.message, extra=said)
+
+    async def _note(self, name: str) -> None:
+        facts = await self.cluster_of(self.target.name).secret(name)
+        key = secret_memory.mark(self.target.name, name)
+        async with self.ledger.writing() as tx:
+            before = secret_memory.from_json(await tx.mark(key) or "")
+            await tx.set_mark(key, secret_memory.to_json(secret_memory.noted(before, facts, self.clock.now())))
