@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 
 from bot.domain.repair import Case
 from bot.domain.target import Target
+from bot.errors import AgentpodError
 from bot.jobs import case_news
 from bot.jobs.carry_out import Workshop
 from bot.jobs.case_news import CaseNews
@@ -95,6 +97,8 @@ class Repairs:
     async def stop(self, seconds: float) -> None:
         """Let the changes under way be made and written down, then send what is owed, within ``seconds`` each."""
         await self.workshop.stop(seconds)
+        with contextlib.suppress(AgentpodError):
+            await self.desk.sum_up(all_=True)
         if self._courier is not None:
             await self._courier.finish(seconds)
 

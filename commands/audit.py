@@ -71,7 +71,7 @@ def _said(record: Record) -> str:
     words_ = {
         "request": f"asked for {data.get('action', 'the same')}",
         "decision": str(data.get("choice", "")),
-        "refusal": f"refused: {data.get('rule', '')}",
+        "refusal": f"refused: {data.get('rule', '')}{_more(data)}",
         "execution": "change made"
         if data.get("sent")
         else "taken up"
@@ -81,6 +81,13 @@ def _said(record: Record) -> str:
     }
     reason = f" ({words.cut(str(data['reason']), 80)})" if data.get("reason") else ""
     return f"{record.actor} {words_.get(record.kind, record.kind)}{reason}"
+
+
+def _more(data: Mapping[str, Any]) -> str:
+    """How often the same was refused again: what repeats is summed up in one record."""
+    return (
+        f" ({data['more']} more times from {data.get('since')} to {data.get('until')})" if "more" in data else ""
+    )
 
 
 async def verify(ctx: Context, params: VerifyParams) -> Reply:

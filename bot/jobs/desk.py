@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import SecretStr
@@ -28,6 +28,7 @@ from bot.domain.approval import (
     overdue,
     rule,
 )
+from bot.domain.refusals import Refusals
 from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
 from bot.domain.reply import Reply
 from bot.domain.words import listed
@@ -67,6 +68,8 @@ class Desk:
     """Called after each transaction that owes messages."""
     freshen: Freshen = _as_is
     """Looks again who is in the groups that decide."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Those of late, so that what repeats is summed up."""
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a case, or join the one that asks for the same. Raises `Refused` where another is in the way."""
@@ -185,6 +188,7 @@ class Desk:
                 ruling, before = self._ruled(case, click), case.state
                 case = await self._write(tx, case, click, ruling)
         except BaseException:
+            self.refusals.unrecorded(caller.who, f"{choice.value} {id_}")
             if look is not None:
                 look.cancel()
             raise
@@ -238,7 +242,10 @@ class Desk:
             "rule": ruling.rule.name.lower().replace("_", "-"),
             "reason": click.reason,
         }
-        await tx.record(at, "decision" if ruling.accepted else "refusal", who, case.id, data)
+        if ruling.accepted:
+            await tx.record(at, "decision", who, case.id, data)
+        elif self.refusals.first(who, f"{click.choice.value} {case.id} {data['rule']}", case.id, data["rule"], at):
+            await tx.record(at, "refusal", who, case.id, data)
         if ruling.accepted:
             case = replace(case, request=decided(case.request, click, ruling))
         elif ruling.state is not case.state:  # found to be expired
@@ -275,7 +282,8 @@ class Desk:
         return case.ended(State.EXPIRED, Outcome("nobody decided in time", now))
 
     async def expire(self) -> int:
-        """End what nobody decided on in time, or gave no value in time; gives how many."""
+        """End what nobody decided on in time, or gave no value in time; gives how many. Sums of refusals, too."""
+        await self.sum_up()
         now = self.clock.now()
         found = [*await self.ledger.overdue(now), *await self.ledger.unheld(now)]
         over = []
@@ -392,9 +400,26 @@ class Desk:
         )
 
     async def refused(self, who: str, what: str, rule_: str) -> None:
-        """Write down that somebody was refused a command."""
+        """Write down that somebody was refused a command; the same again in the next minutes is summed up."""
+        now, kind = self.clock.now(), rule_.partition(":")[0] if is_id(what) else what
+        if not self.refusals.first(who, kind, what, rule_, now):
+            return
+        try:
+            async with self.ledger.writing() as tx:
+                await tx.record(now, "refusal", who, what, {"rule": rule_})
+        except BaseException:
+            self.refusals.unrecorded(who, kind)
+            raise
+
+    async def sum_up(self, *, all_: bool = False) -> None:
+        """Write down the sums of refusals whose time is over, or ``all_``."""
+        now = self.clock.now()
+        sums = list(self.refusals.over(now, all_=all_))
+        if not sums:
+            return
         async with self.ledger.writing() as tx:
-            await tx.record(self.clock.now(), "refusal", who, what, {"rule": rule_})
+            for found in sums:
+                await tx.record(now, "refusal", found.who, found.subject, found.data)
 
 
 def _same(one: str, other: str) -> bool:

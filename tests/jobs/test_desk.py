@@ -24,7 +24,8 @@ async def kinds(one: Bench) -> list[str]:
 async def test_an_approved_restart_is_made_once_and_everything_is_in_the_trail(one: Bench) -> None:
     case = await one.ask()
     ruling, decided = await one.say(case, Choice.APPROVE, JONAS)
-    assert (ruling.rule, decided.state) == (Rule.APPROVED, State.EXECUTING)  # approved and claimed in one
+    assert (ruling.rule, ruling.begun) == (Rule.APPROVED, True)
+    assert decided.state in (State.EXECUTING, State.SUCCEEDED)  # approved and claimed in one
     ended = await one.ended(case)
     assert ended.state is State.SUCCEEDED
     assert one.cluster.rollouts == [case.id]
@@ -403,6 +404,19 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
             await ask(number, in_a_shell(user))
         with pytest.raises(Refused, match="open_at_once"):
             await ask(7, in_a_shell("somebody"))
+
+
+async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays_whole(one: Bench) -> None:
+    case = await one.ask()
+    for _ in range(300):
+        await one.desk.refused(SAM, "logs", "it needs the role operator, and no access rule names you here")
+        await one.say(case, Choice.APPROVE, MAYA)
+    await one.desk.expire()
+    assert [r.subject for r in await one.trail() if r.kind == "refusal"] == ["logs", case.id]
+    one.clock.pass_(minutes=11)
+    await one.desk.expire()
+    sums = [(r.actor, r.subject, r.data["more"]) for r in await one.trail() if "more" in r.data]
+    assert sums == [(SAM, "logs", 299), (MAYA, case.id, 299)]
 
 
 async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:

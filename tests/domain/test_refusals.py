@@ -1,0 +1,61 @@
+"""Refusals that repeat: the first is recorded, the rest is a sum, and nobody can make more records than a few."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from bot.domain.refusals import KINDS_EACH, MOST, VARIOUS, WINDOW, Refusals
+
+NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+
+
+def test_the_first_of_a_kind_is_recorded_and_the_rest_is_one_sum() -> None:
+    refusals = Refusals()
+    firsts = [refusals.first("U1", "logs", "logs", "no rule", NOW + timedelta(seconds=n)) for n in range(100)]
+    assert firsts == [True] + [False] * 99
+    assert list(refusals.over(NOW + WINDOW - timedelta(seconds=1))) == []
+    [found] = refusals.over(NOW + WINDOW)
+    assert (found.who, found.subject) == ("U1", "logs")
+    assert found.data == {
+        "rule": "no rule",
+        "more": 99,
+        "since": "2026-03-01T03:00:00+00:00",
+        "until": "2026-03-01T03:01:39+00:00",
+    }
+    assert refusals.first("U1", "logs", "logs", "no rule", NOW + WINDOW), "a new time begins"
+
+
+def test_one_that_does_not_repeat_leaves_no_sum() -> None:
+    refusals = Refusals()
+    assert refusals.first("U1", "logs", "logs", "no rule", NOW)
+    assert list(refusals.over(NOW, all_=True)) == []
+
+
+def test_people_and_kinds_are_told_apart_up_to_a_number() -> None:
+    refusals = Refusals()
+    assert all(refusals.first(who, kind, kind, "r", NOW) for who in ("U1", "U2") for kind in ("logs", "restart"))
+    recorded = sum(refusals.first("U3", f"kind {n}", "x", "r", NOW) for n in range(500))
+    assert recorded == KINDS_EACH
+    [found] = refusals.over(NOW, all_=True)
+    assert (found.who, found.subject, found.more) == ("U3", VARIOUS, 500 - KINDS_EACH)
+
+
+def test_a_crowd_is_bounded_too() -> None:
+    refusals = Refusals()
+    recorded = sum(refusals.first(f"U{n}", "logs", "logs", "r", NOW) for n in range(MOST + 500))
+    assert recorded == MOST
+    assert sum(found.more for found in refusals.over(NOW, all_=True)) == 500
+
+
+def test_what_was_not_kept_is_recorded_the_next_time() -> None:
+    refusals = Refusals()
+    refusals.first("U1", "approve r-1 one-vote", "r-1", "one-vote", NOW)
+    refusals.unrecorded("U1", "approve r-1")
+    assert refusals.first("U1", "approve r-1 one-vote", "r-1", "one-vote", NOW)
+
+
+def test_a_clock_set_back_ends_the_sum() -> None:
+    refusals = Refusals()
+    for _ in range(2):
+        refusals.first("U1", "logs", "logs", "r", NOW)
+    assert len(list(refusals.over(NOW - timedelta(hours=1)))) == 1
