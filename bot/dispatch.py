@@ -17,7 +17,7 @@ from bot.domain.probes import Verdict
 from bot.domain.repair import Case, is_id
 from bot.domain.reply import Button, Line, Mention, Reply
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
-from bot.runbook import Caller, Command, Context, Invocation, parse
+from bot.runbook import Caller, Command, Context, Invocation, called, parse
 
 logger = logging.getLogger("agentpod.commands")
 
@@ -91,10 +91,7 @@ class Dispatcher:
         except AgentpodError as error:
             outcome = _outcome(error)
             if isinstance(error, AccessDenied):
-                if caller.surface != "home":  # to look at a tab is no request
-                    await self._record(name, about, caller, error.rule)
-                there = f"type {self.prefix} {shown}" if caller.surface == "home" else "type it"
-                return await self._late(name, about, caller, self._explain(error, shown, there))
+                return await self._denied(error, name, about, caller, shown)
             return self._explain(error, shown)
         except Exception:
             logger.exception("command failed", extra={"command": name})
@@ -113,6 +110,29 @@ class Dispatcher:
                     "surface": caller.surface,
                 },
             )
+
+    def command(self, line: str | None) -> Command | None:
+        """The command that a line is about; None where it is about none."""
+        return None if line is None else called(line, self.commands)
+
+    async def refusal(self, line: str, caller: Caller) -> Reply | None:
+        """Why the caller may not run a line now, which is recorded; None where they may. Never raises."""
+        try:
+            invocation = parse(line, self.commands, prefix=self.prefix)
+            await self._authorise(invocation, caller)
+        except AccessDenied as error:
+            name = invocation.command.name or "home"
+            return await self._denied(error, name, _about(invocation), caller, "")
+        except AgentpodError as error:
+            return self._explain(error, "")
+        return None
+
+    async def _denied(self, error: AccessDenied, name: str, about: str, caller: Caller, shown: str) -> Reply:
+        """Record a refusal, and say it."""
+        if caller.surface != "home":  # to look at a tab is no request
+            await self._record(name, about, caller, error.rule)
+        there = f"type {self.prefix} {shown}" if caller.surface == "home" else "type it"
+        return await self._late(name, about, caller, self._explain(error, shown, there))
 
     async def _record(self, name: str, about: str, caller: Caller, rule: str) -> None:
         """Put a refusal into the audit trail. One that can't be is no reason to let the caller wait or in."""

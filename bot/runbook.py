@@ -176,12 +176,26 @@ class Command:
     """A paragraph for `help COMMAND`."""
     discreet: bool = False
     """What is typed here by mistake may be secret: nothing of it is repeated. One of a first word, all of it."""
+    quick: bool = False
+    """Whether it asks nothing of another server, or next to nothing: then it waits for nobody's slow command."""
+    anew: bool = False
+    """Whether who may run it is asked of Slack anew, as it is for everything that takes an operator."""
     offered: Callable[[Context], bool] = lambda _: True
     """Whether it can do something for this caller with these settings: else `help` and `whoami` don't name it."""
     unoffered: str = "can do nothing for you here"
     """Why it is not offered, after the command's name."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
     """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
+
+    @property
+    def private(self) -> bool:
+        """Whether its answer is for whoever asked alone, also where the question was public: they may share it."""
+        return self.role.covers(Role.OPERATOR)
+
+    @property
+    def asks_anew(self) -> bool:
+        """Whether a role that was taken away a moment ago must not do: it shows logs, or changes something."""
+        return self.anew or self.role.covers(Role.OPERATOR)
 
 
 @dataclass(frozen=True)
@@ -268,6 +282,14 @@ def parse(
     except ValidationError as error:
         raise UsageError(_explain(error), usage=usage(command, prefix)) from error
     return Invocation(command, params, target, " ".join(line.split()))
+
+
+def called(line: str, commands: Sequence[Command]) -> Command | None:
+    """The command that a line is about, whatever its arguments; None where it is about none."""
+    try:
+        return _find([_dashes(word) for word in split(line)] or [""], commands, "")[0]
+    except UsageError:
+        return None
 
 
 def _answered(command: Command, answers: Mapping[str, str], prefix: str) -> Mapping[str, str]:

@@ -92,6 +92,7 @@ COMMAND = Command(
     run,
     ApprovalsParams,
     group="Repair",
+    quick=True,
     discreet=True,
     examples=("approvals", "approvals r-7k2m9xwq"),
 )

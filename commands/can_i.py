@@ -129,6 +129,7 @@ COMMAND = Command(
     run=run,
     params=CanIParams,
     group="Around it",
+    quick=True,
     discreet=True,
     examples=("can-i logs", "can-i processes"),
     details="Says which access rule decides, and which Kubernetes rights the bot lacks for it.",

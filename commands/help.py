@@ -82,6 +82,7 @@ COMMAND = Command(
     run=run,
     params=HelpParams,
     group="Around it",
+    quick=True,
     discreet=True,
     examples=("help", "help logs"),
     details="Without a command it lists what you may run; with one it says how to use it.",

@@ -142,6 +142,7 @@ COMMAND = Command(
     name="processes",
     summary="Do the expected processes run?",
     role=Role.VIEWER,
+    anew=True,
     run=run,
     params=ProcessesParams,
     examples=("processes", "processes --all"),

@@ -43,6 +43,7 @@ COMMAND = Command(
     role=Role.VIEWER,
     run=run,
     group="Around it",
+    quick=True,
     # /version and SelfSubjectReview are open to every authenticated user (Kubernetes' default roles
     # system:public-info-viewer and system:basic-user), so that there is no right to ask for.
     rights=lambda _: (),

@@ -43,4 +43,6 @@ def _body(ctx: Context, grant: Grant) -> Iterator[Line]:
         yield ctx.access.ask(" for a role")
 
 
-COMMAND = Command("whoami", "Your role here, and where it comes from", Role.NONE, run, group="Around it")
+COMMAND = Command(
+    "whoami", "Your role here, and where it comes from", Role.NONE, run, group="Around it", quick=True
+)

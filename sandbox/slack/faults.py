@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from sandbox.breaks import Break, Option, Value
+from sandbox.slack.model import User
 
 PAUSES_S = (2, 10, 30, 120)
 SLOWNESS_S = 2.0
@@ -99,12 +100,12 @@ _TOGGLES = (
 )
 
 
-def breaks(faults: Faults, scopes: frozenset[str], sockets: Sockets) -> list[Break]:
+def breaks(faults: Faults, scopes: frozenset[str], sockets: Sockets, users: Mapping[str, User]) -> list[Break]:
     """The panel's Slack entries."""
     items = [_pause_choice(faults), *(_toggle(faults, *row) for row in _TOGGLES)]
     items.append(_choice(faults, *_LOST_AS))
     items.append(_choice(faults, *_UPLOADS))
-    items.append(_scope_choice(faults, scopes))
+    items += [_scope_choice(faults, scopes), _account_choice(users)]
     items.append(
         _button(
             "slack-cut-socket", "Cut the socket", "Drops all sockets abruptly, without a goodbye.", sockets.cut
@@ -172,6 +173,25 @@ def _scope_choice(faults: Faults, scopes: frozenset[str]) -> Break:
         lambda: faults.missing_scope,
         apply,
         tuple(Option(scope, scope) for scope in sorted(scopes)),
+    )
+
+
+def _account_choice(users: Mapping[str, User]) -> Break:
+    people = [user for user in users.values() if not user.is_bot]
+
+    def apply(value: Value) -> None:
+        for user in people:
+            user.deleted = user.id == value
+
+    return Break(
+        "slack-deactivated",
+        "Slack",
+        "Deactivate somebody",
+        "Slack calls this account deactivated; what they did just before is still delivered.",
+        "choice",
+        lambda: next((user.id for user in people if user.deleted), ""),
+        apply,
+        tuple(Option(user.id, user.real_name) for user in people),
     )
 
 

@@ -71,7 +71,9 @@ class Workspace:
         self.core.issue_ticket = None if self._http else self._hub.issue_ticket
         self.events = Events(self.core)
         self._doings = Doings(self.core, self.events)
-        self.breaks: list[Break] = slack_faults.breaks(self.core.faults, manifest.scopes, self._hub)
+        self.breaks: list[Break] = slack_faults.breaks(
+            self.core.faults, manifest.scopes, self._hub, self.core.store.users
+        )
         self.panel = Breaks(self.breaks)
         self._page_api = PageApi(self.core, self._doings, self.panel)
         self._hub.on_change = self._connections_changed

@@ -107,6 +107,9 @@ def test_whom_a_line_is_addressed_to_is_no_part_of_it(text: str, line: str) -> N
     assert command_line(text, "UBOT", NAMES) == line
 
 
+ANEW, STRICT = {"anew": True}, {"strict": True}
+
+
 class Slack:
     """Says who people are, or fails."""
 
@@ -124,9 +127,16 @@ async def test_people_are_asked_for_once_in_minutes_and_anew_where_something_is_
     slack = Slack()
     accounts = Accounts(slack, lambda: slack.now)  # type: ignore[arg-type]  # a small Slack
     seen = Account(frozenset({OWN}))
-    for seconds, anew, asked in ((0, False, 1), (200, False, 1), (4, True, 2), (1, True, 2), (301, False, 3)):
+    for seconds, how, asked in (
+        (0, {}, 1),
+        (200, {}, 1),
+        (4, ANEW, 2),
+        (1, ANEW, 3),
+        (1, STRICT, 3),
+        (301, {}, 4),
+    ):
         slack.now += seconds
-        assert await accounts.account("U1", anew=anew) == seen
+        assert await accounts.account("U1", **how) == seen
         assert slack.asked == asked
     slack.now, slack.away = slack.now + 10, True
     assert await accounts.account("U1", anew=True) == seen, "the last known, for some minutes"

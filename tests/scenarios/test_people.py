@@ -237,3 +237,74 @@ async def test_the_bot_s_name_before_a_command_is_taken_in_a_direct_message(worl
     said = lambda: world.workspace.messages(seed.DM_JONAS, JONAS)[before + 1 :]  # noqa: E731
     await until(lambda: bool(said()), lambda: line)
     assert "approver" in words(said()), words(said())
+
+
+def shown_to_all(world: World, channel: str, text: str) -> list[Message]:
+    return [
+        m for m in world.workspace.store.everything(channel) if m.ephemeral_for is None and text in m.all_text()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("audit", "records of the last"),
+        ("audit verify", "The audit trail is whole"),
+        ("audit export", "of the audit trail"),
+        ("logs", "lines from"),
+        ("secrets", "secret"),
+        ("ssh keys", "sign in"),
+    ],
+)
+async def test_what_takes_an_operator_is_answered_to_whoever_asked_alone_also_by_mention(
+    world: World, line: str, says: str
+) -> None:
+    before = len(world.workspace.store.everything(SHARED))
+    world.workspace.mention(JONAS, SHARED, line)
+
+    def new() -> list[Message]:
+        return [m for m in world.workspace.store.everything(SHARED)[before:] if m.user == seed.BOT_USER]
+
+    await until(lambda: says in words(new()), lambda: words(new()))
+    assert {m.ephemeral_for for m in new()} == {JONAS}, words(new())
+    assert not [m for m in new() if m.files]
+
+
+async def test_whoever_was_just_taken_out_of_the_group_reads_no_log_and_shares_none(world: World) -> None:
+    group = world.workspace.store.groups[seed.ONCALL]
+    world.workspace.store.channels[seed.GENERAL].members.append(NEW)
+    group.users.append(NEW)
+    answer = await world.ask("logs", NEW, seed.GENERAL)
+    assert "You may not" not in answer.first_line
+    group.users.remove(NEW)
+    shared = next(
+        e["action_id"]
+        for m in answer.messages
+        for b in m.blocks
+        if b["type"] == "actions"
+        for e in b["elements"]
+        if e["text"]["text"] == "Share in channel"
+    )
+    assert "You may not run logs" in (await world.ask("logs", NEW, seed.GENERAL)).first_line
+    done = await world.workspace.click(NEW, answer.messages[-1], shared)
+    refusal = await world.final(lambda: done.messages)
+    assert "You may not run logs" in refusal.first_line
+    assert not shown_to_all(world, seed.GENERAL, "lines from")
+
+
+async def test_refusals_that_repeat_are_summed_up_in_a_trail_that_is_whole(world: World) -> None:
+    for _ in range(15):
+        assert "You may not" in (await world.ask("logs", LENA, SHARED)).first_line
+    code, said = await shell(world, "audit", "export")
+    assert code == 0
+    mine = [r for line in said.splitlines() if (r := json.loads(line))["actor"] == LENA]
+    assert len([r for r in mine if r["subject"] == "logs"]) == 1
+    assert (await shell(world, "audit", "verify"))[0] == 0
+
+
+async def test_where_nobody_is_on_the_list_break_glass_is_not_shown(world: World) -> None:
+    for line in ("help", "whoami"):
+        assert "break-glass" not in (await world.ask(line, PRIYA, SHARED)).text
+        assert "break-glass" not in (await shell(world, line))[1]
+    may = await world.ask("can-i break-glass", PRIYA, SHARED)
+    assert "No: break-glass is for those on approvals.break_glass" in may.first_line

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -35,7 +36,8 @@ from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers, Seen
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.people import Accounts, People
-from bot.adapters.slack.work import Workers
+from bot.adapters.slack.precedence import Precedence
+from bot.adapters.slack.work import MOST_WAITING, Workers
 from bot.dispatch import Dispatcher
 from bot.domain.access import AccessPolicy, Identity
 from bot.domain.gap import Gap
@@ -53,6 +55,10 @@ TOKEN_RETRY = 3.0
 """Seconds between two looks while it is refused."""
 MOST_HOME_BLOCKS = 100
 """As many as Slack takes in a view."""
+_TOO_MUCH = (
+    f"You have {MOST_WAITING} commands waiting already, so this one was not run. "
+    "Wait for their answers, then try again."
+)
 _NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
 
 
@@ -75,6 +81,9 @@ class SlackAdapter:
         self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
         self._version = version
         self._seen, self._answers = Seen(), Answers()
+        self._told: set[str] = set()
+        """Who was told that they have too much waiting, since they had nothing waiting."""
+        self._precedence = Precedence()
         self._bot_user = ""
         self._names: tuple[str, ...] = (settings.command,)
         self._hearing = True
@@ -94,7 +103,7 @@ class SlackAdapter:
     def chat(self) -> SlackChat:
         """Where the bot speaks by itself, once it is started."""
         assert self._api is not None  # noqa: S101 - start() has set it
-        return SlackChat(self._api, self._dispatcher.prefix)
+        return SlackChat(self._api, self._dispatcher.prefix, self._precedence)
 
     async def may_post(self, channels: Mapping[str, str]) -> list[CheckResult]:
         """Whether the bot may post in these channels, each given with the setting that names it."""
@@ -256,16 +265,48 @@ class SlackAdapter:
             if problem:
                 self._seen.forget(request.dedup)  # the same modal is sent again, with something better in it
                 return BoltResponse(status=200, body=forms.refused(request.answers, problem))
-        self._workers.start(lambda: self._work(request), f"slack-{request.surface}")
+        command = self._dispatcher.command(request.line)
+        if request.surface == "mention" and command is not None and command.private:
+            request = replace(request, private=True)
+        quick = command is None or command.quick
+        if not self._start(request, quick=quick):
+            return self._too_much(request)
         if request.surface != "slash":
             return BoltResponse(status=200, body="")
         return BoltResponse(status=200, body={"response_type": "ephemeral", "text": "⏳ Checking…"})
 
-    async def _work(self, request: Request) -> None:
+    def _start(self, request: Request, *, quick: bool) -> bool:
+        """Have it worked on when its turn comes; says whether it is taken."""
+        if not self._workers.waits(request.user):
+            self._told.discard(request.user)
+        work = partial(self._work, request)
+        return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
+
+    def _too_much(self, request: Request) -> BoltResponse:
+        """Say that it is not run: each time where the acknowledgement can say it, else once."""
+        if request.surface == "slash":
+            return BoltResponse(status=200, body={"response_type": "ephemeral", "text": _TOO_MUCH})
+        if request.surface == "modal" and request.answers:
+            self._seen.forget(request.dedup)
+            return BoltResponse(status=200, body=forms.refused(request.answers, _TOO_MUCH))
+        if request.user not in self._told:
+            self._told.add(request.user)
+            answer = self._answer_to(replace(request, private=True))
+            self._workers.start(
+                partial(answer.say, _TOO_MUCH), "slack-too-much", f"told {request.user}", quick=True
+            )
+        return BoltResponse(status=200, body="")
+
+    def _answer_to(self, request: Request) -> Answer:
         assert self._api is not None  # noqa: S101 - nothing is heard before start()
+        return Answer(
+            self._api, self._observer, request, self._dispatcher.prefix, self._mailbox, precedence=self._precedence
+        )
+
+    async def _work(self, request: Request) -> None:
         request_id = new_request_id()
         request_id_var.set(request_id)
-        answer = Answer(self._api, self._observer, request, self._dispatcher.prefix, self._mailbox)
+        answer = self._answer_to(request)
         refresh = request.home and request.action is not None and request.action.kind == "again"
         if request.surface == "home" or refresh:
             await self._home(request, request_id)
@@ -284,6 +325,10 @@ class SlackAdapter:
         kept = (
             self._answers.get(request.action.key, request.user) if _is_share(request) and request.action else None
         )
+        refusal = None if kept is None else await self._no_longer(request, kept)
+        if refusal is not None:
+            await answer.final(refusal, "")
+            return
         reply = kept or await self._run(request, answer, request_id)
         if _is_share(request) and reply.shareable:
             await self._share(request, answer, reply)
@@ -291,6 +336,11 @@ class SlackAdapter:
         shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
         if shown is not None:
             await self._answer(request, answer, shown)
+
+    async def _no_longer(self, request: Request, kept: Reply) -> Reply | None:
+        """Why whoever got an answer may not have it any more: then they may not show it to others either."""
+        identity = await self._who(request, anew=True)
+        return await self._dispatcher.refusal(kept.command, Caller(identity, request.surface, request.dedup))
 
     async def _home(self, request: Request, request_id: str) -> None:
         """Show the dashboard as it is for that user now."""
@@ -333,12 +383,13 @@ class SlackAdapter:
         """Hand secret values on; they are in nothing that is logged or kept."""
         if self._secret_sink is None:
             return Reply("Nothing here takes secret values.", shareable=False)
-        identity = await self._who(request)
+        identity = await self._who(request, anew=True)
         values = {name: SecretStr(value) for name, value in request.answers.items()}
         return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
 
     async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
-        identity = await self._who(request)
+        command = self._dispatcher.command(request.line)
+        identity = await self._who(request, anew=command is not None and command.asks_anew)
         caller = Caller(identity, request.surface, request.dedup)
         return await self._dispatcher.run(
             request.line or "",
@@ -348,11 +399,11 @@ class SlackAdapter:
             answers=request.answers,
         )
 
-    async def _who(self, request: Request) -> Identity:
-        return await self._people.identity(request.user, request.channel, request.claims)
+    async def _who(self, request: Request, *, anew: bool = False) -> Identity:
+        return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
 
     async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
-        private = bool(request.response_url) and not request.channel.startswith("D")
+        private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
         key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""
         if key:
             self._answers.put(key, reply, request.user)

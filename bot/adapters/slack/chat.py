@@ -11,6 +11,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.pictures import hosted, sent
+from bot.adapters.slack.precedence import Precedence
 from bot.domain.repair import Posted
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError, NotFound
@@ -26,15 +27,16 @@ GONE = frozenset({"cant_update_message", "edit_window_closed", "cannot_reply_to_
 class SlackChat:
     """The Chat port on Slack's Web API. No call is sent a second time by itself: who is in charge knows when."""
 
-    def __init__(self, api: Api, prefix: str) -> None:
-        """``prefix`` is how people address the bot."""
-        self._api, self._prefix = api, prefix
+    def __init__(self, api: Api, prefix: str, precedence: Precedence | None = None) -> None:
+        """``prefix`` is how people address the bot; ``precedence`` lets its messages go before answers."""
+        self._api, self._prefix, self._precedence = api, prefix, precedence or Precedence()
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
         """See the port. A user's id opens the direct message with them."""
         more = {"thread_ts": thread} if thread else {}
         try:
-            done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
+            with self._precedence.first(place):
+                done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
         except SlackRefused as error:
             raise _gone(error) from error
         posted = Posted(str(done.get("channel") or place), str(done.get("ts") or ""))

@@ -41,20 +41,26 @@ class Groups:
     async def identity(self, user: str, channel: str, *, anew: bool = False, fresh: bool = False) -> Identity:
         """Who asks. A group that can't be read keeps its last known members for some minutes, then grants nothing.
 
-        ``anew``: ask Slack unless that was seconds ago. ``fresh``: and believe nothing older, since something is
-        decided by it; a group that can't be read now grants nothing.
+        ``anew``: ask Slack, unless it did not answer lately. ``fresh``: ask Slack unless that was seconds ago, and
+        believe nothing older, since something is decided by it; a group that can't be read now grants nothing.
         """
+        came = self._clock()
         if not self._groups:
             return Identity(user, channel)
         async with self._lock:
             began = self._clock()
-            limit = began + (FRESH - FRESH_ENOUGH if fresh or anew else 0.0)
-            due = [g for g in self._groups if self._until.get(g, 0.0) <= limit]
+            limit = began + (FRESH - FRESH_ENOUGH if fresh else 0.0)
+            due = [g for g in self._groups if self._until.get(g, 0.0) <= limit or (anew and self._old(g, came))]
             await asyncio.gather(*(self._read(g) for g in due))
             oldest = began - (FRESH_ENOUGH if fresh else LAST_KNOWN)
             known = [g for g in self._groups if self._read_at.get(g, oldest - 1) >= oldest]
         mine = frozenset(g for g in known if user in self._members[g])
         return Identity(user, channel, mine, frozenset(self._groups) - frozenset(known))
+
+    def _old(self, group: str, came: float) -> bool:
+        """Whether a group was read before somebody came, and Slack does not fail to answer just now."""
+        read_at = self._read_at.get(group, 0.0)
+        return read_at < came and self._until.get(group, 0.0) >= read_at + FRESH
 
     async def _read(self, group: str) -> None:
         try:

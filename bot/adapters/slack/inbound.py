@@ -55,6 +55,10 @@ class Request:
     """Whether the answer to a form replaces the message that offered it."""
     claims: Claims = ()
     """What the payload says of the person's team."""
+    in_thread: bool = False
+    """Whether a message was written in a thread that was there before."""
+    private: bool = False
+    """Whether the answer to a public question is for whoever asked alone."""
 
 
 def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> Request | None:
@@ -130,7 +134,10 @@ def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Requ
     channel = str(event.get("channel") or "")
     key = f"event:{body.get('event_id') or channel + ts}"
     said, place = command_line(text, bot_user, names), thread or _own(surface, ts)
-    return Request(surface, str(user), channel, said, key, thread_ts=place, claims=of_event(body, event))
+    claims = of_event(body, event)
+    return Request(
+        surface, str(user), channel, said, key, thread_ts=place, claims=claims, in_thread=thread is not None
+    )
 
 
 def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> Request:

@@ -19,6 +19,7 @@ from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
 from bot.adapters.slack.inbound import Request
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
+from bot.adapters.slack.precedence import Precedence
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError, Permanent
 
@@ -40,6 +41,7 @@ class Answer:
     request: Request
     prefix: str
     mailbox: Mailbox
+    precedence: Precedence = field(default_factory=Precedence)
     started: float = field(default_factory=time.monotonic)
     _shown: int = 0
     _last: float = 0.0
@@ -79,7 +81,9 @@ class Answer:
     async def _final(self, reply: Reply, key: str) -> None:
         reply = await hosted(self.api, reply)
         rendered = blocks.render(reply, key=key, prefix=self.prefix)
-        attached = await Attachments(self.api, self.request, self.prefix, self._by_url).bring(rendered.files)
+        attached = await Attachments(
+            self.api, self.request, self.prefix, self._by_url or self.request.private
+        ).bring(rendered.files)
         if rendered.files and not attached.whole:
             rendered = blocks.render(reply, key=key, prefix=self.prefix, attached=False)
         for number, message in enumerate(rendered.messages):
@@ -96,7 +100,7 @@ class Answer:
         """A click's response URL edits the clicked message, which is right for "run again" alone."""
         request = self.request
         if not self._by_url:
-            return True
+            return not request.private
         return request.surface == "slash" or request.edits or self._replaces_click
 
     @property
@@ -138,10 +142,11 @@ class Answer:
             yield Way(partial(self._respond, edit=edit), repeatable=edit, by_url=True)
         elif replace and self._ts:
             yield Way(self._update, repeatable=True)
-        if not self._by_url:
+        if not self._by_url and not request.private:
             direct = request.channel if request.channel.startswith("D") else ""
             yield Way(self._post, look_in=direct, thread=request.thread_ts)
-        yield Way(partial(self._call, "chat.postEphemeral", channel=request.channel, user=request.user))
+        thread: dict[str, Any] = {"thread_ts": request.thread_ts} if request.private and request.in_thread else {}
+        yield Way(partial(self._call, "chat.postEphemeral", channel=request.channel, user=request.user, **thread))
         yield Way(partial(self._call, "chat.postMessage", channel=request.user))
 
     async def _respond(self, message: Message, *, edit: bool, deadline: float = 10.0) -> None:
@@ -164,11 +169,13 @@ class Answer:
             arguments["thread_ts"] = self.request.thread_ts
         if key:
             arguments["metadata"] = mark(key)
-        done = await self.api.call("chat.postMessage", 10, **arguments)
+        async with self.precedence.turn(self.request.channel):
+            done = await self.api.call("chat.postMessage", 10, **arguments)
         self._ts, self._posted_channel = str(done.get("ts")), str(done.get("channel") or self.request.channel)
 
     async def _call(self, method: str, message: Message, **where: Any) -> None:
-        await self.api.call(method, 10, **_payload(message), **where)
+        async with self.precedence.turn(str(where.get("channel"))):
+            await self.api.call(method, 10, **_payload(message), **where)
 
 
 def _payload(message: Message) -> dict[str, Any]:

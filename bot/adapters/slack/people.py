@@ -44,20 +44,20 @@ class Accounts:
     async def account(self, user: str, *, anew: bool = False, strict: bool = False) -> Account | None:
         """The account; None where it can't be read. What is old is believed for some minutes where it can't.
 
-        ``anew``: nothing older than a few seconds, if Slack answers; ``strict``: not even if it does not.
+        ``anew``: asked now, unless Slack did not answer lately; ``strict``: nothing older than a few seconds.
         """
         began = self._clock()
         known = self._known.get(user)
-        if known is None or self._due(known, began, anew=anew):
+        if known is None or self._due(known, began, anew=anew, strict=strict):
             await self._once(user)
             known = self._known.get(user)
         oldest = began - (FRESH_ENOUGH if strict else LAST_KNOWN)
         return known.seen if known is not None and known.at >= oldest else None
 
-    def _due(self, known: _Known, now: float, *, anew: bool) -> bool:
+    def _due(self, known: _Known, now: float, *, anew: bool, strict: bool) -> bool:
         if known.seen is None or known.tried_at > known.at:
-            return now - known.tried_at > (FRESH_ENOUGH if anew else RETRY)
-        return now - known.at > (FRESH_ENOUGH if anew else FRESH)
+            return now - known.tried_at > (FRESH_ENOUGH if strict else RETRY)
+        return now - known.at > (FRESH_ENOUGH if strict else FRESH) or (anew and known.at < now)
 
     async def _once(self, user: str) -> None:
         """Ask Slack; who comes meanwhile waits for the same answer."""
@@ -116,8 +116,8 @@ class People:
         fresh = anew or strict
         wanted = fresh or self._matters or by_payload(claims, self._home) is None
         found, seen = await asyncio.gather(
-            self._groups.identity(user, channel, anew=fresh, fresh=strict),
-            self._account(user, wanted=wanted, anew=fresh, strict=strict),
+            self._groups.identity(user, channel, anew=anew, fresh=strict),
+            self._account(user, wanted=wanted, anew=anew, strict=strict),
         )
         membership = judge(user, claims, self._home, seen)
         mine = found.groups if membership.own else frozenset()
