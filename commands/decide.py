@@ -141,6 +141,7 @@ BREAK_GLASS = Command(
     break_glass,
     ReasonParams,
     group="Repair",
+    anew=True,
     quick=True,
     discreet=True,
     offered=_breaks_glass,

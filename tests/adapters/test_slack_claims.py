@@ -122,6 +122,8 @@ class Slack:
             raise Transient("Slack is away.")
         return {"user": {"team_id": OWN}}
 
+    once = call
+
 
 async def test_people_are_asked_for_once_in_minutes_and_anew_where_something_is_decided() -> None:
     slack = Slack()

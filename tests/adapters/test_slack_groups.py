@@ -18,12 +18,19 @@ class Slack:
 
     error: AgentpodError | None = None
     seconds = 1000.0
+    asked = 0
+
+    def __init__(self) -> None:
+        self.members = ["U1"]
 
     async def call(self, method: str, *_: object, **__: object) -> dict[str, Any]:
         assert method == "usergroups.users.list"
+        self.asked += 1
         if self.error is not None:
             raise self.error
-        return {"users": ["U1"]}
+        return {"users": self.members}
+
+    once = call
 
 
 @pytest.fixture
@@ -47,6 +54,24 @@ async def test_a_group_that_can_not_be_read_gives_nothing_where_something_is_dec
     assert (await groups.identity("U1", "C1")).groups == {"S1"}, "what decides nothing goes on"
     slack.error = None
     assert (await groups.identity("U1", "C1", fresh=True)).groups == {"S1"}
+
+
+async def test_what_shows_logs_asks_slack_each_time_but_not_while_slack_fails(
+    slack: Slack, groups: Groups
+) -> None:
+    """A role that was taken away a moment ago gives nothing; Slack's outage does not take it away."""
+    assert (await groups.identity("U1", "C1", anew=True)).groups == {"S1"}
+    slack.members = []
+    slack.seconds += 0.01
+    assert (await groups.identity("U1", "C1")).groups == {"S1"}
+    assert (await groups.identity("U1", "C1", anew=True)).groups == frozenset()
+    slack.members, slack.seconds = ["U1"], slack.seconds + 0.01
+    assert (await groups.identity("U1", "C1", anew=True)).groups == {"S1"}
+    slack.error, asked = Transient("Slack is away."), slack.asked
+    for _ in range(5):
+        slack.seconds += 0.01
+        assert (await groups.identity("U1", "C1", anew=True)).groups == {"S1"}, "the last known will do"
+    assert slack.asked == asked + 1, "it is not asked again and again"
 
 
 async def test_the_last_known_members_are_not_believed_for_ever(slack: Slack, groups: Groups) -> None:

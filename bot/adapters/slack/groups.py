@@ -19,6 +19,8 @@ FRESH_ENOUGH = 5.0
 """And where something is decided by it."""
 LAST_KNOWN = 600.0
 """And where a group can't be read, in what decides nothing."""
+QUICK = 2.0
+"""Seconds for which an answer waits for who is in a group now, where that is known of minutes ago."""
 RETRY = 15.0
 """Seconds before a group that could not be read is tried again."""
 
@@ -51,7 +53,7 @@ class Groups:
             began = self._clock()
             limit = began + (FRESH - FRESH_ENOUGH if fresh else 0.0)
             due = [g for g in self._groups if self._until.get(g, 0.0) <= limit or (anew and self._old(g, came))]
-            await asyncio.gather(*(self._read(g) for g in due))
+            await asyncio.gather(*(self._read(g, quick=anew and not fresh) for g in due))
             oldest = began - (FRESH_ENOUGH if fresh else LAST_KNOWN)
             known = [g for g in self._groups if self._read_at.get(g, oldest - 1) >= oldest]
         mine = frozenset(g for g in known if user in self._members[g])
@@ -62,9 +64,12 @@ class Groups:
         read_at = self._read_at.get(group, 0.0)
         return read_at < came and self._until.get(group, 0.0) >= read_at + FRESH
 
-    async def _read(self, group: str) -> None:
+    async def _read(self, group: str, *, quick: bool) -> None:
+        """Read a group; ``quick``: without a second try where its members are known, which will do then."""
+        once = quick and group in self._members
+        ask, seconds = (self._api.once, QUICK) if once else (self._api.call, 5.0)
         try:
-            answer = await self._api.call("usergroups.users.list", 5, usergroup=group)
+            answer = await ask("usergroups.users.list", seconds, usergroup=group)
         except AgentpodError as error:
             self._until[group] = self._clock() + RETRY
             if isinstance(error, SlackRefused) and error.word == "no_such_subteam":  # deleted: nobody is in it

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import SlackRefused
-from bot.adapters.slack.groups import FRESH, FRESH_ENOUGH, LAST_KNOWN, RETRY, Groups
+from bot.adapters.slack.groups import FRESH, FRESH_ENOUGH, LAST_KNOWN, QUICK, RETRY, Groups
 from bot.domain.access import AccessPolicy, Identity
 from bot.domain.membership import Account, Claims, Home, account, by_payload, judge
 from bot.errors import AgentpodError
@@ -49,7 +49,7 @@ class Accounts:
         began = self._clock()
         known = self._known.get(user)
         if known is None or self._due(known, began, anew=anew, strict=strict):
-            await self._once(user)
+            await self._once(user, quick=anew and not strict and known is not None)
             known = self._known.get(user)
         oldest = began - (FRESH_ENOUGH if strict else LAST_KNOWN)
         return known.seen if known is not None and known.at >= oldest else None
@@ -59,19 +59,21 @@ class Accounts:
             return now - known.tried_at > (FRESH_ENOUGH if strict else RETRY)
         return now - known.at > (FRESH_ENOUGH if strict else FRESH) or (anew and known.at < now)
 
-    async def _once(self, user: str) -> None:
+    async def _once(self, user: str, *, quick: bool) -> None:
         """Ask Slack; who comes meanwhile waits for the same answer."""
         task = self._reading.get(user)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._read(user), name="slack-account")
+            task = asyncio.get_running_loop().create_task(self._read(user, quick=quick), name="slack-account")
             self._reading[user] = task
             task.add_done_callback(lambda _: self._reading.pop(user, None))
         await asyncio.shield(task)
 
-    async def _read(self, user: str) -> None:
+    async def _read(self, user: str, *, quick: bool) -> None:
+        """Read an account; ``quick``: without a second try, since it is known of minutes ago."""
         seen: Account | None
+        ask, seconds = (self._api.once, QUICK) if quick else (self._api.call, 5.0)
         try:
-            answer = await self._api.call("users.info", 5, user=user)
+            answer = await ask("users.info", seconds, user=user)
             found = answer.get("user")
             seen = account(found) if isinstance(found, dict) else None
         except AgentpodError as error:
