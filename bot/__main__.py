@@ -22,6 +22,7 @@ from bot import __version__
 from bot.errors import AgentpodError, SettingsError
 
 if TYPE_CHECKING:
+    from bot.domain.outside import Outside
     from bot.domain.reply import Reply
     from bot.settings import Loaded
 
@@ -52,6 +53,9 @@ def entry() -> None:
 
 
 def _complain(*lines: str, title: str = "") -> int:
+    from bot.domain.outside import Outside
+
+    lines = Outside().of(lines)
     shown = [title, *(f"  - {line}" for line in lines)] if title else list(lines)
     sys.stderr.write("\n".join(["agentpod: " + shown[0], *shown[1:]]) + "\n")
     return COULD_NOT_TELL
@@ -179,9 +183,11 @@ def _run(options: argparse.Namespace) -> int:
     from bot import logs
     from bot.app import Bot
     from bot.check import missing_tokens
+    from bot.domain.outside import Outside
 
     settings = _load(options).settings
-    logs.configure(settings.log.level, settings.log.format, settings.secret_values())
+    outside = Outside(settings.secret_values())
+    logs.configure(settings.log.level, settings.log.format, outside)
     absent = missing_tokens(settings)
     if absent:
         raise SettingsError(
@@ -189,7 +195,7 @@ def _run(options: argparse.Namespace) -> int:
         )
 
     async def go() -> None:
-        await Bot(settings).run()
+        await Bot(settings, outside=outside).run()
 
     asyncio.run(go())
     return 0
@@ -200,10 +206,12 @@ def _check(options: argparse.Namespace) -> int:
 
     from bot import logs
     from bot.check import check_all, effective
+    from bot.domain.outside import Outside
 
     loaded = _load(options)
-    logs.configure("error", "console", loaded.settings.secret_values())
-    checks = asyncio.run(check_all(loaded))
+    outside = Outside(loaded.settings.secret_values())
+    logs.configure("error", "console", outside)
+    checks = outside.of(asyncio.run(check_all(loaded)))
     settings = list(effective(loaded))
     if options.output == "json":
         report = {
@@ -234,31 +242,40 @@ class _Uncounted:
 def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bot import logs
     from bot.adapters.terminal import print_reply
+    from bot.domain.outside import Outside
 
     loaded = _load(options)
-    logs.configure("error", "console", loaded.settings.secret_values())
-    reply = asyncio.run(_answer(loaded, shlex.join(words)))
-    print_reply(reply, output=options.output)
+    outside = Outside(loaded.settings.secret_values())
+    logs.configure("error", "console", outside)
+    reply = asyncio.run(_answer(loaded, shlex.join(words), outside))
+    print_reply(reply, output=options.output, outside=outside)
     if "error" in reply.data and reply.verdict is None:
         return COULD_NOT_TELL
     return reply.exit_code
 
 
-async def _answer(loaded: Loaded, line: str) -> Reply:
+async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
     from bot.app import Parts
     from bot.domain.access import Identity
+    from bot.jobs.known_secrets import KnownSecrets
     from bot.repairs import Repairs
     from bot.runbook import Caller
 
-    parts = Parts.build(loaded.settings)
     settings = loaded.settings
+    parts = Parts.build(settings, outside=outside)
     parts.desk = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()).desk
     try:
         await parts.connect_cluster()
         dispatcher = parts.dispatcher("agentpod", _Uncounted())
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
-        return await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
+        known = KnownSecrets(settings.targets, parts.cluster_of, outside)
+        # Beside the command, so that it takes no longer: whatever it shows is searched for these values.
+        looking = asyncio.create_task(known.look())
+        reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
+        await asyncio.wait([looking], timeout=settings.probes.timeout.total_seconds())
+        looking.cancel()
+        return reply
     finally:
         await parts.close()
 

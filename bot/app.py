@@ -24,10 +24,12 @@ from bot.adapters.file_lock import FileLock, sqlite_file
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
+from bot.domain.outside import Outside
 from bot.domain.target import Target
 from bot.errors import AgentpodError, Transient, UsageError
 from bot.jobs.desk import Desk
 from bot.jobs.incidents import Incidents
+from bot.jobs.known_secrets import KnownSecrets
 from bot.jobs.post_digest import KIND, DigestNews
 from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
@@ -73,6 +75,8 @@ class Parts:
     network: OutsideNetwork
     ledger: LedgerOnDemand
     clock: SystemClock
+    outside: Outside
+    """Cleans what is shown, and knows the values that must not be."""
     clusters: dict[str, Cluster] = field(default_factory=dict)
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
@@ -87,7 +91,14 @@ class Parts:
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
-    def build(cls, settings: Settings, *, exclusive: bool = False, clock: SystemClock | None = None) -> Parts:
+    def build(
+        cls,
+        settings: Settings,
+        *,
+        exclusive: bool = False,
+        clock: SystemClock | None = None,
+        outside: Outside | None = None,
+    ) -> Parts:
         """Build what needs no connection; :meth:`connect_cluster` does the rest.
 
         ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
@@ -96,7 +107,8 @@ class Parts:
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
         ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
-        parts = cls(settings, about, network, ledger, clock or SystemClock())
+        shown = outside or Outside(settings.secret_values())
+        parts = cls(settings, about, network, ledger, clock or SystemClock(), shown)
         painter = Painter() if settings.digest.picture else None
         parts.digests = DigestNews(
             ledger,
@@ -110,7 +122,7 @@ class Parts:
         parts._close += [network.close, ledger.close]
         if settings.bridge.url:
             token = settings.bridge.token.get_secret_value() if settings.bridge.token else ""
-            parts.bridge = HealthBridge(settings.bridge.url, token)
+            parts.bridge = HealthBridge(settings.bridge.url, token, outside=shown)
             parts._close.append(parts.bridge.close)
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
@@ -261,13 +273,18 @@ async def _settled(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 class Bot:
     """The bot process: hears Slack, answers, and says on its port how it is."""
 
-    def __init__(self, settings: Settings, clock: SystemClock | None = None) -> None:
-        """Build everything that needs no connection. ``clock``: another one than the machine's."""
+    def __init__(
+        self, settings: Settings, clock: SystemClock | None = None, outside: Outside | None = None
+    ) -> None:
+        """Build everything that needs no connection. ``clock``: another one than the machine's.
+
+        ``outside`` cleans what is shown: the same that cleans the log.
+        """
         from bot.adapters.metrics import Metrics, OpsServer
         from bot.adapters.slack import SlackAdapter
 
         self.settings = settings
-        self.parts = Parts.build(settings, exclusive=True, clock=clock)
+        self.parts = Parts.build(settings, exclusive=True, clock=clock, outside=outside)
         self.metrics = Metrics(__version__)
         parts = self.parts
         self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)
@@ -281,6 +298,7 @@ class Bot:
             parts.bridge,
             _dead_man(settings),
             self.repairs.wake,
+            parts.outside,
         )
         parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
@@ -293,6 +311,7 @@ class Bot:
             __version__,
             groups=settings.approvals.groups(),
             secret_sink=self.repairs.desk.take_value,
+            outside=parts.outside,
         )
         self.ops = OpsServer(self.metrics, self._unready)
         self._tasks: list[asyncio.Task[None]] = []
@@ -314,6 +333,8 @@ class Bot:
             self._spawn("slack", self.slack.run)
             self._spawn("channels", self._report_channels)
             self._spawn("cluster", self._connect_cluster)
+            known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
+            self._spawn("known secrets", known.run)
             self._spawn("ledger changes", self.parts.ledger.watch)
             writers = {**self.watching.writers(), **({KIND: self.parts.digests} if self.parts.digests else {})}
             tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())

@@ -6,10 +6,12 @@ import logging
 import re
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
+
+from bot.domain.outside import Outside
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -25,18 +27,28 @@ def new_request_id() -> str:
 
 
 class Redactor(logging.Filter):
-    """Removes known secret values and anything that looks like a Slack token from every log line."""
+    """Removes known secret values and whatever looks like a secret from every log line."""
 
-    def __init__(self, values: Iterable[str]) -> None:
+    def __init__(self, values: Iterable[str] | Outside) -> None:
         """``values`` are the settings' secrets; shorter ones than six characters are left alone."""
         super().__init__()
-        self._values = sorted({v for v in values if len(v) >= 6}, key=len, reverse=True)
+        self._outside = values if isinstance(values, Outside) else Outside(values)
 
     def clean(self, text: str) -> str:
-        """The text without secrets."""
-        for value in self._values:
-            text = text.replace(value, "[redacted]")
-        return TOKEN.sub("[redacted]", text)
+        """The text without secrets and control characters."""
+        return self._outside.text(text)
+
+    def of(self, value: object) -> object:
+        """The same for whatever JSON can hold; what it can't is text."""
+        return self._outside.of(_jsonable(value))
+
+
+def _jsonable(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _jsonable(part) for name, part in value.items()}
+    return [_jsonable(part) for part in value] if isinstance(value, list | tuple) else str(value)
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
@@ -73,8 +85,8 @@ def _json_formatter(redactor: Redactor) -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
     class Redacted(JsonFormatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return redactor.clean(super().format(record))
+        def process_log_record(self, log_data: dict[str, object]) -> dict[str, object]:
+            return {name: redactor.of(value) for name, value in super().process_log_record(log_data).items()}
 
         def add_fields(
             self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]
@@ -91,9 +103,12 @@ def _json_formatter(redactor: Redactor) -> logging.Formatter:
 
 
 def configure(
-    level: str, style: Literal["auto", "console", "json"], secret_values: Iterable[str] = ()
+    level: str, style: Literal["auto", "console", "json"], secret_values: Iterable[str] | Outside = ()
 ) -> logging.Handler:
-    """Send all logs to stderr; libraries from warning upwards. Gives the handler that does it."""
+    """Send all logs to stderr; libraries from warning upwards. Gives the handler that does it.
+
+    ``secret_values`` are in no line, nor is what looks like a secret.
+    """
     redactor = Redactor(secret_values)
     people = style == "console" or (style == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from bot.domain.gap import Gap
+from bot.domain.outside import Outside
 from bot.errors import AgentpodError
 from bot.jobs import bridge_post, incident_news, own_heartbeat, post_digest
 from bot.jobs.bridge_post import BridgePost
@@ -66,6 +67,7 @@ class Watching:
         bridge: Bridge | None = None,
         dead_man: DeadMan | None = None,
         changed: Callable[[], None] = lambda: None,
+        outside: Outside | None = None,
     ) -> None:
         """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is owed."""
         self._settings, self._ledger, self._clock = settings, ledger, clock
@@ -74,7 +76,9 @@ class Watching:
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
         self.deaths = Deaths()
-        self.incidents = Incidents(ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed)
+        self.incidents = Incidents(
+            ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed, outside or Outside()
+        )
 
     def writers(self) -> dict[str, Writer]:
         """Who knows what messages about incidents say, by kind."""

@@ -184,7 +184,7 @@ def _reply(
     ctx: Context, params: LogsParams, pod: Pod, container: str, shown: _Shown, notes: tuple[str, ...]
 ) -> Reply:
     suffix = "-previous" if params.previous else ""
-    excerpt = Excerpt("\n".join(shown.lines), filename=f"{ctx.target.name}-{container}{suffix}.log")
+    excerpt = Excerpt("\n".join(shown.lines), filename=f"{ctx.target.name}-{container}{suffix}.log", redacted=True)
     read = pod.container(container)
     restarted = read is not None and read.last_termination is not None
     before = f"logs --previous --container {container}" if params.container else "logs --previous"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from bot.domain.outside import Outside
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 class HealthBridge:
     """One health-bridge. ``url`` is its webhook."""
 
-    def __init__(self, url: str, token: str, *, timeout: float = 8.0) -> None:
-        """``timeout`` in seconds. Nothing is sent yet."""
+    def __init__(self, url: str, token: str, *, timeout: float = 8.0, outside: Outside | None = None) -> None:
+        """``timeout`` in seconds; ``outside`` cleans what is sent. Nothing is sent yet."""
+        self._outside = outside or Outside()
         self._url, self._token, self._timeout = url, token, timeout
         self._client: httpx.AsyncClient | None = None
 
@@ -41,7 +43,7 @@ class HealthBridge:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
             async with asyncio.timeout(self._timeout):
-                response = await self._client.post(self._url, json=alert, headers=headers)
+                response = await self._client.post(self._url, json=self._outside.of(alert), headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, ValueError) as error:
             # A ValueError's text may quote a header, and with it the token: only its kind is told.
             raise Transient(f"The health-bridge can't be reached ({type(error).__name__}).") from None

@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from bot.domain.outside import Outside
 from bot.domain.probes import Finding, Verdict, worst_first
 from bot.domain.reply import Fact, Reply, Table, plain
 from bot.domain.summary import said_in
@@ -29,9 +30,15 @@ MARKS = {
 }
 
 
-def print_reply(reply: Reply, *, output: str, stream: IO[str] | None = None) -> None:
-    """Print as ``text`` or ``json``. Colours follow the terminal, ``NO_COLOR`` and ``FORCE_COLOR``."""
+def print_reply(
+    reply: Reply, *, output: str, stream: IO[str] | None = None, outside: Outside | None = None
+) -> None:
+    """Print as ``text`` or ``json``, without the secrets that ``outside`` knows and with no styling but our own.
+
+    Colours follow the terminal, ``NO_COLOR`` and ``FORCE_COLOR``.
+    """
     stream = stream or sys.stdout
+    reply = (outside or Outside()).reply(reply)
     if output == "json":
         stream.write(json.dumps(as_json(reply), indent=2, ensure_ascii=False) + "\n")
         return
@@ -49,6 +56,8 @@ def as_json(reply: Reply) -> dict[str, Any]:
     """The reply for scripts: ``verdict``, ``headline``, ``findings`` …, and the command's own ``data``."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(reply), default=_plain))
     plain["exit_code"] = reply.exit_code
+    for excerpt in plain["excerpts"]:
+        excerpt.pop("redacted")
     for unwanted in ("buttons", "menus", "images", "shareable", "pending"):
         plain.pop(unwanted)
     return plain

@@ -65,6 +65,8 @@ class Excerpt:
     text: str
     title: str = ""
     filename: str = "output.txt"
+    redacted: bool = False
+    """Whether ``text`` has no secrets any more: what is searched has to lose them before."""
 
 
 @dataclass(frozen=True)

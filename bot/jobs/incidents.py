@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain import alerting
 from bot.domain.alerting import AlertRules, Incident, NotNow, Reason
 from bot.domain.frozen import replace
+from bot.domain.outside import Outside
 from bot.errors import NotFound, Refused
 from bot.ports import Clock, Ledger, Writing
 
@@ -27,6 +28,8 @@ class Incidents:
     """Whether the health-bridge is told as well."""
     changed: Callable[[], None] = lambda: None
     """Told when something is owed."""
+    outside: Outside = field(default_factory=Outside)
+    """Cleans what is kept: no secret is written down."""
 
     async def keep(
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
@@ -37,7 +40,7 @@ class Incidents:
         """
         if not changed:
             return []
-        kept = await self._grouped(tx, known, changed, now)
+        kept = await self._grouped(tx, known, self._clean(changed), now)
         await tx.save_incidents(kept)
         unseen = await self._unseen(tx, known, kept)
         owed: dict[str, tuple[str, str]] = {}
@@ -52,6 +55,14 @@ class Incidents:
                 owed.update(_bridged(incident, before))
         await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
+
+    def _clean(self, changed: Sequence[Incident]) -> list[Incident]:
+        """The same without what must not be kept of what pods, events and pushes say."""
+        said = self.outside.of([(i.problem.summary, i.problem.facts, i.problem.meaning) for i in changed])
+        return [
+            replace(i, problem=replace(i.problem, summary=summary, facts=facts, meaning=meaning))
+            for i, (summary, facts, meaning) in zip(changed, said, strict=True)
+        ]
 
     async def _unseen(
         self, tx: Writing, known: Mapping[str, Incident], kept: Sequence[Incident]

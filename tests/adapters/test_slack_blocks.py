@@ -9,6 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bot.adapters.slack import blocks
+from bot.domain.outside import Outside
 from bot.domain.probes import Finding, Verdict
 from bot.domain.reply import Button, Excerpt, Fact, Reply, Table
 from sandbox.slack.blocks import message_blocks
@@ -65,6 +66,7 @@ def test_any_reply_renders_into_messages_that_slack_accepts(reply: Reply, key: b
 @hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(replies)
 def test_nothing_is_lost_in_silence(reply: Reply) -> None:
+    reply = Outside().of(reply)
     everything = squeezed(shown(blocks.render(reply)))
     values: list[str] = [reply.headline, *reply.body, *(f.value for f in reply.facts), *reply.notes]
     values += [e.text for e in reply.excerpts] + [c for t in reply.tables for r in t.rows for c in r]

@@ -12,10 +12,13 @@ import sys
 from collections.abc import Collection
 from dataclasses import asdict
 
-from tests.benchmarks import acks, alerts, approvals, heartbeats, process, status
+from tests.benchmarks import acks, alerts, approvals, heartbeats, process, redaction, status
 from tests.benchmarks.common import ROOT, Row
 
-PARTS = {part.__name__.rpartition(".")[2]: part for part in (heartbeats, status, approvals, alerts, acks, process)}
+PARTS = {
+    part.__name__.rpartition(".")[2]: part
+    for part in (heartbeats, redaction, status, approvals, alerts, acks, process)
+}
 
 
 async def _measure(names: Collection[str]) -> list[Row]:

@@ -14,6 +14,7 @@ from bot.adapters.ledger.database import Run
 from bot.adapters.ledger.schema import audit, cases, from_micros, to_micros
 from bot.adapters.ledger.watching import WatchWriting
 from bot.domain.audit import Record, chained
+from bot.domain.outside import Outside
 from bot.domain.repair import Case, from_json, to_json
 from bot.errors import Conflict, Permanent
 
@@ -186,7 +187,11 @@ def _done(_: object) -> None:
 def _plain(data: Mapping[str, Any] | None) -> dict[str, Any]:
     """As it will be read again: JSON knows no tuples."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(data or {})))
-    return plain
+    return _OUTSIDE.of(plain)
+
+
+_OUTSIDE = Outside()
+"""What looks like a secret is kept nowhere: errors quote what an API server or a person said."""
 
 
 def _columns(case: Case) -> dict[str, Any]:
@@ -199,5 +204,5 @@ def _columns(case: Case) -> dict[str, Any]:
         "expires_at": to_micros(case.request.expires_at),
         "held_until": to_micros(case.held.until) if case.held else None,
         "version": case.version,
-        "body": to_json(case),
+        "body": json.dumps(_OUTSIDE.of(json.loads(to_json(case)))),
     }

@@ -42,6 +42,7 @@ from bot.dispatch import Dispatcher
 from bot.domain.access import AccessPolicy, Identity
 from bot.domain.gap import Gap
 from bot.domain.membership import Home
+from bot.domain.outside import Outside
 from bot.domain.reply import Button, Form, Reply
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
@@ -75,8 +76,13 @@ class SlackAdapter:
         *,
         groups: frozenset[str] = frozenset(),
         secret_sink: SecretSink | None = None,
+        outside: Outside | None = None,
     ) -> None:
-        """Opens nothing yet. ``groups``: user groups that decide something besides the access rules."""
+        """Opens nothing yet. ``groups``: user groups that decide something besides the access rules.
+
+        ``outside`` cleans what is shown.
+        """
+        self._outside = outside or Outside()
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
         self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
         self._version = version
@@ -117,7 +123,8 @@ class SlackAdapter:
     async def start(self) -> None:
         """Ask Slack who we are, then get ready to hear. Raises AgentpodError with a remedy."""
         settings = self._settings
-        self._api = Api(_needed(settings.bot_token, "slack.bot_token"), settings.api_url, self._observer)
+        token = _needed(settings.bot_token, "slack.bot_token")
+        self._api = Api(token, settings.api_url, self._observer, self._outside)
         self._workers = Workers()
         try:
             who = await self._api.call("auth.test", 20)
@@ -348,7 +355,7 @@ class SlackAdapter:
         identity = await self._who(request)
         caller = Caller(identity, "home", request.dedup)
         reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
-        rendered = blocks.render(reply, prefix=self._dispatcher.prefix)
+        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
         shown = [block for message in rendered.messages for block in message.blocks][:MOST_HOME_BLOCKS]
         try:
             await self._api.call("views.publish", 10, user_id=request.user, view={"type": "home", "blocks": shown})
@@ -369,7 +376,9 @@ class SlackAdapter:
         edits = request.surface == "slash" or request.edits
         origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits)
         try:
-            await self._api.call("views.open", 3, trigger_id=request.trigger, view=forms.view(form, origin))
+            await self._api.call(
+                "views.open", 3, trigger_id=request.trigger, view=forms.view(self._api.outside.of(form), origin)
+            )
         except AgentpodError as error:
             logger.info("form not opened: %s", error.message)
             unsure = "If no form has opened, open it from here"
@@ -411,7 +420,8 @@ class SlackAdapter:
 
     async def _share(self, request: Request, answer: Answer, reply: Reply) -> None:
         assert self._api is not None  # noqa: S101 - nothing is heard before start()
-        rendered = blocks.render(reply, prefix=self._dispatcher.prefix)
+        reply = await self._api.clean(reply)
+        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
         asked = blocks.escape(f"{self._dispatcher.prefix} {reply.command}".strip()[:500])
         try:
             await outbound.share(self._api, request, rendered, asked)

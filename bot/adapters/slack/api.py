@@ -24,6 +24,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.adapters.slack import sdk_logs
 from bot.adapters.slack.errors import PASSING, UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
 from bot.adapters.slack.hearing import Hearing
+from bot.domain.outside import Outside
+from bot.domain.reply import Reply
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.slack")
@@ -67,8 +69,9 @@ class SlackObserver(Protocol):
 class Api:
     """The Web API and response URLs."""
 
-    def __init__(self, token: str, base_url: str, observer: SlackObserver) -> None:
-        """Opens the connection pool: needs a running event loop."""
+    def __init__(self, token: str, base_url: str, observer: SlackObserver, outside: Outside | None = None) -> None:
+        """Opens the connection pool: needs a running event loop. ``outside`` cleans what goes to Slack."""
+        self.outside = outside or Outside()
         sdk_logs.quieten()
         self.base_url = base_url
         self.refused = ""
@@ -95,6 +98,12 @@ class Api:
         if urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1"):
             made.proxy = None  # the SDK takes HTTPS_PROXY from the environment, also for this machine
         return made
+
+    async def clean(self, reply: Reply) -> Reply:
+        """A reply without secrets and as plain text; what takes long is done in a thread."""
+        if self.outside.is_large(reply):
+            return await asyncio.to_thread(self.outside.reply, reply)
+        return self.outside.reply(reply)
 
     async def close(self) -> None:
         """Close the pool."""

@@ -67,7 +67,8 @@ class Attachments:
         return str(done["channel"]), str(done["ts"]), "in your direct messages with me"
 
     def _title(self, names: str) -> str:
-        return escape(f"For your {self.prefix} {(self.request.line or '')[:200]}: {names}")
+        line = self.api.outside.text(self.request.line or "")[:200]
+        return escape(f"For your {self.prefix} {line}: {names}")
 
     async def _incomplete(
         self, files: Sequence[File], names: str, error: AgentpodError, place: tuple[str, str | None]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.slack import inbound
+from bot.domain.outside import Outside
 from bot.domain.probes import Finding, Verdict, worst_first
 from bot.domain.reply import Excerpt, Line, Mention, Reply, Table, parts
 from bot.domain.reply import plain as plain_line
@@ -85,14 +86,25 @@ def escape(text: str) -> str:
     return _MARKUP.sub("\u200b\\g<0>\u200b", text)
 
 
+PATTERNS = Outside()
+"""Knows no values, but what secrets look like."""
+
+
 def render(
-    reply: Reply, *, key: str = "", prefix: str = "/agentpod", buttons: bool = True, attached: bool = True
+    reply: Reply,
+    *,
+    key: str = "",
+    prefix: str = "/agentpod",
+    buttons: bool = True,
+    attached: bool = True,
+    outside: Outside = PATTERNS,
 ) -> Rendered:
-    """Lay a reply out for a phone.
+    """Lay a reply out for a phone, as plain text and without the secrets that ``outside`` knows.
 
     ``key`` names the remembered answer and adds "Share in channel"; without ``buttons`` there are none
     (a partial answer, or one shared in public). Not ``attached``: no line refers to its files.
     """
+    reply = outside.reply(reply)
     draft = _Draft(attached=attached)
     _headline(draft, reply)
     for paragraph in reply.body:

@@ -60,7 +60,7 @@ class SlackChat:
             raise _gone(error) from error
 
     async def _say(self, method: str, reply: Reply, **where: Any) -> dict[str, Any]:
-        message = self._message(await hosted(self._api, reply))
+        message = self._message(await hosted(self._api, await self._api.clean(reply)))
         until = asyncio.get_running_loop().time() + DEADLINE
 
         async def send(content: Message) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class SlackChat:
 
     def _message(self, reply: Reply) -> Message:
         """One message: what does not fit is left to the command that shows all of it."""
-        return blocks.render(reply, prefix=self._prefix).messages[0]
+        return blocks.render(reply, prefix=self._prefix, outside=self._api.outside).messages[0]
 
 
 def _gone(error: SlackRefused) -> AgentpodError:

@@ -58,7 +58,7 @@ class Answer:
             return
         self._shown += 1
         self._last = now
-        rendered = blocks.render(reply, prefix=self.prefix, buttons=False)
+        rendered = blocks.render(reply, prefix=self.prefix, buttons=False, outside=self.api.outside)
         try:
             await sent(self._partial, rendered.messages[0])
         except AgentpodError as error:
@@ -79,13 +79,13 @@ class Answer:
         await self.mailbox.deliver(partial(self._final, reply, key), size)
 
     async def _final(self, reply: Reply, key: str) -> None:
-        reply = await hosted(self.api, reply)
-        rendered = blocks.render(reply, key=key, prefix=self.prefix)
+        reply = await hosted(self.api, await self.api.clean(reply))
+        rendered = blocks.render(reply, key=key, prefix=self.prefix, outside=self.api.outside)
         attached = await Attachments(
             self.api, self.request, self.prefix, self._by_url or self.request.private
         ).bring(rendered.files)
         if rendered.files and not attached.whole:
-            rendered = blocks.render(reply, key=key, prefix=self.prefix, attached=False)
+            rendered = blocks.render(reply, key=key, prefix=self.prefix, attached=False, outside=self.api.outside)
         for number, message in enumerate(rendered.messages):
             last = number == len(rendered.messages) - 1
             shown = noted(message, attached.note) if last and attached.note else message
@@ -93,7 +93,9 @@ class Answer:
 
     async def say(self, text: str) -> None:
         """Deliver one plain sentence."""
-        message = blocks.render(Reply(headline=text, shareable=False), buttons=False).messages[0]
+        message = blocks.render(
+            Reply(headline=text, shareable=False), buttons=False, outside=self.api.outside
+        ).messages[0]
         await self.mailbox.deliver(partial(self._deliver, message, replace=False), len(text))
 
     def _can_edit(self) -> bool:

@@ -1,0 +1,100 @@
+"""What came from outside, made fit to be shown: without secrets, and as plain text.
+
+There is one `Outside` a process. Renderers, the log and the ledger pass everything through it, whatever it is made
+of, so that nobody who writes a message has to think of it. Values of the pod's Secrets are held in memory only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from dataclasses import replace as replaced
+from enum import Enum
+from typing import Any, TypeVar
+
+from bot.domain.redact import Known, redact
+from bot.domain.reply import Excerpt, Reply
+
+T = TypeVar("T")
+
+LARGE = 50_000
+"""Characters from which on it is better done in a thread."""
+
+_IDS = frozenset({"style", "sink", "id", "file", "name", "probe", "kind"})
+"""Fields that hold no words: what would be done to them would only break what they are for."""
+
+
+class Outside:
+    """Knows the secrets that must not be shown."""
+
+    def __init__(self, own: Iterable[str] = ()) -> None:
+        """``own`` are the settings' secrets."""
+        self._own = frozenset(own)
+        self._learnt: dict[str, frozenset[str]] = {}
+        self._known = Known(self._own)
+
+    def learn(self, source: str, values: Collection[str]) -> None:
+        """Values that must not be shown from now on, in place of those that ``source`` gave before."""
+        given = frozenset(values)
+        if self._learnt.get(source) != given:
+            self._learnt[source] = given
+            self._known = Known(self._own.union(*self._learnt.values()))
+
+    def text(self, text: str) -> str:
+        """Text of one or more lines."""
+        return "\n".join(redact(text.split("\n"), self._known).lines)
+
+    def of(self, value: T) -> T:
+        """The same with every text in it cleaned: in dataclasses, tuples, lists and the values of mappings."""
+        texts = list(_texts(value))
+        if not texts:
+            return value
+        lines = [line for text in texts for line in text.split("\n")]
+        clean = iter(redact(lines, self._known).lines)
+        cleaned = ("\n".join(next(clean) for _ in range(text.count("\n") + 1)) for text in texts)
+        made: T = _with(value, cleaned)
+        return made
+
+    def reply(self, reply: Reply) -> Reply:
+        """A reply for any renderer: each of them passes it through here first."""
+        clean = self.of(reply)
+        return replaced(clean, excerpts=tuple(replaced(e, redacted=True) for e in clean.excerpts))
+
+    def is_large(self, reply: Reply) -> bool:
+        """Whether to clean it takes long enough to do it in a thread."""
+        return sum(map(len, _texts(reply))) > LARGE
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value that is to be cleaned, in the order of its fields."""
+    if isinstance(value, str):
+        if not isinstance(value, Enum):
+            yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _texts(part)
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _texts(part)
+    elif is_dataclass(value):
+        for name in _worded(value):
+            yield from _texts(getattr(value, name))
+
+
+def _worded(value: Any) -> list[str]:
+    """The fields of a dataclass that hold words; of an excerpt that was cleaned before its text is none."""
+    done = isinstance(value, Excerpt) and value.redacted
+    return [f.name for f in fields(value) if f.init and f.name not in _IDS and not (done and f.name == "text")]
+
+
+def _with(value: Any, texts: Iterator[str]) -> Any:
+    """The same value with other texts, which come in the order of `_texts`."""
+    if isinstance(value, str):
+        return value if isinstance(value, Enum) else next(texts)
+    if isinstance(value, Mapping):
+        return {name: _with(part, texts) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_with(part, texts) for part in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replaced(value, **{name: _with(getattr(value, name), texts) for name in _worded(value)})
+    return value
