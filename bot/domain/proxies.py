@@ -1,0 +1,206 @@
+"""How a connection goes out: directly, or through which proxy, and why.
+
+The environment decides, by the rules of Go's tools (``golang.org/x/net/http/httpproxy``), so that the bot and
+``kubectl`` beside it go the same way: ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the address's scheme, upper case before
+lower case, and ``NO_PROXY`` with names, addresses, ports and CIDRs. Beyond Go: ``ALL_PROXY`` where the variable of
+the scheme is not set, as in curl, and an IPv6 address in brackets without a port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import quote, unquote, urlsplit
+
+from bot.errors import Permanent
+
+Address = IPv4Address | IPv6Address
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443, "socks5": 1080, "socks5h": 1080}
+_SCHEMES = ("http", "https", "socks5", "socks5h")
+_VARIABLES = {
+    "http": ("HTTP_PROXY", "http_proxy"),
+    "https": ("HTTPS_PROXY", "https_proxy"),
+    "ws": ("HTTP_PROXY", "http_proxy"),
+    "wss": ("HTTPS_PROXY", "https_proxy"),
+}
+_ANY = ("ALL_PROXY", "all_proxy")
+_NONE = ("NO_PROXY", "no_proxy")
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """One proxy. ``origin`` is where it was named, such as ``HTTPS_PROXY``."""
+
+    scheme: str
+    host: str
+    port: int
+    origin: str
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @property
+    def socks(self) -> bool:
+        """Whether it speaks SOCKS 5. Names are resolved by the proxy then, as in Go."""
+        return self.scheme.startswith("socks")
+
+    @property
+    def shown(self) -> str:
+        """Its address without user and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its address with user and password: a secret."""
+        if not self.user and not self.password:
+            return self.shown
+        scheme, _, rest = self.shown.partition("://")
+        return f"{scheme}://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{rest}"
+
+    def __str__(self) -> str:
+        """Its address and where it comes from, for messages."""
+        return f"{self.shown} ({self.origin})"
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way to an address. ``why`` says why it is direct."""
+
+    proxy: Proxy | None
+    why: str = ""
+
+    def __str__(self) -> str:
+        """Such as "direct (NO_PROXY has 10.0.0.0/8)"."""
+        return f"direct ({self.why})" if self.proxy is None else f"through {self.proxy}"
+
+
+def choose(url: str, environment: Mapping[str, str]) -> Route:
+    """The way to ``url``. Raises Permanent where its proxy is set to what is no proxy's address."""
+    try:
+        parts = urlsplit(url)
+        port = str(parts.port or _PORTS.get(parts.scheme) or "")
+    except ValueError:  # whoever connects says what is wrong with it
+        return Route(None, "it is not a URL")
+    name, value = _first(environment, *_VARIABLES.get(parts.scheme, ()), *_ANY)
+    if not value:
+        return Route(None, "no proxy is set")
+    if why := _direct(_ascii((parts.hostname or "").lower()), port, environment):
+        return Route(None, why)
+    return Route(parse(value, name))
+
+
+def _direct(host: str, port: str, environment: Mapping[str, str]) -> str:
+    """Why a host is asked without the proxy that is set; empty where it is not."""
+    address = _address(host)
+    if host == "localhost" or (address is not None and address.is_loopback):
+        return "it is this machine"
+    name, exceptions = _first(environment, *_NONE)
+    for entry in re.split(r"[,\s]+", exceptions.strip()):
+        if entry and _excepted(entry.lower(), host, port, address):
+            return f"{name} has {entry}"
+    return ""
+
+
+def parse(value: str, origin: str) -> Proxy:
+    """A proxy as somebody wrote it: a URL, or host and port. Raises Permanent, which repeats no password."""
+    text = value.strip()
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+    except ValueError:
+        raise _unusable(origin, "it is not a URL") from None
+    if parts.scheme not in _SCHEMES:
+        raise _unusable(origin, f"its scheme is {parts.scheme[:20] or 'empty'}")
+    if not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise _unusable(
+            origin, "it names no host" if not parts.hostname else "it has a space or a control character"
+        )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme.startswith("socks") and not f"{user}{password}".isascii():
+        raise _unusable(origin, "its user or password is not ASCII, as SOCKS needs it")
+    return Proxy(parts.scheme, _ascii(parts.hostname), port or _PORTS[parts.scheme], origin, user, password)
+
+
+def passwords(environment: Mapping[str, str]) -> frozenset[str]:
+    """What is secret in the environment's proxies, in both spellings."""
+    found = set()
+    for name in {variable for names in (*_VARIABLES.values(), _ANY) for variable in names}:
+        with contextlib.suppress(ValueError, Permanent):
+            value = environment.get(name, "")
+            found |= {parse(value, name).password, urlsplit(value).password or ""}
+    return frozenset(found - {""})
+
+
+def _unusable(origin: str, why: str) -> Permanent:
+    return Permanent(
+        f"{origin} is not the address of a proxy: {why}.",
+        remedy=f"Write {origin} as http://host:port, https://host:port, socks5://host:port or socks5h://host:port.",
+    )
+
+
+def _first(environment: Mapping[str, str], *names: str) -> tuple[str, str]:
+    return next(((name, environment[name]) for name in names if environment.get(name)), ("", ""))
+
+
+def _excepted(entry: str, host: str, port: str, address: Address | None) -> bool:
+    """Whether an entry of ``NO_PROXY`` is about that host."""
+    if entry == "*":
+        return True
+    if "/" in entry and (network := _network(entry)) is not None:
+        return address is not None and address in network
+    name, only = _split(entry)
+    if only and only != port:
+        return False
+    if (listed := _address(name)) is not None:
+        return address == listed
+    return address is None and bool(name) and _within(host, _ascii(name[1:] if name.startswith("*.") else name))
+
+
+def _within(host: str, name: str) -> bool:
+    """``.example.com`` is what is below it; ``example.com`` also the name itself."""
+    return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
+
+
+def _split(entry: str) -> tuple[str, str]:
+    """Host and port; an IPv6 address without brackets has no port."""
+    if entry.startswith("["):
+        host, _, rest = entry[1:].partition("]")
+        return host, rest.removeprefix(":")
+    host, colon, port = entry.rpartition(":")
+    return (host, port) if colon and ":" not in host else (entry, "")
+
+
+def _address(text: str) -> Address | None:
+    """The address that a text is, IPv4 where it is that within IPv6."""
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        found = ip_network(text, strict=False)
+    except ValueError:
+        return None
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    if mapped is None or found.prefixlen < 96:
+        return found
+    return IPv4Network((mapped, found.prefixlen - 96))
+
+
+def _ascii(name: str) -> str:
+    """An international name as DNS has it."""
+    return name if name.isascii() else ".".join(_labels(name))
+
+
+def _labels(name: str) -> Iterator[str]:
+    for label in name.split("."):
+        try:
+            yield label.encode("idna").decode()
+        except UnicodeError:
+            yield label
