@@ -24,7 +24,7 @@ from bot.errors import AgentpodError, SettingsError
 if TYPE_CHECKING:
     from bot.domain.outside import Outside
     from bot.domain.reply import Reply
-    from bot.settings import Loaded
+    from bot.settings import Loaded, Settings
 
 COULD_NOT_TELL = 2
 
@@ -178,21 +178,27 @@ def _without_httpx_s_command_line() -> None:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # importing it fails, as if not installed
 
 
+def _outside(settings: Settings) -> Outside:
+    """What keeps the settings' secrets and the proxies' passwords out of everything that is written."""
+    from bot.domain.outside import Outside
+    from bot.domain.proxies import passwords
+
+    return Outside([*settings.secret_values(), *passwords(os.environ)])
+
+
 def _run(options: argparse.Namespace) -> int:
     _without_httpx_s_command_line()
     from bot import logs
     from bot.app import Bot
-    from bot.check import missing_tokens
-    from bot.domain.outside import Outside
+    from bot.check import bad_proxies, missing_tokens
 
     settings = _load(options).settings
-    outside = Outside(settings.secret_values())
+    outside = _outside(settings)
     logs.configure(settings.log.level, settings.log.format, outside)
-    absent = missing_tokens(settings)
-    if absent:
-        raise SettingsError(
-            [f"{n} is not set: set AGENTPOD_{n.upper().replace('.', '__')} (docs/install.md)." for n in absent]
-        )
+    names = missing_tokens(settings)
+    absent = [f"{n} is not set: set AGENTPOD_{n.upper().replace('.', '__')} (docs/install.md)." for n in names]
+    if wrong := [*absent, *bad_proxies(settings, os.environ)]:
+        raise SettingsError(wrong)
 
     async def go() -> None:
         await Bot(settings, outside=outside).run()
@@ -206,10 +212,9 @@ def _check(options: argparse.Namespace) -> int:
 
     from bot import logs
     from bot.check import check_all, effective
-    from bot.domain.outside import Outside
 
     loaded = _load(options)
-    outside = Outside(loaded.settings.secret_values())
+    outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
     checks = outside.of(asyncio.run(check_all(loaded)))
     settings = list(effective(loaded))
@@ -242,10 +247,9 @@ class _Uncounted:
 def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
     from bot import logs
     from bot.adapters.terminal import print_reply
-    from bot.domain.outside import Outside
 
     loaded = _load(options)
-    outside = Outside(loaded.settings.secret_values())
+    outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
     reply = asyncio.run(_answer(loaded, shlex.join(words), outside))
     print_reply(reply, output=options.output, outside=outside)

@@ -25,6 +25,7 @@ from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.outside import Outside
+from bot.domain.proxies import Route
 from bot.domain.target import Target
 from bot.errors import AgentpodError, Transient, UsageError
 from bot.jobs.desk import Desk
@@ -80,6 +81,8 @@ class Parts:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
+    cluster_route: Route | None = None
+    """The way to the API server, once it is known where that is."""
     heartbeats: HeartbeatSource | None = None
     bridge: HealthBridge | None = None
     desk: Desk | None = None
@@ -167,6 +170,7 @@ class Parts:
             self.clusters = {t.name: cast("Cluster", Unavailable(error)) for t in conf.targets}
             return error
         self._close.append(first.close)
+        self.cluster_route = first.route
         self.clusters = {t.name: first.in_namespace(t.namespace) for t in conf.targets}
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
-from bot.domain import aside, slack_tokens, words
+from bot.domain import aside, proxies, slack_tokens, words
 from bot.domain.approvable import unapprovable
 from bot.domain.approval import State
 from bot.domain.target import Target, canonical_job
@@ -42,6 +42,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
     parts = Parts.build(loaded.settings)
     try:
         groups = await asyncio.gather(_slack(loaded), _kubernetes(parts), _pushgateway(parts), _ledger(parts))
+        routes = [*routes_of(loaded.settings, os.environ), *_cluster_route(parts)]
     finally:
         await parts.close()
     return [
@@ -49,8 +50,40 @@ async def check_all(loaded: Loaded) -> list[Check]:
         *approvals(loaded.settings),
         *health_bridge(loaded.settings),
         *unknown_in_maintenance(loaded.settings),
+        *routes,
         *(check for group in groups for check in group),
     ]
+
+
+def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What the settings have the bot connect to: what it is, and where. The API server is found out later."""
+    yield "Slack", settings.slack.api_url
+    if settings.pushgateway.url:
+        yield "the Pushgateway", settings.pushgateway.url
+    if settings.bridge.url:
+        yield "the health-bridge", settings.bridge.url
+    if settings.heartbeat.dead_man_url is not None:
+        yield "the dead man's switch", settings.heartbeat.dead_man_url.get_secret_value()
+
+
+def routes_of(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
+    """Which way each connection goes: directly or through which proxy, and why."""
+    for what, url in addresses(settings):
+        try:
+            yield Check(f"Route to {what}", True, str(proxies.choose(url, environment)))
+        except AgentpodError as error:
+            yield _failed(f"Route to {what}", error)
+
+
+def bad_proxies(settings: Settings, environment: Mapping[str, str]) -> list[str]:
+    """What is wrong with the proxies that the settings' connections would take; each once."""
+    wrong = [f"{c.detail} {c.remedy or ''}".strip() for c in routes_of(settings, environment) if not c.ok]
+    return list(dict.fromkeys(wrong))
+
+
+def _cluster_route(parts: Parts) -> Iterator[Check]:
+    if parts.cluster_route is not None:
+        yield Check("Route to the API server", True, str(parts.cluster_route))
 
 
 def _failed(title: str, error: AgentpodError) -> Check:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 
+from bot.adapters.transport.clients import START, BadAddress, Client, CutOff, NotSent
+from bot.domain import retry_after
 from bot.errors import Permanent, TimedOut, Transient
-
-if TYPE_CHECKING:
-    import httpx
 
 
 class DeadManUrl:
@@ -21,24 +18,21 @@ class DeadManUrl:
 
     async def ping(self) -> None:
         """GET it. Raises `bot.errors`."""
-        client = await asyncio.to_thread(self._client)  # it reads all certificate authorities
-        import httpx
-
+        client = Client(self._url, self._timeout)
         try:
-            async with asyncio.timeout(self._timeout), client:
-                response = await client.get(self._url)
-        except (httpx.TimeoutException, TimeoutError):
+            answer = await client.send("GET", self._url, START)
+        except TimeoutError:
             raise TimedOut(f"The dead-man URL gave no answer in {self._timeout:g} s.") from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise Transient(f"The dead-man URL can't be reached ({type(error).__name__}).") from None
-        if response.status_code >= 400:
-            kind = Transient if response.status_code >= 500 or response.status_code == 429 else Permanent
+        except BadAddress:
+            raise Permanent("The dead-man URL is not an address.", remedy="Set heartbeat.dead_man_url.") from None
+        except (NotSent, CutOff) as error:
+            raise Transient(f"The dead-man URL can't be reached: {error}.") from None
+        finally:
+            await client.close()
+        if answer.status >= 400:
+            wish, now = answer.headers.get("Retry-After"), datetime.now(UTC)
+            kind = Transient if answer.status >= 500 or answer.status == 429 else Permanent
             raise kind(
-                f"The dead-man URL answered HTTP {response.status_code}.", remedy="Check heartbeat.dead_man_url."
+                f"The dead-man URL answered HTTP {answer.status}.{retry_after.said(wish, now)}",
+                remedy="Check heartbeat.dead_man_url.",
             )
-
-    def _client(self) -> httpx.AsyncClient:
-        import httpx
-
-        local = urlsplit(self._url).hostname in ("localhost", "127.0.0.1", "::1")
-        return httpx.AsyncClient(timeout=self._timeout, trust_env=not local)

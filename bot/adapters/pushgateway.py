@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
+from bot.adapters.transport.bodies import BodyRefused
+from bot.adapters.transport.clients import Answered, BadAddress, Client, CutOff, NotSent
+from bot.domain import retry_after
 from bot.domain.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, Snapshot
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
-if TYPE_CHECKING:
-    import httpx
-
-MAX_BYTES = 64 * 1024 * 1024
-"""Largest answer that is read."""
+MAX_BYTES = 32 * 1024 * 1024
+"""Largest answer that is read: some twenty thousand groups."""
 
 STATUS_SECONDS = 1.0
 """How long the gateway's word on itself is waited for."""
@@ -66,7 +64,7 @@ def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple
 Known = dict[str, Group]
 
 
-def parse(body: bytes, metrics: Collection[str], known: Known | None = None) -> Snapshot:
+def parse(body: bytes | bytearray, metrics: Collection[str], known: Known | None = None) -> Snapshot:
     """Read ``/api/v1/metrics``. Raises Permanent for what is not its JSON.
 
     ``known`` holds the groups of the last answer, and then those of this one: a group that is as it was is the
@@ -110,7 +108,7 @@ def _value(samples: list[_Sample]) -> float:
         return float("nan")
 
 
-def _garbage(body: bytes, why: str) -> Permanent:
+def _garbage(body: bytes | bytearray, why: str) -> Permanent:
     remedy = "Check AGENTPOD_PUSHGATEWAY__URL: it must be a Pushgateway's address, without /metrics or /api."
     if not body.strip():
         return Permanent("The Pushgateway answered with an empty body.", remedy=remedy)
@@ -124,16 +122,12 @@ class Pushgateway:
     def __init__(self, url: str, *, auth: tuple[str, str] | None = None, timeout: float = 3.0) -> None:
         """``timeout`` is the deadline of a read, in seconds. Nothing is sent yet."""
         self._url = url.rstrip("/")
-        self._auth = auth
-        self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
+        self._client = Client(self._url, timeout, auth=auth)
         self._known: Known = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._client.close()
 
     async def read(self, metrics: Collection[str]) -> Snapshot:
         """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
@@ -150,43 +144,23 @@ class Pushgateway:
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
         """Add gauges to a group, as ``push-heartbeat.sh`` does: what else is in it stays. Raises `bot.errors`."""
-        import_httpx = asyncio.to_thread(importlib.import_module, "httpx")
-        httpx = await import_httpx
         body = "".join(f"# TYPE {name} gauge\n{name} {value!r}\n" for name, value in gauges.items())
+        await self._send("POST", f"{self._url}/metrics/{_path(labels)}", content=body.encode())
+
+    async def _get(self, what: str) -> bytes | bytearray:
+        answer = await self._send("GET", f"{self._url}/api/v1/{what}")
+        if answer.status != 200:
+            raise self._refusal(answer)
+        return answer.body
+
+    async def _send(self, method: str, url: str, **request: Any) -> Answered:
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._http().post(f"{self._url}/metrics/{_path(labels)}", content=body.encode())
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            answer = await self._client.send(method, url, MAX_BYTES, **request)
+        except (TimeoutError, BadAddress, NotSent, CutOff) as error:
             raise self._explain(error) from error
-        if response.status_code >= 300:
-            raise self._refusal(response.status_code, response.content, response.headers.get("Retry-After", ""))
-
-    async def _get(self, what: str) -> bytes:
-        if "httpx" not in sys.modules:  # slow to import: in a thread, so that Slack is heard meanwhile
-            await asyncio.to_thread(importlib.import_module, "httpx")
-        import httpx
-
-        try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._http().stream("GET", f"{self._url}/api/v1/{what}") as response,
-            ):
-                body = await _limited(response)
-                status, headers = response.status_code, response.headers
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise self._explain(error) from error
-        if status != 200:
-            raise self._refusal(status, body, headers.get("Retry-After", ""))
-        return body
-
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            import httpx
-
-            # This machine is never asked through the environment's proxy.
-            local = urlsplit(self._url).hostname in ("localhost", "127.0.0.1", "::1")
-            self._client = httpx.AsyncClient(auth=self._auth, timeout=self._timeout, trust_env=not local)
-        return self._client
+        if answer.status >= 300:
+            raise self._refusal(answer)
+        return answer
 
     @property
     def _shown(self) -> str:
@@ -194,13 +168,11 @@ class Pushgateway:
         scheme, separator, rest = self._url.rpartition("://")
         return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
-    def _explain(self, error: BaseException) -> Permanent | Transient:
-        import httpx
-
+    def _explain(self, error: Exception) -> Permanent | Transient:
         where = f"the Pushgateway at {self._shown}"
-        if isinstance(error, TimeoutError | httpx.TimeoutException):
-            return TimedOut(f"no answer in {self._timeout:g} s", remedy=f"See whether {where} runs.")
-        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | ValueError):
+        if isinstance(error, TimeoutError):
+            return TimedOut(f"no answer in {self._client.timeout:g} s", remedy=f"See whether {where} runs.")
+        if isinstance(error, BadAddress):
             return Permanent(
                 f"{self._shown!r} is no http or https address.", remedy="Set AGENTPOD_PUSHGATEWAY__URL."
             )
@@ -212,15 +184,23 @@ class Pushgateway:
             )
         if "[SSL" in reason:
             return Permanent(f"{where[0].upper() + where[1:]} does not speak TLS; try http://.")
-        if isinstance(error, httpx.ConnectError):
+        if isinstance(error, NotSent):
             return Transient(
-                f"The Pushgateway at {self._shown} can't be reached: {_connect_reason(reason)}.",
+                f"The Pushgateway at {self._shown} can't be reached: {reason}.",
                 remedy="See whether it runs, and whether AGENTPOD_PUSHGATEWAY__URL is right.",
             )
-        return Transient(f"The Pushgateway at {self._shown} hung up before its answer was complete.")
+        if isinstance(error.__cause__, BodyRefused):
+            return Permanent(
+                f"The answer of {where} is not read: {error.__cause__}.",
+                remedy="Delete groups of jobs that are gone."
+                if "larger" in reason
+                else "See what stands between the bot and the Pushgateway.",
+            )
+        return Transient(f"The Pushgateway at {self._shown} can't be read: {reason}.")
 
-    def _refusal(self, status: int, body: bytes, retry_after: str) -> Permanent | Transient:
-        said = " ".join(body[:120].decode("utf-8", "replace").split())
+    def _refusal(self, answer: Answered) -> Permanent | Transient:
+        status, now = answer.status, datetime.now(UTC)
+        said = " ".join(answer.body[:120].decode("utf-8", "replace").split())
         what = f"The Pushgateway at {self._shown} answered HTTP {status}" + (f" (“{said}”)." if said else ".")
         if status in (401, 403):
             return NotAllowed(what, remedy="Set the user and password of the Pushgateway in the settings.")
@@ -229,7 +209,8 @@ class Pushgateway:
                 what, remedy="Check AGENTPOD_PUSHGATEWAY__URL: its root, as given by --web.route-prefix."
             )
         if status == 429 or status >= 500:
-            return Transient(what, retry_after=float(retry_after) if retry_after.isdecimal() else None)
+            wish = answer.headers.get("Retry-After")
+            return Transient(what + retry_after.said(wish, now), retry_after=retry_after.seconds(wish, now))
         return Permanent(what, remedy="Check AGENTPOD_PUSHGATEWAY__URL.")
 
 
@@ -244,23 +225,3 @@ def _part(name: str, value: str) -> str:
         return f"{name}/{quote(value, safe='')}"
     # An empty value is written as "=" (README of the Pushgateway, "URL").
     return f"{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode().rstrip('=') or '='}"
-
-
-def _connect_reason(reason: str) -> str:
-    if "refused" in reason or "All connection attempts failed" in reason:
-        return "connection refused"
-    if any(words in reason for words in ("Name or service", "nodename", "name resolution", "No address")):
-        return "its name does not resolve"
-    return reason.rstrip(".") or "no connection"
-
-
-async def _limited(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise Permanent(
-                f"The Pushgateway's answer is larger than {MAX_BYTES // 1024**2} MiB.",
-                remedy="Delete groups of jobs that are gone.",
-            )
-    return bytes(body)

@@ -120,6 +120,10 @@ class Workspace:
 
     # What an app needs to connect
 
+    def call_itself(self, host: str) -> None:
+        """Have all addresses that the app is told be under another name, which leads here through a proxy."""
+        self.core.base_url = self.core.base_url.replace("127.0.0.1", host)
+
     @property
     def base_url(self) -> str:
         """``http://127.0.0.1:PORT`` (the page is at ``/``)."""

@@ -288,7 +288,7 @@ async def test_an_answer_over_the_limit_is_refused() -> None:
 
     async with serving(flood) as url:
         source = Pushgateway(url, timeout=20.0)
-        with pytest.raises(Permanent, match="larger than 64 MiB"):
+        with pytest.raises(Permanent, match="larger than 32 MiB"):
             await source.read([GAUGE])
         await source.close()
 

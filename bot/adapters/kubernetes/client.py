@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client import ApiClient
 
-from bot.adapters.kubernetes import config, credentials, decode, errors
+from bot import __version__
+from bot.adapters.kubernetes import config, decode, errors
+from bot.adapters.kubernetes.login import Login
+from bot.adapters.transport import sessions
+from bot.domain.proxies import Route
 from bot.domain.workload import Right
 from bot.errors import AgentpodError
 
@@ -28,6 +30,8 @@ refusal: ContextVar[bytearray | None] = ContextVar("refusal", default=None)
 LONG = 200_000
 """Bytes of a list from which on it is read beside what else the bot does."""
 _REFUSAL_LIMIT = 64 * 1024
+MOST = 32 * 1024 * 1024
+"""Bytes of one answer at most: some ten thousand events."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class Call:
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     """Never shown: it may hold a secret's value."""
     content_type: str = "application/json"
+    most: int = MOST
+    """Bytes of the answer at most."""
+    cut: bool = False
+    """Whether a longer answer is cut there, as one that was asked for by its length; else it is refused."""
 
     def url(self, server: str) -> str:
         """The whole URL."""
@@ -76,59 +84,68 @@ def _tracing() -> aiohttp.TraceConfig:
 
 
 class Connection:
-    """The client, its configuration and where that came from; shared by all namespaces."""
+    """The connections to one API server and who the bot is there; shared by all namespaces."""
 
-    def __init__(self, client: ApiClient, source: config.Source, timeout: float) -> None:
+    def __init__(self, login: Login, timeout: float) -> None:
         """``timeout`` is each call's deadline in seconds."""
-        self.source = source
+        self.login = login
         self.timeout = timeout
-        self._client: Any = client
-        self._renewing = asyncio.Lock()
+        self._sessions: dict[int, aiohttp.ClientSession] = {}
 
     @classmethod
-    async def open(cls, context: str | None, seconds: float) -> Connection:
-        """Read the configuration; nothing is sent yet. ``seconds`` is each call's deadline. Raises Permanent."""
-        configuration, source = await config.load(context)
-        configuration.trace_configs = [_tracing()]
-        if urlsplit(str(configuration.host)).hostname in ("localhost", "127.0.0.1", "::1"):
-            # As in kubectl, this machine is never asked through the environment's proxy.
-            configuration.client_session_kwargs = {"trust_env": False}
-        return cls(config.build_client(configuration, source), source, seconds)
+    async def open(cls, context: str | None, seconds: float, patience: float | None = None) -> Connection:
+        """Read the configuration; nothing is sent to the API server yet. ``seconds`` is each call's deadline.
+
+        ``patience`` is how long a credential plugin may take. Raises Permanent, and what a plugin's failure is.
+        """
+        return cls(await Login.open(context, seconds, patience), seconds)
+
+    @property
+    def source(self) -> config.Source:
+        """Which configuration is in use."""
+        return self.login.source
 
     @property
     def server(self) -> str:
         """The API server's address."""
-        return str(self._client.configuration.host)
+        return self.login.server
+
+    @property
+    def route(self) -> Route:
+        """The way to it."""
+        return self.login.route
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.close()
+        self.login.close()
+        for session in self._sessions.values():
+            await session.close()
 
     async def headers(self) -> dict[str, str]:
-        """The headers of every call. Reads a rotated service account token anew (at most once a minute)."""
-        auth = await self._client.configuration.auth_settings()
-        headers = {"User-Agent": self._client.user_agent, "Accept": "application/json"}
-        if value := (auth.get("BearerToken") or {}).get("value"):
-            headers["Authorization"] = str(value).strip()
+        """The headers of every call, with a credential that has not expired. Raises what a plugin's failure is."""
+        headers = {"User-Agent": f"agentpod/{__version__}", "Accept": "application/json"}
+        if value := await self.login.authorization():
+            headers["Authorization"] = value
         return headers
 
     def session(self) -> aiohttp.ClientSession:
-        """The client's own pool, for WebSockets. The client itself makes it at the first call."""
-        rest = self._client.rest_client
-        if rest.pool_manager is None:
-            rest.pool_manager = rest._create_pool_manager()
-        session: aiohttp.ClientSession = rest.pool_manager
-        return session
+        """The pool of connections; another one once the bot has another certificate."""
+        generation = self.login.generation
+        if generation not in self._sessions:
+            self._sessions[generation] = sessions.session(
+                MOST,
+                choose=sessions.fixed(self.route) if self.login.own_route else sessions.by_environment,
+                pool=config.POOL_SIZE,
+                tls=self.login.tls,
+                trace_configs=[_tracing()],
+                read_bufsize=2**21,
+            )
+        return self._sessions[generation]
 
     def socket_options(self) -> dict[str, Any]:
-        """What the configuration says about proxy and TLS name, in `ws_connect`'s words."""
-        configuration = self._client.configuration
-        options = {
-            "proxy": configuration.proxy,
-            "proxy_headers": configuration.proxy_headers,
-            "server_hostname": configuration.tls_server_name,
-        }
-        return {name: value for name, value in options.items() if value}
+        """What the configuration says about the name in TLS, in aiohttp's words."""
+        name = self.login.tls_name
+        return {"server_hostname": name} if name else {}
 
     async def read(self, call: Call, type_: type[T]) -> T:
         """The answer's JSON as ``type_``. Raises `bot.errors` only."""
@@ -169,15 +186,15 @@ class Connection:
         return answer
 
     @asynccontextmanager
-    async def stream(self, call: Call, idle: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A response to read as it comes, for as long as it lasts; ``idle`` seconds of silence end it.
+    async def stream(self, call: Call, idle: float, total: float) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A response to read as it comes, for ``total`` seconds at most; ``idle`` seconds of silence end it.
 
         Its beginning has the usual deadline, and raises `bot.errors` only, also for any status but 2xx. What is
         read from it raises aiohttp's errors. Credentials are not renewed: the list before a watch has done that.
         """
         with errors.edge(self.server, self.timeout):
             async with asyncio.timeout(self.timeout):
-                response = await self._begun(call, idle)
+                response = await self._begun(call, aiohttp.ClientTimeout(total=total, sock_read=idle))
         async with response:
             try:
                 yield response
@@ -186,40 +203,44 @@ class Connection:
                 if response.connection is not None and response.connection.transport is not None:
                     response.connection.transport.abort()
 
-    async def _begun(self, call: Call, idle: float) -> aiohttp.ClientResponse:
+    async def _begun(self, call: Call, limits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         headers = await self.headers()
-        response = await self.session().request(
+        response = await self._request(call, {**headers, "Accept-Encoding": "identity"}, limits)
+        if 200 <= response.status < 300:
+            if encoding := response.headers.get("Content-Encoding"):
+                response.close()
+                raise errors.unexpected(self.server, f"a stream with the encoding “{encoding[:40]}”")
+            return response
+        body = await sessions.read(response, _REFUSAL_LIMIT, cut=True)
+        raise self.refused(Answer(response.status, response.headers, body, headers.get("Authorization", "")), call)
+
+    async def _request(
+        self, call: Call, headers: Mapping[str, str], limits: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        return await self.session().request(
             call.method,
             call.url(self.server),
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_read=idle),
+            headers={**headers, "Content-Type": call.content_type},
+            data=None if call.body is None else msgspec.json.encode(call.body),
+            timeout=limits,
+            allow_redirects=False,  # an API server has none, and the credentials are for nobody else
             **self.socket_options(),
         )
-        if 200 <= response.status < 300:
-            return response
-        async with response:
-            body = await response.read()
-        raise self.refused(Answer(response.status, response.headers, body, headers.get("Authorization", "")), call)
 
     def refused(self, answer: Answer, call: Call) -> AgentpodError:
         """The error for an answer that is no success; for 401 it says whose credentials were not accepted."""
         if answer.status == 401:
             said = errors.status_of(answer.body).message or "Unauthorized"
-            return credentials.not_accepted(said, answer.authorization, self.source, datetime.now(UTC))
+            return self.login.not_accepted(said, answer.authorization)
         return errors.from_status(answer.status, answer.body, call.right, answer.headers)
 
     async def _once(self, call: Call) -> Answer:
         headers = await self.headers()
-        response = await self._client.call_api(
-            call.method,
-            call.url(self.server),
-            header_params={**headers, "Content-Type": call.content_type},
-            body=call.body,
-            # The deadline is asyncio's: the client takes a timeout for the request only, not for reading.
-            _request_timeout=aiohttp.ClientTimeout(total=None),
-        )
-        async with response.response:
-            body = await response.read()
+        # The deadline is asyncio's: it covers the reading as well.
+        response = await self._request(call, headers, aiohttp.ClientTimeout(total=None))
+        good = 200 <= response.status < 300
+        most = call.most if good else _REFUSAL_LIMIT
+        body = await sessions.read(response, most, cut=call.cut or not good)
         return Answer(response.status, response.headers, body, headers.get("Authorization", ""))
 
     async def _worth_another_try(self, answer: Answer, deadline: asyncio.Timeout) -> bool:
@@ -227,28 +248,13 @@ class Connection:
         if answer.status == 410:
             return True
         if answer.status == 401:
-            return await self._renewed(answer.authorization)
+            return await self.login.renewed(answer.authorization)
         if answer.status != 429:
             return False
-        pause = errors.retry_after(answer.headers)
+        pause = errors.pause(answer.headers)
         left = (deadline.when() or 0) - asyncio.get_running_loop().time()
         # Half of what is left stays for the second try.
         if pause is None or pause > left / 2:
             return False
         await asyncio.sleep(pause)
         return True
-
-    async def _renewed(self, refused: str) -> bool:
-        """Read a token that was rotated, in the kubeconfig or the pod. Whether it differs from ``refused``.
-
-        Many calls are refused together: one of them reads, and all of them try again.
-        """
-        async with self._renewing:
-            if (await self.headers()).get("Authorization", "") != refused:
-                return True
-            fresh, source = await config.load(self.source.context)
-            current = self._client.configuration
-            if source.in_cluster != self.source.in_cluster or fresh.host != current.host:
-                return False
-            current.api_key, current.refresh_api_key_hook = fresh.api_key, fresh.refresh_api_key_hook
-            return (await self.headers()).get("Authorization", "") != refused

@@ -14,6 +14,7 @@ from bot.adapters.kubernetes import decode, facts, no_log, repairs, shapes, watc
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes.client import Call, Connection
 from bot.domain import ssh_keys
+from bot.domain.proxies import Route
 from bot.domain.workload import (
     Application,
     Claim,
@@ -72,6 +73,11 @@ class KubernetesCluster:
     async def close(self) -> None:
         """Close the connections."""
         await self._connection.close()
+
+    @property
+    def route(self) -> Route:
+        """The way to the API server."""
+        return self._connection.route
 
     async def info(self) -> ClusterInfo:
         """The API server's address and version, and whom it takes the bot for."""
@@ -166,7 +172,8 @@ class KubernetesCluster:
         if tail is not None:
             query.append(("tailLines", str(tail)))
         right = self._right("get", "pods", subresource="log")
-        answer = await self._connection.send(Call(right, self._path("pods", pod, "log"), query))
+        call = Call(right, self._path("pods", pod, "log"), query, most=limit_bytes + 1, cut=True)
+        answer = await self._connection.send(call)
         if (error := no_log.explain(answer.body, container, previous=previous, tail=tail)) is not None:
             raise error
         return facts.log_text(answer.body, limit_bytes)

@@ -6,21 +6,45 @@ account mounted into a pod.
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import os
+import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
+import msgspec
 import yaml
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
-from kubernetes.aio.config.kube_config import KubeConfigMerger
 
-from bot import __version__
-from bot.errors import Permanent
+from bot.adapters.kubernetes import plugin
+from bot.adapters.kubernetes.library import (
+    ConfigException,
+    Configuration,
+    KubeConfigLoader,
+    KubeConfigMerger,
+    load_incluster_config,
+)
+from bot.domain import words
+from bot.domain.proxies import Route, parse
+from bot.errors import Permanent, TimedOut
 
 POOL_SIZE = 64
 """Connections to the API server at most: well above the calls of one status, exec sockets included."""
+
+MAX_FILE = 4 * 1024 * 1024
+"""Bytes of a kubeconfig, a certificate, a key or a token."""
+_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 - its path
+_FILES = (
+    ("cluster", "certificate-authority"),
+    ("user", "client-certificate"),
+    ("user", "client-key"),
+    ("user", "tokenFile"),
+)
+"""Where a kubeconfig names further files."""
 
 _UNREADABLE = (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError, AttributeError)
 """What the client raises for a kubeconfig that is missing a part, is no YAML or has the wrong shape."""
@@ -56,25 +80,46 @@ def existing_paths() -> tuple[str, ...]:
     return tuple(path for path in kubeconfig_paths() if Path(path).exists())
 
 
-async def load(context: str | None) -> tuple[Configuration, Source]:
-    """Find and read the configuration. Raises Permanent that says where it looked and what was wrong."""
+@dataclass(frozen=True)
+class Access:
+    """What is needed to speak to an API server."""
+
+    configuration: Configuration
+    source: Source
+    expires: datetime | None = None
+    """When the credential that a plugin gave ends, if it said so."""
+    plugin: str = ""
+    """That plugin, as messages call it; empty where there is none."""
+
+    @property
+    def route(self) -> Route | None:
+        """The way that the kubeconfig itself sets; None where the environment decides. Raises Permanent."""
+        proxy = getattr(self.configuration, "proxy", None)
+        return Route(parse(str(proxy), "proxy-url of the kubeconfig")) if proxy else None
+
+
+async def load(context: str | None, patience: float = plugin.SECONDS) -> Access:
+    """Find and read the configuration; ``patience`` in seconds is for credential plugins.
+
+    Raises Permanent that says where it looked and what was wrong, and whatever a plugin's failure is.
+    """
     configuration = Configuration()
-    configuration.connection_pool_maxsize = POOL_SIZE
     files = existing_paths()
     if files:
-        return configuration, await _from_files(configuration, files, context)
+        return await _from_files(configuration, files, context, patience)
     if context is not None:
         raise _nowhere(f"The Kubernetes context {context!r} can't be used: no kubeconfig was found")
     if not os.environ.get("KUBERNETES_SERVICE_HOST"):
         raise _nowhere("No Kubernetes configuration was found")
     try:
+        _check_file(_TOKEN)
         load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError) as error:
+    except (ConfigException, OSError, ValueError) as error:
         raise Permanent(
             f"The pod's service account can't be used: {_plain(error)}.",
             remedy="Set automountServiceAccountToken: true on the bot's pod, or give it a kubeconfig.",
         ) from error
-    return configuration, Source((), None, None)
+    return Access(configuration, Source((), None, None))
 
 
 def _nowhere(what: str) -> Permanent:
@@ -85,26 +130,113 @@ def _nowhere(what: str) -> Permanent:
     )
 
 
-async def _from_files(configuration: Configuration, files: tuple[str, ...], context: str | None) -> Source:
-    joined = os.pathsep.join(files)
+async def _from_files(
+    configuration: Configuration, files: tuple[str, ...], context: str | None, patience: float
+) -> Access:
     try:
-        _check_context(joined, files, context)
-        # persist_config would write refreshed credentials back: the operator's file is not the bot's to edit.
-        loader = await load_kube_config(
-            config_file=joined, context=context, client_configuration=configuration, persist_config=False
-        )
+        for file in files:
+            _check_file(file)
+        merged = KubeConfigMerger(os.pathsep.join(files)).config
+        _check_context(merged, files, context)
+        loader = KubeConfigLoader(config_dict=merged, active_context=context, config_base_path=None)
+        wanted = _plugin_of(loader)
+        given = await _use_plugin(loader, wanted, patience)
+        for file in _files_of(loader):
+            _check_file(file)
+        async with asyncio.timeout(patience):
+            await loader.load_and_set(configuration)
         current = loader.current_context
+    except TimeoutError:
+        raise TimedOut(
+            f"The auth-provider in the kubeconfig {', '.join(files)} gave no credential in {patience:g} s.",
+            remedy="Sign in beforehand, or use a service account's token.",
+        ) from None
     except _UNREADABLE as error:
         raise Permanent(
             f"The kubeconfig {', '.join(files)} can't be used: {_plain(error)}.",
             remedy="Check it with `kubectl config view`, or set KUBECONFIG to another file.",
         ) from error
-    return Source(files, current["name"], (current.get("context") or {}).get("user"))
+    source = Source(files, current["name"], (current.get("context") or {}).get("user"))
+    return Access(configuration, source, given.expires, wanted.name if wanted else "")
 
 
-def _check_context(joined: str, files: tuple[str, ...], context: str | None) -> None:
+def _plugin_of(loader: KubeConfigLoader) -> plugin.Plugin | None:
+    """The credential plugin of the context's user. Raises ConfigException for what is none."""
+    user, cluster = _section(loader, "user"), _section(loader, "cluster")
+    if not user.get("exec"):
+        return None
+    try:
+        spec = msgspec.convert(user["exec"], plugin.Spec)
+    except msgspec.ValidationError as error:
+        raise ConfigException(f"its exec section is wrong ({error})") from error
+    return plugin.Plugin(spec, str(Path(_folder(loader, "user")).absolute()), dict(_told(cluster)))
+
+
+async def _use_plugin(
+    loader: KubeConfigLoader, wanted: plugin.Plugin | None, patience: float
+) -> plugin.Credential:
+    """Put what the plugin gives in its place, where the library reads it. Raises as the plugin does."""
+    if wanted is None:
+        return plugin.Credential()
+    given = await wanted.run(patience)
+    user = _section(loader, "user")
+    del user["exec"]
+    if given.token:
+        user["token"] = given.token
+    if given.certificate and given.key:
+        user["client-certificate-data"] = base64.b64encode(given.certificate.encode()).decode()
+        user["client-key-data"] = base64.b64encode(given.key.encode()).decode()
+    return given
+
+
+def _section(loader: KubeConfigLoader, name: str) -> dict[str, Any]:
+    """The context's user or cluster; empty where there is none."""
+    found = getattr(getattr(loader, f"_{name}"), "value", None)
+    return found if isinstance(found, dict) else {}
+
+
+def _folder(loader: KubeConfigLoader, name: str) -> str:
+    """Where the file lies that a section is from: its paths are relative to that."""
+    return str(Path(getattr(getattr(loader, f"_{name}"), "path", None) or ".").parent)
+
+
+def _told(cluster: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a plugin may be told of the cluster (``provideClusterInfo``)."""
+    for name in (
+        "server",
+        "tls-server-name",
+        "insecure-skip-tls-verify",
+        "certificate-authority-data",
+        "proxy-url",
+    ):
+        if name in cluster:
+            yield name, cluster[name]
+    for extension in cluster.get("extensions") or ():
+        if extension.get("name") == "client.authentication.k8s.io/exec":
+            yield "config", extension.get("extension")
+
+
+def _files_of(loader: KubeConfigLoader) -> Iterator[str]:
+    """The files that the context's user and cluster name."""
+    for section, name in _FILES:
+        if file := _section(loader, section).get(name):
+            yield str(Path(_folder(loader, section), str(file)))
+
+
+def _check_file(path: str) -> None:
+    """Raises ConfigException for a file that would be read for ever, or is far too large."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return  # whoever reads it says so
+    if not S_ISREG(found.st_mode):
+        raise ConfigException(f"{path} is not a file")
+    if found.st_size > MAX_FILE:
+        raise ConfigException(f"{path} is larger than {words.size(MAX_FILE)}")
+
+
+def _check_context(merged: Any, files: tuple[str, ...], context: str | None) -> None:
     """Name the contexts that exist when the one wanted does not."""
-    merged = KubeConfigMerger(joined).config
     if merged is None or not isinstance(merged.value, dict):
         raise ConfigException("the file is empty or no mapping")
     names = sorted(str(node.value["name"]) for node in merged.value.get("contexts") or [])
@@ -135,14 +267,19 @@ def _plain(error: Exception) -> str:
     return lines[0].rstrip(".")
 
 
-def build_client(configuration: Configuration, source: Source) -> ApiClient:
-    """The client with its TLS settings. Raises Permanent for certificates that can't be loaded."""
+def tls(configuration: Configuration, source: Source) -> ssl.SSLContext:
+    """How the connection is encrypted. Raises Permanent for certificates that can't be loaded."""
     try:
-        client: Any = ApiClient(configuration=configuration)
+        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            # A key with a passphrase must not be asked for at a terminal.
+            context.load_cert_chain(configuration.cert_file, configuration.key_file, password=lambda: "")
     except (OSError, ValueError) as error:
         raise Permanent(
             f"The certificates of {source.described} can't be loaded: {_plain(error)}.",
             remedy="Check certificate-authority, client-certificate and client-key.",
         ) from error
-    client.user_agent = f"agentpod/{__version__}"
-    return client
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -7,14 +7,15 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client.exceptions import OpenApiException
-from kubernetes.aio.config import ConfigException
 
 from bot.adapters.kubernetes import no_log
+from bot.adapters.kubernetes.library import ConfigException
+from bot.adapters.transport.bodies import BodyRefused
+from bot.adapters.transport.sessions import ProxyFailed
+from bot.domain import retry_after
 from bot.domain.workload import Right
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
@@ -22,7 +23,6 @@ VENDOR = (
     aiohttp.ClientError,
     OSError,
     TimeoutError,
-    OpenApiException,
     ConfigException,
     msgspec.MsgspecError,
     ValueError,
@@ -81,6 +81,13 @@ def from_exception(error: Exception, server: str, seconds: float) -> AgentpodErr
     """Translate an exception of a call that got no HTTP answer."""
     if isinstance(error, TimeoutError):
         return no_answer(server, seconds)
+    if isinstance(error, ProxyFailed):
+        return _through(error, server)
+    if isinstance(error, BodyRefused):
+        return Transient(
+            f"The answer of the API server at {server} is not read: {error}.",
+            remedy="See whether that address is an API server's, and what is so large there.",
+        )
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         return _certificate(error, server)
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
@@ -102,6 +109,13 @@ def from_exception(error: Exception, server: str, seconds: float) -> AgentpodErr
         return Transient(f"The API server at {server} can't be reached: {error.strerror or type(error).__name__}.")
     # A ValueError's text may quote a header, and with it a credential: only its kind is told.
     return Permanent(f"The call to the API server at {server} could not be made ({type(error).__name__}).")
+
+
+def _through(error: ProxyFailed, server: str) -> Transient:
+    return Transient(
+        f"The API server at {server} can't be reached: {error}.",
+        remedy=f"Check {error.proxy.origin}, or name the API server in NO_PROXY if the bot reaches it directly.",
+    )
 
 
 def _certificate(error: Exception, server: str) -> Permanent:
@@ -164,13 +178,14 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
         return Transient(f"The API server forgot where the list was (`{right}`): {said}.", remedy="Try again.")
     if code == 429:
         return Throttled(
-            f"The API server is throttling the bot: {said}.",
-            retry_after=retry_after(headers),
+            f"The API server is throttling the bot: {said}.{_wish(headers)}",
+            retry_after=pause(headers),
             remedy="Try again later.",
         )
     if code >= 500:
         return Transient(
-            f"The API server failed at `{right}` (HTTP {code}): {said}.", retry_after=retry_after(headers)
+            f"The API server failed at `{right}` (HTTP {code}): {said}.{_wish(headers)}",
+            retry_after=pause(headers),
         )
     if code == 400:
         return _bad_request(said, right)
@@ -231,12 +246,10 @@ def _bad_request(said: str, right: Right) -> AgentpodError:
     return Permanent(f"The API server rejected `{right}` (HTTP 400): {said}.")
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` in seconds from now; it is a number or a date (RFC 9110, 10.2.3). None where unreadable."""
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return float(value)
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def pause(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` in seconds from now, at most `retry_after.LONGEST`. None where it asks for nothing."""
+    return retry_after.seconds(headers.get("Retry-After"), datetime.now(UTC))
+
+
+def _wish(headers: Mapping[str, str]) -> str:
+    return retry_after.said(headers.get("Retry-After"), datetime.now(UTC))

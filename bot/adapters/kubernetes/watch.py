@@ -163,7 +163,7 @@ async def _events(
     """The events of one watch. An ``ERROR`` among them is raised as the same HTTP status would be."""
     outage.tries("watch")
     with errors.edge(connection.server, pace.idle):
-        async with connection.stream(call, pace.idle) as response:
+        async with connection.stream(call, pace.idle, pace.stretch + pace.idle) as response:
             outage.answered()
             outage.over()
             async for line in _lines(response.content):

@@ -21,7 +21,6 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.adapters.slack import blocks, forms, inbound, outbound, payload, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
@@ -174,7 +173,7 @@ class SlackAdapter:
         app = AsyncApp(
             logger=sdk_logs.BOLT,
             signing_secret=secret,
-            client=AsyncWebClient(base_url=self._settings.api_url, session=self._api.session),
+            client=self._api.web_client(None, []),
             authorize=authorize,
             request_verification_enabled=http,
             ignoring_self_events_enabled=False,

@@ -9,21 +9,18 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
-from slack_sdk.http_retry.builtin_async_handlers import (
-    AsyncConnectionErrorRetryHandler,
-    AsyncRateLimitErrorRetryHandler,
-    AsyncServerErrorRetryHandler,
-)
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.adapters.slack import sdk_logs
+from bot.adapters.slack import retries, sdk_logs
 from bot.adapters.slack.errors import PASSING, UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
 from bot.adapters.slack.hearing import Hearing
+from bot.adapters.transport import sessions
+from bot.domain import retry_after
 from bot.domain.outside import Outside
 from bot.domain.reply import Reply
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
@@ -44,6 +41,8 @@ SENT_ONCE = frozenset(
 """What would be there twice when done twice: never sent again without anybody knowing of it."""
 WELL_FOR = 1.0
 """Seconds for which it is known that Slack answers."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Largest answer that is read."""
 _SPENT = ("used_url", "expired_url", "invalid_url")
 
 
@@ -78,25 +77,20 @@ class Api:
         """Why Slack does not take the bot token at present; empty while it does."""
         self.hearing = Hearing()
         self._worked = False
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30, connect=5))
-        retries = [
-            AsyncConnectionErrorRetryHandler(max_retry_count=2),
-            AsyncRateLimitErrorRetryHandler(max_retry_count=3),
-            AsyncServerErrorRetryHandler(max_retry_count=2),
-        ]
-        self.client = self._client(token, retries)
-        self._sends_once = self._client(token, [])
+        self.session = new_session(timeout=aiohttp.ClientTimeout(total=30, connect=5))
+        self.client = self.web_client(token, retries.handlers())
+        self._sends_once = self.web_client(token, [])
         self._observer = observer
         self._unsupported: set[str] = set()
         self._well_until = 0.0
         self._asking = asyncio.Lock()
 
-    def _client(self, token: str, retries: list[AsyncRetryHandler]) -> AsyncWebClient:
+    def web_client(self, token: str | None, handlers: list[AsyncRetryHandler]) -> AsyncWebClient:
+        """The SDK's client over this pool."""
         made = AsyncWebClient(
-            token, base_url=self.base_url, session=self.session, logger=sdk_logs.SDK, retry_handlers=retries
+            token, base_url=self.base_url, session=self.session, logger=sdk_logs.SDK, retry_handlers=handlers
         )
-        if urlsplit(self.base_url).hostname in ("localhost", "127.0.0.1", "::1"):
-            made.proxy = None  # the SDK takes HTTPS_PROXY from the environment, also for this machine
+        made.proxy = None  # it reads some of the proxy variables itself: the session goes by all of them
         return made
 
     async def clean(self, reply: Reply) -> Reply:
@@ -129,7 +123,8 @@ class Api:
     ) -> dict[str, Any]:
         started, outcome = time.monotonic(), "ok"
         try:
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout(deadline) as limit:
+                retries.until.set(limit.when() or 0.0)
                 response = await client.api_call(method, data=_form(arguments))
             data = response.data if isinstance(response.data, dict) else {}
             self._token_taken("")
@@ -195,9 +190,9 @@ class Api:
         async with self.session.post(url, json=payload) as response:
             text = await response.text()
         if response.status == 429:
-            wait = response.headers.get("Retry-After", "")
-            seconds = float(wait) if wait.isdigit() else None
-            raise Transient("Slack asked for fewer answers.", retry_after=seconds)
+            wish, now = response.headers.get("Retry-After"), datetime.now(UTC)
+            said = f"Slack asked for fewer answers.{retry_after.said(wish, now)}"
+            raise Transient(said, retry_after=retry_after.seconds(wish, now))
         if response.status >= 500:
             raise Uncertain(f"Slack answered a response URL with HTTP {response.status}.")
         if response.status >= 300 or _says_no(text):
@@ -232,6 +227,11 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise translate("file upload", error, str(place["upload_url"])) from None
         return str(place["file_id"])
+
+
+def new_session(**options: Any) -> aiohttp.ClientSession:
+    """Connections for whatever Slack names: its Web API, response URLs, uploads, the socket."""
+    return sessions.session(MAX_BYTES, **options)
 
 
 def _form(arguments: Mapping[str, Any]) -> dict[str, str]:

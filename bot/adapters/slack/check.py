@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, translate
+from bot.adapters.transport.sessions import by_environment
 from bot.domain.access import AccessPolicy
 from bot.errors import AgentpodError, Permanent
 from bot.settings import SlackSettings
@@ -140,11 +142,14 @@ def _scopes(header: str | None, access: AccessPolicy) -> CheckResult:
 async def _app_token(api: Api, settings: SlackSettings) -> CheckResult:
     token = settings.app_token.get_secret_value() if settings.app_token else ""
     try:
-        await api.client.api_call("apps.connections.open", headers={"Authorization": f"Bearer {token}"})
+        async with asyncio.timeout(15):
+            headers = {"Authorization": f"Bearer {token}"}
+            opened = await api.client.api_call("apps.connections.open", headers=headers)
     except Exception as error:
         failure = translate("apps.connections.open", error, settings.api_url)
         return CheckResult("Slack Socket Mode", False, failure.message, failure.remedy)
-    return CheckResult("Slack Socket Mode", True, "the app token opens connections")
+    way = by_environment(str(opened.get("url", "")))
+    return CheckResult("Slack Socket Mode", True, f"the app token opens connections; the socket goes {way}")
 
 
 async def _user_groups(api: Api, access: AccessPolicy) -> CheckResult:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -20,7 +19,7 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.adapters.slack import payload, sdk_logs
-from bot.adapters.slack.api import Api, SlackObserver
+from bot.adapters.slack.api import Api, SlackObserver, new_session
 from bot.adapters.slack.errors import translate
 from bot.errors import AgentpodError, Permanent, Transient
 
@@ -156,8 +155,9 @@ class SocketConnection:
         client = _Client(self._token, logger=sdk_logs.SDK, web_client=self._api.client, ping_interval=PING)
         client.lost, client._running = asyncio.Event(), set()
         client.wss_uri = answer
-        if urlsplit(answer).hostname in ("localhost", "127.0.0.1", "::1"):
-            client.proxy = None
+        client.proxy = None  # the session knows the way
+        await client.aiohttp_client_session.close()
+        client.aiohttp_client_session = new_session()
         client.socket_mode_request_listeners.append(self._handle)
         try:
             async with asyncio.timeout(self._open_timeout):
@@ -233,9 +233,7 @@ class SocketConnection:
 
 async def _connect(client: _Client) -> None:
     """As the SDK's connect(), but a refusal is raised instead of tried for ever with the same ticket."""
-    session = await client.aiohttp_client_session.ws_connect(
-        str(client.wss_uri), autoping=False, heartbeat=PING, proxy=client.proxy
-    )
+    session = await client.aiohttp_client_session.ws_connect(str(client.wss_uri), autoping=False, heartbeat=PING)
     client.current_session = session
     await session.ping(f"sdk-ping-pong:{time.time()}".encode())
     client.current_session_monitor = asyncio.ensure_future(client.monitor_current_session())

@@ -6,12 +6,16 @@ import errno
 import os
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.adapters.transport.bodies import BodyRefused
+from bot.adapters.transport.sessions import ProxyFailed
+from bot.domain import retry_after
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
 
 _TOKEN = {
@@ -135,6 +139,10 @@ _ERRNO = {
 
 def _unreachable(error: Exception) -> tuple[str, str]:
     """Why no answer came, in words, and what to do about it."""
+    if isinstance(error, ProxyFailed):
+        return str(error), f"Check {error.proxy.origin}, or name Slack's hosts in NO_PROXY."
+    if isinstance(error, BodyRefused):
+        return f"its answer is not read, since {error}", _NETWORK
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = getattr(error.certificate_error, "verify_message", "") or "it could not be verified"
         return f"its TLS certificate is not trusted ({reason})", _CERTIFICATE
@@ -166,9 +174,9 @@ def _system_reason(error: OSError) -> str:
 def _api_error(method: str, error: SlackApiError) -> AgentpodError:
     status, data, headers = _answer(error)
     if status == 429:
-        wait = headers.get("retry-after", "")
-        seconds = float(wait) if wait.isdigit() else None
-        return Transient(f"Slack asked for fewer calls of {method}.", retry_after=seconds)
+        wish, now = headers.get("retry-after"), datetime.now(UTC)
+        text = f"Slack asked for fewer calls of {method}.{retry_after.said(wish, now)}"
+        return Transient(text, retry_after=retry_after.seconds(wish, now))
     if status >= 500 or not isinstance(data, dict):
         return Transient(f"Slack answered {method} with HTTP {status}.", remedy="Try again in a moment.")
     return refusal(method, _word(data), data)

@@ -1,0 +1,253 @@
+"""Credential plugins: the program that a kubeconfig's user names under ``exec`` and that prints a credential.
+
+The official client runs it without a deadline, with the terminal as its input, and drops what it says when it
+fails. Here it has nobody to ask and a limited time, all that it started ends with it, and its own words are the
+error. Source: Kubernetes, "Authenticating", "client-go credential plugins".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bot.domain import words
+from bot.domain.redact import redact
+from bot.errors import AgentpodError, Permanent, TimedOut, Transient
+
+SECONDS = 20.0
+"""How long a plugin may take."""
+MAX_OUTPUT = 1024 * 1024
+MAX_WORDS = 16 * 1024
+"""Bytes that are kept of what it says on stderr."""
+_SHOWN = 400
+"""Characters of that in a message."""
+_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+_HELD_BACK = "AGENTPOD_"
+"""What the bot itself is told by its environment, tokens among it, is not the plugin's business."""
+_DRAIN = 1.0
+"""Seconds for its last words, once it has ended: something that it left behind may hold its output open."""
+
+
+_TICK = 0.02
+_SECRET = re.compile("pass|secret|token|key|cred", re.IGNORECASE)
+"""Names of variables whose values are not repeated."""
+
+
+class Spec(msgspec.Struct, rename="camel"):
+    """What a kubeconfig says of a plugin."""
+
+    command: str
+    api_version: str
+    args: list[str] | None = None
+    env: list[dict[str, str]] | None = None
+    install_hint: str | None = None
+    provide_cluster_info: bool = False
+    interactive_mode: str = "IfAvailable"
+
+
+class _Status(msgspec.Struct, rename="camel"):
+    token: str | None = None
+    client_certificate_data: str | None = None
+    client_key_data: str | None = None
+    expiration_timestamp: datetime | None = None
+
+
+class _Credential(msgspec.Struct, rename="camel"):
+    kind: str
+    api_version: str
+    status: _Status | None = None
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a plugin gave: a token, or a certificate with its key (PEM); and when that ends, if it said so."""
+
+    token: str = field(default="", repr=False)
+    certificate: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin as it is to be run. ``folder`` is that of the kubeconfig, ``cluster`` what it may be told."""
+
+    spec: Spec
+    folder: str
+    cluster: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How messages call it: its arguments may be secret."""
+        return f"the credential plugin {Path(self.spec.command).name}"
+
+    async def run(self, seconds: float = SECONDS) -> Credential:
+        """The credential that it gives within ``seconds``. Raises Permanent or Transient, with its own words."""
+        self._check()
+        process = await self._start()
+        out, err = _Kept(MAX_OUTPUT), _Kept(MAX_WORDS)
+        try:
+            async with asyncio.timeout(seconds):
+                code = await _ended(process, out, err)
+        except TimeoutError:
+            raise self._slow(seconds, err) from None
+        finally:
+            await _end(process)
+        if code != 0:
+            raise self._failed(code, err)
+        return self._read(out, err)
+
+    def _check(self) -> None:
+        if self.spec.api_version not in _VERSIONS:
+            raise self._wrong(f"its apiVersion is {self.spec.api_version[:60]!r}", f"Use {_VERSIONS[0]}.")
+        if self.spec.interactive_mode == "Always":
+            raise self._wrong(
+                "its interactiveMode is Always, so that it needs a person at a terminal",
+                "Use a credential that needs nobody, such as a service account's token.",
+            )
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                self._program(),
+                *(self.spec.args or ()),
+                env=self._environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,  # no terminal to ask at, and a group to end as a whole
+            )
+        except FileNotFoundError:
+            hint = " ".join((self.spec.install_hint or "").split())[:_SHOWN]
+            raise self._wrong("there is no such program", hint or "Install it where the bot runs.") from None
+        except (OSError, ValueError) as error:
+            why = words.lower_first(getattr(error, "strerror", None) or "it can't be started")
+            raise self._wrong(why, "Check its command, arguments and environment in the kubeconfig.") from None
+
+    def _program(self) -> str:
+        """As ``kubectl`` finds it: a relative path is relative to the kubeconfig."""
+        command = self.spec.command
+        return command if os.sep not in command or Path(command).is_absolute() else str(Path(self.folder, command))
+
+    def _environment(self) -> dict[str, str]:
+        told: dict[str, Any] = {"interactive": False}
+        if self.spec.provide_cluster_info:
+            told["cluster"] = dict(self.cluster)
+        info = {"kind": "ExecCredential", "apiVersion": self.spec.api_version, "spec": told}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_HELD_BACK)}
+        given = {entry.get("name", ""): entry.get("value", "") for entry in self.spec.env or ()}
+        return {**inherited, **given, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
+
+    def _read(self, out: _Kept, err: _Kept) -> Credential:
+        if out.more:
+            raise self._wrong(f"it printed more than {words.size(MAX_OUTPUT)}", "It must print an ExecCredential.")
+        try:
+            found = msgspec.json.decode(bytes(out.content), type=_Credential)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            said = self._quoted(err)
+            raise self._wrong(f"it printed no ExecCredential{said}", "Run it by hand and look.") from None
+        status = found.status or _Status()
+        if found.kind != "ExecCredential" or found.api_version != self.spec.api_version:
+            what = f"it printed {found.kind[:40]} of {found.api_version[:60]}, not {self.spec.api_version}"
+            raise self._wrong(what, "Use the apiVersion that it prints.")
+        return self._checked(status)
+
+    def _checked(self, status: _Status) -> Credential:
+        token, expires = (status.token or "").strip(), status.expiration_timestamp
+        certificate, key = status.client_certificate_data or "", status.client_key_data or ""
+        if not token and not (certificate and key):
+            raise self._wrong("it gave neither a token nor a certificate with its key", "Run it by hand and look.")
+        if not (token.isascii() and token.isprintable()):
+            raise self._wrong("its token has characters that no token has", "Run it by hand and look.")
+        expires = expires if expires is None or expires.tzinfo else expires.replace(tzinfo=UTC)
+        if expires is not None and expires <= datetime.now(UTC):
+            when = words.stamp(expires)
+            raise self._wrong(f"its credential expired {when}", "Sign in again, and check the clocks.", Transient)
+        return Credential(token, certificate, key, expires)
+
+    def _slow(self, seconds: float, err: _Kept) -> TimedOut:
+        return TimedOut(
+            f"{_title(self.name)} gave no credential in {seconds:g} s{self._quoted(err)}.",
+            remedy="If it waits for a person, sign in beforehand, or use a credential that needs nobody.",
+        )
+
+    def _failed(self, code: int, err: _Kept) -> Transient:
+        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        return Transient(
+            f"{_title(self.name)} failed with {how}{self._quoted(err) or ', and said nothing'}.",
+            remedy="Mend what it names, where the bot runs: the bot tries it again by itself.",
+        )
+
+    def _quoted(self, err: _Kept) -> str:
+        """Its own words after a colon, without secrets; empty where it said nothing."""
+        given = [e.get("value", "") for e in self.spec.env or () if _SECRET.search(e.get("name", ""))]
+        lines = redact(bytes(err.content).decode("utf-8", "replace").splitlines(), given).lines
+        text = " ".join(" ".join(lines).split())
+        if len(text) > _SHOWN:
+            text = "…" + text[-_SHOWN:]  # the last words are the error
+        return f": {text.rstrip('.')}" if text else ""
+
+    def _wrong(self, why: str, remedy: str, kind: type[AgentpodError] = Permanent) -> AgentpodError:
+        return kind(f"{_title(self.name)} can't be used: {why}.", remedy=remedy)
+
+
+class _Kept:
+    """The first bytes of a stream."""
+
+    def __init__(self, limit: int) -> None:
+        """``limit`` in bytes."""
+        self._limit = limit
+        self.content = bytearray()
+        self.more = False
+
+    async def read(self, stream: asyncio.StreamReader) -> None:
+        """Until it ends. What exceeds the limit is dropped."""
+        while chunk := await stream.read(64 * 1024):
+            self.more = self.more or len(self.content) + len(chunk) > self._limit
+            self.content += chunk[: self._limit - len(self.content)]
+
+
+async def _ended(process: asyncio.subprocess.Process, out: _Kept, err: _Kept) -> int:
+    """Its exit code, once it has ended and said all."""
+    if process.stdout is None or process.stderr is None:
+        raise AssertionError("both are pipes")
+    reading = asyncio.gather(out.read(process.stdout), err.read(process.stderr))
+    try:
+        code = await _exit_code(process)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(reading), _DRAIN)
+        return code
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def _exit_code(process: asyncio.subprocess.Process) -> int:
+    """As soon as it has ended: its own `wait` also waits until nobody holds its output open."""
+    while process.returncode is None:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(_TICK)
+    return process.returncode
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End it and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await _exit_code(process)
+    transport = getattr(process, "_transport", None)  # else its pipes stay open as long as somebody else has them
+    if transport is not None:
+        transport.close()
+
+
+def _title(text: str) -> str:
+    return text[0].upper() + text[1:]

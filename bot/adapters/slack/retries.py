@@ -1,0 +1,72 @@
+"""When a call to Slack is tried once more: never later than its caller waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import (
+    AsyncConnectionErrorRetryHandler,
+    AsyncServerErrorRetryHandler,
+)
+from slack_sdk.http_retry.request import HttpRequest
+from slack_sdk.http_retry.response import HttpResponse
+from slack_sdk.http_retry.state import RetryState
+
+from bot.domain import retry_after
+
+until: ContextVar[float] = ContextVar("until")
+"""The event loop's time at which whoever makes the present call stops waiting."""
+UNKNOWN = 10.0
+"""Seconds that are waited where nobody said how long."""
+
+
+class Throttled(AsyncRetryHandler):
+    """Waits as long as Slack asks for, where that ends in time; the SDK's own waits for a day if it is told to."""
+
+    async def _can_retry_async(
+        self,
+        *,
+        state: RetryState,  # noqa: ARG002 - the SDK's signature
+        request: HttpRequest,  # noqa: ARG002
+        response: HttpResponse | None = None,
+        error: Exception | None = None,  # noqa: ARG002
+    ) -> bool:
+        if response is None or response.status_code != 429:
+            return False
+        now = asyncio.get_running_loop().time()
+        return now + _pause(response) < until.get(now + UNKNOWN)
+
+    async def prepare_for_next_attempt_async(
+        self,
+        *,
+        state: RetryState,
+        request: HttpRequest,  # noqa: ARG002
+        response: HttpResponse | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        """Wait. Raises ``error`` where there is no response."""
+        if response is None:
+            raise error or AssertionError("neither an answer nor an error")
+        state.next_attempt_requested = True
+        jitter = random.uniform(0.0, 0.5)  # noqa: S311 - no secret
+        await asyncio.sleep(_pause(response) + jitter)
+        state.increment_current_attempt()
+
+
+def _pause(response: HttpResponse) -> float:
+    values = [values for name, values in response.headers.items() if name.lower() == "retry-after"]
+    wanted = values[0][0] if values and values[0] else None
+    return retry_after.seconds(wanted, datetime.now(UTC)) or 1.0
+
+
+def handlers() -> list[AsyncRetryHandler]:
+    """For calls that may be made again."""
+    return [
+        AsyncConnectionErrorRetryHandler(max_retry_count=2),
+        Throttled(max_retry_count=3),
+        AsyncServerErrorRetryHandler(max_retry_count=2),
+    ]

@@ -1,0 +1,174 @@
+"""Clients of httpx that go out as the environment says, each to one address.
+
+httpx is slow to import, and so are the certificate authorities to read: both are done in a thread, at first use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bot.adapters.transport import bodies
+from bot.adapters.transport.bodies import BodyRefused
+from bot.domain.proxies import Route, choose
+from bot.domain.words import lower_first
+
+if TYPE_CHECKING:
+    import httpx
+
+START = 4 * 1024
+"""Bytes that are read of an answer that is no success."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer: the whole body of a success, the beginning of any other."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | bytearray
+
+
+class BadAddress(Exception):
+    """It is no address of http or https."""
+
+
+class NotSent(Exception):
+    """Nothing was sent. Its text says why: "connection refused", "the proxy … did not connect: HTTP 407"."""
+
+
+class CutOff(Exception):
+    """It was sent, and no whole answer came. Its text says why."""
+
+
+class Client:
+    """Asks one server, within a deadline."""
+
+    def __init__(self, url: str, timeout: float, *, auth: tuple[str, str] | None = None) -> None:
+        """``url`` decides the way, ``timeout`` in seconds is each call's deadline. Nothing is sent yet."""
+        self.url, self.timeout, self._auth = url, timeout, auth
+        self._client: httpx.AsyncClient | None = None
+        self._making = asyncio.Lock()
+
+    @property
+    def route(self) -> Route:
+        """The way to the server. Raises Permanent for a proxy that is none."""
+        return choose(self.url, os.environ)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def send(self, method: str, url: str, limit: int, **request: Any) -> Answered:
+        """The answer, with a body of at most ``limit`` bytes.
+
+        Raises TimeoutError, BadAddress, NotSent or CutOff, and Permanent for a proxy that is none.
+        """
+        client, opened = await self._made(), _Opened()
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                client.stream(method, url, extensions={"trace": opened.note}, **request) as response,
+            ):
+                return await _read(response, limit)
+        except TimeoutError:
+            raise
+        except Exception as error:  # whatever it is, it is this: nothing that a caller has to know the library for
+            await opened.close()
+            raise _translated(error, self.route) from error
+
+    async def _made(self) -> httpx.AsyncClient:
+        route = self.route
+        async with self._making:
+            if self._client is None:
+                try:
+                    self._client = await asyncio.to_thread(self._make, route)
+                except (ImportError, OSError, ValueError) as error:
+                    raise NotSent(f"the connection could not be prepared ({type(error).__name__})") from error
+        return self._client
+
+    def _make(self, route: Route) -> httpx.AsyncClient:
+        import httpx
+
+        proxy = None if route.proxy is None else httpx.Proxy(route.proxy.url)
+        # The authorities that SSL_CERT_FILE names, which go with trust_env, are wanted all the same.
+        trusted = httpx.create_ssl_context()
+        headers = {"Accept-Encoding": bodies.ACCEPT}
+        return httpx.AsyncClient(
+            auth=self._auth, timeout=self.timeout, trust_env=False, proxy=proxy, verify=trusted, headers=headers
+        )
+
+
+class _Opened:
+    """The connections that a call opened: the library leaves one open to which a SOCKS proxy says no."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._streams: list[Any] = []
+
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """One of the library's events (httpcore, "trace")."""
+        if event == "socks.connect_tcp.complete":
+            self._streams.append(info["return_value"])
+
+    async def close(self) -> None:
+        """Hang up."""
+        for stream in self._streams:
+            await stream.aclose()
+
+
+async def _read(response: httpx.Response, limit: int) -> Answered:
+    good = 200 <= response.status_code < 300
+    encoding = response.headers.get("Content-Encoding", "")
+    try:
+        body = await bodies.collect(response.aiter_raw(), encoding, limit if good else START, cut=not good)
+    except BodyRefused:
+        if good:
+            raise
+        body = bytearray()
+    return Answered(response.status_code, response.headers, body)
+
+
+def _translated(error: Exception, route: Route) -> Exception:
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return TimeoutError()
+    if isinstance(error, httpx.ProxyError | httpx.ConnectError):
+        return NotSent(_unconnected(error, route))
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return BadAddress()
+    if isinstance(error, httpx.LocalProtocolError | ValueError):
+        # Its text may quote a header, and with it a credential.
+        return NotSent(f"the request could not be made ({type(error).__name__})")
+    if isinstance(error, BodyRefused):
+        return CutOff(f"its answer was not read to the end: {error}")
+    return CutOff(f"it hung up before its answer was complete ({type(error).__name__})")
+
+
+def _unconnected(error: Exception, route: Route) -> str:
+    import httpx
+
+    reason = str(error)
+    if isinstance(error, httpx.ProxyError):
+        code = re.match(r"(\d{3})\b", reason)
+        said = f"HTTP {code[1]}" if code else lower_first(reason.rstrip("."))[:120]
+        return f"the proxy {route.proxy} did not connect: {said}"
+    if route.proxy is not None and "SSL" not in reason:
+        return f"the proxy {route.proxy}: {connect_reason(reason)}"
+    return connect_reason(reason)
+
+
+def connect_reason(reason: str) -> str:
+    """Why there is no connection, from what the library says."""
+    if "refused" in reason or "All connection attempts failed" in reason:
+        return "connection refused"
+    if any(words in reason for words in ("Name or service", "nodename", "name resolution", "No address")):
+        return "its name does not resolve"
+    return reason.rstrip(".") or "no connection"
