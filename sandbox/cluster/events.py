@@ -27,8 +27,9 @@ class Recorder:
         at: datetime | None = None,
         component: str = "",
         count: int = 1,
+        since: datetime | None = None,
     ) -> None:
-        """Say ``reason`` about an object; the same words again raise the count."""
+        """Say ``reason`` about an object, ``count`` times ``since`` then; the same words again raise the count."""
         moment = at or self._store.clock()
         meta = about["metadata"]
         source = component or {"Pod": "kubelet", "ReplicaSet": "replicaset-controller"}.get(
@@ -41,6 +42,7 @@ class Recorder:
                 self._store.put(kinds.EVENT, again)
                 return
         event = _event(about, type_, reason, message, moment, source, count)
+        event["firstTimestamp"] = stamp(since or moment)
         event["metadata"]["name"] = f"{meta['name']}.{self._store.version + 0x18F000000000000:x}"
         self._store.put(kinds.EVENT, event)
 

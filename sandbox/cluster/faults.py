@@ -10,6 +10,7 @@ from sandbox.breaks import Break, Option
 from sandbox.cluster import kinds, objects
 from sandbox.cluster.conditions import ApiFaults
 from sandbox.cluster.listener import Listener
+from sandbox.cluster.oddities import oddities
 from sandbox.cluster.processes import REQUIRED
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.server import ApiServer
@@ -51,6 +52,7 @@ def cluster_breaks(server: ApiServer, simulation: Simulation, listener: Listener
         *_api_breaks(server.faults, listener),
         *_argocd_breaks(server),
         *_service_breaks(simulation),
+        *oddities(simulation),
     ]
 
 

@@ -1,0 +1,164 @@
+"""What a healthy cluster may hold besides the agent pod's own: Secrets that others write, events of others."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sandbox.breaks import Break, Option
+from sandbox.cluster import kinds, objects
+from sandbox.cluster.rbac import NAMESPACE
+from sandbox.cluster.simulation import Simulation
+from sandbox.cluster.store import Store, stamp
+
+Object = dict[str, Any]
+_OWNER = {
+    "apiVersion": "external-secrets.io/v1",
+    "kind": "ExternalSecret",
+    "name": "agent-tokens",
+    "uid": "sandbox",
+}
+_SEALED = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "agent-tokens", "uid": "sandbox"}
+_WRITERS: dict[str, tuple[str, Object]] = {
+    "external-secrets": ("External Secrets", {"ownerReferences": [_OWNER]}),
+    "sealed-secrets": ("Sealed Secrets", {"ownerReferences": [_SEALED]}),
+    "argocd": ("Argo CD", {"annotations": {"argocd.argoproj.io/tracking-id": f"{objects.APP}:/Secret:ns/s"}}),
+    "helm": ("Helm", {"annotations": {"meta.helm.sh/release-name": objects.APP}}),
+}
+_NEW_KEY = objects.PUBLIC_KEY.splitlines()[0] + "\n"
+_STRANGER = "somebody-elses"
+_REVISIONS = ["3f1c2b7d9a4e5f60718293a4b5c6d7e8f9012345", "4.2.1"]
+
+
+def oddities(simulation: Simulation) -> list[Break]:
+    """All of them."""
+    store = simulation.store
+    return [
+        _writer(store),
+        _button("secret-touched", "A Secret is labelled", "no value changes", lambda: _touch(store)),
+        _keys(store),
+        _button("events-repeated", "A warning 4,312 times", "over 16 h", lambda: _repeat(simulation)),
+        _button(
+            "events-others", "Warnings of others", "a pod that is gone, the bot's own", lambda: _others(simulation)
+        ),
+        _claim(store),
+        _sources(store),
+    ]
+
+
+def _button(id_: str, label: str, help_: str, apply: Callable[[], None]) -> Break:
+    return Break(id_, "Pod", label, help_, "button", lambda: None, lambda _value: apply())
+
+
+def _writer(store: Store) -> Break:
+    def meta() -> Object:
+        found = store.get(kinds.SECRET, NAMESPACE, objects.TIER2_SECRET)
+        return found["metadata"] if found else {}
+
+    def read() -> str:
+        parts = (meta().get("ownerReferences"), meta().get("annotations"))
+        return next(
+            (k for k, (_, own) in _WRITERS.items() if any(part in own.values() for part in parts if part)), ""
+        )
+
+    def apply(value: Any) -> None:
+        draft = store.draft(kinds.SECRET, NAMESPACE, objects.TIER2_SECRET)
+        for part in ("ownerReferences", "annotations"):
+            draft["metadata"].pop(part, None)
+        draft["metadata"] |= _WRITERS[value][1] if value else {}
+        store.put(kinds.SECRET, draft)
+
+    options = tuple(Option(value, label) for value, (label, _) in _WRITERS.items())
+    words = ("Another writes the Secret", "agent-secrets-tier2 belongs to an operator, or is applied from Git")
+    return Break("secret-writer", "Pod", *words, "choice", read, apply, options)
+
+
+def _touch(store: Store) -> None:
+    """A label by the program that also wrote the values: their entry of managedFields gets the new time."""
+    draft = store.draft(kinds.SECRET, NAMESPACE, objects.TIER2_SECRET)
+    now = stamp(store.clock())
+    draft["metadata"]["labels"] = {**draft["metadata"].get("labels", {}), "sandbox/looked-at": "yes"}
+    entry = draft["metadata"]["managedFields"][0]
+    entry["time"] = now
+    entry["fieldsV1"] = entry["fieldsV1"] | {"f:metadata": {"f:labels": {"f:sandbox/looked-at": {}}}}
+    store.put(kinds.SECRET, draft)
+
+
+def _keys(store: Store) -> Break:
+    def read() -> bool:
+        found = store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET)
+        return objects.text_of(found, "authorized_keys") == _NEW_KEY
+
+    def apply(value: Any) -> None:
+        draft = store.draft(kinds.SECRET, NAMESPACE, objects.SSH_SECRET)
+        text = _NEW_KEY if value else objects.PUBLIC_KEY
+        draft["data"]["authorized_keys"] = base64.b64encode(text.encode()).decode()
+        draft["metadata"]["managedFields"][0]["time"] = stamp(store.clock())
+        store.put(kinds.SECRET, draft)
+
+    words = ("SSH keys change", "the Secret loses a key that the pod has copied")
+    return Break("ssh-keys-changed", "Pod", *words, "toggle", read, apply)
+
+
+def _repeat(simulation: Simulation) -> None:
+    """A readiness probe that fails now and then, as the kubelet counts it."""
+    now = simulation.now
+    for pod in simulation.pods()[:1]:
+        simulation.events.record(
+            pod,
+            "Warning",
+            "Unhealthy",
+            "Readiness probe failed: connection refused",
+            now - timedelta(minutes=50),
+            count=4312,
+            since=now - timedelta(hours=16),
+        )
+
+
+def _others(simulation: Simulation) -> None:
+    """What stays in a namespace for an hour after an install or a restart."""
+    for name, reason in ((f"{objects.APP}-gone", "BackOff"), ("agentpod-6d9f-x2k8p", "FailedScheduling")):
+        meta = {"namespace": NAMESPACE, "name": name, "uid": f"uid-of-{name}", "resourceVersion": "1"}
+        about = {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {}}
+        simulation.events.record(about, "Warning", reason, f"{reason} of another pod", component="sandbox")
+
+
+def _claim(store: Store) -> Break:
+    def read() -> bool:
+        return store.get(kinds.PVC, NAMESPACE, _STRANGER) is not None
+
+    def apply(value: Any) -> None:
+        if not value:
+            store.remove(kinds.PVC, NAMESPACE, _STRANGER)
+            return
+        made = objects.claim(store.clock())
+        made["metadata"]["name"] = _STRANGER
+        store.put(kinds.PVC, made | {"status": {"phase": "Pending"}})
+
+    words = ("A stranger's claim is Pending", "the pod does not use it")
+    return Break("claim-stranger", "Pod", *words, "toggle", read, apply)
+
+
+def _sources(store: Store) -> Break:
+    def read() -> bool:
+        found = store.get(kinds.APPLICATION, "argocd", objects.APP)
+        return bool(found and found["spec"].get("sources"))
+
+    def apply(value: Any) -> None:
+        draft, plain = (
+            store.draft(kinds.APPLICATION, "argocd", objects.APP),
+            objects.application(store.clock(), store.clock()),
+        )
+        source = plain["spec"]["source"]
+        draft["spec"].pop("sources", None)
+        if value:
+            chart = {"repoURL": "https://charts.example.com", "chart": "agent-base", "targetRevision": "4.2.1"}
+            draft["spec"]["sources"] = [source, chart]
+        draft["status"]["sync"].pop("revisions" if not value else "revision", None)
+        draft["status"]["sync"] |= {"revisions": _REVISIONS} if value else {"revision": _REVISIONS[0]}
+        store.put(kinds.APPLICATION, draft)
+
+    words = ("Argo CD reads two sources", "a repository and a chart, each with its revision")
+    return Break("argocd-sources", "Kubernetes API", *words, "toggle", read, apply)
