@@ -114,7 +114,7 @@ def ending(ended: Termination | None) -> str:
     """How a run ended: ``Error, exit code 1``."""
     if ended is None:
         return "reason unknown"
-    return ended.reason + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
+    return words.cut(ended.reason, 60) + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
 
 
 def last_run(container: Container, now: datetime) -> tuple[str, ...]:
@@ -200,6 +200,8 @@ def _crash(container: Container) -> Issue:
     if ended is not None and ended.reason in _NEVER_RAN:
         said = f": {words.cut(ended.message, _SAID)}" if ended.message else inside
         return Issue(Cause.START, f"{name} can't start{said}")
+    if ended is not None and ended.reason == _LOST:
+        return Issue(Cause.WAITS, f"{name} ended, and its node does not know how{_inside(_count(container))}")
     if code in _SIGNALS:
         return Issue(Cause.KILLED, f"{name} {'keeps being killed' if loops else 'was killed'}{inside}")
     if code == 0:
@@ -219,6 +221,7 @@ def _inside(*parts: str) -> str:
 
 
 _NEVER_RAN = ("StartError", "ContainerCannotRun", "RunContainerError")
+_LOST = "ContainerStatusUnknown"
 _SIGNALS = (137, 143)
 """128 and SIGKILL or SIGTERM."""
 
@@ -248,7 +251,7 @@ def _being_made(container: Container, pod: Pod, now: datetime) -> Issue:
 
 
 def _image(container: Container, reason: str, said: str) -> Issue:
-    image, name = container.image.partition("@")[0] or "its image", called(container)
+    image, name = words.cut(container.image.partition("@")[0], _SAID) or "its image", called(container)
     text = {
         "InvalidImageName": f"image name {image} is not valid, so {name} can't start",
         "ErrImageNeverPull": f"image {image} is not on the node and may not be pulled, so {name} can't start",
@@ -302,7 +305,7 @@ def _start(container: Container, reason: str, said: str) -> Issue:
 
 
 def _other(container: Container, reason: str, said: str) -> Issue:
-    text = f"{called(container)} waits: {reason}" + (f": {words.cut(said, _SAID)}" if said else "")
+    text = f"{called(container)} waits: {words.cut(reason, 60)}" + (f": {words.cut(said, _SAID)}" if said else "")
     return Issue(Cause.WAITS, text, evidence=_quoted(said))
 
 
@@ -314,7 +317,11 @@ _REASONS: tuple[tuple[re.Pattern[str], Callable[[Container, str, str], Issue]], 
 
 
 def _can_not(name: str, verb: str, reason: str, said: str) -> str:
-    return f"{name} can't {verb}: {words.cut(said, _SAID)}" if said else f"{name} can't {verb} ({reason})"
+    return (
+        f"{name} can't {verb}: {words.cut(said, _SAID)}"
+        if said
+        else f"{name} can't {verb} ({words.cut(reason, 60)})"
+    )
 
 
 def _quoted(said: str) -> tuple[str, ...]:

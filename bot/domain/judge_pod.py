@@ -28,9 +28,14 @@ def live(pods: Sequence[Pod]) -> list[Pod]:
 def current(pods: Sequence[Pod]) -> Pod | None:
     """The pod to look into: the newest live one that has a running container, else the newest live one."""
     candidates = live(pods)
-    running = [p for p in candidates if any(c.state == "running" for c in p.containers)]
+    running = [p for p in candidates if _runs(p)]
     best = running or candidates
     return best[-1] if best else None
+
+
+def _runs(pod: Pod) -> bool:
+    """Whether something can be run in it: what is said of the containers of a lost node is as of before."""
+    return any(c.state == "running" for c in pod.containers) and not pod_state.on_lost_node(pod)
 
 
 def judge_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None) -> Finding:
@@ -77,7 +82,9 @@ def pod_troubles(
     alive = live(pods)
     if not alive:
         return [_no_pod(pods, target, now, owner)]
-    troubles = [_too_many(alive, target, owner)] if len(alive) > 1 else []
+    # One that is lost with its node is not one too many.
+    there = [p for p in alive if not pod_state.on_lost_node(p)]
+    troubles = [_too_many(there, target, owner)] if len(there) > 1 else []
     for pod in alive:
         troubles += _not_ready(pod, target, now) or (_restarted(pod, target, now) if restarts else [])
         if target.node and pod.node and pod.node != target.node:

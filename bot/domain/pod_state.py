@@ -104,8 +104,16 @@ def _over(pod: Pod) -> Issue:
     target = pod.condition("DisruptionTarget")
     said = pod.message or (target.message if target else None) or ""
     reason = pod.reason or (target.reason if target else None) or ""
-    what = _ENDS.get(reason, f"the pod has {_ended(pod, reason)}")
-    return Issue(Cause.OVER, f"{what} ({words.cut(said, _SAID)})" if said else what, reason=reason)
+    if reason in _ENDS:
+        what, inside = _ENDS[reason], said
+    else:
+        what = (
+            "the pod has completed, though it should go on running"
+            if pod.phase == "Succeeded"
+            else "the pod has failed"
+        )
+        inside = ": ".join(t for t in (words.cut(reason, 60), said) if t)
+    return Issue(Cause.OVER, f"{what} ({words.cut(inside, _SAID)})" if inside else what, reason=reason)
 
 
 _ENDS = {
@@ -124,20 +132,16 @@ _ENDS = {
 }
 
 
-def _ended(pod: Pod, reason: str) -> str:
-    how = "completed, though it should go on running" if pod.phase == "Succeeded" else "failed"
-    return f"{how} ({reason})" if reason else how
-
-
 def _deleting(pod: Pod, now: datetime) -> Issue:
+    if (lost := _lost(pod, now)) is not None:
+        text = f"node {pod.node or 'unknown'} has stopped reporting, so the old pod does not end"
+        return Issue(Cause.STUCK, text, evidence=lost.evidence)
     late = pod.delete_by is not None and now - pod.delete_by > STUCK
     if not late or pod.delete_by is None:
         return Issue(Cause.DELETING, "the pod is terminating")
     since = f"the pod should have ended by {words.moment(pod.delete_by, now)} and is still terminating"
     if pod.finalizers:
-        return Issue(Cause.STUCK, f"{since}: finalizer {words.listed(pod.finalizers)} holds it")
-    if (lost := _lost(pod, now)) is not None:
-        return Issue(Cause.STUCK, f"{since}: {lost.summary}", evidence=lost.evidence)
+        return Issue(Cause.STUCK, f"{since}: finalizer {words.cut(words.listed(pod.finalizers), 80)} holds it")
     return Issue(Cause.STUCK, since)
 
 
@@ -233,7 +237,7 @@ _NEEDED = ("ContainersReady", "Initialized", "PodScheduled")
 
 
 def _gate(pod: Pod, gate: str, now: datetime) -> Issue | None:
-    condition = pod.condition(gate)
+    condition, gate = pod.condition(gate), words.cut(gate, 80)
     if condition is not None and condition.status == "True":
         return None
     if condition is None:
@@ -247,7 +251,7 @@ def _gate(pod: Pod, gate: str, now: datetime) -> Issue | None:
 def _unready(condition: Condition, now: datetime) -> Issue:
     since = f" since {words.moment(condition.since, now)}" if condition.since else ""
     said = ": ".join(t for t in (condition.reason, condition.message) if t)
-    text = f"the pod is not ready: {condition.type} is {condition.status}{since}"
+    text = f"the pod is not ready: {condition.type} is {words.cut(condition.status, 20)}{since}"
     return Issue(Cause.CONDITION, f"{text} ({words.cut(said, _SAID)})" if said else text)
 
 

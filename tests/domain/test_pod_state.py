@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain import pod_state, pod_watch
-from bot.domain.judge_pod import judge_pod
+from bot.domain.judge_pod import current, judge_pod
 from bot.domain.pod_remedies import HANDBOOK_CONFIG, HANDBOOK_CRASH, HANDBOOK_MEMORY
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ContainerSpec, Target
@@ -387,6 +387,12 @@ BAD = [
     ("being created", main(waiting("ContainerCreating")), "kali is being created since 02:00 UTC", EVENTS),
     ("no reason", main(waiting("")), "kali is being created since 02:00 UTC", EVENTS),
     ("no state", main({}), "kali is being created since 02:00 UTC", EVENTS),
+    (
+        "lost by its node",
+        main(run_that_ended("ContainerStatusUnknown", 137)),
+        "kali ended, and its node does not know how",
+        EVENTS,
+    ),
     # Init containers
     (
         "init crash loop",
@@ -537,7 +543,7 @@ def test_a_pod_that_kubernetes_calls_ready_is_ready(pod: Pod, summary: str) -> N
         ({"reason": "DeadlineExceeded"}, "the pod ran longer than its deadline allows (activeDeadlineSeconds)"),
         (
             {"reason": "OutOfcpu", "message": "Node didn't have enough"},
-            "the pod has failed (OutOfcpu) (Node didn't",
+            "the pod has failed (OutOfcpu: Node didn't",
         ),
         ({}, "the pod has failed"),
         ({"phase": "Succeeded"}, "the pod has completed, though it should go on running"),
@@ -562,7 +568,7 @@ def test_a_pod_that_is_over_says_how_it_ended(status: dict[str, Any], says: str)
         (
             {"deletionTimestamp": "2026-11-24T02:30:00Z"},
             {"conditions": {"Ready": {"status": "False"}}},
-            "the pod should have ended by 02:30 UTC and is still terminating: node gpu-1 has stopped reporting",
+            "node gpu-1 has stopped reporting, so the old pod does not end",
         ),
     ],
 )
@@ -631,3 +637,14 @@ def test_an_end_without_a_process_that_is_watched_is_not_blamed_on_one() -> None
 )
 def test_the_columns_are_kubectls_own(pod: Pod, ready: str, status: str, restarts: int) -> None:
     assert (pod.ready, pod.status, pod.restarts) == (ready, status, restarts)
+
+
+def test_a_pod_on_a_lost_node_is_neither_looked_into_nor_one_too_many() -> None:
+    lost = api(conditions={"Ready": {"status": "False"}})
+    fresh = api(
+        STARTS, inits=[DONE], conditions=NOT_INITIALIZED, status=PENDING, meta={"name": "agent-2", "uid": "u-2"}
+    )
+    finding = judge_pod([lost, fresh], TARGET, NOW)
+    assert finding.summary == "node gpu-1 has stopped reporting: the pod is not ready"
+    assert current([lost, fresh]) == fresh
+    assert current([lost]) == lost
