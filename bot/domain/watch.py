@@ -209,7 +209,7 @@ def _one_and_the_same(known: Sequence[Group], seen: Sequence[Group]) -> bool:
 def _same(known: Group | None, seen: Group, metric: str) -> bool:
     if known is None:
         return False
-    if known is seen or known.gauges == seen.gauges:
+    if known is seen or (known.gauges == seen.gauges and not known.odd):
         return True
     was = {**known.gauges, **known.odd}.get if known.odd else known.gauges.get
     now = seen.gauges.get
