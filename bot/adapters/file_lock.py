@@ -36,7 +36,8 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         """Take it. Raises Permanent when another process has it, or the folder can't be written."""
-        self._path = path.with_name(path.name + ".lock")
+        real = path.resolve()  # a link to the file is the same file
+        self._path = real.with_name(real.name + ".lock")
         try:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

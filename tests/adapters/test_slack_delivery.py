@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from bot.adapters.slack.connection import SocketConnection
+from bot.adapters.slack.hearing import Hearing, moment
 from bot.adapters.slack.mailbox import Mailbox
 from sandbox.slack import Message, seed
 from sandbox.slack.faults import LOST_AS
@@ -216,3 +218,17 @@ async def test_a_file_that_may_be_there_is_called_that(bot: Rig) -> None:
     bot.ws.dm(MAYA, "export")
     answer = await bot.answer(seed.DM_MAYA, MAYA, "120 records")
     assert "audit.jsonl may be attached here: Slack did not confirm it" in answer.all_text()
+
+
+def test_a_process_that_stood_still_was_offline_from_the_last_sign_of_life_on() -> None:
+    known = Hearing()
+    known.regained("connection")
+    known.lost("connection", since=moment() - 600)
+    known.lost("token")
+    known.regained("connection")
+    known.regained("token")
+    first, gap = known.gaps
+    assert first.start is None
+    assert gap.start is not None
+    assert 600 <= gap.end - gap.start < 610
+    assert abs(gap.end - time.monotonic()) < 10

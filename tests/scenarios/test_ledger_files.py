@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.adapters.file_lock import FileLock
 from bot.app import Bot
 from bot.errors import AgentpodError, Permanent
 from bot.settings import LedgerSettings, Settings, SlackSettings
@@ -80,6 +81,17 @@ async def test_the_file_is_free_again_after_a_start_that_failed(tmp_path: Path) 
         for _ in range(2):
             with pytest.raises(AgentpodError, match=r"Slack"):
                 await _bot(tmp_path / "ledger.db", f"{base}/nowhere/").run()
+
+
+async def test_a_link_to_the_file_of_another_bot_is_that_file(tmp_path: Path) -> None:
+    path, link = tmp_path / "ledger.db", tmp_path / "link.db"
+    link.symlink_to(path)
+    lock = FileLock(path)
+    try:
+        with pytest.raises(Permanent, match="uses the ledger"):
+            await _bot(link, "http://127.0.0.1:9/api/").run()
+    finally:
+        lock.release()
 
 
 def _bot(path: Path, api: str) -> Bot:

@@ -18,7 +18,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.adapters.slack import payload, sdk_logs
+from bot.adapters.slack import hearing, payload, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver, new_session
 from bot.adapters.slack.errors import translate
 from bot.errors import AgentpodError, Permanent, Transient
@@ -52,6 +52,8 @@ class _Client(SocketModeClient):
     """The SDK's client with its own reconnecting switched off: the supervisor does it, new before old."""
 
     lost: asyncio.Event
+    heard: float
+    """When the last frame came, as `hearing.moment` has it."""
     reason: str = ""
     _running: set[asyncio.Future[None]]
 
@@ -84,6 +86,7 @@ class _Client(SocketModeClient):
     async def _receive(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         while True:
             frame = await socket.receive()
+            before, self.heard = self.heard, hearing.moment()
             if frame.type is WSMsgType.TEXT:
                 await self.enqueue_message(frame.data)
             elif frame.type is WSMsgType.PING:
@@ -91,6 +94,7 @@ class _Client(SocketModeClient):
             elif frame.type is WSMsgType.PONG:
                 self.last_ping_pong_time = time.time()
             elif frame.type in _ENDS:
+                self.heard = before  # an end is no sign of life: this process may have stood still for long
                 return
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:  # noqa: ARG002 - the SDK's signature
@@ -154,6 +158,7 @@ class SocketConnection:
         answer = await self._open_url()
         client = _Client(self._token, logger=sdk_logs.SDK, web_client=self._api.client, ping_interval=PING)
         client.lost, client._running = asyncio.Event(), set()
+        client.heard = hearing.moment()
         client.wss_uri = answer
         client.proxy = None  # the session knows the way
         await client.aiohttp_client_session.close()
@@ -213,7 +218,7 @@ class SocketConnection:
         now = datetime.now(UTC)
         if self._status.connected:
             self._deaf_since = now
-            self._api.hearing.lost("connection")
+            self._api.hearing.lost("connection", self._client.heard if self._client else None)
             self._observer.connected(False)
             logger.warning("not connected to Slack", extra={"reason": reason})
             self._status = ConnectionStatus(False, now, reason)

@@ -20,21 +20,28 @@ class Hearing:
 
     _obstacles: set[Obstacle] = field(default_factory=lambda: {"connection"})
     _since: float | None = None
-    _gaps: deque[Gap] = field(default_factory=lambda: deque(maxlen=KEPT))
+    _gaps: deque[tuple[float | None, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    def lost(self, obstacle: Obstacle) -> None:
-        """Something came in the way."""
+    def lost(self, obstacle: Obstacle, since: float | None = None) -> None:
+        """Something came in the way, now or ``since`` the last sign of life, which is a `moment`."""
         if not self._obstacles:
-            self._since = time.monotonic()
+            self._since = moment() if since is None else since
         self._obstacles.add(obstacle)
 
     def regained(self, obstacle: Obstacle) -> None:
         """It is gone."""
         if self._obstacles == {obstacle}:
-            self._gaps.append(Gap(self._since, time.monotonic()))
+            self._gaps.append((self._since, moment()))
         self._obstacles.discard(obstacle)
 
     @property
     def gaps(self) -> Sequence[Gap]:
-        """The gaps that are over, oldest first."""
-        return tuple(self._gaps)
+        """The gaps that are over, oldest first, by the monotonic clock; the machine's sleep is part of them."""
+        ahead = moment() - time.monotonic()
+        return tuple(Gap(None if start is None else start - ahead, end - ahead) for start, end in self._gaps)
+
+
+def moment() -> float:
+    """Seconds since some start, those in which the machine slept included (where the system counts them)."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
