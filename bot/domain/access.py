@@ -244,7 +244,8 @@ def _refusal(policy: AccessPolicy, grant: Grant, needed: Role, who: Identity) ->
         reason = f"it needs the role {needed.value}, and you are {grant.role.value} by {grant.rule}"
         reason += f"; {outside}" if outside else ""
     if outside and who.membership is not Membership.GONE:
-        reason += f": only a rule whose users name {who.user} gives you a role"
+        what = "a role" if grant.role is Role.NONE else "more"
+        reason += f": only a rule whose users name {who.user} gives you {what}"
     if who.unread_groups:
         reason += f" (the members of {', '.join(sorted(who.unread_groups))} could not be read from Slack)"
     return reason

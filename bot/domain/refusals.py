@@ -6,7 +6,7 @@ record when that time is over. What a process has counted and not yet recorded i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ class Sum:
     """One kind of refusals, since the record of the first."""
 
     who: str
+    kind: str
     subject: str
     rule: str
     since: datetime
@@ -56,7 +57,7 @@ class Refusals:
         if known is None:
             various = key[1] == VARIOUS
             about = (VARIOUS, VARIOUS) if various else (subject, rule)
-            self._sums[key] = Sum(key[0], *about, now, now, more=int(various))
+            self._sums[key] = Sum(*key, *about, now, now, more=int(various))
             return not various
         known.more, known.last = known.more + 1, now
         return False
@@ -76,6 +77,14 @@ class Refusals:
             found = self._sums.pop(key)
             if found.more:
                 yield found
+
+    def keep(self, sums: Iterable[Sum]) -> None:
+        """Sums that were over could not be recorded: they are due again, with what was counted meanwhile."""
+        for found in sums:
+            since = self._sums.get((found.who, found.kind))
+            if since is not None:
+                found.more, found.last = found.more + since.more, since.last
+            self._sums[found.who, found.kind] = found
 
     def unrecorded(self, who: str, kind: str) -> None:
         """The record of the first of such kinds (by how they begin) was not kept: the next one is the first."""

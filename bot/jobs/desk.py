@@ -417,9 +417,13 @@ class Desk:
         sums = list(self.refusals.over(now, all_=all_))
         if not sums:
             return
-        async with self.ledger.writing() as tx:
-            for found in sums:
-                await tx.record(now, "refusal", found.who, found.subject, found.data)
+        try:
+            async with self.ledger.writing() as tx:
+                for found in sums:
+                    await tx.record(now, "refusal", found.who, found.subject, found.data)
+        except BaseException:
+            self.refusals.keep(sums)
+            raise
 
 
 def _same(one: str, other: str) -> bool:

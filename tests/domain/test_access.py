@@ -168,6 +168,13 @@ def test_a_refusal_says_which_rule_counts_members_only_and_why_somebody_is_none(
     assert why in decision.reason
 
 
+def test_who_has_a_role_by_id_is_told_what_would_give_them_more() -> None:
+    who = replace(member("UNAMED1", "C1"), membership=Membership.OTHER)
+    reason = decide(OPEN, who, Role.APPROVER).reason
+    assert reason.startswith("it needs the role approver, and you are operator by named; ops is for members")
+    assert reason.endswith("only a rule whose users name UNAMED1 gives you more")
+
+
 def test_who_is_none_and_would_get_nothing_as_a_member_either_is_told_of_no_rule() -> None:
     reason = decide(OPEN, replace(member("U1", "C9"), membership=Membership.OTHER), Role.APPROVER).reason
     assert reason == "it needs the role approver, and no access rule names you here"

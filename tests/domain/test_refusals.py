@@ -59,3 +59,13 @@ def test_a_clock_set_back_ends_the_sum() -> None:
     for _ in range(2):
         refusals.first("U1", "logs", "logs", "r", NOW)
     assert len(list(refusals.over(NOW - timedelta(hours=1)))) == 1
+
+
+def test_sums_that_could_not_be_recorded_are_due_again() -> None:
+    refusals = Refusals()
+    for _ in range(3):
+        refusals.first("U1", "logs", "logs", "r", NOW)
+    later = NOW + WINDOW
+    refusals.keep(list(refusals.over(later)))
+    assert not refusals.first("U1", "logs", "logs", "r", later)
+    assert [found.more for found in refusals.over(later)] == [3]
