@@ -13,7 +13,7 @@ from bot.domain.workload import ExecResult
 
 PROBE, TITLE = "identity", "Identity"
 
-_UID = re.compile(r"uid=(\d+)")
+_UID = re.compile(r"uid=([0-9]{1,10})(?![0-9])")
 
 
 @dataclass(frozen=True)

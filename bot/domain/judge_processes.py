@@ -121,10 +121,15 @@ def matches(rule: ProcessRule, command: str) -> bool:
 def _is(rule: ProcessRule, command: str, runs: Program) -> bool:
     if not runs.names or _SSHD_CONNECTION.match(command):
         return False
-    wanted = pattern(rule.match)
     if rule.is_bare:
-        return rule.name[:_COMM] in runs.names[-1:] or any(wanted.found(word) for word in runs.names)
-    return (not runs.tool or runs.first == rule.name) and wanted.found(command)
+        return rule.name[:_COMM] in runs.names[-1:] or any(_called(rule.name, word) for word in runs.names)
+    return (not runs.tool or runs.first == rule.name) and pattern(rule.match).found(command)
+
+
+def _called(name: str, word: str) -> bool:
+    """What a bare name's pattern says, for a single word: ``sshd``, ``/usr/sbin/sshd``, ``sshd:``."""
+    path = f"/{word}"
+    return path.endswith(f"/{name}") or f"/{name}:" in path
 
 
 def find_expected(spec: ContainerSpec, processes: Sequence[Process]) -> list[Match]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain import addresses, words
+from bot.domain.bounds import number
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ServiceSpec, Target
 from bot.domain.workload import Endpoint, Service
@@ -57,7 +58,7 @@ def _address_problem(spec: ServiceSpec, services: Sequence[Service]) -> str | No
     if port is None:
         return f"{service.name} has {spec.ip} but not port {spec.port} ({spec.name})"
     found = port.target_port
-    if spec.target_port and found and found.isdigit() and int(found) != spec.target_port:
+    if spec.target_port and number(found or "") not in (None, spec.target_port):
         return f"{service.name} sends port {spec.port} to {found}, not to {spec.target_port} ({spec.name})"
     return None
 

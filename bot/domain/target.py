@@ -136,7 +136,7 @@ class ProcessRule(_Model):
     name: str = Field(min_length=1, max_length=60)
     """How messages call it. A bare name in the list stands for a rule: a program that is called so."""
     match: Regex
-    """A regular expression that is searched in the command line, arguments included."""
+    """A regular expression (RE2: no look-around) that is searched in the command line, arguments included."""
 
     @classmethod
     def named(cls, name: str) -> ProcessRule:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 _AGE_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_POD_ID = re.compile(r"\s*(?:in pod |pod=)[^\s_]+_[^\s_]+\([0-9a-f-]{36}\)")
+_POD_ID = re.compile(r"\s{0,4}(?:in pod |pod=)[^\s_=]{1,253}_[^\s_=]{1,63}\([0-9a-f-]{36}\)")
 """How the kubelet names a pod in messages and events: ``pod=NAME_NAMESPACE(UID)``, ``in pod …``."""
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 

@@ -24,7 +24,7 @@ def command_line(text: str, bot_user: str, names: Sequence[str] = ()) -> str:
     ``names`` are how people address the bot besides a mention: ``/agentpod``, ``agentpod``.
     """
     if bot_user:
-        text = re.sub(rf"<@{re.escape(bot_user)}(?:\|[^>]*)?>", " ", text)
+        text = re.sub(rf"<@{re.escape(bot_user)}(?:\|[^<>]*)?>", " ", text)
     rest = _bare(plain(text))
     known = "|".join(re.escape(bare) for name in names if (bare := name.lstrip("/@")))
     if known and (found := re.match(rf"[/@]?(?:{known})(?=[\s{_SIGNS}]|$)", rest, re.IGNORECASE)):

@@ -1,0 +1,49 @@
+"""What somebody in the pod can make a look at its processes cost: twice as much of it takes twice as long."""
+
+from __future__ import annotations
+
+import time
+
+from bot.domain.bounds import bounded
+from bot.domain.judge_processes import look
+from bot.domain.target import ContainerSpec
+from bot.domain.workload import ExecResult
+from tests.benchmarks.common import Row
+
+ROUNDS = 7
+WORDS = ("1 ", "1.", "sudo ", "a=b ", "node -x ", "{", "/", "- ", "\u2028")
+"""Of what a hostile argument list is made."""
+
+
+async def measure() -> list[Row]:
+    """Doubling a hostile list against the list itself, by the shape that grows most; and beside a usual one."""
+    ratios = {word: min(_ratio(word) for _ in range(3)) for word in WORDS}
+    worst = max(ratios, key=lambda word: ratios[word])
+    usual = _seconds("".join(f"{n} claude 01:00 node /home/claude/x-{n}.js\n" for n in range(500)))
+    hostile = max(_seconds(_list(word, 8)) for word in WORDS)
+    longest = f"{hostile * 1000:.1f} ms beside {usual * 1000:.1f} ms for 500 ordinary processes"
+    return [
+        Row("hostile list doubled", ratios[worst], 3.0, f"worst of {len(WORDS)} shapes: {worst!r}"),
+        Row("hostile list vs ordinary", hostile / usual, 2.0, longest),
+    ]
+
+
+def _ratio(word: str) -> float:
+    return _seconds(_list(word, 8)) / _seconds(_list(word, 4))
+
+
+def _list(word: str, processes: int) -> str:
+    """So many processes with 120,000 characters of arguments each."""
+    arguments = word * (120_000 // len(word))
+    return "".join(f"{n} claude 01:00 {arguments}x\n" for n in range(processes))
+
+
+def _seconds(rows: str) -> float:
+    """The fastest of some looks."""
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        text = bounded(f"PID USER ELAPSED COMMAND\n{rows}")
+        look(ContainerSpec(), ExecResult(text.text, "", 0, not text.whole))
+        taken.append(time.perf_counter() - began)
+    return min(taken)

@@ -1,0 +1,43 @@
+"""Odd numbers and texts from outside are read as what they are, and none raises."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.adapters.slack import typed
+from bot.domain import words
+from bot.domain.judge_identity import judge_id
+from bot.domain.judge_services import judge_addresses
+from bot.domain.probes import Verdict
+from bot.domain.target import ContainerSpec, ServiceSpec, Target
+from bot.domain.workload import ExecResult, Service, ServicePort
+
+SPEC = ServiceSpec(name="SSH", ip="10.0.0.1", port=22, target_port=2222)
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["uid=" + "9" * 5_000, "uid=²", "uid=٣(x)", "uid=", "uid=-1", "uid=1e3" * 900, "\ud800", "uid=00000000000"],
+)
+def test_an_identity_that_is_none_is_unknown_or_not_the_expected_one(said: str) -> None:
+    found = judge_id(ContainerSpec(), ExecResult(said, "", 0))
+    assert found.verdict is not Verdict.OK
+
+
+@pytest.mark.parametrize("port", ["²", "٣", "9" * 5_000, "ssh", "", "2222"])
+def test_a_services_target_port_may_be_any_text(port: str) -> None:
+    service = Service("ssh", "LoadBalancer", "10.1.1.1", ("10.0.0.1",), (ServicePort(22, port),))
+    judge_addresses([service], Target(services=(SPEC,)))
+
+
+def test_a_target_port_that_is_another_number_is_still_said() -> None:
+    service = Service("ssh", "LoadBalancer", "10.1.1.1", ("10.0.0.1",), (ServicePort(22, "22"),))
+    assert "sends port 22 to 22" in judge_addresses([service], Target(services=(SPEC,))).summary
+
+
+@pytest.mark.parametrize("piece", [" ", "pod=", "in pod ", "in pod a_b(", "<@U1|", "*", "```", "<http:"])
+def test_texts_of_many_pieces_are_read_in_linear_time(piece: str) -> None:
+    """Searched quadratically, each takes minutes."""
+    text = piece * (400_000 // len(piece))
+    assert len(words.cut(text, 100)) <= 100
+    assert isinstance(typed.command_line(text, "U1", ["/agentpod"]), str)
