@@ -6,6 +6,7 @@ A test that holds on only one of them has found a defect in the pretend cluster,
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -17,7 +18,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.domain import secret_memory
 from bot.domain.pod_state import is_ready
+from bot.domain.secret_memory import Age
 from bot.domain.target import Target
 from bot.domain.workload import Pod, Right, Rules
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
@@ -253,6 +256,46 @@ async def test_a_label_on_a_secret_is_no_change_of_its_values(stand: Stand) -> N
     labelled = await stand.cluster.secret("agent-secrets-tier2")
     assert labelled.resource_version != before.resource_version
     assert labelled.changed_at is None  # nobody says when: it is not taken for the time of its creation
+
+
+async def test_a_program_s_label_is_told_from_its_value(stand: Stand) -> None:
+    """The API server gives a program's fields one time: what was remembered tells them apart."""
+    name, tool = "agent-secrets-tier2", "--field-manager=externalsecrets.external-secrets.io/tokens"
+    value = {"data": {"GITHUB_TOKEN": base64.b64encode(b"from a store").decode()}}
+    await stand.kubectl("patch", "secret", name, "--type=merge", tool, "-p", json.dumps(value))
+    written = await stand.cluster.secret(name)
+    assert written.changed_surely
+    [manager] = written.managers
+    assert (manager.by, manager.undoes, manager.keys) == ("External Secrets", True, frozenset({"GITHUB_TOKEN"}))
+    await stand.kubectl("label", "secret", name, tool, "looked-at=again")
+    labelled = await stand.cluster.secret(name)
+    assert labelled.resource_version != written.resource_version
+    assert not labelled.changed_surely
+    assert labelled.keys == written.keys
+    assert labelled.changed_at is not None
+    long_after = labelled.changed_at - timedelta(seconds=1)
+    memory = secret_memory.noted(None, replace(written, changed_at=long_after), long_after)
+    assert secret_memory.age(labelled, long_after, memory) is Age.SAME
+    assert secret_memory.age(labelled, long_after, None) is Age.WRITTEN
+
+
+async def test_who_applies_a_secret_is_read_from_its_annotations(stand: Stand) -> None:
+    await stand.kubectl("annotate", "secret", "agent-secrets-tier2", "meta.helm.sh/release-name=agent")
+    [manager] = (await stand.cluster.secret("agent-secrets-tier2")).managers
+    assert (manager.name, manager.undoes) == ("Helm (agent)", False)
+
+
+async def test_a_pod_s_owner_and_what_it_uses_are_read(stand: Stand) -> None:
+    pod = await the_pod(stand)
+    [owner] = pod.owners
+    assert (owner.kind, owner.name) == ("ReplicaSet", pod.name.rpartition("-")[0])
+    [claim] = await stand.cluster.claims()
+    assert pod.uses is not None
+    assert claim.name in pod.uses.claims
+    assert "agent-ssh-keys" in pod.uses.secrets
+    for event in await stand.cluster.events():
+        if event.object == f"pod/{pod.name}":
+            assert event.uid == pod.uid
 
 
 async def test_an_immutable_secret_is_said_to_be_so(stand: Stand) -> None:
