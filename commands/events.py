@@ -75,7 +75,7 @@ def _table(groups: Sequence[EventGroup], now: datetime) -> Table:
         (
             f"{g.reason} ×{g.count:,}" if g.count > 1 else g.reason,
             _age(g, now),
-            words.cut(words.without_pod_id(g.message), 160),
+            words.cut(words.without_pod_id(g.message[:1_000]), 160),
             g.object,
         )
         for g in shown

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from tests.scenarios.talk import World
@@ -17,6 +21,16 @@ async def status(world: World, says: str) -> str:
         if says in seen:
             return seen
     raise AssertionError(f"{says!r} is not in:\n{seen}")
+
+
+async def remembered(world: World) -> None:
+    """Wait until the bot has looked at the Secrets."""
+    for _ in range(400):
+        with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
+            if database.execute("select 1 from marks where name like 'secret:%tier2'").fetchone():
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing is remembered of the Secret")
 
 
 async def test_a_disk_without_a_size_is_unknown(world: World) -> None:
@@ -45,6 +59,7 @@ async def test_a_value_that_another_would_undo_is_not_asked_for(world: World, wr
 
 
 async def test_a_label_on_a_secret_asks_for_no_restart(world: World) -> None:
+    await remembered(world)
     await world.break_("secret-touched", None)
     answer = await world.ask("secrets")
     assert "The pod has all secrets as they are now" in answer.first_line
