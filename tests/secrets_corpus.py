@@ -225,6 +225,14 @@ TOKENS: dict[str, Draw] = {
     "ReadMe": joined("rd", "me_", run(70, LOWER)),
     "Prefect": joined("pn", "u_", run(36)),
     "Plaid": joined("access-", "production-", uid),
+    "Yandex": joined("AQ", "VN", run(36, URLSAFE)),
+    "OpenShift": joined("sha", "256~", run(43, URLSAFE)),
+    "Docker Swarm": joined("SWM", "TKN-1-", run(50, LOWER), "-", run(25, LOWER)),
+    "OpenRouter": joined("sk", "-or-v1-", run(64, HEX)),
+    "Neon": joined("np", "g_", run(12)),
+    "WakaTime": joined("wa", "ka_", uid),
+    "Asana, bare": joined("2/", run(16, "12345678"), "/", run(16, "12345678"), ":", run(32, HEX)),
+    "a token without a prefix": run(160, URLSAFE),
     "Alibaba": joined("LT", "AI5t", run(18)),
 }
 """By name, how a token looks, and what it stands in where it is known by that alone."""

@@ -23,12 +23,13 @@ from bot.domain.redact.vocabulary import (
 )
 
 _STRONG = (
-    r"pass(?:words?|wd|wort|phrases?|code|key|s)?|pwd|pw|secrets?|tokens?|credentials?|creds?|jwt|psk|contraseña"
-    r"|kennwort"
+    r"pass(?:words?|wd|wort|[ _\-]?phrases?|code|key|s)?|pwd|pw|secrets?|tokens?|credentials?|creds?|jwt|psk"
+    r"|contraseña|kennwort"
     r"|(?:api|access|account|auth|encryption|master|private|shared|sign(?:ing)?|secret|client|admin|user|root|service|app"
     r"|deploy|license|write|read|ingest(?:ion)?|storage|integration|webhook|management|consumer|session|bot|personal|hmac"
     r"|crypto|cipher|symmetric|aes|rsa|ssh|gpg|pgp|tls|ssl|key|vault|wallet|publish|upload|security|primary|secondary"
-    r"|subscription|instrumentation|functions?|host|connection|recovery|unlock|seed|backup|refresh|id|csrf|xsrf)"
+    r"|subscription|instrumentation|functions?|host|connection|recovery|unlock|seed|backup|refresh|id|csrf|xsrf"
+    r"|team|verification|activation|one.time)"
     r"[ _.\-]?(?:keys?(?:data|material|base|string)?|pass|pw|tokens?|secrets?|phrase|codes?)"
 )
 _WEAK = (
@@ -82,6 +83,8 @@ def named_spans(data: bytes) -> Iterator[Span]:
         first, last = match.span(1)
         before = _OTHERS.match(data, max(0, first - LONGEST_NAME), first)
         name = data[before.end() if before else max(0, first - LONGEST_NAME) : last].decode("utf-8", "replace")
+        if not _meant(name)[0]:
+            continue
         span = _value(data, position)
         if span is not None and _counts(name, data[last:position], data[span[0] : span[1]][:JUDGED]):
             end = span[1] if span[1] < position + JUDGED - 8 else _whole(data, position)
@@ -168,6 +171,9 @@ def _meant(name: str) -> tuple[str, tuple[str, ...], bool]:
     return _kind(words, name), words, about
 
 
+_CODES = ("backup", "recovery", "verification", "access", "security", "unlock", "activation", "mfa", "otp", "time")
+
+
 def _kind(words: Sequence[str], name: str) -> str:
     """How much a name promises, by its words; what only contains one (``bypass``, ``author``) promises nothing."""
     joined = "".join(words)
@@ -179,8 +185,11 @@ def _kind(words: Sequence[str], name: str) -> str:
         return "password" if len(words) > 1 or name.isupper() or name.islower() else "weak"
     if any(w in SECRETS or w.endswith(("token", "secret", "apikey", "secretkey")) for w in words):
         return "strong"
+    if words[-1] in ("code", "codes") and words[-2:-1] and words[-2] in _CODES:
+        return "strong"
     if re.search(
-        r"(?:api|access|auth|encryption|master|private|shared|signing|secret|client|account|storage)keys?", joined
+        r"(?:licen[cs]e|app|application|consumer|deploy|team|webhook|hmac|api|access|auth|encryption|master|private|shared|signing|secret|client|account|storage)keys?",
+        joined,
     ):
         return "strong"
     if any(w in WEAKLY or w in KEYED for w in words):

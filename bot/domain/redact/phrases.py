@@ -46,6 +46,12 @@ def _long(text: str) -> bool:
     return is_said(text) and (len(text) >= 16 or _random(text))
 
 
+def _drawn(text: str) -> bool:
+    """Short, and yet no word and no number: both kinds of letters, and digits among them."""
+    kinds = (str.islower, str.isupper, str.isdigit)
+    return is_odd(text) and all(any(map(kind, text)) for kind in kinds) and looks.changes(text) > 0.4
+
+
 def _pairs(text: str) -> bool:
     return "=" in text
 
@@ -97,6 +103,12 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
         r"[ \t](?:-[a-z]*u|--user|--proxy-user|-a|--auth)[ \t=]*\\*[\"']?[^\s:\"'/]+:([^\s\"']+)",
         _value,
     ),
+    (r"--(?:proxy-)?user[ \t=]+\\*[\"']?[\w.@+\-]+:([^\s\"']+)", _odd),
+    (r"(?:^|[\s\"'])-U[ \t]?\\*[\"']?[\w.@+\-/]+%([^\s\"']+)", _odd),
+    (r"\bnet[ \t]+use\b[^\n|]*?/user:\S+[ \t]+" + _WORD, _odd),
+    (r"[ \t]/p(?:ass(?:word)?)?:" + _WORD, _value),
+    (r"\bssh-keygen\b[^\n|]*?[ \t]-[NP][ \t]*" + _WORD, _value),
+    (r"\b(?:add_user|change_password)[ \t]+\S+[ \t]+" + _WORD, _odd),
     (r"(?:^|[\s\"'])-u[ \t]?\\*[\"']?[\w.@+\-]+:([^\s\"'/]+)", _odd),
     (
         r"\b(?:mysql\w*|mariadb\w*|mycli|sshpass|rar|7z\w?|ldapadd|innobackupex|xtrabackup|pt-\w[\w-]*|proxysql)\b"
@@ -122,7 +134,11 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
         _value,
     ),
     (r"\becho[ \t]+\\*[\"']?[\w.\-]+:([^\s\"'|]+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd", _value),
-    (r"\b(?:passwd|chpasswd|vault login|op signin|requirepass|masterauth|AUTH|PASS)[ \t]+" + _WORD, _odd),
+    (
+        r"\b(?:passwd|chpasswd|vault login|op signin|requirepass|masterauth|AUTH|PASS|bindpw|rootpw|community)"
+        r"[ \t]+" + _WORD,
+        _odd,
+    ),
     (
         r"\b(?:set|setx|setenv|secrets?[ \t]+put)[ \t]+[\w./:\-]*"
         r"(?:pass|passwd|password|secret|token|key|credentials?)\w*[ \t]+" + _WORD,
@@ -137,7 +153,7 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
 _FILES: tuple[tuple[str, Judge], ...] = (
     (r"\b_(?:auth|authtoken|password)[ \t]*=[ \t]*" + _WORD, _value),  # .npmrc
     (r"\b(?:login|user)[ \t]+\S+[ \t]+password[ \t]+" + _WORD, _value),  # .netrc
-    (r"(?m:^)[^\s:/]+:(?:\d{2,5}|\*):[\w.\-*]+:[\w.@\-*]+:([^\s:]+)(?m:$)", _odd),  # .pgpass
+    (r"(?m:^|[\s=])[^\s:/]+:(?:\d{2,5}|\*):[\w.\-*]+:[\w.@\-*]+:([^\s:]+)(?m:$)", _odd),  # .pgpass
     (
         r"\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?(?:by|as)"
         r"|(?:encrypted[ \t]+)?password(?:[ \t]+for[ \t]+\S+)?)(?:[ \t]+password)?"
@@ -160,7 +176,8 @@ _SENTENCES: tuple[tuple[str, Judge], ...] = (
     (r"\bpin(?:[ ]code)?[ \t]+(?:is|was)[ \t]*:?[ \t]*(\d{4,8})\b", _any),
     (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+" + _QUOTED, _odd),
     (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+([^\s\"'`]+)", _odd),
-    (r"\b(?:" + _KIND + r"|key)[ \t]+(?:\\*[\"'`(\[])?([\w.~+/=\-]{16,})", _random),
+    (r"(?:" + _KIND + r"|key)[ \t]+(?:\\*[\"'`(\[])?([\w.~+/=\-]{16,})", _random),
+    (r"(?:" + _KIND + r"|_key)[ \t]+(?:\\*[\"'`(\[])?([^\s\"'`]{10,40})", _drawn),
     (
         r"\b(?:logged in|log ?in|signe?d? in|authenticate[ds]?|connect(?:ed|ing)?)\b[^\n]{0,40}?"
         r"[ \t]+(?:as|with|using)[ \t]+[\w.@\-]+[ ]?[:/][ ]?([^\s\"']+)",

@@ -115,6 +115,24 @@ _VENDORS: tuple[tuple[str, str, int], ...] = (
     (r"aio_", r"[A-Za-z0-9]", 24),  # Adafruit
     (r"SK", r"[0-9a-f]", 32),  # Twilio
     (r"AC", r"[0-9a-f]", 32),
+    (r"AQVN", _RUN, 30),  # Yandex
+    (r"t1\.", _DOTTED, 80),
+    (r"sha256~", _RUN, 40),  # OpenShift
+    (r"K10[0-9a-f]{64}::", r"[\w:]", 16),  # k3s
+    (r"SWMTKN-1-", _RUN, 40),  # Docker Swarm
+    (r"IGQV", _RUN, 40),  # Instagram
+    (r"A{16,22}", r"[\w%]", 40),  # Twitter
+    (r"AQE", _RUN, 60),  # Adyen
+    (r"oauth:", r"[a-z0-9]", 30),  # Twitch
+    (r"RWRTY0Iy", _BASE64, 100),  # minisign
+    (r"npg_", r"[A-Za-z0-9]", 10),  # Neon
+    (r"KEY[0-9A-Z]{32}_", r"\w", 16),  # Telnyx
+    (r"configcat-(?:sdk|proxy)-\d/", r"[\w/\-]", 30),
+    (r"A3-[A-Z0-9]{6}-", r"[A-Z0-9-]", 20),  # 1Password's secret key
+    (r"sg[a-z]_", r"[0-9a-f_]", 40),  # Sourcegraph
+    (r"(?:sk|rk|ak|waka)[_-](?:[a-z]{2,6}[_-])?[0-9a-f]{8}-[0-9a-f]{4}-", r"[0-9a-f-]", 14),
+    (r"SCRAM-SHA-\d+\$\d+:", r"[\w+/=$:]", 40),
+    (r"md5", r"[0-9a-f]", 32),  # PostgreSQL's hash
     (r"eyJ", _DOTTED, 12),  # JWT, JWE (RFC 7519, 7516): a base64url object, always {"… first
     (r"v[1-4]\.(?:local|public)\.", _DOTTED, 24),  # PASETO
     (r"b3BlbnNzaC1rZXktdjE", _BASE64, 10),  # an OpenSSH private key without its first line
@@ -131,6 +149,12 @@ _ODD = tuple(
         r"((?i:00)[\w\-]{40})\b",  # Okta
         r"([sb]\.[A-Za-z0-9]{24})\b",  # HashiCorp Vault before 1.10
         r"(\w{3}8Q~[\w~.\-]{31,34})",  # Azure client secrets
+        r"(\w{6}_\w{29}_mmk)",  # MaxMind
+        r"(\d/\d{13,17}/\d{13,17}:[0-9a-f]{32})",  # Asana
+        r"(?:prod|dev|preview):[\w\-]{1,60}\|([\w=+/]{40,})",  # Convex
+        r"(\w{6}\.\w{6}:[\w\-]{40,44})",  # Ably
+        r":[a-z]{1,20}\.([0-9a-f]{56,64})\b",  # Unleash
+        r":\d{1,6}:([0-9a-fA-F]{32}:[0-9a-fA-F]{32}):::",  # NTLM
         r"(\w{3}7Q~[\w~.\-]{31,34})",
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d+)?|sha1)\$[\w./$=,+\-]{8,})",
         r"(\{(?:S?SHA\d*|S?MD5|CRYPT|PBKDF2[\w-]*|ARGON2)\}[\w+/=.$]{8,})",
@@ -163,8 +187,11 @@ def token_spans(data: bytes) -> Iterator[Span]:
 
 def random_spans(data: bytes) -> Iterator[Span]:
     """Where something random stands behind a prefix as vendors have it, whoever the vendor is."""
-    for pattern, judge in ((_prefixed(), _is_prefixed), (_underscored(), _is_underscored)):
+    judges = ((_prefixed(), _is_prefixed, False), (_hyphened(), _is_base64url, True), (_long(), _is_long, True))
+    for pattern, judge, mixed in judges:
         for match in pattern.finditer(data):
+            if mixed and match.group(2).islower():
+                continue  # the names of pods and files, most of all
             prefix, body = match.group(1).decode(), match.group(2)[: looks.MOST].decode()
             if judge(prefix, body, data[match.end() : match.end() + 1]):
                 yield match.span()
@@ -200,8 +227,13 @@ def _prefixed() -> Any:
 
 
 @cache
-def _underscored() -> Any:
-    return compiled(r"\b((?:[a-z][a-z0-9]{1,11}|[A-Z][A-Z0-9]{1,11})_)([\w\-]{24,})")
+def _hyphened() -> Any:
+    return compiled(r"\b((?:[a-z][a-z0-9]{1,11}|[A-Z][A-Z0-9]{1,11})(?:_|-(?:[a-z0-9]{1,8}-){0,2}))([\w\-]{24,})")
+
+
+@cache
+def _long() -> Any:
+    return compiled(r"\b()([\w\-]{120,})")
 
 
 def _is_token(found: bytes) -> bool:
@@ -232,13 +264,24 @@ def _is_prefixed(prefix: str, body: str, after: bytes) -> bool:
     if first in IDS or words[-1] in IDS or (after in (b".", b"/", b":") and "-" in prefix):
         return False
     if looks.is_hex(body):
-        return len(body) in (32, 40, 48, 64) and len(first) <= (8 if "_" in prefix else 4) and len(words) < 3
+        named = any(word.endswith(("key", "token", "secret")) for word in words)
+        return len(body) >= 32 and (named or (len(first) <= (8 if "_" in prefix else 4) and len(words) < 3))
     return looks.is_random(body, 20)
 
 
-def _is_underscored(prefix: str, body: str, _: bytes) -> bool:
+def _is_long(_: str, body: str, after: bytes) -> bool:
+    """So long that it is no id: what a server gives out as a token without any prefix."""
+    return after not in (b"/", b"=") and _is_base64url("", body, after)
+
+
+def _is_base64url(prefix: str, body: str, _: bytes) -> bool:
     """Letters of base64url: hyphens and underscores in it come no more often than chance has them."""
     signs = body.count("-") + body.count("_")
     kinds = (str.islower, str.isupper, str.isdigit)
     mixed = all(sum(map(kind, body)) > 1 for kind in kinds)
-    return mixed and signs < len(body) / 6 and prefix[:-1].lower() not in IDS and looks.changes(body) > 0.45
+    return (
+        mixed
+        and signs < len(body) / 6
+        and not IDS & set(re.split("[_-]", prefix.lower()))
+        and looks.changes(body) > 0.45
+    )

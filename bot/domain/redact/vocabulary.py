@@ -101,7 +101,7 @@ IDS = _words(
     link mail main md5 message msg node nonce obj object offset oid order org page part partition peer pi
     pid po pod prctbl price proc prod proj project ref rel release req request resp rev rid route row rtb
     run seq server service ses sess session seti sg sha sha1 sha256 sha384 sha512 shard snap snapshot
-    span src srvtoolu state step sub subnet svc task tbl team thd thread tid tool toolu topic tr trace tx
+    span src srvtoolu state step sub subnet svc task tbl team thd thread tid tool toolu topic trace tx
     txn txr uid up upload user usr vendor ver version vol vpc wf worker xid
     """
 )
