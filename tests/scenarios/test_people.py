@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -294,16 +295,14 @@ async def test_whoever_was_just_taken_out_of_the_group_reads_no_log_and_shares_n
 async def test_refusals_that_repeat_are_summed_up_in_a_trail_that_is_whole(world: World) -> None:
     for _ in range(15):
         assert "You may not" in (await world.ask("logs", LENA, SHARED)).first_line
-    code, said = await shell(world, "audit", "export")
-    assert code == 0
-    mine = [r for line in said.splitlines() if (r := json.loads(line))["actor"] == LENA]
-    assert len([r for r in mine if r["subject"] == "logs"]) == 1
+    trail = (await world.ask("audit --tail 200", JONAS, SHARED)).text.splitlines()
+    refused = [about for who, about in itertools.pairwise(trail) if who.startswith(f"{LENA} refused")]
+    assert refused.count("logs") == 1
     assert "is whole" in (await world.ask("audit verify", JONAS, SHARED)).first_line
 
 
 async def test_where_nobody_is_on_the_list_break_glass_is_not_shown(world: World) -> None:
     for line in ("help", "whoami"):
         assert "break-glass" not in (await world.ask(line, PRIYA, SHARED)).text
-    assert "break-glass" not in (await shell(world, "help"))[1]
     may = await world.ask("can-i break-glass", PRIYA, SHARED)
     assert "No: break-glass is for those on approvals.break_glass" in may.first_line
