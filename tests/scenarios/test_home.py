@@ -82,13 +82,13 @@ async def test_what_waits_is_offered_to_whoever_may_decide_and_to_nobody_else(wo
 
 async def test_what_is_wrong_is_on_it_and_run_again_brings_it_up_to_date(world: World) -> None:
     await world.break_("pod-crash")
-    await opens(world, seed.MAYA, "CrashLoopBackOff")
+    await opens(world, seed.MAYA, "keeps crashing")
     view = world.workspace.home_of(seed.MAYA)
     assert view is not None
     before = len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA))
     await world.workspace.panel.heal()
     await world.workspace.click_view(seed.MAYA, view, "agentpod:again")
-    await until(lambda: "CrashLoopBackOff" not in shown(world, seed.MAYA), lambda: shown(world, seed.MAYA))
+    await until(lambda: "keeps crashing" not in shown(world, seed.MAYA), lambda: shown(world, seed.MAYA))
     assert len(world.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)) == before, "it is the tab that changes"
 
 
