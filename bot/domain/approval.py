@@ -260,7 +260,13 @@ def may_start(request: Request, policy: ApprovalPolicy, now: datetime) -> bool:
     """Whether what was approved may still begin, claimed or not: an approval is for now, not for some day."""
     if request.state not in (State.APPROVED, State.EXECUTING) or not request.decisions:
         return False
-    return now <= request.decisions[-1].at + policy.start_within
+    return now <= start_by(request, policy)
+
+
+def start_by(request: Request, policy: ApprovalPolicy) -> datetime:
+    """Until when what was approved may begin; of what nobody decided on, from its beginning."""
+    last = request.decisions[-1].at if request.decisions else request.created_at
+    return last + policy.start_within
 
 
 def rule(request: Request, click: Click, policy: ApprovalPolicy) -> Ruling:

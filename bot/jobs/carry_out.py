@@ -20,13 +20,14 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from bot.domain import rollout, words
-from bot.domain.approval import ApprovalPolicy, State, may_start
+from bot.domain.approval import ApprovalPolicy, State, may_start, start_by
 from bot.domain.repair import Action, Case, Look, Outcome
 from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.target import Target
 from bot.domain.workload import Deployment, Event, Pod
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs import case_log
+from bot.jobs.doubt import SETTLING, Doubt
 from bot.jobs.news import BOT, HOLD, owe_news, owe_progress
 from bot.jobs.values import STOPPED, UNSURE, Still, Vault
 from bot.ports import Clock, Cluster, Ledger
@@ -75,6 +76,8 @@ class Workshop:
     tick: float = TICK
     retry: float = RETRY
     renew: float = RENEW.total_seconds()
+    settling: float = SETTLING
+    """Seconds for which a refusal of the API server is not believed."""
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _calls: set[asyncio.Task[Any]] = field(default_factory=set)
     _called: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -212,6 +215,7 @@ class Workshop:
 
         ``sent``: a call may have gone out whose answer nobody has.
         """
+        doubt = Doubt(self.settling)
         while True:
             try:
                 seen = await (look or self.look(case))
@@ -227,14 +231,28 @@ class Workshop:
                 sent = sent or isinstance(error, Uncertain)
                 self._look_again(case, error)
             except AgentpodError as error:
-                if not isinstance(error, Transient) or self._given_up(case, sent):
+                passing = isinstance(error, Transient) or doubt.of(error)
+                if not passing or self._given_up(case, sent):
                     return await self._end(case, State.FAILED, *_unmade(error, sent))
-                await asyncio.sleep(error.retry_after or self.retry)
+                case = await self._rest(case, error, sent)
             else:
                 if against is not None and not made:
                     return await self._end(case, *against)
                 return await self._made(case, seen, generation)
             look, case = None, await self._renew(case)
+
+    async def _rest(self, case: Case, error: AgentpodError, sent: bool) -> Case:
+        """Wait before the next try, not past the moment at which it is given up; the case stays ours meanwhile."""
+        wanted = getattr(error, "retry_after", None) or self.retry
+        left = (self._last_try(case, sent) - self.clock.now()).total_seconds()
+        pause = min(wanted, max(left, 0.0) + self.retry)
+        if pause > self.retry:
+            case_log.waits(case, pause, error.message)
+        until = _seconds() + pause
+        while (still := until - _seconds()) > 0:
+            await asyncio.sleep(min(still, self.renew))
+            case = await self._renew(case)
+        return case
 
     def _look_again(self, case: Case, error: AgentpodError) -> None:
         """A look says whether it was done."""
@@ -253,9 +271,14 @@ class Workshop:
         return State.FAILED, _late(self.policy.start_within, sent)
 
     def _given_up(self, case: Case, sent: bool) -> bool:
-        """Whether it is not tried any more. What may be done is looked for as long as it would be followed."""
+        """Whether it is not tried any more."""
         more = self.policy.follow_for if sent else timedelta()
         return not may_start(case.request, self.policy, self.clock.now() - more)
+
+    def _last_try(self, case: Case, sent: bool) -> datetime:
+        """Until when it is tried. What may be done is looked for as long as it would be followed."""
+        more = self.policy.follow_for if sent else timedelta()
+        return start_by(case.request, self.policy) + more
 
     def _since(self, case: Case) -> datetime:
         """When it was claimed: the same for every process that takes it over."""
@@ -500,6 +523,11 @@ class _Watch:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
+
+
+def _seconds() -> float:
+    """The time by which the event loop's deadlines go."""
+    return asyncio.get_running_loop().time()
 
 
 def _is_by(case: Case, name: str) -> bool:

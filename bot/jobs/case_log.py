@@ -34,6 +34,11 @@ def unsure(case: Case, why: str) -> None:
     logger.info("repair may have been sent", extra={**_about(case), "why": words.cut(why, LONGEST)})
 
 
+def waits(case: Case, seconds: float, why: str) -> None:
+    """The change is tried again after a pause."""
+    logger.info("repair waits %.0f s", seconds, extra={**_about(case), "why": words.cut(why, LONGEST)})
+
+
 def over(case: Case) -> None:
     """It has come to its end: ``repair succeeded``, ``repair failed``, ``repair void`` and so on."""
     outcome = case.outcome

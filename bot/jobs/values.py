@@ -22,6 +22,7 @@ from bot.domain.rollout import APPROVAL_ANNOTATION
 from bot.domain.workload import SecretFacts
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs import case_log
+from bot.jobs.doubt import SETTLING, Doubt
 from bot.ports import Clock, Cluster
 
 logger = logging.getLogger("agentpod.repairs")
@@ -31,6 +32,8 @@ LOOKS = 20
 """How often one looks whether what was sent is there."""
 PAUSE = 1.0
 """Seconds between two of them."""
+LONGEST = 20.0
+"""Seconds that are waited between two tries, whatever the API server asks for: somebody waits with a value."""
 UNSURE = (
     "nobody knows whether the value was stored: the agentpod that had it stopped answering, "
     "and the value was not there at the last look"
@@ -52,6 +55,8 @@ class Vault:
     clock: Clock
     cluster_of: Callable[[str], Cluster]
     pause: float = PAUSE
+    settling: float = SETTLING
+    """Seconds for which a refusal of the API server is not believed."""
 
     async def store(self, case: Case, value: SecretStr, still: Still) -> tuple[State, Outcome]:
         """Give the case's key its value."""
@@ -84,6 +89,7 @@ class Vault:
 
         ``why`` is said where the value is not there.
         """
+        doubt = Doubt(self.settling)
         for left in reversed(range(LOOKS)):
             try:
                 seen = await self.cluster_of(case.target).secret(case.details["secret"])
@@ -92,7 +98,9 @@ class Vault:
                     return self._failed(error, sent=True)
                 await self._rest(error)
             except AgentpodError as error:
-                return self._failed(error, sent=True)
+                if not doubt.of(error) or not left:
+                    return self._failed(error, sent=True)
+                await asyncio.sleep(self.pause)
             else:
                 if _is_ours(seen, case):
                     return self._done()
@@ -112,7 +120,9 @@ class Vault:
         been made already.
         """
         failed: AgentpodError | None = None
-        for _ in range(TRIES):
+        doubt, left = Doubt(self.settling), TRIES
+        while left:
+            left -= 1
             try:
                 return await self._once(case, value, still, sent)
             except (Conflict, Uncertain) as error:
@@ -123,7 +133,10 @@ class Vault:
                 failed = error
                 await self._rest(error)
             except AgentpodError as error:
-                return self._failed(error, sent=sent)
+                if not doubt.of(error):
+                    return self._failed(error, sent=sent)
+                left += 1  # it ends by itself
+                await asyncio.sleep(self.pause)
         return await self.found(case, NOT_TAKEN) if sent or failed is None else self._failed(failed, sent=False)
 
     async def _once(
@@ -145,7 +158,7 @@ class Vault:
         return self._done()
 
     async def _rest(self, error: Transient) -> None:
-        await asyncio.sleep(error.retry_after or self.pause)
+        await asyncio.sleep(min(error.retry_after or self.pause, LONGEST))
 
     def _done(self) -> tuple[State, Outcome]:
         return State.SUCCEEDED, Outcome("stored; the pod has it after a restart", self.clock.now())

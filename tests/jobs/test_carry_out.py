@@ -63,7 +63,7 @@ async def test_a_lost_question_is_sent_again(one: Bench) -> None:
 
 @pytest.mark.parametrize("error", [Denied("a quota"), NotAllowed("no right"), Permanent("paused")])
 async def test_a_refusal_is_a_failure_that_says_nothing_was_changed(one: Bench, error: Exception) -> None:
-    one.cluster.before = [error]
+    one.cluster.before = [error] * 10_000
     ended = await one.ended(await approved(one))
     assert ended.state is State.FAILED
     assert ended.outcome is not None
@@ -404,4 +404,30 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
         assert "may have been sent, and has done nothing 5 min after" in (
             ended.outcome.text if ended.outcome else ""
         )
+        assert one.cluster.sent == 0
+
+
+@pytest.mark.parametrize("where", ["reads", "before"])
+async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(one: Bench, where: str) -> None:
+    case = await one.ask()
+    setattr(one.cluster, where, [NotAllowed("The bot may not patch deployments.")] * 2)
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert ended.state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id], "once, whatever was refused before"
+
+
+async def test_a_pause_of_a_day_ends_with_the_time_to_begin(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(start_within=timedelta(minutes=1)))
+        one.cluster.reads = [Transient("Away.")] * 10_000
+        case = await approved(one)
+        one.clock.pass_(seconds=59.8)
+        one.cluster.reads = [Transient("Throttled.", retry_after=86_400.0)] * 10_000
+        await asyncio.sleep(0.05)
+        one.clock.pass_(seconds=1)
+        ended = await one.ended(case)
+        assert ended.state is State.FAILED
+        assert ended.outcome is not None
+        assert ended.outcome.text == "nothing was changed: throttled"
         assert one.cluster.sent == 0

@@ -361,11 +361,12 @@ def bench(
         chosen,
         {TARGET.name: TARGET},
         cluster_of,
-        Vault(clock, cluster_of, pause=0.01),
+        Vault(clock, cluster_of, pause=0.01, settling=0.05),
         changed,
         tick=0.01,
         retry=0.01,
         renew=0.01,
+        settling=0.05,
     )
     news = CaseNews(ledger, clock, chosen, ACCESS)
     courier = Courier(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)

@@ -161,6 +161,10 @@ def from_status(code: int, body: bytes, right: Right, headers: Mapping[str, str]
     said = (status.message or status.reason or f"HTTP {code}").rstrip(".")
     if code in (400, 403, 422) and _BY_A_POLICY.search(said):
         return _denied(said, right)
+    if code == 403 and _TOO_EARLY in said:
+        return Throttled(
+            f"The API server has just started and takes no changes yet: {said}.", remedy="Try again later."
+        )
     if code == 403:
         return _forbidden(said, right, from_kubernetes=status.kind is not None)
     if right.subresource == "log" and code in (400, 404, 500) and "previous terminated container" not in said:
@@ -209,6 +213,9 @@ def _forbidden(said: str, right: Right, *, from_kubernetes: bool) -> NotAllowed 
     return NotAllowed(f"The API server refused to {right}: {said}.")
 
 
+_TOO_EARLY = "not yet ready to handle request"
+"""What admission says until it has read the namespaces, quotas and limits; Kubernetes,
+``apiserver/pkg/admission/handler.go`` and its users."""
 _BY_A_POLICY = re.compile(r"\bdenied (?:the )?request\b")
 """ValidatingAdmissionPolicies (422 unless they say otherwise) and webhooks (any status) put it so; Kubernetes,
 ``apiserver/pkg/admission/plugin``: ``policy/validating/dispatcher.go`` and ``webhook/errors/statuserror.go``."""
