@@ -409,6 +409,7 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
 
 @pytest.mark.parametrize("where", ["reads", "before"])
 async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(one: Bench, where: str) -> None:
+    one.workshop.settling = 30.0
     case = await one.ask()
     setattr(one.cluster, where, [NotAllowed("The bot may not patch deployments.")] * 2)
     await one.say(case, Choice.APPROVE, JONAS)
@@ -429,5 +430,5 @@ async def test_a_pause_of_a_day_ends_with_the_time_to_begin(tmp_path: Path) -> N
         ended = await one.ended(case)
         assert ended.state is State.FAILED
         assert ended.outcome is not None
-        assert ended.outcome.text == "nothing was changed: throttled"
+        assert ended.outcome.text == "nothing was changed: Throttled"
         assert one.cluster.sent == 0
