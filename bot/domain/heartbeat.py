@@ -95,6 +95,12 @@ TEN_YEARS = 10 * 365 * 86_400.0
 EARLY = timedelta(seconds=30)
 """A success this long before a run is that run's own: the gateway's clock may be a little behind cron's."""
 
+FIRST = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
+"""A number below is no time: it is a duration, an exit code or a count of minutes."""
+
+_UNITS = {"minutes": 1 / 60, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+"""In which else a time is pushed by mistake, and how many of them are a second."""
+
 _ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN, Health.STALE, Health.FAILED))}
 
 
@@ -212,15 +218,16 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
     """
     if value is None or value == 0:
         return None, None
-    if 0 < value <= clock:
+    if FIRST <= value <= clock:
         return value, None
     if clock < value <= clock + MAX_SKEW:
         return value, f"clock skew: its time is {words.age(timedelta(seconds=round(value - clock)))} in the future"
-    if value > clock and abs(value / 1000 - clock) < TEN_YEARS:
-        return None, f"{value:g} is no time in seconds: it looks like milliseconds"
     if clock < value < clock + TEN_YEARS:  # in words that are the same at each look
         ahead = words.stamp(datetime.fromtimestamp(value, UTC))
         return None, f"clock skew: its time is {ahead}, too far in the future to count"
+    unit = next((name for name, each in _UNITS.items() if abs(value / each - clock) < TEN_YEARS), None)
+    if unit is not None:
+        return None, f"{value:g} is no time in seconds: it looks like {unit}"
     return None, f"{value:g} is no credible time"
 
 

@@ -57,9 +57,15 @@ def clock(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%H:%M:%S UTC")
 
 
+_FAR = timedelta(days=180)
+"""From here on a date needs its year: a day of the week and a month could be of this one."""
+
+
 def moment(at: datetime, now: datetime) -> str:
     """A time that does not change while it is looked at: ``22:41 UTC``, with the date unless it is of today."""
     here, now = _utc(at), _utc(now)
+    if abs(now - here) >= _FAR:
+        return stamp(here)
     if here.date() == now.date():
         return f"{here.hour:02}:{here.minute:02} UTC"
     return here.strftime("%a %d %b, %H:%M UTC")

@@ -130,6 +130,12 @@ def test_a_job_without_a_group_was_never_seen() -> None:
         (CLOCK + MAX_SKEW + 1, "clock skew: its time is "),
         (CLOCK + 2 * MAX_SKEW, ", too far in the future to count"),
         (CLOCK * 1000, "looks like milliseconds"),
+        (CLOCK * 1e6, "looks like microseconds"),
+        (CLOCK * 1e9, "looks like nanoseconds"),
+        (CLOCK / 60, "looks like minutes"),
+        (CLOCK / 86_400, "is no credible time"),
+        (12.5, "12.5 is no credible time"),  # how long it took
+        (1.0, "1 is no credible time"),  # its exit code
     ],
 )
 @pytest.mark.parametrize("policy", [HOURLY, NIGHTLY])

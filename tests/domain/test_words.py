@@ -56,6 +56,14 @@ def test_ago_knows_past_future_and_unknown() -> None:
     assert words.age_since(None, NOW) == "-"
 
 
+def test_a_moment_has_its_date_and_a_far_one_its_year() -> None:
+    now = datetime(2026, 11, 29, 11, 0, tzinfo=UTC)
+    assert words.moment(now - timedelta(hours=1), now) == "10:00 UTC"
+    assert words.moment(now - timedelta(days=3), now) == "Thu 26 Nov, 11:00 UTC"
+    assert words.moment(datetime(2025, 12, 13, 3, 0, tzinfo=UTC), now) == "2025-12-13 03:00 UTC"
+    assert words.moment(datetime(2027, 12, 13, 3, 0, tzinfo=UTC), now) == "2027-12-13 03:00 UTC"
+
+
 def test_times_are_in_utc() -> None:
     there = NOW.astimezone(timezone(timedelta(hours=2)))
     assert words.clock(there) == "22:41:07 UTC"
