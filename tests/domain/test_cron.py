@@ -75,6 +75,12 @@ EITHER = [
     ("@every 5m", "^^^^^^", ""),
     ("@daily @daily", "", ""),
     ("@DAILY", "^^^^^^", ""),
+    (
+        "CRON_TZ=Europe/Berlin 0 3 * * *",
+        "^" * 21,
+        "a zone is no part of the schedule: give it as the job's timezone",
+    ),
+    ("TZ=UTC 0 3 * * *", "^^^^^^", "a zone is no part of the schedule: give it as the job's timezone"),
     ("1," * 150 + "1 * * * *", "", "it is longer than 200 characters"),
 ]
 SUPERCRONIC = [
@@ -98,6 +104,11 @@ SUPERCRONIC = [
         "^" * 9,
         "supercronic knows no @midnight: it has @yearly, @annually, @monthly, @weekly, @daily, "
         "@hourly; Debian's cron takes it",
+    ),
+    (
+        "0 4 * * * /usr/bin/nightly",
+        " " * 10 + "^" * 16,
+        "supercronic takes only a year here: leave the command out, and write seconds only before six other fields",
     ),
     (
         "0 4 * * * 2027",

@@ -32,6 +32,8 @@ def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
         raise Wrong(f"it is longer than {LONGEST} characters")
     if line.startswith("#"):
         raise Wrong("a line that begins with # is a comment, which never runs")
+    if zone := re.match(r"(CRON_)?TZ=\S*", line):
+        raise Wrong("a zone is no part of the schedule: give it as the job's timezone", zone.span())
     if odd := re.search(r"[^ -~]+", line):
         raise Wrong("a crontab has plain letters, digits and signs only", odd.span())
     found = list(re.finditer(r"\S+", line))

@@ -80,9 +80,13 @@ def read(line: str) -> Line:
 
 
 def _any_year(field: re.Match[str]) -> None:
-    if field[0] not in {"*", "?"}:
-        why = f"{CRON} reads {field[0]} as the year, and a job that ends can't be watched: leave the year out"
+    if field[0] in {"*", "?"}:
+        return
+    if not re.match(r"[0-9*]", field[0]):
+        why = f"{CRON} takes only a year here: leave the command out, and write seconds only before six other fields"
         raise Wrong(why, field.span())
+    why = f"{CRON} reads {field[0]} as the year, and a job that ends can't be watched: leave the year out"
+    raise Wrong(why, field.span())
 
 
 def _values(field: re.Match[str], of: Field) -> tuple[int, ...]:
