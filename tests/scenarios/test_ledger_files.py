@@ -41,6 +41,12 @@ def _newer(path: Path) -> None:
         database.execute("INSERT INTO ledger_version VALUES (999)")
 
 
+def _of_no_version(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE ledger_version (number INTEGER)")
+        database.execute("INSERT INTO ledger_version VALUES ('x')")
+
+
 def _foreign(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE incidents (id INTEGER)")
@@ -57,6 +63,7 @@ def _lock_is_a_folder(path: Path) -> None:
         (_text, "is not a SQLite database"),
         (_damaged, "is damaged"),
         (_newer, "has schema version 999, and this agentpod knows none above"),
+        (_of_no_version, "is damaged: it does not say which version"),
         (_foreign, "has a table 'incidents' that is not agentpod's"),
         (_lock_is_a_folder, "can't be written: is a directory"),
     ],

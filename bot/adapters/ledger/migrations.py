@@ -111,7 +111,11 @@ def current(connection: Connection) -> int:
     """The version of the database; 0 for an empty one. Raises Permanent for one that isn't a ledger."""
     tables = set(inspect(connection).get_table_names())
     if VERSION in tables:
-        return int(connection.execute(text(f"SELECT number FROM {VERSION}")).scalar_one())  # noqa: S608 - a constant
+        found = connection.execute(text(f"SELECT number FROM {VERSION}")).scalars().all()  # noqa: S608 - a constant
+        if len(found) == 1 and isinstance(found[0], int) and found[0] > 0:
+            return found[0]
+        remedy = "Restore a backup; keep the damaged database. Nothing was touched."
+        raise Permanent("The ledger is damaged: it does not say which version of its schema it has.", remedy=remedy)
     if foreign := sorted(tables & OURS):
         raise Permanent(
             f"The database has a table {foreign[0]!r} that is not agentpod's.",
