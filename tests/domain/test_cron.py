@@ -108,7 +108,7 @@ SUPERCRONIC = [
     (
         "0 4 * * * /usr/bin/nightly",
         " " * 10 + "^" * 16,
-        "supercronic takes only a year here: leave the command out, and write seconds only before six other fields",
+        "supercronic takes only a year here: leave a command out, and seconds where there is no year",
     ),
     (
         "0 4 * * * 2027",

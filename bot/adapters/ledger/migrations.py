@@ -115,7 +115,9 @@ def current(connection: Connection) -> int:
         if len(found) == 1 and isinstance(found[0], int) and found[0] > 0:
             return found[0]
         remedy = "Restore a backup; keep the damaged database. Nothing was touched."
-        raise Permanent("The ledger is damaged: it does not say which version of its schema it has.", remedy=remedy)
+        raise Permanent(
+            "The ledger is damaged: it does not say which version of its schema it has.", remedy=remedy
+        )
     if foreign := sorted(tables & OURS):
         raise Permanent(
             f"The database has a table {foreign[0]!r} that is not agentpod's.",

@@ -83,7 +83,7 @@ def _any_year(field: re.Match[str]) -> None:
     if field[0] in {"*", "?"}:
         return
     if not re.match(r"[0-9*]", field[0]):
-        why = f"{CRON} takes only a year here: leave the command out, and write seconds only before six other fields"
+        why = f"{CRON} takes only a year here: leave a command out, and seconds where there is no year"
         raise Wrong(why, field.span())
     why = f"{CRON} reads {field[0]} as the year, and a job that ends can't be watched: leave the year out"
     raise Wrong(why, field.span())
