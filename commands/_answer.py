@@ -40,7 +40,7 @@ def reply(
         headline(findings, said),
         verdict=summary.overall(findings),
         body=tuple(body),
-        findings=() if _is_headline(findings, said) else _shape.addressed(ctx, shown),
+        findings=() if _is_headline(findings, said) or _bare(shown) else _shape.addressed(ctx, shown),
         facts=tuple(facts),
         tables=tuple(table for table in tables if table.rows),
         excerpts=tuple(excerpts),
@@ -55,15 +55,20 @@ def reply(
 
 
 def headline(findings: Sequence[Finding], said: str = "") -> str:
-    """What was found, when all is well and there is one thing to say; else as `status` puts it."""
+    """What was found, when all is well and there is one thing to say; else as `status` puts it, for its part."""
     if _is_headline(findings, said):
         return said or f"{findings[0].title}: {findings[0].summary}"
-    return summary.headline(findings, len(findings))
+    return summary.headline(findings, len(findings), whole=False)
 
 
 def _is_headline(findings: Sequence[Finding], said: str) -> bool:
     """Whether the headline says all there is: repeating it as a finding would only push the details down."""
     return (len(findings) == 1 or bool(said)) and summary.overall(findings) is Verdict.OK
+
+
+def _bare(findings: Sequence[Finding]) -> bool:
+    """Whether there is one, of which nothing is left but what the headline says."""
+    return len(findings) == 1 and not (findings[0].evidence or findings[0].remedy or findings[0].run)
 
 
 def _own(finding: Finding, own: str) -> Finding:

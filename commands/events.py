@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from bot.domain.access import Role
 from bot.domain.judge_events import EventGroup
 from bot.domain.probes import Verdict
 from bot.domain.reply import Reply, Table
+from bot.domain.summary import Outcome
 from bot.domain.workload import Right
 from bot.runbook import Command, Context, Params
 from commands import _answer, _shape
@@ -40,7 +42,7 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
     shown = [g for g in groups if params.all or (g.is_warning and g.own)]
     return _answer.reply(
         ctx,
-        outcomes,
+        [_without_advice(o) for o in outcomes],
         began,
         own="events --all" if params.all else "events",
         detailed=True,
@@ -49,6 +51,13 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
         more=(("All events", "events --all"),) if not params.all else (),
         data={"events": [_data(g) for g in shown]},
     )
+
+
+def _without_advice(outcome: Outcome) -> Outcome:
+    """Warnings without the advice to read them: they are below."""
+    if outcome.finding.verdict is not Verdict.WARN:
+        return outcome
+    return replace(outcome, finding=replace(outcome.finding, remedy=None))
 
 
 def _body(everything: bool, groups: Sequence[EventGroup], shown: Sequence[EventGroup]) -> list[str]:

@@ -10,7 +10,7 @@ from bot.domain.access import Role
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Verdict
 from bot.domain.reply import Fact, Reply
-from bot.domain.workload import Container, Deployment, Pod
+from bot.domain.workload import Condition, Container, Deployment, Pod
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks
@@ -73,7 +73,7 @@ def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
     facts = [Fact("Pod", pod.name, code=True)]
     if verdict is not Verdict.OK:
         facts += [
-            Fact("Ready", *_ready(pod)),
+            *_ready(pod),
             Fact("Status", pod.status),
             Fact("Node", pod.node or "not placed yet"),
         ]
@@ -85,22 +85,29 @@ def _facts(pod: Pod, now: datetime, verdict: Verdict) -> list[Fact]:
     several = len(pod.lasting) > 1
     for container in pod.lasting:
         facts += _container(container, f" of {container.name}" if several else "", now)
-    return [*facts, *_beside(pod), *_conditions(pod)]
+    return [*facts, *_beside(pod, now), *_conditions(pod)]
 
 
-def _ready(pod: Pod) -> tuple[str, Verdict]:
-    """The READY column, unless it says ready of a pod that Kubernetes calls not ready."""
+def _ready(pod: Pod) -> list[Fact]:
+    """The READY column and why it is not; of a pod that Kubernetes calls not ready it doesn't say ready."""
     if pod_state.is_ready(pod):
-        return pod.ready, Verdict.OK
+        return [Fact("Ready", pod.ready, Verdict.OK)]
     ready, _, all_of_them = pod.ready.partition("/")
-    return (f"no (the containers last said {pod.ready})" if ready == all_of_them else pod.ready), Verdict.FAIL
+    said = f"no (the containers last said {pod.ready})" if ready == all_of_them else pod.ready
+    why = [_because(c) for c in pod.conditions if c.type == "Ready" and c.status != "True"]
+    return [Fact("Ready", ": ".join((said, *filter(None, why))), Verdict.FAIL)]
 
 
-def _beside(pod: Pod) -> list[Fact]:
+def _beside(pod: Pod, now: datetime) -> list[Fact]:
     """Init containers that are not through, and debug containers, a line each."""
     inits = [c for c in pod.init_containers if c.role == "init" and not c.done]
-    found = [Fact(f"Init container {c.name}", _state(c), Verdict.FAIL) for c in inits]
+    found = [fact for c in inits for fact in _init(c, now)]
     return found + [Fact(f"Debug container {c.name}", _state(c)) for c in pod.ephemeral_containers]
+
+
+def _init(container: Container, now: datetime) -> list[Fact]:
+    state = Fact(f"Init container {container.name}", _state(container), Verdict.FAIL)
+    return [state, *_last_end(container, f" of {container.name}", now)]
 
 
 def _state(container: Container) -> str:
@@ -113,13 +120,17 @@ def _container(container: Container, whose: str, now: datetime) -> list[Fact]:
         facts.append(Fact(f"Digest{whose}", _short(container.image_id.rpartition("@")[2]), code=True))
     if whose:
         facts.append(Fact(f"State{whose}", _state(container)))
-    ended = container.last_termination
-    if ended:
-        code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
-        when = words.ago(ended.finished_at, now)
-        said = f": {words.cut(ended.message, 200)}" if ended.message else ""
-        facts.append(Fact(f"Last end{whose}", f"{ended.reason}{code}, {when}{said}"))
-    return facts
+    return facts + _last_end(container, whose, now)
+
+
+def _last_end(container: Container, whose: str, now: datetime) -> list[Fact]:
+    """How its latest run ended."""
+    ended = container.ended
+    if ended is None:
+        return []
+    code = "" if ended.exit_code is None else f", exit code {ended.exit_code}"
+    said = f": {words.cut(ended.message, 200)}" if ended.message else ""
+    return [Fact(f"Last end{whose}", f"{ended.reason}{code}, {words.ago(ended.finished_at, now)}{said}")]
 
 
 def _short(digest: str) -> str:
@@ -128,17 +139,25 @@ def _short(digest: str) -> str:
     return f"{kind}:{value[:12]}…" if colon and len(value) > 12 else digest
 
 
-_GOOD_WHEN_TRUE = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
-"""Kubernetes, "Pod Lifecycle", "Pod conditions". Others, such as DisruptionTarget, are good when false."""
+_GOOD_WHEN_TRUE = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady")
+"""Kubernetes, "Pod Lifecycle", "Pod conditions". Ready has a line of its own; others, as DisruptionTarget, are
+good when false."""
 
 
 def _conditions(pod: Pod) -> list[Fact]:
     """The conditions that do not hold, with the API's reason, unless it only names the containers."""
     return [
-        Fact(c.type, words.cut(": ".join(t for t in (c.reason, c.message) if t) or c.status, 200), Verdict.FAIL)
+        Fact(c.type, _because(c) or c.status, Verdict.FAIL)
         for c in pod.conditions
         if c.type in _GOOD_WHEN_TRUE and c.status != "True" and c.reason != "ContainersNotReady"
     ]
+
+
+def _because(condition: Condition) -> str:
+    """The API's reason and words; nothing where it only names the containers."""
+    if condition.reason == "ContainersNotReady":
+        return ""
+    return words.cut(": ".join(t for t in (condition.reason, condition.message) if t), 200)
 
 
 def _others(pods: Sequence[Pod], shown: Pod, now: datetime) -> list[Fact]:

@@ -76,7 +76,7 @@ def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None)
         TITLE,
         Verdict.WARN,
         f"{recent[0].reason}, {_when(recent[0], now)}{others}",
-        tuple(describe(g, now) for g in recent[:3])
+        (_said(recent[0]), *(describe(g, now) for g in recent[1:3]))
         + ((f"and {words.plural(len(recent) - 3, 'more kind')}",) if len(recent) > 3 else ()),
         "Read the events; most name what to mend.",
         "/agentpod events",
@@ -96,6 +96,10 @@ def _lasts(entry: EventGroup) -> bool:
 
 
 def describe(entry: EventGroup, now: datetime) -> str:
-    """One line: reason, object, when and how often, what it says."""
-    said = words.cut(words.without_pod_id(entry.message[:1_000]), 120)
-    return f"{entry.reason} ({entry.object}, {_when(entry, now)}): {said}"
+    """One line: reason, when and how often, object, what it says."""
+    return f"{entry.reason}, {_when(entry, now)}: {_said(entry)}"
+
+
+def _said(entry: EventGroup) -> str:
+    """Of which object, and what it says."""
+    return f"{entry.object}: {words.cut(words.without_pod_id(entry.message[:1_000]), 120)}"

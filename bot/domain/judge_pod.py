@@ -205,7 +205,8 @@ def ending(container: Container) -> str:
 
 def about(pod: Pod, now: datetime) -> tuple[str, ...]:
     """The pod in a few lines: readiness and restarts, how it ended before, its images."""
-    lines = [f"{pod.name}: {pod.ready} ready, {words.plural(pod.restarts, 'restart')}"]
+    ready = f"{pod.ready} ready" if pod_state.is_ready(pod) else f"containers {pod.ready} ready"
+    lines = [f"{pod.name}: {ready}, {words.plural(pod.restarts, 'restart')}"]
     for container in pod.lasting:
         if container.ready:
             lines += container_state.last_run(container, now)

@@ -22,8 +22,8 @@ HANDBOOK_RESTART = (
     "The pod restarts when one of its processes ends (wait -n). The log of the run before says which."
 )
 HANDBOOK_MEMORY = (
-    "It took more memory than its limit. See what takes it (processes --all), and raise the container's limit if "
-    "it needs that much."
+    "It took more memory than its limit. Its log shows what it was doing; raise the container's limit if it needs "
+    "that much."
 )
 KILLED = (
     "Something outside of it ended it: often a liveness probe that failed, which the events say, or its node. "

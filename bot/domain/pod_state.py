@@ -207,11 +207,14 @@ def _through(container: Container) -> bool:
 
 def _init_issue(pod: Pod, container: Container, number: int, now: datetime) -> Issue:
     issue = container_state.judge(container, pod, now)
-    place = f"{number + 1} of {len(pod.init_containers)}"
+    total = len(pod.init_containers)
     if issue is None:
         text = f"{container_state.called(container)} has not finished starting"
         return Issue(Cause.INIT, text, container=container.name)
-    return replace(issue, evidence=(*issue.evidence, f"it is container {place} that the pod starts with"))
+    if total == 1 or pod.initialized:
+        return issue
+    place = f"it is init container {number + 1} of {total}; the rest wait for it"
+    return replace(issue, evidence=(*issue.evidence, place))
 
 
 # -- conditions that the containers don't explain

@@ -134,8 +134,11 @@ def overall(findings: Sequence[Finding]) -> Verdict:
     return worst(f.verdict for f in findings)
 
 
-def headline(findings: Sequence[Finding], checks: int) -> str:
-    """One line that answers "is it healthy?". ``findings`` are folded and sorted; ``checks`` were made."""
+def headline(findings: Sequence[Finding], checks: int, *, whole: bool = True) -> str:
+    """One line that answers "is it healthy?". ``findings`` are folded and sorted; ``checks`` were made.
+
+    Only the checks of the ``whole`` may call it healthy: a part that merely warns says nothing of the rest.
+    """
     verdict = overall(findings)
     if verdict is Verdict.OK:
         return f"Healthy: {words.plural(checks, 'check')} ok"
@@ -144,7 +147,8 @@ def headline(findings: Sequence[Finding], checks: int) -> str:
     first = _said(findings[0])
     count = sum(f.verdict is verdict for f in findings)
     if verdict is Verdict.WARN:
-        return f"Healthy, with {words.plural(count, 'warning')}{':' if count == 1 else ', first:'} {first}"
+        several = f"{words.plural(count, 'warning')}{':' if count == 1 else ', first:'} {first}"
+        return f"Healthy, with {several}" if whole else several
     if verdict is Verdict.UNKNOWN:
         several = f"{count} things, first: " if count > 1 else ""
         return f"Could not tell: {several}{first}"

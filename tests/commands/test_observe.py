@@ -75,6 +75,33 @@ async def test_pods_says_how_the_last_run_ended(world: World) -> None:
     assert {f.label: f.value for f in reply.facts}["Last end"] == "OOMKilled, exit code 137, 5 min ago"
 
 
+async def test_pods_says_how_an_init_container_ended(world: World) -> None:
+    ended = Termination("Error", 1, NOW - timedelta(minutes=5), "Read-only file system")
+    crashing = container("fix", role="init", ready=False, state="waiting", reason="CrashLoopBackOff")
+    waiting = container(ready=False, state="waiting", reason="PodInitializing")
+    world.cluster.pods_answer = [
+        pod(init_containers=(replace(crashing, last_termination=ended),), containers=(waiting,), phase="Pending")
+    ]
+    facts = {f.label: f.value for f in (await world.run("pods")).facts}
+    assert facts["Last end of fix"] == "Error, exit code 1, 5 min ago: Read-only file system"
+    evidence = "\n".join(line for f in (await world.run("status")).findings for line in f.evidence)
+    assert "init container 1 of" not in evidence, "of one that is the only one"
+
+
+@pytest.mark.parametrize(
+    ("condition", "said_of_it"),
+    [
+        (Condition("Ready", "False"), "no (the containers last said 1/1)"),
+        (Condition("Ready", "False", "GatesNotReady", "x"), "no (the containers last said 1/1): GatesNotReady: x"),
+    ],
+)
+async def test_pods_says_once_whether_it_is_ready(world: World, condition: Condition, said_of_it: str) -> None:
+    world.cluster.pods_answer = [pod(conditions=(condition,))]
+    facts = (await world.run("pods")).facts
+    assert [f.value for f in facts if f.label == "Ready"] == [said_of_it]
+    assert "1/1 ready" not in text_of(await world.run("status")).replace("containers 1/1 ready", "")
+
+
 async def test_no_pod_fails_and_names_the_selector(world: World) -> None:
     world.cluster.pods_answer = []
     world.cluster.deployment_answer = deployment(current=0, updated=0, ready=0)
@@ -230,6 +257,24 @@ async def test_events_are_grouped_counted_and_newest_first(world: World) -> None
     assert reply.verdict is Verdict.WARN
     assert [row[:2] for row in reply.tables[0].rows] == [("BackOff ×6", "3 min, since 11:51 UTC"), ("Old", "5 h")]
     assert reply.tables[0].verdicts == (Verdict.WARN, None)
+
+
+async def test_a_warning_about_one_part_calls_nothing_healthy(world: World) -> None:
+    world.cluster.pods_answer = [pod(containers=(container(ready=False, state="waiting", reason="Error"),))]
+    world.cluster.events_answer = [event("BackOff", 3, 4)]
+    assert (await world.run("status")).headline.startswith("Not healthy: ")
+    reply = await world.run("events")
+    assert reply.headline == "1 warning: BackOff, last 3 min ago (4 times)"
+    assert reply.findings == (), "the table has the rest"
+    world.cluster.events_answer = [event("BackOff", 3), event("Old", 7)]
+    assert (await world.run("events")).headline.startswith("1 warning: BackOff, 3 min ago, and 1 more kind")
+
+
+async def test_when_and_how_often_is_said_once(world: World) -> None:
+    world.cluster.events_answer = [event("BackOff", 3, 4)]
+    reply = await world.run("status")
+    assert text_of(reply).count("last 3 min ago (4 times)") == 2, "in the headline and its finding"
+    assert any("pod/" in line and "BackOff" in line for f in reply.findings for line in f.evidence)
 
 
 def about(object_: str, uid: str | None, reason: str = "Failed") -> Event:

@@ -37,8 +37,8 @@ def test_the_summary_counts_and_names_the_newest() -> None:
     finding = judge_events([event(minutes=30, count=12), event("Unhealthy", 2), event(minutes=5, count=2)], NOW)
     assert finding.summary == "Unhealthy, 2 min ago, and 1 more kind of warnings"
     assert finding.evidence == (
-        "Unhealthy (pod/pod-1, 2 min ago): Unhealthy said",
-        "BackOff (pod/pod-1, last 5 min ago (14 times since 22:11 UTC)): BackOff said",
+        "pod/pod-1: Unhealthy said",
+        "BackOff, last 5 min ago (14 times since 22:11 UTC): pod/pod-1: BackOff said",
     )
 
 
@@ -53,7 +53,7 @@ def test_the_summary_counts_and_names_the_newest() -> None:
 def test_nobody_claims_to_know_when_the_repetitions_were(first: timedelta, says: str) -> None:
     seen = replace(event("Unhealthy", 50, count=4312), first_seen=NOW - first)
     assert judge_events([seen], NOW).summary == f"Unhealthy, {says}"
-    assert f"Unhealthy (pod/pod-1, {says})" in describe(group([seen])[0], NOW)
+    assert f"Unhealthy, {says}: pod/pod-1" in describe(group([seen])[0], NOW)
 
 
 def test_a_count_without_a_time_has_none() -> None:
@@ -75,7 +75,7 @@ def test_an_event_that_counts_nothing_happened_once() -> None:
 def test_the_first_time_stands_in_for_a_missing_last_one() -> None:
     first = NOW - timedelta(minutes=3)
     made = group([Event("Warning", "X", "said", "pod/p", first_seen=first)])
-    assert describe(made[0], NOW) == "X (pod/p, 3 min ago): said"
+    assert describe(made[0], NOW) == "X, 3 min ago: pod/p: said"
 
 
 @given(st.lists(st.tuples(st.sampled_from("ABC"), st.integers(0, 90), st.integers(1, 50))))
