@@ -275,7 +275,7 @@ class Checks:
         async def run(ask: Ask) -> Finding:
             pod = await self.reads.pod(ask)
             if running_container(pod, spec) is None:
-                raise Blocked("processes", f"the pod has no container {spec.name}")
+                raise Blocked("pod", f"the pod has no container {spec.name}")
             result = await ask.of(EXEC, inside.disk(self.ctx.cluster, pod.name, spec.name, spec.home))
             self.seen.disk = judge_storage.parse_df(result.stdout, spec.home)
             return judge_storage.judge_disk(spec.home, result, self.ctx.target.storage)

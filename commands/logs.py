@@ -103,7 +103,11 @@ def _container(target: Target, pod: Pod, wanted: str | None) -> str:
         return name
     if not existing:
         raise NotFound(f"{pod.name} is {pod.status} and has no containers yet, so there is no log.")
-    remedy = f"Use --container {existing[0]}." if wanted else "Check target.containers in the settings."
+    remedy = (
+        f"Use --container {existing[0]}."
+        if wanted
+        else "Make the names in targets[].containers those of the Deployment's pod template."
+    )
     raise NotFound(f"{pod.name} has no container {name!r}; it has {words.listed(existing)}.", remedy=remedy)
 
 

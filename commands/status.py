@@ -58,13 +58,20 @@ def _reply(
 def folded(target: Target, outcomes: Sequence[Outcome]) -> list[Finding]:
     """Findings with causes said once: a pod that is not ready explains endpoints and servers, and so on."""
     network = [judge_services.slug(s.name) for s in target.services]
-    consequences = {"pod": ["endpoints", *network]}
+    consequences = {"pod": ["endpoints", *network, *_without_container(outcomes)]}
     missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
     if missing is not None and missing.verdict is Verdict.FAIL:
         consequences["processes"] = [
             judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)
         ]
     return summary.fold(outcomes, consequences)
+
+
+def _without_container(outcomes: Sequence[Outcome]) -> list[str]:
+    """What looks into a container that the pod has not, where the pod's own finding says so."""
+    pod = next((o.finding.summary for o in outcomes if o.finding.probe == "pod"), "")
+    looked = [o.finding for o in outcomes if o.finding.probe in ("identity", "processes")]
+    return [f.probe for f in looked if f.verdict is Verdict.FAIL and f.summary in pod]
 
 
 def _serves(missing: str, spec: ServiceSpec) -> bool:

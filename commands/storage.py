@@ -137,7 +137,7 @@ def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
         # Only du may take its time.
         pod = await reads.pod(ask.within(ctx.probe_timeout))
         if running_container(pod, spec) is None:
-            raise Blocked("processes", f"the pod has no container {spec.name}")
+            raise Blocked("pod", f"the pod has no container {spec.name}")
 
         measured = inside.first_that_works(
             ctx.cluster,

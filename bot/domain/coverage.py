@@ -29,7 +29,7 @@ def lines(pod: Pod, target: Target) -> tuple[str, ...]:
     return tuple(f"{name} is not watched: {SETTING} does not name it" for name in unwatched(pod, target))
 
 
-def of_missing(pod: Pod, target: Target) -> list[Trouble]:
+def of_missing(pod: Pod, target: Target, verdict: Verdict = Verdict.FAIL) -> list[Trouble]:
     """That the settings name a container which the pod does not have: nobody watches what should run in it."""
     gone = missing(pod, target)
     if not gone:
@@ -37,7 +37,7 @@ def of_missing(pod: Pod, target: Target) -> list[Trouble]:
     others = unwatched(pod, target)
     has = f", and {words.listed(others)} {'is' if len(others) == 1 else 'are'} not watched" if others else ""
     remedy = f"Make the names in {SETTING} those of the Deployment's pod template."
-    return [Trouble(Verdict.WARN, f"the pod has no container {words.listed(gone)}{has}", remedy, _RUN)]
+    return [Trouble(verdict, f"the pod has no container {words.listed(gone)}{has}", remedy, _RUN)]
 
 
 def of_unwatched(pod: Pod, target: Target) -> list[Trouble]:

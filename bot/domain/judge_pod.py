@@ -77,7 +77,8 @@ def pod_troubles(
 ) -> list[Trouble]:
     """Everything wrong with the pods behind the selector, in no order.
 
-    Without ``restarts``, as for incidents, it is well as soon as it runs again, whatever the settings leave out.
+    Without ``restarts``, as for incidents, it is well as soon as it runs again, whatever the settings leave out;
+    and settings that don't fit wake nobody.
     """
     alive = live(pods)
     if not alive:
@@ -90,7 +91,7 @@ def pod_troubles(
         if target.node and pod.node and pod.node != target.node:
             troubles.append(_wrong_node(pod, target))
     if len(alive) == 1:
-        troubles += coverage.of_missing(alive[0], target)
+        troubles += coverage.of_missing(alive[0], target, Verdict.FAIL if restarts else Verdict.WARN)
         troubles += coverage.of_unwatched(alive[0], target) if restarts else []
     if len(alive) == 1 and pod_state.is_ready(alive[0]):
         troubles += judge_deployment.beside_a_ready_pod(owner, target)

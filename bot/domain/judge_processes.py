@@ -232,6 +232,6 @@ def container_missing(
         Verdict.FAIL,
         f"the pod has no container {name}",
         (f"it has {has}", *evidence),
-        "Check the container's name in the settings (target.containers) against the Deployment.",
+        "Make the names in targets[].containers those of the Deployment's pod template.",
         "/agentpod pods",
     )

@@ -57,6 +57,16 @@ async def test_a_container_of_the_settings_that_is_not_there_is_named(world: Wor
     assert "workspace" in said
 
 
+async def test_a_container_that_is_not_there_is_said_once(world: World) -> None:
+    shows(world, [container("workspace")])
+    reply = await world.run("status")
+    assert reply.headline == "Not healthy: the pod has no container kali, and workspace is not watched"
+    assert [f.probe for f in reply.findings if f.verdict is not Verdict.OK] == ["pod"]
+    assert "Not checked because of it: Disk" in text_of(reply)
+    assert "Follows from it: Identity, Processes" in text_of(reply)
+    assert not any("restart" in b.command or "logs" in b.command for b in reply.buttons)
+
+
 def test_that_nobody_watches_what_should_run_is_an_incident_and_an_extra_container_is_none() -> None:
     def found(*containers: Container) -> str | None:
         problem = pod_watch.problem(Target(), [pod(containers=containers)], NOW, hold=timedelta())
