@@ -76,6 +76,7 @@ class Workshop:
     tick: float = TICK
     retry: float = RETRY
     renew: float = RENEW.total_seconds()
+    patience: float = AHEAD
     settling: float = SETTLING
     """Seconds for which a refusal of the API server is not believed."""
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
@@ -134,7 +135,7 @@ class Workshop:
         """
         if called := self._called.get(case.id):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(AHEAD):
+                async with asyncio.timeout(self.patience):
                     await called.wait()
             return called.is_set()
         return True

@@ -366,6 +366,7 @@ def bench(
         tick=0.01,
         retry=0.01,
         renew=0.01,
+        patience=0.1,
         settling=0.05,
     )
     news = CaseNews(ledger, clock, chosen, ACCESS)
