@@ -41,7 +41,7 @@ _TAIL = (
     r"|test|staging|live|main|default|primary|secondary|backup|\d{1,3})){0,2}"
 )
 _SEPARATOR = (
-    r"""(?:(?:\\{0,7}["'`]|\])?[ \t]{0,8}(?::=|=>|==|->|[:=]|%3[AaDd]|[(\[])[ \t]{0,8}"""
+    r"""(?:(?:\\{0,7}["'`]|\])?[ \t]*(?::=|=>|==|->|[:=]|%3[AaDd]|[(\[])[ \t]*"""
     r"""(?:[|>][+-]?\n[ \t]{1,60})?"""  # a block in YAML
     r"""|(?:\\{0,3}["'])?>(?:</key>[ \t]{0,4}<string>)?|</key>[ \t\n]{0,40}<string>"""  # XML, property lists
     r"""|\\{0,3}["']?,?[ \t\n]{1,60}(?:- )?\\{0,3}["']?val(?:ue)?\\{0,3}["']?[ \t]{0,4}[:=]"""
@@ -50,24 +50,27 @@ _SEPARATOR = (
 )
 _VALUE = re.compile(
     rb"""\\{1,7}["'][^"'\\\n]*(?:\\{1,7}["'])?"""  # JSON inside JSON
-    rb"""|(?:[bBuUrRfF]{1,2})?"(?:[^"\\\n]|\\.)*"?"""
-    rb"""|(?:[bBuUrRfF]{1,2})?'(?:[^'\\\n]|\\.)*'?"""
+    rb"""|(?:[bBuUrRfFnN]{1,2})?"(?:[^"\\\n]|\\.)*"?"""
+    rb"""|(?:[bBuUrRfFnN]{1,2})?'(?:[^'\\\n]|\\.)*'?"""
     rb"""|`[^`\n]*`?"""
     rb"""|[^\s"'`<&]+"""
 )
-_QUOTE = re.compile(r"""(?:\\+|[bBuUrRfF]{1,2})?["'`]""")
+_QUOTE = re.compile(r"""(?:\\+|[bBuUrRfFnN]{1,2})?["'`]""")
 JUDGED = 256
 """Bytes of a value by which it is judged."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OTHERS = re.compile(rb".*[^\w.\-]", re.DOTALL)
+_ABOUT = re.compile(rb"(?:checksum/|:secretsmanager:[\w\-]{0,30}:\d{0,12}:)\Z")
+"""Before a name: a Secret's hash in a pod template, a secret's address at AWS."""
+_COUNT = re.compile(rb"\d{1,9} (?:bytes|checks|tests|passed|of|files|rows|tokens)\b")
 LONGEST_NAME = 48
 """Bytes before a word by which a name is completed."""
 _PATH = re.compile(r"(?:\.{0,2}|~)/?[\w.@-]+(?:/[\w.@-]*)+")
 _KEBAB = re.compile(r"[a-z]+\d?(?:[-./][a-z]+\d?)+|[a-z]+")
 _HOLDER = re.compile(
     r"\$\{?[\w.:\-]+\}?|\$\(.*|%\(?\w+\)?%?s?|\{\{.*|<[^>]*>|\(\w+\)|\[\w+\]|[*xX•.\-_#?]+|\*+\S{0,4}|\w+\(.*"
-    r"|process\.env.*|os\.environ.*|vault:.*|op://.*|[{\[(|>]+[-+]?"
+    r"|\((?:sensitive|known|none|not|no|hidden|unset|empty)|process\.env.*|os\.environ.*|vault:.*|op://.*|[{\[(|>]+[-+]?"
 )
 """What stands for a value: a variable, a template, stars, a call."""
 _CUT = re.compile(r"""[;,][ ]?[\w .\-]{1,40}[=:]|\\[nrt"']|["'`]""")
@@ -83,9 +86,11 @@ def named_spans(data: bytes) -> Iterator[Span]:
         first, last = match.span(1)
         before = _OTHERS.match(data, max(0, first - LONGEST_NAME), first)
         name = data[before.end() if before else max(0, first - LONGEST_NAME) : last].decode("utf-8", "replace")
-        if not _meant(name)[0]:
+        if not _meant(name)[0] or _ABOUT.search(data, max(0, first - 120), first):
             continue
         span = _value(data, position)
+        if span is not None and _COUNT.match(data, span[0]):
+            continue
         if span is not None and _counts(name, data[last:position], data[span[0] : span[1]][:JUDGED]):
             end = span[1] if span[1] < position + JUDGED - 8 else _whole(data, position)
             yield span[0], end
@@ -225,7 +230,7 @@ def _weak(words: Sequence[str], text: str) -> bool:
         return len(text) >= 32
     if last == "pass":
         return any(c.isdigit() for c in text) and not looks.is_number(text)
-    return looks.is_random(text, 16)
+    return looks.is_random(text, 12 if words[0] == "x" else 16)  # a header of somebody's own: X-Gotify-Key
 
 
 def _is_path(text: str) -> bool:

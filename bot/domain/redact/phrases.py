@@ -52,11 +52,23 @@ def _drawn(text: str) -> bool:
     return is_odd(text) and all(any(map(kind, text)) for kind in kinds) and looks.changes(text) > 0.4
 
 
+def _password(text: str) -> bool:
+    """As generators make passwords: of three kinds of characters at least, signs among them or not."""
+    sign = any(c in "!#$%^&*=+?~_" for c in text)
+    kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit)) + sign
+    return len(text) >= 8 and is_odd(text) and kinds > 2 and (sign or looks.changes(text) > 0.4)
+
+
+def _code(text: str) -> bool:
+    """Six digits and the like, also in groups."""
+    return 4 <= len(text.strip(".,;")) <= 32
+
+
 def _pairs(text: str) -> bool:
     return "=" in text
 
 
-_HEADER = r"(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>|,)[ \t]*(?:\\*[\"'\[]){0,2}"
+_HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
 _HEADERS: tuple[tuple[str, Judge], ...] = (
     (
         r"authorization" + _HEADER + r"(?:b\')?"
@@ -78,11 +90,14 @@ _ADDRESSES: tuple[tuple[str, Judge], ...] = (
     (r"://[^\s/@:\"'<>]*:([^\s/\"'<>]+)@", _any),
     (r"://[^\s/@:\"'<>]*:([^\s@\"'<>]+)@[\w.\-]+(?::\d+)?(?:[/?]|\b)", _any),
     (r"://([^\s/@:\"'<>]{16,})@", _any),
+    (r"://([^\s/@:\"'<>]{10,15})@", _password),
+    (r"(?:^|[\s=\"'])[\w.\-]+:([^\s@\"'<>]+)@(?:tcp|tcp6|unix)\(", _any),  # Go's MySQL
     (
         r"[?&#](?:sig|signature|x-amz-signature|x-goog-signature|code|key|auth|access|hash|token|t|k|ticket|state"
         r"|sid|jwt|assertion|otp|pw|pass|secret|sas|invite|magic|api_?key)=([^\s&\"'<>#]{16,})",
         _random,
     ),
+    (r"[?&](?:appid|app_id|api-?token|apitoken|subscription-key)=([\w\-]{16,})", _long),
     (r"\botpauth://[^\s\"']*[?&]secret=([a-z2-7=]+)", _any),
 )
 _COMMANDS: tuple[tuple[str, Judge], ...] = (
@@ -111,13 +126,14 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
     (r"\b(?:add_user|change_password)[ \t]+\S+[ \t]+" + _WORD, _odd),
     (r"(?:^|[\s\"'])-u[ \t]?\\*[\"']?[\w.@+\-]+:([^\s\"'/]+)", _odd),
     (
-        r"\b(?:mysql\w*|mariadb\w*|mycli|sshpass|rar|7z\w?|ldapadd|innobackupex|xtrabackup|pt-\w[\w-]*|proxysql)\b"
+        r"\b(?:mysql\w*|mariadb\w*|mycli|sshpass|rar|unrar|7z\w{0,2}|ldapadd|innobackupex|xtrabackup|pt-\w[\w-]*|proxysql)\b"
         r"[^\n|]*?[ \t]-p([^\s\"'-][^\s\"']*|\"[^\"\n]+\"?|'[^'\n]+'?)",
         _value,
     ),
     (
         r"\b(?:sshpass|mongo\w*|smbclient|snmpwalk|zip|unzip|openssl|sqlcmd|bcp|impacket\w*|nxc|hydra|useradd|usermod"
-        r"|mosquitto_\w+|ansible\w*|keytool|ldap\w+|clickhouse\w*|cqlsh|influx|kinit|sftp|xfreerdp|evil-winrm)\b"
+        r"|mosquitto_\w+|ansible\w*|keytool|ldap\w+|clickhouse\w*|cqlsh|influx|kinit|sftp|xfreerdp|evil-winrm|snowsql|ncftp\w*"
+        r"|twine|snmp\w+|ipmitool|kcadm\S*|couchbase-cli|arangosh|cypher-shell|psexec\S*|wmic|crackmapexec|smbmap)\b"
         r"[^\n|]*?[ \t](?:-p|-P|-w|-storepass|-keypass|-k)[ \t]+" + _WORD,
         _odd,
     ),
@@ -130,9 +146,31 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
     (r"\bpass:([^\s\"']+)", _odd),
     (
         r"\becho[ \t]+(?:-[ne]+[ \t]+)?" + _WORD + r"[ \t]*\|[^\n]{0,60}(?:--?password-stdin|--with-token|passwd"
-        r"|sudo[ \t]+-S|--passphrase-fd|cryptsetup|--token-stdin|vault)",
+        r"|sudo[ \t]+-S|--passphrase-fd|cryptsetup|--token-stdin|vault|kinit|su\b|gpg|openssl"
+        r"|smbpasswd|wrangler|gh auth)",
         _value,
     ),
+    (r"(?:secret|passw(?:or)?d|token|login|su|sudo)\b[^\n|]*?<<<[ \t]*" + _WORD, _odd),
+    (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-A)[ \t]+" + _WORD, _odd),
+    (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-X)[ \t]+" + _WORD, _odd),
+    (r"::add-mask::([^\n]+)", _any),  # a GitHub action's own word for it
+    (r"(?:^|[ \t])-?-setcookie[ \t]+" + _WORD, _value),  # Erlang
+    (r"\blftp\b[^\n|]*?[ \t]-u[ \t]+[\w.@\-]+,([^\s\"']+)", _value),
+    (r"\bcurl\b[^\n|]*?[ \t](?:-b|--cookie)[ \t]*[\"']?[\w.\-]+=([^\s;\"']+)", _odd),
+    (r"\bdoctl[ \t]+auth\b[^\n|]*?[ \t](?:-t|--access-token)[ \t=]+" + _WORD, _value),
+    (r"(?:^|[ \t])--?(?:current|old|new|root|admin|db)-?pass(?:word|wd)?[ \t=]+" + _WORD, _value),
+    (r"\bopenssl[ \t]+passwd\b[^\n|]*?[ \t]-[1-6a-z]+[ \t]+([^\s\-][^\s]*)", _odd),
+    (r"\b(?:set_network[ \t]+\d+[ \t]+)?(?:psk|wep_key0)[ \t]+" + _WORD, _odd),
+    (r"\bdefine\(\\*[\"']\w*(?:KEY|SALT|PASSWORD)\\*[\"'][ \t]*,[ \t]*('[^'\n]+'?|\"[^\"\n]+\"?)", _value),
+    (r"\bencrypt(?:ion)?[ \t]*[:=][ \t]*[\"']?([\w+/]{32,}={0,2})", _random),  # Consul, Nomad
+    (r"\bnet[ \t]+user[ \t]+[\w.\-]+[ \t]+([^\s/][^\s]*)", _odd),
+    (r"\bConvertTo-SecureString\b[^\n|]*?[ \t](?:-String[ \t]+)?(\"[^\"\n]+\"?|'[^'\n]+'?)", _value),
+    (r"\bmc[ \t]+(?:alias[ \t]+set|config[ \t]+host[ \t]+add)[ \t]+\S+[ \t]+\S+[ \t]+\S+[ \t]+" + _WORD, _value),
+    (r"\b(?:rclone[ \t]+obscure|cargo[ \t]+login|add-authtoken|caddy[ \t]+hash-password)[ \t]+" + _WORD, _odd),
+    (r"\bhttp-basic\.\S+[ \t]+\S+[ \t]+" + _WORD, _value),
+    (r"\bbundle[ \t]+config[ \t]+(?:set[ \t]+)?(?:--\w+[ \t]+)?\S+[ \t]+[\w.\-]+:(\S+)", _odd),
+    (r"\b(?:REDISCLI_AUTH|NEO4J_AUTH|[A-Z]+_BASIC_AUTH)[ \t]*[=:][ \t]*[\"']?(?:\w+[/:])?([^\s\"']+)", _odd),
+    (r"(?-i:\bAUTH)\"?[ \t]+(?:\"?[A-Za-z][\w.\-]*\"?[ \t]+)?\"?([^\s\"']+)", _odd),
     (r"\becho[ \t]+\\*[\"']?[\w.\-]+:([^\s\"'|]+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd", _value),
     (
         r"\b(?:passwd|chpasswd|vault login|op signin|requirepass|masterauth|AUTH|PASS|bindpw|rootpw|community)"
@@ -190,6 +228,20 @@ _SENTENCES: tuple[tuple[str, Judge], ...] = (
         _value,
     ),
     (r"\bpassword[ \t]+for[ \t]+\S+[ \t]*(?:[:=]|is)[ \t]*" + _WORD, _value),
+    # "A temporary password is generated for root@localhost: …", "Incorrect API key provided: …"
+    (r"\b" + _KIND + r"(?:[ \t]+[\w@.'\-]+){1,8}[ \t]*:[ \t]+" + _WORD, _password),
+    (r"\b" + _KIND + r"[ \t]*\|[ \t]*([^\s|]+)", _odd),
+    (r"\blogin attempt[ \t]+\[[^\s/\]]+/([^\s\]]+)\]", _value),
+    (
+        r"\b(?:one.time|verification|security|login|sign.in|2fa|mfa|otp|backup|recovery|confirmation|authentication)"
+        r"[ \t]+(?:code|passcode|pin)s?(?:[ \t]+(?:is|are|was)|[ \t]*:)[ \t]*:?[ \t]*(\S*\d\S*)",
+        _code,
+    ),
+    (
+        r"\b(?:mnemonic|seed|recovery|secret)(?:[ _]phrase)?[\"']?[ \t]*[:=][ \t]*[\"']?"
+        r"((?:[a-z]{3,8}[ ,]+){11,23}[a-z]{3,8})",
+        _any,
+    ),
 )
 _PHRASES = _HEADERS + _ADDRESSES + _COMMANDS + _FILES + _SENTENCES
 

@@ -126,6 +126,40 @@ _VENDORS: tuple[tuple[str, str, int], ...] = (
     (r"oauth:", r"[a-z0-9]", 30),  # Twitch
     (r"RWRTY0Iy", _BASE64, 100),  # minisign
     (r"npg_", r"[A-Za-z0-9]", 10),  # Neon
+    (r"(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz)", r"[\w+/=%]", 60),  # AWS' session tokens
+    (r"GOOG1E", r"[A-Z0-9]", 20),  # Google Cloud Storage's HMAC keys
+    (r"4/0A", _RUN, 30),  # Google's authorisation codes
+    (r"amzn\.mws\.", r"[0-9a-f-]", 32),
+    (r"amzn1\.oa2-cs\.v1\.", r"[0-9a-f]", 40),  # Login with Amazon
+    (r"x[ap][a-z]t-", r"[0-9a-f-]", 32),  # Axiom
+    (r"ovsxat_", r"[0-9a-f-]", 32),  # Open VSX
+    (r"dG9rO", r"[A-Za-z0-9+/=]", 40),  # Intercom: base64 of tok:…
+    (r"BSA", r"[\w\-]", 26),  # Brave
+    (r"cflt", r"[\w+/]", 56),  # Confluent
+    (r"AVNS_", _RUN, 16),  # Aiven
+    (r"5Aep861", r"[\w.\-]", 40),  # Salesforce's refresh tokens
+    (r"ATTA", r"[0-9A-Za-z]", 64),  # Trello
+    (r"[xyztuv]prv", r"[A-Za-z0-9]", 90),  # BIP 32
+    (r"nsec1", r"[a-z0-9]", 50),  # Nostr
+    (r"(?:AgE[A-Z]|MDAx|MDAy)", r"[\w+/=\-]", 90),  # macaroons
+    (r"st\.[0-9a-f]{16,}\.", r"[0-9a-f.]", 32),  # Infisical
+    (r"(?:ptr|tsec|ory_[a-z]{2,3}|nyk_v0|syt)_", r"[\w+/=.\-]", 20),
+    (r"(?:depot_(?:org|project)|zpka|zpck|xau|jina)_", r"\w", 24),
+    (r"signkey-[a-z]+-", r"[0-9a-f]", 32),  # Inngest
+    (r"key_", r"[0-9a-f]", 64),  # Cursor
+    (r"00D\w{9,15}!", r"[\w.]", 60),  # Salesforce's sessions
+    (r"[0-9a-f]{24}:", r"[0-9a-f]", 64),  # Ghost
+    (r"0\.[0-9a-f]{8}-", r"[\w+/=.:\-]", 60),  # Bitwarden
+    (r"act\.", r"[\w!]", 40),  # TikTok
+    (r"1000\.[0-9a-f]{32}\.", r"[0-9a-f]", 32),  # Zoho
+    (r"(?:mfa\.|sess-)", _RUN, 40),  # Discord, OpenAI
+    (r"secret_[a-z]+_[0-9a-f]{32}\.", r"\w", 20),  # Lambda
+    (r"[0-9a-f]{36}NR", r"[AL]", 2),  # New Relic's licences
+    (r"[a-z]{2}\d\dxx[0-9a-f]{30}NR", r"[AL]", 2),
+    (r"v1\.", r"[0-9a-f]", 40),  # GitHub's app installations, before ghs_
+    (r"[um]\d{6,8}-", r"[0-9a-f]", 24),  # Uptime Robot
+    (r"(?:md|fc|p8e|ico)-", _RUN, 20),  # Mandrill, Firecrawl, Adobe, Infracost
+    (r"(?:tk|pat|pnu|fw)_", r"[a-z0-9]", 26),  # ntfy
     (r"KEY[0-9A-Z]{32}_", r"\w", 16),  # Telnyx
     (r"configcat-(?:sdk|proxy)-\d/", r"[\w/\-]", 30),
     (r"A3-[A-Z0-9]{6}-", r"[A-Z0-9-]", 20),  # 1Password's secret key
@@ -172,6 +206,7 @@ _URLS = (
     r"events\.pagerduty\.com/(?:integration|generic/\S{4,12})/([\w\-]{16,})",
     r"(?:hc-ping\.com|ping\.ohdear\.app)/([\w\-]{16,})",
     r"\.sumologic\.com/receiver/v1/http/([\w\-=]{20,})",
+    r"(?:infura\.io/v3|alchemy\.com/(?:nft/)?v\d|alchemyapi\.io/v\d|quiknode\.pro|rpc\.ankr\.com/\w{1,24})/([\w\-]{24,})",
     r"open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/v2/hook/([\w\-]{16,})",
 )
 
@@ -181,6 +216,9 @@ def token_spans(data: bytes) -> Iterator[Span]:
     for start, end in spans(_vendors(), data):
         if _is_token(data[start:end]):
             yield start, end
+    for match in _runs().finditer(data):
+        if _RECOGNISED.search(match.group()):
+            yield match.span()
     for pattern in (_odd(), _urls()):
         yield from spans(pattern, data)
 
@@ -210,6 +248,19 @@ def _begins() -> re.Pattern[bytes]:
 
 
 @cache
+def _runs() -> Any:
+    return compiled(r"[A-Za-z0-9_+/]{42,}={0,2}")
+
+
+_RECOGNISED = re.compile(
+    # Azure's keys, which say whose they are before their check sum.
+    rb"^.{76}AZDO.{4}$|^.{40,60}JQQJ99.{20,32}$|^.{76}(?:\+ASt|ACDb|\+ABa|\+AMC).{5,6}==$"
+    rb"|^.{32,42}(?:\+ACR|\+ASb|\+AEh|\+ARm|\+AEG|AIoT|APIM|ACRC|AzSe|AzFu|AzCa).{5,10}=?$"
+    rb"|^[1-3][A-Za-z0-9]{26}_[A-Za-z0-9]{20,22}$"  # ngrok
+)
+
+
+@cache
 def _odd() -> Any:
     return compiled("|".join(_ODD))
 
@@ -231,6 +282,10 @@ def _hyphened() -> Any:
     return compiled(r"\b((?:[a-z][a-z0-9]{1,11}|[A-Z][A-Z0-9]{1,11})(?:_|-(?:[a-z0-9]{1,8}-){0,2}))([\w\-]{24,})")
 
 
+_PLACES = ("live", "prod", "production", "test", "dev", "staging", "sandbox")
+"""What vendors put before a key, so that nobody takes one for the other."""
+
+
 @cache
 def _long() -> Any:
     return compiled(r"\b()([\w\-]{120,})")
@@ -247,9 +302,18 @@ def _is_token(found: bytes) -> bool:
     if begin == b"LS0tLS1CRUdJTi":
         return b"PRIVATE KEY" in _decoded(found[:120])
     if begin == b"eyJ":
-        return b"." in body
+        return b"." in body or _holds_a_secret(found)
     text = body[: looks.MOST].decode()
     return "-" not in text or any(c.isdigit() or c.isupper() for c in text)
+
+
+_QUOTED = re.compile(rb'"([^"]{20,})"')
+
+
+def _holds_a_secret(found: bytes) -> bool:
+    """Whether JSON in base64 has something random in it: a page's cursor has not."""
+    values = _QUOTED.findall(_decoded(found[:1024].replace(b"-", b"+").replace(b"_", b"/")))
+    return any(looks.is_random(value.decode("utf-8", "replace"), 20) for value in values)
 
 
 def _decoded(text: bytes) -> bytes:
@@ -261,6 +325,8 @@ def _decoded(text: bytes) -> bytes:
 
 def _is_prefixed(prefix: str, body: str, after: bytes) -> bool:
     first, *_ = words = prefix.rstrip("_-").replace("-", "_").lower().split("_")
+    if len(words) > 1 and words[-1] in _PLACES and "_" in prefix and looks.is_random(body, 20):
+        return True
     if first in IDS or words[-1] in IDS or (after in (b".", b"/", b":") and "-" in prefix):
         return False
     if looks.is_hex(body):

@@ -9,14 +9,14 @@ def _words(text: str) -> frozenset[str]:
 
 STATES = _words(
     """
-    a absent accepted active after an and apikey array at auth authentication available basic bearer
+    a absent accepted active after an and apikey array at auth authentication available await basic bearer
     before boolean bucket budget but by bytes can cannot changed could count created default deleted
     denied digest disabled empty enabled end env eof error expected expired failed false file for
     forbidden found from got granted has hash hidden id if in inactive incorrect int invalid is it its
-    key left length limit loaded masked may mismatch missing mount must n/a na name negotiate nil no
+    key left length limit loaded masked may mismatch missing mount must n/a na name negotiate new nil no
     no-cache none not ntlm null number object of off ok omitted on optional or password path pending per
     present private public publickey quota rate ready redacted refreshed rejected remaining removed
-    renewed required revoked rotated secret set should stale start str string tbd text that the then this
+    renewed required revoked rotated secret self set should stale start str string tbd text that the then this
     to todo token total true type unauthorized unavailable undefined unexpected unknown unset unverified
     updated usage used valid value verified was when while will with wrong yes
     """
