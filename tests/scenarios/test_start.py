@@ -353,3 +353,21 @@ async def test_sigterm_before_anything_has_started_ends_it(sandbox: Sandbox, tmp
         assert await bot.stop(signal.SIGTERM) == 128 + signal.SIGTERM
         assert not writing.closed
     assert "Traceback" not in bot.output()
+
+
+async def test_check_passes_on_what_a_credential_plugin_says(sandbox: Sandbox, tmp_path: Path) -> None:
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never"}
+    plugin |= {"args": ["-c", "echo 'no session: sign in first' >&2; exit 7"]}
+    document = {
+        "clusters": [{"name": "c", "cluster": {"server": sandbox.cluster.url}}],
+        "users": [{"name": "u", "user": {"exec": plugin}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "here",
+    }
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(document))
+    code, output = await _run(sandbox, "check", env={"KUBECONFIG": str(path)})
+    assert code == 1
+    assert "The credential plugin sh failed with exit code 7: no session: sign in first." in " ".join(
+        output.split()
+    )

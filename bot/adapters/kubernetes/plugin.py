@@ -131,7 +131,7 @@ class Plugin:
             hint = " ".join((self.spec.install_hint or "").split())[:_SHOWN]
             raise self._wrong("there is no such program", hint or "Install it where the bot runs.") from None
         except (OSError, ValueError) as error:
-            why = words.lower_first(getattr(error, "strerror", None) or "it can't be started")
+            why = (getattr(error, "strerror", None) or "it can't be started").lower()
             raise self._wrong(why, "Check its command, arguments and environment in the kubeconfig.") from None
 
     def _program(self) -> str:

@@ -1,0 +1,257 @@
+"""Credential plugins of a kubeconfig, as real programs: what they say, how long they have, what they may see."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.adapters.kubernetes import KubernetesCluster, plugin
+from bot.adapters.kubernetes.client import Connection
+from bot.errors import AgentpodError, Permanent, TimedOut, Transient
+from tests.adapters.kube_bench import serving
+
+V1 = "client.authentication.k8s.io/v1"
+PAST = "2020-01-01T00:00:00Z"
+
+
+def program(folder: Path, text: str, name: str = "sign-in") -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def credential(**status: Any) -> str:
+    return json.dumps({"kind": "ExecCredential", "apiVersion": V1, "status": status})
+
+
+def printing(**status: Any) -> str:
+    return f"cat <<'END'\n{credential(**status)}\nEND"
+
+
+def kubeconfig(folder: Path, command: str, server: str = "http://127.0.0.1:9", **more: Any) -> Path:
+    spec = {"apiVersion": V1, "command": command, "interactiveMode": "IfAvailable", **more}
+    document = {
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "u", "user": {"exec": spec}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "here",
+    }
+    path = folder / "config"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+async def opened(path: Path, patch: pytest.MonkeyPatch, patience: float = 10.0) -> Connection:
+    patch.setenv("KUBECONFIG", str(path))
+    return await Connection.open(None, 2.0, patience)
+
+
+async def failure(work: Awaitable[Any]) -> AgentpodError:
+    with pytest.raises(AgentpodError) as caught:
+        await work
+    return caught.value
+
+
+async def test_its_token_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        known = request.headers.get("Authorization") == "Bearer made-up"
+        return web.json_response({"items": []}, status=200 if known else 401)
+
+    async with serving(answer) as port:
+        path = kubeconfig(tmp_path, str(program(tmp_path, printing(token="made-up"))), f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("KUBECONFIG", str(path))
+        cluster = await KubernetesCluster.connect("n", timeout=2.0)
+        assert await cluster.pods("a=b") == []
+        await cluster.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "says"),
+    [
+        (
+            "echo 'no SSO session: run aws sso login' >&2; exit 255",
+            Transient,
+            "failed with exit code 255: no SSO session",
+        ),
+        ("exit 3", Transient, "failed with exit code 3, and said nothing"),
+        ("kill -9 $$", Transient, "failed with signal 9"),
+        ("echo hello", Permanent, "it printed no ExecCredential"),
+        ("true", Permanent, "it printed no ExecCredential"),
+        ("echo '{}'", Permanent, "it printed no ExecCredential"),
+        (printing(), Permanent, "neither a token nor a certificate"),
+        (printing(clientCertificateData="x"), Permanent, "neither a token nor a certificate"),
+        (printing(token="a\nb"), Permanent, "its token has characters that no token has"),
+        (
+            printing(token="t", expirationTimestamp="2020-01-01T00:00:00Z"),
+            Transient,
+            "its credential expired 2020",
+        ),
+        (printing(token="t", expirationTimestamp="soon"), Permanent, "it printed no ExecCredential"),
+        (printing(token="t").replace("/v1", "/v9"), Permanent, "not client.authentication.k8s.io/v1"),
+        ("head -c 3000000 /dev/zero", Permanent, "it printed more than 1 MiB"),
+        ("head -c 3000000 /dev/zero >&2; exit 1", Transient, "failed with exit code 1"),
+    ],
+)
+async def test_what_it_does_wrong_is_said(
+    text: str, kind: type[AgentpodError], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = await failure(opened(kubeconfig(tmp_path, str(program(tmp_path, text))), monkeypatch))
+    assert type(error) is kind
+    assert error.message.startswith("The credential plugin sign-in ")
+    assert says in error.message
+    assert len(error.message) < 600
+
+
+async def test_one_that_waits_for_a_person_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = "echo 'open https://login.example and enter ABCD' >&2; read answer"
+    text = f"sleep 1000 & echo $! >{tmp_path}/pid; {asks}; wait"
+    began = time.monotonic()
+    error = await failure(opened(kubeconfig(tmp_path, str(program(tmp_path, text))), monkeypatch, patience=0.5))
+    assert time.monotonic() - began < 5
+    assert isinstance(error, TimedOut)
+    assert "gave no credential in 0.5 s: open https://login.example and enter ABCD" in error.message
+    assert "sign in beforehand" in (error.remedy or "")
+    assert await gone(int((tmp_path / "pid").read_text()))
+
+
+async def gone(pid: int) -> bool:
+    """Whether a process has ended, or does within a moment."""
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_one_that_leaves_something_behind_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "setsid sleep 5 & " + printing(token="made-up")
+    began = time.monotonic()
+    connection = await opened(kubeconfig(tmp_path, str(program(tmp_path, text))), monkeypatch)
+    assert time.monotonic() - began < 4
+    assert (await connection.headers())["Authorization"] == "Bearer made-up"
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "says", "remedy"),
+    [
+        ("no-such-program", {}, "there is no such program", "Install it where the bot runs"),
+        ("no-such-program", {"installHint": "Get it\nfrom us."}, "there is no such program", "Get it from us."),
+        ("./missing", {}, "there is no such program", "Install it"),
+        ("sign-in", {"interactiveMode": "Always"}, "it needs a person at a terminal", "service account's token"),
+        ("sign-in", {"apiVersion": "client.authentication.k8s.io/v1alpha1"}, "its apiVersion is", "/v1"),
+        ("/etc/passwd", {}, "permission denied", "Check its command"),
+    ],
+)
+async def test_one_that_cannot_be_started_says_why(
+    command: str, more: Any, says: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = await failure(opened(kubeconfig(tmp_path, command, **more), monkeypatch))
+    assert type(error) is Permanent
+    assert says in error.message
+    assert remedy in (error.remedy or "")
+
+
+async def test_an_exec_section_of_the_wrong_shape_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    error = await failure(opened(kubeconfig(tmp_path, "x", args="not a list"), monkeypatch))
+    assert "its exec section is wrong" in error.message
+
+
+async def test_its_words_hold_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJlLW1hZGUtdXA"
+    text = f'echo "rejected $CLIENT_SECRET and {jwt}" >&2; exit 1'
+    env = [{"name": "CLIENT_SECRET", "value": "made-up-client-value"}]
+    error = await failure(opened(kubeconfig(tmp_path, str(program(tmp_path, text)), env=env), monkeypatch))
+    assert "rejected" in error.message
+    assert "made-up-client-value" not in error.message
+    assert jwt not in error.message
+
+
+async def test_it_is_told_what_it_may_know_and_nothing_of_the_bots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTPOD_SLACK__BOT_TOKEN", "xoxb-made-up")
+    text = f"env >{tmp_path}/env; [ -t 0 ] && echo terminal; " + printing(token="t")
+    made = kubeconfig(
+        tmp_path,
+        "./sign-in",
+        "https://k.example",
+        args=["--x"],
+        provideClusterInfo=True,
+        env=[{"name": "A", "value": "b"}],
+    )
+    program(tmp_path, text)
+    await (await opened(made, monkeypatch)).close()
+    told = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines() if "=" in line)
+    assert told["A"] == "b"
+    assert "AGENTPOD_SLACK__BOT_TOKEN" not in told
+    info = json.loads(told["KUBERNETES_EXEC_INFO"])
+    assert info["spec"] == {"interactive": False, "cluster": {"server": "https://k.example"}}
+
+
+async def test_a_credential_that_is_refused_or_ends_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = tmp_path / "count"
+    counted = f"echo x >>{count}; n=$(wc -l <{count})"
+    text = f'{counted}; printf \'%s\' \'{credential(token="T")}\' | sed "s/\\"T\\"/\\"t$n\\"/"'
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return web.json_response({"items": []}, status=200 if seen[-1] == "Bearer t2" else 401)
+
+    async with serving(answer) as port:
+        path = kubeconfig(tmp_path, str(program(tmp_path, text)), f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("KUBECONFIG", str(path))
+        cluster = await KubernetesCluster.connect("n", timeout=5.0)
+        assert await cluster.pods("a=b") == []
+        await cluster.close()
+    assert seen == ["Bearer t1", "Bearer t2"]
+
+
+async def test_a_plugin_that_fails_later_is_the_reason_of_the_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = program(tmp_path, printing(token="t"))
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({}, status=401)
+
+    async with serving(answer) as port:
+        monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, str(script), f"http://127.0.0.1:{port}")))
+        cluster = await KubernetesCluster.connect("n", timeout=5.0)
+        program(tmp_path, "echo 'session expired' >&2; exit 1")
+        error = await failure(cluster.pods("a=b"))
+        await cluster.close()
+    assert "failed with exit code 1: session expired" in error.message
+
+
+async def test_the_loop_goes_on_while_a_plugin_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = asyncio.create_task(opened(kubeconfig(tmp_path, str(program(tmp_path, "sleep 5"))), monkeypatch, 0.3))
+    turns = 0
+    while not work.done():
+        await asyncio.sleep(0.01)
+        turns += 1
+    assert turns > 5
+    assert isinstance(work.exception(), TimedOut)
+
+
+def test_a_plugin_has_twenty_seconds() -> None:
+    assert plugin.SECONDS == 20.0
