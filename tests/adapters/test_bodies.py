@@ -18,8 +18,8 @@ from bot.adapters.bridge import HealthBridge
 from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.pushgateway import Pushgateway
 from bot.adapters.slack.api import Api
-from bot.errors import AgentpodError, TimedOut
-from tests.adapters.kube_bench import Handler, serving, talking_to
+from bot.errors import AgentpodError, TimedOut, Transient
+from tests.adapters.kube_bench import Handler, fixed, serving, talking_to
 from tests.adapters.slack_bench import Counts
 
 MIB = 1024 * 1024
@@ -179,3 +179,31 @@ async def test_a_character_set_that_takes_minutes_to_decode_is_not_used(
         api = Api("xoxb-made-up", f"http://127.0.0.1:{port}/api/", Counts())
         assert (await api.call("users.info", 5.0))["ok"] is True
         await api.close()
+
+
+@pytest.mark.parametrize("reader", [kubernetes, pushgateway, bridge, slack, response_url])
+async def test_a_pause_of_a_day_is_told_at_once_and_not_waited(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(fixed(429, b"", **{"Retry-After": "86400"})) as port:
+        error = await reader(port, tmp_path, monkeypatch)
+    assert type(error) is not TimedOut
+    assert isinstance(error, Transient)
+    assert error.retry_after == 120.0
+    assert "It asked for a pause of 1 d; agentpod tries again after 2 min." in error.message
+
+
+async def test_a_short_pause_of_slacks_is_waited() -> None:
+    tries: list[str] = []
+
+    async def answer(_: web.Request) -> web.Response:
+        tries.append("x")
+        if len(tries) == 1:
+            return web.json_response({"ok": False}, status=429, headers={"Retry-After": "0.1"})
+        return web.json_response({"ok": True})
+
+    async with serving(answer) as port:
+        api = Api("xoxb-made-up", f"http://127.0.0.1:{port}/api/", Counts())
+        assert (await api.call("users.info", 5.0))["ok"] is True
+        await api.close()
+    assert len(tries) == 2

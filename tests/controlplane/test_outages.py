@@ -11,9 +11,11 @@ import pytest
 import pytest_asyncio
 
 from bot.errors import Transient
+from sandbox.slack import seed
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
-from tests.controlplane.watching import ETCD, HEALTHY, SERVER, comes_to_say, port, watching
+from tests.controlplane.watching import ETCD, HEALTHY, SERVER, comes_to_say, comes_true, port, watching
+from tests.scenarios.repairs import asked
 from tests.scenarios.talk import Answer, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -92,3 +94,26 @@ async def test_an_api_server_without_its_etcd_does_not_answer_and_that_may_be_tr
 
     fragile_plane.run(ETCD)
     assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
+
+
+async def test_an_approved_restart_outlasts_a_restart_of_the_api_server(
+    world: World, fragile_plane: Plane, pod: AgentPod
+) -> None:
+    """It refuses the connection first, then everybody, until it has read who may what."""
+    assert HEALTHY in (await comes_to_say(world, HEALTHY)).first_line
+    repair = await asked(world, "restart --reason try")
+    before = await asyncio.to_thread(fragile_plane.call, "GET", pod.deployment_path)
+    fragile_plane.end(SERVER)
+    fragile_plane.run(SERVER)
+    await repair.click(seed.PRIYA)
+    await asyncio.to_thread(fragile_plane.wait_ready)
+
+    async def made() -> bool:
+        now = await asyncio.to_thread(fragile_plane.call, "GET", pod.deployment_path)
+        annotations = now["spec"]["template"]["metadata"].get("annotations", {})
+        return repair.id in annotations.values() and now["metadata"]["generation"] == generation + 1
+
+    generation = before["metadata"]["generation"]
+    await comes_true(made, f"the restart of {repair.id}: {world.bot.output()[-2000:]}")
+    assert "nothing was changed" not in repair.card.all_text()
+    assert "Traceback" not in world.bot.output()
