@@ -6,12 +6,15 @@ the reasons when it can't; ``/metrics`` speaks Prometheus' text format.
 
 from __future__ import annotations
 
+import asyncio
 import resource
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from bot.adapters.transport.gate import MOST, Gate
 
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Up to Slack's three seconds."""
@@ -119,30 +122,47 @@ class Metrics:
 
 
 class OpsServer:
-    """The HTTP server for probes and Prometheus."""
+    """The HTTP server for probes and Prometheus. Whoever opens connections to it holds nobody else up."""
 
-    def __init__(self, metrics: Metrics, unready: Callable[[], list[str]]) -> None:
-        """``unready`` gives the reasons why the bot is not ready; none when it is."""
+    def __init__(self, metrics: Metrics, unready: Callable[[], list[str]], most: int = MOST) -> None:
+        """``unready`` gives the reasons why the bot is not ready; none when it is. ``most`` connections."""
         self._metrics = metrics
         self._unready = unready
+        self._most = most
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._gate: Gate | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; gives the port (a free one for 0). Raises OSError when it is taken."""
-        app = web.Application()
+        app = web.Application(client_max_size=0, middlewares=[self._attended])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_text)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, lingering_time=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        assert self._runner.server is not None  # noqa: S101 - set up just now
+        self._gate = Gate(self._runner.server, self._most)
+        self._server = await asyncio.get_running_loop().create_server(self._gate, host, port, reuse_address=True)
+        return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening."""
+        if self._server is not None:
+            self._server.close()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    @web.middleware
+    async def _attended(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        assert self._gate is not None  # noqa: S101 - nothing comes before start()
+        self._gate.whole(request.transport)
+        try:
+            return await handler(request)
+        finally:
+            self._gate.answered(request.transport)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

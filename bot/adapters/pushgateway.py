@@ -22,6 +22,15 @@ from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut,
 MAX_BYTES = 32 * 1024 * 1024
 """Largest answer that is read: some twenty thousand groups."""
 
+MOST_GROUPS = 25_000
+"""Groups that are read."""
+
+LARGEST_GROUP = 2 * 1024 * 1024
+"""Bytes of one group: to read what is larger would keep the interpreter from anything else for too long."""
+
+LARGE = 64 * 1024
+"""Bytes from which on an answer is read in a thread."""
+
 STATUS_SECONDS = 1.0
 """How long the gateway's word on itself is waited for."""
 
@@ -45,9 +54,18 @@ class _Status(msgspec.Struct):
     data: _Since
 
 
+class _Answer(msgspec.Struct):
+    status: str
+    data: list[msgspec.Raw] | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 @lru_cache(maxsize=32)
 def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple[tuple[str, str], ...]]:
-    """A decoder for just those metrics: everything else in the answer is skipped without becoming objects."""
+    """A decoder of a group for just those metrics: everything else in it is skipped without becoming objects."""
     # The group's own two members can't be read as gauges.
     names = [name for name in metrics if name not in ("labels", "last_push_successful")]
     fields = tuple((f"m{i}", name) for i, name in enumerate(names))
@@ -57,15 +75,14 @@ def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple
         rename=dict(fields),
         gc=False,
     )
-    answer = msgspec.defstruct("_Answer", [("status", str), ("data", list[group] | None)])  # type: ignore[valid-type]
-    return msgspec.json.Decoder(answer), fields
+    return msgspec.json.Decoder(group), fields
 
 
 Known = dict[str, Group]
 
 
 def parse(body: bytes | bytearray, metrics: Collection[str], known: Known | None = None) -> Snapshot:
-    """Read ``/api/v1/metrics``. Raises Permanent for what is not its JSON.
+    """Read ``/api/v1/metrics``. Raises Permanent for what is not its JSON, or too much of it.
 
     ``known`` holds the groups of the last answer, and then those of this one: a group that is as it was is the
     same object, by which whoever compares the two sees it at once.
@@ -74,16 +91,14 @@ def parse(body: bytes | bytearray, metrics: Collection[str], known: Known | None
     the judge reports.
     """
     decoder, fields = _decoder(tuple(sorted({*ALWAYS, *metrics})))
-    try:
-        answer = decoder.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _garbage(body, str(error)) from error
+    answer = _answer(body)
     if answer.status != "success":
         raise Transient(f"The Pushgateway answered status {answer.status[:40]!r} instead of “success”.")
     known, before = {} if known is None else known, dict(known or ())
     known.clear()
     groups = []
-    for raw in answer.data or ():
+    for one in answer.data or ():
+        raw = _group(decoder, one, body)
         gauges: dict[str, float] = {}
         for field, name in fields:
             family = getattr(raw, field)
@@ -97,6 +112,30 @@ def parse(body: bytes | bytearray, metrics: Collection[str], known: Known | None
         known[key] = group
         groups.append(group)
     return Snapshot(groups)
+
+
+def _answer(body: bytes | bytearray) -> _Answer:
+    """The groups, which nobody has looked into yet. Raises Permanent for no answer, and for too many of them."""
+    try:
+        answer = _ANSWER.decode(body)
+    except _UNREADABLE as error:
+        raise _garbage(body, str(error)) from error
+    if len(answer.data or ()) > MOST_GROUPS:
+        raise _too_much(f"{len(answer.data or ()):,} groups; agentpod reads up to {MOST_GROUPS:,}")
+    return answer
+
+
+def _group(decoder: msgspec.json.Decoder[Any], raw: msgspec.Raw, body: bytes | bytearray) -> Any:
+    if len(memoryview(raw)) > LARGEST_GROUP:
+        raise _too_much(f"a group of {len(memoryview(raw)):,} bytes; agentpod reads up to {LARGEST_GROUP:,}")
+    try:
+        return decoder.decode(raw)
+    except _UNREADABLE as error:
+        raise _garbage(body, str(error)) from error
+
+
+def _too_much(what: str) -> Permanent:
+    return Permanent(f"The Pushgateway holds {what}.", remedy="Delete groups of jobs that are gone.")
 
 
 def _value(samples: list[_Sample]) -> float:
@@ -124,6 +163,7 @@ class Pushgateway:
         self._url = url.rstrip("/")
         self._client = Client(self._url, timeout, auth=auth)
         self._known: Known = {}
+        self._reading = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,7 +171,13 @@ class Pushgateway:
 
     async def read(self, metrics: Collection[str]) -> Snapshot:
         """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
-        return replace(parse(await self._get("metrics"), metrics, self._known), started=await self._started())
+        body = await self._get("metrics")
+        async with self._reading:  # one at a time: what is known of the last answer is theirs in common
+            if len(body) < LARGE:
+                snapshot = parse(body, metrics, self._known)
+            else:
+                snapshot = await asyncio.to_thread(parse, body, metrics, self._known)
+        return replace(snapshot, started=await self._started())
 
     async def _started(self) -> datetime | None:
         """When it was started, if it says so at once: that is only worth a remark."""

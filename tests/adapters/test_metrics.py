@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -71,3 +72,26 @@ async def test_a_port_in_use_is_an_error(ops: Ops) -> None:
     with pytest.raises(OSError, match="address already in use"):
         await second.start("127.0.0.1", ops.port)
     await second.stop()
+
+
+async def test_who_only_opens_connections_keeps_no_probe_out() -> None:
+    ops = OpsServer(Metrics("1"), list, most=5)
+    port = await ops.start("127.0.0.1", 0)
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+    try:
+        url, limit = f"http://127.0.0.1:{port}/healthz", aiohttp.ClientTimeout(5)
+        async with aiohttp.ClientSession(timeout=limit) as session, session.get(url) as answer:
+            assert answer.status == 200
+        ended = [await asyncio.wait_for(_ended(reader), 5) for reader, _ in idle[:15]]
+        assert all(ended)
+    finally:
+        for _, writer in idle:
+            writer.close()
+        await ops.stop()
+
+
+async def _ended(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await reader.read(1) == b""
+    except ConnectionError:
+        return True

@@ -179,6 +179,20 @@ def test_what_is_no_answer_of_a_gateway_is_explained(body: bytes, words: str) ->
     assert "AGENTPOD_PUSHGATEWAY__URL" in str(caught.value.remedy)
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (answer(*({"labels": {"job": f"j{n}"}} for n in range(25_001))), "holds 25,001 groups.* up to 25,000"),
+        (answer({"labels": {"job": "a"}, "x": "y" * 2_100_000}), "a group of 2,100,.* bytes; .* up to 2,097,152"),
+        (answer({"labels": {"job": "a"}})[:-2] + b',{"x":' + b"[" * 9999 + b"]" * 9999 + b"}]}", "unexpected"),
+    ],
+    ids=["groups", "series", "depth"],
+)
+def test_more_than_can_be_read_while_others_wait_is_refused_in_words(body: bytes, words: str) -> None:
+    with pytest.raises(Permanent, match=words):
+        parse(body, [GAUGE])
+
+
 def test_a_status_of_error_is_transient() -> None:
     with pytest.raises(Transient, match="'error'"):
         parse(b'{"status": "error", "data": []}', [GAUGE])

@@ -18,7 +18,7 @@ import aiohttp
 import pytest
 
 from bot.adapters.slack import payload
-from bot.adapters.slack.gate import Gate
+from bot.adapters.transport.gate import Gate
 from sandbox.slack import seed
 from sandbox.slack.http_mode import sign
 from tests.adapters.slack_bench import Rig, http_rig, rig, until

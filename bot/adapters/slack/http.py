@@ -20,8 +20,8 @@ from slack_sdk.signature import SignatureVerifier
 from bot.adapters.slack import payload
 from bot.adapters.slack.api import SlackObserver
 from bot.adapters.slack.connection import ConnectionStatus
-from bot.adapters.slack.gate import Gate
 from bot.adapters.slack.work import Workers
+from bot.adapters.transport.gate import Gate
 from bot.domain.bounds import number
 from bot.errors import Permanent
 from bot.settings import HttpSettings
