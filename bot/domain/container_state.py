@@ -43,6 +43,8 @@ class Cause(Enum):
     MEMORY = "memory"
     START = "start"
     """The container can't be created or started."""
+    NOT_MADE = "not made"
+    """A volume or the network is in the way of making the containers."""
     CRASH = "crash"
     KILLED = "killed"
     """Ended by a signal that is not for memory, as after a failed liveness probe."""
@@ -198,7 +200,7 @@ def _crash(container: Container) -> Issue:
     how = ending(ended) if code is None and ended else f"exit {code}" if ended else ""
     inside = _inside(how, _count(container))
     if ended is not None and ended.reason in _NEVER_RAN:
-        said = f": {words.cut(ended.message, _SAID)}" if ended.message else inside
+        said = f": {words.innermost(ended.message, _SAID)}" if ended.message else inside
         return Issue(Cause.START, f"{name} can't start{said}")
     if ended is not None and ended.reason == _LOST:
         return Issue(Cause.WAITS, f"{name} ended, and its node does not know how{_inside(_count(container))}")
@@ -259,7 +261,40 @@ def _image(container: Container, reason: str, said: str) -> Issue:
         "SignatureValidationFailed": f"the signature of image {image} is not accepted, so {name} can't start",
     }.get(reason, f"image {image} can't be pulled, so {name} can't start")
     final = reason in ("InvalidImageName", "ErrImageNeverPull")
+    if reason in _PULLS and (why := _why_not_pulled(said)):
+        text = f"image {image} can't be pulled ({why}), so {name} can't start"
     return Issue(Cause.IMAGE, text, evidence=_quoted(said), final=final)
+
+
+_PULLS = ("ErrImagePull", "ImagePullBackOff")
+_WHY_NOT_PULLED = (
+    (r"no space left on device", "the node's disk is full"),
+    (r"no match for platform|no matching manifest", "it is not made for the node's platform"),
+    (r"toomanyrequests|429 too many requests|rate limit", "the registry limits how often it is pulled"),
+    (
+        r"unauthorized|authentication required|no basic auth|access (to the resource is )?denied|403 forbidden|"
+        r"failed to authorize|denied: ",
+        "the registry does not let the node have it",
+    ),
+    (r"no such host|lookup \S{1,253}( on \S{1,60})?: ", "the registry's name can't be resolved"),
+    (r"x509|failed to verify certificate", "the registry's certificate is not accepted"),
+    (r"http response to https client", "the registry does not speak HTTPS"),
+    (r"manifest unknown|not found|404 not found", "the registry does not have it"),
+    (
+        r"i/o timeout|timed out|deadline exceeded|connection refused|no route to host|is unreachable|"
+        r"connection reset|unexpected eof|50[0234] (internal|bad|service|gateway)",
+        "the registry can't be reached",
+    ),
+)
+"""What runtimes and registries say, in a few words. Names in quotation marks are not looked at."""
+_WHYS = tuple((re.compile(rf"\b(?:{pattern})", re.IGNORECASE), why) for pattern, why in _WHY_NOT_PULLED)
+_QUOTED = re.compile(r'"[^"]{0,500}"')
+
+
+def _why_not_pulled(said: str) -> str:
+    """Why an image can't be pulled, where the message is one of the usual ones."""
+    plain = _QUOTED.sub("", said[:4_000])
+    return next((why for pattern, why in _WHYS if pattern.search(plain)), "")
 
 
 def _config(container: Container, reason: str, said: str) -> Issue:
@@ -318,7 +353,7 @@ _REASONS: tuple[tuple[re.Pattern[str], Callable[[Container, str, str], Issue]], 
 
 def _can_not(name: str, verb: str, reason: str, said: str) -> str:
     return (
-        f"{name} can't {verb}: {words.cut(said, _SAID)}"
+        f"{name} can't {verb}: {words.innermost(said, _SAID)}"
         if said
         else f"{name} can't {verb} ({words.cut(reason, 60)})"
     )
@@ -326,7 +361,7 @@ def _can_not(name: str, verb: str, reason: str, said: str) -> str:
 
 def _quoted(said: str) -> tuple[str, ...]:
     """The kubelet's message, unless the summary has it whole."""
-    return (words.cut(said, 300),) if said else ()
+    return (words.innermost(said, 300),) if said else ()
 
 
 # -- runs

@@ -140,6 +140,23 @@ def cut(text: str, length: int) -> str:
     return flat if len(flat) <= length else flat[: max(0, length - 1)].rstrip() + "…"
 
 
+def innermost(text: str, length: int) -> str:
+    """``text`` on one line; where it is too long, without the outer parts of a chain ``a: b: cause``.
+
+    The kubelet and the runtimes wrap an error in what they were doing: what went wrong comes last.
+    """
+    flat = _WRAPPING.sub("", " ".join(text[:_MOST_SAID].split())).removesuffix(": unknown")
+    if len(flat) <= length:
+        return flat
+    begin = flat.find(": ", len(flat) - length)
+    begin = begin if begin >= 0 else flat.rfind(": ")
+    return cut(flat[begin + 2 :] if begin >= 0 else flat, length)
+
+
+_MOST_SAID = 8_000
+_WRAPPING = re.compile(r'rpc error: code = \w{1,30} desc = |time="[^"]{1,40}" level=\w{1,10} msg=')
+
+
 def lower_first(text: str) -> str:
     """The sentence to go on after a colon: no full stop; lower case unless it begins with a name or acronym."""
     text = text.rstrip().removesuffix(".")

@@ -59,6 +59,27 @@ def gated(condition: dict[str, str] | None) -> Pod:
     return api(conditions=held, spec={"readinessGates": [{"conditionType": gate}]})
 
 
+RUNC = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
+    "unable to start container process: error during container init: "
+)
+RESOLVE = 'failed to pull and unpack image "ghcr.io/a/b:9": failed to resolve reference "ghcr.io/a/b:9": '
+PULLS = [
+    (f"{RESOLVE}ghcr.io/a/b:9: not found", "the registry does not have it"),
+    (f"{RESOLVE}unexpected status from HEAD request: 403 Forbidden", "the registry does not let the node have it"),
+    (
+        "pull access denied, repository does not exist or may require login",
+        "the registry does not let the node have it",
+    ),
+    ("toomanyrequests: You have reached your pull rate limit.", "the registry limits how often it is pulled"),
+    ("dial tcp: lookup ghcr.io on 10.43.0.10:53: server misbehaving", "the registry's name can't be resolved"),
+    ("dial tcp: lookup ghcr.io: no such host", "the registry's name can't be resolved"),
+    ("tls: failed to verify certificate: x509: unknown authority", "the registry's certificate is not accepted"),
+    ("dial tcp 140.82.121.33:443: i/o timeout", "the registry can't be reached"),
+    ("unexpected status from HEAD request: 502 Bad Gateway", "the registry can't be reached"),
+    ("no match for platform in manifest: not found", "it is not made for the node's platform"),
+    ("write /var/lib/containerd/x/fs/usr/bin/y: no space left on device", "the node's disk is full"),
+]
 EVENTS, PREVIOUS = "/agentpod events", "/agentpod logs --container {} --previous"
 DESCRIBE = "kubectl -n secure-agent-pod describe pod agent-7d9-x2k8p"
 SILENT = "node gpu-1 has stopped reporting"
@@ -357,7 +378,43 @@ BAD = [
     (
         "pull",
         main(waiting("ErrImagePull", "manifest unknown")),
+        "image kali:1 can't be pulled (the registry does not have it), so kali can't start",
+        EVENTS,
+    ),
+    *(
+        (
+            f"pull: {said[:40]}",
+            main(waiting("ErrImagePull", f"rpc error: code = Unknown desc = {said}")),
+            f"image kali:1 can't be pulled ({why}), so kali can't start",
+            EVENTS,
+        )
+        for said, why in PULLS
+    ),
+    (
+        "pull: the name in quotes says nothing",
+        main(waiting("ErrImagePull", 'failed to pull image "ghcr.io/x/not found:401": something else')),
         "image kali:1 can't be pulled, so kali can't start",
+        EVENTS,
+    ),
+    (
+        "the runtime's error comes last",
+        main(waiting("RunContainerError", f'{RUNC}exec: "/entrypoint.sh": permission denied: unknown')),
+        "kali can't start: OCI runtime create failed: runc create failed: unable to start container process: "
+        'error during container init: exec: "/entrypoint.sh": permission denied',
+        EVENTS,
+    ),
+    (
+        "the driver's error comes last",
+        main(
+            waiting(
+                "RunContainerError",
+                f"{RUNC}error running hook #0: error running hook: exit status 1, stdout: , stderr: Auto-detected "
+                "mode as 'legacy'\nnvidia-container-cli: initialization error: nvml error: driver/library version "
+                "mismatch: unknown",
+            )
+        ),
+        "kali can't start: exit status 1, stdout: , stderr: Auto-detected mode as 'legacy' nvidia-container-cli: "
+        "initialization error: nvml error: driver/library version mismatch",
         EVENTS,
     ),
     (
