@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from bot import inside
@@ -19,6 +20,7 @@ from bot.domain import (
     judge_services,
     judge_storage,
     own_objects,
+    pod_state,
     watch,
 )
 from bot.domain.heartbeat import JobStatus
@@ -98,15 +100,23 @@ class Checks:
         async def run(ask: Ask) -> Finding:
             reading = asyncio.gather(self.reads.pods(ask), self.reads.owner(ask))
             self.seen.pods, self.seen.owner = await reading
-            return judge_pod.judge_pod(self.seen.pods, self.ctx.target, self.ctx.clock.now(), self.seen.owner)
+            pods, now = self.seen.pods, self.ctx.clock.now()
+            events = await self._explaining(ask, pods, now)
+            return judge_pod.judge_pod(pods, self.ctx.target, now, self.seen.owner, events)
 
         return Probe(judge_pod.PROBE, judge_pod.TITLE, run)
+
+    async def _explaining(self, ask: Ask, pods: Sequence[Pod], now: datetime) -> Sequence[Event]:
+        """The events, where they alone say why a pod is not ready; none where they don't come soon."""
+        if not any(pod_state.asks_events(p, now) for p in judge_pod.live(pods)):
+            return ()
+        return await _or_none(self.reads.events(ask.within(self.ctx.probe_timeout / 2))) or ()
 
     def events(self, *, all_: bool = False) -> Probe:
         """Recent warnings. ``all_``: of older events, too, it is to be known whose they are."""
 
         async def run(ask: Ask) -> Finding:
-            self.seen.events, now = await ask.of(API, self.ctx.cluster.events()), self.ctx.clock.now()
+            self.seen.events, now = await self.reads.events(ask), self.ctx.clock.now()
             groups = judge_events.group(self.seen.events)
             recent = groups if all_ else judge_events.recent_warnings(groups, now)
             if not recent:  # whose they would be makes no difference
@@ -136,12 +146,14 @@ class Checks:
             unread = Verdict.UNKNOWN
             judged += [judge_identity.ContainerIdentity(n, unread, why, f"{n}: {why}") for n, why in found.silent]
             self.seen.identities = judged
-            if found.missing:
+            if found.missing and all(i.verdict is Verdict.OK for i in judged):
                 lines = tuple(f"{i.container}: {i.said}" for i in judged)
                 return judge_processes.container_missing(
                     judge_identity.PROBE, judge_identity.TITLE, found.missing, lines
                 )
-            return judge_identity.judge_identity(judged)
+            absent = tuple(f"{judge_processes.NO_CONTAINER} {name}" for name, _ in found.missing)
+            finding = judge_identity.judge_identity(judged)
+            return replace(finding, evidence=(*finding.evidence, *absent))
 
         return Probe(judge_identity.PROBE, judge_identity.TITLE, run)
 

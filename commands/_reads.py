@@ -11,7 +11,7 @@ from bot import inside
 from bot.domain import judge_deployment, judge_pod, pod_state, words
 from bot.domain.judge_deployment import Owner
 from bot.domain.target import ContainerSpec
-from bot.domain.workload import Claim, Container, Endpoint, ExecResult, Pod, Service
+from bot.domain.workload import Claim, Container, Endpoint, Event, ExecResult, Pod, Service
 from bot.errors import NotFound
 from bot.runbook import Context
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
@@ -63,6 +63,10 @@ class Reads:
                 return judge_deployment.Absent(words.lower_first(unread.error.message))
             finding = unread_finding("", "", unread)
             return judge_deployment.Unread(finding.summary, finding.remedy, finding.run)
+
+    async def events(self, ask: Ask) -> Sequence[Event]:
+        """The namespace's events. Raises `Unread`."""
+        return await ask.of(API, self._once("events", self._ctx.cluster.events))
 
     async def services(self, ask: Ask) -> Sequence[Service]:
         """The namespace's Services. Raises `Unread`."""

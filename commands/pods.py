@@ -10,7 +10,7 @@ from bot.domain.access import Role
 from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Verdict
 from bot.domain.reply import Fact, Reply
-from bot.domain.workload import Condition, Container, Deployment, Pod
+from bot.domain.workload import Condition, Container, Deployment, Pod, Right
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks
@@ -194,5 +194,5 @@ COMMAND = Command(
     run=run,
     examples=("pods",),
     details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",
-    rights=lambda target: (*_shape.POD_READ, _shape.deployment_right(target)),
+    rights=lambda target: (*_shape.POD_READ, _shape.deployment_right(target), Right("list", "events")),
 )

@@ -12,7 +12,7 @@ from bot.domain.judge_deployment import Owner
 from bot.domain.probes import Finding, Verdict, worst
 from bot.domain.target import Target
 from bot.domain.trouble import Trouble
-from bot.domain.workload import Container, Deployment, Pod, Termination
+from bot.domain.workload import Container, Deployment, Event, Pod, Termination
 
 PROBE, TITLE = "pod", "Pod"
 
@@ -38,12 +38,15 @@ def _runs(pod: Pod) -> bool:
     return any(c.state == "running" for c in pod.containers) and not pod_state.on_lost_node(pod)
 
 
-def judge_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None) -> Finding:
+def judge_pod(
+    pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, events: Sequence[Event] = ()
+) -> Finding:
     """The finding for the pod: the worst trouble in the summary, all of it in the evidence.
 
-    ``owner`` is what is known of its Deployment, which says why a pod is missing or one too many.
+    ``owner`` is what is known of its Deployment, which says why a pod is missing or one too many;
+    ``events`` say why its containers are not being made.
     """
-    troubles = sorted(pod_troubles(pods, target, now, owner), key=lambda t: -t.verdict.badness)
+    troubles = sorted(pod_troubles(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
     pod = current(pods)
     # Why there is no pod at all is the finding itself, unless it is not known.
     known = judge_deployment.notes(owner, target)
@@ -73,7 +76,13 @@ def _told(line: str, said: Sequence[str]) -> bool:
 
 
 def pod_troubles(
-    pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, *, restarts: bool = True
+    pods: Sequence[Pod],
+    target: Target,
+    now: datetime,
+    owner: Owner = None,
+    events: Sequence[Event] = (),
+    *,
+    restarts: bool = True,
 ) -> list[Trouble]:
     """Everything wrong with the pods behind the selector, in no order.
 
@@ -87,7 +96,7 @@ def pod_troubles(
     there = [p for p in alive if not pod_state.on_lost_node(p)]
     troubles = [_too_many(there, target, owner)] if len(there) > 1 else []
     for pod in alive:
-        troubles += _not_ready(pod, target, now) or (_restarted(pod, target, now) if restarts else [])
+        troubles += _not_ready(pod, target, now, events) or (_restarted(pod, target, now) if restarts else [])
         if target.node and pod.node and pod.node != target.node:
             troubles.append(_wrong_node(pod, target))
     if len(alive) == 1:
@@ -162,9 +171,9 @@ def _wrong_node(pod: Pod, target: Target) -> Trouble:
     )
 
 
-def _not_ready(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+def _not_ready(pod: Pod, target: Target, now: datetime, events: Sequence[Event]) -> list[Trouble]:
     """What keeps it from being ready; none where it is."""
-    return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now).issues]
+    return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now, events).issues]
 
 
 def _of_issue(issue: Issue, pod: Pod, target: Target) -> Trouble:

@@ -204,8 +204,9 @@ def judge_processes(
     several = len({m.container for m in found} | {name for name, _ in missing_containers}) > 1
     absent = [m for m in found if not m.found]
     evidence = tuple(describe(m, several) for m in sorted(found, key=lambda m: bool(m.found)))
-    if missing_containers:
+    if missing_containers and not absent:
         return container_missing(PROBE, TITLE, missing_containers, evidence)
+    evidence += tuple(f"{NO_CONTAINER} {name}" for name, _ in missing_containers)
     if absent:
         names = [f"{m.name} in {m.container}" if several else m.name for m in absent]
         verb = "is" if len(names) == 1 else "are"
@@ -220,6 +221,9 @@ def judge_processes(
     return Finding(PROBE, TITLE, Verdict.OK, f"{words.listed(names)} {verb}", evidence)
 
 
+NO_CONTAINER = "the pod has no container"
+
+
 def container_missing(
     probe: str, title: str, missing: Sequence[tuple[str, Sequence[str]]], evidence: tuple[str, ...] = ()
 ) -> Finding:
@@ -230,7 +234,7 @@ def container_missing(
         probe,
         title,
         Verdict.FAIL,
-        f"the pod has no container {name}",
+        f"{NO_CONTAINER} {name}",
         (f"it has {has}", *evidence),
         "Make the names in targets[].containers those of the Deployment's pod template.",
         "/agentpod pods",

@@ -77,6 +77,19 @@ def _start(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     return text, EVENTS
 
 
+def _not_made(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    node = pod.node or "its node"
+    if issue.reason == "FailedAttachVolume":
+        text = (
+            "See what still holds the volume, and whether its storage is well: a node that has gone silent keeps "
+            "it until it is back or deleted."
+        )
+        return text, "kubectl get volumeattachments"
+    if "Sandbox" in issue.reason or "SandBox" in issue.reason or "Network" in issue.reason:
+        return f"Check the network plugin and the container runtime on {node}.", EVENTS
+    return f"Check what serves the volume, and its driver on {node}.", EVENTS
+
+
 def _config(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
     kind, name = issue.missing
     get = f"kubectl -n {target.namespace} get"
@@ -149,6 +162,7 @@ _REMEDIES: dict[Cause, Callable[[Issue, Pod, Target], Remedy]] = {
     Cause.KILLED: _killed,
     Cause.START: _start,
     Cause.CONFIG: _config,
+    Cause.NOT_MADE: _not_made,
     Cause.IMAGE: _image,
     Cause.NODE: _node,
     Cause.UNPLACED: _unplaced,

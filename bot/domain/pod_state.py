@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.domain import container_state, words
+from bot.domain import container_state, not_made, words
 from bot.domain.container_state import LONG, Cause, Issue
-from bot.domain.workload import Condition, Container, Pod
+from bot.domain.workload import Condition, Container, Event, Pod
 
 STUCK = timedelta(minutes=1)
 """Beyond its grace period, after which a pod that is still there is stuck."""
@@ -57,14 +57,22 @@ def on_lost_node(pod: Pod) -> bool:
 _ANY_TIME = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
-def state(pod: Pod, now: datetime) -> PodState:
-    """What Kubernetes says of the pod. Its words change only when something happens; ``now`` adds the date."""
+def state(pod: Pod, now: datetime, events: Sequence[Event] = ()) -> PodState:
+    """What Kubernetes says of the pod. Its words change only when something happens; ``now`` adds the date.
+
+    The namespace's ``events`` explain one whose containers are not being made; they make no pod unready.
+    """
     if issue := _as_a_whole(pod, now):
         return PodState((issue,))
     inits = _initializing(pod, now)
     lasting = [i for c in pod.lasting if (i := container_state.judge(c, pod, now))]
     found = _consequences_left_out([*inits, *lasting])
-    return PodState(tuple(found or _conditions(pod, now)))
+    return PodState(tuple(not_made.explained(pod, found or _conditions(pod, now), events)))
+
+
+def asks_events(pod: Pod, now: datetime) -> bool:
+    """Whether only its events can say why it is not ready."""
+    return not_made.asks(pod, state(pod, now).issues)
 
 
 def _consequences_left_out(issues: Sequence[Issue]) -> list[Issue]:

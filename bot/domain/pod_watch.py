@@ -13,7 +13,7 @@ from bot.domain.probes import Verdict
 from bot.domain.restarts import Restarts
 from bot.domain.target import Severity, Target
 from bot.domain.trouble import Trouble
-from bot.domain.workload import Container, Pod
+from bot.domain.workload import Container, Event, Pod
 
 RISING = 3
 """Restarts one after the other that are worth telling though the pod runs again each time."""
@@ -46,6 +46,7 @@ def problem(
     hold: timedelta,
     keep: timedelta = timedelta(),
     owner: Owner = None,
+    events: Sequence[Event] = (),
     muted: str = "",
 ) -> Problem | None:
     """What is wrong with the pod, or None. Its words don't change while nothing happens.
@@ -54,7 +55,7 @@ def problem(
     for so long until it is well: between two crashes of a loop it runs for a moment.
     """
     troubles = sorted(
-        judge_pod.pod_troubles(pods, target, now, owner, restarts=False), key=lambda t: -t.verdict.badness
+        judge_pod.pod_troubles(pods, target, now, owner, events, restarts=False), key=lambda t: -t.verdict.badness
     )
     troubles = [t for t in troubles if t.verdict in (Verdict.FAIL, Verdict.WARN)]
     if not troubles:

@@ -415,7 +415,7 @@ def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
         text = f"{words.plural(ended, 'new pod')} did not stay, the last was {replaced[-1]}"
         return _Trouble(Kind.LOST, text, "events", final=True)
     if new is not None:
-        return _of_new_pod(new, facts.now) or _of_controller(facts)
+        return _of_new_pod(new, facts.now, facts.events) or _of_controller(facts)
     return _of_controller(facts) or _of_lost(replaced) or _of_old_pods(facts)
 
 
@@ -456,9 +456,9 @@ def _of_old_pods(facts: _Facts) -> _Trouble | None:
     return _Trouble(Kind.OLD, f"the old pod {words.listed(leaving)} is still terminating", "events")
 
 
-def _of_new_pod(new: Pod, now: datetime) -> _Trouble | None:
+def _of_new_pod(new: Pod, now: datetime, events: Sequence[Event]) -> _Trouble | None:
     """What of the new pod's issues is more than a part of every start."""
-    issues = pod_state.state(new, now).issues
+    issues = pod_state.state(new, now, events).issues
     return next((found for issue in issues if (found := _of_issue(issue))), None)
 
 
@@ -468,6 +468,7 @@ _KINDS = {
     Cause.CONFIG: Kind.CONFIG,
     Cause.IMAGE: Kind.PULL,
     Cause.WAITS: Kind.WAITS,
+    Cause.NOT_MADE: Kind.WAITS,
     **dict.fromkeys((Cause.CRASH, Cause.MEMORY, Cause.KILLED, Cause.START), Kind.CRASH),
 }
 """The others are what one waits for anyway."""
@@ -483,7 +484,8 @@ def _of_issue(issue: Issue) -> _Trouble | None:
         log = "events" if issue.cause is Cause.START else issue.log or "events"
         kind = Kind.AGAIN if issue.running else kind
         return _Trouble(kind, issue.summary, log, final=issue.restarts >= CRASHES)
-    said = f": {words.cut(issue.evidence[0], 160)}" if kind is Kind.PULL and issue.evidence else ""
+    unsaid = kind is Kind.PULL and issue.evidence and ")" not in issue.summary
+    said = f": {words.cut(issue.evidence[0], 160)}" if unsaid else ""
     return _Trouble(kind, issue.summary + said, "events", final=issue.final)
 
 
@@ -491,7 +493,7 @@ def _evidence(facts: _Facts) -> Iterator[str]:
     """What the new pod's state shows, then the newest warnings about it, its makers and old pods."""
     issue = _issue(facts)
     # What the kubelet says of an image or a Secret is an event as well.
-    events_say_it = issue is None or issue.cause in (Cause.IMAGE, Cause.CONFIG, Cause.WAITS)
+    events_say_it = issue is None or issue.cause in (Cause.IMAGE, Cause.CONFIG, Cause.WAITS, Cause.NOT_MADE)
     yield from () if events_say_it or issue is None else issue.evidence[:2]
     followed = [p for p in (facts.new, *facts.old) if p is not None]
     names = {f"pod/{p.name}" for p in followed} | {f"deployment/{facts.deployment.name}"}
@@ -511,7 +513,7 @@ def _evidence(facts: _Facts) -> Iterator[str]:
 
 
 def _issue(facts: _Facts) -> Issue | None:
-    return pod_state.state(facts.new, facts.now).issue if facts.new else None
+    return pod_state.state(facts.new, facts.now, facts.events).issue if facts.new else None
 
 
 def _waited_for(facts: _Facts, steps: Sequence[Step]) -> str:

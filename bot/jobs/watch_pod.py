@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import outages, pod_watch, restarts, spell
+from bot.domain import judge_pod, outages, pod_state, pod_watch, restarts, spell
 from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.history import Happening
 from bot.domain.judge_deployment import Owner
 from bot.domain.outages import Outages
 from bot.domain.restarts import Restarts
 from bot.domain.target import POD
-from bot.domain.workload import Pod
+from bot.domain.workload import Event, Pod
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.jobs.known import TargetWatch, reasons
 from bot.jobs.looks import pod_looks
@@ -130,7 +130,7 @@ class PodWatch(TargetWatch):
     async def look(self, pods: Sequence[Pod]) -> list[Incident]:
         """Judge the pods as they are now; gives the incidents that changed."""
         now = self.clock.now()
-        owner = await self._owner(pods)
+        owner, events = await asyncio.gather(self._owner(pods), self._events(pods, now))
         async with self.incidents.ledger.writing() as tx:
             await self._known.freshen(tx, now)
             await pod_looks(self.target.name).note(tx, now)
@@ -139,17 +139,26 @@ class PodWatch(TargetWatch):
             muted = await self.muting.of_pod(tx, self.target, now)
             counted = await self._count(tx, pods, now)
             repeated = await self._outages(tx, pods, muted, now)
-            problems = self._problems(pods, owner, counted, repeated, muted, now)
+            problems = self._problems(pods, owner, events, counted, repeated, muted, now)
             name = self.target.name
             about = [pod_watch.key_of(name), pod_watch.restarts_key(name), self.blind_key]
             kept = await self._known.keep(tx, problems, now, about)
         return self._told(kept)
 
     def _problems(
-        self, pods: Sequence[Pod], owner: Owner, counted: Restarts, repeated: Outages, muted: str, now: datetime
+        self,
+        pods: Sequence[Pod],
+        owner: Owner,
+        events: Sequence[Event],
+        counted: Restarts,
+        repeated: Outages,
+        muted: str,
+        now: datetime,
     ) -> list[Problem]:
         hold, keep = self.rules.pod_for, 5 * self.rules.keep_firing
-        found = pod_watch.problem(self.target, pods, now, hold=hold, keep=keep, owner=owner, muted=muted)
+        found = pod_watch.problem(
+            self.target, pods, now, hold=hold, keep=keep, owner=owner, events=events, muted=muted
+        )
         rising = pod_watch.restarting(self.target, pods, counted, now, hold=2 * hold, muted=muted)
         often = pod_watch.repeated(self.target, pods, repeated, now, muted=muted)
         # Restarts alone are best told by what ended them.
@@ -189,6 +198,15 @@ class PodWatch(TargetWatch):
             return await self.cluster_of(self.target.name).deployment(self.target.deployment)
         except AgentpodError:
             return None
+
+    async def _events(self, pods: Sequence[Pod], now: datetime) -> Sequence[Event]:
+        """The events, where they alone say why a pod is not ready."""
+        if not any(pod_state.asks_events(p, now) for p in judge_pod.live(pods)):
+            return ()
+        try:
+            return await self.cluster_of(self.target.name).events()
+        except AgentpodError:
+            return ()
 
     async def _note_spell(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> None:
         before = spell.read(await tx.mark(mark_of(self.target.name)) or "")

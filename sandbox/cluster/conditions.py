@@ -29,6 +29,8 @@ class PodFaults:
     """The pod has a readiness gate that nobody sets."""
     create_error: bool = False
     """The container can't be created: its name is reserved."""
+    volume_held: bool = False
+    """The volume is still attached to another node."""
     unready: bool = False
     """The readiness probe fails."""
     node_lost: bool = False

@@ -62,6 +62,11 @@ _REPLACING = {
     "init_crash": ("pod-init-crash", "Init container crashes", "fix-permissions ends with exit code 1"),
     "gate": ("pod-gate", "Readiness gate", "nobody sets example.com/load-balancer"),
     "create_error": ("pod-create-error", "CreateContainerError", "the container's name is reserved"),
+    "volume_held": (
+        "pod-volume-held",
+        "Volume is held",
+        "it is still attached to another node (FailedAttachVolume)",
+    ),
     "container_renamed": ("pod-container-missing", "Container missing", "the container is called workspace"),
 }
 _SETTLING = {

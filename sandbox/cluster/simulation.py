@@ -322,6 +322,8 @@ class Simulation:
             return False
         if companions.blocks(pod):
             return self._init_trouble(pod)
+        if self.faults.volume_held:
+            return self._held_volume(pod)
         if self.faults.create_error:
             return self._create_error(pod)
         if not self._gone(name) and self.store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET) is None:
@@ -391,6 +393,12 @@ class Simulation:
 
     def _config_error(self, pod: Object) -> bool:
         return self._stays(pod, "CreateContainerConfigError", f'secret "{objects.SSH_SECRET}" not found')
+
+    def _held_volume(self, pod: Object) -> bool:
+        """The volume controller says so in an event; the container's status only goes on waiting."""
+        said = 'Multi-Attach error for volume "pvc-1f2e" Volume is already exclusively attached to one node'
+        self.events.record(pod, "Warning", "FailedAttachVolume", said)
+        return False
 
     def _create_error(self, pod: Object) -> bool:
         name = f"{objects.CONTAINER}_{pod['metadata']['name']}_0"

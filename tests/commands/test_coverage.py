@@ -10,7 +10,7 @@ import pytest
 from bot.domain import pod_watch
 from bot.domain.probes import Verdict
 from bot.domain.target import ContainerSpec, Target
-from bot.domain.workload import Container
+from bot.domain.workload import Container, ExecResult
 from tests.commands.fakes import NOW, World, container, pod, text_of
 
 SIDECAR = container("egress-proxy", role="sidecar", started=True)
@@ -65,6 +65,17 @@ async def test_a_container_that_is_not_there_is_said_once(world: World) -> None:
     assert "Not checked because of it: Disk" in text_of(reply)
     assert "Follows from it: Identity, Processes" in text_of(reply)
     assert not any("restart" in b.command or "logs" in b.command for b in reply.buttons)
+
+
+async def test_what_is_wrong_in_the_others_is_said_beside_a_container_that_is_not_there(world: World) -> None:
+    shows(world, [container()])
+    world.target = Target(containers=(ContainerSpec(), ContainerSpec(name="vk-local", processes=())))
+    world.cluster.programs["id"] = ExecResult("uid=0(root) gid=0(root)", "", 0)
+    world.cluster.programs["ps"] = ExecResult("PID USER COMMAND\n1 claude tini\n", "", 0)
+    said = {f.title: f.summary for f in (await world.run("status")).findings}
+    assert said["Pod"] == "the pod has no container vk-local"
+    assert said["Identity"] == "kali runs as root"
+    assert "are not running" in said["Processes"]
 
 
 def test_that_nobody_watches_what_should_run_is_an_incident_and_an_extra_container_is_none() -> None:

@@ -219,7 +219,7 @@ def test_out_of_memory_again_and_again_fails_with_its_name() -> None:
     [
         (CRASHED, 60, "kali keeps crashing"),
         (CONFIG, 20, "Secret agent-ssh-keys is missing, so kali can't start"),
-        (MISSING, 60, f"image {IMAGE} can't be pulled, so kali can't start: manifest unknown"),
+        (MISSING, 60, f"image {IMAGE} can't be pulled (the registry does not have it), so kali can't start"),
         (
             container("waiting", "InvalidImageName", message="parse"),
             0,

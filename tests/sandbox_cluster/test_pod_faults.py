@@ -31,6 +31,7 @@ def run(cluster: PretendCluster, *command: str) -> str:
         ("pod-pending", "Pending"),
         ("pod-init-crash", "Init:CrashLoopBackOff"),
         ("pod-create-error", "CreateContainerError"),
+        ("pod-volume-held", "ContainerCreating"),
     ],
 )
 async def test_pod_shows_the_status_until_healed(cluster, breaks: Breaks, fault, status):

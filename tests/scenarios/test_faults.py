@@ -36,6 +36,7 @@ POD = [
     ("pod-node-lost", True, ("Not healthy: node gpu-1 has stopped reporting", "kubectl describe node gpu-1")),
     ("pod-gate", True, ("Not healthy: readiness gate example.com/load-balancer",)),
     ("pod-create-error", True, ("Not healthy: kali can't be created: failed to reserve container name",)),
+    ("pod-volume-held", True, ("Not healthy: volume pvc-1f2e can't be attached: Volume is already exclusively",)),
     ("pod-unready", True, ("Not healthy: kali runs but is not ready",)),
     ("pod-container-missing", True, ("has no container kali, and workspace is not watched",)),
     ("pod-wrong-node", True, ("gpu-1",)),

@@ -1,0 +1,163 @@
+"""A pod whose containers are not being made names what its own events say is in the way: a volume, the network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain import pod_state, pod_watch
+from bot.domain.judge_pod import judge_pod
+from bot.domain.probes import Verdict
+from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, progress
+from bot.domain.target import Target
+from bot.domain.workload import Deployment, Event, Pod
+from tests.pods import RUNNING, api, waiting
+
+NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)
+UNREADY = {"status": "False", "reason": "ContainersNotReady"}
+KALI = {"name": "kali", "state": waiting("ContainerCreating")}
+HELD = {"Ready": UNREADY, "ContainersReady": UNREADY}
+POD = api(KALI, conditions=HELD, status={"phase": "Pending"})
+OF = "MountVolume.{} failed for volume"
+SANDBOX = "Failed to create pod sandbox: rpc error: code = Unknown desc = "
+ATTACH, MOUNT, BOX = "FailedAttachVolume", "FailedMount", "FailedCreatePodSandBox"
+CILIUM = (
+    f'{SANDBOX}failed to setup network for sandbox "{"0f3a" * 16}": plugin type="cilium-cni" failed (add): unable '
+    "to connect to Cilium daemon: failed to create cilium agent client after 30.000000 seconds timeout: Get "
+    '"http://localhost/v1/config": dial unix /var/run/cilium/cilium.sock: connect: no such file or directory'
+)
+ROWS = [
+    (
+        MOUNT,
+        f'{OF.format("SetUp")} "ssh-keys" : secret "agent-ssh-keys" not found',
+        "Secret agent-ssh-keys is missing",
+    ),
+    (MOUNT, f'{OF.format("SetUp")} "c" : configmap "agent-config" not found', "ConfigMap agent-config is missing"),
+    (
+        MOUNT,
+        f'{OF.format("SetUp")} "config" : references non-existent config key: crontab',
+        "volume config can't be mounted: references non-existent config key: crontab",
+    ),
+    (
+        MOUNT,
+        "Unable to attach or mount volumes: unmounted volumes=[home], unattached volumes=[home kube-api-8x]: "
+        "timed out waiting for the condition",
+        "volume home can't be mounted: timed out waiting for the condition",
+    ),
+    (
+        MOUNT,
+        f'{OF.format("SetUp")} "nfs" : mount failed: exit status 32\nMounting command: mount\nMounting arguments: '
+        "-t nfs 10.0.0.5:/export /var/lib/kubelet/pods/x/volumes/nfs\nOutput: mount.nfs: Connection timed out",
+        "volume nfs can't be mounted: mount.nfs: Connection timed out",
+    ),
+    (
+        MOUNT,
+        f"{OF.format('MountDevice')} \"pvc-1\" : rpc error: code = Internal desc = 'fsck' found errors on device "
+        f"/dev/longhorn/pvc-1 but could not: {'y' * 90}: UNEXPECTED INCONSISTENCY; RUN fsck MANUALLY.",
+        "RUN fsck MANUALLY.",
+    ),
+    (
+        ATTACH,
+        'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) secure-agent-pod-5d9-old',
+        "volume pvc-1 can't be attached: Volume is already used by pod(s) secure-agent-pod-5d9-old",
+    ),
+    (
+        ATTACH,
+        'AttachVolume.Attach failed for volume "pvc-1" : rpc error: code = Aborted desc = volume pvc-1 is not '
+        "ready for workloads",
+        "volume pvc-1 can't be attached: volume pvc-1 is not ready for workloads",
+    ),
+    (BOX, CILIUM, "dial unix /var/run/cilium/cilium.sock: connect: no such file or directory"),
+    (
+        BOX,
+        f'{SANDBOX}failed to get sandbox runtime: no runtime for "nvidia" is configured',
+        'no runtime for "nvidia"',
+    ),
+    (
+        BOX,
+        f'(combined from similar events): {SANDBOX}plugin type="calico" failed (add): connection is unauthorized',
+        'sandbox can\'t be made: plugin type="calico" failed (add): connection is unauthorized',
+    ),
+    ("NetworkNotReady", "network is not ready: cni plugin not initialized", "cni plugin not initialized"),
+]
+
+
+def event(reason: str, message: str = "", ago: int = 60, **more: str) -> Event:
+    at = NOW - timedelta(seconds=ago)
+    kind = "Warning" if reason.startswith(("Failed", "Network")) else "Normal"
+    made = Event(kind, reason, message, f"pod/{POD.name}", 3, at - timedelta(seconds=600), at, uid=POD.uid)
+    return replace(made, **more)
+
+
+def summary(*events: Event, pod: Pod = POD) -> str:
+    finding = judge_pod([pod], Target(), NOW, None, events)
+    assert finding.verdict is Verdict.FAIL
+    return finding.summary
+
+
+@pytest.mark.parametrize(("reason", "message", "said"), ROWS)
+def test_what_is_in_the_way_is_the_first_line_everywhere(reason: str, message: str, said: str) -> None:
+    events = [event(reason, message)]
+    assert said in summary(*events)
+    problem = pod_watch.problem(Target(), [POD], NOW, hold=timedelta(), events=events)
+    assert problem is not None
+    assert said in problem.summary
+    notes = {APPROVAL_ANNOTATION: "r-1"}
+    counts = {"generation": 8, "observed_generation": 8, "updated": 1, "current": 1}
+    owner = Deployment("agent", "d-1", template_annotations=notes, **counts)
+    mark = Mark(NOW - timedelta(seconds=40), (("agent-5c4-aaaaa", "u-old"),), "r-1", 8)
+    assert said in progress(mark, owner, [POD], events, NOW, timedelta(minutes=5), None).trouble
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (event(MOUNT, "x", object="pod/another"),),
+        (event(MOUNT, "x", uid="u-earlier"),),
+        (event(ATTACH, "x", 90), event("SuccessfulAttachVolume", "", 30)),
+        (event(MOUNT, "x", 90), event("Pulled", "", 30)),
+        (event("FailedScheduling", "x"),),
+        (event("Unhealthy", "x"),),
+    ],
+)
+def test_what_is_over_or_another_s_is_no_cause(events: tuple[Event, ...]) -> None:
+    assert summary(*events) == "kali is being created since 02:00 UTC"
+
+
+def test_an_image_that_is_being_pulled_is_said_to_be() -> None:
+    said = "kali is being created since 02:00 UTC: its image is being pulled"
+    assert summary(event(MOUNT, "x", 90), event("Pulling", 'Pulling image "kali:1"', 30)) == said
+
+
+def test_the_event_that_says_why_goes_before_the_one_that_says_it_waited_in_vain() -> None:
+    why = event(ATTACH, 'Multi-Attach error for volume "pvc-1" Volume is already exclusively attached', 100)
+    vain = event(MOUNT, "Unable to attach or mount volumes: unmounted volumes=[home]: timed out", 10)
+    assert "already exclusively attached" in summary(why, vain)
+    stale = replace(why, last_seen=NOW - timedelta(hours=1))
+    assert summary(stale, vain).startswith("volume home can't be mounted")
+
+
+def test_a_pod_that_waits_for_its_init_containers_is_explained_too() -> None:
+    inits = [{"name": "fix", "state": waiting("PodInitializing")}]
+    main = {"name": "kali", "state": waiting("PodInitializing")}
+    held = HELD | {"Initialized": {"status": "False", "reason": "ContainersNotInitialized"}}
+    pod = api(main, inits=inits, conditions=held, status={"phase": "Pending"})
+    assert "can't be attached" in summary(event(ATTACH, 'Multi-Attach error for volume "pvc-1" x'), pod=pod)
+
+
+def test_events_make_no_pod_unready_and_hide_no_container() -> None:
+    events = [event(MOUNT, "x")]
+    assert pod_state.state(api(), NOW, events).ready
+    failing = api({"name": "kali", "state": waiting("ErrImageNeverPull", "absent")}, conditions=HELD)
+    assert "may not be pulled" in summary(*events, pod=failing)
+    stands = HELD | {"PodReadyToStartContainers": {"status": "True"}}
+    assert "being created" in summary(*events, pod=api(KALI, conditions=stands))
+    crashed = api({"name": "kali", "state": RUNNING}, conditions=HELD)
+    assert summary(*events, pod=crashed) == "kali runs but is not ready"
+
+
+def test_a_megabyte_of_message_is_read_in_bounded_time() -> None:
+    hostile = 'MountVolume.SetUp failed for volume "' + ": " * 500_000
+    assert len(summary(event(MOUNT, hostile))) < 400
