@@ -32,6 +32,8 @@ class EventGroup:
     first_seen: datetime | None = None
     own: bool = True
     """Whether it is about one of the target's own objects that exist."""
+    over: bool = False
+    """Whether it belongs to the start of a pod that is ready since."""
 
     @property
     def is_warning(self) -> bool:
@@ -44,9 +46,10 @@ def group(events: Iterable[Event], own: Own | None = None) -> list[EventGroup]:
     groups: dict[tuple[str, str, str, bool], EventGroup] = {}
     for event in events:
         mine = own is None or own.has(event)
+        over = own is not None and mine and own.is_over(event)
         key = (event.type, event.reason, event.object, mine)
         last, first = event.last_seen or event.first_seen, event.first_seen or event.last_seen
-        new = EventGroup(*key[:3], event.message, max(1, event.count), last, first, mine)
+        new = EventGroup(*key[:3], event.message, max(1, event.count), last, first, mine, over)
         old = groups.get(key)
         groups[key] = new if old is None else _merge(old, new)
     return sorted(groups.values(), key=lambda g: g.last_seen or _LONG_AGO, reverse=True)
@@ -59,8 +62,8 @@ def _merge(one: EventGroup, other: EventGroup) -> EventGroup:
 
 
 def recent_warnings(groups: Sequence[EventGroup], now: datetime) -> list[EventGroup]:
-    """Warnings of the target's own objects within `RECENT`, and those that carry no time at all."""
-    found = [g for g in groups if g.is_warning and g.own]
+    """Warnings of the target's own objects within `RECENT` or without a time, none of a start that is over."""
+    found = [g for g in groups if g.is_warning and g.own and not g.over]
     return [g for g in found if g.last_seen is None or now - g.last_seen < RECENT]
 
 

@@ -8,13 +8,34 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from bot.domain import addresses
+from bot.domain import addresses, pod_state
 from bot.domain.judge_deployment import Owner
 from bot.domain.target import Target
 from bot.domain.workload import Claim, Deployment, Event, Pod, Service, Uses
 
 SERVICE, CLAIM, REPLICA_SET = "service", "persistentvolumeclaim", "replicaset"
+
+
+_OF_STARTS = (
+    "FailedScheduling",
+    "FailedAttachVolume",
+    "FailedMount",
+    "FailedMapVolume",
+    "FailedCreatePodSandBox",
+    "NetworkNotReady",
+)
+"""Warnings that only delay a pod's start: a volume that the old pod still holds, a cache that lags behind."""
+_SOON = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a pod became ready, and whether that was its first start: later ones are no part of a restart."""
+
+    ready_at: datetime
+    first: bool
 
 
 @dataclass(frozen=True)
@@ -24,6 +45,8 @@ class Own:
     objects: Mapping[str, str | None] = field(default_factory=dict)
     beginnings: tuple[str, ...] = ()
     """Objects that begin so are own ones, too: their names are not known."""
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    """How each pod that is ready now came to be so."""
 
     def has(self, event: Event) -> bool:
         """Whether the event is about one of them, and not about an earlier one of the same name."""
@@ -31,6 +54,14 @@ class Own:
             uid = self.objects[event.object]
             return uid is None or event.uid is None or uid == event.uid
         return event.object.startswith(self.beginnings) if self.beginnings else False
+
+    def is_over(self, event: Event) -> bool:
+        """Whether the event belongs to the start of a pod that has become ready since, and says nothing of now."""
+        start = self.starts.get(event.object)
+        at = event.last_seen or event.first_seen
+        if start is None or at is None or at > start.ready_at:
+            return False
+        return event.reason in _OF_STARTS or (event.reason == "Unhealthy" and start.first)
 
 
 def own(
@@ -57,7 +88,15 @@ def own(
         named = _replica_set(deployment)
         found |= {f"{REPLICA_SET}/{named}": None} if named else {}
         beginnings += () if named else (f"{REPLICA_SET}/{target.deployment}-",)
-    return Own(found, beginnings)
+    return Own(found, beginnings, {f"pod/{p.name}": start for p in present if (start := _start(p))})
+
+
+def _start(pod: Pod) -> Start | None:
+    ready = pod.condition("Ready")
+    if ready is None or ready.since is None or not pod_state.is_ready(pod):
+        return None
+    begun = max((c.started_at for c in pod.lasting if c.started_at), default=None)
+    return Start(ready.since, not pod.restarts and begun is not None and ready.since - begun < _SOON)
 
 
 _NAMED = re.compile(r'ReplicaSet "([^"]{1,253})"')

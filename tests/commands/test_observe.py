@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -275,6 +276,43 @@ async def test_when_and_how_often_is_said_once(world: World) -> None:
     reply = await world.run("status")
     assert text_of(reply).count("last 3 min ago (4 times)") == 2, "in the headline and its finding"
     assert any("pod/" in line and "BackOff" in line for f in reply.findings for line in f.evidence)
+
+
+START = ["FailedScheduling", "FailedAttachVolume", "FailedMount", "FailedCreatePodSandBox", "Unhealthy"]
+
+
+def ready_since(minutes: int, **changes: Any) -> Pod:
+    """A pod that was ready ten seconds after its container was started."""
+    at = NOW - timedelta(minutes=minutes)
+    up = container(started_at=at - timedelta(seconds=10), **changes)
+    made = pod(containers=(up,))
+    return replace(made, conditions=tuple(replace(c, since=at) for c in made.conditions))
+
+
+@pytest.mark.parametrize("reason", START)
+async def test_what_a_start_waited_for_is_over_once_the_pod_is_ready(world: World, reason: str) -> None:
+    world.cluster.pods_answer = [ready_since(4)]
+    world.cluster.events_answer = [event(reason, 5)]
+    assert (await world.run("status")).headline.startswith("Healthy: ")
+    reply = await world.run("events")
+    assert (reply.tables[0].rows[0][0], reply.tables[0].verdicts) == (reason, (None,))
+    world.cluster.events_answer = [event(reason, 3)]
+    assert "with 1 warning" in (await world.run("status")).headline
+
+
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("Unhealthy", {"restarts": 1}),
+        ("BackOff", {}),
+        ("OOMKilling", {}),
+        ("FailedMount", {"ready": False}),
+    ],
+)
+async def test_what_may_not_be_over_counts(world: World, reason: str, change: dict[str, Any]) -> None:
+    world.cluster.pods_answer = [ready_since(4, **change)]
+    world.cluster.events_answer = [event(reason, 5)]
+    assert (await world.run("events")).verdict is Verdict.WARN
 
 
 def about(object_: str, uid: str | None, reason: str = "Failed") -> Event:
