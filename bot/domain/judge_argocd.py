@@ -70,11 +70,23 @@ def judge_application(application: Application, config: ArgoCD, now: datetime) -
         PROBE,
         TITLE,
         verdict,
-        f"{cause}: {words.cut(said, 160)}" if said else cause,
+        f"{cause}: {words.innermost(said, 160)}" if said else cause,
         _evidence(application, now, said),
-        "Look at what differs and sync it; a change by hand is undone where self-heal is on.",
+        _remedy(application),
         f"argocd app get {application.name} --port-forward --port-forward-namespace {config.namespace}",
     )
+
+
+def _remedy(application: Application) -> str:
+    """What to do about its cause."""
+    types = {c.type for c in application.conditions}
+    if types & {"ComparisonError", "InvalidSpecError", "UnknownError"}:
+        return "Mend what Argo CD names, in its source or in the Application: until then it syncs nothing."
+    if _failed(application) or types & {"SyncError", "DeletionError"}:
+        return "Mend what Argo CD names, then sync again."
+    if application.sync == "OutOfSync":
+        return "Look at what differs and sync it; a change by hand is undone where self-heal is on."
+    return "See which of its resources are not healthy, and why."
 
 
 _RUNNING = ("Running", "Terminating")
@@ -103,7 +115,7 @@ def _cause(application: Application) -> tuple[str, str]:
 
 def _evidence(application: Application, now: datetime, said: str) -> tuple[str, ...]:
     """Where it stands and what else Argo CD says, without what was ``said`` already."""
-    lines = [f"revision {revision(application)}"]
+    lines = [f"revision {revision(application)}", *([words.innermost(said, 600)] if len(said) > 160 else [])]
     if application.finished_at:
         lines.append(f"last sync {words.ago(application.finished_at, now)}")
     # An operation that succeeded says only that; why the application is unhealthy counts all the same.

@@ -54,9 +54,19 @@ def judge_claims(claims: Sequence[Claim], target: Target, used: frozenset[str] |
         Verdict.FAIL,
         _without(loose, absent, used),
         lines or (f"none in {target.namespace}",) if not claims else lines,
-        "The home directory is on this volume. Check the storage class and its provisioner.",
-        f"kubectl -n {target.namespace} describe pvc{named}",
+        _remedy(loose, absent),
+        f"kubectl -n {target.namespace} {f'describe pvc{named}' if named else 'get pvc'}",
     )
+
+
+def _remedy(loose: Sequence[Claim], absent: Sequence[str]) -> str:
+    if loose and loose[0].phase == "Lost":
+        return "Its PersistentVolume is gone or belongs to another claim: find it, or restore it from a backup."
+    if loose:
+        return "Check its storage class and the provisioner: the pod can't start anew without it."
+    if absent:
+        return "Create it, or correct its name in the pod's template: the pod can't start anew without it."
+    return "Nothing that the pod writes outlives it: give its template the volume of the home directory."
 
 
 def _without(loose: Sequence[Claim], absent: Sequence[str], used: frozenset[str] | None) -> str:
@@ -142,6 +152,15 @@ def _no_size(home: str, disk: DiskUse | None, result: ExecResult) -> Finding:
     """How full it is can't be told: never full, and never fine."""
     if disk is None:
         said = words.cut((result.stderr or result.stdout)[:_WIDEST], 160) or "it said nothing"
+        if refused := _REFUSED.search(result.stderr[:_WIDEST]):
+            return Finding(
+                "disk",
+                "Disk",
+                Verdict.UNKNOWN,
+                f"df can't read {home}: {words.cut(refused[1], 80)}",
+                (said,),
+                "See whether the home can be used, and whether what serves its volume is well.",
+            )
         return Finding("disk", "Disk", Verdict.UNKNOWN, f"df gave no numbers for {home}", (said,))
     return Finding(
         "disk",
@@ -153,6 +172,8 @@ def _no_size(home: str, disk: DiskUse | None, result: ExecResult) -> Finding:
     )
 
 
+_REFUSED = re.compile(r"^df: \S*/.{0,1000}: ([^:\n]{1,200})$", re.MULTILINE)
+"""``df: /home/claude: Stale file handle``."""
 _DU = re.compile(r"^([0-9]{1,19})\s+(/.*)$")
 _MOST_FOLDERS = 20_000
 """Lines of du's answer that are read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -165,3 +166,37 @@ def test_why_it_is_unhealthy_is_said_also_after_a_sync_that_succeeded() -> None:
     finding = judge_application(app, ArgoCD(), NOW)
     assert finding.summary == "Argo CD says app is Synced and Degraded: no replicas"
     assert "successfully synced" not in finding.evidence
+
+
+REFUSED = (
+    "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = Unknown desc = "
+    "`git fetch origin --tags --force --prune` failed exit status 128: fatal: Authentication failed for "
+    "'https://github.com/derio-net/frank/'"
+)
+IMMUTABLE = (
+    'one or more objects failed to apply, reason: Deployment.apps "secure-agent-pod" is invalid: spec.selector: '
+    'Invalid value: v1.LabelSelector{MatchLabels:map[string]string{"app":"agent"}}: field is immutable (retried 5)'
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "said", "remedy"),
+    [
+        (
+            {"conditions": (Condition("ComparisonError", "", None, REFUSED),)},
+            "Authentication failed",
+            "syncs nothing",
+        ),
+        ({"operation_phase": "Failed", "operation_message": IMMUTABLE}, "field is immutable", "then sync again"),
+        ({"health": "Degraded", "health_message": "x"}, "x", "not healthy"),
+        ({"sync": "OutOfSync"}, "OutOfSync", "Look at what differs"),
+    ],
+)
+def test_the_innermost_cause_is_in_the_first_line_and_the_remedy_fits(
+    change: dict[str, Any], said: str, remedy: str
+) -> None:
+    app = replace(Application("app", "Synced", "Healthy", "v1"), **change)
+    finding = judge_application(app, ArgoCD(), NOW)
+    assert said in finding.summary
+    assert len(finding.summary) < 260
+    assert remedy in (finding.remedy or "")

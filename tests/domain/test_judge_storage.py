@@ -89,6 +89,32 @@ def test_without_numbers_there_is_no_disk(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "why", ["Stale file handle", "Input/output error", "Transport endpoint is not connected", "Permission denied"]
+)
+def test_a_volume_that_can_not_be_read_says_so_in_the_first_line(why: str) -> None:
+    finding = judge_disk("/home/claude", ExecResult("", f"df: /home/claude: {why}\n", 1), StorageSpec())
+    assert (finding.verdict, finding.summary) == (Verdict.UNKNOWN, f"df can't read /home/claude: {why}")
+    assert "volume" in (finding.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("phase", "name", "remedy"),
+    [
+        ("Lost", "home", "PersistentVolume is gone"),
+        ("Pending", "cache", "storage class"),
+        ("", "home", "Create it"),
+        ("", "", "outlives"),
+    ],
+)
+def test_the_remedy_fits_what_is_wrong_with_the_claim(phase: str, name: str, remedy: str) -> None:
+    claims = [Claim(name, phase)] if phase else []
+    finding = judge_claims(claims, Target(), frozenset({name} - {""}))
+    assert remedy in (finding.remedy or "")
+    assert "home directory is on this volume" not in (finding.remedy or "")
+    assert (finding.run or "").endswith(f"describe pvc {name}" if phase else "get pvc")
+
+
+@pytest.mark.parametrize(
     ("used", "verdict"),
     [(79, Verdict.OK), (80, Verdict.WARN), (89, Verdict.WARN), (90, Verdict.FAIL), (100, Verdict.FAIL)],
 )
