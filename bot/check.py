@@ -305,8 +305,9 @@ def effective(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
 
 def _walk(prefix: str, value: Any, loaded: Loaded) -> Iterator[tuple[str, str, str]]:
     if isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _walk(f"{prefix}.{name}" if prefix else name, getattr(value, name), loaded)
+        for field, info in type(value).model_fields.items():
+            name = info.alias or field
+            yield from _walk(f"{prefix}.{name}" if prefix else name, getattr(value, field), loaded)
     elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         for number, item in enumerate(value):
             yield from _walk(f"{prefix}.{number}", item, loaded)

@@ -306,3 +306,11 @@ def test_no_pattern_counts_letters_of_all_alphabets() -> None:
     assert patterns
     counted = re.compile(r"\\[wWDS]([^]]*\])?\{")
     assert [p for p in map(json.loads, patterns) if counted.search(p)] == []
+
+
+def test_the_effective_settings_have_the_names_that_a_file_takes(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("alerts: {for: 2m}\n", encoding="utf-8")
+    rows = {name: (value, origin) for name, value, origin in effective(load(config=file, environ={}))}
+    assert rows["alerts.for"] == ("2 min", "settings.yaml line 1")
+    assert "alerts.for_" not in rows
