@@ -169,12 +169,19 @@ def _buttons(case: Case, policy: ApprovalPolicy) -> tuple[Button, ...]:
     return _afterwards(case)
 
 
+def _label(line: str) -> str:
+    """What the button of a command says: a container's name would be cut on a phone."""
+    if not line.startswith("logs "):
+        return f"Run {line}"
+    return "Logs before the restart" if line.endswith("--previous") else "Its log"
+
+
 def _afterwards(case: Case) -> tuple[Button, ...]:
     """What to go on with once it is over."""
     if case.state in (State.EXPIRED, State.VOID) and (line := again_line(case)):
         return (Button("Ask again", line),)
     if case.state is State.FAILED and case.outcome and case.outcome.advice:
-        return (Button(f"Run {case.outcome.advice}", case.outcome.advice, style="primary"),)
+        return (Button(_label(case.outcome.advice), case.outcome.advice, style="primary"),)
     if case.state is State.SUCCEEDED and not case.action.restarts:
         return (
             Button(

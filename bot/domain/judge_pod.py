@@ -18,6 +18,8 @@ PROBE, TITLE = "pod", "Pod"
 
 RECENT_RESTART = timedelta(hours=1)
 """A restart younger than this is a warning; older ones are only mentioned."""
+EVICTED_OFTEN = 3
+"""So many pods that ended as a whole within `RECENT_RESTART` are a warning: one can happen."""
 
 
 def live(pods: Sequence[Pod]) -> list[Pod]:
@@ -102,6 +104,8 @@ def pod_troubles(
     if len(alive) == 1:
         troubles += coverage.of_missing(alive[0], target, Verdict.FAIL if restarts else Verdict.WARN)
         troubles += coverage.of_unwatched(alive[0], target) if restarts else []
+    if restarts:
+        troubles += _ended_often(pods, now)
     if len(alive) == 1 and pod_state.is_ready(alive[0]):
         troubles += judge_deployment.beside_a_ready_pod(owner, target)
     return troubles
@@ -206,6 +210,24 @@ def _after(container: Container, at: datetime | None, target: Target, now: datet
 def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
     """How each container that ended before did, a line each."""
     return tuple(line for c in pod.every_container for line in container_state.last_run(c, now))
+
+
+def over_since(pod: Pod) -> datetime | None:
+    """When a pod that is over ended, as far as its record says."""
+    return max((c.since for c in pod.conditions if c.since), default=None)
+
+
+def _ended_often(pods: Sequence[Pod], now: datetime) -> list[Trouble]:
+    """That pod after pod was evicted, or failed, a short while ago, though the one that is there now is well."""
+    ends = {p.uid: at for p in pods if p.over and (at := over_since(p)) and now - at < RECENT_RESTART}
+    if len(ends) < EVICTED_OFTEN:
+        return []
+    evicted = all(p.reason == "Evicted" for p in pods if p.uid in ends)
+    how = f"the pod was {'evicted' if evicted else 'lost'} {words.plural(len(ends), 'time')} in the last hour"
+    summary = f"{how}, last {words.ago(max(ends.values()), now)}"
+    said = tuple(_ended(p) for p in pods if p.uid in ends)[-1:]
+    remedy = pod_remedies.EVICTED if evicted else pod_remedies.LOST
+    return [Trouble(Verdict.WARN, summary, remedy, "/agentpod events", said)]
 
 
 def ending(container: Container) -> str:

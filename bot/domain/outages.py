@@ -113,11 +113,11 @@ def _over(before: Outages, pods: Sequence[Pod], now: datetime) -> list[Outage]:
     """One for each pod that has ended as a whole since the last look."""
     records = [p for p in pods if p.over][-RECORDS:]
     new = [p for p in records if p.uid in before.pods or _is_younger(p, before)]
-    return [Outage(_over_since(p, now), "evicted" if p.reason == "Evicted" else "failed") for p in new]
+    return [Outage(_over_at(p, now), "evicted" if p.reason == "Evicted" else "failed") for p in new]
 
 
-def _over_since(pod: Pod, now: datetime) -> datetime:
-    return min(now, max((c.since for c in pod.conditions if c.since), default=now))
+def _over_at(pod: Pod, now: datetime) -> datetime:
+    return min(now, judge_pod.over_since(pod) or now)
 
 
 def _is_younger(pod: Pod, before: Outages) -> bool:

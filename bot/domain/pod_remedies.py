@@ -29,6 +29,8 @@ KILLED = (
     "Something outside of it ended it: often a liveness probe that failed, which the events say, or its node. "
     "Its log shows what it did until then."
 )
+EVICTED = "See what its node is short of: the pod's requests, or the node, are too small."
+LOST = "See why its node does not keep it: the events and the pod's own message say so."
 LOG = "Its log says why it ended."
 STAYS = "If it stays so, look at the events."
 

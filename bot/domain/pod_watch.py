@@ -72,6 +72,7 @@ def problem(
         since=now,
         facts=tuple(_facts(first, troubles[1:], pod, now)),
         advice=_advice(first),
+        restart=not any(pod_state.on_lost_node(p) for p in judge_pod.live(pods)),
         issue=target.issue,
         hold=hold,
         keep=keep if pod is not None and pod.restarts else timedelta(),
@@ -142,6 +143,7 @@ def repeated(
         since=first,
         facts=(*_of_records(pods, now), *_about(pod), ("What to do", _AGAIN[main])),
         advice=_log(pod) if main == "restarted" else "events",
+        restart=main in ("restarted", "not ready"),
         issue=target.issue,
         muted=muted,
     )
@@ -149,8 +151,8 @@ def repeated(
 
 _AGAIN: Mapping[How, str] = {
     "restarted": "See why it ends in its previous log.",
-    "evicted": "See what its node is short of: the pod's requests, or the node, are too small.",
-    "failed": "See why its node does not keep it: the events and the pod's own message say so.",
+    "evicted": pod_remedies.EVICTED,
+    "failed": pod_remedies.LOST,
     "replaced": "See who or what deletes it: a person, a controller, a drain. The cluster's audit log says.",
     "not ready": "Its readiness comes and goes: the events say what its probe answers.",
 }

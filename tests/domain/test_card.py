@@ -143,6 +143,14 @@ def test_an_end_offers_what_comes_next(state: State, command: str | None) -> Non
         assert [b.command for b in shown.buttons] == ([command] if command else [])
 
 
+def test_a_log_s_button_is_short_enough_for_a_phone() -> None:
+    ended = case(State.FAILED)
+    assert ended.outcome is not None
+    advice = "logs --container fix-permissions --previous"
+    shown = card(replace(ended, outcome=replace(ended.outcome, advice=advice)), POLICY)
+    assert [(b.label, b.command) for b in shown.buttons] == [("Logs before the restart", advice)]
+
+
 def test_a_failure_shows_its_evidence() -> None:
     assert "What to do: Back-off restarting" in lines(card(case(State.FAILED), POLICY))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +52,33 @@ def test_only_an_evicted_pod_fails_and_says_why() -> None:
     finding = judged(pod(phase="Failed", reason="Evicted", message="low on memory", containers=()))
     assert finding.summary == "no pod is running: the pod was evicted (low on memory)"
     assert finding.evidence[0] == "pod-1: Evicted, low on memory"
+
+
+def record(number: int, minutes: float, reason: str = "Evicted") -> Pod:
+    at = NOW - timedelta(minutes=minutes)
+    ended = (Condition("Ready", "False", "PodFailed", since=at),)
+    made = pod(f"old-{number}", "Failed", reason=reason, message="low on memory", conditions=ended)
+    return replace(made, uid=f"uid-{number}")
+
+
+@pytest.mark.parametrize(
+    ("records", "summary"),
+    [
+        ([record(1, 5), record(2, 9)], None),
+        ([record(1, 5), record(2, 9), record(3, 61)], None),
+        ([record(n, n) for n in (2, 5, 9)], "the pod was evicted 3 times in the last hour, last 2 min ago"),
+        (
+            [record(1, 2, "NodeShutdown"), record(2, 5), record(3, 9)],
+            "the pod was lost 3 times in the last hour, last 2 min ago",
+        ),
+    ],
+)
+def test_pods_that_end_again_and_again_are_a_warning_beside_a_ready_one(
+    records: list[Pod], summary: str | None
+) -> None:
+    finding = judged(*records, pod())
+    assert finding.verdict is (Verdict.WARN if summary else Verdict.OK)
+    assert summary is None or finding.summary == summary
 
 
 def test_only_a_terminating_pod_says_a_restart_is_under_way() -> None:

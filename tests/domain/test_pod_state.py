@@ -701,6 +701,9 @@ def test_a_pod_on_a_lost_node_is_neither_looked_into_nor_one_too_many() -> None:
     fresh = api(
         STARTS, inits=[DONE], conditions=NOT_INITIALIZED, status=PENDING, meta={"name": "agent-2", "uid": "u-2"}
     )
+    problem = pod_watch.problem(TARGET, [lost], NOW, hold=timedelta())
+    assert problem is not None
+    assert not problem.restart, "the old pod would never end"
     finding = judge_pod([lost, fresh], TARGET, NOW)
     assert finding.summary == "node gpu-1 has stopped reporting: the pod is not ready"
     assert current([lost, fresh]) == fresh
