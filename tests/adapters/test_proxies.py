@@ -197,6 +197,17 @@ async def test_a_proxy_that_does_not_connect_is_named_as_the_cause(
     assert proxy.seen == []
 
 
+async def test_a_proxy_that_does_not_pass_a_plain_request_on_is_named_as_the_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with HttpProxy("me", "sesam") as proxy:
+        use(monkeypatch, HTTP_PROXY=f"http://me:another@{proxy.address}")
+        gateway = Pushgateway("http://pg.test:9091")
+        error = await _failure(gateway.read(["x"]))
+        await gateway.close()
+    assert f"the proxy http://{proxy.address} (HTTP_PROXY) did not pass it on: HTTP 407" in error.message
+
+
 async def _failure(work: Any) -> AgentpodError:
     with pytest.raises(AgentpodError) as caught:
         await work

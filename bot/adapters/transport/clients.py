@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 START = 4 * 1024
 """Bytes that are read of an answer that is no success."""
 
+_PROXY_REFUSED = 407
+"""Said by a proxy that wants a user and a password, or others."""
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -76,12 +79,15 @@ class Client:
                 asyncio.timeout(self.timeout),
                 client.stream(method, url, extensions={"trace": opened.note}, **request) as response,
             ):
-                return await _read(response, limit)
+                answer = await _read(response, limit)
         except TimeoutError:
             raise
         except Exception as error:  # whatever it is, it is this: nothing that a caller has to know the library for
             await opened.close()
             raise _translated(error, self.route) from error
+        if answer.status == _PROXY_REFUSED and self.route.proxy is not None:
+            raise NotSent(f"the proxy {self.route.proxy} did not pass it on: HTTP {_PROXY_REFUSED}")
+        return answer
 
     async def _made(self) -> httpx.AsyncClient:
         route = self.route
