@@ -28,6 +28,7 @@ from bot.domain.approval import (
     overdue,
     rule,
 )
+from bot.domain.membership import Membership
 from bot.domain.refusals import Refusals
 from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
 from bot.domain.reply import Reply
@@ -231,7 +232,8 @@ class Desk:
     def _standing(self, caller: Caller, identity: Identity, case: Case) -> Standing:
         """What the caller may do about a request where they said it: roles can be bound to channels."""
         approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
-        alone = self.policy.lets_alone(identity.user, identity.groups)
+        there = identity.membership is not Membership.GONE
+        alone = there and self.policy.lets_alone(identity.user, identity.groups)
         who, shell = caller.who, caller.is_terminal
         return Standing(who, approver, alone, who in case.joined, shell, identity.unread_groups)
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Rule, State
+from bot.domain.membership import Membership
 from bot.domain.repair import Action, Look, Proposal
 from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook import Caller
@@ -217,6 +218,16 @@ async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> Non
         assert (await one.ended(case)).state is State.SUCCEEDED
         said = [r.data for r in await one.trail() if r.kind == "decision"]
         assert said == [{"choice": "break-glass", "rule": "glass-broken", "reason": "on fire"}]
+
+
+async def test_nobody_breaks_glass_whose_account_was_deactivated(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
+        case = await one.ask()
+        caller = one.caller(JONAS)
+        gone = replace(caller, identity=replace(caller.identity, membership=Membership.GONE))
+        ruling, _ = await one.desk.decide(case.id, Choice.BREAK_GLASS, gone, "on fire")
+        assert ruling.rule is Rule.NO_BREAK_GLASS
 
 
 async def test_only_the_requester_withdraws_and_a_denial_needs_a_reason(one: Bench) -> None:
