@@ -18,7 +18,7 @@ from bot.adapters.slack import CheckResult, blocks, check_slack, sdk_logs
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.check import SCOPES
 from bot.adapters.slack.connection import SocketConnection
-from bot.adapters.slack.errors import SlackRefused, translate
+from bot.adapters.slack.errors import SlackRefused, refusal, translate
 from bot.adapters.slack.memory import Answers, Seen
 from bot.domain.access import AccessPolicy
 from bot.domain.reply import Reply
@@ -186,6 +186,13 @@ async def test_a_revoked_token_shows_in_the_status_until_it_works_again(bot: Rig
     assert "the token was revoked (token_revoked)" in bot.slack.status().reason
     bot.ws.core.faults.token_revoked = False
     await until(lambda: bot.slack.status().connected)
+
+
+@pytest.mark.parametrize(
+    "word", ["rate_limited", "ratelimited", "team_added_to_org", "external_channel_migrating", "internal_error"]
+)
+def test_what_ends_by_itself_is_no_refusal(word: str) -> None:
+    assert isinstance(refusal("chat.postMessage", word, {}), Transient)
 
 
 def test_requests_are_remembered_up_to_a_number_and_an_age() -> None:

@@ -41,7 +41,20 @@ _PLACE = {
     ),
 }
 """Why nothing can be posted in a place, and what helps."""
-PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited"})
+PASSING = frozenset(
+    {
+        "internal_error",
+        "fatal_error",
+        "service_unavailable",
+        "request_timeout",
+        "ratelimited",
+        "rate_limited",
+        "team_added_to_org",
+        "external_channel_migrating",
+    }
+)
+"""What ends by itself; the last two while a team moves into an organisation, or a channel to another team."""
+_LONGEST_WORD = 100
 _BROKE_OFF = frozenset({"internal_error", "fatal_error"})
 """Of which Slack says that some of it may have succeeded before."""
 UNKNOWN_METHOD = frozenset({"unknown_method", "method_not_supported", "not_implemented"})
@@ -191,4 +204,4 @@ def _answer(error: SlackApiError) -> tuple[int, Any, dict[str, str]]:
 
 
 def _word(data: Any) -> str:
-    return str(data.get("error", "unknown_error")) if isinstance(data, dict) else ""
+    return str(data.get("error") or "unknown_error")[:_LONGEST_WORD] if isinstance(data, dict) else ""
