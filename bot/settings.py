@@ -164,6 +164,8 @@ class LedgerSettings(_Section):
         if not value.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
             scheme = value.partition("://")[0][:40]
             raise ValueError(f"takes sqlite+aiosqlite:///PATH or postgresql+asyncpg://…, not {scheme!r}")
+        if re.fullmatch(r"sqlite[^:]*:/{0,3}(:memory:.*|\?.*)?", value):
+            raise ValueError("the ledger needs a file: write sqlite+aiosqlite:///PATH")
         return value
 
     def password(self) -> str:
@@ -528,6 +530,8 @@ def _message(item: Any, path: Sequence[str]) -> str:
     """What is wrong with a value. A pattern is nothing that people read."""
     if item["type"] == "string_pattern_mismatch" and path[-1] in _SHAPES:
         return _SHAPES[path[-1]]
+    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "it takes settings of its own below it: write one, or leave it out"
     if item["type"].startswith("datetime"):
         return "this is no time: write it as 2026-12-01T08:00:00Z"
     return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")

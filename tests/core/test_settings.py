@@ -131,6 +131,14 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         ("access: {rules: [{role: boss, users: [U1]}]}\n", ("access.rules.0.role",)),
         ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
+        (
+            "ledger: {url: 'sqlite+aiosqlite:///:memory:'}\n",
+            ("ledger.url", "needs a file: write sqlite+aiosqlite:///PATH"),
+        ),
+        (
+            "approvals:\n#  needed: 2\n",
+            ("approvals (agentpod.yaml line 1): it takes settings of its own below it",),
+        ),
         ("slack: [1]\n", ("slack", "line 1")),
         ("slack: {a: b\n", ("not valid YAML", "line 2")),
         ("- 1\n", ("must hold names and values",)),
