@@ -252,6 +252,25 @@ async def test_check_says_what_tokens_and_approvals_can_not_be_before_it_asks_sl
     assert "hello" not in output
 
 
+async def test_check_names_the_people_whom_the_rules_name_in_vain(sandbox: Sandbox, tmp_path: Path) -> None:
+    rules = [{"role": "approver", "users": [seed.BOT_USER, seed.PRIYA, seed.SAM, "U0NOBODY00", seed.LENA]}]
+    config = tmp_path / "a.yaml"
+    config.write_text(yaml.safe_dump(sandbox.settings() | {"access": {"rules": rules}}))
+    people = sandbox.workspace.store.users
+    people[seed.SAM].deleted = True
+    try:
+        code, output = await _run(sandbox, "check", env={CONFIG: str(config)})
+    finally:
+        people[seed.SAM].deleted = False
+    assert code == 0, output
+    said = " ".join(output.split())
+    assert f"{seed.BOT_USER} is named in the access rules, and it is a bot" in said
+    assert f"{seed.SAM} is named in the access rules, and the account is deactivated" in said
+    assert "U0NOBODY00 is named in the access rules, and Slack knows nobody of that id" in said
+    assert f"{seed.PRIYA} is named" not in said
+    assert f"{seed.LENA} is named" not in said
+
+
 async def test_a_bot_without_a_cluster_starts_and_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
     code, output = await _run(sandbox, "status", env={"KUBECONFIG": str(tmp_path / "none")})
     assert code == 2

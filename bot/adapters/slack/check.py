@@ -11,7 +11,8 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, translate
 from bot.adapters.transport.sessions import by_environment
 from bot.domain.access import AccessPolicy
-from bot.errors import AgentpodError, Permanent
+from bot.domain.membership import account
+from bot.errors import AgentpodError, NotFound, Permanent
 from bot.settings import SlackSettings
 
 SCOPES = {
@@ -26,6 +27,8 @@ SCOPES = {
 """What each scope is for."""
 FAR = timedelta(days=100)
 """For when a message is scheduled that is taken back at once. Slack takes 120 days at most."""
+MOST_NAMED = 100
+"""People of the access rules that are looked up."""
 TRIED = "agentpod tried whether it may post here, and could not take this message back. It means nothing else."
 
 
@@ -87,6 +90,8 @@ async def _all(
         yield await _app_token(api, settings)
     if access.groups():
         yield await _user_groups(api, access)
+    async for result in _named(api, access):
+        yield result
     for channel, setting in channels.items():
         yield await check_channel(api, channel, setting)
 
@@ -150,6 +155,23 @@ async def _app_token(api: Api, settings: SlackSettings) -> CheckResult:
         return CheckResult("Slack Socket Mode", False, failure.message, failure.remedy)
     way = by_environment(str(opened.get("url", "")))
     return CheckResult("Slack Socket Mode", True, f"the app token opens connections; the socket goes {way}")
+
+
+async def _named(api: Api, access: AccessPolicy) -> AsyncIterator[CheckResult]:
+    """Whom the access rules name in vain: a role of theirs is nobody's."""
+    named = sorted({user for rule in access.rules for user in rule.users} - {"*"})
+    for user in named[:MOST_NAMED]:
+        try:
+            found = account((await api.call("users.info", 5, user=user)).get("user") or {})
+        except NotFound:
+            why = "Slack knows nobody of that id"
+        except AgentpodError:  # the scopes say why, or Slack is away; people of other companies can be hidden
+            continue
+        else:
+            why = "the account is deactivated" if found.deleted else "it is a bot" if found.bot else ""
+        if why:
+            said = f"{user} is named in the access rules, and {why}: that gives nobody a role."
+            yield CheckResult("Slack people", None, said, "Take the id from the person's profile: Copy member ID.")
 
 
 async def _user_groups(api: Api, access: AccessPolicy) -> CheckResult:
