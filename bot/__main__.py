@@ -217,7 +217,7 @@ def _check(options: argparse.Namespace) -> int:
     outside = _outside(loaded.settings)
     logs.configure("error", "console", outside)
     checks = outside.of(asyncio.run(check_all(loaded)))
-    settings = list(effective(loaded))
+    settings = outside.of(list(effective(loaded)))
     if options.output == "json":
         report = {
             "settings": [{"name": n, "value": v, "origin": o} for n, v, o in settings],

@@ -93,3 +93,10 @@ def test_json_holds_verdict_findings_and_exit_code() -> None:
 )
 def test_exit_codes(verdict: Verdict | None, code: int) -> None:
     assert Reply("x", verdict).exit_code == code
+
+
+def test_what_others_wrote_is_no_markup_in_a_table_either() -> None:
+    stream = io.StringIO()
+    table = Table(("Key [/x]",), (("[/x]",),), title="agent-secrets, written by [/x][red]me")
+    print_reply(Reply("one [/x]", tables=(table,)), output="text", stream=stream)
+    assert stream.getvalue().count("[/x]") == 4
