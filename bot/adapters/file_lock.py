@@ -61,7 +61,7 @@ class FileLock:
 def _owner(file: int) -> str:
     """Who holds a lock, as the file says; empty where it does not."""
     number, _, host = os.pread(file, 300, 0).decode("ascii", "replace").strip().partition(" ")
-    if not number.isdigit():
+    if not (number.isascii() and number.isdecimal()):
         return ""
     return f" (process {number}{f' on {host[:100]}' if host.isprintable() and host else ''})"
 

@@ -134,7 +134,9 @@ def _facts(facts: tuple[Fact, ...]) -> RichTable:
 
 
 def _table(table: Table) -> RichTable:
-    shown = RichTable(title=Text(table.title) if table.title else None, title_justify="left", box=None, pad_edge=False)
+    shown = RichTable(
+        title=Text(table.title) if table.title else None, title_justify="left", box=None, pad_edge=False
+    )
     verdicts = table.verdicts or (None,) * len(table.rows)
     if table.verdicts:
         shown.add_column("")

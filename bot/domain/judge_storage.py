@@ -23,8 +23,8 @@ class DiskUse:
 
     @property
     def has_size(self) -> bool:
-        """Whether df knows how large it is: some report nothing, or all ones."""
-        return 0 < self.total < _NO_LIMIT and self.used + self.free > 0
+        """Whether df knows how large it is: some report nothing, all ones, or more free than there is."""
+        return 0 < self.total < _NO_LIMIT and self.used + self.free > 0 and self.free <= self.total
 
     @property
     def percent(self) -> int:

@@ -45,6 +45,7 @@ def test_df_is_read(text: str, expected: tuple[int, int, int, str]) -> None:
         "/dev/sdb 1000 0 0 - /home/claude",
         "/dev/sdb - - - - /home/claude",
         "/dev/sdb 1000 - - - /home/claude",
+        "/dev/sdb 1000 1 9000 1% /home/claude",
         pytest.param(f"/dev/sdb {'9' * 5000} 1 1 50% /home/claude", id="5,000 digits"),
         pytest.param(f"/dev/{'x ' * 500_000}1 1 1 50% /home/claude", id="a megabyte"),
     ],

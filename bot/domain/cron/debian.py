@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from bot.domain.bounds import number
 from bot.domain.cron.clock import DAY, HOUR, MINUTE, WallClock
 from bot.domain.cron.lines import Where, Wrong, expanded, fields, no_value
 
@@ -42,7 +43,8 @@ class Field:
         """A number or a name; None for what is neither."""
         if text.lower() in self.names:
             return self.names.index(text.lower()) + self.low
-        return int(text) if text.isdigit() and self.low <= int(text) <= self.high else None
+        found = number(text)
+        return found if found is not None and self.low <= found <= self.high else None
 
 
 FIELDS = (
@@ -202,6 +204,7 @@ def _range(field: re.Match[str], span: re.Match[str], of: Field) -> tuple[set[in
 def _stepped(first: int, last: int | None, high: int, step: re.Match[str], where: Where) -> set[int]:
     if last is None:
         raise Wrong(f"{CRON} takes a step only after a range: write {first}-{high}/{step[1]}", where)
-    if not step[1].isdigit() or not 0 < int(step[1]) < 2**31:
+    every = number(step[1])
+    if every is None or not 0 < every < 2**31:
         raise Wrong("this is no step: it takes a number above 0", where)
-    return set(range(first, last + 1, int(step[1])))
+    return set(range(first, last + 1, every))

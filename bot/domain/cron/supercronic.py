@@ -36,7 +36,7 @@ class Field:
         """A number or a name; None for what is neither."""
         if (named := dict(self.names).get(text)) is not None:
             return named
-        return int(text) if re.fullmatch(r"\d{1,2}", text) and self.low <= int(text) <= self.high else None
+        return int(text) if re.fullmatch(r"[0-9]{1,2}", text) and self.low <= int(text) <= self.high else None
 
 
 def _named(names: Sequence[str], first: int) -> tuple[tuple[str, int], ...]:
