@@ -104,6 +104,19 @@ UNDONE: dict[str, tuple[dict[str, Any], str]] = {
         "Vault Secrets Operator",
     ),
     "1Password": ({"annotations": {"operator.1password.io/item-path": "vaults/a"}}, "1Password"),
+    "Secrets Store": (
+        {
+            "labels": {"secrets-store.csi.k8s.io/managed": "true"},
+            "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "a-5d9", "uid": "u"}],
+        },
+        "Secrets Store CSI driver",
+    ),
+    "Config Sync": ({"annotations": {"configmanagement.gke.io/managed": "enabled"}}, "Config Sync"),
+    "an addon": ({"labels": {"addonmanager.kubernetes.io/mode": "Reconcile"}}, "the cluster's addon manager"),
+    "a kind of its own": (
+        {"ownerReferences": [{"apiVersion": "db.example/v1", "kind": "Database", "name": "main", "uid": "u"}]},
+        "Database main",
+    ),
     "Kyverno": ({"labels": {"generate.kyverno.io/policy-name": "sync"}}, "Kyverno"),
 }
 APPLIED: dict[str, tuple[dict[str, Any], str]] = {
@@ -129,6 +142,12 @@ NOBODYS: dict[str, dict[str, Any]] = {
     "an instance label that charts have, too": {"labels": {"app.kubernetes.io/instance": "secure-agent-pod"}},
     "by hand": {"labels": {"app.kubernetes.io/managed-by": "kubectl"}, "managedFields": [entry("kubectl", "KEY")]},
     "the bot": {"managedFields": [entry("agentpod", "KEY")]},
+    **{
+        f"what only goes with a {kind}": {
+            "ownerReferences": [{"apiVersion": group, "kind": kind, "name": "agent", "uid": "u"}]
+        }
+        for group, kind in (("apps/v1", "Deployment"), ("v1", "ServiceAccount"), ("batch/v1", "Job"))
+    },
     "a label of a program that writes no values": {
         "managedFields": [{"manager": "argocd-controller", "fieldsV1": {"f:metadata": {"f:labels": {}}}}]
     },

@@ -58,6 +58,17 @@ _UNDOES = (
     ("k8s.bitwarden.com/", "Bitwarden", "Change it in Bitwarden."),
     ("generate.kyverno.io/", "Kyverno", "Change what the Kyverno policy generates it from."),
     ("objectset.rio.cattle.io/", "Rancher", _IN_GIT),
+    (
+        "secrets-store.csi.k8s.io/managed",
+        "Secrets Store CSI driver",
+        "Change it in the store that it is mounted from.",
+    ),
+    ("configmanagement.gke.io/managed", "Config Sync", _IN_GIT),
+    ("configsync.gke.io/", "Config Sync", _IN_GIT),
+    ("cnrm.cloud.google.com/", "Config Connector", "Change the resource that it is made from."),
+    ("addonmanager.kubernetes.io/mode", "the cluster's addon manager", "Change the addon's manifest."),
+    ("service.beta.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
+    ("service.alpha.openshift.io/", "OpenShift's service CA", "It is made anew by itself: nobody enters it."),
 )
 """Labels and annotations, or how they begin, of what writes the Secret again within minutes."""
 _APPLIES = (
@@ -69,6 +80,8 @@ _APPLIES = (
     ("kapp.k14s.io/app", "kapp", _IN_GIT),
 )
 """The same of what applies it again at its next turn."""
+_KUBERNETES = ("v1", "apps", "batch", "networking.k8s.io", "rbac.authorization.k8s.io", "storage.k8s.io")
+"""API groups whose objects write no Secret: to be owned by one only means to go with it."""
 _FIELD_MANAGERS = (
     ("externalsecrets.external-secrets.io", _ESO, "Change it in the store that the ExternalSecret reads.", True),
     ("external-secrets", _ESO, "Change it in the store that the ExternalSecret reads.", True),
@@ -98,6 +111,8 @@ def managers(meta: shapes.Meta) -> tuple[Manager, ...]:
 def _owners(meta: shapes.Meta) -> Iterator[Manager]:
     for owner in (meta.owner_references or ())[:_MOST]:
         kind, name = owner.kind or "", owner.name or ""
+        if (owner.api_version or "").partition("/")[0] in _KUBERNETES:
+            continue
         by, where = _OWNERS.get(kind, (kind, f"Change the {kind} that it belongs to."))
         yield Manager(by, f"{kind} {name}", where, undoes=True)
 
