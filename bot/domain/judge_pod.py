@@ -127,14 +127,16 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
             leaving,
         )
     asks = owner.wanted if isinstance(owner, Deployment) else None
+    summary = _none_runs(pods, now)
     return Trouble(
         Verdict.FAIL,
-        _none_runs(pods, now),
+        summary,
         f"The Deployment asks for {words.plural(asks, 'replica')}: see what the events say."
         if asks
         else "Check that the Deployment asks for one replica, and what the events say.",
         f"kubectl -n {target.namespace} describe deployment {target.deployment}",
-        seen or (f"no pod has the labels {target.selector} in {target.namespace}",),
+        tuple(_ended(p, summary) for p in pods)
+        or (f"no pod has the labels {target.selector} in {target.namespace}",),
     )
 
 
@@ -149,8 +151,10 @@ def _none_runs(pods: Sequence[Pod], now: datetime) -> str:
     return f"no pod is running: {last.summary}" if last else "no pod is running"
 
 
-def _ended(pod: Pod) -> str:
-    return f"{pod.name}: {pod.status}" + (f", {words.cut(pod.message, 150)}" if pod.message else "")
+def _ended(pod: Pod, summary: str = "") -> str:
+    """A pod that is over in a line, with what was said of it unless the summary has that."""
+    said = words.cut(pod.message or "", 300)
+    return f"{pod.name}: {pod.status}" + (f", {said}" if said and said not in summary else "")
 
 
 def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:

@@ -126,6 +126,8 @@ def _node(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
 def _unplaced(issue: Issue, pod: Pod, target: Target) -> Remedy:
     if issue.reason == "SchedulingGated":
         return "Whoever set the gate has to take it away.", _describe(pod, target)
+    if issue.summary.startswith("PersistentVolumeClaim"):
+        return "Create it, or correct its name in the pod's template.", f"kubectl -n {target.namespace} get pvc"
     return "Nothing runs until it is placed. Look at the events for what is in the way.", EVENTS
 
 

@@ -10,6 +10,7 @@ Sources: Kubernetes, "Pod Lifecycle"; ``pkg/kubelet/status/generate.go`` (condit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -190,7 +191,19 @@ def _unplaced(pod: Pod) -> Issue:
     if scheduled is None or scheduled.status == "True":
         said = pod.message or pod.reason
         return Issue(Cause.UNPLACED, _with("the pod is Pending", said or "no node has been chosen yet"))
-    return Issue(Cause.UNPLACED, _with("the pod is Pending", said or reason), reason=reason or "Unschedulable")
+    text = _PREEMPTION.sub("", said or "")
+    if missing := _NO_CLAIM.search(text):
+        gone = "is missing" if missing["how"] == "not found" else missing["how"]
+        summary = f"PersistentVolumeClaim {missing['name']} {gone}, so no node takes the pod"
+        return Issue(Cause.UNPLACED, summary, evidence=(words.cut(text, 300),), reason=reason or "Unschedulable")
+    summary = _with("the pod is Pending", text or reason)
+    evidence = (words.cut(text, 600),) if len(text) > _SAID else ()
+    return Issue(Cause.UNPLACED, summary, evidence=evidence, reason=reason or "Unschedulable")
+
+
+_PREEMPTION = re.compile(r"\s*\bpreemption: .*", re.DOTALL)
+"""That no other pod could be driven out is no reason of its own."""
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "(?P<name>[^"]{1,253})" (?P<how>not found|is being deleted)')
 
 
 # -- what has to be through before the main containers start

@@ -12,7 +12,7 @@ from bot.domain.judge_pod import current, judge_pod, live
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import Target
 from bot.domain.workload import Condition, Container, Pod, Termination
-from tests.pods import conditions
+from tests.pods import api, conditions
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 TARGET = Target()
@@ -51,7 +51,7 @@ def test_no_pod_fails_and_names_the_selector() -> None:
 def test_only_an_evicted_pod_fails_and_says_why() -> None:
     finding = judged(pod(phase="Failed", reason="Evicted", message="low on memory", containers=()))
     assert finding.summary == "no pod is running: the pod was evicted (low on memory)"
-    assert finding.evidence[0] == "pod-1: Evicted, low on memory"
+    assert finding.evidence[0] == "pod-1: Evicted"
 
 
 def record(number: int, minutes: float, reason: str = "Evicted") -> Pod:
@@ -158,3 +158,13 @@ def test_the_pod_to_look_into_is_the_newest_that_runs() -> None:
 def test_nothing_is_known_of_a_container_in_state_unknown() -> None:
     finding = judged(pod(containers=(Container("kali", "kali:1"),)))
     assert finding.verdict is Verdict.FAIL
+
+
+def test_how_the_last_pod_ended_is_said_once() -> None:
+    said = "The node was low on resource: memory. Container kali was using 9Gi"
+    gone = api(status={"phase": "Failed", "reason": "Evicted", "message": said})
+    finding = judge_pod([gone], TARGET, NOW)
+    assert finding.summary == f"no pod is running: the pod was evicted ({said})"
+    assert finding.evidence == (f"{gone.name}: Evicted",)
+    long = api(status={"phase": "Failed", "reason": "Evicted", "message": said + ", request is 0" * 12})
+    assert judge_pod([long], TARGET, NOW).evidence[0].endswith(", request is 0")

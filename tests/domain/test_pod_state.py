@@ -80,6 +80,26 @@ PULLS = [
     ("no match for platform in manifest: not found", "it is not made for the node's platform"),
     ("write /var/lib/containerd/x/fs/usr/bin/y: no space left on device", "the node's disk is full"),
 ]
+NO_PREEMPTION = " preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+GET_PVC = "kubectl -n secure-agent-pod get pvc"
+UNSCHEDULABLE = [
+    (
+        '0/3 nodes are available: persistentvolumeclaim "home" not found.',
+        "PersistentVolumeClaim home is missing, so no node takes the pod",
+        GET_PVC,
+    ),
+    (
+        '0/3 nodes are available: persistentvolumeclaim "home" is being deleted.',
+        "PersistentVolumeClaim home is being deleted, so no node takes the pod",
+        GET_PVC,
+    ),
+    (
+        "0/3 nodes are available: 1 node(s) had volume node affinity conflict, 2 Insufficient memory.",
+        "the pod is Pending: 0/3 nodes are available: 1 node(s) had volume node affinity conflict, 2 Insufficient "
+        "memory.",
+        "/agentpod events",
+    ),
+]
 EVENTS, PREVIOUS = "/agentpod events", "/agentpod logs --container {} --previous"
 DESCRIBE = "kubectl -n secure-agent-pod describe pod agent-7d9-x2k8p"
 SILENT = "node gpu-1 has stopped reporting"
@@ -175,6 +195,26 @@ BAD = [
         ),
         "the pod is Pending: 0/3 nodes are available",
         EVENTS,
+    ),
+    *(
+        (
+            f"unschedulable: {said[:60]}",
+            api(
+                conditions={
+                    "PodScheduled": {
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": said + NO_PREEMPTION,
+                    },
+                    "Ready": {},
+                },
+                spec={"nodeName": ""},
+                status=PENDING,
+            ),
+            summary,
+            run,
+        )
+        for said, summary, run in UNSCHEDULABLE
     ),
     (
         "scheduling gate",
