@@ -58,13 +58,33 @@ def _reply(
 def folded(target: Target, outcomes: Sequence[Outcome]) -> list[Finding]:
     """Findings with causes said once: a pod that is not ready explains endpoints and servers, and so on."""
     network = [judge_services.slug(s.name) for s in target.services]
-    consequences = {"pod": ["endpoints", *network, *_without_container(outcomes)]}
+    consequences = {"pod": ["endpoints", *network, *_without_container(outcomes), *_told_events(outcomes)]}
     missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
     if missing is not None and missing.verdict is Verdict.FAIL:
         consequences["processes"] = [
             judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)
         ]
     return summary.fold(outcomes, consequences)
+
+
+_SAY_NO_MORE = ("BackOff", "NodeNotReady")
+"""Events that only repeat what the pod's own state says."""
+
+
+def _told_events(outcomes: Sequence[Outcome]) -> list[str]:
+    """The events, where the only kind of warning says what the pod's own finding says."""
+    found = {o.finding.probe: o.finding for o in outcomes if o.finding.probe in ("pod", "events")}
+    pod, events = found.get("pod"), found.get("events")
+    if pod is None or events is None or events.verdict is not Verdict.WARN or len(events.evidence) != 1:
+        return []
+    of, _, said = events.evidence[0].partition(": ")
+    told = " ".join((pod.summary, *pod.evidence))
+    again = events.summary.startswith(_SAY_NO_MORE) or (len(said) >= _TELLING and said[:_TELLING] in told)
+    return ["events"] if again and of.startswith("pod/") else []
+
+
+_TELLING = 20
+"""Characters that two messages have to have in common to be one."""
 
 
 def _without_container(outcomes: Sequence[Outcome]) -> list[str]:

@@ -118,7 +118,7 @@ def _fold_followers(probe: str, followers: Sequence[str], findings: dict[str, Fi
     cause = findings.get(probe)
     if cause is None or cause.verdict is not Verdict.FAIL:
         return
-    bad = [f for name in followers if (f := findings.get(name)) and f.verdict in (Verdict.FAIL, Verdict.UNKNOWN)]
+    bad = [f for name in followers if (f := findings.get(name)) and f.verdict is not Verdict.OK]
     if bad:
         for finding in bad:
             del findings[finding.probe]

@@ -278,6 +278,29 @@ async def test_when_and_how_often_is_said_once(world: World) -> None:
     assert any("pod/" in line and "BackOff" in line for f in reply.findings for line in f.evidence)
 
 
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [("FailedMount", "FailedMount"), ("Back-off restarting failed container", "BackOff"), ("x", "NodeNotReady")],
+)
+async def test_an_event_that_says_what_the_pod_s_state_says_is_not_a_second_finding(
+    world: World, message: str, reason: str
+) -> None:
+    said = f'MountVolume.SetUp failed for volume "home" : {message}, which is why it can not start'
+    making = container(ready=False, state="waiting", reason="ContainerCreating", started_at=None)
+    made = pod(phase="Pending", containers=(making,))
+    world.cluster.pods_answer = [
+        replace(made, conditions=tuple(c for c in made.conditions if c.type != "PodReadyToStartContainers"))
+    ]
+    world.cluster.events_answer = [replace(event(reason, 3), message=said)]
+    reply = await world.run("status")
+    assert [f.probe for f in reply.findings if f.verdict is not Verdict.OK] == ["pod"]
+    assert any("Events" in line for line in reply.findings[0].evidence if line.startswith("Follows from it"))
+    other = replace(event("Unhealthy", 2), message="Startup probe failed: connection refused")
+    world.cluster.events_answer = [*world.cluster.events_answer, other]
+    reply = await world.run("status")
+    assert "events" in [f.probe for f in reply.findings if f.verdict is not Verdict.OK]
+
+
 START = ["FailedScheduling", "FailedAttachVolume", "FailedMount", "FailedCreatePodSandBox", "Unhealthy"]
 
 
