@@ -202,7 +202,7 @@ def _crash(container: Container) -> Issue:
     if ended is not None and ended.reason in _NEVER_RAN:
         said = f": {words.innermost(ended.message, _SAID)}" if ended.message else inside
         return Issue(Cause.START, f"{name} can't start{said}")
-    if ended is not None and ended.reason == _LOST:
+    if ended is not None and _unseen(ended):
         return Issue(Cause.WAITS, f"{name} ended, and its node does not know how{_inside(_count(container))}")
     if code in _SIGNALS:
         return Issue(Cause.KILLED, f"{name} {'keeps being killed' if loops else 'was killed'}{inside}")
@@ -220,6 +220,11 @@ def _count(container: Container) -> str:
 def _inside(*parts: str) -> str:
     told = ", ".join(p for p in parts if p)
     return f" ({told})" if told else ""
+
+
+def _unseen(ended: Termination) -> bool:
+    """Whether nobody saw its end: after a restart of its node or of the container runtime, containerd's 255."""
+    return ended.reason == _LOST or (ended.reason == "Unknown" and ended.exit_code in (None, 255))
 
 
 _NEVER_RAN = ("StartError", "ContainerCannotRun", "RunContainerError")

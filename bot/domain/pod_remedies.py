@@ -31,6 +31,9 @@ KILLED = (
 )
 EVICTED = "See what its node is short of: the pod's requests, or the node, are too small."
 LOST = "See why its node does not keep it: the events and the pod's own message say so."
+UNSEEN = (
+    "Nobody saw its end, as after a restart of its node or of the container runtime: see how long the node is up."
+)
 LOG = "Its log says why it ended."
 STAYS = "If it stays so, look at the events."
 
@@ -184,4 +187,6 @@ def after_a_restart(cause: Cause, container: str, target: Target) -> str:
         return HANDBOOK_MEMORY
     if cause is Cause.KILLED:
         return KILLED
+    if cause is Cause.WAITS:
+        return UNSEEN
     return HANDBOOK_RESTART if _is_watched(container, target) else LOG

@@ -490,6 +490,12 @@ BAD = [
         "kali ended, and its node does not know how",
         EVENTS,
     ),
+    (
+        "lost with its runtime",
+        main(BACK_OFF, run_that_ended("Unknown", 255), restartCount=3),
+        "kali ended, and its node does not know how (3 restarts)",
+        EVENTS,
+    ),
     # Init containers
     (
         "init crash loop",
@@ -748,3 +754,13 @@ def test_a_pod_on_a_lost_node_is_neither_looked_into_nor_one_too_many() -> None:
     assert finding.summary == "node gpu-1 has stopped reporting: the pod is not ready"
     assert current([lost, fresh]) == fresh
     assert current([lost]) == lost
+
+
+def test_an_end_that_nobody_saw_is_not_blamed_on_a_process() -> None:
+    rebooted = api(UP | {"restartCount": 1, "lastState": run_that_ended("Unknown", 255)})
+    finding = judged(rebooted)
+    assert (finding.verdict, finding.summary) == (
+        Verdict.WARN,
+        "kali restarted 12 min ago (Unknown, exit code 255)",
+    )
+    assert "restart of its node" in (finding.remedy or "")
