@@ -57,7 +57,7 @@ class RemoveParams(Params):
 
 def _spec(ctx: Context) -> SshSpec:
     if ctx.target.ssh is None:
-        raise UsageError("SSH keys are not looked after here.", remedy="Set targets.ssh in the settings.")
+        raise UsageError("SSH keys are not looked after here.", remedy="Set targets[].ssh in the settings.")
     return ctx.target.ssh
 
 
