@@ -32,7 +32,9 @@ class SetParams(Params):
     """Which key, of which Secret, and why."""
 
     key: str = Param(json_schema_extra={"positional": True}, description="the key to give another value")
-    secret: str | None = Param(default=None, description="the Secret, where several are configured")
+    secret: str | None = Param(
+        default=None, json_schema_extra={"metavar": "NAME"}, description="the Secret, where several are configured"
+    )
     new: bool = Param(default=False, description="make the key if the Secret does not have it")
     reason: str | None = Param(default=None, description="why, for whoever decides and for the audit trail")
 
@@ -149,7 +151,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
 def _named(ctx: Context, secret: str | None) -> str:
     names = ctx.target.secrets
     if not names:
-        raise UsageError("No Secret is configured.", remedy="List it under targets.secrets in the settings.")
+        raise UsageError("No Secret is configured.", remedy="List it under targets[].secrets in the settings.")
     if secret is not None and secret not in names:
         raise UsageError(
             "The Secret named after --secret is not configured.", remedy=f"Configured: {', '.join(names)}."

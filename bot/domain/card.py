@@ -186,7 +186,7 @@ def _afterwards(case: Case) -> tuple[Button, ...]:
         return (
             Button(
                 "Ask for a restart",
-                restart_line(f"{case.action.value}: {case.subject}", case.target),
+                restart_line(f"{case.subject} was changed", case.target),
                 style="primary",
             ),
         )

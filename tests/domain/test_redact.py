@@ -273,3 +273,29 @@ def test_a_vendors_token_and_a_private_key_are_known_by_their_shape(text: str) -
 )
 def test_words_about_secrets_are_no_token(text: str) -> None:
     assert not has_token(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Usage: /agentpod secrets set KEY [--secret NAME] [--new] [--reason REASON]",
+        "secrets set GITHUB_TOKEN --secret agent-secrets-tier1 --reason rotated",
+        'restart --reason "agent-secrets-tier2/GITHUB_TOKEN was changed" --target "x"',
+    ],
+)
+def test_what_the_bot_says_of_its_own_commands_stays_as_it_is(line: str) -> None:
+    assert redact([line]).lines == (line,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "app --secret hunter2",
+        "app --secret=Zk39fjDk39d",
+        "-secret abcdefghi",
+        "--my-secret abcdefghi",
+        "(--secret abc)",
+    ],
+)
+def test_a_secret_given_as_an_option_is_redacted_all_the_same(line: str) -> None:
+    assert "[redacted]" in redact([line]).lines[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -22,6 +23,12 @@ _OF = r"(?:[ \t]+[\w@.\-]+){0,4}?[ \t]+"
 _TO_ITS_END = r"""([^"'\\\n]+)"""
 
 
+_NAME = re.compile(
+    r"(?:[a-z][a-z0-9]{0,11}-){1,4}(?:secrets?|tokens?|keys|credentials?|auth)(?:-[a-z0-9]{1,12}){0,3}|[A-Z]+\]"
+)
+"""A Secret's name, and what usage lines write for one."""
+
+
 def _any(text: str) -> bool:
     return bool(text)
 
@@ -29,6 +36,11 @@ def _any(text: str) -> bool:
 def _value(text: str) -> bool:
     """Anything but a word that says how it is, an option or what stands for a value."""
     return is_said(text) and not text.startswith("-")
+
+
+def _no_name(text: str) -> bool:
+    """No name of a Secret, and none that stands for one: ``agent-secrets-tier2``, ``NAME]``."""
+    return _value(text) and _NAME.fullmatch(text) is None
 
 
 def _odd(text: str) -> bool:
@@ -101,8 +113,9 @@ _ADDRESSES: tuple[tuple[str, Judge], ...] = (
     (r"\botpauth://[^\s\"']*[?&]secret=([a-z2-7=]+)", _any),
 )
 _COMMANDS: tuple[tuple[str, Judge], ...] = (
+    (r"(?:^|[^a-z\d\-])--?secret(?:[ \t]+|=)" + _WORD, _no_name),
     (
-        r"--?(?:[a-z\d]+-){0,4}(?:pass(?:word|wd|phrase|code)?|pw|pwd|token|secret|credentials?|oauth2-bearer|key-?data"
+        r"--?(?:[a-z\d]+-){0,4}(?:pass(?:word|wd|phrase|code)?|pw|pwd|token|[a-z\d]+-secret|credentials?|oauth2-bearer|key-?data"
         r"|requirepass|masterauth|(?:api|access|secret|private|auth|shared|encryption|master|license|account)-?key"
         r"|client-secret|sas-token)(?:[ \t]+|=)" + _WORD,
         _value,
