@@ -22,6 +22,7 @@ from bot.domain import (
     own_objects,
     pod_state,
     watch,
+    words,
 )
 from bot.domain.heartbeat import JobStatus
 from bot.domain.judge_deployment import Owner
@@ -306,8 +307,9 @@ class Checks:
                 reading = asyncio.gather(self.ctx.heartbeats.read(metrics), self._memories())
                 snapshot, memories = await ask.of(GATEWAY, reading)
             except Unread as unread:
-                said = unread.error.message if unread.error else f"no answer in {unread.waited:g} s"
-                return judge_heartbeats.blind("the heartbeats can't be read", said)
+                silent = f"the Pushgateway gave no answer in {unread.waited:g} s"
+                said = unread.error.message.removesuffix(".") if unread.error else silent
+                return judge_heartbeats.blind(words.cut(words.lower_first(said), 200))
             name, now = self.ctx.target.name, self.ctx.clock.now()
             self.seen.groups = len(snapshot.groups)
             self.seen.statuses = watch.judge(name, policies, snapshot, memories, now)

@@ -71,7 +71,7 @@ def _row(spec: ServiceSpec, seen: Seen, answers: Mapping[str, Finding]) -> tuple
         spec.name,
         answer.removeprefix("answers with ")
         .removeprefix(f"{spec.name} ")
-        .removesuffix(f" at {judge_services.place(spec)}"),
+        .replace(f" at {judge_services.place(spec)}", ""),
         f"{judge_services.place(spec)}{target}{unassigned}",
         _ready(service.name, seen.endpoints) if service else "-",
     )

@@ -141,10 +141,11 @@ def judge_open(spec: ServiceSpec) -> Finding:
 
 def judge_refused(spec: ServiceSpec, message: str) -> Finding:
     """The server refused or broke the connection: ``message`` says how."""
-    return _unreachable(spec, f"{spec.name} can't be reached at {place(spec)}", message)
+    why = f": {message}" if message else ""
+    return _unreachable(spec, f"{spec.name} can't be reached at {place(spec)}{why}")
 
 
-def _unreachable(spec: ServiceSpec, summary: str, evidence: str) -> Finding:
+def _unreachable(spec: ServiceSpec, summary: str, *evidence: str) -> Finding:
     remedy = {"ssh": SSH_REMEDY, "http": HTTP_REMEDY}.get(spec.check, "Check the process, then the Service.")
     grep = "sshd" if spec.check == "ssh" else slug(spec.name)
     run = {"ssh": "/agentpod logs --grep sshd", "http": "/agentpod processes"}.get(spec.check)
@@ -153,7 +154,7 @@ def _unreachable(spec: ServiceSpec, summary: str, evidence: str) -> Finding:
         title(spec),
         Verdict.FAIL,
         summary,
-        (evidence, *((f"checked through {spec.connect}",) if spec.connect else ())),
+        (*evidence, *((f"checked through {spec.connect}",) if spec.connect else ())),
         remedy,
         run or f"/agentpod logs --grep {grep}",
     )

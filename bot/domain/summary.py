@@ -147,8 +147,9 @@ def headline(findings: Sequence[Finding], checks: int, *, whole: bool = True) ->
     first = _said(findings[0])
     count = sum(f.verdict is verdict for f in findings)
     if verdict is Verdict.WARN:
-        several = f"{words.plural(count, 'warning')}{':' if count == 1 else ', first:'} {first}"
-        return f"Healthy, with {several}" if whole else several
+        if not whole:
+            return f"Warning{'' if count == 1 else f' (first of {count})'}: {first}"
+        return f"Healthy, with {words.plural(count, 'warning')}{':' if count == 1 else ', first:'} {first}"
     if verdict is Verdict.UNKNOWN:
         several = f"{count} things, first: " if count > 1 else ""
         return f"Could not tell: {several}{first}"

@@ -160,7 +160,7 @@ def test_only_the_expected_status_is_ok(status: int, verdict: Verdict) -> None:
 def test_a_refused_server_names_the_address_and_the_next_step() -> None:
     finding = judge.judge_refused(SSH, "connection refused")
     assert (finding.probe, finding.verdict) == ("ssh", Verdict.FAIL)
-    assert finding.summary == "SSH can't be reached at 192.0.2.1:22"
+    assert finding.summary == "SSH can't be reached at 192.0.2.1:22: connection refused"
     assert finding.run == "/agentpod logs --grep sshd"
     assert judge.judge_open(TCP).verdict is Verdict.OK
 
@@ -187,7 +187,7 @@ def test_a_services_probe_id(name: str, slug: str) -> None:
 def test_a_service_checked_another_way_is_still_named_by_its_own_address() -> None:
     spec = WEB.model_copy(update={"connect": "127.0.0.1:8000"})
     refused = judge.judge_refused(spec, "connection refused")
-    assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}"
-    assert refused.evidence == ("connection refused", "checked through 127.0.0.1:8000")
+    assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}: connection refused"
+    assert refused.evidence == ("checked through 127.0.0.1:8000",)
     wrong = judge.judge_status(spec, 500)
     assert wrong.evidence[0] == f"expected HTTP {WEB.expect_status} from {WEB.ip}:{WEB.port}{WEB.path}"
