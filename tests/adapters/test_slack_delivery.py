@@ -139,6 +139,18 @@ def failed(bot: Rig) -> int:
     return sum(outcome in ("Transient", "Uncertain") for _, outcome in bot.counts.calls)
 
 
+async def test_an_answer_waits_while_slack_does_not_take_the_token(bot: Rig) -> None:
+    bot.ws.core.faults.token_revoked = True
+    bot.ws.mention(JONAS, OPS, "fix")
+    bot.ws.dm(MAYA, "status")
+    await until(lambda: ("auth.test", "NotAllowed") in bot.counts.calls)  # every other way was tried by then
+    bot.ws.core.faults.token_revoked = False
+    await settled(bot)
+    assert len(answers(bot, seed.DMS[MAYA])) == 1
+    assert len(answers(bot, OPS, "fixed")) == 1
+    assert bot.counts.lost == []
+
+
 async def test_answers_that_wait_hold_up_no_other_command(bot: Rig) -> None:
     bot.ws.core.faults.rate_limited = 60
     for _ in range(20):

@@ -23,7 +23,7 @@ from bot.adapters.slack.blocks import Message, escape
 from bot.adapters.slack.errors import UrlSpent, may_have_worked
 from bot.adapters.slack.pictures import sent
 from bot.domain import words
-from bot.errors import AgentpodError, Transient
+from bot.errors import AgentpodError, NotAllowed, Transient
 
 logger = logging.getLogger("agentpod.slack")
 T = TypeVar("T")
@@ -87,6 +87,12 @@ class Delivery:
                         return
                     if not last and await self._fails_for_good(way, failures, error):
                         raise
+                except NotAllowed as error:  # no other way would do: all need the token
+                    if not self.api.refused:
+                        raise
+                    logger.warning("an answer waits until Slack takes the token: %s", error.message)
+                    while self.api.refused:  # noqa: ASYNC110 - nobody tells
+                        await asyncio.sleep(_jittered(FIRST_PAUSE))
                 except UrlSpent:  # by the tries of which no answer came: then those were taken
                     if not unsure:
                         raise
