@@ -32,6 +32,8 @@ class Pause:
             return ""
         wanted = words.age(timedelta(seconds=min(self.asked, 3.1e9)))
         taken = words.age(timedelta(seconds=self.seconds))
+        if wanted == taken:
+            return ""
         return f"It asked for a pause of {wanted}; agentpod tries again after {taken}."
 
 

@@ -111,6 +111,9 @@ def _texts(values: Iterable[str]) -> Iterator[bytes]:
             shown = plain(part) if "\n" not in part else part
             for text in {part, shown, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))}:
                 yield text.encode("utf-8", "replace")
+            for quote in "'\"":  # SQL, CSV
+                if quote in part:
+                    yield part.replace(quote, quote * 2).encode("utf-8", "replace")
             if " " in part:
                 yield quote_plus(part).encode()
                 yield part.replace(" ", "+").encode("utf-8", "replace")
@@ -145,17 +148,34 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def _encoded(value: str) -> Iterator[bytes]:
-    """As base64 of itself, of that once more and of UTF-16, and in hexadecimal."""
+    """As base64 of itself, of JSON, of that once more and of UTF-16, and byte by byte in numbers."""
     for text in {value.strip(), *_inner(value)}:
         if len(text) < SHORTEST:
             continue
         data = text.encode("utf-8", "replace")[:MOST]
         yield from (data.hex().encode(), data.hex().upper().encode())
+        yield from _listed(data)
+        if (quoted := json.dumps(text)[1:-1]) != text:
+            yield from _base64(quoted.encode()[:MOST])
         for inner in _base64(data):
             yield inner
             if len(inner) >= 8:
                 yield from _base64(inner)
         yield from _base64(text.encode("utf-16-le", "replace")[:MOST])
+
+
+LISTED = 256
+"""Bytes of a value that is looked for byte by byte: as programs show bytes that nobody meant to show."""
+
+
+def _listed(data: bytes) -> Iterator[bytes]:
+    """Byte by byte: Go's ``[115 51]``, Node's ``[115,51]``, Python's list, ``73 33`` and ``73:33``."""
+    if len(data) > LISTED:
+        return
+    for between in (" ", ",", ", "):
+        yield between.join(map(str, data)).encode()
+    for text in (data.hex(" "), data.hex(":")):
+        yield from (text.encode(), text.upper().encode())
 
 
 def _base64(data: bytes) -> Iterator[bytes]:
