@@ -107,6 +107,8 @@ def look(
     memory = memory or Memory(policy.canonical, now)
     if memory.health is Health.PAUSED and not policy.paused:
         memory = replace(memory, resumed=now)
+    if memory.rule != policy.fingerprint and _by_another_gauge(memory.groups, seen, policy.metric):
+        memory = replace(memory, resumed=now)
     clock = now.timestamp()
     groups = remembered(memory.groups, seen, policy.metric, clock)
     status = _with_first_deadline(policy, status_at(policy, groups, now), memory, now)
@@ -148,6 +150,13 @@ def judge(
         return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
 
     return heartbeat.judge(policies, snapshot, now, status_of)
+
+
+def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str) -> bool:
+    """Whether its successes were read from another gauge before: this one has a period from now to come."""
+    if any(metric in group.gauges for group in (*known, *seen)):
+        return False
+    return any(group.gauges.keys() - {PUSH_FAILED, MANUAL} for group in known)
 
 
 def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:

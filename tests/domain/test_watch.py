@@ -468,6 +468,17 @@ def test_a_paused_job_is_no_problem_and_has_one_period_once_it_is_resumed() -> N
     assert again.flip == Flip("a-job", Health.UP, Health.STALE, NOW + 2 * HOUR + 10 * MIN)
 
 
+def test_a_job_that_is_judged_by_another_gauge_has_one_period_to_push_it() -> None:
+    before = story(policy(), [(NOW, [group(NOW)]), (NOW + DAY, [group(NOW + DAY)])])
+    other, later = policy(metric="a_job_last_success"), NOW + DAY + MIN
+    changed = look(other, [group(NOW + DAY)], before.memory, later)
+    assert changed.status.health is Health.NEVER_SEEN
+    assert problem("t", changed, later) is None
+    again = look(other, [group(NOW + DAY)], changed.memory, later + 9 * MIN)
+    assert again.status.health is Health.NEVER_SEEN
+    assert look(other, [group(NOW + DAY)], again.memory, later + 10 * MIN).status.health is Health.STALE
+
+
 def test_a_job_that_never_came_has_one_period_once_it_is_resumed() -> None:
     paused = look(policy(paused=True), [], None, NOW)
     resumed = look(policy(), [], paused.memory, NOW + DAY)
