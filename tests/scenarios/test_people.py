@@ -270,6 +270,22 @@ async def test_what_takes_an_operator_is_answered_to_whoever_asked_alone_also_by
     assert not [m for m in new() if m.files]
 
 
+@pytest.mark.parametrize(
+    ("who", "line", "says"),
+    [
+        (JONAS, "audit --xyz", "has no flag"),
+        (GIL, "audit", "You may not run audit"),
+        (JONAS, "secrets set NO_SUCH_KEY", "has no such key"),
+    ],
+)
+async def test_a_mention_that_is_wrong_or_refused_is_answered_where_it_was_asked(
+    world: World, who: str, line: str, says: str
+) -> None:
+    mention = world.workspace.mention(who, SHARED, line)
+    thread = lambda: world.workspace.messages(SHARED, SAM, mention.ts)[1:]  # noqa: E731 - an argument
+    await until(lambda: says in words(thread()), lambda: words(thread()))
+
+
 async def test_whoever_was_just_taken_out_of_the_group_reads_no_log_and_shares_none(world: World) -> None:
     group = world.workspace.store.groups[seed.ONCALL]
     world.workspace.store.channels[seed.GENERAL].members.append(NEW)

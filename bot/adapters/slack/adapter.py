@@ -411,6 +411,8 @@ class SlackAdapter:
         return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
 
     async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
+        if "error" in reply.data:  # it is answered where it was asked: it shows nothing of what was asked for
+            request = answer.request = replace(request, private=False)
         private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
         key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""
         if key:
