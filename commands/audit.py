@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import Field as Param
@@ -50,7 +50,8 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     began = ctx.clock.monotonic()
     since = ctx.clock.now() - params.since
     found = [r async for r in _repairs.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
-    rows = tuple((words.clock(r.at), _said(r), r.subject) for r in found)
+    now = ctx.clock.now()
+    rows = tuple((when(r, now), said(r, now), r.subject) for r in found)
     table = Table(("When", "Who and what", "About"), rows)
     count = words.plural(len(found), "record")
     return Reply(
@@ -65,13 +66,19 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     )
 
 
-def _said(record: Record) -> str:
+def when(record: Record, now: datetime) -> str:
+    """The time of a record; of another day, the day."""
+    return words.clock(record.at) if record.at.date() == now.date() else words.moment(record.at, now)
+
+
+def said(record: Record, now: datetime) -> str:
     """One record in a few words."""
     data = record.data
     words_ = {
         "request": f"asked for {data.get('action', 'the same')}",
         "decision": str(data.get("choice", "")),
-        "refusal": f"refused: {data.get('rule', '')}{_more(data)}",
+        "refusal": f"refused: {data.get('rule', '')}{_more(data, now)}",
+        "incident": f"{data.get('what', '')} it".strip(),
         "execution": "change made"
         if data.get("sent")
         else "taken up"
@@ -83,11 +90,13 @@ def _said(record: Record) -> str:
     return f"{record.actor} {words_.get(record.kind, record.kind)}{reason}"
 
 
-def _more(data: Mapping[str, Any]) -> str:
+def _more(data: Mapping[str, Any], now: datetime) -> str:
     """How often the same was refused again: what repeats is summed up in one record."""
-    return (
-        f" ({data['more']} more times from {data.get('since')} to {data.get('until')})" if "more" in data else ""
-    )
+    if "more" not in data:
+        return ""
+    often = "once more" if data["more"] == 1 else f"{data['more']} more times"
+    until = words.moment_of(str(data.get("until")))
+    return f" ({often} until {words.moment(until, now)})" if until else f" ({often})"
 
 
 async def verify(ctx: Context, params: VerifyParams) -> Reply:
