@@ -16,7 +16,9 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, plugin
 from bot.adapters.kubernetes.client import Connection
-from bot.errors import AgentpodError, Permanent, TimedOut, Transient
+from bot.domain.summary import Outcome, fold
+from bot.errors import AgentpodError, Permanent, Transient
+from commands._probes import API, Unread, cause_of, unread_finding
 from tests.adapters.kube_bench import serving
 
 V1 = "client.authentication.k8s.io/v1"
@@ -120,10 +122,19 @@ async def test_one_that_waits_for_a_person_is_ended_with_all_that_it_started(
     began = time.monotonic()
     error = await failure(opened(kubeconfig(tmp_path, str(program(tmp_path, text))), monkeypatch, patience=0.5))
     assert time.monotonic() - began < 5
-    assert isinstance(error, TimedOut)
+    assert type(error) is Transient
     assert "gave no credential in 0.5 s: open https://login.example and enter ABCD" in error.message
+    shown = unread_cause(error)
+    assert "open https://login.example" in shown  # and not that the API server does not answer
     assert "sign in beforehand" in (error.remedy or "")
     assert await gone(int((tmp_path / "pid").read_text()))
+
+
+def unread_cause(error: AgentpodError) -> str:
+    """What the first line of an answer says of it."""
+    unread = Unread(API, 3.0, error)
+    outcomes = [Outcome(unread_finding(p, p, unread), cause_of(unread)) for p in ("pod", "events")]
+    return fold(outcomes)[0].summary
 
 
 async def gone(pid: int) -> bool:
@@ -250,7 +261,7 @@ async def test_the_loop_goes_on_while_a_plugin_runs(tmp_path: Path, monkeypatch:
         await asyncio.sleep(0.01)
         turns += 1
     assert turns > 5
-    assert isinstance(work.exception(), TimedOut)
+    assert type(work.exception()) is Transient
 
 
 def test_a_plugin_has_twenty_seconds() -> None:

@@ -30,7 +30,7 @@ from bot.adapters.kubernetes.library import (
 )
 from bot.domain import words
 from bot.domain.proxies import Route, parse
-from bot.errors import Permanent, TimedOut
+from bot.errors import Permanent, Transient
 
 POOL_SIZE = 64
 """Connections to the API server at most: well above the calls of one status, exec sockets included."""
@@ -147,7 +147,7 @@ async def _from_files(
             await loader.load_and_set(configuration)
         current = loader.current_context
     except TimeoutError:
-        raise TimedOut(
+        raise Transient(
             f"The auth-provider in the kubeconfig {', '.join(files)} gave no credential in {patience:g} s.",
             remedy="Sign in beforehand, or use a service account's token.",
         ) from None

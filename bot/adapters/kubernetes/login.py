@@ -14,7 +14,7 @@ from bot.adapters.kubernetes import config, credentials, plugin
 from bot.adapters.kubernetes.config import Access, Source
 from bot.adapters.transport.sessions import by_environment
 from bot.domain.proxies import Route
-from bot.errors import AgentpodError, NotAllowed, TimedOut
+from bot.errors import AgentpodError, NotAllowed, Transient
 
 EARLY = timedelta(seconds=60)
 """So long before a credential ends the next one is asked for, while the old one is still used."""
@@ -119,8 +119,9 @@ class Login:
             async with asyncio.timeout(self._timeout * _SHARE):
                 await asyncio.shield(renewal)
         except TimeoutError:
-            raise TimedOut(
-                f"no answer in {self._timeout:g} s, of {self._access.plugin}",
+            # Not TimedOut: it is not the API server that does not answer.
+            raise Transient(
+                f"The credential has ended, and {self._access.plugin} gave no new one in {self._timeout:g} s.",
                 remedy="See what it waits for. The bot uses its credential as soon as it comes.",
             ) from None
 

@@ -22,7 +22,7 @@ import msgspec
 
 from bot.domain import words
 from bot.domain.redact import redact
-from bot.errors import AgentpodError, Permanent, TimedOut, Transient
+from bot.errors import AgentpodError, Permanent, Transient
 
 SECONDS = 20.0
 """How long a plugin may take."""
@@ -175,8 +175,9 @@ class Plugin:
             raise self._wrong(f"its credential expired {when}", "Sign in again, and check the clocks.", Transient)
         return Credential(token, certificate, key, expires)
 
-    def _slow(self, seconds: float, err: _Kept) -> TimedOut:
-        return TimedOut(
+    def _slow(self, seconds: float, err: _Kept) -> Transient:
+        # Not TimedOut: the API server, which nobody has asked yet, is not to be blamed.
+        return Transient(
             f"{_title(self.name)} gave no credential in {seconds:g} s{self._quoted(err)}.",
             remedy="If it waits for a person, sign in beforehand, or use a credential that needs nobody.",
         )
