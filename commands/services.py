@@ -91,14 +91,18 @@ def _others(specs: Sequence[ServiceSpec], all_: Sequence[Service], endpoints: Se
     rows = tuple(
         (
             s.name,
-            ", ".join(s.ingress) or ("pending" if s.type == "LoadBalancer" else s.cluster_ip or "-"),
+            ", ".join((*s.ingress, *s.external_ips))
+            or ("pending" if s.type == "LoadBalancer" else s.cluster_ip or "-"),
             ", ".join(f"{p.port}" + (f" → {p.target_port}" if p.target_port else "") for p in s.ports) or "-",
             _ready(s.name, endpoints),
             s.type,
         )
         for s in services
     )
-    verdicts = tuple(Verdict.FAIL if s.type == "LoadBalancer" and not s.ingress else None for s in services)
+    verdicts = tuple(
+        Verdict.FAIL if s.type == "LoadBalancer" and not s.ingress and not s.external_ips else None
+        for s in services
+    )
     return Table(("Service", "Address", "Ports", "Endpoints", "Type"), rows, "Other Services", verdicts)
 
 

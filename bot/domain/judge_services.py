@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.domain import addresses, words
 from bot.domain.bounds import number
 from bot.domain.probes import Finding, Verdict
 from bot.domain.target import ServiceSpec, Target
-from bot.domain.workload import Endpoint, Service
+from bot.domain.workload import Endpoint, Service, ServicePort
 
 SSH_REMEDY = (
     "The handbook's order: the pod runs; sshd runs; the address is assigned; authorized_keys is there; then the "
@@ -22,8 +23,13 @@ HTTP_REMEDY = (
 
 def carrier(spec: ServiceSpec, services: Sequence[Service]) -> Service | None:
     """The Service that carries the expected address, with the port if one of several has it."""
-    holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.ingress)]
-    return next((s for s in holders if any(p.port == spec.port for p in s.ports)), holders[0] if holders else None)
+    holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.addresses)]
+    return next((s for s in holders if _port(spec, s)), holders[0] if holders else None)
+
+
+def _port(spec: ServiceSpec, service: Service) -> ServicePort | None:
+    """The Service's TCP port of the expected number: UDP's of the same number, as for HTTP/3, is another."""
+    return next((p for p in service.ports if p.port == spec.port and p.protocol == "TCP"), None)
 
 
 def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
@@ -47,14 +53,15 @@ def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
 
 def _balancer(service: Service) -> str:
     ports = ", ".join(str(p.port) for p in service.ports)
-    return f"{service.name}: {', '.join(service.ingress) or 'no address yet'}, port {ports or 'none'}"
+    at = ", ".join((*service.ingress, *service.external_ips)) or "no address yet"
+    return f"{service.name}: {at}, port {ports or 'none'}"
 
 
 def _address_problem(spec: ServiceSpec, services: Sequence[Service]) -> str | None:
     service = carrier(spec, services)
     if service is None:
         return f"{spec.ip} ({spec.name}) is not assigned to any Service"
-    port = next((p for p in service.ports if p.port == spec.port), None)
+    port = _port(spec, service)
     if port is None:
         return f"{service.name} has {spec.ip} but not port {spec.port} ({spec.name})"
     found = port.target_port
@@ -140,9 +147,32 @@ def judge_open(spec: ServiceSpec) -> Finding:
 
 
 def judge_refused(spec: ServiceSpec, message: str) -> Finding:
-    """The server refused or broke the connection: ``message`` says how."""
+    """The server refused or broke the connection: ``message`` says how.
+
+    An sshd that turns this address or any newcomer away does run.
+    """
+    for words_of_sshd, summary, remedy in _BUSY if spec.check == "ssh" else ():
+        if words_of_sshd in message:
+            finding = _unreachable(spec, f"{spec.name} {summary}", message)
+            return replace(finding, verdict=Verdict.WARN, remedy=remedy)
     why = f": {message}" if message else ""
     return _unreachable(spec, f"{spec.name} can't be reached at {place(spec)}{why}")
+
+
+_BUSY = (
+    (
+        "Not allowed at this time",
+        "runs, and turns the bot's address away for now",
+        "OpenSSH 9.8 penalises addresses that connect without signing in: name the bot's in "
+        "PerSourcePenaltyExemptList. Whether people can sign in, this does not say.",
+    ),
+    (
+        "Exceeded MaxStartups",
+        "runs, and has too many connections that have not signed in",
+        "See who connects, in its log; MaxStartups in sshd's configuration is the limit.",
+    ),
+)
+"""What sshd says in place of its identification, what it means, and what to do."""
 
 
 def _unreachable(spec: ServiceSpec, summary: str, *evidence: str) -> Finding:

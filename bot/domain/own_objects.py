@@ -145,7 +145,7 @@ def _used(used: Uses | None, claims: Sequence[Claim] | None) -> dict[str, str | 
 
 def _in_front(service: Service, pods: Sequence[Pod], target: Target) -> bool:
     """Whether it sends to one of the pods, or carries an address that the settings expect."""
-    if any(addresses.same(spec.ip, one) for spec in target.services for one in service.ingress):
+    if any(addresses.same(spec.ip, one) for spec in target.services for one in service.addresses):
         return True
     labels = [p.labels for p in pods] or [_equalities(target.selector)]
     wanted = service.selector.items()

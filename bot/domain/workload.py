@@ -295,6 +295,13 @@ class Service:
     ports: tuple[ServicePort, ...] = ()
     selector: Mapping[str, str] = field(default_factory=dict)
     uid: str | None = None
+    external_ips: tuple[str, ...] = ()
+    """Addresses that the cluster's nodes take its traffic at, without a load balancer."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses that it has."""
+        return (*self.ingress, *self.external_ips, *((self.cluster_ip,) if self.cluster_ip else ()))
 
 
 @dataclass(frozen=True)

@@ -281,3 +281,12 @@ def test_the_resource_that_is_not_healthy_is_named() -> None:
     ]
     found = application({}, resources=resources, health={"status": "Degraded"}, sync={"status": "Synced"})
     assert found.unhealthy == ("Deployment agent is Degraded: exceeded its deadline",)
+
+
+def test_a_service_has_the_addresses_that_its_spec_gives_it() -> None:
+    raw = {
+        "metadata": {"name": "ssh", "uid": "u"},
+        "spec": {"type": "ClusterIP", "clusterIP": "10.43.0.9", "externalIPs": ["192.168.55.215"]},
+    }
+    read = facts.service(msgspec.json.decode(msgspec.json.encode(raw), type=shapes.Service))
+    assert read.addresses == ("192.168.55.215", "10.43.0.9")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain import judge_services as judge
@@ -45,6 +47,40 @@ def test_each_problem_with_an_address_is_named(ssh: Service, summary: str) -> No
 def test_a_named_target_port_is_not_judged() -> None:
     named = service("ssh", "192.0.2.1", 22, "ssh-port")
     assert judge.judge_addresses([named, WEB_SERVICE], TARGET).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("ssh", "verdict"),
+    [
+        (replace(service("ssh", None, 22, "2222"), external_ips=("192.0.2.1",)), Verdict.OK),
+        (replace(service("ssh", None, 22, "2222"), type="ClusterIP", cluster_ip="192.0.2.1"), Verdict.OK),
+        (replace(service("ssh", "192.0.2.1", 22), ports=(ServicePort(22, "2222", None, "UDP"),)), Verdict.FAIL),
+        (
+            replace(
+                service("ssh", "192.0.2.1", 22),
+                ports=(ServicePort(22, "53", None, "UDP"), ServicePort(22, "2222")),
+            ),
+            Verdict.OK,
+        ),
+    ],
+)
+def test_an_address_is_the_service_s_however_it_has_it_and_a_port_is_one_of_tcp(
+    ssh: Service, verdict: Verdict
+) -> None:
+    assert judge.judge_addresses([ssh, WEB_SERVICE], TARGET).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "summary"),
+    [
+        ("Not allowed at this time", "SSH runs, and turns the bot's address away for now"),
+        ("Exceeded MaxStartups", "SSH runs, and has too many connections that have not signed in"),
+    ],
+)
+def test_an_sshd_that_turns_the_bot_away_runs(said: str, summary: str) -> None:
+    finding = judge.judge_refused(SSH, f"answered “{said}” instead of an SSH banner")
+    assert (finding.verdict, finding.summary) == (Verdict.WARN, summary)
+    assert judge.judge_refused(WEB, said).verdict is Verdict.FAIL
 
 
 def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -> None:

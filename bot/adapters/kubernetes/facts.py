@@ -202,6 +202,7 @@ def service(raw: shapes.Service) -> workload.Service:
         ports=tuple(_port(p) for p in spec.ports or ()),
         selector=spec.selector or {},
         uid=raw.metadata.uid or None,
+        external_ips=tuple(spec.external_ips or ()),
     )
 
 

@@ -20,7 +20,10 @@ Time = Annotated[datetime, msgspec.Meta(tz=True)]
 def api_name(field: str) -> str:
     """``pod_ip`` is ``podIP``, ``image_id`` is ``imageID``, ``node_name`` is ``nodeName``."""
     first, *rest = field.split("_")
-    return first + "".join(word.upper() if word in ("ip", "id") else word.capitalize() for word in rest)
+    return first + "".join(_INITIALS.get(word) or word.capitalize() for word in rest)
+
+
+_INITIALS = {"ip": "IP", "id": "ID", "ips": "IPs"}
 
 
 class Shape(Struct, rename=api_name):
@@ -269,6 +272,7 @@ class ServicePort(Shape):
 class ServiceSpec(Shape):
     type: str | None = None
     cluster_ip: str | None = None
+    external_ips: list[str] | None = None
     ports: list[ServicePort] | None = None
     selector: dict[str, str] | None = None
 
