@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
+import io
 import os
 import pwd
 import shlex
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +32,16 @@ if TYPE_CHECKING:
 COULD_NOT_TELL = 2
 
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and give the exit code. Never shows a traceback for a user's mistake."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _main(words)
+        code = _main(words)
+        sys.stdout.flush()
+        return code
     except SettingsError as error:
         return _complain(*error.problems, title="The settings are wrong:")
     except AgentpodError as error:
@@ -43,13 +51,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader is gone; nothing may be flushed to it
         return 141
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what could not be written is not tried again
+        return _complain(f"The answer could not be written: {error.strerror or error}.")
 
 
 def entry() -> None:
     """For the installed script: exits with :func:`main`'s code."""
     # As process 1 of a container we get no signal that nobody handles: one during the imports would be lost.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.exit(main())
+    _prepare_streams()
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
+        code = COULD_NOT_TELL
+    sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Show a question mark for what the terminal's encoding lacks; write nothing to a stream that is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the process's life
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(*lines: str, title: str = "") -> int:

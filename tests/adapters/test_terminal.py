@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +104,22 @@ def test_what_others_wrote_is_no_markup_in_a_table_either() -> None:
     table = Table(("Key [/x]",), (("[/x]",),), title="agent-secrets, written by [/x][red]me")
     print_reply(Reply("one [/x]", tables=(table,)), output="text", stream=stream)
     assert stream.getvalue().count("[/x]") == 4
+
+
+@pytest.mark.parametrize(
+    ("encoding", "where", "says"),
+    [("ascii", os.devnull, ""), ("utf-8", "/dev/full", "could not be written: No space left on device")],
+)
+def test_what_can_not_be_shown_is_no_verdict(encoding: str, where: str, says: str) -> None:
+    with Path(where).open("w") as stream:
+        ended = subprocess.run(
+            [sys.executable, "-m", "bot", "argocd"],
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONIOENCODING": encoding, "KUBECONFIG": "/made-up"},
+            check=False,
+        )
+    said = ended.stderr.decode()
+    assert ended.returncode == 2
+    assert says in said
+    assert "Traceback" not in said
