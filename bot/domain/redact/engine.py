@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import re2
@@ -35,6 +35,17 @@ def compiled(
     options.never_capture = not captures
     options.log_errors = False
     return _REGEXP(pattern.encode() if isinstance(pattern, str) else pattern, options)
+
+
+def compiled_set(patterns: Sequence[str], *, memory: int = MEMORY) -> Any:
+    """Patterns of which `Match` gives the numbers of those that are in a text, whatever their case."""
+    options = re2.Options()
+    options.max_mem, options.case_sensitive, options.never_capture = memory, False, True
+    made = re2.Set.SearchSet(options)
+    for pattern in patterns:
+        made.Add(pattern.encode())
+    made.Compile()
+    return made
 
 
 _REGEXP = type(re2.compile(b""))

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from bot.domain.redact import looks
-from bot.domain.redact.engine import Span, compiled
+from bot.domain.redact.engine import Span, compiled, compiled_set
 from bot.domain.redact.names import JUDGED, is_odd, is_said
 
 Judge = Callable[[str], bool]
@@ -79,6 +79,9 @@ def _code(text: str) -> bool:
 def _pairs(text: str) -> bool:
     return "=" in text
 
+
+_PICKY = frozenset({_odd, _random, _drawn, _pairs})
+"""To these no plain word is a secret."""
 
 _HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
 _HEADERS: tuple[tuple[str, Judge], ...] = (
@@ -294,13 +297,17 @@ def _spans(data: bytes) -> Iterator[Span]:
     lines = list(_lines(data))
     text = b"\n".join(data[start:end] for start, end in lines)
     starts = list(accumulate((end - start + 1 for start, end in lines), initial=0))
-    for pattern, judge in _compiled() if lines else ():
+    for number in _which().Match(text) if lines else ():
+        pattern, judge = _compiled()[number]
         for match in pattern.finditer(text):
             first, last = match.span(1)
-            shown = text[first : min(last, first + JUDGED)].decode("utf-8", "replace")
+            raw = text[first : min(last, first + JUDGED)]
+            if judge in _PICKY and raw.isalpha() and raw.islower():
+                continue  # a word, as most are
+            shown = raw.decode("utf-8", "replace")
             if judge(shown.strip("\\\"'`")):
-                number = bisect_right(starts, first) - 1
-                offset = lines[number][0] - starts[number]
+                line = bisect_right(starts, first) - 1
+                offset = lines[line][0] - starts[line]
                 yield first + offset, last + offset
 
 
@@ -321,6 +328,12 @@ def _either() -> Any:
     return compiled(
         "|".join(pattern for pattern, _ in _PHRASES), ignore_case=True, captures=False, memory=16 << 20
     )
+
+
+@cache
+def _which() -> Any:
+    """Tells which of them are in a text."""
+    return compiled_set([pattern for pattern, _ in _PHRASES], memory=16 << 20)
 
 
 @cache
