@@ -131,9 +131,9 @@ def test_what_stands_in_a_secret_file_is_known_as_well() -> None:
 
 
 def test_values_are_found_over_the_end_of_a_chunk() -> None:
-    filler = ["x" * 99] * 655
-    lines = redact([*filler, "y" * 35 + " hunter2-", "hunter2 z"], ["hunter2-hunter2"]).lines
-    assert lines[-2:] == ("y" * 35 + f" {PLACEHOLDER}", f"{PLACEHOLDER} z")
+    filler = ["x" * 99] * 10_485
+    lines = redact([*filler, "y" * 70 + " hunter2-", "hunter2 z"], ["hunter2-hunter2"]).lines
+    assert lines[-2:] == ("y" * 70 + f" {PLACEHOLDER}", f"{PLACEHOLDER} z")
 
 
 def test_nothing_that_is_kept_shows_a_value() -> None:

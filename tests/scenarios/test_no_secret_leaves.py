@@ -34,7 +34,7 @@ from sandbox.slack.message import Message
 from sandbox.slack.views import View
 from tests.scenarios import leaks
 from tests.scenarios.repairs import DENY, Repair, asked, direct
-from tests.scenarios.talk import PATIENCE, World, until, words
+from tests.scenarios.talk import PATIENCE, World, is_final, until, words
 
 pytestmark = pytest.mark.xdist_group("approvals")
 in_the_world = pytest.mark.asyncio(loop_scope="module")
@@ -294,10 +294,25 @@ DECIDING = ("approve {}", "deny {}", "deny {} --reason x", "withdraw {}", "break
 
 
 async def typed(world: World, line: str) -> None:
-    """As a slash command and in a public thread."""
+    """As a slash command and by mention: a refusal is answered for who asked alone, all else in the thread."""
     await world.ask(line)
+    before = _private(world)
     said = world.workspace.mention(people.MAYA, people.OPS, line)
-    await world.final(lambda: world.workspace.messages(people.OPS, people.MAYA, said.ts)[1:])
+
+    def answered() -> bool:
+        return _private(world) > before or is_final(thread(world, said))
+
+    await until(answered, lambda: f"no answer to {line!r}: {words(thread(world, said))!r}")
+
+
+def thread(world: World, said: Message) -> list[Message]:
+    """The answers under a message."""
+    return world.workspace.messages(people.OPS, people.MAYA, said.ts)[1:]
+
+
+def _private(world: World) -> int:
+    """How many answers were for one person's eyes."""
+    return sum(call.method == "chat.postEphemeral" for call in list(world.workspace.record.calls))
 
 
 async def typed_on_the_line(world: World, secret: str) -> None:

@@ -82,8 +82,10 @@ def named_spans(data: bytes) -> Iterator[Span]:
     """Values behind a name and a separator; one that is no secret may have the next name in it."""
     position = 0
     while (match := _assignments().search(data, position)) is not None:
-        first, position = match.span()
-        last = _end_of_name(data, first, position)
+        first, end = match.span()
+        last = _end_of_name(data, first, end)
+        separator = _BETWEEN.match(data, last)
+        position = separator.end() if separator else end
         before = _OTHERS.match(data, max(0, first - LONGEST_NAME), first)
         name = data[before.end() if before else max(0, first - LONGEST_NAME) : last].decode("utf-8", "replace")
         if not _meant(name)[0] or _ABOUT.search(data, max(0, first - 120), first):
@@ -100,7 +102,12 @@ def named_spans(data: bytes) -> Iterator[Span]:
 @cache
 def _assignments() -> Any:
     # Without groups: to find out where they are takes RE2 longer than to find the match.
-    return compiled(rf"(?:{_STRONG}|{_WEAK}){_TAIL}[\w\-]{{0,32}}{_SEPARATOR}", ignore_case=True, captures=False)
+    after = rf"{_TAIL}[\w\-]{{0,32}}{_SEPARATOR}"
+    weak = rf"(?:{_WEAK}){after}(?:\d{{4}}|[\"'`\\]{{0,4}}[^\s\"'`]{{12}})"
+    return compiled(rf"(?:(?:{_STRONG}){after}|{weak})", ignore_case=True, captures=False)
+
+
+_BETWEEN = re.compile(_SEPARATOR.encode(), re.IGNORECASE)
 
 
 _NAME = re.compile(rb"[\w .\-]*\w")

@@ -80,7 +80,8 @@ def _pairs(text: str) -> bool:
     return "=" in text
 
 
-_PICKY = frozenset({_odd, _random, _drawn, _pairs})
+_PICKY = frozenset({_odd, _random, _drawn, _password, _pairs})
+_MARKED = re.compile(rb"[0-9A-Z!@#$^*+=~&%?_]")
 """To these no plain word is a secret."""
 
 _HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
@@ -302,7 +303,7 @@ def _spans(data: bytes) -> Iterator[Span]:
         for match in pattern.finditer(text):
             first, last = match.span(1)
             raw = text[first : min(last, first + JUDGED)]
-            if judge in _PICKY and raw.isalpha() and raw.islower():
+            if judge in _PICKY and _MARKED.search(raw) is None:
                 continue  # a word, as most are
             shown = raw.decode("utf-8", "replace")
             if judge(shown.strip("\\\"'`")):
