@@ -92,8 +92,13 @@ def _keys(store: Store) -> Break:
         return objects.text_of(found, "authorized_keys") == _NEW_KEY
 
     def apply(value: Any) -> None:
-        draft = store.draft(kinds.SECRET, NAMESPACE, objects.SSH_SECRET)
         text = _NEW_KEY if value else objects.PUBLIC_KEY
+        if store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET) is None:
+            if value:  # another fault has taken it away: it is made anew
+                keys = {"authorized_keys": text}
+                store.put(kinds.SECRET, objects.secret(objects.SSH_SECRET, keys, store.clock()))
+            return
+        draft = store.draft(kinds.SECRET, NAMESPACE, objects.SSH_SECRET)
         draft["data"]["authorized_keys"] = base64.b64encode(text.encode()).decode()
         draft["metadata"]["managedFields"][0]["time"] = stamp(store.clock())
         store.put(kinds.SECRET, draft)

@@ -57,7 +57,7 @@ async def test_an_exceeded_quota_is_named_with_its_figures(world: World, pod: Ag
     pod.until(lambda: len(pod.ready_pods()) == 1)
     answer = await comes_to_say(world, "Healthy")
     # The events of the refusals are still there for an hour.
-    assert "newest: FailedCreate" in answer.first_line
+    assert "FailedCreate, last " in answer.first_line
 
 
 async def test_a_scale_up_beyond_the_quota_is_a_warning_beside_a_ready_pod(world: World, pod: AgentPod) -> None:
