@@ -143,6 +143,7 @@ async def test_it_answers_in_slack_and_ends_at_sigterm(built: Built, world: Sand
         shutil.copy(ours[name], mounted / name)
         (mounted / name).chmod(0o644)
         ours[name] = f"/etc/agentpod/{name}"
+    ours["AGENTPOD_LEDGER__URL"] = "sqlite+aiosqlite:////tmp/agentpod.db"
     log = tmp_path / "log"
     process = inside.start(built.root, built.program(environment=ours), log)
     try:
