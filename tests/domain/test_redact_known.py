@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import quopri
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -91,6 +92,9 @@ WAYS: dict[str, Write] = {
     "two lines of a shell": lambda t: t[:4] + "\\\n  " + t[4:],
     "quoted for a shell": lambda t: "'" + t.replace("'", "'\\''") + "'",
     "Python": repr,
+    "pairs of hex, as xxd has them": lambda t: t.encode().hex(" ", -2),
+    "base32": lambda t: base64.b32encode(t.encode()).decode().rstrip("="),
+    "quoted-printable": lambda t: quopri.encodestring(t.encode(), quotetabs=True).decode().strip(),
 }
 
 

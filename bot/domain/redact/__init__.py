@@ -40,17 +40,20 @@ class Redacted:
 def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redacted:
     """Lines without control characters and without secrets: the known ones and those with a secret's shape."""
     known = secrets if isinstance(secrets, Known) else Known(secrets)
-    cleaned = [plain(line) for line in lines]
+    cleaned = [line if line.isascii() and line.isprintable() else plain(line) for line in lines]
+    if not cleaned:
+        return Redacted((), 0)
     count = 0
-    if any(map(may_have_key, cleaned)):
+    text = "\n".join(cleaned)
+    if may_have_key(text):
         cleaned, count = without_keys(cleaned)
+        text = "\n".join(cleaned)
     kept: list[str] = []
     over: list[Span] = []
-    for chunk, following in _chunks(cleaned):
-        data = "\n".join(chunk).encode()
-        here, over = _known_spans(known, data, following.encode(), over)
-        text, found = _without_secrets(data, here)
-        kept += text.split("\n")
+    for data, following in _chunks(text.encode()):
+        here, over = _known_spans(known, data, following, over)
+        shown, found = _without_secrets(data, here)
+        kept += shown.split("\n")
         count += found
     return Redacted(tuple(kept), count)
 
@@ -68,16 +71,14 @@ def has_token(text: str) -> bool:
     return has_key(text) or any(True for _ in token_spans(plain_text(text).encode()))
 
 
-def _chunks(lines: Sequence[str]) -> Iterator[tuple[list[str], str]]:
-    """Lines in chunks, and the line after each."""
-    chunk: list[str] = []
-    length = 0
-    for number, line in enumerate(lines, 1):
-        chunk.append(line)
-        length += len(line) + 1
-        if length >= _CHUNK or number == len(lines):
-            yield chunk, lines[number] if number < len(lines) else ""
-            chunk, length = [], 0
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Whole lines of about that size, and the line after them."""
+    start = 0
+    while (end := data.find(b"\n", start + _CHUNK - 1)) >= 0:
+        after = data.find(b"\n", end + 1)
+        yield data[start:end], data[end + 1 : after if after >= 0 else len(data)]
+        start = end + 1
+    yield data[start:], b""
 
 
 def _without_secrets(data: bytes, known: Sequence[Span]) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import quopri
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
@@ -154,7 +155,7 @@ def _encoded(value: str) -> Iterator[bytes]:
             continue
         data = text.encode("utf-8", "replace")[:MOST]
         yield from (data.hex().encode(), data.hex().upper().encode())
-        yield from _listed(data)
+        yield from (*_listed(data), *_base32(data), quopri.encodestring(data, quotetabs=True))
         if (quoted := json.dumps(text)[1:-1]) != text:
             yield from _base64(quoted.encode()[:MOST])
         for inner in _base64(data):
@@ -174,8 +175,22 @@ def _listed(data: bytes) -> Iterator[bytes]:
         return
     for between in (" ", ",", ", "):
         yield between.join(map(str, data)).encode()
-    for text in (data.hex(" "), data.hex(":")):
+    for text in (data.hex(" "), data.hex(":"), data.hex(" ", -2), *_pairs(data)):
         yield from (text.encode(), text.upper().encode())
+
+
+def _pairs(data: bytes) -> Iterator[str]:
+    """As xxd writes it, where a pair begins before it."""
+    if len(data) > SHORTEST:
+        yield f"{data[:1].hex()} {data[1:].hex(' ', -2)}"
+
+
+def _base32(data: bytes) -> Iterator[bytes]:
+    """The letters that stay the same, in each of the five ways in which they can fall."""
+    for before in range(5):
+        first, whole = -(-before * 8 // 5), (before + len(data)) * 8 // 5
+        text = base64.b32encode(bytes(before) + data)[first:whole]
+        yield from (text, text.lower())
 
 
 def _base64(data: bytes) -> Iterator[bytes]:

@@ -43,6 +43,14 @@ def changes(text: str) -> float:
     return pairs / max(1, len(kinds) - 1)
 
 
+_UNSAID = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}", re.IGNORECASE)
+
+
+def _is_unsaid(text: str) -> bool:
+    """One piece that nobody could say: long, with digits, and consonants in long rows."""
+    return len(text) >= 20 and text.isalnum() and sum(map(len, _UNSAID.findall(text))) * 4 >= len(text)
+
+
 def is_random(text: str, least: int = 16) -> bool:
     """Whether it looks drawn by a generator: letters and digits that make no word. No hash, no UUID."""
     seen = text[:MOST]
@@ -55,7 +63,9 @@ def is_random(text: str, least: int = 16) -> bool:
     mixed = any(c.islower() for c in seen) and any(c.isupper() for c in seen)
     if digits == 0:
         return mixed and letters >= 0.8 * len(seen) and changes(seen) > 0.4
-    return letters > 0 and changes(seen) > (0.33 if mixed else 0.28) and digits < 0.9 * len(seen)
+    if letters == 0 or digits >= 0.9 * len(seen):
+        return False
+    return changes(seen) > (0.33 if mixed else 0.28) or (changes(seen) > 0.15 and _is_unsaid(seen))
 
 
 def is_pair(text: str) -> bool:

@@ -41,12 +41,14 @@ _TAIL = (
     r"|test|staging|live|main|default|primary|secondary|backup|\d{1,3})){0,2}"
 )
 _SEPARATOR = (
-    r"""(?:(?:\\{0,7}["'`]|\])?[ \t]*(?::=|=>|==|->|[:=]|%3[AaDd]|[(\[])[ \t]*"""
+    r"""(?:(?:\\{0,7}["'`]\]?|\])?[ \t]*"""
+    r"""(?::[ \t]?&?(?:\'static )?(?:str|string|bytes)[ \t]?=|:=|=>|==|->|[:=]|%3[AaDd]|[(\[])[ \t]*"""
     r"""(?:[|>][+-]?\n[ \t]{1,60})?"""  # a block in YAML
     r"""|(?:\\{0,3}["'])?>(?:</key>[ \t]{0,4}<string>)?|</key>[ \t\n]{0,40}<string>"""  # XML, property lists
     r"""|\\{0,3}["']?,?[ \t\n]{1,60}(?:- )?\\{0,3}["']?val(?:ue)?\\{0,3}["']?[ \t]{0,4}[:=]"""
     r"""[ \t]{0,4}"""  # a name, and its value beside it
-    r"""|\\{0,3}["'],\\{0,3}["']val(?:ue)?\\{0,3}["'][ \t]{0,4}[:=][ \t]{0,4})"""
+    r"""|\\{0,3}["'],\\{0,3}["']val(?:ue)?\\{0,3}["'][ \t]{0,4}[:=][ \t]{0,4}"""
+    r"""|["'][ \t]?,[ \t]?)"""  # two arguments
 )
 _VALUE = re.compile(
     rb"""\\{1,7}["'][^"'\\\n]*(?:\\{1,7}["'])?"""  # JSON inside JSON
@@ -88,7 +90,9 @@ def named_spans(data: bytes) -> Iterator[Span]:
         position = separator.end() if separator else end
         before = _OTHERS.match(data, max(0, first - LONGEST_NAME), first)
         name = data[before.end() if before else max(0, first - LONGEST_NAME) : last].decode("utf-8", "replace")
-        if not _meant(name)[0] or _ABOUT.search(data, max(0, first - 120), first):
+        if not _meant(name)[0]:
+            continue
+        if data[first - 1 : first] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
             continue
         span = _value(data, position)
         if span is not None and _COUNT.match(data, span[0]):
@@ -173,6 +177,8 @@ def _counts(name: str, separator: bytes, value: bytes) -> bool:
         return False
     quoted = value[:1] in b"\"'`\\" or value[1:2] in b"\"'"
     sign = separator.strip()
+    if sign.endswith(b",") and not (quoted and is_odd(text) and looks.changes(text) > 0.4):
+        return False
     if (sign == b"(" and not quoted) or (sign == b"[" and not is_odd(text)):
         return False
     if kind == "password" and not about:

@@ -15,6 +15,7 @@ from bot.domain.redact.names import JUDGED, is_odd, is_said
 
 Judge = Callable[[str], bool]
 _WORD = r"""(\\*"[^"\n]+"?|\\*'[^'\n]+'?|[^\s"'|;<>]+)"""
+_ARGUMENT = r"""(\\*"[^"\n]+"?|\\*'[^'\n]+'?|[^\s"'|;<>\-][^\s"'|;<>]*)"""
 _KIND = (
     r"(?:pass(?:word|wd|phrase|code|wort)|pwd|secret|token|credentials?|creds|kennwort|mot[ ]de[ ]passe|contraseña"
     r"|(?:api|access|secret|private|license|encryption|shared|signing|master)[ _-]?(?:key|token|secret|code))s?"
@@ -27,6 +28,9 @@ _NAME = re.compile(
     r"(?:[a-z][a-z0-9]{0,11}-){1,4}(?:secrets?|tokens?|keys|credentials?|auth)(?:-[a-z0-9]{1,12}){0,3}|[A-Z]+\]"
 )
 """A Secret's name, and what usage lines write for one."""
+
+
+_CAMEL = re.compile(r"(?:[A-Za-z][a-z]+\d*[_/.-]?)+")
 
 
 def _any(text: str) -> bool:
@@ -71,6 +75,19 @@ def _password(text: str) -> bool:
     return len(text) >= 8 and is_odd(text) and kinds > 2 and (sign or looks.changes(text) > 0.4)
 
 
+def _guessed(text: str) -> bool:
+    """A password or something random, where the words around say little."""
+    kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit))
+    drawn = (
+        len(text) >= 8
+        and kinds == 3
+        and is_odd(text)
+        and looks.changes(text) > 0.3
+        and _CAMEL.fullmatch(text) is None
+    )
+    return is_said(text) and (drawn or _password(text) or looks.is_random(text, 16))
+
+
 def _code(text: str) -> bool:
     """Six digits and the like, also in groups."""
     return 4 <= len(text.strip(".,;")) <= 32
@@ -80,7 +97,7 @@ def _pairs(text: str) -> bool:
     return "=" in text
 
 
-_PICKY = frozenset({_odd, _random, _drawn, _password, _pairs})
+_PICKY = frozenset({_odd, _guessed, _random, _drawn, _password, _pairs})
 _MARKED = re.compile(rb"[0-9A-Z!@#$^*+=~&%?_]")
 """To these no plain word is a secret."""
 
@@ -97,7 +114,7 @@ _HEADERS: tuple[tuple[str, Judge], ...] = (
     (r"\bset-cookie2?" + _HEADER + r"[\w.\-]+=([^;\s\"'\\]+)", _value),
     (r"\bcookies?" + _HEADER + _TO_ITS_END, _pairs),
     (
-        r"(?:sess(?:ion)?_?id|connect\.sid|sid|laravel_session|csrftoken|xsrf-token|remember_token)"
+        r"(?:_[a-z]+_session|sess(?:ion)?_?id|connect\.sid|sid|laravel_session|csrftoken|xsrf-token|remember_token)"
         r"=([\w.%~+/\-]{12,})",
         _random,
     ),
@@ -195,8 +212,8 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
         _odd,
     ),
     (
-        r"\b(?:set|setx|setenv|secrets?[ \t]+put)[ \t]+[\w./:\-]*"
-        r"(?:pass|passwd|password|secret|token|key|credentials?)\w*[ \t]+" + _WORD,
+        r"\b(?:set|setx|setenv|secrets?[ \t]+(?:put|add))[ \t]+[\"']?[\w./:\-]*"
+        r"(?:pass|passwd|password|secret|token|key|credentials?)\w*[\"']?[ \t]+" + _WORD,
         _odd,
     ),
     (
@@ -260,7 +277,86 @@ _SENTENCES: tuple[tuple[str, Judge], ...] = (
         _any,
     ),
 )
-_PHRASES = _HEADERS + _ADDRESSES + _COMMANDS + _FILES + _SENTENCES
+_LOGIN = (
+    r"(?:log-?in|sign-?in|auth|publish|register|unlock|unlock-keychain|add-\w+-password|push"
+    r"|snyk|codecov|altool|notarytool"
+    r"|veracrypt|jarsigner|keytool|secrets?|credentials?|account|passwd)"
+)
+_FED = (
+    r"(?:--?password-stdin|--with-token|--token-stdin|passwd|chpasswd|sudo[ \t]+-S|passphrase|secrets?"
+    r"|password|token|login|luksOpen|cryptsetup|load-key|kinit|lpass|gpg|unlock)"
+)
+_ABROAD = (
+    r"(?:mot[ ]de[ ]passe|wachtwoord|senha|пароль|парол|密码|密碼|口令"
+    r"|パスワード|비밀번호|hasło|passord|lösenord|salasana|adgangskode|şifre|parolă"
+    r"|heslo|jelszó|mật[ ]khẩu|lozinka|contrasenya|palavra-passe)"
+)
+_FURTHER: tuple[tuple[str, Judge], ...] = (
+    (r"\bx-[\w\-]*team" + _HEADER + r"([\w\-]{20,})", _random),
+    (r"[?&](?:code|token|access|ticket|invite|magic|key|auth|pw)=([^\s&\"'<>#]{8,})(?:[\s&\"'<>#]|$)", _password),
+    (
+        r"/(?:(?:password-)?reset(?:-password)?|magic(?:-link)?|verify|confirm|activate|invite|unsubscribe)/([^\s/?&\"'<>]{8,})",
+        _guessed,
+    ),
+    # What subcommands like `login` are given by a short option, whatever the tool.
+    (
+        r"\b" + _LOGIN + r"\b[^\n|]*?[ \t]-(?:[pkwb]|-key|-text|-body|-value|-data|-secret-string)"
+        r"[ \t=]+" + _ARGUMENT,
+        _odd,
+    ),
+    (
+        r"\b(?:log-?in|sign-?in|register|codecov|snyk)\b[^\n|]*?[ \t]-[tr][ \t=]+" + _ARGUMENT,
+        _odd,
+    ),
+    (r"-(?:[a-z]{0,4}storepass|keypass|-secret-string|-token-code|encrypt)[ \t=]+" + _WORD, _odd),
+    (r"\b(?:put-parameter|SecureString)\b[^\n|]*?[ \t]--value[ \t=]+" + _WORD, _odd),
+    (r"\b" + _FED + r"\b[^\n]*<<[-~]?[ \t]*\\?[\"']?[A-Z_]+[\"']?[^\n]*\n[ \t]*([^\s]+)", _odd),
+    (r"\bcat[ \t]+<<[-~]?[ \t]*[\"']?[A-Z_]+[\"']?[ \t]*\|[^\n]*" + _FED + r"[^\n]*\n[ \t]*([^\s]+)", _odd),
+    (r"\b" + _FED + r"\b[^\n|]*?<<<[ \t]*" + _WORD, _odd),
+    (r"(?:assword|assphrase|\bexpect)\b[^\n]*?\bsend(?:line)?(?:[ \t:]+|\([\"']?)(?:--[ \t]+)?" + _WORD, _odd),
+    (r"\bsend(?:line)?[ \t:(]+(?:--[ \t]+)?(\"[^\"\n]+\\+[rn]\"?|'[^'\n]+\\+[rn]'?)", _guessed),
+    (r"password-?command[ \t=]+\\*[\"']?(?:echo|printf)[ \t]+([^\s\"']+)", _odd),
+    (
+        r"\b(?:echo|printf)[ \t]+(?:-[ne]+[ \t]+)?(?:[\"']?%s\S{0,4}[ \t]+)?" + _WORD + r"[ \t]*\|[^\n]*"
+        r"\b(?:secret[ \t]+set|secrets?[ \t]+(?:add|put|create)|docker[ \t]+login|auth[ \t]+login"
+        r"|base64|--?password-stdin)",
+        _odd,
+    ),
+    (
+        r"(?:\bbw[ \t]+login[ \t]+\S+|\bunlock|\bunseal|\bwpa_passphrase[ \t]+\S+"
+        r"|\bmosquitto_passwd[ \t]+-\w+[ \t]+\S+[ \t]+\S+"
+        r"|\bservice[ \t]+install|[a-z]+_pw|/rp|\bsetapikey|sonar\.(?:login|token))[ \t=]+" + _WORD,
+        _guessed,
+    ),
+    (r"\bnet[ \t]+use\b[^\n|]*?[ \t]([^\s/][^\s]*)[ \t]+/user:", _odd),
+    (r"\brunas\b[^\n]*?\"[ \t]+" + _WORD, _guessed),
+    (r"(?:native|sha2|identified)\w*[ \t]+(?:by|as)[ \t]+" + _WORD, _odd),
+    (r"\b(?:config|store)[ \t]+[\w.:/\-]*(?:pass|password|secret|token)[\w.:\-]*[ \t]+" + _WORD, _guessed),
+    (r"\bsecret_id=([^\s\"']+)", _odd),
+    (r"\bssh-keygen\b[^\n|]*?[ \t]-P[ \t]+" + _ARGUMENT, _odd),
+    (r"\bSETUSER\b[^\n]*?[ \t]>(\S+)", _value),
+    # Switches and routers
+    (r"\b(?:secret|password|key|community|md5)[ \t]+[0-9][ \t]+([^\s\"']+)", _odd),
+    (r"\b(?:username[ \t]+\S+|enable)[ \t][^\n]*?(?:secret|password)[ \t]+([^\s\"']+)", _odd),
+    (r"\b(?:tacacs|radius|ssid|isakmp|ntp)\b[^\n]*?[ \t]key[ \t]+(?:\d[ \t]+)?" + _WORD, _odd),
+    # Calls with a user and a password.
+    (
+        r"(?:\bauth|log_?in|sign_?in|basic_?auth\w*|credentials?|\bbind)[ \t]*[=:]?[ \t]*\([ \t]*"
+        r"\\*[\"'][^\"'\n]+[\"'][ \t]*,[ \t]*(\\*\"[^\"\n]+\"?|\\*'[^'\n]+'?)",
+        _guessed,
+    ),
+    (r"(?:^|[ \t])[\w.\-/\\]+:([^\s@:/\"']+)@[\w.\-]+(?:[ \t]|$)", _password),  # Impacket
+    (_ABROAD + r"[^\s:：=]{0,4}[ \t]*(?:[:=：]|is|es|är|er|on)[ \t]*" + _WORD, _odd),
+    (r"\b" + _KIND + _OF + r"(?:is|was)[ \t]+(?:now|set[ \t]+to|still|reset[ \t]+to)[ \t]+([^\s\"'`]+)", _guessed),
+    (r"\b" + _KIND + r"\b[^\n]*:[ \t]*\n[ \t\n]*([^\s]+)[ \t]*(?m:$)", _drawn),
+    (r"<[\w:.\-]*(?:pass(?:word|wd)?|pwd|secret|token|apikey)\w*[ \t][^<>\n]*>([^<\s]+)<", _value),
+    (r"\"\w*(?:pass(?:word|wd)?|pwd|secret|token|apikey)\"[^<>\n]*>[ \t\n]*<\w+>([^<\n]+)<", _value),
+    (r"passw(?:or)?d(?:,|::[ \t]+|:[ \t]*![\w\-]+[ \t]+)([^\s,]+)", _guessed),
+    (r"\$ANSIBLE_VAULT;[^\n]+((?:\n[ \t]*[0-9a-f]{20,})+)", _any),
+    (r"\b(?:credentials?|creds|login)[ \t]*:?[ \t]+[\w.@\-]+[ \t]?[:/][ \t]?([^\s\"'`]+)", _guessed),
+)
+_GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS + _FILES + _SENTENCES, _FURTHER)
+"""Looked for apart: together they have more states than RE2 is given memory for."""
 
 
 LONGEST = 2_000
@@ -270,7 +366,7 @@ each one's end in all of a long line would take the square of its length."""
 
 def phrase_spans(data: bytes) -> Iterator[Span]:
     """Where a value stands that the words before it give away."""
-    if all(len(line) <= LONGEST for line in data.split(b"\n")):
+    if max(map(len, data.split(b"\n"))) <= LONGEST:
         yield from _spans(data)
         return
     for first in (LONGEST, LONGEST // 2):  # what one way of cutting divides, the other leaves whole
@@ -295,15 +391,21 @@ def _cut(data: bytes, first: int) -> bytes:
 
 
 def _spans(data: bytes) -> Iterator[Span]:
-    lines = list(_lines(data))
+    for group in range(len(_GROUPS)):
+        yield from _spans_of(group, data)
+
+
+def _spans_of(group: int, data: bytes) -> Iterator[Span]:
+    lines = list(_lines(group, data))
     text = b"\n".join(data[start:end] for start, end in lines)
     starts = list(accumulate((end - start + 1 for start, end in lines), initial=0))
-    for number in _which().Match(text) if lines else ():
-        pattern, judge = _compiled()[number]
+    for number in _which(group).Match(text) if lines else ():
+        pattern, judge = _compiled(group)[number]
+        picky = judge in _PICKY
         for match in pattern.finditer(text):
             first, last = match.span(1)
             raw = text[first : min(last, first + JUDGED)]
-            if judge in _PICKY and _MARKED.search(raw) is None:
+            if picky and _MARKED.search(raw) is None:
                 continue  # a word, as most are
             shown = raw.decode("utf-8", "replace")
             if judge(shown.strip("\\\"'`")):
@@ -312,10 +414,10 @@ def _spans(data: bytes) -> Iterator[Span]:
                 yield first + offset, last + offset
 
 
-def _lines(data: bytes) -> Iterator[Span]:
+def _lines(group: int, data: bytes) -> Iterator[Span]:
     """Lines in which any of the phrases is: few, as a rule."""
     end = -1
-    for match in _either().finditer(data):
+    for match in _either(group).finditer(data):
         if match.start() > end:
             start = data.rfind(b"\n", 0, match.start() + 1) + 1
             end = data.find(b"\n", match.end() - 1)
@@ -324,19 +426,19 @@ def _lines(data: bytes) -> Iterator[Span]:
 
 
 @cache
-def _either() -> Any:
+def _either(group: int) -> Any:
     """All of them at once: which one it is, and what else is in the line, is looked for afterwards."""
     return compiled(
-        "|".join(pattern for pattern, _ in _PHRASES), ignore_case=True, captures=False, memory=16 << 20
+        "|".join(pattern for pattern, _ in _GROUPS[group]), ignore_case=True, captures=False, memory=16 << 20
     )
 
 
 @cache
-def _which() -> Any:
+def _which(group: int) -> Any:
     """Tells which of them are in a text."""
-    return compiled_set([pattern for pattern, _ in _PHRASES], memory=16 << 20)
+    return compiled_set([pattern for pattern, _ in _GROUPS[group]], memory=16 << 20)
 
 
 @cache
-def _compiled() -> tuple[tuple[Any, Judge], ...]:
-    return tuple((compiled(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _PHRASES)
+def _compiled(group: int) -> tuple[tuple[Any, Judge], ...]:
+    return tuple((compiled(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _GROUPS[group])

@@ -122,7 +122,7 @@ _VENDORS: tuple[tuple[str, str, int], ...] = (
     (r"SWMTKN-1-", _RUN, 40),  # Docker Swarm
     (r"IGQV", _RUN, 40),  # Instagram
     (r"A{16,22}", r"[\w%]", 40),  # Twitter
-    (r"AQE", _RUN, 60),  # Adyen
+    (r"AQE", r"[\w\-+/]", 60),  # Adyen
     (r"oauth:", r"[a-z0-9]", 30),  # Twitch
     (r"RWRTY0Iy", _BASE64, 100),  # minisign
     (r"npg_", r"[A-Za-z0-9]", 10),  # Neon
@@ -171,6 +171,27 @@ _VENDORS: tuple[tuple[str, str, int], ...] = (
     (r"v[1-4]\.(?:local|public)\.", _DOTTED, 24),  # PASETO
     (r"b3BlbnNzaC1rZXktdjE", _BASE64, 10),  # an OpenSSH private key without its first line
     (r"LS0tLS1CRUdJTi", _BASE64, 20),  # PEM once more in base64, as in a kubeconfig
+    (r"(?:pat|sat|api_(?:live|sandbox)(?:_[a-z]{2})?|ser|vk1\.a|snyk_[a-z]+|STS|VF\.DM|VF\.WS)\.", _DOTTED, 22),
+    (r"(?:prd|sbx):", _DOTTED, 40),  # Sumsub
+    (r"(?:sc|ext|scauth)_[a-z0-9]{5,30}\.[a-z0-9]{4,6}\.acc[_-]", _BASE64, 30),  # Authress
+    (r"dn(?:key|api)-", _RUN, 30),  # Defined Networking
+    (r"api_org_", r"\w", 30),  # Hugging Face's organisations
+    (r"(?:packagist_[a-z]{3}|(?:live|test)_pub|c[ks])_", r"[0-9a-f]", 31),  # Packagist, Lob, WooCommerce
+    (r"s-s4t2[a-z]{2}-", r"[0-9a-f]", 60),  # 42's intra
+    (r"(?:RGAPI|[ps]k-lf)-", r"[0-9a-f-]", 36),  # Riot Games, Langfuse
+    (r"endr\+", r"\w", 16),  # Endor Labs
+    (r"(?:essu|mb)_", r"[\w+/=]", 40),  # Elastic, Metabase
+    (r"sec-c-", r"[\w+/=\-]", 36),  # PubNub
+    (r"4b1d", r"[A-Za-z0-9]", 38),  # ClickHouse
+    (r"YC[a-zA-Z]", r"[\w\-]", 37),  # Yandex's storage
+    (r"K00", r"[\w+/]", 28),  # Backblaze
+    (r"SCW", r"[A-Z0-9]", 17),  # Scaleway
+    (r"EXO", r"[0-9a-f]", 24),  # Exoscale
+    (r"AKLT", r"[A-Za-z0-9=]", 30),  # Volcengine
+    (r"fnA[A-Z]", r"[\w\-]", 36),  # Fauna
+    (r"ZXlK", r"[\w+/=\-]", 60),  # a JWT once more in base64
+    (r"TlRMTVNTUA", r"[\w+/=]", 20),  # NTLM's messages
+    (r"[a-z][a-z0-9]{1,11}_(?:pat|sat|aat|tok|token|secret|apikey|sk)_", r"[A-Za-z0-9]", 16),
     (r"PuTTY-User-Key-File-\d: ", r"[^\n]", 400),
 )
 
@@ -189,6 +210,13 @@ _ODD = tuple(
         r"(\w{6}\.\w{6}:[\w\-]{40,44})",  # Ably
         r":[a-z]{1,20}\.([0-9a-f]{56,64})\b",  # Unleash
         r":\d{1,6}:([0-9a-fA-F]{32}:[0-9a-fA-F]{32}):::",  # NTLM
+        r"(?:aad3b435b51404ee){2}:([0-9a-f]{32})",
+        r"::[\w.\-]*:([0-9a-fA-F]{16}:[0-9a-fA-F]{32}:[0-9a-fA-F]{16,})",
+        r"user:gh\.[\w.\-]+:([\w\-]{22})\b",  # Apollo
+        r"(?:token-[a-z0-9]{5}|kubeconfig-[\w\-]{3,40}):([a-z0-9]{50,})",  # Rancher
+        r"(\d{15,16}\|[\w\-]{27,40})",  # Facebook's apps
+        r"([a-z0-9]{11}A{10}[\w\-=]{43})",  # Dropbox
+        r"(?i:\w*contribsys\w*)[=: ]+([0-9a-f]{8}:[0-9a-f]{8})\b",  # Sidekiq
         r"(\w{3}7Q~[\w~.\-]{31,34})",
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d+)?|sha1)\$[\w./$=,+\-]{8,})",
         r"(\{(?:S?SHA\d*|S?MD5|CRYPT|PBKDF2[\w-]*|ARGON2)\}[\w+/=.$]{8,})",
@@ -204,6 +232,7 @@ _URLS = (
     r"api\.telegram\.org/(?:file/)?bot([\w:\-]{20,})",
     r"(?:hooks\.zapier|hook\.[\w.]*make|maker\.ifttt|hooks\.airtable)\.com/([\w/\-]{16,})",
     r"events\.pagerduty\.com/(?:integration|generic/\S{4,12})/([\w\-]{16,})",
+    r"/t/([a-z]{2}-[0-9a-f]{8}-[0-9a-f\-]{27})",  # Anaconda
     r"(?:hc-ping\.com|ping\.ohdear\.app)/([\w\-]{16,})",
     r"\.sumologic\.com/receiver/v1/http/([\w\-=]{20,})",
     r"(?:infura\.io/v3|alchemy\.com/(?:nft/)?v\d|alchemyapi\.io/v\d|quiknode\.pro|rpc\.ankr\.com/\w{1,24})/([\w\-]{24,})",
@@ -234,7 +263,16 @@ def random_spans(data: bytes) -> Iterator[Span]:
             if prefix is not None:
                 body = found[prefix.end() :][: looks.MOST]
                 if judge(prefix.group(1).decode(), body.decode(), data[match.end() : match.end() + 1]):
-                    yield match.span()
+                    yield match.start(), _whole(data, match.end())
+
+
+_REST = re.compile(rb"(?:[+/][A-Za-z0-9+/]{0,256}|\.[\w\-]{16,256}){1,8}={0,2}|=+")
+
+
+def _whole(data: bytes, end: int) -> int:
+    """Where it ends if more of base64 or a second part follows."""
+    rest = _REST.match(data, end)
+    return rest.end() if rest else end
 
 
 @cache
@@ -307,9 +345,12 @@ def _is_token(found: bytes) -> bool:
     if begin == b"eyJ":
         return b"." in body or _holds_a_secret(found)
     text = body[: looks.MOST].decode()
+    if begin != b"github_pat_" and _ANYBODYS.fullmatch(begin):
+        return looks.is_random(text, 16)
     return "-" not in text or any(c.isdigit() or c.isupper() for c in text)
 
 
+_ANYBODYS = re.compile(rb"[a-z][a-z0-9]+_(?:pat|sat|aat|tok|token|secret|apikey|sk)_")
 _QUOTED = re.compile(rb'"([^"]{20,})"')
 
 

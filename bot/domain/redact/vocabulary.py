@@ -65,7 +65,7 @@ SECRETS = _words(
 
 KEYED = _words(
     """
-    accesskey apikey authkey key keys masterkey privatekey secretkey
+    accesskey apikey authkey key keys keystring masterkey privatekey secretkey
     """
 )
 
