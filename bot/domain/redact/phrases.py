@@ -355,7 +355,7 @@ _FURTHER: tuple[tuple[str, Judge], ...] = (
     (r"\$ANSIBLE_VAULT;[^\n]+((?:\n[ \t]*[0-9a-f]{20,})+)", _any),
     (r"\b(?:credentials?|creds|login)[ \t]*:?[ \t]+[\w.@\-]+[ \t]?[:/][ \t]?([^\s\"'`]+)", _guessed),
 )
-_GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS + _FILES + _SENTENCES, _FURTHER)
+_GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS, _FILES + _SENTENCES, _FURTHER)
 """Looked for apart: together they have more states than RE2 is given memory for."""
 
 
