@@ -204,9 +204,11 @@ def caller(user: str) -> Caller:
     return Caller(member(user, seed.OPS), "button")
 
 
-async def _asked(desk: Desk, action: Action, snapshot: Snapshot, target: str, subject: str = "") -> Case:
+async def _asked(
+    desk: Desk, action: Action, snapshot: Snapshot, target: str, subject: str = "", who: str = seed.MAYA
+) -> Case:
     proposal = Proposal(action, snapshot, "bench", "It will be down.", subject=subject)
-    return (await desk.ask(proposal, target, caller(seed.MAYA))).case
+    return (await desk.ask(proposal, target, caller(who))).case
 
 
 # Among many
@@ -244,7 +246,8 @@ async def _many(folder: Path) -> list[Row]:
             stack.push_async_callback(ledger.close)
             desks[name] = desk_of(ledger, Target())
             for number in range(count):
-                await _asked(desks[name], Action.SET_SECRET, Snapshot("u", 0), f"t{number % 7}", f"s/{number}")
+                what, who = f"s/{number}", f"U0BENCH{number:04}"  # nobody may have so many open
+                await _asked(desks[name], Action.SET_SECRET, Snapshot("u", 0), f"t{number % 7}", what, who)
         for number in range(DECISIONS):
             turns = list(desks.items())[:: 1 if number % 2 else -1]
             for choice in CHOICES:
