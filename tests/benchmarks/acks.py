@@ -12,6 +12,8 @@ from tests.benchmarks.common import ROOT, Row, plain_env, python, quantile
 COMMANDS = 1000
 AT_ONCE = 50
 ROUNDS = 3
+PEOPLE = (seed.MAYA, seed.JONAS, seed.PRIYA)
+"""Who sends them, in turns."""
 
 
 async def measure() -> list[Row]:
@@ -51,14 +53,15 @@ async def load(workspace: Workspace, count: int, text: str = "version", *, answe
     todo = iter(range(count))
     seconds: list[float] = []
 
-    async def user() -> None:
+    async def user(who: str) -> None:
         for _ in todo:
-            done = await workspace.slash(seed.MAYA, seed.OPS, "/agentpod", text)
+            done = await workspace.slash(who, seed.OPS, "/agentpod", text)
             if not done.ok:
                 raise RuntimeError(f"a command failed: {done.error}")
             seconds.append(done.ack_seconds)
             while answered and not any("Python" in m.all_text() for m in done.messages):  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.002)
 
-    await asyncio.gather(*(user() for _ in range(AT_ONCE)))
+    # One person alone would be told to wait: 24 at a time are taken.
+    await asyncio.gather(*(user(PEOPLE[n % len(PEOPLE)]) for n in range(AT_ONCE)))
     return seconds
