@@ -13,7 +13,7 @@ import json
 import quopri
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote_plus
@@ -49,26 +49,28 @@ class Known:
 
     def spans(self, data: bytes) -> list[Span]:
         """Every place of every value in UTF-8, overlapping ones too."""
-        if self._pattern is None:
+        if not self._patterns:
             return []
         views = [View(data)]
         while len(views) <= DEPTH and (further := self._rewrite(views[-1])) is not views[-1]:
             views.append(further)
         ends = {id(view): view for view in (views[0], views[-1])}
         joined = [view.joined(by) for view in ends.values() if b"\n" in data for by in self._joints]
-        return [view.origin(*span) for view in (*views, *joined) for span in self._found(view.data)]
+        looked = [(view, number) for view in (*views, *joined) for number in range(len(self._patterns))]
+        return [view.origin(*span) for view, number in looked for span in self._found(view.data, number)]
 
-    def _found(self, data: bytes) -> Iterator[Span]:
-        """Places of any form. Base64 is taken whole: what is around the value belongs to it."""
+    def _found(self, data: bytes, number: int) -> Iterator[Span]:
+        """Places of the forms of one pattern. Base64 is taken whole: what is around the value belongs to it."""
+        pattern, whole = self._patterns[number]
         position = count = 0
-        while (match := self._pattern.search(data, position)) is not None:
+        while (match := pattern.search(data, position)) is not None:
             start, end = match.span()
             count += 1
             if count > TOO_MANY:
                 yield 0, len(data)
                 return
             position = start + 1
-            if match.group(1) is not None:
+            if whole:
                 start, end = _run_around(data, start, end)
                 position = max(position, end - MOST)
             yield start, end
@@ -83,19 +85,26 @@ class Known:
         return rewriter("".join(self._values) + "+/=")
 
     @cached_property
-    def _pattern(self) -> Any:
+    def _patterns(self) -> tuple[tuple[Any, bool], ...]:
+        """Each with whether what is around a place belongs to it. Apart, so that each fits RE2's memory."""
         plainly = {self._canonical(form) for form in _texts(self._values)} | set(_texts(self._values))
         usable = {form[:MOST] for form in plainly if len(form.decode("utf-8", "replace")) >= SHORTEST}
-        encoded = {form[:MOST] for value in self._values for form in _encoded(value) if len(form) >= SHORTEST}
         if not usable:
-            return None
-        return compiled(f"{_either(usable)}|({_either(encoded)})", longest=True, memory=64 << 20)
+            return ()
+        kinds = [(usable, False), (_forms(_encoded, self._values), True), (_forms(_spelt, self._values), True)]
+        return tuple(
+            (compiled(_either(forms), longest=True, memory=64 << 20), whole) for forms, whole in kinds if forms
+        )
 
     def _canonical(self, form: bytes) -> bytes:
         view = View(form)
         for _ in range(DEPTH):
             view = self._rewrite(view)
         return view.data
+
+
+def _forms(write: Callable[[str], Iterator[bytes]], values: Iterable[str]) -> set[bytes]:
+    return {form[:MOST] for value in values for form in write(value) if len(form) >= SHORTEST}
 
 
 def _either(forms: Collection[bytes]) -> str:
@@ -148,14 +157,21 @@ def _leaves(value: Any) -> Iterator[str]:
             yield from _leaves(part)
 
 
+def _spelt(value: str) -> Iterator[bytes]:
+    """Byte by byte in numbers, as base32 and quoted-printable."""
+    for text in {value.strip(), *_inner(value)}:
+        if len(text) >= SHORTEST:
+            data = text.encode("utf-8", "replace")[:MOST]
+            yield from (*_listed(data), *_base32(data), quopri.encodestring(data, quotetabs=True))
+
+
 def _encoded(value: str) -> Iterator[bytes]:
-    """As base64 of itself, of JSON, of that once more and of UTF-16, and byte by byte in numbers."""
+    """As hex, and as base64 of itself, of JSON, of that once more and of UTF-16."""
     for text in {value.strip(), *_inner(value)}:
         if len(text) < SHORTEST:
             continue
         data = text.encode("utf-8", "replace")[:MOST]
         yield from (data.hex().encode(), data.hex().upper().encode())
-        yield from (*_listed(data), *_base32(data), quopri.encodestring(data, quotetabs=True))
         if (quoted := json.dumps(text)[1:-1]) != text:
             yield from _base64(quoted.encode()[:MOST])
         for inner in _base64(data):
