@@ -213,7 +213,7 @@ _TEXT = st.text(max_size=60)
 _SECRET = (
     st.text(st.characters(codec="utf-8", exclude_characters="[]", exclude_categories=("Cc", "Cf", "Zl", "Zp")))
     .map(str.strip)
-    .filter(lambda s: len(s) >= 6 and s not in PLACEHOLDER)
+    .filter(lambda s: len(plain(s)) >= 6 and s not in PLACEHOLDER)
 )
 
 

@@ -91,7 +91,8 @@ class Known:
         usable = {form[:MOST] for form in plainly if len(form.decode("utf-8", "replace")) >= SHORTEST}
         if not usable:
             return ()
-        kinds = [(usable, False), (_forms(_encoded, self._values), True), (_forms(_spelt, self._values), True)]
+        encoded, spelt = (_forms(write, self._values) - usable for write in (_encoded, _spelt))
+        kinds = [(usable, False), (encoded, True), (spelt, True)]
         return tuple(
             (compiled(_either(forms), longest=True, memory=64 << 20), whole) for forms, whole in kinds if forms
         )
