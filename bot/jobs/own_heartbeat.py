@@ -21,6 +21,8 @@ KIND = "deaf"
 HEARD = "heard"
 """Under which name the time is kept at which any process could hear last."""
 GAUGE = "agentpod_heard_time_seconds"
+SAME = 0.01
+"""Seconds by which one gap's end may seem to differ: two clocks are read for it, one after the other."""
 STOPPING = 2.0
 """Seconds for noting at a stop until when it could hear."""
 
@@ -79,7 +81,7 @@ class OwnHeartbeat:
 
     async def _note(self) -> None:
         now, monotonic = self.clock.now(), self.clock.monotonic()
-        fresh = [g for g in self.gaps() if g.end > self._told_until]
+        fresh = [g for g in self.gaps() if g.end > self._told_until + SAME]
         async with self.ledger.writing() as tx:
             heard = words.moment_of(await tx.mark(HEARD))
             await tx.set_mark(HEARD, now.isoformat())
