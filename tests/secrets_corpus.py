@@ -503,7 +503,7 @@ PHRASES: tuple[str, ...] = (
     "Password for bob: {}",
     "- name: DB_PASSWORD\n  value: {}",
     '{{"name":"API_TOKEN","value":"{}"}}',
-    "//registry.npmjs.org/:_authToken={}",
+    "//registry.example.com/:_authToken={}",
     "spring.datasource.password={}",
     "PASSWORD={} user=bob",
     "password[{}]",
