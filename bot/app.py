@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bot import __version__
 from bot.adapters.bridge import HealthBridge
 from bot.adapters.dead_man import DeadManUrl
-from bot.adapters.file_lock import FileLock, sqlite_file
+from bot.adapters.ledger.file import FileLock, examine, sqlite_file
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
@@ -49,6 +49,8 @@ logger = logging.getLogger("agentpod.app")
 
 DRAIN_SECONDS = 10.0
 """How long commands that run at SIGTERM may take to finish; Kubernetes kills after 30 s."""
+FIRST_SECONDS = 1.0
+"""How long ledger and cluster wait for Slack's connection at the start: to load their clients would hold it up."""
 SETTLE_SECONDS = 2.0
 """After the start, until the watchers begin."""
 STOP_SECONDS = 5.0
@@ -225,14 +227,6 @@ class Parts:
         return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
 
 
-def _locked(url: str) -> FileLock | None:
-    """The lock of the ledger's file, for this bot alone. Raises Permanent where another has it."""
-    path = sqlite_file(url)
-    if path is None or path.is_dir() or not path.parent.is_dir():  # opening it says what is wrong
-        return None
-    return FileLock(path)
-
-
 def _dead_man(settings: Settings) -> DeadManUrl | None:
     url = settings.heartbeat.dead_man_url
     return DeadManUrl(url.get_secret_value()) if url is not None else None
@@ -329,14 +323,20 @@ class Bot:
             loop.add_signal_handler(number, self._stop.set)
         conf = self.settings.ops
         try:
-            self.parts.ledger.held(_locked(self.settings.ledger.url))
+            file = sqlite_file(self.settings.ledger.url)
+            if file is not None:
+                examine(file)
+                self.parts.ledger.held(FileLock(file))
             port = await self._listen(conf.host, conf.port)
             logger.info("health and metrics", extra={"port": port})
-            await self._open_ledger()
+            if file is None:  # a server says only when it is opened whether it will do
+                await self._open_ledger()
             await self.slack.start()
             self._spawn("slack", self.slack.run)
-            self._spawn("channels", self._report_channels)
+            await self.slack.connected(FIRST_SECONDS)
             self._spawn("cluster", self._connect_cluster)
+            self._spawn("channels", self._report_channels)
+            await self._open_ledger()
             known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
             self._spawn("known secrets", known.run)
             self._spawn("ledger changes", self.parts.ledger.watch)
@@ -354,7 +354,7 @@ class Bot:
         return self.slack.status().connected
 
     async def _open_ledger(self) -> None:
-        """Open it before Slack hears of this process. Raises Permanent for one that will never do.
+        """Open it. Raises Permanent for one that will never do.
 
         A database that is away is waited for later: meanwhile the bot shows how the pod is.
         """

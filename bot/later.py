@@ -119,7 +119,7 @@ class LedgerOnDemand:
         async with self._lock:
             if self._real is None:
                 # SQLAlchemy takes a fifth of a second to import: in a thread, so that Slack is heard meanwhile.
-                module = await asyncio.to_thread(importlib.import_module, "bot.adapters.ledger")
+                module = await asyncio.to_thread(importlib.import_module, "bot.adapters.ledger.ledger")
                 lock, self._file = (
                     self._file,
                     None,

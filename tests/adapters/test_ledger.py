@@ -22,8 +22,8 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.ledger import SqlLedger, migrations, open_ledger
-from bot.adapters.ledger.ledger import STUCK
+from bot.adapters.ledger import migrations
+from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
 from bot.domain import alerting
 from bot.domain.alerting import Incident, Kind, Problem
 from bot.domain.approval import Request, Snapshot, State
@@ -508,7 +508,7 @@ async def test_old_history_is_thrown_away_but_the_last_state_of_each(ledger: Sql
 DIES = """
 import asyncio, os, signal, sys
 from datetime import UTC, datetime
-from bot.adapters.ledger import open_ledger
+from bot.adapters.ledger.ledger import open_ledger
 async def main():
     ledger = await open_ledger(sys.argv[1])
     async with ledger.writing() as tx:
@@ -602,7 +602,7 @@ async def test_what_nobody_was_told_of_is_asked_for_apart(ledger: SqlLedger) -> 
 
 LOADS = """
 import asyncio, sys
-from bot.adapters.ledger import open_ledger
+from bot.adapters.ledger.ledger import open_ledger
 
 async def main():
     ledger = await open_ledger(sys.argv[1])
@@ -625,7 +625,7 @@ def test_a_file_needs_nothing_of_the_other_database(tmp_path: Path) -> None:
 MEANWHILE = """
 import asyncio, sys, threading
 from contextlib import suppress
-from bot.adapters.ledger import open_ledger
+from bot.adapters.ledger.ledger import open_ledger
 from bot.errors import Transient
 
 class Seen:

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, cast
 
-from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain import alerting, watch
 from bot.domain.alerting import AlertRules, Incident
 from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Snapshot

@@ -19,7 +19,7 @@ from slack_bolt.response import BoltResponse
 
 from bot import logs
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.app import Bot, SystemClock
 from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Snapshot

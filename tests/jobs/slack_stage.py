@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from bot.adapters.ledger import SqlLedger
+from bot.adapters.ledger.ledger import SqlLedger
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
 from sandbox.slack import Message, Workspace, seed

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.adapters.ledger import open_ledger
+from bot.adapters.ledger.ledger import open_ledger
 from bot.domain.approval import Choice, State
 from bot.jobs.values import UNSURE
 from tests.jobs.test_values import approved, ended, give, slowly

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain import ssh_keys
 from bot.domain.access import AccessPolicy, AccessRule, Role
 from bot.domain.approval import ApprovalPolicy, Choice, Ruling

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.file_lock import FileLock
+from bot.adapters.ledger.file import FileLock
 from bot.app import Bot
 from bot.errors import AgentpodError, Permanent
 from bot.settings import LedgerSettings, Settings, SlackSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from bot.adapters.ledger import open_ledger
+from bot.adapters.ledger.ledger import open_ledger
 from bot.domain.alerting import AlertRules
 from bot.domain.heartbeat import Health
 from bot.domain.history import BEAT, SOURCE, Happening, pod_source

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.alerting import AlertRules, Incident, Reason
 from bot.errors import AgentpodError
 from bot.jobs.looks import heartbeat_looks

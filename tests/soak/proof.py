@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.approval import State
 from bot.domain.audit import Verifier
 from bot.domain.repair import Action, Case

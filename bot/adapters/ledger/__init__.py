@@ -1,5 +1,4 @@
-"""The Ledger port on SQLAlchemy: a SQLite file for one bot, PostgreSQL for several replicas."""
+"""The Ledger port: a SQLite file for one bot, PostgreSQL for several replicas.
 
-from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-
-__all__ = ["SqlLedger", "open_ledger"]
+`file` and `version` need no SQLAlchemy, which takes long to load: a file is judged before Slack hears of the bot.
+"""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 
+from bot.adapters.ledger.file import examine
 from bot.errors import Permanent, Transient
 
 if TYPE_CHECKING:
@@ -77,19 +78,12 @@ class Sqlite:
     dialect = "sqlite"
 
     def __init__(self, url: URL) -> None:
-        """Raises Permanent where the file's folder is missing."""
+        """Raises Permanent for a file that can't be one."""
         path = Path(url.database or "")
         if not url.database or url.database == ":memory:":
             remedy = "Set AGENTPOD_LEDGER__URL to sqlite+aiosqlite:///PATH."
             raise Permanent("The ledger needs a file.", remedy=remedy)
-        if path.is_dir():
-            remedy = f"Set AGENTPOD_LEDGER__URL to a file in it, such as sqlite+aiosqlite:///{path}/agentpod.db."
-            raise Permanent(f"The ledger {path} is a folder, and has to be a file.", remedy=remedy)
-        if not path.parent.is_dir():
-            raise Permanent(
-                f"The folder of the ledger {path} does not exist.",
-                remedy=f"Make it (mkdir -p {path.parent}), or set AGENTPOD_LEDGER__URL to another place.",
-            )
+        examine(path)
         self._engine: Engine = create_engine(
             url.set(drivername="sqlite"),
             connect_args={"timeout": WAIT},

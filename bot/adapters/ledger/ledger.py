@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, update
 
-from bot.adapters.file_lock import FileLock, unwritable
-from bot.adapters.ledger import aside, database, migrations, watching
+from bot.adapters.ledger import aside, database, migrations, version, watching
 from bot.adapters.ledger.changes import Changes
 from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import is_databases, translate
+from bot.adapters.ledger.file import FileLock, unwritable
 from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, incidents, jobs, marks, to_micros
 from bot.adapters.ledger.writing import CLOCK, LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.alerting import Incident
@@ -123,8 +123,8 @@ class SqlLedger:
             return before
 
         before = await self._change(free)
-        if before < len(migrations.MIGRATIONS):
-            logger.info("ledger migrated", extra={"from": before, "to": len(migrations.MIGRATIONS)})
+        if before < version.LATEST:
+            logger.info("ledger migrated", extra={"from": before, "to": version.LATEST})
 
     async def close(self) -> None:
         """Close all connections, and let go of the file."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, inspect, text
 
-from bot.errors import Permanent
+from bot.adapters.ledger import version
 
 _FIRST = (
     """CREATE TABLE cases (
@@ -103,27 +103,14 @@ def _fifth(_: str) -> Sequence[str]:
 
 MIGRATIONS = (_first, _second, _third, _fourth, _fifth)
 """Number 1 is the first; each is run once, in order. Those that were shipped are never changed."""
-OURS = frozenset({"cases", "deliveries", "audit", "incidents", "jobs", "history", "marks"})
-VERSION = "ledger_version"
 
 
 def current(connection: Connection) -> int:
-    """The version of the database; 0 for an empty one. Raises Permanent for one that isn't a ledger."""
-    tables = set(inspect(connection).get_table_names())
-    if VERSION in tables:
-        found = connection.execute(text(f"SELECT number FROM {VERSION}")).scalars().all()  # noqa: S608 - a constant
-        if len(found) == 1 and isinstance(found[0], int) and found[0] > 0:
-            return found[0]
-        remedy = "Restore a backup; keep the damaged database. Nothing was touched."
-        raise Permanent(
-            "The ledger is damaged: it does not say which version of its schema it has.", remedy=remedy
-        )
-    if foreign := sorted(tables & OURS):
-        raise Permanent(
-            f"The database has a table {foreign[0]!r} that is not agentpod's.",
-            remedy="Give agentpod a database of its own in ledger.url.",
-        )
-    return 0
+    """The version of the database; 0 for an empty one. Raises Permanent for one that can't be used."""
+    tables = inspect(connection).get_table_names()
+    known = version.TABLE in tables
+    numbers = connection.execute(text(version.NUMBERS)).scalars().all() if known else []
+    return version.judge(tables, numbers)
 
 
 def migrate(connection: Connection) -> int:
@@ -132,17 +119,12 @@ def migrate(connection: Connection) -> int:
     Raises Permanent for a newer one, with nothing touched.
     """
     found = current(connection)
-    if found > len(MIGRATIONS):
-        raise Permanent(
-            f"The ledger has schema version {found}, and this agentpod knows none above {len(MIGRATIONS)}.",
-            remedy="Run the newer agentpod that wrote it, or restore a backup from before. Nothing was touched.",
-        )
     for step in MIGRATIONS[found:]:
         for statement in step(connection.dialect.name):
             connection.execute(text(statement))
     if found == 0:
-        connection.execute(text(f"CREATE TABLE {VERSION} (number INTEGER NOT NULL)"))
-        connection.execute(text(f"INSERT INTO {VERSION} VALUES ({len(MIGRATIONS)})"))  # noqa: S608 - constants
-    elif found < len(MIGRATIONS):
-        connection.execute(text(f"UPDATE {VERSION} SET number = {len(MIGRATIONS)}"))  # noqa: S608 - constants
+        connection.execute(text(f"CREATE TABLE {version.TABLE} (number INTEGER NOT NULL)"))
+        connection.execute(text(f"INSERT INTO {version.TABLE} VALUES ({version.LATEST})"))  # noqa: S608 - constants
+    elif found < version.LATEST:
+        connection.execute(text(f"UPDATE {version.TABLE} SET number = {version.LATEST}"))  # noqa: S608 - constants
     return found

@@ -205,6 +205,13 @@ class SlackAdapter:
             with contextlib.suppress(AgentpodError):  # a refusal is kept by the Api; the rest passes
                 await self._api.call("auth.test", 10)
 
+    async def connected(self, timeout: float) -> None:  # noqa: ASYNC109 - one who waits goes on without Slack
+        """Wait until Slack can reach the bot, ``timeout`` seconds at most."""
+        assert self._api is not None  # noqa: S101 - start() has set it
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._api.hearing.clear.wait()
+
     def status(self) -> ConnectionStatus:
         """Whether Slack can reach the bot, and takes its answers."""
         if self._connection is None or self._api is None:

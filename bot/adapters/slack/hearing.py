@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ class Hearing:
     """What is in the way at present, and the last gaps."""
 
     _obstacles: set[Obstacle] = field(default_factory=lambda: {"connection"})
+    clear: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while nothing is in the way."""
     _since: float | None = None
     _gaps: deque[tuple[float | None, float]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
@@ -27,12 +30,15 @@ class Hearing:
         if not self._obstacles:
             self._since = moment() if since is None else since
         self._obstacles.add(obstacle)
+        self.clear.clear()
 
     def regained(self, obstacle: Obstacle) -> None:
         """It is gone."""
         if self._obstacles == {obstacle}:
             self._gaps.append((self._since, moment()))
         self._obstacles.discard(obstacle)
+        if not self._obstacles:
+            self.clear.set()
 
     @property
     def gaps(self) -> Sequence[Gap]:

@@ -1,0 +1,143 @@
+"""A ledger's SQLite file, before it is opened as one: whether it will do, and the lock that holds it for one bot.
+
+Cheap, so that a bot that can't have it ends before it does anything at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from bot.adapters.ledger import version
+from bot.errors import AgentpodError, Permanent, Transient
+
+_TAKEN = (errno.EAGAIN, errno.EACCES)
+_GIVE = "Give agentpod's user the right to write there, or set AGENTPOD_LEDGER__URL to another."
+_NOT_OURS = ("file is not a database", "file is encrypted")
+AGAIN = "Nothing was kept of it; try again in a moment."
+
+
+def unwritable(path: Path, error: OSError) -> Permanent:
+    """The error for a file that can't be made or written."""
+    return Permanent(f"The ledger {path} can't be written: {_reason(error)}.", remedy=_GIVE)
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno or 0).lower()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite URL; None for another database, and for one without a file."""
+    scheme, _, place = url.partition(":///")
+    file = place.partition("?")[0]
+    return Path(file) if scheme.startswith("sqlite") and file and file != ":memory:" else None
+
+
+class FileLock:
+    """Holds a SQLite file for one bot alone, as long as the process lives."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it. Raises Permanent when another process has it, or the folder can't be written."""
+        real = path.resolve()  # a link to the file is the same file
+        self._path = real.with_name(real.name + ".lock")
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            by = _owner(self._file)
+            os.close(self._file)
+            raise _refusal(path, by, error) from error
+        with contextlib.suppress(OSError):  # who holds it is only for the message: a full disk is said elsewhere
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go."""
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+
+
+def _owner(file: int) -> str:
+    """Who holds a lock, as the file says; empty where it does not."""
+    number, _, host = os.pread(file, 300, 0).decode("ascii", "replace").strip().partition(" ")
+    if not (number.isascii() and number.isdecimal()):
+        return ""
+    return f" (process {number}{f' on {host[:100]}' if host.isprintable() and host else ''})"
+
+
+def _refusal(path: Path, by: str, error: OSError) -> Permanent:
+    if error.errno not in _TAKEN:
+        return Permanent(
+            f"The ledger {path} can't be locked: {_reason(error)}.",
+            remedy="Put it on a file system that has locks (no NFS without them), or use PostgreSQL.",
+        )
+    return Permanent(
+        f"Another agentpod{by} uses the ledger {path}.",
+        remedy="One bot a SQLite file: stop the other, or use PostgreSQL for several replicas.",
+    )
+
+
+def examine(path: Path) -> None:
+    """Raise Permanent where no ledger is and none can be made: a folder, a file of something else, a newer schema.
+
+    What may pass, such as a file that another process has locked, is found when the ledger is opened.
+    """
+    if path.is_dir():
+        remedy = f"Set AGENTPOD_LEDGER__URL to a file in it, such as sqlite+aiosqlite:///{path}/agentpod.db."
+        raise Permanent(f"The ledger {path} is a folder, and has to be a file.", remedy=remedy)
+    if not path.parent.is_dir():
+        raise Permanent(
+            f"The folder of the ledger {path} does not exist.",
+            remedy=f"Make it (mkdir -p {path.parent}), or set AGENTPOD_LEDGER__URL to another place.",
+        )
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=0)) as database:
+            tables = {
+                str(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            numbers = [n for (n,) in database.execute(version.NUMBERS)] if version.TABLE in tables else []
+    except sqlite3.Error as error:
+        if isinstance(meant := of_sqlite(error, str(path)), Permanent):
+            raise meant from error
+        return
+    version.judge(tables, numbers)
+
+
+def of_sqlite(error: sqlite3.Error, where: str) -> AgentpodError:
+    """What a failure of SQLite means for the reader. ``where`` names the file."""
+    text, name = str(error).lower(), str(getattr(error, "sqlite_errorname", ""))
+    if "can only grow" in text:
+        return Permanent("The audit trail can only grow: what is written stays.")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in text:
+        return Transient(f"The ledger {where} is locked by another process.", remedy=AGAIN)
+    if name.startswith("SQLITE_FULL") or "full" in text:
+        return Transient(f"The disk of the ledger {where} is full.", remedy=f"Make room. {AGAIN}")
+    if name.startswith("SQLITE_READONLY") or "readonly" in text:
+        return Permanent(
+            f"The ledger {where} can't be written: the file or its folder is read-only.",
+            remedy="Give agentpod's user the right to write there, or set AGENTPOD_LEDGER__URL to another file.",
+        )
+    if any(words in text for words in _NOT_OURS):
+        return Permanent(
+            f"The ledger {where} is not a SQLite database.",
+            remedy="Set AGENTPOD_LEDGER__URL to another file, or restore a backup. Nothing was touched.",
+        )
+    if name.startswith("SQLITE_CANTOPEN") or "unable to open" in text:
+        return Permanent(
+            f"The ledger {where} can't be opened.",
+            remedy="Its folder must exist, and agentpod's user must be able to write there.",
+        )
+    if name.startswith("SQLITE_CORRUPT") or "malformed" in text:
+        return Permanent(f"The ledger {where} is damaged.", remedy="Restore a backup; keep the damaged file.")
+    return Transient(f"The ledger {where} failed: {name or type(error).__name__}.", remedy=AGAIN)
