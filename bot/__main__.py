@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import gc
 import io
@@ -208,6 +209,16 @@ def _without_httpx_s_command_line() -> None:
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # importing it fails, as if not installed
 
 
+def _give_memory_back() -> None:
+    """Have glibc return what is freed: by itself it keeps twice the largest block that was ever freed."""
+    import ctypes
+
+    trim_threshold, mmap_threshold, size = -1, -3, 128 << 10  # of malloc.h, and what both are at first
+    with contextlib.suppress(AttributeError, OSError):  # another C library
+        for threshold in (trim_threshold, mmap_threshold):
+            ctypes.CDLL(None).mallopt(threshold, size)
+
+
 def _outside(settings: Settings) -> Outside:
     """What keeps the settings' secrets and the proxies' passwords out of everything that is written."""
     from bot.domain.outside import Outside
@@ -219,6 +230,7 @@ def _outside(settings: Settings) -> Outside:
 def _run(options: argparse.Namespace) -> int:
     # Nothing is garbage while modules load; looking for it takes a sixth of the time to ready.
     gc.disable()
+    _give_memory_back()
     _without_httpx_s_command_line()
     from bot import logs
     from bot.app import Bot

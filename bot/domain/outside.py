@@ -40,6 +40,10 @@ class Outside:
             self._learnt[source] = given
             self._known = Known(self._own.union(*self._learnt.values()))
 
+    def prepare(self) -> None:
+        """Make the patterns, for which the first text would wait: tens of milliseconds, and megabytes."""
+        self.text("prepared")
+
     def text(self, text: str) -> str:
         """Text of one or more lines."""
         return "\n".join(redact(text.split("\n"), self._known).lines)

@@ -42,6 +42,7 @@ class KnownSecrets:
         """Read every Secret once; gives why any could not be read. Its values stay known as they were."""
         wanted = [(target, name) for target in self.targets for name in target.secrets]
         read = await asyncio.gather(*(self._read(*one) for one in wanted))
+        await asyncio.to_thread(self.outside.prepare)
         return [error for error in read if error is not None]
 
     async def _read(self, target: Target, name: str) -> AgentpodError | None:
