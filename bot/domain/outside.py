@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from dataclasses import replace as replaced
+from datetime import datetime, timedelta
 from enum import Enum
+from functools import cache
 from typing import Any, TypeVar
 
 from bot.domain.redact import Known, redact
@@ -22,6 +24,8 @@ LARGE = 50_000
 
 _IDS = frozenset({"style", "sink", "id", "file", "name", "probe", "kind"})
 """Fields that hold no words: what would be done to them would only break what they are for."""
+
+_WORDLESS = (int, float, datetime, timedelta)
 
 
 class Outside:
@@ -49,12 +53,18 @@ class Outside:
         return "\n".join(redact(text.split("\n"), self._known).lines)
 
     def of(self, value: T) -> T:
-        """The same with every text in it cleaned: in dataclasses, tuples, lists and the values of mappings."""
-        texts = list(_texts(value))
+        """The same with every text in it cleaned: in dataclasses, tuples, lists and the values of mappings.
+
+        What needs no cleaning is given back as it is.
+        """
+        texts = _texts(value)
         if not texts:
             return value
         lines = [line for text in texts for line in text.split("\n")]
-        clean = iter(redact(lines, self._known).lines)
+        shown = redact(lines, self._known).lines
+        if shown == tuple(lines):
+            return value
+        clean = iter(shown)
         cleaned = ("\n".join(next(clean) for _ in range(text.count("\n") + 1)) for text in texts)
         made: T = _with(value, cleaned)
         return made
@@ -69,26 +79,45 @@ class Outside:
         return sum(map(len, _texts(reply))) > LARGE
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> list[str]:
     """Every text in a value that is to be cleaned, in the order of its fields."""
+    found: list[str] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[str]) -> None:
     if isinstance(value, str):
         if not isinstance(value, Enum):
-            yield value
+            found.append(value)
+        return
+    if value is None or isinstance(value, _WORDLESS):
+        return
+    if isinstance(value, tuple | list):
+        parts: Iterable[Any] = value
     elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _texts(part)
-    elif isinstance(value, tuple | list):
-        for part in value:
-            yield from _texts(part)
+        parts = value.values()
     elif is_dataclass(value):
-        for name in _worded(value):
-            yield from _texts(getattr(value, name))
+        parts = [getattr(value, name) for name in _worded(value)]
+    else:
+        return
+    for part in parts:
+        if part.__class__ is str:
+            found.append(part)
+        else:
+            _collect(part, found)
 
 
-def _worded(value: Any) -> list[str]:
+def _worded(value: Any) -> tuple[str, ...]:
     """The fields of a dataclass that hold words; of an excerpt that was cleaned before its text is none."""
+    names = _worded_of(value.__class__)
     done = isinstance(value, Excerpt) and value.redacted
-    return [f.name for f in fields(value) if f.init and f.name not in _IDS and not (done and f.name == "text")]
+    return tuple(name for name in names if name != "text") if done else names
+
+
+@cache
+def _worded_of(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind) if f.init and f.name not in _IDS)
 
 
 def _with(value: Any, texts: Iterator[str]) -> Any:

@@ -58,10 +58,13 @@ class Incidents:
 
     def _clean(self, changed: Sequence[Incident]) -> list[Incident]:
         """The same without what must not be kept of what pods, events and pushes say."""
-        said = self.outside.of([(i.problem.summary, i.problem.facts, i.problem.meaning) for i in changed])
+        said = [(i.problem.summary, i.problem.facts, i.problem.meaning) for i in changed]
+        clean = self.outside.of(said)
+        if clean is said:
+            return list(changed)
         return [
             replace(i, problem=replace(i.problem, summary=summary, facts=facts, meaning=meaning))
-            for i, (summary, facts, meaning) in zip(changed, said, strict=True)
+            for i, (summary, facts, meaning) in zip(changed, clean, strict=True)
         ]
 
     async def _unseen(
