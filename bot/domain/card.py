@@ -58,6 +58,9 @@ def _headline(case: Case) -> str:
         case State.APPROVED:
             return f"🔑 {what(case)}: approved, waits for the value"
         case State.EXECUTING:
+            if case.wait is not None:
+                pause = words.age(case.wait.until - case.wait.since)
+                return f"⏳ {what(case)}: waiting {pause}, the API server asked for a pause"
             where = ", see the thread" if case.action.restarts else ""
             return f"⏳ {what(case)}: under way{where}"
         case State.SUCCEEDED:
@@ -116,6 +119,8 @@ def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
     elif case.progress is not None and case.progress.pod:
         facts.append(Fact("New pod", case.progress.pod))
     facts += [_said(d) for d in request.decisions]
+    if case.wait is not None:
+        facts.append(Fact("Next try", words.clock(case.wait.until)))
     if case.state is State.OPEN:
         facts.append(Fact("Decides", _decides(case, policy)))
     if case.outcome is not None and case.state.final:

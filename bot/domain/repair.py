@@ -70,6 +70,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """A pause that the API server asked for, before the change is tried again."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Case:
     """One repair from the request to its end."""
 
@@ -99,6 +107,7 @@ class Case:
     sent_at: datetime | None = None
     """When the change was known to be made: from then on it is only followed."""
     progress: Progress | None = None
+    wait: Wait | None = None
     outcome: Outcome | None = None
     version: int = 0
     """Counts its changes; the ledger refuses to save over a newer one."""
@@ -135,7 +144,7 @@ class Case:
 
     def ended(self, state: State, outcome: Outcome) -> Case:
         """The case at its end; nobody holds it any more."""
-        return replace(self.in_state(state), outcome=outcome, held=None)
+        return replace(self.in_state(state), outcome=outcome, held=None, wait=None)
 
     def taken(self, by: str, now: datetime, hold: timedelta) -> Case:
         """The case in the hands of one process for the time of ``hold``."""

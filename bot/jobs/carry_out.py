@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from bot.domain import rollout, words
 from bot.domain.approval import ApprovalPolicy, State, may_start, start_by
-from bot.domain.repair import Action, Case, Look, Outcome
+from bot.domain.repair import Action, Case, Look, Outcome, Wait
 from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.domain.target import Target
 from bot.domain.workload import Deployment, Event, Pod
@@ -29,7 +29,7 @@ from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs import case_log
 from bot.jobs.doubt import SETTLING, Doubt
 from bot.jobs.news import BOT, HOLD, owe_news, owe_progress
-from bot.jobs.values import STOPPED, UNSURE, Still, Vault
+from bot.jobs.values import STOPPED, UNSURE, Holder, Vault
 from bot.ports import Clock, Cluster, Ledger
 
 logger = logging.getLogger("agentpod.repairs")
@@ -84,6 +84,8 @@ class Workshop:
     _called: dict[str, asyncio.Event] = field(default_factory=dict)
     _renewed: dict[str, float] = field(default_factory=dict)
     """When this process said last that it is at a case, by its own monotonic clock."""
+    _waits: dict[str, Wait] = field(default_factory=dict)
+    """Which cases wait, because the API server asked for it."""
     _stopped: bool = False
 
     def knows(self, case: Case) -> bool:
@@ -126,6 +128,7 @@ class Workshop:
     def _over(self, id_: str) -> None:
         self._tasks.pop(id_, None)
         self._renewed.pop(id_, None)
+        self._waits.pop(id_, None)
         self._called.pop(id_).set()
 
     async def ahead(self, case: Case) -> bool:
@@ -173,6 +176,8 @@ class Workshop:
             raise
 
     async def _carry_out(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
+        if case.wait is not None:  # another process was asked to wait
+            case = await self._wait(case, case.wait)
         if not self.knows(case):
             text = f"target {case.target} is no longer in the settings: look yourself whether it was done"
             await self._end(case, State.FAILED, text)
@@ -180,13 +185,15 @@ class Workshop:
             await self._restart(case, look, sent)
         elif case.action.needs_value:  # taken over: whoever gave it, and the value, are gone
             why = STOPPED if self.ledger.exclusive else UNSURE
-            await self._kept(case, lambda _: self.vault.found(case, why))
+            await self._kept(case, lambda holder: self.vault.found(case, holder, why))
         else:
-            await self._kept(case, lambda still: self.vault.keys(case, still, sent=sent))
+            await self._kept(case, lambda holder: self.vault.keys(case, holder, sent=sent))
 
-    async def _kept(self, case: Case, work: Callable[[Still], Coroutine[Any, Any, tuple[State, Outcome]]]) -> Case:
+    async def _kept(
+        self, case: Case, work: Callable[[Holder], Coroutine[Any, Any, tuple[State, Outcome]]]
+    ) -> Case:
         """End a case with what comes of some work; it is ours for as long as that takes."""
-        state, outcome = await self._ours_meanwhile(case, work(partial(self._renew, case)))
+        state, outcome = await self._ours_meanwhile(case, work(_Ours(self, case)))
         return await self._conclude(case, state, outcome)
 
     async def _ours_meanwhile(self, case: Case, work: Coroutine[Any, Any, T]) -> T:
@@ -248,8 +255,27 @@ class Workshop:
         left = (self._last_try(case, sent) - self.clock.now()).total_seconds()
         pause = min(wanted, max(left, 0.0) + self.retry)
         if pause > self.retry:
-            case_log.waits(case, pause, error.message)
-        until = _seconds() + pause
+            return await self._pause(case, pause, error.message)
+        return await self._sleep(case, pause)
+
+    async def _pause(self, case: Case, seconds: float, why: str) -> Case:
+        """Wait because the API server asked for it."""
+        case_log.waits(case, seconds, why)
+        now = self.clock.now()
+        return await self._wait(case, Wait(now, now + timedelta(seconds=seconds)))
+
+    async def _wait(self, case: Case, wait: Wait) -> Case:
+        """Wait until the end of a pause; the card says so until then."""
+        self._waits[case.id] = wait
+        left = min(wait.until - self.clock.now(), wait.until - wait.since).total_seconds()
+        if left > 0:
+            case = await self._sleep(await self._save(case), left)
+        self._waits.pop(case.id)
+        return await self._save(case)
+
+    async def _sleep(self, case: Case, seconds: float) -> Case:
+        """Let some time pass; the case stays ours meanwhile."""
+        until = _seconds() + seconds
         while (still := until - _seconds()) > 0:
             await asyncio.sleep(min(still, self.renew))
             case = await self._renew(case)
@@ -399,7 +425,10 @@ class Workshop:
             async with self.ledger.writing() as tx:
                 current = self._ours(await tx.case(case.id))
                 held = self._held(case, await tx.now(self.clock.now()))
-                saved = await tx.save(replace(held, version=current.version))
+                wait = None if case.state.final else self._waits.get(case.id)
+                saved = await tx.save(replace(held, version=current.version, wait=wait))
+                if saved.wait != current.wait:
+                    await tx.owe(f"card:{case.id}", case.channel)
                 if kind:
                     await tx.record(self.clock.now(), kind, BOT, case.id, data)
                 if kind == "outcome":
@@ -475,6 +504,20 @@ class Workshop:
             taken = await tx.save(case.taken(self.name, await tx.now(now), HOLD))
         case_log.taken_over(taken, self.name, before)
         return taken
+
+
+@dataclass(frozen=True)
+class _Ours:
+    """This process as the holder of a case."""
+
+    workshop: Workshop
+    case: Case
+
+    async def still(self) -> object:
+        return await self.workshop._renew(self.case)
+
+    async def wait(self, seconds: float, why: str) -> object:
+        return await self.workshop._pause(self.case, seconds, why)
 
 
 class _Watch:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -44,8 +45,17 @@ _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 
 _LOOK = "Look before you ask again: secrets shows when the Secret was changed."
 
-Still = Callable[[], Awaitable[object]]
-"""Makes sure that the case is still this process's. Raises where it is not."""
+
+class Holder(Protocol):
+    """Whoever holds the case while it is worked at."""
+
+    async def still(self) -> object:
+        """Make sure that the case is still this process's. Raises where it is not."""
+        ...
+
+    async def wait(self, seconds: float, why: str) -> object:
+        """Wait as long as the API server asked for, and show it."""
+        ...
 
 
 @dataclass
@@ -58,18 +68,18 @@ class Vault:
     settling: float = SETTLING
     """Seconds for which a refusal of the API server is not believed."""
 
-    async def store(self, case: Case, value: SecretStr, still: Still) -> tuple[State, Outcome]:
+    async def store(self, case: Case, value: SecretStr, holder: Holder) -> tuple[State, Outcome]:
         """Give the case's key its value."""
 
         async def given() -> bytes:
             return value.get_secret_value().encode()
 
-        return await self._change(case, given, still)
+        return await self._change(case, given, holder)
 
-    async def keys(self, case: Case, still: Still, *, sent: bool) -> tuple[State, Outcome]:
+    async def keys(self, case: Case, holder: Holder, *, sent: bool) -> tuple[State, Outcome]:
         """Add or remove the case's SSH key. ``sent``: another process may have done it already."""
         try:
-            return await self._change(case, partial(self._file, case), still, sent=sent)
+            return await self._change(case, partial(self._file, case), holder, sent=sent)
         except ssh_keys.BadKey as error:
             return self._ended(State.VOID, f"{error}")
 
@@ -84,7 +94,7 @@ class Vault:
             raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
         return ssh_keys.as_bytes(left)
 
-    async def found(self, case: Case, why: str = STOPPED) -> tuple[State, Outcome]:
+    async def found(self, case: Case, holder: Holder, why: str = STOPPED) -> tuple[State, Outcome]:
         """What became of a change that another process began, or whose end is not known: never made again.
 
         ``why`` is said where the value is not there.
@@ -96,7 +106,7 @@ class Vault:
             except Transient as error:
                 if not left:
                     return self._failed(error, sent=True)
-                await self._rest(error)
+                await self._rest(error, holder)
             except AgentpodError as error:
                 if not doubt.of(error) or not left:
                     return self._failed(error, sent=True)
@@ -112,7 +122,7 @@ class Vault:
         raise AssertionError("unreachable")
 
     async def _change(
-        self, case: Case, value: Callable[[], Awaitable[bytes]], still: Still, *, sent: bool = False
+        self, case: Case, value: Callable[[], Awaitable[bytes]], holder: Holder, *, sent: bool = False
     ) -> tuple[State, Outcome]:
         """Look, compare with what was approved, change; look again where the answer is not clear.
 
@@ -124,23 +134,27 @@ class Vault:
         while left:
             left -= 1
             try:
-                return await self._once(case, value, still, sent)
+                return await self._once(case, value, holder, sent)
             except (Conflict, Uncertain) as error:
                 sent = sent or isinstance(error, Uncertain)
                 if isinstance(error, Uncertain):
                     case_log.unsure(case, error.message)
             except Transient as error:
                 failed = error
-                await self._rest(error)
+                await self._rest(error, holder)
             except AgentpodError as error:
                 if not doubt.of(error):
                     return self._failed(error, sent=sent)
                 left += 1  # it ends by itself
                 await asyncio.sleep(self.pause)
-        return await self.found(case, NOT_TAKEN) if sent or failed is None else self._failed(failed, sent=False)
+        return (
+            await self.found(case, holder, NOT_TAKEN)
+            if sent or failed is None
+            else self._failed(failed, sent=False)
+        )
 
     async def _once(
-        self, case: Case, value: Callable[[], Awaitable[bytes]], still: Still, sent: bool
+        self, case: Case, value: Callable[[], Awaitable[bytes]], holder: Holder, sent: bool
     ) -> tuple[State, Outcome]:
         """One try. Raises as the cluster does."""
         cluster, details = self.cluster_of(case.target), case.details
@@ -152,13 +166,17 @@ class Vault:
             ended = self._ended(State.FAILED, f"{_NOBODY_KNOWS}: {text}")
             return ended if sent else self._ended(State.VOID, text)
         wanted = await value()
-        await still()
+        await holder.still()
         await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
         case_log.sent(case)
         return self._done()
 
-    async def _rest(self, error: Transient) -> None:
-        await asyncio.sleep(min(error.retry_after or self.pause, LONGEST))
+    async def _rest(self, error: Transient, holder: Holder) -> None:
+        seconds = min(error.retry_after or self.pause, LONGEST)
+        if seconds > self.pause:
+            await holder.wait(seconds, error.message)
+        else:
+            await asyncio.sleep(seconds)
 
     def _done(self) -> tuple[State, Outcome]:
         return State.SUCCEEDED, Outcome("stored; the pod has it after a restart", self.clock.now())

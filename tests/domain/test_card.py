@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
 from bot.domain.card import card, late, outcome, posted_late, unposted, value_wanted
-from bot.domain.repair import LAST, Action, Case, Outcome
+from bot.domain.repair import LAST, Action, Case, Outcome, Wait
 from bot.domain.reply import Line, Mention, Reply
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -99,6 +99,13 @@ def test_once_it_is_decided_nobody_is_called_and_nothing_can_be_decided(state: S
     shown = card(case(state), POLICY, (Mention(ONE),))
     assert shown.notify == ()
     assert not {b.command.split()[0] for b in shown.buttons} & {"approve", "deny", "withdraw", "break-glass"}
+
+
+def test_a_pause_that_the_api_server_asked_for_is_in_the_first_line() -> None:
+    waiting = case(State.EXECUTING, wait=Wait(NOW, NOW + timedelta(minutes=2)))
+    shown = card(waiting, POLICY)
+    assert shown.headline == "⏳ Restart of agent: waiting 2 min, the API server asked for a pause"
+    assert "Next try: 03:02:00 UTC" in lines(shown)
 
 
 def test_votes_are_counted_and_named() -> None:

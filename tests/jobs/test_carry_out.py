@@ -15,7 +15,7 @@ import pytest
 from bot.domain.approval import ApprovalPolicy, Choice, State
 from bot.domain.rollout import RESTARTED_ANNOTATION
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Transient, Uncertain
-from tests.jobs.workbench import JONAS, Bench, bench, opened, pod
+from tests.jobs.workbench import JONAS, TARGET, Bench, bench, opened, pod
 
 
 async def approved(one: Bench, **more: Any) -> Any:
@@ -432,3 +432,70 @@ async def test_a_pause_of_a_day_ends_with_the_time_to_begin(tmp_path: Path) -> N
         assert ended.outcome is not None
         assert ended.outcome.text == "nothing was changed: Throttled"
         assert one.cluster.sent == 0
+
+
+ASKED = "the API server asked for a pause"
+
+
+async def shows(one: Bench, headline: str) -> None:
+    """Once a message's first line is that."""
+
+    async with asyncio.timeout(10):
+        while headline not in one.chat.headlines():
+            await one.deliver()
+            await asyncio.sleep(0.005)
+
+
+def throttled(seconds: float) -> Transient:
+    return Transient("The API server is throttling the bot.", retry_after=seconds)
+
+
+@pytest.mark.parametrize("where", ["reads", "before"])
+async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goes_on(
+    one: Bench, where: str
+) -> None:
+    setattr(one.cluster, where, [throttled(0.5)])
+    case = await approved(one)
+    waiting = await one.until(case, lambda c: c.wait is not None)
+    await shows(one, f"⏳ Restart of {TARGET.name}: waiting 0 s, {ASKED}")
+    assert waiting.state is State.EXECUTING
+    ended = await one.ended(case)
+    assert (ended.state, ended.wait) == (State.SUCCEEDED, None)
+    await one.deliver()
+    assert not [line for line in one.chat.headlines() if ASKED in line]
+
+
+async def test_who_takes_over_waits_for_the_rest_of_a_pause_and_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [throttled(120)]
+        case = await approved(one)
+        await one.until(case, lambda c: c.wait is not None)
+        await one.workshop.stop(1)
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over(at_start=True) == 1
+        await shows(two, f"⏳ Restart of {TARGET.name}: waiting 2 min, {ASKED}")
+        assert two.cluster.sent == 0
+        await two.workshop.stop(1)
+        two.clock.pass_(minutes=3)
+        three = bench(ledger, name="three", like=two)
+        assert await three.workshop.take_over(at_start=True) == 1
+        assert (await three.ended(case)).state is State.SUCCEEDED
+        await three.deliver()
+        assert not [line for line in three.chat.headlines() if ASKED in line]
+
+
+async def test_a_pause_that_outlives_the_time_to_begin_is_not_on_the_card_any_more(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [throttled(120)] * 10_000
+        case = await approved(one)
+        await one.until(case, lambda c: c.wait is not None)
+        await one.workshop.stop(1)
+        one.clock.pass_(hours=1)
+        two = bench(ledger, name="two", like=one)
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert (ended.state, ended.wait) == (State.FAILED, None)
+        await two.deliver()
+        assert not [line for line in two.chat.headlines() if ASKED in line]

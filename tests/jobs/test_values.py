@@ -63,6 +63,19 @@ async def test_a_value_is_stored_once_and_its_form_works_once(one: Bench) -> Non
     assert (one.cluster.stored, one.cluster.file) == (1, VALUE.encode())
 
 
+async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goes_on(one: Bench) -> None:
+    case = await approved(one)
+    one.cluster.before = [Transient("Throttled.", retry_after=0.3)]
+    giving = asyncio.create_task(give(one, case))
+    await one.until(case, lambda c: c.wait is not None)
+    await one.deliver()
+    waiting = "⏳ New value for it: waiting 0 s, the API server asked for a pause"
+    assert waiting in one.chat.headlines()
+    assert (await giving).headline.startswith("✅")
+    await one.deliver()
+    assert waiting not in one.chat.headlines()
+
+
 async def test_of_two_forms_sent_together_one_counts(one: Bench) -> None:
     case = await approved(one)
     said = await asyncio.gather(give(one, case, "first"), give(one, case, "second"))
