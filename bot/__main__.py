@@ -27,8 +27,8 @@ from bot import __version__
 from bot.errors import AgentpodError, SettingsError
 
 if TYPE_CHECKING:
-    from bot.domain.outside import Outside
-    from bot.domain.reply import Reply
+    from bot.domain.core.outside import Outside
+    from bot.domain.core.reply import Reply
     from bot.settings import Loaded, Settings
 
 COULD_NOT_TELL = 2
@@ -84,7 +84,7 @@ def _prepare_streams() -> None:
 
 
 def _complain(*lines: str, title: str = "") -> int:
-    from bot.domain.outside import Outside
+    from bot.domain.core.outside import Outside
 
     lines = Outside().of(lines)
     shown = [title, *(f"  - {line}" for line in lines)] if title else list(lines)
@@ -221,8 +221,8 @@ def _give_memory_back() -> None:
 
 def _outside(settings: Settings) -> Outside:
     """What keeps the settings' secrets and the proxies' passwords out of everything that is written."""
-    from bot.domain.outside import Outside
-    from bot.domain.proxies import passwords
+    from bot.domain.core.outside import Outside
+    from bot.domain.core.proxies import passwords
 
     return Outside([*settings.secret_values(), *passwords(os.environ)])
 
@@ -308,7 +308,7 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
 async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
     from bot.app import Parts
-    from bot.domain.access import Identity
+    from bot.domain.rbac.access import Identity
     from bot.jobs.known_secrets import KnownSecrets
     from bot.repairs import Repairs
     from bot.runbook import Caller

@@ -24,9 +24,9 @@ from bot.adapters.ledger.file import FileLock, examine, sqlite_file
 from bot.adapters.network import OutsideNetwork
 from bot.adapters.picture import Painter
 from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
-from bot.domain.outside import Outside
-from bot.domain.proxies import Route
-from bot.domain.target import Target
+from bot.domain.core.outside import Outside
+from bot.domain.core.proxies import Route
+from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient, UsageError
 from bot.jobs.desk import Desk
 from bot.jobs.incidents import Incidents

@@ -14,11 +14,12 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from bot.app import Parts
-from bot.domain import aside, proxies, slack_tokens, words
-from bot.domain.approvable import unapprovable
-from bot.domain.approval import State
-from bot.domain.target import Target, canonical_job
-from bot.domain.workload import Right
+from bot.domain.approvals.approvable import unapprovable
+from bot.domain.approvals.approval import State
+from bot.domain.core import aside, proxies, words
+from bot.domain.core.target import Target, canonical_job
+from bot.domain.core.workload import Right
+from bot.domain.rbac import slack_tokens
 from bot.errors import AgentpodError
 from bot.rights import Beyond, review, rights_needed
 from bot.settings import Loaded, Settings, hidden

@@ -10,12 +10,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bot.domain import card
-from bot.domain.access import AccessPolicy, allowed_in, decide_about
-from bot.domain.approval import Choice, State
-from bot.domain.probes import Verdict
-from bot.domain.repair import Case, is_id
-from bot.domain.reply import Button, Line, Mention, Reply
+from bot.domain.approvals import card
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import Case, is_id
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import (
+    Button,
+    Line,
+    Mention,
+    Reply,
+)
+from bot.domain.rbac.access import AccessPolicy, allowed_in, decide_about
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
 from bot.runbook import Caller, Command, Context, Invocation, called, parse
 

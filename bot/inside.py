@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bot.domain.judge_processes import lists_processes
-from bot.domain.workload import ExecResult
+from bot.domain.core.workload import ExecResult
+from bot.domain.health.judge_processes import lists_processes
 from bot.errors import AgentpodError, Denied, NotAllowed, Permanent
 from bot.ports import Cluster
 

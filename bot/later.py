@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
-from bot.domain.alerting import Incident
-from bot.domain.approval import State
-from bot.domain.aside import Aside
-from bot.domain.audit import Record
-from bot.domain.history import Happening
-from bot.domain.repair import Case, Delivery, Posted
-from bot.domain.watch import Memory
-from bot.domain.workload import Pod
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Case, Delivery, Posted
+from bot.domain.core.aside import Aside
+from bot.domain.core.audit import Record
+from bot.domain.core.history import Happening
+from bot.domain.core.workload import Pod
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.watch import Memory
 from bot.errors import AgentpodError
 from bot.ports import Cluster, Ledger, Writing
 

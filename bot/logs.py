@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Literal
 
-from bot.domain.outside import Outside
+from bot.domain.core.outside import Outside
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 

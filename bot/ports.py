@@ -7,17 +7,13 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from bot.domain.alerting import Incident
-from bot.domain.approval import State
-from bot.domain.aside import Aside
-from bot.domain.audit import Record
-from bot.domain.digest import Day
-from bot.domain.heartbeat import Snapshot
-from bot.domain.history import Happening
-from bot.domain.repair import Case, Delivery, Posted
-from bot.domain.reply import Reply
-from bot.domain.watch import Memory
-from bot.domain.workload import (
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Case, Delivery, Posted
+from bot.domain.core.aside import Aside
+from bot.domain.core.audit import Record
+from bot.domain.core.history import Happening
+from bot.domain.core.reply import Reply
+from bot.domain.core.workload import (
     Application,
     Claim,
     ClusterInfo,
@@ -33,6 +29,10 @@ from bot.domain.workload import (
     SecretFacts,
     Service,
 )
+from bot.domain.digest.day import Day
+from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.watch import Memory
 
 
 class Clock(Protocol):

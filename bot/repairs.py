@@ -9,8 +9,8 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
-from bot.domain.repair import Case
-from bot.domain.target import Target
+from bot.domain.approvals.repair import Case
+from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.jobs import case_news
 from bot.jobs.carry_out import Workshop

@@ -7,11 +7,16 @@ from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bot.domain import rights
-from bot.domain.forbidden import OTHER_NAMESPACES, to_ask
-from bot.domain.rights import EVERYWHERE, Excess, Grant, Places
-from bot.domain.target import Target
-from bot.domain.workload import Right
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.rbac import rights
+from bot.domain.rbac.forbidden import OTHER_NAMESPACES, to_ask
+from bot.domain.rbac.rights import (
+    EVERYWHERE,
+    Excess,
+    Grant,
+    Places,
+)
 from bot.errors import AgentpodError
 from bot.ports import Cluster
 from bot.runbook import Command

@@ -17,13 +17,18 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from bot.domain.access import AccessPolicy, Identity, Role
-from bot.domain.alerting import Incident
-from bot.domain.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.repair import SHELL, Asked, Case, Proposal
-from bot.domain.reply import Reply
-from bot.domain.target import Target
-from bot.domain.workload import Right
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
+from bot.domain.approvals.repair import (
+    SHELL,
+    Asked,
+    Case,
+    Proposal,
+)
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.incidents.alerting import Incident
+from bot.domain.rbac.access import AccessPolicy, Identity, Role
 from bot.errors import UsageError
 from bot.ports import Clock, Cluster, HeartbeatSource, Ledger, Network
 from bot.turns import Turns

@@ -29,10 +29,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSettingsSource, SettingsConfigDict
 
-from bot.domain.access import AccessPolicy
-from bot.domain.alerting import AlertRules
-from bot.domain.approval import ApprovalPolicy
-from bot.domain.target import Target, Zone, limited, parse_duration
+from bot.domain.approvals.approval import ApprovalPolicy
+from bot.domain.core.target import (
+    Target,
+    Zone,
+    limited,
+    parse_duration,
+)
+from bot.domain.incidents.alerting import AlertRules
+from bot.domain.rbac.access import AccessPolicy
 from bot.errors import SettingsError
 
 PREFIX = "AGENTPOD_"

@@ -9,8 +9,8 @@ from datetime import time
 from functools import partial
 from typing import Any
 
-from bot.domain.gap import Gap
-from bot.domain.outside import Outside
+from bot.domain.core.gap import Gap
+from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
 from bot.jobs import bridge_post, incident_news, own_heartbeat, post_digest
 from bot.jobs.bridge_post import BridgePost

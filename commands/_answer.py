@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from bot.domain import summary
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Excerpt, Fact, Reply, Table
-from bot.domain.summary import Outcome
+from bot.domain.core import summary
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import (
+    Excerpt,
+    Fact,
+    Reply,
+    Table,
+)
+from bot.domain.core.summary import Outcome
 from bot.runbook import Context
 from commands import _shape, status
 

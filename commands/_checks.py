@@ -9,11 +9,22 @@ from datetime import datetime
 from typing import TypeVar
 
 from bot import inside
-from bot.domain import (
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import ContainerSpec, ServiceSpec, canonical_job
+from bot.domain.core.workload import (
+    Application,
+    Claim,
+    Endpoint,
+    Event,
+    ExecResult,
+    Pod,
+    Service,
+)
+from bot.domain.health import (
     coverage,
     judge_argocd,
     judge_events,
-    judge_heartbeats,
     judge_identity,
     judge_pod,
     judge_processes,
@@ -21,17 +32,14 @@ from bot.domain import (
     judge_storage,
     own_objects,
     pod_state,
-    watch,
-    words,
 )
-from bot.domain.heartbeat import JobStatus
-from bot.domain.judge_deployment import Owner
-from bot.domain.judge_processes import Match, Process
-from bot.domain.own_objects import Own
-from bot.domain.probes import Finding, Verdict
-from bot.domain.target import ContainerSpec, ServiceSpec, canonical_job
-from bot.domain.watch import Memory
-from bot.domain.workload import Application, Claim, Endpoint, Event, ExecResult, Pod, Service
+from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.judge_processes import Match, Process
+from bot.domain.health.own_objects import Own
+from bot.domain.heartbeats import judge_heartbeats
+from bot.domain.heartbeats.heartbeat import JobStatus
+from bot.domain.incidents import watch
+from bot.domain.incidents.watch import Memory
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook import Context
 from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding

@@ -7,8 +7,8 @@ import re
 import time
 from collections.abc import Sequence
 
-from bot.domain.pattern import Pattern, pattern
-from bot.domain.target import MAX_PATTERN
+from bot.domain.core.pattern import Pattern, pattern
+from bot.domain.core.target import MAX_PATTERN
 from bot.errors import UsageError
 
 DEADLINE = 2.0

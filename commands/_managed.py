@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain import judge_secrets, words
-from bot.domain.judge_secrets import External
-from bot.domain.workload import Manager, SecretFacts
+from bot.domain.core import words
+from bot.domain.core.workload import Manager, SecretFacts
+from bot.domain.health import judge_secrets
+from bot.domain.health.judge_secrets import External
 from bot.errors import AgentpodError, NotFound, Refused
 from bot.runbook import Context
 

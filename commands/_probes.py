@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from bot.domain import words
-from bot.domain.probes import Finding, Verdict
-from bot.domain.summary import NO_ANSWER, Cause, Outcome
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.summary import NO_ANSWER, Cause, Outcome
 from bot.errors import AgentpodError, NotAllowed, TimedOut
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,19 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bot import inside
-from bot.domain import judge_deployment, judge_pod, pod_state, words
-from bot.domain.judge_deployment import Owner
-from bot.domain.target import ContainerSpec
-from bot.domain.workload import Claim, Container, Endpoint, Event, ExecResult, Pod, Service
+from bot.domain.core import words
+from bot.domain.core.target import ContainerSpec
+from bot.domain.core.workload import (
+    Claim,
+    Container,
+    Endpoint,
+    Event,
+    ExecResult,
+    Pod,
+    Service,
+)
+from bot.domain.health import judge_deployment, judge_pod, pod_state
+from bot.domain.health.judge_deployment import Owner
 from bot.errors import NotFound
 from bot.runbook import Context
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding

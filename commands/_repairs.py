@@ -6,11 +6,23 @@ import asyncio
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain import card, redact, words
-from bot.domain.access import Role
-from bot.domain.approval import Rule, Ruling, State
-from bot.domain.repair import SINK, Case, Look, Proposal
-from bot.domain.reply import Button, Form, Line, Mention, Reply
+from bot.domain.approvals import card
+from bot.domain.approvals.approval import Rule, Ruling, State
+from bot.domain.approvals.repair import (
+    SINK,
+    Case,
+    Look,
+    Proposal,
+)
+from bot.domain.core import redact, words
+from bot.domain.core.reply import (
+    Button,
+    Form,
+    Line,
+    Mention,
+    Reply,
+)
+from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports import Ledger
 from bot.runbook import Context, Repairs

@@ -6,13 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain import undelivered, words
-from bot.domain.access import Decision, Grant, Role, decide_about
-from bot.domain.probes import Finding
-from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
-from bot.domain.reply import Button
-from bot.domain.target import Target
-from bot.domain.workload import Right
+from bot.domain.approvals import undelivered
+from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.core import words
+from bot.domain.core.probes import Finding
+from bot.domain.core.reply import Button
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.rbac.access import (
+    Decision,
+    Grant,
+    Role,
+    decide_about,
+)
 from bot.ports import Ledger
 from bot.runbook import Command, Context, unknown_command
 

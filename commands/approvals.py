@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field as Param
 
-from bot.domain import card, words
-from bot.domain.access import Role
-from bot.domain.approval import State
-from bot.domain.repair import Case, is_id
-from bot.domain.reply import Button, Fact, Reply, Table
+from bot.domain.approvals import card
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Case, is_id
+from bot.domain.core import words
+from bot.domain.core.reply import (
+    Button,
+    Fact,
+    Reply,
+    Table,
+)
+from bot.domain.rbac.access import Role
 from bot.errors import UsageError
 from bot.runbook import Command, Context, Params
 from commands import _repairs, _shape

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.domain import judge_argocd, words
-from bot.domain.access import Role
-from bot.domain.reply import Fact, Reply
-from bot.domain.workload import Application
+from bot.domain.core import words
+from bot.domain.core.reply import Fact, Reply
+from bot.domain.core.workload import Application
+from bot.domain.health import judge_argocd
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks

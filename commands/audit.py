@@ -10,12 +10,17 @@ from typing import Any
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain import audit, words
-from bot.domain.access import Role
-from bot.domain.audit import Record
-from bot.domain.probes import Verdict
-from bot.domain.reply import Excerpt, Fact, Reply, Table
-from bot.domain.target import parse_duration
+from bot.domain.core import audit, words
+from bot.domain.core.audit import Record
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import (
+    Excerpt,
+    Fact,
+    Reply,
+    Table,
+)
+from bot.domain.core.target import parse_duration
+from bot.domain.rbac.access import Role
 from bot.errors import UsageError
 from bot.runbook import Command, Context, NoParams, Params
 from commands import _repairs, _shape

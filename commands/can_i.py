@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
-from bot.domain import words
-from bot.domain.access import Decision, Role
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Fact, Reply
-from bot.domain.workload import Right
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import Fact, Reply
+from bot.domain.core.workload import Right
+from bot.domain.rbac.access import Decision, Role
 from bot.runbook import Command, Context, Params
 from commands import _shape
 from commands._probes import API, Ask, Probe, run_probes

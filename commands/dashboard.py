@@ -7,13 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.domain import alerting, card, incident_card, judge_heartbeats, summary, undelivered, words
-from bot.domain.access import Role, allowed_in
-from bot.domain.approval import State
-from bot.domain.heartbeat import JobStatus
-from bot.domain.probes import Finding, Verdict, worst
-from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
-from bot.domain.reply import Button, Line, Mention, Reply, parts
+from bot.domain.approvals import card, undelivered
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.core import summary, words
+from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.reply import (
+    Button,
+    Line,
+    Mention,
+    Reply,
+    parts,
+)
+from bot.domain.heartbeats import judge_heartbeats
+from bot.domain.heartbeats.heartbeat import JobStatus
+from bot.domain.incidents import alerting, incident_card
+from bot.domain.rbac.access import Role, allowed_in
 from bot.errors import AgentpodError
 from bot.runbook import Command, Context, NoParams
 from commands import _repairs, _shape, status

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.access import Role
-from bot.domain.approval import Choice, Rule, State
-from bot.domain.reply import Field, Form, Reply
+from bot.domain.approvals.approval import Choice, Rule, State
+from bot.domain.core.reply import Field, Form, Reply
+from bot.domain.rbac.access import Role
 from bot.errors import UsageError
 from bot.runbook import Command, Context, Params
 from commands import _repairs

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
 
-from bot.domain import digest
-from bot.domain.access import Role
-from bot.domain.reply import Reply
+from bot.domain.core.reply import Reply
+from bot.domain.digest import day as digest
+from bot.domain.rbac.access import Role
 from bot.errors import Permanent, UsageError
 from bot.runbook import Command, Context, Params
 

@@ -8,13 +8,14 @@ from datetime import datetime
 
 from pydantic import Field
 
-from bot.domain import judge_events, words
-from bot.domain.access import Role
-from bot.domain.judge_events import EventGroup
-from bot.domain.probes import Verdict
-from bot.domain.reply import Reply, Table
-from bot.domain.summary import Outcome
-from bot.domain.workload import Right
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Reply, Table
+from bot.domain.core.summary import Outcome
+from bot.domain.core.workload import Right
+from bot.domain.health import judge_events
+from bot.domain.health.judge_events import EventGroup
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, Params
 from commands import _answer, _shape
 from commands._checks import Checks

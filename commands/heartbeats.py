@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain import judge_heartbeats, words
-from bot.domain.access import Role
-from bot.domain.heartbeat import Health, JobStatus
-from bot.domain.reply import Reply, Table
+from bot.domain.core import words
+from bot.domain.core.reply import Reply, Table
+from bot.domain.heartbeats import judge_heartbeats
+from bot.domain.heartbeats.heartbeat import Health, JobStatus
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _answer
 from commands._checks import Checks

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bot.domain.access import Role
-from bot.domain.reply import Fact, Line, Reply
+from bot.domain.core.reply import Fact, Line, Reply
+from bot.domain.rbac.access import Role
 from bot.errors import AccessDenied
 from bot.runbook import Command, Context, Params, flag_of, usage
 from commands import _shape

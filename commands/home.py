@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain import summary
-from bot.domain.access import Role
-from bot.domain.reply import Reply
+from bot.domain.core import summary
+from bot.domain.core.reply import Reply
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _shape, status
 from commands._checks import Checks

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain.access import Role
-from bot.domain.probes import Verdict
-from bot.domain.reply import Fact, Reply, Table
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Fact, Reply, Table
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks

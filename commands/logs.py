@@ -11,13 +11,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from bot.domain import judge_pod, words
-from bot.domain.access import Role
-from bot.domain.probes import Verdict
-from bot.domain.redact import redact
-from bot.domain.reply import Excerpt, Reply
-from bot.domain.target import Target, parse_duration
-from bot.domain.workload import LogText, Pod, Right
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.redact import redact
+from bot.domain.core.reply import Excerpt, Reply
+from bot.domain.core.target import Target, parse_duration
+from bot.domain.core.workload import LogText, Pod, Right
+from bot.domain.health import judge_pod
+from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound
 from bot.runbook import Command, Context, Params
 from commands import _shape

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain import judge_deployment, judge_pod, pod_state, words
-from bot.domain.access import Role
-from bot.domain.judge_deployment import Owner
-from bot.domain.probes import Verdict
-from bot.domain.reply import Fact, Reply
-from bot.domain.workload import Condition, Container, Deployment, Pod, Right
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Fact, Reply
+from bot.domain.core.workload import (
+    Condition,
+    Container,
+    Deployment,
+    Pod,
+    Right,
+)
+from bot.domain.health import judge_deployment, judge_pod, pod_state
+from bot.domain.health.judge_deployment import Owner
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks

@@ -6,14 +6,15 @@ from collections.abc import Collection, Sequence
 
 from pydantic import Field
 
-from bot.domain import judge_processes, words
-from bot.domain.access import Role
-from bot.domain.judge_processes import Match, Process
-from bot.domain.probes import Finding, Verdict
-from bot.domain.redact import redact
-from bot.domain.reply import Fact, Reply, Table
-from bot.domain.target import Target
-from bot.domain.workload import Right
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.redact import redact
+from bot.domain.core.reply import Fact, Reply, Table
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.health import judge_processes
+from bot.domain.health.judge_processes import Match, Process
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, Params
 from commands import _answer, _shape
 from commands._checks import Checks

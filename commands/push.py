@@ -7,10 +7,10 @@ import re
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.access import Role
-from bot.domain.heartbeat import MANUAL, PUSHED
-from bot.domain.reply import Reply
-from bot.domain.target import canonical_job
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import canonical_job
+from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED
+from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports import HeartbeatSource
 from bot.runbook import Command, Context, Params

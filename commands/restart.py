@@ -7,13 +7,14 @@ from datetime import timedelta
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain import judge_pod, words
-from bot.domain.access import Role
-from bot.domain.approval import State
-from bot.domain.repair import Action, Look, Proposal
-from bot.domain.reply import Field, Form, Reply
-from bot.domain.target import Target
-from bot.domain.workload import Deployment, Pod, Right
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Action, Look, Proposal
+from bot.domain.core import words
+from bot.domain.core.reply import Field, Form, Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment, Pod, Right
+from bot.domain.health import judge_pod
+from bot.domain.rbac.access import Role
 from bot.errors import Refused
 from bot.runbook import Command, Context, Params
 from commands import _repairs, _shape

@@ -10,15 +10,21 @@ from typing import TypeVar
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain import judge_secrets, secret_memory, words
-from bot.domain.access import Role
-from bot.domain.judge_secrets import External
-from bot.domain.probes import worst
-from bot.domain.repair import Action, Proposal, secret_snapshot
-from bot.domain.reply import Field, Form, Reply, Table
-from bot.domain.secret_memory import Remembered
-from bot.domain.target import Target
-from bot.domain.workload import Right, SecretFacts
+from bot.domain.approvals.repair import Action, Proposal, secret_snapshot
+from bot.domain.core import words
+from bot.domain.core.probes import worst
+from bot.domain.core.reply import (
+    Field,
+    Form,
+    Reply,
+    Table,
+)
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right, SecretFacts
+from bot.domain.health import judge_secrets, secret_memory
+from bot.domain.health.judge_secrets import External
+from bot.domain.health.secret_memory import Remembered
+from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, UsageError
 from bot.runbook import Command, Context, NoParams, Params
 from commands import _managed, _repairs, _shape

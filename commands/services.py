@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain import judge_services, words
-from bot.domain.access import Role
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Reply, Table
-from bot.domain.summary import Outcome
-from bot.domain.target import ServiceSpec
-from bot.domain.workload import Endpoint, Right, Service
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import Reply, Table
+from bot.domain.core.summary import Outcome
+from bot.domain.core.target import ServiceSpec
+from bot.domain.core.workload import Endpoint, Right, Service
+from bot.domain.health import judge_services
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _answer
 from commands._checks import Checks, Seen

@@ -10,14 +10,25 @@ from pydantic import Field as Param
 from pydantic import field_validator
 
 from bot import inside
-from bot.domain import judge_pod, judge_ssh_keys, ssh_keys, words
-from bot.domain.access import Role
-from bot.domain.judge_ssh_keys import Unread
-from bot.domain.repair import LAST, Action, Proposal, secret_snapshot
-from bot.domain.reply import Field, Form, Reply, Table
-from bot.domain.ssh_keys import BadKey, Key
-from bot.domain.target import SshSpec, Target
-from bot.domain.workload import Right, SecretFacts
+from bot.domain.approvals.repair import (
+    LAST,
+    Action,
+    Proposal,
+    secret_snapshot,
+)
+from bot.domain.core import words
+from bot.domain.core.reply import (
+    Field,
+    Form,
+    Reply,
+    Table,
+)
+from bot.domain.core.target import SshSpec, Target
+from bot.domain.core.workload import Right, SecretFacts
+from bot.domain.health import judge_pod, judge_ssh_keys, ssh_keys
+from bot.domain.health.judge_ssh_keys import Unread
+from bot.domain.health.ssh_keys import BadKey, Key
+from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook import Command, Context, NoParams, Params
 from commands import _managed, _repairs, _shape

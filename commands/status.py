@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from bot.domain import judge_services, summary
-from bot.domain.access import Role
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Reply
-from bot.domain.summary import Outcome
-from bot.domain.target import ServiceSpec, Target
-from bot.domain.workload import Right
+from bot.domain.core import summary
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import Reply
+from bot.domain.core.summary import Outcome
+from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.workload import Right
+from bot.domain.health import judge_services
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _repairs, _shape
 from commands._checks import Checks

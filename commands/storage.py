@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot import inside
-from bot.domain import judge_storage, words
-from bot.domain.access import Role
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Fact, Reply, Table
-from bot.domain.summary import Outcome
-from bot.domain.workload import Claim, ExecResult, Right
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import Fact, Reply, Table
+from bot.domain.core.summary import Outcome
+from bot.domain.core.workload import Claim, ExecResult, Right
+from bot.domain.health import judge_storage
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _answer, _shape
 from commands._checks import Checks, Seen

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain import words
-from bot.domain.access import Role
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Fact, Reply
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import Fact, Reply
+from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
 from commands import _shape
 from commands._probes import API, Ask, Probe, run_probes

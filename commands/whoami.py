@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.domain.access import Grant, Role, left_out
-from bot.domain.reply import Fact, Line, Reply
+from bot.domain.core.reply import Fact, Line, Reply
+from bot.domain.rbac.access import Grant, Role, left_out
 from bot.runbook import Command, Context, NoParams
 from commands import _shape
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from bot.domain.target import Target
+from bot.domain.core.target import Target
 from bot.settings import load
 from sandbox.house import BotProcess, Sandbox
 

@@ -9,10 +9,16 @@ from typing import Any
 
 import yaml
 
-from bot.domain.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
-from bot.domain.rights import EVERYBODY, VERBS, Grant, grants, resource_text
-from bot.domain.target import Target
-from bot.domain.workload import Right, Rule
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right, Rule
+from bot.domain.rbac.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
+from bot.domain.rbac.rights import (
+    EVERYBODY,
+    VERBS,
+    Grant,
+    grants,
+    resource_text,
+)
 from bot.rights import rights_needed
 from commands import COMMANDS
 

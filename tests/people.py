@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bot.domain.access import Identity
-from bot.domain.membership import Membership
+from bot.domain.rbac.access import Identity
+from bot.domain.rbac.membership import Membership
 
 
 def member(user: str, channel: str = "", groups: Iterable[str] = (), unread: Iterable[str] = ()) -> Identity:

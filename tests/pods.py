@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bot.adapters.kubernetes import facts, shapes
-from bot.domain.workload import Condition, Container, Pod
+from bot.domain.core.workload import Condition, Container, Pod
 
 READY = tuple(
     Condition(kind, "True")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.adapters.transport.clients import Answered, BadAddress, Client, CutOff, NotSent
-from bot.domain import retry_after
-from bot.domain.outside import Outside
+from bot.domain.core import retry_after
+from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 MAX_BYTES = 64 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot.adapters.transport.clients import START, BadAddress, Client, CutOff, NotSent
-from bot.domain import retry_after
+from bot.domain.core import retry_after
 from bot.errors import Permanent, TimedOut, Transient
 
 

@@ -13,9 +13,15 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bot.domain import words
-from bot.domain.digest import MOST_LANES, NOTHING, Day, Lane, window
-from bot.domain.spans import Span, What
+from bot.domain.core import words
+from bot.domain.core.spans import Span, What
+from bot.domain.digest.day import (
+    MOST_LANES,
+    NOTHING,
+    Day,
+    Lane,
+    window,
+)
 from bot.errors import Permanent
 
 if TYPE_CHECKING:

@@ -14,10 +14,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from bot.domain.outside import Outside
-from bot.domain.probes import Finding, Verdict, worst_first
-from bot.domain.reply import Fact, Reply, Table, plain
-from bot.domain.summary import said_in
+from bot.domain.core.outside import Outside
+from bot.domain.core.probes import Finding, Verdict, worst_first
+from bot.domain.core.reply import (
+    Fact,
+    Reply,
+    Table,
+    plain,
+)
+from bot.domain.core.summary import said_in
 
 PIPE_WIDTH = 1000
 """Columns that a table may take in a pipe."""

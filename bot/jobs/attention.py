@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from operator import is_
 
-from bot.domain import watch
-from bot.domain.heartbeat import Group, by_job
-from bot.domain.target import Target, canonical_job
-from bot.domain.watch import Watched
+from bot.domain.core.target import Target, canonical_job
+from bot.domain.heartbeats.heartbeat import Group, by_job
+from bot.domain.incidents import watch
+from bot.domain.incidents.watch import Watched
 
 
 class Held:

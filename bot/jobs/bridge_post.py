@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bot.domain import bridge
-from bot.domain.repair import Delivery, Posted
+from bot.domain.approvals.repair import Delivery, Posted
+from bot.domain.incidents import bridge
 from bot.errors import AgentpodError, TimedOut, Uncertain
 from bot.ports import Bridge, Clock, Ledger
 

@@ -19,12 +19,24 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from bot.domain import rollout, words
-from bot.domain.approval import ApprovalPolicy, State, may_start, start_by
-from bot.domain.repair import Action, Case, Look, Outcome, Wait
-from bot.domain.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
-from bot.domain.target import Target
-from bot.domain.workload import Deployment, Event, Pod
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    State,
+    may_start,
+    start_by,
+)
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+    Look,
+    Outcome,
+    Wait,
+)
+from bot.domain.core import words
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment, Event, Pod
+from bot.domain.health import rollout
+from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs import case_log
 from bot.jobs.doubt import SETTLING, Doubt

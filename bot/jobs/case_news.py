@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.domain import card
-from bot.domain.access import AccessPolicy, Role
-from bot.domain.approval import ApprovalPolicy
-from bot.domain.repair import Case, Delivery
-from bot.domain.reply import Mention, Reply
+from bot.domain.approvals import card
+from bot.domain.approvals.approval import ApprovalPolicy
+from bot.domain.approvals.repair import Case, Delivery
+from bot.domain.core.reply import Mention, Reply
+from bot.domain.rbac.access import AccessPolicy, Role
 from bot.errors import NotFound
 from bot.jobs.news import is_person, value_until
 from bot.ports import Clock, Ledger

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.domain import alerting, inside_watch
-from bot.domain.alerting import Incident, Kind
-from bot.domain.target import Target, canonical_job
-from bot.domain.watch import BLIND
+from bot.domain.core.target import Target, canonical_job
+from bot.domain.incidents import alerting, inside_watch
+from bot.domain.incidents.alerting import Incident, Kind
+from bot.domain.incidents.watch import BLIND
 from bot.errors import AgentpodError
 from bot.jobs.incidents import Incidents
 from bot.ports import Clock

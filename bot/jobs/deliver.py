@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
-from bot.domain.repair import Delivery, Posted
-from bot.domain.reply import Reply
+from bot.domain.approvals.repair import Delivery, Posted
+from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
 from bot.ports import Chat, Clock, Ledger
 

@@ -14,8 +14,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from bot.domain.access import AccessPolicy, Identity, Role, decide_about
-from bot.domain.approval import (
+from bot.domain.approvals.approval import (
     ApprovalPolicy,
     Choice,
     Click,
@@ -28,11 +27,25 @@ from bot.domain.approval import (
     overdue,
     rule,
 )
-from bot.domain.membership import Membership
-from bot.domain.refusals import Refusals
-from bot.domain.repair import Asked, Case, Look, Outcome, Proposal, is_id, new_id
-from bot.domain.reply import Reply
-from bot.domain.words import listed
+from bot.domain.approvals.repair import (
+    Asked,
+    Case,
+    Look,
+    Outcome,
+    Proposal,
+    is_id,
+    new_id,
+)
+from bot.domain.core.refusals import Refusals
+from bot.domain.core.reply import Reply
+from bot.domain.core.words import listed
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    Identity,
+    Role,
+    decide_about,
+)
+from bot.domain.rbac.membership import Membership
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
 from bot.jobs import case_log
 from bot.jobs.carry_out import Lost, Workshop

@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain import alerting
-from bot.domain.alerting import AlertRules, Incident, NotNow, Reason
-from bot.domain.frozen import replace
-from bot.domain.outside import Outside
+from bot.domain.core.frozen import replace
+from bot.domain.core.outside import Outside
+from bot.domain.incidents import alerting
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    NotNow,
+    Reason,
+)
 from bot.errors import NotFound, Refused
 from bot.ports import Clock, Ledger, Writing
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain import alerting
-from bot.domain.alerting import AlertRules, Incident, Problem
-from bot.domain.target import Target
+from bot.domain.core.target import Target
+from bot.domain.incidents import alerting
+from bot.domain.incidents.alerting import AlertRules, Incident, Problem
 from bot.errors import AgentpodError
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.domain.outside import Outside
-from bot.domain.target import Target
+from bot.domain.core.outside import Outside
+from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient
 from bot.ports import Cluster
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain import words
-from bot.domain.alerting import AlertRules
-from bot.domain.history import SOURCE, Happening, pod_source
+from bot.domain.core import words
+from bot.domain.core.history import SOURCE, Happening, pod_source
+from bot.domain.incidents.alerting import AlertRules
 from bot.ports import Ledger, Writing
 
 GAP = timedelta(minutes=2)

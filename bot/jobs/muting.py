@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bot.domain import spell, words
-from bot.domain.alerting import AlertRules
-from bot.domain.approval import State
-from bot.domain.repair import Case
-from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Case
+from bot.domain.core import words
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.incidents import spell
+from bot.domain.incidents.alerting import AlertRules
 from bot.ports import Writing
 
 

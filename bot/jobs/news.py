@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.approval import ApprovalPolicy, State
-from bot.domain.repair import Case, Held
-from bot.domain.rollout import Mark
+from bot.domain.approvals.approval import ApprovalPolicy, State
+from bot.domain.approvals.repair import Case, Held
+from bot.domain.health.rollout import Mark
 from bot.ports import Writing
 
 BOT = "agentpod"

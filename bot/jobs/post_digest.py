@@ -9,17 +9,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain import digest, digest_card, digest_story, incident_card
-from bot.domain.alerting import AlertRules, Incident
-from bot.domain.approval import State
-from bot.domain.digest import Day, Facts, Watched
-from bot.domain.digest_words import in_words
-from bot.domain.heartbeat import Health
-from bot.domain.history import Happening
-from bot.domain.repair import UNDELIVERED_FOR, Case, Delivery
-from bot.domain.reply import Image, Reply
-from bot.domain.spans import Window
-from bot.domain.target import Target, canonical_job
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.core.history import Happening
+from bot.domain.core.reply import Image, Reply
+from bot.domain.core.spans import Window
+from bot.domain.core.target import Target, canonical_job
+from bot.domain.digest import card as digest_card
+from bot.domain.digest import day as digest
+from bot.domain.digest import timeline as digest_story
+from bot.domain.digest.alt_text import in_words
+from bot.domain.digest.day import Day, Facts, Watched
+from bot.domain.heartbeats.heartbeat import Health
+from bot.domain.incidents import incident_card
+from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.errors import AgentpodError, NotFound
 from bot.jobs.looks import Looks, heartbeat_looks, pod_looks
 from bot.ports import Clock, Ledger, Painter

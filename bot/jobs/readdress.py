@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.domain.repair import UNDELIVERED_FOR
+from bot.domain.approvals.repair import UNDELIVERED_FOR
 from bot.errors import AgentpodError
 from bot.ports import Clock, Ledger
 

@@ -15,12 +15,21 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from bot.domain import card, ssh_keys, words
-from bot.domain.approval import State
-from bot.domain.repair import LAST, SINK, Action, Case, Outcome, secret_snapshot
-from bot.domain.reply import Reply
-from bot.domain.rollout import APPROVAL_ANNOTATION
-from bot.domain.workload import SecretFacts
+from bot.domain.approvals import card
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import (
+    LAST,
+    SINK,
+    Action,
+    Case,
+    Outcome,
+    secret_snapshot,
+)
+from bot.domain.core import words
+from bot.domain.core.reply import Reply
+from bot.domain.core.workload import SecretFacts
+from bot.domain.health import ssh_keys
+from bot.domain.health.rollout import APPROVAL_ANNOTATION
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.jobs import case_log
 from bot.jobs.doubt import SETTLING, Doubt

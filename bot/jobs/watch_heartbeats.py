@@ -9,13 +9,24 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import alerting, watch
-from bot.domain.alerting import AlertRules, Incident, Kind, Problem, State
-from bot.domain.frozen import replace
-from bot.domain.heartbeat import Health, Snapshot
-from bot.domain.history import BEAT, SOURCE, Happening
-from bot.domain.target import HeartbeatPolicy, Target
-from bot.domain.watch import BLIND, Look, Memory, Watched
+from bot.domain.core.frozen import replace
+from bot.domain.core.history import BEAT, SOURCE, Happening
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import Health, Snapshot
+from bot.domain.incidents import alerting, watch
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Problem,
+    State,
+)
+from bot.domain.incidents.watch import (
+    BLIND,
+    Look,
+    Memory,
+    Watched,
+)
 from bot.errors import AgentpodError, unexpected
 from bot.jobs.attention import Attention, Held
 from bot.jobs.incidents import Incidents

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot import inside
-from bot.domain import inside_watch, judge_pod, judge_processes, spell
-from bot.domain.alerting import Incident, Problem
-from bot.domain.inside_watch import Seen
-from bot.domain.judge_processes import Looked
-from bot.domain.target import ContainerSpec
-from bot.domain.workload import Pod
+from bot.domain.core.target import ContainerSpec
+from bot.domain.core.workload import Pod
+from bot.domain.health import judge_pod, judge_processes
+from bot.domain.health.judge_processes import Looked
+from bot.domain.incidents import inside_watch, spell
+from bot.domain.incidents.alerting import Incident, Problem
+from bot.domain.incidents.inside_watch import Seen
 from bot.errors import AgentpodError, unexpected
 from bot.jobs.known import TargetWatch
 from bot.ports import Cluster

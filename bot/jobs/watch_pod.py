@@ -10,14 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import judge_pod, outages, pod_state, pod_watch, restarts, spell
-from bot.domain.alerting import Incident, Kind, Problem
-from bot.domain.history import Happening
-from bot.domain.judge_deployment import Owner
-from bot.domain.outages import Outages
-from bot.domain.restarts import Restarts
-from bot.domain.target import POD
-from bot.domain.workload import Event, Pod
+from bot.domain.core.history import Happening
+from bot.domain.core.target import POD
+from bot.domain.core.workload import Event, Pod
+from bot.domain.health import (
+    judge_pod,
+    outages,
+    pod_state,
+    restarts,
+)
+from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.outages import Outages
+from bot.domain.health.restarts import Restarts
+from bot.domain.incidents import pod_watch, spell
+from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.jobs.known import TargetWatch, reasons
 from bot.jobs.looks import pod_looks

@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.domain import secret_memory
-from bot.domain.target import Target
+from bot.domain.core.target import Target
+from bot.domain.health import secret_memory
 from bot.errors import AgentpodError
 from bot.ports import Clock, Cluster, Ledger
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.alerting import Incident, Kind, Problem
+from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, unexpected
 from bot.jobs.incidents import Incidents
 from bot.jobs.known import Known, reasons

@@ -11,9 +11,15 @@ from typing import Any, cast
 
 from bot.adapters.slack import SlackAdapter
 from bot.dispatch import Dispatcher, Progress
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.probes import Finding, Verdict
-from bot.domain.reply import Button, Excerpt, Field, Form, Reply
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.reply import (
+    Button,
+    Excerpt,
+    Field,
+    Form,
+    Reply,
+)
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.runbook import Caller, Command, Context, NoParams
 from bot.settings import HttpSettings, SlackSettings
 from sandbox.slack import Message, Workspace, seed

@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, facts
-from bot.domain.workload import Right, Rule, Rules
+from bot.domain.core.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster

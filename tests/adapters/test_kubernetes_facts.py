@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from bot.adapters.kubernetes import facts, shapes
-from bot.domain import judge_argocd, judge_secrets
-from bot.domain.target import ArgoCD
-from bot.domain.workload import Event, OwnerRef, Uses
+from bot.domain.core.target import ArgoCD
+from bot.domain.core.workload import Event, OwnerRef, Uses
+from bot.domain.health import judge_argocd, judge_secrets
 
 NOW = datetime(2026, 11, 29, 23, 0, tzinfo=UTC)
 

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.domain import judge_events, judge_pod, judge_storage
-from bot.domain.probes import Verdict
-from bot.domain.target import Target
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import Target
+from bot.domain.health import judge_events, judge_pod, judge_storage
 from bot.errors import AgentpodError
 from tests.adapters.kube_bench import serving, talking_to
 from tests.jobs.workbench import START

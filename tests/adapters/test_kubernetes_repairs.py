@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.domain.workload import Deployment, Pod
+from bot.domain.core.workload import Deployment, Pod
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, Transient, Uncertain
 from sandbox.cluster import PretendCluster, kinds
 from sandbox.cluster.rbac import Rule

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.domain import ssh_keys
-from bot.domain.workload import SecretFacts
+from bot.domain.core.workload import SecretFacts
+from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
 from sandbox.cluster import PretendCluster, kinds
 from tests.adapters.kube_bench import NAMESPACE, fixed, serving, talking_to

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.kubernetes.watch import Pace
-from bot.domain.pod_state import is_ready
-from bot.domain.workload import Pod
+from bot.domain.core.workload import Pod
+from bot.domain.health.pod_state import is_ready
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient
 from sandbox.cluster import PretendCluster
 from sandbox.cluster.rbac import Rule

@@ -24,12 +24,19 @@ from hypothesis import strategies as st
 
 from bot.adapters.ledger import migrations
 from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
-from bot.domain import alerting
-from bot.domain.alerting import Incident, Kind, Problem
-from bot.domain.approval import Request, Snapshot, State
-from bot.domain.audit import Record, verify
-from bot.domain.history import BEAT, Happening
-from bot.domain.repair import Action, Case, Posted, from_json, new_id, to_json
+from bot.domain.approvals.approval import Request, Snapshot, State
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+    Posted,
+    from_json,
+    new_id,
+    to_json,
+)
+from bot.domain.core.audit import Record, verify
+from bot.domain.core.history import BEAT, Happening
+from bot.domain.incidents import alerting
+from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 from commands.audit import line
 from tests.postgres import Postgres

@@ -12,11 +12,17 @@ from PIL import Image, ImageChops
 
 from bot.adapters.picture import RESTART, RUN, Painter, _legend
 from bot.adapters.slack import blocks
-from bot.domain.digest import MOST_LANES, Day, Facts, Lane, window
-from bot.domain.digest_card import digest
-from bot.domain.digest_words import in_words
-from bot.domain.reply import Image as Picture
-from bot.domain.spans import Span, What
+from bot.domain.core.reply import Image as Picture
+from bot.domain.core.spans import Span, What
+from bot.domain.digest.alt_text import in_words
+from bot.domain.digest.card import digest
+from bot.domain.digest.day import (
+    MOST_LANES,
+    Day,
+    Facts,
+    Lane,
+    window,
+)
 from bot.errors import Permanent
 
 BERLIN = "Europe/Berlin"

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, plugin
 from bot.adapters.kubernetes.client import Connection
-from bot.domain.summary import Outcome, fold
+from bot.domain.core.summary import Outcome, fold
 from bot.errors import AgentpodError, Permanent, Transient
 from commands._probes import API, Unread, cause_of, unread_finding
 from tests.adapters.kube_bench import serving

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.adapters import pushgateway
 from bot.adapters.pushgateway import Pushgateway, parse
-from bot.domain.heartbeat import MANUAL, Group
+from bot.domain.heartbeats.heartbeat import MANUAL, Group
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.house import free_port
 from tests.pushgateway import real_pushgateway

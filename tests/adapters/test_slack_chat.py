@@ -13,8 +13,8 @@ from aiohttp import web
 from bot.adapters.slack import pictures
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
-from bot.domain.repair import Posted
-from bot.domain.reply import Image, Reply
+from bot.domain.approvals.repair import Posted
+from bot.domain.core.reply import Image, Reply
 from bot.errors import NotFound, Permanent, Transient, Uncertain
 from tests.adapters.slack_bench import Counts
 

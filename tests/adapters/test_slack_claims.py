@@ -9,7 +9,7 @@ import pytest
 from bot.adapters.slack import inbound
 from bot.adapters.slack.people import Accounts
 from bot.adapters.slack.typed import command_line
-from bot.domain.membership import Account
+from bot.domain.rbac.membership import Account
 from bot.errors import Transient
 
 OWN, OTHER = "T0OWN", "T0OTHER"

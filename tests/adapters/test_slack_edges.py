@@ -20,8 +20,8 @@ from bot.adapters.slack.check import SCOPES
 from bot.adapters.slack.connection import SocketConnection
 from bot.adapters.slack.errors import SlackRefused, refusal, translate
 from bot.adapters.slack.memory import Answers, Seen
-from bot.domain.access import AccessPolicy
-from bot.domain.reply import Reply
+from bot.domain.core.reply import Reply
+from bot.domain.rbac.access import AccessPolicy
 from bot.errors import AgentpodError, Transient
 from bot.settings import SlackSettings
 from sandbox.cluster import PretendCluster

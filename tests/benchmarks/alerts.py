@@ -17,11 +17,16 @@ from statistics import median
 from typing import Any, cast
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.domain import alerting, watch
-from bot.domain.alerting import AlertRules, Incident
-from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Snapshot
-from bot.domain.target import HeartbeatPolicy, Target
-from bot.domain.watch import Memory
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import (
+    PUSH_FAILED,
+    PUSHED,
+    Group,
+    Snapshot,
+)
+from bot.domain.incidents import alerting, watch
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.watch import Memory
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
 from bot.jobs.watch_heartbeats import HeartbeatWatch

@@ -21,11 +21,11 @@ from bot import logs
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.app import Bot, SystemClock
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.approval import ApprovalPolicy, Choice, Snapshot
-from bot.domain.repair import Action, Case, Proposal
-from bot.domain.target import Target
-from bot.domain.workload import Deployment
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
+from bot.domain.approvals.repair import Action, Case, Proposal
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, Permanent
 from bot.jobs.carry_out import Workshop, look_at
 from bot.jobs.desk import Desk

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from bot.adapters.pushgateway import Known, parse
-from bot.domain.alerting import AlertRules
-from bot.domain.heartbeat import Snapshot
-from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.incidents.alerting import AlertRules
 from bot.jobs.incidents import Incidents
 from bot.jobs.muting import Muting
 from bot.jobs.watch_heartbeats import HeartbeatWatch

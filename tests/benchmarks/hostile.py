@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from bot.domain.bounds import bounded
-from bot.domain.judge_processes import look
-from bot.domain.target import ContainerSpec
-from bot.domain.workload import ExecResult
+from bot.domain.core.bounds import bounded
+from bot.domain.core.target import ContainerSpec
+from bot.domain.core.workload import ExecResult
+from bot.domain.health.judge_processes import look
 from tests.benchmarks.common import Row
 
 ROUNDS = 7

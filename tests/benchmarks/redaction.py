@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from bot.domain.redact import Known, redact
+from bot.domain.core.redact import Known, redact
 from tests.benchmarks.common import Row
 from tests.ordinary_log import lines
 

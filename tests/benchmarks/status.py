@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from bot.app import Parts
-from bot.domain.access import Identity
-from bot.domain.reply import Reply
+from bot.domain.core.reply import Reply
+from bot.domain.rbac.access import Identity
 from bot.runbook import Caller
 from bot.settings import load
 from sandbox.house import Sandbox

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.heartbeat import Group, Snapshot
-from bot.domain.reply import Reply
-from bot.domain.target import Target
-from bot.domain.workload import (
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
     Application,
     Claim,
     ClusterInfo,
@@ -31,6 +29,8 @@ from bot.domain.workload import (
     ServicePort,
     Uses,
 )
+from bot.domain.heartbeats.heartbeat import Group, Snapshot
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.runbook import About, Caller, Context, parse
 from commands import COMMANDS
 from tests.people import member

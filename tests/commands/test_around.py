@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import summary
-from bot.domain.access import Role
-from bot.domain.probes import Finding, Verdict, worst
-from bot.domain.reply import Reply
-from bot.domain.summary import Cause, Outcome
-from bot.domain.target import Target
-from bot.domain.workload import Right
+from bot.domain.core import summary
+from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.reply import Reply
+from bot.domain.core.summary import Cause, Outcome
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.rbac.access import Role
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from commands import COMMANDS
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of

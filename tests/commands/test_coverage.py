@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain import pod_watch
-from bot.domain.probes import Verdict
-from bot.domain.target import ContainerSpec, Target
-from bot.domain.workload import Container, ExecResult
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.workload import Container, ExecResult
+from bot.domain.incidents import pod_watch
 from tests.commands.fakes import NOW, World, container, pod, text_of
 
 SIDECAR = container("egress-proxy", role="sidecar", started=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain import alerting
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.alerting import AlertRules, Incident
-from bot.domain.heartbeat import Snapshot
-from bot.domain.probes import Verdict
-from bot.domain.repair import Delivery
-from bot.domain.reply import Mention, Reply, plain
-from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.approvals.repair import Delivery
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Mention, Reply, plain
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.incidents import alerting
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.runbook import Caller, Context
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said
 from tests.commands.test_incidents import incident

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role, decide
-from bot.domain.approval import ApprovalPolicy, Choice
-from bot.domain.reply import Mention
+from bot.domain.approvals.approval import ApprovalPolicy, Choice
+from bot.domain.core.reply import Mention
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    AccessRule,
+    Identity,
+    Role,
+    decide,
+)
 from bot.runbook import Caller, Context
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from bot.domain.reply import Reply
+from bot.domain.core.reply import Reply
 from bot.errors import Permanent, UsageError
 from bot.runbook import Context
 from tests.commands.fakes import World

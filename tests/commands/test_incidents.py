@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
-from bot.domain import alerting
-from bot.domain.alerting import AlertRules, Incident, Kind, Problem
-from bot.domain.aside import Aside
-from bot.domain.probes import Verdict
-from bot.domain.repair import Delivery
-from bot.domain.reply import Mention
+from bot.domain.approvals.repair import Delivery
+from bot.domain.core.aside import Aside
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Mention
+from bot.domain.incidents import alerting
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Problem,
+)
 from bot.errors import NotFound, UsageError
 from bot.runbook import parse
 from commands import COMMANDS

@@ -9,11 +9,16 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.probes import Verdict
-from bot.domain.reply import Reply
-from bot.domain.target import Target
-from bot.domain.workload import Container, LogText, Pod, Termination
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Container,
+    LogText,
+    Pod,
+    Termination,
+)
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import AgentpodError, NotAllowed, NotFound, Transient, UsageError
 from bot.ports import Cluster, Network
 from bot.runbook import About, Caller, Context, parse, usage

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.heartbeat import MANUAL
-from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import MANUAL
 from bot.errors import Transient, UsageError
 from bot.runbook import parse
 from commands import COMMANDS

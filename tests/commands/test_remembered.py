@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain import watch
-from bot.domain.heartbeat import Snapshot
-from bot.domain.probes import Verdict
-from bot.domain.watch import Memory
+from bot.domain.core.probes import Verdict
+from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.incidents import watch
+from bot.domain.incidents.watch import Memory
 from bot.errors import Transient
 from bot.later import LedgerOnDemand
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain.approval import Request, Snapshot, State
-from bot.domain.card import again_line, card, quoted
-from bot.domain.repair import Action, Case
+from bot.domain.approvals.approval import Request, Snapshot, State
+from bot.domain.approvals.card import again_line, card, quoted
+from bot.domain.approvals.repair import Action, Case
 from bot.runbook import parse
 from commands import COMMANDS
 from tests.jobs.workbench import START
@@ -25,7 +25,7 @@ def test_asking_again_asks_for_the_same_of_the_same_target() -> None:
 
 
 def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
-    from bot.domain.approval import ApprovalPolicy
+    from bot.domain.approvals.approval import ApprovalPolicy
 
     for action in Action:
         for state in State:

@@ -14,12 +14,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import secret_memory, ssh_keys
-from bot.domain.approval import ApprovalPolicy, Request, State
-from bot.domain.probes import Verdict
-from bot.domain.repair import LAST, Action, Asked, Case, Proposal, secret_snapshot
-from bot.domain.target import Target
-from bot.domain.workload import ExecResult, ExternalSecret, Manager, SecretFacts, SecretKey
+from bot.domain.approvals.approval import ApprovalPolicy, Request, State
+from bot.domain.approvals.repair import (
+    LAST,
+    Action,
+    Asked,
+    Case,
+    Proposal,
+    secret_snapshot,
+)
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    ExecResult,
+    ExternalSecret,
+    Manager,
+    SecretFacts,
+    SecretKey,
+)
+from bot.domain.health import secret_memory, ssh_keys
 from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
 from bot.runbook import Caller, parse
 from commands import COMMANDS

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from bot.domain.rights import VERBS, Grant, resource_text
+from bot.domain.rbac.rights import VERBS, Grant, resource_text
 from tests.controlplane.plane import ADMIN_TOKEN, Plane
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain import secret_memory
-from bot.domain.pod_state import is_ready
-from bot.domain.secret_memory import Age
-from bot.domain.target import Target
-from bot.domain.workload import Pod, Right, Rules
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Pod, Right, Rules
+from bot.domain.health import secret_memory
+from bot.domain.health.pod_state import is_ready
+from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
 from bot.rights import rights_needed
 from tests.controlplane.agent_pod import AgentPod

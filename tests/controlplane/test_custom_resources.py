@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from bot.adapters.kubernetes.client import Call, Connection
-from bot.domain.workload import Right
+from bot.domain.core.workload import Right
 from bot.errors import NotAllowed, NotFound, Permanent
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane

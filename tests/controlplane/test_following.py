@@ -13,8 +13,8 @@ import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.domain.pod_state import is_ready
-from bot.domain.workload import Pod
+from bot.domain.core.workload import Pod
+from bot.domain.health.pod_state import is_ready
 from bot.errors import Conflict, Transient, Uncertain
 from tests.controlplane.agent_pod import APP, PLAY, AgentPod
 from tests.controlplane.plane import Plane

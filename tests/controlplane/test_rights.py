@@ -16,10 +16,16 @@ from urllib.error import HTTPError
 import pytest
 import pytest_asyncio
 
-from bot.domain.forbidden import OTHER_NAMESPACES, Where, to_ask
-from bot.domain.rights import EVERYBODY, EVERYWHERE, VERBS, Grant, grants
-from bot.domain.target import Target
-from bot.domain.workload import Right
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+from bot.domain.rbac.forbidden import OTHER_NAMESPACES, Where, to_ask
+from bot.domain.rbac.rights import (
+    EVERYBODY,
+    EVERYWHERE,
+    VERBS,
+    Grant,
+    grants,
+)
 from bot.rights import rights_needed
 from sandbox.house import Sandbox
 from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT

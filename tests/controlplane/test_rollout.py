@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.adapters.kubernetes import KubernetesCluster
-from bot.domain.rollout import (
+from bot.domain.core.workload import Deployment, Event, Pod
+from bot.domain.health.rollout import (
     APPROVAL_ANNOTATION,
     RESTARTED_ANNOTATION,
     Mark,
@@ -20,7 +21,6 @@ from bot.domain.rollout import (
     Stage,
     progress,
 )
-from bot.domain.workload import Deployment, Event, Pod
 from tests.controlplane.agent_pod import APP, PLAY, AgentPod
 from tests.controlplane.watching import port
 

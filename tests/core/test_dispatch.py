@@ -12,11 +12,17 @@ from pydantic import Field
 
 from bot import logs
 from bot.dispatch import Dispatcher
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.approval import Choice, Decision, Request, Snapshot, State
-from bot.domain.probes import Verdict
-from bot.domain.repair import Action, Case
-from bot.domain.reply import Mention, Reply
+from bot.domain.approvals.approval import (
+    Choice,
+    Decision,
+    Request,
+    Snapshot,
+    State,
+)
+from bot.domain.approvals.repair import Action, Case
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Mention, Reply
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Transient, UsageError
 from bot.runbook import Caller, Command, Context, NoParams, Params
 from tests.people import member

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.domain.target import Target
+from bot.domain.core.target import Target
 from bot.rights import rights_needed
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.check import describe_beyond
-from bot.domain.target import ArgoCD, Target
-from bot.domain.workload import Right, Rule, Rules
+from bot.domain.core.target import ArgoCD, Target
+from bot.domain.core.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, NotAllowed, TimedOut
 from bot.rights import Beyond, beyond_needs, review, rights_needed
 from sandbox.cluster import rbac

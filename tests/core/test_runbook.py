@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BeforeValidator, Field
 
-from bot.domain.access import Role
-from bot.domain.reply import Reply
-from bot.domain.target import parse_duration
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import parse_duration
+from bot.domain.rbac.access import Role
 from bot.errors import UsageError
 from bot.runbook import MAX_LINE, Command, Context, Params, parse, split, usage
 

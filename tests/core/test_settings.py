@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from bot.check import effective, health_bridge, unknown_in_maintenance
-from bot.domain.access import Role
+from bot.domain.rbac.access import Role
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 

@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.domain.access import AccessPolicy, AccessRule, Role, decide, decide_about, role_of
-from bot.domain.membership import Membership
-from bot.domain.reply import Mention
+from bot.domain.core.reply import Mention
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    AccessRule,
+    Role,
+    decide,
+    decide_about,
+    role_of,
+)
+from bot.domain.rbac.membership import Membership
 from tests.people import member
 
 POLICY = AccessPolicy(

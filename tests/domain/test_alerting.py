@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pydantic import ValidationError
 
-from bot.domain.alerting import (
+from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
     Kind,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.access import AccessPolicy
-from bot.domain.approvable import unapprovable
-from bot.domain.approval import ApprovalPolicy
+from bot.domain.approvals.approvable import unapprovable
+from bot.domain.approvals.approval import ApprovalPolicy
+from bot.domain.rbac.access import AccessPolicy
 
 VIEWER = {"role": "viewer", "channels": ["C0123456789"]}
 OPERATOR = {"role": "operator", "groups": ["S0123456789"]}

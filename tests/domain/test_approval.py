@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 from hypothesis.stateful import rule as step
 from pydantic import ValidationError
 
-from bot.domain.approval import (
+from bot.domain.approvals.approval import (
     FOLLOWS,
     ApprovalPolicy,
     Choice,

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.audit import START, Broken, Record, chained, verify
+from bot.domain.core.audit import (
+    START,
+    Broken,
+    Record,
+    chained,
+    verify,
+)
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 JSON = st.recursive(

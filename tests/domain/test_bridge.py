@@ -8,8 +8,19 @@ from typing import Any
 
 import pytest
 
-from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
-from bot.domain.bridge import NEVER, alert, kept, state
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Problem,
+    decide,
+)
+from bot.domain.incidents.bridge import (
+    NEVER,
+    alert,
+    kept,
+    state,
+)
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 ISSUE = "derio-net/frank#12"

@@ -7,10 +7,30 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
-from bot.domain.card import card, late, outcome, posted_late, unposted, value_wanted
-from bot.domain.repair import LAST, Action, Case, Outcome, Wait
-from bot.domain.reply import Line, Mention, Reply
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Decision,
+    Request,
+    Snapshot,
+    State,
+)
+from bot.domain.approvals.card import (
+    card,
+    late,
+    outcome,
+    posted_late,
+    unposted,
+    value_wanted,
+)
+from bot.domain.approvals.repair import (
+    LAST,
+    Action,
+    Case,
+    Outcome,
+    Wait,
+)
+from bot.domain.core.reply import Line, Mention, Reply
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 ASKER, ONE, TWO = "U0ASKER", "U0ONE", "U0TWO"

@@ -12,16 +12,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import digest, digest_story
-from bot.domain.alerting import AlertRules, Incident, Kind, Maintenance, Problem, decide
-from bot.domain.approval import Choice, Decision, Request, Snapshot, State
-from bot.domain.digest import Day, Facts, Lane, Watched, window
-from bot.domain.digest_card import digest as digest_reply
-from bot.domain.history import BEAT, SOURCE, Happening, pod_source
-from bot.domain.repair import Action, Case, Delivery, Outcome
-from bot.domain.reply import plain
-from bot.domain.spans import Span, What, merged
-from bot.domain.target import HeartbeatPolicy, Target
+from bot.domain.approvals.approval import (
+    Choice,
+    Decision,
+    Request,
+    Snapshot,
+    State,
+)
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+    Delivery,
+    Outcome,
+)
+from bot.domain.core.history import (
+    BEAT,
+    SOURCE,
+    Happening,
+    pod_source,
+)
+from bot.domain.core.reply import plain
+from bot.domain.core.spans import Span, What, merged
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.digest import day as digest
+from bot.domain.digest import timeline as digest_story
+from bot.domain.digest.card import digest as digest_reply
+from bot.domain.digest.day import (
+    Day,
+    Facts,
+    Lane,
+    Watched,
+    window,
+)
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Maintenance,
+    Problem,
+    decide,
+)
 
 DAY = date(2026, 11, 23)
 START = datetime(2026, 11, 1, tzinfo=UTC)

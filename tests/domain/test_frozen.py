@@ -5,10 +5,15 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 
-from bot.domain import alerting, watch
-from bot.domain.alerting import Incident, Kind, Problem, State
-from bot.domain.frozen import make, replace
-from bot.domain.watch import Memory
+from bot.domain.core.frozen import make, replace
+from bot.domain.incidents import alerting, watch
+from bot.domain.incidents.alerting import (
+    Incident,
+    Kind,
+    Problem,
+    State,
+)
+from bot.domain.incidents.watch import Memory
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROBLEM = Problem("heartbeat:t:alpha", Kind.HEARTBEAT, "t", "alpha", "is silent", "critical", NOW)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.cron import Dialect
-from bot.domain.heartbeat import (
+from bot.domain.core.cron import Dialect
+from bot.domain.core.target import HANDBOOK_HEARTBEATS, HeartbeatPolicy, canonical_job
+from bot.domain.heartbeats.heartbeat import (
     MAX_SKEW,
     PUSH_FAILED,
     PUSHED,
@@ -22,7 +23,6 @@ from bot.domain.heartbeat import (
     judge,
     status_at,
 )
-from bot.domain.target import HANDBOOK_HEARTBEATS, HeartbeatPolicy, canonical_job
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CLOCK = NOW.timestamp()

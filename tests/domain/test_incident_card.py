@@ -7,13 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain import inside_watch
-from bot.domain.alerting import AlertRules, Incident, Kind, Problem, decide
-from bot.domain.incident_card import group, message
-from bot.domain.judge_processes import look
-from bot.domain.reply import Reply
-from bot.domain.target import Target
-from bot.domain.workload import ExecResult
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import ExecResult
+from bot.domain.health.judge_processes import look
+from bot.domain.incidents import inside_watch
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Problem,
+    decide,
+)
+from bot.domain.incidents.incident_card import group, message
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.judge_argocd import judge_application, revision
-from bot.domain.probes import Verdict
-from bot.domain.target import ArgoCD
-from bot.domain.workload import Application, ApplicationSource, Condition
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import ArgoCD
+from bot.domain.core.workload import Application, ApplicationSource, Condition
+from bot.domain.health.judge_argocd import judge_application, revision
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 

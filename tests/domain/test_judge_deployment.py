@@ -8,11 +8,21 @@ from typing import Any
 
 import pytest
 
-from bot.domain.judge_deployment import Absent, Owner, Unread, in_a_line
-from bot.domain.judge_pod import judge_pod
-from bot.domain.probes import Finding, Verdict
-from bot.domain.target import Target
-from bot.domain.workload import Condition, Container, Deployment, Pod
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Condition,
+    Container,
+    Deployment,
+    Pod,
+)
+from bot.domain.health.judge_deployment import (
+    Absent,
+    Owner,
+    Unread,
+    in_a_line,
+)
+from bot.domain.health.judge_pod import judge_pod
 from tests.pods import conditions
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)

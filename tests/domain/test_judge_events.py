@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge_events import describe, group, judge_events
-from bot.domain.probes import Verdict
-from bot.domain.workload import Event
+from bot.domain.core.probes import Verdict
+from bot.domain.core.workload import Event
+from bot.domain.health.judge_events import describe, group, judge_events
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 

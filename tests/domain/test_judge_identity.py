@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.judge_identity import ContainerIdentity, judge_id, judge_identity
-from bot.domain.probes import Verdict
-from bot.domain.target import ContainerSpec
-from bot.domain.workload import ExecResult
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import ContainerSpec
+from bot.domain.core.workload import ExecResult
+from bot.domain.health.judge_identity import ContainerIdentity, judge_id, judge_identity
 
 CLAUDE = "uid=1000(claude) gid=1000(claude) groups=1000(claude)"
 

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
-from bot.domain.judge_pod import current, judge_pod, live
-from bot.domain.probes import Finding, Verdict
-from bot.domain.target import Target
-from bot.domain.workload import Condition, Container, Pod, Termination
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Condition,
+    Container,
+    Pod,
+    Termination,
+)
+from bot.domain.health.judge_pod import current, judge_pod, live
 from tests.pods import api, conditions
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)

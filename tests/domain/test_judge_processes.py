@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.command_line import program
-from bot.domain.judge_processes import (
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import ContainerSpec, ProcessRule
+from bot.domain.core.workload import ExecResult
+from bot.domain.health.command_line import program
+from bot.domain.health.judge_processes import (
     Match,
     Process,
     container_missing,
@@ -21,9 +24,6 @@ from bot.domain.judge_processes import (
     parse_elapsed,
     parse_ps,
 )
-from bot.domain.probes import Verdict
-from bot.domain.target import ContainerSpec, ProcessRule
-from bot.domain.workload import ExecResult
 
 # The handbook's own listings ("Observing State").
 HANDBOOK_AUX = """\

@@ -7,10 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain import judge_secrets, secret_memory
-from bot.domain.probes import Verdict
-from bot.domain.secret_memory import Age, Remembered
-from bot.domain.workload import Container, ExternalSecret, Pod, SecretFacts, SecretKey
+from bot.domain.core.probes import Verdict
+from bot.domain.core.workload import (
+    Container,
+    ExternalSecret,
+    Pod,
+    SecretFacts,
+    SecretKey,
+)
+from bot.domain.health import judge_secrets, secret_memory
+from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotAllowed, NotFound
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain import judge_services as judge
-from bot.domain.probes import Verdict
-from bot.domain.target import ServiceSpec, Target
-from bot.domain.workload import Endpoint, Service, ServicePort
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.workload import Endpoint, Service, ServicePort
+from bot.domain.health import judge_services as judge
 
 SSH = ServiceSpec(name="SSH", ip="192.0.2.1", port=22, target_port=2222, check="ssh")
 WEB = ServiceSpec(name="My API", ip="192.0.2.2", port=8081, check="http", path="/health", expect_status=204)

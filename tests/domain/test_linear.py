@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bot.adapters.slack import typed
-from bot.domain import words
-from bot.domain.judge_identity import judge_id
-from bot.domain.judge_services import judge_addresses
-from bot.domain.probes import Verdict
-from bot.domain.target import ContainerSpec, ServiceSpec, Target
-from bot.domain.workload import ExecResult, Service, ServicePort
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import ContainerSpec, ServiceSpec, Target
+from bot.domain.core.workload import ExecResult, Service, ServicePort
+from bot.domain.health.judge_identity import judge_id
+from bot.domain.health.judge_services import judge_addresses
 
 SPEC = ServiceSpec(name="SSH", ip="10.0.0.1", port=22, target_port=2222)
 

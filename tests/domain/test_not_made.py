@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain import pod_state, pod_watch
-from bot.domain.judge_pod import judge_pod
-from bot.domain.probes import Verdict
-from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, progress
-from bot.domain.target import Target
-from bot.domain.workload import Deployment, Event, Pod
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment, Event, Pod
+from bot.domain.health import pod_state
+from bot.domain.health.judge_pod import judge_pod
+from bot.domain.health.rollout import APPROVAL_ANNOTATION, Mark, progress
+from bot.domain.incidents import pod_watch
 from tests.pods import RUNNING, api, waiting
 
 NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.pattern import pattern
-from bot.domain.target import HANDBOOK_HEARTBEATS, ContainerSpec, ProcessRule
+from bot.domain.core.pattern import pattern
+from bot.domain.core.target import HANDBOOK_HEARTBEATS, ContainerSpec, ProcessRule
 
 
 @pytest.mark.parametrize("text", ["^(a+)+$", "^(a|aa)+$", "(.*a){12}", r"^(\w+\s?)*$", "(a?){30}a{30}"])

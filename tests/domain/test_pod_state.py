@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain import pod_state, pod_watch
-from bot.domain.judge_pod import current, judge_pod
-from bot.domain.pod_remedies import HANDBOOK_CONFIG, HANDBOOK_CRASH, HANDBOOK_MEMORY
-from bot.domain.probes import Finding, Verdict
-from bot.domain.target import ContainerSpec, Target
-from bot.domain.workload import Pod
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.workload import Pod
+from bot.domain.health import pod_state
+from bot.domain.health.judge_pod import current, judge_pod
+from bot.domain.health.pod_remedies import HANDBOOK_CONFIG, HANDBOOK_CRASH, HANDBOOK_MEMORY
+from bot.domain.incidents import pod_watch
 from tests.pods import RUNNING, UP, api, run_that_ended, waiting
 
 NOW = datetime(2026, 11, 24, 3, 2, tzinfo=UTC)

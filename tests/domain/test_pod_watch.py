@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain import pod_watch, restarts, spell
-from bot.domain.restarts import Restarts
-from bot.domain.spell import Spell
-from bot.domain.target import HeartbeatPolicy, Target
-from bot.domain.workload import Container, Pod, Termination
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.core.workload import Container, Pod, Termination
+from bot.domain.health import restarts
+from bot.domain.health.restarts import Restarts
+from bot.domain.incidents import pod_watch, spell
+from bot.domain.incidents.spell import Spell
 from tests.pods import conditions
 
 NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

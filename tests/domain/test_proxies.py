@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import proxies
+from bot.domain.core import proxies
 from bot.errors import Permanent
 
 GO = json.loads((Path(__file__).parent / "go_proxies" / "table.json").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.domain.redact import PLACEHOLDER, redact
+from bot.domain.core.redact import PLACEHOLDER, redact
 from tests.ordinary_log import lines
 from tests.secrets_corpus import PHRASES, TOKENS, phrases, tokens
 

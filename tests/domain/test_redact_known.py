@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from bot.domain.redact import PLACEHOLDER, Known, redact
+from bot.domain.core.redact import PLACEHOLDER, Known, redact
 
 Write = Callable[[str], str]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain import retry_after
+from bot.domain.core import retry_after
 
 NOW = datetime(2026, 11, 29, 10, 0, tzinfo=UTC)
 

@@ -10,10 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import rights
-from bot.domain.forbidden import FORBIDDEN, Where, to_ask
-from bot.domain.rights import EVERYBODY, EVERYWHERE, Excess, Grant, excess, spelled, summary
-from bot.domain.workload import Right, Rule
+from bot.domain.core.workload import Right, Rule
+from bot.domain.rbac import rights
+from bot.domain.rbac.forbidden import FORBIDDEN, Where, to_ask
+from bot.domain.rbac.rights import (
+    EVERYBODY,
+    EVERYWHERE,
+    Excess,
+    Grant,
+    excess,
+    spelled,
+    summary,
+)
 from sandbox.cluster import rbac
 
 NEEDED = (

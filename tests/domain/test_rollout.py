@@ -12,9 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from bot.domain.judge_deployment import Absent
-from bot.domain.pod_state import is_ready
-from bot.domain.rollout import (
+from bot.domain.core.workload import (
+    Condition,
+    Container,
+    Deployment,
+    Event,
+    Pod,
+    Termination,
+)
+from bot.domain.health.judge_deployment import Absent
+from bot.domain.health.pod_state import is_ready
+from bot.domain.health.rollout import (
     APPROVAL_ANNOTATION,
     RESTARTED_ANNOTATION,
     Mark,
@@ -25,7 +33,6 @@ from bot.domain.rollout import (
     lines,
     progress,
 )
-from bot.domain.workload import Condition, Container, Deployment, Event, Pod, Termination
 from tests.pods import READY as ALL_TRUE
 from tests.pods import conditions
 

@@ -7,8 +7,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.rollout import APPROVAL_ANNOTATION, Mark, Outcome, Progress, headline, progress
-from bot.domain.workload import Deployment, Pod
+from bot.domain.core.workload import Deployment, Pod
+from bot.domain.health.rollout import (
+    APPROVAL_ANNOTATION,
+    Mark,
+    Outcome,
+    Progress,
+    headline,
+    progress,
+)
 from tests.domain import test_pod_state as states
 from tests.pods import RUNNING, UP, api, run_that_ended
 

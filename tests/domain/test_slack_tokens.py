@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.slack_tokens import wrong
+from bot.domain.rbac.slack_tokens import wrong
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

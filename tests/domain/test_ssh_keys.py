@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge_ssh_keys import Unread, judge
-from bot.domain.probes import Verdict
-from bot.domain.ssh_keys import (
+from bot.domain.core.probes import Verdict
+from bot.domain.health.judge_ssh_keys import Unread, judge
+from bot.domain.health.ssh_keys import (
     MAX_KEYS,
     BadKey,
     added,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import judge_ssh_keys, ssh_keys, ssh_options
+from bot.domain.health import judge_ssh_keys, ssh_keys, ssh_options
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIUvbyNn0i2zG8Vb2fzQyL9HqhGeVTmVnqyeBWcnFq1k"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.stored import LARGEST, Stored, Unreadable
+from bot.domain.core.stored import LARGEST, Stored, Unreadable
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bot.domain.target import (
+from bot.domain.core.target import (
     ContainerSpec,
     HeartbeatPolicy,
     ProcessRule,

@@ -10,11 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.alerting import AlertRules, Incident, decide
-from bot.domain.cron import Dialect, next_run
-from bot.domain.heartbeat import PUSH_FAILED, PUSHED, Group, Health, by_job
-from bot.domain.target import HeartbeatPolicy
-from bot.domain.watch import MOST_GROUPS, Flip, Look, Memory, from_json, look, problem, to_json, unchanged
+from bot.domain.core.cron import Dialect, next_run
+from bot.domain.core.target import HeartbeatPolicy
+from bot.domain.heartbeats.heartbeat import (
+    PUSH_FAILED,
+    PUSHED,
+    Group,
+    Health,
+    by_job,
+)
+from bot.domain.incidents.alerting import AlertRules, Incident, decide
+from bot.domain.incidents.watch import (
+    MOST_GROUPS,
+    Flip,
+    Look,
+    Memory,
+    from_json,
+    look,
+    problem,
+    to_json,
+    unchanged,
+)
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import words
+from bot.domain.core import words
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.heartbeat import PUSHED, Group
-from bot.domain.target import Target
-from bot.domain.watch import Watched
+from bot.domain.core.target import Target
+from bot.domain.heartbeats.heartbeat import PUSHED, Group
+from bot.domain.incidents.watch import Watched
 from bot.jobs.attention import Attention, Held
 from tests.jobs.watchbench import policies
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.reply import Mention
+from bot.domain.core.reply import Mention
 from tests.jobs.test_watch_inside import Inside, made
 from tests.jobs.watchbench import Watch, on, policies, stale, watch
 from tests.jobs.workbench import JONAS, ONCALL, OPS, opened

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.approval import ApprovalPolicy, Choice, State
-from bot.domain.rollout import RESTARTED_ANNOTATION
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, State
+from bot.domain.health.rollout import RESTARTED_ANNOTATION
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Transient, Uncertain
 from tests.jobs.workbench import JONAS, TARGET, Bench, bench, opened, pod
 

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from bot.domain.approval import Choice
+from bot.domain.approvals.approval import Choice
 from bot.errors import Conflict, Permanent, Uncertain
 from bot.logs import new_request_id
 from tests.jobs.test_values import approved, give

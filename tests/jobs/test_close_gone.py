@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.target import Target
+from bot.domain.core.target import Target
 from bot.errors import Permanent
 from bot.jobs.close_gone import CloseGone
 from tests.jobs.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched

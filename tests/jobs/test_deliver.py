@@ -9,9 +9,9 @@ from typing import cast
 
 import pytest
 
-from bot.domain.approval import Choice, State
-from bot.domain.repair import Delivery, Posted
-from bot.domain.reply import Reply
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import Delivery, Posted
+from bot.domain.core.reply import Reply
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from bot.jobs.deliver import LONGEST_PAUSE, Courier
 from bot.ports import Ledger

@@ -8,10 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
-from bot.domain.approval import ApprovalPolicy, Choice, Rule, State
-from bot.domain.membership import Membership
-from bot.domain.repair import Action, Look, Proposal
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Rule,
+    State,
+)
+from bot.domain.approvals.repair import Action, Look, Proposal
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    AccessRule,
+    Identity,
+    Role,
+)
+from bot.domain.rbac.membership import Membership
 from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook import Caller
 from tests.jobs.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened, pod

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.schedule import Daily, Schedule
-from bot.domain.digest import Day
-from bot.domain.reply import Reply, plain
+from bot.domain.core.reply import Reply, plain
+from bot.domain.digest.day import Day
 from bot.errors import Permanent
 from bot.jobs.forget import Forget
 from bot.jobs.looks import pod_looks

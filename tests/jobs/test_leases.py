@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.ledger.ledger import open_ledger
-from bot.domain.approval import Choice, State
+from bot.domain.approvals.approval import Choice, State
 from bot.jobs.values import UNSURE
 from tests.jobs.test_values import approved, ended, give, slowly
 from tests.jobs.workbench import JONAS, OPS, Bench, Clock, bench, opened

@@ -17,8 +17,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.domain.approval import ApprovalPolicy, Choice, Rule, State
-from bot.domain.repair import Action, Case
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Rule,
+    State,
+)
+from bot.domain.approvals.repair import Action, Case
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports import Cluster, Ledger
 from tests.jobs.mortal import Died, Life, Mortal, MortalLedger

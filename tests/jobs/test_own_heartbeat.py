@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.dead_man import DeadManUrl
-from bot.domain.gap import Gap
+from bot.domain.core.gap import Gap
 from bot.errors import AgentpodError, Permanent, Transient
 from bot.jobs.own_heartbeat import GAUGE, KIND, DeafNews, OwnHeartbeat
 from tests.adapters.kube_bench import fixed, serving

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.approval import Choice, State
-from bot.domain.repair import Look
-from bot.domain.workload import Deployment, Pod
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import Look
+from bot.domain.core.workload import Deployment, Pod
 from tests.jobs.workbench import JONAS, TARGET, bench, opened, pod
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.heartbeat import Group
+from bot.domain.heartbeats.heartbeat import Group
 from tests.jobs.watchbench import Watch, policies, stale, watch, watched
 
 FAILED = "🔴 CRITICAL gamma: its last push failed"

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from bot.domain.alerting import Incident, Reason
+from bot.domain.incidents.alerting import Incident, Reason
 from bot.jobs.deliver import COPY, LONGEST_PAUSE
 from sandbox.slack import Message, seed
 from tests.jobs.slack_stage import STEP, Stage, name, stage

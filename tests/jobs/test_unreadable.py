@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.approval import Choice, State
-from bot.domain.bridge import state
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.incidents.bridge import state
 from bot.jobs.looks import pod_looks
 from bot.jobs.own_heartbeat import HEARD
 from tests.jobs.watchbench import Watch, policies, watch

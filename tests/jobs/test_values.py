@@ -13,11 +13,22 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
-from bot.domain import ssh_keys
-from bot.domain.access import AccessPolicy, AccessRule, Identity, Role
-from bot.domain.approval import Choice, State
-from bot.domain.repair import LAST, Action, Case, Proposal, secret_snapshot
-from bot.domain.reply import Reply
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import (
+    LAST,
+    Action,
+    Case,
+    Proposal,
+    secret_snapshot,
+)
+from bot.domain.core.reply import Reply
+from bot.domain.health import ssh_keys
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    AccessRule,
+    Identity,
+    Role,
+)
 from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
 from bot.jobs.desk import NO_VALUE
 from bot.jobs.news import VALUE_WITHIN

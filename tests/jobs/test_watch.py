@@ -14,10 +14,10 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.schedule import Daily
-from bot.domain.alerting import Reason, State
-from bot.domain.approval import Choice
-from bot.domain.heartbeat import Health
-from bot.domain.workload import Termination
+from bot.domain.approvals.approval import Choice
+from bot.domain.core.workload import Termination
+from bot.domain.heartbeats.heartbeat import Health
+from bot.domain.incidents.alerting import Reason, State
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.jobs.bridge_post import BridgePost
 from bot.jobs.post_digest import KIND, DigestNews, DigestPost, When

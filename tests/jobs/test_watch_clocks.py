@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.alerting import Maintenance
-from bot.domain.heartbeat import Snapshot
-from bot.domain.target import HeartbeatPolicy
+from bot.domain.core.target import HeartbeatPolicy
+from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.incidents.alerting import Maintenance
 from bot.jobs.muting import Muting
 from tests.jobs.watchbench import CRITICAL, FakeSource, Watch, policies, watch, watched
 from tests.jobs.workbench import START, Clock, opened

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from bot.domain.target import ContainerSpec, Target
-from bot.domain.workload import ExecResult, Pod
+from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.workload import ExecResult, Pod
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut
 from bot.jobs.close_gone import CloseGone
 from bot.jobs.muting import Muting

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.domain.alerting import Incident, Reason, State
-from bot.domain.heartbeat import PUSH_FAILED, PUSHED
+from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED
+from bot.domain.incidents.alerting import Incident, Reason, State
 from bot.errors import Refused
 from tests.jobs.watchbench import AWAY, JOBS, Watch, watch
 from tests.jobs.workbench import START, opened

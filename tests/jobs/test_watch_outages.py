@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain import outages, pod_watch
-from bot.domain.approval import Choice
-from bot.domain.outages import Outages
-from bot.domain.target import Target
-from bot.domain.workload import Condition, Pod, Termination
+from bot.domain.approvals.approval import Choice
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Condition, Pod, Termination
+from bot.domain.health import outages
+from bot.domain.health.outages import Outages
+from bot.domain.incidents import pod_watch
 from tests.jobs.watchbench import Watch, watch, watched
 from tests.jobs.workbench import JONAS, START, bench, opened, pod
 from tests.pods import conditions

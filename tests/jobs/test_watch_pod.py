@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.alerting import Incident, Reason
-from bot.domain.approval import Choice
-from bot.domain.workload import Pod, Termination
+from bot.domain.approvals.approval import Choice
+from bot.domain.core.workload import Pod, Termination
+from bot.domain.incidents.alerting import Incident, Reason
 from bot.errors import NotAllowed, Permanent, Transient
 from bot.jobs.watch_pod import PATIENCE, Sight
 from tests.jobs.watchbench import Watch, down, watch, watched

@@ -10,9 +10,9 @@ from typing import cast
 
 import pytest_asyncio
 
-from bot.domain import secret_memory
-from bot.domain.secret_memory import Age
-from bot.domain.workload import SecretFacts, SecretKey
+from bot.domain.core.workload import SecretFacts, SecretKey
+from bot.domain.health import secret_memory
+from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, NotAllowed, NotFound
 from bot.jobs.watch_secrets import SecretWatch
 from bot.ports import Cluster

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 
 from bot.app import guarded
-from bot.domain.repair import Delivery
-from bot.domain.reply import Reply
-from bot.domain.workload import Pod
+from bot.domain.approvals.repair import Delivery
+from bot.domain.core.reply import Reply
+from bot.domain.core.workload import Pod
 from bot.jobs.deliver import Courier
 from bot.jobs.muting import Muting
 from bot.jobs.watch_pod import PodWatch

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.domain.approval import State
+from bot.domain.approvals.approval import State
 from bot.jobs.housekeeping import Housekeeping
 from tests.jobs.workbench import OPS, Bench, bench, opened
 

@@ -9,10 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from bot.domain.alerting import AlertRules, Incident
-from bot.domain.heartbeat import MANUAL, PUSHED, Group, Snapshot
-from bot.domain.target import HeartbeatPolicy, Target
-from bot.domain.workload import Pod
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.core.workload import Pod
+from bot.domain.heartbeats.heartbeat import (
+    MANUAL,
+    PUSHED,
+    Group,
+    Snapshot,
+)
+from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.errors import Transient
 from bot.jobs import incident_news
 from bot.jobs.deliver import Courier

@@ -11,14 +11,26 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.domain import ssh_keys
-from bot.domain.access import AccessPolicy, AccessRule, Role
-from bot.domain.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.audit import Record, verify
-from bot.domain.repair import Action, Case, Look, Posted, Proposal
-from bot.domain.reply import Reply
-from bot.domain.target import Target
-from bot.domain.workload import Container, Deployment, Event, Pod, SecretFacts
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+    Look,
+    Posted,
+    Proposal,
+)
+from bot.domain.core.audit import Record, verify
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Container,
+    Deployment,
+    Event,
+    Pod,
+    SecretFacts,
+)
+from bot.domain.health import ssh_keys
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, NotFound, Permanent
 from bot.jobs.carry_out import Workshop
 from bot.jobs.case_news import KINDS, CaseNews

@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.adapters.ledger.ledger import open_ledger
-from bot.domain.alerting import AlertRules
-from bot.domain.heartbeat import Health
-from bot.domain.history import BEAT, SOURCE, Happening, pod_source
-from bot.domain.watch import Memory
+from bot.domain.core.history import (
+    BEAT,
+    SOURCE,
+    Happening,
+    pod_source,
+)
+from bot.domain.heartbeats.heartbeat import Health
+from bot.domain.incidents.alerting import AlertRules
+from bot.domain.incidents.watch import Memory
 from bot.jobs.looks import heartbeat_looks, pod_looks
 from bot.jobs.post_digest import MARK
 

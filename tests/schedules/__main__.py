@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bot.domain.cron import DIALECTS
+from bot.domain.core.cron import DIALECTS
 from tests.schedules.build import ensure
 from tests.schedules.nights import compare
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from bot.domain.cron import Dialect
+from bot.domain.core.cron import Dialect
 from tests.schedules.build import Crons
 from tests.schedules.lines import ZONES, Lines, changes
 from tests.schedules.real import Runs, debian, difference, supercronic

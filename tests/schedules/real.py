@@ -10,7 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from zoneinfo import TZPATH
 
-from bot.domain.cron import Dialect, check_crontab, next_run
+from bot.domain.core.cron import Dialect, check_crontab, next_run
 from tests.schedules.build import Crons
 
 Runs = list[datetime]

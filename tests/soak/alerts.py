@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.domain.alerting import AlertRules, Incident, Reason
+from bot.domain.incidents.alerting import AlertRules, Incident, Reason
 from bot.errors import AgentpodError
 from bot.jobs.looks import heartbeat_looks
 from bot.jobs.post_digest import MARK

@@ -19,9 +19,9 @@ from typing import Any, TypeVar
 
 from bot import logs
 from bot.app import Bot
-from bot.domain.repair import Case, Posted
-from bot.domain.reply import Reply
-from bot.domain.workload import Deployment, Pod, SecretFacts
+from bot.domain.approvals.repair import Case, Posted
+from bot.domain.core.reply import Reply
+from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.errors import Transient, Uncertain
 from bot.ports import Chat, Cluster, Writing
 from bot.runbook import Caller

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.domain.approval import State
-from bot.domain.audit import Verifier
-from bot.domain.repair import Action, Case
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Action, Case
+from bot.domain.core.audit import Verifier
 from bot.errors import AgentpodError
 from sandbox.house import Sandbox
 from sandbox.slack import seed

@@ -9,10 +9,11 @@ from datetime import timedelta
 import msgspec
 
 from bot.adapters.kubernetes import facts, shapes
-from bot.domain import judge_pod, pod_watch, restarts, rollout, spell
-from bot.domain.probes import Verdict
-from bot.domain.target import Target
-from bot.domain.workload import Deployment, Pod
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment, Pod
+from bot.domain.health import judge_pod, restarts, rollout
+from bot.domain.incidents import pod_watch, spell
 from tests.verdicts.mutate import NOW, Object
 from tests.verdicts.oracle import against
 

@@ -17,8 +17,8 @@ from bot import __version__
 from bot.adapters.kubernetes import config, decode, errors
 from bot.adapters.kubernetes.login import Login
 from bot.adapters.transport import sessions
-from bot.domain.proxies import Route
-from bot.domain.workload import Right
+from bot.domain.core.proxies import Route
+from bot.domain.core.workload import Right
 from bot.errors import AgentpodError
 
 S = TypeVar("S")

@@ -13,9 +13,8 @@ from urllib.parse import quote
 from bot.adapters.kubernetes import decode, facts, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes.client import Call, Connection
-from bot.domain import ssh_keys
-from bot.domain.proxies import Route
-from bot.domain.workload import (
+from bot.domain.core.proxies import Route
+from bot.domain.core.workload import (
     Application,
     Claim,
     ClusterInfo,
@@ -31,6 +30,7 @@ from bot.domain.workload import (
     SecretFacts,
     Service,
 )
+from bot.domain.health import ssh_keys
 from bot.errors import AgentpodError, NotFound
 
 MOST_EVENTS = 5_000

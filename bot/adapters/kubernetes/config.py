@@ -28,8 +28,8 @@ from bot.adapters.kubernetes.library import (
     KubeConfigMerger,
     load_incluster_config,
 )
-from bot.domain import words
-from bot.domain.proxies import Route, parse
+from bot.domain.core import words
+from bot.domain.core.proxies import Route, parse
 from bot.errors import Permanent, Transient
 
 POOL_SIZE = 64

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from bot.adapters.kubernetes.config import Source
-from bot.domain import words
+from bot.domain.core import words
 from bot.errors import NotAllowed
 
 _LAST_SECOND = 253_402_300_799

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from bot.adapters.kubernetes import facts, shapes
-from bot.domain import workload
+from bot.domain.core import workload
 
 S = TypeVar("S")
 W = TypeVar("W")

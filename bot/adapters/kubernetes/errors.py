@@ -15,8 +15,8 @@ from bot.adapters.kubernetes import no_log
 from bot.adapters.kubernetes.library import ConfigException
 from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.sessions import ProxyFailed
-from bot.domain import retry_after
-from bot.domain.workload import Right
+from bot.domain.core import retry_after
+from bot.domain.core.workload import Right
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 VENDOR = (

@@ -17,8 +17,8 @@ import msgspec
 
 from bot.adapters.kubernetes import errors
 from bot.adapters.kubernetes.client import Answer, Call, Connection, refusal
-from bot.domain.bounds import bounded, number
-from bot.domain.workload import ExecResult
+from bot.domain.core.bounds import bounded, number
+from bot.domain.core.workload import ExecResult
 from bot.errors import AgentpodError, NotFound, Permanent, Transient
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")

@@ -1,4 +1,4 @@
-"""From the API's shapes to the facts that `bot.domain.workload` knows. Pure."""
+"""From the API's shapes to the facts that `bot.domain.core.workload` knows. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from bot.adapters.kubernetes import managers, references, shapes
-from bot.domain import workload
+from bot.domain.core import workload
 
 MIN_SECRET_LENGTH = 6
 """Shorter values are not looked for: they would blot out half of an ordinary log."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from bot.adapters.kubernetes import config, credentials, plugin
 from bot.adapters.kubernetes.config import Access, Source
 from bot.adapters.transport.sessions import by_environment
-from bot.domain.proxies import Route
+from bot.domain.core.proxies import Route
 from bot.errors import AgentpodError, NotAllowed, Transient
 
 EARLY = timedelta(seconds=60)

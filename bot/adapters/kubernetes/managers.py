@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.adapters.kubernetes import shapes
-from bot.domain.workload import Manager
+from bot.domain.core.workload import Manager
 
 _MOST = 50
 """Owners, and entries of managedFields, that are looked at."""

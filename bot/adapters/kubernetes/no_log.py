@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bot.domain import words
+from bot.domain.core import words
 from bot.errors import AgentpodError, NotFound, Transient
 
 _LONGEST = 2_000

@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 
-from bot.domain import words
-from bot.domain.redact import redact
+from bot.domain.core import words
+from bot.domain.core.redact import redact
 from bot.errors import AgentpodError, Permanent, Transient
 
 SECONDS = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bot.adapters.kubernetes import shapes
-from bot.domain.workload import OwnerRef, Uses
+from bot.domain.core.workload import OwnerRef, Uses
 
 
 def owners(meta: shapes.Meta) -> tuple[OwnerRef, ...]:

@@ -16,8 +16,13 @@ import msgspec
 
 from bot.adapters.kubernetes import errors, facts, shapes
 from bot.adapters.kubernetes.client import Answer, Call, Connection
-from bot.domain import words
-from bot.domain.workload import Deployment, Pod, Right, SecretFacts
+from bot.domain.core import words
+from bot.domain.core.workload import (
+    Deployment,
+    Pod,
+    Right,
+    SecretFacts,
+)
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
 
 FIELD_MANAGER = "agentpod"

@@ -20,7 +20,7 @@ from msgspec import Raw
 
 from bot.adapters.kubernetes import decode, errors, facts, shapes
 from bot.adapters.kubernetes.client import Answer, Call, Connection
-from bot.domain.workload import Pod
+from bot.domain.core.workload import Pod
 from bot.errors import NotAllowed, Transient
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from bot.adapters.ledger.schema import cases, from_micros, incidents, jobs, set_aside, to_micros
-from bot.domain.aside import Aside
+from bot.domain.core.aside import Aside
 
 logger = logging.getLogger("agentpod.ledger")
 T = TypeVar("T")

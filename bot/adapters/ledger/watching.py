@@ -31,11 +31,11 @@ from sqlalchemy import (
 
 from bot.adapters.ledger import aside
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
-from bot.domain import alerting, watch
-from bot.domain.alerting import Incident, State
-from bot.domain.history import BEAT, Happening
-from bot.domain.repair import Delivery
-from bot.domain.watch import Memory
+from bot.domain.approvals.repair import Delivery
+from bot.domain.core.history import BEAT, Happening
+from bot.domain.incidents import alerting, watch
+from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.watch import Memory
 
 T = TypeVar("T")
 WATCHED = "watched"

@@ -38,11 +38,11 @@ from bot.adapters.slack.people import Accounts, People
 from bot.adapters.slack.precedence import Precedence
 from bot.adapters.slack.work import MOST_WAITING, Workers
 from bot.dispatch import Dispatcher
-from bot.domain.access import AccessPolicy, Identity
-from bot.domain.gap import Gap
-from bot.domain.membership import Home
-from bot.domain.outside import Outside
-from bot.domain.reply import Button, Form, Reply
+from bot.domain.core.gap import Gap
+from bot.domain.core.outside import Outside
+from bot.domain.core.reply import Button, Form, Reply
+from bot.domain.rbac.access import AccessPolicy, Identity
+from bot.domain.rbac.membership import Home
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
 from bot.runbook import Caller, SecretSink

@@ -20,9 +20,9 @@ from bot.adapters.slack import retries, sdk_logs
 from bot.adapters.slack.errors import PASSING, UNKNOWN_METHOD, SlackRefused, UrlSpent, may_have_worked, translate
 from bot.adapters.slack.hearing import Hearing
 from bot.adapters.transport import sessions
-from bot.domain import retry_after
-from bot.domain.outside import Outside
-from bot.domain.reply import Reply
+from bot.domain.core import retry_after
+from bot.domain.core.outside import Outside
+from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.slack")

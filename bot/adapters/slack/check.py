@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import UNKNOWN_METHOD, SlackRefused, translate
 from bot.adapters.transport.sessions import by_environment
-from bot.domain.access import AccessPolicy
-from bot.domain.membership import account
+from bot.domain.rbac.access import AccessPolicy
+from bot.domain.rbac.membership import account
 from bot.errors import AgentpodError, NotFound, Permanent
 from bot.settings import SlackSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.membership import Claims
+from bot.domain.rbac.membership import Claims
 
 
 def of_person(given: Mapping[str, Any]) -> Claims:

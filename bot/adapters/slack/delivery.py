@@ -22,7 +22,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message, escape
 from bot.adapters.slack.errors import UrlSpent, may_have_worked
 from bot.adapters.slack.pictures import sent
-from bot.domain import words
+from bot.domain.core import words
 from bot.errors import AgentpodError, NotAllowed, Transient
 
 logger = logging.getLogger("agentpod.slack")

@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.sessions import ProxyFailed
-from bot.domain import retry_after
+from bot.domain.core import retry_after
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
 
 _TOKEN = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.reply import Field, Form
+from bot.domain.core.reply import Field, Form
 
 Json = dict[str, Any]
 CALLBACK = "agentpod:form"

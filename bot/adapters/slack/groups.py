@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import SlackRefused
-from bot.domain.access import Identity
+from bot.domain.rbac.access import Identity
 from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")

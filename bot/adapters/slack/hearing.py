@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.domain.gap import Gap
+from bot.domain.core.gap import Gap
 
 Obstacle = Literal["connection", "token"]
 KEPT = 50

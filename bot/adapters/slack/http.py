@@ -22,7 +22,7 @@ from bot.adapters.slack.api import SlackObserver
 from bot.adapters.slack.connection import ConnectionStatus
 from bot.adapters.slack.work import Workers
 from bot.adapters.transport.gate import Gate
-from bot.domain.bounds import number
+from bot.domain.core.bounds import number
 from bot.errors import Permanent
 from bot.settings import HttpSettings
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from bot.adapters.slack import forms
 from bot.adapters.slack.claims import of_event, of_person
 from bot.adapters.slack.typed import command_line
-from bot.domain.membership import Claims
+from bot.domain.rbac.membership import Claims
 from bot.runbook import Surface
 
 ActionKind = Literal["run", "again", "share"]

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.domain.reply import Reply
+from bot.domain.core.reply import Reply
 
 
 class Seen:

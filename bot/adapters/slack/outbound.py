@@ -20,7 +20,7 @@ from bot.adapters.slack.inbound import Request
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.adapters.slack.precedence import Precedence
-from bot.domain.reply import Reply
+from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, Permanent
 
 logger = logging.getLogger("agentpod.slack")

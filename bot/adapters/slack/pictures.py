@@ -15,7 +15,7 @@ from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import SlackRefused
-from bot.domain.reply import Image, Reply
+from bot.domain.core.reply import Image, Reply
 from bot.errors import AgentpodError, TimedOut
 
 logger = logging.getLogger("agentpod.slack")

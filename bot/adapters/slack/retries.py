@@ -16,7 +16,7 @@ from slack_sdk.http_retry.request import HttpRequest
 from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.http_retry.state import RetryState
 
-from bot.domain import retry_after
+from bot.domain.core import retry_after
 
 until: ContextVar[float] = ContextVar("until")
 """The event loop's time at which whoever makes the present call stops waiting."""

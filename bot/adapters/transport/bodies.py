@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable
 
 import aiohttp
 
-from bot.domain.words import size
+from bot.domain.core.words import size
 
 _PLAIN = ("", "identity")
 _ZIPPED = ("gzip", "x-gzip", "deflate")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from bot.adapters.transport import bodies
 from bot.adapters.transport.bodies import BodyRefused
-from bot.domain.proxies import Route, choose
-from bot.domain.words import lower_first
+from bot.domain.core.proxies import Route, choose
+from bot.domain.core.words import lower_first
 
 if TYPE_CHECKING:
     import httpx

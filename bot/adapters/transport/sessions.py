@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bot.adapters.transport import bodies
-from bot.domain.proxies import Proxy, Route, choose
+from bot.domain.core.proxies import Proxy, Route, choose
 
 if TYPE_CHECKING:
     from aiohttp.tracing import Trace

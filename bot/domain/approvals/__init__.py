@@ -1,0 +1,1 @@
+"""Requests that somebody has to approve, and what is shown of them."""

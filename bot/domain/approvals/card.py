@@ -1,0 +1,342 @@
+"""What Slack shows of a case: the card, the progress in its thread, and the messages to whoever asked. Pure.
+
+Each is made anew from the case, so a card can be brought to the truth at any time, by any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Decision,
+    State,
+)
+from bot.domain.approvals.repair import (
+    LAST,
+    SHELL,
+    Action,
+    Case,
+)
+from bot.domain.core import words
+from bot.domain.core.reply import (
+    Button,
+    Fact,
+    Line,
+    Mention,
+    Reply,
+)
+from bot.domain.health import rollout
+
+_WHAT = {
+    Action.RESTART: "Restart of {target}",
+    Action.FORCE_RESTART: "Forced restart of {target}",
+    Action.SET_SECRET: "New value for {subject}",
+    Action.ADD_KEY: "New SSH key for {target}",
+    Action.REMOVE_KEY: "Removal of an SSH key of {target}",
+}
+_DONE = {
+    Action.RESTART: "Restarted {target}",
+    Action.FORCE_RESTART: "Restarted {target} by force",
+    Action.SET_SECRET: "{subject} has its new value",
+    Action.ADD_KEY: "SSH key added to {target}",
+    Action.REMOVE_KEY: "SSH key removed from {target}",
+}
+
+
+def what(case: Case) -> str:
+    """What is asked for, as a headline begins."""
+    return _WHAT[case.action].format(target=case.target, subject=case.subject)
+
+
+def person(who: str) -> Line:
+    """A Slack user as a mention; who asked in a shell, by login name; who else is none as plain text."""
+    if who.startswith(SHELL):
+        return f"somebody in a shell (as {who.removeprefix(SHELL)})"
+    return (Mention(who),) if who.startswith(("U", "W")) and who.isalnum() else who
+
+
+def headline(case: Case) -> str:
+    """The answer to what has become of it, in one line."""
+    loud = "💥 BREAK-GLASS · " if any(d.choice is Choice.BREAK_GLASS for d in case.request.decisions) else ""
+    return loud + _headline(case)
+
+
+def _headline(case: Case) -> str:
+    outcome = case.outcome
+    text = outcome.text if outcome else ""
+    match case.state:
+        case State.OPEN:
+            needed, has = case.request.needed, len(case.request.approvals)
+            wanted = "needs approval" if needed == 1 else f"has {has} of {needed} approvals"
+            return f"✋ {what(case)}: {wanted}"
+        case State.APPROVED:
+            return f"🔑 {what(case)}: approved, waits for the value"
+        case State.EXECUTING:
+            if case.wait is not None:
+                pause = words.age(case.wait.until - case.wait.since)
+                return f"⏳ {what(case)}: waiting {pause}, the API server asked for a pause"
+            where = ", see the thread" if case.action.restarts else ""
+            return f"⏳ {what(case)}: under way{where}"
+        case State.SUCCEEDED:
+            took = f": ready after {_span(outcome.seconds)}" if outcome and outcome.seconds else ""
+            return f"✅ {_DONE[case.action].format(target=case.target, subject=case.subject)}{took}"
+        case State.FAILED:
+            return f"🔴 {what(case)} failed: {text}"
+        case State.DENIED:
+            return f"⛔ {what(case)}: denied"
+        case State.WITHDRAWN:
+            return f"↩️ {what(case)}: withdrawn"
+        case State.EXPIRED:
+            return f"⌛ {what(case)}: expired, nobody decided in time"
+        case State.VOID:
+            return f"🚫 {what(case)}: void, since {text}"
+    raise AssertionError(case.state)
+
+
+def _span(seconds: float) -> str:
+    return words.took(seconds).removeprefix("took ")
+
+
+def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) -> Reply:
+    """The message in the operations channel."""
+    is_open = case.state is State.OPEN
+    body = (case.effect,) if case.effect and (is_open or case.state is State.APPROVED) else ()
+    notes = [f"{case.id} · asked {words.clock(case.request.created_at)}"]
+    if is_open:
+        notes.append(f"void if {_bound_to(case)} changes")
+    return Reply(
+        headline(case),
+        body=body,
+        facts=tuple(_facts(case, policy)),
+        buttons=_buttons(case, policy),
+        notes=(" · ".join(notes),),
+        notify=tuple(approvers) if is_open else (),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def _bound_to(case: Case) -> str:
+    return "the pod, the image or the Deployment" if case.action.restarts else f"the {case.request.snapshot.kind}"
+
+
+def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
+    request = case.request
+    asked: list[str | Mention] = _parts(person(request.requester))
+    for other in case.joined:
+        asked += [", ", *_parts(person(other))]
+    facts = [Fact("Asked by", tuple(asked))]
+    if case.reason:
+        facts.append(Fact("Reason", case.reason))
+    if not case.state.final:  # how it was then is no help once it is over
+        facts += [Fact(label, value) for label, value in case.facts]
+    elif case.progress is not None and case.progress.pod:
+        facts.append(Fact("New pod", case.progress.pod))
+    facts += [_said(d) for d in request.decisions]
+    if case.wait is not None:
+        facts.append(Fact("Next try", words.clock(case.wait.until)))
+    if case.state is State.OPEN:
+        facts.append(Fact("Decides", _decides(case, policy)))
+    if case.outcome is not None and case.state.final:
+        facts += _evidence(case)
+        if case.state in (State.SUCCEEDED, State.FAILED):  # the others end with what was said or changed
+            facts.append(Fact("Ended", words.clock(case.outcome.at)))
+    return facts
+
+
+def _decides(case: Case, policy: ApprovalPolicy) -> str:
+    who = "an approver" if policy.self_approval else "an approver who did not ask or join"
+    needed = case.request.needed
+    count = "" if needed == 1 else f", {words.plural(needed, 'approval')} needed"
+    if case.request.requester.startswith(SHELL) and not policy.self_approval:
+        count += " (one more than usual: one could be of whoever sits at the shell)"
+    return f"{who}{count}, by {words.clock(case.request.expires_at)}"
+
+
+def _evidence(case: Case) -> list[Fact]:
+    """What proves a failure, or (where nothing was sent) what to do about it."""
+    label = "Evidence" if case.progress is not None else "What to do"
+    return [Fact(label, line) for line in case.outcome.evidence] if case.outcome else []
+
+
+def _parts(line: Line) -> list[str | Mention]:
+    return [line] if isinstance(line, str) else list(line)
+
+
+_SAID = {
+    Choice.APPROVE: "Approved by",
+    Choice.DENY: "Denied by",
+    Choice.WITHDRAW: "Withdrawn by",
+    Choice.BREAK_GLASS: "Went ahead alone",
+}
+
+
+def _said(decision: Decision) -> Fact:
+    rest = f" at {words.clock(decision.at)}" + (f": {decision.reason}" if decision.reason else "")
+    return Fact(_SAID[decision.choice], (*_parts(person(decision.by)), rest))
+
+
+def _buttons(case: Case, policy: ApprovalPolicy) -> tuple[Button, ...]:
+    if case.state is State.OPEN:
+        glass = (Button("Break glass", f"break-glass {case.id}", style="danger"),) if policy.break_glass else ()
+        return (
+            Button("Approve", f"approve {case.id}", style="primary"),
+            Button("Deny", f"deny {case.id}", style="danger"),
+            Button("Withdraw", f"withdraw {case.id}"),
+            *glass,
+        )
+    return _afterwards(case)
+
+
+def _label(line: str) -> str:
+    """What the button of a command says: a container's name would be cut on a phone."""
+    if not line.startswith("logs "):
+        return f"Run {line}"
+    return "Logs before the restart" if line.endswith("--previous") else "Its log"
+
+
+def _afterwards(case: Case) -> tuple[Button, ...]:
+    """What to go on with once it is over."""
+    if case.state in (State.EXPIRED, State.VOID) and (line := again_line(case)):
+        return (Button("Ask again", line),)
+    if case.state is State.FAILED and case.outcome and case.outcome.advice:
+        return (Button(_label(case.outcome.advice), case.outcome.advice, style="primary"),)
+    if case.state is State.SUCCEEDED and not case.action.restarts:
+        return (
+            Button(
+                "Ask for a restart",
+                restart_line(f"{case.subject} was changed", case.target),
+                style="primary",
+            ),
+        )
+    return ()
+
+
+def again_line(case: Case) -> str:
+    """The command line that asks for the same once more; empty where it takes a form."""
+    match case.action:
+        case Action.RESTART:
+            return restart_line(case.reason, case.target)
+        case Action.FORCE_RESTART:
+            return restart_line(case.reason, case.target) + " --force"
+        case Action.SET_SECRET:
+            line = f"secrets set {case.details.get('key', '')}"
+        case Action.REMOVE_KEY:
+            line = f"ssh keys remove {case.subject}{' --last' if LAST in case.details else ''}"
+        case _:
+            return ""
+    return f"{line} --reason {quoted(case.reason)} --target {quoted(case.target)}"
+
+
+def restart_line(reason: str, target: str) -> str:
+    """The command line that asks for a restart of that target, whichever is the usual one."""
+    return f"restart --reason {quoted(reason)} --target {quoted(target)}"
+
+
+_STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'")})
+"""A command line takes a phone's quotes for plain ones, also inside a word."""
+
+
+def quoted(text: str) -> str:
+    """A text as one word of a command line."""
+    plain = " ".join(text.split()).translate(_STRAIGHT)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def progress(case: Case, now: datetime) -> Reply:
+    """The message in the card's thread, edited as the rollout goes on."""
+    if case.progress is None:
+        return Reply(headline(case), shareable=False, repeatable=False)
+    done = case.state.final
+    ended = case.outcome.at if case.outcome else now
+    return Reply(
+        headline(case) if done else f"⏳ {rollout.headline(case.progress)}",
+        body=("\n".join(rollout.lines(case.progress, ended if done else now)),),
+        facts=tuple(Fact("Event", line) for line in case.progress.evidence) if not done else (),
+        notes=(f"{case.id} · as of {words.clock(ended if done else now)}",),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def outcome(case: Case, *, joined: bool = False) -> Reply:
+    """The direct message to whoever asked, at the end, or to who ``joined`` them."""
+    facts = [_said(d) for d in case.request.decisions]
+    facts += _evidence(case)
+    return Reply(
+        headline(case),
+        facts=tuple(facts),
+        buttons=_afterwards(case),
+        notes=(f"{case.id} · {_why_told(case, joined)}",),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def _why_told(case: Case, joined: bool) -> str:
+    return "you asked for the same" if joined else f"you asked for it at {words.clock(case.request.created_at)}"
+
+
+_LATE = {
+    State.APPROVED: "is approved already",
+    State.EXECUTING: "is approved already, and under way",
+    State.SUCCEEDED: "is approved already, and done",
+    State.FAILED: "is approved already, and has failed",
+    State.DENIED: "is denied already",
+    State.WITHDRAWN: "is withdrawn already",
+    State.EXPIRED: "has expired",
+    State.VOID: "is void",
+}
+
+
+def late(case: Case) -> Reply:
+    """What whoever decides on what can't be decided any more is told first: how it stands, and by whom."""
+    said = [_said(d) for d in case.request.decisions]
+    body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in said]
+    if case.outcome is not None and case.state in (State.VOID, State.FAILED):
+        body.append(f"Why: {case.outcome.text}")
+    text = f"Too late: {case.id} {_LATE[case.state]}"
+    return Reply(text, body=tuple(body), shareable=False, repeatable=False)
+
+
+def value_wanted(case: Case, until: datetime) -> Reply:
+    """The direct message with the one-time button for a value; then what became of it."""
+    if case.state is not State.APPROVED:
+        return outcome(case)
+    return Reply(
+        f"🔑 {what(case)} is approved: enter it by {words.clock(until)}",
+        body=("It goes straight to the API server: it is neither shown nor kept anywhere.",),
+        facts=tuple(_said(d) for d in case.request.decisions),
+        buttons=(Button("Enter the value", f"secrets enter {case.id}", style="primary"),),
+        notes=(f"{case.id} · works once",),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def posted_late(case: Case) -> Reply:
+    """What becomes of the message that nobody sees a request, once its card is posted."""
+    return Reply(
+        f"📌 {what(case)}: your request was posted late",
+        body=(("Its card is in ", Mention(case.channel), ", and says how it stands."),),
+        notes=(case.id,),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def unposted(case: Case, why: str) -> Reply:
+    """The direct message to whoever asked, when the card itself can't be posted."""
+    if case.state is not State.OPEN:
+        body = (f"The card could not be posted. {why}",)
+        return Reply(headline(case), body=body, notes=(case.id,), shareable=False, repeatable=False)
+    return Reply(
+        f"⚠️ {what(case)}: nobody sees your request yet",
+        body=(f"The card could not be posted. {why}", "It is tried again every minute until the request expires."),
+        notes=(f"{case.id} · approvers can decide with approve {case.id}",),
+        shareable=False,
+        repeatable=False,
+    )

@@ -1,0 +1,221 @@
+"""Schedules as Debian's cron reads and runs them (Vixie's cron 3.0pl1 with Debian's changes). Pure.
+
+It looks at its wall clock once a minute. A line that begins its minute or hour with ``*`` runs whenever the clock
+shows a time that fits: not in an hour that is left out, and twice in one that comes twice. Any other runs once:
+right after an hour that is left out, and in the first of two. A day has to fit both its fields where one begins
+with ``*``, also as ``*/2``, and either of them otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from bot.domain.core.bounds import number
+from bot.domain.core.cron.clock import (
+    DAY,
+    HOUR,
+    MINUTE,
+    WallClock,
+)
+from bot.domain.core.cron.lines import (
+    Where,
+    Wrong,
+    expanded,
+    fields,
+    no_value,
+)
+
+CRON = "Debian's cron"
+YEARS = 60
+"""Years in which a run has to come: the calendar repeats itself after 28, and 2100 is no leap year."""
+LARGEST = 3 * HOUR
+"""The largest change that it takes for one between summer and winter; at a larger one it starts anew."""
+
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+@dataclass(frozen=True)
+class Field:
+    """What one field takes."""
+
+    name: str
+    takes: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+    def value(self, text: str) -> int | None:
+        """A number or a name; None for what is neither."""
+        if text.lower() in self.names:
+            return self.names.index(text.lower()) + self.low
+        found = number(text)
+        return found if found is not None and self.low <= found <= self.high else None
+
+
+FIELDS = (
+    Field("minute", "0 to 59", 0, 59),
+    Field("hour", "0 to 23", 0, 23),
+    Field("day of the month", "1 to 31", 1, 31),
+    Field("month", "1 to 12, or JAN to DEC", 1, 12, _MONTHS),
+    Field("day of the week", "0 to 7, or SUN to SAT", 0, 7, _DAYS),
+)
+SHORTHANDS = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A schedule: the values of each field, and what began with ``*``."""
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    """0 and 7 are Sunday."""
+    both_days: bool
+    """Whether a day has to fit both the day of the month and that of the week."""
+    follows_clock: bool
+    """Whether it runs by what the clock shows, however often that is."""
+
+    by_the_second = False
+
+    def next_run(self, clock: WallClock, after: int) -> int | None:
+        """The first run after a moment, in seconds since the epoch. None: it never runs."""
+        if not (self.minutes and self.hours):
+            return None
+        for day in self._dates(clock.shows(after) // DAY - 1):
+            if (run := self._first(clock, day, after)) is not None:
+                # Where the clock is put back across midnight, the day that follows may come first.
+                other = self._first(clock, day + 1, after)
+                return run if other is None else min(run, other)
+        return None
+
+    def _first(self, clock: WallClock, day: int, after: int) -> int | None:
+        """Its first run on a day, in days since the epoch, after a moment."""
+        if not self._fits(datetime.fromtimestamp(day * DAY, UTC)):
+            return None
+        runs = _runs(self, clock.zone, day)
+        position = bisect_right(runs, after)
+        return runs[position] if position < len(runs) else None
+
+    def _dates(self, first: int) -> Iterator[int]:
+        """The days that fit, in days since the epoch."""
+        day = datetime.fromtimestamp(first * DAY, UTC)
+        end = day.year + YEARS
+        while day.year < end:
+            if day.month not in self.months:
+                day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+                continue
+            if self._fits(day):
+                yield int(day.timestamp()) // DAY
+            day += timedelta(days=1)
+
+    def _fits(self, day: datetime) -> bool:
+        if day.month not in self.months:
+            return False
+        by_date, by_weekday = day.day in self.days, day.isoweekday() in self.weekdays
+        return by_date and by_weekday if self.both_days else by_date or by_weekday
+
+    def moments(self, clock: WallClock, wall: int) -> tuple[int, ...]:
+        """The moments at which it runs for one wall time: none, one or two."""
+        before, after = clock.around(wall)
+        first, second = wall - before, wall - after
+        if before == after:
+            return (first,)
+        if before > after:  # the clock was put back: it shows this twice
+            return (first, second) if self.follows_clock or before - after > LARGEST else (first,)
+        if self.follows_clock or after - before >= LARGEST:
+            return ()
+        change = clock.change(second - 1, first)
+        return () if change is None else (change,)
+
+
+@lru_cache(maxsize=2048)
+def _runs(line: Line, zone: str, day: int) -> tuple[int, ...]:
+    """Its runs on a day that fits, in order; the day in days since the epoch."""
+    clock = WallClock(zone)
+    walls = (day * DAY + hour * HOUR + minute * MINUTE for hour in line.hours for minute in line.minutes)
+    (start, _), (_, end) = clock.around(day * DAY), clock.around((day + 1) * DAY)
+    if start == end and clock.around(day * DAY)[1] == start:
+        return tuple(wall - start for wall in walls)
+    return tuple(sorted({moment for wall in walls for moment in line.moments(clock, wall)}))
+
+
+def read(line: str) -> Line:
+    """A line of five fields, or ``@daily``. Raises Wrong."""
+    if line == "@reboot":
+        raise Wrong(f"{CRON} runs it when it starts, at no time that is known: use stale_after", (0, len(line)))
+    found = fields(expanded(line, SHORTHANDS, CRON), 5, 5, CRON)
+    minutes, hours, days, months, weekdays = (_values(f, of) for f, of in zip(found, FIELDS, strict=True))
+    stars = [field[0].startswith("*") for field in found]
+    if 0 in weekdays or 7 in weekdays:
+        weekdays |= {0, 7}
+    return Line(
+        tuple(sorted(minutes)),
+        tuple(sorted(hours)),
+        frozenset(days),
+        frozenset(months),
+        frozenset(weekdays),
+        stars[2] or stars[4],
+        stars[0] or stars[1],
+    )
+
+
+_RANGE = re.compile(r"(?P<star>\*)|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]*))?")
+_STEP = re.compile(r"/([0-9A-Za-z]*)")
+
+
+def _values(field: re.Match[str], of: Field) -> set[int]:
+    """The values of a field, read from the left as it does. Raises Wrong, also for what it would read past."""
+    found: set[int] = set()
+    text, at = field[0], 0
+    while True:
+        span = _RANGE.match(text, at)
+        if span is None:
+            raise no_value(of.name, of.takes, field.span())
+        values, end = _range(field, span, of)
+        found |= values
+        if end == len(text):
+            return found
+        if text[end] != ",":
+            rest = (field.start() + end, field.end())
+            raise Wrong(f"{CRON} ignores this, and runs as if it were not there: leave it out", rest)
+        at = end + 1
+
+
+def _range(field: re.Match[str], span: re.Match[str], of: Field) -> tuple[set[int], int]:
+    """The values of one range, and where the text goes on."""
+    where = (field.start() + span.start(), field.start() + span.end())
+    first, last = (of.low, of.high) if span["star"] else (of.value(span["first"]), None)
+    ranged = bool(span["star"]) or span["last"] is not None
+    if span["last"] is not None:
+        last = of.value(span["last"])
+    if first is None or (ranged and last is None):
+        raise no_value(of.name, of.takes, where)
+    step = _STEP.match(field[0], span.end())
+    if step is None:
+        return set(range(first, (first if last is None else last) + 1)), span.end()
+    return _stepped(first, last, of.high, step, (where[0], field.start() + step.end())), step.end()
+
+
+def _stepped(first: int, last: int | None, high: int, step: re.Match[str], where: Where) -> set[int]:
+    if last is None:
+        raise Wrong(f"{CRON} takes a step only after a range: write {first}-{high}/{step[1]}", where)
+    every = number(step[1])
+    if every is None or not 0 < every < 2**31:
+        raise Wrong("this is no step: it takes a number above 0", where)
+    return set(range(first, last + 1, every))

@@ -1,0 +1,115 @@
+"""Takes secrets out of text that is about to be shown, and control characters with them. Pure.
+
+Two nets. Values that are known (the Secrets' own, the settings') are found wherever they stand, however they are
+written (`known`). Everything else is found by its shape: private keys (`keys`), vendors' tokens (`tokens`), values
+behind a name such as ``password=`` (`names`) and where the words around say so (`phrases`). What any of them
+covers becomes `PLACEHOLDER`.
+
+The time grows with the text, whatever is in it: patterns are RE2's, or start at a fixed word and repeat nothing
+inside a repetition. RE2 lets other threads run while it searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.domain.core.redact.engine import Span, merged
+from bot.domain.core.redact.keys import has_key, may_have_key, without_keys
+from bot.domain.core.redact.known import SHORTEST, Known
+from bot.domain.core.redact.names import named_spans
+from bot.domain.core.redact.phrases import phrase_spans
+from bot.domain.core.redact.plain import plain, plain_text
+from bot.domain.core.redact.tokens import random_spans, token_spans
+from bot.domain.core.redact.words import PLACEHOLDER
+
+__all__ = ["PLACEHOLDER", "SHORTEST", "Known", "Redacted", "has_token", "plain", "plain_text", "redact"]
+
+_CHUNK = 1024 * 1024
+"""Characters searched at once: each pattern has its states at hand then. Other threads get their turn within."""
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """The same number of lines, without secrets; ``count`` is how many places were replaced."""
+
+    lines: tuple[str, ...]
+    count: int
+
+
+def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redacted:
+    """Lines without control characters and without secrets: the known ones and those with a secret's shape."""
+    known = secrets if isinstance(secrets, Known) else Known(secrets)
+    cleaned = [line if line.isascii() and line.isprintable() else plain(line) for line in lines]
+    if not cleaned:
+        return Redacted((), 0)
+    count = 0
+    text = "\n".join(cleaned)
+    if may_have_key(text):
+        cleaned, count = without_keys(cleaned)
+        text = "\n".join(cleaned)
+    kept: list[str] = []
+    over: list[Span] = []
+    for data, following in _chunks(text.encode()):
+        here, over = _known_spans(known, data, following, over)
+        shown, found = _without_secrets(data, here)
+        kept += shown.split("\n")
+        count += found
+    return Redacted(tuple(kept), count)
+
+
+def _known_spans(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
+    """Known values in a chunk; and in the line that follows it what is ``over`` of one that began here."""
+    size = len(data)
+    found = known.spans(b"\n".join([data, following]) if following else data)
+    here = [*over, *((start, min(end, size)) for start, end in found if start < size)]
+    return here, [(0, end - size - 1) for start, end in found if start < size < end - 1]
+
+
+def has_token(text: str) -> bool:
+    """Whether a text has a private key or a known vendor's token in it; words such as ``token: gone`` are none."""
+    return has_key(text) or any(True for _ in token_spans(plain_text(text).encode()))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Whole lines of about that size, and the line after them."""
+    start = 0
+    while (end := data.find(b"\n", start + _CHUNK - 1)) >= 0:
+        after = data.find(b"\n", end + 1)
+        yield data[start:end], data[end + 1 : after if after >= 0 else len(data)]
+        start = end + 1
+    yield data[start:], b""
+
+
+def _without_secrets(data: bytes, known: Sequence[Span]) -> tuple[str, int]:
+    found = [*known, *token_spans(data), *random_spans(data), *named_spans(data), *phrase_spans(data)]
+    pieces: list[bytes] = []
+    position = 0
+    spans = _new(merged(found), data)
+    for start, end in spans:
+        pieces += [data[position:start], _in_place_of(data[start:end])]
+        position = end
+    return b"".join([*pieces, data[position:]]).decode(), len(spans)
+
+
+def _new(spans: list[Span], data: bytes) -> list[Span]:
+    """Those that cover more than what was put there before."""
+    if _PLACEHOLDER not in data:
+        return spans
+    return [span for span in spans if not _is_gone(data, *span)]
+
+
+def _is_gone(data: bytes, start: int, end: int) -> bool:
+    """Whether there is nothing but placeholders, or a part of one."""
+    size = len(_PLACEHOLDER)
+    if end - start <= size and data.find(_PLACEHOLDER, max(0, end - size), start + size) >= 0:
+        return True
+    return not any(chr(c).isalnum() for c in data[start:end].replace(_PLACEHOLDER, b""))
+
+
+_PLACEHOLDER = PLACEHOLDER.encode()
+
+
+def _in_place_of(secret: bytes) -> bytes:
+    """A placeholder for each line of it."""
+    return b"\n".join(_PLACEHOLDER if line.strip() else line for line in secret.split(b"\n"))

@@ -1,0 +1,149 @@
+"""Text without its escapes, of which every place is known in the text as it was. Pure."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.core.redact.engine import Span, compiled
+from bot.domain.core.redact.plain import plain
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What was replaced by one rewriting: where in the new text, and where in the one before."""
+
+    starts: list[int]
+    ends: list[int]
+    old_starts: list[int]
+    old_ends: list[int]
+
+    def before(self, start: int, end: int) -> Span:
+        """The same place in the text before."""
+        first, last = bisect_right(self.starts, start) - 1, bisect_right(self.starts, end - 1) - 1
+        if first >= 0:
+            inside = start < self.ends[first]
+            start = self.old_starts[first] if inside else self.old_ends[first] + start - self.ends[first]
+        if last >= 0:
+            end = self.old_ends[last] + max(0, end - self.ends[last])
+        return start, end
+
+
+class View:
+    """A text (UTF-8), and how it came of another."""
+
+    def __init__(self, data: bytes, steps: tuple[_Step, ...] = ()) -> None:
+        """``steps`` in the order in which they were made."""
+        self.data, self._steps = data, steps
+
+    def origin(self, start: int, end: int) -> Span:
+        """Where that is in the text that all began with."""
+        for step in reversed(self._steps):
+            start, end = step.before(start, end)
+        return start, end
+
+    def rewritten(self, pattern: Any, new: Callable[[Any], bytes]) -> View:
+        """With every match replaced; itself where there is none."""
+        pieces: list[bytes] = []
+        step = _Step([], [], [], [])
+        position = length = 0
+        for match in pattern.finditer(self.data):
+            start, end = match.span()
+            text = new(match)
+            pieces += [self.data[position:start], text]
+            length += start - position
+            step.starts.append(length)
+            length += len(text)
+            step.ends.append(length)
+            step.old_starts.append(start)
+            step.old_ends.append(end)
+            position = end
+        if not pieces:
+            return self
+        pieces.append(self.data[position:])
+        return View(b"".join(pieces), (*self._steps, step))
+
+    def joined(self, by: bytes) -> View:
+        """With its lines joined, each without what it is indented by."""
+        return self.rewritten(_LINE_END, lambda _: by)
+
+
+_LINE_END = re.compile(rb"\\?\n[ \t]*")
+_ENTITIES = {
+    b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'", b"sol": b"/", b"equals": b"=",
+    b"plus": b"+", b"num": b"#", b"percnt": b"%", b"dollar": b"$", b"excl": b"!", b"commat": b"@", b"colon": b":",
+}  # fmt: skip
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+# What is not seen, in UTF-8: marks on letters, what joins them or not, soft hyphens, the BOM.
+_UNSEEN = (
+    rb"\xcc[\x80-\xbf]|\xcd[\x80-\xaf]|\xe2\x83[\x90-\xbf]|\xef\xb8[\x80-\xaf]|\xe1\xb7[\x80-\xbf]"
+    rb"|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xc2\xad|\xef\xbb\xbf"
+)
+
+
+def rewriter(special: str) -> Callable[[View], View]:
+    """What takes escapes off once: of any letter by number, and by backslash of those in ``special``.
+
+    Others than those needn't be unescaped to find what has none of them, and logs are full of escaped quotes.
+    """
+    signs = "".join(sorted({c for c in special if c.isascii() and not c.isalnum() and c not in "\\\n"}))
+    letters = "nrt" if any(c in special for c in "\n\r\t") else ""
+    by_sign = [rb"\\+(?P<sign>[" + re.escape(signs).encode() + rb"])"] if signs else []
+    by_letter = [rb"\\+(?P<letter>[" + letters.encode() + rb"])"] if letters else []
+    slashes = [rb"\\{2,}"] if "\\" in special else []
+    pattern = compiled(
+        b"|".join(
+            [
+                rb"'(?:\\+''|\"'\"')",  # a quote in what the shell quotes
+                rb"\\+u(?P<pair>[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2})",
+                rb"\\+u(?P<unicode>[0-9a-fA-F]{4})",
+                rb"\\+u\{(?P<braced>[0-9a-fA-F]{1,6})\}",
+                rb"\\+U00(?P<long>[0-9a-fA-F]{6})",
+                rb"\\+x(?P<byte>[0-9a-fA-F]{2})",
+                rb"\\+(?P<octal>[0-3][0-7]{2})",
+                rb"%(?:25)*(?P<percent>[0-9a-fA-F]{2})",
+                rb"&(?:amp;)*(?:#0{0,6}(?P<decimal>\d{1,7})|#[xX]0{0,6}(?P<hex>[0-9a-fA-F]{1,6})|(?P<entity>[a-z]{2,6}));",
+                *by_sign,
+                *by_letter,
+                *slashes,
+                _UNSEEN,
+            ]
+        )
+    )
+
+    kinds = {index: name.decode() for name, index in pattern.groupindex.items()}
+    return lambda view: view.rewritten(pattern, lambda match: _meant(match, kinds.get(match.lastindex or 0, "")))
+
+
+def _meant(match: Any, kind: str) -> bytes:
+    """What an escape stands for."""
+    text: bytes = match.group(match.lastindex or 0)
+    match kind:
+        case "unicode" | "braced" | "long" | "hex":
+            return _letter(int(text, 16))
+        case "pair":
+            return _letter(0x10000 + (int(text[:4], 16) - 0xD800) * 0x400 + int(text[-4:], 16) - 0xDC00)
+        case "decimal":
+            return _letter(int(text))
+        case "byte" | "percent":
+            return bytes([int(text, 16)])
+        case "octal":
+            return bytes([int(text, 8)])
+        case "entity":
+            return _ENTITIES.get(text, b"&" + text + b";")
+        case "sign":
+            return text
+        case "letter":
+            return _LETTERS[text]
+        case _:
+            return {b"'": b"'", b"\\": b"\\"}.get(text[:1], b"")
+
+
+def _letter(number: int) -> bytes:
+    """In UTF-8; halves of a pair and what is not seen become nothing."""
+    if number > 0x10FFFF or 0xD800 <= number < 0xE000:
+        return b""
+    return plain(chr(number)).encode() if number >= 0x80 else bytes([number])

@@ -1,0 +1,105 @@
+"""Private keys over several lines, as PEM (RFC 7468) and PuTTY write them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from bot.domain.core.redact.words import PLACEHOLDER
+
+_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_PUTTY = re.compile(r"^Private-Lines: (\d{1,3})\s*$")
+_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_BASE64_LINE = re.compile(r"(?:^|[\s\"'|])[A-Za-z0-9+/]{16,}={0,2}[\s\"',\\]*$")
+_KEY_HEADER = re.compile(r"(?:^|\s)(?:Proc-Type|DEK-Info|Version|Comment): |^\s*$")
+
+LONGEST_KEY = 250
+"""Lines in which a key that began must end: RSA with 16,384 bits takes 200."""
+
+
+def without_keys(lines: Sequence[str]) -> tuple[list[str], int]:
+    """Without private keys, each line of one replaced, and how many there were. Halves of one count too."""
+    kept = list(lines)
+    count = 0
+    number = 0
+    while number < len(kept):
+        if begin := _BEGIN.search(kept[number]):
+            number = _take_key(kept, number, begin.start())
+            count += 1
+        elif end := _END.search(kept[number]):
+            _take_tail(kept, number, end.end())
+            count += 1
+            number += 1
+        elif putty := _PUTTY.search(kept[number]):
+            number = _take_lines(kept, number + 1, int(putty[1]))
+            count += 1
+        else:
+            number += 1
+    return kept, count
+
+
+def may_have_key(text: str) -> bool:
+    """Whether there is anything to look for: most text has none of it."""
+    return "PRIVATE KEY" in text or "Private-Lines: " in text
+
+
+def _take_lines(lines: list[str], first: int, many: int) -> int:
+    """Replace the lines of PuTTY's private half; the number of the line to go on with."""
+    last = min(len(lines), first + min(many, LONGEST_KEY))
+    lines[first:last] = [PLACEHOLDER] * (last - first)
+    return last
+
+
+def has_key(text: str) -> bool:
+    """Whether a private key begins in it."""
+    return _BEGIN.search(text) is not None
+
+
+def _take_key(lines: list[str], first: int, start: int) -> int:
+    """Replace a key that begins in line ``first``; the number of the line to go on with."""
+    lines[first], open_ended = _on_one_line(lines[first], start)
+    if not open_ended:
+        return first + 1
+    last = _last_of_key(lines, first)
+    for number in range(first + 1, last + 1):
+        end = _END.search(lines[number])
+        lines[number] = PLACEHOLDER + (lines[number][end.end() :] if end else "")
+    return max(last, first + 1)
+
+
+def _on_one_line(line: str, start: int) -> tuple[str, bool]:
+    """A line without the keys that begin in it from ``start``; and whether the last one does not end in it."""
+    kept, position = [], 0
+    begin: re.Match[str] | None = _BEGIN.search(line, start)
+    while begin:
+        kept += [line[position : begin.start()], PLACEHOLDER]
+        end = _END.search(line, begin.end())
+        if end is None:
+            return "".join(kept), True
+        position = end.end()
+        begin = _BEGIN.search(line, position)
+    return "".join([*kept, line[position:]]), False
+
+
+def _last_of_key(lines: Sequence[str], first: int) -> int:
+    """The line with the key's end; where there is none, the last one that looks like a part of it."""
+    for number in range(first + 1, min(len(lines), first + 1 + LONGEST_KEY)):
+        if _BEGIN.search(lines[number]):
+            break
+        if _END.search(lines[number]):
+            return number
+    last = first
+    for number in range(first + 1, min(len(lines), first + 1 + LONGEST_KEY)):
+        if not (_BASE64_LINE.search(lines[number]) or _KEY_HEADER.search(lines[number])):
+            break
+        last = number
+    return last
+
+
+def _take_tail(lines: list[str], last: int, end: int) -> None:
+    """Replace the end of a key whose beginning was not read."""
+    lines[last] = PLACEHOLDER + lines[last][end:]
+    number = last - 1
+    while number >= 0 and last - number <= LONGEST_KEY and _BASE64_LINE.search(lines[number]):
+        lines[number] = PLACEHOLDER
+        number -= 1

@@ -1,0 +1,231 @@
+"""Values that are known, found wherever they stand and however they are written. Pure.
+
+A value is looked for as it is, in base64 (also in the midst of something longer, and of UTF-16) and in hex.
+Programs also escape it, in several ways and in one another: so text with escapes in it is searched once more
+without them, and the values are looked for without theirs; and once more with the line ends taken out, as a log
+that wraps puts them in.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import quopri
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote_plus
+
+from bot.domain.core.redact import looks
+from bot.domain.core.redact.engine import Span, compiled
+from bot.domain.core.redact.escapes import View, rewriter
+from bot.domain.core.redact.plain import plain
+
+SHORTEST = 6
+"""Known values shorter than this many characters are left: they would be found in half of all words."""
+
+DEPTH = 4
+"""How many kinds of escapes may be nested in one another; of one kind any number."""
+
+MOST = 4096
+"""Bytes of a form that are looked for: what follows them in base64 is taken as well."""
+
+TOO_MANY = 2_000
+"""Places in one chunk from which on all of it is taken: it is nothing but that value."""
+
+
+class Known:
+    """Known values, ready to be looked for. Made once for many texts: to make it takes some milliseconds."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        """``values`` whole or by line; shorter ones than `SHORTEST` are left out."""
+        self._values = tuple(sorted(set(values)))
+
+    def __repr__(self) -> str:
+        """Without any of the values."""
+        return f"Known({len(self._values)} values)"
+
+    def spans(self, data: bytes) -> list[Span]:
+        """Every place of every value in UTF-8, overlapping ones too."""
+        if not self._patterns:
+            return []
+        views = [View(data)]
+        while len(views) <= DEPTH and (further := self._rewrite(views[-1])) is not views[-1]:
+            views.append(further)
+        ends = {id(view): view for view in (views[0], views[-1])}
+        joined = [view.joined(by) for view in ends.values() if b"\n" in data for by in self._joints]
+        looked = [(view, number) for view in (*views, *joined) for number in range(len(self._patterns))]
+        return [view.origin(*span) for view, number in looked for span in self._found(view.data, number)]
+
+    def _found(self, data: bytes, number: int) -> Iterator[Span]:
+        """Places of the forms of one pattern. Base64 is taken whole: what is around the value belongs to it."""
+        pattern, whole = self._patterns[number]
+        position = count = 0
+        while (match := pattern.search(data, position)) is not None:
+            start, end = match.span()
+            count += 1
+            if count > TOO_MANY:
+                yield 0, len(data)
+                return
+            position = start + 1
+            if whole:
+                start, end = _run_around(data, start, end)
+                position = max(position, end - MOST)
+            yield start, end
+
+    @cached_property
+    def _joints(self) -> tuple[bytes, ...]:
+        """What may have stood where a line was broken."""
+        return (b"", b" ") if any(" " in value for value in self._values) else (b"",)
+
+    @cached_property
+    def _rewrite(self) -> Any:
+        return rewriter("".join(self._values) + "+/=")
+
+    @cached_property
+    def _patterns(self) -> tuple[tuple[Any, bool], ...]:
+        """Each with whether what is around a place belongs to it. Apart, so that each fits RE2's memory."""
+        plainly = {self._canonical(form) for form in _texts(self._values)} | set(_texts(self._values))
+        usable = {form[:MOST] for form in plainly if len(form.decode("utf-8", "replace")) >= SHORTEST}
+        if not usable:
+            return ()
+        encoded, spelt = (_forms(write, self._values) - usable for write in (_encoded, _spelt))
+        kinds = [(usable, False), (encoded, True), (spelt, True)]
+        return tuple(
+            (compiled(_either(forms), longest=True, memory=64 << 20), whole) for forms, whole in kinds if forms
+        )
+
+    def _canonical(self, form: bytes) -> bytes:
+        view = View(form)
+        for _ in range(DEPTH):
+            view = self._rewrite(view)
+        return view.data
+
+
+def _forms(write: Callable[[str], Iterator[bytes]], values: Iterable[str]) -> set[bytes]:
+    return {form[:MOST] for value in values for form in write(value) if len(form) >= SHORTEST}
+
+
+def _either(forms: Collection[bytes]) -> str:
+    return "|".join(re.escape(form.decode("utf-8", "replace")) for form in sorted(forms)) or r"[^\x00-\x{10FFFF}]"
+
+
+def _texts(values: Iterable[str]) -> Iterator[bytes]:
+    """Values whole and line by line, the passwords in them, in each way that Unicode can write them."""
+    for value in values:
+        parts = {value.strip(), *(plain(line).strip() for line in value.splitlines()), *_inner(value)}
+        for part in parts:
+            if len(part) < SHORTEST:
+                continue
+            shown = plain(part) if "\n" not in part else part
+            for text in {part, shown, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))}:
+                yield text.encode("utf-8", "replace")
+            for quote in "'\"":  # SQL, CSV
+                if quote in part:
+                    yield part.replace(quote, quote * 2).encode("utf-8", "replace")
+            if " " in part:
+                yield quote_plus(part).encode()
+                yield part.replace(" ", "+").encode("utf-8", "replace")
+
+
+_ASSIGNED = re.compile(r"(?:export[ ]+)?[\w.\-]{1,80}[ \t]*[=:][ \t]*[\"']?([^\"'\n]{8,})[\"']?")
+_IN_URL = re.compile(r"://[^\s/:@]{0,200}:([^\s@]{6,})@")
+
+
+def _inner(value: str) -> Iterator[str]:
+    """What is secret in a value that is a file of settings, a JSON object or an address."""
+    yield from _IN_URL.findall(value[: 1 << 16])
+    if "\n" in value:
+        for line in value.splitlines():
+            assigned = _ASSIGNED.fullmatch(line.strip())
+            if assigned is not None and (looks.is_random(assigned[1], 8) or any(c.isdigit() for c in assigned[1])):
+                yield assigned[1].strip()
+    if value.lstrip()[:1] in ("{", "["):
+        try:
+            yield from _leaves(json.loads(value))
+        except (ValueError, RecursionError):
+            return
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if looks.is_random(value, 8) or looks.is_pair(value):
+            yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
+
+
+def _spelt(value: str) -> Iterator[bytes]:
+    """Byte by byte in numbers, as base32 and quoted-printable."""
+    for text in {value.strip(), *_inner(value)}:
+        if len(text) >= SHORTEST:
+            data = text.encode("utf-8", "replace")[:MOST]
+            yield from (*_listed(data), *_base32(data), quopri.encodestring(data, quotetabs=True))
+
+
+def _encoded(value: str) -> Iterator[bytes]:
+    """As hex, and as base64 of itself, of JSON, of that once more and of UTF-16."""
+    for text in {value.strip(), *_inner(value)}:
+        if len(text) < SHORTEST:
+            continue
+        data = text.encode("utf-8", "replace")[:MOST]
+        yield from (data.hex().encode(), data.hex().upper().encode())
+        if (quoted := json.dumps(text)[1:-1]) != text:
+            yield from _base64(quoted.encode()[:MOST])
+        for inner in _base64(data):
+            yield inner
+            if len(inner) >= 8:
+                yield from _base64(inner)
+        yield from _base64(text.encode("utf-16-le", "replace")[:MOST])
+
+
+LISTED = 256
+"""Bytes of a value that is looked for byte by byte: as programs show bytes that nobody meant to show."""
+
+
+def _listed(data: bytes) -> Iterator[bytes]:
+    """Byte by byte: Go's ``[115 51]``, Node's ``[115,51]``, Python's list, ``73 33`` and ``73:33``."""
+    if len(data) > LISTED:
+        return
+    for between in (" ", ",", ", "):
+        yield between.join(map(str, data)).encode()
+    for text in (data.hex(" "), data.hex(":"), data.hex(" ", -2), *_pairs(data)):
+        yield from (text.encode(), text.upper().encode())
+
+
+def _pairs(data: bytes) -> Iterator[str]:
+    """As xxd writes it, where a pair begins before it."""
+    if len(data) > SHORTEST:
+        yield f"{data[:1].hex()} {data[1:].hex(' ', -2)}"
+
+
+def _base32(data: bytes) -> Iterator[bytes]:
+    """The letters that stay the same, in each of the five ways in which they can fall."""
+    for before in range(5):
+        first, whole = -(-before * 8 // 5), (before + len(data)) * 8 // 5
+        text = base64.b32encode(bytes(before) + data)[first:whole]
+        yield from (text, text.lower())
+
+
+def _base64(data: bytes) -> Iterator[bytes]:
+    """The letters that stay the same whatever is before and after: there are three ways in which they can fall."""
+    for before, skipped in ((0, 0), (1, 2), (2, 3)):
+        whole = (before + len(data)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + data)[skipped:whole]
+
+
+_LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=")
+
+
+def _run_around(data: bytes, start: int, end: int) -> Span:
+    """The whole run of base64's letters, at most `MOST` to each side."""
+    first, last = max(0, start - MOST), min(len(data), end + MOST)
+    while start > first and data[start - 1] in _LETTERS:
+        start -= 1
+    while end < last and data[end] in _LETTERS:
+        end += 1
+    return start, end

@@ -1,0 +1,263 @@
+"""Values behind a name that says what they are: ``DB_PASS=…``, ``"token": "…"``, ``<password>…``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+from bot.domain.core.redact import looks
+from bot.domain.core.redact.engine import Span, compiled
+from bot.domain.core.redact.vocabulary import (
+    ABOUT,
+    COUNTED,
+    KEYED,
+    NAMING,
+    NO_PASSWORDS,
+    OPEN_KEYS,
+    PASSWORDS,
+    SECRETS,
+    STATES,
+    WEAKLY,
+)
+
+_STRONG = (
+    r"pass(?:words?|wd|wort|[ _\-]?phrases?|code|key|s)?|pwd|pw|secrets?|tokens?|credentials?|creds?|jwt|psk"
+    r"|contraseña|kennwort"
+    r"|(?:api|access|account|auth|encryption|master|private|shared|sign(?:ing)?|secret|client|admin|user|root|service|app"
+    r"|deploy|license|write|read|ingest(?:ion)?|storage|integration|webhook|management|consumer|session|bot|personal|hmac"
+    r"|crypto|cipher|symmetric|aes|rsa|ssh|gpg|pgp|tls|ssl|key|vault|wallet|publish|upload|security|primary|secondary"
+    r"|subscription|instrumentation|functions?|host|connection|recovery|unlock|seed|backup|refresh|id|csrf|xsrf"
+    r"|team|verification|activation|one.time)"
+    r"[ _.\-]?(?:keys?(?:data|material|base|string)?|pass|pw|tokens?|secrets?|phrase|codes?)"
+)
+_WEAK = (
+    r"key|auth(?:entication|orization|z|n)?|cookies?|session|sess|sid|sig|signature|otp|totp|mfa|pin|salt|hmac|dsn"
+    r"|webhook|licen[cs]e|bearer|nonce|mnemonic|seed|code|pat|login"
+)
+_TAIL = (
+    r"(?:[ _\-.]?(?:value|hash|b64|base64|base|data|string|str|text|plain|raw|enc|encoded|new|old|current|prod|dev"
+    r"|test|staging|live|main|default|primary|secondary|backup|\d{1,3})){0,2}"
+)
+_SEPARATOR = (
+    r"""(?:(?:\\{0,7}["'`]\]?|\])?[ \t]*"""
+    r"""(?::[ \t]?&?(?:\'static )?(?:str|string|bytes)[ \t]?=|:=|=>|==|->|[:=]|%3[AaDd]|[(\[])[ \t]*"""
+    r"""(?:[|>][+-]?\n[ \t]{1,60})?"""  # a block in YAML
+    r"""|(?:\\{0,3}["'])?>(?:</key>[ \t]{0,4}<string>)?|</key>[ \t\n]{0,40}<string>"""  # XML, property lists
+    r"""|\\{0,3}["']?,?[ \t\n]{1,60}(?:- )?\\{0,3}["']?val(?:ue)?\\{0,3}["']?[ \t]{0,4}[:=]"""
+    r"""[ \t]{0,4}"""  # a name, and its value beside it
+    r"""|\\{0,3}["'],\\{0,3}["']val(?:ue)?\\{0,3}["'][ \t]{0,4}[:=][ \t]{0,4}"""
+    r"""|["'][ \t]?,[ \t]?)"""  # two arguments
+)
+_VALUE = re.compile(
+    rb"""\\{1,7}["'][^"'\\\n]*(?:\\{1,7}["'])?"""  # JSON inside JSON
+    rb"""|(?:[bBuUrRfFnN]{1,2})?"(?:[^"\\\n]|\\.)*"?"""
+    rb"""|(?:[bBuUrRfFnN]{1,2})?'(?:[^'\\\n]|\\.)*'?"""
+    rb"""|`[^`\n]*`?"""
+    rb"""|[^\s"'`<&]+"""
+)
+_QUOTE = re.compile(r"""(?:\\+|[bBuUrRfFnN]{1,2})?["'`]""")
+JUDGED = 256
+"""Bytes of a value by which it is judged."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_OTHERS = re.compile(rb".*[^\w.\-]", re.DOTALL)
+_ABOUT = re.compile(rb"(?:checksum/|:secretsmanager:[\w\-]{0,30}:\d{0,12}:)\Z")
+"""Before a name: a Secret's hash in a pod template, a secret's address at AWS."""
+_COUNT = re.compile(rb"\d{1,9} (?:bytes|checks|tests|passed|of|files|rows|tokens)\b")
+LONGEST_NAME = 48
+"""Bytes before a word by which a name is completed."""
+_PATH = re.compile(r"(?:\.{0,2}|~)/?[\w.@-]+(?:/[\w.@-]*)+")
+_KEBAB = re.compile(r"[a-z]+\d?(?:[-./][a-z]+\d?)+|[a-z]+")
+_HOLDER = re.compile(
+    r"\$\{?[\w.:\-]+\}?|\$\(.*|%\(?\w+\)?%?s?|\{\{.*|<[^>]*>|\(\w+\)|\[\w+\]|[*xX•.\-_#?]+|\*+\S{0,4}|\w+\(.*"
+    r"|\((?:sensitive|known|none|not|no|hidden|unset|empty)|process\.env.*|os\.environ.*|vault:.*|op://.*|[{\[(|>]+[-+]?"
+)
+"""What stands for a value: a variable, a template, stars, a call."""
+_CUT = re.compile(r"""[;,][ ]?[\w .\-]{1,40}[=:]|\\[nrt"']|["'`]""")
+_ENDS = ",;)}]>.\"'\\"
+_OPENS = {")": "(", "}": "{", "]": "["}
+
+
+def named_spans(data: bytes) -> Iterator[Span]:
+    """Values behind a name and a separator; one that is no secret may have the next name in it."""
+    position = 0
+    while (match := _assignments().search(data, position)) is not None:
+        first, end = match.span()
+        last = _end_of_name(data, first, end)
+        separator = _BETWEEN.match(data, last)
+        position = separator.end() if separator else end
+        before = _OTHERS.match(data, max(0, first - LONGEST_NAME), first)
+        name = data[before.end() if before else max(0, first - LONGEST_NAME) : last].decode("utf-8", "replace")
+        if not _meant(name)[0]:
+            continue
+        if data[first - 1 : first] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
+            continue
+        span = _value(data, position)
+        if span is not None and _COUNT.match(data, span[0]):
+            continue
+        if span is not None and _counts(name, data[last:position], data[span[0] : span[1]][:JUDGED]):
+            end = span[1] if span[1] < position + JUDGED - 8 else _whole(data, position)
+            yield span[0], end
+            position = max(position, end)
+
+
+@cache
+def _assignments() -> Any:
+    # Without groups: to find out where they are takes RE2 longer than to find the match.
+    after = rf"{_TAIL}[\w\-]{{0,32}}{_SEPARATOR}"
+    weak = rf"(?:{_WEAK}){after}(?:\d{{4}}|[\"'`\\]{{0,4}}[^\s\"'`]{{12}})"
+    return compiled(rf"(?:(?:{_STRONG}){after}|{weak})", ignore_case=True, captures=False)
+
+
+_BETWEEN = re.compile(_SEPARATOR.encode(), re.IGNORECASE)
+
+
+_NAME = re.compile(rb"[\w .\-]*\w")
+
+
+def _end_of_name(data: bytes, first: int, last: int) -> int:
+    """Where the separator begins: it has no letters but in quotes or behind them."""
+    match = _NAME.match(data, first, last)
+    return match.end() if match else last
+
+
+def _value(data: bytes, start: int) -> Span | None:
+    """Where the value itself is, without what follows it; None for nothing."""
+    match = _VALUE.match(data, start, start + JUDGED)
+    if match is None:
+        return None
+    shown = match.group().decode("utf-8", "replace")
+    quote = _QUOTE.match(shown)
+    if quote is not None:
+        return match.span() if len(shown) > len(quote.group()) + (shown[-1] in "\"'`") else None
+    cut = _CUT.search(shown)
+    kept = shown[: cut.start()] if cut else shown
+    while kept and kept[-1] in _ENDS and _OPENS.get(kept[-1], "\n") not in kept:
+        kept = kept[:-1]
+    return (start, start + len(kept.encode())) if kept else None
+
+
+def _whole(data: bytes, start: int) -> int:
+    """Where a value ends that is longer than what it was judged by."""
+    match = _VALUE.match(data, start)
+    return match.end() if match else start
+
+
+def is_said(text: str) -> bool:
+    """Whether that is a value at all: no word that says how it is, no variable, no stars."""
+    return (
+        bool(text)
+        and text.casefold().strip(".,:;!?") not in STATES
+        and _HOLDER.fullmatch(text) is None
+        and not _is_path(text)
+    )
+
+
+def is_odd(text: str) -> bool:
+    """What is no plain word: there are digits, capitals or signs among its letters."""
+    if len(text) < 6 or not is_said(text):
+        return False
+    letters = [c for c in text if c.isalpha()]
+    mixed = any(c.isdigit() for c in text) or any(c in "!@#$^*+=~&%" for c in text)
+    return bool(letters) and (
+        mixed or (len(text) >= 8 and any(map(str.isupper, letters[1:])) and not text.isupper())
+    )
+
+
+def _counts(name: str, separator: bytes, value: bytes) -> bool:
+    """Whether that value behind that name is a secret."""
+    kind, words, about = _meant(name)
+    text = value.decode("utf-8", "replace").strip("\\\"'`")
+    # Most names in a log promise little, and most values are short: that is found out first.
+    if about and (words[-1] in NAMING or not looks.is_random(text, 20)):
+        return False
+    if (kind == "weak" and not about and not _weak(words, text)) or not is_said(text):
+        return False
+    quoted = value[:1] in b"\"'`\\" or value[1:2] in b"\"'"
+    sign = separator.strip()
+    if sign.endswith(b",") and not (quoted and is_odd(text) and looks.changes(text) > 0.4):
+        return False
+    if (sign == b"(" and not quoted) or (sign == b"[" and not is_odd(text)):
+        return False
+    if kind == "password" and not about:
+        return not (name in ("PWD", "OLDPWD") and text.startswith("/"))
+    loose = b": " in separator or separator == b":"
+    return about or kind == "weak" or _strong(words, text, quoted=quoted, loose=loose)
+
+
+@lru_cache(4096)
+def _meant(name: str) -> tuple[str, tuple[str, ...], bool]:
+    """What a name promises, its words, and whether it is about such a value (its length, its file)."""
+    words = tuple(w.casefold() for w in _WORD.findall(name))
+    if not words:
+        return "", (), False
+    about = words[-1] in ABOUT or (len(words) > 1 and words[0] in ("no", "is", "has", "use", "with"))
+    return _kind(words, name), words, about
+
+
+_CODES = ("backup", "recovery", "verification", "access", "security", "unlock", "activation", "mfa", "otp", "time")
+
+
+def _kind(words: Sequence[str], name: str) -> str:
+    """How much a name promises, by its words; what only contains one (``bypass``, ``author``) promises nothing."""
+    joined = "".join(words)
+    if any(w in PASSWORDS or w.endswith(("password", "passwd", "passphrase", "passwort")) for w in words):
+        return "password"
+    if words[-1] not in NO_PASSWORDS and words[-1].endswith(("pass", "pw")) and len(words[-1]) > 4:
+        return "password"
+    if words[-1] in ("pass", "pw", "pwd") or words[-2:-1] in (("pass",), ("pw",)):
+        return "password" if len(words) > 1 or name.isupper() or name.islower() else "weak"
+    if any(w in SECRETS or w.endswith(("token", "secret", "apikey", "secretkey")) for w in words):
+        return "strong"
+    if words[-1] in ("code", "codes") and words[-2:-1] and words[-2] in _CODES:
+        return "strong"
+    if re.search(
+        r"(?:licen[cs]e|app|application|consumer|deploy|team|webhook|hmac|api|access|auth|encryption|master|private|shared|signing|secret|client|account|storage)keys?",
+        joined,
+    ):
+        return "strong"
+    if any(w in WEAKLY or w in KEYED for w in words):
+        return "weak"
+    return ""
+
+
+def _strong(words: Sequence[str], text: str, *, quoted: bool, loose: bool) -> bool:
+    if looks.is_number(text):
+        counted = words[-1] in ("tokens", "creds", "secrets", "credentials") or words[0] in COUNTED
+        return not counted and len(text) >= 6 and text.isdigit()
+    if loose and not quoted and _KEBAB.fullmatch(text):
+        return False  # a word about it, or the name of a Secret
+    return not (words[-1] in ("secret", "secrets") and _KEBAB.fullmatch(text) and "-" in text and not quoted)
+
+
+def _weak(words: Sequence[str], text: str) -> bool:
+    last = words[-1]
+    if (
+        last == "key"
+        and len(words) > 1
+        and words[-2] not in OPEN_KEYS
+        and (looks.is_hex(text) or looks.is_uuid(text))
+    ):
+        return len(text) >= 32
+    if last in ("pin", "otp", "totp", "mfa"):
+        return text.isdigit() and 4 <= len(text) <= 8
+    if last in ("dsn", "webhook"):
+        return "://" in text and (looks.is_random(re.split(r"[/@]+", text)[-1], 16) or "@" in text)
+    if last in ("auth", "authentication", "authorization", "login"):
+        return looks.is_pair(text) or looks.is_random(text, 16)
+    if last in ("salt", "sig", "signature", "hmac") and looks.is_hex(text):
+        return len(text) >= 32
+    if last == "pass":
+        return any(c.isdigit() for c in text) and not looks.is_number(text)
+    return looks.is_random(text, 12 if words[0] == "x" else 16)  # a header of somebody's own: X-Gotify-Key
+
+
+def _is_path(text: str) -> bool:
+    """A path of words; what is random in its last part may be base64 that happens to have a slash."""
+    return (
+        text[:1] in "/.~"
+        and _PATH.fullmatch(text) is not None
+        and not looks.is_random(text.rpartition("/")[2], 20)
+    )

@@ -1,0 +1,444 @@
+"""Secrets where the words around say so: headers, command lines, addresses with a password, SQL, sentences."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+from bot.domain.core.redact import looks
+from bot.domain.core.redact.engine import Span, compiled, compiled_set
+from bot.domain.core.redact.names import JUDGED, is_odd, is_said
+
+Judge = Callable[[str], bool]
+_WORD = r"""(\\*"[^"\n]+"?|\\*'[^'\n]+'?|[^\s"'|;<>]+)"""
+_ARGUMENT = r"""(\\*"[^"\n]+"?|\\*'[^'\n]+'?|[^\s"'|;<>\-][^\s"'|;<>]*)"""
+_KIND = (
+    r"(?:pass(?:word|wd|phrase|code|wort)|pwd|secret|token|credentials?|creds|kennwort|mot[ ]de[ ]passe|contraseña"
+    r"|(?:api|access|secret|private|license|encryption|shared|signing|master)[ _-]?(?:key|token|secret|code))s?"
+)
+_OF = r"(?:[ \t]+[\w@.\-]+){0,4}?[ \t]+"
+_TO_ITS_END = r"""([^"'\\\n]+)"""
+
+
+_NAME = re.compile(
+    r"(?:[a-z][a-z0-9]{0,11}-){1,4}(?:secrets?|tokens?|keys|credentials?|auth)(?:-[a-z0-9]{1,12}){0,3}|[A-Z]+\]"
+)
+"""A Secret's name, and what usage lines write for one."""
+
+
+_CAMEL = re.compile(r"(?:[A-Za-z][a-z]+\d*[_/.-]?)+")
+
+
+def _any(text: str) -> bool:
+    return bool(text)
+
+
+def _value(text: str) -> bool:
+    """Anything but a word that says how it is, an option or what stands for a value."""
+    return is_said(text) and not text.startswith("-")
+
+
+def _no_name(text: str) -> bool:
+    """No name of a Secret, and none that stands for one: ``agent-secrets-tier2``, ``NAME]``."""
+    return _value(text) and _NAME.fullmatch(text) is None
+
+
+def _odd(text: str) -> bool:
+    """What is no plain word; with what a sentence puts around it."""
+    return is_odd(text.strip("\"'`\\.,;:!?)(").removesuffix("'s"))
+
+
+def _random(text: str) -> bool:
+    return is_said(text) and (
+        looks.is_random(text, 12) or looks.is_pair(text) or (looks.is_hex(text) and len(text) > 23)
+    )
+
+
+def _long(text: str) -> bool:
+    return is_said(text) and (len(text) >= 16 or _random(text))
+
+
+def _drawn(text: str) -> bool:
+    """Short, and yet no word and no number: both kinds of letters, and digits among them."""
+    kinds = (str.islower, str.isupper, str.isdigit)
+    return is_odd(text) and all(any(map(kind, text)) for kind in kinds) and looks.changes(text) > 0.4
+
+
+def _password(text: str) -> bool:
+    """As generators make passwords: of three kinds of characters at least, signs among them or not."""
+    sign = any(c in "!#$%^&*=+?~_" for c in text)
+    kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit)) + sign
+    return len(text) >= 8 and is_odd(text) and kinds > 2 and (sign or looks.changes(text) > 0.4)
+
+
+def _guessed(text: str) -> bool:
+    """A password or something random, where the words around say little."""
+    kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit))
+    drawn = (
+        len(text) >= 8
+        and kinds == 3
+        and is_odd(text)
+        and looks.changes(text) > 0.3
+        and _CAMEL.fullmatch(text) is None
+    )
+    return is_said(text) and (drawn or _password(text) or looks.is_random(text, 16))
+
+
+def _code(text: str) -> bool:
+    """Six digits and the like, also in groups."""
+    return 4 <= len(text.strip(".,;")) <= 32
+
+
+def _pairs(text: str) -> bool:
+    return "=" in text
+
+
+_PICKY = frozenset({_odd, _guessed, _random, _drawn, _password, _pairs})
+_MARKED = re.compile(rb"[0-9A-Z!@#$^*+=~&%?_]")
+"""To these no plain word is a secret."""
+
+_HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
+_HEADERS: tuple[tuple[str, Judge], ...] = (
+    (
+        r"authorization" + _HEADER + r"(?:b\')?"
+        # Some have parameters, and so go on to the end.
+        r"((?:digest|oauth|hmac|signature|aws4-hmac-sha256|[\w-]{1,20}hmac)[ \t]+[^\"'\\\n]+"
+        r"|(?:[\w-]{1,24}[ \t]+)?[^\s\"'\\,;]+)",
+        _value,
+    ),
+    (r"\b(?:bearer|basic|negotiate|apikey|genieKey|sso-key)[ \t]+([\w.~+/:\-]{8,}=*)", _long),
+    (r"\bset-cookie2?" + _HEADER + r"[\w.\-]+=([^;\s\"'\\]+)", _value),
+    (r"\bcookies?" + _HEADER + _TO_ITS_END, _pairs),
+    (
+        r"(?:_[a-z]+_session|sess(?:ion)?_?id|connect\.sid|sid|laravel_session|csrftoken|xsrf-token|remember_token)"
+        r"=([\w.%~+/\-]{12,})",
+        _random,
+    ),
+)
+_ADDRESSES: tuple[tuple[str, Judge], ...] = (
+    (r"://[^\s/@:\"'<>]*:([^\s/\"'<>]+)@", _any),
+    (r"://[^\s/@:\"'<>]*:([^\s@\"'<>]+)@[\w.\-]+(?::\d+)?(?:[/?]|\b)", _any),
+    (r"://([^\s/@:\"'<>]{16,})@", _any),
+    (r"://([^\s/@:\"'<>]{10,15})@", _password),
+    (r"(?:^|[\s=\"'])[\w.\-]+:([^\s@\"'<>]+)@(?:tcp|tcp6|unix)\(", _any),  # Go's MySQL
+    (
+        r"[?&#](?:sig|signature|x-amz-signature|x-goog-signature|code|key|auth|access|hash|token|t|k|ticket|state"
+        r"|sid|jwt|assertion|otp|pw|pass|secret|sas|invite|magic|api_?key)=([^\s&\"'<>#]{16,})",
+        _random,
+    ),
+    (r"[?&](?:appid|app_id|api-?token|apitoken|subscription-key)=([\w\-]{16,})", _long),
+    (r"\botpauth://[^\s\"']*[?&]secret=([a-z2-7=]+)", _any),
+)
+_COMMANDS: tuple[tuple[str, Judge], ...] = (
+    (r"(?:^|[^a-z\d\-])--?secret(?:[ \t]+|=)" + _WORD, _no_name),
+    (
+        r"--?(?:[a-z\d]+-){0,4}(?:pass(?:word|wd|phrase|code)?|pw|pwd|token|[a-z\d]+-secret|credentials?|oauth2-bearer|key-?data"
+        r"|requirepass|masterauth|(?:api|access|secret|private|auth|shared|encryption|master|license|account)-?key"
+        r"|client-secret|sas-token)(?:[ \t]+|=)" + _WORD,
+        _value,
+    ),
+    (r"\bdocker[ \t]+login\b[^\n|]*?[ \t]-p[ \t=]*" + _WORD, _value),
+    (
+        r"\b(?:podman|buildah|skopeo|helm|nerdctl|crane|oc|az|cf|ibmcloud|oras|heroku|vault|argocd|harbor)\b"
+        r"[^\n|]{0,80}?[ \t](?:login|auth)\b[^\n|]*?[ \t]-p[ \t=]*" + _WORD,
+        _value,
+    ),
+    (
+        r"\b(?:curl|wget|http|https|xh|httpie|aria2c|lftp)\b[^\n|]*?"
+        r"[ \t](?:-[a-z]*u|--user|--proxy-user|-a|--auth)[ \t=]*\\*[\"']?[^\s:\"'/]+:([^\s\"']+)",
+        _value,
+    ),
+    (r"--(?:proxy-)?user[ \t=]+\\*[\"']?[\w.@+\-]+:([^\s\"']+)", _odd),
+    (r"(?:^|[\s\"'])-U[ \t]?\\*[\"']?[\w.@+\-/]+%([^\s\"']+)", _odd),
+    (r"\bnet[ \t]+use\b[^\n|]*?/user:\S+[ \t]+" + _WORD, _odd),
+    (r"[ \t]/p(?:ass(?:word)?)?:" + _WORD, _value),
+    (r"\bssh-keygen\b[^\n|]*?[ \t]-[NP][ \t]*" + _WORD, _value),
+    (r"\b(?:add_user|change_password)[ \t]+\S+[ \t]+" + _WORD, _odd),
+    (r"(?:^|[\s\"'])-u[ \t]?\\*[\"']?[\w.@+\-]+:([^\s\"'/]+)", _odd),
+    (
+        r"\b(?:mysql\w*|mariadb\w*|mycli|sshpass|rar|unrar|7z\w{0,2}|ldapadd|innobackupex|xtrabackup|pt-\w[\w-]*|proxysql)\b"
+        r"[^\n|]*?[ \t]-p([^\s\"'-][^\s\"']*|\"[^\"\n]+\"?|'[^'\n]+'?)",
+        _value,
+    ),
+    (
+        r"\b(?:sshpass|mongo\w*|smbclient|snmpwalk|zip|unzip|openssl|sqlcmd|bcp|impacket\w*|nxc|hydra|useradd|usermod"
+        r"|mosquitto_\w+|ansible\w*|keytool|ldap\w+|clickhouse\w*|cqlsh|influx|kinit|sftp|xfreerdp|evil-winrm|snowsql|ncftp\w*"
+        r"|twine|snmp\w+|ipmitool|kcadm\S*|couchbase-cli|arangosh|cypher-shell|psexec\S*|wmic|crackmapexec|smbmap)\b"
+        r"[^\n|]*?[ \t](?:-p|-P|-w|-storepass|-keypass|-k)[ \t]+" + _WORD,
+        _odd,
+    ),
+    (r"\b(?:redis-cli|valkey-cli|keydb-cli)\b[^\n|]*?[ \t](?:-a|--pass)[ \t]+" + _WORD, _value),
+    (r"\b(?:pscp|plink|psftp|rdesktop|putty)\b[^\n|]*?[ \t](?:-pw|-p)[ \t]+" + _WORD, _value),
+    (r"\b(?:sqlplus|expdp|impdp|rman)\b[^\n|]{0,40}?[ \t][\w.]+/([^\s@\"']+)@", _value),
+    (r"\bht(?:passwd|digest)[ \t]+-[a-z]*b[a-z]*[ \t]+\S+[ \t]+\S+[ \t]+" + _WORD, _value),
+    (r"\bhtpasswd[ \t]+-[a-z]*n[a-z]*[ \t]+[\w.]+[ \t]+" + _WORD, _value),
+    (r"-pass(?:in|out)?[ \t]+(?:pass:|env:)?" + _WORD, _value),
+    (r"\bpass:([^\s\"']+)", _odd),
+    (
+        r"\becho[ \t]+(?:-[ne]+[ \t]+)?" + _WORD + r"[ \t]*\|[^\n]{0,60}(?:--?password-stdin|--with-token|passwd"
+        r"|sudo[ \t]+-S|--passphrase-fd|cryptsetup|--token-stdin|vault|kinit|su\b|gpg|openssl"
+        r"|smbpasswd|wrangler|gh auth)",
+        _value,
+    ),
+    (r"(?:secret|passw(?:or)?d|token|login|su|sudo)\b[^\n|]*?<<<[ \t]*" + _WORD, _odd),
+    (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-A)[ \t]+" + _WORD, _odd),
+    (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-X)[ \t]+" + _WORD, _odd),
+    (r"::add-mask::([^\n]+)", _any),  # a GitHub action's own word for it
+    (r"(?:^|[ \t])-?-setcookie[ \t]+" + _WORD, _value),  # Erlang
+    (r"\blftp\b[^\n|]*?[ \t]-u[ \t]+[\w.@\-]+,([^\s\"']+)", _value),
+    (r"\bcurl\b[^\n|]*?[ \t](?:-b|--cookie)[ \t]*[\"']?[\w.\-]+=([^\s;\"']+)", _odd),
+    (r"\bdoctl[ \t]+auth\b[^\n|]*?[ \t](?:-t|--access-token)[ \t=]+" + _WORD, _value),
+    (r"(?:^|[ \t])--?(?:current|old|new|root|admin|db)-?pass(?:word|wd)?[ \t=]+" + _WORD, _value),
+    (r"\bopenssl[ \t]+passwd\b[^\n|]*?[ \t]-[1-6a-z]+[ \t]+([^\s\-][^\s]*)", _odd),
+    (r"\b(?:set_network[ \t]+\d+[ \t]+)?(?:psk|wep_key0)[ \t]+" + _WORD, _odd),
+    (r"\bdefine\(\\*[\"']\w*(?:KEY|SALT|PASSWORD)\\*[\"'][ \t]*,[ \t]*('[^'\n]+'?|\"[^\"\n]+\"?)", _value),
+    (r"\bencrypt(?:ion)?[ \t]*[:=][ \t]*[\"']?([\w+/]{32,}={0,2})", _random),  # Consul, Nomad
+    (r"\bnet[ \t]+user[ \t]+[\w.\-]+[ \t]+([^\s/][^\s]*)", _odd),
+    (r"\bConvertTo-SecureString\b[^\n|]*?[ \t](?:-String[ \t]+)?(\"[^\"\n]+\"?|'[^'\n]+'?)", _value),
+    (r"\bmc[ \t]+(?:alias[ \t]+set|config[ \t]+host[ \t]+add)[ \t]+\S+[ \t]+\S+[ \t]+\S+[ \t]+" + _WORD, _value),
+    (r"\b(?:rclone[ \t]+obscure|cargo[ \t]+login|add-authtoken|caddy[ \t]+hash-password)[ \t]+" + _WORD, _odd),
+    (r"\bhttp-basic\.\S+[ \t]+\S+[ \t]+" + _WORD, _value),
+    (r"\bbundle[ \t]+config[ \t]+(?:set[ \t]+)?(?:--\w+[ \t]+)?\S+[ \t]+[\w.\-]+:(\S+)", _odd),
+    (r"\b(?:REDISCLI_AUTH|NEO4J_AUTH|[A-Z]+_BASIC_AUTH)[ \t]*[=:][ \t]*[\"']?(?:\w+[/:])?([^\s\"']+)", _odd),
+    (r"(?-i:\bAUTH)\"?[ \t]+(?:\"?[A-Za-z][\w.\-]*\"?[ \t]+)?\"?([^\s\"']+)", _odd),
+    (r"\becho[ \t]+\\*[\"']?[\w.\-]+:([^\s\"'|]+)[\"']?[ \t]*\|[ \t]*(?:sudo[ \t]+)?chpasswd", _value),
+    (
+        r"\b(?:passwd|chpasswd|vault login|op signin|requirepass|masterauth|AUTH|PASS|bindpw|rootpw|community)"
+        r"[ \t]+" + _WORD,
+        _odd,
+    ),
+    (
+        r"\b(?:set|setx|setenv|secrets?[ \t]+(?:put|add))[ \t]+[\"']?[\w./:\-]*"
+        r"(?:pass|passwd|password|secret|token|key|credentials?)\w*[\"']?[ \t]+" + _WORD,
+        _odd,
+    ),
+    (
+        r"(?-i:\b(?:[A-Z][A-Z0-9]*_)*[A-Z0-9]*(?:PASS|PASSWORD|PASSWD|PWD|SECRET|TOKEN|KEY|CREDENTIALS?)"
+        r"(?:_[A-Z0-9]+)?)[ \t]+" + _WORD,
+        _odd,
+    ),
+)
+_FILES: tuple[tuple[str, Judge], ...] = (
+    (r"\b_(?:auth|authtoken|password)[ \t]*=[ \t]*" + _WORD, _value),  # .npmrc
+    (r"\b(?:login|user)[ \t]+\S+[ \t]+password[ \t]+" + _WORD, _value),  # .netrc
+    (r"(?m:^|[\s=])[^\s:/]+:(?:\d{2,5}|\*):[\w.\-*]+:[\w.@\-*]+:([^\s:]+)(?m:$)", _odd),  # .pgpass
+    (
+        r"\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?(?:by|as)"
+        r"|(?:encrypted[ \t]+)?password(?:[ \t]+for[ \t]+\S+)?)(?:[ \t]+password)?"
+        r"[ \t]+=?[ \t]*\(?(\\*'[^'\n]+'?|\\*\"[^\"\n]+\"?)",  # SQL
+        _value,
+    ),
+)
+_QUOTED = r"(\\*\"[^\"\n]+\"?|\\*'[^'\n]+'?|\\*`[^`\n]+`?|«[^»\n]+»?|“[^”\n]+”?)"
+_SENTENCES: tuple[tuple[str, Judge], ...] = (
+    (
+        r"\b(?:" + _KIND + r"|pin(?:[ ]code)?|otp|login)" + _OF + r"(?:is|was|are|were|to|as|with|equals|reads"
+        r"|has been set to|now|becomes|will be|ist|est|es)(?:[ \t]+(?:now|still|set|to))?[ \t]*:?[ \t]*" + _QUOTED,
+        _value,
+    ),
+    (
+        r"\b" + _KIND + _OF + r"(?:is|was|are|were|to|as|with|equals|now|becomes|ist|est|es)(?::[ \t]*|[ \t]+)"
+        r"([^\s\"'`«“]+)",
+        _odd,
+    ),
+    (r"\bpin(?:[ ]code)?[ \t]+(?:is|was)[ \t]*:?[ \t]*(\d{4,8})\b", _any),
+    (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+" + _QUOTED, _odd),
+    (r"\b(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort)[ \t]+([^\s\"'`]+)", _odd),
+    (r"(?:" + _KIND + r"|key)[ \t]+(?:\\*[\"'`(\[])?([\w.~+/=\-]{16,})", _random),
+    (r"(?:" + _KIND + r"|_key)[ \t]+(?:\\*[\"'`(\[])?([^\s\"'`]{10,40})", _drawn),
+    (
+        r"\b(?:logged in|log ?in|signe?d? in|authenticate[ds]?|connect(?:ed|ing)?)\b[^\n]{0,40}?"
+        r"[ \t]+(?:as|with|using)[ \t]+[\w.@\-]+[ ]?[:/][ ]?([^\s\"']+)",
+        _odd,
+    ),
+    (r"\b(?:using|with|try(?:ing)?|sent|got|entered)[ \t]+(?:the[ \t]+)?" + _KIND + r"[ \t:=]+" + _WORD, _odd),
+    (
+        r"\b(?:user(?:name)?|login)[ \t]*[/&,+][ \t]*pass(?:word)?[ \t]*[:=]?[ \t]*\S+"
+        r"[ \t]*[/:,][ \t]*([^\s\"']+)",
+        _value,
+    ),
+    (r"\bpassword[ \t]+for[ \t]+\S+[ \t]*(?:[:=]|is)[ \t]*" + _WORD, _value),
+    # "A temporary password is generated for root@localhost: …", "Incorrect API key provided: …"
+    (r"\b" + _KIND + r"(?:[ \t]+[\w@.'\-]+){1,8}[ \t]*:[ \t]+" + _WORD, _password),
+    (r"\b" + _KIND + r"[ \t]*\|[ \t]*([^\s|]+)", _odd),
+    (r"\blogin attempt[ \t]+\[[^\s/\]]+/([^\s\]]+)\]", _value),
+    (
+        r"\b(?:one.time|verification|security|login|sign.in|2fa|mfa|otp|backup|recovery|confirmation|authentication)"
+        r"[ \t]+(?:code|passcode|pin)s?(?:[ \t]+(?:is|are|was)|[ \t]*:)[ \t]*:?[ \t]*(\S*\d\S*)",
+        _code,
+    ),
+    (
+        r"\b(?:mnemonic|seed|recovery|secret)(?:[ _]phrase)?[\"']?[ \t]*[:=][ \t]*[\"']?"
+        r"((?:[a-z]{3,8}[ ,]+){11,23}[a-z]{3,8})",
+        _any,
+    ),
+)
+_LOGIN = (
+    r"(?:log-?in|sign-?in|auth|publish|register|unlock|unlock-keychain|add-\w+-password|push"
+    r"|snyk|codecov|altool|notarytool"
+    r"|veracrypt|jarsigner|keytool|secrets?|credentials?|account|passwd)"
+)
+_FED = (
+    r"(?:--?password-stdin|--with-token|--token-stdin|passwd|chpasswd|sudo[ \t]+-S|passphrase|secrets?"
+    r"|password|token|login|luksOpen|cryptsetup|load-key|kinit|lpass|gpg|unlock)"
+)
+_ABROAD = (
+    r"(?:mot[ ]de[ ]passe|wachtwoord|senha|пароль|парол|密码|密碼|口令"
+    r"|パスワード|비밀번호|hasło|passord|lösenord|salasana|adgangskode|şifre|parolă"
+    r"|heslo|jelszó|mật[ ]khẩu|lozinka|contrasenya|palavra-passe)"
+)
+_FURTHER: tuple[tuple[str, Judge], ...] = (
+    (r"\bx-[\w\-]*team" + _HEADER + r"([\w\-]{20,})", _random),
+    (r"[?&](?:code|token|access|ticket|invite|magic|key|auth|pw)=([^\s&\"'<>#]{8,})(?:[\s&\"'<>#]|$)", _password),
+    (
+        r"/(?:(?:password-)?reset(?:-password)?|magic(?:-link)?|verify|confirm|activate|invite|unsubscribe)/([^\s/?&\"'<>]{8,})",
+        _guessed,
+    ),
+    # What subcommands like `login` are given by a short option, whatever the tool.
+    (
+        r"\b" + _LOGIN + r"\b[^\n|]*?[ \t]-(?:[pkwb]|-key|-text|-body|-value|-data|-secret-string)"
+        r"[ \t=]+" + _ARGUMENT,
+        _odd,
+    ),
+    (
+        r"\b(?:log-?in|sign-?in|register|codecov|snyk)\b[^\n|]*?[ \t]-[tr][ \t=]+" + _ARGUMENT,
+        _odd,
+    ),
+    (r"-(?:[a-z]{0,4}storepass|keypass|-secret-string|-token-code|encrypt)[ \t=]+" + _WORD, _odd),
+    (r"\b(?:put-parameter|SecureString)\b[^\n|]*?[ \t]--value[ \t=]+" + _WORD, _odd),
+    (r"\b" + _FED + r"\b[^\n]*<<[-~]?[ \t]*\\?[\"']?[A-Z_]+[\"']?[^\n]*\n[ \t]*([^\s]+)", _odd),
+    (r"\bcat[ \t]+<<[-~]?[ \t]*[\"']?[A-Z_]+[\"']?[ \t]*\|[^\n]*" + _FED + r"[^\n]*\n[ \t]*([^\s]+)", _odd),
+    (r"\b" + _FED + r"\b[^\n|]*?<<<[ \t]*" + _WORD, _odd),
+    (r"(?:assword|assphrase|\bexpect)\b[^\n]*?\bsend(?:line)?(?:[ \t:]+|\([\"']?)(?:--[ \t]+)?" + _WORD, _odd),
+    (r"\bsend(?:line)?[ \t:(]+(?:--[ \t]+)?(\"[^\"\n]+\\+[rn]\"?|'[^'\n]+\\+[rn]'?)", _guessed),
+    (r"password-?command[ \t=]+\\*[\"']?(?:echo|printf)[ \t]+([^\s\"']+)", _odd),
+    (
+        r"\b(?:echo|printf)[ \t]+(?:-[ne]+[ \t]+)?(?:[\"']?%s\S{0,4}[ \t]+)?" + _WORD + r"[ \t]*\|[^\n]*"
+        r"\b(?:secret[ \t]+set|secrets?[ \t]+(?:add|put|create)|docker[ \t]+login|auth[ \t]+login"
+        r"|base64|--?password-stdin)",
+        _odd,
+    ),
+    (
+        r"(?:\bbw[ \t]+login[ \t]+\S+|\bunlock|\bunseal|\bwpa_passphrase[ \t]+\S+"
+        r"|\bmosquitto_passwd[ \t]+-\w+[ \t]+\S+[ \t]+\S+"
+        r"|\bservice[ \t]+install|[a-z]+_pw|/rp|\bsetapikey|sonar\.(?:login|token))[ \t=]+" + _WORD,
+        _guessed,
+    ),
+    (r"\bnet[ \t]+use\b[^\n|]*?[ \t]([^\s/][^\s]*)[ \t]+/user:", _odd),
+    (r"\brunas\b[^\n]*?\"[ \t]+" + _WORD, _guessed),
+    (r"(?:native|sha2|identified)\w*[ \t]+(?:by|as)[ \t]+" + _WORD, _odd),
+    (r"\b(?:config|store)[ \t]+[\w.:/\-]*(?:pass|password|secret|token)[\w.:\-]*[ \t]+" + _WORD, _guessed),
+    (r"\bsecret_id=([^\s\"']+)", _odd),
+    (r"\bssh-keygen\b[^\n|]*?[ \t]-P[ \t]+" + _ARGUMENT, _odd),
+    (r"\bSETUSER\b[^\n]*?[ \t]>(\S+)", _value),
+    # Switches and routers
+    (r"\b(?:secret|password|key|community|md5)[ \t]+[0-9][ \t]+([^\s\"']+)", _odd),
+    (r"\b(?:username[ \t]+\S+|enable)[ \t][^\n]*?(?:secret|password)[ \t]+([^\s\"']+)", _odd),
+    (r"\b(?:tacacs|radius|ssid|isakmp|ntp)\b[^\n]*?[ \t]key[ \t]+(?:\d[ \t]+)?" + _WORD, _odd),
+    # Calls with a user and a password.
+    (
+        r"(?:\bauth|log_?in|sign_?in|basic_?auth\w*|credentials?|\bbind)[ \t]*[=:]?[ \t]*\([ \t]*"
+        r"\\*[\"'][^\"'\n]+[\"'][ \t]*,[ \t]*(\\*\"[^\"\n]+\"?|\\*'[^'\n]+'?)",
+        _guessed,
+    ),
+    (r"(?:^|[ \t])[\w.\-/\\]+:([^\s@:/\"']+)@[\w.\-]+(?:[ \t]|$)", _password),  # Impacket
+    (_ABROAD + r"[^\s:：=]{0,4}[ \t]*(?:[:=：]|is|es|är|er|on)[ \t]*" + _WORD, _odd),
+    (r"\b" + _KIND + _OF + r"(?:is|was)[ \t]+(?:now|set[ \t]+to|still|reset[ \t]+to)[ \t]+([^\s\"'`]+)", _guessed),
+    (r"\b" + _KIND + r"\b[^\n]*:[ \t]*\n[ \t\n]*([^\s]+)[ \t]*(?m:$)", _drawn),
+    (r"<[\w:.\-]*(?:pass(?:word|wd)?|pwd|secret|token|apikey)\w*[ \t][^<>\n]*>([^<\s]+)<", _value),
+    (r"\"\w*(?:pass(?:word|wd)?|pwd|secret|token|apikey)\"[^<>\n]*>[ \t\n]*<\w+>([^<\n]+)<", _value),
+    (r"passw(?:or)?d(?:,|::[ \t]+|:[ \t]*![\w\-]+[ \t]+)([^\s,]+)", _guessed),
+    (r"\$ANSIBLE_VAULT;[^\n]+((?:\n[ \t]*[0-9a-f]{20,})+)", _any),
+    (r"\b(?:credentials?|creds|login)[ \t]*:?[ \t]+[\w.@\-]+[ \t]?[:/][ \t]?([^\s\"'`]+)", _guessed),
+)
+_GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS, _FILES + _SENTENCES, _FURTHER)
+"""Looked for apart: together they have more states than RE2 is given memory for."""
+
+
+LONGEST = 2_000
+"""Bytes of a line in which a phrase is looked for at once: some may begin here and end far away, and to look for
+each one's end in all of a long line would take the square of its length."""
+
+
+def phrase_spans(data: bytes) -> Iterator[Span]:
+    """Where a value stands that the words before it give away."""
+    if max(map(len, data.split(b"\n"))) <= LONGEST:
+        yield from _spans(data)
+        return
+    for first in (LONGEST, LONGEST // 2):  # what one way of cutting divides, the other leaves whole
+        yield from _spans(_cut(data, first))
+
+
+def _cut(data: bytes, first: int) -> bytes:
+    """The same with long lines cut after ``first`` bytes, and again and again: at a blank where there is one."""
+    cut = bytearray(data)
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        at = start + first
+        while at < end:
+            blank = max(data.rfind(b" ", at - LONGEST // 4, at), data.rfind(b"\t", at - LONGEST // 4, at))
+            at = at if blank < 0 else blank
+            cut[at] = ord("\n")
+            at += LONGEST
+        start = end + 1
+    return bytes(cut)
+
+
+def _spans(data: bytes) -> Iterator[Span]:
+    for group in range(len(_GROUPS)):
+        yield from _spans_of(group, data)
+
+
+def _spans_of(group: int, data: bytes) -> Iterator[Span]:
+    lines = list(_lines(group, data))
+    text = b"\n".join(data[start:end] for start, end in lines)
+    starts = list(accumulate((end - start + 1 for start, end in lines), initial=0))
+    for number in _which(group).Match(text) if lines else ():
+        pattern, judge = _compiled(group)[number]
+        picky = judge in _PICKY
+        for match in pattern.finditer(text):
+            first, last = match.span(1)
+            raw = text[first : min(last, first + JUDGED)]
+            if picky and _MARKED.search(raw) is None:
+                continue  # a word, as most are
+            shown = raw.decode("utf-8", "replace")
+            if judge(shown.strip("\\\"'`")):
+                line = bisect_right(starts, first) - 1
+                offset = lines[line][0] - starts[line]
+                yield first + offset, last + offset
+
+
+def _lines(group: int, data: bytes) -> Iterator[Span]:
+    """Lines in which any of the phrases is: few, as a rule."""
+    end = -1
+    for match in _either(group).finditer(data):
+        if match.start() > end:
+            start = data.rfind(b"\n", 0, match.start() + 1) + 1
+            end = data.find(b"\n", match.end() - 1)
+            end = len(data) if end < 0 else end
+            yield start, end
+
+
+@cache
+def _either(group: int) -> Any:
+    """All of them at once: which one it is, and what else is in the line, is looked for afterwards."""
+    return compiled(
+        "|".join(pattern for pattern, _ in _GROUPS[group]), ignore_case=True, captures=False, memory=16 << 20
+    )
+
+
+@cache
+def _which(group: int) -> Any:
+    """Tells which of them are in a text."""
+    return compiled_set([pattern for pattern, _ in _GROUPS[group]], memory=16 << 20)
+
+
+@cache
+def _compiled(group: int) -> tuple[tuple[Any, Judge], ...]:
+    return tuple((compiled(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _GROUPS[group])

@@ -1,0 +1,430 @@
+"""The watched workload, as configured. The defaults are the operator's handbook's values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from bot.domain.core import addresses, words
+from bot.domain.core.cron import (
+    DIALECTS,
+    Dialect,
+    check_crontab,
+    name_of,
+    next_run,
+)
+from bot.domain.core.pattern import pattern
+
+Severity = Literal["critical", "warning"]
+Issue = Annotated[str, Field(pattern=r"^(|([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+#[1-9][0-9]{0,9})$")]
+"""A GitHub issue, or none. Without an owner it is one of the organisation that the health-bridge knows.
+
+In letters that GitHub knows: a pattern of all letters there are holds a MiB.
+"""
+
+SHORTEST = timedelta(seconds=1)
+"""The shortest age that can be told from a clock's error."""
+MOST_RUNS = 10
+"""Runs that a grace may span."""
+POD = "pod"
+"""The pod's own name beside those of the jobs, where it is told how they were."""
+LONGEST = timedelta(days=400)
+"""The longest that a job may be silent: a yearly one, and a month."""
+
+
+MAX_PATTERN = 500
+"""Longest regular expression taken, in characters."""
+
+
+def _regex(value: str) -> str:
+    if len(value) > MAX_PATTERN:
+        raise ValueError(f"the pattern has {len(value):,} characters; at most {MAX_PATTERN} are taken")
+    pattern(value)
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
+        raise ValueError(f"no time zone is called {value!r}; use a name such as Europe/Berlin") from error
+    return value
+
+
+_DURATION = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|d|w)")
+_NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
+_LONGEST_TEXT = 40
+"""Characters of a duration: one of a hundred thousand digits would be searched for minutes."""
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read ``10m``, ``1h30m`` or ``500ms``. Raises ValueError, also without a unit, and for zero and less."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = max(min(value, 10**12), -1)  # Python writes no number of thousands of digits
+    seconds = value.total_seconds() if isinstance(value, timedelta) else _duration_text(str(value).strip())
+    if not 0 < seconds <= 10 * 365 * 86400:
+        raise ValueError(f"{value!r} is not a usable duration: use more than nothing and at most ten years")
+    return timedelta(seconds=seconds)
+
+
+def limited(least: timedelta, most: timedelta) -> Callable[[timedelta], timedelta]:
+    """A check of a duration that raises ValueError with the limits for one beyond them."""
+
+    def check(value: timedelta) -> timedelta:
+        if not least <= value <= most:
+            raise ValueError(f"takes {words.age(least)} to {words.age(most)}, not {words.age(value)}")
+        return value
+
+    return check
+
+
+def _duration_text(text: str) -> float:
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{text[:20] + '…'!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")
+    if _NUMBER.fullmatch(text):
+        if (number := float(text)) <= 0:
+            return number
+        raise ValueError(f"{text} has no unit, so it is no duration: write {text}s, {text}m, {text}h or {text}d")
+    matches = list(_DURATION.finditer(text))
+    if not matches or "".join(m.group(0) for m in matches) != text:
+        raise ValueError(f"{text!r} is not a duration: write 30s, 10m, 3h, 1h30m or 2d")
+    return sum(float(m["number"]) * _UNITS[m["unit"]] for m in matches)
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError(f"a job's name is one line without a space at its ends, not {value!r}")
+    return value
+
+
+def _address(value: str) -> str:
+    found = addresses.normal(value)
+    if not found or "/" in found or any(c.isspace() for c in found) or (":" in found and not _is_ip(found)):
+        raise ValueError(f"{value!r} is no IP address or host name; a port has a setting of its own")
+    return found
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _host_port(value: str) -> str:
+    addresses.split_port(value)
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+Regex = Annotated[str, AfterValidator(_regex)]
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProcessRule(_Model):
+    """A process that must run: ``match`` is searched in its command line (arguments included)."""
+
+    name: str = Field(min_length=1, max_length=60)
+    """How messages call it. A bare name in the list stands for a rule: a program that is called so."""
+    match: Regex
+    """A regular expression (RE2: no look-around) that is searched in the command line, arguments included."""
+
+    @classmethod
+    def named(cls, name: str) -> ProcessRule:
+        """The rule for a bare name: the name as a whole word at the start or after a slash or space."""
+        return cls(name=name, match=_bare(name))
+
+    @cached_property
+    def is_bare(self) -> bool:
+        """Whether it is a bare name, which must be the program itself."""
+        return self.match == _bare(self.name)
+
+
+def _bare(name: str) -> str:
+    return rf"(?:^|[\s/]){re.escape(name)}(?:$|[\s:])"
+
+
+def _process(value: object) -> object:
+    return ProcessRule.named(value) if isinstance(value, str) else value
+
+
+class ContainerSpec(_Model):
+    """One container of the pod and what must be true inside it."""
+
+    name: str = "kali"
+    """The container's name in the pod."""
+    user: str | None = "uid=1000(claude) gid=1000(claude)"
+    """What ``id`` must start with; null: anybody but root."""
+    processes: tuple[Annotated[ProcessRule, Field()], ...] = tuple(
+        ProcessRule.named(name) for name in ("sshd", "supercronic", "vibe-kanban")
+    )
+    """The processes that must run in it."""
+    home: str = "/home/claude"
+    """The home directory, whose volume is looked at for how full it is."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_process_names(cls, data: object) -> object:
+        if isinstance(data, dict) and isinstance(data.get("processes"), list | tuple):
+            data = {**data, "processes": tuple(_process(item) for item in data["processes"])}
+        return data
+
+
+class ServiceSpec(_Model):
+    """One address the pod is reached at: the Service that must carry it, and what must answer there."""
+
+    name: str
+    """How messages call it: "SSH", "VibeKanban"."""
+    ip: Address
+    """The LoadBalancer's address that must be assigned: an IPv4 or IPv6 address, or a host name."""
+    port: int = Field(ge=1, le=65535)
+    """The port at that address."""
+    target_port: int | None = Field(default=None, ge=1, le=65535)
+    """The port in the pod, where it is another one."""
+    check: Literal["ssh", "http", "tcp"] = "tcp"
+    """What must answer there: an SSH server, an HTTP server, or anything (tcp)."""
+    path: str = Field(default="/", pattern=r"^/")
+    """What an HTTP server is asked for."""
+    expect_status: int = Field(default=200, ge=100, le=599)
+    """The status that an HTTP server must answer with."""
+    connect: Annotated[str, AfterValidator(_host_port)] | None = Field(
+        default=None, pattern=r"^[^\s/]+:[0-9]{1,5}$"
+    )
+    """``host:port`` (``[IPv6]:port``) to check through, where the bot can't reach the address itself."""
+
+
+class ArgoCD(_Model):
+    """The Argo CD Application that owns the manifests."""
+
+    namespace: str = "argocd"
+    """The namespace of the Application, which is Argo CD's own as a rule."""
+    application: str = "secure-agent-pod"
+    """The Application's name."""
+
+
+class SshSpec(_Model):
+    """Where the pod's SSH public keys are: a Secret, and the key in it that holds the file."""
+
+    secret: str = "agent-ssh-keys"  # noqa: S105 - a name
+    """The Secret's name."""
+    key: str = "authorized_keys"
+    """The key in the Secret whose value is the authorized_keys file."""
+    file: Annotated[str, Field(pattern=r"^(~|)/[^\x00-\x1f]+$", max_length=4000)] | None = "~/.ssh/authorized_keys"
+    """The pod's own copy in the first container (``~`` is its home), which sshd reads; null: not compared."""
+
+    def path(self, home: str) -> str | None:
+        """The copy's path, for a home."""
+        return (
+            None if self.file is None else home.rstrip("/") + self.file[1:] if self.file[0] == "~" else self.file
+        )
+
+
+class StorageSpec(_Model):
+    """When the volume counts as filling up, in percent used."""
+
+    warn_percent: int = Field(default=80, ge=1, le=100)
+    """From how many percent on it is a warning."""
+    fail_percent: int = Field(default=90, ge=1, le=100)
+    """From how many percent on it is a failure; not below ``warn_percent``."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.warn_percent > self.fail_percent:
+            raise ValueError("warn_percent is above fail_percent: the warning must come first")
+        return self
+
+
+class HeartbeatPolicy(_Model):
+    """When a cron job's heartbeat is due and when it is stale: a fixed age, or its schedule and a grace."""
+
+    job: JobName
+    """The job's name, as it pushes itself; ``-`` and ``_`` are the same."""
+    severity: Severity = "warning"
+    """How bad it is when it is stale or its push failed: critical or warning."""
+    stale_after: timedelta | None = None
+    """How old its last success may be, 1s to 400d; either this or ``schedule``."""
+    schedule: str | None = None
+    """When it runs, as in a crontab: it is due at the next run after its last success."""
+    timezone: Zone = "UTC"
+    """The zone that its cron runs in, which ``schedule`` is in: an IANA name such as Europe/Berlin."""
+    cron: Dialect = "supercronic"
+    """The cron that runs it, whose reading of ``schedule`` counts. Not set: the target's ``cron``."""
+    grace: timedelta = timedelta(minutes=10)
+    """How long after the time of ``schedule`` it is stale; ten of its runs at most, or an hour."""
+    metric: str = "push_time_seconds"
+    """The gauge that holds the last success, in seconds since the epoch."""
+    groups: Literal["newest", "any", "all"] = "newest"
+    """Of several groups of one job: the newest decides; or any stale one; or only all of them."""
+    required: bool = True
+    """Whether a job that was never seen is stale once its first deadline has passed."""
+    inside: bool = True
+    """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
+    paused: bool = False
+    """Whether nothing is expected of it at present: it is shown, and never told of."""
+    issue: Issue = ""
+    """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
+
+    @cached_property
+    def canonical(self) -> str:
+        """The job in the spelling that all parts know it by."""
+        return canonical_job(self.job)
+
+    @cached_property
+    def rule(self) -> str:
+        """``stale after 3 h``; ``due by 0 21 * * * (UTC), stale 10 min later``."""
+        if self.stale_after is not None:
+            return f"stale after {words.age(self.stale_after)}"
+        zone = self.timezone if self.cron == "supercronic" else f"{self.timezone}, {name_of(self.cron)}"
+        return f"due by {self.schedule} ({zone}), stale {words.age(self.grace)} later"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Another one for every other policy."""
+        return sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _durations(cls, data: object) -> object:
+        if isinstance(data, dict):
+            names = ("stale_after", "grace")
+            data = data | {n: parse_duration(data[n]) for n in names if data.get(n) is not None}
+        return data
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.stale_after is None) == (self.schedule is None):
+            raise ValueError(f"job {self.job!r} needs stale_after or schedule, and only one of them")
+        if self.schedule is not None:
+            check_crontab(self.schedule, self.cron)
+            self._check_grace(self.schedule)
+        elif "grace" in self.model_fields_set:
+            raise ValueError(f"job {self.job!r} has a grace, which belongs to a schedule: leave it out")
+        elif self.stale_after is not None and self.stale_after < SHORTEST:
+            raise ValueError(f"job {self.job!r} is stale too soon to be looked at: stale_after takes 1s at least")
+        name, longest = ("stale_after", self.stale_after) if self.stale_after else ("grace", self.grace)
+        if longest > LONGEST:
+            raise ValueError(f"job {self.job!r} could stop for years unnoticed: {name} takes at most 400d")
+        return self
+
+    def _check_grace(self, schedule: str) -> None:
+        first = next_run(schedule, "UTC", datetime(2026, 1, 1, tzinfo=UTC), self.cron)
+        most = max(MOST_RUNS * (next_run(schedule, "UTC", first, self.cron) - first), timedelta(hours=1))
+        if "grace" in self.model_fields_set and self.grace > most:
+            raise ValueError(
+                f"job {self.job!r} has a grace longer than {MOST_RUNS} of its runs: it would stop unnoticed"
+            )
+
+
+def _hours(hours: float) -> timedelta:
+    return timedelta(hours=hours)
+
+
+HANDBOOK_HEARTBEATS = (
+    HeartbeatPolicy(job="exercise-reminder", severity="critical", stale_after=_hours(3)),
+    HeartbeatPolicy(job="audit-digest", severity="warning", stale_after=_hours(26)),
+    HeartbeatPolicy(job="session-manager", severity="critical", stale_after=timedelta(minutes=10)),
+)
+
+HANDBOOK_SERVICES = (
+    ServiceSpec(name="SSH", ip="192.168.55.215", port=22, target_port=2222, check="ssh"),
+    ServiceSpec(name="VibeKanban", ip="192.168.55.218", port=8081, check="http"),
+)
+
+
+class Target(_Model):
+    """The agent pod: where it is and what healthy means."""
+
+    # The length apart from the pattern: {0,62} of all letters there are would take 6 MiB.
+    name: str = Field(default="secure-agent-pod", pattern=r"^[A-Za-z0-9][-\w.]*$", max_length=63)
+    """What commands (``--target``) and messages call it."""
+    namespace: str = Field(default="secure-agent-pod", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    """The namespace it is in."""
+    deployment: str = "secure-agent-pod"
+    """The Deployment that makes it."""
+    selector: str = "app=secure-agent-pod"
+    """The label selector of its pods."""
+    node: str | None = "gpu-1"
+    """The node that the pod must run on; null: any."""
+    containers: tuple[ContainerSpec, ...] = Field(default=(ContainerSpec(),), min_length=1)
+    """The containers that are looked into; the first one is meant where a command names none."""
+    services: tuple[ServiceSpec, ...] = HANDBOOK_SERVICES
+    """The addresses that it is reached at."""
+    argocd: ArgoCD | None = ArgoCD()
+    """The Argo CD Application that owns its manifests; null: none does."""
+    storage: StorageSpec = StorageSpec()
+    """When its volume counts as filling up."""
+    cron: Dialect = "supercronic"
+    """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
+    heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
+    """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
+    issue: Issue = ""
+    """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
+    secrets: tuple[str, ...] = ("agent-secrets-tier2",)
+    """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
+    ssh: SshSpec | None = SshSpec()
+    """Where its SSH keys are; null: they are not looked after here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _their_cron(cls, data: object) -> object:
+        """A heartbeat that names no cron has the target's: its schedule is read by that one."""
+        cron = data.get("cron") if isinstance(data, dict) else None
+        jobs = data.get("heartbeats") if isinstance(data, dict) else None
+        if cron in DIALECTS and isinstance(data, dict) and isinstance(jobs, list | tuple):
+            return data | {"heartbeats": [_with_cron(job, str(cron)) for job in jobs]}
+        return data
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Self:
+        _no_doubles("container", [c.name for c in self.containers])
+        _no_doubles("service", [s.name for s in self.services])
+        jobs = [canonical_job(h.job) for h in self.heartbeats]
+        _no_doubles("heartbeat job", jobs, ": - and _ are the same in its name")
+        if POD in jobs:
+            raise ValueError("a heartbeat job can't be called 'pod': the pod itself is remembered under that name")
+        return self
+
+    @property
+    def every_secret(self) -> tuple[str, ...]:
+        """All Secrets of the pod: those with values, and the one with the SSH keys."""
+        return tuple(dict.fromkeys((*self.secrets, *((self.ssh.secret,) if self.ssh else ()))))
+
+    def container(self, name: str | None = None) -> ContainerSpec:
+        """The container of that name, or the first. Raises KeyError for a name that isn't configured."""
+        if name is None:
+            return self.containers[0]
+        for container in self.containers:
+            if container.name == name:
+                return container
+        raise KeyError(name)
+
+
+def _with_cron(job: object, cron: str) -> object:
+    known = job.model_dump(exclude_unset=True) if isinstance(job, HeartbeatPolicy) else job
+    return {"cron": cron, **known} if isinstance(known, dict) else known
+
+
+def _no_doubles(what: str, names: list[str], why: str = "") -> None:
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise ValueError(f"{what} {doubles[0]!r} is listed twice{why}")
+
+
+def canonical_job(name: str) -> str:
+    """One spelling for a job: names appear with ``_`` in one place and ``-`` in another (HEARTBEATS.md)."""
+    return name.replace("_", "-")

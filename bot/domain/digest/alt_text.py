@@ -1,0 +1,70 @@
+"""A day for those who don't see its picture, and for scripts. Pure."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from bot.domain.core import words
+from bot.domain.core.spans import What
+from bot.domain.digest.day import NOTHING, Day, Lane
+
+MOST = 12
+"""Times of restarts that are named."""
+
+
+def in_words(day: Day, zone: str) -> str:
+    """What the picture shows, with times of the zone."""
+    title = f"Timeline of {day.target} on {day.window.day:%a %d %b}"
+    if not day.known:
+        return f"{title}: nothing is known"
+    jobs = day.worst_jobs()
+    told = [f"pod {_state(day.pod, day)}{_restarts(day.pod, zone)}"]
+    told += [f"{words.cut(lane.subject, 60)} {_state(lane, day)}{_runs(lane)}" for lane in jobs]
+    if len(day.jobs) > len(jobs):
+        told.append(f"{words.plural(len(day.jobs) - len(jobs), 'other job')} not drawn")
+    return f"{title}: {'; '.join(told)}"
+
+
+def as_data(day: Day) -> dict[str, object]:
+    """The day as JSON: times in seconds; ``uptime`` in percent of what counts, null where nothing does."""
+    return {
+        "target": day.target,
+        "day": day.window.day.isoformat(),
+        "uptime": day.uptime,
+        "pod": _numbers(day.pod) | {"started": [at.isoformat() for at in day.pod.runs]},
+        "jobs": [_numbers(lane) | {"runs": len(lane.runs)} for lane in day.jobs],
+        "paused": list(day.paused),
+        "never_seen": list(day.never),
+        "in_maintenance": list(day.away),
+    }
+
+
+def _numbers(lane: Lane) -> dict[str, object]:
+    seconds = {what.value: lane.total(what).total_seconds() for what in What}
+    return {"name": lane.subject, **seconds, "times_down": lane.downs}
+
+
+def _state(lane: Lane, day: Day) -> str:
+    if not day.knows(lane):
+        return "not known"
+    each = (
+        (What.DOWN, "down"),
+        (What.LATE, "late"),
+        (What.MAINTENANCE, "in maintenance"),
+        (What.PAUSED, "paused"),
+        (What.UNKNOWN, "not known for"),
+    )
+    said = [f"{word} {words.age(lane.total(what))}" for what, word in each if lane.total(what) > NOTHING]
+    return ", ".join(said) or "all good"
+
+
+def _runs(lane: Lane) -> str:
+    return f", {words.plural(len(lane.runs), 'run')}"
+
+
+def _restarts(pod: Lane, zone: str) -> str:
+    if not pod.runs:
+        return ""
+    times = [f"{at.astimezone(ZoneInfo(zone)):%H:%M}" for at in pod.runs[:MOST]]
+    more = [f"{len(pod.runs) - MOST} more times"] if len(pod.runs) > MOST else []
+    return f", started anew at {words.listed([*times, *more])}"

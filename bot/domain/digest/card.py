@@ -1,0 +1,120 @@
+"""The digest as people read it with the morning coffee: worst first, and all good is one line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.domain.approvals import card, undelivered
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import Case
+from bot.domain.core import words
+from bot.domain.core.reply import (
+    Button,
+    Fact,
+    Image,
+    Line,
+    Reply,
+)
+from bot.domain.digest.alt_text import as_data
+from bot.domain.digest.day import Facts, window
+from bot.domain.digest.lines import (
+    MOST_BAD,
+    beside,
+    headline,
+    lanes,
+)
+from bot.domain.incidents import incident_card
+
+MOST_MISSED = 3
+"""Days without a digest that have a button."""
+LATE_AFTER = timedelta(minutes=2)
+"""From then on a digest says that it is late."""
+
+
+def digest(facts: Facts, now: datetime, images: Sequence[Image] = (), notes: Sequence[str] = ()) -> Reply:
+    """The message. ``notes`` say why a picture is missing."""
+    lines: list[Line] = []
+    if facts.late_by > LATE_AFTER:
+        lines.append(f"This digest is {words.age(facts.late_by)} late: it could not be posted at its time.")
+    if facts.missed:
+        why = ": the bot was off" if facts.was_off else ""
+        lines.append(f"No digest was posted for {_dates(facts.missed)}{why}.")
+    lines += [*lanes(facts), *beside(facts)]
+    lines += [_repair(c, facts.zone) for c in facts.cases[:MOST_BAD]]
+    if len(facts.cases) > MOST_BAD:
+        lines.append(f"… and {words.plural(len(facts.cases) - MOST_BAD, 'other repair')}: audit lists them")
+    return Reply(
+        headline(facts),
+        body=tuple(lines),
+        facts=tuple(_still(facts, now)),
+        images=tuple(images),
+        buttons=_buttons(facts),
+        notes=(_small_print(facts), *notes),
+        shareable=False,
+        repeatable=False,
+        data={"days": [as_data(d) for d in facts.days]},
+    )
+
+
+def _dates(days: Sequence[date]) -> str:
+    """``23 and 24 November``; of many the first and the last."""
+    first, last = min(days), max(days)
+    if len(days) > 4:
+        return f"{len(days)} days, from {first.day} {first:%B} to {last.day} {last:%B}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{words.listed([str(d.day) for d in sorted(days)])} {first:%B}"
+    return words.listed([f"{d.day} {d:%B}" for d in sorted(days)])
+
+
+def _repair(case: Case, zone: str) -> Line:
+    at = (case.outcome.at if case.outcome else case.request.created_at).astimezone(ZoneInfo(zone))
+    decisions = case.request.decisions
+    approvers = [d.by for d in decisions if d.choice is Choice.APPROVE]
+    alone = [d for d in decisions if d.choice is Choice.BREAK_GLASS]
+    asked = card.person(case.request.requester)
+    parts: list[object] = [f"{'💥' if alone else '🔁'} {at:%H:%M} {card.what(case)}, asked by ", *_parts(asked)]
+    for number, who in enumerate(approvers):
+        parts += [", approved by " if number == 0 else ", ", *_parts(card.person(who))]
+    for one in alone:
+        parts += [", GLASS BROKEN by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
+    if case.state is State.FAILED:
+        parts.append(": failed")
+    elif case.outcome is not None and case.outcome.seconds:
+        parts.append(f": ready after {words.took(case.outcome.seconds).removeprefix('took ')}")
+    return tuple(parts)  # type: ignore[arg-type]  # texts and mentions
+
+
+def _parts(line: Line) -> tuple[object, ...]:
+    return (line,) if isinstance(line, str) else tuple(line)
+
+
+def _still(facts: Facts, now: datetime) -> list[Fact]:
+    """What is so at this moment."""
+    found = [Fact("Still open", incident_card.headline(i, now)) for i in facts.open[:5]]
+    if len(facts.open) > 5:
+        found.append(Fact("And", f"{len(facts.open) - 5} more"))
+    if facts.waiting:
+        found.append(Fact("Waits for approval", words.listed([c.id for c in facts.waiting[:5]])))
+    found += [Fact("Not delivered", line) for line in undelivered.lines(facts.undelivered, facts.asked)[:3]]
+    return found
+
+
+def _buttons(facts: Facts) -> tuple[Button, ...]:
+    buttons = [Button("Status", "status")]
+    if facts.open:
+        buttons.append(Button("Incidents", "incidents"))
+    if facts.waiting:
+        buttons.append(Button("Approvals", "approvals"))
+    buttons += [Button(f"{d:%a} {d.day} {d:%b}", f"digest {d}") for d in facts.missed[-MOST_MISSED:]]
+    return tuple(buttons)
+
+
+def _small_print(facts: Facts) -> str:
+    of = facts.days[0].window
+    start, end = (moment.astimezone(ZoneInfo(facts.zone)) for moment in (of.start, of.end))
+    hours = window(of.day, facts.zone).length / timedelta(hours=1)
+    change = "" if hours == 24 else f", {hours:g} hours: the clock was set {'forward' if hours < 24 else 'back'}"
+    only = "" if facts.heartbeats else "; of the pod only: no Pushgateway is set"
+    return f"{start:%a %d %b %H:%M} to {end:%a %d %b %H:%M}, {facts.zone}{change}{only}"

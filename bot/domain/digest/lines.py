@@ -1,0 +1,263 @@
+"""What a digest says of the day: the headline, and a line for each that was not well. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.domain.core import words
+from bot.domain.core.reply import Line
+from bot.domain.core.spans import What
+from bot.domain.digest.day import (
+    NOTHING,
+    Day,
+    Facts,
+    Lane,
+    window,
+)
+
+MOST_BAD, MOST_GOOD = 10, 8
+"""Lines and names that a digest has at most, so that all of it is one message: the worst ones."""
+ALIKE = timedelta(minutes=3)
+"""The bot looks at the pod and at the jobs' source at moments of their own: so much apart is the same time."""
+UNSEEN, UNSEEN_POD = "pod not known", "the pod"
+
+
+def headline(facts: Facts) -> str:
+    """The answer."""
+    of = facts.days[0].window
+    over = of.length >= window(of.day, facts.zone).length
+    name = of.day.strftime("%a %d %b") + ("" if over else " so far")
+    if not any(d.known for d in facts.days):
+        return f"🔎 {name}: nothing is known of it"
+    uptime = _uptime(facts.days)
+    if not _well(facts):
+        worst = _worst(facts)
+        said = uptime == UNSEEN and UNSEEN_POD in worst
+        return f"🔎 {name}: {worst}" + ("" if said else f", {uptime}")
+    jobs = [*([_late(facts)] if _late(facts) else _on_time(facts)), *_left_out(facts)]
+    mark, all_ = ("🕒", "all healthy, but") if _late(facts) else (_good(facts), "all good,")
+    return f"{mark} {name}: {all_} {', '.join([*jobs, uptime])}"
+
+
+def _good(facts: Facts) -> str:
+    """The mark of a good day; where no job is known to run, it is none of theirs."""
+    return "🔎" if not _count(facts) and any(d.never for d in facts.days) else "✅"
+
+
+def _well(facts: Facts) -> bool:
+    """Whether nothing was down, that is known, and nothing is open."""
+    return all(d.good for d in facts.days) and not facts.open
+
+
+def _count(facts: Facts) -> int:
+    return sum(len(d.jobs) for d in facts.days)
+
+
+def _on_time(facts: Facts) -> list[str]:
+    return [f"{words.plural(_count(facts), 'job')} on time"] if _count(facts) else []
+
+
+def _late(facts: Facts) -> str:
+    late = sum(d.late for d in facts.days)
+    return f"{late} of {words.plural(_count(facts), 'job')} ran late" if late else ""
+
+
+def _left_out(facts: Facts) -> list[str]:
+    return [f"{len(names)} {what}" for _, what, names in _neither(facts)]
+
+
+def _neither(facts: Facts) -> list[tuple[str, str, list[str]]]:
+    """The jobs that were neither on time nor late: a mark, why, and their names."""
+    paused = [name for d in facts.days for name in d.paused]
+    never = [name for d in facts.days for name in d.never]
+    away = [name for d in facts.days for name in d.away]
+    each = (("⏸️", "paused", paused), ("🙈", "never seen", never), ("🛠️", "in maintenance", away))
+    return [one for one in each if one[2]]
+
+
+def _uptime(days: Sequence[Day]) -> str:
+    """Of the pod; of several the worst one's."""
+    if not all(d.knows(d.pod) for d in days):
+        return UNSEEN if len(days) == 1 else "a pod not known"
+    shares = {share: d for d in days if (share := d.uptime) is not None}
+    if not shares:
+        return "pod in maintenance"
+    worst = shares[min(shares)]
+    part = f" of {words.age(worst.window.length - worst.of_pod)} known" if worst.of_pod else ""
+    apart = " outside maintenance" if worst.pod.total(What.MAINTENANCE) else ""
+    return f"pod up {_percent(min(shares))}{part}{apart}"
+
+
+def _percent(share: float) -> str:
+    """Never rounded up to all of it."""
+    if share >= 100.0:
+        return "100 %"
+    return f"{min(share, 99.99):.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _worst(facts: Facts) -> str:
+    """What is wrong, in few words."""
+    if down := _down(facts):
+        name, first = max(down, key=lambda d: d[1].total(What.DOWN))
+        more = f" and {words.plural(len(down) - 1, 'other')}" if len(down) > 1 else ""
+        long = "all day" if _all_day(first, facts.days[0]) else words.age(first.total(What.DOWN))
+        return f"{words.cut(name, 60)} down {long}{more}"
+    unsure, late = _unsure(facts), _late(facts)
+    opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
+    parts = (unsure, "" if unsure or late else "nothing was down", late, opened)
+    return ", ".join(part for part in parts if part)
+
+
+def _unsure(facts: Facts) -> str:
+    """That all was good as far as it is known; empty where all of it is."""
+    unknown = _unknown(facts)
+    if not unknown:
+        return ""
+    most = max(unknown, key=lambda what: unknown[what])
+    long, whole = words.age(unknown[most]), unknown[most] >= facts.days[0].window.length
+    if not most:
+        return f"all good but for {long} of which nothing is known"
+    span = "" if whole else f" for {long}"
+    return f"all good as far as it is known, nothing known of {most}{span}"
+
+
+def _unknown(facts: Facts) -> dict[str, timedelta]:
+    """Of what nothing is known, and for how long. The empty name is of everything."""
+    found: dict[str, timedelta] = {}
+    for d in facts.days:
+        pod = f"{d.target}'s pod" if len(facts.days) > 1 else UNSEEN_POD
+        whole = {long >= d.window.length for long in (d.of_jobs, d.of_pod)}  # a little known is not nothing
+        alike = bool(d.jobs) and abs(d.of_jobs - d.of_pod) < ALIKE and len(whole) == 1
+        parts = {"": max(d.of_jobs, d.of_pod)} if alike else {"the jobs": d.of_jobs, pod: d.of_pod}
+        for what, long in parts.items():
+            found[what] = max(found.get(what, NOTHING), long)
+    return {what: long for what, long in found.items() if long}
+
+
+def _down(facts: Facts) -> list[tuple[str, Lane]]:
+    """What was down, by name."""
+    return [(_name(lane, d, facts), lane) for d in facts.days for lane in d.lanes if lane.downs]
+
+
+def _name(lane: Lane, day: Day, facts: Facts) -> str:
+    """A job or the pod; of several targets, of which."""
+    return f"{day.target} {lane.subject}" if len(facts.days) > 1 else lane.subject
+
+
+def lanes(facts: Facts) -> list[Line]:
+    """A line for what was not well, the worst first, beside the day before; what was well in one line."""
+    bad: list[_Bad] = []
+    good: list[str] = []
+    away: list[tuple[timedelta, str]] = []
+    for now, then in zip(facts.days, facts.before, strict=True):
+        past = {lane.subject: lane for lane in then.lanes}
+        for lane in now.lanes:
+            name = _name(lane, now, facts)
+            old = past.get(lane.subject)
+            if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
+                text = f"{_mark(lane, now)} {name}: {_of(lane, now)}"
+                bad.append(_Bad(lane, text, _past(lane.subject, old, then)))
+            elif long := lane.total(What.MAINTENANCE):
+                away.append((long, name))
+            elif now.knows(lane):
+                good.append(name)
+    return [*_told(bad, good), *_away(away)]
+
+
+@dataclass(frozen=True)
+class _Bad:
+    """What was not well, then or the day before, in words."""
+
+    lane: Lane
+    text: str
+    past: str
+
+    @property
+    def order(self) -> tuple[timedelta, timedelta, str]:
+        """What was down for longest first, then what was late for longest."""
+        return -self.lane.total(What.DOWN), -self.lane.total(What.LATE), self.text
+
+
+def _told(bad: Sequence[_Bad], good: Sequence[str]) -> list[Line]:
+    pasts = {b.past for b in bad}
+    alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
+    worst = sorted(bad, key=lambda b: b.order)[:MOST_BAD]
+    found: list[Line] = [b.text if alike else f"{b.text} · the day before: {b.past}" for b in worst]
+    if len(bad) > MOST_BAD:
+        found.append(f"… and {words.plural(len(bad) - MOST_BAD, 'more', 'more')} that had trouble")
+    if alike:
+        found.append(f"The day before, each of them: {alike}")
+    if bad and good:
+        found.append(f"✅ {_named(good)}: all good")
+    return found
+
+
+def _away(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
+    """What was well but for a maintenance, the longest first."""
+    names = [f"{name} ({words.age(long)})" for long, name in sorted(away, key=lambda a: (-a[0], a[1]))]
+    return [f"🛠️ {_named(names)}: not up in maintenance; that time counts for nothing."] if names else []
+
+
+def beside(facts: Facts) -> list[Line]:
+    """What the headline has no room for: of what nothing is known, and what was paused."""
+    if _well(facts) or not any(d.known for d in facts.days):
+        return []
+    found: list[Line] = []
+    said = 0 if _down(facts) else 1
+    unknown = sorted(_unknown(facts).items(), key=lambda u: -u[1])
+    found += [_nothing_known(what, long, facts) for what, long in unknown[said:]]
+    found += [f"{mark} {_named(names)}: {what}" for mark, what, names in _neither(facts)]
+    return found
+
+
+def _named(names: Sequence[str]) -> str:
+    """Not more of them than one wants to read."""
+    more = [words.plural(len(names) - MOST_GOOD, "other")] if len(names) > MOST_GOOD else []
+    return words.listed([*names[:MOST_GOOD], *more])
+
+
+def _nothing_known(what: str, long: timedelta, facts: Facts) -> str:
+    of = f" of {what}" if what else ""
+    if long >= facts.days[0].window.length:
+        return f"🙈 Nothing is known{of}."
+    return f"🙈 For {words.age(long)} nothing is known{of}; that time counts for nothing."
+
+
+def _mark(lane: Lane, day: Day) -> str:
+    if not day.knows(lane):
+        return "🙈"
+    if lane.downs or lane.total(What.LATE):
+        return "🔴" if lane.downs else "🕒"
+    return "🛠️" if lane.total(What.MAINTENANCE) else "✅"
+
+
+def _all_day(lane: Lane, day: Day) -> bool:
+    return lane.total(What.DOWN) >= day.window.length
+
+
+def _past(name: str, lane: Lane | None, day: Day) -> str:
+    """How it was on the day before, where it may have had no lane."""
+    if lane is not None:
+        return _of(lane, day)
+    if name in day.away:
+        return "in maintenance"
+    return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
+
+
+def _of(lane: Lane, day: Day) -> str:
+    """How it was on a day."""
+    if not day.knows(lane):
+        return "not known"
+    if _all_day(lane, day):
+        return "down all day"
+    said = []
+    if lane.downs:
+        often = {1: "once", 2: "twice"}.get(lane.downs, f"{lane.downs} times")
+        said.append(f"down {words.age(lane.total(What.DOWN))}, {often}")
+    elif late := lane.total(What.LATE):
+        said.append(f"late for {words.age(late)}")
+    if away := lane.total(What.MAINTENANCE):
+        said.append(f"{words.age(away)} in maintenance")
+    return "; ".join(said) or "all good"

@@ -1,0 +1,187 @@
+"""How a day becomes what the digest tells of it: from what was told, and what happened to each. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.core.history import (
+    BEAT,
+    SOURCE,
+    Happening,
+    pod_source,
+)
+from bot.domain.core.spans import (
+    Span,
+    What,
+    Window,
+    cut,
+    merged,
+)
+from bot.domain.core.target import (
+    POD,
+    HeartbeatPolicy,
+    Target,
+    canonical_job,
+)
+from bot.domain.digest.day import (
+    NOTHING,
+    Day,
+    Lane,
+    Watched,
+)
+from bot.domain.heartbeats.heartbeat import Health
+from bot.domain.incidents import planned
+from bot.domain.incidents.alerting import Incident, Kind, Maintenance
+from bot.domain.incidents.pod_watch import blind_key, key_of
+from bot.domain.incidents.watch import BLIND
+
+ON_TIME = timedelta(minutes=5)
+"""A run that ends so long after its time is on time: it has to run first."""
+
+
+def day(
+    target: Target,
+    of: Window,
+    incidents: Sequence[Incident],
+    history: Sequence[Happening],
+    now: datetime,
+    watched: Watched,
+    maintenance: Sequence[Maintenance] = (),
+) -> Day:
+    """The target's day from what was told and what happened; ``history`` begins some time before the day."""
+    seen = Window(of.day, of.start, max(min(of.end, now), of.start))
+    story = _Story.of(target, incidents, history, seen, maintenance)
+    unknown = [*story.blind(BLIND), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
+    there = [h for h in target.heartbeats if _was_there(story, canonical_job(h.job), watched)]
+    silent = watched.never if watched.jobs is not None else ()
+    never = tuple(h.job for h in there if canonical_job(h.job) in silent)
+    found = [_job(story, h, unknown) for h in there if h.job not in never]
+    paused, away = (
+        tuple(j.subject for j in found if _all_of(j, what, seen)) for what in (What.PAUSED, What.MAINTENANCE)
+    )
+    jobs = tuple(lane for lane in found if lane.subject not in (*paused, *away))
+    return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never, away)
+
+
+def off_at(history: Sequence[Happening], moment: datetime, sources: Iterable[str]) -> bool:
+    """Whether nobody looked at any of the sources then: no bot was running."""
+    of = Window(moment.date(), moment, moment + timedelta.resolution)
+    return all(_spans(_of(history, "", source), {"off": What.UNKNOWN}, of) for source in sources)
+
+
+_OFF = {"blind": What.UNKNOWN, "off": What.UNKNOWN}
+_HEALTH = {
+    Health.LATE.value: What.LATE,
+    Health.STALE.value: What.DOWN,
+    Health.FAILED.value: What.DOWN,
+    Health.PAUSED.value: What.PAUSED,
+}
+_POD = {"down": What.DOWN}
+_LAST = {None: 1, What.UNKNOWN: 2}
+"""What comes last of two at one moment. The good one: a pod may be seen again only when it is ready again. After
+that what is unknown: of a bot that looked once and was off again, nothing is known from that look on."""
+
+
+@dataclass(frozen=True)
+class _Story:
+    """What is told of a target and happened to it, by subject."""
+
+    target: Target
+    seen: Window
+    incidents: Sequence[Incident]
+    of_jobs: Mapping[str, Sequence[Incident]]
+    happened: Mapping[tuple[str, str], Sequence[Happening]]
+    maintenance: Sequence[Maintenance]
+
+    @classmethod
+    def of(
+        cls,
+        target: Target,
+        incidents: Sequence[Incident],
+        history: Sequence[Happening],
+        seen: Window,
+        maintenance: Sequence[Maintenance],
+    ) -> _Story:
+        jobs, happened = defaultdict(list), defaultdict(list)
+        for one in incidents:
+            if one.problem.kind is Kind.HEARTBEAT and one.problem.target == target.name:
+                jobs[canonical_job(one.problem.subject)].append(one)
+        for thing in history:
+            happened[(thing.target, thing.subject)].append(thing)
+        return cls(target, seen, incidents, jobs, happened, maintenance)
+
+    def things(self, target: str, subject: str) -> Sequence[Happening]:
+        return self.happened.get((target, subject), ())
+
+    def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Span]:
+        return _spans(self.things(target, subject), kinds, self.seen)
+
+    def blind(self, key: str) -> list[Span]:
+        """When a source could not be read, as it was told."""
+        return _incident_spans((i for i in self.incidents if i.key == key), What.UNKNOWN, self.seen)
+
+    def merged(self, job: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+        """A job's spans, or the pod's (``""``), with those apart that were in maintenance."""
+        return merged([*spans, *planned.excused(spans, self.maintenance, self.target.name, job, self.seen)])
+
+    def moments(self, subject: str, what: str) -> tuple[datetime, ...]:
+        """When that happened in the day."""
+        things = self.things(self.target.name, subject)
+        return tuple(h.at for h in things if h.what == what and self.seen.start <= h.at < self.seen.end)
+
+
+def _was_there(story: _Story, name: str, watched: Watched) -> bool:
+    """Whether a job was looked at on that day, or earlier; one that was taken out meanwhile has a story."""
+    since = watched.each.get(name)
+    return since is None or since < story.seen.end or bool(story.things(story.target.name, name))
+
+
+def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Span]) -> Lane:
+    name = canonical_job(policy.job)
+    spans = story.states(story.target.name, name, _HEALTH)
+    # An incident that began before the history does reaches into the day all the same.
+    told = _incident_spans(story.of_jobs.get(name, ()), What.DOWN, story.seen)
+    spans = [*story.merged(name, [*spans, *told, *unknown])]
+    spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
+    return Lane(policy.job, tuple(spans), story.moments(name, BEAT))
+
+
+def _all_of(lane: Lane, what: What, of: Window) -> bool:
+    """Whether it was like that all day, as far as it is known."""
+    long = lane.total(what)
+    return long > NOTHING and long + lane.total(What.UNKNOWN) >= of.length
+
+
+def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
+    name = story.target.name
+    # Others of its kind, such as a process that is gone, don't say that the pod was down.
+    told = [i for i in story.incidents if i.key == key_of(name) and i.problem.severity == "critical"]
+    down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
+    unknown = [*story.blind(blind_key(name)), *story.states("", pod_source(name), _OFF), *unseen]
+    return Lane(POD, story.merged("", [*down, *unknown]), story.moments(POD, "ready"))
+
+
+def _before(since: datetime | None, of: Window) -> list[Span]:
+    """The time before the first look."""
+    unseen = cut(What.UNKNOWN, of.start, since or of.end, of)
+    return [unseen] if unseen is not None else []
+
+
+def _of(history: Sequence[Happening], target: str, subject: str) -> list[Happening]:
+    return [h for h in history if h.target == target and h.subject == subject]
+
+
+def _spans(things: Iterable[Happening], kinds: Mapping[str, What], of: Window) -> list[Span]:
+    """The spans of a subject's states: each lasts until the next one."""
+    mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
+    ends = [*(h.at for h in mine[1:]), of.end]
+    found = [(kinds[h.what], h.at, end) for h, end in zip(mine, ends, strict=False) if h.what in kinds]
+    return [s for what, start, end in found if (s := cut(what, start, end, of)) is not None]
+
+
+def _incident_spans(incidents: Iterable[Incident], what: What, of: Window) -> list[Span]:
+    ends = [(i.problem.since, i.recovered_at or i.resolved_at or of.end) for i in incidents]
+    return [s for start, end in ends if (s := cut(what, start, end, of)) is not None]

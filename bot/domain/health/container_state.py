@@ -1,0 +1,382 @@
+"""What is wrong with one container, from what the kubelet says of it: the cause first. Pure.
+
+Reasons as in ``pkg/kubelet/kuberuntime`` and ``pkg/kubelet/images``: one that is not known here is passed on with
+its message. While a container crashes again and again the words stay the same from crash to crash, whether it
+waits, runs for a moment or has just ended: only the count changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from bot.domain.core import words
+from bot.domain.core.workload import Container, Pod, Termination
+
+LONG = timedelta(minutes=2)
+"""What usually takes seconds is not normal any more after this."""
+AGAIN = 2
+"""Restarts from which on a container that is not ready keeps crashing."""
+SETTLED = timedelta(minutes=10)
+"""After a run of this length the kubelet forgets its back-off: what is wrong then is not the crash any more."""
+OUT_OF_MEMORY = "OOMKilled"
+_SAID = 160
+
+
+class Cause(Enum):
+    """Why a pod or a container is not ready, the most telling first."""
+
+    OVER = "over"
+    """The pod has ended as a whole."""
+    STUCK = "stuck"
+    """It should be gone by now."""
+    DELETING = "deleting"
+    NODE = "node"
+    """Its node has stopped reporting."""
+    UNPLACED = "unplaced"
+    CONFIG = "config"
+    """A Secret, a ConfigMap, a key, or a setting of the pod is in the way."""
+    IMAGE = "image"
+    MEMORY = "memory"
+    START = "start"
+    """The container can't be created or started."""
+    NOT_MADE = "not made"
+    """A volume or the network is in the way of making the containers."""
+    CRASH = "crash"
+    KILLED = "killed"
+    """Ended by a signal that is not for memory, as after a failed liveness probe."""
+    WAITS = "waits"
+    """For a reason that is not known here."""
+    PROBE = "probe"
+    """It runs, and is not ready."""
+    INIT = "init"
+    """An init container has not ended yet."""
+    GATE = "gate"
+    CONDITION = "condition"
+    CREATING = "creating"
+    WAITS_FOR_INIT = "waits for init"
+    UNKNOWN = "unknown"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order."""
+        return list(Cause).index(self)
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One reason why a pod is not ready. Summary and evidence are plain text for people."""
+
+    cause: Cause
+    summary: str
+    """The cause, in a line that stays the same while nothing happens."""
+    container: str = ""
+    """Which one it is about; empty for the pod as a whole."""
+    evidence: tuple[str, ...] = ()
+    """What was said or seen, a line each."""
+    missing: tuple[str, str] = ("", "")
+    """The kind and the name of an object that does not exist: ``("Secret", "agent-ssh-keys")``."""
+    restarts: int = 0
+    reason: str = ""
+    """Kubernetes' own word for it."""
+    log: str = ""
+    """The command that shows the log of the failed run, without ``/agentpod``; empty where there is none."""
+    final: bool = False
+    """Whether only a change of the pod's template, or another pod, can help."""
+    running: bool = False
+    """Whether the container runs at this moment."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether it belongs to every start, and is nothing bad yet."""
+        return self.cause in _USUAL
+
+
+_USUAL = (Cause.INIT, Cause.CREATING, Cause.WAITS_FOR_INIT, Cause.DELETING)
+
+
+def called(container: Container) -> str:
+    """The container by its name and, unless it is a main one, its role: ``init container fix-permissions``."""
+    kinds = {"init": "init container ", "sidecar": "sidecar ", "ephemeral": "debug container "}
+    return kinds.get(container.role, "") + container.name
+
+
+def log_of(container: Container) -> str:
+    """The command that shows the log of the run that ended last, or of the present one; empty where none ran."""
+    line = f"logs --container {container.name}"
+    if container.state == "terminated" or (container.state == "running" and container.last_termination is None):
+        return line
+    return f"{line} --previous" if container.last_termination else ""
+
+
+def ending(ended: Termination | None) -> str:
+    """How a run ended: ``Error, exit code 1``."""
+    if ended is None:
+        return "reason unknown"
+    return words.cut(ended.reason, 60) + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
+
+
+def last_run(container: Container, now: datetime) -> tuple[str, ...]:
+    """How its latest run ended, with what it left as a message; none where none has ended."""
+    ended = container.ended
+    if ended is None:
+        return ()
+    when = f" at {words.moment(ended.finished_at, now)}" if ended.finished_at else ""
+    said = f": {words.cut(ended.message, 300)}" if ended.message else ""
+    return (f"{container.name} ended{when} ({ending(ended)}){said}",)
+
+
+def judge(container: Container, pod: Pod, now: datetime) -> Issue | None:
+    """Why the container is not as it should be; None where it is. An init container should have ended well."""
+    if container.role == "init" and container.done:
+        return None
+    if container.goes_on and container.ready and container.state == "running" and container.started is not False:
+        return None
+    found = _judged(container, pod, now)
+    return replace(
+        found,
+        container=container.name,
+        restarts=container.restarts,
+        log=log_of(container),
+        reason=found.reason or container.reason or "",
+        evidence=(*(e for e in found.evidence if e not in found.summary), *last_run(container, now)),
+        running=container.state == "running",
+    )
+
+
+def _judged(container: Container, pod: Pod, now: datetime) -> Issue:
+    if container.state == "unknown":
+        return _unknown(container, pod)
+    if container.state == "waiting" and not _crashes(container):
+        return _waits(container, pod, now)
+    if container.state == "running" and not _was_up_again(container, now):
+        return _runs(container, now)
+    return crashed(container)
+
+
+def _was_up_again(container: Container, now: datetime) -> bool:
+    """Whether it runs after an end that is not long ago."""
+    ended = container.last_termination
+    if ended is None or ended.finished_at is None:
+        return container.restarts > 0
+    return now - ended.finished_at < SETTLED
+
+
+def _unknown(container: Container, pod: Pod) -> Issue:
+    if pod.init_containers and not pod.initialized:
+        return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} waits for the init containers")
+    if not pod.initialized and pod.phase == "Pending":
+        return Issue(Cause.CREATING, f"the node has not begun to make {called(container)}")
+    return Issue(Cause.UNKNOWN, f"nothing is known of {called(container)}: it has no status")
+
+
+# -- ended
+
+
+def _crashes(container: Container) -> bool:
+    return container.reason in ("CrashLoopBackOff", OUT_OF_MEMORY, "Error", "Completed", "ContainerCannotRun")
+
+
+def crashed(container: Container) -> Issue:
+    """That it ended, how, and how often: it may be running again, and not be ready."""
+    issue = _crash(container)
+    again = container.state == "running" and not _loops(container)
+    return replace(issue, summary=f"{issue.summary}, runs again and is not ready") if again else issue
+
+
+def _loops(container: Container) -> bool:
+    return container.reason == "CrashLoopBackOff" or container.restarts >= AGAIN
+
+
+def _crash(container: Container) -> Issue:
+    ended, name, loops = container.ended, called(container), _loops(container)
+    if OUT_OF_MEMORY in (ended.reason if ended else "", container.reason):
+        limit = f"its memory limit{_inside(container.memory_limit or '', _count(container))}"
+        return Issue(Cause.MEMORY, f"{name} {'keeps hitting' if loops else 'hit'} {limit}")
+    code = ended.exit_code if ended else None
+    how = ending(ended) if code is None and ended else f"exit {code}" if ended else ""
+    inside = _inside(how, _count(container))
+    if ended is not None and ended.reason in _NEVER_RAN:
+        said = f": {words.innermost(ended.message, _SAID)}" if ended.message else inside
+        return Issue(Cause.START, f"{name} can't start{said}")
+    if ended is not None and _unseen(ended):
+        return Issue(Cause.WAITS, f"{name} ended, and its node does not know how{_inside(_count(container))}")
+    if code in _SIGNALS:
+        return Issue(Cause.KILLED, f"{name} {'keeps being killed' if loops else 'was killed'}{inside}")
+    if code == 0:
+        verb = "keeps ending" if loops else "ended"
+        return Issue(Cause.CRASH, f"{name} {verb}, though it should go on running{inside}")
+    once = "failed" if container.role == "init" else "crashed"
+    return Issue(Cause.CRASH, f"{name} {'keeps crashing' if loops else once}{inside}")
+
+
+def _count(container: Container) -> str:
+    return words.plural(container.restarts, "restart") if container.restarts else ""
+
+
+def _inside(*parts: str) -> str:
+    told = ", ".join(p for p in parts if p)
+    return f" ({told})" if told else ""
+
+
+def _unseen(ended: Termination) -> bool:
+    """Whether nobody saw its end: after a restart of its node or of the container runtime, containerd's 255."""
+    return ended.reason == _LOST or (ended.reason == "Unknown" and ended.exit_code in (None, 255))
+
+
+_NEVER_RAN = ("StartError", "ContainerCannotRun", "RunContainerError")
+_LOST = "ContainerStatusUnknown"
+_SIGNALS = (137, 143)
+"""128 and SIGKILL or SIGTERM."""
+
+
+# -- waits
+
+
+def _waits(container: Container, pod: Pod, now: datetime) -> Issue:
+    reason, said = container.reason or "", words.without_pod_id(container.message or "")
+    if reason == "PodInitializing" and container.role == "main":
+        return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} waits for the init containers")
+    if reason == "PodInitializing":
+        return Issue(Cause.WAITS_FOR_INIT, f"{called(container)} has not been started yet")
+    if reason in ("", "ContainerCreating"):
+        return _being_made(container, pod, now)
+    judge_ = next((j for pattern, j in _REASONS if pattern.search(reason)), _other)
+    return judge_(container, reason, said)
+
+
+def _being_made(container: Container, pod: Pod, now: datetime) -> Issue:
+    began = pod.started_at or pod.created_at
+    since = f" since {words.moment(began, now)}" if began else ""
+    sandbox = pod.condition("PodReadyToStartContainers")
+    waits = sandbox is not None and sandbox.status != "True"
+    evidence = ("its volumes or its network are not ready: PodReadyToStartContainers is False",) if waits else ()
+    return Issue(Cause.CREATING, f"{called(container)} is being created{since}", evidence=evidence)
+
+
+def _image(container: Container, reason: str, said: str) -> Issue:
+    image, name = words.cut(container.image.partition("@")[0], _SAID) or "its image", called(container)
+    text = {
+        "InvalidImageName": f"image name {image} is not valid, so {name} can't start",
+        "ErrImageNeverPull": f"image {image} is not on the node and may not be pulled, so {name} can't start",
+        "ImageInspectError": f"image {image} can't be inspected, so {name} can't start",
+        "SignatureValidationFailed": f"the signature of image {image} is not accepted, so {name} can't start",
+    }.get(reason, f"image {image} can't be pulled, so {name} can't start")
+    final = reason in ("InvalidImageName", "ErrImageNeverPull")
+    if reason in _PULLS and (why := _why_not_pulled(said)):
+        text = f"image {image} can't be pulled ({why}), so {name} can't start"
+    return Issue(Cause.IMAGE, text, evidence=_quoted(said), final=final)
+
+
+_PULLS = ("ErrImagePull", "ImagePullBackOff")
+_WHY_NOT_PULLED = (
+    (r"no space left on device", "the node's disk is full"),
+    (r"no match for platform|no matching manifest", "it is not made for the node's platform"),
+    (r"toomanyrequests|429 too many requests|rate limit", "the registry limits how often it is pulled"),
+    (
+        r"unauthorized|authentication required|no basic auth|access (to the resource is )?denied|403 forbidden|"
+        r"failed to authorize|denied: ",
+        "the registry does not let the node have it",
+    ),
+    (r"no such host|lookup \S{1,253}( on \S{1,60})?: ", "the registry's name can't be resolved"),
+    (r"x509|failed to verify certificate", "the registry's certificate is not accepted"),
+    (r"http response to https client", "the registry does not speak HTTPS"),
+    (r"manifest unknown|not found|404 not found", "the registry does not have it"),
+    (
+        r"i/o timeout|timed out|deadline exceeded|connection refused|no route to host|is unreachable|"
+        r"connection reset|unexpected eof|50[0234] (internal|bad|service|gateway)",
+        "the registry can't be reached",
+    ),
+)
+"""What runtimes and registries say, in a few words. Names in quotation marks are not looked at."""
+_WHYS = tuple((re.compile(rf"\b(?:{pattern})", re.IGNORECASE), why) for pattern, why in _WHY_NOT_PULLED)
+_QUOTED = re.compile(r'"[^"]{0,500}"')
+
+
+def _why_not_pulled(said: str) -> str:
+    """Why an image can't be pulled, where the message is one of the usual ones."""
+    plain = _QUOTED.sub("", said[:4_000])
+    return next((why for pattern, why in _WHYS if pattern.search(plain)), "")
+
+
+def _config(container: Container, reason: str, said: str) -> Issue:
+    name = called(container)
+    for pattern, text in _CONFIG:
+        if match := pattern.search(said):
+            found = {k: v or "" for k, v in match.groupdict().items()}
+            kind = {"secret": "Secret", "configmap": "ConfigMap"}.get(found.get("kind", "").lower(), "")
+            missing = (kind, found["name"]) if found.get("name") and not found.get("key") else ("", "")
+            summary = text.format(**(found | {"container": name, "Kind": kind}))
+            return Issue(Cause.CONFIG, summary, evidence=_quoted(said), missing=missing)
+    return Issue(Cause.CONFIG, _can_not(name, "start", reason, said), evidence=_quoted(said))
+
+
+_CONFIG = (
+    (
+        re.compile(r'\b(?P<kind>secret|configmap)s? "(?P<name>[^"]{1,253})" not found', re.IGNORECASE),
+        "{Kind} {name} is missing, so {container} can't start",
+    ),
+    (
+        re.compile(
+            r"couldn't find key (?P<key>\S{1,253}) in (?P<kind>secret|configmap) (?:\S+?/)?"
+            r"(?P<name>[^\s/]{1,253})",
+            re.IGNORECASE,
+        ),
+        "{Kind} {name} has no key {key}, so {container} can't start",
+    ),
+    (
+        re.compile(r"runAsNonRoot and image has non-numeric user \((?P<user>[^)]{0,60})\)"),
+        "{container} may not start: its image's user {user} is no number, so nobody can tell that it is not root",
+    ),
+    (re.compile(r"runAsNonRoot and image will run as root"), "{container} may not start: its image runs as root"),
+    (
+        re.compile(r"runAsUser breaks non-root policy|runAsNonRoot"),
+        "{container} may not start: it would run as root",
+    ),
+)
+
+
+def _start(container: Container, reason: str, said: str) -> Issue:
+    verb = "be created" if reason.startswith("Create") else "start"
+    return Issue(Cause.START, _can_not(called(container), verb, reason, said), evidence=_quoted(said))
+
+
+def _other(container: Container, reason: str, said: str) -> Issue:
+    text = f"{called(container)} waits: {words.cut(reason, 60)}" + (f": {words.cut(said, _SAID)}" if said else "")
+    return Issue(Cause.WAITS, text, evidence=_quoted(said))
+
+
+_REASONS: tuple[tuple[re.Pattern[str], Callable[[Container, str, str], Issue]], ...] = (
+    (re.compile(r"Image|Registry|SignatureValidation"), _image),
+    (re.compile(r"^CreateContainerConfigError$"), _config),
+    (re.compile(r"^(Create|Run|Start|Pre|Post|Kill)\w*Error$|Sandbox"), _start),
+)
+
+
+def _can_not(name: str, verb: str, reason: str, said: str) -> str:
+    return (
+        f"{name} can't {verb}: {words.innermost(said, _SAID)}"
+        if said
+        else f"{name} can't {verb} ({words.cut(reason, 60)})"
+    )
+
+
+def _quoted(said: str) -> tuple[str, ...]:
+    """The kubelet's message, unless the summary has it whole."""
+    return (words.innermost(said, 300),) if said else ()
+
+
+# -- runs
+
+
+def _runs(container: Container, now: datetime) -> Issue:
+    name = called(container)
+    if container.role == "init":
+        since = f", since {words.moment(container.started_at, now)}" if container.started_at else ""
+        return Issue(Cause.INIT, f"{name} is still running{since}")
+    if container.started is False:
+        return Issue(Cause.PROBE, f"{name} runs but has not finished starting (startup probe)")
+    return Issue(Cause.PROBE, f"{name} runs but is not ready")

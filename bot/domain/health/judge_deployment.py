@@ -1,0 +1,238 @@
+"""Why there is no pod, or not the right one: what the Deployment asks for and what its controller says.
+
+Source of the conditions and their reasons: Kubernetes, "Deployments", "Deployment status", and
+``pkg/controller/deployment/util/deployment_util.go``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Condition, Deployment, Pod
+from bot.domain.health.trouble import Trouble
+
+SETTING = "targets[].deployment"
+_LONG = 160
+_UNBORN = re.compile(r'^pods "[^"]*" is forbidden: ')
+
+
+@dataclass(frozen=True)
+class Absent:
+    """There is no such Deployment; ``said`` is the API server's sentence."""
+
+    said: str
+
+
+@dataclass(frozen=True)
+class Unread:
+    """It could not be read; ``why`` says what was in the way, the rest what to do about it."""
+
+    why: str
+    remedy: str | None = None
+    run: str | None = None
+
+
+Owner = Deployment | Absent | Unread | None
+"""What is known of the pod's Deployment; None where nobody asked."""
+
+
+def why_no_pod(owner: Owner, target: Target, seen: Sequence[Pod]) -> Trouble | None:
+    """Why the Deployment has no live pod; None where it has nothing to say.
+
+    ``seen`` are its pods that are no longer alive: while one of them is terminating, the next has to wait.
+    """
+    if isinstance(owner, Absent):
+        return _absent(owner, target)
+    if not isinstance(owner, Deployment):
+        return None
+    if owner.wanted == 0:
+        return _scaled_to_zero(owner, target)
+    if owner.paused:
+        return _paused(owner, target)
+    stuck = _stuck(owner, target)
+    if stuck or any(pod.deleting for pod in seen):
+        return stuck
+    if owner.current and not seen:
+        return _other_labels(owner, target)
+    return _rolling_out(owner)
+
+
+def why_several(owner: Owner, target: Target, count: int) -> Trouble | None:
+    """Why the Deployment has several pods; None where it has nothing to say."""
+    if not isinstance(owner, Deployment):
+        return None
+    summary = f"{count} pods run instead of one"
+    if owner.wanted > 1:
+        return Trouble(
+            Verdict.FAIL,
+            f"{summary}: {owner.wanted} replicas wanted",
+            "The volume is ReadWriteOnce: there must be one. Scale the Deployment to 1, and in the manifests too.",
+            _scale(target),
+        )
+    if owner.strategy != "Recreate":
+        return Trouble(
+            Verdict.FAIL,
+            f"{summary}: the strategy is {owner.strategy}, not Recreate",
+            "A new pod starts before the old one has gone, but the volume is ReadWriteOnce: set Recreate.",
+            f"kubectl -n {target.namespace} get deployment {owner.name} -o jsonpath={{.spec.strategy}}",
+        )
+    return None
+
+
+def beside_a_ready_pod(owner: Owner, target: Target) -> list[Trouble]:
+    """What is wrong with the Deployment although its pod is ready: the next change or restart won't work."""
+    if isinstance(owner, Unread):
+        return [Trouble(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
+    if isinstance(owner, Absent):
+        trouble = _absent(owner, target)
+        summary = f"{trouble.summary}: nothing brings the pod back when it ends"
+        return [Trouble(Verdict.WARN, summary, trouble.remedy, trouble.run, trouble.evidence)]
+    stuck = _stuck(owner, target) if isinstance(owner, Deployment) else None
+    return [Trouble(Verdict.WARN, stuck.summary, stuck.remedy, stuck.run, stuck.evidence)] if stuck else []
+
+
+def notes(owner: Owner, target: Target) -> tuple[str, ...]:
+    """What the Deployment adds to a pod that has troubles of its own, a line each."""
+    if isinstance(owner, Absent):
+        return (_absent(owner, target).summary,)
+    if isinstance(owner, Unread):
+        return (unread_line(owner, target),)
+    if owner is None:
+        return ()
+    lines = [f"Deployment {owner.name} is {PAUSED}"] if owner.paused else []
+    if stuck := _stuck(owner, target):
+        lines.append(stuck.summary)
+    elif owner.wanted and not owner.paused and _in_progress(owner):
+        lines.append(f"a rollout is in progress: {_progress(owner)}")
+    return tuple(lines)
+
+
+def unread_line(owner: Unread, target: Target) -> str:
+    """The line that says what is not known."""
+    return f"Deployment {target.deployment}: unknown ({owner.why})"
+
+
+PAUSED = "paused: a change or restart won't roll out until it is resumed"
+
+
+def in_a_line(owner: Deployment) -> str:
+    """The Deployment as a fact beside a healthy pod: ``1 replica wanted, Recreate``."""
+    said = f"{words.plural(owner.wanted, 'replica')} wanted, {owner.strategy}"
+    return f"{said}; {PAUSED}" if owner.paused else said
+
+
+def _absent(owner: Absent, target: Target) -> Trouble:
+    return Trouble(
+        Verdict.FAIL,
+        f"there is no Deployment {target.deployment} in {target.namespace}",
+        f"Create it from its manifests (sync the Argo CD Application), or correct {SETTING} in the settings, "
+        "which names it.",
+        f"kubectl -n {target.namespace} get deployments",
+        (words.cut(owner.said, 300),),
+    )
+
+
+def _scale(target: Target) -> str:
+    return f"kubectl -n {target.namespace} scale deployment {target.deployment} --replicas=1"
+
+
+def _scaled_to_zero(owner: Deployment, target: Target) -> Trouble:
+    return Trouble(
+        Verdict.FAIL,
+        f"Deployment {owner.name} is scaled to 0",
+        "Somebody or something turned the pod off. Scale it to 1 when it should run.",
+        _scale(target),
+    )
+
+
+def _paused(owner: Deployment, target: Target) -> Trouble:
+    return Trouble(
+        Verdict.FAIL,
+        f"no pod is running and Deployment {owner.name} is paused",
+        "Nothing rolls out until it is resumed.",
+        f"kubectl -n {target.namespace} rollout resume deployment {owner.name}",
+        (_progress(owner),),
+    )
+
+
+def _stuck(owner: Deployment, target: Target) -> Trouble | None:
+    """What the controller gave up on: a pod that it may not create, or a rollout that made no progress in time."""
+    refused, progress = owner.condition("ReplicaFailure"), owner.condition("Progressing")
+    if refused is not None and refused.status == "True":
+        return _refused(refused, target)
+    if progress is not None and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
+        return _told(
+            "the rollout made no progress in time",
+            progress,
+            "Look at the events for what is in its way; a rollout that can't succeed can be undone.",
+            f"kubectl -n {target.namespace} rollout undo deployment {owner.name}",
+        )
+    return None
+
+
+def _refused(condition: Condition, target: Target) -> Trouble:
+    said = condition.message or ""
+    get = f"kubectl -n {target.namespace} get"
+    remedy, run = "Correct the pod template or what refuses it.", "/agentpod events"
+    if "exceeded quota" in said:
+        remedy, run = "Raise the ResourceQuota, or free what uses it up.", f"{get} resourcequota"
+    elif "violates PodSecurity" in said:
+        remedy = "Make the pod template meet the namespace's Pod Security level, or change that level."
+        run = f"kubectl get namespace {target.namespace} --show-labels"
+    elif "admission webhook" in said:
+        remedy = "Make the pod template meet the policy, or ask who runs the webhook that the message names."
+    elif "serviceaccount" in said:
+        remedy, run = "Create the ServiceAccount that the pod template names.", f"{get} serviceaccounts"
+    return _told("no pod can be created", condition, remedy, run)
+
+
+def _told(what: str, condition: Condition, remedy: str, run: str) -> Trouble:
+    """The controller's own words: in the summary, and whole under it where they are long.
+
+    The name of a pod that never came to be is left out: it says nothing, and would fill a phone's first line.
+    """
+    said = _UNBORN.sub("", " ".join((condition.message or condition.reason or "").split()))
+    long = (said,) if len(said) > _LONG else ()
+    return Trouble(Verdict.FAIL, f"{what}: {words.cut(said, _LONG)}", remedy, run, long)
+
+
+def _other_labels(owner: Deployment, target: Target) -> Trouble:
+    return Trouble(
+        Verdict.FAIL,
+        f"Deployment {owner.name} has {words.plural(owner.current, 'pod')}, but none with the labels "
+        f"{target.selector}",
+        "Correct targets[].selector in the settings: the Deployment's pod template must have those labels.",
+        f"kubectl -n {target.namespace} get pods --show-labels",
+    )
+
+
+def _rolling_out(owner: Deployment) -> Trouble | None:
+    if not _in_progress(owner):
+        return None
+    return Trouble(
+        Verdict.FAIL,
+        "a rollout is in progress and there is no pod yet",
+        f"The strategy is {owner.strategy}. If it stays so, look at the events.",
+        "/agentpod events",
+        (_progress(owner),),
+    )
+
+
+def _in_progress(owner: Deployment) -> bool:
+    """As ``kubectl rollout status`` decides it: the controller has yet to act, or new pods are missing."""
+    progress = owner.condition("Progressing")
+    complete = progress is not None and progress.reason == "NewReplicaSetAvailable"
+    return owner.observed_generation < owner.generation or (owner.updated < owner.wanted and not complete)
+
+
+def _progress(owner: Deployment) -> str:
+    if owner.observed_generation < owner.generation:
+        return f"the Deployment controller has not acted on generation {owner.generation} yet"
+    counts = f"{owner.updated} of {words.plural(owner.wanted, 'replica')} updated, {owner.ready} ready"
+    progress = owner.condition("Progressing")
+    return f"{counts}; {progress.message.rstrip('.')}" if progress and progress.message else counts

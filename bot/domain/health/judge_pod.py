@@ -1,0 +1,263 @@
+"""Whether the pod is as the handbook's "What Healthy Looks Like" says: one pod, all ready, on its node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Container,
+    Deployment,
+    Event,
+    Pod,
+    Termination,
+)
+from bot.domain.health import (
+    container_state,
+    coverage,
+    judge_deployment,
+    pod_remedies,
+    pod_state,
+)
+from bot.domain.health.container_state import Cause, Issue
+from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.trouble import Trouble
+
+PROBE, TITLE = "pod", "Pod"
+
+RECENT_RESTART = timedelta(hours=1)
+"""A restart younger than this is a warning; older ones are only mentioned."""
+EVICTED_OFTEN = 3
+"""So many pods that ended as a whole within `RECENT_RESTART` are a warning: one can happen."""
+
+
+def live(pods: Sequence[Pod]) -> list[Pod]:
+    """The pods that count: neither ended (evicted, completed) nor being deleted."""
+    return [p for p in pods if not p.deleting and not p.over]
+
+
+def current(pods: Sequence[Pod]) -> Pod | None:
+    """The pod to look into: the newest live one that has a running container, else the newest live one."""
+    candidates = live(pods)
+    running = [p for p in candidates if _runs(p)]
+    best = running or candidates
+    return best[-1] if best else None
+
+
+def _runs(pod: Pod) -> bool:
+    """Whether something can be run in it: what is said of the containers of a lost node is as of before."""
+    return any(c.state == "running" for c in pod.containers) and not pod_state.on_lost_node(pod)
+
+
+def judge_pod(
+    pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, events: Sequence[Event] = ()
+) -> Finding:
+    """The finding for the pod: the worst trouble in the summary, all of it in the evidence.
+
+    ``owner`` is what is known of its Deployment, which says why a pod is missing or one too many;
+    ``events`` say why its containers are not being made.
+    """
+    troubles = sorted(pod_troubles(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
+    pod = current(pods)
+    # Why there is no pod at all is the finding itself, unless it is not known.
+    known = judge_deployment.notes(owner, target)
+    added = known if pod or isinstance(owner, judge_deployment.Unread) else ()
+    # Several pods are listed as evidence already.
+    about_it = about(pod, now) if pod and len(live(pods)) == 1 else ()
+    if not troubles and pod:
+        up = words.age_since(pod.started_at or pod.created_at, now)
+        where = f" on {pod.node}" if pod.node else ""
+        return Finding(PROBE, TITLE, Verdict.OK, f"{pod.ready} ready{where}, up {up}", (*added, *about_it))
+    first, others = troubles[0], [t.summary for t in troubles[1:]]
+    said = (first.summary, *others)
+    return Finding(
+        PROBE,
+        TITLE,
+        worst(t.verdict for t in troubles),
+        first.summary,
+        (*first.evidence, *others, *(line for line in added if not _told(line, said)), *about_it),
+        first.remedy,
+        first.run,
+    )
+
+
+def _told(line: str, said: Sequence[str]) -> bool:
+    """Whether a line only says again what a summary says, which may go on after it."""
+    return any(summary.startswith(line) for summary in said)
+
+
+def pod_troubles(
+    pods: Sequence[Pod],
+    target: Target,
+    now: datetime,
+    owner: Owner = None,
+    events: Sequence[Event] = (),
+    *,
+    restarts: bool = True,
+) -> list[Trouble]:
+    """Everything wrong with the pods behind the selector, in no order.
+
+    Without ``restarts``, as for incidents, it is well as soon as it runs again, whatever the settings leave out;
+    and settings that don't fit wake nobody.
+    """
+    alive = live(pods)
+    if not alive:
+        return [_no_pod(pods, target, now, owner)]
+    # One that is lost with its node is not one too many.
+    there = [p for p in alive if not pod_state.on_lost_node(p)]
+    troubles = [_too_many(there, target, owner)] if len(there) > 1 else []
+    for pod in alive:
+        troubles += _not_ready(pod, target, now, events) or (_restarted(pod, target, now) if restarts else [])
+        if target.node and pod.node and pod.node != target.node:
+            troubles.append(_wrong_node(pod, target))
+    if len(alive) == 1:
+        troubles += coverage.of_missing(alive[0], target, Verdict.FAIL if restarts else Verdict.WARN)
+        troubles += coverage.of_unwatched(alive[0], target) if restarts else []
+    if restarts:
+        troubles += _ended_often(pods, now)
+    if len(alive) == 1 and pod_state.is_ready(alive[0]):
+        troubles += judge_deployment.beside_a_ready_pod(owner, target)
+    return troubles
+
+
+def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) -> Trouble:
+    leaving = tuple(f"{p.name}: Terminating" for p in pods if p.deleting)
+    seen = leaving or tuple(_ended(p) for p in pods)
+    if stuck := next((t for p in pods for t in _stuck(p, target, now)), None):
+        return stuck
+    if why := judge_deployment.why_no_pod(owner, target, pods):
+        return replace(why, evidence=(*why.evidence, *seen))
+    if leaving:
+        return Trouble(
+            Verdict.FAIL,
+            "the old pod is still terminating and there is no new one yet",
+            "A restart looks like this for a while (the strategy is Recreate). If it stays, look at the events.",
+            "/agentpod events",
+            leaving,
+        )
+    asks = owner.wanted if isinstance(owner, Deployment) else None
+    summary = _none_runs(pods, now)
+    return Trouble(
+        Verdict.FAIL,
+        summary,
+        f"The Deployment asks for {words.plural(asks, 'replica')}: see what the events say."
+        if asks
+        else "Check that the Deployment asks for one replica, and what the events say.",
+        f"kubectl -n {target.namespace} describe deployment {target.deployment}",
+        tuple(_ended(p, summary) for p in pods)
+        or (f"no pod has the labels {target.selector} in {target.namespace}",),
+    )
+
+
+def _stuck(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+    """That a pod does not end though its time is over."""
+    return [_of_issue(i, pod, target) for i in pod_state.state(pod, now).issues if i.cause is Cause.STUCK]
+
+
+def _none_runs(pods: Sequence[Pod], now: datetime) -> str:
+    """That there is no pod, and what became of the last one."""
+    last = pod_state.state(pods[-1], now).issue if pods else None
+    return f"no pod is running: {last.summary}" if last else "no pod is running"
+
+
+def _ended(pod: Pod, summary: str = "") -> str:
+    """A pod that is over in a line, with what was said of it unless the summary has that."""
+    said = words.cut(pod.message or "", 300)
+    return f"{pod.name}: {pod.status}" + (f", {said}" if said and said not in summary else "")
+
+
+def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
+    seen = tuple(f"{p.name}: {p.ready} {p.status}" for p in pods)
+    if why := judge_deployment.why_several(owner, target, len(pods)):
+        return replace(why, evidence=seen)
+    return Trouble(
+        Verdict.FAIL,
+        f"{len(pods)} pods run instead of one",
+        "The volume is ReadWriteOnce and the strategy Recreate: there must be one. Check replicas and strategy.",
+        f"kubectl -n {target.namespace} get pods -l {target.selector} -o wide",
+        seen,
+    )
+
+
+def _wrong_node(pod: Pod, target: Target) -> Trouble:
+    return Trouble(
+        Verdict.FAIL,
+        f"the pod runs on {pod.node}, not on {target.node}",
+        f"Check the Deployment's nodeSelector and whether {target.node} is ready.",
+        f"kubectl get node {target.node}",
+    )
+
+
+def _not_ready(pod: Pod, target: Target, now: datetime, events: Sequence[Event]) -> list[Trouble]:
+    """What keeps it from being ready; none where it is."""
+    return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now, events).issues]
+
+
+def _of_issue(issue: Issue, pod: Pod, target: Target) -> Trouble:
+    remedy, run = pod_remedies.remedy(issue, pod, target)
+    return Trouble(Verdict.FAIL, issue.summary, remedy, run, issue.evidence)
+
+
+def _restarted(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+    """The containers of a ready pod that ended a short while ago."""
+    return [_after(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
+
+
+def _recent(container: Container, now: datetime) -> Termination | None:
+    ended = container.last_termination
+    recent = ended is not None and ended.finished_at is not None and now - ended.finished_at < RECENT_RESTART
+    return ended if recent else None
+
+
+def _after(container: Container, at: datetime | None, target: Target, now: datetime) -> Trouble:
+    how, when, name = container_state.crashed(container), words.ago(at, now), container_state.called(container)
+    limit = f" ({container.memory_limit})" if container.memory_limit else ""
+    summary = {
+        Cause.MEMORY: f"{name} hit its memory limit{limit} {when}",
+        Cause.KILLED: f"{name} was killed {when} ({ending(container)})",
+    }.get(how.cause, f"{name} restarted {when} ({ending(container)})")
+    remedy = pod_remedies.after_a_restart(how.cause, container.name, target)
+    return Trouble(Verdict.WARN, summary, remedy, f"/agentpod {container_state.log_of(container)}")
+
+
+def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
+    """How each container that ended before did, a line each."""
+    return tuple(line for c in pod.every_container for line in container_state.last_run(c, now))
+
+
+def over_since(pod: Pod) -> datetime | None:
+    """When a pod that is over ended, as far as its record says."""
+    return max((c.since for c in pod.conditions if c.since), default=None)
+
+
+def _ended_often(pods: Sequence[Pod], now: datetime) -> list[Trouble]:
+    """That pod after pod was evicted, or failed, a short while ago, though the one that is there now is well."""
+    ends = {p.uid: at for p in pods if p.over and (at := over_since(p)) and now - at < RECENT_RESTART}
+    if len(ends) < EVICTED_OFTEN:
+        return []
+    evicted = all(p.reason == "Evicted" for p in pods if p.uid in ends)
+    how = f"the pod was {'evicted' if evicted else 'lost'} {words.plural(len(ends), 'time')} in the last hour"
+    summary = f"{how}, last {words.ago(max(ends.values()), now)}"
+    said = tuple(_ended(p) for p in pods if p.uid in ends)[-1:]
+    remedy = pod_remedies.EVICTED if evicted else pod_remedies.LOST
+    return [Trouble(Verdict.WARN, summary, remedy, "/agentpod events", said)]
+
+
+def ending(container: Container) -> str:
+    """How its last run ended: ``Error, exit code 1``."""
+    return container_state.ending(container.last_termination)
+
+
+def about(pod: Pod, now: datetime) -> tuple[str, ...]:
+    """The pod in a few lines: readiness and restarts, how it ended before, its images."""
+    ready = f"{pod.ready} ready" if pod_state.is_ready(pod) else f"containers {pod.ready} ready"
+    lines = [f"{pod.name}: {ready}, {words.plural(pod.restarts, 'restart')}"]
+    for container in pod.lasting:
+        if container.ready:
+            lines += container_state.last_run(container, now)
+        lines.append(f"image {container.image}")
+    return tuple(lines)

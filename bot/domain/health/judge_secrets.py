@@ -1,0 +1,148 @@
+"""What is to be said of the Secrets: whether they are there, and whether the pod has what is in them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict, worst_first
+from bot.domain.core.workload import (
+    ExternalSecret,
+    Manager,
+    Pod,
+    SecretFacts,
+)
+from bot.domain.health import secret_memory
+from bot.domain.health.judge_pod import current
+from bot.domain.health.secret_memory import Age, Remembered
+from bot.errors import AgentpodError, NotFound
+
+External = Sequence[ExternalSecret] | AgentpodError
+"""What the operator says, or why that is not known."""
+
+
+def started(pods: object) -> datetime | None:
+    """When the pod's containers were last started: environment variables are as of then."""
+    if not isinstance(pods, list | tuple):
+        return None
+    pod = current([p for p in pods if isinstance(p, Pod)])
+    times = [c.started_at for c in pod.containers if c.started_at] if pod else []
+    return min(times, default=None)
+
+
+def age(facts: object, pods: object, memory: Remembered | None = None) -> Age | None:
+    """How the Secret's values compare with those of the pod's start; None where that is not known."""
+    since = started(pods)
+    return secret_memory.age(facts, since, memory) if since and isinstance(facts, SecretFacts) else None
+
+
+def restart_needed(ages: Iterable[Age | None]) -> bool:
+    """Whether the pod is older than any change."""
+    return any(one is Age.CHANGED for one in ages)
+
+
+def judge_secret(
+    name: str, facts: object, pods: object, now: datetime, memory: Remembered | None = None
+) -> Finding:
+    """The finding for one Secret: ``facts`` or ``pods`` may be the error that kept it from being read."""
+    probe, title = f"secret {name}", name
+    if isinstance(facts, NotFound):
+        return Finding(
+            probe,
+            title,
+            Verdict.WARN,
+            "there is no such Secret (the pod starts without it)",
+            remedy="Make it with the values that the pod is to have, then restart the pod.",
+        )
+    if not isinstance(facts, SecretFacts):
+        said = facts.message if isinstance(facts, AgentpodError) else "it could not be read"
+        return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(said))
+    count = words.plural(len(facts.keys), "key")
+    at = secret_memory.changed_at(facts, memory)
+    changed = words.ago(at, now) if at else "at a time that the API server does not say"
+    verdict, summary, remedy = _AGES[age(facts, pods, memory)]
+    return Finding(probe, title, verdict, summary.format(count=count, changed=changed), remedy=remedy)
+
+
+_AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
+    Age.SAME: (Verdict.OK, "{count}, changed {changed}", None),
+    Age.CHANGED: (
+        Verdict.WARN,
+        "changed {changed}, after the pod started: it still has the old values",
+        "Environment variables are set when a container starts: restart the pod.",
+    ),
+    Age.WRITTEN: (
+        Verdict.UNKNOWN,
+        "written {changed}, after the pod started: whether a value changed is not known",
+        "Restart the pod if one did: environment variables are set when a container starts.",
+    ),
+    Age.UNKNOWN: (
+        Verdict.UNKNOWN,
+        "{count}; the API server does not say when they were written, so whether the pod has them is not known",
+        "Restart the pod if they changed after it started.",
+    ),
+    None: (Verdict.UNKNOWN, "{count}; whether the pod has them is not known", None),
+}
+
+
+def judge_external(external: External, now: datetime) -> Finding:
+    """The finding for External Secrets; none configured is fine."""
+    probe, title = "external secrets", "External Secrets"
+    if isinstance(external, AgentpodError):
+        return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(external.message), remedy=external.remedy)
+    if not external:
+        return Finding(probe, title, Verdict.OK, "none configured")
+    bad = [e for e in external if e.ready != "True"]
+    lines = tuple(f"{e.name}: {_state(e)}, refreshed {words.ago(e.refreshed_at, now)}" for e in external)
+    if not bad:
+        return Finding(probe, title, Verdict.OK, f"{len(external)} synced", lines)
+    verdict = Verdict.FAIL if any(e.ready == "False" for e in bad) else Verdict.UNKNOWN
+    return Finding(
+        probe,
+        title,
+        verdict,
+        f"{bad[0].name} is not synced: {_state(bad[0])}",
+        lines,
+        remedy="See what it says, and whether the store can be reached.",
+    )
+
+
+def _state(external: ExternalSecret) -> str:
+    if external.ready == "True":
+        return "synced"
+    said = external.message or external.reason or "no word from the operator"
+    return words.cut(said, 160)
+
+
+def managers(facts: SecretFacts, external: External) -> tuple[Manager, ...]:
+    """Who else writes a Secret, an ExternalSecret that merges into it included, which leaves no owner on it."""
+    if isinstance(external, AgentpodError) or any(m.by == EXTERNAL for m in facts.managers):
+        return facts.managers
+    merging = [e for e in external if e.secret == facts.name]
+    where = "Change it in the store that the ExternalSecret reads."
+    return (
+        *(Manager(EXTERNAL, f"ExternalSecret {e.name}", where, undoes=True) for e in merging[:1]),
+        *facts.managers,
+    )
+
+
+EXTERNAL = "External Secrets"
+
+
+def undone_by(managers_: Sequence[Manager], key: str) -> Manager | None:
+    """Who would undo a change of that key within minutes."""
+    return next((m for m in managers_ if m.undoes and (m.keys is None or key in m.keys)), None)
+
+
+def managed_by(managers_: Sequence[Manager]) -> str:
+    """Who else writes it, in a phrase; empty where nobody is known."""
+    return words.listed([words.cut(m.name, 100) for m in managers_[:3]])
+
+
+def headline(findings: Sequence[Finding]) -> str:
+    """The answer in a line: the worst of it, or that all is well."""
+    first = worst_first(findings)[0]
+    if first.verdict is Verdict.OK:
+        return "The pod has all secrets as they are now"
+    return f"{first.title}: {first.summary}"

@@ -1,0 +1,190 @@
+"""Whether the pod can be reached as the handbook says: addresses assigned, endpoints ready, servers answering."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.domain.core import addresses, words
+from bot.domain.core.bounds import number
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.workload import Endpoint, Service, ServicePort
+
+SSH_REMEDY = (
+    "The handbook's order: the pod runs; sshd runs; the address is assigned; authorized_keys is there; then the "
+    "log, filtered for sshd."
+)
+HTTP_REMEDY = (
+    "The handbook's order: the process runs; its port answers inside the pod; the Service is there; PORT=8081 and "
+    "HOST=0.0.0.0 are set."
+)
+
+
+def carrier(spec: ServiceSpec, services: Sequence[Service]) -> Service | None:
+    """The Service that carries the expected address, with the port if one of several has it."""
+    holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.addresses)]
+    return next((s for s in holders if _port(spec, s)), holders[0] if holders else None)
+
+
+def _port(spec: ServiceSpec, service: Service) -> ServicePort | None:
+    """The Service's TCP port of the expected number: UDP's of the same number, as for HTTP/3, is another."""
+    return next((p for p in service.ports if p.port == spec.port and p.protocol == "TCP"), None)
+
+
+def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
+    """Each expected address is assigned to a Service with the expected port."""
+    problems = [p for spec in target.services if (p := _address_problem(spec, services))]
+    balancers = [s for s in services if s.type == "LoadBalancer"]
+    if not problems:
+        carried = tuple(f"{s.name}: {place(s)}" for s in target.services)
+        count = words.plural(len(target.services), "address", "addresses")
+        return Finding("services", "Services", Verdict.OK, f"{count} assigned", carried)
+    return Finding(
+        "services",
+        "Services",
+        Verdict.FAIL,
+        problems[0],
+        (*problems[1:], *(_balancer(s) for s in balancers[:5])),
+        "Check the Service's type and address, and the load balancer's address pool.",
+        f"kubectl -n {target.namespace} get svc",
+    )
+
+
+def _balancer(service: Service) -> str:
+    ports = ", ".join(str(p.port) for p in service.ports)
+    at = ", ".join((*service.ingress, *service.external_ips)) or "no address yet"
+    return f"{service.name}: {at}, port {ports or 'none'}"
+
+
+def _address_problem(spec: ServiceSpec, services: Sequence[Service]) -> str | None:
+    service = carrier(spec, services)
+    if service is None:
+        return f"{spec.ip} ({spec.name}) is not assigned to any Service"
+    port = _port(spec, service)
+    if port is None:
+        return f"{service.name} has {spec.ip} but not port {spec.port} ({spec.name})"
+    found = port.target_port
+    if spec.target_port and number(found or "") not in (None, spec.target_port):
+        return f"{service.name} sends port {spec.port} to {found}, not to {spec.target_port} ({spec.name})"
+    return None
+
+
+def judge_endpoints(services: Sequence[Service], endpoints: Sequence[Endpoint], target: Target) -> Finding:
+    """Each expected Service has a ready endpoint. Without any such Service there is nothing to judge: unknown."""
+    carriers = {s.name: spec for spec in target.services if (s := carrier(spec, services))}
+    if not carriers:
+        return Finding("endpoints", "Endpoints", Verdict.UNKNOWN, "no Service carries an expected address")
+    lines: list[str] = []
+    empty: list[str] = []
+    for name, spec in carriers.items():
+        behind = [e for e in endpoints if e.service == name]
+        ready = sum(e.ready for e in behind)
+        lines.append(f"{name}: {ready} of {words.plural(len(behind), 'endpoint')} ready")
+        if not ready:
+            empty.append(spec.name)
+    if not empty:
+        return Finding("endpoints", "Endpoints", Verdict.OK, "ready behind every Service", tuple(lines))
+    return Finding(
+        "endpoints",
+        "Endpoints",
+        Verdict.FAIL,
+        f"no ready endpoint behind {words.listed(empty)}",
+        tuple(lines),
+        "A Service has an endpoint once the pod is ready and carries the labels of its selector.",
+        f"kubectl -n {target.namespace} get endpointslices",
+    )
+
+
+def slug(name: str) -> str:
+    """A service's probe id: ``vibekanban`` for "VibeKanban", ``my-api`` for "My API"."""
+    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "service"
+
+
+def title(spec: ServiceSpec) -> str:
+    """What its finding is called: ``SSH``, ``VibeKanban``."""
+    return spec.name
+
+
+def address(spec: ServiceSpec) -> tuple[str, int]:
+    """Host and port to check: through ``connect`` where one is given."""
+    if spec.connect is None:
+        return spec.ip, spec.port
+    return addresses.split_port(spec.connect)
+
+
+def place(spec: ServiceSpec) -> str:
+    """The address as the handbook and its users know it, whatever way it is checked."""
+    return f"{addresses.in_url(spec.ip)}:{spec.port}"
+
+
+def url(spec: ServiceSpec) -> str:
+    """The URL to check; an IPv6 address is put in brackets."""
+    host, port = address(spec)
+    return f"http://{addresses.in_url(host)}:{port}{spec.path}"
+
+
+def judge_banner(spec: ServiceSpec, banner: str) -> Finding:
+    """An SSH server of protocol 2 answers (RFC 4253, section 4.2: ``SSH-2.0-``, or ``SSH-1.99-`` for both)."""
+    shown = words.cut(banner, 80)
+    if banner.startswith(("SSH-2.0-", "SSH-1.99-")):
+        return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with {shown}")
+    said = f"it said {shown!r}" if shown else "it said nothing"
+    return _unreachable(spec, f"{spec.name} is not answered by an SSH server", said)
+
+
+def judge_status(spec: ServiceSpec, status: int) -> Finding:
+    """The HTTP status is the expected one."""
+    if status == spec.expect_status:
+        return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with HTTP {status}")
+    expected = f"expected HTTP {spec.expect_status} from {place(spec)}{spec.path}"
+    return _unreachable(spec, f"{spec.name} answers with HTTP {status}", expected)
+
+
+def judge_open(spec: ServiceSpec) -> Finding:
+    """The port took a connection."""
+    return Finding(slug(spec.name), title(spec), Verdict.OK, f"port {spec.port} takes connections")
+
+
+def judge_refused(spec: ServiceSpec, message: str) -> Finding:
+    """The server refused or broke the connection: ``message`` says how.
+
+    An sshd that turns this address or any newcomer away does run.
+    """
+    for words_of_sshd, summary, remedy in _BUSY if spec.check == "ssh" else ():
+        if words_of_sshd in message:
+            finding = _unreachable(spec, f"{spec.name} {summary}", message)
+            return replace(finding, verdict=Verdict.WARN, remedy=remedy)
+    why = f": {message}" if message else ""
+    return _unreachable(spec, f"{spec.name} can't be reached at {place(spec)}{why}")
+
+
+_BUSY = (
+    (
+        "Not allowed at this time",
+        "runs, and turns the bot's address away for now",
+        "OpenSSH 9.8 penalises addresses that connect without signing in: name the bot's in "
+        "PerSourcePenaltyExemptList. Whether people can sign in, this does not say.",
+    ),
+    (
+        "Exceeded MaxStartups",
+        "runs, and has too many connections that have not signed in",
+        "See who connects, in its log; MaxStartups in sshd's configuration is the limit.",
+    ),
+)
+"""What sshd says in place of its identification, what it means, and what to do."""
+
+
+def _unreachable(spec: ServiceSpec, summary: str, *evidence: str) -> Finding:
+    remedy = {"ssh": SSH_REMEDY, "http": HTTP_REMEDY}.get(spec.check, "Check the process, then the Service.")
+    grep = "sshd" if spec.check == "ssh" else slug(spec.name)
+    run = {"ssh": "/agentpod logs --grep sshd", "http": "/agentpod processes"}.get(spec.check)
+    return Finding(
+        slug(spec.name),
+        title(spec),
+        Verdict.FAIL,
+        summary,
+        (*evidence, *((f"checked through {spec.connect}",) if spec.connect else ())),
+        remedy,
+        run or f"/agentpod logs --grep {grep}",
+    )

@@ -1,0 +1,139 @@
+"""Who can sign in to the pod: the keys of its Secret, and whether the pod's own file has the same ones. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.health import ssh_keys
+from bot.domain.health.ssh_keys import Difference, Entry, Key
+
+_SHOWN = 20
+"""Lines that are no key, of which each is named."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """The pod's own file is not known."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The answer, independent of how it is shown."""
+
+    headline: str
+    verdict: Verdict
+    lines: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    restart: bool = False
+    """Whether a restart would bring the pod the Secret's keys."""
+    same: bool | None = None
+    """Whether the pod has the same keys; None where that is not known."""
+    data: list[dict[str, object]] = field(default_factory=list)
+
+
+def judge(secret: str, pod: str | Unread | None, now: datetime) -> Judged:
+    """Put the Secret's file and the pod's own side by side; None: there is no other file."""
+    entries = ssh_keys.parse_file(secret)
+    found, bad = [e.key for e in entries if e.key is not None], [e for e in entries if e.key is None]
+    other = ssh_keys.difference(found, ssh_keys.keys(pod)) if isinstance(pod, str) else Difference()
+    own = _headline(found, bad, now)
+    lines = tuple(f"Line {e.line}: {e.problem}." for e in bad[:_SHOWN])
+    lines += (f"{len(bad) - _SHOWN:,} more lines are no keys.",) if len(bad) > _SHOWN else ()
+    verdict = _verdict(found, bad, now)
+    if other:
+        lines = (f"Once the pod has the Secret's keys: {words.lower_first(own)}.", *lines)
+        verdict = Verdict.FAIL if verdict is Verdict.FAIL else Verdict.WARN
+    elif isinstance(pod, Unread):
+        lines = (f"Whether the pod has the same keys is not known: {pod.why}.", *lines)
+        verdict = Verdict.UNKNOWN if verdict is Verdict.OK else verdict
+    return Judged(
+        _different(other) if other else own,
+        verdict,
+        lines,
+        tuple(_row(key, now, other) for key in (*found, *other.extra)),
+        bool(other),
+        not other if isinstance(pod, str) else None,
+        [_data(key, now) for key in found],
+    )
+
+
+def _different(other: Difference) -> str:
+    if not other.missing:
+        count = words.plural(len(other.extra), "key")
+        return f"The pod still has {count} that the Secret does not have: restart it, or copy them again"
+    return "The pod still has the old keys: restart it, or copy them again"
+
+
+def _verdict(found: Sequence[Key], bad: Sequence[Entry], now: datetime) -> Verdict:
+    if not any(not k.why_not(now) for k in found):
+        return Verdict.FAIL
+    return Verdict.WARN if bad or any(k.why_not(now) or k.weak for k in found) else Verdict.OK
+
+
+def _headline(found: Sequence[Key], bad: Sequence[Entry], now: datetime) -> str:
+    able = sum(k.signs_in(now) for k in found)
+    useless = sum(bool(k.why_not(now)) for k in found)
+    authorities = sum(k.meaning.authority and not k.why_not(now) for k in found)
+    parts = [_count(able, authorities, useless)]
+    if able and authorities:
+        parts.append(f"and who has a certificate of {words.plural(authorities, 'authority', 'authorities')}")
+    head = " ".join(parts)
+    if useless and (able or authorities):
+        head += f"; {words.plural(useless, 'key')} can't"
+    if bad:
+        head += (
+            f"; {words.plural(len(bad), 'line')} is no key"
+            if len(bad) == 1
+            else f"; {len(bad):,} lines are no keys"
+        )
+    return head
+
+
+def _count(able: int, authorities: int, useless: int) -> str:
+    if able:
+        return "One key can sign in" if able == 1 else f"{able:,} keys can sign in"
+    if authorities:
+        return "Only who has a certificate can sign in"
+    if not useless:
+        return "Nobody can sign in: there is no key"
+    return f"Nobody can sign in: sshd refuses {'the only key' if useless == 1 else f'all {useless:,} keys'}"
+
+
+def kind(key: Key) -> str:
+    """``ed25519 256``, ``rsa 1024``; the type as it is where it is not known."""
+    if not key.bits:
+        return words.cut(key.type, 60)
+    return f"{key.type.removeprefix('ssh-').partition('@')[0].removesuffix('-cert-v01')} {key.bits}"
+
+
+def _row(key: Key, now: datetime, other: Difference) -> tuple[str, ...]:
+    where = "only in the pod: " if key in other.extra else "not in the pod yet: " if key in other.missing else ""
+    shape = f"{kind(key)}{', certificate' if '-cert-v01@' in key.type else ''}{', weak' if key.weak else ''}"
+    return words.cut(key.comment, 80) or "(no comment)", shape, f"{where}{sign_in(key, now)}", key.fingerprint
+
+
+def sign_in(key: Key, now: datetime) -> str:
+    """Whether somebody can sign in with it, and how far: ``yes``, ``no: expired on …``, ``yes, only from …``."""
+    if why := key.why_not(now):
+        return f"no: {why}"
+    until = (f"until {words.stamp(key.meaning.expires)}",) if key.meaning.expires else ()
+    said = "by certificate" if key.meaning.authority else "yes"
+    return ", ".join((said, *until, *(limit for limit in key.meaning.limits if limit != "cert-authority")))
+
+
+def _data(key: Key, now: datetime) -> dict[str, object]:
+    return {
+        "type": key.type,
+        "bits": key.bits,
+        "fingerprint": key.fingerprint,
+        "signs_in": key.signs_in(now),
+        "why_not": key.why_not(now) or None,
+        "weak": bool(key.weak),
+        "options": bool(key.options),
+    }

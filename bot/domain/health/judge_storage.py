@@ -1,0 +1,188 @@
+"""The volume: bound, how full it is, and what fills it. Sizes are bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.target import StorageSpec, Target
+from bot.domain.core.workload import Claim, ExecResult
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """One file system as ``df -Pk`` shows it."""
+
+    mount: str
+    total: int
+    used: int
+    free: int
+
+    @property
+    def has_size(self) -> bool:
+        """Whether df knows how large it is: some report nothing, all ones, or more free than there is."""
+        return 0 < self.total < _NO_LIMIT and self.used + self.free > 0 and self.free <= self.total
+
+    @property
+    def percent(self) -> int:
+        """Used, in percent of what users can have; rounded up as df does. Means nothing without a size."""
+        usable = self.used + self.free
+        return -(-self.used * 100 // usable) if usable > 0 else 100
+
+
+def judge_claims(claims: Sequence[Claim], target: Target, used: frozenset[str] | None = None) -> Finding:
+    """Every claim that the pod uses is there and Bound, whatever others there are in the namespace.
+
+    ``used`` has their names; None: it is not known which they are.
+    """
+    own = [c for c in claims if used is None or c.name in used]
+    loose = [c for c in own if c.phase != "Bound"]
+    absent = sorted((used or frozenset()) - {c.name for c in claims})
+    if own and not loose and not absent:
+        return Finding("claim", "Volume claim", Verdict.OK, _bound(own), tuple(_claim(c) for c in own))
+    if used is None and own:
+        said = f"{loose[0].name} is {loose[0].phase}: whether the pod uses it is not known"
+        return Finding("claim", "Volume claim", Verdict.UNKNOWN, said, tuple(_claim(c) for c in own))
+    lines = tuple(_claim(c) for c in [*loose, *(c for c in own if c not in loose)])
+    named = f" {loose[0].name}" if loose else ""
+    return Finding(
+        "claim",
+        "Volume claim",
+        Verdict.FAIL,
+        _without(loose, absent, used),
+        lines or (f"none in {target.namespace}",) if not claims else lines,
+        _remedy(loose, absent),
+        f"kubectl -n {target.namespace} {f'describe pvc{named}' if named else 'get pvc'}",
+    )
+
+
+def _remedy(loose: Sequence[Claim], absent: Sequence[str]) -> str:
+    if loose and loose[0].phase == "Lost":
+        return "Its PersistentVolume is gone or belongs to another claim: find it, or restore it from a backup."
+    if loose:
+        return "Check its storage class and the provisioner: the pod can't start anew without it."
+    if absent:
+        return "Create it, or correct its name in the pod's template: the pod can't start anew without it."
+    return "Nothing that the pod writes outlives it: give its template the volume of the home directory."
+
+
+def _without(loose: Sequence[Claim], absent: Sequence[str], used: frozenset[str] | None) -> str:
+    if loose:
+        return f"{loose[0].name} is {loose[0].phase}"
+    if absent:
+        return f"there is no PersistentVolumeClaim {absent[0]}, which the pod uses"
+    return "there is no PersistentVolumeClaim" if used is None else "the pod uses no PersistentVolumeClaim"
+
+
+def _bound(claims: Sequence[Claim]) -> str:
+    if len(claims) == 1:
+        return f"{claims[0].name} is bound, {words.size(claims[0].capacity)}"
+    return f"all {len(claims)} claims are bound"
+
+
+def _claim(claim: Claim) -> str:
+    parts = [claim.phase, words.size(claim.capacity) if claim.capacity else "", claim.storage_class or ""]
+    return f"{claim.name}: {', '.join(p for p in parts if p)}"
+
+
+_MOST_LINES = 1_000
+"""Lines of df's answer that are read: it prints two for one path."""
+_WIDEST = 4_096
+"""Characters of one line that are read: Linux' PATH_MAX."""
+_NO_LIMIT = 2**63
+"""Bytes from which on a size is no size: FUSE and sandboxed runtimes report all ones for "no limit"."""
+
+
+def parse_df(text: str, home: str | None = None) -> DiskUse | None:
+    """Read ``df -Pk PATH``, whatever its header's language, also where a long device name is on its own line.
+
+    Of several file systems it is the one that ``home`` is on, without ``home`` the last. None where there is none:
+    also where df put dashes in place of its numbers.
+    """
+    lines = text.splitlines()[:_MOST_LINES]
+    found = [disk for line in lines if (disk := _disk(line[:_WIDEST])) is not None]
+    if home is None or len(found) < 2:
+        return found[-1] if found else None
+    above = [disk for disk in found if _holds(disk.mount, home)]
+    return max(above, key=lambda disk: len(disk.mount), default=None)
+
+
+def _holds(mount: str, path: str) -> bool:
+    return f"{path.rstrip('/')}/".startswith(f"{mount.rstrip('/')}/")
+
+
+_DF = re.compile(r"(?:^|\s)([0-9]{1,20})\s+([0-9]{1,20})\s+(-?[0-9]{1,20})\s+(?:-?[0-9]{1,20}%|-)\s+(/.*)$")
+
+
+def _disk(line: str) -> DiskUse | None:
+    """One line of df's table. Available is below nothing where root has used the blocks reserved for it."""
+    match = _DF.search(line.rstrip())
+    if match is None:
+        return None
+    total, used, free = (max(0, int(n)) * 1024 for n in match.groups()[:3])
+    return DiskUse(match[4], total, used, free)
+
+
+def judge_disk(home: str, result: ExecResult, limits: StorageSpec) -> Finding:
+    """Compare the home's file system with the thresholds; boundaries are ``>=``."""
+    disk = parse_df(result.stdout, home)
+    if disk is None or not disk.has_size:
+        return _no_size(home, disk, result)
+    verdict = Verdict.OK
+    if disk.percent >= limits.warn_percent:
+        verdict = Verdict.FAIL if disk.percent >= limits.fail_percent else Verdict.WARN
+    free = f"{words.size(disk.free)} free of {words.size(disk.total)}"
+    if verdict is Verdict.OK:
+        return Finding("disk", "Disk", verdict, f"{disk.percent} % used, {free}")
+    return Finding(
+        "disk",
+        "Disk",
+        verdict,
+        f"the disk of {home} is {disk.percent} % full",
+        (free, f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
+        "Find the largest folders and clear what is not needed (caches, old worktrees).",
+        "/agentpod storage",
+    )
+
+
+def _no_size(home: str, disk: DiskUse | None, result: ExecResult) -> Finding:
+    """How full it is can't be told: never full, and never fine."""
+    if disk is None:
+        said = words.cut((result.stderr or result.stdout)[:_WIDEST], 160) or "it said nothing"
+        if refused := _REFUSED.search(result.stderr[:_WIDEST]):
+            return Finding(
+                "disk",
+                "Disk",
+                Verdict.UNKNOWN,
+                f"df can't read {home}: {words.cut(refused[1], 80)}",
+                (said,),
+                "See whether the home can be used, and whether what serves its volume is well.",
+            )
+        return Finding("disk", "Disk", Verdict.UNKNOWN, f"df gave no numbers for {home}", (said,))
+    return Finding(
+        "disk",
+        "Disk",
+        Verdict.UNKNOWN,
+        f"the file system of {home} reports no size",
+        (f"mounted at {disk.mount}: df shows no size that could be compared",),
+        "Whatever serves this volume knows how full it is: look there.",
+    )
+
+
+_REFUSED = re.compile(r"^df: \S*/.{0,1000}: ([^:\n]{1,200})$", re.MULTILINE)
+"""``df: /home/claude: Stale file handle``."""
+_DU = re.compile(r"^([0-9]{1,19})\s+(/.*)$")
+_MOST_FOLDERS = 20_000
+"""Lines of du's answer that are read."""
+
+
+def parse_du(text: str, home: str, top: int = 10) -> list[tuple[str, int]]:
+    """Read ``du -k -d 1 HOME``: the largest ``top`` entries by size, without the total of the home itself."""
+    root = home.rstrip("/")
+    lines = (line[:_WIDEST].strip() for line in text.splitlines()[:_MOST_FOLDERS])
+    rows = [(m[2].rstrip("/"), int(m[1]) * 1024) for line in lines if (m := _DU.match(line))]
+    inside = [(path, count) for path, count in rows if path != root and count < _NO_LIMIT]
+    return sorted(inside, key=lambda row: (-row[1], row[0]))[:top]

@@ -1,0 +1,117 @@
+"""Why a pod's containers are not being made, from its own events: a container's status says nothing of it. Pure.
+
+What a volume or the network lacks, the kubelet and the volume controller say in events alone. The newest word
+counts: once an image is being pulled, the volumes are there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.domain.core import words
+from bot.domain.core.workload import Event, Pod
+from bot.domain.health.container_state import Cause, Issue
+
+_SAID = 160
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_FRESH = timedelta(minutes=5)
+"""The kubelet tries again every two minutes at the latest, and says so."""
+_ATTACHED = "SuccessfulAttachVolume"
+_VOLUME = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+_SANDBOX = ("FailedCreatePodSandBox", "NetworkNotReady", "FailedPodSandBoxStatus", "FailedNetworkCreate")
+_GOES_ON = ("Pulling", "Pulled", "Created", "Started")
+
+
+def explained(pod: Pod, issues: Sequence[Issue], events: Sequence[Event]) -> list[Issue]:
+    """The issues; one that names the cause in their place, where all are that the containers are not made yet."""
+    told = _told(pod, events) if events and asks(pod, issues) else []
+    if not told:
+        return list(issues)
+    newest = told[-1]
+    if newest.reason == "Pulling":
+        return [replace(issues[0], summary=f"{issues[0].summary}: its image is being pulled"), *issues[1:]]
+    if newest.reason in _GOES_ON or _sandbox_stands(pod):
+        return list(issues)
+    return [_of_event(_most_telling(told))]
+
+
+def asks(pod: Pod, issues: Sequence[Issue]) -> bool:
+    """Whether only events can say why it is not ready."""
+    waits = all(i.cause in (Cause.CREATING, Cause.WAITS_FOR_INIT) for i in issues)
+    return bool(issues and waits and pod.node)
+
+
+def _told(pod: Pod, events: Sequence[Event]) -> list[Event]:
+    """What is said of making this pod's containers, the newest last."""
+    reasons = (*_VOLUME, *_SANDBOX, *_GOES_ON, _ATTACHED)
+    own = (e for e in events if e.object == f"pod/{pod.name}" and e.uid in (None, pod.uid) and e.reason in reasons)
+    told = sorted(own, key=_last)
+    attached = max((_last(e) for e in told if e.reason == _ATTACHED), default=_LONG_AGO)
+    return [
+        e
+        for e in told
+        if e.reason != _ATTACHED and not (e.reason == "FailedAttachVolume" and _last(e) <= attached)
+    ]
+
+
+def _most_telling(told: Sequence[Event]) -> Event:
+    """The newest failure; before it one that says why, where it only says that it waited in vain."""
+    newest = told[-1]
+    fresh = [e for e in told if _last(newest) - _last(e) < _FRESH and e.reason not in _GOES_ON]
+    return next((e for e in reversed(fresh) if not _WAITED.search(e.message[:1_000])), newest)
+
+
+def _last(event: Event) -> datetime:
+    return event.last_seen or event.first_seen or _LONG_AGO
+
+
+def _sandbox_stands(pod: Pod) -> bool:
+    """Whether its volumes are mounted and its network is there."""
+    condition = pod.condition("PodReadyToStartContainers")
+    return condition is not None and condition.status == "True"
+
+
+_SIMILAR = re.compile(r"^\(combined from similar events\): ")
+_WAITED = re.compile(r"^Unable to (attach or )?mount volumes|timed out waiting for the condition$", re.IGNORECASE)
+
+
+def _of_event(event: Event) -> Issue:
+    said = _SIMILAR.sub("", " ".join(words.without_pod_id(event.message[:8_000]).split()))
+    if event.reason not in _VOLUME:
+        text = f"the pod's network or sandbox can't be made: {words.innermost(_SANDBOX_OF.sub('', said), _SAID)}"
+        return Issue(Cause.NOT_MADE, text, evidence=(words.innermost(said, 300),), reason=event.reason)
+    missing = _MISSING.search(said)
+    if missing:
+        kind = "Secret" if missing["kind"].lower() == "secret" else "ConfigMap"
+        text = f"{kind} {missing['name']} is missing, so the pod's volume can't be mounted"
+        return Issue(
+            Cause.CONFIG,
+            text,
+            evidence=(words.innermost(said, 300),),
+            missing=(kind, missing["name"]),
+            reason=event.reason,
+        )
+    return Issue(Cause.NOT_MADE, _volume(event, said), evidence=(words.innermost(said, 300),), reason=event.reason)
+
+
+def _volume(event: Event, said: str) -> str:
+    name = _NAME.search(said) or _UNMOUNTED.search(said)
+    which = f"volume {words.cut(name['name'], 60)}" if name else "a volume"
+    verb = "attached" if event.reason == "FailedAttachVolume" else "mounted"
+    why = words.innermost(_VOLUME_OF.sub("", said), _SAID)
+    return f"{which} can't be {verb}: {why}"
+
+
+_MISSING = re.compile(r'\b(?P<kind>secret|configmap)s? "(?P<name>[^"]{1,253})" not found', re.IGNORECASE)
+_NAME = re.compile(r'\bvolume "(?P<name>[^"]{1,253})"')
+_UNMOUNTED = re.compile(r"unmounted volumes=\[(?P<name>[^\]]{1,253})\]")
+_VOLUME_OF = re.compile(
+    r'^(?:[A-Za-z]{1,20}Volume\.[A-Za-z]{1,30} failed for volume "[^"]{1,253}" ?: |'
+    r"Unable to (?:attach or )?mount volumes: unmounted volumes=\[[^\]]{0,500}\], .{0,500}?\]: |"
+    r'Multi-Attach error for volume "[^"]{1,253}":? )'
+    r"(?:mount failed: .{0,2000} Output: )?"
+)
+_SANDBOX_OF = re.compile(r'^Failed to create pod sandbox: |failed to setup network for sandbox "[^"]{1,80}": ')

@@ -1,0 +1,166 @@
+"""Which objects of the namespace are the target's own and exist: only they say how it is. Pure.
+
+A namespace holds more: pods that are gone and whose events stay for an hour, the bot itself, other workloads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.domain.core import addresses
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Claim,
+    Deployment,
+    Event,
+    Pod,
+    Service,
+    Uses,
+)
+from bot.domain.health import pod_state
+from bot.domain.health.judge_deployment import Owner
+
+SERVICE, CLAIM, REPLICA_SET = "service", "persistentvolumeclaim", "replicaset"
+
+
+_OF_STARTS = (
+    "FailedScheduling",
+    "FailedAttachVolume",
+    "FailedMount",
+    "FailedMapVolume",
+    "FailedCreatePodSandBox",
+    "NetworkNotReady",
+)
+"""Warnings that only delay a pod's start: a volume that the old pod still holds, a cache that lags behind."""
+_SOON = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Start:
+    """When a pod became ready, and whether that was its first start: later ones are no part of a restart."""
+
+    ready_at: datetime
+    first: bool
+
+
+@dataclass(frozen=True)
+class Own:
+    """The target's own objects, each as ``kind/name``, with its uid or None where that is not known."""
+
+    objects: Mapping[str, str | None] = field(default_factory=dict)
+    beginnings: tuple[str, ...] = ()
+    """Objects that begin so are own ones, too: their names are not known."""
+    starts: Mapping[str, Start] = field(default_factory=dict)
+    """How each pod that is ready now came to be so."""
+
+    def has(self, event: Event) -> bool:
+        """Whether the event is about one of them, and not about an earlier one of the same name."""
+        if event.object in self.objects:
+            uid = self.objects[event.object]
+            return uid is None or event.uid is None or uid == event.uid
+        return event.object.startswith(self.beginnings) if self.beginnings else False
+
+    def is_over(self, event: Event) -> bool:
+        """Whether the event belongs to the start of a pod that has become ready since, and says nothing of now."""
+        start = self.starts.get(event.object)
+        at = event.last_seen or event.first_seen
+        if start is None or at is None or at > start.ready_at:
+            return False
+        return event.reason in _OF_STARTS or (event.reason == "Unhealthy" and start.first)
+
+
+def own(
+    target: Target,
+    pods: Sequence[Pod],
+    deployment: Owner,
+    services: Sequence[Service] | None,
+    claims: Sequence[Claim] | None,
+) -> Own:
+    """The pods, what makes them, what they use, and the Services in front of them.
+
+    ``services`` and ``claims`` are None where they are not known: all Services count then, and claims by name.
+    """
+    present = existing(pods)
+    found: dict[str, str | None] = {f"pod/{p.name}": p.uid or None for p in present}
+    found |= {f"{o.kind.lower()}/{o.name}": o.uid or None for p in present for o in p.owners}
+    found[f"deployment/{target.deployment}"] = (
+        (deployment.uid or None) if isinstance(deployment, Deployment) else None
+    )
+    found |= _used(uses(present, deployment), claims)
+    found |= {f"{SERVICE}/{s.name}": s.uid for s in services or () if _in_front(s, present, target)}
+    beginnings: tuple[str, ...] = () if services is not None else (f"{SERVICE}/",)
+    if not any(p.owners for p in present):  # what fails to make a pod is named by no pod
+        named = _replica_set(deployment)
+        found |= {f"{REPLICA_SET}/{named}": None} if named else {}
+        beginnings += () if named else (f"{REPLICA_SET}/{target.deployment}-",)
+    return Own(found, beginnings, {f"pod/{p.name}": start for p in present if (start := _start(p))})
+
+
+def _start(pod: Pod) -> Start | None:
+    ready = pod.condition("Ready")
+    if ready is None or ready.since is None or not pod_state.is_ready(pod):
+        return None
+    begun = max((c.started_at for c in pod.lasting if c.started_at), default=None)
+    return Start(ready.since, not pod.restarts and begun is not None and ready.since - begun < _SOON)
+
+
+_NAMED = re.compile(r'ReplicaSet "([^"]{1,253})"')
+
+
+def _replica_set(deployment: Owner) -> str | None:
+    """The present ReplicaSet, which the Deployment's Progressing condition names."""
+    progress = deployment.condition("Progressing") if isinstance(deployment, Deployment) else None
+    match = _NAMED.search((progress.message or "")[:1_000]) if progress else None
+    return match[1] if match else None
+
+
+def existing(pods: Sequence[Pod]) -> list[Pod]:
+    """The pods without the records of those that are over, unless there is nothing else."""
+    return [p for p in pods if not p.over] or list(pods)
+
+
+def uses(pods: Sequence[Pod], deployment: Owner) -> Uses | None:
+    """What the pods use; where there is none, what the Deployment's would. None where neither is known."""
+    found = [p.uses for p in pods if p.uses is not None]
+    if not found and isinstance(deployment, Deployment) and deployment.uses is not None:
+        found = [deployment.uses]
+    if not found:
+        return None
+    return Uses(
+        _together(u.claims for u in found),
+        _together(u.secrets for u in found),
+        _together(u.config_maps for u in found),
+    )
+
+
+def _together(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*sets)
+
+
+def _used(used: Uses | None, claims: Sequence[Claim] | None) -> dict[str, str | None]:
+    if used is None:
+        return {}
+    uids = {c.name: c.uid for c in claims or ()}
+    found: dict[str, str | None] = {f"{CLAIM}/{name}": uids.get(name) for name in used.claims}
+    found |= {
+        f"{kind}/{name}": None for kind in ("secret", "externalsecret", "sealedsecret") for name in used.secrets
+    }
+    return found | {f"configmap/{name}": None for name in used.config_maps}
+
+
+def _in_front(service: Service, pods: Sequence[Pod], target: Target) -> bool:
+    """Whether it sends to one of the pods, or carries an address that the settings expect."""
+    if any(addresses.same(spec.ip, one) for spec in target.services for one in service.addresses):
+        return True
+    labels = [p.labels for p in pods] or [_equalities(target.selector)]
+    wanted = service.selector.items()
+    return bool(wanted) and any(wanted <= one.items() for one in labels)
+
+
+def _equalities(selector: str) -> dict[str, str]:
+    """The labels that a selector asks for by ``=``."""
+    pairs = (part.replace("==", "=").partition("=") for part in selector.split(",") if "!=" not in part)
+    return {name.strip(): value.strip() for name, mark, value in pairs if mark}

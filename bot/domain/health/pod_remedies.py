@@ -1,0 +1,192 @@
+"""What to do about an issue of a pod: the handbook's words only under the reason that they fit. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Pod
+from bot.domain.health.container_state import Cause, Issue
+
+EVENTS = "/agentpod events"
+HANDBOOK_CRASH = (
+    "Check which process died in the log of the run before. Common causes: “Download failed” (VibeKanban can't "
+    "reach npm-cdn.vibekanban.com: Cilium or DNS); “No such file or directory: /entrypoint.sh” (the image needs "
+    "a rebuild); sshd fails (host key permissions: 600 for private keys, 700 for .ssh-host-keys/)."
+)
+HANDBOOK_CONFIG = (
+    "agent-ssh-keys is required: create it. The agent-secrets-tier1 and -tier2 references are optional and don't "
+    "block."
+)
+HANDBOOK_RESTART = (
+    "The pod restarts when one of its processes ends (wait -n). The log of the run before says which."
+)
+HANDBOOK_MEMORY = (
+    "It took more memory than its limit. Its log shows what it was doing; raise the container's limit if it needs "
+    "that much."
+)
+KILLED = (
+    "Something outside of it ended it: often a liveness probe that failed, which the events say, or its node. "
+    "Its log shows what it did until then."
+)
+EVICTED = "See what its node is short of: the pod's requests, or the node, are too small."
+LOST = "See why its node does not keep it: the events and the pod's own message say so."
+UNSEEN = (
+    "Nobody saw its end, as after a restart of its node or of the container runtime: see how long the node is up."
+)
+LOG = "Its log says why it ended."
+STAYS = "If it stays so, look at the events."
+
+Remedy = tuple[str, str]
+"""A sentence for people, and the command line that goes on: ``/agentpod …`` or ``kubectl …``."""
+
+
+def remedy(issue: Issue, pod: Pod, target: Target) -> Remedy:
+    """What to do about it, and what to run."""
+    of = _REMEDIES.get(issue.cause)
+    return of(issue, pod, target) if of else (STAYS, EVENTS)
+
+
+def log_line(issue: Issue) -> str:
+    """The command line that shows the failed run's log; the events where there is none."""
+    return f"/agentpod {issue.log}" if issue.log else EVENTS
+
+
+def _is_watched(name: str, target: Target) -> bool:
+    """Whether the handbook's words are about it: a container of which processes are expected."""
+    return any(c.name == name and c.processes for c in target.containers)
+
+
+def _crash(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001 - all remedies are asked alike
+    return (HANDBOOK_CRASH if _is_watched(issue.container, target) else LOG), log_line(issue)
+
+
+def _memory(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    return HANDBOOK_MEMORY, log_line(issue)
+
+
+def _killed(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    return KILLED, log_line(issue)
+
+
+def _start(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    said = " ".join((issue.summary, *issue.evidence)).lower()
+    if "reserved" in said:
+        text = (
+            "A container of an earlier attempt is left on the node. If it stays so, restart its container runtime."
+        )
+    elif "no such file or directory" in said or "executable file not found" in said:
+        text = "The image lacks what it is to run: check the command, or rebuild the image."
+    else:
+        text = "The kubelet's message says what is in the way; the events have the rest."
+    return text, EVENTS
+
+
+def _not_made(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    node = pod.node or "its node"
+    if issue.reason == "FailedAttachVolume":
+        text = (
+            "See what still holds the volume, and whether its storage is well: a node that has gone silent keeps "
+            "it until it is back or deleted."
+        )
+        return text, "kubectl get volumeattachments"
+    if "Sandbox" in issue.reason or "SandBox" in issue.reason or "Network" in issue.reason:
+        return f"Check the network plugin and the container runtime on {node}.", EVENTS
+    return f"Check what serves the volume, and its driver on {node}.", EVENTS
+
+
+def _config(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    kind, name = issue.missing
+    get = f"kubectl -n {target.namespace} get"
+    if kind == "Secret" and target.ssh is not None and name == target.ssh.secret:
+        return _ssh_keys(name, target)
+    if kind:
+        text = f"Create {kind} {name}, or mark the pod's reference to it as optional."
+        return text, f"{get} {kind.lower()}s"
+    return "Correct what the kubelet names, in the object or in the pod's template.", EVENTS
+
+
+def _ssh_keys(name: str, target: Target) -> Remedy:
+    key = target.ssh.key if target.ssh else "authorized_keys"
+    create = (
+        f"kubectl create secret generic {name} --namespace={target.namespace} --from-file={key}=~/.ssh/id_rsa.pub"
+    )
+    return HANDBOOK_CONFIG.replace("agent-ssh-keys", name), create
+
+
+def _image(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    return "Check the image's name and tag, and whether the registry can be reached and lets the node in.", EVENTS
+
+
+def _node(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    text = (
+        "Check the node: power, network, kubelet. Kubernetes makes a new pod five minutes after a node has gone "
+        "silent, but a ReadWriteOnce volume may stay with the node until it is back or deleted."
+    )
+    return text, f"kubectl describe node {pod.node}" if pod.node else EVENTS
+
+
+def _unplaced(issue: Issue, pod: Pod, target: Target) -> Remedy:
+    if issue.reason == "SchedulingGated":
+        return "Whoever set the gate has to take it away.", _describe(pod, target)
+    if issue.summary.startswith("PersistentVolumeClaim"):
+        return "Create it, or correct its name in the pod's template.", f"kubectl -n {target.namespace} get pvc"
+    return "Nothing runs until it is placed. Look at the events for what is in the way.", EVENTS
+
+
+def _stuck(issue: Issue, pod: Pod, target: Target) -> Remedy:
+    if pod.finalizers:
+        return "Whoever set the finalizer has to take it away.", _describe(pod, target)
+    if issue.evidence:
+        return _node(issue, pod, target)
+    return "Its processes don't end, or its node does not answer: look at the events.", EVENTS
+
+
+def _gate(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    text = "A controller outside of the pod sets it: see whether that runs, and what it waits for."
+    return text, _describe(pod, target)
+
+
+def _probe(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    return "Its probe does not succeed: if it stays so, the events say what it answers.", EVENTS
+
+
+def _init(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    return "The pod goes on when it has ended. If it takes too long, look at its log.", log_line(issue)
+
+
+def _creating(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001
+    return "If it stays so, the events say why: often a volume that can't be attached or mounted.", EVENTS
+
+
+def _describe(pod: Pod, target: Target) -> str:
+    return f"kubectl -n {target.namespace} describe pod {pod.name}"
+
+
+_REMEDIES: dict[Cause, Callable[[Issue, Pod, Target], Remedy]] = {
+    Cause.CRASH: _crash,
+    Cause.MEMORY: _memory,
+    Cause.KILLED: _killed,
+    Cause.START: _start,
+    Cause.CONFIG: _config,
+    Cause.NOT_MADE: _not_made,
+    Cause.IMAGE: _image,
+    Cause.NODE: _node,
+    Cause.UNPLACED: _unplaced,
+    Cause.STUCK: _stuck,
+    Cause.GATE: _gate,
+    Cause.PROBE: _probe,
+    Cause.INIT: _init,
+    Cause.CREATING: _creating,
+}
+
+
+def after_a_restart(cause: Cause, container: str, target: Target) -> str:
+    """What to do about a container that ended a while ago and runs again."""
+    if cause is Cause.MEMORY:
+        return HANDBOOK_MEMORY
+    if cause is Cause.KILLED:
+        return KILLED
+    if cause is Cause.WAITS:
+        return UNSEEN
+    return HANDBOOK_RESTART if _is_watched(container, target) else LOG

@@ -1,0 +1,596 @@
+"""How far a restart has come, judged from the cluster as it is: old pod gone, new one scheduled … ready. Pure.
+
+A bot that takes over after a crash needs no more than the `Mark` and the present facts; with what was said before
+(``previous``) the times are better. What has ended stays as it was said, whatever comes later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+
+from bot.domain.core import words
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment, Event, Pod
+from bot.domain.health import judge_deployment, judge_events, pod_state
+from bot.domain.health.container_state import Cause, Issue
+from bot.domain.health.judge_deployment import Absent
+
+APPROVAL_ANNOTATION = "agentpod.dev/approval"
+"""On what a repair changed: the id of the approval that it was changed by."""
+RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
+"""As `kubectl rollout restart` leaves it, whoever runs it."""
+STALLED = timedelta(seconds=45)
+"""Without a new stage for so long, the events are shown."""
+CRASHES = 2
+"""Restarts of a new container that is not ready after which it is not expected to come up."""
+ENDED = 3
+"""New pods that failed as a whole (evicted, or refused by their node) after which the next one is not awaited."""
+SKEW = timedelta(seconds=5)
+"""How far the API server's clock and ours may differ."""
+_ANY = Target(node=None)
+"""For judges that ask for a target: only their summaries are used, which don't name it."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What a change is recognised by afterwards. Kept in the ledger from before the change is sent."""
+
+    started_at: datetime
+    """When it was claimed, just before it was sent."""
+    old_pods: tuple[tuple[str, str], ...]
+    """Name and uid of each pod before."""
+    approval: str
+    generation: int | None = None
+    """The Deployment's after the patch; None where the pod was deleted instead."""
+    restarted: str | None = None
+    """The pod template's restartedAt, as this change left or found it; None where that is not known."""
+
+
+class Stage(Enum):
+    """How far it has come, in order. The values are words for people."""
+
+    SENT = "sent"
+    OLD_GONE = "old pod gone"
+    SCHEDULED = "new pod scheduled"
+    PULLING = "containers being made"
+    """The node has taken the pod: volumes are mounted, the image is pulled."""
+    STARTED = "containers started"
+    READY = "ready"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order."""
+        return list(Stage).index(self)
+
+
+class Outcome(Enum):
+    """Whether it has come to its end, and to which."""
+
+    GOING = "going"
+    READY = "ready"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    """Another change of the pod template is rolling out, so this one will never be seen through."""
+
+
+class Kind(Enum):
+    """What is in the way; it decides how long one waits for it to pass."""
+
+    ADMISSION = "admission"
+    """The API server refuses the pod: quota, policy, missing ServiceAccount."""
+    LATE = "late"
+    """The Deployment controller gave up (ProgressDeadlineExceeded)."""
+    PAUSED = "paused"
+    OLD = "old pod"
+    """The old pod does not go."""
+    LOST = "lost"
+    """The new pod was evicted or deleted, and there is no other yet."""
+    PLACE = "place"
+    """No node takes the pod."""
+    NODE = "node"
+    """Its node has stopped reporting."""
+    PULL = "pull"
+    CONFIG = "config"
+    CRASH = "crash"
+    AGAIN = "again"
+    """It runs after a crash and may yet become ready."""
+    WAITS = "waits"
+    """A reason of the kubelet's that is not known here."""
+
+
+PATIENCE: Mapping[Kind, timedelta] = {
+    # A quota is freed a moment after the old pod has gone; a webhook may be restarting.
+    Kind.ADMISSION: timedelta(seconds=60),
+    # The condition of an earlier rollout stays until the controller has made the new ReplicaSet.
+    Kind.LATE: timedelta(seconds=60),
+    # The kubelet tries again after 10, 20, 40 seconds: registries have hiccups.
+    Kind.PULL: timedelta(seconds=60),
+    # The kubelet's cache of Secrets may lag behind; one that does not exist will not appear by itself.
+    Kind.CONFIG: timedelta(seconds=20),
+    Kind.CRASH: timedelta(seconds=60),
+}
+"""How long what may pass is waited for; what is not listed only ends at the deadline."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage that was reached, and when (as the cluster has it, or when it was first seen)."""
+
+    stage: Stage
+    at: datetime
+    detail: str = ""
+    """The node, the image, or the names of the old pods."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Everything that is said of it. Kept in the ledger, so that a bot which takes over goes on from here."""
+
+    steps: tuple[Step, ...]
+    """In the order of their times."""
+    started_at: datetime
+    outcome: Outcome = Outcome.GOING
+    reason: str = ""
+    """Why it ended so; while it goes on, what is bad at present."""
+    evidence: tuple[str, ...] = ()
+    """The newest warnings about it, where something is wrong or nothing moves."""
+    stalled: bool = False
+    """No new stage for `STALLED`."""
+    pod: str = ""
+    """The new pod that is followed."""
+    took: timedelta | None = None
+    """From the change to ready; None for every other end."""
+    advice: str = ""
+    """The command line to go on with, without ``/agentpod``; empty when all is well."""
+    trouble: str = ""
+    """What is bad now and may pass."""
+    trouble_since: datetime | None = None
+    trouble_kind: Kind | None = None
+    pod_uid: str = ""
+    replaced: tuple[str, ...] = ()
+    """New pods that did not stay, and what became of them, a line each."""
+    doing: str = ""
+    """What is waited for now."""
+    ended_at: datetime | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """The furthest stage that was reached."""
+        return max((s.stage for s in self.steps), key=lambda s: s.rank, default=Stage.SENT)
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    kind: Kind
+    text: str
+    advice: str
+    final: bool = False
+    """Whether waiting longer would only be late."""
+
+
+@dataclass(frozen=True)
+class _Facts:
+    mark: Mark
+    deployment: Deployment
+    pods: Sequence[Pod]
+    events: Sequence[Event]
+    now: datetime
+    previous: Progress | None
+
+    @property
+    def old(self) -> list[Pod]:
+        """What is left of the pods from before, and others of their template."""
+        return [p for p in self.pods if self._is_old(p) and not p.over]
+
+    @property
+    def fresh(self) -> list[Pod]:
+        """Pods that were not there before, whatever became of them."""
+        return [p for p in self.pods if not self._is_old(p)]
+
+    @property
+    def new(self) -> Pod | None:
+        """The pod to follow: the one followed so far while it lives, else the newest that is to stay."""
+        living = [p for p in self.fresh if not p.deleting and not p.over]
+        followed = self.previous.pod_uid if self.previous else ""
+        kept = next((p for p in living if p.uid == followed), None)
+        return kept or (living[-1] if living else None)
+
+    def _is_old(self, pod: Pod) -> bool:
+        if pod.uid in {uid for _, uid in self.mark.old_pods}:
+            return True
+        if pod.over and pod.created_at is not None and pod.created_at < self.mark.started_at - SKEW:
+            return True  # the record of a pod that was over before
+        template = _template(pod.name, self.deployment.name)
+        before = {_template(name, self.deployment.name) for name, _ in self.mark.old_pods}
+        # A restart has a template of its own; a pod that only replaces a deleted one has the old one's.
+        return self.mark.generation is not None and template != "" and template in before
+
+
+def _template(name: str, deployment: str) -> str:
+    """The pod template's hash in a pod's name; empty where it can't be told (long names are cut short)."""
+    match = re.fullmatch(re.escape(deployment) + r"-([0-9a-z]+)-[0-9a-z]{5}", name)
+    return match[1] if match and len(name) < 63 else ""
+
+
+def progress(
+    mark: Mark,
+    deployment: Deployment | Absent,
+    pods: Sequence[Pod],
+    events: Sequence[Event],
+    now: datetime,
+    deadline: timedelta,
+    previous: Progress | None = None,
+) -> Progress:
+    """What is to be said of it now. ``pods`` come oldest first; ``deadline`` counts from the mark's start."""
+    if previous is not None and previous.outcome is not Outcome.GOING:
+        return previous
+    if isinstance(deployment, Absent):
+        before = previous or Progress((Step(Stage.SENT, mark.started_at),), mark.started_at)
+        text = f"the Deployment is gone: {words.cut(deployment.said, 160)}"
+        return replace(before, outcome=Outcome.FAILED, reason=text, advice="status", ended_at=now, doing="")
+    facts = _Facts(mark, deployment, pods, events, now, previous)
+    lost = _lost(facts)
+    replaced = _replaced(facts, lost)
+    steps = _steps(facts, anew=bool(lost))
+    trouble = _trouble(facts, replaced)
+    since = _since(trouble, previous, now)
+    outcome, reason, advice = _verdict(facts, steps, deadline, trouble, since)
+    going, new = outcome is Outcome.GOING, facts.new
+    stalled = going and now - steps[-1].at >= STALLED
+    return Progress(
+        steps=steps,
+        started_at=mark.started_at,
+        outcome=outcome,
+        reason=reason,
+        evidence=tuple(_evidence(facts)) if stalled or trouble or outcome is Outcome.FAILED else (),
+        stalled=stalled,
+        pod=new.name if new else "",
+        took=steps[-1].at - mark.started_at if outcome is Outcome.READY else None,
+        advice=advice or ("events" if stalled else ""),
+        trouble=trouble.text if trouble and going else "",
+        trouble_since=since if going else None,
+        trouble_kind=trouble.kind if trouble and going else None,
+        pod_uid=new.uid if new else "",
+        replaced=replaced,
+        doing=_doing(facts, steps) if going else "",
+        ended_at=None if going else now,
+    )
+
+
+def _since(trouble: _Trouble | None, previous: Progress | None, now: datetime) -> datetime | None:
+    """Since when there is trouble of this kind: its words may change, as from ErrImagePull to ImagePullBackOff."""
+    if trouble is None:
+        return None
+    same = previous is not None and previous.trouble_kind is trouble.kind
+    return (previous.trouble_since if same and previous else None) or now
+
+
+# -- stages
+
+
+def _lost(facts: _Facts) -> str:
+    """What became of the new pod that was followed until now; empty while it is there to stay."""
+    before, new = facts.previous, facts.new
+    if before is None or not before.pod_uid or (new and new.uid == before.pod_uid):
+        return ""
+    left = next((p for p in facts.fresh if p.uid == before.pod_uid and p.over), None)
+    return _end_of(left) if left else f"{before.pod} was deleted"
+
+
+def _end_of(pod: Pod) -> str:
+    said = f": {words.cut(pod.message, 120)}" if pod.message else ""
+    return f"{pod.name}: {pod.reason or pod.phase}{said}"
+
+
+def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
+    """All new pods that did not stay, also those that failed between two looks; the last ones are enough."""
+    told = facts.previous.replaced if facts.previous else ()
+    ended = [_end_of(p) for p in facts.fresh if p.over]
+    told = (*told, *(line for line in ended if line not in told))
+    return (*(line for line in told if line != lost), *([lost] if lost else ()))[-ENDED:]
+
+
+def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
+    """The stages reached so far. One that was reached stays, unless the new pod itself was replaced (``anew``)."""
+    before = facts.previous.steps if facts.previous else ()
+    of_any_pod = (Stage.SENT, Stage.OLD_GONE)
+    found = {s.stage: s for s in before if not anew or s.stage in of_any_pod}
+    floor = max((s.at for s in before), default=facts.mark.started_at)
+    for stage, at, detail in _reached(facts):
+        if stage not in found:
+            at = max(floor, min(at or facts.now, facts.now))
+            found[stage] = Step(stage, at, detail)
+        if stage is not Stage.OLD_GONE or facts.mark.generation is not None:
+            floor = max(floor, found[stage].at)
+    # What was said stays where it was: of the same time, what is new comes after it.
+    return tuple(sorted(found.values(), key=lambda s: s.at))
+
+
+def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
+    """The stages that the facts show, each with its time where the facts have one."""
+    new = facts.new
+    yield Stage.SENT, facts.mark.started_at, ""
+    if not facts.old:
+        # With Recreate the new pod is made when the old one has gone.
+        made = new.created_at if new and facts.mark.generation is not None else None
+        yield Stage.OLD_GONE, made, ", ".join(name for name, _ in facts.mark.old_pods)
+    if new is None or new.node is None:
+        return
+    yield Stage.SCHEDULED, new.started_at, new.node
+    known = [c for c in new.lasting if c.state != "unknown"]
+    if not known and all(c.state == "unknown" for c in new.init_containers):
+        return
+    yield Stage.PULLING, new.started_at, _image(new)
+    if all(c.state == "running" or c.started_at or c.last_termination for c in new.lasting):
+        yield Stage.STARTED, max((c.started_at for c in known if c.started_at), default=None), ""
+        if _is_ready(facts, new):
+            yield Stage.READY, None, ""
+
+
+def _is_ready(facts: _Facts, new: Pod) -> bool:
+    """Whether the new pod is up, the old ones are at least on their way out, and the controller agrees."""
+    owner, generation = facts.deployment, facts.mark.generation
+    if not pod_state.is_ready(new) or any(not p.deleting for p in facts.old) or owner.ready < max(1, owner.wanted):
+        return False
+    if generation is None:
+        return True
+    acted = owner.observed_generation >= max(generation, owner.generation)
+    return acted and owner.updated >= max(1, owner.wanted)
+
+
+def _image(pod: Pod) -> str:
+    """The image that is waited for, without its digest."""
+    in_order = [*(c for c in pod.init_containers if not c.done), *pod.containers]
+    waits = next((c for c in in_order if c.state != "running"), in_order[0])
+    return waits.image.partition("@")[0]
+
+
+# -- verdict
+
+
+def _verdict(
+    facts: _Facts, steps: Sequence[Step], deadline: timedelta, trouble: _Trouble | None, since: datetime | None
+) -> tuple[Outcome, str, str]:
+    """The outcome, the reason and the advice."""
+    if by := _superseded(facts):
+        return Outcome.SUPERSEDED, by, "status"
+    if facts.deployment.wanted == 0:
+        return Outcome.FAILED, f"Deployment {facts.deployment.name} is scaled to 0", "status"
+    if any(s.stage is Stage.READY for s in steps):
+        return Outcome.READY, _ready_words(facts), ""
+    if trouble and since is not None:
+        patience = PATIENCE.get(trouble.kind, deadline)
+        if trouble.final or facts.now - since >= patience:
+            return Outcome.FAILED, trouble.text, trouble.advice
+    if facts.now - facts.mark.started_at >= deadline:
+        why = trouble.text if trouble else _waited_for(facts, steps)
+        advice = trouble.advice if trouble else "events"
+        return Outcome.FAILED, f"not ready in time: {why}", advice
+    return Outcome.GOING, trouble.text if trouble else "", trouble.advice if trouble else ""
+
+
+def _superseded(facts: _Facts) -> str:
+    """By what the pod template was changed after this change; empty where it was not."""
+    mark, annotations = facts.mark, facts.deployment.template_annotations
+    theirs = annotations.get(APPROVAL_ANNOTATION)
+    if mark.generation is not None and theirs != mark.approval:
+        by = f" by {theirs}" if theirs else ""
+        return f"the Deployment was changed again{by} before the new pod was ready"
+    # Compared with what was there, not with a clock: laptops restart things too, and theirs may be fast or slow.
+    restarted = annotations.get(RESTARTED_ANNOTATION, "")
+    if mark.restarted is None or restarted in ("", mark.restarted):
+        return ""
+    at = _time(restarted)
+    return f"it was restarted again{f' at {words.clock(at)}' if at else ''} before the new pod was ready"
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _ready_words(facts: _Facts) -> str:
+    generation, owner = facts.mark.generation, facts.deployment
+    said = "the new pod is ready"
+    if facts.old:
+        said += "; the old one is still ending"
+    if generation is not None and owner.generation > generation:
+        said += f"; the Deployment was changed meanwhile (generation {owner.generation}, not {generation})"
+    return said
+
+
+# -- what is in the way
+
+
+def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
+    """What is bad now; None while all goes as it should."""
+    new, ended = facts.new, sum(p.over for p in facts.fresh)
+    if ended >= ENDED and not (new and pod_state.is_ready(new)):
+        text = f"{words.plural(ended, 'new pod')} did not stay, the last was {replaced[-1]}"
+        return _Trouble(Kind.LOST, text, "events", final=True)
+    if new is not None:
+        return _of_new_pod(new, facts.now, facts.events) or _of_controller(facts)
+    return _of_controller(facts) or _of_lost(replaced) or _of_old_pods(facts)
+
+
+def _of_controller(facts: _Facts) -> _Trouble | None:
+    """What the Deployment's controller complains of, as far as it can be about this change."""
+    owner, new = facts.deployment, facts.new
+    late = owner.condition("Progressing")
+    refused = owner.condition("ReplicaFailure")
+    if owner.paused:
+        held = new is None and facts.mark.generation is not None
+        text = f"Deployment {owner.name} is {judge_deployment.PAUSED}"
+        return _Trouble(Kind.PAUSED, text, "status") if held else None
+    if facts.old:
+        return None
+    why = judge_deployment.why_no_pod(replace(owner, current=0), _ANY, ())
+    if why is None:
+        return None
+    run = why.run.removeprefix("/agentpod ") if why.run and why.run.startswith("/agentpod ") else "status"
+    if refused is not None and refused.status == "True":
+        return _Trouble(Kind.ADMISSION, why.summary, run) if new is None else None
+    if facts.mark.generation is None or late is None or late.reason != "ProgressDeadlineExceeded":
+        return None
+    # Its words name the ReplicaSet: with the new pod's it is certainly not an earlier rollout's.
+    ours = new is not None and f'"{new.name.rpartition("-")[0]}"' in (late.message or "")
+    return _Trouble(Kind.LATE, why.summary, "events", final=ours)
+
+
+def _of_lost(replaced: Sequence[str]) -> _Trouble | None:
+    if not replaced:
+        return None
+    return _Trouble(Kind.LOST, f"the new pod did not stay ({replaced[-1]}), and there is no other yet", "events")
+
+
+def _of_old_pods(facts: _Facts) -> _Trouble | None:
+    leaving = [p.name for p in facts.old if p.deleting]
+    if not leaving or facts.now - facts.mark.started_at < STALLED:
+        return None
+    return _Trouble(Kind.OLD, f"the old pod {words.listed(leaving)} is still terminating", "events")
+
+
+def _of_new_pod(new: Pod, now: datetime, events: Sequence[Event]) -> _Trouble | None:
+    """What of the new pod's issues is more than a part of every start."""
+    issues = pod_state.state(new, now, events).issues
+    return next((found for issue in issues if (found := _of_issue(issue))), None)
+
+
+_KINDS = {
+    Cause.NODE: Kind.NODE,
+    Cause.UNPLACED: Kind.PLACE,
+    Cause.CONFIG: Kind.CONFIG,
+    Cause.IMAGE: Kind.PULL,
+    Cause.WAITS: Kind.WAITS,
+    Cause.NOT_MADE: Kind.WAITS,
+    **dict.fromkeys((Cause.CRASH, Cause.MEMORY, Cause.KILLED, Cause.START), Kind.CRASH),
+}
+"""The others are what one waits for anyway."""
+
+
+def _of_issue(issue: Issue) -> _Trouble | None:
+    kind = _KINDS.get(issue.cause)
+    if kind is None or (kind is Kind.PLACE and not issue.reason):
+        return None
+    if issue.cause is Cause.START and issue.reason.startswith("CreateContainer"):
+        return _Trouble(Kind.CONFIG, issue.summary, "events")
+    if kind is Kind.CRASH:
+        log = "events" if issue.cause is Cause.START else issue.log or "events"
+        kind = Kind.AGAIN if issue.running else kind
+        return _Trouble(kind, issue.summary, log, final=issue.restarts >= CRASHES)
+    unsaid = kind is Kind.PULL and issue.evidence and ")" not in issue.summary
+    said = f": {words.cut(issue.evidence[0], 160)}" if unsaid else ""
+    return _Trouble(kind, issue.summary + said, "events", final=issue.final)
+
+
+def _evidence(facts: _Facts) -> Iterator[str]:
+    """What the new pod's state shows, then the newest warnings about it, its makers and old pods."""
+    issue = _issue(facts)
+    # What the kubelet says of an image or a Secret is an event as well.
+    events_say_it = issue is None or issue.cause in (Cause.IMAGE, Cause.CONFIG, Cause.WAITS, Cause.NOT_MADE)
+    yield from () if events_say_it or issue is None else issue.evidence[:2]
+    followed = [p for p in (facts.new, *facts.old) if p is not None]
+    names = {f"pod/{p.name}" for p in followed} | {f"deployment/{facts.deployment.name}"}
+    sets = f"replicaset/{facts.deployment.name}-"
+    since = facts.mark.started_at - SKEW
+    ours = [
+        e
+        for e in facts.events
+        if (e.object in names or e.object.startswith(sets)) and (e.last_seen is None or e.last_seen >= since)
+    ]
+    for entry in [g for g in judge_events.group(ours) if g.is_warning][:3]:
+        times = f" ×{entry.count}" if entry.count > 1 else ""
+        yield f"{entry.reason}{times}: {words.cut(words.without_pod_id(entry.message), 200)}"
+
+
+# -- words
+
+
+def _issue(facts: _Facts) -> Issue | None:
+    return pod_state.state(facts.new, facts.now, facts.events).issue if facts.new else None
+
+
+def _waited_for(facts: _Facts, steps: Sequence[Step]) -> str:
+    """The same once it has taken too long: why the new pod is not ready, where that is known."""
+    issue = _issue(facts)
+    return issue.summary if issue and issue.cause is not Cause.UNPLACED else _doing(facts, steps)
+
+
+def _doing(facts: _Facts, steps: Sequence[Step]) -> str:
+    """What is waited for."""
+    reached, new, issue = {s.stage for s in steps}, facts.new, _issue(facts)
+    if Stage.STARTED in reached:
+        if issue is None:
+            return "waiting for the Deployment's word"
+        return issue.summary if issue.cause in (Cause.GATE, Cause.CONDITION) else "waiting for it to be ready"
+    if Stage.SCHEDULED in reached and new is not None:
+        if issue is not None and issue.cause is Cause.INIT:
+            return issue.summary
+        return f"pulling {_image(new)}" if _is_pulling(facts, new) else "making the containers"
+    if new is not None:
+        return "waiting for a node"
+    if Stage.OLD_GONE in reached:
+        return "waiting for a new pod"
+    return "the old pod is ending" if any(p.deleting for p in facts.old) else "waiting for the old pod to end"
+
+
+def _is_pulling(facts: _Facts, new: Pod) -> bool:
+    """Whether the kubelet's last word on images is that it pulls one."""
+    said = [e for e in facts.events if e.object == f"pod/{new.name}" and e.reason in ("Pulling", "Pulled")]
+    last = max(said, key=lambda e: e.last_seen or facts.mark.started_at, default=None)
+    return last is not None and last.reason == "Pulling"
+
+
+def headline(progress: Progress) -> str:
+    """The state in one line."""
+    if progress.outcome is Outcome.READY and progress.took is not None:
+        return f"Ready after {words.age(progress.took)}"
+    if progress.outcome is not Outcome.GOING:
+        after = f" after {words.age(progress.ended_at - progress.started_at)}" if progress.ended_at else ""
+        return f"{progress.outcome.value.capitalize()}{after}: {progress.reason}"
+    if progress.trouble:
+        return f"Trouble: {progress.trouble}"
+    doing = progress.doing or progress.stage.value
+    return doing[0].upper() + doing[1:]
+
+
+_SAID = {
+    Stage.OLD_GONE: "old pod gone",
+    Stage.SCHEDULED: "new pod on {detail}",
+    Stage.STARTED: "containers started",
+    Stage.READY: "ready",
+}
+"""What is ticked off; that containers are being made is only ever what is waited for."""
+
+
+def lines(progress: Progress, now: datetime) -> tuple[str, ...]:
+    """The steps as a list to tick off, pods that did not stay, and what is waited for or how it ended."""
+    # Where there was no old pod, that it has gone is no news.
+    told = [s for s in progress.steps if s.stage in _SAID and (s.detail or s.stage is not Stage.OLD_GONE)]
+    done = [(s.stage is not Stage.OLD_GONE, _line(s, progress)) for s in told]
+    lost = [(False, f"✗ {line}") for line in progress.replaced]
+    # The pods that did not stay came after the old one and before the one that is followed now.
+    listed = sorted((*done, *lost), key=lambda one: one[0]) if lost else done
+    return (*((line for _, line in listed) if listed else ("✓ change made",)), *_last(progress, now))
+
+
+def _line(step: Step, progress: Progress) -> str:
+    after = words.age(step.at - progress.started_at)
+    return f"✓ {_SAID[step.stage].format(detail=step.detail)} after {after}"
+
+
+def _last(progress: Progress, now: datetime) -> tuple[str, ...]:
+    if progress.outcome is Outcome.READY:
+        return ()
+    if progress.outcome is not Outcome.GOING:
+        return (f"✗ {progress.reason}",)
+    waited = words.age(now - progress.steps[-1].at)
+    trouble = (f"⚠️ {progress.trouble}",) if progress.trouble else ()
+    return (f"⏳ {progress.doing} ({waited})", *trouble)

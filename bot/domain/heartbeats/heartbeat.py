@@ -1,0 +1,253 @@
+"""Heartbeats: the last success of a cron job, and the rule that says when it is due and when stale.
+
+Semantics: HEARTBEATS.md, "Source", "Policy" and "States". Boundaries are ``>=``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import NamedTuple
+
+from bot.domain.core import words
+from bot.domain.core.cron import next_run
+from bot.domain.core.target import HeartbeatPolicy, canonical_job
+
+
+class Health(Enum):
+    """A job's state by its own heartbeats."""
+
+    NEVER_SEEN = "never seen"
+    UP = "up"
+    LATE = "late"
+    STALE = "stale"
+    FAILED = "failed"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One Pushgateway group: its grouping key (``job`` in it) and the gauges that policies ask for.
+
+    ``gauges`` maps a metric's name to its value in seconds since the epoch; absent metrics are absent.
+    """
+
+    labels: Mapping[str, str]
+    gauges: Mapping[str, float]
+    odd: Mapping[str, float] | None = None
+    """Of a remembered group: gauges as they were pushed by a clock that is wrong; ``gauges`` has what counts."""
+
+    @property
+    def job(self) -> str:
+        """The grouping key's ``job``, as pushed."""
+        return self.labels.get("job", "")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one poll of the source saw."""
+
+    groups: Sequence[Group]
+    """A group that is as the last poll saw it is the same object, where the source can say so."""
+    started: datetime | None = None
+    """When the source was started, where it says so: what it held before may be gone with that."""
+
+
+class JobStatus(NamedTuple):
+    """What is known of one job at ``now``. ``policy`` is None for a job that no policy names."""
+
+    job: str
+    health: Health
+    last_success: datetime | None
+    due: datetime | None
+    stale_at: datetime | None
+    policy: HeartbeatPolicy | None
+    group: str = ""
+    """The grouping key beyond ``job``, such as ``context=desk``; empty when there is none."""
+    failed_at: datetime | None = None
+    """When the last push failed, where that is newer than the last success."""
+    note: str | None = None
+    """Anything odd, in words: clock skew, a failed push, a value that is no time."""
+
+
+StatusOf = Callable[[HeartbeatPolicy, Sequence[Group], datetime], JobStatus]
+
+PUSHED = "push_time_seconds"
+"""The Pushgateway's own gauge: when it last accepted a push (its clock)."""
+PUSH_FAILED = "push_failure_time_seconds"
+"""The Pushgateway's own gauge: when it last refused a push. 0 is never."""
+
+MANUAL = "agentpod_manual_push_time_seconds"
+"""The gauge of a heartbeat that somebody pushed by hand: it counts, and is said to be one."""
+MANUAL_SLACK = 5.0
+"""Seconds by which the gateway's clock may be ahead of the bot's for a push to be known as one by hand."""
+
+FAILED_NOTE = "the last push failed"
+
+MAX_SKEW = 86_400.0
+"""Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
+
+TEN_YEARS = 10 * 365 * 86_400.0
+"""Seconds beyond which a number is not taken for a time by a wrong clock."""
+
+EARLY = timedelta(seconds=30)
+"""A success this long before a run is that run's own: the gateway's clock may be a little behind cron's."""
+
+FIRST = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
+"""A number below is no time: it is a duration, an exit code or a count of minutes."""
+
+_UNITS = {"minutes": 1 / 60, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+"""In which else a time is pushed by mistake, and how many of them are a second."""
+
+_ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN, Health.STALE, Health.FAILED))}
+
+
+def judge(
+    policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime, status_of: StatusOf | None = None
+) -> list[JobStatus]:
+    """All jobs at ``now``: the policies' in their order, then those that no policy names, by name.
+
+    ``_`` and ``-`` in a job's name are the same. A job without a policy is shown by its newest group.
+    ``status_of`` judges one that has a policy, from its groups; None is by them alone.
+    """
+    found = by_job(snapshot.groups)
+    one = status_of or status_at
+    known = [one(policy, found.pop(policy.canonical, ()), now) for policy in policies]
+    clock = now.timestamp()
+    return known + [_without_policy(found[name], clock) for name in sorted(found)]
+
+
+def by_job(groups: Sequence[Group]) -> dict[str, list[Group]]:
+    """Groups by job, ``_`` and ``-`` being the same."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        name = canonical_job(group.labels.get("job", ""))
+        if (several := found.get(name)) is not None:
+            several.append(group)
+        else:
+            found[name] = [group]
+    return found
+
+
+def status_at(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:
+    """One job at ``now`` from all groups that carry its name.
+
+    ``policy.groups`` says which of several decides: the newest, the worst (``any``) or the best (``all``).
+    Never seen stays NEVER_SEEN: whether its first deadline has passed takes a memory, which this has not.
+    """
+    status = _status(policy, groups, now)
+    return status._replace(health=Health.PAUSED, due=None, stale_at=None) if policy.paused else status
+
+
+def _status(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:
+    if not groups:
+        return JobStatus(policy.job, Health.NEVER_SEEN, None, None, None, policy)
+    clock = now.timestamp()
+    if len(groups) == 1 or policy.groups == "newest":
+        return _of_group(policy, _newest(groups, policy.metric, clock), now, clock)
+    statuses = [_of_group(policy, group, now, clock) for group in groups]
+    if policy.groups == "all":  # one that has no success yet is no proof against those that had
+        statuses = [s for s in statuses if s.last_success] or statuses
+    choose = max if policy.groups == "any" else min
+    return choose(
+        statuses, key=lambda s: (_ORDER[s.health], -s.last_success.timestamp() if s.last_success else 0.0)
+    )
+
+
+def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, datetime]:
+    """When the next heartbeat after ``last`` is due, and when its absence is stale; both in UTC.
+
+    A schedule's is due at its next run and stale ``grace`` later. A fixed age knows no expected time, so both
+    are the same moment and LATE does not occur.
+    """
+    if policy.stale_after is not None:
+        at = last + policy.stale_after
+        return at, at
+    due = next_run(policy.schedule or "", policy.timezone, last + EARLY, policy.cron)
+    return due, due + policy.grace
+
+
+def health_by(due: datetime, stale_at: datetime, now: datetime) -> Health:
+    """By the deadlines alone."""
+    if now >= stale_at:
+        return Health.STALE
+    return Health.LATE if now >= due else Health.UP
+
+
+def _of_group(policy: HeartbeatPolicy, group: Group, now: datetime, clock: float) -> JobStatus:
+    value = group.gauges.get(policy.metric)
+    last, note = credible(value, clock)
+    if value is None:
+        note = f"the group has no gauge {policy.metric}"
+    failed = _failed_after(group, last or 0.0, clock)
+    label = _key(group)
+    failed_at = datetime.fromtimestamp(group.gauges[PUSH_FAILED], UTC) if failed else None
+    if last is not None and group.gauges.get(MANUAL, 0.0) >= last - MANUAL_SLACK:
+        note = joined("pushed by hand, not by the job", note)
+    if last is None:
+        health = Health.FAILED if failed else Health.NEVER_SEEN
+        return JobStatus(policy.job, health, None, None, None, policy, label, failed_at, joined(failed, note))
+    success = datetime.fromtimestamp(last, UTC)
+    due, stale_at = deadlines(policy, success)
+    health = Health.FAILED if failed else health_by(due, stale_at, now)
+    odd = joined(failed, note) if failed or note else None
+    return JobStatus(policy.job, health, success, due, stale_at, policy, label, failed_at, odd)
+
+
+def _without_policy(groups: Sequence[Group], clock: float) -> JobStatus:
+    group = _newest(groups, PUSHED, clock)
+    last, note = credible(group.gauges.get(PUSHED), clock)
+    failed = _failed_after(group, last or 0.0, clock)
+    health = Health.FAILED if failed else Health.UP if last else Health.NEVER_SEEN
+    success = datetime.fromtimestamp(last, UTC) if last else None
+    return JobStatus(group.job, health, success, None, None, None, _key(group), None, joined(failed, note))
+
+
+def _newest(groups: Sequence[Group], metric: str, clock: float) -> Group:
+    if len(groups) == 1:
+        return groups[0]
+    return max(groups, key=lambda g: credible(g.gauges.get(metric), clock)[0] or 0.0)
+
+
+def credible(value: float | None, clock: float) -> tuple[float | None, str | None]:
+    """A gauge as seconds since the epoch, or None for one that is no time, and what is odd about it.
+
+    ``clock`` is now. 0 is never, which is nothing odd.
+    """
+    if value is None or value == 0:
+        return None, None
+    if FIRST <= value <= clock:
+        return value, None
+    if clock < value <= clock + MAX_SKEW:
+        return value, f"clock skew: its time is {words.age(timedelta(seconds=round(value - clock)))} in the future"
+    if clock < value < clock + TEN_YEARS:  # in words that are the same at each look
+        ahead = words.stamp(datetime.fromtimestamp(value, UTC))
+        return None, f"clock skew: its time is {ahead}, too far in the future to count"
+    unit = next((name for name, each in _UNITS.items() if abs(value / each - clock) < TEN_YEARS), None)
+    if unit is not None:
+        return None, f"{value:g} is no time in seconds: it looks like {unit}"
+    return None, f"{value:g} is no credible time"
+
+
+def _failed_after(group: Group, last: float, clock: float) -> str | None:
+    """The note on a push that failed after the last success, or None."""
+    failure = group.gauges.get(PUSH_FAILED)
+    if not failure:
+        return None
+    at, _ = credible(failure, clock)
+    return FAILED_NOTE if at is not None and at > last else None
+
+
+def _key(group: Group) -> str:
+    """The grouping key beyond the job. The Pushgateway adds an empty ``instance`` to groups that have none."""
+    labels = group.labels
+    if len(labels) == 1 or (len(labels) == 2 and not labels.get("instance", "some")):
+        return ""
+    return ", ".join([f"{name}={value}" for name, value in labels.items() if value and name != "job"])
+
+
+def joined(*notes: str | None) -> str | None:
+    """Notes as one."""
+    return "; ".join(filter(None, notes)) or None

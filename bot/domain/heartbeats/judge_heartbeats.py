@@ -1,0 +1,135 @@
+"""What the jobs' states add up to: one finding, and each policy in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.core import words
+from bot.domain.core.cron import name_of
+from bot.domain.core.probes import Finding, Verdict, worst
+from bot.domain.core.target import HeartbeatPolicy
+from bot.domain.heartbeats.heartbeat import Health, JobStatus
+
+PROBE, TITLE = "heartbeats", "Heartbeats"
+
+
+def policy_in_words(policy: HeartbeatPolicy | None) -> str:
+    """``stale after 3 h, critical``; ``due by 0 21 * * * (UTC), stale 10 min later, warning``."""
+    return "no policy" if policy is None else f"{policy.rule}, {policy.severity}"
+
+
+def verdict_of(status: JobStatus) -> Verdict:
+    """One job's verdict: by its policy's severity when stale; never seen is unknown; paused or no policy is ok."""
+    policy = status.policy
+    if policy is None or status.health in (Health.UP, Health.PAUSED):
+        return Verdict.OK
+    if status.health is Health.LATE:
+        return Verdict.WARN
+    if status.health is Health.NEVER_SEEN:
+        return Verdict.UNKNOWN if policy.required else Verdict.OK
+    return Verdict.FAIL if policy.severity == "critical" else Verdict.WARN
+
+
+def describe(status: JobStatus, now: datetime) -> str:
+    """One line: ``session-manager: stale, last success 14 min ago (stale after 10 min, critical)``."""
+    name = status.job + (f" ({status.group})" if status.group else "")
+    last = (
+        "no heartbeat yet"
+        if status.last_success is None
+        else f"last success {words.ago(status.last_success, now)}"
+    )
+    note = f"; {status.note}" if status.note else ""
+    return f"{name}: {status.health.value}, {last} ({policy_in_words(status.policy)}){note}"
+
+
+def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) -> Finding:
+    """One finding for all jobs. A source without a single group is blind, not a row of dead jobs.
+
+    What is remembered of them is still bad when it is, and no proof that they are well.
+    """
+    known = [s for s in statuses if s.policy is not None]
+    if not known:
+        return Finding(PROBE, TITLE, Verdict.OK, "no heartbeats are expected by the settings")
+    ordered = sorted(known, key=lambda s: -verdict_of(s).badness)
+    verdict = worst(verdict_of(s) for s in known)
+    if groups == 0 and verdict not in (Verdict.WARN, Verdict.FAIL):
+        return _empty(_described([s for s in ordered if s.last_success], now))
+    if verdict is Verdict.OK:
+        return Finding(PROBE, TITLE, verdict, _all_fresh(known), _described(ordered, now))
+    bad = [s for s in ordered if verdict_of(s) is not Verdict.OK]
+    return Finding(PROBE, TITLE, verdict, _summary(bad), _described(bad, now), *_remedy(bad))
+
+
+def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
+    """What to do, and the command for it: about the worst job that runs in the pod, else about those elsewhere."""
+    inside = [s for s in bad if s.policy is not None and s.policy.inside]
+    if not inside:
+        where = "it runs" if len({s.job for s in bad}) == 1 else "they run"
+        return (
+            f"Look where {where}: not in this pod, so that neither its log nor a restart helps.",
+            "/agentpod heartbeats",
+        )
+    cron = name_of(inside[0].policy.cron) if inside[0].policy is not None else ""
+    check = f"Check that {cron} runs and what the job's script says in the log."
+    return check, f"/agentpod logs --grep {inside[0].job}"
+
+
+def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
+    """A line each; what is odd about all of them is said once, below."""
+    apart, note = told_once(statuses)
+    return (*(describe(s, now) for s in apart), *([f"each of them: {note}"] if note else []))
+
+
+def told_once(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:
+    """The statuses without what is odd about all of several, and that; empty where there is no such thing."""
+    notes = {s.note or "" for s in statuses}
+    if len(statuses) < 2 or len(notes) > 1 or not (note := notes.pop()):
+        return statuses, ""
+    return [s._replace(note=None) for s in statuses], note
+
+
+def _empty(remembered: Sequence[str]) -> Finding:
+    summary = "the Pushgateway holds no heartbeats at all"
+    if not remembered:
+        return blind(summary, "it may have restarted without its data")
+    return replace(blind(summary), evidence=("as they were last seen:", *remembered))
+
+
+def _all_fresh(known: Sequence[JobStatus]) -> str:
+    paused = {s.job for s in known if s.health is Health.PAUSED}
+    never = sorted({s.job for s in known if s.health is Health.NEVER_SEEN})
+    on_time = len({s.job for s in known} - paused - set(never))
+    parts = [words.plural(on_time, "job") + " on time"] if on_time or not (paused or never) else []
+    parts += [f"{len(paused)} paused"] if paused else []
+    return ", ".join([*parts, _clause(never, Health.NEVER_SEEN)] if never else parts)
+
+
+def _summary(bad: Sequence[JobStatus]) -> str:
+    """``exercise-reminder is stale``, ``3 jobs: a and b are stale, c is late``."""
+    by_health: dict[Health, list[str]] = {}
+    for status in bad:
+        names = by_health.setdefault(status.health, [])
+        if status.job not in names:
+            names.append(status.job)
+    return ", ".join(_clause(names, health) for health, names in by_health.items())
+
+
+def _clause(names: Sequence[str], health: Health) -> str:
+    verb = {Health.NEVER_SEEN: ("was", "were"), Health.FAILED: ("has", "have")}.get(health, ("is", "are"))
+    shown = words.listed(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])
+    return f"{shown} {verb[0] if len(names) == 1 else verb[1]} {health.value}"
+
+
+def blind(summary: str, *evidence: str) -> Finding:
+    """The source can't be read: said once, and nothing is concluded about any job."""
+    return Finding(
+        PROBE,
+        TITLE,
+        Verdict.UNKNOWN,
+        summary,
+        (*evidence, "blind: nothing is known of any job"),
+        "Check the Pushgateway itself; the jobs may be fine.",
+        "/agentpod heartbeats",
+    )

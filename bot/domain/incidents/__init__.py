@@ -1,0 +1,1 @@
+"""Problems from their beginning to their end, and what is said of them when."""

@@ -1,0 +1,563 @@
+"""Incidents: an open problem, and what is said of it when. Pure; ``now`` is an argument.
+
+Semantics: HEARTBEATS.md, "States" and "Notices". A problem is what is wrong now; an incident is its story. Nothing
+here knows where problems come from: heartbeats, the pod and the source that can't be read all go through `decide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from bot.domain.core import ids
+from bot.domain.core.cron import Dialect, check_crontab, next_run
+from bot.domain.core.frozen import make, replace
+from bot.domain.core.stored import Stored
+from bot.domain.core.target import (
+    Severity,
+    Zone,
+    canonical_job,
+    limited,
+    parse_duration,
+)
+
+
+def _span(value: object) -> timedelta:
+    """A duration that may be nothing."""
+    return timedelta() if value in (0, "0", "0s", timedelta()) else parse_duration(value)
+
+
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+RUNS = 10
+"""Runs of a maintenance that are looked at for one that begins after the one before has ended."""
+Span = Annotated[timedelta, BeforeValidator(_span), AfterValidator(limited(timedelta(), DAY))]
+Window = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(SECOND, DAY))]
+Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(MINUTE, 30 * DAY))]
+
+
+class Maintenance(BaseModel):
+    """A time in which nothing is told: once from ``start`` on, or whenever a crontab line says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60)
+    """How messages call it."""
+    lasts: Longer
+    """How long: one minute to 30 days, and not until its next run."""
+    start: datetime | None = None
+    """When it begins, where it is once; either this or ``schedule``."""
+    schedule: str | None = None
+    """When it begins each time, as in a crontab."""
+    timezone: Zone = "UTC"
+    """The zone of the schedule, and of a start that names none."""
+    cron: Dialect = "supercronic"
+    """Whose reading of the schedule counts: supercronic's, or that of Debian's cron (debian)."""
+    targets: tuple[str, ...] = ()
+    """The targets that it is about; empty: all."""
+    jobs: tuple[str, ...] = ()
+    """The jobs that it is about; empty: all, and the pod as well."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if (self.start is None) == (self.schedule is None):
+            raise ValueError(f"maintenance {self.name!r} needs start or schedule, and only one of them")
+        if self.schedule is not None:
+            check_crontab(self.schedule, self.cron)
+            self._check_end(self.schedule)
+        return self
+
+    def _check_end(self, schedule: str) -> None:
+        at = next_run(schedule, self.timezone, datetime(2026, 1, 1, tzinfo=UTC), self.cron)
+        for _ in range(RUNS):
+            if (following := next_run(schedule, self.timezone, at, self.cron)) - at > self.lasts:
+                return
+            at = following
+        raise ValueError(f"maintenance {self.name!r} lasts until its next run: it would never end")
+
+    def covers(self, target: str, job: str) -> bool:
+        """Whether it is about that target and job; the pod is the job ``""``."""
+        mine = not self.jobs or canonical_job(job) in map(canonical_job, self.jobs)
+        return mine and (not self.targets or target in self.targets)
+
+    @property
+    def begins(self) -> datetime | None:
+        """When it begins, where it does so once."""
+        naive = self.start is not None and self.start.tzinfo is None
+        return self.start.replace(tzinfo=ZoneInfo(self.timezone)) if self.start and naive else self.start
+
+    def active(self, now: datetime) -> bool:
+        """Whether it is going on."""
+        if self.begins is not None:
+            return self.begins <= now < self.begins + self.lasts
+        return next_run(self.schedule or "", self.timezone, now - self.lasts, self.cron) <= now
+
+
+class AlertRules(BaseModel):
+    """When an incident speaks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    for_: Span = Field(default=timedelta(), alias="for")
+    """How long a problem has to last before it is told, at most 1d; heartbeats have their grace already."""
+    keep_firing: Span = timedelta(minutes=1)
+    """How long a problem has to be gone before that is told, at most 1d: one that comes back at once stays one."""
+    remind: Longer = timedelta(hours=4)
+    """The time between two reminders of an incident that nobody acknowledged: 1m to 30d."""
+    ack_for: Longer = timedelta(hours=12)
+    """After which an acknowledgement is no excuse any more: 1m to 30d."""
+    flaps: int = Field(default=3, ge=1, le=100)
+    """How often a problem may come back within ``flap_window``; from then on it is one that comes and goes."""
+    flap_window: Window = timedelta(hours=1)
+    """The time within which ``flaps`` are counted: 1s to 1d."""
+    group_at: int = Field(default=10, ge=2, le=1000)
+    """How many incidents within ``group_within`` become one message."""
+    group_within: Window = timedelta(minutes=1)
+    """The time within which ``group_at`` incidents become one message: 1s to 1d."""
+    poll: Window = timedelta(seconds=30)
+    """The time between two looks at the heartbeats: 1s to 1h."""
+    blind_after: int = Field(default=3, ge=1, le=1000)
+    """How many looks have to fail in a row before the bot calls itself blind."""
+    pod_for: Span = timedelta(minutes=2)
+    """How long the pod has to be in trouble before that is told, at most 1d: a restart by hand is no incident."""
+    outages: int = Field(default=4, ge=2, le=100)
+    """How many short outages of the pod (restarted, evicted, not ready) within ``outage_window`` are told."""
+    outage_window: Window = timedelta(minutes=10)
+    """1s to 1d; without an outage for as long they are over."""
+    mention: tuple[str, ...] = ()
+    """Users (U…) and user groups (S…) that a critical incident calls."""
+    maintenance: tuple[Maintenance, ...] = ()
+    """Times in which nothing is told of what is wrong."""
+
+    @field_validator("poll")
+    @classmethod
+    def _reasonable(cls, value: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= value <= timedelta(hours=1):
+            raise ValueError("takes one second to one hour")
+        return value
+
+    @model_validator(mode="after")
+    def _blindness_is_told(self) -> Self:
+        if self.blind_after * self.poll > DAY:
+            raise ValueError("blind_after looks, one each poll, take longer than a day: take fewer")
+        return self
+
+    @field_validator("mention")
+    @classmethod
+    def _ids(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return ids.people(value)
+
+    def window(self, target: str, job: str, now: datetime) -> Maintenance | None:
+        """The maintenance that a target, or a job of it, is in now."""
+        for one in self.maintenance:
+            if one.covers(target, job) and one.active(now):
+                return one
+        return None
+
+    def window_over(self, targets: Sequence[str], now: datetime) -> Maintenance | None:
+        """The maintenance that a whole target is in now, if all of them are in one."""
+        found = [self.window(target, "", now) for target in targets]
+        return found[0] if found and None not in found else None
+
+
+class State(Enum):
+    """Where an incident is in its life. Snoozes and what mutes it are beside that."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    ACKED = "acknowledged"
+    RECOVERING = "recovering"
+    RESOLVED = "resolved"
+
+
+class Reason(Enum):
+    """Why something is said."""
+
+    FIRST_FIRING = "firing"
+    SEVERITY_RAISED = "got worse"
+    REMINDER_DUE = "reminder"
+    ACKED = "acknowledged"
+    SNOOZED = "snoozed"
+    SNOOZE_ENDED = "not muted any more"
+    RESOLVED = "resolved"
+    BLIND = "blind"
+    SIGHT_REGAINED = "sees again"
+    FLAPPING = "flapping"
+    CLOSED = "closed"
+
+
+REMINDERS = frozenset({Reason.REMINDER_DUE, Reason.SNOOZE_ENDED})
+"""What says once more what is known, since nobody takes care of it."""
+
+
+class Kind(Enum):
+    """What an incident is about: it decides how it is worded and which commands help."""
+
+    HEARTBEAT = "heartbeat"
+    POD = "pod"
+    BLIND = "blind"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong now."""
+
+    key: str
+    """The same for the same thing: there is one open incident of it at most."""
+    kind: Kind
+    target: str
+    subject: str
+    """What it is about, as messages call it: a job, the pod, the Pushgateway."""
+    summary: str
+    """What is wrong, after the subject: ``no heartbeat for 3 h 2 min``."""
+    severity: Severity
+    since: datetime
+    """The deadline that was missed, or when it began; not when it was noticed."""
+    facts: tuple[tuple[str, str], ...] = ()
+    advice: str = ""
+    """The command line that looks closer, without ``/agentpod``."""
+    issue: str = ""
+    """The GitHub issue that the health-bridge keeps for it."""
+    hold: timedelta = timedelta()
+    """How long it has to last before it is told, where that is longer than the rules' own."""
+    keep: timedelta = timedelta()
+    """How long it has to be gone until it is over, told or not, where that is longer than the rules' own."""
+    muted: str = ""
+    """Why nothing is said of it at present, in words; empty: nothing is in the way."""
+    meaning: str = ""
+    """What follows from it for the rest, in a sentence."""
+    restart: bool = True
+    """Whether a restart of the pod may help."""
+    counted_from: str = "Since"
+    """What the time of ``since`` is called in its message."""
+    success: datetime | None = None
+    """A job's last success: only a newer one is its recovery."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing said of an incident."""
+
+    reason: Reason
+    at: datetime
+    text: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Ack:
+    """Who takes care of it, and until when that counts."""
+
+    by: str
+    at: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A problem's story."""
+
+    id: str
+    problem: Problem
+    """As it was last seen."""
+    state: State
+    opened_at: datetime
+    fired_at: datetime | None = None
+    recovered_at: datetime | None = None
+    """When the problem was gone; it counts from `RECOVERING` on."""
+    resolved_at: datetime | None = None
+    ack: Ack | None = None
+    snoozed_by: str = ""
+    snoozed_until: datetime | None = None
+    flapping: bool = False
+    back_at: datetime | None = None
+    """When the problem was there again after it had been gone."""
+    alarmed: bool = False
+    """Whether people know that it is critical."""
+    calmer_at: datetime | None = None
+    """Since when it is less than they know."""
+    firings: tuple[datetime, ...] = ()
+    """When the same problem began to be told of late, this incident's own time last."""
+    notices: tuple[Notice, ...] = ()
+    group: str = ""
+    """The message that it shares with others; empty: it has its own."""
+    apart: bool = False
+    """Whether its own message was in the channel before the one of the group."""
+    closed: str = ""
+    """Why it was closed without being over."""
+    version: int = 0
+
+    @property
+    def key(self) -> str:
+        """What it is of."""
+        return self.problem.key
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not over."""
+        return self.state is not State.RESOLVED
+
+    @property
+    def root(self) -> str:
+        """The message in the channel in whose thread it is talked about."""
+        return f"group:{self.group}" if self.group and not self.apart else f"incident:{self.id}"
+
+    @property
+    def there(self) -> bool:
+        """Whether what is wrong is there still."""
+        return self.open and self.state is not State.RECOVERING
+
+    @property
+    def told(self) -> bool:
+        """Whether anybody was ever told of it."""
+        return self.fired_at is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long the problem lasted; 0 while it lasts."""
+        end = self.recovered_at or self.resolved_at
+        return max((end - self.problem.since).total_seconds(), 0.0) if end else 0.0
+
+    def snoozed(self, now: datetime) -> bool:
+        """Whether somebody does not want to hear of it at present."""
+        return self.snoozed_until is not None and now < self.snoozed_until
+
+    def noted(self, reason: Reason, now: datetime, text: str = "", by: str = "") -> Incident:
+        """With one more notice."""
+        return replace(self, notices=(*self.notices, Notice(reason, now, text, by)))
+
+
+def new_id(prefix: str = "i-") -> str:
+    """An incident's id, short enough to type on a phone."""
+    return ids.short(prefix, 7)
+
+
+def decide(
+    incident: Incident | None, problem: Problem | None, rules: AlertRules, now: datetime
+) -> Incident | None:
+    """The incident after a look at its problem; the same object where nothing has changed.
+
+    ``incident`` is the open one of the problem's key, or the last one that was resolved: it says how often the
+    problem came back. New notices are at the end of ``notices``.
+    """
+    if incident is None or not incident.open:
+        return incident if problem is None else _begun(problem, incident, rules, now)
+    return _gone(incident, rules, now) if problem is None else _seen(incident, problem, rules, now)
+
+
+def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
+    recent = tuple([at for at in before.firings if now - at < rules.flap_window]) if before else ()
+    if not _due(problem, rules, now):
+        return make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
+    firing = _firing(recent, (), problem, rules, now)
+    return make(Incident, id=new_id(), problem=problem, opened_at=now, **firing)
+
+
+def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
+    """Whether it has lasted long enough to be told, and nothing is in the way."""
+    return not problem.muted and now >= problem.since + max(rules.for_, problem.hold)
+
+
+def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
+    """The problem is there."""
+    before = incident.problem
+    if incident.state is State.PENDING:
+        incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
+        incident = _with(incident, _begins(problem, before))
+        return _fired(incident, rules, now) if _due(incident.problem, rules, now) else incident
+    if incident.state is State.RECOVERING:
+        incident = _back(incident, now)
+    incident = _calmed(_with(incident, _begins(problem, before)), rules, now)
+    return incident if problem.muted else _spoken(incident, before, rules, now)
+
+
+def _begins(problem: Problem, before: Problem) -> Problem:
+    """It lasts since it was first seen, whatever is found to be its beginning later."""
+    return problem if problem.since <= before.since else replace(problem, since=before.since)
+
+
+def _back(incident: Incident, now: datetime) -> Incident:
+    """The problem was gone for a moment. An acknowledgement that expired meanwhile is none any more."""
+    ack = incident.ack if incident.ack is not None and now < incident.ack.until else None
+    state = State.ACKED if ack else State.FIRING
+    return replace(incident, state=state, ack=ack, recovered_at=None, back_at=now)
+
+
+def _calmed(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """One that stays less bad for long may get worse again; one that goes up and down is as bad as it was."""
+    if not incident.alarmed:
+        return incident
+    if incident.problem.severity == "critical":
+        return incident if incident.calmer_at is None else replace(incident, calmer_at=None)
+    if incident.calmer_at is None:
+        return replace(incident, calmer_at=now)
+    over = now - incident.calmer_at >= rules.flap_window
+    return replace(incident, alarmed=False, calmer_at=None) if over else incident
+
+
+def _with(incident: Incident, problem: Problem) -> Incident:
+    same = incident.problem is problem or incident.problem == problem
+    return incident if same else replace(incident, problem=problem)
+
+
+def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    return replace(incident, **_firing(incident.firings, incident.notices, incident.problem, rules, now))
+
+
+def _firing(
+    before: tuple[datetime, ...], notices: tuple[Notice, ...], problem: Problem, rules: AlertRules, now: datetime
+) -> dict[str, Any]:
+    """What an incident is once it is told, ``before`` being when others of its key were."""
+    flapping = len(before) >= rules.flaps
+    reason = Reason.BLIND if problem.kind is Kind.BLIND else Reason.FIRST_FIRING
+    return {
+        "state": State.FIRING,
+        "fired_at": now,
+        "firings": (*before, now),
+        "flapping": flapping,
+        "alarmed": problem.severity == "critical",
+        "notices": (*notices, Notice(Reason.FLAPPING if flapping else reason, now)),
+    }
+
+
+def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
+    """What a problem that goes on gives to say: at most one thing at a time."""
+    current = _steady(_unexcused(incident, now), rules, now)
+    if current.problem.severity == "critical" and not current.alarmed:
+        woken = replace(current, state=State.FIRING, ack=None, snoozed_by="", snoozed_until=None)
+        return replace(woken, alarmed=True).noted(Reason.SEVERITY_RAISED, now)
+    if incident.snoozed(now):
+        return incident
+    if incident.snoozed_until is not None or before.muted:
+        why = "the snooze is over" if incident.snoozed_until is not None else f"over: {before.muted}"
+        woken = replace(current, snoozed_by="", snoozed_until=None)
+        return woken.noted(Reason.SNOOZE_ENDED, now, why)
+    if current.state is State.ACKED or current.problem.kind is Kind.BLIND:  # of blindness one word is enough
+        return current
+    return _reminded(current, incident, rules, now)
+
+
+def _unexcused(incident: Incident, now: datetime) -> Incident:
+    """Without the acknowledgement, where it has expired."""
+    expired = incident.ack is not None and now >= incident.ack.until
+    return replace(incident, state=State.FIRING, ack=None) if expired else incident
+
+
+def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """Nobody takes care of it, and nothing is in the way."""
+    if before.ack is not None and current.ack is None:
+        text = "acknowledged long ago, and still so"
+        return current.noted(Reason.REMINDER_DUE, now, text, before.ack.by)
+    if before.flapping and not current.flapping:
+        return current.noted(Reason.REMINDER_DUE, now, "it came and went before; now it stays")
+    last = current.notices[-1].at if current.notices else current.opened_at
+    return current if current.flapping or now - last < rules.remind else current.noted(Reason.REMINDER_DUE, now)
+
+
+def _steady(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """One that has not gone away for long does not come and go any more."""
+    since = incident.back_at or incident.fired_at or incident.opened_at
+    stays = incident.flapping and now - since >= rules.flap_window
+    return replace(incident, flapping=False) if stays else incident
+
+
+def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+    """The problem is not there."""
+    keep = incident.problem.keep
+    if incident.state is State.PENDING:  # nobody was told, so nobody is told
+        incident = incident if incident.recovered_at else replace(incident, recovered_at=now)
+        waits = incident.recovered_at is not None and now < incident.recovered_at + keep
+        return incident if waits else replace(incident, state=State.RESOLVED, resolved_at=now)
+    if incident.state is not State.RECOVERING:
+        incident = replace(incident, state=State.RECOVERING, recovered_at=now)
+    quiet = rules.flap_window if incident.flapping else max(rules.keep_firing, keep)
+    if incident.recovered_at is None or now < incident.recovered_at + quiet:
+        return incident
+    reason = Reason.SIGHT_REGAINED if incident.problem.kind is Kind.BLIND else Reason.RESOLVED
+    over = replace(incident, state=State.RESOLVED, resolved_at=now, snoozed_by="", snoozed_until=None)
+    return over.noted(reason, now)
+
+
+def closed(incident: Incident, why: str, now: datetime) -> Incident:
+    """The incident without its subject: it ends, and nobody says that it is well."""
+    over = replace(incident, state=State.RESOLVED, resolved_at=now, closed=why)
+    return over.noted(Reason.CLOSED, now, why) if incident.told else over
+
+
+class NotNow(Exception):
+    """What was asked of an incident does not apply; the message says why."""
+
+
+def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) -> Incident:
+    """Somebody takes care of it: no more reminders, for a time. Raises NotNow."""
+    _live(incident)
+    if incident.state is State.ACKED and incident.ack is not None and now < incident.ack.until:
+        raise NotNow(f"{incident.ack.by} has acknowledged it already")
+    ack = Ack(by, now, now + rules.ack_for)
+    state = State.RECOVERING if incident.state is State.RECOVERING else State.ACKED
+    return replace(incident, state=state, ack=ack).noted(Reason.ACKED, now, by=by)
+
+
+def snoozed(incident: Incident, by: str, until: datetime, now: datetime) -> Incident:
+    """Nothing is said of it until then, unless it gets worse. Raises NotNow."""
+    _live(incident)
+    if until <= now:
+        raise NotNow("that time is over already")
+    quiet = replace(incident, snoozed_by=by, snoozed_until=until)
+    return quiet.noted(Reason.SNOOZED, now, until.isoformat(), by)
+
+
+def _live(incident: Incident) -> None:
+    if not incident.open:
+        raise NotNow("it is over" if not incident.closed else f"it was closed: {incident.closed}")
+    if not incident.told:
+        raise NotNow("it has not been told yet")
+
+
+def step(
+    incidents: Mapping[str, Incident],
+    problems: Iterable[Problem],
+    rules: AlertRules,
+    now: datetime,
+    *,
+    about: Iterable[str] = (),
+) -> list[Incident]:
+    """One look at many: the incidents that have changed, oldest problem first.
+
+    ``incidents`` holds the newest one of each key; ``about`` the keys that were looked at and may have no problem.
+    An incident of a key that nobody looked at is left as it is: it may be that nobody can see.
+    """
+    wrong = {p.key: p for p in problems}
+    changed = []
+    for key in dict.fromkeys((*wrong, *about)):
+        before = incidents.get(key)
+        after = decide(before, wrong.get(key), rules, now)
+        if after is not None and after is not before:
+            changed.append(after)
+    return sorted(changed, key=lambda i: (i.problem.since, i.problem.key))
+
+
+KEPT = Stored(Incident)
+
+
+def to_json(incident: Incident) -> str:
+    """An incident as the ledger keeps it."""
+    return KEPT.dump(incident)
+
+
+def from_json(text: object) -> Incident:
+    """An incident from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    return KEPT.load(text)

@@ -1,0 +1,124 @@
+"""What the health-bridge is told of one GitHub issue: the worst state of all incidents that share it. Pure.
+
+The shape is Alertmanager's webhook, version 4; semantics: HEARTBEATS.md, "health-bridge sink".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.domain.core.target import canonical_job
+from bot.domain.incidents import incident_card
+from bot.domain.incidents.alerting import Incident, Kind
+
+NEVER = "0001-01-01T00:00:00Z"
+"""As Alertmanager writes an end that is not known yet."""
+
+
+def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str, Any] | None:
+    """The webhook's body for an issue; None where nobody was ever told of anything.
+
+    ``incidents`` are those of the issue that are open or ended lately, in any order.
+    """
+    told = [i for i in incidents if i.told]
+    if not told:
+        return None
+    firing = [i for i in told if i.open]
+    shown = min(firing, key=_worst) if firing else max(told, key=lambda i: i.resolved_at or i.opened_at)
+    status = "firing" if firing else "resolved"
+    labels = {"alertname": name(shown), "severity": _severity(shown), "github_issue": issue}
+    return {
+        "version": "4",
+        "receiver": "agentpod",
+        "groupKey": issue,
+        "truncatedAlerts": 0,
+        "status": status,
+        "groupLabels": {"github_issue": issue},
+        "commonLabels": labels,
+        "commonAnnotations": {},
+        "externalURL": "",
+        "alerts": [
+            {
+                "status": status,
+                "labels": labels,
+                "annotations": {
+                    "summary": f"{shown.problem.subject}: {shown.problem.summary}",
+                    "description": _description(firing or [shown], now),
+                },
+                "startsAt": _time(min(i.problem.since for i in firing or [shown])),
+                "endsAt": NEVER if firing else _time(shown.recovered_at or shown.resolved_at or now),
+                "generatorURL": "",
+                "fingerprint": shown.id,
+            }
+        ],
+    }
+
+
+def kept(alert: Mapping[str, Any]) -> str:
+    """What is remembered of a body that was sent: itself while it is firing, nothing once it is over."""
+    return json.dumps(alert, sort_keys=True) if alert["status"] == "firing" else ""
+
+
+def state(issue: str, incidents: Sequence[Incident], last: str, now: datetime) -> dict[str, Any] | None:
+    """What to tell of an issue of which ``last`` was `kept`: no end without a beginning. None for nothing.
+
+    What began under an issue that the settings no longer name for it, or ended long ago, ends there all the same.
+    """
+    found = alert(issue, incidents, now)
+    if found is not None and found["status"] == "firing":
+        return found
+    if not last:
+        return None
+    told = _told(last)
+    if told is None:
+        return found
+    known = told["alerts"][0]["fingerprint"] in {i.id for i in incidents}
+    return found if known and found is not None else _ended(told, now)
+
+
+def _told(last: str) -> dict[str, Any] | None:
+    """What was kept of the body that was sent last; None where that can't be read."""
+    try:
+        told: dict[str, Any] = json.loads(last)
+        one = told["alerts"][0]
+        whole = isinstance(one["annotations"], dict) and isinstance(one["fingerprint"], str)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return None
+    return told if whole else None
+
+
+def _ended(told: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    one = told["alerts"][0]
+    said = {**one["annotations"], "description": "Nothing that is wrong belongs to this issue any more."}
+    over = {**one, "status": "resolved", "endsAt": _time(now), "annotations": said}
+    return {**told, "status": "resolved", "alerts": [over]}
+
+
+def name(incident: Incident) -> str:
+    """The alert's name, such as ``session-manager-stale``."""
+    match incident.problem.kind:
+        case Kind.BLIND:
+            return "DatasourceError"
+        case Kind.POD:
+            return f"{incident.problem.target}-unhealthy"
+        case _:
+            return f"{canonical_job(incident.problem.subject)}-stale"
+
+
+def _severity(incident: Incident) -> str:
+    return "warning" if incident.problem.kind is Kind.BLIND else incident.problem.severity
+
+
+def _worst(incident: Incident) -> tuple[bool, datetime]:
+    return (_severity(incident) != "critical", incident.problem.since)
+
+
+def _description(incidents: Sequence[Incident], now: datetime) -> str:
+    return "\n".join(incident_card.headline(i, now) for i in sorted(incidents, key=_worst)[:20])
+
+
+def _time(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")

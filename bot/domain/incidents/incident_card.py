@@ -1,0 +1,254 @@
+"""What Slack shows of an incident: its message, what is said in its thread, and the one message of many. Pure.
+
+Each is made anew from the incident, so that a message can be brought to the truth at any time, by any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.approvals.card import person, quoted
+from bot.domain.core import words
+from bot.domain.core.reply import (
+    Button,
+    Fact,
+    Line,
+    Mention,
+    Menu,
+    Reply,
+)
+from bot.domain.incidents.alerting import (
+    REMINDERS,
+    Incident,
+    Kind,
+    Notice,
+    Reason,
+    State,
+)
+
+MOST = 12
+"""Incidents that the message of many lists."""
+WHILE_SO = ("Evidence", "Why", "What to do")
+"""Facts that are of use only while it is so."""
+
+
+def severity(incident: Incident) -> str:
+    """In words, for those who see no colours."""
+    return "CRITICAL" if incident.problem.severity == "critical" else "WARNING"
+
+
+def mark(incident: Incident, now: datetime) -> str:
+    """An emoji for the state, each of another shape."""
+    if not incident.open:
+        return "⚪" if incident.closed else "✅"
+    if incident.state is State.RECOVERING:
+        return "🌤️"
+    if incident.snoozed(now):
+        return "💤"
+    if incident.state is State.ACKED:
+        return "👀"
+    return "🔴" if incident.problem.severity == "critical" else "⚠️"
+
+
+def headline(incident: Incident, now: datetime) -> str:
+    """The answer to what is wrong, in one line."""
+    subject = incident.problem.subject
+    if incident.closed:
+        text = f"{subject}: closed, {incident.closed}"
+    elif not incident.open:
+        text = f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
+    elif incident.state is State.RECOVERING:
+        text = f"{_recovered(incident)}: resolved if it stays so"
+    else:
+        again = "comes and goes: " if incident.flapping else ""
+        text = f"{severity(incident)} {subject}: {again}{incident.problem.summary}"
+    return f"{mark(incident, now)} {text}"
+
+
+def _recovered(incident: Incident) -> str:
+    subject = incident.problem.subject
+    match incident.problem.kind:
+        case Kind.HEARTBEAT:
+            return f"{subject} sends heartbeats again"
+        case Kind.BLIND:
+            return f"{subject} can be read again"
+        case _:
+            return f"{subject} is well again"
+
+
+def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> Reply:
+    """The one message of an incident, as it is now."""
+    firing = incident.there
+    return Reply(
+        headline(incident, now),
+        body=_body(incident),
+        facts=tuple(_facts(incident, now)),
+        buttons=tuple(_buttons(incident)) if incident.open else (),
+        menus=(_snooze(incident),) if firing else (),
+        notes=(f"{incident.id} · {incident.problem.target}",),
+        notify=tuple(call) if firing and incident.state is State.FIRING else (),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def _body(incident: Incident) -> tuple[Line, ...]:
+    return (incident.problem.meaning,) if incident.problem.meaning and incident.there else ()
+
+
+def _facts(incident: Incident, now: datetime) -> list[Fact]:
+    problem = incident.problem
+    facts = [Fact(problem.counted_from, words.stamp(problem.since))]
+    if not incident.open and not incident.closed:
+        facts.append(Fact("Until", words.stamp(incident.recovered_at)))
+    facts += [Fact(label, value) for label, value in problem.facts if incident.there or label not in WHILE_SO]
+    if incident.ack is not None:
+        facts.append(Fact("Acknowledged", _by(incident.ack.by, f" at {words.clock(incident.ack.at)}")))
+    if incident.open and incident.snoozed(now) and incident.snoozed_until is not None:
+        until = words.moment(incident.snoozed_until, now)
+        facts.append(Fact("Snoozed", _by(incident.snoozed_by, f" until {until}")))
+    if incident.open and problem.muted:
+        facts.append(Fact("Muted", problem.muted))
+    if incident.flapping:
+        facts.append(Fact("Came back", f"{words.plural(len(incident.firings), 'time')} lately"))
+    return facts
+
+
+def _by(who: str, rest: str) -> Line:
+    named = person(who)
+    return f"by {who}{rest}" if isinstance(named, str) else ("by ", *named, rest)
+
+
+def _buttons(incident: Incident) -> list[Button]:
+    problem, where = incident.problem, f" --target {quoted(incident.problem.target)}"
+    buttons = []
+    if incident.state is State.FIRING:
+        buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
+    buttons.append(Button("Diagnose", f"{problem.advice or 'status'}{where}"))
+    if problem.restart and problem.kind is not Kind.BLIND and incident.there:
+        reason = quoted(f"{problem.subject}: {problem.summary}")
+        buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
+    return buttons
+
+
+def _snooze(incident: Incident) -> Menu:
+    options = (
+        Button("30 minutes", f"snooze {incident.id} 30m"),
+        Button("2 hours", f"snooze {incident.id} 2h"),
+        Button("Until tomorrow 9:00", f"snooze {incident.id} tomorrow"),
+    )
+    return Menu("Snooze", options)
+
+
+def notice(incident: Incident, said: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
+    """One thing said in the incident's thread. What got worse, and what nobody has taken, calls people."""
+    calls = incident.state is State.FIRING and said.reason in _CALLS
+    text, subject = _said(incident, said, now), incident.problem.subject
+    named = incident.root == f"incident:{incident.id}" or text.startswith(subject)
+    return Reply(
+        f"{_ICONS[said.reason]} {text if named else f'{subject}: {text}'}",
+        body=_who(said),
+        notify=tuple(call) if calls else (),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+_ICONS = {
+    Reason.FIRST_FIRING: "🔴",
+    Reason.SEVERITY_RAISED: "🔺",
+    Reason.REMINDER_DUE: "⏰",
+    Reason.ACKED: "👀",
+    Reason.SNOOZED: "💤",
+    Reason.SNOOZE_ENDED: "⏰",
+    Reason.RESOLVED: "✅",
+    Reason.BLIND: "🙈",
+    Reason.SIGHT_REGAINED: "✅",
+    Reason.FLAPPING: "🔁",
+    Reason.CLOSED: "⚪",
+}
+
+
+_CALLS = REMINDERS | {Reason.SEVERITY_RAISED}
+
+
+def _who(said: Notice) -> tuple[Line, ...]:
+    return (_by(said.by, ""),) if said.by and said.reason in (Reason.ACKED, Reason.SNOOZED) else ()
+
+
+def _said(incident: Incident, said: Notice, now: datetime) -> str:
+    problem = incident.problem
+    lasted = words.age(said.at - problem.since)
+    match said.reason:
+        case Reason.RESOLVED | Reason.SIGHT_REGAINED:
+            return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
+        case Reason.ACKED:
+            until = f", until {words.moment(incident.ack.until, now)}" if incident.ack else ""
+            return f"acknowledged: no more reminders{until}"
+        case Reason.SNOOZED:
+            return f"snoozed until {words.moment(datetime.fromisoformat(said.text), now)}"
+        case Reason.SEVERITY_RAISED:
+            return f"critical now: {problem.summary}"
+        case Reason.REMINDER_DUE:
+            extra = f" ({said.text})" if said.text else ""
+            return f"still so, for {lasted} now{extra}: {problem.summary}"
+        case Reason.SNOOZE_ENDED:
+            return f"{said.text}; still so, for {lasted} now: {problem.summary}"
+        case Reason.CLOSED:
+            return f"closed: {said.text}"
+        case _:
+            return problem.summary
+
+
+def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] = ()) -> Reply:
+    """The message of many that came at once; each has its own in the thread."""
+    firing, live = [i for i in incidents if i.there], any(i.open for i in incidents)
+    rows = tuple(headline(i, now) for i in sorted(incidents, key=rank)[:MOST])
+    more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
+    listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
+    return Reply(
+        _of_many(incidents, firing),
+        body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
+        buttons=(Button("Diagnose", "status"), Button("All incidents", "incidents")) if live else (),
+        notify=tuple(call) if firing else (),
+        shareable=False,
+        repeatable=False,
+    )
+
+
+def _of_many(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
+    """How many of them are left, and which."""
+    count = words.plural(len(incidents), "incident")
+    if firing:
+        worst = any(i.problem.severity == "critical" for i in firing)
+        left = f"{len(firing)} of {count}" if len(firing) < len(incidents) else count
+        return f"{'🔴 CRITICAL' if worst else '⚠️ WARNING'} {left} at once: {_names(firing)}"
+    if live := [i for i in incidents if i.open]:
+        return f"🌤️ None of {count} is left, resolved if it stays so: {_names(live)}"
+    return f"✅ All {count} are over: {_names(incidents)}"
+
+
+def over(incidents: Sequence[Incident]) -> Reply:
+    """What is said in the thread of many once all of them are over. Raises ValueError for none."""
+    first = min(i.problem.since for i in incidents)
+    last = max(i.recovered_at or i.resolved_at or i.problem.since for i in incidents)
+    head = f"✅ All {words.plural(len(incidents), 'incident')} are over, after {words.age(last - first)}"
+    return Reply(head, shareable=False, repeatable=False)
+
+
+def rank(incident: Incident) -> tuple[bool, bool, bool, datetime, str]:
+    """The order in which people want to read them: what is wrong still, the worst first; what is over last."""
+    problem = incident.problem
+    return (
+        not incident.open,
+        not incident.there,
+        problem.severity != "critical",
+        problem.since,
+        problem.subject,
+    )
+
+
+def _names(incidents: Sequence[Incident]) -> str:
+    names = [i.problem.subject for i in sorted(incidents, key=rank)]
+    return words.listed(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])

@@ -1,0 +1,36 @@
+"""Time in a maintenance that was planned: what was not up then is told apart, and blamed on nobody. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from bot.domain.core.cron import next_run
+from bot.domain.core.spans import Span, What, Window
+from bot.domain.incidents.alerting import Maintenance
+
+NOT_UP = frozenset({What.DOWN, What.LATE})
+
+
+def excused(
+    spans: Iterable[Span], planned: Sequence[Maintenance], target: str, job: str, of: Window
+) -> list[Span]:
+    """The parts of spans in which a job (``""`` is the pod) was not up, and was in maintenance."""
+    times = [time for one in planned if one.covers(target, job) for time in _times(one, of)]
+    return [
+        Span(What.MAINTENANCE, max(span.start, start), min(span.end, end))
+        for span in spans
+        if span.what in NOT_UP
+        for start, end in times
+        if span.start < end and start < span.end
+    ]
+
+
+def _times(one: Maintenance, of: Window) -> list[tuple[datetime, datetime]]:
+    """From when to when it goes on, as far as it reaches into the day."""
+    if one.begins is not None:
+        return [(one.begins, one.begins + one.lasts)]
+    found, at = [], of.start - one.lasts
+    while (at := next_run(one.schedule or "", one.timezone, at, one.cron)) < of.end:
+        found.append((at, at + one.lasts))
+    return found

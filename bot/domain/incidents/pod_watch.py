@@ -1,0 +1,234 @@
+"""What is wrong with the pod as incidents have it: it does not run as it should, or is restarted often. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.core import words
+from bot.domain.core.probes import Verdict
+from bot.domain.core.target import Severity, Target
+from bot.domain.core.workload import Container, Event, Pod
+from bot.domain.health import (
+    container_state,
+    judge_pod,
+    pod_remedies,
+    pod_state,
+)
+from bot.domain.health.judge_deployment import Owner
+from bot.domain.health.outages import How, Outages
+from bot.domain.health.restarts import Restarts
+from bot.domain.health.trouble import Trouble
+from bot.domain.incidents.alerting import Kind, Problem
+
+RISING = 3
+"""Restarts one after the other that are worth telling though the pod runs again each time."""
+KILLED_AGAIN = 2
+"""Kills for memory one after the other that are no chance any more."""
+QUIET = timedelta(minutes=15)
+"""Without another restart they are over: beyond the kubelet's longest back-off, five minutes."""
+
+
+def key_of(target: str) -> str:
+    """The key of the incident that a target's pod does not run as it should."""
+    return f"pod:{target}"
+
+
+def blind_key(target: str) -> str:
+    """The key of the incident that a target's pod can't be seen."""
+    return f"source:cluster:{target}"
+
+
+def restarts_key(target: str) -> str:
+    """The key of the incident that a target's pod keeps being restarted."""
+    return f"restarts:{target}"
+
+
+def problem(
+    target: Target,
+    pods: Sequence[Pod],
+    now: datetime,
+    *,
+    hold: timedelta,
+    keep: timedelta = timedelta(),
+    owner: Owner = None,
+    events: Sequence[Event] = (),
+    muted: str = "",
+) -> Problem | None:
+    """What is wrong with the pod, or None. Its words don't change while nothing happens.
+
+    ``hold``: a restart by hand is over before. ``keep``: where a container has been restarted, it has to stay up
+    for so long until it is well: between two crashes of a loop it runs for a moment.
+    """
+    troubles = sorted(
+        judge_pod.pod_troubles(pods, target, now, owner, events, restarts=False), key=lambda t: -t.verdict.badness
+    )
+    troubles = [t for t in troubles if t.verdict in (Verdict.FAIL, Verdict.WARN)]
+    if not troubles:
+        return None
+    first = troubles[0]
+    pod = judge_pod.current(pods)
+    return Problem(
+        key=key_of(target.name),
+        kind=Kind.POD,
+        target=target.name,
+        subject=target.name,
+        summary=first.summary,
+        severity="critical" if first.verdict is Verdict.FAIL else "warning",
+        since=now,
+        facts=tuple(_facts(first, troubles[1:], pod, now)),
+        advice=_advice(first),
+        restart=not any(pod_state.on_lost_node(p) for p in judge_pod.live(pods)),
+        issue=target.issue,
+        hold=hold,
+        keep=keep if pod is not None and pod.restarts else timedelta(),
+        muted=muted,
+    )
+
+
+def restarting(
+    target: Target,
+    pods: Sequence[Pod],
+    restarts: Restarts,
+    now: datetime,
+    *,
+    hold: timedelta = timedelta(),
+    muted: str = "",
+) -> Problem | None:
+    """That its containers keep being restarted, or were killed for their memory; None once that is over.
+
+    ``hold`` is for restarts: where they are a crash loop, the pod's own incident is there before. A kill for
+    memory is told at once.
+    """
+    first, last = restarts.first_at, restarts.last_at
+    if first is None or last is None or now - last >= QUIET or not (restarts.kills or restarts.times >= RISING):
+        return None
+    severity: Severity = "critical" if restarts.kills >= KILLED_AGAIN else "warning"
+    pod = judge_pod.current(pods)
+    ended = _last_ended(pod)
+    facts = [fact for fact in _about(pod) if fact != ("Restarts", str(restarts.times))]
+    if restarts.kills:
+        facts.append(("What to do", pod_remedies.HANDBOOK_MEMORY))
+    return Problem(
+        key=restarts_key(target.name),
+        kind=Kind.POD,
+        target=target.name,
+        subject=target.name,
+        summary=_times(restarts, ended, last, now),
+        severity=severity,
+        since=first,
+        facts=tuple(facts),
+        advice=_log(pod),
+        issue=target.issue,
+        hold=timedelta() if restarts.kills else hold,
+        muted=muted,
+    )
+
+
+def repeated(
+    target: Target, pods: Sequence[Pod], outages: Outages, now: datetime, *, muted: str = ""
+) -> Problem | None:
+    """That the pod was out for a short time again and again; None where that is not so often."""
+    first, last = outages.first_at, outages.last_at
+    if first is None or last is None:
+        return None
+    kinds = outages.kinds()
+    main = next(iter(kinds))
+    pod = judge_pod.current(pods)
+    told = words.listed([f"{how} {words.plural(n, 'time')}" for how, n in kinds.items()])
+    if outages.older:
+        told = f"out {words.plural(outages.times, 'time')} ({told} of late)"
+    within = timedelta(minutes=max(1, round((last - first) / timedelta(minutes=1))))
+    return Problem(
+        key=restarts_key(target.name),
+        kind=Kind.POD,
+        target=target.name,
+        subject=target.name,
+        summary=f"{told} in {words.age(within)}, last at {words.moment(last, now)}",
+        severity="critical",
+        since=first,
+        facts=(*_of_records(pods, now), *_about(pod), ("What to do", _AGAIN[main])),
+        advice=_log(pod) if main == "restarted" else "events",
+        restart=main in ("restarted", "not ready"),
+        issue=target.issue,
+        muted=muted,
+    )
+
+
+_AGAIN: Mapping[How, str] = {
+    "restarted": "See why it ends in its previous log.",
+    "evicted": pod_remedies.EVICTED,
+    "failed": pod_remedies.LOST,
+    "replaced": "See who or what deletes it: a person, a controller, a drain. The cluster's audit log says.",
+    "not ready": "Its readiness comes and goes: the events say what its probe answers.",
+}
+
+
+def _of_records(pods: Sequence[Pod], now: datetime) -> list[tuple[str, str]]:
+    """How the last pod that is over ended."""
+    records = [p for p in pods if p.over]
+    issue = pod_state.state(records[-1], now).issue if records else None
+    return [("Evidence", f"{records[-1].name}: {issue.summary}")] if issue else []
+
+
+def _log(pod: Pod | None) -> str:
+    ended = _last_ended(pod)
+    return (container_state.log_of(ended) if ended else "") or "status"
+
+
+def _advice(trouble: Trouble) -> str:
+    """What its button runs: the log that the trouble names, else the whole judgement."""
+    line = (trouble.run or "").removeprefix("/agentpod ")
+    return line if line.startswith("logs ") else "status"
+
+
+def _times(restarts: Restarts, ended: Container | None, last: datetime, now: datetime) -> str:
+    """How often, and when and how it was last; since when is the incident's own time."""
+    name, how = ("it", "")
+    if ended is not None:
+        name, how = container_state.called(ended), f" ({judge_pod.ending(ended)})"
+    when, often = words.moment(last, now), words.plural(restarts.times, "time")
+    if restarts.kills < restarts.times:
+        kills = f", {restarts.kills} of them OOM-killed" if restarts.kills else ""
+        return f"{name} restarted {often}{kills}, last at {when}{how}"
+    limit = f" ({ended.memory_limit})" if ended is not None and ended.memory_limit else ""
+    if restarts.times == 1:
+        return f"{name} hit its memory limit{limit} at {when}"
+    return f"{name} hit its memory limit{limit} {often}, last at {when}"
+
+
+def _last_ended(pod: Pod | None) -> Container | None:
+    ended = [(at, c) for c in (pod.lasting if pod else ()) if (at := _finished(c))]
+    return max(ended, key=lambda pair: pair[0])[1] if ended else None
+
+
+def _finished(container: Container) -> datetime | None:
+    ended = container.last_termination
+    return ended.finished_at if ended else None
+
+
+def _ended(container: Container, now: datetime) -> str:
+    at = _finished(container)
+    return (
+        f"{container.name} restarted at {words.moment(at, now)} ({judge_pod.ending(container)})"
+        if at
+        else container.name
+    )
+
+
+def _facts(first: Trouble, others: Sequence[Trouble], pod: Pod | None, now: datetime) -> list[tuple[str, str]]:
+    facts = [("Evidence", line) for line in first.evidence[:2]]
+    facts += [("Also", other.summary) for other in others[:2]]
+    facts += _about(pod)
+    if not first.evidence and (ended := _last_ended(pod)) is not None:
+        facts.append(("Ended before", _ended(ended, now)))
+    if first.remedy:
+        facts.append(("What to do", first.remedy))
+    return facts
+
+
+def _about(pod: Pod | None) -> list[tuple[str, str]]:
+    if pod is None:
+        return []
+    facts = [("Pod", f"{pod.name} on {pod.node}" if pod.node else pod.name)]
+    return [*facts, ("Restarts", str(pod.restarts))] if pod.restarts else facts

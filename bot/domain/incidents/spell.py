@@ -1,0 +1,130 @@
+"""When the pod was down, and what its jobs are excused for because of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.core import words
+from bot.domain.core.target import HeartbeatPolicy
+from bot.domain.core.workload import Pod
+from bot.domain.health import judge_pod, pod_state
+from bot.domain.heartbeats.heartbeat import deadlines
+
+SLACK_TIME = timedelta(seconds=30)
+"""A deadline this long before the pod went down is its doing as well: the last run was under way."""
+BELIEVED = timedelta(minutes=10)
+"""For so long it counts that the pod was not ready when it was last seen. Beyond, nobody knows whether it still
+is, and an excuse that nobody can end would keep the jobs' alerts back for ever."""
+MOST = 30
+"""Spells that are kept; of more, the oldest two are taken as one."""
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A time in which the pod was down: what its jobs missed then is no fault of theirs."""
+
+    down_since: datetime
+    ready_at: datetime | None = None
+    """None: it still is."""
+
+    def __str__(self) -> str:
+        """As it is kept."""
+        return f"{self.down_since.isoformat()}|{self.ready_at.isoformat() if self.ready_at else ''}"
+
+
+def kept(spells: Sequence[Spell]) -> str:
+    """As the ledger keeps them."""
+    return " ".join(map(str, spells))
+
+
+def read(text: str) -> tuple[Spell, ...]:
+    """From what :func:`kept` gave; none for anything else."""
+    try:
+        return tuple(_read(part) for part in text.split())
+    except ValueError:
+        return ()
+
+
+def _read(text: str) -> Spell:
+    down, _, ready = text.partition("|")
+    since, until = words.moment_of(down), words.moment_of(ready)
+    if since is None or (ready and until is None):
+        raise ValueError("no moment with a time zone")
+    return Spell(since, until)
+
+
+def ready(pods: Sequence[Pod]) -> bool:
+    """Whether the jobs inside can run: one pod, and it is ready."""
+    alive = judge_pod.live(pods)
+    return len(alive) == 1 and pod_state.is_ready(alive[0])
+
+
+def seen(before: tuple[Spell, ...], pods: Sequence[Pod], now: datetime) -> tuple[Spell, ...]:
+    """The spells after a look at the pods, oldest first; the same object where nothing has changed."""
+    last = before[-1] if before else None
+    newest = _newest(last, pods, now)
+    if newest is None or newest == last:
+        return before
+    going_on = last is not None and last.down_since == newest.down_since
+    return _bounded((*before[:-1], newest) if going_on else (*before, newest))
+
+
+def _newest(last: Spell | None, pods: Sequence[Pod], now: datetime) -> Spell | None:
+    if not ready(pods):
+        return last if last is not None and last.ready_at is None else Spell(now)
+    if last is None or last.ready_at is not None:
+        began = _began(pods)
+        known = last.ready_at if last else None
+        # A pod that came and went between two looks, or while nobody looked.
+        return Spell(began, began) if began and (known is None or began > known) else last
+    return Spell(last.down_since, now)
+
+
+def _began(pods: Sequence[Pod]) -> datetime | None:
+    pod = judge_pod.current(pods)
+    times = [c.started_at for c in pod.lasting if c.started_at] if pod else []
+    return max(times, default=None)
+
+
+def _bounded(spells: tuple[Spell, ...]) -> tuple[Spell, ...]:
+    if len(spells) <= MOST:
+        return spells
+    first, second, *others = spells
+    return (Spell(first.down_since, second.ready_at), *others)
+
+
+def excuse(
+    spells: Sequence[Spell],
+    policy: HeartbeatPolicy,
+    missed: datetime,
+    now: datetime,
+    unseen: datetime | None = None,
+) -> str:
+    """Why a job that missed a deadline is not to blame for it, in words; empty: it is.
+
+    A pod that goes down again before the job has had its period excuses it further, whichever spell the deadline
+    fell in; a job that was overdue before stays so. ``unseen``: since when nobody can see the pod.
+    """
+    last: Spell | None = None
+    for spell in spells:
+        goes_on = last is not None and spell.down_since < _until(last, policy, unseen)
+        last = spell if goes_on or missed >= spell.down_since - SLACK_TIME else None
+    if last is None or now >= (until := _until(last, policy, unseen)):
+        return ""
+    if last.ready_at is not None:
+        back = words.moment(last.ready_at, now)
+        return f"the pod was down until {back}, and the job has until {words.moment(until, now)} to be back"
+    if unseen is None:
+        return "the pod is not ready"
+    return f"the pod was not ready when it was last seen; that counts until {words.moment(until, now)}"
+
+
+def _until(spell: Spell, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:
+    """When the excuse ends: one period after the pod was ready."""
+    if spell.ready_at is not None:
+        return deadlines(policy, spell.ready_at)[1]
+    if unseen is None:
+        return datetime.max.replace(tzinfo=spell.down_since.tzinfo)
+    return max(deadlines(policy, unseen)[1], unseen + BELIEVED)

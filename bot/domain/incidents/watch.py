@@ -1,0 +1,459 @@
+"""What the watcher keeps in mind of each job, and what is wrong with it now. Pure; ``now`` is an argument.
+
+The Pushgateway forgets: a restart without its file empties it. What was seen of a group is remembered here and
+goes on ageing, so that a job whose series has vanished turns stale as any other (HEARTBEATS.md, "Source").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from bot.domain.core import words
+from bot.domain.core.frozen import make
+from bot.domain.core.stored import Stored
+from bot.domain.core.target import HeartbeatPolicy, Target, canonical_job
+from bot.domain.heartbeats import heartbeat
+from bot.domain.heartbeats.heartbeat import (
+    FAILED_NOTE,
+    MANUAL,
+    PUSH_FAILED,
+    PUSHED,
+    Group,
+    Health,
+    JobStatus,
+    Snapshot,
+    credible,
+    deadlines,
+    health_by,
+    joined,
+    status_at,
+)
+from bot.domain.incidents.alerting import Incident, Kind, Problem
+
+BLIND = "source:pushgateway"
+"""The key of the incident that the heartbeats can't be read."""
+REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
+WRONG = (Health.STALE, Health.FAILED)
+"""The healths of a job that is a problem."""
+MOST_GROUPS = 50
+"""Groups of one job that are kept in mind: the newest ones."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One job: its groups as they count, and how it was at the last look."""
+
+    job: str
+    """As `canonical_job` has it."""
+    watched_since: datetime
+    """When the first look at it was: a required job that never came has its first deadline counted from then."""
+    groups: tuple[Group, ...] = ()
+    """With nothing but credible times, none of them later than when it was seen."""
+    health: Health = Health.NEVER_SEEN
+    since: datetime | None = None
+    """Since when it is in that health."""
+    next_at: datetime | None = None
+    """When its health changes next if nothing is pushed; None: not by itself."""
+    note: str = ""
+    rule: str = ""
+    """The fingerprint of the policy that all this was judged by."""
+    resumed: datetime | None = None
+    """When it was paused no more: it has one period from then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One job of a target, with the names that it is kept under: made once, since every look needs all of them."""
+
+    policy: HeartbeatPolicy
+    job: str
+    """As `canonical_job` has it."""
+    memory: str
+    """The key of its memory."""
+    incident: str
+    """The key of its incident."""
+
+
+class Flip(NamedTuple):
+    """A job's change of health."""
+
+    job: str
+    before: Health
+    after: Health
+    at: datetime
+
+
+class Look(NamedTuple):
+    """What one look at a job gave."""
+
+    memory: Memory
+    status: JobStatus
+    flip: Flip | None
+    beat: datetime | None = None
+    """The newest success, where it was not known before."""
+
+
+def look(
+    policy: HeartbeatPolicy,
+    seen: Sequence[Group],
+    memory: Memory | None,
+    now: datetime,
+    started: datetime | None = None,
+) -> Look:
+    """One job at ``now``: from what the source, ``started`` then, holds of it, and from what is remembered."""
+    memory = memory or Memory(policy.canonical, now)
+    if memory.health is Health.PAUSED and not policy.paused:
+        memory = replace(memory, resumed=now)
+    if memory.rule != policy.fingerprint and _by_another_gauge(memory.groups, seen, policy.metric):
+        memory = replace(memory, resumed=now)
+    clock = now.timestamp()
+    groups = remembered(memory.groups, seen, policy.metric, clock)
+    status = _with_first_deadline(policy, status_at(policy, groups, now), memory, now)
+    lost = _lost(status, started) if groups and not seen else ""
+    odd = "" if groups is memory.groups else _odd(groups, seen, policy.metric, clock)
+    note = status.note
+    vain = _in_vain(status, seen) if status.failed_at is not None else ""
+    if lost or odd or vain:
+        note = joined(note, lost, odd, vain)
+        status = status._replace(note=note)
+    flip, since = _flip(status, memory, now)
+    after = make(
+        Memory,
+        job=memory.job,
+        watched_since=memory.watched_since,
+        groups=groups,
+        health=status.health,
+        since=since,
+        next_at=_next(status, now),
+        note=note or "",
+        rule=policy.fingerprint,
+        resumed=memory.resumed,
+    )
+    beat = None if groups is memory.groups else _beat(memory.groups, groups, policy.metric)
+    return Look(memory if flip is None and after == memory else after, status, flip, beat)
+
+
+def judge(
+    target: str,
+    policies: Sequence[HeartbeatPolicy],
+    snapshot: Snapshot,
+    memories: Mapping[str, Memory],
+    now: datetime,
+) -> list[JobStatus]:
+    """As `heartbeat.judge`, by what is remembered as well: as the watcher does. ``memories`` are the ledger's."""
+
+    def status_of(policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime) -> JobStatus:
+        memory = memories.get(f"{target}/{policy.canonical}")
+        return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
+
+    return heartbeat.judge(policies, snapshot, now, status_of)
+
+
+def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str) -> bool:
+    """Whether its successes were read from another gauge before: this one has a period from now to come."""
+    if any(metric in group.gauges for group in (*known, *seen)):
+        return False
+    return any(group.gauges.keys() - {PUSH_FAILED, MANUAL} for group in known)
+
+
+def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:
+    """That it pushes again since a push failed, without having succeeded."""
+    failed = status.failed_at.timestamp() if status.failed_at is not None else 0.0
+    again = max((group.gauges.get(PUSHED, 0.0) for group in seen), default=0.0)
+    return (
+        f"it has pushed since, without a success in {status.policy.metric}"
+        if status.policy and again > failed
+        else ""
+    )
+
+
+def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None, datetime]:
+    """The change of health, if it is one, and since when it is as it is."""
+    if memory.since is not None and status.health is memory.health:
+        return None, memory.since
+    since = _since(status, now)
+    if memory.since is not None and since <= memory.since:
+        since = now  # a push that bears an older time than the deadline it missed: it came now
+    changed = status.health is not memory.health
+    return Flip(memory.job, memory.health, status.health, since) if changed else None, since
+
+
+def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datetime | None:
+    """The newest success, where it is newer than what was known."""
+    known, newest = (max((g.gauges.get(metric, 0.0) for g in gs), default=0.0) for gs in (before, after))
+    return datetime.fromtimestamp(newest, UTC) if newest > known else None
+
+
+def unchanged(policy: HeartbeatPolicy, memory: Memory | None, seen: Sequence[Group], now: datetime) -> bool:
+    """Whether a look would give what the last one gave: the same rule, nothing new, and no deadline has passed.
+
+    A look at something odd is never the same, and what is wrong is looked at again: its incident may be lost.
+    """
+    if (
+        memory is None
+        or memory.health in WRONG
+        or memory.since is None
+        or memory.note
+        or memory.rule != policy.fingerprint
+        or (memory.next_at is not None and now >= memory.next_at)
+    ):
+        return False
+    if _one_and_the_same(memory.groups, seen):
+        return _same(memory.groups[0], seen[0], policy.metric)
+    if bool(seen) != bool(memory.groups):
+        return False
+    known = {_key(g): g for g in memory.groups}
+    return all(_same(known.get(_key(g)), g, policy.metric) for g in seen)
+
+
+def _one_and_the_same(known: Sequence[Group], seen: Sequence[Group]) -> bool:
+    if len(seen) != 1 or len(known) != 1:
+        return False
+    return seen[0] is known[0] or seen[0].labels == known[0].labels
+
+
+def _same(known: Group | None, seen: Group, metric: str) -> bool:
+    if known is None:
+        return False
+    if known is seen or (known.gauges == seen.gauges and not known.odd):
+        return True
+    was = {**known.gauges, **known.odd}.get if known.odd else known.gauges.get
+    now = seen.gauges.get
+    return was(metric) == now(metric) and was(PUSH_FAILED) == now(PUSH_FAILED) and was(MANUAL) == now(MANUAL)
+
+
+def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, clock: float) -> tuple[Group, ...]:
+    """The groups as they count, and those that have vanished as they were. ``clock`` is now."""
+    if _one_and_the_same(before, seen):  # as it nearly always is
+        if _counts(before[0], seen[0], metric, clock):
+            return before
+        return (_counted(before[0], seen[0], metric, clock),)
+    merged = {_key(g): g for g in before}
+    for group in seen:
+        key = _key(group)
+        merged[key] = _counted(merged.get(key), group, metric, clock)
+    keys = sorted(merged)
+    if len(keys) > MOST_GROUPS:
+        keys = sorted(sorted(keys, key=lambda k: -merged[k].gauges.get(metric, 0.0))[:MOST_GROUPS])
+    return tuple([merged[key] for key in keys])
+
+
+def _counts(known: Group, seen: Group, metric: str, clock: float) -> bool:
+    """Whether what is seen is all known, and counts as it is."""
+    if max(seen.gauges.values(), default=0.0) > clock:
+        return False
+    if known is seen:
+        return True
+    return known.gauges == seen.gauges and not known.odd and seen.gauges.keys() <= {metric, PUSH_FAILED, MANUAL}
+
+
+def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
+    """A group with the times that count.
+
+    One that is not credible never does, and a success never goes backwards. One in the future counts as of when it
+    was first seen, and stays so: else it would hide an outage for as long as the clock was wrong. The newest is
+    moved back to now, the other by as much, so that a failure after a success stays that. One that lies behind
+    what is known, and has moved on since the last look, was pushed by a clock that is behind: it counts as of now.
+    """
+    times = {n: credible(new.gauges[n], clock)[0] or 0.0 for n in (metric, PUSH_FAILED) if n in new.gauges}
+    shift = max(0.0, *times.values(), clock) - clock
+    before = (old.odd if old is not None else None) or {}
+    gauges, odd = {}, {}
+    for name, value in times.items():
+        gauges[name] = value
+        if old is not None and before.get(name) == value:
+            gauges[name], odd[name] = old.gauges[name], value
+        elif value > clock:
+            gauges[name], odd[name] = value - shift, value
+    _keep_failure(old, gauges, odd)
+    was = credible(old.gauges.get(metric), clock)[0] if old is not None else None
+    if was is not None and was > (behind := gauges.get(metric, 0.0)):
+        gauges[metric] = clock if 0 < before.get(metric, 0.0) < behind else was
+        odd |= {metric: behind} if behind else {}
+    if credible(new.gauges.get(MANUAL), clock)[0] is not None:
+        gauges[MANUAL] = new.gauges[MANUAL]
+    return Group(new.labels, gauges, odd) if odd or gauges != new.gauges else new
+
+
+def _keep_failure(old: Group | None, gauges: dict[str, float], odd: dict[str, float]) -> None:
+    """A refused push is over with a newer success, not because a group that was made anew knows nothing of it."""
+    failed = old.gauges.get(PUSH_FAILED, 0.0) if old is not None else 0.0
+    if failed > (seen := gauges.get(PUSH_FAILED, 0.0)):
+        gauges[PUSH_FAILED] = failed
+        odd |= {PUSH_FAILED: seen}
+
+
+def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
+    """What is odd about what is seen, beside what counts of it."""
+    if _one_and_the_same(groups, seen):
+        return _oddity(groups[0].gauges.get(metric, 0.0), seen[0].gauges.get(metric), clock)
+    known = {_key(g): g.gauges.get(metric, 0.0) for g in groups}
+    return max((_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen), default="")
+
+
+def _lost(status: JobStatus, started: datetime | None) -> str:
+    if started is None or (status.last_success and started < status.last_success):
+        return "the Pushgateway does not have it any more"
+    return f"the Pushgateway restarted at {started:%H:%M} UTC on {started:%d %b}, and has lost it"
+
+
+def _oddity(counts: float, value: float | None, clock: float) -> str:
+    at, note = credible(value, clock)
+    if at is None:
+        return f"{note}; the last credible one counts" if note and counts else note or ""
+    if at > clock:
+        return f"clock skew: its time was {_apart(at, counts)} in the future"
+    return f"its time went back by {_apart(counts, at)}; the newer one counts" if at < counts else ""
+
+
+def _apart(later: float, earlier: float) -> str:
+    return words.age(timedelta(seconds=round(later - earlier)))
+
+
+def _key(group: Group) -> tuple[tuple[str, str], ...]:
+    return _key_of(tuple(group.labels.items()))
+
+
+@lru_cache(maxsize=2**14)
+def _key_of(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((name, value) for name, value in labels if value))
+
+
+def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Memory, now: datetime) -> JobStatus:
+    """A required job that never came has its first deadline after it began to be watched, or was resumed.
+
+    One that was resumed has one period from then, whenever its last success was.
+    """
+    start = memory.resumed or memory.watched_since
+    if status.health is Health.NEVER_SEEN and policy.required:
+        due, stale_at = deadlines(policy, start)
+        health = Health.STALE if now >= stale_at else Health.NEVER_SEEN
+    elif memory.resumed is not None and status.health in (Health.LATE, Health.STALE):
+        due, stale_at = deadlines(policy, max(start, status.last_success or start))
+        health = health_by(due, stale_at, now)
+    else:
+        return status
+    return status._replace(health=health, due=due, stale_at=stale_at)
+
+
+def _since(status: JobStatus, now: datetime) -> datetime:
+    """When the health that is seen now began: the deadline, the push; not the moment of the look."""
+    if status.health is Health.STALE and status.stale_at is not None:
+        return min(status.stale_at, now)
+    if status.health is Health.LATE and status.due is not None:
+        return min(status.due, now)
+    if status.health is Health.UP and status.last_success is not None:
+        return min(status.last_success, now)
+    if status.health is Health.FAILED and status.failed_at is not None:
+        return min(status.failed_at, now)
+    return now
+
+
+def _next(status: JobStatus, now: datetime) -> datetime | None:
+    if status.health is Health.FAILED:
+        return None
+    if status.due is not None and status.due > now:
+        return status.due
+    return status.stale_at if status.stale_at is not None and status.stale_at > now else None
+
+
+def watched(target: Target) -> tuple[Watched, ...]:
+    """The jobs of a target, in the order of its settings."""
+    name = target.name
+    return tuple(
+        Watched(h, h.canonical, f"{name}/{h.canonical}", key_of(name, h.canonical)) for h in target.heartbeats
+    )
+
+
+def key_of(target: str, job: str) -> str:
+    """The key of a job's incident."""
+    return f"heartbeat:{target}:{canonical_job(job)}"
+
+
+def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime) -> Problem:
+    """That a job can't be judged: nothing is known of it, which is not healthy."""
+    return Problem(
+        key=key_of(target, policy.job),
+        kind=Kind.HEARTBEAT,
+        target=target,
+        subject=policy.job,
+        summary=f"can't be judged ({type(error).__name__}): nobody watches it",
+        severity=policy.severity,
+        since=now,
+        facts=(("Rule", policy.rule), ("What to do", "See the bot's log, and report the defect.")),
+        advice="heartbeats",
+        issue=policy.issue,
+    )
+
+
+def problem(target: str, found: Look, now: datetime) -> Problem | None:
+    """What is wrong with a job, or None: late is not wrong yet, and one that never came was never there."""
+    status = found.status
+    policy = status.policy
+    if policy is None or status.health not in WRONG:
+        return None
+    failed = status.health is Health.FAILED
+    return make(
+        Problem,
+        key=key_of(target, policy.job),
+        kind=Kind.HEARTBEAT,
+        target=target,
+        subject=policy.job,
+        summary=_summary(status, now),
+        severity=policy.severity,
+        since=found.memory.since or now,
+        facts=_facts(policy, status, failed),
+        advice=f"logs --grep {policy.job}" if policy.inside else "heartbeats",
+        issue=policy.issue,
+        restart=policy.inside,
+        counted_from="Since" if failed else "Overdue since",
+        success=status.last_success,
+    )
+
+
+def unproven(incident: Incident, metric: str, memory: Memory) -> str:
+    """Why an incident whose problem is gone is not called well; empty where a newer success ended it."""
+    newest = max((group.gauges.get(metric, 0.0) for group in memory.groups), default=0.0)
+    before = incident.problem.success
+    if not incident.there or newest > (before.timestamp() if before is not None else 0.0):
+        return ""
+    return "by the settings it is not overdue now; no heartbeat has come"
+
+
+def _summary(status: JobStatus, now: datetime) -> str:
+    """After the job's name; it does not change while nothing happens, so that nothing is edited for it."""
+    if status.health is Health.FAILED:
+        return "its last push failed"
+    if status.last_success is None:
+        return "has never sent a heartbeat"
+    return f"no heartbeat since {words.moment(status.last_success, now)}"
+
+
+def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tuple[str, str], ...]:
+    rule = ("Rule", policy.rule)
+    if not (failed or status.group or status.note):
+        return (rule,)
+    facts = [("Last success", words.stamp(status.last_success))] if failed and status.last_success else []
+    facts.append(rule)
+    if status.group:
+        facts.append(("Group", status.group))
+    if odd := "; ".join(part for part in (status.note or "").split("; ") if part != FAILED_NOTE):
+        facts.append(("Odd", odd))
+    return tuple([*facts, ("What to do", REFUSED)] if failed else facts)
+
+
+KEPT = Stored(Memory)
+
+
+def to_json(memory: Memory) -> str:
+    """A memory as the ledger keeps it."""
+    return KEPT.dump(memory)
+
+
+def from_json(text: object) -> Memory:
+    """A memory from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    return KEPT.load(text)

@@ -1,0 +1,251 @@
+"""Who may run what: closed by default, and every answer says which rule gave it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from bot.domain.core.reply import Line, Mention
+from bot.domain.rbac.membership import Claims, Membership
+
+_ID = re.compile(r"[UWSCG](?=[A-Z]*[0-9])[A-Z0-9]{5,20}")
+_BRACKETS = re.compile(r"^<(?:@|#|!subteam\^)([A-Z0-9]+)(?:\|[^<>]*)?>$")
+
+
+class Role(Enum):
+    """Roles, each including the ones before it."""
+
+    NONE = "none"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    APPROVER = "approver"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order above."""
+        return list(Role).index(self)
+
+    def covers(self, needed: Role) -> bool:
+        """Whether who has this role may do what ``needed`` is needed for."""
+        return self.rank >= needed.rank
+
+
+class AccessRule(BaseModel):
+    """Gives a role to people (users or members of user groups), to a channel's people, or to people in a channel.
+
+    ``users`` and ``groups`` say who (either is enough; ``*`` is everybody); ``channels`` narrows it to commands
+    given in those channels, or about their requests (:func:`decide_about`). A rule with only ``channels`` is for
+    everybody there. Ids are Slack's: U…, S…, C….
+
+    "Everybody" means full members of the app's own Slack team, or in an Enterprise Grid of its organisation, and
+    ``groups`` means those of their members who belong to it. People of other companies (Slack Connect) and bots
+    have a role only where ``users`` names their id, and so have guests, but for ``groups`` and ``guests``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Role
+    """viewer, operator or approver; each may do what the ones before it may."""
+    users: tuple[str, ...] = ()
+    """Users' ids (U…, W…), of whatever company; ``*`` is everybody: the full members of the app's own team."""
+    groups: tuple[str, ...] = ()
+    """User groups' ids (S…): those of their people who belong to the app's team."""
+    channels: tuple[str, ...] = ()
+    """Channels' ids: where the rule holds. Without users and groups it is for everybody there: the full members of
+    the app's own team (in an Enterprise Grid: its organisation), and nobody of another company."""
+    guests: bool = False
+    """Whether everybody includes the team's single- and multi-channel guests."""
+    name: str = ""
+    """How refusals and `whoami` call the rule; by default "access rule N"."""
+
+    @model_validator(mode="after")
+    def _says_who(self) -> Self:
+        if not (self.users or self.groups or self.channels):
+            raise ValueError("the rule names nobody: list users, groups or channels; everybody is users: ['*']")
+        if self.role is Role.NONE:
+            raise ValueError("the role none can't be given: who is not listed has it already")
+        _check_ids(self.users, "users", ("U", "W"), extra="*")
+        _check_ids(self.groups, "groups", ("S",))
+        _check_ids(self.channels, "channels", ("C", "G"))
+        return self
+
+    def grants(self, who: Identity) -> bool:
+        """Whether this rule applies to that person in that place."""
+        if self.channels and who.channel not in self.channels:
+            return False
+        return (self.everybody and self.counts(who)) or self.names(who)
+
+    @property
+    def everybody(self) -> bool:
+        """Whether it is for whoever is there, and not only for those it names."""
+        return "*" in self.users or not (self.users or self.groups)
+
+    def counts(self, who: Identity) -> bool:
+        """Whether that person is one of everybody."""
+        return who.membership is Membership.MEMBER or (self.guests and who.membership.own)
+
+    def names(self, who: Identity) -> bool:
+        """Whether that person is meant by id or by group, and not only as one of everybody."""
+        if who.membership is Membership.GONE:
+            return False
+        return who.user in self.users or (who.membership.own and bool(set(self.groups) & set(who.groups)))
+
+
+def _check_ids(values: Sequence[str], field: str, prefixes: tuple[str, ...], extra: str = "") -> None:
+    for value in values:
+        if value != extra and not (value.startswith(prefixes) and value.isalnum() and value.isupper()):
+            wanted = " or ".join(prefixes)
+            raise ValueError(f"{field} takes Slack ids that begin with {wanted}, not {value!r}")
+
+
+class AccessPolicy(BaseModel):
+    """All rules, and whom to ask for more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[AccessRule, ...] = ()
+    """Who may run what: whom no rule names may run help and whoami alone."""
+    contact: str = ""
+    """Whom refusals name: the id of a user, user group or channel, which becomes a mention, or words."""
+
+    @field_validator("contact")
+    @classmethod
+    def _id_alone(cls, value: str) -> str:
+        """An id as it is copied from a message: without its brackets and label."""
+        return _BRACKETS.sub(r"\1", value.strip())
+
+    def groups(self) -> frozenset[str]:
+        """All user groups that any rule names: the only ones worth looking up."""
+        return frozenset(g for rule in self.rules for g in rule.groups)
+
+    def everybody(self) -> bool:
+        """Whether a rule is for everybody but guests, so that it matters who is one."""
+        return any(rule.everybody and not rule.guests for rule in self.rules)
+
+    def asking(self, after: str = "", otherwise: str = "whoever looks after agentpod's settings") -> str:
+        """The sentence that says whom to ask for more, ``after`` whose name it goes on; ids as they are."""
+        return f"Ask {self.contact or otherwise}{after}."
+
+    def ask(self, after: str = "", otherwise: str = "whoever looks after agentpod's settings") -> Line:
+        """The same for people to read."""
+        return self.mentioned(self.asking(after, otherwise))
+
+    def mentioned(self, text: str) -> Line:
+        """A text that may name the contact: an id becomes a mention, words stay as they are."""
+        before, found, after = text.partition(self.contact) if _ID.fullmatch(self.contact) else (text, "", "")
+        return (before, Mention(found), after) if found else text
+
+    def channels(self) -> tuple[str, ...]:
+        """All channels that any rule is bound to."""
+        return tuple(dict.fromkeys(c for rule in self.rules for c in rule.channels))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks, and where: Slack ids. ``groups`` are those user groups of the policy that the user is in."""
+
+    user: str
+    channel: str = ""
+    groups: frozenset[str] = frozenset()
+    unread_groups: frozenset[str] = frozenset()
+    """Groups whose members could not be read: they grant nothing, and a refusal says so."""
+    membership: Membership = Membership.UNKNOWN
+    claims: Claims = field(default=(), compare=False)
+    """What the payload said of their team, to be judged again."""
+
+    @property
+    def direct(self) -> bool:
+        """Whether they are in no channel: in a direct message, or in the Home tab."""
+        return self.channel.startswith(("D", "U", "W"))
+
+
+@dataclass(frozen=True)
+class Grant:
+    """The role somebody has, and the rule it comes from."""
+
+    role: Role
+    rule: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether something is allowed, with the reason in words."""
+
+    allowed: bool
+    grant: Grant
+    needed: Role
+    reason: str
+
+
+NO_RULE = "no access rule names you"
+
+
+def role_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> Grant:
+    """The highest role that any rule gives, or any that names the person. The first of equals is named."""
+    best = Grant(Role.NONE, NO_RULE)
+    for number, rule in enumerate(policy.rules, start=1):
+        if by_name and not rule.names(who):
+            continue
+        if rule.grants(who) and rule.role.rank > best.role.rank:
+            best = Grant(rule.role, rule.name or f"access rule {number}")
+    return best
+
+
+def decide(policy: AccessPolicy, who: Identity, needed: Role, *, by_name: bool = False) -> Decision:
+    """Whether ``who`` may do what ``needed`` is needed for. Role NONE is open to everybody."""
+    grant = role_of(policy, who, by_name=by_name)
+    if needed is Role.NONE:
+        return Decision(True, grant, needed, "open to everybody")
+    if grant.role.covers(needed):
+        return Decision(True, grant, needed, f"you are {grant.role.value} by {grant.rule}")
+    return Decision(False, grant, needed, _refusal(policy, grant, needed, who))
+
+
+def decide_about(policy: AccessPolicy, who: Identity, needed: Role, places: Sequence[str]) -> Decision:
+    """As :func:`decide`, about what has its ``places``: in a direct message or Home it counts as said there.
+
+    So it does for whom a rule names. One for everybody in a channel does not say who is there.
+    """
+    here = decide(policy, who, needed)
+    if here.allowed or not who.direct:
+        return here
+    there = (decide(policy, replace(who, channel=place), needed, by_name=True) for place in places)
+    return next((decision for decision in there if decision.allowed), here)
+
+
+def allowed_in(policy: AccessPolicy, who: Identity, needed: Role) -> tuple[str, ...]:
+    """The channels of the rules in which ``who`` may do what ``needed`` is needed for."""
+    return tuple(c for c in policy.channels() if decide(policy, replace(who, channel=c), needed).allowed)
+
+
+def left_out(policy: AccessPolicy, who: Identity, than: Role = Role.NONE) -> str:
+    """Which rule would give ``who`` more ``than`` they have, if they were a member of the team; why it does not.
+
+    Empty where none would.
+    """
+    if who.membership is Membership.GONE:
+        return who.membership.why_not
+    grant = role_of(policy, replace(who, membership=Membership.MEMBER))
+    if who.membership is Membership.MEMBER or grant.role.rank <= than.rank:
+        return ""
+    return f"{grant.rule} is for members of the app's own Slack team, and {who.membership.why_not}"
+
+
+def _refusal(policy: AccessPolicy, grant: Grant, needed: Role, who: Identity) -> str:
+    outside = left_out(policy, who, grant.role)
+    if grant.role is Role.NONE:
+        reason = f"it needs the role {needed.value}, and {outside or f'{NO_RULE} here'}"
+    else:
+        reason = f"it needs the role {needed.value}, and you are {grant.role.value} by {grant.rule}"
+        reason += f"; {outside}" if outside else ""
+    if outside and who.membership is not Membership.GONE:
+        what = "a role" if grant.role is Role.NONE else "more"
+        reason += f": only a rule whose users name {who.user} gives you {what}"
+    if who.unread_groups:
+        reason += f" (the members of {', '.join(sorted(who.unread_groups))} could not be read from Slack)"
+    return reason
