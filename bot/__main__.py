@@ -309,9 +309,9 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
     from bot.app import Parts
     from bot.domain.rbac.access import Identity
-    from bot.jobs.known_secrets import KnownSecrets
     from bot.repairs import Repairs
     from bot.runbook import Caller
+    from bot.services.health.secret_values import KnownSecrets
 
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)

@@ -28,15 +28,15 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.proxies import Route
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient, UsageError
-from bot.jobs.desk import Desk
-from bot.jobs.incidents import Incidents
-from bot.jobs.known_secrets import KnownSecrets
-from bot.jobs.post_digest import KIND, DigestNews
 from bot.later import Connecting, LedgerOnDemand, Unavailable
 from bot.ports import Cluster, HeartbeatSource
 from bot.repairs import Repairs
 from bot.rights import review
 from bot.runbook import About, Caller, Context
+from bot.services.approvals.approval_service import Desk
+from bot.services.digest.post_digest import KIND, DigestNews
+from bot.services.health.secret_values import KnownSecrets
+from bot.services.incidents.incident_service import Incidents
 from bot.settings import Settings
 from bot.turns import Turns
 from bot.watching import NAME_A_CHANNEL, Watching, digest_time, untold

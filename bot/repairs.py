@@ -12,14 +12,14 @@ from typing import Any, Protocol
 from bot.domain.approvals.repair import Case
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
-from bot.jobs import case_news
-from bot.jobs.carry_out import Workshop
-from bot.jobs.case_news import CaseNews
-from bot.jobs.deliver import Courier, Sink, Writer
-from bot.jobs.desk import Desk, Freshen
-from bot.jobs.housekeeping import Housekeeping
-from bot.jobs.values import Vault
 from bot.ports import Chat, Clock, Cluster, Ledger
+from bot.services.approvals import approval_messages as case_news
+from bot.services.approvals.approval_messages import CaseNews
+from bot.services.approvals.approval_service import Desk, Freshen
+from bot.services.approvals.recovery import Housekeeping
+from bot.services.approvals.repair_executor import Workshop
+from bot.services.approvals.secret_writer import Vault
+from bot.services.outbox.worker import Courier, Sink, Writer
 from bot.settings import Settings
 
 

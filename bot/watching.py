@@ -12,23 +12,26 @@ from typing import Any
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
-from bot.jobs import bridge_post, incident_news, own_heartbeat, post_digest
-from bot.jobs.bridge_post import BridgePost
-from bot.jobs.close_gone import CloseGone
-from bot.jobs.deliver import Sink, Writer
-from bot.jobs.forget import Forget
-from bot.jobs.incident_news import IncidentNews
-from bot.jobs.incidents import Incidents
-from bot.jobs.muting import Muting
-from bot.jobs.own_heartbeat import DeafNews, OwnHeartbeat
-from bot.jobs.post_digest import DigestPost, When
-from bot.jobs.readdress import Readdress
-from bot.jobs.watch_heartbeats import HeartbeatWatch
-from bot.jobs.watch_inside import InsideWatch
-from bot.jobs.watch_pod import PodWatch
-from bot.jobs.watch_secrets import SecretWatch
-from bot.jobs.watch_tasks import Deaths, TaskWatch
 from bot.ports import Bridge, Clock, Cluster, DeadMan, HeartbeatSource, Ledger
+from bot.services.digest import post_digest
+from bot.services.digest.post_digest import DigestPost, When
+from bot.services.digest.retention import Forget
+from bot.services.health.secret_fingerprints import SecretWatch
+from bot.services.heartbeats import own_heartbeat
+from bot.services.heartbeats.own_heartbeat import DeafNews, OwnHeartbeat
+from bot.services.incidents import bridge_sink as bridge_post
+from bot.services.incidents import incident_messages as incident_news
+from bot.services.incidents.bridge_sink import BridgePost
+from bot.services.incidents.incident_messages import IncidentNews
+from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.muting import Muting
+from bot.services.incidents.orphans import CloseGone
+from bot.services.incidents.watch_heartbeats import HeartbeatWatch
+from bot.services.incidents.watch_inside import InsideWatch
+from bot.services.incidents.watch_pod import PodWatch
+from bot.services.incidents.watch_tasks import Deaths, TaskWatch
+from bot.services.outbox.reroute import Readdress
+from bot.services.outbox.worker import Sink, Writer
 from bot.settings import Settings
 
 logger = logging.getLogger("agentpod.digest")

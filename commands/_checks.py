@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from bot import inside
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerSpec, ServiceSpec, canonical_job
@@ -42,6 +41,7 @@ from bot.domain.incidents import watch
 from bot.domain.incidents.watch import Memory
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook import Context
+from bot.services import container_exec as inside
 from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
 from commands._reads import Reads, running_container
 

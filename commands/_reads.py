@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bot import inside
 from bot.domain.core import words
 from bot.domain.core.target import ContainerSpec
 from bot.domain.core.workload import (
@@ -23,6 +22,7 @@ from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.errors import NotFound
 from bot.runbook import Context
+from bot.services import container_exec as inside
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
 
 T = TypeVar("T")

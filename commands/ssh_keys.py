@@ -9,7 +9,6 @@ from typing import TypeVar
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot import inside
 from bot.domain.approvals.repair import (
     LAST,
     Action,
@@ -31,6 +30,7 @@ from bot.domain.health.ssh_keys import BadKey, Key
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook import Command, Context, NoParams, Params
+from bot.services import container_exec as inside
 from commands import _managed, _repairs, _shape
 
 T = TypeVar("T")

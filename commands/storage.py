@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot import inside
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply, Table
@@ -15,6 +14,7 @@ from bot.domain.core.workload import Claim, ExecResult, Right
 from bot.domain.health import judge_storage
 from bot.domain.rbac.access import Role
 from bot.runbook import Command, Context, NoParams
+from bot.services import container_exec as inside
 from commands import _answer, _shape
 from commands._checks import Checks, Seen
 from commands._probes import EXEC, Ask, Blocked, Probe, run_probes

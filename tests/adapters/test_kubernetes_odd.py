@@ -18,8 +18,8 @@ from bot.domain.core.target import Target
 from bot.domain.health import judge_events, judge_pod, judge_storage
 from bot.errors import AgentpodError
 from tests.adapters.kube_bench import serving, talking_to
-from tests.jobs.workbench import START
 from tests.mutations import mutations
+from tests.services.workbench import START
 
 TIME = "2026-11-24T08:00:00Z"
 META = {"name": "good", "uid": "u", "creationTimestamp": TIME, "labels": {"app": "x"}, "resourceVersion": "1"}

@@ -27,10 +27,10 @@ from bot.domain.heartbeats.heartbeat import (
 from bot.domain.incidents import alerting, watch
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.watch import Memory
-from bot.jobs.incidents import Incidents
-from bot.jobs.muting import Muting
-from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.ports import Ledger
+from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.muting import Muting
+from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from tests.benchmarks.common import Row
 
 JOBS, MANY, FLIPS, ROUNDS = 1_000, 10_000, 100, 100

@@ -27,11 +27,11 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, Permanent
-from bot.jobs.carry_out import Workshop, look_at
-from bot.jobs.desk import Desk
-from bot.jobs.values import Vault
 from bot.ports import Cluster, Ledger
 from bot.runbook import Caller
+from bot.services.approvals.approval_service import Desk
+from bot.services.approvals.repair_executor import Workshop, look_at
+from bot.services.approvals.secret_writer import Vault
 from bot.settings import load
 from sandbox.house import Sandbox
 from sandbox.slack import seed

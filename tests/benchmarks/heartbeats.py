@@ -14,10 +14,10 @@ from bot.adapters.pushgateway import Known, parse
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents.alerting import AlertRules
-from bot.jobs.incidents import Incidents
-from bot.jobs.muting import Muting
-from bot.jobs.watch_heartbeats import HeartbeatWatch
 from bot.ports import Ledger
+from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.muting import Muting
+from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from tests.benchmarks.common import Row
 
 GROUPS = 10_000

@@ -21,8 +21,18 @@ from bot.domain.rbac.access import (
 from bot.runbook import Caller, Context
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
-from tests.jobs.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
 from tests.people import member
+from tests.services.workbench import (
+    ACCESS,
+    JONAS,
+    MAYA,
+    ONCALL,
+    OPS,
+    PRIYA,
+    Bench,
+    bench,
+    opened,
+)
 
 
 @pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, True), (Role.NONE, False)])

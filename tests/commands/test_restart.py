@@ -7,7 +7,7 @@ from bot.domain.approvals.card import again_line, card, quoted
 from bot.domain.approvals.repair import Action, Case
 from bot.runbook import parse
 from commands import COMMANDS
-from tests.jobs.workbench import START
+from tests.services.workbench import START
 
 
 def _case(action: Action, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”') -> Case:

@@ -22,7 +22,7 @@ from urllib.error import HTTPError
 
 import yaml
 
-from bot.inside import PS_COMMANDS
+from bot.services.container_exec import PS_COMMANDS
 from commands.storage import du_commands
 from sandbox.cluster import objects, processes
 from sandbox.cluster.podlogs import ContainerLog

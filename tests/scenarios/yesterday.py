@@ -14,8 +14,8 @@ from bot.domain.core.history import (
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.incidents.watch import Memory
-from bot.jobs.looks import heartbeat_looks, pod_looks
-from bot.jobs.post_digest import MARK
+from bot.services.digest.post_digest import MARK
+from bot.services.incidents.poll_coverage import heartbeat_looks, pod_looks
 
 JOB, TARGET = "session-manager", "secure-agent-pod"
 BEATS = [

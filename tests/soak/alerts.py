@@ -22,8 +22,8 @@ from typing import Any
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.incidents.alerting import AlertRules, Incident, Reason
 from bot.errors import AgentpodError
-from bot.jobs.looks import heartbeat_looks
-from bot.jobs.post_digest import MARK
+from bot.services.digest.post_digest import MARK
+from bot.services.incidents.poll_coverage import heartbeat_looks
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message

@@ -1,0 +1,1 @@
+"""Requests, decisions and executions: each is written down in one transaction with what follows from it."""

@@ -1,0 +1,479 @@
+"""The desk: takes requests and decisions, and writes each down with all that follows from it in one transaction.
+
+The approval that was still missing and the claim to carry it out are the same transaction, so there is no moment
+at which an approved restart could be claimed twice or forgotten. So are the messages that it owes (promise 10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pydantic import SecretStr
+
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Click,
+    Request,
+    Rule,
+    Ruling,
+    Standing,
+    State,
+    decided,
+    overdue,
+    rule,
+)
+from bot.domain.approvals.repair import (
+    Asked,
+    Case,
+    Look,
+    Outcome,
+    Proposal,
+    is_id,
+    new_id,
+)
+from bot.domain.core.refusals import Refusals
+from bot.domain.core.reply import Reply
+from bot.domain.core.words import listed
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    Identity,
+    Role,
+    decide_about,
+)
+from bot.domain.rbac.membership import Membership
+from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
+from bot.ports import Clock, Ledger, Writing
+from bot.runbook import Caller
+from bot.services.approvals import request_log as case_log
+from bot.services.approvals.changes import (
+    BOT,
+    claimed,
+    is_person,
+    owe_news,
+    value_until,
+)
+from bot.services.approvals.repair_executor import Lost, Workshop
+from bot.services.approvals.secret_writer import (
+    answer,
+    case_id,
+    is_text,
+    only,
+)
+
+logger = logging.getLogger("agentpod.repairs")
+
+NO_VALUE = "no value was given in time"
+NO_REQUEST = "There is no request of that id."
+"""What was typed is not repeated: it may be a secret's value in the wrong place."""
+_GOING_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
+Freshen = Callable[[Identity], Awaitable[Identity]]
+
+
+async def _as_is(identity: Identity) -> Identity:
+    return identity
+
+
+@dataclass
+class Desk:
+    """Requests and decisions. Every method may raise what the ledger raises; nothing is kept then."""
+
+    ledger: Ledger
+    clock: Clock
+    policy: ApprovalPolicy
+    access: AccessPolicy
+    channels: Mapping[str, str]
+    """Where each target's cards go; a target that is not in it has its cards where it was asked for."""
+    workshop: Workshop
+    changed: Callable[[], None]
+    """Called after each transaction that owes messages."""
+    freshen: Freshen = _as_is
+    """Looks again who is in the groups that decide."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Those of late, so that what repeats is summed up."""
+
+    async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
+        """Open a case, or join the one that asks for the same. Raises `Refused` where another is in the way."""
+        case = self._new(proposal, target, caller)
+        async with self.ledger.writing() as tx:
+            known = await tx.from_origin(caller.origin) if caller.origin else None
+            if known is not None:
+                return Asked(known, joined=False)
+            over: list[Case] = []
+            for other in await tx.open_cases(target):
+                if ended := await self._expire(tx, other):
+                    over.append(ended)
+                elif other.exclusive == case.exclusive:
+                    if not (void := await self._outdated(tx, other, case)):
+                        return Asked(await self._join(tx, other, case), joined=True)
+                    over.append(void)
+            await self._limit(tx, case)
+            await tx.add(case)
+            await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
+            await tx.owe(f"card:{case.id}", case.channel)
+        self._over(*over)
+        return Asked(case, joined=False)
+
+    def _over(self, *cases: Case) -> None:
+        """Cases have come to their end, and the ledger has it."""
+        for case in cases:
+            case_log.over(case)
+        self.changed()
+
+    def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
+        now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
+        if not channel.startswith(("C", "G")):  # a direct message, the Home tab, a terminal
+            raise Refused(
+                "There is no channel where approvers would see it.",
+                remedy="Set slack.channel (AGENTPOD_SLACK__CHANNEL) to the operations channel's id, "
+                "or ask in a channel.",
+            )
+        request = Request(
+            new_id(),
+            caller.who,
+            now,
+            now + self.policy.expires_after,
+            proposal.snapshot,
+            self.policy.needed_for(shell=caller.is_terminal),
+        )
+        return Case(
+            request,
+            target,
+            proposal.action,
+            reason=proposal.reason,
+            subject=proposal.subject,
+            details=proposal.details,
+            facts=proposal.facts,
+            effect=proposal.effect,
+            channel=channel,
+            asked_in=caller.identity.channel,
+            origin=caller.origin,
+        )
+
+    async def _limit(self, tx: Writing, case: Case) -> None:
+        """Raise `Refused` where whoever asks has too much open already: each request is somebody else's work."""
+        targets = sorted({case.target, *self.workshop.targets})
+        found = [one for target in targets for one in await tx.open_cases(target) if one.state is State.OPEN]
+        mine = sorted(one.id for one in found if _same(one.request.requester, case.request.requester))
+        if len(mine) >= self.policy.open_at_once:
+            back = f"take one back: withdraw {mine[0]}" if is_person(case.request.requester) else "have one denied"
+            raise Refused(
+                f"{len(mine)} of your requests are open, and approvals.open_at_once allows no more: "
+                f"{listed(mine[:10])}.",
+                remedy=f"Wait for a decision on one, or {back}.",
+            )
+
+    async def _outdated(self, tx: Writing, other: Case, case: Case) -> Case | None:
+        """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
+        if other.state not in (State.OPEN, State.APPROVED):
+            return None
+        text = "; ".join(other.request.snapshot.changes(case.request.snapshot))
+        if not text:
+            return None
+        now = self.clock.now()
+        await tx.record(now, "outcome", BOT, other.id, {"state": State.VOID.value, "text": text})
+        void = await tx.save(other.ended(State.VOID, Outcome(text, now)))
+        await owe_news(tx, void)
+        return void
+
+    async def _join(self, tx: Writing, other: Case, case: Case) -> Case:
+        if (other.action, other.subject) != (case.action, case.subject):
+            raise Refused(
+                f"{other.id} ({other.action.value}) waits for the same pod already.",
+                remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
+            )
+        who = case.request.requester
+        if joins(other, who):
+            other = await tx.save(replace(other, joined=(*other.joined, who)))
+            await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": case.reason})
+            await tx.owe(f"card:{other.id}", other.channel)
+            self.changed()
+        return other
+
+    async def find(self, id_: str) -> Case | None:
+        """The request of that id as it stands: one whose time is over has expired, noted yet or not."""
+        case, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
+        return self._expired(case, now) if case is not None and overdue(case.request, now) else case
+
+    async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
+        """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
+        identity = await self._looked_up(caller)
+        look: asyncio.Task[Look] | None = None
+        try:
+            async with self.ledger.writing() as tx:
+                case = await tx.case(id_) if is_id(id_) else None
+                if case is None:
+                    raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
+                look = self._look(case, choice)
+                click = Click(choice, self._standing(caller, identity, case), self.clock.now(), reason)
+                ruling, before = self._ruled(case, click), case.state
+                case = await self._write(tx, case, click, ruling)
+        except BaseException:
+            self.refusals.unrecorded(caller.who, f"{choice.value} {id_}")
+            if look is not None:
+                look.cancel()
+            raise
+        if case.state.final and case.state is not before:
+            case_log.over(case)
+        if case.state is State.EXECUTING and ruling.accepted:
+            case_log.claimed(case, self.workshop.name)
+            self.workshop.start(case, look)
+            ruling = replace(ruling, begun=await self.workshop.ahead(case))
+            case = await self._as_it_is(case)
+        elif look is not None:
+            look.cancel()
+        self.changed()
+        return ruling, case
+
+    async def _as_it_is(self, case: Case) -> Case:
+        """The case as it stands by now, for what is said of it; as it was where the ledger does not say."""
+        try:
+            return await self.ledger.case(case.id) or case
+        except AgentpodError:
+            return case
+
+    def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:
+        """Look at the target while the decision is written down: the call needs both."""
+        if choice not in _GOING_AHEAD or not case.action.restarts or not self.workshop.knows(case):
+            return None
+        return self.workshop.look(case)
+
+    def _ruled(self, case: Case, click: Click) -> Ruling:
+        """What a click leads to. What the settings don't have any more can be denied or withdrawn, not done."""
+        ruling = rule(case.request, click, self.policy)
+        if ruling.accepted and click.choice in _GOING_AHEAD and not self.workshop.knows(case):
+            return Ruling(Rule.NO_TARGET, case.state)
+        return ruling
+
+    async def _looked_up(self, caller: Caller) -> Identity:
+        """Who the caller is now, with the groups that they are in."""
+        return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
+
+    def _standing(self, caller: Caller, identity: Identity, case: Case) -> Standing:
+        """What the caller may do about a request where they said it: roles can be bound to channels."""
+        approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
+        there = identity.membership is not Membership.GONE
+        alone = there and self.policy.lets_alone(identity.user, identity.groups)
+        who, shell = caller.who, caller.is_terminal
+        return Standing(who, approver, alone, who in case.joined, shell, identity.unread_groups)
+
+    async def _write(self, tx: Writing, case: Case, click: Click, ruling: Ruling) -> Case:
+        at, who = click.at, click.who.user
+        data = {
+            "choice": click.choice.value,
+            "rule": ruling.rule.name.lower().replace("_", "-"),
+            "reason": click.reason,
+        }
+        if ruling.accepted:
+            await tx.record(at, "decision", who, case.id, data)
+        elif self.refusals.first(who, f"{click.choice.value} {case.id} {data['rule']}", case.id, data["rule"], at):
+            await tx.record(at, "refusal", who, case.id, data)
+        if ruling.accepted:
+            case = replace(case, request=decided(case.request, click, ruling))
+        elif ruling.state is not case.state:  # found to be expired
+            case = self._expired(case, at)
+            await tx.record(at, "outcome", BOT, case.id, {"state": case.state.value})
+        else:
+            return case
+        if ruling.accepted and case.state.final:
+            case = case.ended(case.state, Outcome(click.reason.strip(), at))
+        if case.state is State.APPROVED:
+            case = await self._approved(tx, case, at)
+        case = await tx.save(case)
+        await owe_news(tx, case)
+        return case
+
+    async def _approved(self, tx: Writing, case: Case, at: datetime) -> Case:
+        """Claim it at once; what still needs a value is claimed when that comes."""
+        if case.action.needs_value:
+            return case
+        await tx.record(at, "execution", BOT, case.id, {"by": self.workshop.name, "action": case.action.value})
+        return claimed(case, self.workshop.name, at, await tx.now(at))
+
+    async def _expire(self, tx: Writing, case: Case) -> Case | None:
+        """The case as expired and saved; None where its time is not over."""
+        now = self.clock.now()
+        if not overdue(case.request, now):
+            return None
+        await tx.record(now, "outcome", BOT, case.id, {"state": State.EXPIRED.value})
+        expired = await tx.save(self._expired(case, now))
+        await owe_news(tx, expired)
+        return expired
+
+    def _expired(self, case: Case, now: datetime) -> Case:
+        return case.ended(State.EXPIRED, Outcome("nobody decided in time", now))
+
+    async def expire(self) -> int:
+        """End what nobody decided on in time, or gave no value in time; gives how many. Sums of refusals, too."""
+        await self.sum_up()
+        now = self.clock.now()
+        found = [*await self.ledger.overdue(now), *await self.ledger.unheld(now)]
+        over = []
+        for one in found:
+            async with self.ledger.writing() as tx:
+                case = await tx.case(one.id)
+                ended = case and (await self._expire(tx, case) or await self._valueless(tx, case))
+            over += [ended] if ended else []
+        if over:
+            self._over(*over)
+        return len(over)
+
+    async def _valueless(self, tx: Writing, case: Case) -> Case | None:
+        now = self.clock.now()
+        if case.state is not State.APPROVED or now <= value_until(case, self.policy):
+            return None
+        await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
+        failed = await tx.save(case.ended(State.FAILED, Outcome(NO_VALUE, now)))
+        await owe_news(tx, failed)
+        return failed
+
+    async def claim_for_value(self, id_: str, caller: Caller) -> Case:
+        """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
+        async with self.ledger.writing() as tx:
+            case = await tx.case(id_)
+            refusal = self._no_value(case, caller)
+            if case is not None and not refusal:
+                case = await self._claim(tx, case, caller)
+        if case is None or refusal:
+            raise await self._not_given(case, caller, refusal)
+        case_log.claimed(case, self.workshop.name)
+        self.changed()
+        return case
+
+    async def _claim(self, tx: Writing, case: Case, caller: Caller) -> Case:
+        now, about = self.clock.now(), {"by": self.workshop.name, "action": case.action.value}
+        await tx.record(now, "execution", caller.identity.user, case.id, about)
+        case = await tx.save(claimed(case, self.workshop.name, now, await tx.now(now)))
+        await owe_news(tx, case)
+        return case
+
+    async def _not_given(self, case: Case | None, caller: Caller, refusal: str) -> Refused:
+        """Write down that somebody can't give a value; gives what they are told."""
+        if case is not None:
+            await self.refused(caller.who, case.id, refusal)
+        return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
+
+    def _no_value(self, case: Case | None, caller: Caller) -> str:
+        """Why this caller can't give this case its value now; empty when they can."""
+        if case is None or not case.action.needs_value:
+            return "There is no request that waits for a value under that id."
+        if case.request.requester != caller.identity.user:
+            return "Only who asked for it can give the value."
+        if case.state is State.OPEN:
+            return f"{case.id} is not approved yet."
+        if case.state is not State.APPROVED:
+            return f"{case.id} took its value already, or is over: {case.state.value}."
+        if self.clock.now() > value_until(case, self.policy):
+            return f"The time to give {case.id} its value is over."
+        if not self.workshop.knows(case):
+            return f"{case.target}, which {case.id} is about, is no longer in the settings."
+        return ""
+
+    async def may_give_value(self, id_: str, caller: Caller) -> Case:
+        """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
+        case = await self.ledger.case(id_) if is_id(id_) else None
+        refusal = self._no_value(case, caller)
+        if case is None or refusal:
+            raise await self._not_given(case, caller, refusal)
+        return case
+
+    async def take_value(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
+        """Store a value that a form gave, if its case waits for it; never raises. It is kept nowhere."""
+        id_ = case_id(sink)
+        how = f"approvals {id_[:40]} says how it ended."
+        try:
+            value = self._value(id_, values)
+            await self._still_operator(id_, caller)
+            case = await self.claim_for_value(id_, caller)
+            return answer(await self.workshop.store(case, value))
+        except Lost:
+            return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
+        except AgentpodError as error:
+            body = (self.access.mentioned(error.remedy),) if error.remedy else ()
+            return Reply(error.message, body=body, shareable=False)
+        except Exception as error:  # a traceback could have the value
+            logger.error("storing a value failed: %s", type(error).__name__, extra={"case": id_[:40]})
+            return Reply(f"Something went wrong inside agentpod: {how}", shareable=False)
+
+    def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
+        """The value that a form gave. Raises `Refused` where it is none, before anything is claimed for it."""
+        if not is_id(id_):
+            raise Refused("That form belongs to no request.", remedy="approvals lists them.")
+        value, again = only(values), f"secrets enter {id_}"
+        if value is None:
+            raise Refused("The value is empty, so nothing was stored.", remedy=again)
+        if not is_text(value):
+            raise Refused(
+                "The value has half a character in it, so nothing was stored: copy it again.", remedy=again
+            )
+        return value
+
+    async def _still_operator(self, id_: str, caller: Caller) -> None:
+        """Raises `AccessDenied` where the role that it took to ask is gone by now; that is written down."""
+        case, identity = await self.ledger.case(id_), await self.freshen(caller.identity)
+        decision = decide_about(self.access, identity, Role.OPERATOR, case.places if case else ())
+        if decision.allowed:
+            return
+        await self.refused(caller.who, id_, decision.reason)
+        raise AccessDenied(
+            f"You may not give {id_} its value: {decision.reason}. Nothing was stored.",
+            rule=decision.reason,
+            remedy=self.access.asking(otherwise="an approver"),
+        )
+
+    async def refused(self, who: str, what: str, rule_: str) -> None:
+        """Write down that somebody was refused a command; the same again in the next minutes is summed up."""
+        now, kind = self.clock.now(), rule_.partition(":")[0] if is_id(what) else what
+        if not self.refusals.first(who, kind, what, rule_, now):
+            return
+        try:
+            async with self.ledger.writing() as tx:
+                await tx.record(now, "refusal", who, what, {"rule": rule_})
+        except BaseException:
+            self.refusals.unrecorded(who, kind)
+            raise
+
+    async def sum_up(self, *, all_: bool = False) -> None:
+        """Write down the sums of refusals whose time is over, or ``all_``."""
+        now = self.clock.now()
+        sums = list(self.refusals.over(now, all_=all_))
+        if not sums:
+            return
+        try:
+            async with self.ledger.writing() as tx:
+                for found in sums:
+                    await tx.record(now, "refusal", found.who, found.subject, found.data)
+        except BaseException:
+            self.refusals.keep(sums)
+            raise
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two requesters are one person, for all that is known: whoever sits at a shell is nobody."""
+    return one == other or not (is_person(one) or is_person(other))
+
+
+def joins(case: Case, who: str) -> bool:
+    """Whether who asks for the same is added to a request.
+
+    Not a shell, which can't be told how it ends; nor who has approved it: they decided before they wanted it.
+    """
+    inside = {case.request.requester, *case.joined, *(d.by for d in case.request.decisions)}
+    return is_person(who) and who not in inside
+
+
+def _asked(case: Case) -> dict[str, object]:
+    return {
+        "action": case.action.value,
+        "target": case.target,
+        "subject": case.subject,
+        "reason": case.reason,
+        "images": dict(case.request.snapshot.images),
+        "pods": [name for name, _ in case.request.snapshot.pods],
+        "generation": case.request.snapshot.generation,
+        "expires_at": case.request.expires_at.isoformat(timespec="seconds"),
+    }

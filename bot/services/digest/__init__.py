@@ -1,0 +1,1 @@
+"""The daily digest, and what is kept for it."""

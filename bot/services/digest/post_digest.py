@@ -1,0 +1,224 @@
+"""The daily digest: claimed in the ledger, so that it is posted once, and late rather than never."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.core.history import Happening
+from bot.domain.core.reply import Image, Reply
+from bot.domain.core.spans import Window
+from bot.domain.core.target import Target, canonical_job
+from bot.domain.digest import card as digest_card
+from bot.domain.digest import day as digest
+from bot.domain.digest import timeline as digest_story
+from bot.domain.digest.alt_text import in_words
+from bot.domain.digest.day import Day, Facts, Watched
+from bot.domain.heartbeats.heartbeat import Health
+from bot.domain.incidents import incident_card
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.errors import AgentpodError, NotFound
+from bot.ports import Clock, Ledger, Painter
+from bot.services.incidents.poll_coverage import Looks, heartbeat_looks, pod_looks
+
+logger = logging.getLogger("agentpod.digest")
+
+KIND = "digest"
+MARK = "digest"
+"""Under which name the day of the last digest is kept, and when it was claimed."""
+DAY = timedelta(days=1)
+EVER = datetime.fromtimestamp(0, UTC)
+"""States are read from the first one on: each lasts until the next."""
+
+
+@dataclass(frozen=True)
+class When:
+    """The time of day in a zone. A time that a change of the clock skips is the next that exists."""
+
+    at: time
+    zone: str
+
+    def on(self, day: date) -> datetime:
+        """The moment on that local day."""
+        return datetime.combine(day, self.at, ZoneInfo(self.zone)).astimezone(ZoneInfo("UTC"))
+
+    def due(self, now: datetime) -> date:
+        """The newest local day whose time has come."""
+        today = now.astimezone(ZoneInfo(self.zone)).date()
+        return today if now >= self.on(today) else today - timedelta(days=1)
+
+
+@dataclass
+class DigestPost:
+    """Claims each day's digest, and owes its message."""
+
+    ledger: Ledger
+    clock: Clock
+    when: When
+    channel: str
+    changed: Callable[[], None] = lambda: None
+
+    async def post(self) -> bool:
+        """Owe the digest of the newest day that is due, if nobody has; says whether it was owed now.
+
+        On the first start there is nothing to look back on: it begins with the next one.
+        """
+        now = self.clock.now()
+        due = self.when.due(now)
+        async with self.ledger.writing() as tx:
+            mark = await tx.mark(MARK)
+            last = _day(mark)
+            if last is not None and last >= due:
+                return False
+            await tx.set_mark(MARK, f"{due}|{now.isoformat()}")
+            if last is None:
+                return False
+            missed = f":{last}" if due - last > DAY else ""
+            await tx.owe(f"{KIND}:{due}{missed}", self.channel)
+        self.changed()
+        return True
+
+
+def _day(mark: str | None) -> date | None:
+    """The day of the last digest; None for none, and for what is no day: then it begins anew."""
+    try:
+        return date.fromisoformat((mark or "").partition("|")[0])
+    except ValueError:
+        return None
+
+
+@dataclass
+class DigestNews:
+    """The writer of digests, for the channel and for whoever asks."""
+
+    ledger: Ledger
+    clock: Clock
+    targets: Sequence[Target]
+    when: When
+    painter: Painter | None
+    rules: AlertRules = field(default_factory=AlertRules)
+    heartbeats: bool = True
+    """Whether heartbeats are read at all: else it is about the pod only."""
+
+    async def write(self, delivery: Delivery) -> Reply:
+        """See `bot.services.outbox.worker.Writer`.
+
+        The key holds the local day on which it is posted, and the one of the last digest where that was missed.
+        """
+        _, posted, *last = delivery.key.split(":")
+        try:
+            due = date.fromisoformat(posted)
+            before = date.fromisoformat(last[0]) if last else due - DAY
+        except ValueError:
+            raise NotFound(f"There is no digest of {posted[:40]!r}.") from None
+        missed = [before + n * DAY for n in range(1, (due - before).days)]
+        return await self._reply(due - DAY, self.clock.now() - self.when.on(due), missed)
+
+    async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
+        """Nobody else is told; `incidents` shows it."""
+        return False
+
+    async def digest(self, day: date) -> Reply:
+        """The digest of a local day, with its picture."""
+        return await self._reply(day, timedelta(), ())
+
+    async def _reply(self, day: date, late_by: timedelta, missed: Sequence[date]) -> Reply:
+        """``missed`` are the days on which none was posted."""
+        now = self.clock.now()
+        facts = await self._facts(day, now)
+        off = await self._were_off(missed, now)
+        facts = replace(facts, late_by=late_by, missed=[d - DAY for d in missed], was_off=off)
+        images, notes = await self._images(facts)
+        return digest_card.digest(facts, now, images, notes)
+
+    async def _facts(self, day: date, now: datetime) -> Facts:
+        zone = self.when.zone
+        here, before = digest.window(day, zone), digest.window(day - DAY, zone)
+        unseen = await self._unseen(now)  # before the history: what is noted meanwhile is in it
+        history = [
+            *await self.ledger.history(EVER, here.start, beats=False),
+            *await self.ledger.history(here.start, here.end),
+            *unseen,
+        ]
+        incidents = await self.ledger.incidents(since=before.start, limit=10_000)
+        cases = await self.ledger.cases(since=here.start - DAY, limit=500)
+        watched = await self._watched()
+        targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
+
+        def days(of: Window) -> list[Day]:
+            planned = self.rules.maintenance
+            return [digest_story.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
+
+        return Facts(
+            days=days(here),
+            before=days(before),
+            cases=[c for c in cases if _carried_out(c, here.start, here.end)],
+            waiting=[c for c in cases if c.state is State.OPEN],
+            open=_open(incidents),
+            undelivered=await self.ledger.dead(now - UNDELIVERED_FOR, 5),
+            asked={c.id: c for c in cases},
+            zone=zone,
+            heartbeats=self.heartbeats,
+        )
+
+    async def _watched(self) -> dict[str, Watched]:
+        """Since when each target is watched, and its jobs that never came."""
+        jobs = await heartbeat_looks(self.rules).since(self.ledger)
+        memories = await self.ledger.memories()
+        came = {key for key, memory in memories.items() if memory.health is not Health.NEVER_SEEN}
+        found = {}
+        for target in self.targets:
+            names = [canonical_job(h.job) for h in target.heartbeats]
+            never = frozenset(name for name in names if f"{target.name}/{name}" not in came)
+            each = {n: memories[key].watched_since for n in names if (key := f"{target.name}/{n}") in memories}
+            found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never, each)
+        return found
+
+    def _looks(self) -> list[Looks]:
+        """At all that the bot looks at."""
+        return [
+            *([heartbeat_looks(self.rules)] if self.heartbeats else []),
+            *(pod_looks(t.name) for t in self.targets),
+        ]
+
+    async def _unseen(self, now: datetime) -> list[Happening]:
+        return [thing for looks in self._looks() for thing in await looks.unseen(self.ledger, now)]
+
+    async def _were_off(self, missed: Sequence[date], now: datetime) -> bool:
+        """Whether no bot was running whenever a digest should have been posted."""
+        if not missed:
+            return False
+        history = [*await self.ledger.history(EVER, now, beats=False), *await self._unseen(now)]
+        sources = [looks.subject for looks in self._looks()]
+        return all(digest_story.off_at(history, self.when.on(d), sources) for d in missed)
+
+    async def _images(self, facts: Facts) -> tuple[list[Image], list[str]]:
+        """The pictures, and why there are none."""
+        if self.painter is None or not any(d.known for d in facts.days):
+            return [], []
+        try:
+            pictures = [await asyncio.to_thread(self.painter.day, d, self.when.zone) for d in facts.days]
+        except AgentpodError as error:
+            return [], [f"Without its picture: {error.message} {error.remedy or ''}".strip()]
+        except Exception as error:  # a picture is no reason to have no digest
+            logger.exception("the picture could not be drawn")
+            return [], [
+                f"Without its picture: it could not be drawn ({type(error).__name__}); the bot's log has more."
+            ]
+        named = zip(facts.days, pictures, strict=True)
+        return [Image(png, in_words(d, self.when.zone), f"{d.target}-{d.window.day}.png") for d, png in named], []
+
+
+def _carried_out(case: Case, start: datetime, end: datetime) -> bool:
+    done = case.state in (State.SUCCEEDED, State.FAILED) and case.outcome is not None
+    return bool(done and case.outcome and start <= case.outcome.at < end)
+
+
+def _open(incidents: Sequence[Incident]) -> list[Incident]:
+    return sorted((i for i in incidents if i.open), key=incident_card.rank)

@@ -1,0 +1,1 @@
+"""Which jobs are due for evaluation, and the bot's own heartbeat."""

@@ -1,0 +1,131 @@
+"""The bot's own heartbeat: sent only while it can hear, so that its silence means that it is deaf or dead."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.approvals.repair import Delivery
+from bot.domain.core import gap, words
+from bot.domain.core.gap import Gap
+from bot.domain.core.reply import Reply
+from bot.errors import AgentpodError, NotFound
+from bot.ports import Clock, DeadMan, HeartbeatSource, Ledger
+
+logger = logging.getLogger("agentpod.heartbeat")
+
+KIND = "deaf"
+HEARD = "heard"
+"""Under which name the time is kept at which any process could hear last."""
+GAUGE = "agentpod_heard_time_seconds"
+SAME = 0.01
+"""Seconds by which one gap's end may seem to differ: two clocks are read for it, one after the other."""
+STOPPING = 2.0
+"""Seconds for noting at a stop until when it could hear."""
+
+
+@dataclass
+class OwnHeartbeat:
+    """Says regularly that the bot can hear, and afterwards from when to when it could not."""
+
+    clock: Clock
+    ledger: Ledger
+    can_hear: Callable[[], bool]
+    every: timedelta
+    channel: str
+    job: str
+    source: HeartbeatSource | None
+    dead_man: DeadMan | None
+    changed: Callable[[], None] = lambda: None
+    gaps: Callable[[], Sequence[Gap]] = tuple
+    """The times without Slack that are over, as the connection knows them."""
+    _told_until: float = 0.0
+    """Until when gaps have been looked at, by the monotonic clock."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                if self.can_hear():
+                    await self.beat()
+                await asyncio.sleep(self.every.total_seconds())
+        except asyncio.CancelledError:
+            if self.can_hear():
+                await self._stopping()
+            raise
+
+    async def _stopping(self) -> None:
+        """Note until when it could hear, so that whoever starts next can say so."""
+        try:
+            async with asyncio.timeout(STOPPING):
+                await self._note()
+        except (AgentpodError, TimeoutError) as error:
+            logger.debug("not noted until when it could hear: %s", error)
+
+    async def beat(self) -> None:
+        """One heartbeat. What can't be told to one is told to the others all the same."""
+        for what, work in (
+            ("the ledger", self._note),
+            ("the Pushgateway", self._push),
+            ("the dead-man URL", self._ping),
+        ):
+            try:
+                await work()
+            except AgentpodError as error:
+                logger.warning("own heartbeat, %s: %s", what, error.message)
+            except Exception:  # one defect must not keep the others from being told
+                logger.exception("own heartbeat, %s", what)
+
+    async def _note(self) -> None:
+        now, monotonic = self.clock.now(), self.clock.monotonic()
+        fresh = [g for g in self.gaps() if g.end > self._told_until + SAME]
+        async with self.ledger.writing() as tx:
+            heard = words.moment_of(await tx.mark(HEARD))
+            await tx.set_mark(HEARD, now.isoformat())
+            spans = list(gap.told(fresh, heard, now, monotonic, self.every))
+            for start, end in spans if self.channel else ():
+                await tx.owe(f"{KIND}:{start.isoformat()}|{end.isoformat()}", self.channel)
+        self._told_until = max((g.end for g in fresh), default=self._told_until)
+        for start, end in spans:
+            logger.warning("was offline", extra={"from": start.isoformat(), "to": end.isoformat()})
+        if spans:
+            self.changed()
+
+    async def _push(self) -> None:
+        if self.source is not None and self.job:
+            await self.source.push({"job": self.job}, {GAUGE: self.clock.now().timestamp()})
+
+    async def _ping(self) -> None:
+        if self.dead_man is not None:
+            await self.dead_man.ping()
+
+
+class DeafNews:
+    """The writer of `KIND`."""
+
+    def __init__(self, clock: Clock) -> None:
+        """``clock`` says which day it is."""
+        self._clock = clock
+
+    async def write(self, delivery: Delivery) -> Reply:
+        """See `bot.services.outbox.worker.Writer`. The key holds from when to when."""
+        start, _, end = delivery.key.partition(":")[2].partition("|")
+        try:
+            since, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
+        except ValueError:
+            raise NotFound(f"There is no spell {delivery.key[:60]!r}.") from None
+        now = self._clock.now()
+        times = f"from {words.moment(since, now)} to {words.moment(until, now)}"
+        return Reply(
+            f"🔌 I was offline for {words.age(until - since)}, {times}",
+            body=("Commands sent meanwhile got no answer: send them again. Alerts that were due follow.",),
+            shareable=False,
+            repeatable=False,
+        )
+
+    async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
+        """Nobody else is told."""
+        return False

@@ -1,0 +1,1 @@
+"""The problem sources, and the incidents that come of them."""

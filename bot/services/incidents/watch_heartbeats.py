@@ -1,0 +1,301 @@
+"""The watcher of heartbeats: read, judge, decide, and keep all of it in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.core.frozen import replace
+from bot.domain.core.history import BEAT, SOURCE, Happening
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.heartbeats.heartbeat import Health, Snapshot
+from bot.domain.incidents import alerting, watch
+from bot.domain.incidents.alerting import (
+    AlertRules,
+    Incident,
+    Kind,
+    Problem,
+    State,
+)
+from bot.domain.incidents.watch import (
+    BLIND,
+    Look,
+    Memory,
+    Watched,
+)
+from bot.errors import AgentpodError, unexpected
+from bot.ports import Clock, HeartbeatSource, Writing
+from bot.services.heartbeats.due import Attention, Held
+from bot.services.incidents.incident_cache import reasons
+from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.muting import Why
+from bot.services.incidents.poll_coverage import heartbeat_looks
+
+logger = logging.getLogger("agentpod.watch")
+
+Mute = Callable[[Writing, Target, datetime], Awaitable[Why]]
+"""For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
+
+SLEPT = timedelta(seconds=30)
+"""More than a read may take: the machine slept over it, or its clock was set."""
+Looked = tuple[Watched, Look, Problem | None]
+"""A job, what a look at it gave, and what is wrong with it."""
+
+
+@dataclass
+class HeartbeatWatch:
+    """One source, and the jobs of all targets."""
+
+    source: HeartbeatSource
+    clock: Clock
+    rules: AlertRules
+    targets: Sequence[Target]
+    incidents: Incidents
+    mute: Mute
+    _failures: int = 0
+    _blind_since: datetime | None = None
+    _seen_once: bool = False
+    """Whether the source has answered once since it was blind."""
+    _started: datetime | None = None
+    """When the source was started, as it says."""
+    _version: str = ""
+    _known: dict[str, Incident] = field(default_factory=dict)
+    """The newest one of each key, of late."""
+    _open: dict[str, Incident] = field(default_factory=dict)
+    """Those of them that are not over."""
+    _memories: dict[str, Memory] = field(default_factory=dict)
+    _held: Held = field(default_factory=Held)
+    _attention: dict[str, Attention] = field(default_factory=dict)
+    """By target: which of its jobs have to be looked at."""
+
+    async def run(self) -> None:
+        """Look until cancelled. What goes wrong with the ledger is waited out: the next look makes up for it."""
+        while True:
+            try:
+                await self.tick()
+            except AgentpodError as error:
+                logger.warning("the heartbeats were not judged: %s", error.message)
+            await asyncio.sleep(self.rules.poll.total_seconds())
+
+    async def tick(self) -> list[Incident]:
+        """One look; gives the incidents that changed. Raises as the ledger does.
+
+        Whatever else goes wrong, however unexpected, is no data: nothing is known of any job.
+        """
+        metrics = {m for t in self.targets for m in self._attention_to(t).metrics}
+        try:
+            snapshot = await self._read(metrics)
+        except AgentpodError as error:
+            return await self._surely(self._blind(error))
+        except Exception as error:
+            return await self._defect("They could not be read", error)
+        try:
+            kept = await self._surely(self._look(snapshot))
+        except AgentpodError:
+            raise
+        except Exception as error:
+            return await self._defect("What it holds could not be judged", error)
+        self._failures, self._blind_since = 0, None
+        return kept
+
+    async def _defect(self, what: str, error: Exception) -> list[Incident]:
+        logger.error("the heartbeats were not judged", exc_info=None if self._failures else error)
+        return await self._surely(self._blind(unexpected(what, error)))
+
+    async def _read(self, metrics: Collection[str]) -> Snapshot:
+        """What the source has now: what was read before the machine slept is old, and says nothing of now."""
+        while True:
+            asked = self.clock.now()
+            snapshot = await self.source.read(metrics)
+            if self.clock.now() - asked < SLEPT:
+                return snapshot
+
+    async def _surely(self, look: Coroutine[Any, Any, list[Incident]]) -> list[Incident]:
+        """What is kept here is only true once the ledger has it."""
+        try:
+            kept = await look
+        except BaseException:
+            self._version = ""
+            raise
+        if kept:
+            self.incidents.changed()
+        return kept
+
+    # -- blind
+
+    async def _blind(self, error: AgentpodError) -> list[Incident]:
+        """Nothing is judged; after some looks in vain that is told, once."""
+        now = self.clock.now()
+        self._failures += 1
+        self._blind_since = self._blind_since or now
+        if self._failures < self.rules.blind_after:
+            return []
+        self._seen_once = False
+        window = self.rules.window_over([t.name for t in self.targets], now)
+        problem = Problem(
+            BLIND,
+            Kind.BLIND,
+            self.targets[0].name,
+            "the Pushgateway",
+            "can't be read",
+            "warning",
+            self._blind_since,
+            facts=reasons(error),
+            advice="heartbeats",
+            issue=self.targets[0].issue,
+            muted=f"maintenance {window.name}" if window is not None else "",
+            meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
+        )
+        async with self.incidents.ledger.writing() as tx:
+            await self._freshen(tx, now)
+            if BLIND not in self._open:
+                await tx.happened([Happening("", SOURCE, self._blind_since, "blind")])
+            changed = alerting.step(self._known, [problem], self.rules, now)
+            kept = self._learned(await self.incidents.keep(tx, self._open, changed, now))
+            self._version = await tx.watched()
+        return kept
+
+    # -- seeing
+
+    async def _look(self, snapshot: Snapshot) -> list[Incident]:
+        now = self.clock.now()
+        touched, self._started = self._held.take(snapshot.groups), snapshot.started
+        for target in self.targets:
+            self._attention_to(target).wake(touched)
+        async with self.incidents.ledger.writing() as tx:
+            await self._freshen(tx, now)
+            await heartbeat_looks(self.rules).note(tx, now)
+            blind = self._open.get(BLIND)
+            if blind is not None and not self._seen_once:
+                self._seen_once = True  # what it answers first may be half of it: the next look speaks
+                return []
+            kept: list[Incident] = []
+            if blind is not None:
+                kept += await self._keep(tx, [], now, [BLIND])
+                if blind.state is not State.RECOVERING:
+                    await tx.happened([Happening("", SOURCE, now, "ok")])
+            for target in self.targets:
+                kept += await self._target(tx, target, now)
+            self._version = await tx.watched()
+        return kept
+
+    def _attention_to(self, target: Target) -> Attention:
+        found = self._attention.get(target.name)
+        if found is None or found.target is not target:
+            found = self._attention[target.name] = Attention(target)
+        return found
+
+    async def _target(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
+        looks, broken = self._looks(target, now)
+        await self._remember(tx, target, looks)
+        wrong = [(job.policy, found, problem) for job, found, problem in looks if problem is not None]
+        problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
+        about = [j.incident for j, f, _ in looks if f.status.health is not Health.PAUSED]
+        kept = await self._closed(tx, [(j, f) for j, f, problem in looks if problem is None], now)
+        kept += await self._keep(tx, problems, now, about)
+        self._rest(self._attention_to(target), looks)
+        return kept
+
+    async def _closed(self, tx: Writing, well: Sequence[tuple[Watched, Look]], now: datetime) -> list[Incident]:
+        """End what no heartbeat has ended: nobody says that the job sends them again."""
+        over = [
+            alerting.closed(incident, why, now)
+            for job, found in well
+            if (incident := self._open.get(job.incident)) is not None
+            and found.status.health is not Health.PAUSED
+            and (why := watch.unproven(incident, job.policy.metric, found.memory))
+        ]
+        return self._learned(await self.incidents.keep(tx, self._open, over, now)) if over else []
+
+    def _rest(self, attention: Attention, looks: Sequence[Looked]) -> None:
+        """Those that are well, with nothing open or odd of them, have nothing new to show until they are due."""
+        for job, found, problem in looks:
+            if problem is None and not found.memory.note and job.incident not in self._open:
+                attention.rest(job, found.memory.next_at)
+
+    async def _muted(
+        self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Look, Problem]], now: datetime
+    ) -> list[Problem]:
+        """The problems, with what is in the way of telling each."""
+        why = await self.mute(tx, target, now)
+        return [replace(p, muted=reason) if (reason := _reason(why, h, f, p)) else p for h, f, p in wrong]
+
+    def _looks(self, target: Target, now: datetime) -> tuple[list[Looked], list[Problem]]:
+        """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
+        looks, broken = [], []
+        attention = self._attention_to(target)
+        for job in attention.awake(now):
+            try:
+                if (found := self._look_at(job, now)) is not None:
+                    looks.append((job, found, watch.problem(target.name, found, now)))
+                else:
+                    attention.rest(job, self._memories[job.memory].next_at)
+            except Exception as error:
+                logger.exception("a job could not be judged", extra={"target": target.name, "job": job.policy.job})
+                broken.append(watch.defect(target.name, job.policy, error, now))
+        return looks, broken
+
+    def _look_at(self, job: Watched, now: datetime) -> Look | None:
+        """A look, if something was pushed, a deadline has passed, or an incident is open."""
+        memory, seen = self._memories.get(job.memory), self._held.of(job.job)
+        if job.incident not in self._open and watch.unchanged(job.policy, memory, seen, now):
+            return None
+        return watch.look(job.policy, seen, memory, now, self._started)
+
+    async def _remember(self, tx: Writing, target: Target, looks: Sequence[Looked]) -> None:
+        """Keep what is new, and what happened: each heartbeat that came, each change of health."""
+        changed, happened = [], []
+        for job, found, _ in looks:
+            if found.memory is self._memories.get(job.memory):
+                continue
+            changed.append(found.memory)
+            if found.beat is not None:
+                happened.append(Happening(target.name, job.job, found.beat, BEAT))
+            if found.flip is not None:
+                happened.append(Happening(target.name, job.job, found.flip.at, found.flip.after.value))
+            self._memories[job.memory] = found.memory
+        await tx.remember(target.name, changed)
+        await tx.happened(happened)
+
+    async def _keep(
+        self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]
+    ) -> list[Incident]:
+        changed = alerting.step(self._known, problems, self.rules, now, about=about)
+        return self._learned(await self.incidents.keep(tx, self._open, changed, now))
+
+    # -- what is known
+
+    def _learned(self, kept: list[Incident]) -> list[Incident]:
+        for incident in kept:
+            self._known[incident.key] = incident
+            if incident.open:
+                self._open[incident.key] = incident
+            else:
+                self._open.pop(incident.key, None)
+        return kept
+
+    async def _freshen(self, tx: Writing, now: datetime) -> None:
+        """Read the ledger again where another process, or a person, has changed what is kept here."""
+        version = await tx.watched()
+        if version == self._version and self._version:
+            return
+        recent = now - max(self.rules.flap_window, timedelta(hours=1))
+        self._known, self._open = {}, {}
+        self._learned(list((await tx.newest_incidents(recent)).values()))
+        self._memories = dict(await tx.memories())
+        for attention in self._attention.values():
+            attention.wake(None)
+        self._version = version
+
+
+def _reason(why: Why, policy: HeartbeatPolicy, look: Look, problem: Problem) -> str:
+    """What is in the way of telling it; nothing where that can't be judged: silence is worse."""
+    try:
+        return why(policy, problem.since, look.status.health is Health.FAILED)
+    except Exception:
+        logger.exception("what is in the way of an alert could not be judged", extra={"job": policy.job})
+        return ""

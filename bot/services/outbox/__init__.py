@@ -1,0 +1,1 @@
+"""Pending messages: brought to where they go, once each."""

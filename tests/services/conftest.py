@@ -1,0 +1,19 @@
+"""A bench on a ledger of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from tests.services.workbench import Bench, bench, opened
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Bench]:
+    """One process's parts."""
+    async with opened(tmp_path) as ledger:
+        made = bench(ledger)
+        yield made
+        await made.workshop.stop(1)

@@ -1,0 +1,508 @@
+"""Carrying out: once, whatever the API server and the process do, and followed to an end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, State
+from bot.domain.health.rollout import RESTARTED_ANNOTATION
+from bot.errors import Conflict, Denied, NotAllowed, Permanent, Transient, Uncertain
+from tests.services.workbench import (
+    JONAS,
+    TARGET,
+    Bench,
+    bench,
+    opened,
+    pod,
+)
+
+
+async def approved(one: Bench, **more: Any) -> Any:
+    case = await one.ask(**more)
+    await one.say(case, Choice.APPROVE, JONAS)
+    return case
+
+
+async def test_a_conflict_is_looked_at_again_and_sent_again(one: Bench) -> None:
+    one.cluster.before = [Conflict("changed"), Conflict("changed"), None]
+    case = await approved(one)
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id]
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_a_lost_answer_is_looked_at_and_never_made_twice(one: Bench, force: bool) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    case = await approved(one, force=force)
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert len(one.cluster.rollouts) == 1
+    assert one.cluster.sent == 1
+
+
+async def test_a_change_is_sent_before_anything_is_said_of_it(one: Bench) -> None:
+    sent: list[int] = []
+    one.desk.changed = lambda: sent.append(one.cluster.sent)
+    await approved(one)
+    assert sent == [0, 1]  # the request's own messages, and those of the approval
+
+
+async def test_a_change_that_gets_no_answer_holds_up_the_words_about_it_for_a_moment_only(one: Bench) -> None:
+    one.cluster.reads = [Transient("It is away.", retry_after=1000)]
+    case = await approved(one)
+    assert (await one.now(case)).state is State.EXECUTING
+    assert one.cluster.sent == 0
+
+
+async def test_a_lost_question_is_sent_again(one: Bench) -> None:
+    one.cluster.before = [Uncertain("no answer"), Transient("away"), None]
+    case = await approved(one)
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id]
+
+
+@pytest.mark.parametrize("error", [Denied("a quota"), NotAllowed("no right"), Permanent("paused")])
+async def test_a_refusal_is_a_failure_that_says_nothing_was_changed(one: Bench, error: Exception) -> None:
+    one.cluster.before = [error] * 10_000
+    ended = await one.ended(await approved(one))
+    assert ended.state is State.FAILED
+    assert ended.outcome is not None
+    assert ended.outcome.text.startswith("nothing was changed: ")
+    assert one.cluster.rollouts == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": {"kali": "image:2"}}, "the image of kali is image:2, and was image:1"),
+        ({"uid": "another"}, "deleted and made anew"),
+        ({"paused": False}, "the Deployment was changed (generation 1, now 2)"),
+    ],
+)
+async def test_what_changed_since_the_request_makes_it_void(one: Bench, changes: Any, words: str) -> None:
+    case = await one.ask()
+    one.cluster.change(**changes)
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert ended.state is State.VOID
+    assert ended.outcome is not None
+    assert words in ended.outcome.text
+    assert one.cluster.sent == 0
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_another_pod_makes_it_void(one: Bench, force: bool) -> None:
+    case = await one.ask(force=force)
+    one.cluster.pods_ = [pod(7)]
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert ended.state is State.VOID
+    assert ended.outcome is not None
+    assert "the pod is pod-7, and was pod-1" in ended.outcome.text
+
+
+NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_what_was_sent_and_lost_is_looked_for_and_never_said_to_be_undone(one: Bench, force: bool) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    one.cluster.reads = [None, *[Transient("The API server is away.")] * 10_000]
+    case = await approved(one, force=force)
+    await one.until_sent(1)
+    one.clock.pass_(minutes=6)
+    await asyncio.sleep(0.05)
+    assert (await one.now(case)).state is State.EXECUTING  # one goes on looking
+    one.clock.pass_(minutes=10)
+    ended = await one.ended(case)
+    assert ended.state is State.FAILED
+    assert ended.outcome is not None
+    assert ended.outcome.text == f"{NOBODY_KNOWS}: the API server is away"
+    assert "Look before you ask again" in str(ended.outcome.evidence)
+    assert len(one.cluster.rollouts) == 1
+
+
+async def test_an_outage_after_a_lost_answer_is_waited_out_beyond_the_time_to_begin(one: Bench) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    one.cluster.reads = [None, *[Transient("away")] * 10_000]
+    case = await approved(one)
+    await one.until_sent(1)
+    one.clock.pass_(minutes=6)
+    await asyncio.sleep(0.05)
+    one.cluster.reads = []
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id]
+
+
+@pytest.mark.parametrize("error", [NotAllowed("No right."), Transient("Away.")])
+async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path, error: Exception) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [Transient("away")] * 10_000
+        case = await approved(one)
+        one.workshop._tasks.pop(case.id).cancel()
+        one.clock.pass_(hours=1)
+        two = bench(ledger, name="two", like=one)
+        one.cluster.reads = [error] * 10_000
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert ended.outcome is not None
+        assert ended.outcome.text.startswith(NOBODY_KNOWS)
+
+
+async def test_a_change_of_somebody_elses_after_a_lost_answer_hides_what_was_done(one: Bench) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    case = await one.ask()
+    plain = one.cluster.restart
+
+    async def rolled_back_meanwhile(*given: Any) -> Any:
+        try:
+            return await plain(*given)
+        finally:
+            one.cluster.change(template_annotations={})
+
+    one.cluster.restart = rolled_back_meanwhile  # type: ignore[method-assign]
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert (ended.state, one.cluster.rollouts) == (State.FAILED, [case.id])  # void would say that nothing was done
+    assert ended.outcome is not None
+    assert ended.outcome.text.startswith(f"{NOBODY_KNOWS}: the pod is pod-2, and was pod-1")
+
+
+async def test_of_two_pods_one_deleted_is_not_nothing(one: Bench) -> None:
+    one.cluster.pods_ = [pod(1), pod(2)]
+    case = await one.ask(force=True)
+    one.cluster.before = [None, Denied("A webhook.")]
+    one.cluster.keeps_others = True
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert one.cluster.deleted == ["uid-1"]
+    assert ended.state is State.FAILED
+    assert NOBODY_KNOWS in (ended.outcome.text if ended.outcome else "")
+
+
+async def test_a_ledger_that_fails_after_the_change_does_not_undo_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        case = await one.ask()
+        plain, broken = ledger.writing, {"now": False}
+
+        @asynccontextmanager
+        async def writing() -> AsyncIterator[Any]:
+            if broken["now"]:
+                broken["now"] = False
+                raise Permanent("The ledger can't be written.")
+            async with plain() as tx:
+                yield tx
+
+        restart = one.cluster.restart
+
+        async def then_it_breaks(*given: Any) -> Any:
+            made = await restart(*given)
+            broken["now"] = True
+            return made
+
+        ledger.writing = writing  # type: ignore[method-assign]
+        one.cluster.restart = then_it_breaks  # type: ignore[method-assign]
+        await one.say(case, Choice.APPROVE, JONAS)
+        await one.until_sent(1)
+        await one.idle(case)
+        assert (await one.now(case)).state is State.EXECUTING
+        one.clock.pass_(seconds=11)
+        assert await one.workshop.take_over() == 1  # taken up again, which finds it made
+        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert one.cluster.rollouts == [case.id]
+        await one.workshop.stop(1)
+
+
+async def test_who_lost_the_case_while_it_looked_makes_no_call(tmp_path: Path) -> None:
+    """A process that stood still for long wakes up between its look and its call."""
+    async with opened(tmp_path, exclusive=False) as ledger:
+        one = bench(ledger)
+        case = await one.ask()
+        plain, asleep, awake = one.cluster.deployment, asyncio.Event(), asyncio.Event()
+
+        async def stands_still(name: str) -> Any:
+            seen = await plain(name)
+            asleep.set()
+            await awake.wait()
+            return seen
+
+        one.cluster.deployment = stands_still  # type: ignore[method-assign]
+        await one.say(case, Choice.APPROVE, JONAS)
+        await asleep.wait()
+        one.cluster.deployment = plain  # type: ignore[method-assign]
+        one.clock.pass_(seconds=11)
+        two = bench(ledger, name="two", like=one)
+        one.cluster.stuck = True
+        one.cluster.reads = [Transient("away")] * 10_000
+        assert await two.workshop.take_over() == 1
+        awake.set()
+        await one.idle(case)
+        assert one.cluster.sent == 0
+        await two.workshop.stop(1)
+
+
+async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None:
+    """Nobody was shown the new pod, healthy as it may be."""
+    one.cluster.pods_ = [replace(pod(1), deleting=True)]
+    case = await one.ask()
+    one.cluster.pods_ = [pod(7)]
+    one.clock.pass_(minutes=20)
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert (ended.state, one.cluster.sent) == (State.VOID, 0)
+    assert (ended.outcome.text if ended.outcome else "") == "the pod is pod-7, and was not there"
+
+
+async def test_a_forced_restart_is_not_confused_by_a_restart_from_a_fast_clock(one: Bench) -> None:
+    ahead = (one.clock.now() + timedelta(minutes=5)).isoformat()
+    one.cluster.change(template_annotations={RESTARTED_ANNOTATION: ahead})
+    case = await approved(one, force=True)
+    assert (await one.ended(case)).state is State.SUCCEEDED
+
+
+async def test_a_forced_restart_is_superseded_by_another_one_of_somebody_else(one: Bench) -> None:
+    one.cluster.stuck = True
+    case = await approved(one, force=True)
+    await one.until(case, lambda c: c.sent_at is not None)
+    one.cluster.change(template_annotations={RESTARTED_ANNOTATION: "2020-01-01T00:00:00Z"})
+    ended = await one.ended(case)
+    assert "restarted again" in (ended.outcome.text if ended.outcome else "")
+
+
+async def test_what_a_stop_let_go_is_not_taken_back(one: Bench) -> None:
+    one.cluster.stuck = True
+    case = await approved(one)
+    await one.until(case, lambda c: c.sent_at is not None)
+    await one.workshop.stop(1)
+    assert await one.workshop.take_over() == 0  # housekeeping of the same process runs on for a moment
+    assert not one.workshop.busy(case.id)
+    assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 1
+
+
+async def test_a_case_whose_target_is_gone_is_ended_by_who_takes_it_over(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [Transient("away")] * 10_000
+        case = await approved(one)
+        one.workshop._tasks.pop(case.id).cancel()
+        two = bench(ledger, name="two", like=one)
+        two.workshop.targets = {}
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert "no longer in the settings: look yourself" in (ended.outcome.text if ended.outcome else "")
+
+
+async def test_an_api_server_that_stays_away_ends_it_with_nothing_done(one: Bench) -> None:
+    one.cluster.reads = [Transient("away")] * 10_000
+    case = await approved(one)
+    await asyncio.sleep(0.05)
+    one.clock.pass_(minutes=6)
+    ended = await one.ended(case)
+    assert ended.state is State.FAILED
+    assert "nothing was changed" in (ended.outcome.text if ended.outcome else "")
+
+
+async def test_a_pod_that_never_gets_ready_fails_at_the_deadline(one: Bench) -> None:
+    one.cluster.stuck = True
+    case = await approved(one)
+    await one.until(case, lambda c: c.sent_at is not None)
+    one.clock.pass_(minutes=11)
+    ended = await one.ended(case)
+    assert ended.state is State.FAILED
+    assert "not ready" in (ended.outcome.text if ended.outcome else "")
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("sent", [False, True])
+async def test_what_a_dead_process_began_is_ended_once(tmp_path: Path, force: bool, sent: bool) -> None:
+    """The first process stops dead around its call; the second one starts on the same file."""
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, name="one")
+        stop = asyncio.Event()
+
+        async def dies(*_: object) -> Any:
+            if sent:
+                one.cluster._replace_pod("deleted") if force else await plain(*_)  # type: ignore[arg-type]
+            stop.set()
+            await asyncio.Event().wait()
+
+        plain = one.cluster.restart
+        setattr(one.cluster, "delete_pod" if force else "restart", dies)
+        case = await approved(one, force=force)
+        await stop.wait()
+        dead = one.workshop._tasks.pop(case.id)
+        del one.cluster.__dict__["delete_pod" if force else "restart"]
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over(at_start=True) == 1
+        assert (await two.ended(case)).state is State.SUCCEEDED
+        assert len(one.cluster.rollouts) == 1
+        dead.cancel()
+        await asyncio.gather(dead, return_exceptions=True)
+        assert len(one.cluster.rollouts) == 1
+
+
+async def test_a_case_is_taken_over_only_when_its_holder_was_silent_for_long(tmp_path: Path) -> None:
+    async with opened(tmp_path, exclusive=False) as ledger:
+        one = bench(ledger, name="one")
+        one.cluster.stuck = True
+        case = await approved(one)
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over(at_start=True) == 0
+        dead = one.workshop._tasks.pop(case.id)
+        dead.cancel()
+        await asyncio.gather(dead, return_exceptions=True)
+        one.clock.pass_(seconds=30)
+        assert await two.workshop.take_over() == 1
+        assert (await two.now(case)).held.by == "two"  # type: ignore[union-attr]
+        await two.workshop.stop(1)
+        found = (await two.now(case)).held
+        assert found is not None
+        assert found.until <= one.clock.now()  # let go, so that the next one need not wait
+
+
+async def test_a_ledger_that_is_away_loses_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        case = await one.ask()
+        plain, away = ledger.writing, {"times": 0}
+
+        @asynccontextmanager
+        async def writing() -> AsyncIterator[Any]:
+            if away["times"]:
+                away["times"] -= 1
+                raise Transient("the database is away")
+            async with plain() as tx:
+                yield tx
+
+        ledger.writing = writing  # type: ignore[method-assign]
+        away["times"] = 1
+        with pytest.raises(Transient):
+            await one.say(case, Choice.APPROVE, JONAS)
+        assert (await one.now(case)).state is State.OPEN
+        await one.say(case, Choice.APPROVE, JONAS)
+        away["times"] = 5
+        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert one.cluster.rollouts == [case.id]
+        await one.workshop.stop(1)
+
+
+async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy())
+        one.cluster.reads = [Transient("away")] * 10_000
+        case = await approved(one)
+        one.workshop._tasks.pop(case.id).cancel()
+        one.clock.pass_(hours=1)
+        one.cluster.reads = []
+        two = bench(ledger, name="two", like=one)
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert ended.state is State.FAILED
+        # The first process may have sent it, for all that the second can know.
+        assert "may have been sent, and has done nothing 5 min after" in (
+            ended.outcome.text if ended.outcome else ""
+        )
+        assert one.cluster.sent == 0
+
+
+@pytest.mark.parametrize("where", ["reads", "before"])
+async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(one: Bench, where: str) -> None:
+    one.workshop.settling = 30.0
+    case = await one.ask()
+    setattr(one.cluster, where, [NotAllowed("The bot may not patch deployments.")] * 2)
+    await one.say(case, Choice.APPROVE, JONAS)
+    ended = await one.ended(case)
+    assert ended.state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id], "once, whatever was refused before"
+
+
+async def test_a_pause_of_a_day_ends_with_the_time_to_begin(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(start_within=timedelta(minutes=1)))
+        one.cluster.reads = [Transient("Away.")] * 10_000
+        case = await approved(one)
+        one.clock.pass_(seconds=59.8)
+        one.cluster.reads = [Transient("Throttled.", retry_after=86_400.0)] * 10_000
+        await asyncio.sleep(0.05)
+        one.clock.pass_(seconds=1)
+        ended = await one.ended(case)
+        assert ended.state is State.FAILED
+        assert ended.outcome is not None
+        assert ended.outcome.text == "nothing was changed: Throttled"
+        assert one.cluster.sent == 0
+
+
+ASKED = "the API server asked for a pause"
+
+
+async def shows(one: Bench, headline: str) -> None:
+    """Once a message's first line is that."""
+
+    async with asyncio.timeout(10):
+        while headline not in one.chat.headlines():
+            await one.deliver()
+            await asyncio.sleep(0.005)
+
+
+def throttled(seconds: float) -> Transient:
+    return Transient("The API server is throttling the bot.", retry_after=seconds)
+
+
+@pytest.mark.parametrize("where", ["reads", "before"])
+async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goes_on(
+    one: Bench, where: str
+) -> None:
+    setattr(one.cluster, where, [throttled(0.5)])
+    case = await approved(one)
+    waiting = await one.until(case, lambda c: c.wait is not None)
+    await shows(one, f"⏳ Restart of {TARGET.name}: waiting 0 s, {ASKED}")
+    assert waiting.state is State.EXECUTING
+    ended = await one.ended(case)
+    assert (ended.state, ended.wait) == (State.SUCCEEDED, None)
+    await one.deliver()
+    assert not [line for line in one.chat.headlines() if ASKED in line]
+
+
+async def test_who_takes_over_waits_for_the_rest_of_a_pause_and_says_so(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [throttled(120)]
+        case = await approved(one)
+        await one.until(case, lambda c: c.wait is not None)
+        await one.workshop.stop(1)
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over(at_start=True) == 1
+        await shows(two, f"⏳ Restart of {TARGET.name}: waiting 2 min, {ASKED}")
+        assert two.cluster.sent == 0
+        await two.workshop.stop(1)
+        two.clock.pass_(minutes=3)
+        three = bench(ledger, name="three", like=two)
+        assert await three.workshop.take_over(at_start=True) == 1
+        assert (await three.ended(case)).state is State.SUCCEEDED
+        await three.deliver()
+        assert not [line for line in three.chat.headlines() if ASKED in line]
+
+
+async def test_a_pause_that_outlives_the_time_to_begin_is_not_on_the_card_any_more(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.reads = [throttled(120)] * 10_000
+        case = await approved(one)
+        await one.until(case, lambda c: c.wait is not None)
+        await one.workshop.stop(1)
+        one.clock.pass_(hours=1)
+        two = bench(ledger, name="two", like=one)
+        await two.workshop.take_over(at_start=True)
+        ended = await two.ended(case)
+        assert (ended.state, ended.wait) == (State.FAILED, None)
+        await two.deliver()
+        assert not [line for line in two.chat.headlines() if ASKED in line]

@@ -1,0 +1,116 @@
+"""What the settings no longer name ends, is not called well, and takes nothing else with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.core.target import Target
+from bot.errors import Permanent
+from bot.services.incidents.orphans import CloseGone
+from tests.services.watchbench import (
+    AWAY,
+    CRITICAL,
+    Watch,
+    down,
+    on,
+    policies,
+    stale,
+    watch,
+    watched,
+)
+from tests.services.workbench import OPS, opened
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    """Alpha has been told to be stale; beta is well."""
+    async with watched(tmp_path) as made:
+        yield await stale(made)
+
+
+async def restarted(one: Watch, *targets: Target, heartbeats: bool = True) -> None:
+    """The bot starts anew with other settings, and everybody gets what is owed."""
+    incidents = watch(one.ledger, like=one).incidents
+    incidents.channels = {t.name: OPS for t in targets}
+    await CloseGone(targets, heartbeats, one.clock, incidents).close()
+    await one.deliver()
+
+
+async def memories(one: Watch) -> set[str]:
+    return set(await one.ledger.memories())
+
+
+async def test_settings_that_are_the_same_close_nothing(one: Watch) -> None:
+    await restarted(one, one.target)
+    assert one.first_lines() == [CRITICAL]
+    assert await memories(one) == {"secure-agent-pod/alpha", "secure-agent-pod/beta"}
+
+
+async def test_a_job_taken_from_the_settings_is_closed_and_not_called_well(one: Watch) -> None:
+    await restarted(one, Target(heartbeats=policies("beta")))
+    assert one.first_lines() == ["⚪ alpha: closed, the job is no longer in the settings"]
+    assert await memories(one) == {"secure-agent-pod/beta"}
+    assert not await one.ledger.incidents(live=True)
+
+
+async def test_a_target_taken_from_the_settings_is_closed_where_it_was_told(one: Watch) -> None:
+    await one.see()
+    await one.see(down())
+    await one.see(down(), 3)
+    await one.pod.blind(Permanent("The API server refused the bot's token."), one.clock.time)
+    await one.deliver()
+    assert len(one.first_lines()) == 3
+    await restarted(one, Target(name="renamed", heartbeats=policies("alpha", "beta")))
+    why = "closed, the target is no longer in the settings"
+    assert one.first_lines() == [f"⚪ {who}: {why}" for who in ("alpha", "secure-agent-pod", "the Kubernetes API")]
+    assert await memories(one) == set()
+
+
+async def test_without_a_pushgateway_its_jobs_and_its_blindness_are_closed_and_not_the_pod_s(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(5):
+        await one.look(1)
+    await one.see()
+    await one.see(down())
+    await one.see(down(), 3)
+    await restarted(one, one.target, heartbeats=False)
+    why = "closed, no Pushgateway is in the settings any more"
+    assert one.first_lines() == [
+        f"⚪ alpha: {why}",
+        f"⚪ the Pushgateway: {why}",
+        "🔴 CRITICAL secure-agent-pod: kali keeps crashing",
+    ]
+
+
+async def test_a_job_that_is_paused_is_closed_and_not_called_well_and_remembered(one: Watch) -> None:
+    paused = watch(one.ledger, like=one, jobs=(*policies("alpha", paused=True), *policies("beta")))
+    await paused.look()
+    assert one.first_lines() == [CRITICAL], "not called well"
+    await restarted(one, paused.target)
+    assert one.first_lines() == ["⚪ alpha: closed, the job is paused in the settings"]
+    assert "secure-agent-pod/alpha" in await memories(one)
+    await on(paused, 60)
+    resumed = watch(one.ledger, like=one)
+    await on(resumed, 1)
+    assert len(one.chat.said) == 2, "it has a period to come"
+    await on(resumed, 10)
+    assert one.first_lines()[-1].startswith(CRITICAL)
+
+
+@pytest.mark.parametrize("name", ["secure-agent-pod", "secure", "secure-agent-pod.2"])
+async def test_targets_with_names_alike_keep_their_own(tmp_path: Path, name: str) -> None:
+    async with opened(tmp_path) as ledger:
+        both = watch(ledger)
+        other = Target(name="secure-agent", heartbeats=policies("alpha"))
+        mine = Target(name=name, heartbeats=policies("alpha"))
+        both.heartbeats.targets = [other, mine]
+        both.source.push("alpha")
+        await both.look()
+        await restarted(both, other, mine)
+        assert await memories(both) == {"secure-agent/alpha", f"{name}/alpha"}
+        await restarted(both, other)
+        assert await memories(both) == {"secure-agent/alpha"}

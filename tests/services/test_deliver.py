@@ -1,0 +1,396 @@
+"""Messages: what the ledger says is what Slack shows, whatever failed on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import Delivery, Posted
+from bot.domain.core.reply import Reply
+from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
+from bot.ports import Ledger
+from bot.services.outbox.worker import LONGEST_PAUSE, Courier
+from tests.services.workbench import (
+    JONAS,
+    MAYA,
+    OPS,
+    START,
+    TARGET,
+    Bench,
+    bench,
+    opened,
+)
+
+
+async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    [(place, thread, card)] = one.chat.said
+    assert (place, thread) == (OPS, None)
+    assert {m.id for m in card.notify} == {JONAS, "U07PRIYA003", "S07ONCALL01"}
+    await one.say(case, Choice.APPROVE, JONAS)
+    await one.ended(case)
+    await one.deliver()
+    assert one.chat.headlines()[0].startswith("✅ Restarted secure-agent-pod")
+    assert {(p, t) for p, t, _ in one.chat.said[1:]} == {(OPS, "1.0"), (MAYA, None)}
+    assert await one.ledger.waiting() == 0
+
+
+async def test_slack_away_while_it_is_decided_the_card_is_right_afterwards(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    one.chat.errors = [Transient("500")] * 3
+    await one.say(case, Choice.APPROVE, JONAS)
+    await one.ended(case)
+    await one.deliver()
+    assert "needs approval" in one.chat.headlines()[0]
+    one.clock.pass_(minutes=5)
+    await one.deliver()
+    assert one.chat.headlines()[0].startswith("✅")
+
+
+async def test_many_changes_are_one_edit(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    before = len(one.chat.said)
+    await one.say(case, Choice.DENY, JONAS, "no")
+    for _ in range(5):
+        async with one.ledger.writing() as tx:
+            await tx.owe(f"card:{case.id}", OPS)
+    [*due] = [d.key for d in await one.ledger.take(one.clock.now(), one.policy.start_within)]
+    assert sorted(due) == [f"card:{case.id}", f"outcome:{case.id}"]
+    assert len(one.chat.said) == before
+
+
+async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_again(one: Bench) -> None:
+    one.chat.errors = [Permanent("not_in_channel", remedy="/invite @agentpod")]
+    case = await one.ask()
+    await one.deliver()
+    [(place, _, told)] = one.chat.said
+    assert place == MAYA
+    assert "nobody sees your request yet" in told.headline
+    assert "/invite @agentpod" in str(told.body)
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert one.chat.said[-1][0] == OPS
+    assert (await one.now(case)).state is State.OPEN
+
+
+async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_somebody_mends_it(
+    one: Bench,
+) -> None:
+    refused = NotAllowed("Slack does not know the token (invalid_auth).", remedy="Copy it again.")
+    one.chat.errors = [refused] * 3
+    case = await one.ask()
+    await one.deliver()
+    [dead] = [d for d in await one.ledger.dead(START) if d.key == f"card:{case.id}"]
+    assert dead.error == "Slack does not know the token (invalid_auth). Copy it again."
+    one.clock.pass_(seconds=59)
+    assert f"card:{case.id}" not in {d.key for d in await one.ledger.take(one.clock.now(), timedelta())}
+    one.chat.errors.clear()
+    one.clock.pass_(seconds=2)
+    await one.deliver()
+    assert OPS in [place for place, _, _ in one.chat.said]
+    assert await one.ledger.dead(START) == []
+
+
+async def test_who_was_told_that_nobody_sees_it_is_told_again_only_for_another_reason(one: Bench) -> None:
+    one.chat.errors = [Permanent("not_in_channel")]
+    case = await one.ask()
+    await one.deliver()
+    for _ in range(3):
+        one.clock.pass_(minutes=2)
+        one.chat.errors = [Permanent("not_in_channel")]
+        await one.deliver()
+    assert one.chat.edits == 0
+    one.clock.pass_(minutes=2)
+    one.chat.errors = [Permanent("is_archived")]
+    await one.deliver()
+    [told] = one.chat.shown.values()
+    assert (one.chat.edits, "is_archived" in str(told.body)) == (1, True)
+    assert (await one.now(case)).state is State.OPEN
+
+
+async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_before_it_was_owed(
+    one: Bench,
+) -> None:
+    case = await one.ask()
+    [card] = await one.ledger.take(one.clock.now(), timedelta())
+    await one.ledger.failed(card, "not_in_channel", one.clock.now(), unsure=False, refused=True)
+    one.chat.errors = [Permanent("not_in_channel")]
+    await one.deliver()
+    assert one.chat.headlines() == [f"⚠️ Restart of {TARGET.name}: nobody sees your request yet"]
+    assert (await one.now(case)).state is State.OPEN
+
+
+async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_have(one: Bench) -> None:
+    one.clock.pass_(days=9_000)
+    async with one.ledger.writing() as tx:
+        await tx.owe("card:r-nobody", OPS)
+    await one.deliver()
+    now = one.clock.now()
+    assert [d.key for d in await one.ledger.dead(now - timedelta(minutes=1))] == ["card:r-nobody"]
+    assert await one.ledger.dead(now) == []
+
+
+async def test_who_was_told_that_nobody_sees_it_is_told_once_somebody_does(one: Bench) -> None:
+    one.chat.errors = [Permanent("not_in_channel")]
+    case = await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert one.chat.headlines() == [
+        f"📌 Restart of {TARGET.name}: your request was posted late",
+        f"✋ Restart of {TARGET.name}: needs approval",
+    ]
+    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    assert not any("nobody sees" in line for line in one.chat.headlines())
+
+
+@pytest.mark.parametrize("posts", [False, True])
+async def test_what_nobody_saw_is_over_once_it_has_ended(one: Bench, posts: bool) -> None:
+    one.chat.refuses = OPS
+    case = await one.ask()
+    await one.deliver()
+    assert "nobody sees" in one.chat.headlines()[0]
+    await one.say(case, Choice.DENY, JONAS, "no")  # by its id
+    one.chat.refuses = "" if posts else OPS
+    await one.deliver()
+    expected = "your request was posted late" if posts else f"⛔ Restart of {TARGET.name}: denied"
+    assert expected in one.chat.headlines()[0]
+    assert not any("nobody sees" in line for line in one.chat.headlines())
+
+
+async def test_a_card_that_was_only_late_tells_nobody_so(one: Bench) -> None:
+    one.chat.errors = [Transient("500")]
+    await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert [place for place, _, _ in one.chat.said] == [OPS]
+
+
+async def test_a_copy_that_may_have_been_posted_unnoticed_is_mentioned_on_the_next(one: Bench) -> None:
+    one.chat.errors = [TimedOut("no answer")]
+    await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=1)
+    await one.deliver()
+    assert "A copy of this message may be above" in str(one.chat.said[-1][2].body)
+
+
+async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.chat.lost_after = 1
+        await one.ask()
+        dying = asyncio.create_task(one.courier.deliver())
+        await one.chat.posted.wait()
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+    async with opened(tmp_path) as ledger:
+        two = bench(ledger, like=one)
+        await two.deliver()
+        assert "A copy of this message may be above" in str(two.chat.said[-1][2].body)
+        await two.workshop.stop(1)
+
+
+async def test_a_deleted_card_is_posted_anew(one: Bench) -> None:
+    case = await one.ask()
+    await one.deliver()
+    one.chat.shown.clear()
+    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    assert any(h.startswith("⛔") for h in one.chat.headlines())
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert found.posted is not None
+    assert found.posted.channel == OPS
+    assert one.chat.shown[found.posted.ts].headline.startswith("⛔")
+
+
+async def test_two_couriers_send_each_message_once(tmp_path: Path) -> None:
+    async with opened(tmp_path, exclusive=False) as first, opened(tmp_path, exclusive=False) as second:
+        one = bench(first, name="one")
+        two = bench(second, name="two", like=one)
+        await one.ask()
+        await asyncio.gather(*(b.courier.deliver() for b in (one, two, one, two)))
+        assert len(one.chat.said) == 1
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 10])
+async def test_a_failure_is_tried_again_later_each_time(one: Bench, attempts: int) -> None:
+    await one.ask()
+    one.chat.errors = [Transient("500", retry_after=None)] * attempts
+    for _ in range(attempts):
+        await one.deliver()
+        one.clock.pass_(minutes=2)
+    await one.deliver()
+    assert len(one.chat.said) == 1
+
+
+async def test_slacks_pause_holds_for_all_of_the_channel_also_for_what_changes_meanwhile(one: Bench) -> None:
+    one.chat.errors = [Transient("429", retry_after=30)]
+    case = await one.ask()
+    await one.deliver()
+    await one.say(case, Choice.DENY, JONAS, "no")  # its card and a direct message are owed anew
+    one.clock.pass_(seconds=29)
+    await one.deliver()
+    assert [place for place, _, _ in one.chat.said] == [MAYA]
+    one.clock.pass_(seconds=2)
+    await one.deliver()
+    assert [place for place, _, _ in one.chat.said] == [MAYA, OPS]
+    assert "A copy of this message" not in str(one.chat.said[-1][2].body)
+
+
+async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -> None:
+    one.chat.errors = [Uncertain("reset")]
+    case = await one.ask()
+    await one.deliver()
+    one.clock.pass_(minutes=1)
+    await one.deliver()
+    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.deliver()
+    [card] = [reply for reply in one.chat.shown.values() if reply.headline.startswith("⛔")][:1]
+    assert "A copy of this message may be above" in str(card.body)
+
+
+class Says:
+    """A writer with one sentence for everything."""
+
+    async def write(self, _: Delivery) -> Reply | None:
+        return Reply("x")
+
+    async def refused(self, _: Delivery) -> bool:
+        return False
+
+
+async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tries_for_all(one: Bench) -> None:
+    courier = Courier(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
+    async with one.ledger.writing() as tx:
+        await tx.owe_all([(f"note:{n}", OPS, "") for n in range(10)])
+    one.chat.errors = [Uncertain("500")] * 100
+    for _ in range(600):
+        await courier.deliver()
+        one.clock.pass_(seconds=1)
+    assert 100 - len(one.chat.errors) <= 5 + 600 / LONGEST_PAUSE
+    one.chat.errors.clear()
+    for _ in range(70):
+        while await courier.deliver():
+            pass
+        one.clock.pass_(seconds=1)
+    assert len(one.chat.said) == 10
+
+
+async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_is_over(one: Bench) -> None:
+    courier = Courier(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
+    async with one.ledger.writing() as tx:
+        await tx.owe_all([(f"note:{n}", OPS, "") for n in range(5)])
+    for _ in range(8):
+        one.chat.errors = [Transient("429", retry_after=30)]
+        await courier.deliver()
+        assert one.chat.errors == []
+        one.clock.pass_(seconds=90)
+    one.chat.errors = [Transient("429", retry_after=30)]
+    await courier.deliver()
+    one.clock.pass_(seconds=31)
+    await courier.deliver()
+    assert len(one.chat.said) == 4, "all but the one that was refused"
+
+
+class Forgetful:
+    """A ledger that is away when it should note where a message is; all else is the real one's."""
+
+    def __init__(self, ledger: object, times: int) -> None:
+        self._ledger, self._times = ledger, times
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ledger, name)
+
+    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+        if self._times:
+            self._times -= 1
+            raise Transient("The ledger is away.")
+        await self._ledger.delivered(delivery, posted)  # type: ignore[attr-defined]
+
+
+async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_posted_again(one: Bench) -> None:
+    one.courier.ledger = cast("Ledger", Forgetful(one.ledger, 2))
+    case = await one.ask()
+    for _ in range(2):
+        with pytest.raises(Transient):
+            await one.courier.deliver()
+        one.clock.pass_(minutes=1)
+    await one.deliver()
+    assert len(one.chat.said) == 1
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert found.posted == Posted(OPS, "1.0")
+
+
+class Slow:
+    """A writer that finds no end."""
+
+    async def write(self, _: Delivery) -> Reply | None:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def refused(self, _: Delivery) -> bool:
+        return False
+
+
+async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_that(one: Bench) -> None:
+    case = await one.ask()
+    held = timedelta(seconds=0.3)
+    slow = Courier(one.ledger, one.chat, one.clock, {"card": Slow()}, sending=0.2, held_for=held)
+    await slow.deliver()
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert (found.unsure, found.attempts) == (False, 1)
+    assert "nothing was sent" in found.error
+    assert one.chat.said == []
+
+
+class Bridge:
+    """A sink that takes everything."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    async def deliver(self, delivery: Delivery) -> Posted | None:
+        self.taken.append(delivery.key)
+        return Posted(delivery.place, "1.0")
+
+
+async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
+    """Such as after a ledger that took its time to hand it out; nor where no writer is asked before."""
+    case, bridge = await one.ask(), Bridge()
+    courier = Courier(
+        one.ledger, one.chat, one.clock, {}, {"card": bridge}, sending=0.2, held_for=timedelta(seconds=0.1)
+    )
+    await courier.deliver()
+    found = await one.ledger.delivery(f"card:{case.id}")
+    assert found is not None
+    assert (found.posted, found.unsure, found.attempts, bridge.taken) == (None, False, 1, [])
+
+
+@pytest.mark.parametrize(("dice", "seconds"), [(0.0, 30.0), (1.0, 45.0)])
+async def test_a_retry_is_never_before_the_pause_and_not_always_at_its_end(
+    one: Bench, dice: float, seconds: float
+) -> None:
+    await one.ask()
+    one.chat.errors = [Transient("429", retry_after=30)]
+    one.courier.dice = lambda: dice
+    await one.deliver()
+    one.clock.pass_(seconds=seconds - 0.1)
+    await one.deliver()
+    assert one.chat.said == []
+    one.clock.pass_(seconds=0.2)
+    await one.deliver()
+    assert len(one.chat.said) == 1

@@ -1,0 +1,473 @@
+"""Requests and decisions, on a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Rule,
+    State,
+)
+from bot.domain.approvals.repair import Action, Look, Proposal
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    AccessRule,
+    Identity,
+    Role,
+)
+from bot.domain.rbac.membership import Membership
+from bot.errors import Refused, Uncertain, UsageError
+from bot.runbook import Caller
+from tests.people import member
+from tests.services.workbench import (
+    JONAS,
+    MAYA,
+    ONCALL,
+    OPS,
+    PRIYA,
+    SAM,
+    TARGET,
+    Bench,
+    bench,
+    opened,
+    pod,
+)
+
+
+async def kinds(one: Bench) -> list[str]:
+    return [r.kind for r in await one.trail()]
+
+
+async def test_an_approved_restart_is_made_once_and_everything_is_in_the_trail(one: Bench) -> None:
+    case = await one.ask()
+    ruling, decided = await one.say(case, Choice.APPROVE, JONAS)
+    assert (ruling.rule, ruling.begun) == (Rule.APPROVED, True)
+    assert decided.state in (State.EXECUTING, State.SUCCEEDED)  # approved and claimed in one
+    ended = await one.ended(case)
+    assert ended.state is State.SUCCEEDED
+    assert one.cluster.rollouts == [case.id]
+    assert await kinds(one) == ["request", "decision", "execution", "execution", "outcome"]
+
+
+async def test_the_same_request_delivered_twice_asks_once(one: Bench) -> None:
+    first = await one.ask(origin="slash:1")
+    assert (await one.ask(origin="slash:1")).id == first.id
+    assert await kinds(one) == ["request"]
+    await one.say(first, Choice.WITHDRAW, MAYA)
+    assert (await one.ask(origin="slash:1")).id == first.id  # also when there is nothing left to join
+    assert (await one.ask(origin="slash:2")).id != first.id
+
+
+async def test_the_same_of_somebody_else_joins_it(one: Bench) -> None:
+    first, second = await one.ask(), await one.ask(JONAS)
+    assert second.id == first.id
+    assert (await one.now(first)).joined == (JONAS,)
+    for who in (JONAS, MAYA):  # who is in it already adds nothing
+        await one.ask(who)
+    assert (await one.now(first)).joined == (JONAS,)
+    assert [(r.kind, r.actor) for r in await one.trail()] == [("request", MAYA), ("request", JONAS)]
+    with pytest.raises(Refused, match="waits for the same pod already"):
+        await one.ask(PRIYA, force=True)
+    await one.say(first, Choice.WITHDRAW, MAYA)
+    assert (await one.ask()).id != first.id
+
+
+async def told(one: Bench) -> dict[str, list[str]]:
+    """Who was told what in direct messages."""
+    await one.deliver()
+    people: dict[str, list[str]] = {}
+    for place, _, reply in one.chat.said:
+        if place.startswith("U"):
+            people.setdefault(place, []).append(reply.headline)
+    return people
+
+
+async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
+    """Whoever asks for what is there now gets a request of their own; the one for what was there is over."""
+    first = await one.ask()
+    one.cluster.pods_ = [pod(9)]
+    second = await one.ask(PRIYA)
+    assert second.id != first.id
+    found = await one.now(first)
+    assert (found.state, found.outcome.text if found.outcome else "") == (
+        State.VOID,
+        "the pod is pod-9, and was pod-1",
+    )
+    assert [r.data.get("state") for r in await one.trail() if r.kind == "outcome"] == ["void"]
+    assert await told(one) == {MAYA: [f"🚫 Restart of {TARGET.name}: void, since the pod is pod-9, and was pod-1"]}
+    await one.say(second, Choice.APPROVE, JONAS)
+    assert (await one.ended(second)).state is State.SUCCEEDED
+
+
+async def test_what_is_void_already_is_in_the_way_of_nothing_else(one: Bench) -> None:
+    first = await one.ask()
+    one.cluster.pods_ = [pod(9)]
+    forced = await one.ask(PRIYA, force=True)
+    assert (await one.now(first)).state is State.VOID
+    await one.say(forced, Choice.WITHDRAW, PRIYA)
+
+
+async def test_what_is_under_way_is_joined_though_the_pod_is_another_by_now(one: Bench) -> None:
+    one.cluster.stuck = True
+    first = await one.ask()
+    await one.say(first, Choice.APPROVE, JONAS)
+    await one.until(first, lambda c: c.sent_at is not None)
+    assert (await one.ask(PRIYA)).id == first.id
+
+
+@pytest.mark.parametrize(
+    ("choice", "who", "words"),
+    [(Choice.DENY, JONAS, "denied"), (Choice.WITHDRAW, MAYA, "withdrawn"), (None, "", "expired")],
+)
+async def test_who_joined_is_told_how_it_ended(one: Bench, choice: Choice | None, who: str, words: str) -> None:
+    case = await one.ask()
+    await one.ask(PRIYA)
+    if choice is None:
+        one.clock.pass_(hours=1)
+        await one.desk.expire()
+    else:
+        await one.say(case, choice, who, "no")
+    [said] = (await told(one))[PRIYA]
+    assert words in said
+    [mine] = [reply for place, _, reply in one.chat.said if place == PRIYA]
+    assert mine.notes == (f"{case.id} · you asked for the same",)
+
+
+@pytest.mark.parametrize("choice", [Choice.APPROVE, Choice.BREAK_GLASS])
+async def test_what_the_settings_do_not_have_any_more_can_only_be_refused(tmp_path: Path, choice: Choice) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
+        case = await one.ask()
+        one.workshop.targets = {}
+        ruling, found = await one.say(case, choice, JONAS, "now")
+        assert (ruling.rule, found.state) == (Rule.NO_TARGET, State.OPEN)
+        assert (await one.trail())[-1].data["rule"] == "no-target"
+        assert (await one.say(case, Choice.DENY, JONAS, "gone"))[0].rule is Rule.DENIED
+        assert one.cluster.sent == 0
+
+
+async def test_n_of_m_needs_that_many_different_people(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(needed=2))
+        case = await one.ask()
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.ONE_VOTE
+        assert one.cluster.sent == 0
+        assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.APPROVED
+        assert (await one.ended(case)).state is State.SUCCEEDED
+        await one.workshop.stop(1)
+
+
+async def test_four_eyes_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        case = await one.ask(JONAS)
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.FOUR_EYES
+        two = bench(ledger, like=one, policy=ApprovalPolicy(self_approval=True))
+        assert (await two.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
+        await two.ended(case)
+
+
+async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
+    """A user group decides; who is taken out of it between request and click does not."""
+    one.groups[ONCALL] = {SAM}
+    case = await one.ask()
+    caller = one.caller(SAM)
+
+    async def again(identity: Identity) -> Identity:
+        return replace(identity, groups=frozenset(g for g, who in one.groups.items() if identity.user in who))
+
+    one.desk.freshen = again
+    one.groups[ONCALL] = set()
+    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, caller)
+    assert ruling.rule is Rule.NOT_AN_APPROVER
+    assert (await one.trail())[-1].data["rule"] == "not-an-approver"
+    one.groups[ONCALL] = {SAM}
+    assert (await one.desk.decide(case.id, Choice.APPROVE, one.caller(SAM)))[0].rule is Rule.APPROVED
+    await one.ended(case)
+
+
+async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: Bench) -> None:
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,)),))
+    case = await one.ask()
+    elsewhere = Caller(member(SAM, "C07RANDOM03"), "slash")
+    assert (await one.desk.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
+    assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
+    await one.ended(case)
+
+
+@pytest.mark.parametrize("place", ["D07SAM00004", SAM], ids=["DM", "Home"])
+async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_message(
+    one: Bench, place: str
+) -> None:
+    bound = AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,))
+    everybody = AccessRule(role=Role.APPROVER, channels=(OPS,))
+    case = await one.ask()
+    for who in (SAM, PRIYA):
+        one.desk.access = AccessPolicy(rules=(everybody,))
+        alone = Caller(member(who, place), "button")
+        assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    one.desk.access = AccessPolicy(rules=(bound, everybody))
+    assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, Caller(member(SAM, place), "button"))
+    assert ruling.rule is Rule.APPROVED
+    await one.ended(case)
+
+
+async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_for(one: Bench) -> None:
+    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
+        proposal = Proposal(Action.RESTART, look.snapshot, place, "")
+        caller = Caller(member(MAYA, place), "slash")
+        case = (await one.desk.ask(proposal, TARGET.name, caller)).case
+        assert (await one.now(case)).places == places
+        await one.say(case, Choice.WITHDRAW, MAYA)
+
+
+async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(MAYA,)))
+        case = await one.ask()
+        assert (await one.say(case, Choice.BREAK_GLASS, PRIYA, "x"))[0].rule is Rule.NO_BREAK_GLASS
+        assert (await one.say(case, Choice.BREAK_GLASS, MAYA))[0].rule is Rule.REASON_NEEDED
+        assert (await one.say(case, Choice.BREAK_GLASS, MAYA, "on fire"))[0].rule is Rule.GLASS_BROKEN
+        assert (await one.ended(case)).state is State.SUCCEEDED
+        said = [r.data for r in await one.trail() if r.kind == "decision"]
+        assert said == [{"choice": "break-glass", "rule": "glass-broken", "reason": "on fire"}]
+
+
+async def test_nobody_breaks_glass_whose_account_was_deactivated(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
+        case = await one.ask()
+        caller = one.caller(JONAS)
+        gone = replace(caller, identity=replace(caller.identity, membership=Membership.GONE))
+        ruling, _ = await one.desk.decide(case.id, Choice.BREAK_GLASS, gone, "on fire")
+        assert ruling.rule is Rule.NO_BREAK_GLASS
+
+
+async def test_only_the_requester_withdraws_and_a_denial_needs_a_reason(one: Bench) -> None:
+    case = await one.ask()
+    assert (await one.say(case, Choice.WITHDRAW, JONAS))[0].rule is Rule.ONLY_THE_REQUESTER
+    assert (await one.say(case, Choice.DENY, JONAS))[0].rule is Rule.REASON_NEEDED
+    assert (await one.say(case, Choice.DENY, JONAS, "no"))[1].state is State.DENIED
+    late, _ = await one.say(case, Choice.APPROVE, PRIYA)
+    assert late.rule is Rule.NOT_OPEN
+    assert one.cluster.sent == 0
+
+
+async def test_expiry_is_final_whatever_the_clock_does_then(one: Bench) -> None:
+    case = await one.ask()
+    one.clock.pass_(minutes=31)
+    assert await one.desk.expire() == 1
+    one.clock.pass_(minutes=-30)
+    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert (await one.now(case)).state is State.EXPIRED
+    assert one.cluster.sent == 0
+
+
+async def test_a_click_after_the_time_expires_it_before_any_look_at_the_clock(one: Bench) -> None:
+    case = await one.ask()
+    one.clock.pass_(minutes=30)
+    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert (await one.now(case)).state is State.EXPIRED
+    assert await one.desk.expire() == 0
+
+
+@pytest.mark.parametrize("sweeps", [False, True])
+async def test_a_clock_set_back_delays_expiry_by_as_much_and_brings_nothing_back(one: Bench, sweeps: bool) -> None:
+    """What is open is open for as long as the clock says: nothing here knows a better one. What ended stays so."""
+    case = await one.ask()
+    one.clock.pass_(minutes=31)
+    if sweeps:  # a running bot notes it within a second
+        await one.desk.expire()
+    one.clock.pass_(hours=-2)
+    assert await one.desk.expire() == 0
+    one.clock.pass_(hours=1, minutes=58, seconds=59)  # a second is left on this clock
+    ruling, _ = await one.say(case, Choice.APPROVE, JONAS)
+    again, _ = await one.say(case, Choice.APPROVE, PRIYA)
+    assert (ruling.rule, again.rule) == (
+        (Rule.EXPIRED, Rule.EXPIRED) if sweeps else (Rule.APPROVED, Rule.NOT_OPEN)
+    )
+    state = (await one.ended(case)).state
+    assert (state, len(one.cluster.rollouts)) == ((State.EXPIRED, 0) if sweeps else (State.SUCCEEDED, 1))
+
+
+async def test_a_clock_set_back_after_the_request_still_comes_to_its_expiry(one: Bench) -> None:
+    case = await one.ask()
+    one.clock.pass_(hours=-2)
+    one.clock.pass_(hours=2, minutes=30)
+    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert one.cluster.sent == 0
+
+
+async def test_a_clock_set_back_after_the_approval_repeats_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.after = [Uncertain("no answer")]
+        case = await one.ask()
+        await one.say(case, Choice.APPROVE, JONAS)
+        await one.until_sent(1)
+        one.clock.pass_(hours=-2)
+        two = bench(ledger, name="two", like=one)
+        await two.workshop.take_over(at_start=True)
+        await one.ended(case)
+        assert len(one.cluster.rollouts) == 1
+        await one.workshop.stop(1)
+        await two.workshop.stop(1)
+
+
+@pytest.mark.parametrize("forged", ["", "r-", "r-00000000", "r-zzzzzzzz", "../x", "r-zzzzzzzz; drop", "🙈" * 5])
+async def test_an_id_that_is_none_is_a_clear_answer(one: Bench, forged: str) -> None:
+    with pytest.raises(UsageError, match=r"^There is no request of that id\.$"):  # which is not repeated
+        await one.desk.decide(forged, Choice.APPROVE, one.caller(JONAS))
+
+
+async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Path) -> None:
+    async with opened(tmp_path, exclusive=False) as first, opened(tmp_path, exclusive=False) as second:
+        one = bench(first, name="one")
+        two = bench(second, name="two", like=one)
+        case = await one.ask()
+        clicks = ((one, JONAS), (two, PRIYA), (two, JONAS), (one, PRIYA))
+        rulings = await asyncio.gather(*(b.say(case, Choice.APPROVE, who) for b, who in clicks))
+        assert [r.rule for r, _ in rulings].count(Rule.APPROVED) == 1
+        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert one.cluster.rollouts == [case.id]
+        await one.trail()
+        await one.workshop.stop(1)
+        await two.workshop.stop(1)
+
+
+async def test_whoever_joined_does_not_count_as_an_approver_but_may_stop_it(one: Bench) -> None:
+    case = await one.ask()
+    await one.ask(JONAS)
+    for who in (JONAS, JONAS):
+        ruling, _ = await one.say(case, Choice.APPROVE, who)
+        assert (ruling.rule, ruling.accepted) == (Rule.FOUR_EYES, False)
+    assert one.cluster.sent == 0
+    assert (await one.say(case, Choice.DENY, JONAS, "a job is running"))[0].rule is Rule.DENIED
+
+
+async def test_an_approval_counts_on_though_who_gave_it_asks_for_the_same_later(tmp_path: Path) -> None:
+    """They decided before they wanted it themselves, so they don't join: nobody is both."""
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(needed=2))
+        case = await one.ask()
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
+        await one.ask(JONAS)
+        assert (await one.now(case)).joined == ()
+        await one.ask(PRIYA)
+        assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.FOUR_EYES
+        one.groups[ONCALL].add(SAM)
+        assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
+        assert {d.by for d in (await one.ended(case)).request.approvals} == {JONAS, SAM}
+        await one.workshop.stop(1)
+
+
+async def test_where_one_s_own_approval_counts_so_does_that_of_who_joined(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(self_approval=True))
+        case = await one.ask()
+        await one.ask(JONAS)
+        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
+        await one.ended(case)
+
+
+def in_a_shell(user: str = "root") -> Caller:
+    return Caller(member(user, "terminal"), "terminal")
+
+
+@pytest.mark.parametrize("choice", list(Choice))
+async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, choice: Choice) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
+        look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+        case = (
+            await one.desk.ask(Proposal(Action.RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
+        ).case
+        for who in (JONAS, "root", MAYA):
+            ruling, found = await one.desk.decide(case.id, choice, in_a_shell(who), "x")
+            assert (ruling.rule, found.state) == (Rule.SHELL, State.OPEN)
+
+
+@pytest.mark.parametrize(("own", "needed"), [(False, 2), (True, 1)])
+async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_own(
+    tmp_path: Path, own: bool, needed: int
+) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
+        look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+        proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+        case = (await one.desk.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
+        assert case.request.needed == needed
+        await one.desk.ask(proposal, TARGET.name, in_a_shell("another"))
+        assert (await one.now(case)).joined == (), "a shell joins nothing: it can't be told how it ends"
+        for who in (JONAS, PRIYA)[:needed]:
+            assert one.cluster.sent == 0
+            ruling, _ = await one.say(case, Choice.APPROVE, who)
+        assert ruling.rule is Rule.APPROVED
+        await one.ended(case)
+
+
+async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger, policy=ApprovalPolicy(open_at_once=2))
+
+        async def ask(number: int, caller: Caller) -> str:
+            snapshot = Look(one.cluster.deployment_, ()).snapshot
+            proposal = Proposal(Action.REMOVE_KEY, snapshot, "why", "", subject=f"SHA256:{number}")
+            return (await one.desk.ask(proposal, TARGET.name, caller)).case.id
+
+        ids = sorted([await ask(1, one.caller(MAYA)), await ask(2, one.caller(MAYA))])
+        with pytest.raises(Refused, match=r"^2 of your requests are open, and approvals\.open_at_once") as caught:
+            await ask(3, one.caller(MAYA))
+        assert all(id_ in caught.value.message for id_ in ids)
+        assert caught.value.remedy == f"Wait for a decision on one, or take one back: withdraw {ids[0]}."
+        await ask(2, one.caller(JONAS))  # to join is none of one's own
+        await ask(3, one.caller(JONAS))
+        await one.desk.decide(ids[0], Choice.WITHDRAW, one.caller(MAYA))
+        await ask(4, one.caller(MAYA))
+        for number, user in ((5, "root"), (6, "U07MAYA0001")):
+            await ask(number, in_a_shell(user))
+        with pytest.raises(Refused, match="open_at_once"):
+            await ask(7, in_a_shell("somebody"))
+
+
+async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays_whole(one: Bench) -> None:
+    case = await one.ask()
+    for _ in range(300):
+        await one.desk.refused(SAM, "logs", "it needs the role operator, and no access rule names you here")
+        await one.say(case, Choice.APPROVE, MAYA)
+    await one.desk.expire()
+    assert [r.subject for r in await one.trail() if r.kind == "refusal"] == ["logs", case.id]
+    one.clock.pass_(minutes=11)
+    await one.desk.expire()
+    sums = [(r.actor, r.subject, r.data["more"]) for r in await one.trail() if "more" in r.data]
+    assert sums == [(SAM, "logs", 299), (MAYA, case.id, 299)]
+
+
+async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:
+    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+    caller = Caller(member(JONAS, "terminal"), "terminal")
+    case = (await one.desk.ask(proposal, TARGET.name, caller)).case
+    assert case.request.requester == f"terminal:{JONAS}"
+
+
+@pytest.mark.parametrize("place", ["D07MAYA0001", "", MAYA, "terminal"], ids=["DM", "nowhere", "Home", "terminal"])
+async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, place: str) -> None:
+    one.desk.channels = {}
+    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+    with pytest.raises(Refused, match="no channel where approvers would see it") as caught:
+        await one.desk.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
+    assert "slack.channel" in (caught.value.remedy or "")
+    assert await kinds(one) == []
+    case = (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    assert case.channel == OPS  # where it was asked for, if that is one

@@ -1,0 +1,278 @@
+"""The digest from what the watchers saw: each of the sources on its own, missed days, old history, no picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.adapters.schedule import Daily, Schedule
+from bot.domain.core.reply import Reply, plain
+from bot.domain.digest.day import Day
+from bot.errors import Permanent
+from bot.services.digest.post_digest import (
+    KIND,
+    DigestNews,
+    DigestPost,
+    When,
+)
+from bot.services.digest.retention import Forget
+from bot.services.incidents.poll_coverage import pod_looks
+from bot.settings import Settings
+from bot.watching import Watching
+from tests.services.watchbench import (
+    AWAY,
+    Watch,
+    policies,
+    watch,
+)
+from tests.services.workbench import (
+    OPS,
+    START,
+    opened,
+    pod,
+)
+
+WHEN = When(time(9), "UTC")
+TODAY = START.date()
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    """Both jobs, and the pod, were seen at nine."""
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger)
+        made.courier.writers = {**made.courier.writers, KIND: news(made)}
+        await look(made)
+        yield made
+
+
+def news(one: Watch, **more: bool) -> DigestNews:
+    return DigestNews(one.ledger, one.clock, [one.target], WHEN, None, one.rules, **more)
+
+
+def post(one: Watch) -> DigestPost:
+    return DigestPost(one.ledger, one.clock, WHEN, OPS)
+
+
+async def look(one: Watch) -> None:
+    """Both jobs push, and the bot looks at everything."""
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look()
+    await one.see()
+
+
+async def pass_(one: Watch, minutes: int, *, pod: bool = True, jobs: bool = True) -> None:
+    """Time passes, minute by minute, while the bot sees the pod, the jobs, or both."""
+    for _ in range(minutes):
+        one.clock.pass_(minutes=1)
+        one.source.push("alpha")
+        one.source.push("beta")
+        one.source.error = None if jobs else AWAY
+        await one.look()
+        if pod:
+            await one.see()
+
+
+def text(reply: Reply) -> str:
+    return "\n".join([reply.headline, *map(plain, reply.body), *reply.notes])
+
+
+async def test_a_blind_pushgateway_says_nothing_of_the_pod(one: Watch) -> None:
+    await pass_(one, 60, jobs=False)
+    await pass_(one, 3)
+    said = (await news(one).digest(TODAY)).headline
+    assert "pod up 100 % of 1 h 3 min known" in said, "from nine on"
+    assert "nothing known of the jobs for 10 h" in said, "before nine as well"
+
+
+async def test_a_pod_that_nobody_saw_says_nothing_of_the_jobs(one: Watch) -> None:
+    await pass_(one, 60, pod=False)
+    await pass_(one, 3)
+    said = (await news(one).digest(TODAY)).headline
+    assert "pod up 100 % of 2 min known" in said
+    assert "nothing known of the pod for 10 h 1 min" in said
+
+
+async def test_a_pod_that_nobody_sees_any_more_is_not_known_before_anybody_sees_it_again(one: Watch) -> None:
+    await pass_(one, 10)
+    await pass_(one, 60, pod=False)
+    assert "nothing known of the pod for 10 h, pod up 100 % of 10 min" in (await news(one).digest(TODAY)).headline
+
+
+async def test_without_a_pushgateway_the_pod_has_its_day(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = watch(ledger)
+        await one.see()
+        for _ in range(60):
+            await one.see(minutes=1)
+        reply = await news(one, heartbeats=False).digest(TODAY)
+    assert "nothing known of the pod for 9 h, pod up 100 % of 1 h known" in reply.headline
+    assert "job" not in reply.headline
+    assert "of the pod only" in reply.notes[0]
+
+
+async def test_a_look_is_not_kept_each_time(one: Watch) -> None:
+    before = await one.ledger.mark(pod_looks(one.target.name).last)
+    await one.see(minutes=0.1)
+    assert await one.ledger.mark(pod_looks(one.target.name).last) == before
+    await one.see(minutes=0.3)
+    assert await one.ledger.mark(pod_looks(one.target.name).last) != before
+
+
+async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        jobs = (*policies("alpha"), *policies("beta", paused=True), *policies("gamma", required=False))
+        one = watch(ledger, jobs=jobs)
+        await look(one)
+        one.clock.pass_(days=1)
+        await look(one)
+        await pass_(one, 60)
+        reply = await news(one).digest(TODAY + timedelta(days=1))
+    assert "⏸️ beta: paused" in text(reply)
+    assert "🙈 gamma: never seen" in text(reply)
+
+
+async def test_what_was_down_in_maintenance_is_not_blamed_on_the_job_nor_on_the_pod(tmp_path: Path) -> None:
+    move = {"name": "move", "start": START.isoformat(), "lasts": "2h"}
+    async with opened(tmp_path) as ledger:
+        one = watch(ledger, maintenance=[move])
+        await look(one)
+        one.cluster.pods_ = []
+        for _ in range(60):
+            one.clock.pass_(minutes=1)
+            one.source.push("beta")
+            await one.look()
+            await one.see()
+        one.cluster.pods_ = [pod(2)]
+        await pass_(one, 120)
+        assert one.chat.said == []
+        reply = await news(one).digest(TODAY)
+        [day] = reply.data["days"]  # type: ignore[misc]
+    assert "pod up 100 % of 3 h known outside maintenance" in reply.headline
+    assert "🛠️ pod (1 h) and alpha (51 min): not up in maintenance; that time counts for nothing." in reply.body
+    assert [lane["down"] for lane in (day["pod"], *day["jobs"])] == [0.0, 0.0, 0.0]
+
+
+async def test_a_job_that_was_added_later_is_not_on_time_the_day_before(one: Watch) -> None:
+    one.clock.pass_(hours=15)
+    await pass_(one, 1)
+    added = watch(one.ledger, like=one, jobs=policies("alpha", "beta", "gamma"))
+    one.source.push("gamma")
+    await pass_(added, 1)
+    [yesterday] = (await news(added).digest(TODAY)).data["days"]  # type: ignore[misc]
+    [today] = (await news(added).digest(TODAY + timedelta(days=1))).data["days"]  # type: ignore[misc]
+    assert [job["name"] for job in yesterday["jobs"]] == ["alpha", "beta"]
+    assert [job["name"] for job in today["jobs"]] == ["alpha", "beta", "gamma"]
+
+
+# -- missed
+
+
+async def test_days_that_were_missed_are_named_in_the_next_digest(one: Watch) -> None:
+    await post(one).post()
+    one.clock.pass_(days=3, hours=1)
+    await look(one)
+    assert await post(one).post()
+    await one.deliver()
+    assert [plain(line) for line in one.chat.said[-1][2].body[:2]] == [
+        "This digest is 1 h late: it could not be posted at its time.",
+        "No digest was posted for 24 and 25 November: the bot was off.",
+    ]
+    buttons = [b.command for b in one.chat.said[-1][2].buttons]
+    assert buttons[-2:] == ["digest 2026-11-24", "digest 2026-11-25"]
+
+
+async def test_the_bot_is_not_called_off_where_it_looked(one: Watch) -> None:
+    """No digest was in the settings for a while."""
+    await post(one).post()
+    one.clock.pass_(hours=47.9)
+    await pass_(one, 10)
+    one.clock.pass_(hours=24)
+    await post(one).post()
+    await one.deliver()
+    assert "No digest was posted for 24 and 25 November." in one.chat.said[-1][2].body
+
+
+async def test_a_digest_after_one_that_was_posted_names_no_days(one: Watch) -> None:
+    await post(one).post()
+    for _ in range(2):
+        one.clock.pass_(days=1)
+        await look(one)
+        assert await post(one).post()
+        await one.deliver()
+    assert not any("No digest was posted" in text(reply) for _, _, reply in one.chat.said)
+
+
+class Missed(Daily):
+    """Its first time was two hours ago."""
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        return now - timedelta(hours=2) if previous_fire_time is None else now + timedelta(days=1)
+
+
+async def test_a_time_that_passed_while_nothing_could_run_is_made_up_for() -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    schedule = Schedule()
+    schedule.daily("digest", Missed(time(9), "UTC"), work)
+    schedule.start()
+    try:
+        await asyncio.wait_for(done.wait(), 5)
+    finally:
+        schedule.stop()
+
+
+# -- old history
+
+
+async def test_a_bot_that_was_off_for_long_knows_nothing_of_it_after_the_history_is_gone(one: Watch) -> None:
+    one.clock.pass_(days=40)
+    await look(one)
+    await Forget(one.ledger, one.clock).forget()
+    assert "nothing is known" in (await news(one).digest(TODAY + timedelta(days=35))).headline
+
+
+async def test_old_history_is_thrown_away_where_no_digest_is_posted(one: Watch) -> None:
+    settings = Settings.model_validate({"digest": {"at": ""}})
+    watching = Watching(settings, one.ledger, one.clock, lambda _: one.cluster, None)  # type: ignore[arg-type,return-value]
+    tasks = watching.tasks(lambda: True)
+    assert "digest" not in tasks
+    assert "history" in tasks
+
+
+# -- no picture
+
+
+@dataclass
+class Cannot:
+    """A painter that can't."""
+
+    error: Exception
+
+    def day(self, day: Day, zone: str) -> bytes:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (Permanent("Pillow is not installed.", remedy="Install it."), "Pillow is not installed. Install it."),
+        (OSError("disk"), "it could not be drawn (OSError); the bot's log has more."),
+    ],
+)
+async def test_a_digest_without_its_picture_says_why(one: Watch, error: Exception, why: str) -> None:
+    made = news(one)
+    made.painter = Cannot(error)
+    reply = await made.digest(date(2026, 11, 24))
+    assert reply.images == ()
+    assert f"Without its picture: {why}" in reply.notes

@@ -1,0 +1,143 @@
+"""Replicas whose clocks differ, and calls that take long: what one holds no other one takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.adapters.ledger.ledger import open_ledger
+from bot.domain.approvals.approval import Choice, State
+from bot.services.approvals.secret_writer import UNSURE
+from tests.postgres import Postgres
+from tests.services.test_values import (
+    approved,
+    ended,
+    give,
+    slowly,
+)
+from tests.services.workbench import (
+    JONAS,
+    OPS,
+    Bench,
+    Clock,
+    bench,
+    opened,
+)
+
+pytestmark = pytest.mark.xdist_group("ledger")
+APART = [timedelta(seconds=30), timedelta(seconds=-30)]
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(params=APART, ids=str)
+async def replicas(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[tuple[Bench, Bench]]:
+    """Two on one PostgreSQL, the second one's clock that far ahead."""
+    url = postgres.create(f"apart_{APART.index(request.param)}_{id(request)}")
+    async with AsyncExitStack() as stack:
+        ledgers = [await open_ledger(url) for _ in range(2)]
+        for ledger in ledgers:
+            stack.push_async_callback(ledger.close)
+        one = bench(ledgers[0])
+        two = bench(ledgers[1], name="two", like=one)
+        clock = Clock()
+        clock.time = one.clock.time + request.param
+        two.clock = two.workshop.clock = two.desk.clock = two.courier.clock = clock
+        yield one, two
+
+
+async def test_a_value_that_takes_long_is_taken_from_nobody(replicas: tuple[Bench, Bench]) -> None:
+    one, two = replicas
+    case = await approved(one)
+    begun, goes_on = slowly(one)
+    storing = asyncio.create_task(give(one, case))
+    await begun.wait()
+    for _ in range(3):
+        assert await two.workshop.take_over() == 0
+    goes_on.set()
+    assert (await storing).headline.startswith("✅")
+    assert (await ended(two, case))[0] is State.SUCCEEDED
+
+
+async def test_a_message_that_is_being_sent_is_sent_by_nobody_else(replicas: tuple[Bench, Bench]) -> None:
+    one, two = replicas
+    async with one.ledger.writing() as tx:
+        await tx.owe("card:r-none", OPS)
+    one.chat.lost_after = 1
+    case = await one.ask()
+    sending = asyncio.create_task(one.courier.deliver())
+    await one.chat.posted.wait()
+    assert not await two.courier.deliver()
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    assert len(one.chat.said) == 1
+    assert case.state is State.OPEN
+
+
+async def test_a_restart_whose_call_takes_long_stays_in_the_hands_of_its_process(one: Bench) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    restart = one.cluster.restart
+
+    async def slow(*given: object) -> object:
+        begun.set()
+        await goes_on.wait()
+        return await restart(*given)  # type: ignore[arg-type]
+
+    one.cluster.restart = slow  # type: ignore[method-assign,assignment]
+    case = await one.ask()
+    deciding = asyncio.create_task(one.say(case, Choice.APPROVE, JONAS))
+    await begun.wait()
+    for _ in range(3):
+        one.clock.pass_(seconds=8)
+        until = one.clock.now()
+        await one.until(case, lambda c, now=until: c.held is not None and c.held.until > now)
+        assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 0
+    goes_on.set()
+    await deciding
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert one.cluster.sent == 1
+
+
+async def test_nobody_says_that_it_was_not_stored_where_another_may_still_store_it(tmp_path: Path) -> None:
+    async with opened(tmp_path, exclusive=False) as ledger:
+        one = bench(ledger)
+        case = await approved(one)
+        await one.desk.claim_for_value(case.id, one.caller(case.request.requester))
+        one.clock.pass_(seconds=11)
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over() == 1
+        state, text = await ended(two, case)
+        assert (state, text) == (State.FAILED, UNSURE)
+        found = await two.now(case)
+        assert found.outcome is not None
+        assert "Look before you ask again" in found.outcome.evidence[0]
+
+
+async def test_what_another_one_stores_late_is_found(tmp_path: Path) -> None:
+    async with opened(tmp_path, exclusive=False) as ledger:
+        one = bench(ledger)
+        case = await approved(one)
+        await one.desk.claim_for_value(case.id, one.caller(case.request.requester))
+        one.clock.pass_(seconds=11)
+        two = bench(ledger, name="two", like=one)
+        looks = 0
+
+        async def late() -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 3:
+                one.cluster.change_secret(b"x", **{"agentpod.dev/approval": case.id})
+
+        one.cluster.look_at_secret = late
+        assert await two.workshop.take_over() == 1
+        assert (await ended(two, case))[0] is State.SUCCEEDED

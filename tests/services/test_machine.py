@@ -1,0 +1,290 @@
+"""Any order of requests, decisions, outages, deaths, changes and clocks.
+
+Nothing is made twice, or without approval; and what a case says of it is so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bot.domain.approvals.approval import (
+    ApprovalPolicy,
+    Choice,
+    Rule,
+    State,
+)
+from bot.domain.approvals.repair import Action, Case
+from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
+from bot.ports import Cluster, Ledger
+from tests.services.mortal import (
+    Died,
+    Life,
+    Mortal,
+    MortalLedger,
+)
+from tests.services.workbench import (
+    JONAS,
+    MAYA,
+    PRIYA,
+    Bench,
+    FakeCluster,
+    bench,
+    opened,
+)
+
+T = TypeVar("T")
+PEOPLE = st.sampled_from([MAYA, JONAS, PRIYA])
+Errors = Sequence[Exception | None]
+Trouble = tuple[Errors, Errors, Errors]
+AWAY, LOST = Transient("away"), Uncertain("no answer")
+TROUBLE: st.SearchStrategy[Trouble] = st.one_of(
+    st.just(((), (), ())),
+    st.just(((), (), (LOST,))),  # the change took effect, and nobody hears so
+    st.lists(st.sampled_from((LOST, Conflict("changed"), AWAY)), max_size=3).map(lambda lost: ((), lost, ())),
+    st.sampled_from((Denied("a quota"), NotAllowed("no right"), Permanent("paused"))).map(
+        lambda e: ((), (e,), ())
+    ),
+    st.tuples(st.integers(1, 6), st.integers(0, 2)).map(lambda n: ((AWAY,) * n[0], (AWAY,) * n[1], ())),
+    st.just(((), (LOST, AWAY), (LOST,))),
+    st.just(((None, NotAllowed("no right")), (), (LOST,))),  # and nobody may look whether it was done
+)
+"""What is wrong with the reads, with the changes before they take effect, and with the answers to them."""
+NOTHING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID)
+"""States that say that nothing was changed."""
+
+
+class Repairs(RuleBasedStateMachine):
+    """The real desk, workshop and ledger; a cluster that counts what took effect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.stack = AsyncExitStack()
+        self.approved: set[str] = set()
+        self.known: list[Case] = []
+        self.ended: set[str] = set()
+        """Cases whose end was compared with what took effect."""
+        self.life = Life()
+        self.one: Bench
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    @initialize(needed=st.integers(1, 2))
+    def opens(self, needed: int) -> None:
+        self.starts(policy=ApprovalPolicy(needed=needed, break_glass=(PRIYA,)))
+
+    def starts(self, **more: Any) -> None:
+        """A process of its own, on the same ledger and cluster."""
+        ledger = self.run(self.stack.enter_async_context(opened(Path(self.folder.name))))
+        life = self.life = Life()
+        self.one = bench(cast("Ledger", MortalLedger(ledger, life)), **more)
+        self.one.ledger = ledger  # what the test looks at itself is no step of the process
+        cluster = self.one.cluster
+        self.one.workshop.cluster_of = lambda _: cast("Cluster", Mortal(cluster, life))
+
+    def starts_again(self) -> None:
+        """Whatever the old process still had in hand is dropped, and a new one takes over."""
+
+        async def drop() -> None:
+            tasks = tuple(self.one.workshop._tasks.values())
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.stack.aclose()
+
+        self.run(drop())
+        old = self.one
+        self.starts(name=f"bot-{old.workshop.name}", like=old)
+        self.known = list(self.run(self.one.ledger.cases(states=frozenset(State), limit=1000)))
+        self.run(self.one.workshop.take_over(at_start=True))
+
+    def teardown(self) -> None:
+        if self.life.dead:
+            self.starts_again()
+        self.run(self._settle())
+        cases = self.run(self._all())
+        for case in cases:
+            assert case.state.final or case.state is State.OPEN, f"{case.id} is left {case.state}"
+            if case.state is State.SUCCEEDED:
+                assert case.id in self.approved
+        self.run(self.one.trail())
+        self.run(self.one.workshop.stop(1))
+        self.run(self.stack.aclose())
+        self.loop.close()
+        self.folder.cleanup()
+
+    async def _all(self) -> list[Case]:
+        return [await self.one.now(c) for c in self.known]
+
+    async def _settle(self) -> None:
+        self.life.lives_on()
+        self.one.cluster.before, self.one.cluster.after, self.one.cluster.reads = [], [], []
+        self.one.clock.pass_(minutes=1)
+        await self.one.workshop.take_over(at_start=True)
+        for case in self.known:
+            if (await self.one.now(case)).state is State.EXECUTING:
+                await self.one.ended(case)
+
+    def _ask(self, who: str, force: bool) -> Case | None:
+        try:
+            case = self.run(self.one.ask(who, force=force))
+        except (Refused, Died):
+            return None
+        if case.id not in {c.id for c in self.known}:
+            self.known.append(case)
+        return case
+
+    def _say(self, case: Case, choice: Choice, who: str) -> None:
+        before = self.run(self.one.now(case)).state
+        try:
+            said = self.run(self.one.say(case, choice, who, "because"))[0].rule
+        except Died:  # perhaps after it was written down
+            said = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
+        if said in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
+            assert before is State.OPEN
+            self.approved.add(case.id)
+
+    @rule(who=PEOPLE, force=st.booleans())
+    def asks(self, who: str, force: bool) -> None:
+        self._ask(who, force)
+
+    @precondition(lambda self: self.known)
+    @rule(which=st.integers(0, 9), who=PEOPLE, choice=st.sampled_from(list(Choice)))
+    def decides(self, which: int, who: str, choice: Choice) -> None:
+        # no draw depends on how far the tasks have come
+        self._say(self.known[which % len(self.known)], choice, who)
+
+    @rule(
+        force=st.booleans(),
+        changed=st.none() | st.booleans(),
+        trouble=TROUBLE,
+        dies_after=st.none() | st.integers(0, 25),
+    )
+    def is_approved_in_a_bad_moment(
+        self, force: bool, changed: bool | None, trouble: Trouble, dies_after: int | None
+    ) -> None:
+        """Asked for, perhaps changed, and approved by all that it takes; with something wrong from then on."""
+        case = self._ask(MAYA, force)
+        if changed is not None:
+            self.somebody_changes_it(changed)
+        self.the_api_server(trouble)
+        if dies_after is not None:
+            self.life.ends_after(dies_after)
+        for who in (JONAS, PRIYA):
+            if case is not None and not self.life.dead:
+                self._say(case, Choice.APPROVE, who)
+
+    @rule(trouble=TROUBLE)
+    def the_api_server(self, trouble: Trouble) -> None:
+        """What it answers to the next reads and changes, before and after these take effect."""
+        cluster = self.one.cluster
+        cluster.reads, cluster.before, cluster.after = (list(errors) for errors in trouble)
+
+    @rule()
+    def everything_comes_to_an_end(self) -> None:
+        for case in self.known:
+            self.run(self.one.until(case, lambda c: c.state is not State.EXECUTING or self.life.dead))
+
+    @rule(minutes=st.sampled_from((-40, -3, -1, 1, 3, 11, 40)))
+    def clock(self, minutes: int) -> None:
+        self.one.clock.pass_(minutes=minutes)
+
+    @rule()
+    def expires(self) -> None:
+        with contextlib.suppress(Died):
+            self.run(self.one.desk.expire())
+
+    @rule(image=st.booleans())
+    def somebody_changes_it(self, image: bool) -> None:
+        self.one.cluster.change(**({"images": {"kali": f"image:{self.one.cluster.sent + 2}"}} if image else {}))
+
+    @rule(turns=st.integers(0, 30))
+    def time_for_others(self, turns: int) -> None:
+        async def turn() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+        self.run(turn())
+
+    @rule()
+    def is_stopped_and_starts_again(self) -> None:
+        self.starts_again()
+
+    @rule(steps=st.integers(0, 25))
+    def dies_soon(self, steps: int) -> None:
+        """Between any two of the next steps, whatever is under way then."""
+        self.life.ends_after(steps)
+
+    @invariant()
+    def whoever_died_is_replaced(self) -> None:
+        if self.life.dead:
+            self.starts_again()
+
+    @invariant()
+    def no_approval_has_two_effects(self) -> None:
+        if not hasattr(self, "one"):
+            return
+        marks = [r for r in self.one.cluster.rollouts if r != "deleted"]
+        assert len(marks) == len(set(marks)), marks
+        assert set(marks) <= self.approved
+        assert len(self.one.cluster.rollouts) <= len(self.approved)
+        assert set(self.one.cluster.deleted) <= self._may_be_deleted()
+
+    def _may_be_deleted(self) -> set[str]:
+        """The pods that approved cases were about: one that came after is nobody's to delete."""
+        forced = [c for c in self.known if c.id in self.approved and c.action is not Action.RESTART]
+        return {uid for case in forced for _, uid in case.request.snapshot.pods}
+
+    @invariant()
+    def what_a_case_says_is_so(self) -> None:
+        """Looked at when it ends: a forced restart leaves no mark, and another may delete the same pod."""
+        if not hasattr(self, "one"):
+            return
+        cases = self.run(self._all())
+        for case in cases:
+            if case.state.final and case.id not in self.ended:
+                self.ended.add(case.id)
+                others = [c for c in cases if c.id != case.id and not says_nothing_was_changed(c)]
+                said = _as_said(case, others, self.one.cluster)
+                assert said, (case.state, case.outcome, self.one.cluster.rollouts)
+            if says_nothing_was_changed(case):
+                assert case.id not in self.one.cluster.rollouts, case.outcome
+
+
+def says_nothing_was_changed(case: Case) -> bool:
+    """Whether whoever reads its card takes it that the pod was left alone."""
+    return case.state in NOTHING or (case.outcome is not None and "nothing was changed" in case.outcome.text)
+
+
+def effects(case: Case, cluster: FakeCluster) -> int:
+    """How often it took effect: by its mark, or by the pods that are gone."""
+    if case.action is Action.RESTART:
+        return cluster.rollouts.count(case.id)
+    return sum(cluster.deleted.count(uid) for _, uid in case.request.snapshot.pods)
+
+
+def _as_said(case: Case, others: Sequence[Case], cluster: FakeCluster) -> bool:
+    """``others``: cases that may have taken effect, on the same pod too."""
+    if says_nothing_was_changed(case):
+        pods = set(case.request.snapshot.pods)
+        elsewhere = any(c.action is case.action and pods & set(c.request.snapshot.pods) for c in others)
+        return effects(case, cluster) == 0 or (case.action is not Action.RESTART and elsewhere)
+    return case.state is not State.SUCCEEDED or effects(case, cluster) == 1
+
+
+Repairs.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+test_nothing_is_made_twice_or_without_approval = Repairs.TestCase

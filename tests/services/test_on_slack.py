@@ -1,0 +1,68 @@
+"""What people do to the bot's channel and its messages: over HTTP, on the sandbox's Slack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.slack import Message, seed
+from tests.services.slack_stage import Stage, stage
+from tests.services.workbench import START, opened
+
+
+async def test_a_bot_that_is_not_invited_is_listed_with_the_remedy_and_an_invitation_is_enough(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
+        members = one.ws.store.channels[seed.OPS].members
+        one.ws.store.set_members(seed.OPS, [m for m in members if m != seed.BOT_USER])
+        await one.watch.look()
+        await one.watch.look(10)
+        [dead] = await ledger.dead(START)
+        assert "(not_in_channel)" in dead.error
+        assert "/invite @agentpod" in dead.error
+        one.ws.store.set_members(seed.OPS, members)
+        one.clock.pass_(minutes=1)
+        await one.watch.deliver()
+        [alert] = one.ws.messages(seed.OPS)
+        assert alert.text.startswith("🔴 CRITICAL job-00")
+        assert await ledger.dead(START) == []
+
+
+async def fired(one: Stage) -> Message:
+    """The alert of a job that has stopped."""
+    one.push(range(1))
+    await one.watch.look()
+    await one.watch.look(10)
+    [alert] = one.ws.messages(seed.OPS)
+    assert alert.text.startswith("🔴 CRITICAL job-00")
+    return alert
+
+
+async def ends(one: Stage) -> None:
+    one.push(range(1))
+    await one.watch.heartbeats.tick()
+
+
+async def test_what_is_said_of_a_deleted_alert_goes_below_the_new_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
+        one.ws.store.delete(await fired(one))
+        await ends(one)
+        await one.settle()
+        [alert] = one.ws.messages(seed.OPS)
+        assert alert.text.startswith("✅ job-00 sends heartbeats again")
+        assert [m.text[:1] for m in one.thread(alert)] == ["✅"]
+        assert not one.ws.record.of("chat.delete"), "nothing was ever astray"
+
+
+async def test_an_alert_that_is_deleted_at_the_last_moment_leaves_nothing_astray(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
+        alert = await fired(one)
+        await ends(one)
+        await one.watch.courier.deliver()  # the alert is up to date, and its end not told yet
+        assert alert.text.startswith("✅")
+        one.ws.store.delete(alert)
+        await one.settle()
+        [alert] = one.ws.messages(seed.OPS)
+        assert [m.text[:1] for m in one.thread(alert)] == ["✅"]
+        assert len(one.ws.store.everything(seed.OPS)) == 2
+        assert len(one.ws.record.of("chat.delete")) == 1

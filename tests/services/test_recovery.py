@@ -1,0 +1,114 @@
+"""What ends an incident of a job: a newer success, and nothing that only looks like one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain.heartbeats.heartbeat import Group
+from tests.services.watchbench import (
+    Watch,
+    policies,
+    stale,
+    watch,
+    watched,
+)
+
+FAILED = "🔴 CRITICAL gamma: its last push failed"
+OWN = {"metric": "own_success_seconds", "stale_after": "26h"}
+
+
+@pytest.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    async with watched(tmp_path) as made:
+        yield made
+
+
+async def failing(one: Watch) -> Watch:
+    """A job with a gauge of its own, yesterday's, whose push was refused just now."""
+    two = watch(one.ledger, like=one, jobs=policies("gamma", **OWN))
+    yesterday = one.clock.time.timestamp() - 12 * 3600
+    one.source.groups[(("job", "gamma"),)] = Group({"job": "gamma"}, {OWN["metric"]: yesterday})
+    await two.look()
+    one.source.fail("gamma")
+    await two.look(0.1)
+    assert two.first_lines() == [FAILED]
+    return two
+
+
+async def _minutes(one: Watch, many: int) -> None:
+    for _ in range(many):
+        await one.look(1)
+
+
+@pytest.mark.parametrize(
+    "how", ["pushed again", "deleted and pushed", "deleted and pushed without the gauge", "gone"]
+)
+async def test_a_refused_push_is_not_over_before_the_next_success(one: Watch, how: str) -> None:
+    """The group is made anew, as after a restart of the Pushgateway: it knows nothing of the push that failed."""
+    two = await failing(one)
+    key = (("job", "gamma"),)
+    gauges = dict(one.source.groups.pop(key).gauges)
+    now = one.clock.time.timestamp() + 4
+    if how == "pushed again":
+        gauges |= {"push_time_seconds": now}
+    elif how == "deleted and pushed":
+        gauges |= {"push_time_seconds": now, "push_failure_time_seconds": 0.0}
+    else:
+        gauges = {"push_time_seconds": now, "push_failure_time_seconds": 0.0}
+    if how != "gone":
+        one.source.groups[key] = Group({"job": "gamma"}, gauges)
+    await _minutes(two, 5)
+    assert two.first_lines() == [FAILED]
+    assert two.thread() == []
+    one.source.groups[key] = Group({"job": "gamma"}, gauges | {OWN["metric"]: one.clock.time.timestamp()})
+    await _minutes(two, 3)
+    assert two.first_lines() == ["✅ gamma sends heartbeats again after 6 min 6 s"]
+
+
+async def test_a_rule_that_calls_it_late_no_more_is_not_called_a_heartbeat(one: Watch) -> None:
+    await stale(one)
+    two = watch(one.ledger, like=one, jobs=policies("alpha", "beta", stale_after="3h"))
+    await _minutes(two, 3)
+    [line] = two.first_lines()
+    assert line == "⚪ alpha: closed, by the settings it is not overdue now; no heartbeat has come"
+    assert two.thread() == ["⚪ closed: by the settings it is not overdue now; no heartbeat has come"]
+    two.clock.pass_(minutes=170)
+    one.source.push("beta")
+    await two.look()
+    assert two.first_lines()[-1].endswith("alpha: no heartbeat since 09:00 UTC"), (
+        "it is overdue by the new rule too"
+    )
+
+
+@pytest.mark.parametrize(("inside", "buttons"), [(True, True), (False, False)])
+async def test_a_job_that_runs_elsewhere_offers_no_restart_of_the_pod(
+    one: Watch, inside: bool, buttons: bool
+) -> None:
+    two = watch(one.ledger, like=one, jobs=policies("alpha", inside=inside))
+    await two.look(11)
+    shown = next(iter(two.chat.shown.values())).buttons
+    assert ("Restart" in [b.label for b in shown]) is buttons
+    assert [b.command for b in shown if b.label == "Diagnose"] == [
+        'logs --grep alpha --target "secure-agent-pod"' if inside else 'heartbeats --target "secure-agent-pod"'
+    ]
+
+
+async def test_a_job_that_pushes_in_vain_after_a_refused_push_says_so(one: Watch) -> None:
+    two = await failing(one)
+    one.source.push("gamma", at=one.clock.time.timestamp() + 4)
+    await two.look(1)
+    facts = {fact.label: fact.value for fact in two.chat.shown["1.0"].facts}
+    assert facts["Odd"] == "it has pushed since, without a success in own_success_seconds"
+    assert facts["Last success"].endswith("21:00 UTC")
+
+
+async def test_another_group_without_a_success_does_not_end_it(one: Watch) -> None:
+    """All groups have to be wrong: one that has none yet is not right."""
+    two = await failing(watch(one.ledger, like=one))
+    three = watch(one.ledger, like=one, jobs=policies("gamma", **OWN, groups="all"))
+    one.source.push("gamma", instance="next")
+    await _minutes(three, 3)
+    assert three.first_lines() == two.first_lines() == [FAILED]

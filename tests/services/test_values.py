@@ -1,0 +1,518 @@
+"""Values and keys: stored once, by who asked, while they may; never said to be missing where they may be there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import SecretStr
+
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.repair import (
+    LAST,
+    Action,
+    Case,
+    Proposal,
+    secret_snapshot,
+)
+from bot.domain.core.reply import Reply
+from bot.domain.health import ssh_keys
+from bot.domain.rbac.access import (
+    AccessPolicy,
+    AccessRule,
+    Identity,
+    Role,
+)
+from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
+from bot.runbook import Caller
+from bot.services.approvals.approval_service import NO_VALUE
+from bot.services.approvals.changes import VALUE_WITHIN
+from bot.services.approvals.secret_writer import STOPPED, UNSURE
+from tests.people import member
+from tests.services.workbench import (
+    JONAS,
+    KEY,
+    MAYA,
+    OPS,
+    PRIYA,
+    SECRET,
+    TARGET,
+    Bench,
+    bench,
+    opened,
+)
+
+VALUE = "hunter2222"
+NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
+
+
+async def asked(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> Case:
+    """Asked for, of the Secret as it is now."""
+    wanted = {"secret": SECRET, "key": KEY, **details}
+    proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", subject="it", details=wanted)
+    return (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case
+
+
+async def approved(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> Case:
+    case = await asked(one, action, **details)
+    return (await one.say(case, Choice.APPROVE, JONAS))[1]
+
+
+async def give(one: Bench, case: Case, value: str = VALUE, who: str = MAYA) -> Reply:
+    """Fill in the form."""
+    return await one.desk.take_value(f"secret:{case.id}", {"value": SecretStr(value)}, one.caller(who))
+
+
+async def ended(one: Bench, case: Case) -> tuple[State, str]:
+    found = await one.ended(case)
+    return found.state, found.outcome.text if found.outcome else ""
+
+
+# -- a value
+
+
+async def test_a_value_is_stored_once_and_its_form_works_once(one: Bench) -> None:
+    case = await approved(one)
+    assert (await give(one, case)).headline.startswith("✅")
+    assert one.cluster.file == VALUE.encode()
+    assert f"{case.id} took its value already" in (await give(one, case, "another")).headline
+    assert (one.cluster.stored, one.cluster.file) == (1, VALUE.encode())
+
+
+async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goes_on(one: Bench) -> None:
+    case = await approved(one)
+    one.cluster.before = [Transient("Throttled.", retry_after=0.3)]
+    giving = asyncio.create_task(give(one, case))
+    await one.until(case, lambda c: c.wait is not None)
+    await one.deliver()
+    waiting = "⏳ New value for it: waiting 0 s, the API server asked for a pause"
+    assert waiting in one.chat.headlines()
+    assert (await giving).headline.startswith("✅")
+    await one.deliver()
+    assert waiting not in one.chat.headlines()
+
+
+async def test_of_two_forms_sent_together_one_counts(one: Bench) -> None:
+    case = await approved(one)
+    said = await asyncio.gather(give(one, case, "first"), give(one, case, "second"))
+    assert sum(reply.headline.startswith("✅") for reply in said) == 1
+    assert one.cluster.stored == 1
+
+
+async def test_a_value_that_nobody_gives_in_time_ends_the_case(one: Bench) -> None:
+    case = await approved(one)
+    one.clock.pass_(seconds=VALUE_WITHIN.total_seconds() + 1)
+    assert f"The time to give {case.id} its value is over" in (await give(one, case)).headline
+    assert await one.desk.expire() == 1
+    assert await ended(one, case) == (State.FAILED, NO_VALUE)
+    one.clock.pass_(hours=-1)
+    assert "is over: failed" in (await give(one, case)).headline
+    assert one.cluster.sent == 0
+
+
+@pytest.mark.parametrize(
+    ("who", "prepare", "words"),
+    [
+        (PRIYA, None, "Only who asked for it can give the value"),
+        (MAYA, "open", "is not approved yet"),
+        (MAYA, "late", "its value is over"),
+        (MAYA, "gone", "is no longer in the settings"),
+        (MAYA, "restart", "no request that waits for a value"),
+    ],
+)
+async def test_a_form_is_only_opened_for_who_asked_while_the_value_is_awaited(
+    one: Bench, who: str, prepare: str | None, words: str
+) -> None:
+    case = await asked(one) if prepare == "open" else await approved(one)
+    if prepare == "late":
+        one.clock.pass_(hours=1)
+    if prepare == "gone":
+        one.workshop.targets = {}
+    if prepare == "restart":
+        case = await one.ask()
+    with pytest.raises(Refused, match=words):
+        await one.desk.may_give_value(case.id, one.caller(who))
+    assert words in (await give(one, case, who=who)).headline or who == PRIYA
+    assert one.cluster.sent == 0
+    await one.desk.sum_up(all_=True)
+    said = [(r.actor, r.subject, r.data.get("more", 0)) for r in await one.trail() if r.kind == "refusal"]
+    assert said == [(who, case.id, 0), (who, case.id, 1)], "each look and each form that was refused is counted"
+
+
+async def test_a_form_that_may_be_opened_names_its_case(one: Bench) -> None:
+    case = await approved(one)
+    assert (await one.desk.may_give_value(case.id, one.caller(MAYA))).id == case.id
+    with pytest.raises(Refused, match="no request that waits"):
+        await one.desk.may_give_value("r-forged", one.caller(MAYA))
+
+
+async def test_somebody_elses_value_is_refused(one: Bench) -> None:
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=("*",)),))
+    case = await approved(one)
+    assert (await give(one, case, who=PRIYA)).headline == "Only who asked for it can give the value."
+    assert (await one.now(case)).state is State.APPROVED
+    assert one.cluster.sent == 0
+
+
+async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_a_direct_message(
+    one: Bench,
+) -> None:
+    case = await approved(one)
+    in_private = Caller(member(MAYA, "D07MAYA0001"), "modal")
+    sent = {"value": SecretStr(VALUE)}
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
+    assert "Nothing was stored" in (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline
+    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=(MAYA,), channels=(OPS,)),))
+    assert (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline.startswith("✅")
+
+
+async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -> None:
+    case = await approved(one)
+
+    async def looked_up_again(identity: Identity) -> Identity:
+        return replace(identity, user="U07SOMEONE1")
+
+    one.desk.freshen = looked_up_again
+    reply = await give(one, case)
+    assert "it needs the role operator, and no access rule names you here. Nothing was stored." in reply.headline
+    assert reply.body == ("Ask an approver.",)
+    [refusal] = [r for r in await one.trail() if r.kind == "refusal"]
+    assert (refusal.actor, refusal.subject) == (MAYA, case.id)
+    assert (await one.now(case)).state is State.APPROVED
+    assert one.cluster.sent == 0
+
+
+@pytest.mark.parametrize(("value", "words"), [("\r\n", "is empty"), ("hunter\ud8002222", "half a character")])
+async def test_what_is_no_value_is_refused_before_the_one_time_is_used_up(
+    one: Bench, value: str, words: str
+) -> None:
+    case = await approved(one)
+    reply = await give(one, case, value)
+    assert words in reply.headline
+    assert reply.body == (f"secrets enter {case.id}",)
+    assert (await give(one, case)).headline.startswith("✅")
+
+
+async def test_a_defect_is_answered_and_nothing_of_the_value_is_logged(
+    one: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = await approved(one)
+
+    async def broken() -> None:
+        raise ValueError(f"no idea what to do with {VALUE}")
+
+    one.cluster.look_at_secret = broken
+    with caplog.at_level(logging.DEBUG):
+        reply = await give(one, case)
+    assert f"approvals {case.id} says how it ended" in reply.headline
+    assert VALUE not in caplog.text
+    one.cluster.look_at_secret = None
+    one.clock.pass_(seconds=11)
+    assert await one.workshop.take_over() == 1
+    assert await ended(one, case) == (State.FAILED, STOPPED)
+
+
+# -- answers that are lost
+
+
+@pytest.mark.parametrize("after", [[], [Transient("x")], [Transient("x")] * 10])
+async def test_a_lost_answer_is_looked_for_and_not_given_twice(one: Bench, after: list[Exception]) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    case = await approved(one)
+    one.cluster.reads = [None, *after]
+    await give(one, case)
+    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (one.cluster.stored, one.cluster.sent) == (1, 1)
+
+
+@pytest.mark.parametrize("error", [Transient("Connection refused."), Denied("No."), NotFound("Gone.")])
+async def test_a_lost_answer_that_can_not_be_looked_for_is_not_called_nothing(
+    one: Bench, error: Exception
+) -> None:
+    one.cluster.after = [Uncertain("no answer")]
+    case = await approved(one)
+    one.cluster.reads = [None, *[error] * 100]
+    reply = await give(one, case)
+    state, text = await ended(one, case)
+    assert (state, one.cluster.stored) == (State.FAILED, 1)
+    assert text.startswith(NOBODY_KNOWS)
+    assert NOBODY_KNOWS in reply.headline
+
+
+async def test_a_secret_that_changed_after_a_lost_answer_is_not_called_void(one: Bench) -> None:
+    case = await approved(one)
+
+    async def written_over() -> None:
+        if one.cluster.stored:
+            one.cluster.secret_ = replace(one.cluster.secret_, resource_version="99", annotations={})
+
+    one.cluster.after = [Uncertain("no answer")]
+    one.cluster.look_at_secret = written_over
+    await give(one, case)
+    assert await ended(one, case) == (State.FAILED, f"{NOBODY_KNOWS}: the Secret {SECRET} was changed")
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ([Denied("The policy says no.")], "nothing was stored: the policy says no"),
+        ([Transient("It is away.")] * 5, "nothing was stored: it is away"),
+        (
+            [Uncertain("no answer")] * 5,
+            "the API server did not take it in 5 tries: it was not there at the last look",
+        ),
+    ],
+)
+async def test_what_was_not_taken_is_said_as_far_as_it_is_known(
+    one: Bench, before: list[Exception | None], text: str
+) -> None:
+    one.cluster.before = before
+    case = await approved(one)
+    await give(one, case)
+    assert await ended(one, case) == (State.FAILED, text)
+    assert one.cluster.stored == 0
+
+
+@pytest.mark.parametrize("before", [[Conflict("x")], [Transient("x")] * 4, [Uncertain("x")] * 2])
+async def test_what_may_pass_is_tried_again(one: Bench, before: list[Exception | None]) -> None:
+    one.cluster.before = before
+    case = await approved(one)
+    await give(one, case)
+    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert one.cluster.stored == 1
+
+
+async def test_a_value_for_a_secret_that_changed_since_is_void(one: Bench) -> None:
+    case = await approved(one)
+    one.cluster.change_secret(b"theirs")
+    await give(one, case)
+    assert await ended(one, case) == (State.VOID, f"the Secret {SECRET} was changed")
+    assert one.cluster.file == b"theirs"
+
+
+# -- who holds it
+
+
+def slowly(one: Bench) -> tuple[asyncio.Event, asyncio.Event]:
+    """Looks at the Secret last until told; gives what is set when one began, and what ends it."""
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        begun.set()
+        await goes_on.wait()
+
+    one.cluster.look_at_secret = wait
+    return begun, goes_on
+
+
+async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_process(one: Bench) -> None:
+    """Neither this process's housekeeping nor another replica says meanwhile that it was not stored."""
+    case = await approved(one)
+    begun, goes_on = slowly(one)
+    storing = asyncio.create_task(give(one, case))
+    await begun.wait()
+    for _ in range(3):
+        one.clock.pass_(seconds=8)  # a hold lasts ten, and is renewed
+        until = one.clock.now()
+        await one.until(case, lambda c, now=until: c.held is not None and c.held.until > now)
+        assert await one.workshop.take_over() == 0
+        assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 0
+    goes_on.set()
+    assert (await storing).headline.startswith("✅")
+    assert (await ended(one, case))[0] is State.SUCCEEDED
+
+
+async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_not_taken_away(one: Bench) -> None:
+    case = await approved(one)
+    begun, goes_on = slowly(one)
+    claimed = await one.desk.claim_for_value(case.id, one.caller(MAYA))
+    assert await one.workshop.take_over(at_start=True) == 0  # claimed, and not begun to be stored yet
+    storing = asyncio.create_task(one.workshop.store(claimed, SecretStr(VALUE)))
+    await begun.wait()
+    assert await one.workshop.take_over(at_start=True) == 0
+    goes_on.set()
+    assert (await storing).state is State.SUCCEEDED
+
+
+async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) -> None:
+    """A process that stood still for long wakes up between its look and its call."""
+    async with opened(tmp_path, exclusive=False) as ledger:
+        one = bench(ledger)
+        one.workshop.renew = 1e9  # it stands still: so does what says that it lives
+        case = await approved(one)
+        begun, goes_on = slowly(one)
+        storing = asyncio.create_task(give(one, case))
+        await begun.wait()
+        one.clock.pass_(seconds=11)
+        one.cluster.look_at_secret = None
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over() == 1
+        assert await ended(two, case) == (State.FAILED, UNSURE)
+        goes_on.set()
+        assert "Another process has taken" in (await storing).headline
+        assert one.cluster.sent == 0
+
+
+async def test_a_stop_waits_for_a_value_that_is_being_stored(one: Bench) -> None:
+    case = await approved(one)
+    begun, goes_on = slowly(one)
+    storing = asyncio.create_task(give(one, case))
+    await begun.wait()
+    stopping = asyncio.create_task(one.workshop.stop(5))
+    await asyncio.sleep(0)
+    goes_on.set()
+    await stopping
+    await asyncio.gather(storing, return_exceptions=True)
+    assert one.cluster.stored == 1
+    if (await one.now(case)).state is State.EXECUTING:  # stopped before it was written down
+        assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 1
+    assert (await ended(one, case))[0] is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("blips", [0, 3])
+async def test_what_became_of_a_value_is_found_by_who_takes_over(tmp_path: Path, stored: bool, blips: int) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        case = await approved(one)
+        await one.desk.claim_for_value(case.id, one.caller(MAYA))  # and then it dies
+        if stored:
+            one.cluster.change_secret(VALUE.encode(), **{"agentpod.dev/approval": case.id})
+        two = bench(ledger, name="two", like=one)
+        one.cluster.reads = [Transient("away")] * blips
+        assert await two.workshop.take_over(at_start=True) == 1
+        expected = (
+            (State.SUCCEEDED, "stored; the pod has it after a restart") if stored else (State.FAILED, STOPPED)
+        )
+        assert await ended(two, case) == expected
+        assert one.cluster.sent == 0  # the value is gone: it is never given again
+
+
+async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        case = await approved(one)
+        await one.desk.claim_for_value(case.id, one.caller(MAYA))
+        two = bench(ledger, name="two", like=one)
+        one.cluster.reads = [Transient("It is away.")] * 100
+        await two.workshop.take_over(at_start=True)
+        assert await ended(two, case) == (State.FAILED, f"{NOBODY_KNOWS}: it is away")
+
+
+# -- keys
+
+
+def public(comment: str) -> str:
+    """A key of somebody, the same in each process that collects these tests."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(comment.encode().ljust(32)).public_key()
+    return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {comment}"
+
+
+FIRST, SECOND, NEW = public("maya"), public("jonas"), public("new")
+ODD = b'# caf\xe9, no UTF-8\r\n\n   \nrestrict,command="a b" ' + FIRST.encode() + b"\n"
+"""Lines as people leave them: each byte is theirs."""
+
+
+def print_of(line: str) -> str:
+    return ssh_keys.parse_key(line).fingerprint
+
+
+def adding(line: str = NEW) -> dict[str, Any]:
+    return {"action": Action.ADD_KEY, "line": line, "fingerprint": print_of(line)}
+
+
+def removing(line: str, **more: str) -> dict[str, Any]:
+    return {"action": Action.REMOVE_KEY, "fingerprint": print_of(line), **more}
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "after"),
+    [
+        (ODD, adding(), ODD + NEW.encode() + b"\n"),
+        (ODD.rstrip(b"\n"), adding(), ODD + NEW.encode() + b"\n"),
+        (ODD + SECOND.encode() + b"\n\n", removing(SECOND), ODD + b"\n"),
+        (ODD + SECOND.encode(), removing(FIRST), b"# caf\xe9, no UTF-8\r\n\n   \n" + SECOND.encode()),
+        (FIRST.encode() + b"\n", removing(FIRST, **{LAST: "yes"}), b""),
+    ],
+)
+async def test_a_key_is_added_or_removed_and_every_other_byte_stays(
+    one: Bench, before: bytes, wanted: dict[str, Any], after: bytes
+) -> None:
+    one.cluster.file = before
+    case = await approved(one, **wanted)
+    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (one.cluster.file, one.cluster.stored) == (after, 1)
+    assert one.cluster.secret_.annotations == {"agentpod.dev/approval": case.id}
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted", "words"),
+    [
+        (NEW.encode(), adding(), "that key is there already"),
+        (FIRST.encode(), removing(SECOND), "no key has the fingerprint"),
+        (b"# nobody else\n" + FIRST.encode(), removing(FIRST), "nobody asked for the last one to go"),
+    ],
+)
+async def test_a_file_that_does_not_fit_is_left_as_it_is(
+    one: Bench, file: bytes, wanted: dict[str, Any], words: str
+) -> None:
+    """Whatever the request was bound to: what would lock everybody out has to be asked for in so many words."""
+    one.cluster.file = file
+    state, text = await ended(one, await approved(one, **wanted))
+    assert (state, one.cluster.sent) == (State.VOID, 0)
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    "reads", [[Transient("x")], [None, Transient("x")], [None, Transient("x"), Transient("x")]]
+)
+async def test_a_blip_does_not_end_an_approved_key(one: Bench, reads: list[Exception | None]) -> None:
+    one.cluster.reads = reads
+    assert (await ended(one, await approved(one, **adding())))[0] is State.SUCCEEDED
+    assert one.cluster.stored == 1
+
+
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize("reads", [[], [Transient("x")], [None, Transient("x")], [Transient("x")] * 3])
+async def test_a_key_that_a_dead_process_began_with_is_there_once(
+    tmp_path: Path, stored: bool, reads: list[Exception | None]
+) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        plain, dead = one.cluster.set_secret_key, asyncio.Event()
+
+        async def dies(*given: Any) -> Any:
+            if stored:
+                await plain(*given)
+            dead.set()
+            await asyncio.Event().wait()
+
+        one.cluster.set_secret_key = dies  # type: ignore[method-assign]
+        case = await approved(one, **adding())
+        await dead.wait()
+        died = one.workshop._tasks.pop(case.id)
+        one.cluster.set_secret_key = plain  # type: ignore[method-assign]
+        one.cluster.reads = reads
+        two = bench(ledger, name="two", like=one)
+        assert await two.workshop.take_over(at_start=True) == 1
+        assert (await ended(two, case))[0] is State.SUCCEEDED
+        assert (one.cluster.stored, one.cluster.file) == (1, NEW.encode() + b"\n")
+        died.cancel()
+        await asyncio.gather(died, return_exceptions=True)
+
+
+async def test_a_key_that_may_have_been_sent_is_not_called_undone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        one = bench(ledger)
+        one.cluster.after = [Uncertain("no answer")]
+        one.cluster.reads = [None, None, *[Transient("It is away.")] * 100]
+        case = await approved(one, **adding())
+        assert await ended(one, case) == (State.FAILED, f"{NOBODY_KNOWS}: it is away")
+        assert one.cluster.stored == 1
+        await one.workshop.stop(1)

@@ -1,0 +1,879 @@
+"""The watchers from a missed heartbeat to the message in Slack: nothing false, nothing doubled, nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+
+from bot.adapters.schedule import Daily
+from bot.domain.approvals.approval import Choice
+from bot.domain.core.workload import Termination
+from bot.domain.heartbeats.heartbeat import Health
+from bot.domain.incidents.alerting import Reason, State
+from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
+from bot.services.digest.post_digest import (
+    KIND,
+    DigestNews,
+    DigestPost,
+    When,
+)
+from bot.services.incidents.bridge_sink import BridgePost
+from bot.services.outbox.reroute import Readdress
+from tests.services.watchbench import (
+    AWAY,
+    CRITICAL,
+    Watch,
+    down,
+    on,
+    policies,
+    stale,
+    watch,
+    watched,
+)
+from tests.services.workbench import (
+    OPS,
+    START,
+    FakeChat,
+    opened,
+    pod,
+)
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    """Both jobs were seen at nine."""
+    async with watched(tmp_path) as made:
+        yield made
+
+
+async def test_the_first_heartbeat_says_nothing(one: Watch) -> None:
+    assert one.chat.said == []
+
+
+async def test_an_alert_s_whole_life_is_one_message_and_its_thread(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    assert incident.problem.since == START + timedelta(minutes=10), "the deadline, not the look"
+    await one.incidents.acknowledge(incident.id, "U1")
+    await one.deliver()
+    assert one.first_lines()[0].startswith("👀 CRITICAL alpha")
+    one.source.push("alpha")
+    await one.look(1)
+    assert one.first_lines() == ["🌤️ alpha sends heartbeats again: resolved if it stays so"]
+    await one.look(1)
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after 2 min"]
+    assert [line.split(":")[0] for line in one.thread()] == [
+        "👀 acknowledged",
+        "✅ alpha sends heartbeats again after 2 min",
+    ]
+
+
+async def test_nothing_is_said_twice_by_a_bot_that_starts_anew_or_by_two(one: Watch) -> None:
+    await stale(one)
+    other = watch(one.ledger, like=one)
+    await other.look(1)
+    await one.look()
+    assert len(one.chat.said) == 1
+    for _ in range(4):
+        await on(other, 1, "alpha", "beta")
+        await one.look()
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after 3 min"]
+    assert len(one.thread()) == 1
+
+
+async def test_a_vanished_series_goes_on_ageing_also_after_a_restart_of_the_bot(one: Watch) -> None:
+    one.source.groups.clear()
+    await one.look(5)
+    assert one.chat.said == []
+    other = watch(one.ledger, like=one)
+    await other.look(6)
+    assert sorted(one.first_lines()) == [CRITICAL, CRITICAL.replace("alpha", "beta")]
+    await other.look(60)
+    assert not [line for line in one.first_lines() if "again" in line], "absence is no heartbeat"
+
+
+async def test_blindness_is_said_once_and_no_job_is_called_stale_for_it(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(30):
+        await one.look(1)
+    [line] = one.first_lines()
+    assert line == "⚠️ WARNING the Pushgateway: can't be read"
+    [told] = one.chat.shown.values()
+    assert [f.value for f in told.facts if f.label == "Why"] == [AWAY.message]
+    assert one.thread() == []
+    one.source.error = None
+    one.source.push("alpha")
+    await one.look(1)
+    assert len(one.first_lines()) == 1, "the first answer may be half of it"
+    one.source.push("beta")
+    await one.look(1)
+    await one.look(2)
+    assert one.first_lines() == ["✅ the Pushgateway can be read again after 31 min"]
+
+
+async def test_what_is_stale_after_blindness_is_said_then(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(30):
+        await one.look(1)
+    one.source.error = None
+    one.source.push("beta")
+    await one.look(1)
+    assert len(one.first_lines()) == 1
+    await one.look(1)
+    assert CRITICAL in one.first_lines()
+    assert not any("beta" in line for line in one.first_lines())
+
+
+async def test_one_or_two_failed_looks_are_no_blindness(one: Watch) -> None:
+    for _ in range(5):
+        one.source.error = AWAY
+        await one.look(0.5)
+        await one.look(0.5)
+        one.source.error = None
+        one.source.push("alpha")
+        one.source.push("beta")
+        await one.look(0.5)
+    assert one.chat.said == []
+
+
+async def test_a_deadline_that_passes_while_nobody_can_see_says_nothing_of_the_job(one: Watch) -> None:
+    one.source.error = AWAY
+    for _ in range(2):
+        await one.look(6)
+    async with one.ledger.writing() as tx:
+        assert {m.health for m in (await tx.memories()).values()} == {Health.UP}, "as it was when it was last seen"
+        assert await tx.newest_incidents(START) == {}
+    one.source.error = None
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look(1)
+    assert one.chat.said == []
+
+
+async def test_a_failed_push_is_said_and_a_newer_success_ends_it(one: Watch) -> None:
+    one.clock.pass_(minutes=1)
+    one.source.fail("alpha")
+    await one.look()
+    assert one.first_lines() == ["🔴 CRITICAL alpha: its last push failed"]
+    one.clock.pass_(minutes=1)
+    one.source.push("alpha")
+    await one.look()
+    await one.look(2)
+    assert one.first_lines() == ["✅ alpha sends heartbeats again after 1 min"]
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_job_that_never_came_is_stale_only_when_it_is_required(tmp_path: Path, required: bool) -> None:
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, jobs=policies("gamma", required=required))
+        await made.look()
+        await made.look(9)
+        assert made.first_lines() == []
+        await made.look(2)
+        expected = ["🔴 CRITICAL gamma: has never sent a heartbeat"] if required else []
+        assert made.first_lines() == expected
+
+
+async def test_a_look_that_the_ledger_loses_is_made_up_for_by_the_next(one: Watch) -> None:
+    one.source.push("beta", at=(START + timedelta(minutes=10)).timestamp())
+    one.clock.pass_(minutes=11)
+    kept = one.incidents.keep
+
+    async def lost(*_: object) -> object:
+        raise Transient("the disk is full")
+
+    one.incidents.keep = lost  # type: ignore[method-assign, assignment]  # the database goes away in the middle
+    with pytest.raises(Transient):
+        await one.heartbeats.tick()
+    one.incidents.keep = kept  # type: ignore[method-assign]
+    await one.look()
+    assert one.first_lines() == [CRITICAL]
+
+
+# Slack
+
+
+async def test_a_firing_that_is_over_before_slack_took_it_is_not_told_at_all(one: Watch) -> None:
+    one.clock.pass_(minutes=11)
+    one.source.push("beta")
+    one.chat.errors = [Transient("Slack answered 500.")] * 50
+    await one.look()
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look(1)
+    await one.look(2)
+    one.chat.errors.clear()
+    await one.look(2)
+    assert one.chat.said == []
+    assert await one.ledger.waiting() == 0
+
+
+async def test_a_message_that_somebody_deleted_is_posted_anew(one: Watch) -> None:
+    await stale(one)
+    one.chat.shown.clear()
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, "U1")
+    await one.deliver()
+    assert [r.headline[:1] for _, t, r in one.chat.said if t is None] == ["🔴", "👀"]
+
+
+async def test_what_slack_will_never_take_is_a_dead_letter(one: Watch) -> None:
+    one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]
+    await one.look(11)
+    dead = await one.ledger.dead(START)
+    assert [d.key[:9] for d in dead] == ["incident:"]
+    assert "channel_not_found" in dead[0].error
+
+
+RIGHT = "C07RIGHT001"
+
+
+async def test_an_alert_for_a_wrong_channel_goes_to_the_right_one_without_waiting_for_news(one: Watch) -> None:
+    one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]  # one is given up,
+    one.chat.refuses = OPS  # and one is tried again
+    await one.look(11)
+    assert await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move() == 2
+    await one.deliver()
+    assert [(place, reply.headline[:10]) for place, _, reply in one.chat.said] == [(RIGHT, "🔴 CRITICAL")] * 2
+    assert await one.ledger.dead(START) == []
+
+
+async def test_an_alert_for_a_wrong_channel_that_is_over_goes_nowhere(one: Watch) -> None:
+    one.chat.refuses = OPS
+    await one.look(11)
+    one.source.push("alpha")
+    one.source.push("beta")
+    await one.look(1)
+    await one.look(2)
+    await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move()
+    await one.deliver()
+    assert one.chat.said == []
+    assert await one.ledger.waiting() == 0
+
+
+async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        for n in range(12):
+            many.source.push(f"job-{n:02}")
+        await many.look()
+        await many.look(11)
+        assert many.first_lines() == ["🔴 CRITICAL 12 incidents at once: job-00, job-01 and 10 more"]
+        assert len(many.thread()) == 12
+
+
+async def test_the_end_of_each_of_many_is_shown_in_place_and_said_once_when_all_are_over(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        await many.look()
+        await many.look(11)
+        for _ in range(3):
+            for n in range(11):
+                many.source.push(f"job-{n:02}")
+            await many.look(1)
+        assert many.first_lines() == ["🔴 CRITICAL 1 of 12 incidents at once: job-11"]
+        assert sum(line.startswith("✅ job-") for line in many.chat.headlines()) == 11
+        assert len(many.thread()) == 12, "nothing is posted beside what is edited"
+        for _ in range(3):
+            many.source.push("job-11")
+            await many.look(1)
+        assert many.first_lines() == ["✅ All 12 incidents are over: job-00, job-01 and 10 more"]
+        assert many.thread()[12:] == ["✅ All 12 incidents are over, after 5 min"]
+        assert await ledger.waiting() == 0
+
+
+async def test_what_is_said_of_one_of_many_but_its_end_is_said_in_the_thread(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        await many.look()
+        await many.look(11)
+        [acked, *_] = await ledger.incidents(live=True)
+        await many.incidents.acknowledge(acked.id, "U1")
+        await many.look(60 * 13)
+        assert [line[:1] for line in many.thread()[12:]] == ["👀", *["⏰"] * 12]
+
+
+async def test_all_being_over_is_said_also_where_the_last_has_a_message_of_its_own_in_the_channel(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
+        await many.look()
+        many.clock.pass_(minutes=0.5)
+        for n in range(1, 12):
+            many.source.push(f"job-{n:02}")
+        await many.look(0.1)
+        await many.look(9.5)
+        await many.look(0.5)
+        assert [line.partition(":")[0] for line in many.first_lines()] == [
+            "🔴 CRITICAL job-00",
+            "🔴 CRITICAL 12 incidents at once",
+        ]
+        for last in (False, True):
+            for _ in range(3):
+                for n in range(0 if last else 1, 12):
+                    many.source.push(f"job-{n:02}")
+                await many.look(1)
+        said = [(thread, r.headline) for _, thread, r in many.chat.said if r.headline.startswith("✅")]
+        assert sorted(said) == [
+            ("1.0", "✅ job-00 sends heartbeats again after 4 min 36 s"),
+            ("2.0", "✅ All 12 incidents are over, after 4 min 36 s"),
+        ]
+
+
+async def test_the_end_of_many_that_nobody_was_told_of_is_not_said(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))), keep_firing="0s")
+        await many.look()
+        many.chat.errors = [Transient("Slack can't be reached.")] * 100
+        await many.look(11)
+        for n in range(12):
+            many.source.push(f"job-{n:02}")
+        await many.look(1)
+        many.chat.errors.clear()
+        await many.look(2)
+        assert many.chat.said == []
+        assert await ledger.waiting() == 0
+
+
+async def test_nine_at_once_are_nine_messages(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n}" for n in range(9))))
+        for n in range(9):
+            many.source.push(f"job-{n}")
+        await many.look()
+        await many.look(11)
+        assert len(many.first_lines()) == 9
+
+
+async def test_the_tenth_within_a_minute_makes_one_message_of_all_and_the_nine_keep_theirs(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n}" for n in range(10))))
+        for n in range(9):
+            many.source.push(f"job-{n}")
+        await many.look()
+        many.clock.pass_(minutes=0.5)
+        many.source.push("job-9")
+        await many.look()
+        await many.look(9.5)
+        assert len(many.first_lines()) == 9
+        await many.look(0.5)
+        assert many.first_lines()[9] == "🔴 CRITICAL 10 incidents at once: job-0, job-1 and 8 more"
+        assert "Each has its own message, in the thread or above." in many.chat.shown["10.0"].body
+        assert [(t, r.headline[:16]) for _, t, r in many.chat.said[10:]] == [("10.0", "🔴 CRITICAL job-9")]
+        for n in range(10):
+            many.source.push(f"job-{n}")
+        await many.look(1)
+        await many.look(2)
+        assert many.first_lines()[9].startswith("✅ All 10 incidents are over")
+        ends = {t: r.headline for _, t, r in many.chat.said[11:]}
+        assert len(many.chat.said) == 21
+        assert set(ends) == {f"{n}.0" for n in range(1, 11)}, "each where it was told"
+        first = many.chat.said[0][2].headline.split()[2]
+        assert ends["1.0"].startswith(f"✅ {first.rstrip(':')} sends")
+        assert ends["10.0"].startswith("✅ All 10 incidents are over, after"), "its own message shows its end"
+
+
+async def test_the_message_of_many_is_right_among_ever_so_many(one: Watch) -> None:
+    jobs = [f"job-{n}" for n in range(12)]
+    many = watch(one.ledger, like=one, jobs=policies(*jobs))
+    for job in jobs:
+        one.source.push(job)
+    await many.look()
+    await many.look(10)
+    assert one.first_lines() == ["🔴 CRITICAL 12 incidents at once: job-0, job-1 and 10 more"]
+    [first, *_] = await one.ledger.incidents(live=True)
+    newer = [
+        replace(first, id=f"i-{n}", problem=replace(first.problem, key=f"n:{n}"), group="") for n in range(1100)
+    ]
+    async with one.ledger.writing() as tx:
+        await tx.save_incidents([replace(i, opened_at=one.clock.time) for i in newer])
+    for job in jobs:
+        one.source.push(job)
+    await many.look()
+    await many.look(1)
+    assert one.first_lines() == ["✅ All 12 incidents are over: job-0, job-1 and 10 more"]
+
+
+async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_grouped(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(50))), keep_firing="0s")
+        for n in range(50):
+            many.source.push(f"job-{n:02}", at=(many.clock.time + timedelta(seconds=10 * n)).timestamp())
+        await many.look(9)
+        many.chat.errors = [Transient("Slack answered 429.", retry_after=30.0)] * 100_000
+        for _ in range(20):
+            await many.look(0.5)
+        assert many.chat.said == []
+        many.chat.errors.clear()
+        for n in range(25):
+            many.source.push(f"job-{n:02}")
+        for _ in range(12):
+            await many.look(0.5)
+        assert len(many.first_lines()) == 1
+        assert many.first_lines()[0].startswith("🔴 CRITICAL 25 of ")
+        told = {n: [line for line in many.thread() if f"job-{n:02}" in line] for n in range(50)}
+        assert {n for n, lines in told.items() if not lines} <= set(range(25)), "only those that were over by then"
+        assert all(lines[0].startswith("🔴") for n, lines in told.items() if n >= 25)
+        assert await ledger.waiting() == 0
+        assert await ledger.dead(START) == []
+
+
+async def test_in_the_thread_of_many_nothing_is_said_of_what_nobody_was_told_of(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))), keep_firing="0s")
+        for n in range(12):
+            many.source.push(f"job-{n:02}")
+        await many.look()
+        many.chat.errors = [Transient("Slack can't be reached.")] * 100
+        await many.look(11)
+        many.source.push("job-00")
+        await many.look(0.1)
+        many.chat.errors.clear()
+        await many.look(2)
+        many.source.push("job-01")
+        await many.look(0.1)
+        assert many.first_lines() == ["🔴 CRITICAL 10 of 12 incidents at once: job-02, job-03 and 8 more"]
+        assert [line.split(" ")[0] for line in many.thread()] == ["🔴"] * 11
+        assert not any("job-00" in line for line in many.thread())
+        assert await ledger.waiting() == 0
+
+
+# People
+
+
+async def test_a_snooze_is_quiet_and_speaks_once_when_it_ends(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.snooze(incident.id, "U1", one.clock.time + timedelta(hours=8))
+    for _ in range(16):
+        await on(one, 30)
+    await on(one, 1)
+    assert [line.split(" ")[0] for line in one.thread()] == ["💤", "⏰"]
+    assert one.thread()[1].startswith("⏰ the snooze is over; still so, for 8 h 1 min now: no heart")
+
+
+async def test_who_answered_is_in_the_audit_trail_and_a_second_answer_is_refused(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, "U1")
+    with pytest.raises(Refused, match="U1 has acknowledged it already"):
+        await one.incidents.acknowledge(incident.id, "U2")
+    with pytest.raises(NotFound, match="no incident of that id"):
+        await one.incidents.acknowledge("i-nothing", "U2")
+    trail = [(r.kind, r.actor, r.subject, r.data) async for r in one.ledger.records()]
+    assert trail == [("incident", "U1", incident.id, {"what": "acknowledged"})]
+
+
+async def test_an_acknowledgement_is_seen_by_a_watcher_that_knows_the_incident(one: Watch) -> None:
+    await stale(one)
+    [incident] = await one.ledger.incidents(live=True)
+    await one.incidents.acknowledge(incident.id, "U1")
+    for _ in range(10):
+        await on(one, 30)
+    [known] = await one.ledger.incidents(live=True)
+    assert [n.reason for n in known.notices] == [
+        Reason.FIRST_FIRING,
+        Reason.ACKED,
+    ]
+
+
+# The pod
+
+
+async def test_a_pod_in_trouble_is_an_incident_after_its_time(one: Watch) -> None:
+    await one.see()
+    await one.see(down())
+    await one.see(down(), 1.9)
+    assert one.first_lines() == []
+    await one.see(down(), 0.2)
+    assert one.first_lines() == ["🔴 CRITICAL secure-agent-pod: kali keeps crashing"]
+    await one.see([pod(1)], 1)
+    await one.see([pod(1)], 2)
+    assert one.first_lines() == ["✅ secure-agent-pod is well again after 3 min 6 s"]
+
+
+async def test_a_restart_by_hand_is_over_before_anybody_is_told(one: Watch) -> None:
+    await one.see()
+    await one.see([])
+    await one.see([], 1)
+    await one.see([pod(2)], 0.5)
+    await one.see([pod(2)], 5)
+    assert one.chat.said == []
+
+
+async def test_a_container_that_was_killed_for_its_memory_is_said_though_it_runs_again(one: Watch) -> None:
+    await one.see()
+    healthy = pod(1)
+    ended = Termination("OOMKilled", 137, finished_at=one.clock.time)
+    killed = [replace(healthy, containers=(replace(healthy.containers[0], last_termination=ended, restarts=1),))]
+    await one.see(killed, 0.1)
+    assert one.first_lines() == ["⚠️ WARNING secure-agent-pod: kali hit its memory limit at 09:00 UTC"]
+    said = len(one.chat.said)
+    await one.see(killed, 30)
+    assert len(one.chat.said) == said
+
+
+async def test_jobs_inside_a_pod_that_is_down_are_not_called_stale_until_a_period_after(one: Watch) -> None:
+    await one.see()
+    one.clock.pass_(minutes=2)
+    await one.see(down())
+    for _ in range(20):
+        await one.see(down(), 1)
+        await one.look()
+    assert [line for line in one.first_lines() if "alpha" in line or "beta" in line] == []
+    await one.see([pod(1)], 1)
+    await one.look(9)
+    assert [line for line in one.first_lines() if "alpha" in line] == []
+    await one.look(2)
+    assert any("CRITICAL alpha" in line for line in one.first_lines())
+
+
+async def test_a_job_that_runs_elsewhere_is_not_excused_by_a_pod_that_is_down(tmp_path: Path) -> None:
+    async with opened(tmp_path) as ledger:
+        world = watch(ledger, jobs=policies("alpha", inside=False))
+        world.source.push("alpha")
+        await world.look()
+        await world.see(down(), 1)
+        await world.look(10)
+        assert CRITICAL in world.first_lines()
+
+
+async def test_a_push_that_is_refused_soon_after_the_pod_was_down_is_not_excused(one: Watch) -> None:
+    await one.see()
+    await one.see(down(), 1)
+    await one.see([pod(1)], 1)
+    await on(one, 1, "alpha", "beta")
+    one.source.fail("alpha")
+    await on(one, 1, "beta")
+    assert [line for line in one.first_lines() if "alpha" in line] == ["🔴 CRITICAL alpha: its last push failed"]
+
+
+async def test_a_job_that_was_stale_before_the_pod_went_down_is_not_excused(one: Watch) -> None:
+    await one.see()
+    one.clock.pass_(minutes=11)
+    one.source.push("beta")
+    await one.see(down())
+    await one.look()
+    assert CRITICAL in one.first_lines()
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["the-pod-is-seen-to-go", "nobody-looks-at-the-pod"])
+async def test_an_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) -> None:
+    from tests.services.workbench import JONAS, bench
+
+    async with opened(tmp_path) as ledger:
+        world = watch(ledger)
+        repairs = bench(ledger)
+        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        for job in ("alpha", "beta"):
+            world.source.push(job)
+        await world.look()
+        await world.see(repairs.cluster.pods_)
+        repairs.cluster.stuck = True
+        world.clock.pass_(minutes=5)
+        case = await repairs.ask()
+        await repairs.say(case, Choice.APPROVE, JONAS)
+        await repairs.until(case, lambda c: c.sent_at is not None)
+        for _ in range(4):
+            if seen:
+                await world.see(repairs.cluster.pods_, 1)
+            await world.look(1 if seen else 2)
+        assert world.chat.said == []
+        muted = {i.problem.subject: i.problem.muted for i in (await _all(world)) if i.state is State.PENDING}
+        assert muted["alpha"] == f"the pod is being restarted ({case.id})"
+        await repairs.workshop.stop(1)
+
+
+async def _all(world: Watch) -> list:
+    async with world.ledger.writing() as tx:
+        return list((await tx.newest_incidents(START)).values())
+
+
+async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) -> None:
+    await one.see()
+    error = Permanent("The API server refused the bot's token.")
+    await one.pod.blind(error, one.clock.time)
+    await one.deliver()
+    assert one.first_lines() == ["⚠️ WARNING the Kubernetes API: can't be read"]
+    [(_, _, reply)] = one.chat.said
+    assert "Jobs are judged by their heartbeats" in str(reply.body[0]), "it is the pod that nothing is known of"
+    await one.see(minutes=1)
+    await one.see(minutes=2)
+    assert one.first_lines() == ["✅ the Kubernetes API can be read again after 1 min"]
+
+
+async def test_nothing_is_told_during_maintenance_and_once_after_it(tmp_path: Path) -> None:
+    window = {"name": "nightly", "start": START + timedelta(minutes=5), "lasts": "2h"}
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, maintenance=[window])
+        made.source.push("alpha")
+        for _ in range(12):
+            made.source.push("beta")
+            await made.look(10)
+        assert made.first_lines() == []
+        made.source.push("beta")
+        await made.look(6)
+        assert made.first_lines() == [CRITICAL]
+
+
+async def test_the_messages_are_for_the_channel(one: Watch) -> None:
+    await stale(one)
+    assert {place for place, _, _ in one.chat.said} == {OPS}
+    assert isinstance(one.chat, FakeChat)
+
+
+# The digest
+
+
+def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost, DigestNews]:
+    when = When(time.fromisoformat(at), zone)
+    post = DigestPost(one.ledger, one.clock, when, OPS)
+    news = DigestNews(one.ledger, one.clock, [one.target], when, None)
+    one.courier.writers = {**one.courier.writers, KIND: news}
+    return post, news
+
+
+async def test_a_digest_is_posted_once_a_day_by_whichever_process_is_there(one: Watch) -> None:
+    post, _ = _news(one)
+    again, _ = _news(one)
+    assert not await post.post(), "on the first day there is nothing to look back on"
+    one.clock.pass_(hours=23.9)
+    assert not await again.post()
+    one.clock.pass_(hours=0.1)
+    assert [await post.post(), await again.post(), await post.post()] == [True, False, False]
+    await one.deliver()
+    assert len(one.first_lines()) == 1
+    assert one.first_lines() == ["🔎 Tue 24 Nov: nothing is known of it"], "nobody looked after its first moment"
+
+
+async def test_a_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:
+    post, _ = _news(one)
+    await post.post()
+    one.clock.pass_(hours=27)
+    assert await post.post()
+    await one.deliver()
+    [(_, _, reply)] = one.chat.said
+    assert "This digest is 3 h late: it could not be posted at its time." in reply.body
+
+
+async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
+    _, news = _news(one)
+    await stale(one)
+    for _ in range(48):
+        await on(one, 1)
+    await on(one, 1, "alpha", "beta")
+    reply = await news.digest(START.date())
+    assert reply.headline.startswith("🔎 Tue 24 Nov so far: alpha down 50 min")
+    one.clock.pass_(hours=2)
+    await on(one, 0, "alpha", "beta")
+    reply = await news.digest(START.date())
+    assert any("nothing is known" in str(line) for line in reply.body), "nobody looked for two hours"
+
+
+async def test_a_day_on_which_nobody_looked_is_not_called_good_before_anybody_looks_again(one: Watch) -> None:
+    _, news = _news(one)
+    await on(one, 0, "alpha", "beta")
+    one.clock.pass_(hours=45)
+    reply = await news.digest((START + timedelta(days=1)).date())
+    assert "nothing is known" in reply.headline
+
+
+async def test_a_bot_that_was_off_for_a_week_knows_nothing_of_the_days_in_it(one: Watch) -> None:
+    _, news = _news(one)
+    await on(one, 0, "alpha", "beta")
+    one.clock.pass_(hours=8 * 24)
+    await on(one, 0, "alpha", "beta")
+    reply = await news.digest((START + timedelta(days=6)).date())
+    assert "nothing is known" in reply.headline
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "moment"),
+    [
+        ("Europe/Berlin", "2027-03-28", "2027-03-28T01:30+00:00"),
+        ("Europe/Berlin", "2027-10-31", "2027-10-31T00:30+00:00"),
+        ("America/New_York", "2027-03-14", "2027-03-14T07:30+00:00"),
+        ("America/New_York", "2027-11-07", "2027-11-07T07:30+00:00"),
+    ],
+)
+def test_a_time_that_a_change_of_the_clock_skips_or_doubles_is_one_moment(
+    zone: str, day: str, moment: str
+) -> None:
+    at = When(time(2, 30), zone).on(date.fromisoformat(day))
+    assert at == datetime.fromisoformat(moment)
+    daily, fired, now = Daily(time(2, 30), zone), [], at - timedelta(days=1, hours=1)
+    previous = None
+    for _ in range(3):
+        previous = daily.get_next_fire_time(previous, now)
+        now = previous
+        fired.append(previous)
+    assert at in fired
+    assert len({f.astimezone(ZoneInfo(zone)).date() for f in fired}) == 3
+
+
+# The health-bridge
+
+ISSUE = "derio-net/frank#12"
+
+
+@dataclass
+class FakeBridge:
+    """Keeps what it is told; ``errors`` says what the next calls raise instead."""
+
+    told: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    async def send(self, alert: Mapping[str, Any]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.told.append(dict(alert))
+
+    def changes(self, issue: str = ISSUE) -> list[str]:
+        """How the issue's status changed."""
+        return [status for status, _ in groupby(a["status"] for a in self.told if a["groupKey"] == issue)]
+
+
+def bridging(made: Watch, bridge: FakeBridge) -> Watch:
+    """The watch, which tells the bridge as well."""
+    made.incidents.bridged = True
+    made.courier.sinks = {"bridge": BridgePost(made.ledger, made.clock, bridge)}
+    return made
+
+
+async def bridged(folder: Path) -> AsyncIterator[tuple[Watch, FakeBridge]]:
+    """A watch whose jobs share an issue."""
+    async with opened(folder) as ledger:
+        bridge = FakeBridge()
+        made = bridging(watch(ledger, jobs=policies("alpha", "beta", issue=ISSUE)), bridge)
+        await on(made, 0, "alpha", "beta")
+        yield made, bridge
+
+
+async def test_the_bridge_is_told_of_an_issue_s_worst_state_and_its_end(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        assert [a["status"] for a in bridge.told] == ["firing"]
+        await on(one, 1, "alpha", "beta")
+        await on(one, 2, "alpha", "beta")
+        assert [a["status"] for a in bridge.told][-1] == "resolved"
+
+
+async def test_what_the_bridge_did_not_take_is_sent_again_as_it_is_then(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        bridge.errors = [Transient("The health-bridge answered 200, but processed 0 of 1 alerts.")] * 2
+        await stale(one)
+        assert bridge.told == []
+        for _ in range(3):
+            await on(one, 1)
+        assert [a["status"] for a in bridge.told] == ["firing"]
+
+
+async def test_what_was_over_before_the_bridge_took_it_is_not_sent(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        bridge.errors = [Transient("away")] * 100
+        await stale(one)
+        await on(one, 1, "alpha", "beta")
+        await on(one, 2, "alpha", "beta")
+        bridge.errors.clear()
+        await on(one, 5, "alpha", "beta")
+        assert bridge.told == []
+        assert await one.ledger.waiting() == 0
+
+
+async def both(one: Watch, *minutes: float) -> None:
+    """Both jobs run, and the bot looks after each time."""
+    for passed in minutes:
+        await on(one, passed, "alpha", "beta")
+
+
+async def fires_again(one: Watch) -> None:
+    """Alpha stops once more."""
+    for _ in range(11):
+        await on(one, 1)
+
+
+async def test_a_second_life_that_the_bridge_never_heard_of_does_not_end_for_it(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        await both(one, 1, 2)
+        assert bridge.changes() == ["firing", "resolved"]
+        before = list(bridge.told)
+        one = bridging(watch(one.ledger, like=one), bridge)
+        bridge.errors = [Transient("away")] * 100
+        await fires_again(one)
+        await both(one, 1, 2)
+        bridge.errors.clear()
+        await both(one, 5, 5)
+        assert bridge.told == before
+        assert await one.ledger.waiting() == 0
+
+
+@pytest.mark.parametrize("error", [TimedOut("no answer in 8 s"), Uncertain("HTTP 502")])
+async def test_a_beginning_that_may_have_come_to_the_bridge_is_ended(tmp_path: Path, error: AgentpodError) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        await both(one, 1, 2)
+        before = len(bridge.told)
+        bridge.errors = [error] * 100
+        await fires_again(one)
+        one = bridging(watch(one.ledger, like=one), bridge)
+        await both(one, 1, 2)
+        bridge.errors.clear()
+        await both(one, 5)
+        assert bridge.told[-1]["status"] == "resolved"
+        assert len(bridge.told) == before + 1
+
+
+@pytest.mark.parametrize("issue", ["derio-net/frank#13", ""])
+async def test_an_alert_that_goes_to_another_issue_ends_in_the_first(tmp_path: Path, issue: str) -> None:
+    async for one, bridge in bridged(tmp_path):
+        await stale(one)
+        moved = watch(one.ledger, like=one, jobs=(*policies("alpha", issue=issue), *policies("beta")))
+        one = bridging(moved, bridge)
+        await on(one, 1)
+        assert (bridge.changes(), bridge.changes(issue)) == (["firing", "resolved"], ["firing"] * bool(issue))
+        await both(one, 1, 2)
+        assert (bridge.changes(), bridge.changes(issue)[1:]) == (
+            ["firing", "resolved"],
+            ["resolved"] * bool(issue),
+        )
+
+
+async def test_what_begins_while_an_end_is_dropped_is_told_all_the_same(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        async with one.ledger.writing() as tx:
+            await tx.owe(f"bridge:{ISSUE}", "bridge")
+        [taken] = await one.ledger.take(one.clock.now(), timedelta(seconds=15))
+        async with one.ledger.writing() as tx:
+            await tx.owe(f"bridge:{ISSUE}", "bridge")  # another incident of the issue, meanwhile
+        await one.ledger.dropped(taken)
+        assert await one.ledger.waiting() == 1
+        assert bridge.told == []
+
+
+async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp_path: Path) -> None:
+    async for one, bridge in bridged(tmp_path):
+        bridge.errors = [Permanent("The health-bridge answered HTTP 401.")] * 100
+        await stale(one)
+        for _ in range(10):
+            await on(one, 2)
+        assert [d.key for d in await one.ledger.dead(START)] == [f"bridge:{ISSUE}"]
+
+
+async def test_a_heartbeat_by_hand_counts_and_is_said_to_be_one(one: Watch) -> None:
+    one.clock.pass_(minutes=5)
+    one.source.push_by_hand("alpha")
+    await one.look()
+    memory = (await one.ledger.memories())["secure-agent-pod/alpha"]
+    assert (memory.health, memory.note) == (Health.UP, "pushed by hand, not by the job")
+    await on(one, 1, "alpha", "beta")
+    assert (await one.ledger.memories())["secure-agent-pod/alpha"].note == ""

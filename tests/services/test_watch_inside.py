@@ -1,0 +1,215 @@
+"""What runs in the pod and how full its disk is: gone is told, not known is not, and a pod that is down waits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.workload import ExecResult, Pod
+from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut
+from bot.ports import Cluster
+from bot.services.incidents.muting import Muting
+from bot.services.incidents.orphans import CloseGone
+from bot.services.incidents.watch_inside import InsideWatch
+from tests.services.watchbench import Watch, down, watch
+from tests.services.workbench import START, opened, pod
+
+RUNNING = ["/usr/sbin/sshd -D", "supercronic /etc/crontab", "node /usr/bin/vibe-kanban"]
+
+
+@dataclass
+class Inside:
+    """A pod to look into."""
+
+    pods_: list[Pod] = field(default_factory=lambda: [pod(1)])
+    running: list[str] = field(default_factory=lambda: list(RUNNING))
+    percent: int = 40
+    error: AgentpodError | None = None
+    defect: Exception | None = None
+    """What the process list raises that nobody thought of."""
+    truncated: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        assert selector
+        return self.pods_
+
+    async def exec(self, name: str, container: str, argv: Sequence[str], **_: Any) -> ExecResult:
+        assert (name, container) == ("pod-1", "kali")
+        self.asked.append(argv[0])
+        if self.error is not None:
+            raise self.error
+        if self.defect is not None and argv[0] != "df":
+            raise self.defect
+        if argv[0] == "df":
+            line = f"/dev/x 1000 {10 * self.percent} {1000 - 10 * self.percent} {self.percent}% /home/claude"
+            return ExecResult(f"Filesystem 1024-blocks Used Available Capacity Mounted\n{line}\n", "", 0)
+        rows = [f"{n} claude 01:00 {command}" for n, command in enumerate(self.running, start=10)]
+        return ExecResult("\n".join(["PID USER ELAPSED COMMAND", *rows]), "", 0, self.truncated)
+
+
+@dataclass
+class World:
+    """A watcher of it."""
+
+    of: Watch
+    inside: Inside
+    watcher: InsideWatch
+
+    async def look(self, minutes: float = 0) -> list[str]:
+        """Let time pass, look, and give the channel's first lines."""
+        self.of.clock.pass_(minutes=minutes)
+        await self.watcher.look()
+        await self.of.deliver()
+        return self.of.first_lines()
+
+
+def made(of: Watch, inside: Inside, **rules: Any) -> World:
+    given = of.rules.model_copy(update=rules)
+    cluster = cast("Cluster", inside)
+    watcher = InsideWatch(of.target, lambda _: cluster, of.clock, given, of.incidents, Muting(given))
+    return World(of, inside, watcher)
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with opened(tmp_path) as ledger:
+        found = made(watch(ledger), Inside())
+        assert await found.look() == []
+        yield found
+
+
+async def gone(world: World) -> World:
+    """VibeKanban has ended, and everybody knows."""
+    world.inside.running = RUNNING[:2]
+    assert await world.look(1) == []
+    assert await world.look(1) == []
+    assert await world.look(1) == ["🔴 CRITICAL vibe-kanban: is not running"]
+    return world
+
+
+async def test_a_process_that_is_gone_is_told_after_its_time_and_resolved_with_it(world: World) -> None:
+    await gone(world)
+    world.inside.running = list(RUNNING)
+    await world.look(1)
+    assert await world.look(1) == ["✅ vibe-kanban is well again after 3 min"]
+
+
+async def test_each_process_has_an_incident_of_its_own(world: World) -> None:
+    world.inside.running = RUNNING[:1]
+    await world.look()
+    assert sorted(await world.look(2)) == [
+        "🔴 CRITICAL supercronic: is not running",
+        "🔴 CRITICAL vibe-kanban: is not running",
+    ]
+
+
+async def test_a_disk_that_fills_up_warns_and_then_gets_worse_in_the_thread(world: World) -> None:
+    world.inside.percent = 85
+    await world.look(5)
+    assert await world.look(5) == ["⚠️ WARNING the disk of /home/claude: is 85 % full"]
+    world.inside.percent = 97
+    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude: is 97 % full"]
+    assert world.of.thread() == ["🔺 critical now: is 97 % full"]
+    world.inside.percent = 40
+    await world.look(5)
+    assert await world.look(5) == ["✅ the disk of /home/claude is well again after 15 min"]
+
+
+@pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])
+async def test_what_cannot_be_read_is_not_gone(world: World, error: AgentpodError) -> None:
+    world.inside.error = error
+    for _ in range(10):
+        assert await world.look(1) == []
+
+
+async def test_a_list_that_was_cut_says_nothing_of_what_is_missing(world: World) -> None:
+    world.inside.running, world.inside.truncated = RUNNING[:1], True
+    for _ in range(10):
+        assert await world.look(1) == []
+
+
+@pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])
+async def test_a_pod_that_nobody_can_look_into_for_long_is_told_with_the_reason(
+    world: World, error: AgentpodError
+) -> None:
+    world.inside.error = error
+    for _ in range(15):
+        await world.look(1)
+    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
+    assert f"kali: {error.message}" in str(world.of.chat.said[0][2].facts)
+    world.inside.error = None
+    await world.look(1)
+    assert await world.look(2) == ["✅ the inside of secure-agent-pod can be read again after 16 min"]
+
+
+async def test_a_list_that_stays_too_long_is_told(world: World) -> None:
+    world.inside.running, world.inside.truncated = RUNNING[:1], True
+    for _ in range(16):
+        await world.look(1)
+    assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
+
+
+async def test_a_defect_of_the_bot_is_told_after_a_few_looks_and_the_disk_all_the_same(world: World) -> None:
+    world.inside.percent, world.inside.defect = 97, ValueError("invalid literal: '²'")
+    for _ in range(3):
+        await world.look(1)
+    assert set(await world.look(1)) == {
+        "🔴 CRITICAL the disk of /home/claude: is 97 % full",
+        "⚠️ WARNING the inside of secure-agent-pod: can't be read",
+    }
+    assert "ValueError: invalid literal: '²'" in str(world.of.chat.said)
+
+
+async def test_what_cannot_be_read_any_more_is_not_well_again(world: World) -> None:
+    await gone(world)
+    world.inside.error = TimedOut("no answer")
+    for _ in range(10):
+        assert await world.look(1) == ["🔴 CRITICAL vibe-kanban: is not running"]
+
+
+async def test_a_pod_that_is_not_ready_is_not_looked_into(world: World) -> None:
+    await gone(world)
+    world.inside.pods_, world.inside.asked = down(), []
+    assert await world.look(5) == ["🔴 CRITICAL vibe-kanban: is not running"]
+    assert world.inside.asked == []
+
+
+async def test_what_a_pod_lost_on_its_way_out_is_not_held_against_the_next_one(world: World) -> None:
+    world.inside.running = RUNNING[:1]
+    await world.look(1)
+    world.inside.pods_ = []
+    await world.look(1)
+    world.inside.pods_ = [pod(1)]
+    assert await world.look(3) == [], "its processes may still be starting"
+    world.inside.running = list(RUNNING)
+    assert await world.look(1) == []
+
+
+async def test_nothing_is_told_of_processes_during_maintenance(tmp_path: Path) -> None:
+    window = {"name": "upgrade", "start": START, "lasts": "1h"}
+    async with opened(tmp_path) as ledger:
+        found = made(watch(ledger, maintenance=[window]), Inside(running=RUNNING[:2]))
+        for _ in range(5):
+            assert await found.look(10) == []
+        assert len(await found.look(10)) == 1
+
+
+async def test_a_process_taken_from_the_settings_is_closed_and_not_called_well(world: World) -> None:
+    await gone(world)
+    fewer = Target(node=None, containers=(ContainerSpec.model_validate({"processes": ["sshd"]}),))
+    await CloseGone([fewer], True, world.of.clock, world.of.incidents).close()
+    await world.of.deliver()
+    assert world.of.first_lines() == ["⚪ vibe-kanban: closed, the process is no longer in the settings"]
+
+
+async def test_only_the_containers_that_the_pod_has_are_asked(world: World) -> None:
+    other = replace(pod(1).containers[0], name="workspace")
+    world.inside.pods_ = [replace(pod(1), containers=(other, *pod(1).containers))]
+    assert await world.look(1) == []

@@ -1,0 +1,253 @@
+"""The pod's own incidents, what it excuses its jobs for, and when it can't be seen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.approvals.approval import Choice
+from bot.domain.core.workload import Pod, Termination
+from bot.domain.incidents.alerting import Incident, Reason
+from bot.errors import NotAllowed, Permanent, Transient
+from bot.services.incidents.watch_pod import PATIENCE, Sight
+from tests.services.watchbench import (
+    Watch,
+    down,
+    watch,
+    watched,
+)
+from tests.services.workbench import (
+    JONAS,
+    START,
+    bench,
+    opened,
+    pod,
+)
+
+CRASHING = "🔴 CRITICAL secure-agent-pod: kali keeps crashing (exit 1, 3 restarts)"
+AWAY = Transient("The API server can't be reached: connection refused.")
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    """Both jobs, and the pod, were seen at nine."""
+    async with watched(tmp_path) as made:
+        await made.see()
+        yield made
+
+
+def restarted(one: Watch, count: int, why: str = "Error", *, runs: bool = True) -> list[Pod]:
+    """The pod after so many restarts, the last one now."""
+    [healthy] = [pod(1)] if runs else down()
+    ended = Termination(why, 137 if why == "OOMKilled" else 1, one.clock.time)
+    changes = {"restarts": count, "last_termination": ended, "started_at": one.clock.time}
+    return [replace(healthy, containers=(replace(healthy.containers[0], **changes),))]
+
+
+async def through(one: Watch, pods: Sequence[Pod], minutes: float, step: float = 0.5) -> None:
+    """Look at these pods for a time."""
+    for _ in range(round(minutes / step)):
+        await one.see(pods, step)
+
+
+async def incidents(one: Watch, kind: str) -> list[Incident]:
+    async with one.ledger.writing() as tx:
+        found = await tx.newest_incidents(START)
+    return [i for key, i in found.items() if key.startswith(kind) and i.told]
+
+
+async def loop(one: Watch, crashes: int) -> None:
+    """A crash loop: it waits, twice as long each time, and runs for twenty seconds."""
+    wait = 10.0
+    for n in range(1, crashes + 1):
+        await through(one, restarted(one, n, runs=False), wait / 60, 10 / 60)
+        await through(one, restarted(one, n), 20 / 60, 10 / 60)
+        wait = min(wait * 2, 300)
+
+
+async def test_a_crash_loop_is_one_incident_whose_severity_does_not_move(one: Watch) -> None:
+    await loop(one, 12)
+    [incident] = await incidents(one, "pod:")
+    assert [n.reason for n in incident.notices] == [Reason.FIRST_FIRING]
+    assert await incidents(one, "restarts:") == [], "the pod's own incident tells of them"
+    assert len(one.chat.said) == 1
+
+
+async def test_a_crash_loop_is_told_though_it_never_waits_for_long(one: Watch) -> None:
+    for n in range(1, 6):
+        await through(one, restarted(one, n, runs=False), 0.5)
+        await through(one, restarted(one, n), 0.5)
+    assert len(one.first_lines()) == 1
+    assert "secure-agent-pod" in one.first_lines()[0]
+
+
+async def test_a_crash_loop_that_is_mended_is_resolved_in_minutes_with_the_time_that_it_lasted(one: Watch) -> None:
+    one.clock.pass_(minutes=1)
+    await through(one, restarted(one, 3, runs=False), 10)
+    assert one.first_lines() == [CRASHING]
+    await through(one, restarted(one, 4), 5.5)
+    assert one.first_lines() == ["✅ secure-agent-pod is well again after 10 min"]
+    await through(one, restarted(one, 4), 70)
+    assert len(one.first_lines()) == 1, "what the crash loop told is not told again"
+
+
+async def test_a_single_restart_is_not_told(one: Watch) -> None:
+    await through(one, restarted(one, 1), 30)
+    assert one.chat.said == []
+
+
+async def test_restarts_that_rise_are_one_message_and_stop_when_they_do(one: Watch) -> None:
+    for n in range(1, 7):
+        await through(one, restarted(one, n), 12, 1)
+    last = "last at 10:00 UTC (Error, exit code 1)"
+    assert one.first_lines() == [f"⚠️ WARNING secure-agent-pod: kali restarted 6 times, {last}"]
+    assert one.thread() == []
+    await through(one, one.cluster.pods_, 0, 1)
+    await through(one, restarted(one, 6), 17, 1)
+    assert one.first_lines()[0].startswith("✅ secure-agent-pod is well again")
+
+
+async def test_a_container_killed_for_memory_again_raises_the_severity_once(one: Watch) -> None:
+    for n in range(1, 7):
+        await through(one, restarted(one, n, "OOMKilled"), 10, 1)
+    [incident] = await incidents(one, "restarts:")
+    assert [n.reason for n in incident.notices] == [Reason.FIRST_FIRING, Reason.SEVERITY_RAISED]
+    assert one.first_lines()[0].startswith(
+        "🔴 CRITICAL secure-agent-pod: kali hit its memory limit 6 times, last at 09:50 UTC"
+    )
+
+
+async def test_the_count_of_restarts_outlives_a_restart_of_the_bot(one: Watch) -> None:
+    await through(one, restarted(one, 1, "OOMKilled"), 5, 1)
+    other = watch(one.ledger, like=one)
+    await through(other, restarted(one, 2, "OOMKilled"), 5, 1)
+    assert "hit its memory limit 2 times" in one.first_lines()[0]
+
+
+# What jobs are excused for
+
+
+async def test_a_second_outage_of_the_pod_excuses_what_the_first_did(one: Watch) -> None:
+    await one.see(down(), 5)
+    await one.see([pod(1)], 4)
+    await one.look(2)
+    await one.see(down(), 1)
+    await one.look()
+    assert [line for line in one.first_lines() if "no heartbeat" in line] == []
+    await one.see([pod(1)], 1)
+    await one.look(9.9)
+    assert [line for line in one.first_lines() if "no heartbeat" in line] == []
+    await one.look(0.2)
+    assert len([line for line in one.first_lines() if "no heartbeat" in line]) == 2
+
+
+async def test_jobs_are_not_muted_for_ever_by_a_pod_that_nobody_can_see(one: Watch) -> None:
+    await one.see(down(), 1)
+    for _ in range(12):
+        await one.pod.blind(AWAY, START + timedelta(minutes=2))
+        one.source.push("beta")
+        await one.look(1)
+    assert "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC" in one.first_lines()
+
+
+async def test_a_pod_that_is_seen_again_and_still_down_mutes_as_before(one: Watch) -> None:
+    await one.see(down(), 1)
+    await one.pod.blind(AWAY, START + timedelta(minutes=2))
+    await one.see(down(), 1)
+    await one.look(30)
+    assert [line for line in one.first_lines() if "no heartbeat" in line] == []
+
+
+async def test_a_window_over_the_whole_target_mutes_that_its_cluster_is_blind(tmp_path: Path) -> None:
+    window = {"name": "upgrade", "start": START, "lasts": "1h"}
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, maintenance=[window])
+        await made.pod.blind(AWAY, made.clock.time)
+        await made.deliver()
+        assert made.chat.said == []
+        made.clock.pass_(minutes=60)
+        await made.pod.blind(AWAY, START)
+        await made.deliver()
+        assert len(made.first_lines()) == 1
+
+
+async def test_a_window_for_one_job_does_not_mute_that_the_cluster_is_blind(tmp_path: Path) -> None:
+    window = {"name": "nightly", "start": START, "lasts": "1h", "jobs": ["alpha"]}
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, maintenance=[window])
+        await made.pod.blind(AWAY, made.clock.time)
+        await made.deliver()
+        assert len(made.first_lines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("narrower", "told"), [({}, 0), ({"targets": ["secure-agent-pod"]}, 0), ({"jobs": ["alpha"]}, 1)]
+)
+async def test_a_window_over_everything_mutes_that_the_pushgateway_is_blind(
+    tmp_path: Path, narrower: dict[str, object], told: int
+) -> None:
+    window = {"name": "upgrade", "start": START, "lasts": "1h", **narrower}
+    async with opened(tmp_path) as ledger:
+        made = watch(ledger, maintenance=[window])
+        made.source.error = AWAY
+        for _ in range(5):
+            await made.look(1)
+        assert len(made.first_lines()) == told
+        await made.look(60)
+        assert len(made.first_lines()) == 1, "what is still so is told when the window is over"
+
+
+# Blind
+
+
+def test_one_odd_answer_is_no_blindness_and_the_third_says_since_when() -> None:
+    sight, odd = Sight(after=3), Permanent("The API server's answer is no JSON.")
+    times = [START + timedelta(seconds=10 * n) for n in range(4)]
+    assert [sight.lost(odd, at) for at in times] == [None, None, START, START]
+    sight.sees()
+    assert sight.lost(odd, times[3]) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "waited"), [(NotAllowed("The bot may not list pods."), 0.0), (AWAY, PATIENCE)], ids=["403", "outage"]
+)
+def test_a_refusal_is_sure_at_once_and_an_outage_was_waited_for(error: Exception, waited: float) -> None:
+    assert isinstance(error, NotAllowed | Transient)
+    assert Sight(after=3).lost(error, START) == START - timedelta(seconds=waited)
+
+
+# A restart that was approved
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["the job is back", "the job is not back"])
+async def test_after_an_approved_restart_each_job_has_a_period_to_be_back(tmp_path: Path, comes: bool) -> None:
+    async with opened(tmp_path) as ledger:
+        world, repairs = watch(ledger), bench(ledger)
+        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        for job in ("alpha", "beta"):
+            world.source.push(job)
+        await world.look()
+        await world.see(repairs.cluster.pods_)
+        repairs.cluster.stuck = True
+        world.clock.pass_(minutes=5)
+        case = await repairs.ask()
+        await repairs.say(case, Choice.APPROVE, JONAS)
+        await repairs.until(case, lambda c: c.sent_at is not None)
+        for _ in range(3):
+            await world.see(repairs.cluster.pods_, 1)
+            await world.look(1)
+        repairs.cluster.pods_ = [pod(2)]
+        await repairs.ended(case)
+        await world.see(repairs.cluster.pods_)
+        await world.look(9)
+        assert world.chat.said == []
+        for job in ("alpha", "beta") if comes else ("beta",):
+            world.source.push(job)
+        await world.look(1)
+        assert len(world.chat.said) == (0 if comes else 1)
+        await repairs.workshop.stop(1)

@@ -1,0 +1,195 @@
+"""A background task that keeps dying is an incident, and what goes wrong unexpectedly is no data, not silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from bot.app import guarded
+from bot.domain.approvals.repair import Delivery
+from bot.domain.core.reply import Reply
+from bot.domain.core.workload import Pod
+from bot.ports import Cluster
+from bot.services.incidents.muting import Muting
+from bot.services.incidents.watch_pod import PodWatch
+from bot.services.incidents.watch_tasks import Deaths, TaskWatch
+from bot.services.outbox.worker import Courier
+from tests.services.watchbench import (
+    CRITICAL,
+    Watch,
+    watch,
+    watched,
+)
+from tests.services.workbench import (
+    OPS,
+    START,
+    Bench,
+    bench,
+    opened,
+)
+
+NO_SOCKS = ImportError("Using SOCKS proxy, but the 'socksio' package is not installed.")
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    async with watched(tmp_path) as made:
+        yield made
+
+
+def tasks(of: Watch, deaths: Deaths) -> TaskWatch:
+    return TaskWatch(deaths, of.target.name, of.clock, of.incidents)
+
+
+async def look(of: Watch, watcher: TaskWatch, minutes: float = 0) -> list[str]:
+    of.clock.pass_(minutes=minutes)
+    await watcher.look()
+    await of.deliver()
+    return of.first_lines()
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("inside secure-agent-pod", "the watcher inside secure-agent-pod"),
+        ("pod secure-agent-pod", "the watcher of secure-agent-pod"),
+        ("heartbeats", "the watcher of the heartbeats"),
+        ("digest", "the bot's task 'digest'"),
+    ],
+)
+async def test_a_task_that_keeps_dying_is_told_with_its_cause_until_it_lives(
+    one: Watch, name: str, subject: str
+) -> None:
+    deaths = Deaths()
+    watcher = tasks(one, deaths)
+    for _ in range(2):
+        deaths.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
+        assert await look(one, watcher, 1) == []
+    deaths.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
+    assert await look(one, watcher, 1) == [f"🔴 CRITICAL {subject}: keeps failing"]
+    assert "It died: ValueError: invalid literal for int(): '²'." in str(one.chat.said[0][2].facts)
+    await look(one, watcher, 10)
+    assert await look(one, watcher, 2) == [f"✅ {subject} is well again after 13 min"]
+
+
+async def test_what_was_told_before_a_restart_of_the_bot_is_resolved_after_it(one: Watch) -> None:
+    deaths = Deaths()
+    for _ in range(3):
+        deaths.note("digest", KeyError("day"), one.clock.now())
+    assert len(await look(one, tasks(one, deaths))) == 1
+    fresh = tasks(one, Deaths())
+    await look(one, fresh, 1)
+    assert "is well again" in (await look(one, fresh, 2))[0]
+
+
+async def test_deaths_that_are_far_apart_are_no_incident(one: Watch) -> None:
+    deaths = Deaths()
+    for _ in range(6):
+        deaths.note("digest", KeyError("day"), one.clock.now())
+        assert await look(one, tasks(one, deaths), 20) == []
+
+
+async def test_the_guard_says_which_task_died_of_what() -> None:
+    died: list[tuple[str, Exception]] = []
+    error = ValueError("no")
+
+    async def work() -> None:
+        if not died:
+            raise error
+
+    await guarded("digest", work, lambda name, why: died.append((name, why)))
+    assert died == [("digest", error)]
+
+
+async def test_whatever_a_read_of_the_heartbeats_raises_is_told_as_blindness_with_its_cause(one: Watch) -> None:
+    one.source.error = NO_SOCKS
+    for _ in range(15):
+        await one.look(1)
+    assert one.first_lines() == ["⚠️ WARNING the Pushgateway: can't be read"], "and no job is called stale"
+    [told] = one.chat.shown.values()
+    assert f"ImportError: {NO_SOCKS}" in str(told.facts)
+    one.source.error = None
+    for _ in range(3):
+        one.source.push("alpha")
+        one.source.push("beta")
+        await one.look(1)
+    assert one.first_lines() == ["✅ the Pushgateway can be read again after 16 min"]
+
+
+async def test_one_group_that_makes_no_sense_leaves_the_other_jobs_watched(one: Watch) -> None:
+    one.source.push("beta", at=1e300)
+    for _ in range(12):
+        await one.look(1)
+    assert CRITICAL in one.first_lines()
+
+
+class OddCluster:
+    """Its pods can't be judged, or not be followed."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    async def follow(self, selector: str, *, patience: float) -> AsyncGenerator[Sequence[Pod], None]:
+        assert selector
+        if self.error is not None:
+            raise self.error
+        yield [cast("Pod", None)]
+
+
+@pytest.mark.parametrize("error", [None, RecursionError("too deep"), UnicodeError("half"), KeyError("spec")])
+async def test_whatever_a_look_at_the_pod_raises_is_told_as_blindness(
+    tmp_path: Path, error: Exception | None
+) -> None:
+    async with opened(tmp_path) as ledger:
+        of = watch(ledger, blind_after=1)
+        odd = cast("Cluster", OddCluster(error))
+        watcher = PodWatch(of.target, lambda _: odd, of.clock, of.rules, of.incidents, Muting(of.rules))
+        task = asyncio.create_task(watcher.run())
+        await until(of, lambda: bool(of.first_lines()))
+        task.cancel()
+        assert of.first_lines() == ["⚠️ WARNING the Kubernetes API: can't be read"]
+        assert "The pod could not be judged" in str(of.chat.said[0][2].facts)
+
+
+async def until(of: Watch, holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():
+            await of.deliver()
+            await asyncio.sleep(0.01)
+
+
+class OddWriter:
+    """Can't write some messages."""
+
+    async def write(self, delivery: Delivery) -> Reply:
+        if delivery.key.endswith("odd"):
+            raise ValueError("day is out of range for month")
+        return Reply("well")
+
+    async def refused(self, delivery: Delivery) -> bool:
+        assert delivery
+        return False
+
+
+@pytest_asyncio.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with opened(tmp_path) as ledger:
+        yield bench(ledger)
+
+
+async def test_a_message_that_cannot_be_made_keeps_no_other_back(desk: Bench) -> None:
+    courier = Courier(desk.ledger, desk.chat, desk.clock, {"test": cast("Any", OddWriter())})
+    async with desk.ledger.writing() as tx:
+        for name in ("odd", "even"):
+            await tx.owe(f"test:{name}", OPS)
+    while await courier.deliver():
+        pass
+    assert [r.headline for _, _, r in desk.chat.said] == ["well"]
+    [left] = await desk.ledger.take(START + timedelta(hours=1), courier.held_for)
+    assert "ValueError: day is out of range for month" in left.error

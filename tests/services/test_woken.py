@@ -1,0 +1,54 @@
+"""Nobody asks an idle ledger once a second: commits wake who waits, also those of another process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot.domain.approvals.approval import State
+from bot.services.approvals.recovery import Housekeeping
+from tests.services.workbench import (
+    OPS,
+    Bench,
+    bench,
+    opened,
+)
+
+
+@asynccontextmanager
+async def running(one: Bench) -> AsyncIterator[None]:
+    """The courier and housekeeping of a bot that has nothing to do."""
+    works = (one.courier.run(), Housekeeping(one.desk, one.workshop).run(), one.ledger.watch())
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_commit_of_this_process_wakes_the_courier_at_once(one: Bench) -> None:
+    async with running(one), asyncio.timeout(5):
+        await asyncio.sleep(0.05)
+        async with one.ledger.writing() as tx:
+            await tx.owe("card:r-none", OPS)  # nobody calls wake()
+        while await one.ledger.waiting():  # noqa: ASYNC110 - the ledger's own count is what is tested
+            await asyncio.sleep(0.005)
+
+
+async def test_a_commit_of_another_process_wakes_it_too(tmp_path: Path) -> None:
+    async with opened(tmp_path) as mine, opened(tmp_path, exclusive=False) as terminals:
+        one, terminal = bench(mine), bench(terminals)
+        async with running(one), asyncio.timeout(8):
+            await terminal.ask()
+            await one.chat.posted.wait()
+
+
+async def test_a_request_expires_at_its_time_without_anybody_doing_anything(one: Bench) -> None:
+    case = await one.ask()
+    one.clock.time = case.request.expires_at
+    async with running(one):
+        assert (await one.ended(case)).state is State.EXPIRED

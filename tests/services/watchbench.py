@@ -1,0 +1,193 @@
+"""The watchers on a real SQLite ledger, with a source, a pod, a chat and a clock to set."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.core.workload import Pod
+from bot.domain.heartbeats.heartbeat import (
+    MANUAL,
+    PUSHED,
+    Group,
+    Snapshot,
+)
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.errors import Transient
+from bot.ports import Cluster, Ledger
+from bot.services.incidents import incident_messages as incident_news
+from bot.services.incidents.incident_messages import IncidentNews
+from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.muting import Muting
+from bot.services.incidents.watch_heartbeats import HeartbeatWatch
+from bot.services.incidents.watch_pod import PodWatch
+from bot.services.outbox.worker import Courier
+from tests.services.workbench import (
+    OPS,
+    Clock,
+    FakeChat,
+    FakeCluster,
+    opened,
+)
+
+JOBS = ("alpha", "beta")
+CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
+"""What is said of alpha when it stops after `watched`."""
+
+
+@dataclass
+class FakeSource:
+    """What the Pushgateway holds, or the error instead."""
+
+    clock: Clock
+    groups: dict[tuple[tuple[str, str], ...], Group] = field(default_factory=dict)
+    error: Exception | None = None
+
+    async def read(self, metrics: Collection[str]) -> Snapshot:
+        assert metrics
+        if self.error is not None:
+            raise self.error
+        return Snapshot(list(self.groups.values()))
+
+    def push_by_hand(self, job: str) -> None:
+        """What `heartbeats push` leaves."""
+        now = self.clock.time.timestamp()
+        self.groups[(("job", job),)] = Group({"job": job}, {PUSHED: now, MANUAL: now})
+
+    def push(self, job: str, *, at: float | None = None, **labels: str) -> None:
+        """A push, now or at a time of its own."""
+        key = tuple(sorted({"job": job, **labels}.items()))
+        old = self.groups.get(key)
+        gauges = {**(old.gauges if old else {}), "push_time_seconds": at or self.clock.time.timestamp()}
+        self.groups[key] = Group(dict(key), gauges)
+
+    def fail(self, job: str) -> None:
+        """A push that was refused."""
+        key = (("job", job),)
+        old = self.groups.get(key)
+        gauges = {**(old.gauges if old else {}), "push_failure_time_seconds": self.clock.time.timestamp()}
+        self.groups[key] = Group(dict(key), gauges)
+
+
+def policies(*jobs: str, **how: Any) -> tuple[HeartbeatPolicy, ...]:
+    """A policy each: stale after ten minutes, critical, unless said otherwise."""
+    usual = {"severity": "critical", "stale_after": "10m"} | how
+    return tuple(HeartbeatPolicy.model_validate({"job": job, **usual}) for job in jobs)
+
+
+@dataclass
+class Watch:
+    """One process's watchers, and what the others of the same world share."""
+
+    ledger: Ledger
+    clock: Clock
+    chat: FakeChat
+    source: FakeSource
+    cluster: FakeCluster
+    rules: AlertRules
+    target: Target
+    incidents: Incidents
+    heartbeats: HeartbeatWatch
+    pod: PodWatch
+    courier: Courier
+
+    async def look(self, minutes: float = 0) -> list[Incident]:
+        """Let time pass, look at the heartbeats, and send what is owed."""
+        self.clock.pass_(minutes=minutes)
+        changed = await self.heartbeats.tick()
+        await self.deliver()
+        return changed
+
+    async def deliver(self) -> None:
+        """Send what is due."""
+        while await self.courier.deliver():
+            pass
+
+    async def see(self, pods: Sequence[Pod] | None = None, minutes: float = 0) -> list[Incident]:
+        """Let time pass, look at the pods, and send what is owed."""
+        self.clock.pass_(minutes=minutes)
+        changed = await self.pod.look(self.cluster.pods_ if pods is None else pods)
+        await self.deliver()
+        return changed
+
+    def first_lines(self) -> list[str]:
+        """The first line of each message in the channel, as it is now."""
+        roots = {str(n): r for n, (_, thread, r) in enumerate(self.chat.said, start=1) if thread is None}
+        return [self.chat.shown[f"{n}.0"].headline for n in roots]
+
+    def thread(self) -> list[str]:
+        """What was said in threads, in order."""
+        return [reply.headline for _, thread, reply in self.chat.said if thread is not None]
+
+
+def watch(
+    ledger: Ledger,
+    *,
+    like: Watch | None = None,
+    jobs: Sequence[HeartbeatPolicy] | None = None,
+    chat: FakeChat | None = None,
+    **rules: Any,
+) -> Watch:
+    """The parts of one process; ``like`` another one in the same world."""
+    clock = like.clock if like else Clock()
+    source = like.source if like else FakeSource(clock)
+    cluster = like.cluster if like else FakeCluster()
+    talk = chat or (like.chat if like else FakeChat())
+    given = AlertRules.model_validate(rules) if rules or like is None else like.rules
+    target = Target(heartbeats=tuple(jobs)) if jobs is not None else like.target if like else _target()
+    incidents = Incidents(ledger, clock, given, {target.name: OPS})
+    muting = Muting(given)
+    beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
+    pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
+    news = IncidentNews(ledger, clock, given)
+    courier = Courier(ledger, talk, clock, dict.fromkeys(incident_news.KINDS, news))
+    return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, courier)
+
+
+@asynccontextmanager
+async def watched(folder: Path) -> AsyncIterator[Watch]:
+    """Watchers of their own ledger; both jobs were seen at nine."""
+    async with opened(folder) as ledger:
+        made = watch(ledger)
+        for job in JOBS:
+            made.source.push(job)
+        await made.look()
+        yield made
+
+
+async def on(one: Watch, minutes: float, *jobs: str) -> None:
+    """Time passes, those jobs (without any named, beta) send a heartbeat, and the bot looks."""
+    one.clock.pass_(minutes=minutes)
+    for job in jobs or ("beta",):
+        one.source.push(job)
+    await one.look()
+
+
+async def stale(one: Watch) -> Watch:
+    """Alpha has stopped, and everybody knows."""
+    for _ in range(11):
+        await on(one, 1)
+    assert one.first_lines() == [CRITICAL]
+    return one
+
+
+def _target() -> Target:
+    return Target(heartbeats=policies(*JOBS), node=None)
+
+
+def down() -> list[Pod]:
+    """A pod whose container crashes."""
+    from tests.services.workbench import pod
+
+    healthy = pod(1)
+    container = replace(healthy.containers[0], ready=False, state="waiting", reason="CrashLoopBackOff")
+    return [replace(healthy, containers=(container,))]
+
+
+AWAY = Transient("The Pushgateway can't be reached: connection refused.")
+MIN = timedelta(minutes=1)

@@ -1,0 +1,397 @@
+"""The desk, the workshop and the courier on a real SQLite ledger, with a small cluster, chat and clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+    Look,
+    Posted,
+    Proposal,
+)
+from bot.domain.core.audit import Record, verify
+from bot.domain.core.reply import Reply
+from bot.domain.core.target import Target
+from bot.domain.core.workload import (
+    Container,
+    Deployment,
+    Event,
+    Pod,
+    SecretFacts,
+)
+from bot.domain.health import ssh_keys
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.errors import Conflict, NotFound, Permanent
+from bot.ports import Cluster, Ledger
+from bot.runbook import Caller
+from bot.services.approvals.approval_messages import KINDS, CaseNews
+from bot.services.approvals.approval_service import Desk
+from bot.services.approvals.repair_executor import Workshop
+from bot.services.approvals.secret_writer import Vault
+from bot.services.outbox.worker import Courier
+from tests.people import member
+from tests.pods import READY
+
+START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+MAYA, JONAS, PRIYA, SAM = "U07MAYA0001", "U07JONAS002", "U07PRIYA003", "U07SAM00004"
+ONCALL = "S07ONCALL01"
+OPS = "C07OPSPOD01"
+TARGET = Target()
+SECRET, KEY = "agent-secrets", "TOKEN"
+ACCESS = AccessPolicy(
+    rules=(
+        AccessRule(role=Role.OPERATOR, users=(MAYA,)),
+        AccessRule(role=Role.APPROVER, users=(JONAS, PRIYA)),
+        AccessRule(role=Role.APPROVER, groups=(ONCALL,), name="on-call"),
+    )
+)
+PATIENCE = 10.0
+
+
+class Clock:
+    """A clock to set. It moves on with each look, as a real one does: no two moments are the same."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        self.time += timedelta(microseconds=37)
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def pass_(self, **span: float) -> None:
+        """Let time pass; negative goes back."""
+        self.time += timedelta(**span)
+
+
+def pod(number: int) -> Pod:
+    """A ready pod."""
+    container = Container("kali", "image:1", ready=True, state="running", started_at=START)
+    name, uid = f"pod-{number}", f"uid-{number}"
+    return Pod(name, uid, "Running", node="gpu-1", created_at=START, containers=(container,), conditions=READY)
+
+
+@dataclass
+class FakeCluster:
+    """One Deployment with one pod. A restart is instant; ``answers`` says what the next calls raise instead."""
+
+    deployment_: Deployment = field(
+        default_factory=lambda: Deployment(
+            TARGET.deployment,
+            "uid-d",
+            resource_version="1",
+            generation=1,
+            observed_generation=1,
+            current=1,
+            updated=1,
+            ready=1,
+            available=1,
+            strategy="Recreate",
+            images={"kali": "image:1"},
+        )
+    )
+    pods_: list[Pod] = field(default_factory=lambda: [pod(1)])
+    rollouts: list[str] = field(default_factory=list)
+    """The approval of each change that took effect."""
+    sent: int = 0
+    before: list[Exception | None] = field(default_factory=list)
+    """Raised by the next changes before they take effect."""
+    after: list[Exception | None] = field(default_factory=list)
+    """Raised by the next changes after they took effect."""
+    reads: list[Exception | None] = field(default_factory=list)
+    stuck: bool = False
+    """Whether the new pod never gets ready."""
+    keeps_others: bool = False
+    """Whether only the first pod makes place for the new one."""
+    deleted: list[str] = field(default_factory=list)
+    """The uid of each pod that was deleted."""
+    secret_: SecretFacts = field(default_factory=lambda: SecretFacts(SECRET, "uid-s", "7"))
+    file: bytes = b""
+    """The value of the one key that a Secret has here."""
+    stored: int = 0
+    """How often it was changed."""
+    look_at_secret: Callable[[], Awaitable[None]] | None = None
+    """What happens at each look at the Secret."""
+
+    async def deployment(self, name: str) -> Deployment:
+        assert name == TARGET.deployment
+        if self.reads and (error := self.reads.pop(0)) is not None:
+            raise error
+        return self.deployment_
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        assert selector == TARGET.selector
+        return list(self.pods_)
+
+    async def events(self) -> Sequence[Event]:
+        return ()
+
+    async def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
+        assert selector
+        assert patience
+        yield list(self.pods_)
+        await asyncio.Event().wait()
+
+    def change(self, **changes: Any) -> None:
+        """Somebody else changes the Deployment."""
+        generation = self.deployment_.generation + 1
+        self.deployment_ = replace(
+            self.deployment_,
+            generation=generation,
+            observed_generation=generation,
+            resource_version=str(int(self.deployment_.resource_version) + 1),
+            **changes,
+        )
+
+    async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
+        self.sent += 1
+        if self.before and (error := self.before.pop(0)) is not None:
+            raise error
+        if seen.resource_version != self.deployment_.resource_version:
+            raise Conflict("the Deployment changed")
+        if dict(self.deployment_.template_annotations) | dict(annotations) != dict(
+            self.deployment_.template_annotations
+        ):
+            self.change(template_annotations={**self.deployment_.template_annotations, **annotations})
+            self._replace_pod(annotations["agentpod.dev/approval"])
+        if self.after and (error := self.after.pop(0)) is not None:
+            raise error
+        return self.deployment_
+
+    async def delete_pod(self, gone: Pod) -> None:
+        self.sent += 1
+        if self.before and (error := self.before.pop(0)) is not None:
+            raise error
+        if gone.uid not in {p.uid for p in self.pods_}:
+            raise NotFound("no such pod")
+        self.deleted.append(gone.uid)
+        self._replace_pod("deleted")
+        if self.after and (error := self.after.pop(0)) is not None:
+            raise error
+
+    def _replace_pod(self, approval: str) -> None:
+        self.rollouts.append(approval)
+        number = int(self.pods_[-1].name.rpartition("-")[2]) + 1
+        fresh = pod(number)
+        if self.stuck:
+            waiting = Container("kali", "image:1", state="waiting", reason="ContainerCreating")
+            fresh = replace(fresh, containers=(waiting,))
+        self.pods_ = [*(self.pods_[1:] if self.keeps_others else ()), fresh]
+
+    async def secret(self, name: str) -> SecretFacts:
+        assert name == SECRET
+        if self.look_at_secret is not None:
+            await self.look_at_secret()
+        if self.reads and (error := self.reads.pop(0)) is not None:
+            raise error
+        return self.secret_
+
+    async def authorized_keys(self, name: str, key: str) -> str:
+        assert (name, key) == (SECRET, KEY)
+        if self.reads and (error := self.reads.pop(0)) is not None:
+            raise error
+        return ssh_keys.as_text(self.file)
+
+    async def set_secret_key(
+        self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
+    ) -> SecretFacts:
+        self.sent += 1
+        assert key == KEY
+        if self.before and (error := self.before.pop(0)) is not None:
+            raise error
+        if seen.resource_version != self.secret_.resource_version:
+            raise Conflict("the Secret changed")
+        self.change_secret(value, **annotations)
+        self.stored += 1
+        if self.after and (error := self.after.pop(0)) is not None:
+            raise error
+        return self.secret_
+
+    def change_secret(self, value: bytes, **annotations: str) -> None:
+        """Somebody changes it."""
+        version = str(int(self.secret_.resource_version) + 1)
+        marks = {**self.secret_.annotations, **annotations}
+        self.secret_ = replace(self.secret_, resource_version=version, annotations=marks)
+        self.file = value
+
+
+@dataclass
+class FakeChat:
+    """Keeps what was said; ``errors`` says what the next calls raise instead."""
+
+    said: list[tuple[str, str | None, Reply]] = field(default_factory=list)
+    shown: dict[str, Reply] = field(default_factory=dict)
+    errors: list[Exception | None] = field(default_factory=list)
+    posted: asyncio.Event = field(default_factory=asyncio.Event)
+    refuses: str = ""
+    """A place that takes nothing."""
+    lost_after: int = 0
+    """How many of the next posts are posted, and then fail all the same."""
+    edits: int = 0
+
+    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
+        if place == self.refuses:
+            raise Permanent("not_in_channel")
+        if thread is not None and thread not in self.shown:
+            raise NotFound("The message that it belongs under is gone.")
+        self.said.append((place, thread, reply))
+        self.posted.set()
+        at = Posted(place, f"{len(self.said)}.0")
+        self.shown[at.ts] = reply
+        if self.lost_after:
+            self.lost_after -= 1
+            await asyncio.Event().wait()
+        return at
+
+    async def edit(self, at: Posted, reply: Reply) -> None:
+        if self.errors and (error := self.errors.pop(0)) is not None:
+            raise error
+        if at.ts not in self.shown:
+            raise NotFound("message_not_found")
+        self.edits += 1
+        self.shown[at.ts] = reply
+
+    def headlines(self) -> list[str]:
+        """The first line of every message, as it is now."""
+        return [reply.headline for reply in self.shown.values()]
+
+
+@dataclass
+class Bench:
+    """One process's parts."""
+
+    ledger: Ledger
+    clock: Clock
+    cluster: FakeCluster
+    chat: FakeChat
+    policy: ApprovalPolicy
+    groups: dict[str, set[str]]
+    workshop: Workshop
+    desk: Desk
+    courier: Courier
+
+    def caller(self, user: str, origin: str = "") -> Caller:
+        """Somebody in the operations channel, with the groups that the policy names."""
+        mine = frozenset(g for g, members in self.groups.items() if user in members)
+        return Caller(member(user, OPS, mine), "button", origin)
+
+    async def ask(self, user: str = MAYA, *, force: bool = False, origin: str = "", reason: str = "why") -> Case:
+        """Ask for a restart of the pod as it is now."""
+        look = Look(self.cluster.deployment_, tuple(self.cluster.pods_))
+        action = Action.FORCE_RESTART if force else Action.RESTART
+        proposal = Proposal(action, look.snapshot, reason, "It will be down.")
+        return (await self.desk.ask(proposal, TARGET.name, self.caller(user, origin))).case
+
+    async def say(self, case: Case, choice: Choice, user: str, reason: str = "") -> tuple[Ruling, Case]:
+        """Decide."""
+        return await self.desk.decide(case.id, choice, self.caller(user), reason)
+
+    async def now(self, case: Case) -> Case:
+        """The case as it is in the ledger."""
+        found = await self.ledger.case(case.id)
+        assert found is not None
+        return found
+
+    async def ended(self, case: Case) -> Case:
+        """The case at its end."""
+        return await self.until(case, lambda found: found.state.final)
+
+    async def until(self, case: Case, holds: Callable[[Case], bool]) -> Case:
+        """The case once something holds of it."""
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while not holds(found := await self.now(case)):
+            assert asyncio.get_running_loop().time() < end, f"{found.state}: {found.progress}"
+            await asyncio.sleep(0.005)
+        return found
+
+    async def so(self, holds: Callable[[], bool]) -> None:
+        """Once something holds."""
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while not holds():
+            assert asyncio.get_running_loop().time() < end
+            await asyncio.sleep(0.005)
+
+    async def until_sent(self, times: int) -> None:
+        """Once so many calls have gone out."""
+        await self.so(lambda: self.cluster.sent >= times)
+
+    async def idle(self, case: Case) -> None:
+        """Once this process is not at it any more."""
+        await self.so(lambda: not self.workshop.busy(case.id))
+
+    async def trail(self) -> list[Record]:
+        """The audit trail, which is whole."""
+        records = [r async for r in self.ledger.records()]
+        assert verify(records) is None
+        return records
+
+    async def deliver(self) -> None:
+        """Send what is due."""
+        while await self.courier.deliver():
+            pass
+
+
+def bench(
+    ledger: Ledger,
+    *,
+    name: str = "one",
+    like: Bench | None = None,
+    policy: ApprovalPolicy | None = None,
+    chat: FakeChat | None = None,
+) -> Bench:
+    """The parts of one process; ``like`` another one in the same world."""
+    clock = like.clock if like else Clock()
+    cluster = like.cluster if like else FakeCluster()
+    groups: dict[str, set[str]] = like.groups if like else {ONCALL: set()}
+    chosen = policy or (like.policy if like else ApprovalPolicy())
+    talk = chat or (like.chat if like else FakeChat())
+
+    def cluster_of(_: str) -> Cluster:
+        return cast("Cluster", cluster)
+
+    def changed() -> None:
+        courier.wake()
+
+    workshop = Workshop(
+        name,
+        ledger,
+        clock,
+        chosen,
+        {TARGET.name: TARGET},
+        cluster_of,
+        Vault(clock, cluster_of, pause=0.01, settling=0.05),
+        changed,
+        tick=0.01,
+        retry=0.01,
+        renew=0.01,
+        patience=0.1,
+        settling=0.05,
+    )
+    news = CaseNews(ledger, clock, chosen, ACCESS)
+    courier = Courier(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
+    desk = Desk(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, workshop, changed)
+    return Bench(ledger, clock, cluster, talk, chosen, groups, workshop, desk, courier)
+
+
+@asynccontextmanager
+async def opened(folder: Path, *, exclusive: bool = True) -> AsyncIterator[SqlLedger]:
+    """A SQLite ledger in a folder."""
+    ledger = await open_ledger(f"sqlite+aiosqlite:///{folder / 'ledger.db'}", exclusive=exclusive)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
