@@ -29,7 +29,12 @@ from bot.errors import AgentpodError, SettingsError
 if TYPE_CHECKING:
     from bot.domain.core.outside import Outside
     from bot.domain.core.reply import Reply
-    from bot.settings import Loaded, Settings
+    from bot.settings.loader import (
+        Loaded,
+    )
+    from bot.settings.model import (
+        Settings,
+    )
 
 COULD_NOT_TELL = 2
 
@@ -198,7 +203,9 @@ def _epilog() -> str:
 
 
 def _load(options: argparse.Namespace) -> Loaded:
-    from bot.settings import load
+    from bot.settings.loader import (
+        load,
+    )
 
     flags = {"kubernetes.context": options.context} if options.context else {}
     return load(config=options.config, flags=flags)

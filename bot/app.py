@@ -37,7 +37,9 @@ from bot.services.approvals.approval_service import Desk
 from bot.services.digest.post_digest import KIND, DigestNews
 from bot.services.health.secret_values import KnownSecrets
 from bot.services.incidents.incident_service import Incidents
-from bot.settings import Settings
+from bot.settings.model import (
+    Settings,
+)
 from bot.turns import Turns
 from bot.watching import NAME_A_CHANNEL, Watching, digest_time, untold
 from commands import COMMANDS

@@ -22,7 +22,13 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac import slack_tokens
 from bot.errors import AgentpodError
 from bot.rights import Beyond, review, rights_needed
-from bot.settings import Loaded, Settings, hidden
+from bot.settings.loader import (
+    Loaded,
+)
+from bot.settings.model import (
+    Settings,
+    hidden,
+)
 from bot.watching import NAME_A_CHANNEL, untold
 
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"

@@ -20,7 +20,9 @@ from bot.services.approvals.recovery import Housekeeping
 from bot.services.approvals.repair_executor import Workshop
 from bot.services.approvals.secret_writer import Vault
 from bot.services.outbox.worker import Courier, Sink, Writer
-from bot.settings import Settings
+from bot.settings.model import (
+    Settings,
+)
 
 
 class RepairObserver(Protocol):

@@ -32,7 +32,9 @@ from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
 from bot.services.outbox.reroute import Readdress
 from bot.services.outbox.worker import Sink, Writer
-from bot.settings import Settings
+from bot.settings.model import (
+    Settings,
+)
 
 logger = logging.getLogger("agentpod.digest")
 AGAIN = 30.0

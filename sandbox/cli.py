@@ -15,7 +15,9 @@ from typing import Any
 import yaml
 
 from bot.domain.core.target import Target
-from bot.settings import load
+from bot.settings.loader import (
+    load,
+)
 from sandbox.house import BotProcess, Sandbox
 
 TAKEN = ("targets", "approvals", "alerts", "digest", "probes")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from bot import logs
 from bot.app import Bot, SystemClock
-from bot.settings import load
+from bot.settings.loader import (
+    load,
+)
 from sandbox.moved_time import VARIABLE, MovedTime
 
 

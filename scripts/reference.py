@@ -21,7 +21,15 @@ from rights_page import rights_page
 from bot import __version__
 from bot.adapters.metrics import Metrics
 from bot.runbook import usage
-from bot.settings import CONFIG_VARIABLE, PREFIX, SECRETS_VARIABLE, Settings, variables
+from bot.settings.loader import (
+    CONFIG_VARIABLE,
+    SECRETS_VARIABLE,
+    variables,
+)
+from bot.settings.model import (
+    PREFIX,
+    Settings,
+)
 from commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]

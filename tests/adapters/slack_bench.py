@@ -21,7 +21,10 @@ from bot.domain.core.reply import (
 )
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.runbook import Caller, Command, Context, NoParams
-from bot.settings import HttpSettings, SlackSettings
+from bot.settings.model import (
+    HttpSettings,
+    SlackSettings,
+)
 from sandbox.slack import Message, Workspace, seed
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"

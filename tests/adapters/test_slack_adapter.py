@@ -15,7 +15,9 @@ import pytest
 
 from bot.adapters.slack import check_slack
 from bot.errors import NotAllowed, Transient
-from bot.settings import SlackSettings
+from bot.settings.model import (
+    SlackSettings,
+)
 from sandbox.house import free_port
 from sandbox.slack import Workspace, seed
 from sandbox.slack.http_mode import sign

@@ -23,7 +23,9 @@ from bot.adapters.slack.memory import Answers, Seen
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import AccessPolicy
 from bot.errors import AgentpodError, Transient
-from bot.settings import SlackSettings
+from bot.settings.model import (
+    SlackSettings,
+)
 from sandbox.cluster import PretendCluster
 from sandbox.slack import manifest, seed
 from tests.adapters.slack_bench import MANIFEST, Counts, Rig, rig, until

@@ -32,7 +32,9 @@ from bot.runbook import Caller
 from bot.services.approvals.approval_service import Desk
 from bot.services.approvals.repair_executor import Workshop, look_at
 from bot.services.approvals.secret_writer import Vault
-from bot.settings import load
+from bot.settings.loader import (
+    load,
+)
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message

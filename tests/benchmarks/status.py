@@ -11,7 +11,9 @@ from bot.app import Parts
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import Identity
 from bot.runbook import Caller
-from bot.settings import load
+from bot.settings.loader import (
+    load,
+)
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from tests.benchmarks.common import ROOT, Row

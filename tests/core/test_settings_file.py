@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import settings_file
 from bot.errors import SettingsError
-from bot.settings import load
+from bot.settings import yaml_file
+from bot.settings.loader import (
+    load,
+)
 from tests.core.test_settings import EXAMPLE
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -130,12 +132,12 @@ def test_what_people_write_is_taken(tmp_path: Path, text: str) -> None:
 
 
 def test_the_example_is_taken() -> None:
-    assert settings_file.read(EXAMPLE, "--config").problems == ()
+    assert yaml_file.read(EXAMPLE, "--config").problems == ()
 
 
 @given(st.text(alphabet="ab:-&*<!{}[]\"'#|>?, \n\t\x0001.~%@`"))
 def test_no_text_raises(text: str) -> None:
-    settings_file.parse(text, "a.yaml")
+    yaml_file.parse(text, "a.yaml")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.settings import load
+from bot.settings.loader import (
+    load,
+)
 from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, ROOT, Object, documents, kustomize, of_kind, render
 
 OWN = "secure-agent-pod"

@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.settings import Settings
+from bot.settings.model import (
+    Settings,
+)
 from tests.deploy.rendered import DEPLOY, WITH_THE_BOT, Object, pick, pod
 
 PODS = "app=secure-agent-pod"

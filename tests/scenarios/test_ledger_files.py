@@ -13,7 +13,11 @@ import pytest
 from bot.adapters.ledger.file import FileLock
 from bot.app import Bot
 from bot.errors import AgentpodError, Permanent
-from bot.settings import LedgerSettings, Settings, SlackSettings
+from bot.settings.model import (
+    LedgerSettings,
+    Settings,
+    SlackSettings,
+)
 from sandbox.house import free_port
 from tests.adapters.test_slack_edges import other_server
 

@@ -23,7 +23,9 @@ from bot.services.digest.post_digest import (
 )
 from bot.services.digest.retention import Forget
 from bot.services.incidents.poll_coverage import pod_looks
-from bot.settings import Settings
+from bot.settings.model import (
+    Settings,
+)
 from bot.watching import Watching
 from tests.services.watchbench import (
     AWAY,

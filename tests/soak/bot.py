@@ -25,7 +25,9 @@ from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.errors import Transient, Uncertain
 from bot.ports import Chat, Cluster, Writing
 from bot.runbook import Caller
-from bot.settings import load
+from bot.settings.loader import (
+    load,
+)
 
 T = TypeVar("T")
 VARIABLE = "SOAK_FAULT"

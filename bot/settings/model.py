@@ -1,20 +1,10 @@
-"""Typed settings: YAML file < secret files < environment < flags. Frozen; never read at import.
-
-:func:`load` reads all sources, remembers where each value came from, and reports every problem at
-once, each with its origin. pydantic-settings lets a missing YAML file and a mistyped variable pass in
-silence (PLATFORM.md); both are refused here.
-"""
+"""All settings as types: frozen, closed, with the handbook's values as defaults."""
 
 from __future__ import annotations
 
-import difflib
-import os
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -23,11 +13,10 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, NestedSecretsSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core.target import (
@@ -38,13 +27,8 @@ from bot.domain.core.target import (
 )
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.rbac.access import AccessPolicy
-from bot.errors import SettingsError
 
 PREFIX = "AGENTPOD_"
-CONFIG_VARIABLE = "AGENTPOD_CONFIG"
-SECRETS_VARIABLE = "AGENTPOD_SECRETS_DIR"
-"""Folder of secret files, one a setting (`slack__bot_token`), such as a mounted Secret."""
-OWN_VARIABLES = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Short = Annotated[Duration, AfterValidator(limited(timedelta(milliseconds=1), timedelta(minutes=5)))]
@@ -337,247 +321,3 @@ class Settings(BaseSettings):
         if name is None:
             return self.targets[0]
         return {t.name: t for t in self.targets}[name]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Settings, and where each value that is not a default came from (dotted name → origin in words)."""
-
-    settings: Settings
-    origins: Mapping[str, str]
-
-    def origin(self, name: str) -> str:
-        """Where ``slack.bot_token`` came from; "default" where nobody set it.
-
-        A file's origins are per key; a variable may hold a whole list, whose entries have its origin.
-        """
-        if name in self.origins:
-            return self.origins[name]
-        whole = _nearest(self.origins, name.split("."))
-        return whole if whole and " line " not in whole else "default"
-
-
-@dataclass(frozen=True)
-class _Source:
-    data: dict[str, Any]
-    origins: dict[str, str]
-    problems: tuple[str, ...] = ()
-
-
-def load(
-    *,
-    config: Path | None = None,
-    environ: Mapping[str, str] | None = None,
-    flags: Mapping[str, Any] | None = None,
-) -> Loaded:
-    """Read all sources. Raises SettingsError with every problem at once.
-
-    ``config`` (a flag) goes before ``AGENTPOD_CONFIG``; ``flags`` maps dotted names to values.
-    """
-    env = os.environ if environ is None else environ
-    path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
-    sources = [_yaml(path, named_by="--config" if config else CONFIG_VARIABLE), _secrets(env), _environment(env)]
-    sources.append(_flags(flags or {}))
-    merged: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for source in sources:
-        _merge(merged, source.data)
-        origins.update(source.origins)
-    problems = [p for s in sources for p in s.problems]
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        raise SettingsError([*problems, *_sentences(error, origins)]) from None
-    if problems:
-        raise SettingsError(problems)
-    return Loaded(settings, origins)
-
-
-def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
-    for key, value in more.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = value
-
-
-def _yaml(path: Path | None, named_by: str) -> _Source:
-    if path is None:
-        return _Source({}, {})
-    from bot import settings_file
-
-    found = settings_file.read(path, named_by)
-    origins = {name: f"{path.name} line {line}" for name, line in found.lines.items()}
-    return _Source(found.data, origins, found.problems)
-
-
-def _environment(env: Mapping[str, str]) -> _Source:
-    ours = {k: v for k, v in env.items() if k.upper().startswith(PREFIX) and k.upper() not in OWN_VARIABLES}
-    leaves = _leaf_names(Settings)
-    problems: list[str] = []
-    origins: dict[str, str] = {}
-    for name in sorted(ours):
-        dotted = name.upper().removeprefix(PREFIX).lower().replace("__", ".")
-        if dotted in leaves:
-            origins[dotted] = f"environment variable {name}"
-        else:
-            problems.append(_unknown_variable(name, leaves))
-    known = {k: v for k, v in ours.items() if f"environment variable {k}" in origins.values()}
-    try:
-        data = _EnvFrom(known)()
-    except Exception as error:
-        problems.append(
-            f"An environment variable holds no valid JSON where a list or mapping is expected: {error}."
-        )
-        data = {}
-    return _Source(data, origins, tuple(problems))
-
-
-class _EnvFrom(EnvSettingsSource):
-    """pydantic-settings' environment source over a given mapping."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._given = {k.lower(): v for k, v in env.items()}
-        super().__init__(Settings)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._given
-
-
-def _unknown_variable(name: str, leaves: Sequence[str]) -> str:
-    known = [PREFIX + leaf.upper().replace(".", "__") for leaf in leaves] + sorted(OWN_VARIABLES)
-    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
-    hint = f" Did you mean {near[0]}?" if near else " See docs/settings.md for all of them."
-    return f"The environment variable {name} is not a setting.{hint}"
-
-
-def variables() -> frozenset[str]:
-    """Every environment variable that is taken."""
-    return frozenset(PREFIX + name.upper().replace(".", "__") for name in _leaf_names(Settings)) | OWN_VARIABLES
-
-
-def _leaf_names(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every dotted name that a variable may set: sections, leaves, and whole lists as JSON."""
-    names: list[str] = []
-    for field, info in model.model_fields.items():
-        name = info.alias or field
-        names.append(prefix + name)
-        kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            names += _leaf_names(kind, f"{prefix}{name}.")
-    return names
-
-
-def _secrets(env: Mapping[str, str]) -> _Source:
-    folder = env.get(SECRETS_VARIABLE)
-    if not folder:
-        return _Source({}, {})
-    path = Path(folder)
-    if not path.is_dir():
-        return _Source({}, {}, (f"{SECRETS_VARIABLE} names {folder}, which is not a folder.",))
-    leaves = _leaf_names(Settings)
-    origins: dict[str, str] = {}
-    problems: list[str] = []
-    for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
-        dotted = file.name.lower().removeprefix(PREFIX.lower()).replace("__", ".")
-        if dotted in leaves:
-            origins[dotted] = f"secret file {file}"
-        else:
-            near = difflib.get_close_matches(dotted, leaves, n=1, cutoff=0.6)
-            hint = f" Did you mean {near[0].replace('.', '__')}?" if near else ""
-            problems.append(f"The secret file {file} is not a setting.{hint}")
-    if problems:
-        return _Source({}, origins, tuple(problems))
-    source = NestedSecretsSettingsSource(
-        EnvSettingsSource(Settings),
-        secrets_dir=path,
-        secrets_prefix="",
-        secrets_nested_delimiter="__",
-    )
-    return _Source(source(), origins)
-
-
-def _flags(flags: Mapping[str, Any]) -> _Source:
-    data: dict[str, Any] = {}
-    for dotted, value in flags.items():
-        *sections, leaf = dotted.split(".")
-        inner = data
-        for section in sections:
-            inner = inner.setdefault(section, {})
-        inner[leaf] = value
-    return _Source(data, dict.fromkeys(flags, "command-line flag"))
-
-
-def _sentences(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
-    found = error.errors(include_input=False, include_url=False)
-    return [_sentence(item, origins) for item in found if not _follows(item["loc"], item["type"], found)]
-
-
-def _follows(path: tuple[int | str, ...], kind: str, found: Sequence[Any]) -> bool:
-    """Whether a list is called too short for nothing but what is wrong in it."""
-    inside = (item["loc"][: len(path)] == path and len(item["loc"]) > len(path) for item in found)
-    return kind == "too_short" and any(inside)
-
-
-_SHAPES = {
-    "at": "this is no time of day: write it as 09:00, or leave it empty for no digest",
-    "command": "this is no slash command: write a slash and then small letters, digits, - or _",
-    "connect": "this is no address: write it as host:port",
-    "issue": "this is no GitHub issue: write it as repository#12 or owner/repository#12",
-    "name": "this is no name: write letters, digits, - . or _, and begin with a letter or a digit",
-    "namespace": "this is no namespace: write small letters, digits or -",
-    "path": "this is no path: begin it with /",
-}
-"""What to write instead, by the setting's name, where a pattern says what it takes."""
-
-
-def _message(item: Any, path: Sequence[str]) -> str:
-    """What is wrong with a value. A pattern is nothing that people read."""
-    if item["type"] == "string_pattern_mismatch" and path[-1] in _SHAPES:
-        return _SHAPES[path[-1]]
-    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return "it takes settings of its own below it: write one, or leave it out"
-    if item["type"].startswith("datetime"):
-        return "this is no time: write it as 2026-12-01T08:00:00Z"
-    return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-
-
-def _sentence(item: Any, origins: Mapping[str, str]) -> str:
-    path = [str(part) for part in item["loc"]]
-    name = ".".join(path)
-    origin = _nearest(origins, path)
-    where = f" ({origin})" if origin else ""
-    if item["type"] == "extra_forbidden":
-        return f"{name} is not a setting{where}.{_suggest(path)}"
-    return f"{name or 'The settings'}{where}: {_message(item, path)}."
-
-
-def _nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:
-    for length in range(len(path), 0, -1):
-        if origin := origins.get(".".join(path[:length])):
-            return origin
-    return None
-
-
-def _suggest(path: Sequence[str]) -> str:
-    """A setting of the same section that is spelt nearly so."""
-    model: Any = Settings
-    for part in path[:-1]:
-        if not part.isdigit():
-            model = _inner_model(model, part)
-        if model is None:
-            return ""
-    known = [info.alias or name for name, info in model.model_fields.items()]
-    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
-    return f" Did you mean {near[0]!r}?" if near else f" Known there: {', '.join(known)}."
-
-
-def _inner_model(model: Any, field: str) -> Any:
-    info = model.model_fields.get(field)
-    todo = [info.annotation] if info else []
-    while todo:
-        kind = todo.pop()
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return kind
-        todo += list(getattr(kind, "__args__", ()))
-    return None

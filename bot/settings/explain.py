@@ -1,0 +1,89 @@
+"""What is wrong with a setting, in a sentence: where it came from, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ValidationError,
+)
+
+from bot.settings.model import Settings
+
+
+def sentences(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    found = error.errors(include_input=False, include_url=False)
+    return [_sentence(item, origins) for item in found if not _follows(item["loc"], item["type"], found)]
+
+
+def _follows(path: tuple[int | str, ...], kind: str, found: Sequence[Any]) -> bool:
+    """Whether a list is called too short for nothing but what is wrong in it."""
+    inside = (item["loc"][: len(path)] == path and len(item["loc"]) > len(path) for item in found)
+    return kind == "too_short" and any(inside)
+
+
+_SHAPES = {
+    "at": "this is no time of day: write it as 09:00, or leave it empty for no digest",
+    "command": "this is no slash command: write a slash and then small letters, digits, - or _",
+    "connect": "this is no address: write it as host:port",
+    "issue": "this is no GitHub issue: write it as repository#12 or owner/repository#12",
+    "name": "this is no name: write letters, digits, - . or _, and begin with a letter or a digit",
+    "namespace": "this is no namespace: write small letters, digits or -",
+    "path": "this is no path: begin it with /",
+}
+"""What to write instead, by the setting's name, where a pattern says what it takes."""
+
+
+def _message(item: Any, path: Sequence[str]) -> str:
+    """What is wrong with a value. A pattern is nothing that people read."""
+    if item["type"] == "string_pattern_mismatch" and path[-1] in _SHAPES:
+        return _SHAPES[path[-1]]
+    if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return "it takes settings of its own below it: write one, or leave it out"
+    if item["type"].startswith("datetime"):
+        return "this is no time: write it as 2026-12-01T08:00:00Z"
+    return str(item["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+def _sentence(item: Any, origins: Mapping[str, str]) -> str:
+    path = [str(part) for part in item["loc"]]
+    name = ".".join(path)
+    origin = nearest(origins, path)
+    where = f" ({origin})" if origin else ""
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not a setting{where}.{_suggest(path)}"
+    return f"{name or 'The settings'}{where}: {_message(item, path)}."
+
+
+def nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:
+    for length in range(len(path), 0, -1):
+        if origin := origins.get(".".join(path[:length])):
+            return origin
+    return None
+
+
+def _suggest(path: Sequence[str]) -> str:
+    """A setting of the same section that is spelt nearly so."""
+    model: Any = Settings
+    for part in path[:-1]:
+        if not part.isdigit():
+            model = _inner_model(model, part)
+        if model is None:
+            return ""
+    known = [info.alias or name for name, info in model.model_fields.items()]
+    near = difflib.get_close_matches(path[-1], known, n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else f" Known there: {', '.join(known)}."
+
+
+def _inner_model(model: Any, field: str) -> Any:
+    info = model.model_fields.get(field)
+    todo = [info.annotation] if info else []
+    while todo:
+        kind = todo.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        todo += list(getattr(kind, "__args__", ()))
+    return None

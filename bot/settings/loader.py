@@ -1,0 +1,199 @@
+"""Reads the settings: YAML file < secret files < environment < flags. Never at import.
+
+:func:`load` reads all sources, remembers where each value came from, and reports every problem at
+once, each with its origin. pydantic-settings lets a missing YAML file and a mistyped variable pass in
+silence; both are refused here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ValidationError,
+)
+from pydantic_settings import EnvSettingsSource, NestedSecretsSettingsSource
+
+from bot.errors import SettingsError
+from bot.settings.explain import nearest, sentences
+from bot.settings.model import PREFIX, Settings
+
+CONFIG_VARIABLE = "AGENTPOD_CONFIG"
+SECRETS_VARIABLE = "AGENTPOD_SECRETS_DIR"
+"""Folder of secret files, one a setting (`slack__bot_token`), such as a mounted Secret."""
+OWN_VARIABLES = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and where each value that is not a default came from (dotted name → origin in words)."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+    def origin(self, name: str) -> str:
+        """Where ``slack.bot_token`` came from; "default" where nobody set it.
+
+        A file's origins are per key; a variable may hold a whole list, whose entries have its origin.
+        """
+        if name in self.origins:
+            return self.origins[name]
+        whole = nearest(self.origins, name.split("."))
+        return whole if whole and " line " not in whole else "default"
+
+
+@dataclass(frozen=True)
+class _Source:
+    data: dict[str, Any]
+    origins: dict[str, str]
+    problems: tuple[str, ...] = ()
+
+
+def load(
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Loaded:
+    """Read all sources. Raises SettingsError with every problem at once.
+
+    ``config`` (a flag) goes before ``AGENTPOD_CONFIG``; ``flags`` maps dotted names to values.
+    """
+    env = os.environ if environ is None else environ
+    path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
+    sources = [_yaml(path, named_by="--config" if config else CONFIG_VARIABLE), _secrets(env), _environment(env)]
+    sources.append(_flags(flags or {}))
+    merged: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        _merge(merged, source.data)
+        origins.update(source.origins)
+    problems = [p for s in sources for p in s.problems]
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError([*problems, *sentences(error, origins)]) from None
+    if problems:
+        raise SettingsError(problems)
+    return Loaded(settings, origins)
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _yaml(path: Path | None, named_by: str) -> _Source:
+    if path is None:
+        return _Source({}, {})
+    from bot.settings import yaml_file
+
+    found = yaml_file.read(path, named_by)
+    origins = {name: f"{path.name} line {line}" for name, line in found.lines.items()}
+    return _Source(found.data, origins, found.problems)
+
+
+def _environment(env: Mapping[str, str]) -> _Source:
+    ours = {k: v for k, v in env.items() if k.upper().startswith(PREFIX) and k.upper() not in OWN_VARIABLES}
+    leaves = _leaf_names(Settings)
+    problems: list[str] = []
+    origins: dict[str, str] = {}
+    for name in sorted(ours):
+        dotted = name.upper().removeprefix(PREFIX).lower().replace("__", ".")
+        if dotted in leaves:
+            origins[dotted] = f"environment variable {name}"
+        else:
+            problems.append(_unknown_variable(name, leaves))
+    known = {k: v for k, v in ours.items() if f"environment variable {k}" in origins.values()}
+    try:
+        data = _EnvFrom(known)()
+    except Exception as error:
+        problems.append(
+            f"An environment variable holds no valid JSON where a list or mapping is expected: {error}."
+        )
+        data = {}
+    return _Source(data, origins, tuple(problems))
+
+
+class _EnvFrom(EnvSettingsSource):
+    """pydantic-settings' environment source over a given mapping."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._given = {k.lower(): v for k, v in env.items()}
+        super().__init__(Settings)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._given
+
+
+def _unknown_variable(name: str, leaves: Sequence[str]) -> str:
+    known = [PREFIX + leaf.upper().replace(".", "__") for leaf in leaves] + sorted(OWN_VARIABLES)
+    near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]}?" if near else " See docs/settings.md for all of them."
+    return f"The environment variable {name} is not a setting.{hint}"
+
+
+def variables() -> frozenset[str]:
+    """Every environment variable that is taken."""
+    return frozenset(PREFIX + name.upper().replace(".", "__") for name in _leaf_names(Settings)) | OWN_VARIABLES
+
+
+def _leaf_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Every dotted name that a variable may set: sections, leaves, and whole lists as JSON."""
+    names: list[str] = []
+    for field, info in model.model_fields.items():
+        name = info.alias or field
+        names.append(prefix + name)
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names += _leaf_names(kind, f"{prefix}{name}.")
+    return names
+
+
+def _secrets(env: Mapping[str, str]) -> _Source:
+    folder = env.get(SECRETS_VARIABLE)
+    if not folder:
+        return _Source({}, {})
+    path = Path(folder)
+    if not path.is_dir():
+        return _Source({}, {}, (f"{SECRETS_VARIABLE} names {folder}, which is not a folder.",))
+    leaves = _leaf_names(Settings)
+    origins: dict[str, str] = {}
+    problems: list[str] = []
+    for file in sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")):
+        dotted = file.name.lower().removeprefix(PREFIX.lower()).replace("__", ".")
+        if dotted in leaves:
+            origins[dotted] = f"secret file {file}"
+        else:
+            near = difflib.get_close_matches(dotted, leaves, n=1, cutoff=0.6)
+            hint = f" Did you mean {near[0].replace('.', '__')}?" if near else ""
+            problems.append(f"The secret file {file} is not a setting.{hint}")
+    if problems:
+        return _Source({}, origins, tuple(problems))
+    source = NestedSecretsSettingsSource(
+        EnvSettingsSource(Settings),
+        secrets_dir=path,
+        secrets_prefix="",
+        secrets_nested_delimiter="__",
+    )
+    return _Source(source(), origins)
+
+
+def _flags(flags: Mapping[str, Any]) -> _Source:
+    data: dict[str, Any] = {}
+    for dotted, value in flags.items():
+        *sections, leaf = dotted.split(".")
+        inner = data
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[leaf] = value
+    return _Source(data, dict.fromkeys(flags, "command-line flag"))
