@@ -121,7 +121,7 @@ def _main(words: list[str]) -> int:
 def _export(options: argparse.Namespace) -> int:
     """The whole audit trail on standard output, a JSON object a line, however long it is."""
     from bot import logs
-    from bot.later import LedgerOnDemand
+    from bot.wiring.lazy import LedgerOnDemand
     from commands.audit import line
 
     settings = _load(options).settings
@@ -240,7 +240,9 @@ def _run(options: argparse.Namespace) -> int:
     _give_memory_back()
     _without_httpx_s_command_line()
     from bot import logs
-    from bot.app import Bot
+    from bot.app import (
+        Bot,
+    )
     from bot.check import bad_proxies, missing_tokens
 
     settings = _load(options).settings
@@ -314,11 +316,15 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
-    from bot.app import Parts
     from bot.domain.rbac.access import Identity
-    from bot.repairs import Repairs
-    from bot.runbook import Caller
+    from bot.runbook.context import (
+        Caller,
+    )
     from bot.services.health.secret_values import KnownSecrets
+    from bot.wiring.parts import (
+        Parts,
+    )
+    from bot.wiring.repairs import Repairs
 
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)

@@ -1,51 +1,38 @@
-"""The composition root: builds the adapters, runs the named tasks, stops them in order."""
+"""The bot process: starts its parts, runs the named tasks, and stops them in order."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
-import platform
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine
 from functools import partial
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from bot import __version__
-from bot.adapters.bridge import HealthBridge
-from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.ledger.file import FileLock, examine, sqlite_file
-from bot.adapters.network import OutsideNetwork
-from bot.adapters.picture import Painter
-from bot.dispatch import Dispatcher, MakeContext, Observer, Progress
 from bot.domain.core.outside import Outside
-from bot.domain.core.proxies import Route
 from bot.domain.core.target import Target
-from bot.errors import AgentpodError, Transient, UsageError
-from bot.later import Connecting, LedgerOnDemand, Unavailable
-from bot.ports import Cluster, HeartbeatSource
-from bot.repairs import Repairs
-from bot.rights import review
-from bot.runbook import About, Caller, Context
-from bot.services.approvals.approval_service import Desk
-from bot.services.digest.post_digest import KIND, DigestNews
+from bot.errors import AgentpodError, Transient
+from bot.services.digest.post_digest import KIND
 from bot.services.health.secret_values import KnownSecrets
-from bot.services.incidents.incident_service import Incidents
 from bot.settings.model import (
     Settings,
 )
-from bot.turns import Turns
-from bot.watching import NAME_A_CHANNEL, Watching, digest_time, untold
-from commands import COMMANDS
+from bot.wiring.repairs import Repairs
+from bot.wiring.rights import review
+from bot.wiring.watching import (
+    NAME_A_CHANNEL,
+    Watching,
+    untold,
+)
 
 if TYPE_CHECKING:
-    from bot.adapters.kubernetes import KubernetesCluster
+    pass
+from bot.wiring.parts import Parts, SystemClock, dead_man
 
 logger = logging.getLogger("agentpod.app")
 
@@ -57,189 +44,6 @@ SETTLE_SECONDS = 2.0
 """After the start, until the watchers begin."""
 STOP_SECONDS = 5.0
 """And then changes that are being made; and then messages that are owed."""
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """The time in UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds since some start."""
-        return time.monotonic()
-
-
-@dataclass
-class Parts:
-    """The adapters that commands work with."""
-
-    settings: Settings
-    about: About
-    network: OutsideNetwork
-    ledger: LedgerOnDemand
-    clock: SystemClock
-    outside: Outside
-    """Cleans what is shown, and knows the values that must not be."""
-    clusters: dict[str, Cluster] = field(default_factory=dict)
-    attempted: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once connecting to the cluster was tried."""
-    cluster_route: Route | None = None
-    """The way to the API server, once it is known where that is."""
-    heartbeats: HeartbeatSource | None = None
-    bridge: HealthBridge | None = None
-    desk: Desk | None = None
-    """Where commands ask for repairs and decide on them."""
-    alerts: Incidents | None = None
-    """Where commands acknowledge and snooze incidents."""
-    digests: DigestNews | None = None
-    heavy: Turns = field(default_factory=Turns)
-    _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-
-    @classmethod
-    def build(
-        cls,
-        settings: Settings,
-        *,
-        exclusive: bool = False,
-        clock: SystemClock | None = None,
-        outside: Outside | None = None,
-    ) -> Parts:
-        """Build what needs no connection; :meth:`connect_cluster` does the rest.
-
-        ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
-        """
-        timeout = settings.probes.timeout.total_seconds()
-        about = About(__version__, datetime.now(UTC), platform.python_version())
-        network = OutsideNetwork(timeout=timeout)
-        ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
-        shown = outside or Outside(settings.secret_values())
-        parts = cls(settings, about, network, ledger, clock or SystemClock(), shown)
-        painter = Painter() if settings.digest.picture else None
-        parts.digests = DigestNews(
-            ledger,
-            parts.clock,
-            settings.targets,
-            digest_time(settings),
-            painter,
-            settings.alerts,
-            heartbeats=bool(settings.pushgateway.url),
-        )
-        parts._close += [network.close, ledger.close]
-        if settings.bridge.url:
-            token = settings.bridge.token.get_secret_value() if settings.bridge.token else ""
-            parts.bridge = HealthBridge(settings.bridge.url, token, outside=shown)
-            parts._close.append(parts.bridge.close)
-        if settings.pushgateway.url:
-            parts._use_pushgateway(timeout)
-        for target in settings.targets:
-            waiting = Connecting(parts.attempted, partial(parts.cluster_of, target.name))
-            parts.clusters[target.name] = cast("Cluster", waiting)
-        return parts
-
-    def cluster_of(self, target: str) -> Cluster:
-        """The target's cluster as it is known now."""
-        return self.clusters[target]
-
-    def _use_pushgateway(self, timeout: float) -> None:
-        from bot.adapters.pushgateway import Pushgateway
-
-        conf = self.settings.pushgateway
-        auth = (conf.username, conf.password.get_secret_value()) if conf.password else None
-        source = Pushgateway(conf.url, auth=auth, timeout=timeout)
-        self.heartbeats = source
-        self._close.append(source.close)
-
-    async def connect_cluster(self) -> AgentpodError | None:
-        """Connect to the API server; gives the reason when it can't be configured at all."""
-        try:
-            return await self._connect_cluster()
-        finally:
-            self.attempted.set()
-
-    async def _connect_cluster(self) -> AgentpodError | None:
-        # The client's models take a third of a second to import: in a thread, so that Slack is heard meanwhile.
-        module = await asyncio.to_thread(importlib.import_module, "bot.adapters.kubernetes")
-        connect: Callable[..., Awaitable[KubernetesCluster]] = module.KubernetesCluster.connect
-        conf = self.settings
-        try:
-            first = await connect(
-                conf.targets[0].namespace,
-                context=conf.kubernetes.context,
-                timeout=conf.probes.timeout.total_seconds(),
-                fingerprints=_fingerprint_key(conf),
-            )
-        except AgentpodError as error:
-            self.clusters = {t.name: cast("Cluster", Unavailable(error)) for t in conf.targets}
-            return error
-        self._close.append(first.close)
-        self.cluster_route = first.route
-        self.clusters = {t.name: first.in_namespace(t.namespace) for t in conf.targets}
-        return None
-
-    async def close(self) -> None:
-        """Close every connection."""
-        for close in reversed(self._close):
-            await close()
-
-    def context(self, prefix: str) -> MakeContext:
-        """How a command's context is made, for callers that address the bot as ``prefix``."""
-
-        def make(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
-            chosen = self._target(target)
-            others = [t for t in self.settings.targets if target is None and t is not chosen]
-            made, *more = (one(t, caller, request_id, progress) for t in (chosen, *others))
-            return replace(made, others=tuple(more))
-
-        def one(chosen: Target, caller: Caller, request_id: str, progress: Progress) -> Context:
-            return Context(
-                target=chosen,
-                cluster=self.clusters[chosen.name],
-                network=self.network,
-                heartbeats=self.heartbeats,
-                clock=self.clock,
-                caller=caller,
-                access=self.settings.access,
-                about=self.about,
-                commands=COMMANDS,
-                probe_timeout=self.settings.probes.timeout.total_seconds(),
-                prefix=prefix,
-                request_id=request_id,
-                repairs=self.desk,
-                ledger=self.ledger,
-                alerts=self.alerts,
-                timezone=self.settings.digest.timezone,
-                digests=self.digests,
-                heavy=self.heavy,
-                progress=progress,
-            )
-
-        return make
-
-    def _target(self, name: str | None) -> Target:
-        try:
-            return self.settings.target(name)
-        except KeyError:
-            known = ", ".join(t.name for t in self.settings.targets)
-            raise UsageError(f"There is no target of that name. Known: {known}.") from None
-
-    def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
-        """The dispatcher for callers that address the bot as ``prefix``."""
-        return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
-
-
-def _dead_man(settings: Settings) -> DeadManUrl | None:
-    url = settings.heartbeat.dead_man_url
-    return DeadManUrl(url.get_secret_value()) if url is not None else None
-
-
-def _fingerprint_key(settings: Settings) -> bytes | None:
-    """What only the bot has, and all its replicas have: else fingerprints could be tried out."""
-    token = settings.slack.bot_token
-    return (
-        None if token is None else sha256(b"agentpod fingerprints " + token.get_secret_value().encode()).digest()
-    )
 
 
 async def guarded(
@@ -296,7 +100,7 @@ class Bot:
             parts.cluster_of,
             parts.heartbeats,
             parts.bridge,
-            _dead_man(settings),
+            dead_man(settings),
             self.repairs.wake,
             parts.outside,
         )

@@ -13,7 +13,6 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from bot.app import Parts
 from bot.domain.approvals.approvable import unapprovable
 from bot.domain.approvals.approval import State
 from bot.domain.core import aside, proxies, words
@@ -21,7 +20,6 @@ from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
 from bot.domain.rbac import slack_tokens
 from bot.errors import AgentpodError
-from bot.rights import Beyond, review, rights_needed
 from bot.settings.loader import (
     Loaded,
 )
@@ -29,7 +27,11 @@ from bot.settings.model import (
     Settings,
     hidden,
 )
-from bot.watching import NAME_A_CHANNEL, untold
+from bot.wiring.parts import (
+    Parts,
+)
+from bot.wiring.rights import Beyond, review, rights_needed
+from bot.wiring.watching import NAME_A_CHANNEL, untold
 
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 

@@ -1,6 +1,8 @@
 """The runbook: every command, in the order `help` shows them."""
 
-from bot.runbook import Command
+from bot.runbook.command import (
+    Command,
+)
 from commands import (
     approvals,
     argocd,

@@ -14,7 +14,9 @@ from bot.domain.core.reply import (
     Table,
 )
 from bot.domain.core.summary import Outcome
-from bot.runbook import Context
+from bot.runbook.context import (
+    Context,
+)
 from commands import _shape, status
 
 

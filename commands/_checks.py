@@ -40,7 +40,9 @@ from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import watch
 from bot.domain.incidents.watch import Memory
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
-from bot.runbook import Context
+from bot.runbook.context import (
+    Context,
+)
 from bot.services import container_exec as inside
 from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
 from commands._reads import Reads, running_container

@@ -21,7 +21,9 @@ from bot.domain.core.workload import (
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.errors import NotFound
-from bot.runbook import Context
+from bot.runbook.context import (
+    Context,
+)
 from bot.services import container_exec as inside
 from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
 

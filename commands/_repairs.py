@@ -24,8 +24,13 @@ from bot.domain.core.reply import (
 )
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, Permanent, UsageError
-from bot.ports import Ledger
-from bot.runbook import Context, Repairs
+from bot.ports.ledger import (
+    Ledger,
+)
+from bot.runbook.context import (
+    Context,
+    Repairs,
+)
 from commands import _shape
 
 MAX_REASON = 500

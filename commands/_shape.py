@@ -19,8 +19,18 @@ from bot.domain.rbac.access import (
     Role,
     decide_about,
 )
-from bot.ports import Ledger
-from bot.runbook import Command, Context, unknown_command
+from bot.ports.ledger import (
+    Ledger,
+)
+from bot.runbook.command import (
+    Command,
+)
+from bot.runbook.context import (
+    Context,
+)
+from bot.runbook.grammar import (
+    unknown_command,
+)
 
 POD_READ = (Right("list", "pods"),)
 EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))

@@ -16,7 +16,13 @@ from bot.domain.core.reply import (
 )
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _repairs, _shape
 
 LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})

@@ -9,7 +9,13 @@ from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Application
 from bot.domain.health import judge_argocd
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer, _shape
 from commands._checks import Checks
 from commands._probes import run_probes

@@ -22,7 +22,14 @@ from bot.domain.core.reply import (
 from bot.domain.core.target import parse_duration
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook import Command, Context, NoParams, Params
+from bot.runbook.command import (
+    Command,
+    NoParams,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _repairs, _shape
 
 MOST = 200

@@ -13,7 +13,13 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import Decision, Role
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _shape
 from commands._probes import API, Ask, Probe, run_probes
 

@@ -24,7 +24,13 @@ from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
 from bot.domain.rbac.access import Role, allowed_in
 from bot.errors import AgentpodError
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _repairs, _shape, status
 from commands._checks import Checks
 from commands._probes import run_probes

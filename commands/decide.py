@@ -9,7 +9,13 @@ from bot.domain.approvals.approval import Choice, Rule, State
 from bot.domain.core.reply import Field, Form, Reply
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _repairs
 
 

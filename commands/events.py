@@ -16,7 +16,13 @@ from bot.domain.core.workload import Right
 from bot.domain.health import judge_events
 from bot.domain.health.judge_events import EventGroup
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer, _shape
 from commands._checks import Checks
 from commands._probes import run_probes

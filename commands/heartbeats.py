@@ -10,7 +10,13 @@ from bot.domain.core.reply import Reply, Table
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer
 from commands._checks import Checks
 from commands._probes import run_probes

@@ -5,7 +5,13 @@ from __future__ import annotations
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer, _shape
 from commands._checks import Checks
 from commands._probes import run_probes

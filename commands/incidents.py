@@ -18,8 +18,17 @@ from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, Notice, State
 from bot.domain.rbac.access import Role
 from bot.errors import NotFound, Permanent, UsageError
-from bot.ports import Ledger
-from bot.runbook import Alerts, Command, Context, Params
+from bot.ports.ledger import (
+    Ledger,
+)
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Alerts,
+    Context,
+)
 from commands import _shape
 
 LATELY = timedelta(days=1)

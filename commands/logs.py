@@ -20,7 +20,13 @@ from bot.domain.core.workload import LogText, Pod, Right
 from bot.domain.health import judge_pod
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _shape
 from commands._grep import check_pattern, matching
 

@@ -18,7 +18,13 @@ from bot.domain.core.workload import (
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer, _shape
 from commands._checks import Checks
 from commands._probes import run_probes

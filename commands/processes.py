@@ -15,7 +15,13 @@ from bot.domain.core.workload import Right
 from bot.domain.health import judge_processes
 from bot.domain.health.judge_processes import Match, Process
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer, _shape
 from commands._checks import Checks
 from commands._probes import API, Ask, Probe, run_probes

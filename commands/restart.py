@@ -16,7 +16,13 @@ from bot.domain.core.workload import Deployment, Pod, Right
 from bot.domain.health import judge_pod
 from bot.domain.rbac.access import Role
 from bot.errors import Refused
-from bot.runbook import Command, Context, Params
+from bot.runbook.command import (
+    Command,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _repairs, _shape
 
 DOWN = "Everything in it is down until the new one is ready."

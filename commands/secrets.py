@@ -26,7 +26,14 @@ from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, UsageError
-from bot.runbook import Command, Context, NoParams, Params
+from bot.runbook.command import (
+    Command,
+    NoParams,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _managed, _repairs, _shape
 
 T = TypeVar("T")

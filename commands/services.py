@@ -12,7 +12,13 @@ from bot.domain.core.target import ServiceSpec
 from bot.domain.core.workload import Endpoint, Right, Service
 from bot.domain.health import judge_services
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _answer
 from commands._checks import Checks, Seen
 from commands._probes import Probe, run_probes

@@ -29,7 +29,14 @@ from bot.domain.health.judge_ssh_keys import Unread
 from bot.domain.health.ssh_keys import BadKey, Key
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
-from bot.runbook import Command, Context, NoParams, Params
+from bot.runbook.command import (
+    Command,
+    NoParams,
+    Params,
+)
+from bot.runbook.context import (
+    Context,
+)
 from bot.services import container_exec as inside
 from commands import _managed, _repairs, _shape
 

@@ -13,7 +13,13 @@ from bot.domain.core.target import ServiceSpec, Target
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_services
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from commands import _repairs, _shape
 from commands._checks import Checks
 from commands._probes import run_probes

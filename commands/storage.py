@@ -13,7 +13,13 @@ from bot.domain.core.summary import Outcome
 from bot.domain.core.workload import Claim, ExecResult, Right
 from bot.domain.health import judge_storage
 from bot.domain.rbac.access import Role
-from bot.runbook import Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Context,
+)
 from bot.services import container_exec as inside
 from commands import _answer, _shape
 from commands._checks import Checks, Seen

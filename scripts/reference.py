@@ -20,7 +20,9 @@ from rights_page import rights_page
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
-from bot.runbook import usage
+from bot.runbook.grammar import (
+    usage,
+)
 from bot.settings.loader import (
     CONFIG_VARIABLE,
     SECRETS_VARIABLE,

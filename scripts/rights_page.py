@@ -19,7 +19,7 @@ from bot.domain.rbac.rights import (
     grants,
     resource_text,
 )
-from bot.rights import rights_needed
+from bot.wiring.rights import rights_needed
 from commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""`bot.ports.Bridge`: the health-bridge's webhook, which answers 200 also when it failed."""
+"""The `Bridge` port: the health-bridge's webhook, which answers 200 also when it failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bot.ports.DeadMan`: a URL that somebody else watches, such as a Healthchecks or Dead Man's Snitch one."""
+"""The `DeadMan` port: a URL that somebody else watches, such as a Healthchecks or Dead Man's Snitch one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bot.ports.Network`: the pod as the outside world reaches it. Every call has one deadline."""
+"""The `Network` port: the pod as the outside world reaches it. Every call has one deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`bot.ports.Painter` with Pillow: a day as a picture, one lane a job; readable on a phone and without colour.
+"""The `Painter` port with Pillow: a day as a picture, one lane a job; readable on a phone and without colour.
 
 States differ by shape, not by colour alone, and are said in words beside the name: a run is a tick, late a thin
 hatched band, down a full block with its duration, unknown a dotted one, maintenance one of bars, a restart of the

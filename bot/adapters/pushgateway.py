@@ -1,4 +1,4 @@
-"""`bot.ports.HeartbeatSource` on a Prometheus Pushgateway's ``GET /api/v1/metrics`` and ``…/status``."""
+"""The `HeartbeatSource` port on a Prometheus Pushgateway's ``GET /api/v1/metrics`` and ``…/status``."""
 
 from __future__ import annotations
 

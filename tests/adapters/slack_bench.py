@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.adapters.slack import SlackAdapter
-from bot.dispatch import Dispatcher, Progress
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import (
     Button,
@@ -20,7 +19,15 @@ from bot.domain.core.reply import (
     Reply,
 )
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
-from bot.runbook import Caller, Command, Context, NoParams
+from bot.runbook.command import (
+    Command,
+    NoParams,
+)
+from bot.runbook.context import (
+    Caller,
+    Context,
+)
+from bot.runbook.dispatch import Dispatcher, Progress
 from bot.settings.model import (
     HttpSettings,
     SlackSettings,

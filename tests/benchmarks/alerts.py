@@ -27,7 +27,9 @@ from bot.domain.heartbeats.heartbeat import (
 from bot.domain.incidents import alerting, watch
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.watch import Memory
-from bot.ports import Ledger
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.incidents.incident_service import Incidents
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch

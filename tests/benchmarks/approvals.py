@@ -20,20 +20,32 @@ from slack_bolt.response import BoltResponse
 from bot import logs
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.app import Bot, SystemClock
+from bot.app import (
+    Bot,
+)
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
 from bot.domain.approvals.repair import Action, Case, Proposal
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, Permanent
-from bot.ports import Cluster, Ledger
-from bot.runbook import Caller
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
+from bot.runbook.context import (
+    Caller,
+)
 from bot.services.approvals.approval_service import Desk
 from bot.services.approvals.repair_executor import Workshop, look_at
 from bot.services.approvals.secret_writer import Vault
 from bot.settings.loader import (
     load,
+)
+from bot.wiring.parts import (
+    SystemClock,
 )
 from sandbox.house import Sandbox
 from sandbox.slack import seed
@@ -156,7 +168,7 @@ async def _click(pod: AgentPod) -> Row:
 async def _carded(bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target: Target) -> tuple[Case, Message]:
     """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
     look = await look_at(cluster, target)
-    case = await _asked(bot.repairs.desk, Action.RESTART, look.snapshot, target.name)
+    case = await _asked(bot.wiring.repairs.desk, Action.RESTART, look.snapshot, target.name)
     card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
     while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)

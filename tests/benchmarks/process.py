@@ -7,7 +7,9 @@ import time
 
 import aiohttp
 
-from bot.app import SETTLE_SECONDS
+from bot.app import (
+    SETTLE_SECONDS,
+)
 from sandbox.house import Sandbox
 from tests.benchmarks.acks import load
 from tests.benchmarks.common import Row, python, resident_mib, until_ready

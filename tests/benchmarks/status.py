@@ -7,12 +7,16 @@ import os
 import time
 from pathlib import Path
 
-from bot.app import Parts
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import Identity
-from bot.runbook import Caller
+from bot.runbook.context import (
+    Caller,
+)
 from bot.settings.loader import (
     load,
+)
+from bot.wiring.parts import (
+    Parts,
 )
 from sandbox.house import Sandbox
 from sandbox.slack import seed

@@ -31,7 +31,14 @@ from bot.domain.core.workload import (
 )
 from bot.domain.heartbeats.heartbeat import Group, Snapshot
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
-from bot.runbook import About, Caller, Context, parse
+from bot.runbook.context import (
+    About,
+    Caller,
+    Context,
+)
+from bot.runbook.grammar import (
+    parse,
+)
 from commands import COMMANDS
 from tests.people import member
 from tests.pods import conditions

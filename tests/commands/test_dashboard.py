@@ -15,7 +15,10 @@ from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
-from bot.runbook import Caller, Context
+from bot.runbook.context import (
+    Caller,
+    Context,
+)
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said
 from tests.commands.test_incidents import incident
 from tests.people import member

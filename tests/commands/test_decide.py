@@ -18,7 +18,10 @@ from bot.domain.rbac.access import (
     Role,
     decide,
 )
-from bot.runbook import Caller, Context
+from bot.runbook.context import (
+    Caller,
+    Context,
+)
 from commands.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
 from tests.people import member

@@ -9,7 +9,9 @@ import pytest
 
 from bot.domain.core.reply import Reply
 from bot.errors import Permanent, UsageError
-from bot.runbook import Context
+from bot.runbook.context import (
+    Context,
+)
 from tests.commands.fakes import World
 
 TODAY = date(2026, 11, 23)

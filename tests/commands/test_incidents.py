@@ -21,7 +21,9 @@ from bot.domain.incidents.alerting import (
     Problem,
 )
 from bot.errors import NotFound, UsageError
-from bot.runbook import parse
+from bot.runbook.grammar import (
+    parse,
+)
 from commands import COMMANDS
 from tests.commands.fakes import NOW, World, text_of
 

@@ -20,9 +20,20 @@ from bot.domain.core.workload import (
 )
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import AgentpodError, NotAllowed, NotFound, Transient, UsageError
-from bot.ports import Cluster, Network
-from bot.runbook import About, Caller, Context, parse, usage
-from bot.turns import Turns
+from bot.ports.cluster import (
+    Cluster,
+    Network,
+)
+from bot.runbook.context import (
+    About,
+    Caller,
+    Context,
+)
+from bot.runbook.grammar import (
+    parse,
+    usage,
+)
+from bot.runbook.turns import Turns
 from commands import COMMANDS, _grep, logs
 from tests.people import member
 

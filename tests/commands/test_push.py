@@ -12,7 +12,9 @@ import pytest
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import MANUAL
 from bot.errors import Transient, UsageError
-from bot.runbook import parse
+from bot.runbook.grammar import (
+    parse,
+)
 from commands import COMMANDS
 from tests.commands.fakes import NOW, FakeHeartbeats, World
 

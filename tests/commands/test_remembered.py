@@ -15,7 +15,7 @@ from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import watch
 from bot.domain.incidents.watch import Memory
 from bot.errors import Transient
-from bot.later import LedgerOnDemand
+from bot.wiring.lazy import LedgerOnDemand
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
 
 LOST = "the Pushgateway restarted at 12:10 UTC on 23 Nov, and has lost it"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.card import again_line, card, quoted
 from bot.domain.approvals.repair import Action, Case
-from bot.runbook import parse
+from bot.runbook.grammar import (
+    parse,
+)
 from commands import COMMANDS
 from tests.services.workbench import START
 

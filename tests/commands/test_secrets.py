@@ -34,7 +34,12 @@ from bot.domain.core.workload import (
 )
 from bot.domain.health import secret_memory, ssh_keys
 from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
-from bot.runbook import Caller, parse
+from bot.runbook.context import (
+    Caller,
+)
+from bot.runbook.grammar import (
+    parse,
+)
 from commands import COMMANDS
 from tests.commands.fakes import NOW, FakeCluster, World, give, said, text_of
 

@@ -24,7 +24,7 @@ from bot.domain.health import secret_memory
 from bot.domain.health.pod_state import is_ready
 from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
-from bot.rights import rights_needed
+from bot.wiring.rights import rights_needed
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
 from tests.controlplane.stands import Stand, pretend_stand, real_stand

@@ -26,7 +26,7 @@ from bot.domain.rbac.rights import (
     Grant,
     grants,
 )
-from bot.rights import rights_needed
+from bot.wiring.rights import rights_needed
 from sandbox.house import Sandbox
 from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT
 from tests.controlplane.authoriser import (

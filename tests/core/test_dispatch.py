@@ -11,7 +11,6 @@ import pytest
 from pydantic import Field
 
 from bot import logs
-from bot.dispatch import Dispatcher
 from bot.domain.approvals.approval import (
     Choice,
     Decision,
@@ -24,7 +23,16 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Transient, UsageError
-from bot.runbook import Caller, Command, Context, NoParams, Params
+from bot.runbook.command import (
+    Command,
+    NoParams,
+    Params,
+)
+from bot.runbook.context import (
+    Caller,
+    Context,
+)
+from bot.runbook.dispatch import Dispatcher
 from tests.people import member
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bot.domain.core.target import Target
-from bot.rights import rights_needed
+from bot.wiring.rights import rights_needed
 
 ROOT = Path(__file__).parents[2]
 

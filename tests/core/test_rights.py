@@ -11,7 +11,12 @@ from bot.check import describe_beyond
 from bot.domain.core.target import ArgoCD, Target
 from bot.domain.core.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, NotAllowed, TimedOut
-from bot.rights import Beyond, beyond_needs, review, rights_needed
+from bot.wiring.rights import (
+    Beyond,
+    beyond_needs,
+    review,
+    rights_needed,
+)
 from sandbox.cluster import rbac
 
 OWN = "secure-agent-pod"

@@ -10,7 +10,9 @@ import pytest
 
 from bot import __version__
 from bot.adapters.metrics import Metrics, OpsServer
-from bot.app import DRAIN_SECONDS
+from bot.app import (
+    DRAIN_SECONDS,
+)
 from bot.errors import SettingsError
 from bot.settings.loader import (
     Loaded,

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.ledger.file import FileLock
-from bot.app import Bot
+from bot.app import (
+    Bot,
+)
 from bot.errors import AgentpodError, Permanent
 from bot.settings.model import (
     LedgerSettings,

@@ -8,7 +8,9 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
-from bot.ports import Writing
+from bot.ports.ledger import (
+    Writing,
+)
 
 
 class Died(BaseException):

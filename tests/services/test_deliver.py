@@ -13,7 +13,9 @@ from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import Delivery, Posted
 from bot.domain.core.reply import Reply
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
-from bot.ports import Ledger
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.outbox.worker import LONGEST_PAUSE, Courier
 from tests.services.workbench import (
     JONAS,

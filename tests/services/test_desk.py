@@ -23,7 +23,9 @@ from bot.domain.rbac.access import (
 )
 from bot.domain.rbac.membership import Membership
 from bot.errors import Refused, Uncertain, UsageError
-from bot.runbook import Caller
+from bot.runbook.context import (
+    Caller,
+)
 from tests.people import member
 from tests.services.workbench import (
     JONAS,

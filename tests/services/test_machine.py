@@ -25,7 +25,12 @@ from bot.domain.approvals.approval import (
 )
 from bot.domain.approvals.repair import Action, Case
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
-from bot.ports import Cluster, Ledger
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 from tests.services.mortal import (
     Died,
     Life,

@@ -30,7 +30,9 @@ from bot.domain.rbac.access import (
     Role,
 )
 from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
-from bot.runbook import Caller
+from bot.runbook.context import (
+    Caller,
+)
 from bot.services.approvals.approval_service import NO_VALUE
 from bot.services.approvals.changes import VALUE_WITHIN
 from bot.services.approvals.secret_writer import STOPPED, UNSURE

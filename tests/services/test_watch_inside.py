@@ -13,7 +13,9 @@ import pytest_asyncio
 from bot.domain.core.target import ContainerSpec, Target
 from bot.domain.core.workload import ExecResult, Pod
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut
-from bot.ports import Cluster
+from bot.ports.cluster import (
+    Cluster,
+)
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import CloseGone
 from bot.services.incidents.watch_inside import InsideWatch

@@ -11,11 +11,15 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from bot.app import guarded
+from bot.app import (
+    guarded,
+)
 from bot.domain.approvals.repair import Delivery
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Pod
-from bot.ports import Cluster
+from bot.ports.cluster import (
+    Cluster,
+)
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch

@@ -19,7 +19,12 @@ from bot.domain.heartbeats.heartbeat import (
 )
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.errors import Transient
-from bot.ports import Cluster, Ledger
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.incidents import incident_messages as incident_news
 from bot.services.incidents.incident_messages import IncidentNews
 from bot.services.incidents.incident_service import Incidents

@@ -32,8 +32,15 @@ from bot.domain.core.workload import (
 from bot.domain.health import ssh_keys
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, NotFound, Permanent
-from bot.ports import Cluster, Ledger
-from bot.runbook import Caller
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
+from bot.runbook.context import (
+    Caller,
+)
 from bot.services.approvals.approval_messages import KINDS, CaseNews
 from bot.services.approvals.approval_service import Desk
 from bot.services.approvals.repair_executor import Workshop

@@ -18,13 +18,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bot import logs
-from bot.app import Bot
+from bot.app import (
+    Bot,
+)
 from bot.domain.approvals.repair import Case, Posted
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.errors import Transient, Uncertain
-from bot.ports import Chat, Cluster, Writing
-from bot.runbook import Caller
+from bot.ports.chat import (
+    Chat,
+)
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Writing,
+)
+from bot.runbook.context import (
+    Caller,
+)
 from bot.settings.loader import (
     load,
 )
@@ -155,7 +167,7 @@ class DeadlyChat:
 
 def armed(bot: Bot, fault: Fault) -> Bot:
     """The bot, its ports wrapped."""
-    ledger, repairs, desk = bot.parts.ledger, bot.repairs, bot.repairs.desk
+    ledger, repairs, desk = bot.parts.ledger, bot.wiring.repairs, bot.wiring.repairs.desk
     plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.workshop.cluster_of
     plain_claim = desk.claim_for_value
 

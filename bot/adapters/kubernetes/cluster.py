@@ -1,4 +1,4 @@
-"""`bot.ports.Cluster` on a real API server."""
+"""The `Cluster` port on a real API server."""
 
 from __future__ import annotations
 

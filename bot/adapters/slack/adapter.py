@@ -37,7 +37,6 @@ from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.people import Accounts, People
 from bot.adapters.slack.precedence import Precedence
 from bot.adapters.slack.work import MOST_WAITING, Workers
-from bot.dispatch import Dispatcher
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Button, Form, Reply
@@ -45,7 +44,11 @@ from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.domain.rbac.membership import Home
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
-from bot.runbook import Caller, SecretSink
+from bot.runbook.context import (
+    Caller,
+    SecretSink,
+)
+from bot.runbook.dispatch import Dispatcher
 from bot.settings.model import (
     SlackSettings,
 )

@@ -10,7 +10,12 @@ from bot.domain.approvals.repair import Case, Delivery
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac.access import AccessPolicy, Role
 from bot.errors import NotFound
-from bot.ports import Clock, Ledger
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.approvals.changes import is_person, value_until
 
 KINDS = ("card", "progress", "value", "unposted", "outcome")

@@ -47,8 +47,16 @@ from bot.domain.rbac.access import (
 )
 from bot.domain.rbac.membership import Membership
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
-from bot.ports import Clock, Ledger, Writing
-from bot.runbook import Caller
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+    Writing,
+)
+from bot.runbook.context import (
+    Caller,
+)
 from bot.services.approvals import request_log as case_log
 from bot.services.approvals.changes import (
     BOT,

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from bot.domain.approvals.approval import ApprovalPolicy, State
 from bot.domain.approvals.repair import Case, Held
 from bot.domain.health.rollout import Mark
-from bot.ports import Writing
+from bot.ports.ledger import (
+    Writing,
+)
 
 BOT = "agentpod"
 """The actor of what nobody did."""

@@ -38,7 +38,15 @@ from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health import rollout
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
-from bot.ports import Clock, Cluster, Ledger
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.approvals import request_log as case_log
 from bot.services.approvals.changes import (
     BOT,

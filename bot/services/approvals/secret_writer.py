@@ -31,7 +31,12 @@ from bot.domain.core.workload import SecretFacts
 from bot.domain.health import ssh_keys
 from bot.domain.health.rollout import APPROVAL_ANNOTATION
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
-from bot.ports import Clock, Cluster
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.cluster import (
+    Cluster,
+)
 from bot.services.approvals import request_log as case_log
 from bot.services.approvals.early_refusals import SETTLING, Doubt
 

@@ -24,7 +24,15 @@ from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.errors import AgentpodError, NotFound
-from bot.ports import Clock, Ledger, Painter
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
+from bot.ports.painter import (
+    Painter,
+)
 from bot.services.incidents.poll_coverage import Looks, heartbeat_looks, pod_looks
 
 logger = logging.getLogger("agentpod.digest")

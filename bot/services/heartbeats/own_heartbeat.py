@@ -13,7 +13,16 @@ from bot.domain.core import gap, words
 from bot.domain.core.gap import Gap
 from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, NotFound
-from bot.ports import Clock, DeadMan, HeartbeatSource, Ledger
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.heartbeats import (
+    DeadMan,
+    HeartbeatSource,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 
 logger = logging.getLogger("agentpod.heartbeat")
 

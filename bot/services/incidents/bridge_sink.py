@@ -10,7 +10,15 @@ from typing import Any
 from bot.domain.approvals.repair import Delivery, Posted
 from bot.domain.incidents import bridge
 from bot.errors import AgentpodError, TimedOut, Uncertain
-from bot.ports import Bridge, Clock, Ledger
+from bot.ports.bridge import (
+    Bridge,
+)
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 
 KIND = "bridge"
 LATELY = timedelta(days=7)

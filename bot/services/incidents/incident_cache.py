@@ -10,7 +10,15 @@ from bot.domain.core.target import Target
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident, Problem
 from bot.errors import AgentpodError
-from bot.ports import Clock, Cluster, Writing
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Writing,
+)
 from bot.services.incidents.incident_service import Incidents
 from bot.services.incidents.muting import Muting
 

@@ -10,7 +10,12 @@ from bot.domain.core.reply import Mention, Reply
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
 from bot.errors import NotFound
-from bot.ports import Clock, Ledger
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 
 KINDS = ("incident", "notice", "group", "over")
 

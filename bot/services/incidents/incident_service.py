@@ -16,7 +16,13 @@ from bot.domain.incidents.alerting import (
     Reason,
 )
 from bot.errors import NotFound, Refused
-from bot.ports import Clock, Ledger, Writing
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+    Writing,
+)
 
 _ENDS = frozenset({Reason.RESOLVED, Reason.SIGHT_REGAINED, Reason.CLOSED})
 

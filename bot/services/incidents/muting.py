@@ -11,7 +11,9 @@ from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.incidents import spell
 from bot.domain.incidents.alerting import AlertRules
-from bot.ports import Writing
+from bot.ports.ledger import (
+    Writing,
+)
 
 
 def mark_of(target: str) -> str:

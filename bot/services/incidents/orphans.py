@@ -13,7 +13,9 @@ from bot.domain.incidents import alerting, inside_watch
 from bot.domain.incidents.alerting import Incident, Kind
 from bot.domain.incidents.watch import BLIND
 from bot.errors import AgentpodError
-from bot.ports import Clock
+from bot.ports.clock import (
+    Clock,
+)
 from bot.services.incidents.incident_service import Incidents
 
 logger = logging.getLogger("agentpod.watch")

@@ -28,7 +28,15 @@ from bot.domain.incidents.watch import (
     Watched,
 )
 from bot.errors import AgentpodError, unexpected
-from bot.ports import Clock, HeartbeatSource, Writing
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.heartbeats import (
+    HeartbeatSource,
+)
+from bot.ports.ledger import (
+    Writing,
+)
 from bot.services.heartbeats.due import Attention, Held
 from bot.services.incidents.incident_cache import reasons
 from bot.services.incidents.incident_service import Incidents

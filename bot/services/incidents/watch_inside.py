@@ -15,7 +15,9 @@ from bot.domain.incidents import inside_watch, spell
 from bot.domain.incidents.alerting import Incident, Problem
 from bot.domain.incidents.inside_watch import Seen
 from bot.errors import AgentpodError, unexpected
-from bot.ports import Cluster
+from bot.ports.cluster import (
+    Cluster,
+)
 from bot.services import container_exec as inside
 from bot.services.incidents.incident_cache import TargetWatch
 

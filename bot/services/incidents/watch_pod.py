@@ -25,7 +25,9 @@ from bot.domain.health.restarts import Restarts
 from bot.domain.incidents import pod_watch, spell
 from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
-from bot.ports import Writing
+from bot.ports.ledger import (
+    Writing,
+)
 from bot.services.incidents.incident_cache import TargetWatch, reasons
 from bot.services.incidents.muting import mark_of, unseen_of
 from bot.services.incidents.poll_coverage import pod_looks

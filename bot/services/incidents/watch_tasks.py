@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, unexpected
-from bot.ports import Clock
+from bot.ports.clock import (
+    Clock,
+)
 from bot.services.incidents.incident_cache import Known, reasons
 from bot.services.incidents.incident_service import Incidents
 

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from bot.domain.approvals.repair import UNDELIVERED_FOR
 from bot.errors import AgentpodError
-from bot.ports import Clock, Ledger
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 
 logger = logging.getLogger("agentpod.delivery")
 

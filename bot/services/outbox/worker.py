@@ -15,7 +15,15 @@ from typing import Protocol, TypeVar
 from bot.domain.approvals.repair import Delivery, Posted
 from bot.domain.core.reply import Reply
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
-from bot.ports import Chat, Clock, Ledger
+from bot.ports.chat import (
+    Chat,
+)
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 
 logger = logging.getLogger("agentpod.delivery")
 T = TypeVar("T")

@@ -22,7 +22,18 @@ from bot.domain.core.reply import (
 )
 from bot.domain.rbac.access import AccessPolicy, allowed_in, decide_about
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
-from bot.runbook import Caller, Command, Context, Invocation, called, parse
+from bot.runbook.command import (
+    Command,
+    Invocation,
+)
+from bot.runbook.context import (
+    Caller,
+    Context,
+)
+from bot.runbook.grammar import (
+    called,
+    parse,
+)
 
 logger = logging.getLogger("agentpod.commands")
 

@@ -18,8 +18,12 @@ from bot.domain.rbac.rights import (
     Places,
 )
 from bot.errors import AgentpodError
-from bot.ports import Cluster
-from bot.runbook import Command
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.runbook.command import (
+    Command,
+)
 from commands import COMMANDS
 
 T = TypeVar("T")

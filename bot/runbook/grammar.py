@@ -1,4 +1,4 @@
-"""Commands as data: what one is, how a command line becomes a call, and what its usage says. Pure.
+"""How a command line becomes a call, and what a command's usage says. Pure.
 
 The grammar is one a phone can type: words, quoted words (curly quotes too), ``--flag value``,
 ``--flag=value``, and the long dashes that phones make of ``--``.
@@ -9,209 +9,18 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.approvals.repair import (
-    SHELL,
-    Asked,
-    Case,
-    Proposal,
-)
-from bot.domain.core.reply import Reply
-from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
-from bot.domain.incidents.alerting import Incident
-from bot.domain.rbac.access import AccessPolicy, Identity, Role
 from bot.errors import UsageError
-from bot.ports import Clock, Cluster, HeartbeatSource, Ledger, Network
-from bot.turns import Turns
-
-Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home"]
+from bot.runbook.command import Command, Invocation
 
 MAX_LINE = 3000
 """Longest command line taken, in characters."""
-
-
-class Params(BaseModel):
-    """A command's arguments. A field with ``json_schema_extra={"positional": True}`` is given by place."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NoParams(Params):
-    """For commands without arguments."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What runs here."""
-
-    version: str
-    started_at: datetime
-    python: str
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who runs a command, and from where."""
-
-    identity: Identity
-    surface: Surface
-    origin: str = ""
-    """What tells one Slack request from another: the same one delivered twice has the same."""
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether somebody with the bot's own credentials runs it from a shell."""
-        return self.surface == "terminal"
-
-    @property
-    def who(self) -> str:
-        """The caller as the ledger and messages name them: nobody in a shell passes for a Slack user."""
-        return f"{SHELL}{self.identity.user}" if self.is_terminal else self.identity.user
-
-
-async def _silent(_: Reply) -> None:
-    """Progress that nobody watches."""
-
-
-class SecretSink(Protocol):
-    """Takes values that may pass through nothing that keeps or shows them."""
-
-    async def __call__(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
-        """Store what a form with this ``sink`` was filled in with; never raises."""
-
-
-class Repairs(Protocol):
-    """The desk where repairs are asked for and decided on. Raises as the ledger does, and `Refused` by rule."""
-
-    @property
-    def policy(self) -> ApprovalPolicy:
-        """How requests are decided."""
-
-    async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
-        """Open a case, or join the one that asks for the same."""
-
-    async def find(self, id_: str) -> Case | None:
-        """The request of that id as it stands now."""
-
-    async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
-        """Rule on what somebody said to a case, and carry out what is approved."""
-
-    async def may_give_value(self, id_: str, caller: Caller) -> Case:
-        """The approved case that waits for this caller's value."""
-
-
-class Alerts(Protocol):
-    """What people do to incidents. Raises as the ledger does, `NotFound`, or `Refused` with why not."""
-
-    async def acknowledge(self, id_: str, by: str) -> Incident:
-        """Somebody takes care of it."""
-
-    async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
-        """Nobody wants to hear of it until then."""
-
-
-class Digests(Protocol):
-    """Who looks back on a day. Raises as the ledger does."""
-
-    async def digest(self, day: date) -> Reply:
-        """The digest of a local day."""
-
-
-@dataclass(frozen=True)
-class Context:
-    """All that a command may use."""
-
-    target: Target
-    cluster: Cluster
-    network: Network
-    heartbeats: HeartbeatSource | None
-    clock: Clock
-    caller: Caller
-    access: AccessPolicy
-    about: About
-    commands: Sequence[Command]
-    probe_timeout: float = 3.0
-    """Each probe's own deadline, in seconds."""
-    prefix: str = "/agentpod"
-    """How the caller addresses the bot, for command lines in answers."""
-    request_id: str = ""
-    repairs: Repairs | None = None
-    """None where there is no desk."""
-    ledger: Ledger | None = None
-    alerts: Alerts | None = None
-    """None where there is no ledger."""
-    timezone: str = "UTC"
-    """Whose days the digest is about, and where "tomorrow at nine" is."""
-    digests: Digests | None = None
-    """None where there is no ledger."""
-    heavy: Turns = field(default_factory=Turns)
-    """Whose turn it is to read what takes much memory."""
-    others: tuple[Context, ...] = ()
-    """The same for the other targets, where the caller named none."""
-    progress: Callable[[Reply], Awaitable[None]] = _silent
-    """Show a partial answer; the renderer decides how often it really edits the message."""
-
-
-Run = Callable[[Context, Any], Awaitable[Reply]]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One runbook entry."""
-
-    name: str
-    summary: str
-    """One line for `help`, without a full stop."""
-    role: Role
-    run: Run
-    params: type[Params] = NoParams
-    group: str = "Observe"
-    examples: tuple[str, ...] = ()
-    aliases: tuple[str, ...] = ()
-    details: str = ""
-    """A paragraph for `help COMMAND`."""
-    discreet: bool = False
-    """What is typed here by mistake may be secret: nothing of it is repeated. One of a first word, all of it."""
-    quick: bool = False
-    """Whether it asks nothing of another server, or next to nothing: then it waits for nobody's slow command."""
-    anew: bool = False
-    """Whether who may run it is asked of Slack anew, as it is for everything that takes an operator."""
-    offered: Callable[[Context], bool] = lambda _: True
-    """Whether it can do something for this caller with these settings: else `help` and `whoami` don't name it."""
-    unoffered: str = "can do nothing for you here"
-    """Why it is not offered, after the command's name."""
-    rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
-    """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
-
-    @property
-    def private(self) -> bool:
-        """Whether its answer is for whoever asked alone, also where the question was public: they may share it."""
-        return self.role.covers(Role.OPERATOR)
-
-    @property
-    def asks_anew(self) -> bool:
-        """Whether a role that was taken away a moment ago must not do: it shows logs, or changes something."""
-        return self.anew or self.role.covers(Role.OPERATOR)
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """A parsed command line."""
-
-    command: Command
-    params: Params
-    target: str | None
-    line: str
-    """The words after the bot's name, normalised, for "run again"."""
 
 
 _QUOTES = {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'"}

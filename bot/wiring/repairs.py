@@ -12,7 +12,18 @@ from typing import Any, Protocol
 from bot.domain.approvals.repair import Case
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
-from bot.ports import Chat, Clock, Cluster, Ledger
+from bot.ports.chat import (
+    Chat,
+)
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.approvals import approval_messages as case_news
 from bot.services.approvals.approval_messages import CaseNews
 from bot.services.approvals.approval_service import Desk, Freshen

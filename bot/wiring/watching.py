@@ -12,7 +12,22 @@ from typing import Any
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
-from bot.ports import Bridge, Clock, Cluster, DeadMan, HeartbeatSource, Ledger
+from bot.ports.bridge import (
+    Bridge,
+)
+from bot.ports.clock import (
+    Clock,
+)
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.heartbeats import (
+    DeadMan,
+    HeartbeatSource,
+)
+from bot.ports.ledger import (
+    Ledger,
+)
 from bot.services.digest import post_digest
 from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.retention import Forget

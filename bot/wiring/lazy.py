@@ -19,7 +19,13 @@ from bot.domain.core.workload import Pod
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.watch import Memory
 from bot.errors import AgentpodError
-from bot.ports import Cluster, Ledger, Writing
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.ports.ledger import (
+    Ledger,
+    Writing,
+)
 
 AWAY = 5.0
 """Seconds until a database that is away is looked for again."""
