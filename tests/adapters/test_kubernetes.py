@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.adapters.kubernetes import KubernetesCluster, facts
+from bot.adapters.kubernetes import KubernetesCluster, config, facts
 from bot.domain.core.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.breaks import Breaks
@@ -638,6 +638,16 @@ async def test_a_trusted_certificate_is_enough(tmp_path: Path, monkeypatch: pyte
         result = await cluster.exec(await pod_of(cluster), "kali", ["id"])
         await cluster.close()
     assert result.exit_code == 0
+
+
+async def test_nobody_is_trusted_where_nothing_is_encrypted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")))
+    access = await config.load(None)
+    context = config.tls(access.configuration, access.source)
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert context.cert_store_stats()["x509"] == 0, "to load the system's certificates takes time"
 
 
 # Configuration
