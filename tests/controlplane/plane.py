@@ -6,7 +6,9 @@ kwok plays the node and its kubelet: what is scheduled there becomes ready by it
 
 from __future__ import annotations
 
+import io
 import json
+import select
 import shutil
 import signal
 import ssl
@@ -16,7 +18,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Sequence
+from http import HTTPStatus
+from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -49,6 +54,9 @@ class Plane:
         self.folder = folder or Path(tempfile.mkdtemp(prefix="agentpod-control-plane-"))
         self.port, self._etcd, self._peer, self._scheduler, self._kubelet = (free_port() for _ in range(5))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._trust: ssl.SSLContext | None = None
+        self._idle: deque[HTTPSConnection] = deque()
+        """Connections to the API server that nobody uses now: to open one costs it more than a usual call."""
 
     @property
     def url(self) -> str:
@@ -94,6 +102,8 @@ class Plane:
 
     def stop(self) -> None:
         """End all processes, the last one started first, and drop all state."""
+        while self._idle:
+            self._idle.pop().close()
         for name in reversed(list(self.processes)):
             self.end(name)
         if self._own:
@@ -175,19 +185,35 @@ class Plane:
         """One request as the administrator; the answer's JSON, else text. HTTPError carries the server's words."""
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": content}
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, headers, method=method)  # noqa: S310 - our own https
+        connection = self._connection()
         try:
-            with urllib.request.urlopen(request, timeout=10, context=self._tls()) as response:  # noqa: S310
-                text = response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                error.msg = f"{method} {path}: {error.read().decode()}"
+            response = _answer(connection, method, path, data, headers)
+            text = response.read().decode()
+        except BaseException:
+            connection.close()
             raise
+        self._idle.append(connection)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            what = f"{method} {path}: {text}"
+            raise urllib.error.HTTPError(
+                self.url + path, response.status, what, response.headers, io.BytesIO(text.encode())
+            )
         return json.loads(text) if text.startswith("{") else text
+
+    def _connection(self) -> HTTPSConnection:
+        """One that is open, else a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+                return connection
+            connection.close()  # what can be read now is the end: that server is gone
+        return HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self._tls())
 
     def _tls(self) -> ssl.SSLContext:
         # The API server makes its certificate itself, at its first start.
-        return ssl.create_default_context(cafile=str(self.certificate)) if self.certificate.exists() else _NO_TRUST
+        if self._trust is None and self.certificate.exists():
+            self._trust = ssl.create_default_context(cafile=str(self.certificate))
+        return self._trust or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
     def kubeconfig(self, path: Path, token: str, namespace: str = "secure-agent-pod") -> Path:
         """Write a kubeconfig (mode 600) for a bearer token."""
@@ -314,7 +340,14 @@ class Plane:
         )
 
 
-_NO_TRUST = ssl.create_default_context()
+def _answer(
+    connection: HTTPSConnection, method: str, path: str, data: bytes | None, headers: dict[str, str]
+) -> HTTPResponse:
+    try:
+        connection.request(method, path, data, headers)
+    except OSError as error:
+        raise urllib.error.URLError(error) from error
+    return connection.getresponse()
 
 
 def _node() -> dict[str, Any]:
