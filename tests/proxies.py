@@ -23,6 +23,8 @@ class _Proxy:
         """Where each connection went: ``host:port``."""
         self.user, self.password = user, password
         self.refuses = False
+        self.hangs = False
+        """Whether it takes what comes, and never answers."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,9 +63,12 @@ class _Proxy:
         task.add_done_callback(self._tasks.discard)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer)
+                await (self._hang() if self.hangs else self._serve(reader, writer))
         finally:
             writer.close()
+
+    async def _hang(self) -> None:
+        await asyncio.Event().wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         raise NotImplementedError

@@ -41,7 +41,11 @@ class HealthBridge:
         except NotSent as error:
             raise Transient(f"The health-bridge can't be reached: {error}.") from None
         except TimeoutError as error:
-            raise TimedOut(f"The health-bridge gave no answer in {self._client.timeout:g} s.") from error
+            route, seconds = self._client.route, self._client.timeout
+            raise TimedOut(
+                f"The health-bridge gave no answer in {seconds:g} s{route.through}.",
+                remedy=route.remedy("the health-bridge").strip() or None,
+            ) from error
         except CutOff as error:
             raise Uncertain(f"The health-bridge gave no whole answer: {error}.") from None
         refused = refusal(answer.status, answer.headers.get("Retry-After", ""))

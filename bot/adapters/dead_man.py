@@ -22,7 +22,11 @@ class DeadManUrl:
         try:
             answer = await client.send("GET", self._url, START)
         except TimeoutError:
-            raise TimedOut(f"The dead-man URL gave no answer in {self._timeout:g} s.") from None
+            route = client.route
+            raise TimedOut(
+                f"The dead-man URL gave no answer in {self._timeout:g} s{route.through}.",
+                remedy=route.remedy("its host").strip() or None,
+            ) from None
         except BadAddress:
             raise Permanent("The dead-man URL is not an address.", remedy="Set heartbeat.dead_man_url.") from None
         except (NotSent, CutOff) as error:

@@ -223,7 +223,11 @@ class Pushgateway:
     def _explain(self, error: Exception) -> Permanent | Transient:
         where = f"the Pushgateway at {self._shown}"
         if isinstance(error, TimeoutError):
-            return TimedOut(f"no answer in {self._client.timeout:g} s", remedy=f"See whether {where} runs.")
+            route = self._client.route
+            return TimedOut(
+                f"no answer in {self._client.timeout:g} s{route.through}",
+                remedy=f"See whether {where} runs.{route.remedy('the Pushgateway')}",
+            )
         if isinstance(error, BadAddress):
             return Permanent(
                 f"{self._shown!r} is no http or https address.", remedy="Set AGENTPOD_PUSHGATEWAY__URL."

@@ -18,7 +18,7 @@ from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.pushgateway import Pushgateway
 from bot.adapters.slack.api import Api
-from bot.errors import AgentpodError, Transient
+from bot.errors import AgentpodError, TimedOut, Transient
 from sandbox.cluster import PretendCluster
 from sandbox.slack import Workspace, seed
 from tests.adapters.kube_bench import NAMESPACE, SELECTOR, fixed, serving
@@ -206,6 +206,38 @@ async def test_a_proxy_that_does_not_pass_a_plain_request_on_is_named_as_the_cau
         error = await _failure(gateway.read(["x"]))
         await gateway.close()
     assert f"the proxy http://{proxy.address} (HTTP_PROXY) did not pass it on: HTTP 407" in error.message
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@BOTH
+async def test_a_proxy_that_never_answers_is_named_with_its_variable(
+    kind: Kind, scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config"
+    async with PretendCluster(speed=0, tls=scheme == "https") as pretend, guarded(kind) as proxy:
+        proxy.hangs = True
+        use(monkeypatch, asked_for(proxy), KUBECONFIG=str(path))
+        elsewhere(pretend, path)
+        cluster = await KubernetesCluster.connect(NAMESPACE, timeout=0.3)
+        gateway = Pushgateway(f"{scheme}://pg.test", timeout=0.3)
+        bridge = HealthBridge(f"{scheme}://bridge.test/webhook", "t", timeout=0.3)
+        api = Api("xoxb-made-up", f"{scheme}://slack.test/api/", Counts())
+        asked = {
+            "cluster": cluster.pods(SELECTOR),
+            "exec": cluster.exec("a", "kali", ["id"]),
+            "gateway": gateway.read(["x"]),
+            "bridge": bridge.send({}),
+            "dead man": DeadManUrl(f"{scheme}://dead-man.test/id", timeout=0.3).ping(),
+            "slack": api.once("auth.test", 0.3),
+        }
+        said = {name: await _failure(work) for name, work in asked.items()}
+        for one in (cluster, gateway, bridge, api):
+            await one.close()
+    for name, error in said.items():
+        assert type(error) is TimedOut, name
+        assert f"through the proxy {proxy.scheme}://{proxy.address} (ALL_PROXY)" in error.message, name
+        assert "check ALL_PROXY, or put " in (error.remedy or ""), name
+        assert "sesam" not in f"{error.message} {error.remedy}"
 
 
 async def _failure(work: Any) -> AgentpodError:

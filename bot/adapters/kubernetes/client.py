@@ -150,7 +150,7 @@ class Connection:
     async def read(self, call: Call, type_: type[T]) -> T:
         """The answer's JSON as ``type_``. Raises `bot.errors` only."""
         answer = await self.send(call)
-        with errors.edge(self.server, self.timeout):
+        with errors.edge(self.server, self.timeout, self.route):
             try:
                 return msgspec.json.decode(answer.body, type=type_)
             except decode.WRONG as error:
@@ -176,7 +176,7 @@ class Connection:
 
     async def send(self, call: Call) -> Answer:
         """Send and read to the end, within one deadline. Raises `bot.errors` only, also for any status but 2xx."""
-        with errors.edge(self.server, self.timeout):
+        with errors.edge(self.server, self.timeout, self.route):
             async with asyncio.timeout(self.timeout) as deadline:
                 answer = await self._once(call)
                 if await self._worth_another_try(answer, deadline):
@@ -192,7 +192,7 @@ class Connection:
         Its beginning has the usual deadline, and raises `bot.errors` only, also for any status but 2xx. What is
         read from it raises aiohttp's errors. Credentials are not renewed: the list before a watch has done that.
         """
-        with errors.edge(self.server, self.timeout):
+        with errors.edge(self.server, self.timeout, self.route):
             async with asyncio.timeout(self.timeout):
                 response = await self._begun(call, aiohttp.ClientTimeout(total=total, sock_read=idle))
         async with response:

@@ -16,6 +16,7 @@ from bot.adapters.kubernetes.library import ConfigException
 from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.sessions import ProxyFailed
 from bot.domain.core import retry_after
+from bot.domain.core.proxies import Route
 from bot.domain.core.workload import Right
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
@@ -59,28 +60,29 @@ def status_of(body: bytes) -> Status:
 
 
 @contextmanager
-def edge(server: str, seconds: float) -> Iterator[None]:
+def edge(server: str, seconds: float, route: Route) -> Iterator[None]:
     """Translate whatever leaves the block. Raises only AgentpodError, and what is a mistake of ours."""
     try:
         yield
     except AgentpodError:
         raise
     except VENDOR as error:
-        raise from_exception(error, server, seconds) from error
+        raise from_exception(error, server, seconds, route) from error
 
 
-def no_answer(server: str, seconds: float) -> TimedOut:
+def no_answer(server: str, seconds: float, route: Route) -> TimedOut:
     """The error for a deadline that has passed."""
     return TimedOut(
-        f"no answer in {seconds:g} s",
-        remedy=f"See whether the API server at {server} is reachable from the bot and how loaded it is.",
+        f"no answer in {seconds:g} s{route.through}",
+        remedy=f"See whether the API server at {server} is reachable from the bot and how loaded it is."
+        f"{route.remedy('the API server')}",
     )
 
 
-def from_exception(error: Exception, server: str, seconds: float) -> AgentpodError:
+def from_exception(error: Exception, server: str, seconds: float, route: Route) -> AgentpodError:
     """Translate an exception of a call that got no HTTP answer."""
     if isinstance(error, TimeoutError):
-        return no_answer(server, seconds)
+        return no_answer(server, seconds, route)
     if isinstance(error, ProxyFailed):
         return _through(error, server)
     if isinstance(error, BodyRefused):

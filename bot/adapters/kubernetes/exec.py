@@ -141,7 +141,7 @@ async def run(
     kept = bytearray()
     token = refusal.set(kept)
     try:
-        with errors.edge(connection.server, deadline):
+        with errors.edge(connection.server, deadline, connection.route):
             async with asyncio.timeout(deadline):
                 output = await _collect(connection, call, limit)
             return output.result(argv)

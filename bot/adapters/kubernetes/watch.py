@@ -162,7 +162,7 @@ async def _events(
 ) -> AsyncGenerator[shapes.WatchEvent, None]:
     """The events of one watch. An ``ERROR`` among them is raised as the same HTTP status would be."""
     outage.tries("watch")
-    with errors.edge(connection.server, pace.idle):
+    with errors.edge(connection.server, pace.idle, connection.route):
         async with connection.stream(call, pace.idle, pace.stretch + pace.idle) as response:
             outage.answered()
             outage.over()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import ssl
@@ -14,8 +15,9 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.adapters.transport.bodies import BodyRefused
-from bot.adapters.transport.sessions import ProxyFailed
+from bot.adapters.transport.sessions import ProxyFailed, by_environment
 from bot.domain.core import retry_after
+from bot.domain.core.proxies import Route
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient, Uncertain
 
 _TOKEN = {
@@ -108,12 +110,32 @@ def translate(method: str, error: BaseException, address: str = "") -> AgentpodE
     if isinstance(error, SlackApiError):
         return _api_error(method, error)
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-        return TimedOut(f"Slack did not answer {method} in time.", remedy="Try again in a moment.")
+        return _too_late(method, address)
     if isinstance(error, aiohttp.ClientError | OSError | SlackClientError):
         why, remedy = _unreachable(error)
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            why, remedy = _no_connection(address)
         where = f"at {shown(address)}" if address else f"for {method}"
         return Transient(f"Slack can't be reached {where}: {why}.", remedy=remedy)
     return Transient(f"Slack answered {method} with something that is no answer ({type(error).__name__}).")
+
+
+def way(address: str) -> Route:
+    """The way to an address, if it is known and there is one."""
+    with contextlib.suppress(Permanent):
+        return by_environment(address)
+    return Route(None)
+
+
+def _too_late(method: str, address: str) -> TimedOut:
+    route = way(address)
+    remedy = route.remedy("Slack's hosts").strip() or "Try again in a moment."
+    return TimedOut(f"Slack did not answer {method} in time{route.through}.", remedy=remedy)
+
+
+def _no_connection(address: str) -> tuple[str, str]:
+    route = way(address)
+    return f"{_ERRNO[errno.ETIMEDOUT]}{route.through}", route.remedy("Slack's hosts").strip() or _NETWORK
 
 
 def may_have_worked(error: BaseException) -> bool:
@@ -167,8 +189,6 @@ def _unreachable(error: Exception) -> tuple[str, str]:
         return f"HTTP {error.status} instead of a connection", _NETWORK
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
         return "the connection broke off", _NETWORK
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return _ERRNO[errno.ETIMEDOUT], _NETWORK
     if isinstance(error, OSError):
         return _system_reason(error), _NETWORK
     return type(error).__name__, _NETWORK

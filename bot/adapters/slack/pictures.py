@@ -14,7 +14,7 @@ from typing import TypeVar
 from bot.adapters.slack import blocks
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import Message
-from bot.adapters.slack.errors import SlackRefused
+from bot.adapters.slack.errors import SlackRefused, way
 from bot.domain.core.reply import Image, Reply
 from bot.errors import AgentpodError, TimedOut
 
@@ -52,7 +52,7 @@ async def _file(api: Api, image: Image, until: float) -> str:
         async with asyncio.timeout_at(until):
             return await api.picture(image.filename, image.png, image.alt)
     except TimeoutError:
-        raise TimedOut("Slack did not take it in time.") from None
+        raise TimedOut(f"Slack did not take it in time{way(api.base_url).through}.") from None
 
 
 async def sent(send: Callable[[Message], Awaitable[T]], message: Message) -> T:

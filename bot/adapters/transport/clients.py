@@ -80,10 +80,10 @@ class Client:
                 client.stream(method, url, extensions={"trace": opened.note}, **request) as response,
             ):
                 answer = await _read(response, limit)
-        except TimeoutError:
-            raise
-        except Exception as error:  # whatever it is, it is this: nothing that a caller has to know the library for
+        except BaseException as error:  # whatever it is: nothing that a caller has to know the library for
             await opened.close()
+            if isinstance(error, TimeoutError) or not isinstance(error, Exception):
+                raise
             raise _translated(error, self.route) from error
         if answer.status == _PROXY_REFUSED and self.route.proxy is not None:
             raise NotSent(f"the proxy {self.route.proxy} did not pass it on: HTTP {_PROXY_REFUSED}")
@@ -112,7 +112,7 @@ class Client:
 
 
 class _Opened:
-    """The connections that a call opened: the library leaves one open to which a SOCKS proxy says no."""
+    """The connections that a call opened: the library leaves one open where a SOCKS proxy does not agree."""
 
     def __init__(self) -> None:
         """None yet."""

@@ -28,6 +28,7 @@ _VARIABLES = {
 }
 _ANY = ("ALL_PROXY", "all_proxy")
 _NONE = ("NO_PROXY", "no_proxy")
+_FROM_ENVIRONMENT = {name for names in (*_VARIABLES.values(), _ANY) for name in names}
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,18 @@ class Route:
 
     proxy: Proxy | None
     why: str = ""
+
+    @property
+    def through(self) -> str:
+        """What is added to a sentence about an answer that did not come: a space and the proxy, or nothing."""
+        return "" if self.proxy is None else f" through the proxy {self.proxy}"
+
+    def remedy(self, name: str) -> str:
+        """What is added to the remedy then. ``name`` is what is asked for: the Pushgateway."""
+        if self.proxy is None:
+            return ""
+        direct = "" if self.proxy.origin not in _FROM_ENVIRONMENT else f", or put {name} into NO_PROXY"
+        return f" See whether that proxy answers: check {self.proxy.origin}{direct}."
 
     def __str__(self) -> str:
         """Such as "direct (NO_PROXY has 10.0.0.0/8)"."""
