@@ -9,13 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.core.audit import (
-    START,
-    Broken,
-    Record,
-    chained,
-    verify,
-)
+from bot.domain.core.audit import START, Broken, Record, Trace, chained, verify
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 JSON = st.recursive(
@@ -49,7 +43,7 @@ def test_a_chain_that_nobody_touched_is_whole() -> None:
         ({"data": {}}, "was changed after it was written"),
         ({"digest": START}, "was changed after it was written"),
         ({"previous": START}, "does not follow the one before it"),
-        ({"number": 7}, "record 3 is missing: 7 comes in its place"),
+        ({"number": 7}, "records 3 to 6 are missing"),
     ],
 )
 def test_a_changed_record_is_named(changes: dict[str, object], why: str) -> None:
@@ -70,9 +64,9 @@ def test_a_record_that_was_changed_and_digested_anew_breaks_the_next() -> None:
 
 def test_a_missing_and_a_swapped_record_are_named() -> None:
     made = chain(5)
-    assert verify(made[:2] + made[3:]) == Broken(3, "record 3 is missing: 4 comes in its place")
+    assert verify(made[:2] + made[3:]) == Broken(3, "record 3 is missing")
     made[1], made[2] = made[2], made[1]
-    assert verify(made) == Broken(2, "record 2 is missing: 3 comes in its place")
+    assert verify(made) == Broken(2, "record 2 is missing")
 
 
 def test_a_cut_end_shows_by_a_digest_kept_elsewhere() -> None:
@@ -101,3 +95,18 @@ def test_whatever_is_written_is_whole_and_any_record_left_out_shows(
     assert verify(made) is None
     gone = data.draw(st.integers(0, len(made) - 1))
     assert (verify(made[:gone] + made[gone + 1 :]) is None) == (gone == len(made) - 1)
+
+
+TRACES = [Trace("decision", f"r-{n}", f"the decision on r-{n}") for n in range(5)]
+
+
+def test_an_emptied_trail_is_broken_where_the_ledger_has_what_was_recorded() -> None:
+    why = "it was emptied: the ledger has the decision on r-0 and 4 more, and no record of that is left"
+    assert verify([], traces=TRACES) == Broken(1, why)
+    assert verify(chain(5), traces=TRACES) is None
+
+
+def test_a_trail_without_a_record_that_must_be_there_is_broken() -> None:
+    assert verify(chain(4), traces=TRACES) == Broken(5, "records of the decision on r-4 are missing")
+    twice = [Trace("decision", "r-0", "the decision on r-0", least=2)]
+    assert verify(chain(5), traces=twice) == Broken(6, "records of the decision on r-0 are missing")

@@ -1,14 +1,16 @@
 """The audit trail's chain: each record carries the digest of the one before, so that a change shows.
 
-It shows changes, gaps and swaps inside the chain. What it can't show by itself is a cut tail: compare the last
-digest with one kept elsewhere (`verify`'s ``head``), such as that of an earlier export.
+It shows changes, gaps and swaps inside the chain. What it can't show by itself is a cut tail: that shows by a
+digest kept elsewhere (`verify`'s ``head``), such as that of an earlier export, and by what else the ledger has
+(`Trace`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -62,8 +64,19 @@ def chained(record: Record, last: Record | None) -> Record:
 
 
 @dataclass(frozen=True)
+class Trace:
+    """Records that must be there, since the ledger has what they were written with."""
+
+    kind: str
+    subject: str
+    what: str
+    """What they are about, in words: ``the outcome of r-…``."""
+    least: int = 1
+
+
+@dataclass(frozen=True)
 class Broken:
-    """Where the chain breaks first, and how."""
+    """Where the chain breaks first, and how: a whole sentence without a full stop."""
 
     number: int
     why: str
@@ -72,11 +85,13 @@ class Broken:
 class Verifier:
     """Tries a chain record by record, so that memory is flat and records may come from a stream."""
 
-    def __init__(self, head: str | None = None) -> None:
-        """``head`` is a digest that has to be among them, if one is known from elsewhere."""
+    def __init__(self, head: str | None = None, traces: Sequence[Trace] = ()) -> None:
+        """``head`` is a digest that has to be among them, if one is known; ``traces`` are, too."""
         self.count, self.last = 0, START
         self._head, self._met = head, head is None
         self._broken: Broken | None = None
+        self._traces, self._found = traces, Counter[tuple[str, str]]()
+        self._wanted = {(t.kind, t.subject) for t in traces}
 
     def broken_by(self, record: Record) -> bool:
         """Whether the chain breaks at this record (or broke before)."""
@@ -85,30 +100,46 @@ class Verifier:
         if self._broken is None:
             self.count, self.last = record.number, record.digest
             self._met = self._met or record.digest == self._head
+            if (about := (record.kind, record.subject)) in self._wanted:
+                self._found[about] += 1
         return self._broken is not None
 
     def _flaw(self, record: Record) -> Broken | None:
         number = self.count + 1
         if record.number != number:
-            return Broken(number, f"record {number} is missing: {record.number} comes in its place")
+            last = record.number - 1
+            gone = f"records {number:,} to {last:,} are" if last > number else f"record {number:,} is"
+            return Broken(number, f"{gone} missing" if last >= number else f"record {number:,} is out of order")
         if record.damaged:
-            return Broken(number, f"record {number} was changed after it was written: {record.damaged}")
+            return Broken(number, f"record {number:,} was changed after it was written: {record.damaged}")
         if record.previous != self.last:
-            return Broken(number, f"record {number} does not follow the one before it")
+            return Broken(number, f"record {number:,} does not follow the one before it")
         if record.digest != record.computed():
-            return Broken(number, f"record {number} was changed after it was written")
+            return Broken(number, f"record {number:,} was changed after it was written")
         return None
 
     def broken(self) -> Broken | None:
         """The first record that does not fit, None for a whole chain; to be asked at the end."""
-        if self._broken is None and not self._met:
+        if self._broken is not None:
+            return self._broken
+        if not self._met:
             return Broken(self.count + 1, f"the end is missing: no record has the digest {self._head}")
-        return self._broken
+        return self._removed()
+
+    def _removed(self) -> Broken | None:
+        """What else the ledger has and the trail has not."""
+        gone = [t.what for t in self._traces if self._found[t.kind, t.subject] < t.least]
+        if not gone:
+            return None
+        more = f" and {len(gone) - 1:,} more" if len(gone) > 1 else ""
+        if not self.count:
+            return Broken(1, f"it was emptied: the ledger has {gone[0]}{more}, and no record of that is left")
+        return Broken(self.count + 1, f"records of {gone[0]}{more} are missing")
 
 
-def verify(records: Iterable[Record], head: str | None = None) -> Broken | None:
-    """The first record that does not fit, None for a whole chain. ``head``: see `Verifier`."""
-    check = Verifier(head)
+def verify(records: Iterable[Record], head: str | None = None, traces: Sequence[Trace] = ()) -> Broken | None:
+    """The first record that does not fit, None for a whole chain. ``head`` and ``traces``: see `Verifier`."""
+    check = Verifier(head, traces)
     for record in records:
         if check.broken_by(record):
             break

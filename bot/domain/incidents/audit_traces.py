@@ -1,0 +1,37 @@
+"""Which audit records must exist, from what else the ledger has: a trail that was cut is whole in itself.
+
+Each step of a request and each answer to an incident is written with its record in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import Case
+from bot.domain.core.audit import Trace
+from bot.domain.incidents.alerting import Incident
+
+_ENDED_BY_THE_BOT = (State.SUCCEEDED, State.FAILED, State.VOID, State.EXPIRED)
+
+
+def traces(cases: Iterable[Case], incidents: Iterable[Incident]) -> list[Trace]:
+    """What the requests and the incidents of the ledger must have left in the audit trail."""
+    of_cases = [trace for case in cases for trace in _of_case(case)]
+    return [*of_cases, *(trace for incident in incidents for trace in _of_incident(incident))]
+
+
+def _of_case(case: Case) -> Iterator[Trace]:
+    yield Trace("request", case.id, f"request {case.id}", 1 + len(case.joined))
+    if case.request.decisions:
+        yield Trace("decision", case.id, f"the decision on {case.id}", len(case.request.decisions))
+    if case.sent_at is not None or case.state in (State.EXECUTING, State.SUCCEEDED):
+        yield Trace("execution", case.id, f"the execution of {case.id}")
+    if case.state in _ENDED_BY_THE_BOT:
+        yield Trace("outcome", case.id, f"the outcome of {case.id}")
+
+
+def _of_incident(incident: Incident) -> Iterator[Trace]:
+    answers = (incident.ack is not None) + bool(incident.snoozed_by)
+    if answers:
+        yield Trace("incident", incident.id, f"what was answered to incident {incident.id}", answers)

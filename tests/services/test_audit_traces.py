@@ -1,0 +1,115 @@
+"""What else the ledger has shows that records were taken out of the audit trail, however whole the rest is."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bot.domain.approvals.approval import Choice, State
+from bot.domain.core.probes import Verdict
+from bot.domain.core.reply import Reply
+from bot.runbook.context import Repairs
+from commands import audit
+from commands.audit import VerifyParams
+from tests.commands.fakes import World
+from tests.services.workbench import JONAS, MAYA, PRIYA, Bench
+
+BROKEN = "The audit trail is broken: "
+
+
+async def verified(one: Bench) -> Reply:
+    ctx = replace(World().context(), ledger=one.ledger, repairs=cast(Repairs, one.desk))
+    return await audit.verify(ctx, VerifyParams())
+
+
+async def restarted(one: Bench) -> str:
+    """A request with somebody who joined it, approved and carried out."""
+    case = await one.ask(MAYA)
+    await one.ask(PRIYA)
+    await one.say(case, Choice.APPROVE, JONAS)
+    assert (await one.ended(case)).state is State.SUCCEEDED
+    return case.id
+
+
+def without(folder: Path, which: str = "1 = 1") -> None:
+    """Take records out, as whoever can open the file may."""
+    with sqlite3.connect(folder / "ledger.db") as connection:
+        connection.execute("DROP TRIGGER audit_no_delete")
+        connection.execute(f"DELETE FROM audit WHERE {which}")  # noqa: S608 - of these tests
+    connection.close()
+
+
+async def denied(one: Bench) -> str:
+    case = await one.ask()
+    await one.say(case, Choice.DENY, JONAS, "no")
+    return case.id
+
+
+async def withdrawn(one: Bench) -> str:
+    case = await one.ask()
+    await one.say(case, Choice.WITHDRAW, MAYA)
+    return case.id
+
+
+async def expired(one: Bench) -> str:
+    case = await one.ask()
+    one.clock.pass_(hours=1)
+    await one.desk.expire()
+    return case.id
+
+
+async def void(one: Bench) -> str:
+    case = await one.ask()
+    one.cluster.change(uid="another")
+    await one.say(case, Choice.APPROVE, JONAS)
+    assert (await one.ended(case)).state is State.VOID
+    return case.id
+
+
+async def still_open(one: Bench) -> str:
+    return (await one.ask()).id
+
+
+@pytest.mark.parametrize("story", [restarted, denied, withdrawn, expired, void, still_open])
+async def test_what_the_bot_wrote_is_whole_and_an_emptied_trail_is_not(
+    one: Bench, story: Callable[[Bench], object], tmp_path: Path
+) -> None:
+    id_ = await story(one)  # type: ignore[misc]
+    assert (await verified(one)).verdict is Verdict.OK
+    without(tmp_path)
+    found = await verified(one)
+    assert found.verdict is Verdict.FAIL, "a terminal ends with exit code 1"
+    assert found.headline.startswith(f"{BROKEN}it was emptied: the ledger has request {id_}")
+
+
+async def test_nothing_was_written_of_nothing(one: Bench) -> None:
+    assert (await verified(one)).headline == "The audit trail is whole: 0 records"
+
+
+@pytest.mark.parametrize(
+    ("gone", "says"),
+    [
+        ("number > 1", "records of request {} and 3 more are missing"),
+        ("number > 2", "records of the decision on {} and 2 more are missing"),
+        ("kind = 'outcome'", "records of the outcome of {} are missing"),
+        ("number = 2", "record 2 is missing"),
+        ("number in (2, 3)", "records 2 to 3 are missing"),
+    ],
+)
+async def test_a_cut_trail_says_what_is_missing_once(one: Bench, gone: str, says: str, tmp_path: Path) -> None:
+    id_ = await restarted(one)
+    without(tmp_path, gone)
+    found = await verified(one)
+    assert (found.verdict, found.headline) == (Verdict.FAIL, BROKEN + says.format(id_))
+
+
+async def test_of_another_request_s_records_none_is_counted(one: Bench, tmp_path: Path) -> None:
+    await denied(one)
+    second = await denied(one)
+    without(tmp_path, f"subject = '{second}'")
+    assert (await verified(one)).headline == f"{BROKEN}records of request {second} and 1 more are missing"
