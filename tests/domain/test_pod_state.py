@@ -269,7 +269,7 @@ BAD = [
     (
         "crash loop",
         main(BACK_OFF, CRASH, restartCount=7),
-        "kali keeps crashing (exit 1, 7 restarts)",
+        "kali keeps crashing (exit 1, 7 restarts): Download failed",
         PREVIOUS.format("kali"),
     ),
     (
@@ -279,16 +279,16 @@ BAD = [
             CRASH | {"terminated": CRASH["terminated"] | {"finishedAt": "2026-11-24T03:01:40Z"}},
             restartCount=7,
         ),
-        "kali keeps crashing (exit 1, 7 restarts)",
+        "kali keeps crashing (exit 1, 7 restarts): Download failed",
         PREVIOUS.format("kali"),
     ),
     (
         "crash loop, just ended",
         main(CRASH, CRASH, restartCount=7),
-        "kali keeps crashing (exit 1, 7 restarts)",
+        "kali keeps crashing (exit 1, 7 restarts): Download failed",
         "/agentpod logs --container kali",
     ),
-    ("first crash", main(CRASH), "kali crashed (exit 1)", "/agentpod logs --container kali"),
+    ("first crash", main(CRASH), "kali crashed (exit 1): Download failed", "/agentpod logs --container kali"),
     (
         "crashed long ago, not ready now",
         main(RUNNING, run_that_ended("Error", 1, at="2026-11-23T03:00:00Z"), restartCount=3),
@@ -501,7 +501,7 @@ BAD = [
     (
         "init crash loop",
         starting(BACK_OFF, run_that_ended("Error", 1, "chown: Read-only file system"), restartCount=7),
-        "init container fix-permissions keeps crashing (exit 1, 7 restarts)",
+        "init container fix-permissions keeps crashing (exit 1, 7 restarts): chown: Read-only file system",
         PREVIOUS.format("fix-permissions"),
     ),
     (
@@ -550,7 +550,7 @@ BAD = [
     (
         "sidecar crash loop",
         beside(BACK_OFF, CRASH, restartCount=12),
-        "sidecar egress-proxy keeps crashing (exit 1, 12 restarts)",
+        "sidecar egress-proxy keeps crashing (exit 1, 12 restarts): Download failed",
         PREVIOUS.format("egress-proxy"),
     ),
     (
@@ -581,7 +581,7 @@ BAD = [
     (
         "sidecar in a ready pod",
         api(UP, inits=[{**PROXY, "state": BACK_OFF, "lastState": CRASH, "restartCount": 5}]),
-        "sidecar egress-proxy keeps crashing (exit 1, 5 restarts)",
+        "sidecar egress-proxy keeps crashing (exit 1, 5 restarts): Download failed",
         PREVIOUS.format("egress-proxy"),
     ),
 ]
@@ -698,9 +698,24 @@ def test_a_remedy_stands_only_under_the_reason_that_it_fits() -> None:
     assert all(said.values())
 
 
+def test_a_message_that_is_in_the_first_line_is_not_said_again() -> None:
+    found = judged(main(BACK_OFF, run_that_ended("Error", 1, "cannot bind port 2222."), restartCount=7))
+    assert found.summary == "kali keeps crashing (exit 1, 7 restarts): cannot bind port 2222"
+    assert found.evidence[0] == "kali ended at 02:50 UTC (Error, exit code 1)"
+    assert "2222" not in str(found.evidence)
+
+
+def test_what_runs_again_after_a_crash_says_first_why_it_crashed() -> None:
+    ended = run_that_ended("Error", 1, "cannot bind port 2222", at="2026-11-24T03:01:40Z")
+    found = judged(main(RUNNING, ended, restartCount=1))
+    why = "kali crashed (exit 1, 1 restart): cannot bind port 2222; it runs again and is not ready"
+    assert found.summary == why
+
+
 def test_the_evidence_has_what_the_container_left_behind() -> None:
-    failed = starting(BACK_OFF, run_that_ended("Error", 1, "chown: Read-only file system"), restartCount=7)
-    last = "fix-permissions ended at 02:50 UTC (Error, exit code 1): chown: Read-only file system"
+    said = "starting\nchown: Read-only file system"
+    failed = starting(BACK_OFF, run_that_ended("Error", 1, said), restartCount=7)
+    last = "fix-permissions ended at 02:50 UTC (Error, exit code 1): starting chown: Read-only file system"
     assert last in judged(failed).evidence
     problem = pod_watch.problem(TARGET, [failed], NOW, hold=timedelta())
     assert problem is not None

@@ -91,8 +91,8 @@ def test_an_init_container_at_work_is_what_one_waits_for() -> None:
 
 def test_what_the_failed_run_said_is_the_evidence() -> None:
     failed = look(ROWS["init crash loop"])
-    said = "fix-permissions ended at 02:50 UTC (Error, exit code 1): chown: Read-only file system"
-    assert failed.evidence[0] == said
+    assert failed.reason.endswith("keeps crashing (exit 1, 7 restarts): chown: Read-only file system")
+    assert failed.evidence[0] == "fix-permissions ended at 02:50 UTC (Error, exit code 1)"
 
 
 def test_the_records_of_pods_that_were_over_before_are_not_new_pods_that_failed() -> None:

@@ -15,6 +15,7 @@ from enum import Enum
 
 from bot.domain.core import words
 from bot.domain.core.workload import Container, Pod, Termination
+from bot.domain.health.last_words import last_words
 
 LONG = timedelta(minutes=2)
 """What usually takes seconds is not normal any more after this."""
@@ -119,13 +120,17 @@ def ending(ended: Termination | None) -> str:
     return words.cut(ended.reason, 60) + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
 
 
-def last_run(container: Container, now: datetime) -> tuple[str, ...]:
-    """How its latest run ended, with what it left as a message; none where none has ended."""
+def last_run(container: Container, now: datetime, told: str = "") -> tuple[str, ...]:
+    """How its latest run ended, with what it left as a message; none where none has ended.
+
+    ``told`` is what was said already: a message that is all there is not said again.
+    """
     ended = container.ended
     if ended is None:
         return ()
     when = f" at {words.moment(ended.finished_at, now)}" if ended.finished_at else ""
-    said = f": {words.cut(ended.message, 300)}" if ended.message else ""
+    message = words.cut(ended.message or "", 300)
+    said = f": {message}" if message and message.rstrip(".") not in told else ""
     return (f"{container.name} ended{when} ({ending(ended)}){said}",)
 
 
@@ -142,7 +147,10 @@ def judge(container: Container, pod: Pod, now: datetime) -> Issue | None:
         restarts=container.restarts,
         log=log_of(container),
         reason=found.reason or container.reason or "",
-        evidence=(*(e for e in found.evidence if e not in found.summary), *last_run(container, now)),
+        evidence=(
+            *(e for e in found.evidence if e not in found.summary),
+            *last_run(container, now, found.summary),
+        ),
         running=container.state == "running",
     )
 
@@ -183,8 +191,11 @@ def _crashes(container: Container) -> bool:
 def crashed(container: Container) -> Issue:
     """That it ended, how, and how often: it may be running again, and not be ready."""
     issue = _crash(container)
+    said = last_words(container.ended.message or "") if issue.cause is Cause.CRASH and container.ended else ""
+    why = f": {said}" if said and said not in issue.summary else ""
     again = container.state == "running" and not _loops(container)
-    return replace(issue, summary=f"{issue.summary}, runs again and is not ready") if again else issue
+    more = f"{'; it' if why else ','} runs again and is not ready" if again else ""
+    return replace(issue, summary=f"{issue.summary}{why}{more}")
 
 
 def _loops(container: Container) -> bool:
