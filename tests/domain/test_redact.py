@@ -141,6 +141,17 @@ def test_a_value_of_several_lines_is_found_line_by_line() -> None:
     assert lines == (f"x {PLACEHOLDER} y", f"x {PLACEHOLDER} y")
 
 
+@pytest.mark.parametrize("line", ["-u bob:Hunter2x9q", "-setcookie Hunter2x9q", "a/b:Hunter2x9q!@host"])
+@pytest.mark.parametrize("before", ["ran mysql --password Zk39fjDk39d", "a line without any", "unlock Zk39fjDk39d"])
+def test_a_value_on_its_own_line_is_redacted_whatever_line_is_before(before: str, line: str) -> None:
+    assert "Hunter2x9q" not in redact([before, line, "a line behind"]).lines[1]
+
+
+def test_lines_that_do_not_follow_one_another_are_read_apart() -> None:
+    lines = ["register -t Zk39fjDk39d the password:", "hello there you", "example.org/reset/Zk39fjDk39d"]
+    assert redact(lines).lines[2] == "example.org/reset/[redacted]"
+
+
 def test_values_of_five_characters_are_left() -> None:
     assert one("the value 12345", "12345") == "the value 12345"
 

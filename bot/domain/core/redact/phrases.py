@@ -188,11 +188,11 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
     (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-A)[ \t]+" + _WORD, _odd),
     (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-X)[ \t]+" + _WORD, _odd),
     (r"::add-mask::([^\n]+)", _any),  # a GitHub action's own word for it
-    (r"(?:^|[ \t])-?-setcookie[ \t]+" + _WORD, _value),  # Erlang
+    (r"(?m:^|[ \t])-?-setcookie[ \t]+" + _WORD, _value),  # Erlang
     (r"\blftp\b[^\n|]*?[ \t]-u[ \t]+[\w.@\-]+,([^\s\"']+)", _value),
     (r"\bcurl\b[^\n|]*?[ \t](?:-b|--cookie)[ \t]*[\"']?[\w.\-]+=([^\s;\"']+)", _odd),
     (r"\bdoctl[ \t]+auth\b[^\n|]*?[ \t](?:-t|--access-token)[ \t=]+" + _WORD, _value),
-    (r"(?:^|[ \t])--?(?:current|old|new|root|admin|db)-?pass(?:word|wd)?[ \t=]+" + _WORD, _value),
+    (r"(?m:^|[ \t])--?(?:current|old|new|root|admin|db)-?pass(?:word|wd)?[ \t=]+" + _WORD, _value),
     (r"\bopenssl[ \t]+passwd\b[^\n|]*?[ \t]-[1-6a-z]+[ \t]+([^\s\-][^\s]*)", _odd),
     (r"\b(?:set_network[ \t]+\d+[ \t]+)?(?:psk|wep_key0)[ \t]+" + _WORD, _odd),
     (r"\bdefine\(\\*[\"']\w*(?:KEY|SALT|PASSWORD)\\*[\"'][ \t]*,[ \t]*('[^'\n]+'?|\"[^\"\n]+\"?)", _value),
@@ -345,7 +345,7 @@ _FURTHER: tuple[tuple[str, Judge], ...] = (
         r"\\*[\"'][^\"'\n]+[\"'][ \t]*,[ \t]*(\\*\"[^\"\n]+\"?|\\*'[^'\n]+'?)",
         _guessed,
     ),
-    (r"(?:^|[ \t])[\w.\-/\\]+:([^\s@:/\"']+)@[\w.\-]+(?:[ \t]|$)", _password),  # Impacket
+    (r"(?m:^|[ \t])[\w.\-/\\]+:([^\s@:/\"']+)@[\w.\-]+(?m:[ \t]|$)", _password),  # Impacket
     (_ABROAD + r"[^\s:：=]{0,4}[ \t]*(?:[:=：]|is|es|är|er|on)[ \t]*" + _WORD, _odd),
     (r"\b" + _KIND + _OF + r"(?:is|was)[ \t]+(?:now|set[ \t]+to|still|reset[ \t]+to)[ \t]+([^\s\"'`]+)", _guessed),
     (r"\b" + _KIND + r"\b[^\n]*:[ \t]*\n[ \t\n]*([^\s]+)[ \t]*(?m:$)", _drawn),
@@ -397,8 +397,8 @@ def _spans(data: bytes) -> Iterator[Span]:
 
 def _spans_of(group: int, data: bytes) -> Iterator[Span]:
     lines = list(_lines(group, data))
-    text = b"\n".join(data[start:end] for start, end in lines)
-    starts = list(accumulate((end - start + 1 for start, end in lines), initial=0))
+    text = _BETWEEN.join(data[start:end] for start, end in lines)
+    starts = list(accumulate((end - start + len(_BETWEEN) for start, end in lines), initial=0))
     for number in _which(group).Match(text) if lines else ():
         pattern, judge = _compiled(group)[number]
         picky = judge in _PICKY
@@ -414,15 +414,25 @@ def _spans_of(group: int, data: bytes) -> Iterator[Span]:
                 yield first + offset, last + offset
 
 
+_BETWEEN = b"\n\0\n"
+"""Between lines that do not follow one another: no phrase goes on over it."""
+
+
 def _lines(group: int, data: bytes) -> Iterator[Span]:
-    """Lines in which any of the phrases is: few, as a rule."""
-    end = -1
+    """Lines in which any of the phrases is: few, as a rule. Those that follow one another are given as one."""
+    start = end = -1
     for match in _either(group).finditer(data):
-        if match.start() > end:
-            start = data.rfind(b"\n", 0, match.start() + 1) + 1
-            end = data.find(b"\n", match.end() - 1)
-            end = len(data) if end < 0 else end
-            yield start, end
+        first, last = match.span()
+        begins = data.rfind(b"\n", 0, first + 1) + 1  # a match may begin with the line end before
+        ends = data.find(b"\n", max(last - 1, begins))
+        ends = len(data) if ends < 0 else ends
+        if start < 0 or begins > end + 1:
+            if start >= 0:
+                yield start, end
+            start = begins
+        end = max(end, ends)
+    if start >= 0:
+        yield start, end
 
 
 @cache
