@@ -48,14 +48,15 @@ def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redac
     if may_have_key(text):
         cleaned, count = without_keys(cleaned)
         text = "\n".join(cleaned)
-    kept: list[str] = []
     over: list[Span] = []
+    first = 0
     for data, following in _chunks(text.encode()):
         here, over = _known_spans(known, data, following, over)
-        shown, found = _without_secrets(data, here)
-        kept += shown.split("\n")
-        count += found
-    return Redacted(tuple(kept), count)
+        found = _secrets(data, here)
+        _replace(cleaned, first, data, found)
+        first += data.count(b"\n") + 1
+        count += len(found)
+    return Redacted(tuple(cleaned), count)
 
 
 def _known_spans(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
@@ -81,15 +82,31 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield data[start:], b""
 
 
-def _without_secrets(data: bytes, known: Sequence[Span]) -> tuple[str, int]:
+def _secrets(data: bytes, known: Sequence[Span]) -> list[Span]:
+    """Where anything is that has to go, in order and apart."""
     found = [*known, *token_spans(data), *random_spans(data), *named_spans(data), *phrase_spans(data)]
-    pieces: list[bytes] = []
-    position = 0
-    spans = _new(merged(found), data)
-    for start, end in spans:
-        pieces += [data[position:start], _in_place_of(data[start:end])]
-        position = end
-    return b"".join([*pieces, data[position:]]).decode(), len(spans)
+    return _new(merged(found), data)
+
+
+def _replace(lines: list[str], number: int, data: bytes, spans: Sequence[Span]) -> None:
+    """Put placeholders into ``lines``, where ``data`` begins with that ``number``; the others stay as they are."""
+    counted = index = 0
+    while index < len(spans):
+        begin = data.rfind(b"\n", 0, spans[index][0]) + 1
+        number += data.count(b"\n", counted, begin)
+        counted = position = begin
+        end = begin - 1
+        pieces: list[bytes] = []
+        while index < len(spans) and (not pieces or spans[index][0] <= end):
+            start, last = spans[index]
+            pieces += [data[position:start], _in_place_of(data[start:last])]
+            position = last
+            if last > end:
+                end = data.find(b"\n", last)
+                end = len(data) if end < 0 else end
+            index += 1
+        shown = b"".join([*pieces, data[position:end]]).decode().split("\n")
+        lines[number : number + len(shown)] = shown
 
 
 def _new(spans: list[Span], data: bytes) -> list[Span]:

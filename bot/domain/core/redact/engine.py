@@ -6,56 +6,88 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import re2
+from re2 import _re2
 
 Span = tuple[int, int]
 
 MEMORY = 4 << 20
 """Bytes that a pattern's states may take; beyond that RE2 forgets some and makes them again."""
 
+_REGEXP = type(re2.compile(b""))
+_UNANCHORED = _re2.RE2.Anchor.UNANCHORED
 
-def compiled(
-    pattern: str | bytes,
-    *,
-    ignore_case: bool = False,
-    longest: bool = False,
-    captures: bool = True,
-    memory: int = MEMORY,
-) -> Any:
+
+class Finder:
+    """A pattern's matches as places only: to make and ask re2's match objects takes longer than to search."""
+
+    __slots__ = ("_groups", "_match")
+
+    def __init__(self, pattern: Any) -> None:
+        """``pattern`` is an RE2 that matches no empty text."""
+        self._match = pattern.Match
+        self._groups: int = pattern.NumberOfCapturingGroups()
+
+    def first(self, data: bytes, position: int = 0) -> Span:
+        """The first match from there on; -1 and -1 where there is none."""
+        found: Span = self._match(_UNANCHORED, data, position, len(data))[0]
+        return found
+
+    def matches(self, data: bytes) -> Iterator[list[Span]]:
+        """Each match: all of it, then its groups, -1 and -1 for one that is not in it."""
+        match, size, position = self._match, len(data), 0
+        while True:
+            found: list[Span] = match(_UNANCHORED, data, position, size)
+            position = found[0][1]
+            if position < 0:
+                return
+            yield found
+
+    def spans(self, data: bytes) -> Iterator[Span]:
+        """Each match's groups, or all of it where it has none."""
+        if not self._groups:
+            return (found[0] for found in self.matches(data))
+        return (span for found in self.matches(data) for span in found[1:] if span[0] >= 0)
+
+
+def finder(pattern: str, *, ignore_case: bool = False, captures: bool = True, memory: int = MEMORY) -> Finder:
+    """What finds a pattern in UTF-8, in time that grows with the text. Raises ValueError for one that is none."""
+    made = _re2.RE2(pattern.encode(), _options(ignore_case=ignore_case, captures=captures, memory=memory))
+    if not made.ok():
+        raise ValueError(made.error().decode())
+    return Finder(made)
+
+
+def compiled(pattern: str | bytes, *, longest: bool = False, memory: int = MEMORY) -> Any:
     """A pattern for UTF-8, or (given as bytes) for single bytes.
 
     RE2 takes time in proportion to the text. It is kept by whoever asks: `re2.compile` would keep it for ever, and
     known values with it.
     """
-    options = re2.Options()
+    options = _options(longest=longest, memory=memory)
     if isinstance(pattern, bytes):
         options.encoding = re2.Options.Encoding.LATIN1
-    options.max_mem = memory
-    options.case_sensitive = not ignore_case
-    options.longest_match = longest
-    options.never_capture = not captures
-    options.log_errors = False
     return _REGEXP(pattern.encode() if isinstance(pattern, str) else pattern, options)
 
 
 def compiled_set(patterns: Sequence[str], *, memory: int = MEMORY) -> Any:
     """Patterns of which `Match` gives the numbers of those that are in a text, whatever their case."""
-    options = re2.Options()
-    options.max_mem, options.case_sensitive, options.never_capture = memory, False, True
-    made = re2.Set.SearchSet(options)
+    made = re2.Set.SearchSet(_options(ignore_case=True, captures=False, memory=memory))
     for pattern in patterns:
         made.Add(pattern.encode())
     made.Compile()
     return made
 
 
-_REGEXP = type(re2.compile(b""))
-
-
-def spans(pattern: Any, data: bytes) -> Iterator[Span]:
-    """Each match's groups, or all of it where it has none."""
-    groups = range(1, pattern.groups + 1) if pattern.groups else (0,)
-    for match in pattern.finditer(data):
-        yield from (span for number in groups if (span := match.span(number))[0] >= 0)
+def _options(
+    *, ignore_case: bool = False, longest: bool = False, captures: bool = True, memory: int = MEMORY
+) -> re2.Options:
+    options = re2.Options()
+    options.max_mem = memory
+    options.case_sensitive = not ignore_case
+    options.longest_match = longest
+    options.never_capture = not captures
+    options.log_errors = False
+    return options
 
 
 def merged(found: Iterable[Span]) -> list[Span]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Span, compiled
+from bot.domain.core.redact.engine import Finder, Span, finder
 from bot.domain.core.redact.vocabulary import (
     ABOUT,
     COUNTED,
@@ -55,7 +55,7 @@ _VALUE = re.compile(
     rb"""|(?:[bBuUrRfFnN]{1,2})?"(?:[^"\\\n]|\\.)*"?"""
     rb"""|(?:[bBuUrRfFnN]{1,2})?'(?:[^'\\\n]|\\.)*'?"""
     rb"""|`[^`\n]*`?"""
-    rb"""|[^\s"'`<&]+"""
+    rb"""|([^\s"'`<&]+)"""  # without quotes
 )
 _QUOTE = re.compile(r"""(?:\\+|[bBuUrRfFnN]{1,2})?["'`]""")
 JUDGED = 256
@@ -77,50 +77,59 @@ _HOLDER = re.compile(
 """What stands for a value: a variable, a template, stars, a call."""
 _CUT = re.compile(r"""[;,][ ]?[\w .\-]{1,40}[=:]|\\[nrt"']|["'`]""")
 _ENDS = ",;)}]>.\"'\\"
+_ENDING = frozenset(_ENDS.encode())
 _OPENS = {")": "(", "}": "{", "]": "["}
 
 
 def named_spans(data: bytes) -> Iterator[Span]:
     """Values behind a name and a separator; one that is no secret may have the next name in it."""
+    find = _assignments().first
     position = 0
-    while (match := _assignments().search(data, position)) is not None:
-        first, end = match.span()
-        last = _end_of_name(data, first, end)
-        separator = _BETWEEN.match(data, last)
-        position = separator.end() if separator else end
-        before = _OTHERS.match(data, max(0, first - LONGEST_NAME), first)
-        name = data[before.end() if before else max(0, first - LONGEST_NAME) : last].decode("utf-8", "replace")
-        if not _meant(name)[0]:
+    while (found := find(data, position))[0] >= 0:
+        first, end = found
+        last, position = _separator(data, first, end)
+        promise = _promised(data[_start_of_name(data, first) : last])
+        if promise is None:
             continue
-        if data[first - 1 : first] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
+        if first and data[first - 1] in b"/:" and _ABOUT.search(data, max(0, first - 120), first):
             continue
         span = _value(data, position)
-        if span is not None and _COUNT.match(data, span[0]):
+        if span is None or span[1] - span[0] < promise.least or _COUNT.match(data, span[0]):
             continue
-        if span is not None and _counts(name, data[last:position], data[span[0] : span[1]][:JUDGED]):
+        if _counts(promise, data[last:position], data[span[0] : min(span[1], span[0] + JUDGED)]):
             end = span[1] if span[1] < position + JUDGED - 8 else _whole(data, position)
             yield span[0], end
             position = max(position, end)
 
 
 @cache
-def _assignments() -> Any:
+def _assignments() -> Finder:
     # Without groups: to find out where they are takes RE2 longer than to find the match.
     after = rf"{_TAIL}[\w\-]{{0,32}}{_SEPARATOR}"
     weak = rf"(?:{_WEAK}){after}(?:\d{{4}}|[\"'`\\]{{0,4}}[^\s\"'`]{{12}})"
-    return compiled(rf"(?:(?:{_STRONG}){after}|{weak})", ignore_case=True, captures=False)
-
-
-_BETWEEN = re.compile(_SEPARATOR.encode(), re.IGNORECASE)
+    return finder(rf"(?:(?:{_STRONG}){after}|{weak})", ignore_case=True, captures=False)
 
 
 _NAME = re.compile(rb"[\w .\-]*\w")
+_NAME_AND_SEPARATOR = re.compile(rb"(?>" + _NAME.pattern + rb")(" + _SEPARATOR.encode() + rb")", re.IGNORECASE)
+_IN_NAMES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 
 
-def _end_of_name(data: bytes, first: int, last: int) -> int:
-    """Where the separator begins: it has no letters but in quotes or behind them."""
-    match = _NAME.match(data, first, last)
-    return match.end() if match else last
+def _separator(data: bytes, first: int, end: int) -> Span:
+    """Where the separator is of a name that begins there: it has no letters but in quotes or behind them."""
+    if match := _NAME_AND_SEPARATOR.match(data, first):
+        return match.span(1)
+    name = _NAME.match(data, first, end)
+    return name.end() if name else end, end
+
+
+def _start_of_name(data: bytes, first: int) -> int:
+    """Where a name begins of which a word was found."""
+    if first == 0 or data[first - 1] not in _IN_NAMES:
+        return first
+    start = max(0, first - LONGEST_NAME)
+    before = _OTHERS.match(data, start, first)
+    return before.end() if before else start
 
 
 def _value(data: bytes, start: int) -> Span | None:
@@ -128,10 +137,15 @@ def _value(data: bytes, start: int) -> Span | None:
     match = _VALUE.match(data, start, start + JUDGED)
     if match is None:
         return None
-    shown = match.group().decode("utf-8", "replace")
-    quote = _QUOTE.match(shown)
-    if quote is not None:
-        return match.span() if len(shown) > len(quote.group()) + (shown[-1] in "\"'`") else None
+    found = match.group()
+    if match.lastindex is None:
+        shown = found.decode("utf-8", "replace")
+        quote = _QUOTE.match(shown)
+        inside = len(shown) - (quote.end() if quote else 0) - (shown[-1] in "\"'`")
+        return match.span() if inside > 0 else None
+    if found[-1] not in _ENDING and b"," not in found and b";" not in found and b"\\" not in found:
+        return match.span()  # nothing to cut, as a rule
+    shown = found.decode("utf-8", "replace")
     cut = _CUT.search(shown)
     kept = shown[: cut.start()] if cut else shown
     while kept and kept[-1] in _ENDS and _OPENS.get(kept[-1], "\n") not in kept:
@@ -166,14 +180,34 @@ def is_odd(text: str) -> bool:
     )
 
 
-def _counts(name: str, separator: bytes, value: bytes) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """What a name promises: how much, and whether it is about such a value (its length, its file)."""
+
+    name: str
+    kind: str
+    words: tuple[str, ...]
+    about: bool
+    least: int
+    """Bytes; a shorter value is none."""
+
+
+def _counts(promise: _Promise, separator: bytes, value: bytes) -> bool:
     """Whether that value behind that name is a secret."""
-    kind, words, about = _meant(name)
+    kind, words, about = promise.kind, promise.words, promise.about
+    if kind == "strong" and len(value) < 6 and value.isdigit():
+        return False
     text = value.decode("utf-8", "replace").strip("\\\"'`")
     # Most names in a log promise little, and most values are short: that is found out first.
-    if about and (words[-1] in NAMING or not looks.is_random(text, 20)):
+    if about:
+        if not looks.is_random(text, 20):
+            return False
+    elif kind == "weak":
+        if not _weak(words, text):
+            return False
+    elif kind == "strong" and looks.is_number(text) and not _is_code(words, text):
         return False
-    if (kind == "weak" and not about and not _weak(words, text)) or not is_said(text):
+    if not is_said(text):
         return False
     quoted = value[:1] in b"\"'`\\" or value[1:2] in b"\"'"
     sign = separator.strip()
@@ -182,19 +216,23 @@ def _counts(name: str, separator: bytes, value: bytes) -> bool:
     if (sign == b"(" and not quoted) or (sign == b"[" and not is_odd(text)):
         return False
     if kind == "password" and not about:
-        return not (name in ("PWD", "OLDPWD") and text.startswith("/"))
+        return not (promise.name in ("PWD", "OLDPWD") and text.startswith("/"))
     loose = b": " in separator or separator == b":"
     return about or kind == "weak" or _strong(words, text, quoted=quoted, loose=loose)
 
 
 @lru_cache(4096)
-def _meant(name: str) -> tuple[str, tuple[str, ...], bool]:
-    """What a name promises, its words, and whether it is about such a value (its length, its file)."""
+def _promised(written: bytes) -> _Promise | None:
+    """What a name promises; None for nothing."""
+    name = written.decode("utf-8", "replace")
     words = tuple(w.casefold() for w in _WORD.findall(name))
-    if not words:
-        return "", (), False
+    kind = _kind(words, name) if words else ""
+    if not kind:
+        return None
     about = words[-1] in ABOUT or (len(words) > 1 and words[0] in ("no", "is", "has", "use", "with"))
-    return _kind(words, name), words, about
+    if about and words[-1] in NAMING:
+        return None
+    return _Promise(name, kind, words, about, 20 if about else _least(words) if kind == "weak" else 1)
 
 
 _CODES = ("backup", "recovery", "verification", "access", "security", "unlock", "activation", "mfa", "otp", "time")
@@ -223,13 +261,22 @@ def _kind(words: Sequence[str], name: str) -> str:
     return ""
 
 
+def _is_code(words: Sequence[str], number: str) -> bool:
+    """Whether a number is long for a count, and its name counts nothing."""
+    counted = words[-1] in ("tokens", "creds", "secrets", "credentials") or words[0] in COUNTED
+    return not counted and len(number) >= 6 and number.isdigit()
+
+
 def _strong(words: Sequence[str], text: str, *, quoted: bool, loose: bool) -> bool:
     if looks.is_number(text):
-        counted = words[-1] in ("tokens", "creds", "secrets", "credentials") or words[0] in COUNTED
-        return not counted and len(text) >= 6 and text.isdigit()
+        return _is_code(words, text)
     if loose and not quoted and _KEBAB.fullmatch(text):
         return False  # a word about it, or the name of a Secret
     return not (words[-1] in ("secret", "secrets") and _KEBAB.fullmatch(text) and "-" in text and not quoted)
+
+
+_SHORT = ("pin", "otp", "totp", "mfa")
+_LOGINS = ("auth", "authentication", "authorization", "login")
 
 
 def _weak(words: Sequence[str], text: str) -> bool:
@@ -241,17 +288,24 @@ def _weak(words: Sequence[str], text: str) -> bool:
         and (looks.is_hex(text) or looks.is_uuid(text))
     ):
         return len(text) >= 32
-    if last in ("pin", "otp", "totp", "mfa"):
+    if last in _SHORT:
         return text.isdigit() and 4 <= len(text) <= 8
     if last in ("dsn", "webhook"):
         return "://" in text and (looks.is_random(re.split(r"[/@]+", text)[-1], 16) or "@" in text)
-    if last in ("auth", "authentication", "authorization", "login"):
+    if last in _LOGINS:
         return looks.is_pair(text) or looks.is_random(text, 16)
     if last in ("salt", "sig", "signature", "hmac") and looks.is_hex(text):
         return len(text) >= 32
     if last == "pass":
         return any(c.isdigit() for c in text) and not looks.is_number(text)
     return looks.is_random(text, 12 if words[0] == "x" else 16)  # a header of somebody's own: X-Gotify-Key
+
+
+def _least(words: Sequence[str]) -> int:
+    """Characters that `_weak` wants at least, whatever else."""
+    if words[-1] in (*_SHORT, "dsn", "webhook", "pass", *_LOGINS):
+        return 1
+    return 12 if words[0] == "x" else 16
 
 
 def _is_path(text: str) -> bool:

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Span, compiled, compiled_set
+from bot.domain.core.redact.engine import Finder, Span, compiled_set, finder
 from bot.domain.core.redact.names import JUDGED, is_odd, is_said
 
 Judge = Callable[[str], bool]
@@ -98,8 +98,12 @@ def _pairs(text: str) -> bool:
 
 
 _PICKY = frozenset({_odd, _guessed, _random, _drawn, _password, _pairs})
-_MARKED = re.compile(rb"[0-9A-Z!@#$^*+=~&%?_]")
 """To these no plain word is a secret."""
+_MARK = "[0-9A-Z!@#$^*+=~&%?_]"
+"""One of these is in every value that one of them takes."""
+_MARKED = re.compile(_MARK.encode())
+_LEAST: dict[Judge, int] = {_odd: 6, _guessed: 8, _password: 8}
+"""Characters that a value has at least that one of these takes."""
 
 _HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
 _HEADERS: tuple[tuple[str, Judge], ...] = (
@@ -366,11 +370,22 @@ each one's end in all of a long line would take the square of its length."""
 
 def phrase_spans(data: bytes) -> Iterator[Span]:
     """Where a value stands that the words before it give away."""
-    if max(map(len, data.split(b"\n"))) <= LONGEST:
+    if not _has_long_line(data):
         yield from _spans(data)
         return
     for first in (LONGEST, LONGEST // 2):  # what one way of cutting divides, the other leaves whole
         yield from _spans(_cut(data, first))
+
+
+def _has_long_line(data: bytes) -> bool:
+    """Whether any line is longer than that. Few line ends are looked at: the last one in reach each time."""
+    start = 0
+    while len(data) - start > LONGEST:
+        end = data.rfind(b"\n", start, start + LONGEST + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _cut(data: bytes, first: int) -> bytes:
@@ -402,8 +417,7 @@ def _spans_of(group: int, data: bytes) -> Iterator[Span]:
     for number in _which(group).Match(text) if lines else ():
         pattern, judge = _compiled(group)[number]
         picky = judge in _PICKY
-        for match in pattern.finditer(text):
-            first, last = match.span(1)
+        for first, last in pattern.spans(text):
             raw = text[first : min(last, first + JUDGED)]
             if picky and _MARKED.search(raw) is None:
                 continue  # a word, as most are
@@ -421,8 +435,7 @@ _BETWEEN = b"\n\0\n"
 def _lines(group: int, data: bytes) -> Iterator[Span]:
     """Lines in which any of the phrases is: few, as a rule. Those that follow one another are given as one."""
     start = end = -1
-    for match in _either(group).finditer(data):
-        first, last = match.span()
+    for first, last in _either(group).spans(data):
         begins = data.rfind(b"\n", 0, first + 1) + 1  # a match may begin with the line end before
         ends = data.find(b"\n", max(last - 1, begins))
         ends = len(data) if ends < 0 else ends
@@ -436,11 +449,33 @@ def _lines(group: int, data: bytes) -> Iterator[Span]:
 
 
 @cache
-def _either(group: int) -> Any:
+def _either(group: int) -> Finder:
     """All of them at once: which one it is, and what else is in the line, is looked for afterwards."""
-    return compiled(
-        "|".join(pattern for pattern, _ in _GROUPS[group]), ignore_case=True, captures=False, memory=16 << 20
-    )
+    patterns = [_narrow(pattern, judge) for pattern, judge in _GROUPS[group]]
+    return finder("|".join(patterns), ignore_case=True, captures=False, memory=16 << 20)
+
+
+_RUN = re.compile(r"(\[\^?(?:\\.|[^\]\\])+\])\+")
+
+
+_VALUES = (_WORD, r"([^\s\"']+)", r"([^\s\"'`]+)", r"([^\s\"'`«“]+)", r"([^\s|]+)")
+"""How most patterns say what may be in a value: it is one run of letters each way, and can be asked for more."""
+
+
+def _narrow(pattern: str, judge: Judge) -> str:
+    """A pattern that finds no plain word where its judge takes none; only whether it is in a line may be asked."""
+    least = _LEAST.get(judge, 0)
+    for value in _VALUES if least else ():
+        if value in pattern:
+            return pattern.replace(value, _RUN.sub(lambda run: _with_mark(run[1], least), value), 1)
+    return pattern
+
+
+def _with_mark(letter: str, least: int) -> str:
+    """So many of those letters or more, a mark among them."""
+    mark = rf"(?-i:{_MARK})"
+    early = [rf"{letter}{{{before}}}{mark}{letter}{{{least - before - 1},}}" for before in range(least - 1)]
+    return "(?:" + "|".join([*early, rf"{letter}{{{least - 1},}}{mark}{letter}*"]) + ")"
 
 
 @cache
@@ -450,5 +485,5 @@ def _which(group: int) -> Any:
 
 
 @cache
-def _compiled(group: int) -> tuple[tuple[Any, Judge], ...]:
-    return tuple((compiled(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _GROUPS[group])
+def _compiled(group: int) -> tuple[tuple[Finder, Judge], ...]:
+    return tuple((finder(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _GROUPS[group])

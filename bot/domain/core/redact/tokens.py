@@ -12,10 +12,9 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Span, compiled, spans
+from bot.domain.core.redact.engine import Finder, Span, finder
 from bot.domain.core.redact.vocabulary import IDS
 
 _RUN = r"[\w\-]"
@@ -242,28 +241,30 @@ _URLS = (
 
 def token_spans(data: bytes) -> Iterator[Span]:
     """Where tokens of known vendors are."""
-    for start, end in spans(_vendors(), data):
+    for start, end in _vendors().spans(data):
         if _is_token(data[start:end]):
             yield start, end
-    for match in _runs().finditer(data):
-        if _RECOGNISED.search(match.group()):
-            yield match.span()
-    for pattern in (_odd(), _urls()):
-        yield from spans(pattern, data)
+    yield from _odd().spans(data)
+    if _seldom().first(data)[0] < 0:
+        return
+    yield from _urls().spans(data)
+    for start, end in _runs().spans(data):
+        if _RECOGNISED.search(data[start:end]):
+            yield start, end
 
 
 def random_spans(data: bytes) -> Iterator[Span]:
     """Where something random stands behind a prefix as vendors have it, whoever the vendor is."""
     for form, judge, mixed in _RANDOM:
-        for match in _random(form).finditer(data):
-            found = match.group()
+        for start, end in _random(form).spans(data):
+            found = data[start:end]
             if mixed and found.islower():
                 continue  # the names of pods and files, most of all
             prefix = _prefix(form).match(found)
             if prefix is not None:
                 body = found[prefix.end() :][: looks.MOST]
-                if judge(prefix.group(1).decode(), body.decode(), data[match.end() : match.end() + 1]):
-                    yield match.start(), _whole(data, match.end())
+                if judge(prefix.group(1).decode(), body.decode(), data[end : end + 1]):
+                    yield start, _whole(data, end)
 
 
 _REST = re.compile(rb"(?:[+/][A-Za-z0-9+/]{0,256}|\.[\w\-]{16,256}){1,8}={0,2}|=+")
@@ -276,9 +277,9 @@ def _whole(data: bytes, end: int) -> int:
 
 
 @cache
-def _vendors() -> Any:
+def _vendors() -> Finder:
     alternatives = "|".join(f"{begin}{goes_on}{{{min(least, 8)}}}{goes_on}*" for begin, goes_on, least in _VENDORS)
-    return compiled(rf"\b(?:{alternatives})")
+    return finder(rf"\b(?:{alternatives})", captures=False)
 
 
 @cache
@@ -288,26 +289,34 @@ def _begins() -> re.Pattern[bytes]:
 
 
 @cache
-def _runs() -> Any:
-    return compiled(r"[A-Za-z0-9_+/]{42,}={0,2}")
+def _runs() -> Finder:
+    return finder(r"[A-Za-z0-9_+/]{42,}={0,2}")
 
 
+_MARKS = r"AZDO|JQQJ99|\+ASt|ACDb|\+ABa|\+AMC|\+ACR|\+ASb|\+AEh|\+ARm|\+AEG|AIoT|APIM|ACRC|AzSe|AzFu|AzCa"
+_NGROK = "[1-3][A-Za-z0-9]{26}_[A-Za-z0-9]{20}"
 _RECOGNISED = re.compile(
     # Azure's keys, which say whose they are before their check sum.
     rb"^.{76}AZDO.{4}$|^.{40,60}JQQJ99.{20,32}$|^.{76}(?:\+ASt|ACDb|\+ABa|\+AMC).{5,6}==$"
     rb"|^.{32,42}(?:\+ACR|\+ASb|\+AEh|\+ARm|\+AEG|AIoT|APIM|ACRC|AzSe|AzFu|AzCa).{5,10}=?$"
-    rb"|^[1-3][A-Za-z0-9]{26}_[A-Za-z0-9]{20,22}$"  # ngrok
+    rb"|^" + _NGROK.encode() + rb"[A-Za-z0-9]{0,2}$"
 )
 
 
 @cache
-def _odd() -> Any:
-    return compiled("|".join(_ODD))
+def _odd() -> Finder:
+    return finder("|".join(_ODD))
 
 
 @cache
-def _urls() -> Any:
-    return compiled("|".join(_URLS))
+def _urls() -> Finder:
+    return finder("|".join(_URLS))
+
+
+@cache
+def _seldom() -> Finder:
+    """Tells whether there may be an address or a run to be recognised: in most text there is neither."""
+    return finder("|".join([_MARKS, rf"\b{_NGROK}", *_URLS]), captures=False)
 
 
 _WORD = r"(?:[a-z][a-z0-9]{1,15}|[A-Z][A-Z0-9]{1,15})"
@@ -318,9 +327,9 @@ _LONG: _Form = ("()", r"[\w\-]{120,}")
 
 
 @cache
-def _random(form: _Form) -> Any:
+def _random(form: _Form) -> Finder:
     """Without groups: to find out where they are takes RE2 longer than to find the match."""
-    return compiled(rf"\b{form[0]}{form[1]}\b" if form is _PREFIXED else rf"\b{form[0]}{form[1]}", captures=False)
+    return finder(rf"\b{form[0]}{form[1]}\b" if form is _PREFIXED else rf"\b{form[0]}{form[1]}", captures=False)
 
 
 _PLACES = ("live", "prod", "production", "test", "dev", "staging", "sandbox")
@@ -388,11 +397,10 @@ def _is_base64url(prefix: str, body: str, _: bytes) -> bool:
     """Letters of base64url: hyphens and underscores in it come no more often than chance has them."""
     signs = body.count("-") + body.count("_")
     kinds = (str.islower, str.isupper, str.isdigit)
-    mixed = all(sum(map(kind, body)) > 1 for kind in kinds)
     return (
-        mixed
-        and signs < len(body) / 6
+        signs < len(body) / 6
         and not IDS & set(re.split("[_-]", prefix.lower()))
+        and all(sum(map(kind, body)) > 1 for kind in kinds)
         and looks.changes(body) > 0.45
     )
 
