@@ -147,6 +147,14 @@ def test_a_value_on_its_own_line_is_redacted_whatever_line_is_before(before: str
     assert "Hunter2x9q" not in redact([before, line, "a line behind"]).lines[1]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["vault login -t 12 y; unlock <<EOF", "login <<EOF -t Zk39fjDk39d", "login x -t Zk39fjDk39d, password:"],
+)
+def test_what_goes_on_in_the_next_line_is_found_behind_another_phrase(line: str) -> None:
+    assert "Hunter2x9q" not in redact([line, "Hunter2x9q"]).lines[1]
+
+
 def test_lines_that_do_not_follow_one_another_are_read_apart() -> None:
     lines = ["register -t Zk39fjDk39d the password:", "hello there you", "example.org/reset/Zk39fjDk39d"]
     assert redact(lines).lines[2] == "example.org/reset/[redacted]"

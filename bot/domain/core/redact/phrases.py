@@ -432,13 +432,24 @@ _BETWEEN = b"\n\0\n"
 """Between lines that do not follow one another: no phrase goes on over it."""
 
 
+_OVER_LINES = 2
+"""The group of which some go on in the next line."""
+_BEHIND = re.compile(rb"(?:\n[ \t]*)*[^\n]*")
+"""Blank lines and the line behind them: there goes on what begins within what was found."""
+
+
 def _lines(group: int, data: bytes) -> Iterator[Span]:
     """Lines in which any of the phrases is: few, as a rule. Those that follow one another are given as one."""
-    start = end = -1
+    start = end = seen = -1
     for first, last in _either(group).spans(data):
         begins = data.rfind(b"\n", 0, first + 1) + 1  # a match may begin with the line end before
         ends = data.find(b"\n", max(last - 1, begins))
         ends = len(data) if ends < 0 else ends
+        if ends <= seen:
+            continue
+        seen = ends
+        if group == _OVER_LINES and (behind := _BEHIND.match(data, ends)):
+            ends = behind.end()
         if start < 0 or begins > end + 1:
             if start >= 0:
                 yield start, end
