@@ -122,7 +122,7 @@ def _export(options: argparse.Namespace) -> int:
     """The whole audit trail on standard output, a JSON object a line, however long it is."""
     from bot import logs
     from bot.wiring.lazy import LedgerOnDemand
-    from commands.audit import line
+    from commands.admin.audit import line
 
     settings = _load(options).settings
     logs.configure("error", "console", settings.secret_values())

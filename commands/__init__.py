@@ -3,33 +3,36 @@
 from bot.runbook.command import (
     Command,
 )
-from commands import (
-    approvals,
-    argocd,
+from commands.admin import (
     audit,
     can_i,
+    help,
+    home,
+    version,
+    whoami,
+)
+from commands.incidents import digest, incidents
+from commands.observe import (
+    argocd,
     dashboard,
-    decide,
-    digest,
     events,
     heartbeats,
-    home,
     identity,
-    incidents,
     logs,
     pods,
     processes,
     push,
-    restart,
-    secrets,
     services,
-    ssh_keys,
     status,
     storage,
-    version,
-    whoami,
 )
-from commands import help as help_command
+from commands.repair import (
+    approvals,
+    decide,
+    restart,
+    secrets,
+    ssh_keys,
+)
 
 COMMANDS: tuple[Command, ...] = (
     home.COMMAND,
@@ -64,7 +67,7 @@ COMMANDS: tuple[Command, ...] = (
     audit.VERIFY,
     audit.EXPORT,
     dashboard.COMMAND,
-    help_command.COMMAND,
+    help.COMMAND,
     whoami.COMMAND,
     can_i.COMMAND,
     version.COMMAND,

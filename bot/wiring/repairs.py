@@ -24,7 +24,7 @@ from bot.ports.cluster import (
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.approvals import approval_messages as case_news
+from bot.services.approvals import approval_messages
 from bot.services.approvals.approval_messages import CaseNews
 from bot.services.approvals.approval_service import Desk, Freshen
 from bot.services.approvals.recovery import Housekeeping
@@ -100,7 +100,7 @@ class Repairs:
         settings = self._settings
         self.desk.freshen = freshen
         news = CaseNews(self._ledger, self._clock, settings.approvals, settings.access)
-        writers = {**dict.fromkeys(case_news.KINDS, news), **(more or {})}
+        writers = {**dict.fromkeys(approval_messages.KINDS, news), **(more or {})}
         self._courier = Courier(
             self._ledger, chat, self._clock, writers, sinks or {}, self._observer.delivery, news.arrived
         )

@@ -34,8 +34,7 @@ from bot.services.digest.retention import Forget
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.heartbeats import own_heartbeat
 from bot.services.heartbeats.own_heartbeat import DeafNews, OwnHeartbeat
-from bot.services.incidents import bridge_sink as bridge_post
-from bot.services.incidents import incident_messages as incident_news
+from bot.services.incidents import bridge_sink, incident_messages
 from bot.services.incidents.bridge_sink import BridgePost
 from bot.services.incidents.incident_messages import IncidentNews
 from bot.services.incidents.incident_service import Incidents
@@ -103,13 +102,13 @@ class Watching:
     def writers(self) -> dict[str, Writer]:
         """Who knows what messages about incidents say, by kind."""
         news = IncidentNews(self._ledger, self._clock, self._settings.alerts)
-        return {**dict.fromkeys(incident_news.KINDS, news), own_heartbeat.KIND: DeafNews(self._clock)}
+        return {**dict.fromkeys(incident_messages.KINDS, news), own_heartbeat.KIND: DeafNews(self._clock)}
 
     def sinks(self) -> dict[str, Sink]:
         """Where messages go besides Slack, by kind."""
         if self._bridge is None:
             return {}
-        return {bridge_post.KIND: BridgePost(self._ledger, self._clock, self._bridge)}
+        return {bridge_sink.KIND: BridgePost(self._ledger, self._clock, self._bridge)}
 
     def tasks(
         self, can_hear: Callable[[], bool], gaps: Callable[[], Sequence[Gap]] = tuple
@@ -154,7 +153,7 @@ class Watching:
     def _places(self) -> dict[str, str]:
         """The channels of what the bot says by itself, by kind; none for what is said nowhere."""
         channel, digest = self._settings.slack.channel or "", self._settings.digest
-        found = dict.fromkeys((*incident_news.KINDS, own_heartbeat.KIND), channel)
+        found = dict.fromkeys((*incident_messages.KINDS, own_heartbeat.KIND), channel)
         found[post_digest.KIND] = (digest.channel or channel) if digest.at else ""
         return {kind: place for kind, place in found.items() if place}
 

@@ -38,7 +38,7 @@ from bot.domain.core.history import BEAT, Happening
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
-from commands.audit import line
+from commands.admin.audit import line
 from tests.postgres import Postgres
 
 pytestmark = pytest.mark.xdist_group("ledger")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.core.audit import Record
-from commands.audit import said, when
+from commands.admin.audit import said, when
 
 NOW = datetime(2026, 11, 29, 13, 40, tzinfo=UTC)
 

@@ -22,7 +22,7 @@ from bot.runbook.context import (
     Caller,
     Context,
 )
-from commands.decide import APPROVE, BREAK_GLASS
+from commands.repair.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
 from tests.people import member
 from tests.services.workbench import (

@@ -34,7 +34,8 @@ from bot.runbook.grammar import (
     usage,
 )
 from bot.runbook.turns import Turns
-from commands import COMMANDS, _grep, logs
+from commands import COMMANDS
+from commands.observe import grep, logs
 from tests.people import member
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
@@ -294,17 +295,17 @@ def test_it_needs_the_log_and_each_named_secret() -> None:
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*a){25}$", "a?" * 40 + "a" * 40 + "$"])
 async def test_a_pattern_that_would_take_for_ever_elsewhere_is_searched(pattern: str) -> None:
-    assert await _grep.matching(pattern, ["a" * 39 + "b"] * 5) in ([], [0, 1, 2, 3, 4])
+    assert await grep.matching(pattern, ["a" * 39 + "b"] * 5) in ([], [0, 1, 2, 3, 4])
 
 
 async def test_a_search_that_takes_too_long_is_ended() -> None:
     with pytest.raises(UsageError, match=r"--grep: .* took more than 0 s"):
-        await _grep.matching("(.{0,100}x){9}", ["a" * 16_000] * 5, deadline=0)
+        await grep.matching("(.{0,100}x){9}", ["a" * 16_000] * 5, deadline=0)
 
 
 async def test_of_a_very_long_line_the_beginning_is_searched() -> None:
-    line = "x" * _grep.MAX_SEARCHED
-    assert await _grep.matching("y", [line + "y", "y" + line]) == [1]
+    line = "x" * grep.MAX_SEARCHED
+    assert await grep.matching("y", [line + "y", "y" + line]) == [1]
 
 
 @pytest.mark.parametrize(
@@ -322,11 +323,11 @@ async def test_of_a_very_long_line_the_beginning_is_searched() -> None:
     ],
 )
 async def test_case_matters_once_the_pattern_has_a_capital(pattern: str, found: list[int]) -> None:
-    assert await _grep.matching(pattern, ["an error", "an Error", "über", ""]) == found
+    assert await grep.matching(pattern, ["an error", "an Error", "über", ""]) == found
 
 
 async def test_no_lines_match_nothing() -> None:
-    assert await _grep.matching("a*", []) == []
+    assert await grep.matching("a*", []) == []
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -23,7 +23,13 @@ from bot.domain.core.workload import (
 )
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
-from commands._probes import EXEC, Ask, Probe, Unread, run_probes
+from commands.shared.probes import (
+    EXEC,
+    Ask,
+    Probe,
+    Unread,
+    run_probes,
+)
 from tests.commands.fakes import (
     DF,
     FRESH,

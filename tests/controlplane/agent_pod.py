@@ -23,7 +23,7 @@ from urllib.error import HTTPError
 import yaml
 
 from bot.services.container_exec import PS_COMMANDS
-from commands.storage import du_commands
+from commands.observe.storage import du_commands
 from sandbox.cluster import objects, processes
 from sandbox.cluster.podlogs import ContainerLog
 from sandbox.cluster.shell import Container

@@ -35,7 +35,7 @@ from bot.domain.core.reply import plain
 from bot.domain.core.spans import Span, What, merged
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
-from bot.domain.digest import timeline as digest_story
+from bot.domain.digest import timeline
 from bot.domain.digest.card import digest as digest_reply
 from bot.domain.digest.day import (
     Day,
@@ -108,7 +108,7 @@ def day(
     watched: Watched = ALWAYS,
     maintenance: Sequence[Maintenance] = (),
 ) -> Day:
-    return digest_story.day(TARGET, OF, incidents, history, now, watched, maintenance)
+    return timeline.day(TARGET, OF, incidents, history, now, watched, maintenance)
 
 
 def lane(of: Day, subject: str) -> Lane:
@@ -231,9 +231,9 @@ def test_a_bot_that_was_off_could_not_see() -> None:
 
 def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
     sources = (SOURCE, POD)
-    assert digest_story.off_at(off(2, 5), at(3), sources)
-    assert not digest_story.off_at(off(2, 5), at(6), sources)
-    assert not digest_story.off_at([happened(SOURCE, 2, "off"), happened(SOURCE, 5, "ok")], at(3), sources)
+    assert timeline.off_at(off(2, 5), at(3), sources)
+    assert not timeline.off_at(off(2, 5), at(6), sources)
+    assert not timeline.off_at([happened(SOURCE, 2, "off"), happened(SOURCE, 5, "ok")], at(3), sources)
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -241,7 +241,7 @@ def test_one_look_between_two_times_of_being_off_makes_nothing_known_of_the_seco
     history = [*off(2, 5), *off(5, 8)][::turn]
     found = day([], history)
     assert [lane(found, subject).total(What.UNKNOWN) for subject in ("alpha", "pod")] == [timedelta(hours=6)] * 2
-    assert digest_story.off_at(history, at(6), (SOURCE, POD))
+    assert timeline.off_at(history, at(6), (SOURCE, POD))
 
 
 def test_a_paused_job_is_neither_on_time_nor_late() -> None:

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import ServiceSpec, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
-from bot.domain.health import judge_services as judge
+from bot.domain.health import judge_services
 
 SSH = ServiceSpec(name="SSH", ip="192.0.2.1", port=22, target_port=2222, check="ssh")
 WEB = ServiceSpec(name="My API", ip="192.0.2.2", port=8081, check="http", path="/health", expect_status=204)
@@ -26,7 +26,7 @@ WEB_SERVICE = service("web", "192.0.2.2", 8081, "http")
 
 
 def test_all_addresses_assigned_is_ok() -> None:
-    finding = judge.judge_addresses([SSH_SERVICE, WEB_SERVICE], TARGET)
+    finding = judge_services.judge_addresses([SSH_SERVICE, WEB_SERVICE], TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.OK, "2 addresses assigned")
 
 
@@ -40,13 +40,13 @@ def test_all_addresses_assigned_is_ok() -> None:
     ],
 )
 def test_each_problem_with_an_address_is_named(ssh: Service, summary: str) -> None:
-    finding = judge.judge_addresses([ssh, WEB_SERVICE], TARGET)
+    finding = judge_services.judge_addresses([ssh, WEB_SERVICE], TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, summary)
 
 
 def test_a_named_target_port_is_not_judged() -> None:
     named = service("ssh", "192.0.2.1", 22, "ssh-port")
-    assert judge.judge_addresses([named, WEB_SERVICE], TARGET).verdict is Verdict.OK
+    assert judge_services.judge_addresses([named, WEB_SERVICE], TARGET).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_named_target_port_is_not_judged() -> None:
 def test_an_address_is_the_service_s_however_it_has_it_and_a_port_is_one_of_tcp(
     ssh: Service, verdict: Verdict
 ) -> None:
-    assert judge.judge_addresses([ssh, WEB_SERVICE], TARGET).verdict is verdict
+    assert judge_services.judge_addresses([ssh, WEB_SERVICE], TARGET).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_an_address_is_the_service_s_however_it_has_it_and_a_port_is_one_of_tcp(
     ],
 )
 def test_an_sshd_that_turns_the_bot_away_runs(said: str, summary: str) -> None:
-    finding = judge.judge_refused(SSH, f"answered “{said}” instead of an SSH banner")
+    finding = judge_services.judge_refused(SSH, f"answered “{said}” instead of an SSH banner")
     assert (finding.verdict, finding.summary) == (Verdict.WARN, summary)
-    assert judge.judge_refused(WEB, said).verdict is Verdict.FAIL
+    assert judge_services.judge_refused(WEB, said).verdict is Verdict.FAIL
 
 
 def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -> None:
     other = service("other", "192.0.2.1", 443)
-    assert judge.carrier(SSH, [other, SSH_SERVICE]) == SSH_SERVICE
-    assert judge.carrier(SSH, [other]) == other
-    assert judge.carrier(SSH, []) is None
+    assert judge_services.carrier(SSH, [other, SSH_SERVICE]) == SSH_SERVICE
+    assert judge_services.carrier(SSH, [other]) == other
+    assert judge_services.carrier(SSH, []) is None
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -
 def test_addresses_are_compared_as_addresses_and_names_without_case(settings: str, assigned: str) -> None:
     target = Target(services=(ServiceSpec(name="SSH", ip=settings, port=22),))
     found = [service("ssh", assigned, 22)]
-    assert judge.judge_addresses(found, target).verdict is Verdict.OK
-    assert judge.judge_endpoints(found, [Endpoint("ssh", "10.1.1.1", True)], target).verdict is Verdict.OK
+    assert judge_services.judge_addresses(found, target).verdict is Verdict.OK
+    assert judge_services.judge_endpoints(found, [Endpoint("ssh", "10.1.1.1", True)], target).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_addresses_are_compared_as_addresses_and_names_without_case(settings: st
 )
 def test_other_addresses_are_other_addresses(settings: str, assigned: str) -> None:
     target = Target(services=(ServiceSpec(name="SSH", ip=settings, port=22),))
-    assert judge.judge_addresses([service("ssh", assigned, 22)], target).verdict is Verdict.FAIL
+    assert judge_services.judge_addresses([service("ssh", assigned, 22)], target).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
@@ -156,22 +156,22 @@ def test_what_is_no_address_is_refused_with_what_would_be_right(field: str, valu
 )
 def test_the_way_to_check_through_takes_ipv6_in_brackets(connect: str, host: tuple[str, int], url: str) -> None:
     spec = ServiceSpec(name="SSH", ip="2001:DB8::15", port=22, connect=connect)
-    assert judge.address(spec) == host
-    assert judge.url(spec) == url
-    assert judge.place(spec) == "[2001:db8::15]:22"
+    assert judge_services.address(spec) == host
+    assert judge_services.url(spec) == url
+    assert judge_services.place(spec) == "[2001:db8::15]:22"
 
 
 def test_endpoints_need_a_ready_one_behind_every_service() -> None:
     ready = [Endpoint("ssh", "10.1.1.1", True), Endpoint("web", "10.1.1.1", True)]
-    assert judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], ready, TARGET).verdict is Verdict.OK
+    assert judge_services.judge_endpoints([SSH_SERVICE, WEB_SERVICE], ready, TARGET).verdict is Verdict.OK
     unready = [Endpoint("ssh", "10.1.1.1", False), Endpoint("web", "10.1.1.1", True)]
-    finding = judge.judge_endpoints([SSH_SERVICE, WEB_SERVICE], unready, TARGET)
+    finding = judge_services.judge_endpoints([SSH_SERVICE, WEB_SERVICE], unready, TARGET)
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, "no ready endpoint behind SSH")
     assert finding.evidence == ("ssh: 0 of 1 endpoint ready", "web: 1 of 1 endpoint ready")
 
 
 def test_endpoints_without_services_are_unknown() -> None:
-    assert judge.judge_endpoints([], [], TARGET).verdict is Verdict.UNKNOWN
+    assert judge_services.judge_endpoints([], [], TARGET).verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -185,20 +185,20 @@ def test_endpoints_without_services_are_unknown() -> None:
     ],
 )
 def test_an_ssh_server_of_protocol_2_answers(banner: str, verdict: Verdict) -> None:
-    assert judge.judge_banner(SSH, banner).verdict is verdict
+    assert judge_services.judge_banner(SSH, banner).verdict is verdict
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(204, Verdict.OK), (200, Verdict.FAIL), (503, Verdict.FAIL)])
 def test_only_the_expected_status_is_ok(status: int, verdict: Verdict) -> None:
-    assert judge.judge_status(WEB, status).verdict is verdict
+    assert judge_services.judge_status(WEB, status).verdict is verdict
 
 
 def test_a_refused_server_names_the_address_and_the_next_step() -> None:
-    finding = judge.judge_refused(SSH, "connection refused")
+    finding = judge_services.judge_refused(SSH, "connection refused")
     assert (finding.probe, finding.verdict) == ("ssh", Verdict.FAIL)
     assert finding.summary == "SSH can't be reached at 192.0.2.1:22: connection refused"
     assert finding.run == "/agentpod logs --grep sshd"
-    assert judge.judge_open(TCP).verdict is Verdict.OK
+    assert judge_services.judge_open(TCP).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize(
@@ -211,19 +211,19 @@ def test_a_refused_server_names_the_address_and_the_next_step() -> None:
 )
 def test_the_address_to_check(connect: str | None, address: tuple[str, int], url: str) -> None:
     spec = WEB.model_copy(update={"connect": connect})
-    assert judge.address(spec) == address
-    assert judge.url(spec) == url
+    assert judge_services.address(spec) == address
+    assert judge_services.url(spec) == url
 
 
 @pytest.mark.parametrize(("name", "slug"), [("VibeKanban", "vibekanban"), ("My API", "my-api"), ("!", "service")])
 def test_a_services_probe_id(name: str, slug: str) -> None:
-    assert judge.slug(name) == slug
+    assert judge_services.slug(name) == slug
 
 
 def test_a_service_checked_another_way_is_still_named_by_its_own_address() -> None:
     spec = WEB.model_copy(update={"connect": "127.0.0.1:8000"})
-    refused = judge.judge_refused(spec, "connection refused")
+    refused = judge_services.judge_refused(spec, "connection refused")
     assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}: connection refused"
     assert refused.evidence == ("checked through 127.0.0.1:8000",)
-    wrong = judge.judge_status(spec, 500)
+    wrong = judge_services.judge_status(spec, 500)
     assert wrong.evidence[0] == f"expected HTTP {WEB.expect_status} from {WEB.ip}:{WEB.port}{WEB.path}"

@@ -25,7 +25,7 @@ from bot.ports.cluster import (
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.incidents import incident_messages as incident_news
+from bot.services.incidents import incident_messages
 from bot.services.incidents.incident_messages import IncidentNews
 from bot.services.incidents.incident_service import Incidents
 from bot.services.incidents.muting import Muting
@@ -150,7 +150,7 @@ def watch(
     beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
     pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
     news = IncidentNews(ledger, clock, given)
-    courier = Courier(ledger, talk, clock, dict.fromkeys(incident_news.KINDS, news))
+    courier = Courier(ledger, talk, clock, dict.fromkeys(incident_messages.KINDS, news))
     return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, courier)
 
 

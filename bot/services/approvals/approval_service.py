@@ -57,7 +57,7 @@ from bot.ports.ledger import (
 from bot.runbook.context import (
     Caller,
 )
-from bot.services.approvals import request_log as case_log
+from bot.services.approvals import request_log
 from bot.services.approvals.changes import (
     BOT,
     claimed,
@@ -129,7 +129,7 @@ class Desk:
     def _over(self, *cases: Case) -> None:
         """Cases have come to their end, and the ledger has it."""
         for case in cases:
-            case_log.over(case)
+            request_log.over(case)
         self.changed()
 
     def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
@@ -226,9 +226,9 @@ class Desk:
                 look.cancel()
             raise
         if case.state.final and case.state is not before:
-            case_log.over(case)
+            request_log.over(case)
         if case.state is State.EXECUTING and ruling.accepted:
-            case_log.claimed(case, self.workshop.name)
+            request_log.claimed(case, self.workshop.name)
             self.workshop.start(case, look)
             ruling = replace(ruling, begun=await self.workshop.ahead(case))
             case = await self._as_it_is(case)
@@ -348,7 +348,7 @@ class Desk:
                 case = await self._claim(tx, case, caller)
         if case is None or refusal:
             raise await self._not_given(case, caller, refusal)
-        case_log.claimed(case, self.workshop.name)
+        request_log.claimed(case, self.workshop.name)
         self.changed()
         return case
 

@@ -47,7 +47,7 @@ from bot.ports.cluster import (
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.approvals import request_log as case_log
+from bot.services.approvals import request_log
 from bot.services.approvals.changes import (
     BOT,
     HOLD,
@@ -290,7 +290,7 @@ class Workshop:
 
     async def _pause(self, case: Case, seconds: float, why: str) -> Case:
         """Wait because the API server asked for it."""
-        case_log.waits(case, seconds, why)
+        request_log.waits(case, seconds, why)
         now = self.clock.now()
         return await self._wait(case, Wait(now, now + timedelta(seconds=seconds)))
 
@@ -314,7 +314,7 @@ class Workshop:
     def _look_again(self, case: Case, error: AgentpodError) -> None:
         """A look says whether it was done."""
         if isinstance(error, Uncertain):
-            case_log.unsure(case, error.message)
+            request_log.unsure(case, error.message)
         else:
             logger.debug("look again: %s", error.message, extra={"repair": case.id})
 
@@ -383,7 +383,7 @@ class Workshop:
             mark = replace(mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))
         sent = replace(case, mark=mark, sent_at=self.clock.now())
         saved = await self._save(sent, "execution", {"sent": True}, progress=True)
-        case_log.sent(saved)
+        request_log.sent(saved)
         return saved
 
     def _restarted(self, case: Case) -> str:
@@ -443,7 +443,7 @@ class Workshop:
         data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
         ended = await self._save(case.ended(state, outcome), "outcome", data, progress=case.progress is not None)
         self.observe(ended)
-        case_log.over(ended)
+        request_log.over(ended)
         return ended
 
     async def _save(
@@ -532,7 +532,7 @@ class Workshop:
             before = case.held.by if case.held else ""
             await tx.record(now, "execution", BOT, id_, {"by": self.name, "taken_over_from": before})
             taken = await tx.save(case.taken(self.name, await tx.now(now), HOLD))
-        case_log.taken_over(taken, self.name, before)
+        request_log.taken_over(taken, self.name, before)
         return taken
 
 

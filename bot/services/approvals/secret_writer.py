@@ -37,7 +37,7 @@ from bot.ports.clock import (
 from bot.ports.cluster import (
     Cluster,
 )
-from bot.services.approvals import request_log as case_log
+from bot.services.approvals import request_log
 from bot.services.approvals.early_refusals import SETTLING, Doubt
 
 logger = logging.getLogger("agentpod.repairs")
@@ -152,7 +152,7 @@ class Vault:
             except (Conflict, Uncertain) as error:
                 sent = sent or isinstance(error, Uncertain)
                 if isinstance(error, Uncertain):
-                    case_log.unsure(case, error.message)
+                    request_log.unsure(case, error.message)
             except Transient as error:
                 failed = error
                 await self._rest(error, holder)
@@ -182,7 +182,7 @@ class Vault:
         wanted = await value()
         await holder.still()
         await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
-        case_log.sent(case)
+        request_log.sent(case)
         return self._done()
 
     async def _rest(self, error: Transient, holder: Holder) -> None:

@@ -15,9 +15,8 @@ from bot.domain.core.history import Happening
 from bot.domain.core.reply import Image, Reply
 from bot.domain.core.spans import Window
 from bot.domain.core.target import Target, canonical_job
-from bot.domain.digest import card as digest_card
+from bot.domain.digest import card, timeline
 from bot.domain.digest import day as digest
-from bot.domain.digest import timeline as digest_story
 from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.day import Day, Facts, Watched
 from bot.domain.heartbeats.heartbeat import Health
@@ -143,7 +142,7 @@ class DigestNews:
         off = await self._were_off(missed, now)
         facts = replace(facts, late_by=late_by, missed=[d - DAY for d in missed], was_off=off)
         images, notes = await self._images(facts)
-        return digest_card.digest(facts, now, images, notes)
+        return card.digest(facts, now, images, notes)
 
     async def _facts(self, day: date, now: datetime) -> Facts:
         zone = self.when.zone
@@ -161,7 +160,7 @@ class DigestNews:
 
         def days(of: Window) -> list[Day]:
             planned = self.rules.maintenance
-            return [digest_story.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
+            return [timeline.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
 
         return Facts(
             days=days(here),
@@ -204,7 +203,7 @@ class DigestNews:
             return False
         history = [*await self.ledger.history(EVER, now, beats=False), *await self._unseen(now)]
         sources = [looks.subject for looks in self._looks()]
-        return all(digest_story.off_at(history, self.when.on(d), sources) for d in missed)
+        return all(timeline.off_at(history, self.when.on(d), sources) for d in missed)
 
     async def _images(self, facts: Facts) -> tuple[list[Image], list[str]]:
         """The pictures, and why there are none."""

@@ -18,7 +18,7 @@ from bot.errors import AgentpodError, unexpected
 from bot.ports.cluster import (
     Cluster,
 )
-from bot.services import container_exec as inside
+from bot.services import container_exec
 from bot.services.incidents.incident_cache import TargetWatch
 
 logger = logging.getLogger("agentpod.watch")
@@ -47,7 +47,7 @@ class _Blindness:
 
 @dataclass
 class InsideWatch(TargetWatch):
-    """One target's pod from inside. A pod that is not ready is its own incident, and this waits."""
+    """One target's pod from container_exec. A pod that is not ready is its own incident, and this waits."""
 
     _blindness: _Blindness = field(default_factory=_Blindness)
     _disk_unread: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class InsideWatch(TargetWatch):
     async def _processes(self, cluster: Cluster, pod: Pod, spec: ContainerSpec) -> Looked:
         """What the list says; in a thread, since the pod decides how long it is."""
         try:
-            result = await inside.processes(cluster, pod.name, spec.name)
+            result = await container_exec.processes(cluster, pod.name, spec.name)
         except AgentpodError as error:
             return Looked(unknown=error.message)
         return await asyncio.to_thread(judge_processes.look, spec, result)
@@ -131,7 +131,7 @@ class InsideWatch(TargetWatch):
     async def _disk(self, cluster: Cluster, pod: Pod) -> Seen:
         spec = self.target.container()
         try:
-            result = await inside.disk(cluster, pod.name, spec.name, spec.home)
+            result = await container_exec.disk(cluster, pod.name, spec.name, spec.home)
         except AgentpodError as error:
             return Seen(unread=(f"the disk: {error.message}",))
         return inside_watch.disk(self.target, result, self.clock.now())

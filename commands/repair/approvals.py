@@ -23,7 +23,7 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _repairs, _shape
+from commands.shared import requests, shape
 
 LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})
 RECENT = 5
@@ -42,16 +42,16 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     if params.id is not None:
         return await _one(ctx, params.id)
     began = ctx.clock.monotonic()
-    ledger = _repairs.ledger(ctx)
+    ledger = requests.ledger(ctx)
     live = await ledger.cases(states=LIVE, limit=50)
     ended = await ledger.cases(states=frozenset(State) - LIVE, limit=RECENT)
     waiting = [c for c in live if c.state is State.OPEN]
-    mine = [c for c in waiting if _repairs.may_approve(ctx, c)]
+    mine = [c for c in waiting if requests.may_approve(ctx, c)]
     return Reply(
         _headline(waiting, live),
         tables=tuple(t for t in (_table(ctx, "", live), _table(ctx, "Ended last", ended)) if t.rows),
         buttons=tuple(Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:3]),
-        notes=_shape.notes(ctx, began),
+        notes=shape.notes(ctx, began),
         data={"open": [c.id for c in waiting]},
     )
 
@@ -77,10 +77,10 @@ def _when(ctx: Context, case: Case) -> str:
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
-    case = await _repairs.ledger(ctx).case(id_) if is_id(id_) else None
+    case = await requests.ledger(ctx).case(id_) if is_id(id_) else None
     if case is None:
         raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
-    shown = card.card(case, _repairs.desk(ctx).policy)
+    shown = card.card(case, requests.desk(ctx).policy)
     return Reply(
         shown.headline,
         body=shown.body,
@@ -94,7 +94,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
 def _may_click(ctx: Context, case: Case, button: Button) -> bool:
     """What is said about a request itself counts as said in its channel."""
     places = case.places if button.command.endswith(case.id) else ()
-    return bool(_shape.buttons(ctx, [(button.label, button.command)], places=places))
+    return bool(shape.buttons(ctx, [(button.label, button.command)], places=places))
 
 
 COMMAND = Command(

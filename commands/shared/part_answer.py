@@ -17,7 +17,8 @@ from bot.domain.core.summary import Outcome
 from bot.runbook.context import (
     Context,
 )
-from commands import _shape, status
+from commands.observe import status
+from commands.shared import shape
 
 
 def reply(
@@ -47,15 +48,15 @@ def reply(
         headline(findings, said),
         verdict=summary.overall(findings),
         body=tuple(body),
-        findings=() if _is_headline(findings, said) or _bare(shown) else _shape.addressed(ctx, shown),
+        findings=() if _is_headline(findings, said) or _bare(shown) else shape.addressed(ctx, shown),
         facts=tuple(facts),
         tables=tuple(table for table in tables if table.rows),
         excerpts=tuple(excerpts),
-        buttons=_shape.buttons(ctx, steps),
-        notes=_shape.notes(ctx, began),
+        buttons=shape.buttons(ctx, steps),
+        notes=shape.notes(ctx, began),
         data={
             "target": ctx.target.name,
-            "checks": _shape.as_data([o.finding for o in outcomes]),
+            "checks": shape.as_data([o.finding for o in outcomes]),
             **(data or {}),
         },
     )

@@ -31,10 +31,11 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _repairs, _shape, status
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.observe import status
+from commands.shared import requests, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 MOST = 5
 """Incidents and requests that are shown; `incidents` and `approvals` show all."""
@@ -106,21 +107,21 @@ async def _kept(ctx: Context) -> _Kept:
         incidents = await ctx.ledger.incidents(live=True, limit=50)
         cases = await ctx.ledger.cases(states={State.OPEN}, limit=20)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
-        about = await _shape.requests_of(ctx.ledger, dead, ctx.clock.now())
+        about = await shape.requests_of(ctx.ledger, dead, ctx.clock.now())
     except AgentpodError as error:
         return _Kept(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
     return _Kept(sorted(incidents, key=incident_card.rank), cases, dead, about)
 
 
 def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
-    mine = [c for c in kept.cases if _repairs.may_approve(ctx, c)]
+    mine = [c for c in kept.cases if requests.may_approve(ctx, c)]
     of = ", ".join(s.name for s in seen)
     return Reply(
         seen[0].headline if len(seen) == 1 else _of_several(seen),
         verdict=worst(s.verdict for s in seen),
         body=tuple(_body(ctx, seen, kept, mine)),
         buttons=_buttons(ctx, seen, kept.incidents, mine),
-        notes=_shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
+        notes=shape.notes(ctx, began, *([kept.problem] if kept.problem else []), of=of),
         shareable=False,
         data={"incidents": [i.id for i in kept.incidents], "waiting": [c.id for c in kept.cases]},
     )
@@ -158,7 +159,7 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]
 
 def _where(ctx: Context) -> Iterator[Line]:
     """Where to type commands, for whom Home shows what they may see in a channel alone."""
-    if ctx.caller.surface == "home" and not _shape.allowed(ctx, Role.VIEWER).allowed:
+    if ctx.caller.surface == "home" and not shape.allowed(ctx, Role.VIEWER).allowed:
         where = allowed_in(ctx.access, ctx.caller.identity, Role.VIEWER)
         yield ("You may run commands in ", Mention(where[0]), ": type them there.")
 
@@ -219,7 +220,7 @@ def _buttons(
     looks = [("Status", "status")]
     if len(seen) > 1:
         looks = [(f"Status of {s.name}", f'status --target "{s.name}"') for s in seen[:2]]
-    more = _shape.buttons(ctx, [*wanted, *looks, ("Digest", "digest")])
+    more = shape.buttons(ctx, [*wanted, *looks, ("Digest", "digest")])
     return (*decide, *more)[:6]
 
 

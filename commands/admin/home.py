@@ -12,10 +12,11 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _shape, status
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.observe import status
+from commands.shared import shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 COMMON = (
     ("Status", "status"),
@@ -35,9 +36,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     return Reply(
         summary.headline(findings, len(outcomes)),
         verdict=summary.overall(findings),
-        buttons=_shape.buttons(ctx, COMMON),
-        notes=_shape.notes(ctx, began),
-        data={"target": ctx.target.name, "checks": _shape.as_data([o.finding for o in outcomes])},
+        buttons=shape.buttons(ctx, COMMON),
+        notes=shape.notes(ctx, began),
+        data={"target": ctx.target.name, "checks": shape.as_data([o.finding for o in outcomes])},
     )
 
 

@@ -22,10 +22,15 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer, _shape
-from commands._checks import Checks
-from commands._probes import API, Ask, Probe, run_probes
-from commands._reads import Reads
+from commands.shared import part_answer, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import (
+    API,
+    Ask,
+    Probe,
+    run_probes,
+)
+from commands.shared.reads import Reads
 
 MOST = 200
 """Rows shown of one container."""
@@ -54,9 +59,9 @@ async def run(ctx: Context, params: ProcessesParams) -> Reply:
         known = secrets[0] if secrets else None
         tables += [_everything(name, found, known, len(lists) > 1) for name, found in lists.items()]
         body = _left_out(lists, known)
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
-        _answer.without(outcomes[:1], {judge_processes.describe(m, several) for m in seen.matches}),
+        part_answer.without(outcomes[:1], {judge_processes.describe(m, several) for m in seen.matches}),
         began,
         own="processes --all" if params.all else "processes",
         facts=_expected_facts(seen.matches, several) if params.all else (),
@@ -142,7 +147,7 @@ def _data(match: Match) -> dict[str, object]:
 
 def rights(target: Target) -> list[Right]:
     """Lists, commands, and the Secrets whose values are kept out of the answer."""
-    return [*_shape.POD_READ, *_shape.EXEC, *(Right("get", "secrets", name=name) for name in target.secrets)]
+    return [*shape.POD_READ, *shape.EXEC, *(Right("get", "secrets", name=name) for name in target.secrets)]
 
 
 COMMAND = Command(

@@ -17,10 +17,10 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.shared import part_answer
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 MOST = 5
 """Jobs without a policy that are named."""
@@ -39,7 +39,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     unknown = [s for s in statuses if s.policy is None]
     apart, note = judge_heartbeats.told_once(known)
     now = ctx.clock.now()
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
         outcomes,
         began,

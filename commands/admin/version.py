@@ -13,8 +13,13 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _shape
-from commands._probes import API, Ask, Probe, run_probes
+from commands.shared import shape
+from commands.shared.probes import (
+    API,
+    Ask,
+    Probe,
+    run_probes,
+)
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -38,7 +43,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     return Reply(
         f"agentpod {ctx.about.version}, up {up}",
         facts=facts,
-        notes=_shape.notes(ctx, began),
+        notes=shape.notes(ctx, began),
         data={"version": ctx.about.version, "python": ctx.about.python, "api_server": api},
     )
 

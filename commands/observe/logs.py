@@ -27,8 +27,8 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _shape
-from commands._grep import check_pattern, matching
+from commands.observe.grep import check_pattern, matching
+from commands.shared import shape
 
 MOST_LINES = 20_000
 """Lines read where ``--tail`` does not say less."""
@@ -81,7 +81,7 @@ async def run(ctx: Context, params: LogsParams) -> Reply:
         shown = await _shown(log, secrets, params.grep)
         del log
     said = (*_which(pod, pods), *short, *shown.notes, *blind)
-    return _reply(ctx, params, pod, container, shown, _shape.notes(ctx, began, *said))
+    return _reply(ctx, params, pod, container, shown, shape.notes(ctx, began, *said))
 
 
 async def _waiting(ctx: Context, before: int) -> None:
@@ -97,8 +97,8 @@ def _no_pod(ctx: Context, began: float) -> Reply:
         "There is no pod, so there is no log",
         verdict=Verdict.FAIL,
         body=(f"No pod has the labels {ctx.target.selector} in {ctx.target.namespace}.",),
-        buttons=_shape.buttons(ctx, (("Status", "status"), ("Events", "events"))),
-        notes=_shape.notes(ctx, began),
+        buttons=shape.buttons(ctx, (("Status", "status"), ("Events", "events"))),
+        notes=shape.notes(ctx, began),
     )
 
 
@@ -203,7 +203,7 @@ def _reply(
     return Reply(
         _headline(params, container, shown),
         excerpts=(excerpt,) if shown.lines else (),
-        buttons=_shape.buttons(ctx, (*steps, ("Processes", "processes"), ("Status", "status"))),
+        buttons=shape.buttons(ctx, (*steps, ("Processes", "processes"), ("Status", "status"))),
         notes=notes,
         data={
             "pod": pod.name,
@@ -234,7 +234,7 @@ def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
 def rights(target: Target) -> list[Right]:
     """The pod, its log, and each named Secret whose values are to be redacted."""
     secrets = [Right("get", "secrets", name=name) for name in target.secrets]
-    return [*_shape.POD_READ, Right("get", "pods", subresource="log"), *secrets]
+    return [*shape.POD_READ, Right("get", "pods", subresource="log"), *secrets]
 
 
 COMMAND = Command(

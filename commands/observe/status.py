@@ -20,16 +20,16 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _repairs, _shape
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.shared import requests, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run all checks side by side and say what is wrong, worst first."""
     began = ctx.clock.monotonic()
-    under_way = asyncio.create_task(_repairs.under_way(ctx))
+    under_way = asyncio.create_task(requests.under_way(ctx))
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
 
@@ -44,7 +44,7 @@ def _partial(ctx: Context, outcomes: Sequence[Outcome], pending: Sequence[str]) 
     findings = folded(ctx.target, outcomes)
     done = len(outcomes)
     headline = f"Checking: {done} of {done + len(pending)} done"
-    return Reply(headline, findings=_shape.addressed(ctx, findings), pending=tuple(pending))
+    return Reply(headline, findings=shape.addressed(ctx, findings), pending=tuple(pending))
 
 
 def _reply(
@@ -55,10 +55,10 @@ def _reply(
     return Reply(
         summary.headline(findings, len(outcomes)),
         verdict=summary.overall(findings),
-        findings=_shape.addressed(ctx, findings),
-        buttons=_shape.buttons(ctx, next_steps(findings)),
-        notes=_shape.notes(ctx, began, *more),
-        data={"target": ctx.target.name, "checks": _shape.as_data([o.finding for o in outcomes])},
+        findings=shape.addressed(ctx, findings),
+        buttons=shape.buttons(ctx, next_steps(findings)),
+        notes=shape.notes(ctx, began, *more),
+        data={"target": ctx.target.name, "checks": shape.as_data([o.finding for o in outcomes])},
     )
 
 
@@ -146,7 +146,7 @@ def rights(target: Target) -> list[Right]:
     """What the checks need of Kubernetes."""
     lists = [Right("list", resource) for resource in ("pods", "events", "services", "persistentvolumeclaims")]
     slices = Right("list", "endpointslices", "discovery.k8s.io")
-    return [*lists, slices, _shape.deployment_right(target), *_shape.EXEC, *_shape.application_right(target)]
+    return [*lists, slices, shape.deployment_right(target), *shape.EXEC, *shape.application_right(target)]
 
 
 COMMAND = Command(

@@ -23,10 +23,10 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer, _shape
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.shared import part_answer, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 MOST = 40
 """Rows shown; more than that is no longer read on a phone."""
@@ -47,7 +47,7 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
     seen = checks.seen.events
     groups = judge_events.group(seen or (), checks.seen.own)
     shown = [g for g in groups if params.all or (g.is_warning and g.own)]
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
         [_without_advice(o) for o in outcomes],
         began,
@@ -132,8 +132,8 @@ COMMAND = Command(
     "marked; those of others and of what is gone are under --all.",
     rights=lambda target: (
         Right("list", "events"),
-        *_shape.POD_READ,
-        _shape.deployment_right(target),
+        *shape.POD_READ,
+        shape.deployment_right(target),
         Right("list", "services"),
         Right("list", "persistentvolumeclaims"),
     ),

@@ -16,10 +16,10 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer, _shape
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.shared import part_answer, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -27,7 +27,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     began = ctx.clock.monotonic()
     if ctx.target.argocd is None:
         said = "The settings say that no Argo CD Application owns this target (argocd: null)."
-        return Reply("Argo CD is switched off in the settings", body=(said,), notes=_shape.notes(ctx, began))
+        return Reply("Argo CD is switched off in the settings", body=(said,), notes=shape.notes(ctx, began))
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
         outcomes = await run_probes([checks.argocd()], ctx.probe_timeout)
@@ -35,7 +35,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     where = Fact("Application", f"{ctx.target.argocd.namespace}/{ctx.target.argocd.application}", code=True)
     details = _facts(application, ctx.clock.now()) if application else []
     data: dict[str, object] = {"application": _data(application)} if application else {}
-    return _answer.reply(
+    return part_answer.reply(
         ctx, outcomes, began, own="argocd", detailed=bool(application), facts=[where, *details], data=data
     )
 
@@ -86,5 +86,5 @@ COMMAND = Command(
     run=run,
     examples=("argocd",),
     details="Unknown, with the reason, where the Application or the right to read it is absent.",
-    rights=_shape.application_right,
+    rights=shape.application_right,
 )

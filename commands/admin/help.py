@@ -18,7 +18,7 @@ from bot.runbook.grammar import (
     flag_of,
     usage,
 )
-from commands import _shape
+from commands.shared import shape
 
 
 class HelpParams(Params):
@@ -31,11 +31,11 @@ async def run(ctx: Context, params: HelpParams) -> Reply:
     """The list of what the caller may run, or one command in full."""
     if not params.command:
         return _overview(ctx)
-    return _one(ctx, _shape.command_called(ctx, params.command))
+    return _one(ctx, shape.command_called(ctx, params.command))
 
 
 def _overview(ctx: Context) -> Reply:
-    mine = _shape.mine(ctx)
+    mine = shape.mine(ctx)
     groups = list(dict.fromkeys(c.group for c in mine))
     # Lines, not a table: they wrap on a phone.
     facts = tuple(Fact(c.name, c.summary) for g in groups for c in mine if c.group == g)
@@ -51,7 +51,7 @@ def _overview(ctx: Context) -> Reply:
 
 
 def _one(ctx: Context, command: Command) -> Reply:
-    decision = _shape.allowed(ctx, command.role)
+    decision = shape.allowed(ctx, command.role)
     if not decision.allowed:
         raise AccessDenied(
             f"You may not run {command.name or ctx.prefix}: {decision.reason}.",

@@ -31,7 +31,7 @@ from bot.runbook.context import (
     Context,
     Repairs,
 )
-from commands import _shape
+from commands.shared import shape
 
 MAX_REASON = 500
 """Characters of a reason: it has to fit on a card and be read on a phone."""
@@ -115,7 +115,7 @@ def _for(case: Case, now: datetime) -> str:
 
 def may_approve(ctx: Context, case: Case) -> bool:
     """Whether this caller's approval would count; at the click it is looked at again."""
-    if not _shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
+    if not shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
         return False
     own = ctx.caller.identity.user in (case.request.requester, *case.joined)
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
@@ -174,7 +174,7 @@ def _joined(ctx: Context, case: Case, place: Line) -> Reply:
 
 def _no_vote(ctx: Context, case: Case) -> tuple[str, ...]:
     """Why who could decide on it can't any more, once they have asked for the same."""
-    approver = _shape.allowed(ctx, Role.APPROVER, case.places).allowed and not ctx.caller.is_terminal
+    approver = shape.allowed(ctx, Role.APPROVER, case.places).allowed and not ctx.caller.is_terminal
     if not approver or may_approve(ctx, case):
         return ()
     return ("You asked for it, or joined it just now, so another approver has to decide.",)

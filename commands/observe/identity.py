@@ -12,10 +12,10 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer, _shape
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.shared import part_answer, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -28,9 +28,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     expected = {spec.name: spec.user or "anybody but root" for spec in ctx.target.containers}
     rows = tuple((i.container, i.said, expected.get(i.container, "-")) for i in seen)
     verdicts = tuple(i.verdict for i in seen)
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
-        _answer.without(outcomes, {f"{i.container}: {i.said}" for i in seen}),
+        part_answer.without(outcomes, {f"{i.container}: {i.said}" for i in seen}),
         began,
         own="identity",
         body=checks.seen.unwatched,
@@ -54,5 +54,5 @@ COMMAND = Command(
     run=run,
     examples=("identity",),
     details="Runs id in each container of the settings. Root is never right.",
-    rights=lambda _: (*_shape.POD_READ, *_shape.EXEC),
+    rights=lambda _: (*shape.POD_READ, *shape.EXEC),
 )

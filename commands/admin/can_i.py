@@ -20,8 +20,13 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _shape
-from commands._probes import API, Ask, Probe, run_probes
+from commands.shared import shape
+from commands.shared.probes import (
+    API,
+    Ask,
+    Probe,
+    run_probes,
+)
 
 
 class CanIParams(Params):
@@ -41,7 +46,7 @@ class Rights:
 async def run(ctx: Context, params: CanIParams) -> Reply:
     """Answer yes or no for the caller, then for the bot."""
     began = ctx.clock.monotonic()
-    command = _shape.command_called(ctx, params.command)
+    command = shape.command_called(ctx, params.command)
     decision = _decision(ctx, command)
     rights = Rights(list(dict.fromkeys(command.rights(ctx.target))))
     outcome = (await run_probes([_rights(ctx, rights)], ctx.probe_timeout))[0]
@@ -51,10 +56,10 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
         _headline(decision, finding),
         verdict=verdict,
         body=() if decision.allowed else (ctx.access.ask(),),
-        findings=_shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
+        findings=shape.addressed(ctx, [finding]) if finding.verdict is not Verdict.OK else (),
         facts=_facts(command, decision, finding),
-        buttons=_shape.buttons(ctx, [(f"Help on {command.name}", f"help {command.name}")] if command.name else ()),
-        notes=_shape.notes(ctx, began),
+        buttons=shape.buttons(ctx, [(f"Help on {command.name}", f"help {command.name}")] if command.name else ()),
+        notes=shape.notes(ctx, began),
         data={
             "command": command.name,
             "allowed": decision.allowed,
@@ -69,7 +74,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
 
 def _decision(ctx: Context, command: Command) -> Decision:
     """By the access rules, and by what else the command asks of whoever runs it."""
-    decision = _shape.allowed(ctx, command.role)
+    decision = shape.allowed(ctx, command.role)
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
         return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
     return decision

@@ -31,7 +31,7 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _repairs, _shape
+from commands.shared import requests, shape
 
 MOST = 200
 _MOST_TRACED = 5_000
@@ -64,7 +64,7 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
     """The newest records, newest first."""
     began = ctx.clock.monotonic()
     since = ctx.clock.now() - params.since
-    found = [r async for r in _repairs.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
+    found = [r async for r in requests.ledger(ctx).records(since=since, limit=params.tail, newest=True)]
     now = ctx.clock.now()
     rows = tuple((when(r, now), said(r, now), r.subject) for r in found)
     table = Table(("When", "Who and what", "About"), rows)
@@ -74,8 +74,8 @@ async def run(ctx: Context, params: AuditParams) -> Reply:
         if found
         else f"Nothing in the last {words.age(params.since)}",
         tables=(table,) if rows else (),
-        buttons=_shape.buttons(ctx, [("Verify the chain", "audit verify")]),
-        notes=_shape.notes(ctx, began),
+        buttons=shape.buttons(ctx, [("Verify the chain", "audit verify")]),
+        notes=shape.notes(ctx, began),
         data={"records": [as_json(r) for r in found]},
         shareable=False,
     )
@@ -117,7 +117,7 @@ def _more(data: Mapping[str, Any], now: datetime) -> str:
 async def verify(ctx: Context, params: VerifyParams) -> Reply:
     """Whether the trail is whole; else the first record that does not fit."""
     began = ctx.clock.monotonic()
-    ledger = _repairs.ledger(ctx)
+    ledger = requests.ledger(ctx)
     # Read before the records: what comes meanwhile has its record, and is not asked for.
     known = traces(await ledger.cases(limit=_MOST_TRACED), await ledger.incidents(limit=_MOST_TRACED))
     check = audit.Verifier(params.head, known)
@@ -132,7 +132,7 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
             Verdict.FAIL,
             body=("Keep the database as it is, and compare it with an earlier export or backup.",),
             facts=facts,
-            notes=_shape.notes(ctx, began),
+            notes=shape.notes(ctx, began),
             data={"broken": broken.number, "why": broken.why},
         )
     return Reply(
@@ -140,7 +140,7 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
         Verdict.OK,
         body=("Keep the digest elsewhere: audit verify --head … then also finds a cut end.",),
         facts=facts,
-        notes=_shape.notes(ctx, began),
+        notes=shape.notes(ctx, began),
         data={"records": check.count, "head": check.last},
     )
 
@@ -148,7 +148,7 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
 async def export(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """All records as JSON lines, in a file."""
     lines: list[str] = []
-    async for record in _repairs.ledger(ctx).records():
+    async for record in requests.ledger(ctx).records():
         lines.append(line(record))
         if len(lines) > EXPORTED:
             raise UsageError(

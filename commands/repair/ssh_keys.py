@@ -37,8 +37,9 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from bot.services import container_exec as inside
-from commands import _managed, _repairs, _shape
+from bot.services import container_exec
+from commands.repair import managed
+from commands.shared import requests, shape
 
 T = TypeVar("T")
 
@@ -57,7 +58,7 @@ class AddParams(Params):
     @field_validator("reason")
     @classmethod
     def _short(cls, value: str | None) -> str | None:
-        return _repairs.reason(value)
+        return requests.reason(value)
 
 
 class RemoveParams(Params):
@@ -70,7 +71,7 @@ class RemoveParams(Params):
     @field_validator("reason")
     @classmethod
     def _short(cls, value: str | None) -> str | None:
-        return _repairs.reason(value)
+        return requests.reason(value)
 
 
 def _spec(ctx: Context) -> SshSpec:
@@ -113,8 +114,8 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         judged.verdict,
         body=judged.lines,
         tables=(Table(("Who", "Type", "Can sign in", "Fingerprint"), judged.rows),) if judged.rows else (),
-        buttons=_shape.buttons(ctx, [*buttons, ("Add a key", "ssh keys add")]),
-        notes=_shape.notes(ctx, began, "the pod copies them from the Secret when it starts"),
+        buttons=shape.buttons(ctx, [*buttons, ("Add a key", "ssh keys add")]),
+        notes=shape.notes(ctx, began, "the pod copies them from the Secret when it starts"),
         data={"keys": judged.data, "same_in_pod": judged.same},
     )
 
@@ -129,7 +130,7 @@ async def _in_the_pod(ctx: Context) -> str | Unread | None:
         pod = judge_pod.current(await ctx.cluster.pods(ctx.target.selector))
         if pod is None:
             return Unread("no pod is running")
-        result = await inside.text_file(ctx.cluster, pod.name, spec.name, path)
+        result = await container_exec.text_file(ctx.cluster, pod.name, spec.name, path)
     except AgentpodError as error:
         return Unread(words.lower_first(words.cut(error.message, 200)))
     if result.truncated:
@@ -144,9 +145,9 @@ async def add(ctx: Context, params: AddParams) -> Reply:
     if params.key is None or params.reason is None:
         return _add_form(ctx, params)
     spec, key = _spec(ctx), ssh_keys.parse_key(params.key)
-    _repairs.ledger(ctx)
+    requests.ledger(ctx)
     seen = await _secret(ctx)
-    warnings = await _managed.warnings(ctx, seen, spec.key)
+    warnings = await managed.warnings(ctx, seen, spec.key)
     try:
         ssh_keys.added(await _text(ctx), key)
     except BadKey as error:
@@ -160,7 +161,7 @@ async def add(ctx: Context, params: AddParams) -> Reply:
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "line": key.text, "fingerprint": key.fingerprint},
     )
-    return await _repairs.ask(ctx, proposal)
+    return await requests.ask(ctx, proposal)
 
 
 def _shown(key: Key) -> tuple[tuple[str, str], ...]:
@@ -178,7 +179,7 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
     )
     reason = Field("reason", "Whose, and why?", multiline=True, initial=params.reason or "")
     note = "An approver sees the key's fingerprint, and decides."
-    return _repairs.form(ctx, Form("Add an SSH key", "ssh keys add", (key, reason), submit="Ask", note=note))
+    return requests.form(ctx, Form("Add an SSH key", "ssh keys add", (key, reason), submit="Ask", note=note))
 
 
 async def remove(ctx: Context, params: RemoveParams) -> Reply:
@@ -188,7 +189,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
     seen = await _secret(ctx)
     text = await _text(ctx)
     key = _named(ctx, text, params.fingerprint)
-    warnings = await _managed.warnings(ctx, seen, spec.key)
+    warnings = await managed.warnings(ctx, seen, spec.key)
     is_last = ssh_keys.is_last(text, key.fingerprint, ctx.clock.now())
     if is_last and not params.last:
         others = len({k.fingerprint for k in ssh_keys.keys(text)}) > 1
@@ -200,8 +201,8 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         switch = " --last" if params.last else ""
         field = Field("reason", "Why?", multiline=True)
         form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
-        return _repairs.form(ctx, form)
-    _repairs.ledger(ctx)
+        return requests.form(ctx, form)
+    requests.ledger(ctx)
     after = "It is the last key: NOBODY can sign in after the next restart." if is_last else ""
     last = {LAST: "yes"} if is_last else {}
     proposal = Proposal(
@@ -213,7 +214,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint, **last},
     )
-    return await _repairs.ask(ctx, proposal)
+    return await requests.ask(ctx, proposal)
 
 
 def _named(ctx: Context, text: str, fingerprint: str) -> Key:
@@ -231,7 +232,7 @@ def read_rights(target: Target) -> Sequence[Right]:
     """To read the one Secret by name, and the pod's own file."""
     if target.ssh is None:
         return []
-    compared = [*_shape.POD_READ, *_shape.EXEC] if target.ssh.file else []
+    compared = [*shape.POD_READ, *shape.EXEC] if target.ssh.file else []
     return [Right("get", "secrets", name=target.ssh.secret), *compared]
 
 

@@ -24,8 +24,15 @@ from bot.errors import NotFound
 from bot.runbook.context import (
     Context,
 )
-from bot.services import container_exec as inside
-from commands._probes import API, EXEC, Ask, Blocked, Unread, unread_finding
+from bot.services import container_exec
+from commands.shared.probes import (
+    API,
+    EXEC,
+    Ask,
+    Blocked,
+    Unread,
+    unread_finding,
+)
 
 T = TypeVar("T")
 
@@ -104,7 +111,7 @@ class Reads:
 
     async def processes(self, ask: Ask, pod: Pod, container: str) -> ExecResult:
         """A list of a container's processes. Raises `Unread`."""
-        return await ask.of(EXEC, inside.processes(self._ctx.cluster, pod.name, container))
+        return await ask.of(EXEC, container_exec.processes(self._ctx.cluster, pod.name, container))
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

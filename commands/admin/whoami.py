@@ -13,14 +13,14 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _shape
+from commands.shared import shape
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Say who asks, from where, with which role, and whom to ask for more."""
-    grant = _shape.allowed(ctx, Role.NONE).grant
+    grant = shape.allowed(ctx, Role.NONE).grant
     who = ctx.caller.identity
-    mine = [c.name for c in _shape.mine(ctx)]
+    mine = [c.name for c in shape.mine(ctx)]
     facts = (
         Fact("User", who.user, code=True),
         Fact("Channel", who.channel or "none", code=bool(who.channel)),

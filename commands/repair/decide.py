@@ -16,7 +16,7 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _repairs
+from commands.shared import requests
 
 
 class IdParams(Params):
@@ -33,7 +33,7 @@ class ReasonParams(IdParams):
     @field_validator("reason")
     @classmethod
     def _short(cls, value: str | None) -> str | None:
-        return _repairs.reason(value)
+        return requests.reason(value)
 
 
 async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "") -> Reply:
@@ -42,8 +42,8 @@ async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "")
             "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
             remedy=f"There: the card's button, or {choice.value} {params.id}.",
         )
-    ruling, case = await _repairs.desk(ctx).decide(params.id, choice, ctx.caller, reason)
-    return _repairs.ruled(ctx, ruling, case)
+    ruling, case = await requests.desk(ctx).decide(params.id, choice, ctx.caller, reason)
+    return requests.ruled(ctx, ruling, case)
 
 
 async def approve(ctx: Context, params: IdParams) -> Reply:
@@ -77,18 +77,18 @@ async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) 
     """Ask for the reason. Where none would help the desk says why not at once, and writes it down."""
     if ctx.caller.is_terminal:
         return await _say(ctx, params, choice)
-    desk, who = _repairs.desk(ctx), ctx.caller.identity
+    desk, who = requests.desk(ctx), ctx.caller.identity
     case = await desk.find(params.id)
     entitled = choice is not Choice.BREAK_GLASS or desk.policy.lets_alone(who.user, who.groups)
     if case is not None and case.state is State.OPEN and entitled:
         return form
     ruling, case = await desk.decide(params.id, choice, ctx.caller)
-    return form if ruling.rule is Rule.REASON_NEEDED else _repairs.ruled(ctx, ruling, case)
+    return form if ruling.rule is Rule.REASON_NEEDED else requests.ruled(ctx, ruling, case)
 
 
 def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Reply:
-    field = Field("reason", label, multiline=True, max_length=_repairs.MAX_REASON)
-    return _repairs.form(ctx, Form(title=title, command=command, fields=(field,), submit=title, note=note))
+    field = Field("reason", label, multiline=True, max_length=requests.MAX_REASON)
+    return requests.form(ctx, Form(title=title, command=command, fields=(field,), submit=title, note=note))
 
 
 def _decides(ctx: Context) -> bool:

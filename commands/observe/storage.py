@@ -20,11 +20,17 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from bot.services import container_exec as inside
-from commands import _answer, _shape
-from commands._checks import Checks, Seen
-from commands._probes import EXEC, Ask, Blocked, Probe, run_probes
-from commands._reads import Reads, running_container
+from bot.services import container_exec
+from commands.shared import part_answer, shape
+from commands.shared.checks import Checks, Seen
+from commands.shared.probes import (
+    EXEC,
+    Ask,
+    Blocked,
+    Probe,
+    run_probes,
+)
+from commands.shared.reads import Reads, running_container
 
 SECONDS = 15.0
 """The deadline of the folders' sizes: du reads every inode."""
@@ -79,7 +85,7 @@ def _reply(
     body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
     if folders.partial:
         body.append(f"{TITLE} are partial: {folders.partial}.")
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
         judged,
         began,
@@ -146,7 +152,7 @@ def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
         if running_container(pod, spec) is None:
             raise Blocked("pod", f"the pod has no container {spec.name}")
 
-        measured = inside.first_that_works(
+        measured = container_exec.first_that_works(
             ctx.cluster,
             pod.name,
             spec.name,
@@ -201,8 +207,8 @@ COMMAND = Command(
     details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them.",
     rights=lambda target: (
         Right("list", "persistentvolumeclaims"),
-        *_shape.POD_READ,
-        _shape.deployment_right(target),
-        *_shape.EXEC,
+        *shape.POD_READ,
+        shape.deployment_right(target),
+        *shape.EXEC,
     ),
 )

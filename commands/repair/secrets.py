@@ -34,7 +34,8 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _managed, _repairs, _shape
+from commands.repair import managed
+from commands.shared import requests, shape
 
 T = TypeVar("T")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -61,7 +62,7 @@ class SetParams(Params):
     @field_validator("reason")
     @classmethod
     def _short(cls, value: str | None) -> str | None:
-        return _repairs.reason(value)
+        return requests.reason(value)
 
 
 class EnterParams(Params):
@@ -76,7 +77,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     names = ctx.target.every_secret
     pods, external, memories, found = await asyncio.gather(
         _or_error(ctx.cluster.pods(ctx.target.selector)),
-        _managed.external_secrets(ctx),
+        managed.external_secrets(ctx),
         _memories(ctx, names),
         asyncio.gather(*(_or_error(ctx.cluster.secret(name)) for name in names)),
     )
@@ -96,15 +97,15 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     return Reply(
         judge_secrets.headline(findings),
         verdict,
-        findings=_shape.addressed(ctx, findings),
+        findings=shape.addressed(ctx, findings),
         tables=tuple(
             _table(ctx, s, external, memories.get(name))
             for name, s in secrets.items()
             if isinstance(s, SecretFacts)
         ),
-        buttons=_shape.buttons(ctx, buttons),
-        notes=_shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
-        data={"findings": _shape.as_data(findings)},
+        buttons=shape.buttons(ctx, buttons),
+        notes=shape.notes(ctx, began, "fingerprints tell whether two values are the same, and nothing else"),
+        data={"findings": shape.as_data(findings)},
     )
 
 
@@ -142,10 +143,10 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
     name = _named(ctx, params.secret)
     seen = await ctx.cluster.secret(name)
     _known(params, seen)  # first: a value that was typed in the key's place is not to be in the form
-    warnings = await _managed.warnings(ctx, seen, params.key)
+    warnings = await managed.warnings(ctx, seen, params.key)
     if params.reason is None:
         return _reason_form(ctx, params, name)
-    _repairs.ledger(ctx)
+    requests.ledger(ctx)
     present = seen.keys.get(params.key)
     now = f"{present.length} bytes, fingerprint {present.fingerprint}" if present else "not there yet"
     proposal = Proposal(
@@ -158,7 +159,7 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
     )
-    return await _repairs.ask(ctx, proposal)
+    return await requests.ask(ctx, proposal)
 
 
 def _named(ctx: Context, secret: str | None) -> str:
@@ -185,7 +186,7 @@ def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
     field = Field(
         "reason", "Why?", hint="Don't put the value here: it is asked for after the approval", multiline=True
     )
-    return _repairs.form(
+    return requests.form(
         ctx,
         Form("New secret value", line, (field,), submit="Ask", note=f"A new value for {params.key} of {name}."),
     )
@@ -195,7 +196,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
     """Open the one-time form for the value of an approved request."""
     if ctx.caller.is_terminal:
         raise UsageError("A value is entered in Slack, by who asked for it.")
-    case = await _repairs.desk(ctx).may_give_value(params.id, ctx.caller)
+    case = await requests.desk(ctx).may_give_value(params.id, ctx.caller)
     field = Field(
         "value", case.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
     )
@@ -205,7 +206,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
         (field,),
         submit="Store",
         note="It goes straight to the API server, and is neither shown nor kept anywhere. The form works once.",
-        sink=_repairs.value_sink(case),
+        sink=requests.value_sink(case),
     )
     return Reply(f"The value of {case.subject}", form=form, shareable=False, repeatable=False)
 
@@ -213,7 +214,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
 def read_rights(target: Target) -> Sequence[Right]:
     """To read each Secret by name, the pod's age, and ExternalSecrets."""
     named = [Right("get", "secrets", name=n) for n in target.every_secret]
-    return [*named, *_shape.POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
+    return [*named, *shape.POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
 
 
 def write_rights(target: Target) -> Sequence[Right]:

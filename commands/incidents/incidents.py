@@ -29,7 +29,7 @@ from bot.runbook.context import (
     Alerts,
     Context,
 )
-from commands import _shape
+from commands.shared import shape
 
 LATELY = timedelta(days=1)
 MOST = 10
@@ -85,7 +85,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     found = await ledger.incidents(since=now - LATELY, limit=200)
     held = [i for i in await ledger.incidents(live=True, told=False) if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
-    cases = await _shape.requests_of(ledger, dead, now)
+    cases = await shape.requests_of(ledger, dead, now)
     unread = await ledger.set_aside(now - aside.LISTED_FOR)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
@@ -98,8 +98,8 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
             *(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead, cases)),
             *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
         ),
-        buttons=_shape.buttons(ctx, buttons),
-        notes=_shape.notes(ctx, began),
+        buttons=shape.buttons(ctx, buttons),
+        notes=shape.notes(ctx, began),
         data={
             "open": [i.id for i in live],
             "held": [i.problem.key for i in held],
@@ -160,7 +160,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
         shown.headline,
         body=shown.body,
         facts=(*shown.facts, *said),
-        buttons=_shape.buttons(ctx, [(b.label, b.command) for b in shown.buttons]),
+        buttons=shape.buttons(ctx, [(b.label, b.command) for b in shown.buttons]),
         notes=shown.notes,
         data={"id": incident.id, "state": incident.state.value},
     )

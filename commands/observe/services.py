@@ -19,10 +19,10 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer
-from commands._checks import Checks, Seen
-from commands._probes import Probe, run_probes
-from commands._reads import Reads
+from commands.shared import part_answer
+from commands.shared.checks import Checks, Seen
+from commands.shared.probes import Probe, run_probes
+from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -35,7 +35,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     expected = [_row(spec, checks.seen, answers) for spec in ctx.target.services]
     verdicts = tuple(answers[judge_services.slug(s.name)].verdict for s in ctx.target.services)
     seen = checks.seen
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
         _without_endpoints(outcomes),
         began,
@@ -53,7 +53,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 def _without_endpoints(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The outcomes without the counts of endpoints, which are in the table."""
-    return [o if o.finding.probe != "endpoints" or o.cause else _answer.bare(o) for o in outcomes]
+    return [o if o.finding.probe != "endpoints" or o.cause else part_answer.bare(o) for o in outcomes]
 
 
 def _said(names: Sequence[str]) -> str:

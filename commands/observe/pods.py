@@ -25,10 +25,10 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _answer, _shape
-from commands._checks import Checks
-from commands._probes import run_probes
-from commands._reads import Reads
+from commands.shared import part_answer, shape
+from commands.shared.checks import Checks
+from commands.shared.probes import run_probes
+from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -42,9 +42,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     shown = judge_pod.current(pods) or (pods[-1] if pods else None)
     verdict = outcomes[0].finding.verdict
     facts = [*_facts(shown, now, verdict), *_others(pods, shown, now)] if shown else []
-    return _answer.reply(
+    return part_answer.reply(
         ctx,
-        _answer.without(outcomes, _shown(pods, now)),
+        part_answer.without(outcomes, _shown(pods, now)),
         began,
         own="pods",
         facts=[*facts, *_owner(owner, verdict)],
@@ -207,5 +207,5 @@ COMMAND = Command(
     run=run,
     examples=("pods",),
     details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",
-    rights=lambda target: (*_shape.POD_READ, _shape.deployment_right(target), Right("list", "events")),
+    rights=lambda target: (*shape.POD_READ, shape.deployment_right(target), Right("list", "events")),
 )

@@ -43,9 +43,19 @@ from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook.context import (
     Context,
 )
-from bot.services import container_exec as inside
-from commands._probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
-from commands._reads import Reads, running_container
+from bot.services import container_exec
+from commands.shared.probes import (
+    API,
+    EXEC,
+    GATEWAY,
+    Ask,
+    Blocked,
+    Probe,
+    Source,
+    Unread,
+    unread_finding,
+)
+from commands.shared.reads import Reads, running_container
 
 T = TypeVar("T")
 
@@ -299,7 +309,7 @@ class Checks:
             pod = await self.reads.pod(ask)
             if running_container(pod, spec) is None:
                 raise Blocked("pod", f"the pod has no container {spec.name}")
-            result = await ask.of(EXEC, inside.disk(self.ctx.cluster, pod.name, spec.name, spec.home))
+            result = await ask.of(EXEC, container_exec.disk(self.ctx.cluster, pod.name, spec.name, spec.home))
             self.seen.disk = judge_storage.parse_df(result.stdout, spec.home)
             return judge_storage.judge_disk(spec.home, result, self.ctx.target.storage)
 

@@ -23,7 +23,7 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands import _repairs, _shape
+from commands.shared import requests, shape
 
 DOWN = "Everything in it is down until the new one is ready."
 
@@ -37,14 +37,14 @@ class RestartParams(Params):
     @field_validator("reason")
     @classmethod
     def _short(cls, value: str | None) -> str | None:
-        return _repairs.reason(value)
+        return requests.reason(value)
 
 
 async def run(ctx: Context, params: RestartParams) -> Reply:
     """Say what would happen, and ask whoever decides."""
     if params.reason is None:
         return _form(ctx, params)
-    look = await _repairs.look(ctx)
+    look = await requests.look(ctx)
     _possible(ctx, look, params.force)
     proposal = Proposal(
         action=Action.FORCE_RESTART if params.force else Action.RESTART,
@@ -53,12 +53,12 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         effect=_effect(look, params.force, await _last_time(ctx)),
         facts=tuple(_facts(ctx, look)),
     )
-    return await _repairs.ask(ctx, proposal)
+    return await requests.ask(ctx, proposal)
 
 
 def _form(ctx: Context, params: RestartParams) -> Reply:
     how = "Forced restart" if params.force else "Restart"
-    return _repairs.form(
+    return requests.form(
         ctx,
         Form(
             title=how,
@@ -68,7 +68,7 @@ def _form(ctx: Context, params: RestartParams) -> Reply:
                     "reason",
                     "Why?",
                     hint="Approvers and the audit trail see it",
-                    max_length=_repairs.MAX_REASON,
+                    max_length=requests.MAX_REASON,
                     multiline=True,
                 ),
             ),
@@ -111,7 +111,7 @@ def _effect(look: Look, force: bool, last: timedelta | None) -> str:
 
 async def _last_time(ctx: Context) -> timedelta | None:
     """How long the last restart of this target took to ready."""
-    assert ctx.ledger is not None  # noqa: S101 - _repairs.look has made sure
+    assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
     done = await ctx.ledger.cases(states={State.SUCCEEDED}, target=ctx.target.name, limit=20)
     took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
     return timedelta(seconds=took[0]) if took and took[0] >= 1 else None
@@ -135,8 +135,8 @@ def _image_label(deployment: Deployment) -> str:
 def rights(target: Target) -> list[Right]:
     """To look, to change, and to follow."""
     return [
-        *_shape.POD_READ,
-        _shape.deployment_right(target),
+        *shape.POD_READ,
+        shape.deployment_right(target),
         Right("watch", "pods"),
         Right("list", "events"),
         Right("patch", "deployments", "apps", name=target.deployment),

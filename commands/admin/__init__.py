@@ -1,0 +1,1 @@
+"""Around it: help, rights, the audit trail, Home."""

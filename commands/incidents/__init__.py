@@ -1,0 +1,1 @@
+"""Incidents, and the digest of a day."""

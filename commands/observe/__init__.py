@@ -1,0 +1,1 @@
+"""What only looks: the pod, what runs in it, what reaches it, its logs and heartbeats."""

@@ -1,0 +1,1 @@
+"""What asks for a change, and what decides on it."""
