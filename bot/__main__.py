@@ -190,14 +190,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _epilog() -> str:
-    from commands import COMMANDS
+    from commands import registry
 
     lines = [
         "  run                 the bot: hears Slack and answers",
         "  check               try settings, tokens, connections and rights; say what to fix",
         "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
     ]
-    lines += [f"  {c.name:19s} {c.summary}" for c in COMMANDS if c.name and c.name != "home"]
+    lines += [f"  {c.name:19s} {c.summary}" for c in registry.build() if c.name and c.name != "home"]
     codes = "exit codes: 0 healthy or done, 1 not healthy, 2 could not tell"
     return "commands:\n" + "\n".join(lines) + f"\n\n{codes}"
 

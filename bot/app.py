@@ -217,7 +217,9 @@ class Bot:
     async def _report_rights_of(self, target: Target) -> None:
         where = {"target": target.name}
         try:
-            missing, beyond = await review(self.parts.clusters[target.name], target, self.settings.targets)
+            missing, beyond = await review(
+                self.parts.clusters[target.name], target, self.settings.targets, self.parts.commands
+            )
         except AgentpodError as error:
             logger.warning("permissions not checked: %s", error.message, extra=where)
             return

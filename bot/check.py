@@ -216,8 +216,11 @@ async def _target(parts: Parts, target: Target, user: str | None) -> list[Check]
     cluster = parts.clusters[target.name]
     title = f"Target {target.name}"
     try:
-        missing, beyond = await review(cluster, target, parts.settings.targets)
-        checks = [_rights(title, target, missing, beyond), *describe_beyond(title, beyond, user)]
+        missing, beyond = await review(cluster, target, parts.settings.targets, parts.commands)
+        checks = [
+            _rights(title, len(rights_needed(target, parts.commands)), missing, beyond),
+            *describe_beyond(title, beyond, user),
+        ]
         pods = await cluster.pods(target.selector)
     except AgentpodError as error:
         return [_failed(title, error)]
@@ -227,8 +230,7 @@ async def _target(parts: Parts, target: Target, user: str | None) -> list[Check]
     return [*checks, Check(title, True if pods else None, found, hint)]
 
 
-def _rights(title: str, target: Target, missing: Sequence[Right], beyond: Beyond) -> Check:
-    total = len(rights_needed(target))
+def _rights(title: str, total: int, missing: Sequence[Right], beyond: Beyond) -> Check:
     if not missing:
         return Check(title, True, f"all {total} rights are granted{', and no others' if beyond.nothing else ''}")
     return Check(

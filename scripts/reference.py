@@ -32,7 +32,7 @@ from bot.settings.model import (
     PREFIX,
     Settings,
 )
-from commands import COMMANDS
+from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]
 MADE = "<!-- Made by scripts/reference.py from the code: change it there. -->\n"
@@ -186,9 +186,9 @@ def commands_page() -> str:
         "Also by mention (`@agentpod status`), in a direct message, and in a terminal.",
         "",
     ]
-    for group in dict.fromkeys(c.group for c in COMMANDS):
+    for group in dict.fromkeys(c.group for c in BUILTIN):
         lines += [f"## {group}", ""]
-        for command in (c for c in COMMANDS if c.group == group):
+        for command in (c for c in BUILTIN if c.group == group):
             needs = "open to everybody" if command.role.value == "none" else f"needs the role {command.role.value}"
             lines += [f"### `{usage(command)}`", "", f"{command.summary}; {needs}.", ""]
             if command.details:

@@ -20,7 +20,7 @@ from bot.domain.rbac.rights import (
     resource_text,
 )
 from bot.wiring.rights import rights_needed
-from commands import COMMANDS
+from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]
 OWN = "its own namespace"
@@ -33,7 +33,7 @@ Place = tuple[str, Grant]
 
 def rights_page(made: str) -> str:
     """The page; ``made`` says how it came to be."""
-    needed = rights_needed(TARGET)
+    needed = rights_needed(TARGET, BUILTIN)
     granted = dict(_granted())
     parts = [
         ["# Rights", made, *_flow(ABOUT)],
@@ -95,7 +95,7 @@ def _granted_table(needed: Collection[Right], granted: dict[Place, str]) -> Iter
     yield "| right | where | needed by | granted by |"
     yield "|---|---|---|---|"
     for right in needed:
-        users = ", ".join(f"`{c.name}`" for c in COMMANDS if c.name and right in c.rights(TARGET))
+        users = ", ".join(f"`{c.name}`" for c in BUILTIN if c.name and right in c.rights(TARGET))
         file = granted.get(_place(right))
         if file is None:
             raise LookupError(f"no manifest in deploy/ grants {right}")

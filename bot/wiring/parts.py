@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import platform
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +28,7 @@ from bot.ports.cluster import (
 from bot.ports.heartbeats import (
     HeartbeatSource,
 )
+from bot.runbook.command import Command
 from bot.runbook.context import (
     About,
     Caller,
@@ -45,7 +46,7 @@ from bot.wiring.lazy import Connecting, LedgerOnDemand, Unavailable
 from bot.wiring.watching import (
     digest_time,
 )
-from commands import COMMANDS
+from commands import registry
 
 if TYPE_CHECKING:
     from bot.adapters.kubernetes import KubernetesCluster
@@ -72,6 +73,7 @@ class Parts:
     network: OutsideNetwork
     ledger: LedgerOnDemand
     clock: SystemClock
+    commands: tuple[Command, ...]
     outside: Outside
     """Cleans what is shown, and knows the values that must not be."""
     clusters: dict[str, Cluster] = field(default_factory=dict)
@@ -97,17 +99,19 @@ class Parts:
         exclusive: bool = False,
         clock: SystemClock | None = None,
         outside: Outside | None = None,
+        more: Iterable[Command] = (),
     ) -> Parts:
         """Build what needs no connection; :meth:`connect_cluster` does the rest.
 
         ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
+        ``more``: commands besides those in code.
         """
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
         ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
         shown = outside or Outside(settings.secret_values())
-        parts = cls(settings, about, network, ledger, clock or SystemClock(), shown)
+        parts = cls(settings, about, network, ledger, clock or SystemClock(), registry.build(more), shown)
         painter = Painter() if settings.digest.picture else None
         parts.digests = DigestNews(
             ledger,
@@ -194,7 +198,7 @@ class Parts:
                 caller=caller,
                 access=self.settings.access,
                 about=self.about,
-                commands=COMMANDS,
+                commands=self.commands,
                 probe_timeout=self.settings.probes.timeout.total_seconds(),
                 prefix=prefix,
                 request_id=request_id,
@@ -218,7 +222,7 @@ class Parts:
 
     def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
         """The dispatcher for callers that address the bot as ``prefix``."""
-        return Dispatcher(COMMANDS, self.settings.access, self.context(prefix), observer, prefix)
+        return Dispatcher(self.commands, self.settings.access, self.context(prefix), observer, prefix)
 
 
 def dead_man(settings: Settings) -> DeadManUrl | None:

@@ -24,21 +24,20 @@ from bot.ports.cluster import (
 from bot.runbook.command import (
     Command,
 )
-from commands import COMMANDS
 
 T = TypeVar("T")
 _CONFIRMED = 300
 """At most so many findings are asked for in the whole cluster: about as many as the ClusterRole ``edit`` has."""
 
 
-def rights_needed(target: Target, commands: Sequence[Command] = COMMANDS) -> list[Right]:
+def rights_needed(target: Target, commands: Sequence[Command]) -> list[Right]:
     """All rights that the commands need for a target, each once, in a stable order."""
     return list(dict.fromkeys(right for command in commands for right in command.rights(target)))
 
 
-async def missing_rights(cluster: Cluster, target: Target) -> list[Right]:
+async def missing_rights(cluster: Cluster, target: Target, commands: Sequence[Command]) -> list[Right]:
     """Those needed rights that the API server's authoriser does not grant."""
-    needed = rights_needed(target)
+    needed = rights_needed(target, commands)
     granted = await asyncio.gather(*(cluster.can_i(right) for right in needed))
     return [right for right, yes in zip(needed, granted, strict=True) if not yes]
 
@@ -70,10 +69,14 @@ class Beyond:
         return "everything: cluster admin" if self.administrator else rights.summary(self.found, self.own)
 
 
-async def review(cluster: Cluster, target: Target, targets: Collection[Target]) -> tuple[list[Right], Beyond]:
+async def review(
+    cluster: Cluster, target: Target, targets: Collection[Target], commands: Sequence[Command]
+) -> tuple[list[Right], Beyond]:
     """What is missing and what is beyond, side by side. Raises AgentpodError when the former can't be asked."""
     missing, beyond = await asyncio.gather(
-        missing_rights(cluster, target), beyond_needs(cluster, target, targets), return_exceptions=True
+        missing_rights(cluster, target, commands),
+        beyond_needs(cluster, target, targets, commands),
+        return_exceptions=True,
     )
     if isinstance(missing, BaseException):
         raise missing
@@ -82,16 +85,18 @@ async def review(cluster: Cluster, target: Target, targets: Collection[Target]) 
     return missing, beyond
 
 
-async def beyond_needs(cluster: Cluster, target: Target, targets: Collection[Target]) -> Beyond:
+async def beyond_needs(
+    cluster: Cluster, target: Target, targets: Collection[Target], commands: Sequence[Command]
+) -> Beyond:
     """Compare what the account has with what all ``targets`` need, in and around the namespace of one of them.
 
     Looked at are its own namespace, those that its rights name, and :data:`OTHER_NAMESPACES` as examples of all
     others. Never raises for what can't be asked: that is ``unknown``.
     """
-    inquiry = _Inquiry(cluster, _named(targets))
+    inquiry = _Inquiry(cluster, _named(targets, commands))
     own = target.namespace
     others = [name for name in OTHER_NAMESPACES if name not in {t.namespace for t in targets}]
-    named = [right.namespace for right in rights_needed(target) if right.namespace]
+    named = [right.namespace for right in rights_needed(target, commands) if right.namespace]
     await asyncio.gather(
         *(inquiry.rules(namespace) for namespace in dict.fromkeys((own, *named, *others))),
         *(inquiry.try_out(right) for right in to_ask(inquiry.needed, own, others)),
@@ -101,12 +106,12 @@ async def beyond_needs(cluster: Cluster, target: Target, targets: Collection[Tar
     return Beyond(own, tuple(found), tuple(dict.fromkeys(inquiry.unknown)), inquiry.incomplete)
 
 
-def _named(targets: Collection[Target]) -> list[Right]:
+def _named(targets: Collection[Target], commands: Sequence[Command]) -> list[Right]:
     """What all targets need, each right with its namespace."""
     return [
         right if right.namespace is not None else replace(right, namespace=target.namespace)
         for target in targets
-        for right in rights_needed(target)
+        for right in rights_needed(target, commands)
     ]
 
 

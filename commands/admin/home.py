@@ -13,7 +13,7 @@ from bot.runbook.context import (
     Context,
 )
 from commands.observe import status
-from commands.shared import shape
+from commands.shared import folding, shape
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes
 from commands.shared.reads import Reads
@@ -32,7 +32,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     began = ctx.clock.monotonic()
     async with Reads(ctx) as reads:
         outcomes = await run_probes(Checks(ctx, reads).all(), ctx.probe_timeout)
-    findings = status.folded(ctx.target, outcomes)
+    findings = folding.folded(ctx.target, outcomes)
     return Reply(
         summary.headline(findings, len(outcomes)),
         verdict=summary.overall(findings),

@@ -32,7 +32,7 @@ from bot.runbook.context import (
     Context,
 )
 from commands.observe import status
-from commands.shared import requests, shape
+from commands.shared import folding, requests, shape
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes
 from commands.shared.reads import Reads
@@ -97,7 +97,7 @@ async def _look(ctx: Context) -> _Seen:
         checks = Checks(ctx, reads)
         outcomes = await run_probes(checks.all(), ctx.probe_timeout)
     beats = [s for s in checks.seen.statuses or () if s.policy is not None]
-    return _Seen(ctx.target.name, status.folded(ctx.target, outcomes), len(outcomes), beats)
+    return _Seen(ctx.target.name, folding.folded(ctx.target, outcomes), len(outcomes), beats)
 
 
 async def _kept(ctx: Context) -> _Kept:

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.domain.core import summary
-from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.summary import Outcome
-from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.health import judge_services
 from bot.domain.rbac.access import Role
 from bot.runbook.command import (
     Command,
@@ -22,6 +20,7 @@ from bot.runbook.context import (
 )
 from commands.shared import requests, shape
 from commands.shared.checks import Checks
+from commands.shared.folding import folded, next_steps
 from commands.shared.probes import run_probes
 from commands.shared.reads import Reads
 
@@ -60,86 +59,6 @@ def _reply(
         notes=shape.notes(ctx, began, *more),
         data={"target": ctx.target.name, "checks": shape.as_data([o.finding for o in outcomes])},
     )
-
-
-def folded(target: Target, outcomes: Sequence[Outcome]) -> list[Finding]:
-    """Findings with causes said once: a pod that is not ready explains endpoints and servers, and so on."""
-    network = [judge_services.slug(s.name) for s in target.services]
-    consequences = {"pod": ["endpoints", *network, *_without_container(outcomes), *_told_events(outcomes)]}
-    missing = next((o.finding for o in outcomes if o.finding.probe == "processes"), None)
-    if missing is not None and missing.verdict is Verdict.FAIL:
-        consequences["processes"] = [
-            judge_services.slug(s.name) for s in target.services if _serves(missing.summary, s)
-        ]
-    return summary.fold(outcomes, consequences)
-
-
-_SAY_NO_MORE = ("BackOff", "NodeNotReady")
-"""Events that only repeat what the pod's own state says."""
-
-
-def _told_events(outcomes: Sequence[Outcome]) -> list[str]:
-    """The events, where the only kind of warning says what the pod's own finding says."""
-    found = {o.finding.probe: o.finding for o in outcomes if o.finding.probe in ("pod", "events")}
-    pod, events = found.get("pod"), found.get("events")
-    if pod is None or events is None or events.verdict is not Verdict.WARN or len(events.evidence) != 1:
-        return []
-    of, _, said = events.evidence[0].partition(": ")
-    told = " ".join((pod.summary, *pod.evidence))
-    again = events.summary.startswith(_SAY_NO_MORE) or (len(said) >= _TELLING and said[:_TELLING] in told)
-    return ["events"] if again and of.startswith("pod/") else []
-
-
-_TELLING = 20
-"""Characters that two messages have to have in common to be one."""
-
-
-def _without_container(outcomes: Sequence[Outcome]) -> list[str]:
-    """What looks into a container that the pod has not, where the pod's own finding says so."""
-    pod = next((o.finding.summary for o in outcomes if o.finding.probe == "pod"), "")
-    looked = [o.finding for o in outcomes if o.finding.probe in ("identity", "processes")]
-    return [f.probe for f in looked if f.verdict is Verdict.FAIL and f.summary in pod]
-
-
-def _serves(missing: str, spec: ServiceSpec) -> bool:
-    """Whether a missing process is the service's own, by name: sshd serves SSH, vibe-kanban VibeKanban."""
-    plain = "".join(c for c in missing.lower() if c.isalnum())
-    return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
-
-
-_STEPS = {
-    "pod": (("Events", "events"), ("Pods", "pods")),
-    "events": (("Events", "events"),),
-    "identity": (("Identity", "identity"),),
-    "processes": (("Processes", "processes --all"), ("Logs", "logs"), ("Ask for a restart", "restart")),
-    "services": (("Services", "services"),),
-    "endpoints": (("Services", "services"), ("Pods", "pods")),
-    "argocd": (("Argo CD", "argocd"),),
-    "claim": (("Storage", "storage"),),
-    "disk": (("Storage", "storage"),),
-    "heartbeats": (("Heartbeats", "heartbeats"), ("Logs", "logs")),
-    "exec": (("Pods", "pods"),),
-    "kubernetes": (("Version", "version"),),
-}
-
-
-def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Commands that fit what is wrong, the worst first: (label, command line)."""
-    other = (("Services", "services"), ("Logs", "logs"))
-    steps: list[tuple[str, str]] = []
-    for finding in findings:
-        if finding.verdict is not Verdict.OK:
-            steps += _log_of(finding)
-            steps += _STEPS.get(finding.probe, other)
-    return steps
-
-
-def _log_of(finding: Finding) -> list[tuple[str, str]]:
-    """The log of the very run that the pod's finding is about; none where nothing ran yet."""
-    line = (finding.run or "").removeprefix("/agentpod ")
-    if finding.probe != "pod" or not line.startswith("logs "):
-        return []
-    return [("Logs before the restart" if line.endswith("--previous") else "Its log", line)]
 
 
 def rights(target: Target) -> list[Right]:

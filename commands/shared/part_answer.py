@@ -17,8 +17,7 @@ from bot.domain.core.summary import Outcome
 from bot.runbook.context import (
     Context,
 )
-from commands.observe import status
-from commands.shared import shape
+from commands.shared import folding, shape
 
 
 def reply(
@@ -41,8 +40,8 @@ def reply(
     ``said`` is the headline when all is well, in place of a count. With ``detailed``, facts and tables hold the
     findings' evidence, which is not said a second time.
     """
-    findings = [_own(f, own) for f in status.folded(ctx.target, outcomes)]
-    steps = [step for step in (*status.next_steps(findings), *more, ("Status", "status")) if step[1] != own]
+    findings = [_own(f, own) for f in folding.folded(ctx.target, outcomes)]
+    steps = [step for step in (*folding.next_steps(findings), *more, ("Status", "status")) if step[1] != own]
     shown = [_without_evidence(f) for f in findings] if detailed else findings
     return Reply(
         headline(findings, said),

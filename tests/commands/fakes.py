@@ -39,7 +39,7 @@ from bot.runbook.context import (
 from bot.runbook.grammar import (
     parse,
 )
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from tests.people import member
 from tests.pods import conditions
 
@@ -330,7 +330,7 @@ class World:
 
     async def run(self, line: str, change: Callable[[Context], Context] = lambda ctx: ctx) -> Reply:
         """Parse and run a command line."""
-        invocation = parse(line, COMMANDS)
+        invocation = parse(line, BUILTIN)
         return await invocation.command.run(change(self.context()), invocation.params)
 
     def context(self) -> Context:
@@ -345,7 +345,7 @@ class World:
             caller=Caller(member("U1", "C1"), "slash"),
             access=AccessPolicy(rules=rules, contact="the owner"),
             about=About("1.2.3", NOW - timedelta(hours=5), "3.11.2"),
-            commands=COMMANDS,
+            commands=BUILTIN,
             probe_timeout=self.deadline if self._hangs() else max(self.deadline, PATIENT),
             progress=self._show,
         )

@@ -18,7 +18,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import Role
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
 
 
@@ -216,7 +216,7 @@ async def test_can_i_of_an_unknown_command_suggests_one(world: World) -> None:
 
 def test_only_repairs_have_rights_that_change_something() -> None:
     reads = ("get", "list", "watch")
-    rights = {c.name: {r for r in c.rights(Target()) if r.verb not in reads} for c in COMMANDS}
+    rights = {c.name: {r for r in c.rights(Target()) if r.verb not in reads} for c in BUILTIN}
     execs = {Right("create", "pods", subresource="exec")}
     writes = {name: found - execs for name, found in rights.items() if found - execs}
     tier2 = {Right("patch", "secrets", name="agent-secrets-tier2")}

@@ -24,7 +24,7 @@ from bot.errors import NotFound, UsageError
 from bot.runbook.grammar import (
     parse,
 )
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, World, text_of
 
 RULES = AlertRules()
@@ -83,7 +83,7 @@ def book() -> Book:
 
 
 async def say(world: World, book: Book, line: str, zone: str = "UTC") -> Any:
-    invocation = parse(line, COMMANDS)
+    invocation = parse(line, BUILTIN)
     ctx = replace(world.context(), ledger=book, alerts=book, timezone=zone)
     return await invocation.command.run(ctx, invocation.params)
 

@@ -34,8 +34,8 @@ from bot.runbook.grammar import (
     usage,
 )
 from bot.runbook.turns import Turns
-from commands import COMMANDS
 from commands.observe import grep, logs
+from commands.registry import BUILTIN
 from tests.people import member
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
@@ -107,12 +107,12 @@ def context(cluster: FakeCluster, target: Target | None = None, **more: Any) -> 
         caller=Caller(member("U1", "C1"), "slash"),
         access=AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=("U1",)),)),
         about=About("1", NOW, "3.11"),
-        commands=COMMANDS,
+        commands=BUILTIN,
     )
 
 
 async def ask(line: str, cluster: FakeCluster, target: Target | None = None) -> Reply:
-    invocation = parse(line, COMMANDS)
+    invocation = parse(line, BUILTIN)
     return await invocation.command.run(context(cluster, target), invocation.params)
 
 
@@ -273,7 +273,7 @@ async def test_the_run_before_is_offered_after_a_restart() -> None:
 )
 def test_bad_arguments_are_refused_with_the_flag_named(line: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        parse(line, COMMANDS)
+        parse(line, BUILTIN)
     assert caught.value.usage == usage(logs.COMMAND)
 
 
@@ -357,7 +357,7 @@ async def test_only_a_few_logs_are_read_at_once_and_who_waits_is_told() -> None:
     async def tell(reply: Reply) -> None:
         told.append(f"{reply.headline}: {reply.body[0]}")
 
-    invocation = parse("logs --grep error", COMMANDS)
+    invocation = parse("logs --grep error", BUILTIN)
     contexts = [context(cluster, heavy=heavy, progress=tell) for _ in range(16)]
     asked = [asyncio.create_task(invocation.command.run(c, invocation.params)) for c in contexts]
     await until(lambda: cluster.reading == 2 and len(told) == 14)

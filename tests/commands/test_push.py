@@ -15,7 +15,7 @@ from bot.errors import Transient, UsageError
 from bot.runbook.grammar import (
     parse,
 )
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, FakeHeartbeats, World
 
 
@@ -37,7 +37,7 @@ class Book:
 
 
 async def say(world: World, line: str, book: Book | None = None) -> Any:
-    invocation = parse(line, COMMANDS)
+    invocation = parse(line, BUILTIN)
     ctx = replace(world.context(), ledger=book or Book())
     return await invocation.command.run(ctx, invocation.params)
 

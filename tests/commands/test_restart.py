@@ -8,7 +8,7 @@ from bot.domain.approvals.repair import Action, Case
 from bot.runbook.grammar import (
     parse,
 )
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from tests.services.workbench import START
 
 
@@ -20,7 +20,7 @@ def _case(action: Action, state: State = State.VOID, reason: str = 'a "quoted" \
 
 def test_asking_again_asks_for_the_same_of_the_same_target() -> None:
     for action in (Action.RESTART, Action.FORCE_RESTART, Action.SET_SECRET, Action.REMOVE_KEY):
-        invocation = parse(again_line(_case(action)), COMMANDS)
+        invocation = parse(again_line(_case(action)), BUILTIN)
         assert invocation.target == "the other pod"
         assert invocation.command.name == action.value.removesuffix(" --force")
         assert getattr(invocation.params, "force", False) is (action is Action.FORCE_RESTART)
@@ -32,11 +32,11 @@ def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
     for action in Action:
         for state in State:
             for button in card(_case(action, state, "why"), ApprovalPolicy(break_glass=("U1",))).buttons:
-                parse(button.command, COMMANDS)
+                parse(button.command, BUILTIN)
 
 
 def test_a_reason_is_one_word_of_a_command_line() -> None:
     for text in ("a b", "a “two words” b", "it’s", "--force", '\\"'):
-        invocation = parse(f"restart --reason {quoted(text)}", COMMANDS)
+        invocation = parse(f"restart --reason {quoted(text)}", BUILTIN)
         straight = text.replace("“", '"').replace("”", '"').replace("’", "'")
         assert invocation.params.model_dump() == {"reason": straight, "force": False}

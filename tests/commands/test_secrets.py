@@ -40,7 +40,7 @@ from bot.runbook.context import (
 from bot.runbook.grammar import (
     parse,
 )
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, FakeCluster, World, give, said, text_of
 
 TIER2, SSH = "agent-secrets-tier2", "agent-ssh-keys"
@@ -144,7 +144,7 @@ class Room(World):
 
     async def say(self, line: str, answers: Mapping[str, str] | None = None) -> Any:
         """Run a line, with a form's answers."""
-        invocation = parse(line, COMMANDS, answers=answers)
+        invocation = parse(line, BUILTIN, answers=answers)
         ctx = replace(self.context(), repairs=self.desk, ledger=self.marks)
         return await invocation.command.run(ctx, invocation.params)
 
@@ -246,7 +246,7 @@ async def test_what_is_typed_in_the_wrong_place_is_not_repeated(room: Room, line
     assert not room.desk.asked
 
 
-DISCREET = sorted({name for c in COMMANDS if c.discreet for name in (c.name, c.name.split()[0])})
+DISCREET = sorted({name for c in BUILTIN if c.discreet for name in (c.name, c.name.split()[0])})
 WORD = st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=6, max_size=20)
 
 
@@ -255,7 +255,7 @@ def test_no_line_that_begins_like_a_discreet_command_is_repeated(name: str, word
     for line in (" ".join([name, *words, secret]), f"{name}={secret}", " ".join([name, secret, *words])):
         said = ""
         try:
-            parse(line, COMMANDS)
+            parse(line, BUILTIN)
         except UsageError as error:
             said = f"{error.message} {error.remedy} {error.suggestion}"
         assert secret not in said
@@ -263,7 +263,7 @@ def test_no_line_that_begins_like_a_discreet_command_is_repeated(name: str, word
 
 def test_commands_of_one_first_word_are_discreet_together() -> None:
     first = {name.split()[0] for name in DISCREET}
-    assert [c.name for c in COMMANDS if c.name.split()[:1] and c.name.split()[0] in first and not c.discreet] == []
+    assert [c.name for c in BUILTIN if c.name.split()[:1] and c.name.split()[0] in first and not c.discreet] == []
 
 
 async def test_a_stray_word_is_called_leaked(room: Room) -> None:

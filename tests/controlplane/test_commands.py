@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from commands import COMMANDS
+from commands.registry import BUILTIN
 from sandbox.house import Sandbox
 from sandbox.slack import seed
 from tests.controlplane.agent_pod import AgentPod
@@ -78,7 +78,7 @@ async def world(shared_pod: AgentPod) -> AsyncIterator[World]:
 
 
 def test_every_command_has_a_word_that_it_is_known_by() -> None:
-    assert set(HEALTHY) == {command.name for command in COMMANDS}
+    assert set(HEALTHY) == {command.name for command in BUILTIN}
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -25,6 +25,7 @@ from bot.domain.health.pod_state import is_ready
 from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent
 from bot.wiring.rights import rights_needed
+from commands.registry import BUILTIN
 from tests.controlplane.agent_pod import AgentPod
 from tests.controlplane.plane import Plane
 from tests.controlplane.stands import Stand, pretend_stand, real_stand
@@ -322,7 +323,7 @@ async def test_the_authoriser_grants_what_is_needed_and_not_more(stand: Stand) -
         namespace=stand.namespace,
         argocd={"namespace": "argocd", "application": stand.application},
     )
-    for right in rights_needed(target):
+    for right in rights_needed(target, BUILTIN):
         assert await stand.cluster.can_i(right), right
     for right in (
         Right("list", "secrets"),
@@ -359,7 +360,7 @@ async def test_the_list_of_rules_is_the_same(stand: Stand) -> None:
     }
     needed = {
         (r.group, "/".join(filter(None, (r.resource, r.subresource))), r.name, r.verb)
-        for r in rights_needed(Target(argocd=None))
+        for r in rights_needed(Target(argocd=None), BUILTIN)
     }
     assert flat(own) == everybody | needed
 

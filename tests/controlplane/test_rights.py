@@ -27,6 +27,7 @@ from bot.domain.rbac.rights import (
     grants,
 )
 from bot.wiring.rights import rights_needed
+from commands.registry import BUILTIN
 from sandbox.house import Sandbox
 from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT
 from tests.controlplane.authoriser import (
@@ -72,7 +73,7 @@ Expected = dict[str, set[Grant]]
 
 def named_rights() -> list[Right]:
     """What the commands need, each right with its namespace."""
-    return [replace(r, namespace=OWN) if r.namespace is None else r for r in rights_needed(Target())]
+    return [replace(r, namespace=OWN) if r.namespace is None else r for r in rights_needed(Target(), BUILTIN)]
 
 
 def needed() -> Expected:
@@ -390,7 +391,7 @@ async def check(house: Sandbox) -> tuple[int, str]:
 
 async def test_check_finds_the_shipped_rights_exact(house: Sandbox) -> None:
     code, said = await check(house)
-    assert f"all {len(rights_needed(Target()))} rights are granted, and no others" in said
+    assert f"all {len(rights_needed(Target(), BUILTIN))} rights are granted, and no others" in said
     assert "more than agentpod needs" not in said
     assert code == 0
 
@@ -415,7 +416,7 @@ async def test_check_names_exactly_the_excess(
     with installed.also(kind, namespace, rule):
         code, said = await check(house)
     assert f"! Target secure-agent-pod: the account can do more than agentpod needs: {excess}" in said
-    assert f"all {len(rights_needed(Target()))} rights are granted ! " in said
+    assert f"all {len(rights_needed(Target(), BUILTIN))} rights are granted ! " in said
     assert code == 0
 
 

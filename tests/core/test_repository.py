@@ -14,6 +14,7 @@ import yaml
 
 from bot.domain.core.target import Target
 from bot.wiring.rights import rights_needed
+from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,7 +85,7 @@ def test_the_shipped_roles_grant_exactly_what_the_commands_need() -> None:
             r.name,
             r.verb,
         )
-        for r in rights_needed(Target())
+        for r in rights_needed(Target(), BUILTIN)
     }
     granted = _granted("deploy/base/role.yaml") | _granted("deploy/options/argocd/role.yaml")
     assert granted - needed == set(), "granted but not needed"

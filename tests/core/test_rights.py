@@ -17,6 +17,7 @@ from bot.wiring.rights import (
     review,
     rights_needed,
 )
+from commands.registry import BUILTIN
 from sandbox.cluster import rbac
 
 OWN = "secure-agent-pod"
@@ -63,7 +64,7 @@ def exactly(*targets: Target) -> list[tuple[str, Rule]]:
     """What the shipped Roles grant."""
     held = []
     for target in targets:
-        for right in rights_needed(target):
+        for right in rights_needed(target, BUILTIN):
             resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
             names = (right.name,) if right.name else ()
             held.append((right.namespace or target.namespace, rule(right.group, resource, right.verb, *names)))
@@ -73,7 +74,7 @@ def exactly(*targets: Target) -> list[tuple[str, Rule]]:
 async def ask(account: Account, *targets: Target) -> Beyond:
     """What is beyond the needs of the first target."""
     every = targets or (Target(),)
-    return await beyond_needs(account, every[0], every)  # type: ignore[arg-type]
+    return await beyond_needs(account, every[0], every, BUILTIN)  # type: ignore[arg-type]
 
 
 async def test_exactly_the_needed_rights_are_nothing_beyond() -> None:
@@ -84,8 +85,8 @@ async def test_exactly_the_needed_rights_are_nothing_beyond() -> None:
 
 async def test_what_is_missing_is_not_beyond() -> None:
     account = Account(exactly(Target())[1:])
-    missing, beyond = await review(account, Target(), (Target(),))  # type: ignore[arg-type]
-    assert missing == rights_needed(Target())[:1]
+    missing, beyond = await review(account, Target(), (Target(),), BUILTIN)  # type: ignore[arg-type]
+    assert missing == rights_needed(Target(), BUILTIN)[:1]
     assert beyond.nothing
 
 
