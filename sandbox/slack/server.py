@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox.slack import response_urls, web_access
+from sandbox.slack import responding, web_access
 from sandbox.slack.core import Core
 from sandbox.slack.errors import SlackError
 from sandbox.slack.model import File
@@ -58,7 +58,7 @@ class Surface:
         self._core.record.calls.append(call)
         try:
             call.args = _payload(await request.read())
-            response_urls.use(self._core, request.path, call.args)
+            responding.use(self._core, request.path, call.args)
         except SlackError as error:
             call.result, call.status = error.body(), error.status
             return web.json_response(call.result, status=error.status, headers=error.headers)

@@ -14,8 +14,8 @@ from bot.domain.approvals.approval import Choice, State
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.runbook.context import Repairs
-from commands import audit
-from commands.audit import VerifyParams
+from commands.admin import audit
+from commands.admin.audit import VerifyParams
 from tests.commands.fakes import World
 from tests.services.workbench import JONAS, MAYA, PRIYA, Bench
 
