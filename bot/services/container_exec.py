@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from bot.domain.core.workload import ExecResult
@@ -31,14 +32,36 @@ PS_COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 
 
+INODES_WITHIN = 1.0
+"""Seconds that a look at the disk waits for the number of inodes when it has the rest."""
+
+
 async def processes(cluster: Cluster, pod: str, container: str) -> ExecResult:
     """A list of the container's processes, for `parse_ps`. Raises as `Cluster.exec` does."""
     return await first_that_works(cluster, pod, container, PS_COMMANDS, lambda r: lists_processes(r.stdout))
 
 
-async def disk(cluster: Cluster, pod: str, container: str, home: str) -> ExecResult:
-    """How full the home's file system is, for `parse_df`. Raises as `Cluster.exec` does."""
-    return await cluster.exec(pod, container, ("df", "-Pk", home))
+async def disk(cluster: Cluster, pod: str, container: str, home: str) -> tuple[ExecResult, ExecResult | None]:
+    """How full the home's file system is, in blocks and in inodes, for `parse_df`. Raises as `Cluster.exec` does.
+
+    The inodes are None where no answer came: the blocks don't wait for it. Not each df has ``-i``.
+    """
+    inodes = asyncio.create_task(_inodes(cluster, pod, container, home), name="inodes")
+    try:
+        blocks = await cluster.exec(pod, container, ("df", "-Pk", home))
+        await asyncio.wait((inodes,), timeout=INODES_WITHIN)
+    finally:
+        if not inodes.done():
+            inodes.cancel()
+            await asyncio.wait((inodes,))
+    return blocks, None if inodes.cancelled() else inodes.result()
+
+
+async def _inodes(cluster: Cluster, pod: str, container: str, home: str) -> ExecResult | None:
+    try:
+        return await cluster.exec(pod, container, ("df", "-Pi", home))
+    except AgentpodError:
+        return None
 
 
 async def text_file(cluster: Cluster, pod: str, container: str, path: str) -> ExecResult:

@@ -93,13 +93,14 @@ def _reply(
         said=_said(judged),
         detailed=seen.disk is not None and seen.claims is not None,
         body=body,
-        facts=[*_disk(seen.disk, ctx), *(map(_claim, seen.claims or ()) if one else ())],
+        facts=[*_disk(seen, ctx), *(map(_claim, seen.claims or ()) if one else ())],
         tables=tables,
         data={
             "claims": [
                 {"name": c.name, "phase": c.phase, "capacity_bytes": c.capacity} for c in seen.claims or ()
             ],
             "disk_percent": seen.disk.percent if seen.disk and seen.disk.has_size else None,
+            "inodes_percent": seen.inodes.percent if seen.inodes else None,
             "folders": [{"path": path, "bytes": count} for path, count in folders.rows],
             "folders_complete": sizes is not None and not unread and not folders.partial,
         },
@@ -116,13 +117,15 @@ def _claim(claim: Claim) -> Fact:
     return Fact("Volume claim", ", ".join(part for part in said if part))
 
 
-def _disk(disk: judge_storage.DiskUse | None, ctx: Context) -> list[Fact]:
+def _disk(seen: Seen, ctx: Context) -> list[Fact]:
+    disk, inodes = seen.disk, seen.inodes
     if disk is None or not disk.has_size:
         return []
     limits = ctx.target.storage
     return [
         Fact("Mounted at", disk.mount, code=True),
         Fact("Used", f"{words.size(disk.used)} of {words.size(disk.total)}, {words.size(disk.free)} free"),
+        *([Fact("Inodes", f"{inodes.used:,} of {inodes.used + inodes.free:,}")] if inodes is not None else []),
         Fact("Thresholds", f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
     ]
 
@@ -204,7 +207,9 @@ COMMAND = Command(
     role=Role.VIEWER,
     run=run,
     examples=("storage",),
-    details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them.",
+    details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them. In the pod it "
+    "runs df -Pk, df -Pi (a df without -i says nothing of inodes) and "
+    f" du -k -x -d 1 of the home, ended after {IN_THE_POD} s.",
     rights=lambda target: (
         Right("list", "persistentvolumeclaims"),
         *shape.POD_READ,

@@ -83,6 +83,8 @@ class Seen:
     statuses: Sequence[JobStatus] | None = None
     groups: int = 0
     disk: judge_storage.DiskUse | None = None
+    inodes: judge_storage.DiskUse | None = None
+    """None where nothing is known of them."""
 
 
 class Checks:
@@ -309,9 +311,12 @@ class Checks:
             pod = await self.reads.pod(ask)
             if running_container(pod, spec) is None:
                 raise Blocked("pod", f"the pod has no container {spec.name}")
-            result = await ask.of(EXEC, container_exec.disk(self.ctx.cluster, pod.name, spec.name, spec.home))
+            result, inodes = await ask.of(
+                EXEC, container_exec.disk(self.ctx.cluster, pod.name, spec.name, spec.home)
+            )
             self.seen.disk = judge_storage.parse_df(result.stdout, spec.home)
-            return judge_storage.judge_disk(spec.home, result, self.ctx.target.storage)
+            self.seen.inodes = judge_storage.inodes_of(inodes, self.seen.disk, spec.home)
+            return judge_storage.judge_disk(spec.home, result, self.ctx.target.storage, inodes)
 
         return Probe("disk", "Disk", run)
 

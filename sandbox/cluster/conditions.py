@@ -39,6 +39,8 @@ class PodFaults:
     """``id`` and ``ps`` say root."""
     disk_full: bool = False
     """The home is 97 % full."""
+    no_inodes: bool = False
+    """The home's file system has room, and no inode left."""
     no_ps: bool = False
     """The image has no ``ps``."""
     exec_hangs: bool = False

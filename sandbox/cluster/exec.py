@@ -118,6 +118,7 @@ def inside(simulation: Simulation, pod: Object) -> Container:
         frozenset({"ps", "pgrep"} if faults.no_ps else ()),
         env,
         no_size=faults.no_size,
+        no_inodes=faults.no_inodes,
         keys=runtime.keys if runtime is not None else None,
     )
 

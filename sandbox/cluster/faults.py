@@ -77,6 +77,7 @@ _SETTLING = {
 _SEEN = {
     "root": ("pod-root", "Runs as root", "id says uid=0(root)"),
     "disk_full": ("pod-disk-full", "Disk nearly full", "the home is 97 % full"),
+    "no_inodes": ("pod-disk-no-inodes", "No inodes left", "df -i says 100 %, though the home has room"),
     "no_ps": ("pod-no-ps", "No ps in the image", "exec of ps fails to start"),
     "no_size": ("pod-disk-no-size", "Disk without a size", "df prints 0 0 0 - for the home"),
     "log_gone": ("pod-log-gone", "Log file gone", "the kubelet says so where the log would be"),

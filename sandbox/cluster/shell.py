@@ -15,6 +15,7 @@ from sandbox.cluster.processes import PsError, Table, ps
 SIZES = {".cache": 2_412_000, ".claude": 812_000, ".vibe-kanban": 143_000, ".vscode-server": 1_903_000}
 SIZES |= {"repos": 9_204_000, ".ssh": 12, ".ssh-host-keys": 20, ".kube": 16, ".crontab": 4}
 DISK_KIB = 51_290_592
+INODES = 3_276_800
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Container:
     files: dict[str, File] = field(default_factory=usual)
     no_size: bool = False
     """Whether the home's file system knows no size."""
+    no_inodes: bool = False
+    """Whether the home's file system has no inode left."""
     keys: str | None = None
     """The file of SSH keys as the entrypoint copied it when the container started."""
 
@@ -232,6 +235,9 @@ def _df(box: Container, args: list[str], _stdin: bytes) -> Result:
     flags = "".join(a.lstrip("-") for a in args if a.startswith("-"))
     share = 0.97 if box.full else 0.31
     rows = [("/dev/longhorn/pvc-4b0f7c52", DISK_KIB, share, HOME), ("overlay", 488_281_250, 0.42, "/")]
+    if "i" in flags:
+        used = 1.0 if box.no_inodes else 0.12
+        rows = [("/dev/longhorn/pvc-4b0f7c52", INODES, used, HOME), ("overlay", 31_250_000, 0.04, "/")]
     paths = [box.absolute(a) for a in args if not a.startswith("-")]
     if paths:
         rows = [rows[0] if path.startswith(HOME) else rows[1] for path in paths]
@@ -247,6 +253,8 @@ def _df(box: Container, args: list[str], _stdin: bytes) -> Result:
 
 
 def _df_head(flags: str) -> str:
+    if "i" in flags:
+        return f"{'Filesystem':<28} {'Inodes':>11} {'IUsed':>11} {'IFree':>11} {'IUse%':>9} Mounted on"
     size = "Size" if "h" in flags else "1024-blocks" if "P" in flags else "1K-blocks"
     free, share = ("Avail", "Use%") if "h" in flags else ("Available", "Capacity" if "P" in flags else "Use%")
     return f"{'Filesystem':<28} {size:>11} {'Used':>11} {free:>11} {share:>9} Mounted on"

@@ -165,7 +165,10 @@ KANBAN_SERVICE = Service(
 
 
 class FakeCluster:
-    """A cluster whose answers are attributes; `programs` answers exec by program, or by (container, program)."""
+    """A cluster whose answers are attributes.
+
+    `programs` answers exec by program (``df``, ``df -Pi``), or by (container, program).
+    """
 
     def __init__(self) -> None:
         self.info_answer: Any = ClusterInfo("https://api.example:6443", "v1.37.0")
@@ -257,7 +260,8 @@ class FakeCluster:
     ) -> ExecResult:
         self.ran.append(tuple(argv))
         missing = said("", f"{argv[0]}: not found", 127)
-        return await give(self.programs.get((container, argv[0]), self.programs.get(argv[0], missing)))
+        plain = self.programs.get(" ".join(argv[:2]), self.programs.get(argv[0], missing))
+        return await give(self.programs.get((container, argv[0]), plain))
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
         return await give(self.secrets_answer)

@@ -617,6 +617,20 @@ async def test_a_full_disk_fails_and_an_unbound_claim_too(world: World) -> None:
     assert "agent-home is Pending" in text_of(await world.run("storage"))
 
 
+async def test_a_disk_without_inodes_fails_and_says_so(world: World) -> None:
+    world.cluster.programs["df -Pi"] = said("Filesystem Inodes IUsed IFree IUse% Mounted on\nx 9 9 0 100% /home\n")
+    reply = await world.run("storage")
+    assert reply.headline == "Not healthy: /home/claude: no inodes left (100 %)"
+    assert {f.label: f.value for f in reply.facts}["Inodes"] == "9 of 9"
+
+
+@pytest.mark.parametrize("answer", [Transient("The channel broke."), said("", "df: invalid option -- 'i'", 1)])
+async def test_without_the_inodes_the_disk_is_judged_by_its_bytes(world: World, answer: Any) -> None:
+    world.cluster.programs["df -Pi"] = answer
+    reply = await world.run("storage")
+    assert (reply.verdict, reply.data["inodes_percent"]) == (Verdict.OK, None)
+
+
 async def test_folders_cut_short_in_the_pod_are_shown_as_partial(world: World) -> None:
     world.cluster.programs["timeout"] = said("7000\t/home/claude/.cache\n", "", 124)
     reply = await world.run("storage")

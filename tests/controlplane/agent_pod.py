@@ -391,7 +391,13 @@ def usual_answers() -> Object:
     now = datetime.now(UTC)
     table = processes.Table(tuple(processes.usual()), now - timedelta(hours=6), now)
     inside = Container(table)
-    asked = [("id",), *PS_COMMANDS, ("df", "-Pk", objects.HOME), *du_commands(objects.HOME)]
+    asked = [
+        ("id",),
+        *PS_COMMANDS,
+        ("df", "-Pk", objects.HOME),
+        ("df", "-Pi", objects.HOME),
+        *du_commands(objects.HOME),
+    ]
     known = [argv for argv in asked if argv[0] != "timeout"]
     answers: Object = {"true": {}, "false": {"code": 1}}
     for argv in known:

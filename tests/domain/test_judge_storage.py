@@ -182,3 +182,51 @@ def test_du_gives_the_largest_without_the_home_itself() -> None:
 def test_no_text_breaks_the_parsers(text: str) -> None:
     parse_df(text)
     parse_du(text, "/home")
+
+
+ROOM = ExecResult(f"{HEAD}/dev/sdb 1000 400 600 40% /home/claude\n", "", 0)
+INODES = "Filesystem Inodes IUsed IFree IUse% Mounted on\n"
+
+
+def counted(row: str) -> ExecResult:
+    return ExecResult(f"{INODES}/dev/sdb {row} /home/claude\n", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict", "summary"),
+    [
+        ("1000 1000 0 100%", Verdict.FAIL, "/home/claude: no inodes left (100 %)"),
+        ("100000 99999 1 100%", Verdict.FAIL, "/home/claude: 100 % of the inodes are used, 1 left"),
+        ("100000 96000 4000 96%", Verdict.FAIL, "/home/claude: 96 % of the inodes are used, 4,000 left"),
+        ("1000 890 110 89%", Verdict.WARN, "/home/claude: 89 % of the inodes are used, 110 left"),
+        ("1000 120 880 12%", Verdict.OK, "40 % used, 600 KiB free of 1000 KiB"),
+        ("0 0 0 -", Verdict.OK, "40 % used, 600 KiB free of 1000 KiB"),
+    ],
+)
+def test_a_disk_without_inodes_is_full_however_much_room_it_has(row: str, verdict: Verdict, summary: str) -> None:
+    found = judge_disk("/home/claude", ROOM, StorageSpec(), counted(row))
+    assert (found.verdict, found.summary) == (verdict, summary)
+    assert verdict is Verdict.OK or "bytes are not what is missing: 600 KiB free of 1000 KiB" in found.evidence
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        ExecResult("", "df: unrecognized option: i", 1),
+        ExecResult("nothing of use", "", 0),
+        ExecResult(f"{HEAD}/dev/sdb 1000 980 20 98% /home/claude\n", "", 0),
+    ],
+)
+def test_a_df_that_does_not_count_inodes_says_nothing_of_them(said: ExecResult | None) -> None:
+    blocks = ExecResult(f"{HEAD}/dev/sdb 1000 980 20 98% /home/claude\n", "", 0)
+    assert (
+        judge_disk("/home/claude", blocks, StorageSpec(), said).summary == "the disk of /home/claude is 98 % full"
+    )
+
+
+def test_of_bytes_and_inodes_the_worse_is_the_cause_and_bytes_where_both_are() -> None:
+    full = ExecResult(f"{HEAD}/dev/sdb 1000 990 10 99% /home/claude\n", "", 0)
+    assert judge_disk("/home/claude", full, StorageSpec(), counted("9 9 0 100%")).summary.endswith("99 % full")
+    filling = ExecResult(f"{HEAD}/dev/sdb 1000 890 110 89% /home/claude\n", "", 0)
+    assert "no inodes left" in judge_disk("/home/claude", filling, StorageSpec(), counted("9 9 0 100%")).summary

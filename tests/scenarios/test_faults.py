@@ -42,6 +42,7 @@ POD = [
     ("pod-wrong-node", True, ("gpu-1",)),
     ("pod-root", True, ("Not healthy", "root")),
     ("pod-disk-full", True, ("Not healthy", "97 %")),
+    ("pod-disk-no-inodes", True, ("Not healthy: /home/claude: no inodes left (100 %)",)),
     ("pod-kill-process", "vibe-kanban", ("Not healthy", "vibe-kanban is not running")),
     ("pod-exec-hangs", True, ("Could not tell", "no answer in 2 s")),
     ("service-no-ip", True, ("Not healthy", "192.168.55.2")),

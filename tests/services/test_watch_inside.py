@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bot.domain.core.target import ContainerSpec, Target
 from bot.domain.core.workload import ExecResult, Pod
-from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut
+from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient
 from bot.ports.cluster import (
     Cluster,
 )
@@ -32,6 +32,7 @@ class Inside:
     pods_: list[Pod] = field(default_factory=lambda: [pod(1)])
     running: list[str] = field(default_factory=lambda: list(RUNNING))
     percent: int = 40
+    inodes: str | ExecResult | Transient = "9000 900 8100 10%"
     error: AgentpodError | None = None
     defect: Exception | None = None
     """What the process list raises that nobody thought of."""
@@ -49,11 +50,21 @@ class Inside:
             raise self.error
         if self.defect is not None and argv[0] != "df":
             raise self.defect
+        if "-Pi" in argv:
+            return self._inodes()
         if argv[0] == "df":
             line = f"/dev/x 1000 {10 * self.percent} {1000 - 10 * self.percent} {self.percent}% /home/claude"
             return ExecResult(f"Filesystem 1024-blocks Used Available Capacity Mounted\n{line}\n", "", 0)
         rows = [f"{n} claude 01:00 {command}" for n, command in enumerate(self.running, start=10)]
         return ExecResult("\n".join(["PID USER ELAPSED COMMAND", *rows]), "", 0, self.truncated)
+
+    def _inodes(self) -> ExecResult:
+        if isinstance(self.inodes, Transient):
+            raise self.inodes
+        if isinstance(self.inodes, ExecResult):
+            return self.inodes
+        head = "Filesystem Inodes IUsed IFree IUse% Mounted"
+        return ExecResult(f"{head}\n/dev/x {self.inodes} /home/claude\n", "", 0)
 
 
 @dataclass
@@ -122,6 +133,29 @@ async def test_a_disk_that_fills_up_warns_and_then_gets_worse_in_the_thread(worl
     world.inside.percent = 40
     await world.look(5)
     assert await world.look(5) == ["✅ the disk of /home/claude is well again after 15 min"]
+
+
+async def test_a_disk_without_inodes_is_told_though_it_has_room(world: World) -> None:
+    world.inside.inodes = "9000 9000 0 100%"
+    await world.look()
+    told = ["🔴 CRITICAL the disk of /home/claude: no inodes left (100 %)"]
+    assert await world.look(5) == told
+    world.inside.inodes = Transient("The channel broke.")
+    await world.look(5)
+    assert await world.look(5) == told, "that the bytes are well says nothing of the inodes"
+    world.inside.inodes = "9000 900 8100 10%"
+    await world.look(5)
+    assert await world.look(5) == ["✅ the disk of /home/claude is well again after 20 min"]
+
+
+async def test_a_df_that_has_no_option_for_inodes_is_no_trouble(world: World) -> None:
+    world.inside.inodes = ExecResult("", "df: invalid option -- 'i'", 1)
+    world.inside.percent = 97
+    await world.look(5)
+    assert await world.look(5) == ["🔴 CRITICAL the disk of /home/claude: is 97 % full"]
+    world.inside.percent = 40
+    await world.look(5)
+    assert await world.look(5) == ["✅ the disk of /home/claude is well again after 10 min"]
 
 
 @pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])

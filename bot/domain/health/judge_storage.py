@@ -1,4 +1,4 @@
-"""The volume: bound, how full it is, and what fills it. Sizes are bytes."""
+"""The volume: bound, how full it is, in bytes and in inodes, and what fills it. Sizes are bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.domain.core.workload import Claim, ExecResult
 
 @dataclass(frozen=True)
 class DiskUse:
-    """One file system as ``df -Pk`` shows it."""
+    """One file system as ``df -Pk`` shows it, or with inodes in place of bytes as ``df -Pi`` does."""
 
     mount: str
     total: int
@@ -96,14 +96,14 @@ _NO_LIMIT = 2**63
 """Bytes from which on a size is no size: FUSE and sandboxed runtimes report all ones for "no limit"."""
 
 
-def parse_df(text: str, home: str | None = None) -> DiskUse | None:
+def parse_df(text: str, home: str | None = None, unit: int = 1024) -> DiskUse | None:
     """Read ``df -Pk PATH``, whatever its header's language, also where a long device name is on its own line.
 
-    Of several file systems it is the one that ``home`` is on, without ``home`` the last. None where there is none:
-    also where df put dashes in place of its numbers.
+    ``unit`` is what a number counts: 1 for ``df -Pi``. Of several file systems it is the one that ``home`` is on,
+    without ``home`` the last. None where there is none: also where df put dashes in place of its numbers.
     """
     lines = text.splitlines()[:_MOST_LINES]
-    found = [disk for line in lines if (disk := _disk(line[:_WIDEST])) is not None]
+    found = [disk for line in lines if (disk := _disk(line[:_WIDEST], unit)) is not None]
     if home is None or len(found) < 2:
         return found[-1] if found else None
     above = [disk for disk in found if _holds(disk.mount, home)]
@@ -117,23 +117,59 @@ def _holds(mount: str, path: str) -> bool:
 _DF = re.compile(r"(?:^|\s)([0-9]{1,20})\s+([0-9]{1,20})\s+(-?[0-9]{1,20})\s+(?:-?[0-9]{1,20}%|-)\s+(/.*)$")
 
 
-def _disk(line: str) -> DiskUse | None:
+def _disk(line: str, unit: int) -> DiskUse | None:
     """One line of df's table. Available is below nothing where root has used the blocks reserved for it."""
     match = _DF.search(line.rstrip())
     if match is None:
         return None
-    total, used, free = (max(0, int(n)) * 1024 for n in match.groups()[:3])
+    total, used, free = (max(0, int(n)) * unit for n in match.groups()[:3])
     return DiskUse(match[4], total, used, free)
 
 
-def judge_disk(home: str, result: ExecResult, limits: StorageSpec) -> Finding:
-    """Compare the home's file system with the thresholds; boundaries are ``>=``."""
+def inodes_of(result: ExecResult | None, blocks: DiskUse | None, home: str) -> DiskUse | None:
+    """The inodes of the home's file system; None where nothing is known of them.
+
+    Some file systems have no fixed number (btrfs: 0 0 0), and a df that does not know ``-i`` counts blocks again.
+    """
+    found = parse_df(result.stdout, home, unit=1) if result is not None else None
+    if found is None or not found.has_size:
+        return None
+    again = blocks is not None and (found.total * 1024, found.used * 1024) == (blocks.total, blocks.used)
+    return None if again else found
+
+
+def _verdict(percent: int, limits: StorageSpec) -> Verdict:
+    if percent < limits.warn_percent:
+        return Verdict.OK
+    return Verdict.FAIL if percent >= limits.fail_percent else Verdict.WARN
+
+
+_WORSE = (Verdict.OK, Verdict.WARN, Verdict.FAIL)
+
+
+def inodes_said(inodes: DiskUse) -> str:
+    """How many of them are used, as a part of a sentence about the file system."""
+    if not inodes.free:
+        return "no inodes left (100 %)"
+    return f"{inodes.percent} % of the inodes are used, {inodes.free:,} left"
+
+
+def short_of_inodes(disk: DiskUse, inodes: DiskUse | None, limits: StorageSpec) -> DiskUse | None:
+    """The inodes where they, rather than the bytes, are what is wrong."""
+    if inodes is None:
+        return None
+    theirs, blocks = _verdict(inodes.percent, limits), _verdict(disk.percent, limits)
+    return inodes if _WORSE.index(theirs) > _WORSE.index(blocks) else None
+
+
+def judge_disk(home: str, result: ExecResult, limits: StorageSpec, counted: ExecResult | None = None) -> Finding:
+    """Compare the home's file system with the thresholds; boundaries are ``>=``. ``counted`` has the inodes."""
     disk = parse_df(result.stdout, home)
     if disk is None or not disk.has_size:
         return _no_size(home, disk, result)
-    verdict = Verdict.OK
-    if disk.percent >= limits.warn_percent:
-        verdict = Verdict.FAIL if disk.percent >= limits.fail_percent else Verdict.WARN
+    if (inodes := short_of_inodes(disk, inodes_of(counted, disk, home), limits)) is not None:
+        return _no_inodes(home, disk, inodes, limits)
+    verdict = _verdict(disk.percent, limits)
     free = f"{words.size(disk.free)} free of {words.size(disk.total)}"
     if verdict is Verdict.OK:
         return Finding("disk", "Disk", verdict, f"{disk.percent} % used, {free}")
@@ -144,6 +180,22 @@ def judge_disk(home: str, result: ExecResult, limits: StorageSpec) -> Finding:
         f"the disk of {home} is {disk.percent} % full",
         (free, f"warns from {limits.warn_percent} %, fails from {limits.fail_percent} %"),
         "Find the largest folders and clear what is not needed (caches, old worktrees).",
+        "/agentpod storage",
+    )
+
+
+def _no_inodes(home: str, disk: DiskUse, inodes: DiskUse, limits: StorageSpec) -> Finding:
+    """No file can be made when the inodes are gone, however much room there is."""
+    return Finding(
+        "disk",
+        "Disk",
+        _verdict(inodes.percent, limits),
+        f"{home}: {inodes_said(inodes)}",
+        (
+            f"{inodes.used:,} files and folders, and room for {inodes.used + inodes.free:,}",
+            f"bytes are not what is missing: {words.size(disk.free)} free of {words.size(disk.total)}",
+        ),
+        "Find the folder with very many small files and clear it (caches, node_modules, old worktrees).",
         "/agentpod storage",
     )
 

@@ -83,17 +83,20 @@ def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem
     return replace(gone, facts=_remedy(finding))
 
 
-def disk(target: Target, result: ExecResult, now: datetime) -> Seen:
-    """The home's file system."""
+def disk(target: Target, result: ExecResult, now: datetime, counted: ExecResult | None = None) -> Seen:
+    """The home's file system; ``counted`` has its inodes: well is only what both say."""
     home = target.container().home
-    finding = judge_storage.judge_disk(home, result, target.storage)
+    finding = judge_storage.judge_disk(home, result, target.storage, counted)
     if finding.verdict is Verdict.UNKNOWN:
         return Seen(unread=(f"the disk: {finding.summary}",))
     key = disk_key(target.name)
     if finding.verdict is Verdict.OK:
-        return Seen((key,))
+        return Seen((key,) if counted is not None else ())
     found = judge_storage.parse_df(result.stdout, home)
     full = f"is {found.percent} % full" if found else finding.summary
+    inodes = judge_storage.inodes_of(counted, found, home)
+    if found and (short := judge_storage.short_of_inodes(found, inodes, target.storage)):
+        full = judge_storage.inodes_said(short)
     filling = _problem(target, key, f"the disk of {home}", full, finding, "storage", now)
     return Seen((key,), (replace(filling, restart=False),))
 

@@ -131,7 +131,7 @@ class InsideWatch(TargetWatch):
     async def _disk(self, cluster: Cluster, pod: Pod) -> Seen:
         spec = self.target.container()
         try:
-            result = await container_exec.disk(cluster, pod.name, spec.name, spec.home)
+            result, inodes = await container_exec.disk(cluster, pod.name, spec.name, spec.home)
         except AgentpodError as error:
             return Seen(unread=(f"the disk: {error.message}",))
-        return inside_watch.disk(self.target, result, self.clock.now())
+        return inside_watch.disk(self.target, result, self.clock.now(), inodes)
