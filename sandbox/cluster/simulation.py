@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.cluster import companions, kinds, objects
 from sandbox.cluster.conditions import PodFaults
 from sandbox.cluster.events import Recorder
-from sandbox.cluster.podlogs import NOISY, ContainerLog
+from sandbox.cluster.podlogs import LAST_WORDS, NOISY, ContainerLog
 from sandbox.cluster.processes import REQUIRED, Process, Table, hostile, usual
 from sandbox.cluster.rbac import NAMESPACE
 from sandbox.cluster.store import Store, stamp
@@ -484,6 +484,7 @@ class Simulation:
             "startedAt": stamp(runtime.started),
             "finishedAt": stamp(self.now),
             "containerID": status["containerID"],
+            **({"message": "\n".join(LAST_WORDS["vibe-kanban"])} if self.faults.crash else {}),
         }
         restarts = status["restartCount"] + (5 if self.faults.crash else 1)
         where = f"{draft['metadata']['name']}_{NAMESPACE}({draft['metadata']['uid']})"

@@ -24,7 +24,11 @@ POD = [
     ("pod-none", True, ("Not healthy", "no pod")),
     ("pod-two", True, ("Not healthy", "2 pods")),
     ("pod-pending", True, ("Not healthy", "Pending")),
-    ("pod-crash", True, ("Not healthy", "kali keeps crashing (exit 1", "Logs before the restart")),
+    (
+        "pod-crash",
+        True,
+        ("Not healthy", "restarts): Download failed: getaddrinfo EAI_AGAIN", "Logs before the restart"),
+    ),
     (
         "pod-config-error",
         True,
