@@ -30,28 +30,33 @@ class Shot:
     name: str
     faults: tuple[tuple[str, bool | str], ...]
     lines: tuple[str, ...]
+    says: str
+    """How the last answer begins: what a busy machine made unknown is no picture of it."""
     theme: str = "light"
     size: tuple[tuple[str, int], ...] = tuple(PHONE.items())
     panel: str = "closed"
 
 
 BROKEN = (("pod-kill-process", "vibe-kanban"), ("kanban-down", True), ("pod-disk-full", True))
+HEALTHY, GONE = "✅ Healthy: 12 checks ok", "🔴 Not healthy: 2 problems, first: vibe-kanban is not running"
 WIDE = tuple(DESKTOP.items())
 SHOTS = (
-    Shot("status-healthy-phone", (), ("status",), size=(("width", 390), ("height", 640))),
-    Shot("status-broken-phone", BROKEN, ("status",), theme="dark"),
-    Shot("status-healthy", (), ("status",), size=WIDE, panel="open"),
-    Shot("status-broken", BROKEN, ("status",), theme="dark", size=WIDE, panel="open"),
+    Shot("status-healthy-phone", (), ("status",), HEALTHY, size=(("width", 390), ("height", 640))),
+    Shot("status-broken-phone", BROKEN, ("status",), GONE, theme="dark", size=(("width", 390), ("height", 960))),
+    Shot("status-healthy", (), ("status",), HEALTHY, size=WIDE, panel="open"),
+    Shot("status-broken", BROKEN, ("status",), GONE, theme="dark", size=WIDE, panel="open"),
 )
 
 
 async def _take(browser: Browser, shot: Shot) -> None:
-    async with Sandbox(rate_limits=False, pod_seconds=0.0) as sandbox:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0, settings={"probes": {"timeout": "10s"}}) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
         for fault, value in shot.faults:
             await world.break_(fault, value)
         for line in shot.lines:
-            await world.ask(line)
+            answer = await world.ask(line)
+            if answer.first_line != shot.says:
+                raise SystemExit(f"{shot.name}: {answer.first_line}")
         query = f"?user={seed.MAYA}&channel={seed.OPS}&theme={shot.theme}&panel={shot.panel}"
         url = f"{sandbox.workspace.base_url}/{query}"
         async with page_at(browser, url, dict(shot.size)) as page:

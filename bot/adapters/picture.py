@@ -37,7 +37,7 @@ FOOT = 64
 BAND = 54
 INK, PAPER, GRID, FRAME = "#1d1c1d", "#ffffff", "#d5d5d8", "#b4b4bb"
 GREEN, AMBER, RED, GREY, PALE, BLUE = "#1f7a48", "#b26a00", "#c01343", "#77777f", "#ececef", "#1d4ed8"
-RUN, RESTART = "run", "pod started anew"
+RUN, RESTART = "run", "pod restarted"
 LEGEND = (RUN, What.LATE, What.DOWN, What.UNKNOWN, What.MAINTENANCE, RESTART)
 IN_WORDS = {
     What.DOWN: "down",

@@ -111,7 +111,7 @@ def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
     spans = (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4), span(What.MAINTENANCE, 4, 4.5))
     job = Lane("a", spans, runs=(OF.start,))
     assert in_words(day(job, pod=pod), BERLIN) == (
-        "Timeline of pod on Mon 23 Nov: pod down 6 h, started anew at 13:00; a late 1 h, "
+        "Timeline of pod on Mon 23 Nov: pod down 6 h, restarted at 13:00; a late 1 h, "
         "in maintenance 30 min, not known for 2 h, 1 run"
     )
 

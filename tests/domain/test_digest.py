@@ -425,7 +425,7 @@ def test_unknown_time_is_said() -> None:
         "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of 22 h known"
     ]
     bad = of(incident(Kind.HEARTBEAT, "alpha", 3, 4), story=off(6, 8))
-    assert "🙈 For 2 h nothing is known; that time counts for nothing." in bad
+    assert "🙈 No data for 2 h: not counted." in bad
     assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: nothing is known of it"]
 
 
@@ -441,7 +441,7 @@ def test_of_what_nothing_is_known_is_said() -> None:
         "🔎 Mon 23 Nov: pod down 12 h, pod up 50 %",
         "🔴 pod: down 12 h, once · the day before: all good",
         "✅ alpha and beta: all good",
-        "🙈 For 12 h nothing is known of the jobs; that time counts for nothing.",
+        "🙈 No data on the jobs for 12 h: not counted.",
     ]
     assert of(blind(PUSHGATEWAY, -1, 25), incident(Kind.POD, "pod", 0, 12))[2:] == [
         "🙈 Nothing is known of the jobs.",
@@ -453,7 +453,7 @@ def test_what_little_is_known_of_the_jobs_is_not_called_nothing() -> None:
     assert read(Facts([seen], [day()]))[2:] == [
         "✅ beta: all good",
         "🙈 Nothing is known of the pod.",
-        "🙈 For 23 h 58 min nothing is known of the jobs; that time counts for nothing.",
+        "🙈 No data on the jobs for 23 h 58 min: not counted.",
     ]
 
 
@@ -489,17 +489,17 @@ def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
     )
     assert away(alpha) == [
         "✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 %",
-        "🛠️ alpha (1 h): not up in maintenance; that time counts for nothing.",
+        "🛠️ alpha (1 h): not up in maintenance; not counted.",
     ]
     assert away(alpha, beta, pod) == [
         "✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 % outside maintenance",
-        "🛠️ beta (2 h), alpha (1 h) and pod (12 min): not up in maintenance; that time counts for nothing.",
+        "🛠️ beta (2 h), alpha (1 h) and pod (12 min): not up in maintenance; not counted.",
     ]
     assert away(alpha, incident(Kind.HEARTBEAT, "beta", 6, 8.5)) == [
         "🔎 Mon 23 Nov: beta down 30 min, pod up 100 %",
         "🔴 beta: down 30 min, once; 2 h in maintenance · the day before: all good",
         "✅ pod: all good",
-        "🛠️ alpha (1 h): not up in maintenance; that time counts for nothing.",
+        "🛠️ alpha (1 h): not up in maintenance; not counted.",
     ]
     assert away(alpha, before=day([alpha]))[1:] == [
         "🛠️ alpha: 1 h in maintenance · the day before: down 1 h, once",

@@ -91,7 +91,7 @@ async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: P
             assert alt.startswith(
                 f"Timeline of secure-agent-pod on {there - DAY:%a %d %b}: pod down 6 min, not known"
             )
-            assert "started anew at 15:24" in alt
+            assert "restarted at 15:24" in alt
             assert "exercise-reminder not known for 1 h, 5 runs; audit-digest late 12 min" in alt
             assert NEVER not in words([message])
             assert " late: it could not be posted" not in words([message])

@@ -67,4 +67,4 @@ def _restarts(pod: Lane, zone: str) -> str:
         return ""
     times = [f"{at.astimezone(ZoneInfo(zone)):%H:%M}" for at in pod.runs[:MOST]]
     more = [f"{len(pod.runs) - MOST} more times"] if len(pod.runs) > MOST else []
-    return f", started anew at {words.listed([*times, *more])}"
+    return f", restarted at {words.listed([*times, *more])}"

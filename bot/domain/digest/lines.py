@@ -197,7 +197,7 @@ def _told(bad: Sequence[_Bad], good: Sequence[str]) -> list[Line]:
 def _away(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
     """What was well but for a maintenance, the longest first."""
     names = [f"{name} ({words.age(long)})" for long, name in sorted(away, key=lambda a: (-a[0], a[1]))]
-    return [f"🛠️ {_named(names)}: not up in maintenance; that time counts for nothing."] if names else []
+    return [f"🛠️ {_named(names)}: not up in maintenance; not counted."] if names else []
 
 
 def beside(facts: Facts) -> list[Line]:
@@ -219,10 +219,9 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _nothing_known(what: str, long: timedelta, facts: Facts) -> str:
-    of = f" of {what}" if what else ""
     if long >= facts.days[0].window.length:
-        return f"🙈 Nothing is known{of}."
-    return f"🙈 For {words.age(long)} nothing is known{of}; that time counts for nothing."
+        return f"🙈 Nothing is known{f' of {what}' if what else ''}."
+    return f"🙈 No data{f' on {what}' if what else ''} for {words.age(long)}: not counted."
 
 
 def _mark(lane: Lane, day: Day) -> str:

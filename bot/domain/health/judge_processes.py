@@ -189,8 +189,8 @@ def describe(match: Match, several_containers: bool = False) -> str:
 
 
 HANDBOOK_MISSING = (
-    "When one of its main processes ends, the pod restarts by itself (wait -n): check the restart count and the "
-    "log. If it doesn't come back, restart the pod."
+    "The pod restarts by itself when one of its main processes ends (wait -n). If it has not after a minute, read "
+    "the log, then restart the pod."
 )
 
 
