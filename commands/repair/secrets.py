@@ -153,8 +153,8 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
         action=Action.SET_SECRET,
         snapshot=secret_snapshot(seen),
         reason=params.reason,
-        effect="Who asked enters the value after the approval, in a form that works once; nobody else sees it. "
-        "The pod has it after a restart, which is asked for on its own.",
+        effect="The requester enters the value once approved, in a form that works once; nobody else sees it. "
+        "The pod has it after a restart, which is a request of its own.",
         facts=(("Now", now), *warnings),  # which key of which Secret is the headline
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},

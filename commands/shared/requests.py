@@ -156,7 +156,7 @@ def _joined(ctx: Context, case: Case, place: Line) -> Reply:
     """What somebody is told who asks for what was asked for already."""
     see: Line = ("See its card in ", *place, ".")
     if case.state is State.APPROVED:  # what needs no value is claimed with its approval
-        reply = Reply(f"🔑 Already approved: {case.id} waits for the value from who asked", body=(see,))
+        reply = Reply(f"🔑 Already approved: {case.id} waits for the requester to enter the value", body=(see,))
     elif case.state is not State.OPEN:
         reply = Reply(f"⏳ Already under way: {case.id}", body=(see,))
     else:
@@ -226,7 +226,7 @@ _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
 
 def _text(ruling: Ruling, case: Case) -> str:
     if ruling.rule is Rule.APPROVED and case.action.needs_value:
-        return f"✅ Approved: {case.id} waits for the value from who asked"
+        return f"✅ Approved: {case.id} waits for the requester to enter the value"
     if ruling.rule in _GOES_AHEAD and case.state in (State.VOID, State.FAILED):
         return card.headline(case)
     if ruling.rule in _GOES_AHEAD and not ruling.begun:

@@ -497,7 +497,7 @@ async def test_the_answer_names_the_request(room: Room) -> None:
     ("state", "says"),
     [
         (State.OPEN, "Already asked for: r-22222222 waits for a decision"),
-        (State.APPROVED, "Already approved: r-22222222 waits for the value from who asked"),
+        (State.APPROVED, "Already approved: r-22222222 waits for the requester to enter the value"),
         (State.EXECUTING, "Already under way: r-22222222"),
     ],
 )

@@ -131,12 +131,12 @@ def test_only_what_waits_can_be_overdue() -> None:
         (replace(SEEN, generation=8), ["the Deployment was changed (generation 7, now 8)"]),
         (
             replace(SEEN, generation=8, images=(("kali", "kali:2"),)),
-            ["the image of kali is kali:2, and was kali:1"],
+            ["the image of kali was changed (1 → 2)"],
         ),
-        (replace(SEEN, images=()), ["the image of kali is gone, and was kali:1"]),
-        (replace(SEEN, pods=(("pod-b", "p-2"),)), ["the pod is pod-b, and was pod-a"]),
-        (replace(SEEN, pods=()), ["the pod is gone, and was pod-a"]),
-        (replace(SEEN, pods=(("pod-a", "p-2"),)), ["the pod is pod-a, and was pod-a"]),
+        (replace(SEEN, images=()), ["kali is gone from the Deployment (image kali:1)"]),
+        (replace(SEEN, pods=(("pod-b", "p-2"),)), ["the pod was replaced (pod-a → pod-b)"]),
+        (replace(SEEN, pods=()), ["the pod is gone (pod-a)"]),
+        (replace(SEEN, pods=(("pod-a", "p-2"),)), ["the pod was replaced (pod-a → pod-a)"]),
     ],
 )
 def test_what_changed_since_is_said(now: Snapshot, words: list[str]) -> None:
@@ -145,7 +145,7 @@ def test_what_changed_since_is_said(now: Snapshot, words: list[str]) -> None:
 
 def test_a_pod_that_nobody_was_shown_is_a_change_where_there_was_none() -> None:
     empty = replace(SEEN, pods=())
-    assert empty.changes(SEEN) == ["the pod is pod-a, and was not there"]
+    assert empty.changes(SEEN) == ["there was no pod then, and now there is pod-a"]
     assert empty.changes(empty) == []
 
 

@@ -267,7 +267,7 @@ async def test_roles_of_the_request_s_channel_hold_in_direct_messages_about_it(b
     repair = await asked(bound, "secrets set GITHUB_TOKEN --reason rotated")
     here = bound.workspace.messages
     bound.workspace.dm(seed.JONAS, f"approve {repair.id}")
-    await repair.shows("waits for the value")
+    await repair.shows("waiting for the requester to enter it")
     await until(
         lambda: "Approved" in words(here(seed.DM_JONAS, seed.JONAS)), lambda: f"{direct(bound, seed.JONAS)}"
     )

@@ -63,7 +63,7 @@ async def approved(world: World, line: str = LINE) -> Repair:
     """An approved request that waits for its value."""
     repair = await asked(world, line)
     await repair.click(people.JONAS)
-    await repair.shows("waits for the value")
+    await repair.shows("waiting for the requester to enter it")
     return repair
 
 

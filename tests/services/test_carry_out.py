@@ -81,7 +81,7 @@ async def test_a_refusal_is_a_failure_that_says_nothing_was_changed(one: Bench, 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"images": {"kali": "image:2"}}, "the image of kali is image:2, and was image:1"),
+        ({"images": {"kali": "image:2"}}, "the image of kali was changed (1 → 2)"),
         ({"uid": "another"}, "deleted and made anew"),
         ({"paused": False}, "the Deployment was changed (generation 1, now 2)"),
     ],
@@ -105,7 +105,7 @@ async def test_another_pod_makes_it_void(one: Bench, force: bool) -> None:
     ended = await one.ended(case)
     assert ended.state is State.VOID
     assert ended.outcome is not None
-    assert "the pod is pod-7, and was pod-1" in ended.outcome.text
+    assert "the pod was replaced (pod-1 → pod-7)" in ended.outcome.text
 
 
 NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
@@ -173,7 +173,7 @@ async def test_a_change_of_somebody_elses_after_a_lost_answer_hides_what_was_don
     ended = await one.ended(case)
     assert (ended.state, one.cluster.rollouts) == (State.FAILED, [case.id])  # void would say that nothing was done
     assert ended.outcome is not None
-    assert ended.outcome.text.startswith(f"{NOBODY_KNOWS}: the pod is pod-2, and was pod-1")
+    assert ended.outcome.text.startswith(f"{NOBODY_KNOWS}: the pod was replaced (pod-1 → pod-2)")
 
 
 async def test_of_two_pods_one_deleted_is_not_nothing(one: Bench) -> None:
@@ -259,7 +259,7 @@ async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
     assert (ended.state, one.cluster.sent) == (State.VOID, 0)
-    assert (ended.outcome.text if ended.outcome else "") == "the pod is pod-7, and was not there"
+    assert (ended.outcome.text if ended.outcome else "") == "there was no pod then, and now there is pod-7"
 
 
 async def test_a_forced_restart_is_not_confused_by_a_restart_from_a_fast_clock(one: Bench) -> None:

@@ -99,10 +99,12 @@ async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
     found = await one.now(first)
     assert (found.state, found.outcome.text if found.outcome else "") == (
         State.VOID,
-        "the pod is pod-9, and was pod-1",
+        "the pod was replaced (pod-1 → pod-9)",
     )
     assert [r.data.get("state") for r in await one.trail() if r.kind == "outcome"] == ["void"]
-    assert await told(one) == {MAYA: [f"🚫 Restart of {TARGET.name}: void, since the pod is pod-9, and was pod-1"]}
+    assert await told(one) == {
+        MAYA: [f"🚫 Restart of {TARGET.name}: void, since the pod was replaced (pod-1 → pod-9)"]
+    }
     await one.say(second, Choice.APPROVE, JONAS)
     assert (await one.ended(second)).state is State.SUCCEEDED
 

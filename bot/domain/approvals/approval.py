@@ -145,17 +145,35 @@ class Snapshot:
         if now.uid != self.uid:
             return [f"the {self.kind} was deleted and made anew"]
         found = [
-            f"the image of {name} is {dict(now.images).get(name, 'gone')}, and was {image}"
+            _image(name, image, dict(now.images).get(name, ""))
             for name, image in self.images
             if dict(now.images).get(name) != image
         ]
         if not self.version and set(now.pods) != set(self.pods):
-            found.append(f"the pod is {_names(now.pods) or 'gone'}, and was {_names(self.pods) or 'not there'}")
+            found.append(_pods(_names(self.pods), _names(now.pods)))
         if self.version and now.version != self.version:
             found.append(f"the {self.kind} was changed")
         if not found and now.generation != self.generation:
             found.append(f"the Deployment was changed (generation {self.generation}, now {now.generation})")
         return found
+
+
+def _image(container: str, before: str, now: str) -> str:
+    """What became of a container's image; of two of one repository only the tags."""
+    if not now:
+        return f"{container} is gone from the Deployment (image {before})"
+    repository = before.rpartition(":")[0] + ":"
+    if now.startswith(repository) and "/" not in now.removeprefix(repository):
+        before, now = before.removeprefix(repository), now.removeprefix(repository)
+    return f"the image of {container} was changed ({before} → {now})"
+
+
+def _pods(before: str, now: str) -> str:
+    if not now:
+        return f"the pod is gone ({before})"
+    return (
+        f"the pod was replaced ({before} → {now})" if before else f"there was no pod then, and now there is {now}"
+    )
 
 
 def _names(pods: Sequence[tuple[str, str]]) -> str:

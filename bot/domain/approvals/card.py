@@ -73,7 +73,7 @@ def _headline(case: Case) -> str:
             wanted = "needs approval" if needed == 1 else f"has {has} of {needed} approvals"
             return f"✋ {what(case)}: {wanted}"
         case State.APPROVED:
-            return f"🔑 {what(case)}: approved, waits for the value"
+            return f"🔑 {what(case)}: approved, waiting for the requester to enter it"
         case State.EXECUTING:
             if case.wait is not None:
                 pause = words.age(case.wait.until - case.wait.since)
