@@ -109,6 +109,7 @@ SECRETS = (
     "back\\slash'quote\"$x",
     "\u00fcn\u00efc\u00f6d\u00e9-\U0001f648-x",
     "abcDEF123456+/==",
+    "half%ba+xy/z12",  # its escape stands for no letter
 )
 
 

@@ -51,22 +51,29 @@ class Finder:
 
 def finder(pattern: str, *, ignore_case: bool = False, captures: bool = True, memory: int = MEMORY) -> Finder:
     """What finds a pattern in UTF-8, in time that grows with the text. Raises ValueError for one that is none."""
-    made = _re2.RE2(pattern.encode(), _options(ignore_case=ignore_case, captures=captures, memory=memory))
+    return _finder(pattern.encode(), _options(ignore_case=ignore_case, captures=captures, memory=memory))
+
+
+def bytes_finder(pattern: bytes, *, memory: int = MEMORY) -> Finder:
+    """What finds a pattern of single bytes."""
+    options = _options(captures=False, memory=memory)
+    options.encoding = re2.Options.Encoding.LATIN1
+    return _finder(pattern, options)
+
+
+def _finder(pattern: bytes, options: re2.Options) -> Finder:
+    """Kept by whoever asks: `re2.compile` would keep it for ever, and known values with it."""
+    made = _re2.RE2(pattern, options)
     if not made.ok():
         raise ValueError(made.error().decode())
     return Finder(made)
 
 
-def compiled(pattern: str | bytes, *, longest: bool = False, memory: int = MEMORY) -> Any:
-    """A pattern for UTF-8, or (given as bytes) for single bytes.
-
-    RE2 takes time in proportion to the text. It is kept by whoever asks: `re2.compile` would keep it for ever, and
-    known values with it.
-    """
-    options = _options(longest=longest, memory=memory)
-    if isinstance(pattern, bytes):
-        options.encoding = re2.Options.Encoding.LATIN1
-    return _REGEXP(pattern.encode() if isinstance(pattern, str) else pattern, options)
+def compiled(pattern: bytes) -> Any:
+    """A pattern of single bytes with named groups, see `_finder`."""
+    options = _options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return _REGEXP(pattern, options)
 
 
 def compiled_set(patterns: Sequence[str], *, memory: int = MEMORY) -> Any:
@@ -78,13 +85,10 @@ def compiled_set(patterns: Sequence[str], *, memory: int = MEMORY) -> Any:
     return made
 
 
-def _options(
-    *, ignore_case: bool = False, longest: bool = False, captures: bool = True, memory: int = MEMORY
-) -> re2.Options:
+def _options(*, ignore_case: bool = False, captures: bool = True, memory: int = MEMORY) -> re2.Options:
     options = re2.Options()
     options.max_mem = memory
     options.case_sensitive = not ignore_case
-    options.longest_match = longest
     options.never_capture = not captures
     options.log_errors = False
     return options

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bot.domain.core.redact.engine import Span, compiled
@@ -68,7 +69,20 @@ class View:
 
     def joined(self, by: bytes) -> View:
         """With its lines joined, each without what it is indented by."""
-        return self.rewritten(_LINE_END, lambda _: by)
+        return _Joined(self, by)
+
+
+class _Joined(View):
+    """A view's lines joined. Where anything was is found out when it is asked for: seldom is anything found."""
+
+    def __init__(self, view: View, by: bytes) -> None:
+        first, *others = view.data.replace(b"\\\n", b"\n").split(b"\n")
+        self.data = by.join([first, *(line.lstrip(b" \t") for line in others)])
+        self._view, self._by = view, by
+
+    @cached_property
+    def _steps(self) -> tuple[_Step, ...]:  # type: ignore[override] # made when it is needed
+        return self._view.rewritten(_LINE_END, lambda _: self._by)._steps
 
 
 _LINE_END = re.compile(rb"\\?\n[ \t]*")

@@ -13,13 +13,13 @@ import json
 import quopri
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote_plus
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Span, compiled
+from bot.domain.core.redact.engine import Span, bytes_finder
 from bot.domain.core.redact.escapes import View, rewriter
 from bot.domain.core.redact.plain import plain
 
@@ -49,31 +49,14 @@ class Known:
 
     def spans(self, data: bytes) -> list[Span]:
         """Every place of every value in UTF-8, overlapping ones too."""
-        if not self._patterns:
+        if self._forms is None:
             return []
         views = [View(data)]
         while len(views) <= DEPTH and (further := self._rewrite(views[-1])) is not views[-1]:
             views.append(further)
         ends = {id(view): view for view in (views[0], views[-1])}
         joined = [view.joined(by) for view in ends.values() if b"\n" in data for by in self._joints]
-        looked = [(view, number) for view in (*views, *joined) for number in range(len(self._patterns))]
-        return [view.origin(*span) for view, number in looked for span in self._found(view.data, number)]
-
-    def _found(self, data: bytes, number: int) -> Iterator[Span]:
-        """Places of the forms of one pattern. Base64 is taken whole: what is around the value belongs to it."""
-        pattern, whole = self._patterns[number]
-        position = count = 0
-        while (match := pattern.search(data, position)) is not None:
-            start, end = match.span()
-            count += 1
-            if count > TOO_MANY:
-                yield 0, len(data)
-                return
-            position = start + 1
-            if whole:
-                start, end = _run_around(data, start, end)
-                position = max(position, end - MOST)
-            yield start, end
+        return [view.origin(*span) for view in (*views, *joined) for span in self._forms.found(view.data)]
 
     @cached_property
     def _joints(self) -> tuple[bytes, ...]:
@@ -85,17 +68,13 @@ class Known:
         return rewriter("".join(self._values) + "+/=")
 
     @cached_property
-    def _patterns(self) -> tuple[tuple[Any, bool], ...]:
-        """Each with whether what is around a place belongs to it. Apart, so that each fits RE2's memory."""
+    def _forms(self) -> _Forms | None:
         plainly = {self._canonical(form) for form in _texts(self._values)} | set(_texts(self._values))
         usable = {form[:MOST] for form in plainly if len(form.decode("utf-8", "replace")) >= SHORTEST}
         if not usable:
-            return ()
-        encoded, spelt = (_forms(write, self._values) - usable for write in (_encoded, _spelt))
-        kinds = [(usable, False), (encoded, True), (spelt, True)]
-        return tuple(
-            (compiled(_either(forms), longest=True, memory=64 << 20), whole) for forms, whole in kinds if forms
-        )
+            return None
+        encoded, spelt = (_written(write, self._values) - usable for write in (_encoded, _spelt))
+        return _Forms(((usable, False), (encoded, True), (spelt, True)))
 
     def _canonical(self, form: bytes) -> bytes:
         view = View(form)
@@ -104,12 +83,50 @@ class Known:
         return view.data
 
 
-def _forms(write: Callable[[str], Iterator[bytes]], values: Iterable[str]) -> set[bytes]:
+BEGINNING = 8
+"""Bytes of a form that are searched for; the rest is compared. All of them would take forty times the memory."""
+
+
+class _Forms:
+    """Forms of several kinds, each kind with whether what is around a place in base64 belongs to it."""
+
+    def __init__(self, kinds: Sequence[tuple[Collection[bytes], bool]]) -> None:
+        self._wholes = tuple(whole for _, whole in kinds)
+        self._by_beginning: dict[bytes, list[tuple[int, bytes]]] = {}
+        for kind, (forms, _) in enumerate(kinds):
+            for form in sorted(forms, key=len, reverse=True):  # of those at one place the longest counts
+                self._by_beginning.setdefault(form[:BEGINNING], []).append((kind, form))
+        self._sizes = tuple({len(beginning) for beginning in self._by_beginning})
+        self._beginnings = bytes_finder(b"|".join(map(re.escape, sorted(self._by_beginning))), memory=64 << 20)
+
+    def found(self, data: bytes) -> Iterator[Span]:
+        """Places of forms, overlapping ones too."""
+        find, start = self._beginnings.first, -1
+        free, counts = [0] * len(self._wholes), [0] * len(self._wholes)
+        while (start := find(data, start + 1)[0]) >= 0:
+            for kind, end in self._at(data, start).items():
+                if start < free[kind]:
+                    continue
+                counts[kind] += 1
+                if counts[kind] > TOO_MANY:
+                    yield 0, len(data)
+                    return
+                first, last = _run_around(data, start, end) if self._wholes[kind] else (start, end)
+                free[kind] = last - MOST if self._wholes[kind] else 0
+                yield first, last
+
+    def _at(self, data: bytes, start: int) -> dict[int, int]:
+        """Where the longest form of each kind ends that begins there."""
+        ends: dict[int, int] = {}
+        for size in self._sizes:
+            for kind, form in self._by_beginning.get(data[start : start + size], ()):
+                if ends.get(kind, 0) < start + len(form) and data.startswith(form, start):
+                    ends[kind] = start + len(form)
+        return ends
+
+
+def _written(write: Callable[[str], Iterator[bytes]], values: Iterable[str]) -> set[bytes]:
     return {form[:MOST] for value in values for form in write(value) if len(form) >= SHORTEST}
-
-
-def _either(forms: Collection[bytes]) -> str:
-    return "|".join(re.escape(form.decode("utf-8", "replace")) for form in sorted(forms)) or r"[^\x00-\x{10FFFF}]"
 
 
 def _texts(values: Iterable[str]) -> Iterator[bytes]:
