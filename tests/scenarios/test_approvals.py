@@ -151,7 +151,7 @@ async def test_an_approval_is_void_when_the_target_has_changed(world: World) -> 
     before = generation(world)
     await repair.click(seed.PRIYA)
     final = await repair.shows("🚫")
-    assert "image of kali is ghcr.io/derio-net/secure-agent-kali:v2" in words([final])
+    assert "the image of kali was changed (latest → v2)" in words([final])
     assert generation(world) == before
 
 
@@ -181,6 +181,15 @@ async def test_a_forged_button_does_nothing_and_is_answered(world: World, value:
     answer = await world.final(lambda: done.messages)
     assert "There is no request" in answer.text or "not one that I made" in answer.text
     assert (await world.ask(f"approvals {repair.id}")).text.count("open")
+
+
+async def test_a_pause_that_the_api_server_asks_for_is_on_the_card_until_it_goes_on(world: World) -> None:
+    repair = await asked(world, 'restart --reason "the API server throttles"')
+    await world.break_("kube-429")
+    await world.workspace.slash(seed.PRIYA, seed.OPS, "/agentpod", f"approve {repair.id}")
+    await repair.shows("waiting 2 s, the API server asked for a pause")
+    await world.workspace.panel.heal()
+    await repair.shows("✅ Restarted")
 
 
 async def test_a_card_is_true_again_after_slack_was_away(world: World) -> None:
