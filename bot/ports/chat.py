@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bot.domain.approvals.repair import Posted
 from bot.domain.core.reply import Reply
+from bot.domain.outbox.message import (
+    Posted,
+)
 
 
 class Chat(Protocol):

@@ -8,12 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Case, Delivery, Posted
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
 from bot.domain.core.history import Happening
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.watch import Memory
+from bot.domain.outbox.message import (
+    Delivery,
+    Posted,
+)
 
 
 class Writing(Protocol):

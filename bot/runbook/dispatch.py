@@ -12,7 +12,10 @@ from typing import Protocol
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import Case, is_id
+from bot.domain.approvals.repair import (
+    Case,
+    is_id,
+)
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import (
     Button,

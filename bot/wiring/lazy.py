@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol, cast
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Case, Delivery, Posted
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
 from bot.domain.core.history import Happening
 from bot.domain.core.workload import Pod
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.watch import Memory
+from bot.domain.outbox.message import (
+    Delivery,
+    Posted,
+)
 from bot.errors import AgentpodError
 from bot.ports.cluster import (
     Cluster,

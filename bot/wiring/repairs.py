@@ -9,7 +9,9 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
-from bot.domain.approvals.repair import Case
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
 from bot.ports.chat import (

@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 from pydantic import Field as Param
 
 from bot.domain.approvals import card, undelivered
-from bot.domain.approvals.repair import UNDELIVERED_FOR
 from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, Notice, State
+from bot.domain.outbox.message import (
+    UNDELIVERED_FOR,
+)
 from bot.domain.rbac.access import Role
 from bot.errors import NotFound, Permanent, UsageError
 from bot.ports.ledger import (

@@ -9,7 +9,9 @@ from datetime import datetime
 
 from bot.domain.approvals import card, undelivered
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import (
@@ -22,6 +24,10 @@ from bot.domain.core.reply import (
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
+from bot.domain.outbox.message import (
+    UNDELIVERED_FOR,
+    Delivery,
+)
 from bot.domain.rbac.access import Role, allowed_in
 from bot.errors import AgentpodError
 from bot.runbook.command import (

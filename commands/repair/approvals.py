@@ -6,7 +6,10 @@ from pydantic import Field as Param
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Case, is_id
+from bot.domain.approvals.repair import (
+    Case,
+    is_id,
+)
 from bot.domain.core import words
 from bot.domain.core.reply import (
     Button,

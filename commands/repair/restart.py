@@ -8,7 +8,11 @@ from pydantic import Field as Param
 from pydantic import field_validator
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Action, Look, Proposal
+from bot.domain.approvals.repair import (
+    Action,
+    Look,
+    Proposal,
+)
 from bot.domain.core import words
 from bot.domain.core.reply import Field, Form, Reply
 from bot.domain.core.target import Target

@@ -10,7 +10,11 @@ from typing import TypeVar
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.approvals.repair import Action, Proposal, secret_snapshot
+from bot.domain.approvals.repair import (
+    Action,
+    Proposal,
+    secret_snapshot,
+)
 from bot.domain.core import words
 from bot.domain.core.probes import worst
 from bot.domain.core.reply import (

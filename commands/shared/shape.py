@@ -7,12 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.approvals import undelivered
-from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core import words
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Button
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
+from bot.domain.outbox.message import (
+    UNDELIVERED_FOR,
+    Delivery,
+)
 from bot.domain.rbac.access import (
     Decision,
     Grant,

@@ -28,7 +28,6 @@ from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.repair import (
     Action,
     Case,
-    Posted,
     from_json,
     new_id,
     to_json,
@@ -37,6 +36,9 @@ from bot.domain.core.audit import Record, verify
 from bot.domain.core.history import BEAT, Happening
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident, Kind, Problem
+from bot.domain.outbox.message import (
+    Posted,
+)
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 from commands.admin.audit import line
 from tests.postgres import Postgres

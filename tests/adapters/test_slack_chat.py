@@ -13,8 +13,10 @@ from aiohttp import web
 from bot.adapters.slack import pictures
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
-from bot.domain.approvals.repair import Posted
 from bot.domain.core.reply import Image, Reply
+from bot.domain.outbox.message import (
+    Posted,
+)
 from bot.errors import NotFound, Permanent, Transient, Uncertain
 from tests.adapters.slack_bench import Counts
 

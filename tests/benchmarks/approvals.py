@@ -24,7 +24,11 @@ from bot.app import (
     Bot,
 )
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
-from bot.domain.approvals.repair import Action, Case, Proposal
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+    Proposal,
+)
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role

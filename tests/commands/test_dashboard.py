@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.approvals.repair import Delivery
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply, plain
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.outbox.message import (
+    Delivery,
+)
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.runbook.context import (
     Caller,

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bot.domain.approvals.repair import Delivery
 from bot.domain.core.aside import Aside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention
@@ -19,6 +18,9 @@ from bot.domain.incidents.alerting import (
     Incident,
     Kind,
     Problem,
+)
+from bot.domain.outbox.message import (
+    Delivery,
 )
 from bot.errors import NotFound, UsageError
 from bot.runbook.grammar import (

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.card import again_line, card, quoted
-from bot.domain.approvals.repair import Action, Case
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+)
 from bot.runbook.grammar import (
     parse,
 )

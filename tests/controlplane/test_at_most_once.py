@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.approvals.repair import Action
+from bot.domain.approvals.repair import (
+    Action,
+)
 from tests.controlplane.agent_pod import AgentPod
 from tests.postgres import Postgres
 from tests.soak.proof import prepared

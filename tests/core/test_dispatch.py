@@ -18,7 +18,10 @@ from bot.domain.approvals.approval import (
     Snapshot,
     State,
 )
-from bot.domain.approvals.repair import Action, Case
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+)
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role

@@ -22,7 +22,6 @@ from bot.domain.approvals.approval import (
 from bot.domain.approvals.repair import (
     Action,
     Case,
-    Delivery,
     Outcome,
 )
 from bot.domain.core.history import (
@@ -51,6 +50,9 @@ from bot.domain.incidents.alerting import (
     Maintenance,
     Problem,
     decide,
+)
+from bot.domain.outbox.message import (
+    Delivery,
 )
 
 DAY = date(2026, 11, 23)

@@ -7,9 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.approvals.approval import Request, Snapshot
-from bot.domain.approvals.repair import Action, Case, Delivery
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+)
 from bot.domain.approvals.undelivered import lines, requests
 from bot.domain.core.reply import Mention, parts, plain
+from bot.domain.outbox.message import (
+    Delivery,
+)
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 CASE = Case(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", Action.RESTART)

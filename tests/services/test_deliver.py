@@ -10,8 +10,11 @@ from typing import cast
 import pytest
 
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import Delivery, Posted
 from bot.domain.core.reply import Reply
+from bot.domain.outbox.message import (
+    Delivery,
+    Posted,
+)
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from bot.ports.ledger import (
     Ledger,

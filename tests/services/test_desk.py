@@ -14,7 +14,11 @@ from bot.domain.approvals.approval import (
     Rule,
     State,
 )
-from bot.domain.approvals.repair import Action, Look, Proposal
+from bot.domain.approvals.repair import (
+    Action,
+    Look,
+    Proposal,
+)
 from bot.domain.rbac.access import (
     AccessPolicy,
     AccessRule,

@@ -23,7 +23,10 @@ from bot.domain.approvals.approval import (
     Rule,
     State,
 )
-from bot.domain.approvals.repair import Action, Case
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+)
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports.cluster import (
     Cluster,

@@ -14,9 +14,11 @@ import pytest_asyncio
 from bot.app import (
     guarded,
 )
-from bot.domain.approvals.repair import Delivery
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Pod
+from bot.domain.outbox.message import (
+    Delivery,
+)
 from bot.ports.cluster import (
     Cluster,
 )

@@ -16,7 +16,6 @@ from bot.domain.approvals.repair import (
     Action,
     Case,
     Look,
-    Posted,
     Proposal,
 )
 from bot.domain.core.audit import Record, verify
@@ -30,6 +29,9 @@ from bot.domain.core.workload import (
     SecretFacts,
 )
 from bot.domain.health import ssh_keys
+from bot.domain.outbox.message import (
+    Posted,
+)
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.cluster import (

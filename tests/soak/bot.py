@@ -21,9 +21,14 @@ from bot import logs
 from bot.app import (
     Bot,
 )
-from bot.domain.approvals.repair import Case, Posted
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
+from bot.domain.outbox.message import (
+    Posted,
+)
 from bot.errors import Transient, Uncertain
 from bot.ports.chat import (
     Chat,

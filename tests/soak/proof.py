@@ -19,7 +19,10 @@ from typing import Any
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Action, Case
+from bot.domain.approvals.repair import (
+    Action,
+    Case,
+)
 from bot.domain.core.audit import Verifier
 from bot.errors import AgentpodError
 from sandbox.house import Sandbox

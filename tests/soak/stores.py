@@ -15,7 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import SINK, Action, Case
+from bot.domain.approvals.repair import (
+    SINK,
+    Action,
+    Case,
+)
 from sandbox.slack import seed
 from sandbox.slack.errors import SlackError
 from sandbox.slack.views import View

@@ -23,12 +23,18 @@ from bot.adapters.ledger.file import FileLock, unwritable
 from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, incidents, jobs, marks, to_micros
 from bot.adapters.ledger.writing import CLOCK, LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Case, Delivery, Posted
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
 from bot.domain.core.history import Happening
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.watch import Memory
+from bot.domain.outbox.message import (
+    Delivery,
+    Posted,
+)
 from bot.errors import AgentpodError, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.ledger")

@@ -31,11 +31,13 @@ from sqlalchemy import (
 
 from bot.adapters.ledger import aside
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
-from bot.domain.approvals.repair import Delivery
 from bot.domain.core.history import BEAT, Happening
 from bot.domain.incidents import alerting, watch
 from bot.domain.incidents.alerting import Incident, State
 from bot.domain.incidents.watch import Memory
+from bot.domain.outbox.message import (
+    Delivery,
+)
 
 T = TypeVar("T")
 WATCHED = "watched"

@@ -13,7 +13,11 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select,
 from bot.adapters.ledger.database import Run
 from bot.adapters.ledger.schema import audit, cases, from_micros, to_micros
 from bot.adapters.ledger.watching import WatchWriting
-from bot.domain.approvals.repair import Case, from_json, to_json
+from bot.domain.approvals.repair import (
+    Case,
+    from_json,
+    to_json,
+)
 from bot.domain.core.audit import Record, chained
 from bot.domain.core.outside import Outside
 from bot.errors import Conflict, Permanent

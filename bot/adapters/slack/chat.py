@@ -12,8 +12,10 @@ from bot.adapters.slack.blocks import Message
 from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.pictures import hosted, sent
 from bot.adapters.slack.precedence import Precedence
-from bot.domain.approvals.repair import Posted
 from bot.domain.core.reply import Reply
+from bot.domain.outbox.message import (
+    Posted,
+)
 from bot.errors import AgentpodError, NotFound
 
 logger = logging.getLogger("agentpod.slack")

@@ -221,44 +221,6 @@ class Asked:
     """Whether the same was asked for already, so that there is nothing new."""
 
 
-@dataclass(frozen=True)
-class Posted:
-    """A message in Slack."""
-
-    channel: str
-    ts: str
-
-
-UNDELIVERED_FOR = timedelta(days=7)
-"""How long a message that was given up is listed, and is worth a try elsewhere."""
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A message that is owed, or that shows an older state than it should.
-
-    What it says is not kept: it is made from the ledger's present state when it is sent, so that it is always the
-    newest, and one that was missed twice is sent once.
-    """
-
-    key: str
-    """What it is: ``card:r-…``, ``progress:r-…``, ``outcome:r-…``. One message each."""
-    place: str
-    """A channel's id, or a user's for a direct message."""
-    under: str = ""
-    """The key of the message in whose thread it goes."""
-    wanted: int = 1
-    shown: int = 0
-    posted: Posted | None = None
-    thread: Posted | None = None
-    """Where the message of ``under`` is, once it is posted."""
-    attempts: int = 0
-    unsure: bool = False
-    """Whether an attempt may have posted a copy without anybody noting where. It stays: so does the copy."""
-    error: str = ""
-    """Why the last attempt failed."""
-
-
 KEPT = Stored(Case)
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from bot.domain.approvals.repair import Case, Delivery
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core import words
 from bot.domain.core.reply import Line, Mention
+from bot.domain.outbox.message import (
+    Delivery,
+)
 
 _OF_CASES = {
     "card": "the approval card of",

@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.approvals import card, undelivered
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import Case
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core import words
 from bot.domain.core.reply import (
     Button,

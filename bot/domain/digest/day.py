@@ -11,9 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain.approvals.repair import Case, Delivery
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.spans import Span, What, Window
 from bot.domain.incidents.alerting import Incident
+from bot.domain.outbox.message import (
+    Delivery,
+)
 
 NOTHING = timedelta()
 MOST_LANES = 12

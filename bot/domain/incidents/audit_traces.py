@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Case
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.audit import Trace
 from bot.domain.incidents.alerting import Incident
 

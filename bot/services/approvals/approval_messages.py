@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy
-from bot.domain.approvals.repair import Case, Delivery
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.reply import Mention, Reply
+from bot.domain.outbox.message import (
+    Delivery,
+)
 from bot.domain.rbac.access import AccessPolicy, Role
 from bot.errors import NotFound
 from bot.ports.clock import (

@@ -6,7 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.approvals.approval import ApprovalPolicy, State
-from bot.domain.approvals.repair import Case, Held
+from bot.domain.approvals.repair import (
+    Case,
+    Held,
+)
 from bot.domain.health.rollout import Mark
 from bot.ports.ledger import (
     Writing,

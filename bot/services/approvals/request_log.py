@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from bot.domain.approvals.approval import Choice
-from bot.domain.approvals.repair import Case
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core import words
 
 logger = logging.getLogger("agentpod.repairs")

@@ -10,7 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import UNDELIVERED_FOR, Case, Delivery
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core.history import Happening
 from bot.domain.core.reply import Image, Reply
 from bot.domain.core.spans import Window
@@ -22,6 +24,10 @@ from bot.domain.digest.day import Day, Facts, Watched
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.outbox.message import (
+    UNDELIVERED_FOR,
+    Delivery,
+)
 from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import (
     Clock,

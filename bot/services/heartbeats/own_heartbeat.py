@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.approvals.repair import Delivery
 from bot.domain.core import gap, words
 from bot.domain.core.gap import Gap
 from bot.domain.core.reply import Reply
+from bot.domain.outbox.message import (
+    Delivery,
+)
 from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import (
     Clock,

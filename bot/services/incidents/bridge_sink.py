@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.approvals.repair import Delivery, Posted
 from bot.domain.incidents import bridge
+from bot.domain.outbox.message import (
+    Delivery,
+    Posted,
+)
 from bot.errors import AgentpodError, TimedOut, Uncertain
 from bot.ports.bridge import (
     Bridge,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.approvals.repair import Delivery
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
+from bot.domain.outbox.message import (
+    Delivery,
+)
 from bot.errors import NotFound
 from bot.ports.clock import (
     Clock,

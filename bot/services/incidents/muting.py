@@ -6,7 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Case
+from bot.domain.approvals.repair import (
+    Case,
+)
 from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.incidents import spell

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.domain.approvals.repair import UNDELIVERED_FOR
+from bot.domain.outbox.message import (
+    UNDELIVERED_FOR,
+)
 from bot.errors import AgentpodError
 from bot.ports.clock import (
     Clock,

@@ -12,8 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
-from bot.domain.approvals.repair import Delivery, Posted
 from bot.domain.core.reply import Reply
+from bot.domain.outbox.message import (
+    Delivery,
+    Posted,
+)
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
 from bot.ports.chat import (
     Chat,
