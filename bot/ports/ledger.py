@@ -9,16 +9,16 @@ from typing import Any, Protocol
 
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
-from bot.domain.core.history import Happening
+from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.domain.outbox.message import (
-    Delivery,
-    Posted,
+    MessageRef,
+    OutboxMessage,
 )
 
 
@@ -28,19 +28,19 @@ class Writing(Protocol):
     async def now(self, here: datetime) -> datetime:
         """See `Ledger.now`."""
 
-    async def case(self, id_: str) -> Case | None:
+    async def case(self, id_: str) -> RepairRequest | None:
         """A case as it is now."""
 
-    async def from_origin(self, origin: str) -> Case | None:
+    async def from_origin(self, origin: str) -> RepairRequest | None:
         """The case that one Slack request led to, if it came before."""
 
-    async def open_cases(self, target: str) -> Sequence[Case]:
+    async def open_cases(self, target: str) -> Sequence[RepairRequest]:
         """The target's cases that are not at their end, oldest first."""
 
-    async def add(self, case: Case) -> None:
+    async def add(self, case: RepairRequest) -> None:
         """Keep a new case. `Conflict` at the transaction's end where its id or its origin is taken."""
 
-    async def save(self, case: Case) -> Case:
+    async def save(self, case: RepairRequest) -> RepairRequest:
         """Keep a case over the version that it was read as, and give it with its new one.
 
         `Conflict` at the transaction's end where somebody else has saved it meanwhile: nothing of it is kept then.
@@ -81,16 +81,16 @@ class Writing(Protocol):
     async def save_incidents(self, changed: Sequence[Incident]) -> None:
         """Keep incidents. `Conflict` at the transaction's end where another one of the same key is open."""
 
-    async def memories(self) -> Mapping[str, Memory]:
+    async def memories(self) -> Mapping[str, JobState]:
         """What is remembered of each job, by ``target/job``."""
 
-    async def remember(self, target: str, changed: Sequence[Memory]) -> None:
+    async def remember(self, target: str, changed: Sequence[JobState]) -> None:
         """Keep what is known of jobs."""
 
     async def forget(self, keys: Sequence[str]) -> None:
         """Forget jobs, each as ``target/job``."""
 
-    async def happened(self, things: Sequence[Happening]) -> None:
+    async def happened(self, things: Sequence[HistoryEvent]) -> None:
         """Keep what happened; the same thing twice is one."""
 
 
@@ -121,7 +121,7 @@ class Ledger(Protocol):
     def writing(self) -> AbstractAsyncContextManager[Writing]:
         """A transaction: kept when the block ends, forgotten when it raises."""
 
-    async def case(self, id_: str) -> Case | None:
+    async def case(self, id_: str) -> RepairRequest | None:
         """A case as it is now."""
 
     async def cases(
@@ -131,13 +131,13 @@ class Ledger(Protocol):
         target: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
-    ) -> Sequence[Case]:
+    ) -> Sequence[RepairRequest]:
         """Cases, newest first: those in one of ``states``, of a target, created ``since``."""
 
-    async def overdue(self, now: datetime) -> Sequence[Case]:
+    async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
         """Open cases whose time to decide is over."""
 
-    async def unheld(self, now: datetime) -> Sequence[Case]:
+    async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
         """Approved or executing cases that no process holds now: nobody claimed them, or the time is over."""
 
     def records(
@@ -147,7 +147,7 @@ class Ledger(Protocol):
 
     async def take(
         self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
-    ) -> Sequence[Delivery]:
+    ) -> Sequence[OutboxMessage]:
         """Deliveries that are due and that no other process sends at present; they are ours for ``hold``.
 
         Those in a thread are due once the message above is posted and up to date. Oldest first, and none for
@@ -160,7 +160,7 @@ class Ledger(Protocol):
     async def next_deadline(self, now: datetime) -> datetime | None:
         """When time next does something to a case: ``now`` for those under way; None where none is open."""
 
-    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+    async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
         """The message shows what was ``wanted`` when the delivery was taken.
 
         Where another process noted meanwhile that it posted it elsewhere, that counts.
@@ -168,7 +168,7 @@ class Ledger(Protocol):
 
     async def failed(
         self,
-        delivery: Delivery,
+        delivery: OutboxMessage,
         error: str,
         at: datetime,
         *,
@@ -188,16 +188,16 @@ class Ledger(Protocol):
         A kind that ``places`` does not name stays where it is.
         """
 
-    async def delivery(self, key: str) -> Delivery | None:
+    async def delivery(self, key: str) -> OutboxMessage | None:
         """What is known of a message."""
 
     async def mark(self, name: str) -> str | None:
         """A single value that is kept under a name."""
 
-    async def dropped(self, delivery: Delivery) -> None:
+    async def dropped(self, delivery: OutboxMessage) -> None:
         """A message that was never posted is not wanted any more, nor is what would go into its thread."""
 
-    async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
         """Messages that were given up ``since``, that are refused, or that nobody takes for long, newest first."""
 
     async def set_aside(self, since: datetime) -> Sequence[Aside]:
@@ -223,10 +223,10 @@ class Ledger(Protocol):
         ``since``; of one message or of one GitHub issue.
         """
 
-    async def memories(self) -> Mapping[str, Memory]:
+    async def memories(self) -> Mapping[str, JobState]:
         """What is remembered of each job, by ``target/job``."""
 
-    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
+    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """What happened from ``since`` on and before ``until``, in order; ``beats``: heartbeats too."""
 
     async def forget_history(self, before: datetime) -> None:

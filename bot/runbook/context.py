@@ -13,8 +13,8 @@ from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import (
     SHELL,
     Asked,
-    Case,
     Proposal,
+    RepairRequest,
 )
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -91,13 +91,15 @@ class Repairs(Protocol):
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a case, or join the one that asks for the same."""
 
-    async def find(self, id_: str) -> Case | None:
+    async def find(self, id_: str) -> RepairRequest | None:
         """The request of that id as it stands now."""
 
-    async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
+    async def decide(
+        self, id_: str, choice: Choice, caller: Caller, reason: str = ""
+    ) -> tuple[Ruling, RepairRequest]:
         """Rule on what somebody said to a case, and carry out what is approved."""
 
-    async def may_give_value(self, id_: str, caller: Caller) -> Case:
+    async def may_give_value(self, id_: str, caller: Caller) -> RepairRequest:
         """The approved case that waits for this caller's value."""
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
     is_id,
 )
 from bot.domain.core.probes import Verdict
@@ -40,10 +40,10 @@ from bot.runbook.grammar import (
 
 logger = logging.getLogger("agentpod.commands")
 
-Progress = Callable[[Reply], Awaitable[None]]
+ShowProgress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
 """Takes who was refused, which command or request, and by which rule."""
-Finder = Callable[[str], Awaitable[Case | None]]
+Finder = Callable[[str], Awaitable[RepairRequest | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
@@ -60,7 +60,7 @@ class Observer(Protocol):
 class MakeContext(Protocol):
     """Builds a command's context for a target."""
 
-    def __call__(self, target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
+    def __call__(self, target: str | None, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
         """Raises UsageError for an unknown target."""
 
 
@@ -92,7 +92,7 @@ class Dispatcher:
         caller: Caller,
         *,
         request_id: str,
-        progress: Progress,
+        progress: ShowProgress,
         answers: Mapping[str, str] | None = None,
     ) -> Reply:
         """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
@@ -171,7 +171,7 @@ class Dispatcher:
         late = card.late(case)
         return replace(late, body=(*late.body, refusal.headline, *refusal.body), data=refusal.data)
 
-    async def _case(self, id_: str) -> Case | None:
+    async def _case(self, id_: str) -> RepairRequest | None:
         """A request as it stands; None too where that can't be known at once."""
         if self.find is None or not id_:
             return None
@@ -229,7 +229,7 @@ class Dispatcher:
         )
 
 
-def _sees(caller: Caller, case: Case) -> bool:
+def _sees(caller: Caller, case: RepairRequest) -> bool:
     """Whether somebody has the request before them anyway: they clicked on it, or are where its card is."""
     return caller.surface == "button" or caller.identity.channel == case.channel
 

@@ -12,17 +12,17 @@ from typing import Any, NoReturn, Protocol, cast
 
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
-from bot.domain.core.history import Happening
+from bot.domain.core.history import HistoryEvent
 from bot.domain.core.workload import Pod
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.domain.outbox.message import (
-    Delivery,
-    Posted,
+    MessageRef,
+    OutboxMessage,
 )
 from bot.errors import AgentpodError
 from bot.ports.cluster import (
@@ -178,7 +178,7 @@ class LedgerOnDemand:
         async with (await self.open()).writing() as tx:
             yield tx
 
-    async def case(self, id_: str) -> Case | None:
+    async def case(self, id_: str) -> RepairRequest | None:
         """See the port."""
         return await (await self.open()).case(id_)
 
@@ -189,15 +189,15 @@ class LedgerOnDemand:
         target: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
-    ) -> Sequence[Case]:
+    ) -> Sequence[RepairRequest]:
         """See the port."""
         return await (await self.open()).cases(states=states, target=target, since=since, limit=limit)
 
-    async def overdue(self, now: datetime) -> Sequence[Case]:
+    async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
         return await (await self.open()).overdue(now)
 
-    async def unheld(self, now: datetime) -> Sequence[Case]:
+    async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
         return await (await self.open()).unheld(now)
 
@@ -212,7 +212,7 @@ class LedgerOnDemand:
 
     async def take(
         self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
-    ) -> Sequence[Delivery]:
+    ) -> Sequence[OutboxMessage]:
         """See the port."""
         return await (await self.open()).take(now, hold, limit, without=without)
 
@@ -224,13 +224,13 @@ class LedgerOnDemand:
         """See the port."""
         return await (await self.open()).next_deadline(now)
 
-    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+    async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
         """See the port."""
         await (await self.open()).delivered(delivery, posted)
 
     async def failed(
         self,
-        delivery: Delivery,
+        delivery: OutboxMessage,
         error: str,
         at: datetime,
         *,
@@ -245,7 +245,7 @@ class LedgerOnDemand:
         """See the port."""
         return await (await self.open()).readdress(places, since)
 
-    async def delivery(self, key: str) -> Delivery | None:
+    async def delivery(self, key: str) -> OutboxMessage | None:
         """See the port."""
         return await (await self.open()).delivery(key)
 
@@ -253,11 +253,11 @@ class LedgerOnDemand:
         """See the port."""
         return await (await self.open()).mark(name)
 
-    async def dropped(self, delivery: Delivery) -> None:
+    async def dropped(self, delivery: OutboxMessage) -> None:
         """See the port."""
         await (await self.open()).dropped(delivery)
 
-    async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
         """See the port."""
         return await (await self.open()).dead(since, limit)
 
@@ -279,11 +279,11 @@ class LedgerOnDemand:
         ledger = await self.open()
         return await ledger.incidents(live=live, since=since, told=told, group=group, issue=issue, limit=limit)
 
-    async def memories(self) -> Mapping[str, Memory]:
+    async def memories(self) -> Mapping[str, JobState]:
         """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""
         return {} if self._real is None and _absent(self._url) else await (await self.open()).memories()
 
-    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
+    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """See the port."""
         return await (await self.open()).history(since, until, beats=beats)
 

@@ -34,11 +34,11 @@ from bot.runbook.context import (
     Caller,
     Context,
 )
-from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, Progress
+from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
-from bot.services.approvals.approval_service import Desk
-from bot.services.digest.post_digest import DigestNews
-from bot.services.incidents.incident_service import Incidents
+from bot.services.approvals.approval_service import ApprovalService
+from bot.services.digest.post_digest import DigestMessages
+from bot.services.incidents.incident_service import IncidentService
 from bot.settings.model import (
     Settings,
 )
@@ -83,11 +83,11 @@ class Parts:
     """The way to the API server, once it is known where that is."""
     heartbeats: HeartbeatSource | None = None
     bridge: HealthBridge | None = None
-    desk: Desk | None = None
+    desk: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
-    alerts: Incidents | None = None
+    alerts: IncidentService | None = None
     """Where commands acknowledge and snooze incidents."""
-    digests: DigestNews | None = None
+    digests: DigestMessages | None = None
     heavy: Turns = field(default_factory=Turns)
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -113,7 +113,7 @@ class Parts:
         shown = outside or Outside(settings.secret_values())
         parts = cls(settings, about, network, ledger, clock or SystemClock(), registry.build(more), shown)
         painter = Painter() if settings.digest.picture else None
-        parts.digests = DigestNews(
+        parts.digests = DigestMessages(
             ledger,
             parts.clock,
             settings.targets,
@@ -182,13 +182,13 @@ class Parts:
     def context(self, prefix: str) -> MakeContext:
         """How a command's context is made, for callers that address the bot as ``prefix``."""
 
-        def make(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
+        def make(target: str | None, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
             chosen = self._target(target)
             others = [t for t in self.settings.targets if target is None and t is not chosen]
             made, *more = (one(t, caller, request_id, progress) for t in (chosen, *others))
             return replace(made, others=tuple(more))
 
-        def one(chosen: Target, caller: Caller, request_id: str, progress: Progress) -> Context:
+        def one(chosen: Target, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
             return Context(
                 target=chosen,
                 cluster=self.clusters[chosen.name],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
@@ -27,12 +27,12 @@ from bot.ports.ledger import (
     Ledger,
 )
 from bot.services.approvals import approval_messages
-from bot.services.approvals.approval_messages import CaseNews
-from bot.services.approvals.approval_service import Desk, Freshen
-from bot.services.approvals.recovery import Housekeeping
-from bot.services.approvals.repair_executor import Workshop
-from bot.services.approvals.secret_writer import Vault
-from bot.services.outbox.worker import Courier, Sink, Writer
+from bot.services.approvals.approval_messages import RequestMessages
+from bot.services.approvals.approval_service import ApprovalService, Freshen
+from bot.services.approvals.recovery import RequestRecovery
+from bot.services.approvals.repair_executor import RepairExecutor
+from bot.services.approvals.secret_writer import SecretWriter
+from bot.services.outbox.worker import MessageRenderer, OutboxWorker, Sink
 from bot.settings.model import (
     Settings,
 )
@@ -66,23 +66,23 @@ class Repairs:
     ) -> None:
         """Connects to nothing; :meth:`tasks` does the work."""
         self._settings, self._ledger, self._clock, self._observer = settings, ledger, clock, observer
-        self._courier: Courier | None = None
+        self._courier: OutboxWorker | None = None
         policy = settings.approvals
         targets: Mapping[str, Target] = {t.name: t for t in settings.targets}
-        self.workshop = Workshop(
+        self.workshop = RepairExecutor(
             process_name(),
             ledger,
             clock,
             policy,
             targets,
             cluster_of,
-            Vault(clock, cluster_of),
+            SecretWriter(clock, cluster_of),
             self._changed,
             self._ended,
         )
         channel = settings.slack.channel or ""
         channels = {name: channel for name in targets if channel}
-        self.desk = Desk(ledger, clock, policy, settings.access, channels, self.workshop, self._changed)
+        self.desk = ApprovalService(ledger, clock, policy, settings.access, channels, self.workshop, self._changed)
 
     def wake(self) -> None:
         """Something is owed."""
@@ -92,7 +92,7 @@ class Repairs:
         self,
         chat: Chat,
         freshen: Freshen,
-        more: Mapping[str, Writer] | None = None,
+        more: Mapping[str, MessageRenderer] | None = None,
         sinks: Mapping[str, Sink] | None = None,
     ) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """The background tasks by name; they use ``chat`` for messages and ``freshen`` to look up groups.
@@ -101,12 +101,12 @@ class Repairs:
         """
         settings = self._settings
         self.desk.freshen = freshen
-        news = CaseNews(self._ledger, self._clock, settings.approvals, settings.access)
+        news = RequestMessages(self._ledger, self._clock, settings.approvals, settings.access)
         writers = {**dict.fromkeys(approval_messages.KINDS, news), **(more or {})}
-        self._courier = Courier(
+        self._courier = OutboxWorker(
             self._ledger, chat, self._clock, writers, sinks or {}, self._observer.delivery, news.arrived
         )
-        housekeeping = Housekeeping(self.desk, self.workshop)
+        housekeeping = RequestRecovery(self.desk, self.workshop)
         return {"deliveries": self._courier.run, "housekeeping": housekeeping.run}
 
     async def stop(self, seconds: float) -> None:
@@ -121,6 +121,6 @@ class Repairs:
         if self._courier is not None:
             self._courier.wake()
 
-    def _ended(self, case: Case) -> None:
+    def _ended(self, case: RepairRequest) -> None:
         seconds = case.outcome.seconds if case.outcome else None
         self._observer.repair_ended(case.action.value, case.state.value, seconds)

@@ -30,22 +30,22 @@ from bot.ports.ledger import (
 )
 from bot.services.digest import post_digest
 from bot.services.digest.post_digest import DigestPost, When
-from bot.services.digest.retention import Forget
+from bot.services.digest.retention import HistoryRetention
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.heartbeats import own_heartbeat
-from bot.services.heartbeats.own_heartbeat import DeafNews, OwnHeartbeat
+from bot.services.heartbeats.own_heartbeat import OfflineMessages, OwnHeartbeat
 from bot.services.incidents import bridge_sink, incident_messages
 from bot.services.incidents.bridge_sink import BridgePost
-from bot.services.incidents.incident_messages import IncidentNews
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_messages import IncidentMessages
+from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
-from bot.services.incidents.orphans import CloseGone
+from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_inside import InsideWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
-from bot.services.outbox.reroute import Readdress
-from bot.services.outbox.worker import Sink, Writer
+from bot.services.outbox.reroute import PendingRerouter
+from bot.services.outbox.worker import MessageRenderer, Sink
 from bot.settings.model import (
     Settings,
 )
@@ -95,14 +95,14 @@ class Watching:
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
         self.deaths = Deaths()
-        self.incidents = Incidents(
+        self.incidents = IncidentService(
             ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed, outside or Outside()
         )
 
-    def writers(self) -> dict[str, Writer]:
+    def writers(self) -> dict[str, MessageRenderer]:
         """Who knows what messages about incidents say, by kind."""
-        news = IncidentNews(self._ledger, self._clock, self._settings.alerts)
-        return {**dict.fromkeys(incident_messages.KINDS, news), own_heartbeat.KIND: DeafNews(self._clock)}
+        news = IncidentMessages(self._ledger, self._clock, self._settings.alerts)
+        return {**dict.fromkeys(incident_messages.KINDS, news), own_heartbeat.KIND: OfflineMessages(self._clock)}
 
     def sinks(self) -> dict[str, Sink]:
         """Where messages go besides Slack, by kind."""
@@ -124,11 +124,11 @@ class Watching:
             found[f"inside {target.name}"] = within.run
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
-        found["readdress"] = Readdress(self._ledger, self._clock, self._places(), self.incidents.changed).run
+        found["readdress"] = PendingRerouter(self._ledger, self._clock, self._places(), self.incidents.changed).run
         first = settings.targets[0].name
         found["watchers"] = TaskWatch(self.deaths, first, self._clock, self.incidents).run
-        found["history"] = Forget(self._ledger, self._clock).run
-        found["gone"] = CloseGone(settings.targets, watched, self._clock, self.incidents).run
+        found["history"] = HistoryRetention(self._ledger, self._clock).run
+        found["gone"] = OrphanCloser(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(
             self._clock,
             self._ledger,

@@ -10,7 +10,7 @@ from datetime import datetime
 from bot.domain.approvals import card, undelivered
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
@@ -26,7 +26,7 @@ from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
 from bot.domain.outbox.message import (
     UNDELIVERED_FOR,
-    Delivery,
+    OutboxMessage,
 )
 from bot.domain.rbac.access import Role, allowed_in
 from bot.errors import AgentpodError
@@ -83,9 +83,9 @@ class _Kept:
 
     incidents: Sequence[alerting.Incident] = ()
     """Open ones, the worst first."""
-    cases: Sequence[Case] = ()
-    dead: Sequence[Delivery] = ()
-    about: Mapping[str, Case] = field(default_factory=dict)
+    cases: Sequence[RepairRequest] = ()
+    dead: Sequence[OutboxMessage] = ()
+    about: Mapping[str, RepairRequest] = field(default_factory=dict)
     """The requests that the dead are about, by id."""
     problem: str = ""
 
@@ -142,7 +142,7 @@ def _of_several(seen: Sequence[_Seen]) -> str:
     return f"{_WORDS[verdict]}: {words.listed(names)} ({len(names)} of {len(seen)} targets)"
 
 
-def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Case]) -> Iterator[Line]:
+def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[RepairRequest]) -> Iterator[Line]:
     now, several = ctx.clock.now(), len(seen) > 1
     incidents = kept.incidents[:MOST]
     for one in seen:
@@ -189,7 +189,7 @@ def _incident(incident: alerting.Incident, now: datetime, several: bool) -> str:
     return incident_card.headline(incident, now) + (f" ({incident.problem.target})" if several else "")
 
 
-def _case(case: Case, now: datetime) -> str:
+def _case(case: RepairRequest, now: datetime) -> str:
     reason = f": {words.cut(case.reason, 80)}" if case.reason else ""
     return f"✋ {case.id} {card.what(case)}{reason} ({words.ago(case.request.created_at, now)})"
 
@@ -216,7 +216,7 @@ def _beat(status_: JobStatus, now: datetime) -> str:
 
 
 def _buttons(
-    ctx: Context, seen: Sequence[_Seen], incidents: Sequence[alerting.Incident], mine: Sequence[Case]
+    ctx: Context, seen: Sequence[_Seen], incidents: Sequence[alerting.Incident], mine: Sequence[RepairRequest]
 ) -> tuple[Button, ...]:
     decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
     decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]

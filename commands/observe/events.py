@@ -11,7 +11,7 @@ from pydantic import Field
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply, Table
-from bot.domain.core.summary import Outcome
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_events
 from bot.domain.health.judge_events import EventGroup
@@ -60,7 +60,7 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
     )
 
 
-def _without_advice(outcome: Outcome) -> Outcome:
+def _without_advice(outcome: ProbeResult) -> ProbeResult:
     """Warnings without the advice to read them: they are below."""
     if outcome.finding.verdict is not Verdict.WARN:
         return outcome

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
-from bot.domain.core.summary import Outcome
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceSpec
 from bot.domain.core.workload import Endpoint, Right, Service
 from bot.domain.health import judge_services
@@ -20,7 +20,7 @@ from bot.runbook.context import (
     Context,
 )
 from commands.shared import part_answer
-from commands.shared.checks import Checks, Seen
+from commands.shared.checks import CheckFacts, Checks
 from commands.shared.probes import Probe, run_probes
 from commands.shared.reads import Reads
 
@@ -51,7 +51,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
 
 
-def _without_endpoints(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _without_endpoints(outcomes: Sequence[ProbeResult]) -> list[ProbeResult]:
     """The outcomes without the counts of endpoints, which are in the table."""
     return [o if o.finding.probe != "endpoints" or o.cause else part_answer.bare(o) for o in outcomes]
 
@@ -68,7 +68,7 @@ def _probes(checks: Checks) -> list[Probe]:
     return [checks.addresses(), checks.endpoints(), *checks.network()]
 
 
-def _row(spec: ServiceSpec, seen: Seen, answers: Mapping[str, Finding]) -> tuple[str, ...]:
+def _row(spec: ServiceSpec, seen: CheckFacts, answers: Mapping[str, Finding]) -> tuple[str, ...]:
     service = judge_services.carrier(spec, seen.services or ())
     port = next((p for p in service.ports if p.port == spec.port), None) if service else None
     target = f" → {port.target_port}" if port and port.target_port else ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.domain.core import summary
 from bot.domain.core.reply import Reply
-from bot.domain.core.summary import Outcome
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import Role
@@ -32,14 +32,14 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
 
-        async def show(outcomes: Sequence[Outcome], pending: Sequence[str]) -> None:
+        async def show(outcomes: Sequence[ProbeResult], pending: Sequence[str]) -> None:
             await ctx.progress(_partial(ctx, outcomes, pending))
 
         outcomes = await run_probes(checks.all(), ctx.probe_timeout, show)
     return _reply(ctx, outcomes, checks.left_out(), await under_way, began)
 
 
-def _partial(ctx: Context, outcomes: Sequence[Outcome], pending: Sequence[str]) -> Reply:
+def _partial(ctx: Context, outcomes: Sequence[ProbeResult], pending: Sequence[str]) -> Reply:
     findings = folded(ctx.target, outcomes)
     done = len(outcomes)
     headline = f"Checking: {done} of {done + len(pending)} done"
@@ -47,7 +47,7 @@ def _partial(ctx: Context, outcomes: Sequence[Outcome], pending: Sequence[str]) 
 
 
 def _reply(
-    ctx: Context, outcomes: Sequence[Outcome], left_out: Sequence[str], repairs: Sequence[str], began: float
+    ctx: Context, outcomes: Sequence[ProbeResult], left_out: Sequence[str], repairs: Sequence[str], began: float
 ) -> Reply:
     findings = folded(ctx.target, outcomes)
     more = [*repairs, *([f"Not checked: {', '.join(left_out)}"] if left_out else [])]

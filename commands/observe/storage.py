@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply, Table
-from bot.domain.core.summary import Outcome
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.workload import Claim, ExecResult, Right
 from bot.domain.health import judge_storage
 from bot.domain.rbac.access import Role
@@ -22,7 +22,7 @@ from bot.runbook.context import (
 )
 from bot.services import container_exec
 from commands.shared import part_answer, shape
-from commands.shared.checks import Checks, Seen
+from commands.shared.checks import CheckFacts, Checks
 from commands.shared.probes import (
     EXEC,
     Ask,
@@ -58,7 +58,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
 
-        async def show(outcomes: Sequence[Outcome], pending: Sequence[str]) -> None:
+        async def show(outcomes: Sequence[ProbeResult], pending: Sequence[str]) -> None:
             await ctx.progress(_partial(ctx, checks, outcomes, pending, began))
 
         probes = [checks.claim(), checks.disk(), _sizes(ctx, reads, folders)]
@@ -68,7 +68,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 def _partial(
-    ctx: Context, checks: Checks, outcomes: Sequence[Outcome], pending: Sequence[str], began: float
+    ctx: Context, checks: Checks, outcomes: Sequence[ProbeResult], pending: Sequence[str], began: float
 ) -> Reply:
     judged = [o for o in outcomes if o.finding.probe != "folders"]
     reply = _reply(ctx, checks.seen, judged, began, Folders(), None)
@@ -77,7 +77,12 @@ def _partial(
 
 
 def _reply(
-    ctx: Context, seen: Seen, judged: Sequence[Outcome], began: float, folders: Folders, sizes: Finding | None
+    ctx: Context,
+    seen: CheckFacts,
+    judged: Sequence[ProbeResult],
+    began: float,
+    folders: Folders,
+    sizes: Finding | None,
 ) -> Reply:
     unread = sizes is not None and sizes.verdict is Verdict.UNKNOWN
     one = len(seen.claims or ()) == 1
@@ -107,7 +112,7 @@ def _reply(
     )
 
 
-def _said(judged: Sequence[Outcome]) -> str:
+def _said(judged: Sequence[ProbeResult]) -> str:
     """The headline when all is well: how full it is, which is what was asked."""
     return next((f"Disk: {o.finding.summary}" for o in judged if o.finding.probe == "disk"), "")
 

@@ -7,7 +7,7 @@ from pydantic import Field as Param
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
     is_id,
 )
 from bot.domain.core import words
@@ -59,7 +59,7 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     )
 
 
-def _headline(waiting: list[Case], live: object) -> str:
+def _headline(waiting: list[RepairRequest], live: object) -> str:
     if waiting:
         return f"{words.plural(len(waiting), 'request')} {'waits' if len(waiting) == 1 else 'wait'} for a decision"
     return "Nothing waits for a decision" + ("; something is under way" if live else "")
@@ -71,7 +71,7 @@ def _table(ctx: Context, title: str, cases: object) -> Table:
     return Table(("Request", "What", "State"), rows, title=title)
 
 
-def _when(ctx: Context, case: Case) -> str:
+def _when(ctx: Context, case: RepairRequest) -> str:
     now = ctx.clock.now()
     if case.state is State.OPEN:
         return f"open, {words.age(case.request.expires_at - now)} left"
@@ -94,7 +94,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
     )
 
 
-def _may_click(ctx: Context, case: Case, button: Button) -> bool:
+def _may_click(ctx: Context, case: RepairRequest, button: Button) -> bool:
     """What is said about a request itself counts as said in its channel."""
     places = case.places if button.command.endswith(case.id) else ()
     return bool(shape.buttons(ctx, [(button.label, button.command)], places=places))

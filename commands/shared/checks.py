@@ -38,7 +38,7 @@ from bot.domain.health.own_objects import Own
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import watch
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook.context import (
     Context,
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Seen:
+class CheckFacts:
     """Facts that the checks leave behind for a command to show in full."""
 
     pods: Sequence[Pod] | None = None
@@ -94,7 +94,7 @@ class Checks:
         """``reads`` lives as long as the command."""
         self.ctx = ctx
         self.reads = reads
-        self.seen = Seen()
+        self.seen = CheckFacts()
 
     def all(self) -> list[Probe]:
         """Everything that `status` checks, in the order of the handbook."""
@@ -342,7 +342,7 @@ class Checks:
 
         return Probe(judge_heartbeats.PROBE, judge_heartbeats.TITLE, run)
 
-    async def _memories(self) -> Mapping[str, Memory]:
+    async def _memories(self) -> Mapping[str, JobState]:
         """What the watcher remembers of the target's jobs; nothing where no ledger answers."""
         if self.ctx.ledger is None:
             return {}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import Outcome
+from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceSpec, Target
 from bot.domain.health import judge_services
 
 
-def folded(target: Target, outcomes: Sequence[Outcome]) -> list[Finding]:
+def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
     """Findings with causes said once: a pod that is not ready explains endpoints and servers, and so on."""
     network = [judge_services.slug(s.name) for s in target.services]
     consequences = {"pod": ["endpoints", *network, *_without_container(outcomes), *_told_events(outcomes)]}
@@ -27,7 +27,7 @@ _SAY_NO_MORE = ("BackOff", "NodeNotReady")
 """Events that only repeat what the pod's own state says."""
 
 
-def _told_events(outcomes: Sequence[Outcome]) -> list[str]:
+def _told_events(outcomes: Sequence[ProbeResult]) -> list[str]:
     """The events, where the only kind of warning says what the pod's own finding says."""
     found = {o.finding.probe: o.finding for o in outcomes if o.finding.probe in ("pod", "events")}
     pod, events = found.get("pod"), found.get("events")
@@ -43,7 +43,7 @@ _TELLING = 20
 """Characters that two messages have to have in common to be one."""
 
 
-def _without_container(outcomes: Sequence[Outcome]) -> list[str]:
+def _without_container(outcomes: Sequence[ProbeResult]) -> list[str]:
     """What looks into a container that the pod has not, where the pod's own finding says so."""
     pod = next((o.finding.summary for o in outcomes if o.finding.probe == "pod"), "")
     looked = [o.finding for o in outcomes if o.finding.probe in ("identity", "processes")]

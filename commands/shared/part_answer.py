@@ -13,7 +13,7 @@ from bot.domain.core.reply import (
     Reply,
     Table,
 )
-from bot.domain.core.summary import Outcome
+from bot.domain.core.summary import ProbeResult
 from bot.runbook.context import (
     Context,
 )
@@ -22,7 +22,7 @@ from commands.shared import folding, shape
 
 def reply(
     ctx: Context,
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[ProbeResult],
     began: float,
     *,
     own: str,
@@ -88,7 +88,7 @@ def _without_evidence(finding: Finding) -> Finding:
     return replace(finding, evidence=tuple(e for e in finding.evidence if e.startswith(summary.FOLDED)))
 
 
-def without(outcomes: Sequence[Outcome], shown: Collection[str]) -> list[Outcome]:
+def without(outcomes: Sequence[ProbeResult], shown: Collection[str]) -> list[ProbeResult]:
     """The outcomes without the lines of evidence that facts or tables show."""
     return [
         replace(o, finding=replace(o.finding, evidence=tuple(e for e in o.finding.evidence if e not in shown)))
@@ -96,6 +96,6 @@ def without(outcomes: Sequence[Outcome], shown: Collection[str]) -> list[Outcome
     ]
 
 
-def bare(outcome: Outcome) -> Outcome:
+def bare(outcome: ProbeResult) -> ProbeResult:
     """The outcome without its evidence."""
     return replace(outcome, finding=replace(outcome.finding, evidence=()))

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NO_ANSWER, Cause, Outcome
+from bot.domain.core.summary import NO_ANSWER, Cause, ProbeResult
 from bot.errors import AgentpodError, NotAllowed, TimedOut
 
 log = logging.getLogger(__name__)
@@ -129,13 +129,13 @@ class Probe:
     """A deadline of its own; None takes the runner's."""
 
 
-Progress = Callable[[Sequence[Outcome], Sequence[str]], Awaitable[None]]
+ProbeProgress = Callable[[Sequence[ProbeResult], Sequence[str]], Awaitable[None]]
 """Is given what has come in and the titles of what has not."""
 
 
 async def run_probes(
-    probes: Sequence[Probe], deadline: float, progress: Progress | None = None, tick: float = TICK
-) -> list[Outcome]:
+    probes: Sequence[Probe], deadline: float, progress: ProbeProgress | None = None, tick: float = TICK
+) -> list[ProbeResult]:
     """Run all probes side by side, each within its own deadline; outcomes come in the probes' order.
 
     ``progress`` is called at most once a ``tick`` and only when there is something new. When the caller
@@ -148,7 +148,7 @@ async def run_probes(
     tasks = {loop.create_task(_run(p, ask), name=f"probe {p.id}"): p for p, ask in pairs}
     give_up = loop.time() + max((p.seconds or deadline for p in probes), default=0.0) + GRACE
     try:
-        pending: set[asyncio.Task[Outcome]] = set(tasks)
+        pending: set[asyncio.Task[ProbeResult]] = set(tasks)
         shown = -1
         while pending and loop.time() < give_up:
             done, pending = await asyncio.wait(tasks, timeout=min(tick, max(0.0, give_up - loop.time())))
@@ -162,8 +162,8 @@ async def run_probes(
 
 
 def _in_order(
-    tasks: dict[asyncio.Task[Outcome], Probe], late: dict[asyncio.Task[Outcome], Ask] | None = None
-) -> list[Outcome]:
+    tasks: dict[asyncio.Task[ProbeResult], Probe], late: dict[asyncio.Task[ProbeResult], Ask] | None = None
+) -> list[ProbeResult]:
     outcomes = []
     for task, probe in tasks.items():
         if task.done() and not task.cancelled():
@@ -173,7 +173,7 @@ def _in_order(
     return outcomes
 
 
-async def _run(probe: Probe, ask: Ask) -> Outcome:
+async def _run(probe: Probe, ask: Ask) -> ProbeResult:
     began = time.monotonic()
     outcome = await _outcome(probe, ask)
     took = round(time.monotonic() - began, 3)
@@ -181,30 +181,32 @@ async def _run(probe: Probe, ask: Ask) -> Outcome:
     return replace(outcome, finding=finding, answered=frozenset(ask.answered))
 
 
-async def _outcome(probe: Probe, ask: Ask) -> Outcome:
+async def _outcome(probe: Probe, ask: Ask) -> ProbeResult:
     try:
         # A little later than the reads' own deadline, so that the read says which source was silent.
         async with asyncio.timeout_at(ask.deadline + GRACE / 2):
-            return Outcome(await probe.run(ask))
+            return ProbeResult(await probe.run(ask))
     except Unread as unread:
-        return Outcome(unread_finding(probe.id, probe.title, unread), cause_of(unread))
+        return ProbeResult(unread_finding(probe.id, probe.title, unread), cause_of(unread))
     except Blocked as blocked:
         finding = Finding(probe.id, probe.title, Verdict.UNKNOWN, f"not checked: {blocked.reason}")
-        return Outcome(finding, blocked_by=blocked.probe)
+        return ProbeResult(finding, blocked_by=blocked.probe)
     except TimeoutError:
         return _no_answer(probe, ask)
     except Exception:
         log.exception("probe %s failed", probe.id)
         remedy = "This is a fault of the bot: its log has the details."
-        return Outcome(Finding(probe.id, probe.title, Verdict.UNKNOWN, "internal error", (), remedy))
+        return ProbeResult(Finding(probe.id, probe.title, Verdict.UNKNOWN, "internal error", (), remedy))
 
 
-def _no_answer(probe: Probe, ask: Ask) -> Outcome:
+def _no_answer(probe: Probe, ask: Ask) -> ProbeResult:
     """A probe that did not even end in time: the source that it was asking is to blame, where there is one."""
     if ask.asking is not None:
         unread = Unread(ask.asking, ask.seconds)
-        return Outcome(unread_finding(probe.id, probe.title, unread), cause_of(unread))
-    return Outcome(Finding(probe.id, probe.title, Verdict.UNKNOWN, f"{NO_ANSWER} {words.seconds(ask.seconds)}"))
+        return ProbeResult(unread_finding(probe.id, probe.title, unread), cause_of(unread))
+    return ProbeResult(
+        Finding(probe.id, probe.title, Verdict.UNKNOWN, f"{NO_ANSWER} {words.seconds(ask.seconds)}")
+    )
 
 
 def unread_finding(probe: str, title: str, unread: Unread) -> Finding:

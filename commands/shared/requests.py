@@ -10,9 +10,9 @@ from bot.domain.approvals import card
 from bot.domain.approvals.approval import Rule, Ruling, State
 from bot.domain.approvals.repair import (
     SINK,
-    Case,
     Look,
     Proposal,
+    RepairRequest,
 )
 from bot.domain.core import redact, words
 from bot.domain.core.reply import (
@@ -90,7 +90,7 @@ async def look(ctx: Context) -> Look:
     return Look(deployment, tuple(pods))
 
 
-def value_sink(case: Case) -> str:
+def value_sink(case: RepairRequest) -> str:
     """The name under which the values of a form come for a case."""
     return f"{SINK}{case.id}"
 
@@ -108,12 +108,12 @@ async def under_way(ctx: Context) -> tuple[str, ...]:
     return tuple(f"{card.what(c)} is under way ({c.id}, {_for(c, now)})" for c in cases)
 
 
-def _for(case: Case, now: datetime) -> str:
+def _for(case: RepairRequest, now: datetime) -> str:
     since = case.mark.started_at if case.mark else case.request.created_at
     return f"for {words.age(now - since)}"
 
 
-def may_approve(ctx: Context, case: Case) -> bool:
+def may_approve(ctx: Context, case: RepairRequest) -> bool:
     """Whether this caller's approval would count; at the click it is looked at again."""
     if not shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
         return False
@@ -144,7 +144,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
     )
 
 
-def _told(ctx: Context, case: Case) -> str:
+def _told(ctx: Context, case: RepairRequest) -> str:
     """How whoever asked hears of the end. A shell can be told nothing later, and is nobody's."""
     if not ctx.caller.is_terminal:
         return "I'll message you with the outcome."
@@ -152,7 +152,7 @@ def _told(ctx: Context, case: Case) -> str:
     return f"{ctx.prefix} approvals {case.id} shows the outcome.{needed}"
 
 
-def _joined(ctx: Context, case: Case, place: Line) -> Reply:
+def _joined(ctx: Context, case: RepairRequest, place: Line) -> Reply:
     """What somebody is told who asks for what was asked for already."""
     see: Line = ("See its card in ", *place, ".")
     if case.state is State.APPROVED:  # what needs no value is claimed with its approval
@@ -172,7 +172,7 @@ def _joined(ctx: Context, case: Case, place: Line) -> Reply:
     return replace(reply, shareable=False, repeatable=False)
 
 
-def _no_vote(ctx: Context, case: Case) -> tuple[str, ...]:
+def _no_vote(ctx: Context, case: RepairRequest) -> tuple[str, ...]:
     """Why who could decide on it can't any more, once they have asked for the same."""
     approver = shape.allowed(ctx, Role.APPROVER, case.places).allowed and not ctx.caller.is_terminal
     if not approver or may_approve(ctx, case):
@@ -199,7 +199,7 @@ _REFUSED = {
 }
 
 
-def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
+def ruled(ctx: Context, ruling: Ruling, case: RepairRequest) -> Reply:
     """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
     said = card.late(case) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, case))
     body: tuple[Line, ...] = ()
@@ -224,7 +224,7 @@ def ruled(ctx: Context, ruling: Ruling, case: Case) -> Reply:
 _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
 
 
-def _text(ruling: Ruling, case: Case) -> str:
+def _text(ruling: Ruling, case: RepairRequest) -> str:
     if ruling.rule is Rule.APPROVED and case.action.needs_value:
         return f"✅ Approved: {case.id} waits for the requester to enter the value"
     if ruling.rule in _GOES_AHEAD and case.state in (State.VOID, State.FAILED):

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.domain.approvals import undelivered
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import words
 from bot.domain.core.probes import Finding
@@ -17,7 +17,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.outbox.message import (
     UNDELIVERED_FOR,
-    Delivery,
+    OutboxMessage,
 )
 from bot.domain.rbac.access import (
     Decision,
@@ -134,7 +134,7 @@ def command_called(ctx: Context, typed: Sequence[str]) -> Command:
     raise unknown_command(parts[0] if parts else "", names, ctx.prefix)
 
 
-async def requests_of(ledger: Ledger, dead: Sequence[Delivery], now: datetime) -> Mapping[str, Case]:
+async def requests_of(ledger: Ledger, dead: Sequence[OutboxMessage], now: datetime) -> Mapping[str, RepairRequest]:
     """The requests that undelivered messages are about, by id, as far as known. Raises as the ledger does."""
     if not undelivered.requests(dead):
         return {}

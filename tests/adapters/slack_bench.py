@@ -27,7 +27,7 @@ from bot.runbook.context import (
     Caller,
     Context,
 )
-from bot.runbook.dispatch import Dispatcher, Progress
+from bot.runbook.dispatch import Dispatcher, ShowProgress
 from bot.settings.model import (
     HttpSettings,
     SlackSettings,
@@ -137,7 +137,7 @@ def settings(ws: Workspace, **more: Any) -> SlackSettings:
 
 
 def adapter(conf: SlackSettings, counts: Counts, gate: asyncio.Event, runs: list[str]) -> SlackAdapter:
-    def context(target: str | None, caller: Caller, request_id: str, progress: Progress) -> Context:
+    def context(target: str | None, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
         return Context(
             target=cast("Any", None),
             cluster=cast("Any", None),

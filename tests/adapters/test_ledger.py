@@ -27,17 +27,17 @@ from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
 from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    RepairRequest,
     from_json,
     new_id,
     to_json,
 )
 from bot.domain.core.audit import Record, verify
-from bot.domain.core.history import BEAT, Happening
+from bot.domain.core.history import BEAT, HistoryEvent
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.domain.outbox.message import (
-    Posted,
+    MessageRef,
 )
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 from commands.admin.audit import line
@@ -71,9 +71,9 @@ async def ledger(url: str) -> AsyncIterator[SqlLedger]:
     await made.close()
 
 
-def case(**changes: Any) -> Case:
+def case(**changes: Any) -> RepairRequest:
     request = Request(new_id(), "U1", NOW, NOW + timedelta(minutes=30), Snapshot("uid", 1, (("kali", "i:1"),)))
-    return Case(request, changes.pop("target", "pod"), Action.RESTART, **changes)
+    return RepairRequest(request, changes.pop("target", "pod"), Action.RESTART, **changes)
 
 
 async def records(ledger: SqlLedger, **how: Any) -> list[Record]:
@@ -160,9 +160,9 @@ async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLed
     assert await ledger.take(NOW, HOLD) == ()
     [again] = await ledger.take(NOW + HOLD, HOLD)
     assert (again.attempts, again.unsure) == (2, True)
-    await ledger.delivered(again, Posted("C1", "1.0"))
+    await ledger.delivered(again, MessageRef("C1", "1.0"))
     [progress] = await ledger.take(NOW, HOLD)
-    assert (progress.key, progress.thread) == ("progress:1", Posted("C1", "1.0"))
+    assert (progress.key, progress.thread) == ("progress:1", MessageRef("C1", "1.0"))
 
 
 async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> None:
@@ -172,14 +172,16 @@ async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> Non
     async with ledger.writing() as tx:
         for _ in range(5):
             await tx.owe("card:1", "elsewhere")
-    await ledger.delivered(card, Posted("C1", "1.0"))
+    await ledger.delivered(card, MessageRef("C1", "1.0"))
     [again] = await ledger.take(NOW, HOLD)
-    assert (again.place, again.posted, again.wanted, again.shown) == ("elsewhere", Posted("C1", "1.0"), 6, 1)
+    assert (again.place, again.posted, again.wanted, again.shown) == ("elsewhere", MessageRef("C1", "1.0"), 6, 1)
     async with ledger.writing() as tx:
         await tx.owe("card:1", "C1")
     [there] = await ledger.take(NOW + HOLD + HOLD, HOLD)
-    assert (there.place, there.posted) == ("elsewhere", Posted("C1", "1.0")), "what is posted stays where it is"
-    await ledger.delivered(there, Posted("C1", "1.0"))
+    assert (there.place, there.posted) == ("elsewhere", MessageRef("C1", "1.0")), (
+        "what is posted stays where it is"
+    )
+    await ledger.delivered(there, MessageRef("C1", "1.0"))
     assert await ledger.waiting() == 0
 
 
@@ -227,7 +229,7 @@ async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is
     }
     assert await ledger.take(NOW + timedelta(seconds=59), HOLD) == ()
     arrived, unwanted = await ledger.take(NOW + timedelta(minutes=1), HOLD)
-    await ledger.delivered(arrived, Posted("C1", "1.0"))
+    await ledger.delivered(arrived, MessageRef("C1", "1.0"))
     await ledger.dropped(unwanted)
     assert await ledger.dead(NOW) == []
 
@@ -239,7 +241,7 @@ async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_n
     taken = {d.key: d for d in await ledger.take(NOW, HOLD)}
     for key in ("incident:i-1", "digest:2026-11-24", "card:r-1"):
         await ledger.failed(taken[key], "channel_not_found", NOW, dead=True, unsure=False)
-    await ledger.delivered(taken["incident:i-2"], Posted("C1", "1.0"))
+    await ledger.delivered(taken["incident:i-2"], MessageRef("C1", "1.0"))
     await ledger.failed(taken["incident:i-3"], "not_in_channel", NOW + timedelta(days=1), unsure=False)
     long_ago, later = NOW - timedelta(days=900), NOW + timedelta(days=90_000)
     assert await ledger.readdress({"incident": "C2", "digest": "C3"}, later) == 0, "too old"
@@ -255,11 +257,11 @@ async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: S
         await tx.owe("card:1", "C1")
     [slow] = await ledger.take(NOW, HOLD)
     [fast] = await ledger.take(NOW + HOLD, HOLD)
-    await ledger.delivered(fast, Posted("C1", "2.0"))
-    await ledger.delivered(slow, Posted("C1", "1.0"))
+    await ledger.delivered(fast, MessageRef("C1", "2.0"))
+    await ledger.delivered(slow, MessageRef("C1", "1.0"))
     found = await ledger.delivery("card:1")
     assert found is not None
-    assert (found.posted, found.unsure) == (Posted("C1", "2.0"), True)
+    assert (found.posted, found.unsure) == (MessageRef("C1", "2.0"), True)
 
 
 async def test_a_place_is_left_in_peace_while_others_are_served(ledger: SqlLedger) -> None:
@@ -502,7 +504,7 @@ async def test_old_history_is_thrown_away_but_the_last_state_of_each(ledger: Sql
     ]
     beats = [("job", hours, BEAT) for hours in (-41, -1, 1)]
     async with ledger.writing() as tx:
-        await tx.happened([Happening("t", s, NOW + timedelta(hours=h), what) for s, h, what in states + beats])
+        await tx.happened([HistoryEvent("t", s, NOW + timedelta(hours=h), what) for s, h, what in states + beats])
     for _ in range(2):
         await ledger.forget_history(NOW)
     left = await ledger.history(datetime.fromtimestamp(0, UTC), NOW + timedelta(days=9))
@@ -579,7 +581,7 @@ async def test_a_password_is_in_no_error(postgres: Postgres) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_a_case_is_the_same_after_being_kept(reason: str, images: list[tuple[str, str]], state: State) -> None:
     request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1, tuple(images)), state=state)
-    made = Case(request, "pod", Action.RESTART, reason=reason).taken("me", NOW, HOLD)
+    made = RepairRequest(request, "pod", Action.RESTART, reason=reason).taken("me", NOW, HOLD)
     assert from_json(to_json(made)) == made
 
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, plugin
 from bot.adapters.kubernetes.client import Connection
-from bot.domain.core.summary import Outcome, fold
+from bot.domain.core.summary import ProbeResult, fold
 from bot.errors import AgentpodError, Permanent, Transient
 from commands.shared.probes import (
     API,
@@ -138,7 +138,7 @@ async def test_one_that_waits_for_a_person_is_ended_with_all_that_it_started(
 def unread_cause(error: AgentpodError) -> str:
     """What the first line of an answer says of it."""
     unread = Unread(API, 3.0, error)
-    outcomes = [Outcome(unread_finding(p, p, unread), cause_of(unread)) for p in ("pod", "events")]
+    outcomes = [ProbeResult(unread_finding(p, p, unread), cause_of(unread)) for p in ("pod", "events")]
     return fold(outcomes)[0].summary
 
 

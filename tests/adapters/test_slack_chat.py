@@ -15,7 +15,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
 from bot.domain.core.reply import Image, Reply
 from bot.domain.outbox.message import (
-    Posted,
+    MessageRef,
 )
 from bot.errors import NotFound, Permanent, Transient, Uncertain
 from tests.adapters.slack_bench import Counts
@@ -115,7 +115,7 @@ async def test_an_answer_that_slack_posts_beside_its_thread_is_taken_back_and_no
         with pytest.raises(NotFound):
             await chat.post("C1", Reply("x"), thread="1.0")
         assert server.sent("chat.delete") == 1
-        assert await chat.post("C1", Reply("x")) == Posted("C1", "2.0")
+        assert await chat.post("C1", Reply("x")) == MessageRef("C1", "2.0")
 
 
 @pytest.mark.parametrize("word", ["thread_not_found", "cannot_reply_to_message"])

@@ -19,7 +19,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.check import SCOPES
 from bot.adapters.slack.connection import SocketConnection
 from bot.adapters.slack.errors import SlackRefused, refusal, translate
-from bot.adapters.slack.memory import Answers, Seen
+from bot.adapters.slack.memory import Answers, SeenRequests
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import AccessPolicy
 from bot.errors import AgentpodError, Transient
@@ -199,7 +199,7 @@ def test_what_ends_by_itself_is_no_refusal(word: str) -> None:
 
 def test_requests_are_remembered_up_to_a_number_and_an_age() -> None:
     now = 0.0
-    seen = Seen(limit=3, ttl=900, now=lambda: now)
+    seen = SeenRequests(limit=3, ttl=900, now=lambda: now)
     assert [seen.first(key) for key in "aab"] == [True, False, True]
     assert [seen.first(key) for key in "cd"] == [True, True]
     assert seen.first("a")  # pushed out by d

@@ -26,11 +26,11 @@ from bot.domain.heartbeats.heartbeat import (
 )
 from bot.domain.incidents import alerting, watch
 from bot.domain.incidents.alerting import AlertRules, Incident
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from tests.benchmarks.common import Row
@@ -131,7 +131,7 @@ async def _ticks(folder: Path, jobs: int) -> list[tuple[float, float]]:
     ledger = await open_ledger(f"sqlite+aiosqlite:///{folder / 'a.db'}")
     other = await open_ledger(f"sqlite+aiosqlite:///{folder / 'b.db'}")
     clock, source, rules, noting = Clock(), Source(), AlertRules(keep_firing=timedelta()), Noting(ledger)
-    incidents = Incidents(cast("Ledger", noting), clock, rules, {target.name: "C07OPSPOD01"})
+    incidents = IncidentService(cast("Ledger", noting), clock, rules, {target.name: "C07OPSPOD01"})
     watcher = HeartbeatWatch(source, clock, rules, [target], incidents, Muting(rules).of)
     gc.collect()
     gc.freeze()  # what other rows have left is not looked through
@@ -199,7 +199,7 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
     rules = AlertRules(remind=timedelta(days=9))
     grace = timedelta(minutes=10)
     policies = {n: HeartbeatPolicy(job=f"job-{n}", schedule="0 * * * *", grace=grace) for n in range(jobs)}
-    memories: dict[int, Memory] = {}
+    memories: dict[int, JobState] = {}
     open_: dict[int, Incident] = {}
     events = [(START + timedelta(seconds=n % 300), n, True) for n in range(jobs)]
     heapq.heapify(events)

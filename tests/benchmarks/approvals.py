@@ -26,8 +26,8 @@ from bot.app import (
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
 from bot.domain.approvals.repair import (
     Action,
-    Case,
     Proposal,
+    RepairRequest,
 )
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
@@ -42,9 +42,9 @@ from bot.ports.ledger import (
 from bot.runbook.context import (
     Caller,
 )
-from bot.services.approvals.approval_service import Desk
-from bot.services.approvals.repair_executor import Workshop, look_at
-from bot.services.approvals.secret_writer import Vault
+from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.repair_executor import RepairExecutor, look_at
+from bot.services.approvals.secret_writer import SecretWriter
 from bot.settings.loader import (
     load,
 )
@@ -169,7 +169,9 @@ async def _click(pod: AgentPod) -> Row:
     return Row("click to restart vs commit + API call", click / (commit + call), 1.5, detail)
 
 
-async def _carded(bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target: Target) -> tuple[Case, Message]:
+async def _carded(
+    bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target: Target
+) -> tuple[RepairRequest, Message]:
     """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
     look = await look_at(cluster, target)
     case = await _asked(bot.wiring.repairs.desk, Action.RESTART, look.snapshot, target.name)
@@ -179,7 +181,7 @@ async def _carded(bot: Bot, sandbox: Sandbox, cluster: KubernetesCluster, target
     return case, card
 
 
-async def _ended(ledger: Ledger, case: Case) -> None:
+async def _ended(ledger: Ledger, case: RepairRequest) -> None:
     while not ((found := await ledger.case(case.id)) and found.state.final):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
     while await ledger.waiting():  # noqa: ASYNC110 - nobody tells
@@ -223,8 +225,8 @@ def caller(user: str) -> Caller:
 
 
 async def _asked(
-    desk: Desk, action: Action, snapshot: Snapshot, target: str, subject: str = "", who: str = seed.MAYA
-) -> Case:
+    desk: ApprovalService, action: Action, snapshot: Snapshot, target: str, subject: str = "", who: str = seed.MAYA
+) -> RepairRequest:
     proposal = Proposal(action, snapshot, "bench", "It will be down.", subject=subject)
     return (await desk.ask(proposal, target, caller(who))).case
 
@@ -242,23 +244,25 @@ class NotThere:
         raise Permanent(f"There is no {selector}.")
 
 
-def desk_of(ledger: SqlLedger, target: Target) -> Desk:
+def desk_of(ledger: SqlLedger, target: Target) -> ApprovalService:
     """The desk with its workshop, as the bot has them."""
     clock, policy = SystemClock(), ApprovalPolicy()
 
     def cluster_of(_: str) -> Cluster:
         return cast("Cluster", NotThere())
 
-    vault = Vault(clock, cluster_of)
-    workshop = Workshop("bench", ledger, clock, policy, {target.name: target}, cluster_of, vault, lambda: None)
-    return Desk(ledger, clock, policy, ACCESS, {target.name: seed.OPS}, workshop, lambda: None)
+    vault = SecretWriter(clock, cluster_of)
+    workshop = RepairExecutor(
+        "bench", ledger, clock, policy, {target.name: target}, cluster_of, vault, lambda: None
+    )
+    return ApprovalService(ledger, clock, policy, ACCESS, {target.name: seed.OPS}, workshop, lambda: None)
 
 
 async def _many(folder: Path) -> list[Row]:
     """Decisions on a ledger with no other open request, and on one with a thousand, in turns."""
     took: dict[tuple[Choice, str], list[float]] = {}
     async with AsyncExitStack() as stack:
-        desks: dict[str, Desk] = {}
+        desks: dict[str, ApprovalService] = {}
         for name, count in (("few", 0), ("many", OPEN)):
             ledger = await open_ledger(f"sqlite+aiosqlite:///{folder / name}.db")
             stack.push_async_callback(ledger.close)
@@ -274,7 +278,7 @@ async def _many(folder: Path) -> list[Row]:
     return [_among(choice, took[choice, "few"][WARM:], took[choice, "many"][WARM:]) for choice in CHOICES]
 
 
-async def _decided(desk: Desk, choice: Choice) -> float:
+async def _decided(desk: ApprovalService, choice: Choice) -> float:
     """Seconds of one decision; what an approval leads to is over then, too."""
     case = await _asked(desk, Action.RESTART, Snapshot("u", 0), Target().name)
     began = time.perf_counter()

@@ -17,7 +17,7 @@ from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from tests.benchmarks.common import Row
@@ -99,7 +99,7 @@ async def _scrapes() -> tuple[list[float], list[float], list[float]]:
     kinds = ("newest", "any", "all")
     jobs = (HeartbeatPolicy(job=f"job-{n}", stale_after="1h", groups=kinds[n % 3]) for n in range(GROUPS // 4))
     target = Target(heartbeats=tuple(jobs))
-    incidents = Incidents(cast("Ledger", Nothing()), gateway, rules, {target.name: "C07OPSPOD01"})
+    incidents = IncidentService(cast("Ledger", Nothing()), gateway, rules, {target.name: "C07OPSPOD01"})
     watcher = HeartbeatWatch(gateway, gateway, rules, [target], incidents, Muting(rules).of)
     pushed, same, plain = [], [], []
     for _ in range(REPEATS):

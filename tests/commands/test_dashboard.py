@@ -14,7 +14,7 @@ from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.runbook.context import (
@@ -31,7 +31,7 @@ class Book:
     """A ledger with incidents and undelivered messages."""
 
     kept: list[Incident] = field(default_factory=list)
-    undelivered: list[Delivery] = field(default_factory=list)
+    undelivered: list[OutboxMessage] = field(default_factory=list)
 
     async def incidents(self, **_: Any) -> Sequence[Incident]:
         return self.kept
@@ -42,7 +42,7 @@ class Book:
     async def memories(self) -> dict[str, Any]:
         return {}
 
-    async def dead(self, since: datetime) -> Sequence[Delivery]:
+    async def dead(self, since: datetime) -> Sequence[OutboxMessage]:
         assert since == NOW - timedelta(days=7)
         return self.undelivered
 
@@ -139,8 +139,8 @@ async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World
 
 async def test_what_could_not_be_delivered_is_said_once_for_each_reason(world: World) -> None:
     gone = "Slack refused chat.postMessage: the channel is archived (is_archived)."
-    dead = [Delivery("incident:i-1", "C1", error=gone), Delivery("digest:2026-11-22", "C1", error=gone)]
-    reply = await look(world, Book(undelivered=[*dead, Delivery("bridge:o/r#1", "", error="HTTP 401")]))
+    dead = [OutboxMessage("incident:i-1", "C1", error=gone), OutboxMessage("digest:2026-11-22", "C1", error=gone)]
+    reply = await look(world, Book(undelivered=[*dead, OutboxMessage("bridge:o/r#1", "", error="HTTP 401")]))
     [lines] = [plain(line) for line in reply.body if plain(line).startswith("Not delivered:")]
     assert lines.split("\n")[1:] == [
         f"⚠️ The alert i-1 and 1 more, for channel C1: {gone}",

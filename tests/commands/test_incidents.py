@@ -20,7 +20,7 @@ from bot.domain.incidents.alerting import (
     Problem,
 )
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 from bot.errors import NotFound, UsageError
 from bot.runbook.grammar import (
@@ -52,7 +52,7 @@ class Book:
     """A ledger with incidents, and who answered them."""
 
     kept: list[Incident] = field(default_factory=list)
-    undelivered: list[Delivery] = field(default_factory=list)
+    undelivered: list[OutboxMessage] = field(default_factory=list)
     unread: list[Aside] = field(default_factory=list)
     answered: list[tuple[str, str, Any]] = field(default_factory=list)
 
@@ -62,7 +62,7 @@ class Book:
     async def incident(self, id_: str) -> Incident | None:
         return next((i for i in self.kept if i.id == id_), None)
 
-    async def dead(self, since: datetime, limit: int) -> Sequence[Delivery]:
+    async def dead(self, since: datetime, limit: int) -> Sequence[OutboxMessage]:
         assert since == NOW - timedelta(days=7)
         return self.undelivered[:limit]
 
@@ -140,7 +140,7 @@ async def test_nothing_wrong_is_one_line(world: World) -> None:
 
 
 async def test_what_could_not_be_delivered_is_shown(world: World, book: Book) -> None:
-    book.undelivered = [Delivery("incident:i-1", "C1", error="There is no channel C1 (channel_not_found).")]
+    book.undelivered = [OutboxMessage("incident:i-1", "C1", error="There is no channel C1 (channel_not_found).")]
     assert "Not delivered: The alert i-1, for channel C1: There is no channel" in text_of(
         await say(world, book, "incidents")
     )

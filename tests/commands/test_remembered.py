@@ -13,7 +13,7 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import watch
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.errors import Transient
 from bot.wiring.lazy import LedgerOnDemand
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
@@ -28,8 +28,8 @@ class Book:
 
     kept: Any = field(default_factory=dict)
 
-    async def memories(self) -> Mapping[str, Memory]:
-        found: Mapping[str, Memory] = await give(self.kept)
+    async def memories(self) -> Mapping[str, JobState]:
+        found: Mapping[str, JobState] = await give(self.kept)
         return found
 
     async def incidents(self, **_: Any) -> list[Any]:
@@ -42,7 +42,7 @@ class Book:
         return []
 
 
-def remembered(world: World, ago: timedelta) -> dict[str, Memory]:
+def remembered(world: World, ago: timedelta) -> dict[str, JobState]:
     """What the watcher knew after its look at a full gateway."""
     memories = {}
     for policy in world.target.heartbeats:

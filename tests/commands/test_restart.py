@@ -6,7 +6,7 @@ from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.card import again_line, card, quoted
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    RepairRequest,
 )
 from bot.runbook.grammar import (
     parse,
@@ -15,10 +15,10 @@ from commands.registry import BUILTIN
 from tests.services.workbench import START
 
 
-def _case(action: Action, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”') -> Case:
+def _case(action: Action, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”') -> RepairRequest:
     request = Request("r-22222222", "U1", START, START, Snapshot("u", 1), state=state)
     details = {"key": "TOKEN"}
-    return Case(request, "the other pod", action, reason=reason, subject="SHA256:abc", details=details)
+    return RepairRequest(request, "the other pod", action, reason=reason, subject="SHA256:abc", details=details)
 
 
 def test_asking_again_asks_for_the_same_of_the_same_target() -> None:

@@ -19,8 +19,8 @@ from bot.domain.approvals.repair import (
     LAST,
     Action,
     Asked,
-    Case,
     Proposal,
+    RepairRequest,
     secret_snapshot,
 )
 from bot.domain.core.probes import Verdict
@@ -80,7 +80,7 @@ class Desk:
         request = Request("r-22222222", caller.identity.user, NOW, NOW + HOUR, proposal.snapshot)
         if self.known is not None:
             request = replace(request, requester="UOTHER", state=self.known)
-        case = Case(request, target, proposal.action, reason=proposal.reason, channel="C1")
+        case = RepairRequest(request, target, proposal.action, reason=proposal.reason, channel="C1")
         return Asked(case, joined=self.known is not None)
 
 

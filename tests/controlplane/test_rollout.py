@@ -15,9 +15,9 @@ from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health.rollout import (
     APPROVAL_ANNOTATION,
     RESTARTED_ANNOTATION,
-    Mark,
+    ChangeMarker,
     Outcome,
-    Progress,
+    RolloutProgress,
     Stage,
     progress,
 )
@@ -46,19 +46,19 @@ class Restarting:
     cluster: KubernetesCluster
     pod: AgentPod
 
-    async def sent(self, play: str = "ready") -> Mark:
+    async def sent(self, play: str = "ready") -> ChangeMarker:
         """Restart the pod, so that the new one does what ``play`` says."""
         before, now = await self.cluster.deployment(APP), datetime.now(UTC)
         old = tuple((p.name, p.uid) for p in await self.cluster.pods(SELECTOR))
         marks = {APPROVAL_ANNOTATION: "r-1", RESTARTED_ANNOTATION: now.isoformat(timespec="seconds"), PLAY: play}
         after = await self.cluster.restart(before, marks)
-        return Mark(now, old, "r-1", after.generation)
+        return ChangeMarker(now, old, "r-1", after.generation)
 
-    async def forced(self) -> Mark:
+    async def forced(self) -> ChangeMarker:
         """Delete the pod."""
         now, [old] = datetime.now(UTC), await self.cluster.pods(SELECTOR)
         await self.cluster.delete_pod(old)
-        return Mark(now, ((old.name, old.uid),), "r-1", None)
+        return ChangeMarker(now, ((old.name, old.uid),), "r-1", None)
 
     async def looks(self) -> AsyncGenerator[Look, None]:
         """What is there now, whenever the pods change, and in between."""
@@ -91,11 +91,13 @@ class Restarting:
                 await listening
 
     async def followed(
-        self, mark: Mark, until: Callable[[Progress], bool] = lambda said: said.outcome is not Outcome.GOING
-    ) -> tuple[Progress, list[Look]]:
+        self,
+        mark: ChangeMarker,
+        until: Callable[[RolloutProgress], bool] = lambda said: said.outcome is not Outcome.GOING,
+    ) -> tuple[RolloutProgress, list[Look]]:
         """What is said at the end (or when it is as ``until`` wants it), and all that was seen until then."""
         seen: list[Look] = []
-        said: Progress | None = None
+        said: RolloutProgress | None = None
         async with asyncio.timeout(PATIENCE), aclosing(self.looks()) as looks:
             async for look in looks:
                 seen.append(look)
@@ -105,7 +107,7 @@ class Restarting:
         raise AssertionError("following ended")
 
 
-def judged(mark: Mark, look: Look, before: Progress | None) -> Progress:
+def judged(mark: ChangeMarker, look: Look, before: RolloutProgress | None) -> RolloutProgress:
     """What is said after a look."""
     return progress(mark, look.deployment, look.pods, look.events, look.now, DEADLINE, before)
 
@@ -128,7 +130,7 @@ async def test_a_restart_is_followed_to_ready_and_the_record_tells_the_same(rest
     assert done.pod_uid == restarting.pod.pod()["metadata"]["uid"] != mark.old_pods[0][1]
     # A bot that took over at any moment comes to the same end from there.
     for start in range(len(seen)):
-        again: Progress | None = None
+        again: RolloutProgress | None = None
         for look in seen[start:]:
             again = judged(mark, look, again)
         assert again is not None
@@ -143,7 +145,7 @@ async def test_a_crash_loop_fails_and_points_to_the_log_of_the_run_before(restar
     assert failed.advice == "logs --container kali --previous"
 
 
-async def fails_later(restarting: Restarting, mark: Mark, seconds: float) -> Progress:
+async def fails_later(restarting: Restarting, mark: ChangeMarker, seconds: float) -> RolloutProgress:
     """The failure that trouble becomes when it lasts so many seconds, and not sooner."""
     said, seen = await restarting.followed(mark, lambda said: bool(said.trouble))
     early, late = (replace(seen[-1], now=seen[-1].now + timedelta(seconds=s)) for s in (seconds - 1, seconds))

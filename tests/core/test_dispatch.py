@@ -20,7 +20,7 @@ from bot.domain.approvals.approval import (
 )
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
@@ -194,11 +194,11 @@ async def test_to_look_at_the_home_tab_is_no_request_and_all_else_that_is_refuse
     assert written == ["U2 good"] * times
 
 
-def _request(state: State) -> Case:
+def _request(state: State) -> RepairRequest:
     """A request in the operations channel that somebody has approved or denied."""
     said = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, "U9", NOW)
     request = Request("r-7k2m9xwq", "U8", NOW, NOW, Snapshot("uid", 1), state=state, decisions=(said,))
-    return Case(request, "pod", Action.RESTART, channel="C9")
+    return RepairRequest(request, "pod", Action.RESTART, channel="C9")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
     async def record(who: str, what: str, rule: str) -> None:
         written.append((who, what, rule))
 
-    async def find(id_: str) -> Case | None:
+    async def find(id_: str) -> RepairRequest | None:
         assert id_ == "r-7k2m9xwq"
         return _request(state)
 
@@ -245,7 +245,7 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
 async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a_direct_message(
     user: str, line: str, may: bool
 ) -> None:
-    async def find(id_: str) -> Case | None:
+    async def find(id_: str) -> RepairRequest | None:
         return _request(State.OPEN) if id_ == "r-7k2m9xwq" else None
 
     rules = (
@@ -260,7 +260,7 @@ async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a
 
 
 async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refusal() -> None:
-    async def find(_: str) -> Case | None:
+    async def find(_: str) -> RepairRequest | None:
         raise Transient("The ledger can't be reached.")
 
     approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)

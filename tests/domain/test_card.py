@@ -26,8 +26,8 @@ from bot.domain.approvals.card import (
 from bot.domain.approvals.repair import (
     LAST,
     Action,
-    Case,
-    Outcome,
+    ExecutionResult,
+    RepairRequest,
     Wait,
 )
 from bot.domain.core.reply import Line, Mention, Reply
@@ -37,9 +37,11 @@ ASKER, ONE, TWO = "U0ASKER", "U0ONE", "U0TWO"
 POLICY = ApprovalPolicy()
 FACTS = (("Pod", "secure-agent-pod-abc on gpu-1"), ("Image", "kali:1"))
 OUTCOMES = {
-    State.SUCCEEDED: Outcome("ready", NOW, seconds=41.0),
-    State.FAILED: Outcome("the new pod is in CrashLoopBackOff", NOW, ("Back-off restarting",), "logs --previous"),
-    State.VOID: Outcome("the image changed", NOW),
+    State.SUCCEEDED: ExecutionResult("ready", NOW, seconds=41.0),
+    State.FAILED: ExecutionResult(
+        "the new pod is in CrashLoopBackOff", NOW, ("Back-off restarting",), "logs --previous"
+    ),
+    State.VOID: ExecutionResult("the image changed", NOW),
 }
 HEADLINES = {
     State.OPEN: "✋ Restart of agent: needs approval",
@@ -63,9 +65,11 @@ STANDS = {
 }
 
 
-def case(state: State = State.OPEN, action: Action = Action.RESTART, needed: int = 1, **changes: object) -> Case:
+def case(
+    state: State = State.OPEN, action: Action = Action.RESTART, needed: int = 1, **changes: object
+) -> RepairRequest:
     request = Request("r-22222222", ASKER, NOW, NOW + timedelta(minutes=30), Snapshot("d", 1), needed, state)
-    found = Case(request, "agent", action, reason="a new key", effect="It will be down.", facts=FACTS)
+    found = RepairRequest(request, "agent", action, reason="a new key", effect="It will be down.", facts=FACTS)
     return replace(found, outcome=OUTCOMES.get(state), **changes)  # type: ignore[arg-type]
 
 

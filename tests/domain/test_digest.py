@@ -21,13 +21,13 @@ from bot.domain.approvals.approval import (
 )
 from bot.domain.approvals.repair import (
     Action,
-    Case,
-    Outcome,
+    ExecutionResult,
+    RepairRequest,
 )
 from bot.domain.core.history import (
     BEAT,
     SOURCE,
-    Happening,
+    HistoryEvent,
     pod_source,
 )
 from bot.domain.core.reply import plain
@@ -52,7 +52,7 @@ from bot.domain.incidents.alerting import (
     decide,
 )
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 
 DAY = date(2026, 11, 23)
@@ -94,18 +94,18 @@ def blind(key: str, since: float, until: float | None) -> Incident:
     return incident(Kind.BLIND, "x", since, until, key=key)
 
 
-def happened(subject: str, hour: float, what: str) -> Happening:
-    return Happening("" if subject in (SOURCE, POD) else "pod", subject, at(hour), what)
+def happened(subject: str, hour: float, what: str) -> HistoryEvent:
+    return HistoryEvent("" if subject in (SOURCE, POD) else "pod", subject, at(hour), what)
 
 
-def off(since: float, until: float) -> list[Happening]:
+def off(since: float, until: float) -> list[HistoryEvent]:
     """That no bot was there to look."""
     return [happened(s, hour, what) for s in (SOURCE, POD) for hour, what in ((since, "off"), (until, "ok"))]
 
 
 def day(
     incidents: Sequence[Incident] = (),
-    history: Sequence[Happening] = (),
+    history: Sequence[HistoryEvent] = (),
     now: datetime = NOW,
     watched: Watched = ALWAYS,
     maintenance: Sequence[Maintenance] = (),
@@ -418,7 +418,7 @@ def test_a_share_is_never_rounded_up_to_all() -> None:
     assert "pod up 99.99 %" in text
 
 
-def of(*incidents: Incident, story: Sequence[Happening] = ()) -> list[str]:
+def of(*incidents: Incident, story: Sequence[HistoryEvent] = ()) -> list[str]:
     return read(Facts([day(incidents, story)], [day()]))
 
 
@@ -668,7 +668,7 @@ def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
 def test_repairs_name_who_asked_and_who_approved() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
-    case = Case(request, "pod", Action.RESTART, outcome=Outcome("ready", at(14.05), seconds=41.0))
+    case = RepairRequest(request, "pod", Action.RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
@@ -676,7 +676,7 @@ def test_repairs_name_who_asked_and_who_approved() -> None:
 def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
-    case = Case(request, "pod", Action.RESTART, outcome=Outcome("ready", at(14.05), seconds=41.0))
+    case = RepairRequest(request, "pod", Action.RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
     assert (
         text[1] == "💥 15:03 Restart of pod, asked by @U1, GLASS BROKEN by @U2 (nobody is awake): ready after 41 s"
@@ -685,7 +685,7 @@ def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
 
 def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
     still = incident(Kind.HEARTBEAT, "alpha", 20, None)
-    dead = Delivery("incident:i-1", "C1", error="channel_not_found")
+    dead = OutboxMessage("incident:i-1", "C1", error="channel_not_found")
     text = read(Facts([day([still])], [day()], open=[still], undelivered=[dead]))
     assert any(line.startswith("Still open: 🔴 CRITICAL alpha") for line in text)
     assert "Not delivered: The alert i-1, for channel C1: channel_not_found" in text

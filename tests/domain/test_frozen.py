@@ -13,7 +13,7 @@ from bot.domain.incidents.alerting import (
     Problem,
     State,
 )
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROBLEM = Problem("heartbeat:t:alpha", Kind.HEARTBEAT, "t", "alpha", "is silent", "critical", NOW)
@@ -41,5 +41,5 @@ def test_the_ledger_gets_every_field_of_what_was_made() -> None:
     incident = make(Incident, id="i-1", problem=PROBLEM, state=State.PENDING, opened_at=NOW)
     assert alerting.to_json(incident) == alerting.to_json(Incident("i-1", PROBLEM, State.PENDING, NOW))
     assert alerting.from_json(alerting.to_json(incident)) == incident
-    memory = make(Memory, job="alpha", watched_since=NOW)
-    assert watch.to_json(memory) == watch.to_json(Memory("alpha", NOW))
+    memory = make(JobState, job="alpha", watched_since=NOW)
+    assert watch.to_json(memory) == watch.to_json(JobState("alpha", NOW))

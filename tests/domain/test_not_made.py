@@ -12,7 +12,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health import pod_state
 from bot.domain.health.judge_pod import judge_pod
-from bot.domain.health.rollout import APPROVAL_ANNOTATION, Mark, progress
+from bot.domain.health.rollout import APPROVAL_ANNOTATION, ChangeMarker, progress
 from bot.domain.incidents import pod_watch
 from tests.pods import RUNNING, api, waiting
 
@@ -108,7 +108,7 @@ def test_what_is_in_the_way_is_the_first_line_everywhere(reason: str, message: s
     notes = {APPROVAL_ANNOTATION: "r-1"}
     counts = {"generation": 8, "observed_generation": 8, "updated": 1, "current": 1}
     owner = Deployment("agent", "d-1", template_annotations=notes, **counts)
-    mark = Mark(NOW - timedelta(seconds=40), (("agent-5c4-aaaaa", "u-old"),), "r-1", 8)
+    mark = ChangeMarker(NOW - timedelta(seconds=40), (("agent-5c4-aaaaa", "u-old"),), "r-1", 8)
     assert said in progress(mark, owner, [POD], events, NOW, timedelta(minutes=5), None).trouble
 
 

@@ -12,7 +12,7 @@ from bot.domain.core.workload import Container, Pod, Termination
 from bot.domain.health import restarts
 from bot.domain.health.restarts import Restarts
 from bot.domain.incidents import pod_watch, spell
-from bot.domain.incidents.spell import Spell
+from bot.domain.incidents.spell import Downtime
 from tests.pods import conditions
 
 NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -134,7 +134,7 @@ def excused(
 ) -> str:
     """Why a job that was last seen at nine is not to blame; times in minutes after nine."""
     at = lambda minutes: NINE + minutes * MIN  # noqa: E731 - it is short
-    times = [Spell(at(down), None if ready is None else at(ready)) for down, ready in spells]
+    times = [Downtime(at(down), None if ready is None else at(ready)) for down, ready in spells]
     return spell.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
 
 
@@ -169,7 +169,7 @@ def test_a_pod_that_nobody_sees_excuses_for_a_period_and_not_for_ever() -> None:
 
 
 def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
-    spells: tuple[Spell, ...] = ()
+    spells: tuple[Downtime, ...] = ()
     for n in range(100):
         spells = spell.seen(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
         spells = spell.seen(spells, [pod()], NINE + (2 * n + 1) * MIN)
@@ -181,8 +181,8 @@ def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
 
 
 def test_a_pod_that_came_and_went_between_two_looks_was_down_then() -> None:
-    before = (Spell(NINE - 9 * MIN, NINE - 8 * MIN),)
+    before = (Downtime(NINE - 9 * MIN, NINE - 8 * MIN),)
     later = replace(pod().containers[0], started_at=NINE + 3 * MIN)
-    assert spell.seen(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Spell(
+    assert spell.seen(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Downtime(
         NINE + 3 * MIN, NINE + 3 * MIN
     )

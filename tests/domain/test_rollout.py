@@ -25,9 +25,9 @@ from bot.domain.health.pod_state import is_ready
 from bot.domain.health.rollout import (
     APPROVAL_ANNOTATION,
     RESTARTED_ANNOTATION,
-    Mark,
+    ChangeMarker,
     Outcome,
-    Progress,
+    RolloutProgress,
     Stage,
     headline,
     lines,
@@ -40,8 +40,8 @@ START = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 DEADLINE = timedelta(minutes=5)
 APP = "secure-agent-pod"
 OLD, NEW, NEWER = f"{APP}-7f9c4d8b6-aaaaa", f"{APP}-5d6b8c9f4-bbbbb", f"{APP}-5d6b8c9f4-ccccc"
-PATCHED = Mark(START, ((OLD, "u-old"),), "r-1", 8, START.isoformat())
-DELETED = Mark(START, ((OLD, "u-old"),), "r-1", None, START.isoformat())
+PATCHED = ChangeMarker(START, ((OLD, "u-old"),), "r-1", 8, START.isoformat())
+DELETED = ChangeMarker(START, ((OLD, "u-old"),), "r-1", None, START.isoformat())
 IMAGE = "ghcr.io/derio/kali:1"
 
 
@@ -96,20 +96,20 @@ WAITS = deployment(ready=0)
 class Following:
     """One restart that is looked at again and again."""
 
-    mark: Mark = PATCHED
+    mark: ChangeMarker = PATCHED
     deadline: timedelta = DEADLINE
-    said: list[Progress] = field(default_factory=list)
+    said: list[RolloutProgress] = field(default_factory=list)
 
     def look(
         self, seconds: float, pods: Sequence[Pod], owner: Deployment | Absent = WAITS, events: Sequence[Event] = ()
-    ) -> Progress:
+    ) -> RolloutProgress:
         """What is said so many seconds after the start."""
         before = self.said[-1] if self.said else None
         self.said.append(progress(self.mark, owner, pods, events, at(seconds), self.deadline, before))
         return self.said[-1]
 
 
-def stages(seen: Progress) -> list[str]:
+def stages(seen: RolloutProgress) -> list[str]:
     return [s.stage.name for s in seen.steps]
 
 
@@ -450,7 +450,9 @@ def test_a_long_name_does_not_tell_the_template() -> None:
     long = "a" * 50
     old, new = (f"{long}-7f9c4d8-{end}" for end in ("aaaaa", "bbbbb"))
     owner = replace(deployment(), name=long)
-    found = progress(Mark(START, ((old, "u-old"),), "r-1", 8), owner, [pod(new, READY)], (), at(9), DEADLINE)
+    found = progress(
+        ChangeMarker(START, ((old, "u-old"),), "r-1", 8), owner, [pod(new, READY)], (), at(9), DEADLINE
+    )
     assert found.outcome is Outcome.READY
 
 
@@ -492,7 +494,7 @@ def test_a_clock_that_is_set_back_makes_no_step_earlier_than_the_one_before() ->
 def test_what_is_kept_in_the_ledger_comes_back_as_it_was() -> None:
     one = Following()
     one.look(10, [pod(NEW, MISSING)])
-    for kept, kind in ((one.said[-1], Progress), (PATCHED, Mark), (DELETED, Mark)):
+    for kept, kind in ((one.said[-1], RolloutProgress), (PATCHED, ChangeMarker), (DELETED, ChangeMarker)):
         adapter: TypeAdapter[Any] = TypeAdapter(kind)
         assert adapter.validate_json(adapter.dump_json(kept)) == kept
 
@@ -529,7 +531,7 @@ LOOKS = st.lists(st.tuples(st.floats(0.1, 40), any_pods(), OWNERS), min_size=1, 
 
 @given(st.sampled_from([PATCHED, DELETED]), LOOKS)
 def test_whatever_is_seen_what_is_said_holds_together(
-    mark: Mark, looks: list[tuple[float, list[Pod], Deployment]]
+    mark: ChangeMarker, looks: list[tuple[float, list[Pod], Deployment]]
 ) -> None:
     one, seconds = Following(mark), 0.0
     for pause, pods, owner in looks:
@@ -556,7 +558,7 @@ def test_whatever_is_seen_what_is_said_holds_together(
 
 
 @given(st.sampled_from([PATCHED, DELETED]), st.lists(st.sampled_from([OLD_POD, ENDING]), max_size=1), OWNERS)
-def test_an_old_pod_alone_is_never_the_new_one(mark: Mark, pods: list[Pod], owner: Deployment) -> None:
+def test_an_old_pod_alone_is_never_the_new_one(mark: ChangeMarker, pods: list[Pod], owner: Deployment) -> None:
     assert progress(mark, owner, pods, (), at(30), DEADLINE).outcome is not Outcome.READY
 
 

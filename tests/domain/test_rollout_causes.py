@@ -10,9 +10,9 @@ import pytest
 from bot.domain.core.workload import Deployment, Pod
 from bot.domain.health.rollout import (
     APPROVAL_ANNOTATION,
-    Mark,
+    ChangeMarker,
     Outcome,
-    Progress,
+    RolloutProgress,
     headline,
     progress,
 )
@@ -21,7 +21,7 @@ from tests.pods import RUNNING, UP, api, run_that_ended
 
 START = datetime(2026, 11, 24, 1, 59, 56, tzinfo=UTC)
 NOW = START + timedelta(seconds=40)
-MARK = Mark(START, (("agent-5c4-aaaaa", "u-old"),), "r-1", 8)
+MARK = ChangeMarker(START, (("agent-5c4-aaaaa", "u-old"),), "r-1", 8)
 ROWS = {row[0]: row[1] for row in states.BAD}
 
 
@@ -31,13 +31,15 @@ def deployment(ready: int) -> Deployment:
     return Deployment("agent", "d-1", ready=ready, template_annotations=notes, **counts)
 
 
-def look(pod: Pod, *others: Pod, at: datetime = NOW, ready: int = 0, before: Progress | None = None) -> Progress:
+def look(
+    pod: Pod, *others: Pod, at: datetime = NOW, ready: int = 0, before: RolloutProgress | None = None
+) -> RolloutProgress:
     return progress(MARK, deployment(ready), [*others, pod], [], at, timedelta(minutes=5), before)
 
 
-def within(pod: Pod, seconds: Sequence[int]) -> Progress:
+def within(pod: Pod, seconds: Sequence[int]) -> RolloutProgress:
     """The last of several looks."""
-    seen: Progress | None = None
+    seen: RolloutProgress | None = None
     for second in seconds:
         seen = look(pod, at=START + timedelta(seconds=second), before=seen)
     assert seen is not None

@@ -9,16 +9,16 @@ import pytest
 from bot.domain.approvals.approval import Request, Snapshot
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    RepairRequest,
 )
 from bot.domain.approvals.undelivered import lines, requests
 from bot.domain.core.reply import Mention, parts, plain
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-CASE = Case(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", Action.RESTART)
+CASE = RepairRequest(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", Action.RESTART)
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,18 @@ CASE = Case(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", Acti
     ],
 )
 def test_each_kind_of_message_has_a_name(key: str, place: str, says: str) -> None:
-    [line] = lines([Delivery(key, place, error="why")], {CASE.id: CASE})
+    [line] = lines([OutboxMessage(key, place, error="why")], {CASE.id: CASE})
     assert plain(line) == says
     assert (Mention(place) in parts(line)) is place.startswith("U")
 
 
 def test_many_for_one_reason_are_one_line() -> None:
-    dead = [Delivery(f"card:r-{n}", "C1", error="why") for n in range(3)]
+    dead = [OutboxMessage(f"card:r-{n}", "C1", error="why") for n in range(3)]
     assert [plain(line) for line in lines(dead)] == [
         "The approval card of the request r-0 and 2 more, for channel C1: why"
     ]
-    assert requests([*dead, Delivery("incident:i-1", "C1"), Delivery("card", "C1")]) == ["r-0", "r-1", "r-2"]
+    assert requests([*dead, OutboxMessage("incident:i-1", "C1"), OutboxMessage("card", "C1")]) == [
+        "r-0",
+        "r-1",
+        "r-2",
+    ]

@@ -23,8 +23,8 @@ from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.watch import (
     MOST_GROUPS,
     Flip,
+    JobState,
     Look,
-    Memory,
     from_json,
     look,
     problem,
@@ -235,7 +235,7 @@ def false_alerts(rule: HeartbeatPolicy, start: datetime, end: datetime, took: ti
     """What would have been told of a job that runs on time, each run lasting ``took``."""
     pushes = [at + took for at in runs(rule, start, end)]
     looks = sorted({p + n * MIN for p in pushes for n in (-2, -1, 0, 1, 5, 30, 200) if p + n * MIN < end})
-    memory: Memory | None = None
+    memory: JobState | None = None
     incident: Incident | None = None
     told, done = [], 0
     for now in looks:
@@ -340,7 +340,7 @@ def test_a_leap_day_is_a_day() -> None:
 METRIC = "last_success"
 
 
-def each_minute(memory: Memory, until: int, last: int) -> tuple[Look, int]:
+def each_minute(memory: JobState, until: int, last: int) -> tuple[Look, int]:
     """Looks from the second minute on at pushes that end with ``last``; the last look, and the first stale one."""
     found, stale = None, 0
     for n in range(2, until):

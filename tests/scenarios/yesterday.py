@@ -8,12 +8,12 @@ from bot.adapters.ledger.ledger import open_ledger
 from bot.domain.core.history import (
     BEAT,
     SOURCE,
-    Happening,
+    HistoryEvent,
     pod_source,
 )
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import AlertRules
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.services.digest.post_digest import MARK
 from bot.services.incidents.poll_coverage import heartbeat_looks, pod_looks
 
@@ -25,29 +25,29 @@ BEATS = [
 ]
 
 
-def happenings(day: date) -> list[Happening]:
+def happenings(day: date) -> list[HistoryEvent]:
     """A day as days are: a job that stood still for a while, a late one, a restart, and a bot that was off."""
     start = datetime.combine(day, time(), UTC)
 
     def at(hours: float) -> datetime:
         return start + timedelta(hours=hours)
 
-    beats = [Happening(TARGET, JOB, at(n / 2), BEAT) for n in range(48) if not 27 <= n <= 30]
-    beats += [Happening(TARGET, "exercise-reminder", at(n), BEAT) for n in (7, 9.5, 12, 14.5, 17)]
-    beats.append(Happening(TARGET, "audit-digest", at(21.2), BEAT))
+    beats = [HistoryEvent(TARGET, JOB, at(n / 2), BEAT) for n in range(48) if not 27 <= n <= 30]
+    beats += [HistoryEvent(TARGET, "exercise-reminder", at(n), BEAT) for n in (7, 9.5, 12, 14.5, 17)]
+    beats.append(HistoryEvent(TARGET, "audit-digest", at(21.2), BEAT))
     states = [
-        Happening(TARGET, JOB, at(13.2), "stale"),
-        Happening(TARGET, JOB, at(15.5), "up"),
-        Happening(TARGET, "audit-digest", at(21), "late"),
-        Happening(TARGET, "audit-digest", at(21.2), "up"),
-        Happening(TARGET, "pod", at(15.3), "down"),
-        Happening(TARGET, "pod", at(15.4), "ready"),
+        HistoryEvent(TARGET, JOB, at(13.2), "stale"),
+        HistoryEvent(TARGET, JOB, at(15.5), "up"),
+        HistoryEvent(TARGET, "audit-digest", at(21), "late"),
+        HistoryEvent(TARGET, "audit-digest", at(21.2), "up"),
+        HistoryEvent(TARGET, "pod", at(15.3), "down"),
+        HistoryEvent(TARGET, "pod", at(15.4), "ready"),
     ]
     sources = (SOURCE, pod_source(TARGET))
     return [
         *beats,
         *states,
-        *(Happening("", s, at(h), what) for s in sources for h, what in ((3, "off"), (4, "ok"))),
+        *(HistoryEvent("", s, at(h), what) for s in sources for h, what in ((3, "off"), (4, "ok"))),
     ]
 
 
@@ -58,7 +58,7 @@ async def put(url: str, day: date, last: date | None = None) -> None:
     async with ledger.writing() as tx:
         await tx.happened(happenings(day))
         names = [str(beat["job"]) for beat in BEATS]
-        await tx.remember(TARGET, [Memory(name, now, health=Health.UP, since=now) for name in names])
+        await tx.remember(TARGET, [JobState(name, now, health=Health.UP, since=now) for name in names])
         for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):
             await tx.set_mark(looks.first, (now - timedelta(days=9)).isoformat())
             await tx.set_mark(looks.last, now.isoformat())

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bot.domain.core.target import Target
 from bot.errors import Permanent
-from bot.services.incidents.orphans import CloseGone
+from bot.services.incidents.orphans import OrphanCloser
 from tests.services.watchbench import (
     AWAY,
     CRITICAL,
@@ -36,7 +36,7 @@ async def restarted(one: Watch, *targets: Target, heartbeats: bool = True) -> No
     """The bot starts anew with other settings, and everybody gets what is owed."""
     incidents = watch(one.ledger, like=one).incidents
     incidents.channels = {t.name: OPS for t in targets}
-    await CloseGone(targets, heartbeats, one.clock, incidents).close()
+    await OrphanCloser(targets, heartbeats, one.clock, incidents).close()
     await one.deliver()
 
 

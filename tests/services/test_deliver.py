@@ -12,14 +12,14 @@ import pytest
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.message import (
-    Delivery,
-    Posted,
+    MessageRef,
+    OutboxMessage,
 )
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.outbox.worker import LONGEST_PAUSE, Courier
+from bot.services.outbox.worker import LONGEST_PAUSE, OutboxWorker
 from tests.services.workbench import (
     JONAS,
     MAYA,
@@ -269,15 +269,15 @@ async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -
 class Says:
     """A writer with one sentence for everything."""
 
-    async def write(self, _: Delivery) -> Reply | None:
+    async def write(self, _: OutboxMessage) -> Reply | None:
         return Reply("x")
 
-    async def refused(self, _: Delivery) -> bool:
+    async def refused(self, _: OutboxMessage) -> bool:
         return False
 
 
 async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tries_for_all(one: Bench) -> None:
-    courier = Courier(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
+    courier = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
     async with one.ledger.writing() as tx:
         await tx.owe_all([(f"note:{n}", OPS, "") for n in range(10)])
     one.chat.errors = [Uncertain("500")] * 100
@@ -294,7 +294,7 @@ async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tr
 
 
 async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_is_over(one: Bench) -> None:
-    courier = Courier(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
+    courier = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
     async with one.ledger.writing() as tx:
         await tx.owe_all([(f"note:{n}", OPS, "") for n in range(5)])
     for _ in range(8):
@@ -318,7 +318,7 @@ class Forgetful:
     def __getattr__(self, name: str) -> object:
         return getattr(self._ledger, name)
 
-    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+    async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
         if self._times:
             self._times -= 1
             raise Transient("The ledger is away.")
@@ -336,24 +336,24 @@ async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_po
     assert len(one.chat.said) == 1
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None
-    assert found.posted == Posted(OPS, "1.0")
+    assert found.posted == MessageRef(OPS, "1.0")
 
 
 class Slow:
     """A writer that finds no end."""
 
-    async def write(self, _: Delivery) -> Reply | None:
+    async def write(self, _: OutboxMessage) -> Reply | None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def refused(self, _: Delivery) -> bool:
+    async def refused(self, _: OutboxMessage) -> bool:
         return False
 
 
 async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_that(one: Bench) -> None:
     case = await one.ask()
     held = timedelta(seconds=0.3)
-    slow = Courier(one.ledger, one.chat, one.clock, {"card": Slow()}, sending=0.2, held_for=held)
+    slow = OutboxWorker(one.ledger, one.chat, one.clock, {"card": Slow()}, sending=0.2, held_for=held)
     await slow.deliver()
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None
@@ -368,15 +368,15 @@ class Bridge:
     def __init__(self) -> None:
         self.taken: list[str] = []
 
-    async def deliver(self, delivery: Delivery) -> Posted | None:
+    async def deliver(self, delivery: OutboxMessage) -> MessageRef | None:
         self.taken.append(delivery.key)
-        return Posted(delivery.place, "1.0")
+        return MessageRef(delivery.place, "1.0")
 
 
 async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
     """Such as after a ledger that took its time to hand it out; nor where no writer is asked before."""
     case, bridge = await one.ask(), Bridge()
-    courier = Courier(
+    courier = OutboxWorker(
         one.ledger, one.chat, one.clock, {}, {"card": bridge}, sending=0.2, held_for=timedelta(seconds=0.1)
     )
     await courier.deliver()

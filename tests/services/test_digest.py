@@ -17,11 +17,11 @@ from bot.domain.digest.day import Day
 from bot.errors import Permanent
 from bot.services.digest.post_digest import (
     KIND,
-    DigestNews,
+    DigestMessages,
     DigestPost,
     When,
 )
-from bot.services.digest.retention import Forget
+from bot.services.digest.retention import HistoryRetention
 from bot.services.incidents.poll_coverage import pod_looks
 from bot.settings.model import (
     Settings,
@@ -54,8 +54,8 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
         yield made
 
 
-def news(one: Watch, **more: bool) -> DigestNews:
-    return DigestNews(one.ledger, one.clock, [one.target], WHEN, None, one.rules, **more)
+def news(one: Watch, **more: bool) -> DigestMessages:
+    return DigestMessages(one.ledger, one.clock, [one.target], WHEN, None, one.rules, **more)
 
 
 def post(one: Watch) -> DigestPost:
@@ -240,7 +240,7 @@ async def test_a_time_that_passed_while_nothing_could_run_is_made_up_for() -> No
 async def test_a_bot_that_was_off_for_long_knows_nothing_of_it_after_the_history_is_gone(one: Watch) -> None:
     one.clock.pass_(days=40)
     await look(one)
-    await Forget(one.ledger, one.clock).forget()
+    await HistoryRetention(one.ledger, one.clock).forget()
     assert "nothing is known" in (await news(one).digest(TODAY + timedelta(days=35))).headline
 
 

@@ -25,7 +25,7 @@ from bot.domain.approvals.approval import (
 )
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    RepairRequest,
 )
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports.cluster import (
@@ -80,7 +80,7 @@ class Repairs(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.stack = AsyncExitStack()
         self.approved: set[str] = set()
-        self.known: list[Case] = []
+        self.known: list[RepairRequest] = []
         self.ended: set[str] = set()
         """Cases whose end was compared with what took effect."""
         self.life = Life()
@@ -133,7 +133,7 @@ class Repairs(RuleBasedStateMachine):
         self.loop.close()
         self.folder.cleanup()
 
-    async def _all(self) -> list[Case]:
+    async def _all(self) -> list[RepairRequest]:
         return [await self.one.now(c) for c in self.known]
 
     async def _settle(self) -> None:
@@ -145,7 +145,7 @@ class Repairs(RuleBasedStateMachine):
             if (await self.one.now(case)).state is State.EXECUTING:
                 await self.one.ended(case)
 
-    def _ask(self, who: str, force: bool) -> Case | None:
+    def _ask(self, who: str, force: bool) -> RepairRequest | None:
         try:
             case = self.run(self.one.ask(who, force=force))
         except (Refused, Died):
@@ -154,7 +154,7 @@ class Repairs(RuleBasedStateMachine):
             self.known.append(case)
         return case
 
-    def _say(self, case: Case, choice: Choice, who: str) -> None:
+    def _say(self, case: RepairRequest, choice: Choice, who: str) -> None:
         before = self.run(self.one.now(case)).state
         try:
             said = self.run(self.one.say(case, choice, who, "because"))[0].rule
@@ -271,19 +271,19 @@ class Repairs(RuleBasedStateMachine):
                 assert case.id not in self.one.cluster.rollouts, case.outcome
 
 
-def says_nothing_was_changed(case: Case) -> bool:
+def says_nothing_was_changed(case: RepairRequest) -> bool:
     """Whether whoever reads its card takes it that the pod was left alone."""
     return case.state in NOTHING or (case.outcome is not None and "nothing was changed" in case.outcome.text)
 
 
-def effects(case: Case, cluster: FakeCluster) -> int:
+def effects(case: RepairRequest, cluster: FakeCluster) -> int:
     """How often it took effect: by its mark, or by the pods that are gone."""
     if case.action is Action.RESTART:
         return cluster.rollouts.count(case.id)
     return sum(cluster.deleted.count(uid) for _, uid in case.request.snapshot.pods)
 
 
-def _as_said(case: Case, others: Sequence[Case], cluster: FakeCluster) -> bool:
+def _as_said(case: RepairRequest, others: Sequence[RepairRequest], cluster: FakeCluster) -> bool:
     """``others``: cases that may have taken effect, on the same pod too."""
     if says_nothing_was_changed(case):
         pods = set(case.request.snapshot.pods)

@@ -17,7 +17,7 @@ from bot.errors import AgentpodError, Permanent, Transient
 from bot.services.heartbeats.own_heartbeat import (
     GAUGE,
     KIND,
-    DeafNews,
+    OfflineMessages,
     OwnHeartbeat,
 )
 from tests.adapters.kube_bench import fixed, serving
@@ -49,7 +49,7 @@ class Pushes:
 async def world(tmp_path: Path) -> AsyncIterator[Watch]:
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
-        made.courier.writers = {**made.courier.writers, KIND: DeafNews(made.clock)}
+        made.courier.writers = {**made.courier.writers, KIND: OfflineMessages(made.clock)}
         yield made
 
 

@@ -17,8 +17,8 @@ from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import (
     LAST,
     Action,
-    Case,
     Proposal,
+    RepairRequest,
     secret_snapshot,
 )
 from bot.domain.core.reply import Reply
@@ -54,24 +54,24 @@ VALUE = "hunter2222"
 NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 
 
-async def asked(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> Case:
+async def asked(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> RepairRequest:
     """Asked for, of the Secret as it is now."""
     wanted = {"secret": SECRET, "key": KEY, **details}
     proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", subject="it", details=wanted)
     return (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case
 
 
-async def approved(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> Case:
+async def approved(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> RepairRequest:
     case = await asked(one, action, **details)
     return (await one.say(case, Choice.APPROVE, JONAS))[1]
 
 
-async def give(one: Bench, case: Case, value: str = VALUE, who: str = MAYA) -> Reply:
+async def give(one: Bench, case: RepairRequest, value: str = VALUE, who: str = MAYA) -> Reply:
     """Fill in the form."""
     return await one.desk.take_value(f"secret:{case.id}", {"value": SecretStr(value)}, one.caller(who))
 
 
-async def ended(one: Bench, case: Case) -> tuple[State, str]:
+async def ended(one: Bench, case: RepairRequest) -> tuple[State, str]:
     found = await one.ended(case)
     return found.state, found.outcome.text if found.outcome else ""
 

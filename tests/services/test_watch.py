@@ -21,12 +21,12 @@ from bot.domain.incidents.alerting import Reason, State
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.services.digest.post_digest import (
     KIND,
-    DigestNews,
+    DigestMessages,
     DigestPost,
     When,
 )
 from bot.services.incidents.bridge_sink import BridgePost
-from bot.services.outbox.reroute import Readdress
+from bot.services.outbox.reroute import PendingRerouter
 from tests.services.watchbench import (
     AWAY,
     CRITICAL,
@@ -240,7 +240,7 @@ async def test_an_alert_for_a_wrong_channel_goes_to_the_right_one_without_waitin
     one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]  # one is given up,
     one.chat.refuses = OPS  # and one is tried again
     await one.look(11)
-    assert await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move() == 2
+    assert await PendingRerouter(one.ledger, one.clock, {"incident": RIGHT}).move() == 2
     await one.deliver()
     assert [(place, reply.headline[:10]) for place, _, reply in one.chat.said] == [(RIGHT, "🔴 CRITICAL")] * 2
     assert await one.ledger.dead(START) == []
@@ -253,7 +253,7 @@ async def test_an_alert_for_a_wrong_channel_that_is_over_goes_nowhere(one: Watch
     one.source.push("beta")
     await one.look(1)
     await one.look(2)
-    await Readdress(one.ledger, one.clock, {"incident": RIGHT}).move()
+    await PendingRerouter(one.ledger, one.clock, {"incident": RIGHT}).move()
     await one.deliver()
     assert one.chat.said == []
     assert await one.ledger.waiting() == 0
@@ -634,10 +634,10 @@ async def test_the_messages_are_for_the_channel(one: Watch) -> None:
 # The digest
 
 
-def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost, DigestNews]:
+def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost, DigestMessages]:
     when = When(time.fromisoformat(at), zone)
     post = DigestPost(one.ledger, one.clock, when, OPS)
-    news = DigestNews(one.ledger, one.clock, [one.target], when, None)
+    news = DigestMessages(one.ledger, one.clock, [one.target], when, None)
     one.courier.writers = {**one.courier.writers, KIND: news}
     return post, news
 

@@ -17,7 +17,7 @@ from bot.ports.cluster import (
     Cluster,
 )
 from bot.services.incidents.muting import Muting
-from bot.services.incidents.orphans import CloseGone
+from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_inside import InsideWatch
 from tests.services.watchbench import Watch, down, watch
 from tests.services.workbench import START, opened, pod
@@ -240,7 +240,7 @@ async def test_nothing_is_told_of_processes_during_maintenance(tmp_path: Path) -
 async def test_a_process_taken_from_the_settings_is_closed_and_not_called_well(world: World) -> None:
     await gone(world)
     fewer = Target(node=None, containers=(ContainerSpec.model_validate({"processes": ["sshd"]}),))
-    await CloseGone([fewer], True, world.of.clock, world.of.incidents).close()
+    await OrphanCloser([fewer], True, world.of.clock, world.of.incidents).close()
     await world.of.deliver()
     assert world.of.first_lines() == ["⚪ vibe-kanban: closed, the process is no longer in the settings"]
 

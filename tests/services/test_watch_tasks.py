@@ -17,7 +17,7 @@ from bot.app import (
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Pod
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 from bot.ports.cluster import (
     Cluster,
@@ -25,7 +25,7 @@ from bot.ports.cluster import (
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
-from bot.services.outbox.worker import Courier
+from bot.services.outbox.worker import OutboxWorker
 from tests.services.watchbench import (
     CRITICAL,
     Watch,
@@ -173,12 +173,12 @@ async def until(of: Watch, holds: Callable[[], bool]) -> None:
 class OddWriter:
     """Can't write some messages."""
 
-    async def write(self, delivery: Delivery) -> Reply:
+    async def write(self, delivery: OutboxMessage) -> Reply:
         if delivery.key.endswith("odd"):
             raise ValueError("day is out of range for month")
         return Reply("well")
 
-    async def refused(self, delivery: Delivery) -> bool:
+    async def refused(self, delivery: OutboxMessage) -> bool:
         assert delivery
         return False
 
@@ -190,7 +190,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_message_that_cannot_be_made_keeps_no_other_back(desk: Bench) -> None:
-    courier = Courier(desk.ledger, desk.chat, desk.clock, {"test": cast("Any", OddWriter())})
+    courier = OutboxWorker(desk.ledger, desk.chat, desk.clock, {"test": cast("Any", OddWriter())})
     async with desk.ledger.writing() as tx:
         for name in ("odd", "even"):
             await tx.owe(f"test:{name}", OPS)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bot.domain.approvals.approval import State
-from bot.services.approvals.recovery import Housekeeping
+from bot.services.approvals.recovery import RequestRecovery
 from tests.services.workbench import (
     OPS,
     Bench,
@@ -20,7 +20,7 @@ from tests.services.workbench import (
 @asynccontextmanager
 async def running(one: Bench) -> AsyncIterator[None]:
     """The courier and housekeeping of a bot that has nothing to do."""
-    works = (one.courier.run(), Housekeeping(one.desk, one.workshop).run(), one.ledger.watch())
+    works = (one.courier.run(), RequestRecovery(one.desk, one.workshop).run(), one.ledger.watch())
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield

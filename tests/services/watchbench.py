@@ -26,12 +26,12 @@ from bot.ports.ledger import (
     Ledger,
 )
 from bot.services.incidents import incident_messages
-from bot.services.incidents.incident_messages import IncidentNews
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_messages import IncidentMessages
+from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_pod import PodWatch
-from bot.services.outbox.worker import Courier
+from bot.services.outbox.worker import OutboxWorker
 from tests.services.workbench import (
     OPS,
     Clock,
@@ -96,10 +96,10 @@ class Watch:
     cluster: FakeCluster
     rules: AlertRules
     target: Target
-    incidents: Incidents
+    incidents: IncidentService
     heartbeats: HeartbeatWatch
     pod: PodWatch
-    courier: Courier
+    courier: OutboxWorker
 
     async def look(self, minutes: float = 0) -> list[Incident]:
         """Let time pass, look at the heartbeats, and send what is owed."""
@@ -145,12 +145,12 @@ def watch(
     talk = chat or (like.chat if like else FakeChat())
     given = AlertRules.model_validate(rules) if rules or like is None else like.rules
     target = Target(heartbeats=tuple(jobs)) if jobs is not None else like.target if like else _target()
-    incidents = Incidents(ledger, clock, given, {target.name: OPS})
+    incidents = IncidentService(ledger, clock, given, {target.name: OPS})
     muting = Muting(given)
     beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
     pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
-    news = IncidentNews(ledger, clock, given)
-    courier = Courier(ledger, talk, clock, dict.fromkeys(incident_messages.KINDS, news))
+    news = IncidentMessages(ledger, clock, given)
+    courier = OutboxWorker(ledger, talk, clock, dict.fromkeys(incident_messages.KINDS, news))
     return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, courier)
 
 

@@ -14,9 +14,9 @@ from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import (
     Action,
-    Case,
     Look,
     Proposal,
+    RepairRequest,
 )
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.reply import Reply
@@ -30,7 +30,7 @@ from bot.domain.core.workload import (
 )
 from bot.domain.health import ssh_keys
 from bot.domain.outbox.message import (
-    Posted,
+    MessageRef,
 )
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, NotFound, Permanent
@@ -43,11 +43,11 @@ from bot.ports.ledger import (
 from bot.runbook.context import (
     Caller,
 )
-from bot.services.approvals.approval_messages import KINDS, CaseNews
-from bot.services.approvals.approval_service import Desk
-from bot.services.approvals.repair_executor import Workshop
-from bot.services.approvals.secret_writer import Vault
-from bot.services.outbox.worker import Courier
+from bot.services.approvals.approval_messages import KINDS, RequestMessages
+from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.repair_executor import RepairExecutor
+from bot.services.approvals.secret_writer import SecretWriter
+from bot.services.outbox.worker import OutboxWorker
 from tests.people import member
 from tests.pods import READY
 
@@ -250,7 +250,7 @@ class FakeChat:
     """How many of the next posts are posted, and then fail all the same."""
     edits: int = 0
 
-    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
+    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
         if place == self.refuses:
@@ -259,14 +259,14 @@ class FakeChat:
             raise NotFound("The message that it belongs under is gone.")
         self.said.append((place, thread, reply))
         self.posted.set()
-        at = Posted(place, f"{len(self.said)}.0")
+        at = MessageRef(place, f"{len(self.said)}.0")
         self.shown[at.ts] = reply
         if self.lost_after:
             self.lost_after -= 1
             await asyncio.Event().wait()
         return at
 
-    async def edit(self, at: Posted, reply: Reply) -> None:
+    async def edit(self, at: MessageRef, reply: Reply) -> None:
         if self.errors and (error := self.errors.pop(0)) is not None:
             raise error
         if at.ts not in self.shown:
@@ -289,37 +289,41 @@ class Bench:
     chat: FakeChat
     policy: ApprovalPolicy
     groups: dict[str, set[str]]
-    workshop: Workshop
-    desk: Desk
-    courier: Courier
+    workshop: RepairExecutor
+    desk: ApprovalService
+    courier: OutboxWorker
 
     def caller(self, user: str, origin: str = "") -> Caller:
         """Somebody in the operations channel, with the groups that the policy names."""
         mine = frozenset(g for g, members in self.groups.items() if user in members)
         return Caller(member(user, OPS, mine), "button", origin)
 
-    async def ask(self, user: str = MAYA, *, force: bool = False, origin: str = "", reason: str = "why") -> Case:
+    async def ask(
+        self, user: str = MAYA, *, force: bool = False, origin: str = "", reason: str = "why"
+    ) -> RepairRequest:
         """Ask for a restart of the pod as it is now."""
         look = Look(self.cluster.deployment_, tuple(self.cluster.pods_))
         action = Action.FORCE_RESTART if force else Action.RESTART
         proposal = Proposal(action, look.snapshot, reason, "It will be down.")
         return (await self.desk.ask(proposal, TARGET.name, self.caller(user, origin))).case
 
-    async def say(self, case: Case, choice: Choice, user: str, reason: str = "") -> tuple[Ruling, Case]:
+    async def say(
+        self, case: RepairRequest, choice: Choice, user: str, reason: str = ""
+    ) -> tuple[Ruling, RepairRequest]:
         """Decide."""
         return await self.desk.decide(case.id, choice, self.caller(user), reason)
 
-    async def now(self, case: Case) -> Case:
+    async def now(self, case: RepairRequest) -> RepairRequest:
         """The case as it is in the ledger."""
         found = await self.ledger.case(case.id)
         assert found is not None
         return found
 
-    async def ended(self, case: Case) -> Case:
+    async def ended(self, case: RepairRequest) -> RepairRequest:
         """The case at its end."""
         return await self.until(case, lambda found: found.state.final)
 
-    async def until(self, case: Case, holds: Callable[[Case], bool]) -> Case:
+    async def until(self, case: RepairRequest, holds: Callable[[RepairRequest], bool]) -> RepairRequest:
         """The case once something holds of it."""
         end = asyncio.get_running_loop().time() + PATIENCE
         while not holds(found := await self.now(case)):
@@ -338,7 +342,7 @@ class Bench:
         """Once so many calls have gone out."""
         await self.so(lambda: self.cluster.sent >= times)
 
-    async def idle(self, case: Case) -> None:
+    async def idle(self, case: RepairRequest) -> None:
         """Once this process is not at it any more."""
         await self.so(lambda: not self.workshop.busy(case.id))
 
@@ -375,14 +379,14 @@ def bench(
     def changed() -> None:
         courier.wake()
 
-    workshop = Workshop(
+    workshop = RepairExecutor(
         name,
         ledger,
         clock,
         chosen,
         {TARGET.name: TARGET},
         cluster_of,
-        Vault(clock, cluster_of, pause=0.01, settling=0.05),
+        SecretWriter(clock, cluster_of, pause=0.01, settling=0.05),
         changed,
         tick=0.01,
         retry=0.01,
@@ -390,9 +394,9 @@ def bench(
         patience=0.1,
         settling=0.05,
     )
-    news = CaseNews(ledger, clock, chosen, ACCESS)
-    courier = Courier(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
-    desk = Desk(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, workshop, changed)
+    news = RequestMessages(ledger, clock, chosen, ACCESS)
+    courier = OutboxWorker(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
+    desk = ApprovalService(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, workshop, changed)
     return Bench(ledger, clock, cluster, talk, chosen, groups, workshop, desk, courier)
 
 

@@ -22,12 +22,12 @@ from bot.app import (
     Bot,
 )
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.domain.outbox.message import (
-    Posted,
+    MessageRef,
 )
 from bot.errors import Transient, Uncertain
 from bot.ports.chat import (
@@ -158,13 +158,13 @@ class DeadlyChat:
     def __init__(self, chat: Chat, fault: Fault) -> None:
         self._chat, self._fault = chat, fault
 
-    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
+    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
         self._fault.at("before-post")
         posted = await self._chat.post(place, reply, thread=thread)
         self._fault.at("after-post")
         return posted
 
-    async def edit(self, at: Posted, reply: Reply) -> None:
+    async def edit(self, at: MessageRef, reply: Reply) -> None:
         self._fault.at("before-edit")
         await self._chat.edit(at, reply)
         self._fault.at("after-edit")
@@ -183,7 +183,7 @@ def armed(bot: Bot, fault: Fault) -> Bot:
             fault.at("before-commit")
         fault.at("after-commit")
 
-    async def claim(id_: str, caller: Caller) -> Case:
+    async def claim(id_: str, caller: Caller) -> RepairRequest:
         fault.at("before-claim")
         case = await plain_claim(id_, caller)
         fault.at("after-claim")

@@ -21,7 +21,7 @@ from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.audit import Verifier
 from bot.errors import AgentpodError
@@ -150,7 +150,7 @@ class Proof:
         finally:
             server.send_signal(signal.SIGCONT)
 
-    async def _asked(self, reason: str, action: Action) -> Case:
+    async def _asked(self, reason: str, action: Action) -> RepairRequest:
         """Ask until the ledger has it: whoever asks sees whether an answer came, and asks again."""
         line = f'{action.value} --reason "{reason}"' if action.restarts else self.stores.line(action, reason)
         end = time.monotonic() + PATIENCE
@@ -163,7 +163,7 @@ class Proof:
                 await asyncio.sleep(0.05)
         raise AssertionError(f"{reason} was never asked\n{self.fleet.log()}")
 
-    async def _case(self, reason: str) -> Case | None:
+    async def _case(self, reason: str) -> RepairRequest | None:
         with contextlib.suppress(AgentpodError):
             return next((c for c in await self.ledger.cases(limit=5) if c.reason == reason), None)
         return None
@@ -173,7 +173,7 @@ class Proof:
         here = self.sandbox.workspace.messages(seed.OPS)
         return [m for m in here if reason in m.all_text().splitlines() and "Asked by" in m.all_text()]
 
-    async def _decided(self, case: Case, reason: str) -> Case:
+    async def _decided(self, case: RepairRequest, reason: str) -> RepairRequest:
         """Click, several people at once, until it is decided, give the value, and wait for its end."""
         end, clicked, given = time.monotonic() + PATIENCE, 0.0, 0.0
         while time.monotonic() < end:
@@ -189,7 +189,7 @@ class Proof:
             await asyncio.sleep(0.05)
         return case
 
-    async def _click(self, case: Case, reason: str, who: Sequence[tuple[str, int]]) -> bool:
+    async def _click(self, case: RepairRequest, reason: str, who: Sequence[tuple[str, int]]) -> bool:
         """Click the card's buttons by their place, at once; False while there is no card."""
         cards = [c for c in self._cards(reason) if "needs approval" in c.text]
         if not cards or case.state is not State.OPEN:
@@ -214,7 +214,7 @@ class Proof:
         events = self.pod.plane.call("GET", f"{self.pod.path}/events?limit=5000")["items"]
         return {e["message"] for e in events if e["reason"] == "SuccessfulCreate"}
 
-    def _judge_restart(self, said: str, case: Case, before: Seen, after: Seen) -> None:
+    def _judge_restart(self, said: str, case: RepairRequest, before: Seen, after: Seen) -> None:
         rollouts, pods = after.generation - before.generation, after.pods - before.pods
         self.tally.rollouts += pods
         if pods > 1 or rollouts > 1 or before.secrets != after.secrets:
@@ -225,7 +225,7 @@ class Proof:
         if (nothing and pods) or (case.state is State.SUCCEEDED and pods != 1):
             self._untrue(f"{said}: {pods} pods were made")
 
-    async def _judge_store(self, said: str, case: Case, before: Seen, after: Seen) -> None:
+    async def _judge_store(self, said: str, case: RepairRequest, before: Seen, after: Seen) -> None:
         writes = await asyncio.to_thread(self.stores.writes, before.version)
         self.tally.stores += len(writes)
         if len(writes) > 1 or (before.generation, before.pods) != (after.generation, after.pods):
@@ -235,7 +235,7 @@ class Proof:
         if untrue := self.stores.untrue(case, writes):
             self._untrue(f"{said}: {untrue}")
 
-    def _judge_end(self, said: str, case: Case) -> None:
+    def _judge_end(self, said: str, case: RepairRequest) -> None:
         if case.state in LIVE:
             self.tally.lost += 1
             self._complain(f"{said}: not at its end\n{self.fleet.log()}")
@@ -247,7 +247,7 @@ class Proof:
     def _complain(self, text: str) -> None:
         self.tally.complaints.append(text)
 
-    async def _true_card(self, case: Case, reason: str) -> None:
+    async def _true_card(self, case: RepairRequest, reason: str) -> None:
         """The card shows how it ended, whatever was killed meanwhile; who had to give a value was told too."""
         mark, end = MARKS.get(case.state, "?"), time.monotonic() + PATIENCE
         to_tell = case.action.needs_value and case.approved
@@ -284,7 +284,7 @@ class Proof:
         return dump + b"".join(f.read_bytes() for f in files)
 
 
-def _text(case: Case) -> str:
+def _text(case: RepairRequest) -> str:
     return case.outcome.text if case.outcome else ""
 
 

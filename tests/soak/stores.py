@@ -18,7 +18,7 @@ from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
     SINK,
     Action,
-    Case,
+    RepairRequest,
 )
 from sandbox.slack import seed
 from sandbox.slack.errors import SlackError
@@ -65,7 +65,7 @@ class Stores:
         lines = self.pod.kubectl("get", "--raw", path).stdout.splitlines()
         return [event["object"] for event in map(json.loads, lines) if event["type"] != "BOOKMARK"]
 
-    async def give(self, case: Case) -> bool:
+    async def give(self, case: RepairRequest) -> bool:
         """Fill in the one-time form of an approved case; sometimes two of them at once, with different values.
 
         False while none of them opens.
@@ -77,7 +77,7 @@ class Stores:
         await asyncio.gather(*sent, return_exceptions=True)
         return bool(forms)
 
-    async def _form(self, case: Case) -> View | None:
+    async def _form(self, case: RepairRequest) -> View | None:
         """A form, opened by the button in the direct message; None while there is no bot that opens it."""
         mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
         offers = [m for m in mine if case.id in m.all_text() and "enter it by" in m.text]
@@ -92,12 +92,12 @@ class Stores:
                 return await self.workspace.wait_view(seed.MAYA, opened, timeout=2)
         return None
 
-    def told(self, case: Case, mark: str) -> bool:
+    def told(self, case: RepairRequest, mark: str) -> bool:
         """Whether whoever asked has been told in person how it ended."""
         mine = self.workspace.messages(seed.DMS[seed.MAYA], seed.MAYA)
         return any(case.id in m.all_text() and mark in m.text for m in mine)
 
-    def untrue(self, case: Case, writes: Sequence[dict[str, Any]]) -> str:
+    def untrue(self, case: RepairRequest, writes: Sequence[dict[str, Any]]) -> str:
         """What of a case's end is not as the Secrets are; empty where all is."""
         text = case.outcome.text if case.outcome else ""
         kept = [base64.b64decode(s["data"][case.details["key"]]).decode() for s in writes]
@@ -109,7 +109,7 @@ class Stores:
             return "what was stored is not what was given"
         return ""
 
-    def _is_whole(self, case: Case, kept: str) -> bool:
+    def _is_whole(self, case: RepairRequest, kept: str) -> bool:
         if case.action is Action.SET_SECRET:
             return kept in self.offered
         return kept.splitlines().count(self.offered[0]) == 1

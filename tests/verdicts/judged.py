@@ -58,9 +58,9 @@ def restarted(raw: Sequence[Object], deployment: Object) -> bool:
     return followed.outcome is rollout.Outcome.READY
 
 
-def _followed(pods: Sequence[Pod], owner: Deployment) -> rollout.Progress:
+def _followed(pods: Sequence[Pod], owner: Deployment) -> rollout.RolloutProgress:
     sent = NOW - timedelta(hours=1)
-    mark = rollout.Mark(sent, (("secure-agent-pod-old", "u-old"),), "r-1", None, sent.isoformat())
+    mark = rollout.ChangeMarker(sent, (("secure-agent-pod-old", "u-old"),), "r-1", None, sent.isoformat())
     return rollout.progress(mark, owner, pods, (), NOW, timedelta(hours=2))
 
 

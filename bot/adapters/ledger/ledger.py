@@ -24,16 +24,16 @@ from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, in
 from bot.adapters.ledger.writing import CLOCK, LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
-from bot.domain.core.history import Happening
+from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.domain.outbox.message import (
-    Delivery,
-    Posted,
+    MessageRef,
+    OutboxMessage,
 )
 from bot.errors import AgentpodError, Transient, Uncertain
 
@@ -193,7 +193,7 @@ class SqlLedger:
 
     # -- cases
 
-    async def case(self, id_: str) -> Case | None:
+    async def case(self, id_: str) -> RepairRequest | None:
         """See the port."""
         rows = await self._rows(select(cases).where(cases.c.id == id_))
         return case_of(rows[0]) if rows else None
@@ -205,7 +205,7 @@ class SqlLedger:
         target: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
-    ) -> Sequence[Case]:
+    ) -> Sequence[RepairRequest]:
         """See the port. A case that can't be read is left out."""
         wanted = select(cases).order_by(cases.c.created_at.desc(), cases.c.id).limit(limit)
         if states is not None:
@@ -216,18 +216,18 @@ class SqlLedger:
             wanted = wanted.where(cases.c.created_at >= to_micros(since))
         return await self._cases(wanted)
 
-    async def overdue(self, now: datetime) -> Sequence[Case]:
+    async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
         late = cases.c.expires_at <= to_micros(now)
         return await self._cases(select(cases).where(cases.c.state == State.OPEN.value, late).limit(100))
 
-    async def unheld(self, now: datetime) -> Sequence[Case]:
+    async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
         begun = cases.c.state.in_([State.APPROVED.value, State.EXECUTING.value])
         free = or_(cases.c.held_until.is_(None), cases.c.held_until <= to_micros(now))
         return await self._cases(select(cases).where(LIVE, begun, free).limit(100))
 
-    async def _cases(self, wanted: Select[Any]) -> list[Case]:
+    async def _cases(self, wanted: Select[Any]) -> list[RepairRequest]:
         return await self._sorted_out("request", await self._rows(wanted), load_case)
 
     async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
@@ -268,7 +268,7 @@ class SqlLedger:
 
     async def take(
         self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
-    ) -> Sequence[Delivery]:
+    ) -> Sequence[OutboxMessage]:
         """See the port."""
         wanted = self._due(now).limit(limit)
         if without:
@@ -310,7 +310,7 @@ class SqlLedger:
         ends = [row.expires_at for row in rows if isinstance(row.expires_at, int)]
         return from_micros(min(ends)) if ends else None
 
-    async def delivered(self, delivery: Delivery, posted: Posted) -> None:
+    async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
         """See the port."""
         before = delivery.posted.ts if delivery.posted else None
         as_taken = or_(deliveries.c.ts.is_not_distinct_from(before), deliveries.c.ts == posted.ts)
@@ -330,7 +330,7 @@ class SqlLedger:
 
     async def failed(
         self,
-        delivery: Delivery,
+        delivery: OutboxMessage,
         error: str,
         at: datetime,
         *,
@@ -343,7 +343,7 @@ class SqlLedger:
         how = {"retry_at": to_micros(at), "dead": dead, "refused": refused, "unsure": unsure}
         await self._settle(delivery, error=error[:1000], **how)
 
-    async def _settle(self, delivery: Delivery, *only: ColumnElement[bool], **values: object) -> int:
+    async def _settle(self, delivery: OutboxMessage, *only: ColumnElement[bool], **values: object) -> int:
         here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
         return await self._change(lambda connection: connection.execute(here).rowcount)
 
@@ -352,7 +352,7 @@ class SqlLedger:
         moves = [watching.readdressed(kind, place, since) for kind, place in places.items()]
         return await self._change(lambda connection: sum(connection.execute(move).rowcount for move in moves))
 
-    async def delivery(self, key: str) -> Delivery | None:
+    async def delivery(self, key: str) -> OutboxMessage | None:
         """See the port."""
         above = deliveries.alias("above")
         wanted = (
@@ -368,11 +368,11 @@ class SqlLedger:
         rows = await self._rows(select(marks).where(marks.c.name == name))
         return str(rows[0].value) if rows else None
 
-    async def dropped(self, delivery: Delivery) -> None:
+    async def dropped(self, delivery: OutboxMessage) -> None:
         """See the port."""
         await self._change(lambda connection: connection.execute(watching.dropped(delivery)).rowcount)
 
-    async def dead(self, since: datetime, limit: int = 20) -> Sequence[Delivery]:
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
         """See the port. Of those that an earlier version gave up it is not known when: since they were owed."""
         above = deliveries.alias("above")
         dead, owed = deliveries.c.dead.is_(True), deliveries.c.wanted > deliveries.c.shown
@@ -414,11 +414,11 @@ class SqlLedger:
     async def _incidents(self, wanted: Select[Any]) -> list[Incident]:
         return await self._sorted_out("incident", await self._rows(wanted), watching.load_incident)
 
-    async def memories(self) -> Mapping[str, Memory]:
+    async def memories(self) -> Mapping[str, JobState]:
         """See the port."""
         return dict(await self._sorted_out("job", await self._rows(select(jobs)), watching.load_memory))
 
-    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[Happening]:
+    async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """See the port."""
         return watching.happenings(await self._rows(watching.wanted_history(since, until, beats=beats)))
 
@@ -459,7 +459,7 @@ def _keep(work: Callable[[Connection], T], connection: Connection) -> T:
     return done
 
 
-def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[Delivery]:
+def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[OutboxMessage]:
     """Take what is still due for ourselves; a row that can't be read is given up, and listed as such."""
     rows = []
     for row in connection.execute(wanted).all():
@@ -485,21 +485,21 @@ def _is_whole(row: Row[Any]) -> bool:
     return place and all(isinstance(t, str) for t in texts) and all(isinstance(n, int) for n in numbers)
 
 
-def _named(row: Row[Any]) -> Delivery:
+def _named(row: Row[Any]) -> OutboxMessage:
     """A message of which only its name is known for certain."""
-    return Delivery(str(row.key), str(row.place), error=str(row.error))
+    return OutboxMessage(str(row.key), str(row.place), error=str(row.error))
 
 
-def _delivery(row: Row[Any], *, taken: bool = False) -> Delivery:
+def _delivery(row: Row[Any], *, taken: bool = False) -> OutboxMessage:
     lost = taken and row.held_until is not None and row.ts is None
-    made = Delivery(
+    made = OutboxMessage(
         row.key,
         row.place,
         row.under,
         row.wanted,
         row.shown,
-        Posted(row.channel, row.ts) if row.ts else None,
-        Posted(row.thread_channel, row.thread_ts) if row.thread_ts else None,
+        MessageRef(row.channel, row.ts) if row.ts else None,
+        MessageRef(row.thread_channel, row.thread_ts) if row.thread_ts else None,
         row.attempts,
         row.unsure or lost,
         row.error,

@@ -31,12 +31,12 @@ from sqlalchemy import (
 
 from bot.adapters.ledger import aside
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
-from bot.domain.core.history import BEAT, Happening
+from bot.domain.core.history import BEAT, HistoryEvent
 from bot.domain.incidents import alerting, watch
 from bot.domain.incidents.alerting import Incident, State
-from bot.domain.incidents.watch import Memory
+from bot.domain.incidents.watch import JobState
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 
 T = TypeVar("T")
@@ -106,11 +106,11 @@ class WatchWriting:
                 if rows:
                     self._write(_put(self._dialect)["incident"], rows)
 
-    async def memories(self) -> Mapping[str, Memory]:
+    async def memories(self) -> Mapping[str, JobState]:
         """See the port. What can't be read is begun anew."""
         return dict(await self._sorted_out("job", await self._read(select(jobs)), load_memory))
 
-    async def remember(self, target: str, changed: Sequence[Memory]) -> None:
+    async def remember(self, target: str, changed: Sequence[JobState]) -> None:
         """See the port."""
         if changed:
             self._touch()
@@ -123,7 +123,7 @@ class WatchWriting:
             self._touch()
             self._writes.append(lambda connection: _done(connection.execute(_FORGET, {"these": list(keys)})))
 
-    async def happened(self, things: Sequence[Happening]) -> None:
+    async def happened(self, things: Sequence[HistoryEvent]) -> None:
         """See the port."""
         if things:
             rows = [
@@ -160,17 +160,17 @@ def load_incident(row: Row[Any]) -> Incident:
     return found
 
 
-def load_memory(row: Row[Any]) -> tuple[str, Memory]:
+def load_memory(row: Row[Any]) -> tuple[str, JobState]:
     """The memory of a row by its ``target/job``. Raises ValueError for one that can't be read."""
     return str(row.key), watch.from_json(row.body)
 
 
-def happenings(rows: Iterable[Row[Any]]) -> list[Happening]:
+def happenings(rows: Iterable[Row[Any]]) -> list[HistoryEvent]:
     """What happened, from rows; one whose time is no time is left out."""
     found = []
     for row in rows:
         with contextlib.suppress(TypeError, ValueError, OverflowError):
-            found.append(Happening(str(row.target), str(row.subject), from_micros(row.at), str(row.what)))
+            found.append(HistoryEvent(str(row.target), str(row.subject), from_micros(row.at), str(row.what)))
     return found
 
 
@@ -208,7 +208,7 @@ def old_history(before: datetime) -> Any:
     return delete(history).where(history.c.at < to_micros(before), or_(history.c.what == BEAT, replaced))
 
 
-def dropped(delivery: Delivery) -> Any:
+def dropped(delivery: OutboxMessage) -> Any:
     """The statement that marks a message, and those in its thread, as not wanted any more.
 
     What was wanted of the message itself meanwhile stays wanted.

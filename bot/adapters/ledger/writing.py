@@ -14,7 +14,7 @@ from bot.adapters.ledger.database import Run
 from bot.adapters.ledger.schema import audit, cases, from_micros, to_micros
 from bot.adapters.ledger.watching import WatchWriting
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
     from_json,
     to_json,
 )
@@ -27,7 +27,7 @@ CLOCK = select(func.clock_timestamp())
 LIVE = cases.c.live.is_(True)
 
 
-def case_of(row: Row[Any]) -> Case:
+def case_of(row: Row[Any]) -> RepairRequest:
     """The case of a row. Raises Permanent for one that can't be read."""
     try:
         return load_case(row)
@@ -38,7 +38,7 @@ def case_of(row: Row[Any]) -> Case:
         ) from error
 
 
-def load_case(row: Row[Any]) -> Case:
+def load_case(row: Row[Any]) -> RepairRequest:
     """The case of a row. Raises ValueError for one that can't be read."""
     case = from_json(row.body)
     if case.id != row.id:
@@ -46,7 +46,7 @@ def load_case(row: Row[Any]) -> Case:
     return case if case.version == row.version else _versioned(case, row.version)
 
 
-def _versioned(case: Case, version: int) -> Case:
+def _versioned(case: RepairRequest, version: int) -> RepairRequest:
     return replace(case, version=version)
 
 
@@ -108,27 +108,27 @@ class SqlWriting(WatchWriting):
         for write in writes:
             write(connection)
 
-    async def case(self, id_: str) -> Case | None:
+    async def case(self, id_: str) -> RepairRequest | None:
         """See the port."""
         rows = await self._read(_CASE, this=id_)
         return case_of(rows[0]) if rows else None
 
-    async def from_origin(self, origin: str) -> Case | None:
+    async def from_origin(self, origin: str) -> RepairRequest | None:
         """See the port."""
         rows = await self._read(select(cases).where(cases.c.origin == origin))
         return case_of(rows[0]) if rows else None
 
-    async def open_cases(self, target: str) -> Sequence[Case]:
+    async def open_cases(self, target: str) -> Sequence[RepairRequest]:
         """See the port."""
         wanted = select(cases).where(LIVE, cases.c.target == target).order_by(cases.c.created_at)
         return await self._sorted_out("request", await self._read(wanted), load_case)
 
-    async def add(self, case: Case) -> None:
+    async def add(self, case: RepairRequest) -> None:
         """See the port."""
         values = {"id": case.id, "origin": case.origin or None, **_columns(case)}
         self._writes.append(lambda connection: _done(connection.execute(_ADD, values)))
 
-    async def save(self, case: Case) -> Case:
+    async def save(self, case: RepairRequest) -> RepairRequest:
         """See the port."""
         saved = _versioned(case, case.version + 1)
         values = {**_columns(saved), "this": case.id, "before": case.version}
@@ -198,7 +198,7 @@ _OUTSIDE = Outside()
 """What looks like a secret is kept nowhere: errors quote what an API server or a person said."""
 
 
-def _columns(case: Case) -> dict[str, Any]:
+def _columns(case: RepairRequest) -> dict[str, Any]:
     return {
         "target": case.target,
         "state": case.state.value,

@@ -32,7 +32,7 @@ from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
 from bot.adapters.slack.inbound import Request
 from bot.adapters.slack.mailbox import Mailbox
-from bot.adapters.slack.memory import Answers, Seen
+from bot.adapters.slack.memory import Answers, SeenRequests
 from bot.adapters.slack.outbound import Answer
 from bot.adapters.slack.people import Accounts, People
 from bot.adapters.slack.precedence import Precedence
@@ -90,7 +90,7 @@ class SlackAdapter:
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
         self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
         self._version = version
-        self._seen, self._answers = Seen(), Answers()
+        self._seen, self._answers = SeenRequests(), Answers()
         self._told: set[str] = set()
         """Who was told that they have too much waiting, since they had nothing waiting."""
         self._precedence = Precedence()

@@ -14,7 +14,7 @@ from bot.adapters.slack.pictures import hosted, sent
 from bot.adapters.slack.precedence import Precedence
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.message import (
-    Posted,
+    MessageRef,
 )
 from bot.errors import AgentpodError, NotFound
 
@@ -33,7 +33,7 @@ class SlackChat:
         """``prefix`` is how people address the bot; ``precedence`` lets its messages go before answers."""
         self._api, self._prefix, self._precedence = api, prefix, precedence or Precedence()
 
-    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> Posted:
+    async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
         """See the port. A user's id opens the direct message with them."""
         more = {"thread_ts": thread} if thread else {}
         try:
@@ -41,20 +41,20 @@ class SlackChat:
                 done = await self._say("chat.postMessage", reply, channel=place, unfurl_links=False, **more)
         except SlackRefused as error:
             raise _gone(error) from error
-        posted = Posted(str(done.get("channel") or place), str(done.get("ts") or ""))
+        posted = MessageRef(str(done.get("channel") or place), str(done.get("ts") or ""))
         if thread and not done.get("message", more).get("thread_ts"):
             await self._take_back(posted)
             raise NotFound("The message that it belongs under is gone.")
         return posted
 
-    async def _take_back(self, stray: Posted) -> None:
+    async def _take_back(self, stray: MessageRef) -> None:
         """Slack refuses no answer to a message that was deleted: it posts it into the channel."""
         try:
             await self._api.once("chat.delete", DEADLINE, channel=stray.channel, ts=stray.ts)
         except AgentpodError as error:
             logger.warning("a stray message could not be deleted: %s", error.message, extra={"ts": stray.ts})
 
-    async def edit(self, at: Posted, reply: Reply) -> None:
+    async def edit(self, at: MessageRef, reply: Reply) -> None:
         """See the port."""
         try:
             await self._say("chat.update", reply, channel=at.channel, ts=at.ts)

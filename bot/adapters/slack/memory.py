@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bot.domain.core.reply import Reply
 
 
-class Seen:
+class SeenRequests:
     """Keys of the last requests: the same one is run once. Bounded in number and age (seconds)."""
 
     def __init__(self, limit: int = 5000, ttl: float = 900, now: Callable[[], float] = time.monotonic) -> None:

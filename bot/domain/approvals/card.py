@@ -18,7 +18,7 @@ from bot.domain.approvals.repair import (
     LAST,
     SHELL,
     Action,
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import words
 from bot.domain.core.reply import (
@@ -46,7 +46,7 @@ _DONE = {
 }
 
 
-def what(case: Case) -> str:
+def what(case: RepairRequest) -> str:
     """What is asked for, as a headline begins."""
     return _WHAT[case.action].format(target=case.target, subject=case.subject)
 
@@ -58,13 +58,13 @@ def person(who: str) -> Line:
     return (Mention(who),) if who.startswith(("U", "W")) and who.isalnum() else who
 
 
-def headline(case: Case) -> str:
+def headline(case: RepairRequest) -> str:
     """The answer to what has become of it, in one line."""
     loud = "💥 BREAK-GLASS · " if any(d.choice is Choice.BREAK_GLASS for d in case.request.decisions) else ""
     return loud + _headline(case)
 
 
-def _headline(case: Case) -> str:
+def _headline(case: RepairRequest) -> str:
     outcome = case.outcome
     text = outcome.text if outcome else ""
     match case.state:
@@ -100,7 +100,7 @@ def _span(seconds: float) -> str:
     return words.took(seconds).removeprefix("took ")
 
 
-def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) -> Reply:
+def card(case: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) -> Reply:
     """The message in the operations channel."""
     is_open = case.state is State.OPEN
     body = (case.effect,) if case.effect and (is_open or case.state is State.APPROVED) else ()
@@ -119,11 +119,11 @@ def card(case: Case, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) 
     )
 
 
-def _bound_to(case: Case) -> str:
+def _bound_to(case: RepairRequest) -> str:
     return "the pod, the image or the Deployment" if case.action.restarts else f"the {case.request.snapshot.kind}"
 
 
-def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
+def _facts(case: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
     request = case.request
     asked: list[str | Mention] = _parts(person(request.requester))
     for other in case.joined:
@@ -147,7 +147,7 @@ def _facts(case: Case, policy: ApprovalPolicy) -> list[Fact]:
     return facts
 
 
-def _decides(case: Case, policy: ApprovalPolicy) -> str:
+def _decides(case: RepairRequest, policy: ApprovalPolicy) -> str:
     who = "an approver" if policy.self_approval else "an approver who did not ask or join"
     needed = case.request.needed
     count = "" if needed == 1 else f", {words.plural(needed, 'approval')} needed"
@@ -156,7 +156,7 @@ def _decides(case: Case, policy: ApprovalPolicy) -> str:
     return f"{who}{count}, by {words.clock(case.request.expires_at)}"
 
 
-def _evidence(case: Case) -> list[Fact]:
+def _evidence(case: RepairRequest) -> list[Fact]:
     """What proves a failure, or (where nothing was sent) what to do about it."""
     label = "Evidence" if case.progress is not None else "What to do"
     return [Fact(label, line) for line in case.outcome.evidence] if case.outcome else []
@@ -179,7 +179,7 @@ def _said(decision: Decision) -> Fact:
     return Fact(_SAID[decision.choice], (*_parts(person(decision.by)), rest))
 
 
-def _buttons(case: Case, policy: ApprovalPolicy) -> tuple[Button, ...]:
+def _buttons(case: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...]:
     if case.state is State.OPEN:
         glass = (Button("Break glass", f"break-glass {case.id}", style="danger"),) if policy.break_glass else ()
         return (
@@ -198,7 +198,7 @@ def _label(line: str) -> str:
     return "Logs before the restart" if line.endswith("--previous") else "Its log"
 
 
-def _afterwards(case: Case) -> tuple[Button, ...]:
+def _afterwards(case: RepairRequest) -> tuple[Button, ...]:
     """What to go on with once it is over."""
     if case.state in (State.EXPIRED, State.VOID) and (line := again_line(case)):
         return (Button("Ask again", line),)
@@ -215,7 +215,7 @@ def _afterwards(case: Case) -> tuple[Button, ...]:
     return ()
 
 
-def again_line(case: Case) -> str:
+def again_line(case: RepairRequest) -> str:
     """The command line that asks for the same once more; empty where it takes a form."""
     match case.action:
         case Action.RESTART:
@@ -246,7 +246,7 @@ def quoted(text: str) -> str:
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def progress(case: Case, now: datetime) -> Reply:
+def progress(case: RepairRequest, now: datetime) -> Reply:
     """The message in the card's thread, edited as the rollout goes on."""
     if case.progress is None:
         return Reply(headline(case), shareable=False, repeatable=False)
@@ -262,7 +262,7 @@ def progress(case: Case, now: datetime) -> Reply:
     )
 
 
-def outcome(case: Case, *, joined: bool = False) -> Reply:
+def outcome(case: RepairRequest, *, joined: bool = False) -> Reply:
     """The direct message to whoever asked, at the end, or to who ``joined`` them."""
     facts = [_said(d) for d in case.request.decisions]
     facts += _evidence(case)
@@ -276,7 +276,7 @@ def outcome(case: Case, *, joined: bool = False) -> Reply:
     )
 
 
-def _why_told(case: Case, joined: bool) -> str:
+def _why_told(case: RepairRequest, joined: bool) -> str:
     return "you asked for the same" if joined else f"you asked for it at {words.clock(case.request.created_at)}"
 
 
@@ -292,7 +292,7 @@ _LATE = {
 }
 
 
-def late(case: Case) -> Reply:
+def late(case: RepairRequest) -> Reply:
     """What whoever decides on what can't be decided any more is told first: how it stands, and by whom."""
     said = [_said(d) for d in case.request.decisions]
     body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in said]
@@ -302,7 +302,7 @@ def late(case: Case) -> Reply:
     return Reply(text, body=tuple(body), shareable=False, repeatable=False)
 
 
-def value_wanted(case: Case, until: datetime) -> Reply:
+def value_wanted(case: RepairRequest, until: datetime) -> Reply:
     """The direct message with the one-time button for a value; then what became of it."""
     if case.state is not State.APPROVED:
         return outcome(case)
@@ -317,7 +317,7 @@ def value_wanted(case: Case, until: datetime) -> Reply:
     )
 
 
-def posted_late(case: Case) -> Reply:
+def posted_late(case: RepairRequest) -> Reply:
     """What becomes of the message that nobody sees a request, once its card is posted."""
     return Reply(
         f"📌 {what(case)}: your request was posted late",
@@ -328,7 +328,7 @@ def posted_late(case: Case) -> Reply:
     )
 
 
-def unposted(case: Case, why: str) -> Reply:
+def unposted(case: RepairRequest, why: str) -> Reply:
     """The direct message to whoever asked, when the card itself can't be posted."""
     if case.state is not State.OPEN:
         body = (f"The card could not be posted. {why}",)

@@ -20,7 +20,7 @@ from bot.domain.core import ids
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.domain.health import judge_pod
-from bot.domain.health.rollout import APPROVAL_ANNOTATION, Mark, Progress
+from bot.domain.health.rollout import APPROVAL_ANNOTATION, ChangeMarker, RolloutProgress
 
 
 class Action(Enum):
@@ -54,7 +54,7 @@ def is_id(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Held:
+class Lease:
     """Which process carries a case out, and until when the others leave it alone."""
 
     by: str
@@ -63,7 +63,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExecutionResult:
     """How it ended, in words."""
 
     text: str
@@ -84,7 +84,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Case:
+class RepairRequest:
     """One repair from the request to its end."""
 
     request: Request
@@ -107,14 +107,14 @@ class Case:
     """The one Slack request it came from: the same one delivered twice asks once."""
     joined: tuple[str, ...] = ()
     """Others who asked for the same while it was open."""
-    held: Held | None = None
-    mark: Mark | None = None
+    held: Lease | None = None
+    mark: ChangeMarker | None = None
     """What the change left to recognise it by, from the claim on."""
     sent_at: datetime | None = None
     """When the change was known to be made: from then on it is only followed."""
-    progress: Progress | None = None
+    progress: RolloutProgress | None = None
     wait: Wait | None = None
-    outcome: Outcome | None = None
+    outcome: ExecutionResult | None = None
     version: int = 0
     """Counts its changes; the ledger refuses to save over a newer one."""
 
@@ -144,18 +144,18 @@ class Case:
         """Cases that are open at the same time differ in this: one restart a target, one change a key."""
         return "restart" if self.action.restarts else f"{self.action.value} {self.subject}"
 
-    def in_state(self, state: State) -> Case:
+    def in_state(self, state: State) -> RepairRequest:
         """The case with its request in another state."""
         return replace(self, request=replace(self.request, state=state))
 
-    def ended(self, state: State, outcome: Outcome) -> Case:
+    def ended(self, state: State, outcome: ExecutionResult) -> RepairRequest:
         """The case at its end; nobody holds it any more."""
         return replace(self.in_state(state), outcome=outcome, held=None, wait=None)
 
-    def taken(self, by: str, now: datetime, hold: timedelta) -> Case:
+    def taken(self, by: str, now: datetime, hold: timedelta) -> RepairRequest:
         """The case in the hands of one process for the time of ``hold``."""
         since = self.held.since if self.held else now
-        return replace(self, held=Held(by, since, now + hold))
+        return replace(self, held=Lease(by, since, now + hold))
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Look:
         images = tuple(self.deployment.images.items())
         return Snapshot(self.deployment.uid, self.deployment.generation, images, pods)
 
-    def made(self, case: Case, *, tried: bool) -> bool:
+    def made(self, case: RepairRequest, *, tried: bool) -> bool:
         """Whether the change that the case is about is there: a restart by its mark, a deletion by what is gone.
 
         A pod that is gone says nothing of who deleted it: it counts only where the call was ``tried``.
@@ -216,19 +216,19 @@ def secret_snapshot(seen: SecretFacts) -> Snapshot:
 class Asked:
     """What became of a proposal."""
 
-    case: Case
+    case: RepairRequest
     joined: bool
     """Whether the same was asked for already, so that there is nothing new."""
 
 
-KEPT = Stored(Case)
+KEPT = Stored(RepairRequest)
 
 
-def to_json(case: Case) -> str:
+def to_json(case: RepairRequest) -> str:
     """A case as the ledger keeps it."""
     return KEPT.dump(case)
 
 
-def from_json(text: object) -> Case:
+def from_json(text: object) -> RepairRequest:
     """A case from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
     return KEPT.load(text)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import words
 from bot.domain.core.reply import Line, Mention
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 
 _OF_CASES = {
@@ -29,7 +29,7 @@ _OF_INCIDENTS = {
 }
 
 
-def lines(deliveries: Sequence[Delivery], cases: Mapping[str, Case] | None = None) -> list[Line]:
+def lines(deliveries: Sequence[OutboxMessage], cases: Mapping[str, RepairRequest] | None = None) -> list[Line]:
     """One for each place and reason, since one wrong channel keeps many messages: what, to whom, and why.
 
     ``cases``: the requests that they are about, as far as they are known. A channel is shown by its id, as the
@@ -41,13 +41,13 @@ def lines(deliveries: Sequence[Delivery], cases: Mapping[str, Case] | None = Non
     return [_line(of, place, error, cases or {}) for (place, error), of in found.items()]
 
 
-def requests(deliveries: Sequence[Delivery]) -> list[str]:
+def requests(deliveries: Sequence[OutboxMessage]) -> list[str]:
     """The ids of the requests that some of them are about."""
     ids = (d.key.split(":")[1] for d in deliveries if d.key.split(":")[0] in _OF_CASES and ":" in d.key)
     return list(dict.fromkeys(ids))
 
 
-def _line(keys: Sequence[str], place: str, error: str, cases: Mapping[str, Case]) -> Line:
+def _line(keys: Sequence[str], place: str, error: str, cases: Mapping[str, RepairRequest]) -> Line:
     more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
     named = name(keys[0], cases)
     what = f"{named[0].upper()}{named[1:]}{more}"
@@ -57,7 +57,7 @@ def _line(keys: Sequence[str], place: str, error: str, cases: Mapping[str, Case]
     return f"{what}{f', for channel {place}' if place else ''}{why}"
 
 
-def name(key: str, cases: Mapping[str, Case]) -> str:
+def name(key: str, cases: Mapping[str, RepairRequest]) -> str:
     """What a message is, by its key."""
     kind, _, of = key.partition(":")
     id_, _, _rest = of.partition(":")
@@ -72,7 +72,7 @@ def name(key: str, cases: Mapping[str, Case]) -> str:
     return f"the state of {of} for the health-bridge" if kind == "bridge" else f"the message {key[:60]}"
 
 
-def _asked(id_: str, cases: Mapping[str, Case]) -> str:
+def _asked(id_: str, cases: Mapping[str, RepairRequest]) -> str:
     case = cases.get(id_)
     return f"{case.action.value} ({id_})" if case is not None else f"the request {id_}"
 

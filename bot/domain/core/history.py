@@ -17,7 +17,7 @@ def pod_source(target: str) -> str:
     return f"pod:{target}"
 
 
-class Happening(NamedTuple):
+class HistoryEvent(NamedTuple):
     """One thing that happened to a job, the pod or the source."""
 
     target: str

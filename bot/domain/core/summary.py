@@ -46,7 +46,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """A finding, and what kept it from being one where something did."""
 
     finding: Finding
@@ -57,7 +57,9 @@ class Outcome:
     """Keys of the sources that did answer it."""
 
 
-def fold(outcomes: Sequence[Outcome], consequences: Mapping[str, Sequence[str]] | None = None) -> list[Finding]:
+def fold(
+    outcomes: Sequence[ProbeResult], consequences: Mapping[str, Sequence[str]] | None = None
+) -> list[Finding]:
     """Findings worst first, with shared causes and consequences folded into the one that explains them.
 
     ``consequences`` maps a probe to those that fail because of it: they are folded when both are not ok.
@@ -72,7 +74,7 @@ def fold(outcomes: Sequence[Outcome], consequences: Mapping[str, Sequence[str]] 
     return worst_first([*causes, *(f for key, f in findings.items() if not key.startswith(_CAUSE))])
 
 
-def _fold_blocked(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> None:
+def _fold_blocked(outcomes: Sequence[ProbeResult], findings: dict[str, Finding]) -> None:
     for outcome in outcomes:
         blocker = findings.get(outcome.blocked_by or "")
         if blocker is not None and blocker.verdict is not Verdict.OK:
@@ -83,8 +85,8 @@ def _fold_blocked(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> 
             findings[probe] = _noting(findings[probe], NOT_CHECKED, titles)
 
 
-def _fold_causes(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> None:
-    groups: dict[tuple[str, ...], list[Outcome]] = {}
+def _fold_causes(outcomes: Sequence[ProbeResult], findings: dict[str, Finding]) -> None:
+    groups: dict[tuple[str, ...], list[ProbeResult]] = {}
     for outcome in outcomes:
         if outcome.cause is not None and outcome.finding.probe in findings:
             groups.setdefault(outcome.cause.key, []).append(outcome)
@@ -99,7 +101,7 @@ def _fold_causes(outcomes: Sequence[Outcome], findings: dict[str, Finding]) -> N
         findings[f"{_CAUSE}{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
 
 
-def _carrier(cause: Cause, group: Sequence[Outcome], somebody_heard: bool) -> Finding:
+def _carrier(cause: Cause, group: Sequence[ProbeResult], somebody_heard: bool) -> Finding:
     silent = cause.key[-1] == "silent" and not somebody_heard
     summary = cause.silent if silent else cause.summary
     evidence = [cause.summary] if silent else []

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.approvals import card, undelivered
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import words
 from bot.domain.core.reply import (
@@ -70,7 +70,7 @@ def _dates(days: Sequence[date]) -> str:
     return words.listed([f"{d.day} {d:%B}" for d in sorted(days)])
 
 
-def _repair(case: Case, zone: str) -> Line:
+def _repair(case: RepairRequest, zone: str) -> Line:
     at = (case.outcome.at if case.outcome else case.request.created_at).astimezone(ZoneInfo(zone))
     decisions = case.request.decisions
     approvers = [d.by for d in decisions if d.choice is Choice.APPROVE]

@@ -12,12 +12,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.spans import Span, What, Window
 from bot.domain.incidents.alerting import Incident
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 
 NOTHING = timedelta()
@@ -152,13 +152,13 @@ class Facts:
     """One a target."""
     before: Sequence[Day]
     """The day before, in the same order."""
-    cases: Sequence[Case] = ()
+    cases: Sequence[RepairRequest] = ()
     """Repairs that were carried out on the day."""
-    waiting: Sequence[Case] = ()
+    waiting: Sequence[RepairRequest] = ()
     """Requests that wait for a decision."""
     open: Sequence[Incident] = ()
-    undelivered: Sequence[Delivery] = ()
-    asked: Mapping[str, Case] = field(default_factory=dict)
+    undelivered: Sequence[OutboxMessage] = ()
+    asked: Mapping[str, RepairRequest] = field(default_factory=dict)
     """The requests that undelivered messages may be about, by id."""
     zone: str = "UTC"
     late_by: timedelta = field(default_factory=timedelta)

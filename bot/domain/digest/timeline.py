@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.domain.core.history import (
     BEAT,
     SOURCE,
-    Happening,
+    HistoryEvent,
     pod_source,
 )
 from bot.domain.core.spans import (
@@ -46,7 +46,7 @@ def day(
     target: Target,
     of: Window,
     incidents: Sequence[Incident],
-    history: Sequence[Happening],
+    history: Sequence[HistoryEvent],
     now: datetime,
     watched: Watched,
     maintenance: Sequence[Maintenance] = (),
@@ -66,7 +66,7 @@ def day(
     return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never, away)
 
 
-def off_at(history: Sequence[Happening], moment: datetime, sources: Iterable[str]) -> bool:
+def off_at(history: Sequence[HistoryEvent], moment: datetime, sources: Iterable[str]) -> bool:
     """Whether nobody looked at any of the sources then: no bot was running."""
     of = Window(moment.date(), moment, moment + timedelta.resolution)
     return all(_spans(_of(history, "", source), {"off": What.UNKNOWN}, of) for source in sources)
@@ -93,7 +93,7 @@ class _Story:
     seen: Window
     incidents: Sequence[Incident]
     of_jobs: Mapping[str, Sequence[Incident]]
-    happened: Mapping[tuple[str, str], Sequence[Happening]]
+    happened: Mapping[tuple[str, str], Sequence[HistoryEvent]]
     maintenance: Sequence[Maintenance]
 
     @classmethod
@@ -101,7 +101,7 @@ class _Story:
         cls,
         target: Target,
         incidents: Sequence[Incident],
-        history: Sequence[Happening],
+        history: Sequence[HistoryEvent],
         seen: Window,
         maintenance: Sequence[Maintenance],
     ) -> _Story:
@@ -113,7 +113,7 @@ class _Story:
             happened[(thing.target, thing.subject)].append(thing)
         return cls(target, seen, incidents, jobs, happened, maintenance)
 
-    def things(self, target: str, subject: str) -> Sequence[Happening]:
+    def things(self, target: str, subject: str) -> Sequence[HistoryEvent]:
         return self.happened.get((target, subject), ())
 
     def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Span]:
@@ -170,11 +170,11 @@ def _before(since: datetime | None, of: Window) -> list[Span]:
     return [unseen] if unseen is not None else []
 
 
-def _of(history: Sequence[Happening], target: str, subject: str) -> list[Happening]:
+def _of(history: Sequence[HistoryEvent], target: str, subject: str) -> list[HistoryEvent]:
     return [h for h in history if h.target == target and h.subject == subject]
 
 
-def _spans(things: Iterable[Happening], kinds: Mapping[str, What], of: Window) -> list[Span]:
+def _spans(things: Iterable[HistoryEvent], kinds: Mapping[str, What], of: Window) -> list[Span]:
     """The spans of a subject's states: each lasts until the next one."""
     mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
     ends = [*(h.at for h in mine[1:]), of.end]

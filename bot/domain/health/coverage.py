@@ -7,7 +7,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod
 from bot.domain.health import container_state
-from bot.domain.health.trouble import Trouble
+from bot.domain.health.trouble import PodIssue
 
 SETTING = "targets[].containers"
 _RUN = "/agentpod pods"
@@ -30,7 +30,7 @@ def lines(pod: Pod, target: Target) -> tuple[str, ...]:
     return tuple(f"{name} is not watched: {SETTING} does not name it" for name in unwatched(pod, target))
 
 
-def of_missing(pod: Pod, target: Target, verdict: Verdict = Verdict.FAIL) -> list[Trouble]:
+def of_missing(pod: Pod, target: Target, verdict: Verdict = Verdict.FAIL) -> list[PodIssue]:
     """That the settings name a container which the pod does not have: nobody watches what should run in it."""
     gone = missing(pod, target)
     if not gone:
@@ -38,10 +38,10 @@ def of_missing(pod: Pod, target: Target, verdict: Verdict = Verdict.FAIL) -> lis
     others = unwatched(pod, target)
     has = f", and {words.listed(others)} {'is' if len(others) == 1 else 'are'} not watched" if others else ""
     remedy = f"Make the names in {SETTING} those of the Deployment's pod template."
-    return [Trouble(verdict, f"the pod has no container {words.listed(gone)}{has}", remedy, _RUN)]
+    return [PodIssue(verdict, f"the pod has no container {words.listed(gone)}{has}", remedy, _RUN)]
 
 
-def of_unwatched(pod: Pod, target: Target) -> list[Trouble]:
+def of_unwatched(pod: Pod, target: Target) -> list[PodIssue]:
     """That a main container is not looked into: nobody sees as whom it runs, and what runs in it."""
     named = {c.name for c in target.containers}
     others = [c.name for c in pod.containers if c.name not in named]
@@ -49,4 +49,4 @@ def of_unwatched(pod: Pod, target: Target) -> list[Trouble]:
         return []
     verb = "is" if len(others) == 1 else "are"
     remedy = f"Name it in {SETTING}; with processes: [] where no process has to run in it."
-    return [Trouble(Verdict.WARN, f"container {words.listed(others)} {verb} not watched", remedy, _RUN)]
+    return [PodIssue(Verdict.WARN, f"container {words.listed(others)} {verb} not watched", remedy, _RUN)]

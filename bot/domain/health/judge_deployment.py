@@ -14,7 +14,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Condition, Deployment, Pod
-from bot.domain.health.trouble import Trouble
+from bot.domain.health.trouble import PodIssue
 
 SETTING = "targets[].deployment"
 _LONG = 160
@@ -41,7 +41,7 @@ Owner = Deployment | Absent | Unread | None
 """What is known of the pod's Deployment; None where nobody asked."""
 
 
-def why_no_pod(owner: Owner, target: Target, seen: Sequence[Pod]) -> Trouble | None:
+def why_no_pod(owner: Owner, target: Target, seen: Sequence[Pod]) -> PodIssue | None:
     """Why the Deployment has no live pod; None where it has nothing to say.
 
     ``seen`` are its pods that are no longer alive: while one of them is terminating, the next has to wait.
@@ -62,20 +62,20 @@ def why_no_pod(owner: Owner, target: Target, seen: Sequence[Pod]) -> Trouble | N
     return _rolling_out(owner)
 
 
-def why_several(owner: Owner, target: Target, count: int) -> Trouble | None:
+def why_several(owner: Owner, target: Target, count: int) -> PodIssue | None:
     """Why the Deployment has several pods; None where it has nothing to say."""
     if not isinstance(owner, Deployment):
         return None
     summary = f"{count} pods run instead of one"
     if owner.wanted > 1:
-        return Trouble(
+        return PodIssue(
             Verdict.FAIL,
             f"{summary}: {owner.wanted} replicas wanted",
             "The volume is ReadWriteOnce: there must be one. Scale the Deployment to 1, and in the manifests too.",
             _scale(target),
         )
     if owner.strategy != "Recreate":
-        return Trouble(
+        return PodIssue(
             Verdict.FAIL,
             f"{summary}: the strategy is {owner.strategy}, not Recreate",
             "A new pod starts before the old one has gone, but the volume is ReadWriteOnce: set Recreate.",
@@ -84,16 +84,16 @@ def why_several(owner: Owner, target: Target, count: int) -> Trouble | None:
     return None
 
 
-def beside_a_ready_pod(owner: Owner, target: Target) -> list[Trouble]:
+def beside_a_ready_pod(owner: Owner, target: Target) -> list[PodIssue]:
     """What is wrong with the Deployment although its pod is ready: the next change or restart won't work."""
     if isinstance(owner, Unread):
-        return [Trouble(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
+        return [PodIssue(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
     if isinstance(owner, Absent):
         trouble = _absent(owner, target)
         summary = f"{trouble.summary}: nothing brings the pod back when it ends"
-        return [Trouble(Verdict.WARN, summary, trouble.remedy, trouble.run, trouble.evidence)]
+        return [PodIssue(Verdict.WARN, summary, trouble.remedy, trouble.run, trouble.evidence)]
     stuck = _stuck(owner, target) if isinstance(owner, Deployment) else None
-    return [Trouble(Verdict.WARN, stuck.summary, stuck.remedy, stuck.run, stuck.evidence)] if stuck else []
+    return [PodIssue(Verdict.WARN, stuck.summary, stuck.remedy, stuck.run, stuck.evidence)] if stuck else []
 
 
 def notes(owner: Owner, target: Target) -> tuple[str, ...]:
@@ -126,8 +126,8 @@ def in_a_line(owner: Deployment) -> str:
     return f"{said}; {PAUSED}" if owner.paused else said
 
 
-def _absent(owner: Absent, target: Target) -> Trouble:
-    return Trouble(
+def _absent(owner: Absent, target: Target) -> PodIssue:
+    return PodIssue(
         Verdict.FAIL,
         f"there is no Deployment {target.deployment} in {target.namespace}",
         f"Create it from its manifests (sync the Argo CD Application), or correct {SETTING} in the settings, "
@@ -141,8 +141,8 @@ def _scale(target: Target) -> str:
     return f"kubectl -n {target.namespace} scale deployment {target.deployment} --replicas=1"
 
 
-def _scaled_to_zero(owner: Deployment, target: Target) -> Trouble:
-    return Trouble(
+def _scaled_to_zero(owner: Deployment, target: Target) -> PodIssue:
+    return PodIssue(
         Verdict.FAIL,
         f"Deployment {owner.name} is scaled to 0",
         "Somebody or something turned the pod off. Scale it to 1 when it should run.",
@@ -150,8 +150,8 @@ def _scaled_to_zero(owner: Deployment, target: Target) -> Trouble:
     )
 
 
-def _paused(owner: Deployment, target: Target) -> Trouble:
-    return Trouble(
+def _paused(owner: Deployment, target: Target) -> PodIssue:
+    return PodIssue(
         Verdict.FAIL,
         f"no pod is running and Deployment {owner.name} is paused",
         "Nothing rolls out until it is resumed.",
@@ -160,7 +160,7 @@ def _paused(owner: Deployment, target: Target) -> Trouble:
     )
 
 
-def _stuck(owner: Deployment, target: Target) -> Trouble | None:
+def _stuck(owner: Deployment, target: Target) -> PodIssue | None:
     """What the controller gave up on: a pod that it may not create, or a rollout that made no progress in time."""
     refused, progress = owner.condition("ReplicaFailure"), owner.condition("Progressing")
     if refused is not None and refused.status == "True":
@@ -175,7 +175,7 @@ def _stuck(owner: Deployment, target: Target) -> Trouble | None:
     return None
 
 
-def _refused(condition: Condition, target: Target) -> Trouble:
+def _refused(condition: Condition, target: Target) -> PodIssue:
     said = condition.message or ""
     get = f"kubectl -n {target.namespace} get"
     remedy, run = "Correct the pod template or what refuses it.", "/agentpod events"
@@ -191,18 +191,18 @@ def _refused(condition: Condition, target: Target) -> Trouble:
     return _told("no pod can be created", condition, remedy, run)
 
 
-def _told(what: str, condition: Condition, remedy: str, run: str) -> Trouble:
+def _told(what: str, condition: Condition, remedy: str, run: str) -> PodIssue:
     """The controller's own words: in the summary, and whole under it where they are long.
 
     The name of a pod that never came to be is left out: it says nothing, and would fill a phone's first line.
     """
     said = _UNBORN.sub("", " ".join((condition.message or condition.reason or "").split()))
     long = (said,) if len(said) > _LONG else ()
-    return Trouble(Verdict.FAIL, f"{what}: {words.cut(said, _LONG)}", remedy, run, long)
+    return PodIssue(Verdict.FAIL, f"{what}: {words.cut(said, _LONG)}", remedy, run, long)
 
 
-def _other_labels(owner: Deployment, target: Target) -> Trouble:
-    return Trouble(
+def _other_labels(owner: Deployment, target: Target) -> PodIssue:
+    return PodIssue(
         Verdict.FAIL,
         f"Deployment {owner.name} has {words.plural(owner.current, 'pod')}, but none with the labels "
         f"{target.selector}",
@@ -211,10 +211,10 @@ def _other_labels(owner: Deployment, target: Target) -> Trouble:
     )
 
 
-def _rolling_out(owner: Deployment) -> Trouble | None:
+def _rolling_out(owner: Deployment) -> PodIssue | None:
     if not _in_progress(owner):
         return None
-    return Trouble(
+    return PodIssue(
         Verdict.FAIL,
         "a rollout is in progress and there is no pod yet",
         f"The strategy is {owner.strategy}. If it stays so, look at the events.",

@@ -25,7 +25,7 @@ from bot.domain.health import (
 )
 from bot.domain.health.container_state import Cause, Issue
 from bot.domain.health.judge_deployment import Owner
-from bot.domain.health.trouble import Trouble
+from bot.domain.health.trouble import PodIssue
 
 PROBE, TITLE = "pod", "Pod"
 
@@ -98,7 +98,7 @@ def pod_troubles(
     events: Sequence[Event] = (),
     *,
     restarts: bool = True,
-) -> list[Trouble]:
+) -> list[PodIssue]:
     """Everything wrong with the pods behind the selector, in no order.
 
     Without ``restarts``, as for incidents, it is well as soon as it runs again, whatever the settings leave out;
@@ -124,7 +124,7 @@ def pod_troubles(
     return troubles
 
 
-def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) -> Trouble:
+def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) -> PodIssue:
     leaving = tuple(f"{p.name}: Terminating" for p in pods if p.deleting)
     seen = leaving or tuple(_ended(p) for p in pods)
     if stuck := next((t for p in pods for t in _stuck(p, target, now)), None):
@@ -132,7 +132,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
     if why := judge_deployment.why_no_pod(owner, target, pods):
         return replace(why, evidence=(*why.evidence, *seen))
     if leaving:
-        return Trouble(
+        return PodIssue(
             Verdict.FAIL,
             "the old pod is still terminating and there is no new one yet",
             "A restart looks like this for a while (the strategy is Recreate). If it stays, look at the events.",
@@ -141,7 +141,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
         )
     asks = owner.wanted if isinstance(owner, Deployment) else None
     summary = _none_runs(pods, now)
-    return Trouble(
+    return PodIssue(
         Verdict.FAIL,
         summary,
         f"The Deployment asks for {words.plural(asks, 'replica')}: see what the events say."
@@ -153,7 +153,7 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
     )
 
 
-def _stuck(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+def _stuck(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
     """That a pod does not end though its time is over."""
     return [_of_issue(i, pod, target) for i in pod_state.state(pod, now).issues if i.cause is Cause.STUCK]
 
@@ -170,11 +170,11 @@ def _ended(pod: Pod, summary: str = "") -> str:
     return f"{pod.name}: {pod.status}" + (f", {said}" if said and said not in summary else "")
 
 
-def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
+def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> PodIssue:
     seen = tuple(f"{p.name}: {p.ready} {p.status}" for p in pods)
     if why := judge_deployment.why_several(owner, target, len(pods)):
         return replace(why, evidence=seen)
-    return Trouble(
+    return PodIssue(
         Verdict.FAIL,
         f"{len(pods)} pods run instead of one",
         "The volume is ReadWriteOnce and the strategy Recreate: there must be one. Check replicas and strategy.",
@@ -183,8 +183,8 @@ def _too_many(pods: Sequence[Pod], target: Target, owner: Owner) -> Trouble:
     )
 
 
-def _wrong_node(pod: Pod, target: Target) -> Trouble:
-    return Trouble(
+def _wrong_node(pod: Pod, target: Target) -> PodIssue:
+    return PodIssue(
         Verdict.FAIL,
         f"the pod runs on {pod.node}, not on {target.node}",
         f"Check the Deployment's nodeSelector and whether {target.node} is ready.",
@@ -192,17 +192,17 @@ def _wrong_node(pod: Pod, target: Target) -> Trouble:
     )
 
 
-def _not_ready(pod: Pod, target: Target, now: datetime, events: Sequence[Event]) -> list[Trouble]:
+def _not_ready(pod: Pod, target: Target, now: datetime, events: Sequence[Event]) -> list[PodIssue]:
     """What keeps it from being ready; none where it is."""
     return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now, events).issues]
 
 
-def _of_issue(issue: Issue, pod: Pod, target: Target) -> Trouble:
+def _of_issue(issue: Issue, pod: Pod, target: Target) -> PodIssue:
     remedy, run = pod_remedies.remedy(issue, pod, target)
-    return Trouble(Verdict.FAIL, issue.summary, remedy, run, issue.evidence)
+    return PodIssue(Verdict.FAIL, issue.summary, remedy, run, issue.evidence)
 
 
-def _restarted(pod: Pod, target: Target, now: datetime) -> list[Trouble]:
+def _restarted(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
     """The containers of a ready pod that ended a short while ago."""
     return [_after(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
 
@@ -213,7 +213,7 @@ def _recent(container: Container, now: datetime) -> Termination | None:
     return ended if recent else None
 
 
-def _after(container: Container, at: datetime | None, target: Target, now: datetime) -> Trouble:
+def _after(container: Container, at: datetime | None, target: Target, now: datetime) -> PodIssue:
     how, when, name = container_state.crashed(container), words.ago(at, now), container_state.called(container)
     limit = f" ({container.memory_limit})" if container.memory_limit else ""
     summary = {
@@ -221,7 +221,7 @@ def _after(container: Container, at: datetime | None, target: Target, now: datet
         Cause.KILLED: f"{name} was killed {when} ({ending(container)})",
     }.get(how.cause, f"{name} restarted {when} ({ending(container)})")
     remedy = pod_remedies.after_a_restart(how.cause, container.name, target)
-    return Trouble(Verdict.WARN, summary, remedy, f"/agentpod {container_state.log_of(container)}")
+    return PodIssue(Verdict.WARN, summary, remedy, f"/agentpod {container_state.log_of(container)}")
 
 
 def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
@@ -234,7 +234,7 @@ def over_since(pod: Pod) -> datetime | None:
     return max((c.since for c in pod.conditions if c.since), default=None)
 
 
-def _ended_often(pods: Sequence[Pod], now: datetime) -> list[Trouble]:
+def _ended_often(pods: Sequence[Pod], now: datetime) -> list[PodIssue]:
     """That pod after pod was evicted, or failed, a short while ago, though the one that is there now is well."""
     ends = {p.uid: at for p in pods if p.over and (at := over_since(p)) and now - at < RECENT_RESTART}
     if len(ends) < EVICTED_OFTEN:
@@ -244,7 +244,7 @@ def _ended_often(pods: Sequence[Pod], now: datetime) -> list[Trouble]:
     summary = f"{how}, last {words.ago(max(ends.values()), now)}"
     said = tuple(_ended(p) for p in pods if p.uid in ends)[-1:]
     remedy = pod_remedies.EVICTED if evicted else pod_remedies.LOST
-    return [Trouble(Verdict.WARN, summary, remedy, "/agentpod events", said)]
+    return [PodIssue(Verdict.WARN, summary, remedy, "/agentpod events", said)]
 
 
 def ending(container: Container) -> str:

@@ -1,7 +1,7 @@
 """How far a restart has come, judged from the cluster as it is: old pod gone, new one scheduled … ready. Pure.
 
-A bot that takes over after a crash needs no more than the `Mark` and the present facts; with what was said before
-(``previous``) the times are better. What has ended stays as it was said, whatever comes later.
+A bot that takes over after a crash needs no more than the `ChangeMarker` and the present facts; with what was said
+before (``previous``) the times are better. What has ended stays as it was said, whatever comes later.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _ANY = Target(node=None)
 
 
 @dataclass(frozen=True)
-class Mark:
+class ChangeMarker:
     """What a change is recognised by afterwards. Kept in the ledger from before the change is sent."""
 
     started_at: datetime
@@ -127,7 +127,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RolloutProgress:
     """Everything that is said of it. Kept in the ledger, so that a bot which takes over goes on from here."""
 
     steps: tuple[Step, ...]
@@ -174,12 +174,12 @@ class _Trouble:
 
 @dataclass(frozen=True)
 class _Facts:
-    mark: Mark
+    mark: ChangeMarker
     deployment: Deployment
     pods: Sequence[Pod]
     events: Sequence[Event]
     now: datetime
-    previous: Progress | None
+    previous: RolloutProgress | None
 
     @property
     def old(self) -> list[Pod]:
@@ -217,19 +217,19 @@ def _template(name: str, deployment: str) -> str:
 
 
 def progress(
-    mark: Mark,
+    mark: ChangeMarker,
     deployment: Deployment | Absent,
     pods: Sequence[Pod],
     events: Sequence[Event],
     now: datetime,
     deadline: timedelta,
-    previous: Progress | None = None,
-) -> Progress:
+    previous: RolloutProgress | None = None,
+) -> RolloutProgress:
     """What is to be said of it now. ``pods`` come oldest first; ``deadline`` counts from the mark's start."""
     if previous is not None and previous.outcome is not Outcome.GOING:
         return previous
     if isinstance(deployment, Absent):
-        before = previous or Progress((Step(Stage.SENT, mark.started_at),), mark.started_at)
+        before = previous or RolloutProgress((Step(Stage.SENT, mark.started_at),), mark.started_at)
         text = f"the Deployment is gone: {words.cut(deployment.said, 160)}"
         return replace(before, outcome=Outcome.FAILED, reason=text, advice="status", ended_at=now, doing="")
     facts = _Facts(mark, deployment, pods, events, now, previous)
@@ -241,7 +241,7 @@ def progress(
     outcome, reason, advice = _verdict(facts, steps, deadline, trouble, since)
     going, new = outcome is Outcome.GOING, facts.new
     stalled = going and now - steps[-1].at >= STALLED
-    return Progress(
+    return RolloutProgress(
         steps=steps,
         started_at=mark.started_at,
         outcome=outcome,
@@ -261,7 +261,7 @@ def progress(
     )
 
 
-def _since(trouble: _Trouble | None, previous: Progress | None, now: datetime) -> datetime | None:
+def _since(trouble: _Trouble | None, previous: RolloutProgress | None, now: datetime) -> datetime | None:
     """Since when there is trouble of this kind: its words may change, as from ErrImagePull to ImagePullBackOff."""
     if trouble is None:
         return None
@@ -548,7 +548,7 @@ def _is_pulling(facts: _Facts, new: Pod) -> bool:
     return last is not None and last.reason == "Pulling"
 
 
-def headline(progress: Progress) -> str:
+def headline(progress: RolloutProgress) -> str:
     """The state in one line."""
     if progress.outcome is Outcome.READY and progress.took is not None:
         return f"Ready after {words.age(progress.took)}"
@@ -570,7 +570,7 @@ _SAID = {
 """What is ticked off; that containers are being made is only ever what is waited for."""
 
 
-def lines(progress: Progress, now: datetime) -> tuple[str, ...]:
+def lines(progress: RolloutProgress, now: datetime) -> tuple[str, ...]:
     """The steps as a list to tick off, pods that did not stay, and what is waited for or how it ended."""
     # Where there was no old pod, that it has gone is no news.
     told = [s for s in progress.steps if s.stage in _SAID and (s.detail or s.stage is not Stage.OLD_GONE)]
@@ -581,12 +581,12 @@ def lines(progress: Progress, now: datetime) -> tuple[str, ...]:
     return (*((line for _, line in listed) if listed else ("✓ change made",)), *_last(progress, now))
 
 
-def _line(step: Step, progress: Progress) -> str:
+def _line(step: Step, progress: RolloutProgress) -> str:
     after = words.age(step.at - progress.started_at)
     return f"✓ {_SAID[step.stage].format(detail=step.detail)} after {after}"
 
 
-def _last(progress: Progress, now: datetime) -> tuple[str, ...]:
+def _last(progress: RolloutProgress, now: datetime) -> tuple[str, ...]:
     if progress.outcome is Outcome.READY:
         return ()
     if progress.outcome is not Outcome.GOING:

@@ -8,7 +8,7 @@ from bot.domain.core.probes import Verdict
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PodIssue:
     """One thing wrong with the pod, and what the handbook does about it."""
 
     verdict: Verdict

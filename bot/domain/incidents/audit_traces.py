@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.audit import Trace
 from bot.domain.incidents.alerting import Incident
@@ -17,13 +17,13 @@ from bot.domain.incidents.alerting import Incident
 _ENDED_BY_THE_BOT = (State.SUCCEEDED, State.FAILED, State.VOID, State.EXPIRED)
 
 
-def traces(cases: Iterable[Case], incidents: Iterable[Incident]) -> list[Trace]:
+def traces(cases: Iterable[RepairRequest], incidents: Iterable[Incident]) -> list[Trace]:
     """What the requests and the incidents of the ledger must have left in the audit trail."""
     of_cases = [trace for case in cases for trace in _of_case(case)]
     return [*of_cases, *(trace for incident in incidents for trace in _of_incident(incident))]
 
 
-def _of_case(case: Case) -> Iterator[Trace]:
+def _of_case(case: RepairRequest) -> Iterator[Trace]:
     yield Trace("request", case.id, f"request {case.id}", 1 + len(case.joined))
     if case.request.decisions:
         yield Trace("decision", case.id, f"the decision on {case.id}", len(case.request.decisions))

@@ -18,7 +18,7 @@ from bot.domain.health import (
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import How, Outages
 from bot.domain.health.restarts import Restarts
-from bot.domain.health.trouble import Trouble
+from bot.domain.health.trouble import PodIssue
 from bot.domain.incidents.alerting import Kind, Problem
 
 RISING = 3
@@ -176,7 +176,7 @@ def _log(pod: Pod | None) -> str:
     return (container_state.log_of(ended) if ended else "") or "status"
 
 
-def _advice(trouble: Trouble) -> str:
+def _advice(trouble: PodIssue) -> str:
     """What its button runs: the log that the trouble names, else the whole judgement."""
     line = (trouble.run or "").removeprefix("/agentpod ")
     return line if line.startswith("logs ") else "status"
@@ -216,7 +216,7 @@ def _ended(container: Container, now: datetime) -> str:
     )
 
 
-def _facts(first: Trouble, others: Sequence[Trouble], pod: Pod | None, now: datetime) -> list[tuple[str, str]]:
+def _facts(first: PodIssue, others: Sequence[PodIssue], pod: Pod | None, now: datetime) -> list[tuple[str, str]]:
     facts = [("Evidence", line) for line in first.evidence[:2]]
     facts += [("Also", other.summary) for other in others[:2]]
     facts += _about(pod)

@@ -22,7 +22,7 @@ MOST = 30
 
 
 @dataclass(frozen=True)
-class Spell:
+class Downtime:
     """A time in which the pod was down: what its jobs missed then is no fault of theirs."""
 
     down_since: datetime
@@ -34,12 +34,12 @@ class Spell:
         return f"{self.down_since.isoformat()}|{self.ready_at.isoformat() if self.ready_at else ''}"
 
 
-def kept(spells: Sequence[Spell]) -> str:
+def kept(spells: Sequence[Downtime]) -> str:
     """As the ledger keeps them."""
     return " ".join(map(str, spells))
 
 
-def read(text: str) -> tuple[Spell, ...]:
+def read(text: str) -> tuple[Downtime, ...]:
     """From what :func:`kept` gave; none for anything else."""
     try:
         return tuple(_read(part) for part in text.split())
@@ -47,12 +47,12 @@ def read(text: str) -> tuple[Spell, ...]:
         return ()
 
 
-def _read(text: str) -> Spell:
+def _read(text: str) -> Downtime:
     down, _, ready = text.partition("|")
     since, until = words.moment_of(down), words.moment_of(ready)
     if since is None or (ready and until is None):
         raise ValueError("no moment with a time zone")
-    return Spell(since, until)
+    return Downtime(since, until)
 
 
 def ready(pods: Sequence[Pod]) -> bool:
@@ -61,7 +61,7 @@ def ready(pods: Sequence[Pod]) -> bool:
     return len(alive) == 1 and pod_state.is_ready(alive[0])
 
 
-def seen(before: tuple[Spell, ...], pods: Sequence[Pod], now: datetime) -> tuple[Spell, ...]:
+def seen(before: tuple[Downtime, ...], pods: Sequence[Pod], now: datetime) -> tuple[Downtime, ...]:
     """The spells after a look at the pods, oldest first; the same object where nothing has changed."""
     last = before[-1] if before else None
     newest = _newest(last, pods, now)
@@ -71,15 +71,15 @@ def seen(before: tuple[Spell, ...], pods: Sequence[Pod], now: datetime) -> tuple
     return _bounded((*before[:-1], newest) if going_on else (*before, newest))
 
 
-def _newest(last: Spell | None, pods: Sequence[Pod], now: datetime) -> Spell | None:
+def _newest(last: Downtime | None, pods: Sequence[Pod], now: datetime) -> Downtime | None:
     if not ready(pods):
-        return last if last is not None and last.ready_at is None else Spell(now)
+        return last if last is not None and last.ready_at is None else Downtime(now)
     if last is None or last.ready_at is not None:
         began = _began(pods)
         known = last.ready_at if last else None
         # A pod that came and went between two looks, or while nobody looked.
-        return Spell(began, began) if began and (known is None or began > known) else last
-    return Spell(last.down_since, now)
+        return Downtime(began, began) if began and (known is None or began > known) else last
+    return Downtime(last.down_since, now)
 
 
 def _began(pods: Sequence[Pod]) -> datetime | None:
@@ -88,15 +88,15 @@ def _began(pods: Sequence[Pod]) -> datetime | None:
     return max(times, default=None)
 
 
-def _bounded(spells: tuple[Spell, ...]) -> tuple[Spell, ...]:
+def _bounded(spells: tuple[Downtime, ...]) -> tuple[Downtime, ...]:
     if len(spells) <= MOST:
         return spells
     first, second, *others = spells
-    return (Spell(first.down_since, second.ready_at), *others)
+    return (Downtime(first.down_since, second.ready_at), *others)
 
 
 def excuse(
-    spells: Sequence[Spell],
+    spells: Sequence[Downtime],
     policy: HeartbeatPolicy,
     missed: datetime,
     now: datetime,
@@ -107,7 +107,7 @@ def excuse(
     A pod that goes down again before the job has had its period excuses it further, whichever spell the deadline
     fell in; a job that was overdue before stays so. ``unseen``: since when nobody can see the pod.
     """
-    last: Spell | None = None
+    last: Downtime | None = None
     for spell in spells:
         goes_on = last is not None and spell.down_since < _until(last, policy, unseen)
         last = spell if goes_on or missed >= spell.down_since - SLACK_TIME else None
@@ -121,7 +121,7 @@ def excuse(
     return f"the pod was not ready when it was last seen; that counts until {words.moment(until, now)}"
 
 
-def _until(spell: Spell, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:
+def _until(spell: Downtime, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:
     """When the excuse ends: one period after the pod was ready."""
     if spell.ready_at is not None:
         return deadlines(policy, spell.ready_at)[1]

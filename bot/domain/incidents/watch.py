@@ -44,7 +44,7 @@ MOST_GROUPS = 50
 
 
 @dataclass(frozen=True)
-class Memory:
+class JobState:
     """One job: its groups as they count, and how it was at the last look."""
 
     job: str
@@ -90,7 +90,7 @@ class Flip(NamedTuple):
 class Look(NamedTuple):
     """What one look at a job gave."""
 
-    memory: Memory
+    memory: JobState
     status: JobStatus
     flip: Flip | None
     beat: datetime | None = None
@@ -100,12 +100,12 @@ class Look(NamedTuple):
 def look(
     policy: HeartbeatPolicy,
     seen: Sequence[Group],
-    memory: Memory | None,
+    memory: JobState | None,
     now: datetime,
     started: datetime | None = None,
 ) -> Look:
     """One job at ``now``: from what the source, ``started`` then, holds of it, and from what is remembered."""
-    memory = memory or Memory(policy.canonical, now)
+    memory = memory or JobState(policy.canonical, now)
     if memory.health is Health.PAUSED and not policy.paused:
         memory = replace(memory, resumed=now)
     if memory.rule != policy.fingerprint and _by_another_gauge(memory.groups, seen, policy.metric):
@@ -122,7 +122,7 @@ def look(
         status = status._replace(note=note)
     flip, since = _flip(status, memory, now)
     after = make(
-        Memory,
+        JobState,
         job=memory.job,
         watched_since=memory.watched_since,
         groups=groups,
@@ -141,7 +141,7 @@ def judge(
     target: str,
     policies: Sequence[HeartbeatPolicy],
     snapshot: Snapshot,
-    memories: Mapping[str, Memory],
+    memories: Mapping[str, JobState],
     now: datetime,
 ) -> list[JobStatus]:
     """As `heartbeat.judge`, by what is remembered as well: as the watcher does. ``memories`` are the ledger's."""
@@ -171,7 +171,7 @@ def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:
     )
 
 
-def _flip(status: JobStatus, memory: Memory, now: datetime) -> tuple[Flip | None, datetime]:
+def _flip(status: JobStatus, memory: JobState, now: datetime) -> tuple[Flip | None, datetime]:
     """The change of health, if it is one, and since when it is as it is."""
     if memory.since is not None and status.health is memory.health:
         return None, memory.since
@@ -188,7 +188,7 @@ def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datet
     return datetime.fromtimestamp(newest, UTC) if newest > known else None
 
 
-def unchanged(policy: HeartbeatPolicy, memory: Memory | None, seen: Sequence[Group], now: datetime) -> bool:
+def unchanged(policy: HeartbeatPolicy, memory: JobState | None, seen: Sequence[Group], now: datetime) -> bool:
     """Whether a look would give what the last one gave: the same rule, nothing new, and no deadline has passed.
 
     A look at something odd is never the same, and what is wrong is looked at again: its incident may be lost.
@@ -323,7 +323,7 @@ def _key_of(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, value) for name, value in labels if value))
 
 
-def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Memory, now: datetime) -> JobStatus:
+def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: JobState, now: datetime) -> JobStatus:
     """A required job that never came has its first deadline after it began to be watched, or was resumed.
 
     One that was resumed has one period from then, whenever its last success was.
@@ -415,7 +415,7 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     )
 
 
-def unproven(incident: Incident, metric: str, memory: Memory) -> str:
+def unproven(incident: Incident, metric: str, memory: JobState) -> str:
     """Why an incident whose problem is gone is not called well; empty where a newer success ended it."""
     newest = max((group.gauges.get(metric, 0.0) for group in memory.groups), default=0.0)
     before = incident.problem.success
@@ -446,14 +446,14 @@ def _facts(policy: HeartbeatPolicy, status: JobStatus, failed: bool) -> tuple[tu
     return tuple([*facts, ("What to do", REFUSED)] if failed else facts)
 
 
-KEPT = Stored(Memory)
+KEPT = Stored(JobState)
 
 
-def to_json(memory: Memory) -> str:
+def to_json(memory: JobState) -> str:
     """A memory as the ledger keeps it."""
     return KEPT.dump(memory)
 
 
-def from_json(text: object) -> Memory:
+def from_json(text: object) -> JobState:
     """A memory from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
     return KEPT.load(text)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True)
-class Posted:
+class MessageRef:
     """A message in Slack."""
 
     channel: str
@@ -19,7 +19,7 @@ UNDELIVERED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Delivery:
+class OutboxMessage:
     """A message that is owed, or that shows an older state than it should.
 
     What it says is not kept: it is made from the ledger's present state when it is sent, so that it is always the
@@ -34,8 +34,8 @@ class Delivery:
     """The key of the message in whose thread it goes."""
     wanted: int = 1
     shown: int = 0
-    posted: Posted | None = None
-    thread: Posted | None = None
+    posted: MessageRef | None = None
+    thread: MessageRef | None = None
     """Where the message of ``under`` is, once it is posted."""
     attempts: int = 0
     unsure: bool = False

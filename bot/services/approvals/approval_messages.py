@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 from bot.domain.rbac.access import AccessPolicy, Role
 from bot.errors import NotFound
@@ -34,7 +34,7 @@ def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
 
 
 @dataclass
-class CaseNews:
+class RequestMessages:
     """The writer of `KINDS`."""
 
     ledger: Ledger
@@ -42,7 +42,7 @@ class CaseNews:
     policy: ApprovalPolicy
     access: AccessPolicy
 
-    async def write(self, delivery: Delivery) -> Reply:
+    async def write(self, delivery: OutboxMessage) -> Reply:
         """See `bot.services.outbox.worker.Writer`."""
         kind, _, of = delivery.key.partition(":")
         id_, _, to = of.partition(":")
@@ -59,21 +59,21 @@ class CaseNews:
             return await self._unposted(case)
         return card.outcome(case, joined=bool(to))
 
-    async def _unposted(self, case: Case) -> Reply:
+    async def _unposted(self, case: RepairRequest) -> Reply:
         of_card = await self.ledger.delivery(f"card:{case.id}")
         if of_card is not None and of_card.posted is not None:
             return card.posted_late(case)
         why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
         return card.unposted(case, why)
 
-    async def arrived(self, delivery: Delivery) -> None:
+    async def arrived(self, delivery: OutboxMessage) -> None:
         """A card that could not be posted is there now: who was told that it is not is told so."""
         kind, _, id_ = delivery.key.partition(":")
         if kind == "card":
             async with self.ledger.writing() as tx:
                 await tx.refresh(f"unposted:{id_}")
 
-    async def refused(self, delivery: Delivery) -> bool:
+    async def refused(self, delivery: OutboxMessage) -> bool:
         """A card that can't be posted is no secret of the log's: whoever asked hears of it, once a reason."""
         kind, _, id_ = delivery.key.partition(":")
         case = await self.ledger.case(id_) if kind == "card" else None
@@ -85,7 +85,7 @@ class CaseNews:
             await tx.owe(f"unposted:{id_}", case.request.requester)
         return True
 
-    async def _told(self, delivery: Delivery, id_: str) -> bool:
+    async def _told(self, delivery: OutboxMessage, id_: str) -> bool:
         """Whether whoever asked has heard why it can't be posted: the reason is that of the try before."""
         now = await self.ledger.delivery(delivery.key)
         owed = await self.ledger.delivery(f"unposted:{id_}")

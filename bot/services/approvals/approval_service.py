@@ -29,10 +29,10 @@ from bot.domain.approvals.approval import (
 )
 from bot.domain.approvals.repair import (
     Asked,
-    Case,
+    ExecutionResult,
     Look,
-    Outcome,
     Proposal,
+    RepairRequest,
     is_id,
     new_id,
 )
@@ -65,7 +65,7 @@ from bot.services.approvals.changes import (
     owe_news,
     value_until,
 )
-from bot.services.approvals.repair_executor import Lost, Workshop
+from bot.services.approvals.repair_executor import Lost, RepairExecutor
 from bot.services.approvals.secret_writer import (
     answer,
     case_id,
@@ -87,7 +87,7 @@ async def _as_is(identity: Identity) -> Identity:
 
 
 @dataclass
-class Desk:
+class ApprovalService:
     """Requests and decisions. Every method may raise what the ledger raises; nothing is kept then."""
 
     ledger: Ledger
@@ -96,7 +96,7 @@ class Desk:
     access: AccessPolicy
     channels: Mapping[str, str]
     """Where each target's cards go; a target that is not in it has its cards where it was asked for."""
-    workshop: Workshop
+    workshop: RepairExecutor
     changed: Callable[[], None]
     """Called after each transaction that owes messages."""
     freshen: Freshen = _as_is
@@ -111,7 +111,7 @@ class Desk:
             known = await tx.from_origin(caller.origin) if caller.origin else None
             if known is not None:
                 return Asked(known, joined=False)
-            over: list[Case] = []
+            over: list[RepairRequest] = []
             for other in await tx.open_cases(target):
                 if ended := await self._expire(tx, other):
                     over.append(ended)
@@ -126,13 +126,13 @@ class Desk:
         self._over(*over)
         return Asked(case, joined=False)
 
-    def _over(self, *cases: Case) -> None:
+    def _over(self, *cases: RepairRequest) -> None:
         """Cases have come to their end, and the ledger has it."""
         for case in cases:
             request_log.over(case)
         self.changed()
 
-    def _new(self, proposal: Proposal, target: str, caller: Caller) -> Case:
+    def _new(self, proposal: Proposal, target: str, caller: Caller) -> RepairRequest:
         now, channel = self.clock.now(), self.channels.get(target) or caller.identity.channel
         if not channel.startswith(("C", "G")):  # a direct message, the Home tab, a terminal
             raise Refused(
@@ -148,7 +148,7 @@ class Desk:
             proposal.snapshot,
             self.policy.needed_for(shell=caller.is_terminal),
         )
-        return Case(
+        return RepairRequest(
             request,
             target,
             proposal.action,
@@ -162,7 +162,7 @@ class Desk:
             origin=caller.origin,
         )
 
-    async def _limit(self, tx: Writing, case: Case) -> None:
+    async def _limit(self, tx: Writing, case: RepairRequest) -> None:
         """Raise `Refused` where whoever asks has too much open already: each request is somebody else's work."""
         targets = sorted({case.target, *self.workshop.targets})
         found = [one for target in targets for one in await tx.open_cases(target) if one.state is State.OPEN]
@@ -175,7 +175,7 @@ class Desk:
                 remedy=f"Wait for a decision on one, or {back}.",
             )
 
-    async def _outdated(self, tx: Writing, other: Case, case: Case) -> Case | None:
+    async def _outdated(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest | None:
         """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
         if other.state not in (State.OPEN, State.APPROVED):
             return None
@@ -184,11 +184,11 @@ class Desk:
             return None
         now = self.clock.now()
         await tx.record(now, "outcome", BOT, other.id, {"state": State.VOID.value, "text": text})
-        void = await tx.save(other.ended(State.VOID, Outcome(text, now)))
+        void = await tx.save(other.ended(State.VOID, ExecutionResult(text, now)))
         await owe_news(tx, void)
         return void
 
-    async def _join(self, tx: Writing, other: Case, case: Case) -> Case:
+    async def _join(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest:
         if (other.action, other.subject) != (case.action, case.subject):
             raise Refused(
                 f"{other.id} ({other.action.value}) waits for the same pod already.",
@@ -202,12 +202,14 @@ class Desk:
             self.changed()
         return other
 
-    async def find(self, id_: str) -> Case | None:
+    async def find(self, id_: str) -> RepairRequest | None:
         """The request of that id as it stands: one whose time is over has expired, noted yet or not."""
         case, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
         return self._expired(case, now) if case is not None and overdue(case.request, now) else case
 
-    async def decide(self, id_: str, choice: Choice, caller: Caller, reason: str = "") -> tuple[Ruling, Case]:
+    async def decide(
+        self, id_: str, choice: Choice, caller: Caller, reason: str = ""
+    ) -> tuple[Ruling, RepairRequest]:
         """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
         identity = await self._looked_up(caller)
         look: asyncio.Task[Look] | None = None
@@ -237,20 +239,20 @@ class Desk:
         self.changed()
         return ruling, case
 
-    async def _as_it_is(self, case: Case) -> Case:
+    async def _as_it_is(self, case: RepairRequest) -> RepairRequest:
         """The case as it stands by now, for what is said of it; as it was where the ledger does not say."""
         try:
             return await self.ledger.case(case.id) or case
         except AgentpodError:
             return case
 
-    def _look(self, case: Case, choice: Choice) -> asyncio.Task[Look] | None:
+    def _look(self, case: RepairRequest, choice: Choice) -> asyncio.Task[Look] | None:
         """Look at the target while the decision is written down: the call needs both."""
         if choice not in _GOING_AHEAD or not case.action.restarts or not self.workshop.knows(case):
             return None
         return self.workshop.look(case)
 
-    def _ruled(self, case: Case, click: Click) -> Ruling:
+    def _ruled(self, case: RepairRequest, click: Click) -> Ruling:
         """What a click leads to. What the settings don't have any more can be denied or withdrawn, not done."""
         ruling = rule(case.request, click, self.policy)
         if ruling.accepted and click.choice in _GOING_AHEAD and not self.workshop.knows(case):
@@ -261,7 +263,7 @@ class Desk:
         """Who the caller is now, with the groups that they are in."""
         return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
 
-    def _standing(self, caller: Caller, identity: Identity, case: Case) -> Standing:
+    def _standing(self, caller: Caller, identity: Identity, case: RepairRequest) -> Standing:
         """What the caller may do about a request where they said it: roles can be bound to channels."""
         approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
         there = identity.membership is not Membership.GONE
@@ -269,7 +271,7 @@ class Desk:
         who, shell = caller.who, caller.is_terminal
         return Standing(who, approver, alone, who in case.joined, shell, identity.unread_groups)
 
-    async def _write(self, tx: Writing, case: Case, click: Click, ruling: Ruling) -> Case:
+    async def _write(self, tx: Writing, case: RepairRequest, click: Click, ruling: Ruling) -> RepairRequest:
         at, who = click.at, click.who.user
         data = {
             "choice": click.choice.value,
@@ -288,21 +290,21 @@ class Desk:
         else:
             return case
         if ruling.accepted and case.state.final:
-            case = case.ended(case.state, Outcome(click.reason.strip(), at))
+            case = case.ended(case.state, ExecutionResult(click.reason.strip(), at))
         if case.state is State.APPROVED:
             case = await self._approved(tx, case, at)
         case = await tx.save(case)
         await owe_news(tx, case)
         return case
 
-    async def _approved(self, tx: Writing, case: Case, at: datetime) -> Case:
+    async def _approved(self, tx: Writing, case: RepairRequest, at: datetime) -> RepairRequest:
         """Claim it at once; what still needs a value is claimed when that comes."""
         if case.action.needs_value:
             return case
         await tx.record(at, "execution", BOT, case.id, {"by": self.workshop.name, "action": case.action.value})
         return claimed(case, self.workshop.name, at, await tx.now(at))
 
-    async def _expire(self, tx: Writing, case: Case) -> Case | None:
+    async def _expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
         """The case as expired and saved; None where its time is not over."""
         now = self.clock.now()
         if not overdue(case.request, now):
@@ -312,8 +314,8 @@ class Desk:
         await owe_news(tx, expired)
         return expired
 
-    def _expired(self, case: Case, now: datetime) -> Case:
-        return case.ended(State.EXPIRED, Outcome("nobody decided in time", now))
+    def _expired(self, case: RepairRequest, now: datetime) -> RepairRequest:
+        return case.ended(State.EXPIRED, ExecutionResult("nobody decided in time", now))
 
     async def expire(self) -> int:
         """End what nobody decided on in time, or gave no value in time; gives how many. Sums of refusals, too."""
@@ -330,16 +332,16 @@ class Desk:
             self._over(*over)
         return len(over)
 
-    async def _valueless(self, tx: Writing, case: Case) -> Case | None:
+    async def _valueless(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
         now = self.clock.now()
         if case.state is not State.APPROVED or now <= value_until(case, self.policy):
             return None
         await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
-        failed = await tx.save(case.ended(State.FAILED, Outcome(NO_VALUE, now)))
+        failed = await tx.save(case.ended(State.FAILED, ExecutionResult(NO_VALUE, now)))
         await owe_news(tx, failed)
         return failed
 
-    async def claim_for_value(self, id_: str, caller: Caller) -> Case:
+    async def claim_for_value(self, id_: str, caller: Caller) -> RepairRequest:
         """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
         async with self.ledger.writing() as tx:
             case = await tx.case(id_)
@@ -352,20 +354,20 @@ class Desk:
         self.changed()
         return case
 
-    async def _claim(self, tx: Writing, case: Case, caller: Caller) -> Case:
+    async def _claim(self, tx: Writing, case: RepairRequest, caller: Caller) -> RepairRequest:
         now, about = self.clock.now(), {"by": self.workshop.name, "action": case.action.value}
         await tx.record(now, "execution", caller.identity.user, case.id, about)
         case = await tx.save(claimed(case, self.workshop.name, now, await tx.now(now)))
         await owe_news(tx, case)
         return case
 
-    async def _not_given(self, case: Case | None, caller: Caller, refusal: str) -> Refused:
+    async def _not_given(self, case: RepairRequest | None, caller: Caller, refusal: str) -> Refused:
         """Write down that somebody can't give a value; gives what they are told."""
         if case is not None:
             await self.refused(caller.who, case.id, refusal)
         return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
 
-    def _no_value(self, case: Case | None, caller: Caller) -> str:
+    def _no_value(self, case: RepairRequest | None, caller: Caller) -> str:
         """Why this caller can't give this case its value now; empty when they can."""
         if case is None or not case.action.needs_value:
             return "There is no request that waits for a value under that id."
@@ -381,7 +383,7 @@ class Desk:
             return f"{case.target}, which {case.id} is about, is no longer in the settings."
         return ""
 
-    async def may_give_value(self, id_: str, caller: Caller) -> Case:
+    async def may_give_value(self, id_: str, caller: Caller) -> RepairRequest:
         """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
         case = await self.ledger.case(id_) if is_id(id_) else None
         refusal = self._no_value(case, caller)
@@ -465,7 +467,7 @@ def _same(one: str, other: str) -> bool:
     return one == other or not (is_person(one) or is_person(other))
 
 
-def joins(case: Case, who: str) -> bool:
+def joins(case: RepairRequest, who: str) -> bool:
     """Whether who asks for the same is added to a request.
 
     Not a shell, which can't be told how it ends; nor who has approved it: they decided before they wanted it.
@@ -474,7 +476,7 @@ def joins(case: Case, who: str) -> bool:
     return is_person(who) and who not in inside
 
 
-def _asked(case: Case) -> dict[str, object]:
+def _asked(case: RepairRequest) -> dict[str, object]:
     return {
         "action": case.action.value,
         "target": case.target,

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from bot.domain.approvals.approval import ApprovalPolicy, State
 from bot.domain.approvals.repair import (
-    Case,
-    Held,
+    Lease,
+    RepairRequest,
 )
-from bot.domain.health.rollout import Mark
+from bot.domain.health.rollout import ChangeMarker
 from bot.ports.ledger import (
     Writing,
 )
@@ -23,17 +23,17 @@ VALUE_WITHIN = timedelta(minutes=15)
 """How long an approved case waits for its value at least: somebody has to go and fetch it."""
 
 
-def claimed(case: Case, by: str, now: datetime, lease: datetime) -> Case:
+def claimed(case: RepairRequest, by: str, now: datetime, lease: datetime) -> RepairRequest:
     """The case in the hands of one process, with the mark that its change will leave.
 
     ``now`` is the time here, ``lease`` the one by which leases go (see `Ledger.now`).
     """
-    mark = Mark(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
-    held = Held(by, now, lease + HOLD)
+    mark = ChangeMarker(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
+    held = Lease(by, now, lease + HOLD)
     return replace(case.in_state(State.EXECUTING), mark=mark, held=held)
 
 
-def value_until(case: Case, policy: ApprovalPolicy) -> datetime:
+def value_until(case: RepairRequest, policy: ApprovalPolicy) -> datetime:
     """Until when an approved case takes its value."""
     decisions = case.request.decisions
     last = decisions[-1].at if decisions else case.request.created_at
@@ -45,7 +45,7 @@ def is_person(who: str) -> bool:
     return who.startswith(("U", "W"))
 
 
-async def owe_news(tx: Writing, case: Case) -> None:
+async def owe_news(tx: Writing, case: RepairRequest) -> None:
     """Who has to hear of a change: the card, and at the end whoever asked or joined."""
     await tx.owe(f"card:{case.id}", case.channel)
     if case.state.final:
@@ -61,6 +61,6 @@ async def owe_news(tx: Writing, case: Case) -> None:
         await tx.owe(f"outcome:{case.id}", who)
 
 
-async def owe_progress(tx: Writing, case: Case) -> None:
+async def owe_progress(tx: Writing, case: RepairRequest) -> None:
     """The message in the card's thread that shows how far it has come."""
     await tx.owe(f"progress:{case.id}", case.channel, under=f"card:{case.id}")

@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass, field
 
 from bot.errors import AgentpodError
-from bot.services.approvals.approval_service import Desk
-from bot.services.approvals.repair_executor import Workshop
+from bot.services.approvals.approval_service import ApprovalService
+from bot.services.approvals.repair_executor import RepairExecutor
 
 logger = logging.getLogger("agentpod.repairs")
 
@@ -20,11 +20,11 @@ IDLE = 10.0
 
 
 @dataclass
-class Housekeeping:
+class RequestRecovery:
     """Looks when something was committed or a deadline is over, at most once a second."""
 
-    desk: Desk
-    workshop: Workshop
+    desk: ApprovalService
+    workshop: RepairExecutor
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:

@@ -27,9 +27,9 @@ from bot.domain.approvals.approval import (
 )
 from bot.domain.approvals.repair import (
     Action,
-    Case,
+    ExecutionResult,
     Look,
-    Outcome,
+    RepairRequest,
     Wait,
 )
 from bot.domain.core import words
@@ -59,7 +59,7 @@ from bot.services.approvals.secret_writer import (
     STOPPED,
     UNSURE,
     Holder,
-    Vault,
+    SecretWriter,
 )
 
 logger = logging.getLogger("agentpod.repairs")
@@ -89,7 +89,7 @@ class Lost(Exception):
 
 
 @dataclass
-class Workshop:
+class RepairExecutor:
     """Carries out claimed cases in tasks of its own."""
 
     name: str
@@ -99,9 +99,9 @@ class Workshop:
     policy: ApprovalPolicy
     targets: Mapping[str, Target]
     cluster_of: Callable[[str], Cluster]
-    vault: Vault
+    vault: SecretWriter
     changed: Callable[[], None]
-    observe: Callable[[Case], None] = lambda _: None
+    observe: Callable[[RepairRequest], None] = lambda _: None
     """Told of each case that ended."""
     tick: float = TICK
     retry: float = RETRY
@@ -118,18 +118,18 @@ class Workshop:
     """Which cases wait, because the API server asked for it."""
     _stopped: bool = False
 
-    def knows(self, case: Case) -> bool:
+    def knows(self, case: RepairRequest) -> bool:
         """Whether a case's target is in the settings: it may be older than they are."""
         return case.target in self.targets
 
-    def look(self, case: Case) -> asyncio.Task[Look]:
+    def look(self, case: RepairRequest) -> asyncio.Task[Look]:
         """Begin to look at a case's target."""
         work = look_at(self.cluster_of(case.target), self.targets[case.target])
         task = asyncio.create_task(work, name=f"look-{case.id}")
         task.add_done_callback(_heard)
         return task
 
-    def start(self, case: Case, look: asyncio.Task[Look] | None = None, *, sent: bool = False) -> None:
+    def start(self, case: RepairRequest, look: asyncio.Task[Look] | None = None, *, sent: bool = False) -> None:
         """Carry out a case that this process holds; a second call while it does so changes nothing.
 
         ``sent``: another process may have sent the call already.
@@ -137,7 +137,7 @@ class Workshop:
         if case.id not in self._tasks and not self._stopped:
             self._begin(case, self._guarded(case, look, sent))
 
-    async def store(self, case: Case, value: SecretStr) -> Case:
+    async def store(self, case: RepairRequest, value: SecretStr) -> RepairRequest:
         """Store the value of a case that this process has claimed, and end it with what came of it.
 
         Raises `Lost` where another process has the case by now.
@@ -147,7 +147,7 @@ class Workshop:
         work = partial(self._kept, case, partial(self.vault.store, case, value))
         return await self._begin(case, self._letting_go(case, work))
 
-    def _begin(self, case: Case, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _begin(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Work at a case, as the only one in this process."""
         task = asyncio.create_task(work, name=f"carry-out-{case.id}")
         self._tasks[case.id], self._called[case.id] = task, asyncio.Event()
@@ -161,7 +161,7 @@ class Workshop:
         self._waits.pop(id_, None)
         self._called.pop(id_).set()
 
-    async def ahead(self, case: Case) -> bool:
+    async def ahead(self, case: RepairRequest) -> bool:
         """Wait until the first call of a started case is answered, or the case is over; says whether that came.
 
         Before that nobody knows whether it is carried out: the target may have changed since the request.
@@ -187,7 +187,7 @@ class Workshop:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _guarded(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
+    async def _guarded(self, case: RepairRequest, look: asyncio.Task[Look] | None, sent: bool) -> None:
         try:
             await self._letting_go(case, partial(self._carry_out, case, look, sent))
         except Lost:
@@ -195,7 +195,7 @@ class Workshop:
         except Exception:
             logger.exception("carrying out failed; it is taken up again", extra={"repair": case.id})
 
-    async def _letting_go(self, case: Case, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _letting_go(self, case: RepairRequest, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Work that, when it is stopped, leaves the case to whoever comes next."""
         try:
             return await work()
@@ -205,7 +205,7 @@ class Workshop:
                     await self._let_go(case.id)
             raise
 
-    async def _carry_out(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
+    async def _carry_out(self, case: RepairRequest, look: asyncio.Task[Look] | None, sent: bool) -> None:
         if case.wait is not None:  # another process was asked to wait
             case = await self._wait(case, case.wait)
         if not self.knows(case):
@@ -220,13 +220,13 @@ class Workshop:
             await self._kept(case, lambda holder: self.vault.keys(case, holder, sent=sent))
 
     async def _kept(
-        self, case: Case, work: Callable[[Holder], Coroutine[Any, Any, tuple[State, Outcome]]]
-    ) -> Case:
+        self, case: RepairRequest, work: Callable[[Holder], Coroutine[Any, Any, tuple[State, ExecutionResult]]]
+    ) -> RepairRequest:
         """End a case with what comes of some work; it is ours for as long as that takes."""
         state, outcome = await self._ours_meanwhile(case, work(_Ours(self, case)))
         return await self._conclude(case, state, outcome)
 
-    async def _ours_meanwhile(self, case: Case, work: Coroutine[Any, Any, T]) -> T:
+    async def _ours_meanwhile(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> T:
         """Some work, however long it takes: the lease is renewed until it is done. A stop waits for it."""
         holding = asyncio.create_task(self._hold(case), name=f"hold-{case.id}")
         try:
@@ -235,20 +235,20 @@ class Workshop:
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
 
-    async def _hold(self, case: Case) -> None:
+    async def _hold(self, case: RepairRequest) -> None:
         """Say again and again that this process is at it, until it is not."""
         while True:
             await asyncio.sleep(self.renew)
             await self._save(case)
 
-    async def _restart(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> None:
+    async def _restart(self, case: RepairRequest, look: asyncio.Task[Look] | None, sent: bool) -> None:
         made = case if case.sent_at else await self._change(case, look, sent)
         if not made.state.final:
             await self._follow(made)
 
     # -- the change
 
-    async def _change(self, case: Case, look: asyncio.Task[Look] | None, sent: bool) -> Case:
+    async def _change(self, case: RepairRequest, look: asyncio.Task[Look] | None, sent: bool) -> RepairRequest:
         """Make the change, or find it made, or end the case where neither can be.
 
         ``sent``: a call may have gone out whose answer nobody has.
@@ -279,7 +279,7 @@ class Workshop:
                 return await self._made(case, seen, generation)
             look, case = None, await self._renew(case)
 
-    async def _rest(self, case: Case, error: AgentpodError, sent: bool) -> Case:
+    async def _rest(self, case: RepairRequest, error: AgentpodError, sent: bool) -> RepairRequest:
         """Wait before the next try, not past the moment at which it is given up; the case stays ours meanwhile."""
         wanted = getattr(error, "retry_after", None) or self.retry
         left = (self._last_try(case, sent) - self.clock.now()).total_seconds()
@@ -288,13 +288,13 @@ class Workshop:
             return await self._pause(case, pause, error.message)
         return await self._sleep(case, pause)
 
-    async def _pause(self, case: Case, seconds: float, why: str) -> Case:
+    async def _pause(self, case: RepairRequest, seconds: float, why: str) -> RepairRequest:
         """Wait because the API server asked for it."""
         request_log.waits(case, seconds, why)
         now = self.clock.now()
         return await self._wait(case, Wait(now, now + timedelta(seconds=seconds)))
 
-    async def _wait(self, case: Case, wait: Wait) -> Case:
+    async def _wait(self, case: RepairRequest, wait: Wait) -> RepairRequest:
         """Wait until the end of a pause; the card says so until then."""
         self._waits[case.id] = wait
         left = min(wait.until - self.clock.now(), wait.until - wait.since).total_seconds()
@@ -303,7 +303,7 @@ class Workshop:
         self._waits.pop(case.id)
         return await self._save(case)
 
-    async def _sleep(self, case: Case, seconds: float) -> Case:
+    async def _sleep(self, case: RepairRequest, seconds: float) -> RepairRequest:
         """Let some time pass; the case stays ours meanwhile."""
         until = _seconds() + seconds
         while (still := until - _seconds()) > 0:
@@ -311,14 +311,14 @@ class Workshop:
             case = await self._renew(case)
         return case
 
-    def _look_again(self, case: Case, error: AgentpodError) -> None:
+    def _look_again(self, case: RepairRequest, error: AgentpodError) -> None:
         """A look says whether it was done."""
         if isinstance(error, Uncertain):
             request_log.unsure(case, error.message)
         else:
             logger.debug("look again: %s", error.message, extra={"repair": case.id})
 
-    def _against(self, case: Case, seen: Look, sent: bool) -> tuple[State, str] | None:
+    def _against(self, case: RepairRequest, seen: Look, sent: bool) -> tuple[State, str] | None:
         """What a look shows to be in the way of a change that is not there; None where it may be made."""
         if changes := case.request.snapshot.changes(seen.snapshot):
             text = "; ".join(changes)
@@ -327,17 +327,17 @@ class Workshop:
             return None
         return State.FAILED, _late(self.policy.start_within, sent)
 
-    def _given_up(self, case: Case, sent: bool) -> bool:
+    def _given_up(self, case: RepairRequest, sent: bool) -> bool:
         """Whether it is not tried any more."""
         more = self.policy.follow_for if sent else timedelta()
         return not may_start(case.request, self.policy, self.clock.now() - more)
 
-    def _last_try(self, case: Case, sent: bool) -> datetime:
+    def _last_try(self, case: RepairRequest, sent: bool) -> datetime:
         """Until when it is tried. What may be done is looked for as long as it would be followed."""
         more = self.policy.follow_for if sent else timedelta()
         return start_by(case.request, self.policy) + more
 
-    def _since(self, case: Case) -> datetime:
+    def _since(self, case: RepairRequest) -> datetime:
         """When it was claimed: the same for every process that takes it over."""
         return case.held.since if case.held else self.clock.now()
 
@@ -348,7 +348,7 @@ class Workshop:
         task.add_done_callback(self._calls.discard)
         return await task
 
-    async def _call(self, case: Case, seen: Look) -> int | None:
+    async def _call(self, case: RepairRequest, seen: Look) -> int | None:
         """The one call. Raises as the cluster does."""
         cluster = self.cluster_of(case.target)
         if case.action is Action.RESTART:
@@ -357,7 +357,7 @@ class Workshop:
         await self._delete(cluster, case, seen)
         return None
 
-    async def _delete(self, cluster: Cluster, case: Case, seen: Look) -> None:
+    async def _delete(self, cluster: Cluster, case: RepairRequest, seen: Look) -> None:
         """Delete those very pods. One that is gone since the look can't come back."""
         wanted = {uid for _, uid in case.request.snapshot.pods}
         gone = 0
@@ -374,7 +374,7 @@ class Workshop:
                 raise
             gone += 1
 
-    async def _made(self, case: Case, seen: Look, generation: int | None) -> Case:
+    async def _made(self, case: RepairRequest, seen: Look, generation: int | None) -> RepairRequest:
         """Note that the change is made, with what it will be recognised by."""
         mark = case.mark
         if mark is not None and case.action is Action.RESTART:
@@ -386,13 +386,13 @@ class Workshop:
         request_log.sent(saved)
         return saved
 
-    def _restarted(self, case: Case) -> str:
+    def _restarted(self, case: RepairRequest) -> str:
         """What a restart writes as its time: the same for every process that sends it."""
         return self._since(case).isoformat(timespec="seconds")
 
     # -- following
 
-    async def _follow(self, case: Case) -> None:
+    async def _follow(self, case: RepairRequest) -> None:
         """Watch until it is ready, failed, or the deadline is over; every step goes into the ledger."""
         until = (case.mark.started_at if case.mark else self.clock.now()) + self.policy.follow_for
         async with _Watch(self.cluster_of(case.target), self.targets[case.target]) as watch:
@@ -414,7 +414,7 @@ class Workshop:
                 case = await self._renew(case)
                 await watch.wait(self.tick)
 
-    async def _step(self, case: Case, seen: Seen) -> Case:
+    async def _step(self, case: RepairRequest, seen: Seen) -> RepairRequest:
         """Keep what a look shows; one that shows nothing new is not worth a transaction."""
         if case.mark is None:
             raise AssertionError(f"{case.id} was claimed without a mark")
@@ -426,20 +426,20 @@ class Workshop:
             return case
         return await self._save(replace(case, progress=progress), progress=True)
 
-    async def _finish(self, case: Case, progress: rollout.Progress) -> Case:
+    async def _finish(self, case: RepairRequest, progress: rollout.RolloutProgress) -> RepairRequest:
         good = progress.outcome is rollout.Outcome.READY
         state = State.SUCCEEDED if good else State.FAILED
         seconds = progress.took.total_seconds() if progress.took else None
-        outcome = Outcome(progress.reason, self.clock.now(), progress.evidence, progress.advice, seconds)
+        outcome = ExecutionResult(progress.reason, self.clock.now(), progress.evidence, progress.advice, seconds)
         return await self._conclude(case, state, outcome)
 
     # -- the ledger
 
-    async def _end(self, case: Case, state: State, text: str, remedy: str | None = None) -> Case:
+    async def _end(self, case: RepairRequest, state: State, text: str, remedy: str | None = None) -> RepairRequest:
         evidence = (remedy,) if remedy else ()
-        return await self._conclude(case, state, Outcome(text, self.clock.now(), evidence, "status"))
+        return await self._conclude(case, state, ExecutionResult(text, self.clock.now(), evidence, "status"))
 
-    async def _conclude(self, case: Case, state: State, outcome: Outcome) -> Case:
+    async def _conclude(self, case: RepairRequest, state: State, outcome: ExecutionResult) -> RepairRequest:
         data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
         ended = await self._save(case.ended(state, outcome), "outcome", data, progress=case.progress is not None)
         self.observe(ended)
@@ -447,11 +447,11 @@ class Workshop:
         return ended
 
     async def _save(
-        self, case: Case, kind: str = "", data: Mapping[str, Any] | None = None, *, progress: bool = False
-    ) -> Case:
+        self, case: RepairRequest, kind: str = "", data: Mapping[str, Any] | None = None, *, progress: bool = False
+    ) -> RepairRequest:
         """Write it down, however long the ledger is away. Raises `Lost` when another process has the case."""
 
-        async def once() -> Case:
+        async def once() -> RepairRequest:
             async with self.ledger.writing() as tx:
                 current = self._ours(await tx.case(case.id))
                 held = self._held(case, await tx.now(self.clock.now()))
@@ -474,16 +474,16 @@ class Workshop:
             self._renewed[case.id] = began
         return saved
 
-    def _held(self, case: Case, now: datetime) -> Case:
+    def _held(self, case: RepairRequest, now: datetime) -> RepairRequest:
         return case if case.state.final else case.taken(self.name, now, HOLD)
 
-    def _ours(self, current: Case | None) -> Case:
+    def _ours(self, current: RepairRequest | None) -> RepairRequest:
         mine = current is not None and current.held is not None and current.held.by == self.name
         if current is None or not mine or current.state is not State.EXECUTING:
             raise Lost
         return current
 
-    async def _persist(self, once: Callable[[], Coroutine[Any, Any, Case]]) -> Case:
+    async def _persist(self, once: Callable[[], Coroutine[Any, Any, RepairRequest]]) -> RepairRequest:
         """Nothing else is done while the ledger is away: what is not written down did not happen for others."""
         while True:
             try:
@@ -492,7 +492,7 @@ class Workshop:
                 logger.warning("the ledger: %s", error.message)
                 await asyncio.sleep(getattr(error, "retry_after", None) or self.retry)
 
-    async def _renew(self, case: Case) -> Case:
+    async def _renew(self, case: RepairRequest) -> RepairRequest:
         """Say that this process is still at it, well before the hold ends, whatever the clocks say."""
         since = self.clock.monotonic() - self._renewed.get(case.id, float("-inf"))
         if case.held is None or 0 <= since < RENEW.total_seconds():
@@ -523,7 +523,7 @@ class Workshop:
                 self.start(case, sent=True)
         return count
 
-    async def _taken(self, id_: str, horizon: datetime) -> Case | None:
+    async def _taken(self, id_: str, horizon: datetime) -> RepairRequest | None:
         async with self.ledger.writing() as tx:
             case = await tx.case(id_)
             if case is None or case.state is not State.EXECUTING or (case.held and case.held.until > horizon):
@@ -540,8 +540,8 @@ class Workshop:
 class _Ours:
     """This process as the holder of a case."""
 
-    workshop: Workshop
-    case: Case
+    workshop: RepairExecutor
+    case: RepairRequest
 
     async def still(self) -> object:
         return await self.workshop._renew(self.case)
@@ -604,7 +604,7 @@ def _seconds() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _is_by(case: Case, name: str) -> bool:
+def _is_by(case: RepairRequest, name: str) -> bool:
     """Whether that process holds it, or did last."""
     return case.held is not None and case.held.by == name
 
@@ -636,7 +636,7 @@ def _unmade(error: AgentpodError, sent: bool) -> tuple[str, str | None]:
     return f"nothing was changed: {_inner(error)}", error.remedy
 
 
-def _said(progress: rollout.Progress) -> tuple[object, ...]:
+def _said(progress: rollout.RolloutProgress) -> tuple[object, ...]:
     """What of it people see: times and ages aside."""
     stages = tuple(step.stage for step in progress.steps)
     shown = (progress.doing, progress.replaced, progress.trouble, progress.stalled, progress.pod)

@@ -6,7 +6,7 @@ import logging
 
 from bot.domain.approvals.approval import Choice
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import words
 
@@ -16,32 +16,32 @@ _GOES_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
 LONGEST = 200
 
 
-def claimed(case: Case, by: str) -> None:
+def claimed(case: RepairRequest, by: str) -> None:
     """A process has it to carry out; said once the ledger has it."""
     logger.info("repair claimed", extra={**_about(case), "by": by})
 
 
-def taken_over(case: Case, by: str, before: str) -> None:
+def taken_over(case: RepairRequest, by: str, before: str) -> None:
     """A process goes on with what another one left."""
     logger.info("repair taken over", extra={**_about(case), "by": by, "from": before or "nobody"})
 
 
-def sent(case: Case) -> None:
+def sent(case: RepairRequest) -> None:
     """The change was made."""
     logger.info("repair sent", extra=_about(case))
 
 
-def unsure(case: Case, why: str) -> None:
+def unsure(case: RepairRequest, why: str) -> None:
     """The change was sent, and nobody knows yet whether it was made."""
     logger.info("repair may have been sent", extra={**_about(case), "why": words.cut(why, LONGEST)})
 
 
-def waits(case: Case, seconds: float, why: str) -> None:
+def waits(case: RepairRequest, seconds: float, why: str) -> None:
     """The change is tried again after a pause."""
     logger.info("repair waits %.0f s", seconds, extra={**_about(case), "why": words.cut(why, LONGEST)})
 
 
-def over(case: Case) -> None:
+def over(case: RepairRequest) -> None:
     """It has come to its end: ``repair succeeded``, ``repair failed``, ``repair void`` and so on."""
     outcome = case.outcome
     ended = {"text": words.cut(outcome.text, LONGEST)} if outcome and outcome.text else {}
@@ -49,7 +49,7 @@ def over(case: Case) -> None:
     logger.info("repair %s", case.state.value, extra={**_about(case), **ended, **took})
 
 
-def _about(case: Case) -> dict[str, str]:
+def _about(case: RepairRequest) -> dict[str, str]:
     decided = [d.by for d in case.request.decisions if d.choice in _GOES_AHEAD]
     found = {
         "repair": case.id,

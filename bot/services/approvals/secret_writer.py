@@ -21,8 +21,8 @@ from bot.domain.approvals.repair import (
     LAST,
     SINK,
     Action,
-    Case,
-    Outcome,
+    ExecutionResult,
+    RepairRequest,
     secret_snapshot,
 )
 from bot.domain.core import words
@@ -73,7 +73,7 @@ class Holder(Protocol):
 
 
 @dataclass
-class Vault:
+class SecretWriter:
     """Makes changes of Secrets. Knows the API server and no ledger: what becomes of a case is its caller's."""
 
     clock: Clock
@@ -82,7 +82,7 @@ class Vault:
     settling: float = SETTLING
     """Seconds for which a refusal of the API server is not believed."""
 
-    async def store(self, case: Case, value: SecretStr, holder: Holder) -> tuple[State, Outcome]:
+    async def store(self, case: RepairRequest, value: SecretStr, holder: Holder) -> tuple[State, ExecutionResult]:
         """Give the case's key its value."""
 
         async def given() -> bytes:
@@ -90,14 +90,14 @@ class Vault:
 
         return await self._change(case, given, holder)
 
-    async def keys(self, case: Case, holder: Holder, *, sent: bool) -> tuple[State, Outcome]:
+    async def keys(self, case: RepairRequest, holder: Holder, *, sent: bool) -> tuple[State, ExecutionResult]:
         """Add or remove the case's SSH key. ``sent``: another process may have done it already."""
         try:
             return await self._change(case, partial(self._file, case), holder, sent=sent)
         except ssh_keys.BadKey as error:
             return self._ended(State.VOID, f"{error}")
 
-    async def _file(self, case: Case) -> bytes:
+    async def _file(self, case: RepairRequest) -> bytes:
         """The file of keys as it should be. Raises `ssh_keys.BadKey` where it can't become so."""
         details = case.details
         text = await self.cluster_of(case.target).authorized_keys(details["secret"], details["key"])
@@ -108,7 +108,9 @@ class Vault:
             raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
         return ssh_keys.as_bytes(left)
 
-    async def found(self, case: Case, holder: Holder, why: str = STOPPED) -> tuple[State, Outcome]:
+    async def found(
+        self, case: RepairRequest, holder: Holder, why: str = STOPPED
+    ) -> tuple[State, ExecutionResult]:
         """What became of a change that another process began, or whose end is not known: never made again.
 
         ``why`` is said where the value is not there.
@@ -132,12 +134,12 @@ class Vault:
                     await asyncio.sleep(self.pause)
                     continue
                 look = () if why != UNSURE else (_LOOK,)
-                return State.FAILED, Outcome(why, self.clock.now(), look)
+                return State.FAILED, ExecutionResult(why, self.clock.now(), look)
         raise AssertionError("unreachable")
 
     async def _change(
-        self, case: Case, value: Callable[[], Awaitable[bytes]], holder: Holder, *, sent: bool = False
-    ) -> tuple[State, Outcome]:
+        self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], holder: Holder, *, sent: bool = False
+    ) -> tuple[State, ExecutionResult]:
         """Look, compare with what was approved, change; look again where the answer is not clear.
 
         What the ``value`` is made of is read after the look that the change is bound to. ``sent``: it may have
@@ -168,8 +170,8 @@ class Vault:
         )
 
     async def _once(
-        self, case: Case, value: Callable[[], Awaitable[bytes]], holder: Holder, sent: bool
-    ) -> tuple[State, Outcome]:
+        self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], holder: Holder, sent: bool
+    ) -> tuple[State, ExecutionResult]:
         """One try. Raises as the cluster does."""
         cluster, details = self.cluster_of(case.target), case.details
         seen = await cluster.secret(details["secret"])
@@ -192,27 +194,27 @@ class Vault:
         else:
             await asyncio.sleep(seconds)
 
-    def _done(self) -> tuple[State, Outcome]:
-        return State.SUCCEEDED, Outcome("stored; the pod has it after a restart", self.clock.now())
+    def _done(self) -> tuple[State, ExecutionResult]:
+        return State.SUCCEEDED, ExecutionResult("stored; the pod has it after a restart", self.clock.now())
 
-    def _ended(self, state: State, text: str) -> tuple[State, Outcome]:
-        return state, Outcome(text, self.clock.now())
+    def _ended(self, state: State, text: str) -> tuple[State, ExecutionResult]:
+        return state, ExecutionResult(text, self.clock.now())
 
-    def _failed(self, error: AgentpodError, *, sent: bool) -> tuple[State, Outcome]:
+    def _failed(self, error: AgentpodError, *, sent: bool) -> tuple[State, ExecutionResult]:
         """``sent``: it may have been made, so that no error says that it was not."""
         said = words.lower_first(error.message).rstrip(".")
         if sent:
-            return State.FAILED, Outcome(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (_LOOK,))
+            return State.FAILED, ExecutionResult(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (_LOOK,))
         evidence = (error.remedy,) if error.remedy else ()
         text = said if isinstance(error, NotFound) else f"nothing was stored: {said}"
-        return State.FAILED, Outcome(text, self.clock.now(), evidence)
+        return State.FAILED, ExecutionResult(text, self.clock.now(), evidence)
 
 
-def _is_ours(seen: SecretFacts, case: Case) -> bool:
+def _is_ours(seen: SecretFacts, case: RepairRequest) -> bool:
     return seen.annotations.get(APPROVAL_ANNOTATION) == case.id
 
 
-def answer(case: Case) -> Reply:
+def answer(case: RepairRequest) -> Reply:
     """What whoever gave the value is told."""
     shown = card.outcome(case)
     return replace(shown, notes=(case.id,))

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
-from bot.domain.core.history import Happening
+from bot.domain.core.history import HistoryEvent
 from bot.domain.core.reply import Image, Reply
 from bot.domain.core.spans import Window
 from bot.domain.core.target import Target, canonical_job
@@ -26,7 +26,7 @@ from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.outbox.message import (
     UNDELIVERED_FOR,
-    Delivery,
+    OutboxMessage,
 )
 from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import (
@@ -38,7 +38,7 @@ from bot.ports.ledger import (
 from bot.ports.painter import (
     Painter,
 )
-from bot.services.incidents.poll_coverage import Looks, heartbeat_looks, pod_looks
+from bot.services.incidents.poll_coverage import PollCoverage, heartbeat_looks, pod_looks
 
 logger = logging.getLogger("agentpod.digest")
 
@@ -107,7 +107,7 @@ def _day(mark: str | None) -> date | None:
 
 
 @dataclass
-class DigestNews:
+class DigestMessages:
     """The writer of digests, for the channel and for whoever asks."""
 
     ledger: Ledger
@@ -119,7 +119,7 @@ class DigestNews:
     heartbeats: bool = True
     """Whether heartbeats are read at all: else it is about the pod only."""
 
-    async def write(self, delivery: Delivery) -> Reply:
+    async def write(self, delivery: OutboxMessage) -> Reply:
         """See `bot.services.outbox.worker.Writer`.
 
         The key holds the local day on which it is posted, and the one of the last digest where that was missed.
@@ -133,7 +133,7 @@ class DigestNews:
         missed = [before + n * DAY for n in range(1, (due - before).days)]
         return await self._reply(due - DAY, self.clock.now() - self.when.on(due), missed)
 
-    async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
+    async def refused(self, delivery: OutboxMessage) -> bool:  # noqa: ARG002 - the writer's shape
         """Nobody else is told; `incidents` shows it."""
         return False
 
@@ -193,14 +193,14 @@ class DigestNews:
             found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never, each)
         return found
 
-    def _looks(self) -> list[Looks]:
+    def _looks(self) -> list[PollCoverage]:
         """At all that the bot looks at."""
         return [
             *([heartbeat_looks(self.rules)] if self.heartbeats else []),
             *(pod_looks(t.name) for t in self.targets),
         ]
 
-    async def _unseen(self, now: datetime) -> list[Happening]:
+    async def _unseen(self, now: datetime) -> list[HistoryEvent]:
         return [thing for looks in self._looks() for thing in await looks.unseen(self.ledger, now)]
 
     async def _were_off(self, missed: Sequence[date], now: datetime) -> bool:
@@ -228,7 +228,7 @@ class DigestNews:
         return [Image(png, in_words(d, self.when.zone), f"{d.target}-{d.window.day}.png") for d, png in named], []
 
 
-def _carried_out(case: Case, start: datetime, end: datetime) -> bool:
+def _carried_out(case: RepairRequest, start: datetime, end: datetime) -> bool:
     done = case.state in (State.SUCCEEDED, State.FAILED) and case.outcome is not None
     return bool(done and case.outcome and start <= case.outcome.at < end)
 

@@ -22,7 +22,7 @@ EVERY = timedelta(hours=1)
 
 
 @dataclass
-class Forget:
+class HistoryRetention:
     """Keeps the ledger from growing for ever."""
 
     ledger: Ledger

@@ -12,7 +12,7 @@ from bot.domain.core import gap, words
 from bot.domain.core.gap import Gap
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import (
@@ -114,14 +114,14 @@ class OwnHeartbeat:
             await self.dead_man.ping()
 
 
-class DeafNews:
+class OfflineMessages:
     """The writer of `KIND`."""
 
     def __init__(self, clock: Clock) -> None:
         """``clock`` says which day it is."""
         self._clock = clock
 
-    async def write(self, delivery: Delivery) -> Reply:
+    async def write(self, delivery: OutboxMessage) -> Reply:
         """See `bot.services.outbox.worker.Writer`. The key holds from when to when."""
         start, _, end = delivery.key.partition(":")[2].partition("|")
         try:
@@ -137,6 +137,6 @@ class DeafNews:
             repeatable=False,
         )
 
-    async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
+    async def refused(self, delivery: OutboxMessage) -> bool:  # noqa: ARG002 - the writer's shape
         """Nobody else is told."""
         return False

@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.domain.incidents import bridge
 from bot.domain.outbox.message import (
-    Delivery,
-    Posted,
+    MessageRef,
+    OutboxMessage,
 )
 from bot.errors import AgentpodError, TimedOut, Uncertain
 from bot.ports.bridge import (
@@ -41,7 +41,7 @@ class BridgePost:
     clock: Clock
     bridge: Bridge
 
-    async def deliver(self, delivery: Delivery) -> Posted | None:
+    async def deliver(self, delivery: OutboxMessage) -> MessageRef | None:
         """See `bot.services.outbox.worker.Sink`."""
         now = self.clock.now()
         issue = delivery.key.partition(":")[2]
@@ -51,7 +51,7 @@ class BridgePost:
         if alert is None:
             return delivery.posted
         await self._send(issue, alert, last)
-        return Posted(KIND, issue)
+        return MessageRef(KIND, issue)
 
     async def _send(self, issue: str, alert: Mapping[str, Any], last: str) -> None:
         """Send it, and keep what the bridge takes the issue for."""

@@ -19,7 +19,7 @@ from bot.ports.cluster import (
 from bot.ports.ledger import (
     Writing,
 )
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 
 
@@ -29,10 +29,10 @@ def reasons(error: AgentpodError) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass
-class Known:
+class IncidentCache:
     """Read anew when another process, another watcher or a click has changed them."""
 
-    incidents: Incidents
+    incidents: IncidentService
     _version: str = ""
     _by_key: dict[str, Incident] = field(default_factory=dict)
 
@@ -72,13 +72,13 @@ class TargetWatch:
     cluster_of: Callable[[str], Cluster]
     clock: Clock
     rules: AlertRules
-    incidents: Incidents
+    incidents: IncidentService
     muting: Muting
-    _known: Known = field(init=False)
+    _known: IncidentCache = field(init=False)
 
     def __post_init__(self) -> None:
         """Knows nothing yet."""
-        self._known = Known(self.incidents)
+        self._known = IncidentCache(self.incidents)
 
     def _told(self, kept: list[Incident]) -> list[Incident]:
         """Once it is committed."""

@@ -9,7 +9,7 @@ from bot.domain.core.reply import Mention, Reply
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
 from bot.domain.outbox.message import (
-    Delivery,
+    OutboxMessage,
 )
 from bot.errors import NotFound
 from bot.ports.clock import (
@@ -23,14 +23,14 @@ KINDS = ("incident", "notice", "group", "over")
 
 
 @dataclass
-class IncidentNews:
+class IncidentMessages:
     """The writer of `KINDS`."""
 
     ledger: Ledger
     clock: Clock
     rules: AlertRules
 
-    async def write(self, delivery: Delivery) -> Reply | None:
+    async def write(self, delivery: OutboxMessage) -> Reply | None:
         """See `bot.services.outbox.worker.Writer`."""
         kind, _, id_ = delivery.key.partition(":")
         if kind == "group":
@@ -57,14 +57,14 @@ class IncidentNews:
             return None
         return incident_card.notice(incident, incident.notices[number], now, self._call([incident]))
 
-    async def _group(self, delivery: Delivery, id_: str) -> Reply | None:
+    async def _group(self, delivery: OutboxMessage, id_: str) -> Reply | None:
         now = self.clock.now()
         mine = list(await self.ledger.incidents(group=id_, limit=None))
         if not mine or all(_too_late(delivery, i) for i in mine):
             return None
         return incident_card.group(mine, now, self._call(mine))
 
-    async def _over(self, delivery: Delivery, id_: str) -> Reply | None:
+    async def _over(self, delivery: OutboxMessage, id_: str) -> Reply | None:
         """Of many nothing is said before the last one is over: each shows its own end in place."""
         mine = list(await self.ledger.incidents(group=id_, limit=None))
         if delivery.posted is None and (not mine or any(i.open for i in mine)):
@@ -75,7 +75,7 @@ class IncidentNews:
         critical = any(i.there and i.problem.severity == "critical" for i in incidents)
         return tuple(Mention(m) for m in self.rules.mention) if critical else ()
 
-    async def refused(self, delivery: Delivery) -> bool:  # noqa: ARG002 - the writer's shape
+    async def refused(self, delivery: OutboxMessage) -> bool:  # noqa: ARG002 - the writer's shape
         """Nobody else is told: `incidents` and the digest show what could not be delivered."""
         return False
 
@@ -85,6 +85,6 @@ def _overtaken(incident: Incident, number: int) -> bool:
     return incident.notices[number].reason in REMINDERS and number + 1 < len(incident.notices)
 
 
-def _too_late(delivery: Delivery, incident: Incident) -> bool:
+def _too_late(delivery: OutboxMessage, incident: Incident) -> bool:
     """Whether it was over before anybody could be told: then nobody is, not even that it is over."""
     return not incident.open and delivery.posted is None and not delivery.unsure

@@ -28,7 +28,7 @@ _ENDS = frozenset({Reason.RESOLVED, Reason.SIGHT_REGAINED, Reason.CLOSED})
 
 
 @dataclass
-class Incidents:
+class IncidentService:
     """Keeps incidents. ``channels`` says where those of a target are told; one without a channel tells nobody."""
 
     ledger: Ledger

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Case,
+    RepairRequest,
 )
 from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
@@ -28,7 +28,7 @@ def unseen_of(target: str) -> str:
     return f"unseen:{target}"
 
 
-async def restarting(tx: Writing, target: str) -> Case | None:
+async def restarting(tx: Writing, target: str) -> RepairRequest | None:
     """The restart of the target that is under way, if any."""
     found = await tx.open_cases(target)
     return next((c for c in found if c.action.restarts and c.state is State.EXECUTING), None)

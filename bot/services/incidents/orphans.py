@@ -16,7 +16,7 @@ from bot.errors import AgentpodError
 from bot.ports.clock import (
     Clock,
 )
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_service import IncidentService
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -25,14 +25,14 @@ EVERY = timedelta(minutes=10)
 
 
 @dataclass
-class CloseGone:
+class OrphanCloser:
     """Closes the incidents of targets, jobs and sources that are not in the settings any more, or are paused."""
 
     targets: Sequence[Target]
     heartbeats: bool
     """Whether heartbeats are read at all."""
     clock: Clock
-    incidents: Incidents
+    incidents: IncidentService
 
     async def run(self) -> None:
         """Now and every few minutes until cancelled."""

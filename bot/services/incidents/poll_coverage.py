@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.core import words
-from bot.domain.core.history import SOURCE, Happening, pod_source
+from bot.domain.core.history import SOURCE, HistoryEvent, pod_source
 from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import (
     Ledger,
@@ -24,7 +24,7 @@ def longest_gap(rules: AlertRules) -> timedelta:
 
 
 @dataclass(frozen=True)
-class Looks:
+class PollCoverage:
     """The looks at one source, by whatever process."""
 
     subject: str
@@ -39,7 +39,9 @@ class Looks:
         kept = words.moment_of(await tx.mark(self.last))
         last = kept or now
         if now - last > self.gap:
-            await tx.happened([Happening("", self.subject, last, "off"), Happening("", self.subject, now, "ok")])
+            await tx.happened(
+                [HistoryEvent("", self.subject, last, "off"), HistoryEvent("", self.subject, now, "ok")]
+            )
         if kept is None:
             await tx.set_mark(self.first, now.isoformat())
         if kept is None or now - last >= KEPT_EVERY:
@@ -49,17 +51,17 @@ class Looks:
         """When the first look was."""
         return words.moment_of(await ledger.mark(self.first))
 
-    async def unseen(self, ledger: Ledger, now: datetime) -> list[Happening]:
+    async def unseen(self, ledger: Ledger, now: datetime) -> list[HistoryEvent]:
         """That nobody looks since the last look, where that was long ago and the next one has not said so yet."""
         last = words.moment_of(await ledger.mark(self.last)) or now
-        return [Happening("", self.subject, last, "off")] if now - last > self.gap else []
+        return [HistoryEvent("", self.subject, last, "off")] if now - last > self.gap else []
 
 
-def heartbeat_looks(rules: AlertRules) -> Looks:
+def heartbeat_looks(rules: AlertRules) -> PollCoverage:
     """The looks at the Pushgateway."""
-    return Looks(SOURCE, "looked", "looked-first", longest_gap(rules))
+    return PollCoverage(SOURCE, "looked", "looked-first", longest_gap(rules))
 
 
-def pod_looks(target: str) -> Looks:
+def pod_looks(target: str) -> PollCoverage:
     """The looks at a target's pod."""
-    return Looks(pod_source(target), f"looked:{target}", f"looked-first:{target}")
+    return PollCoverage(pod_source(target), f"looked:{target}", f"looked-first:{target}")

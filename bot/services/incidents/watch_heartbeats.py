@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.core.frozen import replace
-from bot.domain.core.history import BEAT, SOURCE, Happening
+from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Health, Snapshot
 from bot.domain.incidents import alerting, watch
@@ -23,8 +23,8 @@ from bot.domain.incidents.alerting import (
 )
 from bot.domain.incidents.watch import (
     BLIND,
+    JobState,
     Look,
-    Memory,
     Watched,
 )
 from bot.errors import AgentpodError, unexpected
@@ -39,7 +39,7 @@ from bot.ports.ledger import (
 )
 from bot.services.heartbeats.due import Attention, Held
 from bot.services.incidents.incident_cache import reasons
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Why
 from bot.services.incidents.poll_coverage import heartbeat_looks
 
@@ -62,7 +62,7 @@ class HeartbeatWatch:
     clock: Clock
     rules: AlertRules
     targets: Sequence[Target]
-    incidents: Incidents
+    incidents: IncidentService
     mute: Mute
     _failures: int = 0
     _blind_since: datetime | None = None
@@ -75,7 +75,7 @@ class HeartbeatWatch:
     """The newest one of each key, of late."""
     _open: dict[str, Incident] = field(default_factory=dict)
     """Those of them that are not over."""
-    _memories: dict[str, Memory] = field(default_factory=dict)
+    _memories: dict[str, JobState] = field(default_factory=dict)
     _held: Held = field(default_factory=Held)
     _attention: dict[str, Attention] = field(default_factory=dict)
     """By target: which of its jobs have to be looked at."""
@@ -161,7 +161,7 @@ class HeartbeatWatch:
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
             if BLIND not in self._open:
-                await tx.happened([Happening("", SOURCE, self._blind_since, "blind")])
+                await tx.happened([HistoryEvent("", SOURCE, self._blind_since, "blind")])
             changed = alerting.step(self._known, [problem], self.rules, now)
             kept = self._learned(await self.incidents.keep(tx, self._open, changed, now))
             self._version = await tx.watched()
@@ -185,7 +185,7 @@ class HeartbeatWatch:
             if blind is not None:
                 kept += await self._keep(tx, [], now, [BLIND])
                 if blind.state is not State.RECOVERING:
-                    await tx.happened([Happening("", SOURCE, now, "ok")])
+                    await tx.happened([HistoryEvent("", SOURCE, now, "ok")])
             for target in self.targets:
                 kept += await self._target(tx, target, now)
             self._version = await tx.watched()
@@ -262,9 +262,9 @@ class HeartbeatWatch:
                 continue
             changed.append(found.memory)
             if found.beat is not None:
-                happened.append(Happening(target.name, job.job, found.beat, BEAT))
+                happened.append(HistoryEvent(target.name, job.job, found.beat, BEAT))
             if found.flip is not None:
-                happened.append(Happening(target.name, job.job, found.flip.at, found.flip.after.value))
+                happened.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
             self._memories[job.memory] = found.memory
         await tx.remember(target.name, changed)
         await tx.happened(happened)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.domain.core.history import Happening
+from bot.domain.core.history import HistoryEvent
 from bot.domain.core.target import POD
 from bot.domain.core.workload import Event, Pod
 from bot.domain.health import (
@@ -225,8 +225,8 @@ class PodWatch(TargetWatch):
         newest = after[-1]
         what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
         if not before or before[-1].down_since != newest.down_since:
-            await tx.happened([Happening(self.target.name, POD, newest.down_since, "down")])
-        await tx.happened([Happening(self.target.name, POD, at, what)])
+            await tx.happened([HistoryEvent(self.target.name, POD, newest.down_since, "down")])
+        await tx.happened([HistoryEvent(self.target.name, POD, at, what)])
 
     async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> Restarts:
         """The restarts of late that nothing has told of: those of a crash loop are its own incident's."""

@@ -14,8 +14,8 @@ from bot.errors import AgentpodError, unexpected
 from bot.ports.clock import (
     Clock,
 )
-from bot.services.incidents.incident_cache import Known, reasons
-from bot.services.incidents.incident_service import Incidents
+from bot.services.incidents.incident_cache import IncidentCache, reasons
+from bot.services.incidents.incident_service import IncidentService
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -60,12 +60,12 @@ class TaskWatch:
     deaths: Deaths
     target: str
     clock: Clock
-    incidents: Incidents
-    _known: Known = field(init=False)
+    incidents: IncidentService
+    _known: IncidentCache = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._known = Known(self.incidents)
+        self._known = IncidentCache(self.incidents)
 
     async def run(self) -> None:
         """Look until cancelled."""

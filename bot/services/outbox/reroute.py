@@ -25,7 +25,7 @@ AGAIN = 30.0
 
 
 @dataclass
-class Readdress:
+class PendingRerouter:
     """Moves what is owed and posted nowhere yet, once at the start: settings don't change while it runs."""
 
     ledger: Ledger

@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.message import (
-    Delivery,
-    Posted,
+    MessageRef,
+    OutboxMessage,
 )
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
 from bot.ports.chat import (
@@ -53,48 +53,48 @@ class Held(Transient):
     """It was not its turn: nothing was tried, and it is due again after ``retry_after`` seconds."""
 
 
-class Writer(Protocol):
+class MessageRenderer(Protocol):
     """Knows what messages say, from the ledger as it is when they are sent."""
 
-    async def write(self, delivery: Delivery) -> Reply | None:
+    async def write(self, delivery: OutboxMessage) -> Reply | None:
         """What it says now; None where it need not be said any more. Raises as the ledger does."""
 
-    async def refused(self, delivery: Delivery) -> bool:
+    async def refused(self, delivery: OutboxMessage) -> bool:
         """Slack does not take it where it should go; says whether something else is owed for that."""
 
 
 class Sink(Protocol):
     """Takes messages of a kind that don't go to the chat."""
 
-    async def deliver(self, delivery: Delivery) -> Posted | None:
+    async def deliver(self, delivery: OutboxMessage) -> MessageRef | None:
         """Send it as it is now; None where it need not be sent any more. Raises `bot.errors`."""
 
 
-async def _nobody(_: Delivery) -> None:
+async def _nobody(_: OutboxMessage) -> None:
     """Nobody has to be told."""
 
 
 @dataclass
-class Courier:
+class OutboxWorker:
     """Sends what is owed."""
 
     ledger: Ledger
     chat: Chat
     clock: Clock
-    writers: Mapping[str, Writer]
+    writers: Mapping[str, MessageRenderer]
     """Who knows what a kind of message says."""
     sinks: Mapping[str, Sink] = field(default_factory=dict)
     """Where kinds of messages go that don't go to the chat."""
     observe: Callable[[str, str], None] = lambda _kind, _outcome: None
     """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
-    arrived: Callable[[Delivery], Awaitable[None]] = _nobody
+    arrived: Callable[[OutboxMessage], Awaitable[None]] = _nobody
     """Told of each message that was posted after earlier attempts had failed. Raises as the ledger does."""
     dice: Callable[[], float] = random.random
     """Between 0 and 1."""
     sending: float = SENDING
     held_for: timedelta = HELD_FOR
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
-    _unnoted: dict[str, tuple[Delivery, Posted]] = field(default_factory=dict)
+    _unnoted: dict[str, tuple[OutboxMessage, MessageRef]] = field(default_factory=dict)
     """What is posted, and the ledger was away when it should have noted where."""
     _pauses: dict[str, datetime] = field(default_factory=dict)
     """Places where nothing goes meanwhile, however new, and until when."""
@@ -149,13 +149,13 @@ class Courier:
         there = await self.ledger.now(now)
         self._ahead = there - now
         due = await self.ledger.take(there, self.held_for, without=self._pauses)
-        places: dict[str, list[Delivery]] = {}
+        places: dict[str, list[OutboxMessage]] = {}
         for delivery in due:
             places.setdefault(delivery.place, []).append(delivery)
         await asyncio.gather(*(self._in_turn(these, last_start) for these in places.values()))
         return bool(due)
 
-    async def _in_turn(self, these: Sequence[Delivery], last_start: float) -> None:
+    async def _in_turn(self, these: Sequence[OutboxMessage], last_start: float) -> None:
         """One after the other, as they were owed: once there is a pause, the rest is not sent either."""
         away: Transient | None = None
         for delivery in these:
@@ -166,7 +166,7 @@ class Courier:
         if away is not None:
             raise away
 
-    async def _one(self, delivery: Delivery, last_start: float) -> None:
+    async def _one(self, delivery: OutboxMessage, last_start: float) -> None:
         kind = delivery.key.partition(":")[0]
         try:
             posted = await self._brought(kind, delivery, last_start)
@@ -184,12 +184,12 @@ class Courier:
                     await self.arrived(delivery)
             self.observe(kind, "dropped" if posted is None else "ok")
 
-    async def _note(self, delivery: Delivery, posted: Posted) -> None:
+    async def _note(self, delivery: OutboxMessage, posted: MessageRef) -> None:
         """Have the ledger note it. It is kept in mind until then, so that it is not posted again."""
         await self.ledger.delivered(delivery, posted)
         self._unnoted.pop(delivery.key, None)
 
-    async def _brought(self, kind: str, delivery: Delivery, last_start: float) -> Posted | None:
+    async def _brought(self, kind: str, delivery: OutboxMessage, last_start: float) -> MessageRef | None:
         """Send it where it goes; None where it is not wanted any more."""
         now = self.clock.now()
         if (until := self._pauses.get(delivery.place, now)) > now:
@@ -219,7 +219,7 @@ class Courier:
         except TimeoutError:
             raise TimedOut("It took too long.") from None
 
-    async def _send(self, delivery: Delivery, reply: Reply) -> Posted:
+    async def _send(self, delivery: OutboxMessage, reply: Reply) -> MessageRef:
         if delivery.posted is not None:
             try:
                 await self.chat.edit(delivery.posted, reply)
@@ -237,13 +237,13 @@ class Courier:
             await tx.refresh(delivery.under)
         raise Transient("The message that it belongs under is gone: that one goes first.")
 
-    def _writer(self, kind: str) -> Writer:
+    def _writer(self, kind: str) -> MessageRenderer:
         try:
             return self.writers[kind]
         except KeyError:
             raise NotFound(f"Nobody knows what a message of the kind {kind!r} says.") from None
 
-    async def _later(self, delivery: Delivery, error: AgentpodError) -> bool:
+    async def _later(self, delivery: OutboxMessage, error: AgentpodError) -> bool:
         """Note a failure, with the time of the next try; says whether somebody has to mend something first."""
         now = self.clock.now()
         unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
@@ -275,7 +275,7 @@ class Courier:
         return _pause(self._copies[place])
 
 
-def _told(error: Exception, delivery: Delivery) -> AgentpodError:
+def _told(error: Exception, delivery: OutboxMessage) -> AgentpodError:
     """What nobody thought of keeps one message back, and no other."""
     if isinstance(error, AgentpodError):
         return error
@@ -283,7 +283,7 @@ def _told(error: Exception, delivery: Delivery) -> AgentpodError:
     return unexpected("The message could not be made", error)
 
 
-def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
+def _retry_at(delivery: OutboxMessage, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
     """When it is tried again: never before the other side wants it, and not all at the same moment."""
     pause = _pause(delivery.attempts + 1)
     if isinstance(error, Held):
@@ -295,7 +295,7 @@ def _retry_at(delivery: Delivery, error: AgentpodError, now: datetime, dice: flo
     return now + timedelta(seconds=LONGEST_PAUSE)
 
 
-def _level(delivery: Delivery, error: AgentpodError, text: str) -> int:
+def _level(delivery: OutboxMessage, error: AgentpodError, text: str) -> int:
     """How loudly it is logged: somebody has to mend what is refused, and hears it once."""
     if isinstance(error, Permanent) and text != delivery.error:
         return logging.ERROR
