@@ -321,10 +321,10 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
         Caller,
     )
     from bot.services.health.secret_values import KnownSecrets
+    from bot.wiring.approvals import Repairs
     from bot.wiring.parts import (
         Parts,
     )
-    from bot.wiring.repairs import Repairs
 
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)

@@ -22,13 +22,9 @@ from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import (
     Settings,
 )
-from bot.wiring.repairs import Repairs
+from bot.wiring.approvals import Repairs
+from bot.wiring.incidents import NAME_A_CHANNEL, Watching, untold
 from bot.wiring.rights import review
-from bot.wiring.watching import (
-    NAME_A_CHANNEL,
-    Watching,
-    untold,
-)
 
 if TYPE_CHECKING:
     pass

@@ -27,11 +27,11 @@ from bot.settings.model import (
     Settings,
     hidden,
 )
+from bot.wiring.incidents import NAME_A_CHANNEL, untold
 from bot.wiring.parts import (
     Parts,
 )
 from bot.wiring.rights import Beyond, review, rights_needed
-from bot.wiring.watching import NAME_A_CHANNEL, untold
 
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 

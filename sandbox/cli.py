@@ -18,7 +18,7 @@ from bot.domain.core.target import Target
 from bot.settings.loader import (
     load,
 )
-from sandbox.house import BotProcess, Sandbox
+from sandbox.environment import BotProcess, Sandbox
 
 TAKEN = ("targets", "approvals", "alerts", "digest", "probes")
 """The sections of a settings file that are taken; Slack, its people and all other parts are the sandbox's own."""

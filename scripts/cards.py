@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from sandbox.cluster import kinds  # noqa: E402 - the repository's root has to be on the path first
-from sandbox.house import Sandbox  # noqa: E402 - likewise
+from sandbox.environment import Sandbox  # noqa: E402 - likewise
 from sandbox.slack import seed  # noqa: E402 - likewise
 from scripts.browser import FOLDER, chromium, page_at, settled  # noqa: E402 - likewise
 from tests.scenarios.repairs import DENY, WITHDRAW, Repair, asked  # noqa: E402 - likewise

@@ -15,7 +15,7 @@ from playwright.async_api import Browser
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from sandbox.house import Sandbox  # noqa: E402 - the repository's root has to be on the path first
+from sandbox.environment import Sandbox  # noqa: E402 - the repository's root has to be on the path first
 from sandbox.slack import seed  # noqa: E402 - likewise
 from scripts.browser import FOLDER, PHONE, chromium, page_at, settled  # noqa: E402 - likewise
 from tests.scenarios.talk import World  # noqa: E402 - likewise

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.house import free_port
+from sandbox.environment import free_port
 
 READY_SECONDS = 30.0
 PASSWORD = "s3cret-of-the-test"

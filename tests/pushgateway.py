@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from sandbox.house import free_port
+from sandbox.environment import free_port
 
 READY_SECONDS = 20.0
 

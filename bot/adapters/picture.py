@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bot.domain.core import words
-from bot.domain.core.spans import Span, What
+from bot.domain.core.intervals import Span, What
 from bot.domain.digest.day import (
     MOST_LANES,
     NOTHING,

@@ -15,7 +15,7 @@ from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.message import (
     MessageRef,
     OutboxMessage,

@@ -42,10 +42,8 @@ from bot.services.incidents.incident_service import IncidentService
 from bot.settings.model import (
     Settings,
 )
+from bot.wiring.incidents import digest_time
 from bot.wiring.lazy import Connecting, LedgerOnDemand, Unavailable
-from bot.wiring.watching import (
-    digest_time,
-)
 from commands import registry
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ from bot.domain.health.judge_processes import Match, Process
 from bot.domain.health.own_objects import Own
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
-from bot.domain.incidents import watch
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents import job_state
+from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook.context import (
     Context,
@@ -337,7 +337,7 @@ class Checks:
                 return judge_heartbeats.blind(words.cut(words.lower_first(said), 200))
             name, now = self.ctx.target.name, self.ctx.clock.now()
             self.seen.groups = len(snapshot.groups)
-            self.seen.statuses = watch.judge(name, policies, snapshot, memories, now)
+            self.seen.statuses = job_state.judge(name, policies, snapshot, memories, now)
             return judge_heartbeats.judge_heartbeats(self.seen.statuses, self.seen.groups, now)
 
         return Probe(judge_heartbeats.PROBE, judge_heartbeats.TITLE, run)

@@ -13,11 +13,11 @@ from aiohttp import WSMsgType, web
 from sandbox.breaks import Breaks
 from sandbox.slack import seed, web_access
 from sandbox.slack.core import Core
-from sandbox.slack.doings import Doings, Interaction
 from sandbox.slack.errors import SlackError
 from sandbox.slack.message import Message
 from sandbox.slack.model import Json
 from sandbox.slack.store import Change
+from sandbox.slack.user_actions import Doings, Interaction
 from sandbox.slack.views import View, ViewChange
 
 _BACKLOG = 1000

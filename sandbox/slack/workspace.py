@@ -14,7 +14,6 @@ from sandbox.slack import faults as slack_faults
 from sandbox.slack import manifest as manifests
 from sandbox.slack import seed
 from sandbox.slack.core import Core, Options
-from sandbox.slack.doings import Doings, Interaction
 from sandbox.slack.events import Events
 from sandbox.slack.http_mode import HttpDelivery
 from sandbox.slack.message import Message
@@ -24,6 +23,7 @@ from sandbox.slack.record import Record
 from sandbox.slack.server import LocalServer, Surface
 from sandbox.slack.socket_mode import SocketHub
 from sandbox.slack.store import Change, Clock, Store
+from sandbox.slack.user_actions import Doings, Interaction
 from sandbox.slack.views import View
 
 Predicate = Callable[[Message], bool]

@@ -12,8 +12,8 @@ from PIL import Image, ImageChops
 
 from bot.adapters.picture import RESTART, RUN, Painter, _legend
 from bot.adapters.slack import blocks
+from bot.domain.core.intervals import Span, What
 from bot.domain.core.reply import Image as Picture
-from bot.domain.core.spans import Span, What
 from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.card import digest
 from bot.domain.digest.day import (

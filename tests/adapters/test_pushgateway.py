@@ -18,7 +18,7 @@ from bot.adapters import pushgateway
 from bot.adapters.pushgateway import Pushgateway, parse
 from bot.domain.heartbeats.heartbeat import MANUAL, Group
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
-from sandbox.house import free_port
+from sandbox.environment import free_port
 from tests.pushgateway import real_pushgateway
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -18,7 +18,7 @@ from bot.errors import NotAllowed, Transient
 from bot.settings.model import (
     SlackSettings,
 )
-from sandbox.house import free_port
+from sandbox.environment import free_port
 from sandbox.slack import Workspace, seed
 from sandbox.slack.http_mode import sign
 from tests.adapters.slack_bench import MANIFEST, VIEWERS, Counts, Rig, adapter, http_rig, rig, settings, until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.workspace import Workspace
 from tests.benchmarks.common import ROOT, Row, plain_env, python, quantile

@@ -24,9 +24,9 @@ from bot.domain.heartbeats.heartbeat import (
     Group,
     Snapshot,
 )
-from bot.domain.incidents import alerting, watch
+from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import AlertRules, Incident
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents.job_state import JobState
 from bot.ports.ledger import (
     Ledger,
 )
@@ -220,12 +220,12 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
         elif timers.get(n) != now:
             continue  # another look has set another time since
         groups = [last[n]] if n in last else []
-        if n not in open_ and watch.unchanged(policies[n], memories.get(n), groups, now):
+        if n not in open_ and job_state.unchanged(policies[n], memories.get(n), groups, now):
             continue
         looks += 1
-        found = watch.look(policies[n], groups, memories.get(n), now)
+        found = job_state.look(policies[n], groups, memories.get(n), now)
         memories[n] = found.memory
-        incident = alerting.decide(open_.get(n), watch.problem("t", found, now), rules, now)
+        incident = alerting.decide(open_.get(n), job_state.problem("t", found, now), rules, now)
         if incident is not None and incident.told:
             told.add(incident.id)
         if incident is None or not incident.open:

@@ -51,7 +51,7 @@ from bot.settings.loader import (
 from bot.wiring.parts import (
     SystemClock,
 )
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.benchmarks.common import Row, quantile
@@ -174,7 +174,7 @@ async def _carded(
 ) -> tuple[RepairRequest, Message]:
     """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
     look = await look_at(cluster, target)
-    case = await _asked(bot.wiring.repairs.desk, Action.RESTART, look.snapshot, target.name)
+    case = await _asked(bot.wiring.approvals.desk, Action.RESTART, look.snapshot, target.name)
     card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
     while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)

@@ -10,7 +10,7 @@ import aiohttp
 from bot.app import (
     SETTLE_SECONDS,
 )
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from tests.benchmarks.acks import load
 from tests.benchmarks.common import Row, python, resident_mib, until_ready
 

@@ -18,7 +18,7 @@ from bot.settings.loader import (
 from bot.wiring.parts import (
     Parts,
 )
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.benchmarks.common import ROOT, Row
 from tests.scenarios.talk import World, words

@@ -12,8 +12,8 @@ import pytest
 
 from bot.domain.core.probes import Verdict
 from bot.domain.heartbeats.heartbeat import Snapshot
-from bot.domain.incidents import watch
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents import job_state
+from bot.domain.incidents.job_state import JobState
 from bot.errors import Transient
 from bot.wiring.lazy import LedgerOnDemand
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
@@ -47,7 +47,7 @@ def remembered(world: World, ago: timedelta) -> dict[str, JobState]:
     memories = {}
     for policy in world.target.heartbeats:
         groups = [g for g in FRESH if g.job.replace("_", "-") == policy.job]
-        memory = watch.look(policy, groups, None, NOW - ago).memory
+        memory = job_state.look(policy, groups, None, NOW - ago).memory
         memories[f"{world.target.name}/{policy.job}"] = memory
     return memories
 

@@ -28,7 +28,7 @@ from typing import Any, Self
 
 import yaml
 
-from sandbox.house import free_port
+from sandbox.environment import free_port
 
 HERE = Path(__file__).parent
 NODE = "gpu-1"

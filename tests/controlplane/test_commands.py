@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from commands.registry import BUILTIN
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.controlplane.agent_pod import AgentPod
 from tests.scenarios.talk import World

@@ -28,7 +28,7 @@ from bot.domain.rbac.rights import (
 )
 from bot.wiring.rights import rights_needed
 from commands.registry import BUILTIN
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from tests.controlplane.agent_pod import CRDS, KUBECTL, PATIENCE, ROOT
 from tests.controlplane.authoriser import (
     REVIEWS,

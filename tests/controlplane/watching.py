@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.kubernetes.client import Connection
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from tests.controlplane.agent_pod import AgentPod
 from tests.scenarios.talk import Answer, World
 

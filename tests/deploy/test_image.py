@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from bot import __version__
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from scripts.image import context, inside, proof
 from scripts.image.base import VERSION
 from scripts.image.build import Builder, Built, StepFailed

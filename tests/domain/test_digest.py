@@ -30,8 +30,8 @@ from bot.domain.core.history import (
     HistoryEvent,
     pod_source,
 )
+from bot.domain.core.intervals import Span, What, merged
 from bot.domain.core.reply import plain
-from bot.domain.core.spans import Span, What, merged
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
 from bot.domain.digest import timeline

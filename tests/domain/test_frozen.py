@@ -6,14 +6,14 @@ import dataclasses
 from datetime import UTC, datetime
 
 from bot.domain.core.frozen import make, replace
-from bot.domain.incidents import alerting, watch
+from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import (
     Incident,
     Kind,
     Problem,
     State,
 )
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents.job_state import JobState
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROBLEM = Problem("heartbeat:t:alpha", Kind.HEARTBEAT, "t", "alpha", "is silent", "critical", NOW)
@@ -42,4 +42,4 @@ def test_the_ledger_gets_every_field_of_what_was_made() -> None:
     assert alerting.to_json(incident) == alerting.to_json(Incident("i-1", PROBLEM, State.PENDING, NOW))
     assert alerting.from_json(alerting.to_json(incident)) == incident
     memory = make(JobState, job="alpha", watched_since=NOW)
-    assert watch.to_json(memory) == watch.to_json(JobState("alpha", NOW))
+    assert job_state.to_json(memory) == job_state.to_json(JobState("alpha", NOW))

@@ -11,8 +11,8 @@ from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.core.workload import Container, Pod, Termination
 from bot.domain.health import restarts
 from bot.domain.health.restarts import Restarts
-from bot.domain.incidents import pod_watch, spell
-from bot.domain.incidents.spell import Downtime
+from bot.domain.incidents import downtime, pod_watch
+from bot.domain.incidents.downtime import Downtime
 from tests.pods import conditions
 
 NINE = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -135,7 +135,7 @@ def excused(
     """Why a job that was last seen at nine is not to blame; times in minutes after nine."""
     at = lambda minutes: NINE + minutes * MIN  # noqa: E731 - it is short
     times = [Downtime(at(down), None if ready is None else at(ready)) for down, ready in spells]
-    return spell.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
+    return downtime.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
 
 
 @pytest.mark.parametrize(
@@ -171,18 +171,18 @@ def test_a_pod_that_nobody_sees_excuses_for_a_period_and_not_for_ever() -> None:
 def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
     spells: tuple[Downtime, ...] = ()
     for n in range(100):
-        spells = spell.seen(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
-        spells = spell.seen(spells, [pod()], NINE + (2 * n + 1) * MIN)
-    assert len(spells) == spell.MOST
+        spells = downtime.seen(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
+        spells = downtime.seen(spells, [pod()], NINE + (2 * n + 1) * MIN)
+    assert len(spells) == downtime.MOST
     assert (spells[0].down_since, spells[-1].ready_at) == (NINE, NINE + 199 * MIN)
-    assert spell.read(spell.kept(spells)) == spells
-    assert spell.read("nonsense|") == ()
-    assert spell.seen(spells, [pod()], NINE + 300 * MIN) is spells
+    assert downtime.read(downtime.kept(spells)) == spells
+    assert downtime.read("nonsense|") == ()
+    assert downtime.seen(spells, [pod()], NINE + 300 * MIN) is spells
 
 
 def test_a_pod_that_came_and_went_between_two_looks_was_down_then() -> None:
     before = (Downtime(NINE - 9 * MIN, NINE - 8 * MIN),)
     later = replace(pod().containers[0], started_at=NINE + 3 * MIN)
-    assert spell.seen(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Downtime(
+    assert downtime.seen(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Downtime(
         NINE + 3 * MIN, NINE + 3 * MIN
     )

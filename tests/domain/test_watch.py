@@ -20,7 +20,7 @@ from bot.domain.heartbeats.heartbeat import (
     by_job,
 )
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
-from bot.domain.incidents.watch import (
+from bot.domain.incidents.job_state import (
     MOST_GROUPS,
     Flip,
     JobState,

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from sandbox.cluster import kinds
-from sandbox.house import BotProcess, Sandbox
+from sandbox.environment import BotProcess, Sandbox
 from sandbox.slack import seed
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("page-repair")]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from tests.scenarios.talk import World
 
 

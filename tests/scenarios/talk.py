@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from sandbox.house import BotProcess, Sandbox
+from sandbox.environment import BotProcess, Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 

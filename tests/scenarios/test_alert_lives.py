@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.scenarios.lives import adds, alerts, becomes, looks, says, stirs, thread
 from tests.scenarios.repairs import APPROVE as FIRST_BUTTON

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 import pytest_asyncio
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.lives import alerts, thread

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.postgres import Postgres

@@ -20,7 +20,7 @@ from bot.settings.model import (
     Settings,
     SlackSettings,
 )
-from sandbox.house import free_port
+from sandbox.environment import free_port
 from tests.adapters.test_slack_edges import other_server
 
 

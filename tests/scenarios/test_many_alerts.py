@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.scenarios.talk import World, until, words

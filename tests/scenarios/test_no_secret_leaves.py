@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, Phase, example, given, seed, settings
 from hypothesis import strategies as st
 
 from sandbox.cluster import kinds
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed as people
 from sandbox.slack.message import Message
 from sandbox.slack.views import View

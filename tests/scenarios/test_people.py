@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.cluster import kinds
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from sandbox.slack.model import User

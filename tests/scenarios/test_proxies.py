@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from tests.proxies import HttpProxy, SocksProxy
 from tests.scenarios.talk import World
 

@@ -16,7 +16,7 @@ import yaml
 
 from sandbox.cluster import PretendCluster
 from sandbox.cluster.rbac import NAMESPACE, Rule
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.scenarios.talk import until
 

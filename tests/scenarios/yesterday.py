@@ -13,7 +13,7 @@ from bot.domain.core.history import (
 )
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import AlertRules
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents.job_state import JobState
 from bot.services.digest.post_digest import MARK
 from bot.services.incidents.poll_coverage import heartbeat_looks, pod_looks
 

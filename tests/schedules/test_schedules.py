@@ -11,7 +11,7 @@ from bot.domain.core.cron import DIALECTS, Dialect
 from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import PUSHED, Group, Health
 from bot.domain.incidents.alerting import AlertRules, decide
-from bot.domain.incidents.watch import look, problem
+from bot.domain.incidents.job_state import look, problem
 from tests.schedules.build import CannotBuild, Crons, ensure
 from tests.schedules.nights import compare
 from tests.schedules.real import REFUSED, debian, difference, hours, ours, supercronic

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.core.target import Target
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
-from bot.domain.incidents.watch import Watched
+from bot.domain.incidents.job_state import Watched
 from bot.services.heartbeats.due import Attention, Held
 from tests.services.watchbench import policies
 

@@ -26,7 +26,7 @@ from bot.services.incidents.poll_coverage import pod_looks
 from bot.settings.model import (
     Settings,
 )
-from bot.wiring.watching import Watching
+from bot.wiring.incidents import Watching
 from tests.services.watchbench import (
     AWAY,
     Watch,

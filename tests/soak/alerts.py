@@ -24,7 +24,7 @@ from bot.domain.incidents.alerting import AlertRules, Incident, Reason
 from bot.errors import AgentpodError
 from bot.services.digest.post_digest import MARK
 from bot.services.incidents.poll_coverage import heartbeat_looks
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.postgres import Postgres

@@ -172,7 +172,7 @@ class DeadlyChat:
 
 def armed(bot: Bot, fault: Fault) -> Bot:
     """The bot, its ports wrapped."""
-    ledger, repairs, desk = bot.parts.ledger, bot.wiring.repairs, bot.wiring.repairs.desk
+    ledger, repairs, desk = bot.parts.ledger, bot.wiring.approvals, bot.wiring.approvals.desk
     plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.workshop.cluster_of
     plain_claim = desk.claim_for_value
 

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.house import BotProcess, Sandbox, free_port
+from sandbox.environment import BotProcess, Sandbox, free_port
 from tests.soak.bot import VARIABLE
 
 PATIENCE = 90.0

@@ -25,7 +25,7 @@ from bot.domain.approvals.repair import (
 )
 from bot.domain.core.audit import Verifier
 from bot.errors import AgentpodError
-from sandbox.house import Sandbox
+from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
 from tests.controlplane.agent_pod import AgentPod

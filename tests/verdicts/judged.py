@@ -13,7 +13,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Pod
 from bot.domain.health import judge_pod, restarts, rollout
-from bot.domain.incidents import pod_watch, spell
+from bot.domain.incidents import downtime, pod_watch
 from tests.verdicts.mutate import NOW, Object
 from tests.verdicts.oracle import against
 
@@ -45,8 +45,8 @@ def judge(pods: Sequence[Pod], owner: Deployment) -> Judged:
     problem = pod_watch.problem(TARGET, pods, NOW, hold=timedelta(minutes=1), owner=owner)
     counted = restarts.seen(None, pods, NOW)
     pod_watch.restarting(TARGET, pods, counted, NOW)
-    spell.seen((), pods, NOW)
-    return Judged(finding.verdict, finding.summary, problem and problem.summary, spell.ready(pods))
+    downtime.seen((), pods, NOW)
+    return Judged(finding.verdict, finding.summary, problem and problem.summary, downtime.ready(pods))
 
 
 def restarted(raw: Sequence[Object], deployment: Object) -> bool:

@@ -32,9 +32,9 @@ from sqlalchemy import (
 from bot.adapters.ledger import aside
 from bot.adapters.ledger.schema import deliveries, from_micros, history, incidents, jobs, marks, to_micros
 from bot.domain.core.history import BEAT, HistoryEvent
-from bot.domain.incidents import alerting, watch
+from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import Incident, State
-from bot.domain.incidents.watch import JobState
+from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -114,7 +114,7 @@ class WatchWriting:
         """See the port."""
         if changed:
             self._touch()
-            rows = [{"key": f"{target}/{m.job}", "target": target, "body": watch.to_json(m)} for m in changed]
+            rows = [{"key": f"{target}/{m.job}", "target": target, "body": job_state.to_json(m)} for m in changed]
             self._write(_put(self._dialect)["job"], rows)
 
     async def forget(self, keys: Sequence[str]) -> None:
@@ -162,7 +162,7 @@ def load_incident(row: Row[Any]) -> Incident:
 
 def load_memory(row: Row[Any]) -> tuple[str, JobState]:
     """The memory of a row by its ``target/job``. Raises ValueError for one that can't be read."""
-    return str(row.key), watch.from_json(row.body)
+    return str(row.key), job_state.from_json(row.body)
 
 
 def happenings(rows: Iterable[Row[Any]]) -> list[HistoryEvent]:

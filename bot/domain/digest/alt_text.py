@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 from bot.domain.core import words
-from bot.domain.core.spans import What
+from bot.domain.core.intervals import What
 from bot.domain.digest.day import NOTHING, Day, Lane
 
 MOST = 12

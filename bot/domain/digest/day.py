@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.approvals.repair import (
     RepairRequest,
 )
-from bot.domain.core.spans import Span, What, Window
+from bot.domain.core.intervals import Span, What, Window
 from bot.domain.incidents.alerting import Incident
 from bot.domain.outbox.message import (
     OutboxMessage,

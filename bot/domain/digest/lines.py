@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.core import words
+from bot.domain.core.intervals import What
 from bot.domain.core.reply import Line
-from bot.domain.core.spans import What
 from bot.domain.digest.day import (
     NOTHING,
     Day,

@@ -13,7 +13,7 @@ from bot.domain.core.history import (
     HistoryEvent,
     pod_source,
 )
-from bot.domain.core.spans import (
+from bot.domain.core.intervals import (
     Span,
     What,
     Window,
@@ -35,8 +35,8 @@ from bot.domain.digest.day import (
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import planned
 from bot.domain.incidents.alerting import Incident, Kind, Maintenance
+from bot.domain.incidents.job_state import BLIND
 from bot.domain.incidents.pod_watch import blind_key, key_of
-from bot.domain.incidents.watch import BLIND
 
 ON_TIME = timedelta(minutes=5)
 """A run that ends so long after its time is on time: it has to run first."""

@@ -7,7 +7,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Pod
 from bot.domain.health import container_state
-from bot.domain.health.trouble import PodIssue
+from bot.domain.health.pod_issue import PodIssue
 
 SETTING = "targets[].containers"
 _RUN = "/agentpod pods"

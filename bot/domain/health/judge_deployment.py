@@ -14,7 +14,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Condition, Deployment, Pod
-from bot.domain.health.trouble import PodIssue
+from bot.domain.health.pod_issue import PodIssue
 
 SETTING = "targets[].deployment"
 _LONG = 160

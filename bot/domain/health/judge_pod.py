@@ -25,7 +25,7 @@ from bot.domain.health import (
 )
 from bot.domain.health.container_state import Cause, Issue
 from bot.domain.health.judge_deployment import Owner
-from bot.domain.health.trouble import PodIssue
+from bot.domain.health.pod_issue import PodIssue
 
 PROBE, TITLE = "pod", "Pod"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.domain.core.cron import next_run
-from bot.domain.core.spans import Span, What, Window
+from bot.domain.core.intervals import Span, What, Window
 from bot.domain.incidents.alerting import Maintenance
 
 NOT_UP = frozenset({What.DOWN, What.LATE})

@@ -17,8 +17,8 @@ from bot.domain.health import (
 )
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import How, Outages
+from bot.domain.health.pod_issue import PodIssue
 from bot.domain.health.restarts import Restarts
-from bot.domain.health.trouble import PodIssue
 from bot.domain.incidents.alerting import Kind, Problem
 
 RISING = 3

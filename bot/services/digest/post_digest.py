@@ -14,8 +14,8 @@ from bot.domain.approvals.repair import (
     RepairRequest,
 )
 from bot.domain.core.history import HistoryEvent
+from bot.domain.core.intervals import Window
 from bot.domain.core.reply import Image, Reply
-from bot.domain.core.spans import Window
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.digest import card, timeline
 from bot.domain.digest import day as digest

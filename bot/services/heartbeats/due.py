@@ -9,8 +9,8 @@ from operator import is_
 
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.heartbeats.heartbeat import Group, by_job
-from bot.domain.incidents import watch
-from bot.domain.incidents.watch import Watched
+from bot.domain.incidents import job_state
+from bot.domain.incidents.job_state import Watched
 
 
 class Held:
@@ -55,7 +55,7 @@ class Attention:
         """At first all may have."""
         self.target = target
         self.metrics = frozenset(h.metric for h in target.heartbeats)
-        self._jobs = {job.job: job for job in watch.watched(target)}
+        self._jobs = {job.job: job for job in job_state.watched(target)}
         self._awake = dict(self._jobs)
         self._alarms: dict[str, datetime] = {}
         """When each is to be looked at though nothing was pushed."""

@@ -11,7 +11,7 @@ from bot.domain.approvals.repair import (
 )
 from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.incidents import spell
+from bot.domain.incidents import downtime
 from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import (
     Writing,
@@ -51,7 +51,7 @@ class Muting:
         A push that failed was made, and refused: that is nothing that the pod's being down explains.
         """
         case = await restarting(tx, target.name)
-        spells = spell.read(await tx.mark(mark_of(target.name)) or "")
+        spells = downtime.read(await tx.mark(mark_of(target.name)) or "")
         unseen = words.moment_of(await tx.mark(unseen_of(target.name)))
 
         def why(policy: HeartbeatPolicy, missed: datetime, failed: bool) -> str:
@@ -60,9 +60,9 @@ class Muting:
                 return f"maintenance {window.name}"
             if failed or not policy.inside:
                 return ""
-            if case is not None and case.mark is not None and missed >= case.mark.started_at - spell.SLACK_TIME:
+            if case is not None and case.mark is not None and missed >= case.mark.started_at - downtime.SLACK_TIME:
                 return f"the pod is being restarted ({case.id})"
-            return spell.excuse(spells, policy, missed, now, unseen)
+            return downtime.excuse(spells, policy, missed, now, unseen)
 
         return why
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.incidents import alerting, inside_watch
 from bot.domain.incidents.alerting import Incident, Kind
-from bot.domain.incidents.watch import BLIND
+from bot.domain.incidents.job_state import BLIND
 from bot.errors import AgentpodError
 from bot.ports.clock import (
     Clock,

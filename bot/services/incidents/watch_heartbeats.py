@@ -13,7 +13,7 @@ from bot.domain.core.frozen import replace
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Health, Snapshot
-from bot.domain.incidents import alerting, watch
+from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
@@ -21,7 +21,7 @@ from bot.domain.incidents.alerting import (
     Problem,
     State,
 )
-from bot.domain.incidents.watch import (
+from bot.domain.incidents.job_state import (
     BLIND,
     JobState,
     Look,
@@ -215,7 +215,7 @@ class HeartbeatWatch:
             for job, found in well
             if (incident := self._open.get(job.incident)) is not None
             and found.status.health is not Health.PAUSED
-            and (why := watch.unproven(incident, job.policy.metric, found.memory))
+            and (why := job_state.unproven(incident, job.policy.metric, found.memory))
         ]
         return self._learned(await self.incidents.keep(tx, self._open, over, now)) if over else []
 
@@ -239,20 +239,20 @@ class HeartbeatWatch:
         for job in attention.awake(now):
             try:
                 if (found := self._look_at(job, now)) is not None:
-                    looks.append((job, found, watch.problem(target.name, found, now)))
+                    looks.append((job, found, job_state.problem(target.name, found, now)))
                 else:
                     attention.rest(job, self._memories[job.memory].next_at)
             except Exception as error:
                 logger.exception("a job could not be judged", extra={"target": target.name, "job": job.policy.job})
-                broken.append(watch.defect(target.name, job.policy, error, now))
+                broken.append(job_state.defect(target.name, job.policy, error, now))
         return looks, broken
 
     def _look_at(self, job: Watched, now: datetime) -> Look | None:
         """A look, if something was pushed, a deadline has passed, or an incident is open."""
         memory, seen = self._memories.get(job.memory), self._held.of(job.job)
-        if job.incident not in self._open and watch.unchanged(job.policy, memory, seen, now):
+        if job.incident not in self._open and job_state.unchanged(job.policy, memory, seen, now):
             return None
-        return watch.look(job.policy, seen, memory, now, self._started)
+        return job_state.look(job.policy, seen, memory, now, self._started)
 
     async def _remember(self, tx: Writing, target: Target, looks: Sequence[Looked]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""

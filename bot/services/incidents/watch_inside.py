@@ -11,7 +11,7 @@ from bot.domain.core.target import ContainerSpec
 from bot.domain.core.workload import Pod
 from bot.domain.health import judge_pod, judge_processes
 from bot.domain.health.judge_processes import Looked
-from bot.domain.incidents import inside_watch, spell
+from bot.domain.incidents import downtime, inside_watch
 from bot.domain.incidents.alerting import Incident, Problem
 from bot.domain.incidents.inside_watch import Seen
 from bot.errors import AgentpodError, unexpected
@@ -68,7 +68,7 @@ class InsideWatch(TargetWatch):
         """Look into the pod; gives the incidents that changed. Raises where the pods can't be listed."""
         cluster = self.cluster_of(self.target.name)
         pods = await cluster.pods(self.target.selector)
-        pod = judge_pod.current(pods) if spell.ready(pods) else None
+        pod = judge_pod.current(pods) if downtime.ready(pods) else None
         seen, defect = await self._safely(cluster, pod, disk) if pod is not None else (None, False)
         now = self.clock.now()
         async with self.incidents.ledger.writing() as tx:

@@ -22,7 +22,7 @@ from bot.domain.health import (
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import Outages
 from bot.domain.health.restarts import Restarts
-from bot.domain.incidents import pod_watch, spell
+from bot.domain.incidents import downtime, pod_watch
 from bot.domain.incidents.alerting import Incident, Kind, Problem
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.ports.ledger import (
@@ -200,7 +200,7 @@ class PodWatch(TargetWatch):
 
     async def _owner(self, pods: Sequence[Pod]) -> Owner:
         """The Deployment, where it says why a pod is missing."""
-        if spell.ready(pods):
+        if downtime.ready(pods):
             return None
         try:
             return await self.cluster_of(self.target.name).deployment(self.target.deployment)
@@ -217,11 +217,11 @@ class PodWatch(TargetWatch):
             return ()
 
     async def _note_spell(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> None:
-        before = spell.read(await tx.mark(mark_of(self.target.name)) or "")
-        after = spell.seen(before, pods, now)
+        before = downtime.read(await tx.mark(mark_of(self.target.name)) or "")
+        after = downtime.seen(before, pods, now)
         if after is before:
             return
-        await tx.set_mark(mark_of(self.target.name), spell.kept(after))
+        await tx.set_mark(mark_of(self.target.name), downtime.kept(after))
         newest = after[-1]
         what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
         if not before or before[-1].down_since != newest.down_since:
