@@ -328,7 +328,9 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
 
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)
-    parts.desk = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()).desk
+    parts.approval_service = Repairs(
+        settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()
+    ).approval_service
     try:
         await parts.connect_cluster()
         dispatcher = parts.dispatcher("agentpod", _Uncounted())

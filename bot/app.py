@@ -88,7 +88,7 @@ class Bot:
         self.metrics = Metrics(__version__)
         parts = self.parts
         self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)
-        parts.desk = self.repairs.desk
+        parts.approval_service = self.repairs.approval_service
         self.watching = Watching(
             settings,
             parts.ledger,
@@ -102,7 +102,10 @@ class Bot:
         )
         parts.alerts = self.watching.incidents
         dispatcher = self.parts.dispatcher(settings.slack.command, self.metrics)
-        dispatcher.recorder, dispatcher.find = self.repairs.desk.refused, self.repairs.desk.find
+        dispatcher.recorder, dispatcher.find = (
+            self.repairs.approval_service.refused,
+            self.repairs.approval_service.find,
+        )
         self.slack = SlackAdapter(
             settings.slack,
             dispatcher,
@@ -110,7 +113,7 @@ class Bot:
             self.metrics,
             __version__,
             groups=settings.approvals.groups(),
-            secret_sink=self.repairs.desk.take_value,
+            secret_sink=self.repairs.approval_service.take_value,
             outside=parts.outside,
         )
         self.ops = OpsServer(self.metrics, self._unready)

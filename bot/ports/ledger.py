@@ -51,10 +51,10 @@ class Writing(Protocol):
     ) -> None:
         """Add to the audit trail's end; it gets its number when the transaction is kept."""
 
-    async def owe(self, key: str, place: str, under: str = "") -> None:
+    async def enqueue(self, key: str, place: str, under: str = "") -> None:
         """A message is owed, or (where the key is known) has to be brought up to date where it is."""
 
-    async def owe_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
+    async def enqueue_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
         """The same for many: key, place and under of each. In one thread they are sent in order."""
 
     async def refresh(self, key: str) -> None:
@@ -81,7 +81,7 @@ class Writing(Protocol):
     async def save_incidents(self, changed: Sequence[Incident]) -> None:
         """Keep incidents. `Conflict` at the transaction's end where another one of the same key is open."""
 
-    async def memories(self) -> Mapping[str, JobState]:
+    async def job_states(self) -> Mapping[str, JobState]:
         """What is remembered of each job, by ``target/job``."""
 
     async def remember(self, target: str, changed: Sequence[JobState]) -> None:
@@ -90,7 +90,7 @@ class Writing(Protocol):
     async def forget(self, keys: Sequence[str]) -> None:
         """Forget jobs, each as ``target/job``."""
 
-    async def happened(self, things: Sequence[HistoryEvent]) -> None:
+    async def add_history(self, things: Sequence[HistoryEvent]) -> None:
         """Keep what happened; the same thing twice is one."""
 
 
@@ -182,7 +182,7 @@ class Ledger(Protocol):
         the way.
         """
 
-    async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
+    async def reroute_pending(self, places: Mapping[str, str], since: datetime) -> int:
         """What is owed ``since`` and nowhere yet goes to the place of its kind, given up or not; says how many.
 
         A kind that ``places`` does not name stays where it is.
@@ -223,7 +223,7 @@ class Ledger(Protocol):
         ``since``; of one message or of one GitHub issue.
         """
 
-    async def memories(self) -> Mapping[str, JobState]:
+    async def job_states(self) -> Mapping[str, JobState]:
         """What is remembered of each job, by ``target/job``."""
 
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:

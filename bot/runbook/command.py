@@ -43,7 +43,7 @@ class Command:
     aliases: tuple[str, ...] = ()
     details: str = ""
     """A paragraph for `help COMMAND`."""
-    discreet: bool = False
+    sensitive_args: bool = False
     """What is typed here by mistake may be secret: nothing of it is repeated. One of a first word, all of it."""
     quick: bool = False
     """Whether it asks nothing of another server, or next to nothing: then it waits for nobody's slow command."""

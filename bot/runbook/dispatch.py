@@ -101,7 +101,7 @@ class Dispatcher:
         try:
             invocation = parse(line, self.commands, prefix=self.prefix, answers=answers)
             name, about = invocation.command.name or "home", _about(invocation)
-            shown = "" if invocation.command.discreet else " ".join(line.split())[:200]
+            shown = "" if invocation.command.sensitive_args else " ".join(line.split())[:200]
             await self._authorise(invocation, caller)
             context = self.make_context(invocation.target, caller, request_id, progress)
             reply = await invocation.command.run(context, invocation.params)

@@ -222,7 +222,7 @@ def _take_flag(
 
 
 def _unknown_flag(flag: str, flags: Mapping[str, str], command: Command, prefix: str) -> UsageError:
-    if command.discreet:
+    if command.sensitive_args:
         return _too_much(command, prefix)
     near = difflib.get_close_matches(flag, flags, n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
@@ -248,7 +248,7 @@ def _take_word(
         if name not in values:
             values[name] = word
             return
-    if command.discreet:
+    if command.sensitive_args:
         raise _too_much(command, prefix)
     shown = word if len(word) <= 40 else word[:40] + "…"
     raise UsageError(f"{command.name} does not know what to do with {shown!r}.", usage=usage(command, prefix))

@@ -66,10 +66,10 @@ class Repairs:
     ) -> None:
         """Connects to nothing; :meth:`tasks` does the work."""
         self._settings, self._ledger, self._clock, self._observer = settings, ledger, clock, observer
-        self._courier: OutboxWorker | None = None
+        self._outbox_worker: OutboxWorker | None = None
         policy = settings.approvals
         targets: Mapping[str, Target] = {t.name: t for t in settings.targets}
-        self.workshop = RepairExecutor(
+        self.executor = RepairExecutor(
             process_name(),
             ledger,
             clock,
@@ -82,7 +82,9 @@ class Repairs:
         )
         channel = settings.slack.channel or ""
         channels = {name: channel for name in targets if channel}
-        self.desk = ApprovalService(ledger, clock, policy, settings.access, channels, self.workshop, self._changed)
+        self.approval_service = ApprovalService(
+            ledger, clock, policy, settings.access, channels, self.executor, self._changed
+        )
 
     def wake(self) -> None:
         """Something is owed."""
@@ -100,26 +102,26 @@ class Repairs:
         ``more`` are the writers of other messages than those about repairs, ``sinks`` where others go.
         """
         settings = self._settings
-        self.desk.freshen = freshen
+        self.approval_service.freshen = freshen
         news = RequestMessages(self._ledger, self._clock, settings.approvals, settings.access)
         writers = {**dict.fromkeys(approval_messages.KINDS, news), **(more or {})}
-        self._courier = OutboxWorker(
+        self._outbox_worker = OutboxWorker(
             self._ledger, chat, self._clock, writers, sinks or {}, self._observer.delivery, news.arrived
         )
-        housekeeping = RequestRecovery(self.desk, self.workshop)
-        return {"deliveries": self._courier.run, "housekeeping": housekeeping.run}
+        housekeeping = RequestRecovery(self.approval_service, self.executor)
+        return {"deliveries": self._outbox_worker.run, "housekeeping": housekeeping.run}
 
     async def stop(self, seconds: float) -> None:
         """Let the changes under way be made and written down, then send what is owed, within ``seconds`` each."""
-        await self.workshop.stop(seconds)
+        await self.executor.stop(seconds)
         with contextlib.suppress(AgentpodError):
-            await self.desk.sum_up(all_=True)
-        if self._courier is not None:
-            await self._courier.finish(seconds)
+            await self.approval_service.sum_up(all_=True)
+        if self._outbox_worker is not None:
+            await self._outbox_worker.finish(seconds)
 
     def _changed(self) -> None:
-        if self._courier is not None:
-            self._courier.wake()
+        if self._outbox_worker is not None:
+            self._outbox_worker.wake()
 
     def _ended(self, case: RepairRequest) -> None:
         seconds = case.outcome.seconds if case.outcome else None

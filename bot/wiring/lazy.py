@@ -241,9 +241,9 @@ class LedgerOnDemand:
         """See the port."""
         await (await self.open()).failed(delivery, error, at, dead=dead, unsure=unsure, refused=refused)
 
-    async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
+    async def reroute_pending(self, places: Mapping[str, str], since: datetime) -> int:
         """See the port."""
-        return await (await self.open()).readdress(places, since)
+        return await (await self.open()).reroute_pending(places, since)
 
     async def delivery(self, key: str) -> OutboxMessage | None:
         """See the port."""
@@ -279,9 +279,9 @@ class LedgerOnDemand:
         ledger = await self.open()
         return await ledger.incidents(live=live, since=since, told=told, group=group, issue=issue, limit=limit)
 
-    async def memories(self) -> Mapping[str, JobState]:
+    async def job_states(self) -> Mapping[str, JobState]:
         """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""
-        return {} if self._real is None and _absent(self._url) else await (await self.open()).memories()
+        return {} if self._real is None and _absent(self._url) else await (await self.open()).job_states()
 
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """See the port."""

@@ -81,7 +81,7 @@ class Parts:
     """The way to the API server, once it is known where that is."""
     heartbeats: HeartbeatSource | None = None
     bridge: HealthBridge | None = None
-    desk: ApprovalService | None = None
+    approval_service: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
     alerts: IncidentService | None = None
     """Where commands acknowledge and snooze incidents."""
@@ -200,7 +200,7 @@ class Parts:
                 probe_timeout=self.settings.probes.timeout.total_seconds(),
                 prefix=prefix,
                 request_id=request_id,
-                repairs=self.desk,
+                repairs=self.approval_service,
                 ledger=self.ledger,
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,

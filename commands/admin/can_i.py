@@ -141,7 +141,7 @@ COMMAND = Command(
     params=CanIParams,
     group="Around it",
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     examples=("can-i logs", "can-i processes"),
     details="Says which access rule decides, and which Kubernetes rights the bot lacks for it.",
 )

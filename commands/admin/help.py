@@ -93,7 +93,7 @@ COMMAND = Command(
     params=HelpParams,
     group="Around it",
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     examples=("help", "help logs"),
     details="Without a command it lists what you may run; with one it says how to use it.",
 )

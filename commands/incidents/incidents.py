@@ -215,7 +215,7 @@ COMMAND = Command(
     IncidentsParams,
     quick=True,
     group="Alerts",
-    discreet=True,
+    sensitive_args=True,
     examples=("incidents", "incidents i-7k2m9xw"),
     details=(
         "Open ones first, the worst on top; what is wrong and held back, and why; then those that ended, and "
@@ -230,7 +230,7 @@ ACK = Command(
     AckParams,
     quick=True,
     group="Alerts",
-    discreet=True,
+    sensitive_args=True,
     examples=("ack i-7k2m9xw",),
 )
 SNOOZE = Command(
@@ -241,7 +241,7 @@ SNOOZE = Command(
     SnoozeParams,
     quick=True,
     group="Alerts",
-    discreet=True,
+    sensitive_args=True,
     examples=("snooze i-7k2m9xw 2h", "snooze i-7k2m9xw tomorrow"),
     details="It speaks up again when the time is over and it is still so, or when it gets worse before.",
 )

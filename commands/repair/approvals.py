@@ -83,7 +83,7 @@ async def _one(ctx: Context, id_: str) -> Reply:
     case = await requests.ledger(ctx).case(id_) if is_id(id_) else None
     if case is None:
         raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
-    shown = card.card(case, requests.desk(ctx).policy)
+    shown = card.card(case, requests.approval_service(ctx).policy)
     return Reply(
         shown.headline,
         body=shown.body,
@@ -108,6 +108,6 @@ COMMAND = Command(
     ApprovalsParams,
     group="Repair",
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     examples=("approvals", "approvals r-7k2m9xwq"),
 )

@@ -42,7 +42,7 @@ async def _say(ctx: Context, params: IdParams, choice: Choice, reason: str = "")
             "A shell decides nothing: requests are decided on in Slack, where it is known who does it.",
             remedy=f"There: the card's button, or {choice.value} {params.id}.",
         )
-    ruling, case = await requests.desk(ctx).decide(params.id, choice, ctx.caller, reason)
+    ruling, case = await requests.approval_service(ctx).decide(params.id, choice, ctx.caller, reason)
     return requests.ruled(ctx, ruling, case)
 
 
@@ -77,12 +77,12 @@ async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) 
     """Ask for the reason. Where none would help the desk says why not at once, and writes it down."""
     if ctx.caller.is_terminal:
         return await _say(ctx, params, choice)
-    desk, who = requests.desk(ctx), ctx.caller.identity
-    case = await desk.find(params.id)
-    entitled = choice is not Choice.BREAK_GLASS or desk.policy.lets_alone(who.user, who.groups)
+    approval_service, who = requests.approval_service(ctx), ctx.caller.identity
+    case = await approval_service.find(params.id)
+    entitled = choice is not Choice.BREAK_GLASS or approval_service.policy.lets_alone(who.user, who.groups)
     if case is not None and case.state is State.OPEN and entitled:
         return form
-    ruling, case = await desk.decide(params.id, choice, ctx.caller)
+    ruling, case = await approval_service.decide(params.id, choice, ctx.caller)
     return form if ruling.rule is Rule.REASON_NEEDED else requests.ruled(ctx, ruling, case)
 
 
@@ -108,7 +108,7 @@ APPROVE = Command(
     IdParams,
     group="Repair",
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     offered=_decides,
     unoffered="is done in Slack: a shell decides nothing",
     examples=("approve r-7k2m9xwq",),
@@ -122,7 +122,7 @@ DENY = Command(
     ReasonParams,
     group="Repair",
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     offered=_decides,
     unoffered="is done in Slack: a shell decides nothing",
     examples=('deny r-7k2m9xwq --reason "a job is running"',),
@@ -135,7 +135,7 @@ WITHDRAW = Command(
     IdParams,
     group="Repair",
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     offered=_decides,
     unoffered="is done in Slack: a shell decides nothing",
     examples=("withdraw r-7k2m9xwq",),
@@ -149,7 +149,7 @@ BREAK_GLASS = Command(
     group="Repair",
     anew=True,
     quick=True,
-    discreet=True,
+    sensitive_args=True,
     offered=_breaks_glass,
     unoffered="is for those on approvals.break_glass in the settings, in Slack",
     examples=('break-glass r-7k2m9xwq --reason "site is down, nobody else is awake"',),

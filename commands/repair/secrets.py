@@ -79,7 +79,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     """Key names, lengths, fingerprints; what External Secrets say; whether the pod is older than a change."""
     began = ctx.clock.monotonic()
     names = ctx.target.every_secret
-    pods, external, memories, found = await asyncio.gather(
+    pods, external, job_states, found = await asyncio.gather(
         _or_error(ctx.cluster.pods(ctx.target.selector)),
         managed.external_secrets(ctx),
         _memories(ctx, names),
@@ -88,14 +88,14 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     secrets = dict(zip(names, found, strict=True))
     findings = [
         *(
-            judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), memories.get(name))
+            judge_secrets.judge_secret(name, one, pods, ctx.clock.now(), job_states.get(name))
             for name, one in secrets.items()
         ),
         judge_secrets.judge_external(external, ctx.clock.now()),
     ]
     verdict = worst(f.verdict for f in findings)
     restart = judge_secrets.restart_needed(
-        judge_secrets.age(one, pods, memories.get(name)) for name, one in secrets.items()
+        judge_secrets.age(one, pods, job_states.get(name)) for name, one in secrets.items()
     )
     buttons = [("Ask for a restart", 'restart --reason "a secret was changed"')] if restart else []
     return Reply(
@@ -103,7 +103,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         verdict,
         findings=shape.addressed(ctx, findings),
         tables=tuple(
-            _table(ctx, s, external, memories.get(name))
+            _table(ctx, s, external, job_states.get(name))
             for name, s in secrets.items()
             if isinstance(s, SecretFacts)
         ),
@@ -200,7 +200,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
     """Open the one-time form for the value of an approved request."""
     if ctx.caller.is_terminal:
         raise UsageError("A value is entered in Slack, by who asked for it.")
-    case = await requests.desk(ctx).may_give_value(params.id, ctx.caller)
+    case = await requests.approval_service(ctx).may_give_value(params.id, ctx.caller)
     field = Field(
         "value", case.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
     )
@@ -233,7 +233,7 @@ COMMAND = Command(
     Role.OPERATOR,
     run,
     group="Secrets",
-    discreet=True,
+    sensitive_args=True,
     details="Key names, lengths and fingerprints, never a part of a value.",
     rights=read_rights,
 )
@@ -244,7 +244,7 @@ SET = Command(
     set_value,
     SetParams,
     group="Secrets",
-    discreet=True,
+    sensitive_args=True,
     examples=('secrets set GITHUB_TOKEN --reason "rotated"',),
     details="An approver decides first; then you get a form that works once. The value goes nowhere else.",
     rights=write_rights,
@@ -256,6 +256,6 @@ ENTER = Command(
     enter,
     EnterParams,
     group="Secrets",
-    discreet=True,
+    sensitive_args=True,
     rights=write_rights,
 )

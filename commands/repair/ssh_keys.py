@@ -250,7 +250,7 @@ COMMAND = Command(
     Role.OPERATOR,
     run,
     group="SSH",
-    discreet=True,
+    sensitive_args=True,
     rights=read_rights,
 )
 ADD = Command(
@@ -261,7 +261,7 @@ ADD = Command(
     AddParams,
     group="SSH",
     examples=("ssh keys add",),
-    discreet=True,
+    sensitive_args=True,
     details="Opens a form for the public key. An approver sees its fingerprint and decides; then restart the pod.",
     rights=write_rights,
 )
@@ -273,6 +273,6 @@ REMOVE = Command(
     RemoveParams,
     group="SSH",
     examples=("ssh keys remove SHA256:3fYx…",),
-    discreet=True,
+    sensitive_args=True,
     rights=write_rights,
 )

@@ -330,14 +330,14 @@ class Checks:
             metrics = {p.metric for p in policies}
             try:
                 reading = asyncio.gather(self.ctx.heartbeats.read(metrics), self._memories())
-                snapshot, memories = await ask.of(GATEWAY, reading)
+                snapshot, job_states = await ask.of(GATEWAY, reading)
             except Unread as unread:
                 silent = f"the Pushgateway gave no answer in {unread.waited:g} s"
                 said = unread.error.message.removesuffix(".") if unread.error else silent
                 return judge_heartbeats.blind(words.cut(words.lower_first(said), 200))
             name, now = self.ctx.target.name, self.ctx.clock.now()
             self.seen.groups = len(snapshot.groups)
-            self.seen.statuses = job_state.judge(name, policies, snapshot, memories, now)
+            self.seen.statuses = job_state.judge(name, policies, snapshot, job_states, now)
             return judge_heartbeats.judge_heartbeats(self.seen.statuses, self.seen.groups, now)
 
         return Probe(judge_heartbeats.PROBE, judge_heartbeats.TITLE, run)
@@ -349,7 +349,7 @@ class Checks:
         mine = {f"{self.ctx.target.name}/{canonical_job(h.job)}" for h in self.ctx.target.heartbeats}
         try:
             async with asyncio.timeout(self.ctx.probe_timeout / 2):
-                kept = await self.ctx.ledger.memories()
+                kept = await self.ctx.ledger.job_states()
         except (AgentpodError, TimeoutError):
             return {}
         return {key: memory for key, memory in kept.items() if key in mine}

@@ -37,7 +37,7 @@ MAX_REASON = 500
 """Characters of a reason: it has to fit on a card and be read on a phone."""
 
 
-def desk(ctx: Context) -> Repairs:
+def approval_service(ctx: Context) -> Repairs:
     """The desk. Raises `Permanent` where there is none."""
     if ctx.repairs is None:
         raise Permanent(
@@ -49,7 +49,7 @@ def desk(ctx: Context) -> Repairs:
 
 def ledger(ctx: Context) -> Ledger:
     """The ledger. Raises `Permanent` where there is none."""
-    desk(ctx)
+    approval_service(ctx)
     if ctx.ledger is None:
         raise AssertionError("a desk without a ledger")
     return ctx.ledger
@@ -128,7 +128,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
             "A new value can't be asked for in a shell: whoever asks enters it in Slack.",
             remedy=f"In Slack: /agentpod {proposal.action.value} {proposal.details.get('key', '')}",
         )
-    asked = await desk(ctx).ask(proposal, ctx.target.name, ctx.caller)
+    asked = await approval_service(ctx).ask(proposal, ctx.target.name, ctx.caller)
     case = asked.case
     place = (Mention(case.channel),) if case.channel.startswith(("C", "G")) else ("this conversation",)
     if asked.joined:

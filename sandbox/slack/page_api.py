@@ -17,7 +17,7 @@ from sandbox.slack.errors import SlackError
 from sandbox.slack.message import Message
 from sandbox.slack.model import Json
 from sandbox.slack.store import Change
-from sandbox.slack.user_actions import Doings, Interaction
+from sandbox.slack.user_actions import Interaction, UserActions
 from sandbox.slack.views import View, ViewChange
 
 _BACKLOG = 1000
@@ -28,10 +28,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class PageApi:
     """Everything under ``/ui/``."""
 
-    def __init__(self, core: Core, doings: Doings, faults: Breaks) -> None:
+    def __init__(self, core: Core, user_actions: UserActions, faults: Breaks) -> None:
         """``faults`` are those of the panel, from every part of the sandbox."""
         self._core = core
-        self._doings = doings
+        self._user_actions = user_actions
         self._faults = faults
         self._pages: dict[asyncio.Queue[str], str] = {}
         self._sockets: set[web.WebSocketResponse] = set()
@@ -86,7 +86,7 @@ class PageApi:
     async def _message(self, request: web.Request) -> web.Response:
         body = await _json(request)
         thread = body.get("thread_ts")
-        message = self._doings.say(
+        message = self._user_actions.say(
             _text(body, "user"), _text(body, "channel"), _text(body, "text"), str(thread) if thread else None
         )
         return _ok(ts=message.ts)
@@ -94,7 +94,7 @@ class PageApi:
     async def _command(self, request: web.Request) -> web.Response:
         body = await _json(request)
         text = body.get("text") or ""
-        done = await self._doings.slash(
+        done = await self._user_actions.slash(
             _text(body, "user"), _text(body, "channel"), _text(body, "command"), str(text)
         )
         return _outcome(done)
@@ -104,17 +104,17 @@ class PageApi:
         user, action, values = _text(body, "user"), _object(body, "action"), _object(body, "values")
         if view_id := body.get("view_id"):
             view = self._view(user, view_id)
-            return _outcome(await self._doings.click_view(user, view, action, values))
+            return _outcome(await self._user_actions.click_view(user, view, action, values))
         message = self._core.store.get(_text(body, "channel"), _text(body, "message_ts"))
         if message is None:
             raise SlackError("message_not_found")
-        return _outcome(await self._doings.click(user, message, action, values))
+        return _outcome(await self._user_actions.click(user, message, action, values))
 
     async def _view_submit(self, request: web.Request) -> web.Response:
         body = await _json(request)
         user = _text(body, "user")
         view = self._view(user, body.get("view_id"))
-        done = await self._doings.submit(user, view, _object(body, "values"))
+        done = await self._user_actions.submit(user, view, _object(body, "values"))
         if done.errors and done.error is None:
             return _ok(errors=done.errors)
         return _outcome(done)
@@ -122,11 +122,11 @@ class PageApi:
     async def _view_close(self, request: web.Request) -> web.Response:
         body = await _json(request)
         user = _text(body, "user")
-        done = await self._doings.close_view(user, self._view(user, body.get("view_id")))
+        done = await self._user_actions.close_view(user, self._view(user, body.get("view_id")))
         return _outcome(done) if done is not None else _ok()
 
     async def _home_opened(self, request: web.Request) -> web.Response:
-        view = self._doings.open_home(_text(await _json(request), "user"))
+        view = self._user_actions.open_home(_text(await _json(request), "user"))
         return _ok(view=view.wire() if view is not None else None)
 
     def _view(self, user: str, view_id: Any) -> View:

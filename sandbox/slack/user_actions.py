@@ -58,7 +58,7 @@ class Interaction:
         return self.url.messages if self.url is not None else []
 
 
-class Doings:
+class UserActions:
     """The users' hands."""
 
     def __init__(self, core: Core, events: Events) -> None:

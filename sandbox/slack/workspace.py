@@ -23,7 +23,7 @@ from sandbox.slack.record import Record
 from sandbox.slack.server import LocalServer, Surface
 from sandbox.slack.socket_mode import SocketHub
 from sandbox.slack.store import Change, Clock, Store
-from sandbox.slack.user_actions import Doings, Interaction
+from sandbox.slack.user_actions import Interaction, UserActions
 from sandbox.slack.views import View
 
 Predicate = Callable[[Message], bool]
@@ -70,12 +70,12 @@ class Workspace:
         self.core.delivery = self._http or self._hub
         self.core.issue_ticket = None if self._http else self._hub.issue_ticket
         self.events = Events(self.core)
-        self._doings = Doings(self.core, self.events)
+        self._user_actions = UserActions(self.core, self.events)
         self.breaks: list[Break] = slack_faults.breaks(
             self.core.faults, manifest.scopes, self._hub, self.core.store.users
         )
         self.panel = Breaks(self.breaks)
-        self._page_api = PageApi(self.core, self._doings, self.panel)
+        self._page_api = PageApi(self.core, self._user_actions, self.panel)
         self._hub.on_change = self._connections_changed
         self._surface = Surface(self.core, self._page_api, None if self._http else self._hub, page_dir)
         self._connected = asyncio.Condition()
@@ -211,7 +211,7 @@ class Workspace:
 
         Raises SlackError for what Slack's client refuses itself (unknown command, not in the channel).
         """
-        return await self._doings.slash(user, channel, command, text)
+        return await self._user_actions.slash(user, channel, command, text)
 
     async def click(
         self,
@@ -225,7 +225,7 @@ class Workspace:
     ) -> Interaction:
         """Use an element of a message: a button, or a menu with e.g. ``selected_option={…}``."""
         action = {"action_id": action_id, "block_id": block_id, **selected}
-        return await self._doings.click(user, message, action, values)
+        return await self._user_actions.click(user, message, action, values)
 
     async def click_view(
         self,
@@ -239,11 +239,11 @@ class Workspace:
     ) -> Interaction:
         """Use an element of a modal or of Home."""
         action = {"action_id": action_id, "block_id": block_id, **selected}
-        return await self._doings.click_view(user, view, action, values)
+        return await self._user_actions.click_view(user, view, action, values)
 
     def say(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Message:
         """Post as ``user``."""
-        return self._doings.say(user, channel, text, thread_ts)
+        return self._user_actions.say(user, channel, text, thread_ts)
 
     def mention(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Message:
         """Post ``@bot text`` as ``user``."""
@@ -251,7 +251,7 @@ class Workspace:
 
     def relay(self, channel: str, text: str) -> Message:
         """Have another app's bot post ``@bot text``."""
-        return self._doings.relay(channel, f"<@{seed.BOT_USER}> {text}")
+        return self._user_actions.relay(channel, f"<@{seed.BOT_USER}> {text}")
 
     def dm(self, user: str, text: str, thread_ts: str | None = None) -> Message:
         """Write to the bot as ``user``."""
@@ -259,15 +259,15 @@ class Workspace:
 
     async def submit_view(self, user: str, view: View, values: Mapping[str, Any]) -> Interaction:
         """Submit a modal with ``state.values``; a plain string fills the text input of that block_id."""
-        return await self._doings.submit(user, view, _entered(view, values))
+        return await self._user_actions.submit(user, view, _entered(view, values))
 
     async def close_view(self, user: str, view: View) -> Interaction | None:
         """Close a modal."""
-        return await self._doings.close_view(user, view)
+        return await self._user_actions.close_view(user, view)
 
     def open_home(self, user: str) -> View | None:
         """Open the app's Home tab; what is published so far."""
-        return self._doings.open_home(user)
+        return self._user_actions.open_home(user)
 
     def view_of(self, user: str) -> View | None:
         """The topmost modal that ``user`` has open."""

@@ -85,7 +85,7 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(ledger: SqlLedger) -> N
     async with ledger.writing() as tx:
         await tx.add(kept)
         await tx.record(NOW, "request", "U1", kept.id, {"reason": "ünïcode 漢", "n": [1, 2.5, None, True]})
-        await tx.owe(f"card:{kept.id}", "C1")
+        await tx.enqueue(f"card:{kept.id}", "C1")
     with pytest.raises(ZeroDivisionError):
         async with ledger.writing() as tx:
             await tx.add(lost)
@@ -153,8 +153,8 @@ async def test_cases_are_found_by_state_target_and_time(ledger: SqlLedger) -> No
 
 async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
-        await tx.owe("progress:1", "C1", under="card:1")
+        await tx.enqueue("card:1", "C1")
+        await tx.enqueue("progress:1", "C1", under="card:1")
     [card] = await ledger.take(NOW, HOLD)
     assert (card.key, card.attempts, card.unsure) == ("card:1", 1, False)
     assert await ledger.take(NOW, HOLD) == ()
@@ -167,16 +167,16 @@ async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLed
 
 async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
+        await tx.enqueue("card:1", "C1")
     [card] = await ledger.take(NOW, HOLD)
     async with ledger.writing() as tx:
         for _ in range(5):
-            await tx.owe("card:1", "elsewhere")
+            await tx.enqueue("card:1", "elsewhere")
     await ledger.delivered(card, MessageRef("C1", "1.0"))
     [again] = await ledger.take(NOW, HOLD)
     assert (again.place, again.posted, again.wanted, again.shown) == ("elsewhere", MessageRef("C1", "1.0"), 6, 1)
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
+        await tx.enqueue("card:1", "C1")
     [there] = await ledger.take(NOW + HOLD + HOLD, HOLD)
     assert (there.place, there.posted) == ("elsewhere", MessageRef("C1", "1.0")), (
         "what is posted stays where it is"
@@ -187,7 +187,7 @@ async def test_a_newer_wish_stays_due_and_many_are_one(ledger: SqlLedger) -> Non
 
 async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
+        await tx.enqueue("card:1", "C1")
     [card] = await ledger.take(NOW, HOLD)
     await ledger.failed(card, "429", NOW + timedelta(seconds=5), unsure=False)
     assert await ledger.take(NOW + timedelta(seconds=4), HOLD) == ()
@@ -198,14 +198,14 @@ async def test_a_failure_waits_for_its_time_and_a_dead_letter_for_a_new_wish(led
     assert found is not None
     assert (found.error, found.unsure) == ("gone", True)
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
+        await tx.enqueue("card:1", "C1")
     assert len(await ledger.take(NOW, HOLD)) == 1
 
 
 async def test_a_dead_letter_leaves_the_list_and_what_still_waits_does_not(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
-        await tx.owe("card:2", "C1")
+        await tx.enqueue("card:1", "C1")
+        await tx.enqueue("card:2", "C1")
     for day in range(1, STUCK + 1):
         for card in await ledger.take(NOW + timedelta(days=day), HOLD):
             dead = card.key == "card:2" and day == STUCK
@@ -220,7 +220,7 @@ async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is
 ) -> None:
     async with ledger.writing() as tx:
         for key in ("card:1", "card:2"):
-            await tx.owe(key, "C1")
+            await tx.enqueue(key, "C1")
     for delivery in await ledger.take(NOW, HOLD):
         await ledger.failed(delivery, "Invite it.", NOW + timedelta(minutes=1), unsure=False, refused=True)
     assert {(d.key, d.error) for d in await ledger.dead(NOW)} == {
@@ -237,24 +237,26 @@ async def test_what_was_refused_is_tried_again_and_listed_until_it_arrives_or_is
 async def test_what_is_owed_and_posted_nowhere_goes_to_the_place_that_is_right_now(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         for key in ("incident:i-1", "incident:i-2", "incident:i-3", "digest:2026-11-24", "card:r-1"):
-            await tx.owe(key, "C1")
+            await tx.enqueue(key, "C1")
     taken = {d.key: d for d in await ledger.take(NOW, HOLD)}
     for key in ("incident:i-1", "digest:2026-11-24", "card:r-1"):
         await ledger.failed(taken[key], "channel_not_found", NOW, dead=True, unsure=False)
     await ledger.delivered(taken["incident:i-2"], MessageRef("C1", "1.0"))
     await ledger.failed(taken["incident:i-3"], "not_in_channel", NOW + timedelta(days=1), unsure=False)
     long_ago, later = NOW - timedelta(days=900), NOW + timedelta(days=90_000)
-    assert await ledger.readdress({"incident": "C2", "digest": "C3"}, later) == 0, "too old"
-    assert await ledger.readdress({"incident": "C2", "digest": "C3"}, long_ago) == 3
+    assert await ledger.reroute_pending({"incident": "C2", "digest": "C3"}, later) == 0, "too old"
+    assert await ledger.reroute_pending({"incident": "C2", "digest": "C3"}, long_ago) == 3
     due = {d.key: (d.place, d.attempts, d.error) for d in await ledger.take(NOW + HOLD, HOLD)}
     moved = {"incident:i-1": ("C2", 1, ""), "incident:i-3": ("C2", 1, ""), "digest:2026-11-24": ("C3", 1, "")}
     assert due == moved
-    assert await ledger.readdress({"incident": "C2", "digest": "C3"}, long_ago) == 0, "all is where it belongs"
+    assert await ledger.reroute_pending({"incident": "C2", "digest": "C3"}, long_ago) == 0, (
+        "all is where it belongs"
+    )
 
 
 async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
+        await tx.enqueue("card:1", "C1")
     [slow] = await ledger.take(NOW, HOLD)
     [fast] = await ledger.take(NOW + HOLD, HOLD)
     await ledger.delivered(fast, MessageRef("C1", "2.0"))
@@ -266,8 +268,8 @@ async def test_of_two_that_posted_the_same_the_first_to_note_it_counts(ledger: S
 
 async def test_a_place_is_left_in_peace_while_others_are_served(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
-        await tx.owe("card:1", "C1")
-        await tx.owe("outcome:1", "U1")
+        await tx.enqueue("card:1", "C1")
+        await tx.enqueue("outcome:1", "U1")
     assert [d.key for d in await ledger.take(NOW, HOLD, without={"C1"})] == ["outcome:1"]
 
 
@@ -504,7 +506,9 @@ async def test_old_history_is_thrown_away_but_the_last_state_of_each(ledger: Sql
     ]
     beats = [("job", hours, BEAT) for hours in (-41, -1, 1)]
     async with ledger.writing() as tx:
-        await tx.happened([HistoryEvent("t", s, NOW + timedelta(hours=h), what) for s, h, what in states + beats])
+        await tx.add_history(
+            [HistoryEvent("t", s, NOW + timedelta(hours=h), what) for s, h, what in states + beats]
+        )
     for _ in range(2):
         await ledger.forget_history(NOW)
     left = await ledger.history(datetime.fromtimestamp(0, UTC), NOW + timedelta(days=9))

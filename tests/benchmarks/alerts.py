@@ -199,7 +199,7 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
     rules = AlertRules(remind=timedelta(days=9))
     grace = timedelta(minutes=10)
     policies = {n: HeartbeatPolicy(job=f"job-{n}", schedule="0 * * * *", grace=grace) for n in range(jobs)}
-    memories: dict[int, JobState] = {}
+    job_states: dict[int, JobState] = {}
     open_: dict[int, Incident] = {}
     events = [(START + timedelta(seconds=n % 300), n, True) for n in range(jobs)]
     heapq.heapify(events)
@@ -220,11 +220,11 @@ def travel(jobs: int, days: int, evening: Callable[[], None]) -> tuple[int, int]
         elif timers.get(n) != now:
             continue  # another look has set another time since
         groups = [last[n]] if n in last else []
-        if n not in open_ and job_state.unchanged(policies[n], memories.get(n), groups, now):
+        if n not in open_ and job_state.unchanged(policies[n], job_states.get(n), groups, now):
             continue
         looks += 1
-        found = job_state.look(policies[n], groups, memories.get(n), now)
-        memories[n] = found.memory
+        found = job_state.look(policies[n], groups, job_states.get(n), now)
+        job_states[n] = found.memory
         incident = alerting.decide(open_.get(n), job_state.problem("t", found, now), rules, now)
         if incident is not None and incident.told:
             told.add(incident.id)

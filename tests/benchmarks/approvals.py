@@ -174,7 +174,7 @@ async def _carded(
 ) -> tuple[RepairRequest, Message]:
     """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
     look = await look_at(cluster, target)
-    case = await _asked(bot.wiring.approvals.desk, Action.RESTART, look.snapshot, target.name)
+    case = await _asked(bot.wiring.approvals.approval_service, Action.RESTART, look.snapshot, target.name)
     card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
     while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
@@ -225,10 +225,15 @@ def caller(user: str) -> Caller:
 
 
 async def _asked(
-    desk: ApprovalService, action: Action, snapshot: Snapshot, target: str, subject: str = "", who: str = seed.MAYA
+    approval_service: ApprovalService,
+    action: Action,
+    snapshot: Snapshot,
+    target: str,
+    subject: str = "",
+    who: str = seed.MAYA,
 ) -> RepairRequest:
     proposal = Proposal(action, snapshot, "bench", "It will be down.", subject=subject)
-    return (await desk.ask(proposal, target, caller(who))).case
+    return (await approval_service.ask(proposal, target, caller(who))).case
 
 
 # Among many
@@ -251,11 +256,11 @@ def desk_of(ledger: SqlLedger, target: Target) -> ApprovalService:
     def cluster_of(_: str) -> Cluster:
         return cast("Cluster", NotThere())
 
-    vault = SecretWriter(clock, cluster_of)
-    workshop = RepairExecutor(
-        "bench", ledger, clock, policy, {target.name: target}, cluster_of, vault, lambda: None
+    secret_writer = SecretWriter(clock, cluster_of)
+    executor = RepairExecutor(
+        "bench", ledger, clock, policy, {target.name: target}, cluster_of, secret_writer, lambda: None
     )
-    return ApprovalService(ledger, clock, policy, ACCESS, {target.name: seed.OPS}, workshop, lambda: None)
+    return ApprovalService(ledger, clock, policy, ACCESS, {target.name: seed.OPS}, executor, lambda: None)
 
 
 async def _many(folder: Path) -> list[Row]:
@@ -273,18 +278,18 @@ async def _many(folder: Path) -> list[Row]:
         for number in range(DECISIONS):
             turns = list(desks.items())[:: 1 if number % 2 else -1]
             for choice in CHOICES:
-                for name, desk in turns:
-                    took.setdefault((choice, name), []).append(await _decided(desk, choice))
+                for name, approval_service in turns:
+                    took.setdefault((choice, name), []).append(await _decided(approval_service, choice))
     return [_among(choice, took[choice, "few"][WARM:], took[choice, "many"][WARM:]) for choice in CHOICES]
 
 
-async def _decided(desk: ApprovalService, choice: Choice) -> float:
+async def _decided(approval_service: ApprovalService, choice: Choice) -> float:
     """Seconds of one decision; what an approval leads to is over then, too."""
-    case = await _asked(desk, Action.RESTART, Snapshot("u", 0), Target().name)
+    case = await _asked(approval_service, Action.RESTART, Snapshot("u", 0), Target().name)
     began = time.perf_counter()
-    await desk.decide(case.id, choice, caller(seed.JONAS), "bench")
+    await approval_service.decide(case.id, choice, caller(seed.JONAS), "bench")
     seconds = time.perf_counter() - began
-    await asyncio.gather(*desk.workshop._tasks.values())
+    await asyncio.gather(*approval_service.executor._tasks.values())
     return seconds
 
 

@@ -39,7 +39,7 @@ class Book:
     async def cases(self, **_: Any) -> Sequence[Any]:
         return []
 
-    async def memories(self) -> dict[str, Any]:
+    async def job_states(self) -> dict[str, Any]:
         return {}
 
     async def dead(self, since: datetime) -> Sequence[OutboxMessage]:

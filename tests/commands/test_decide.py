@@ -55,7 +55,7 @@ async def test_can_i_says_the_same_to_a_viewer() -> None:
 
 def _at(one: Bench, user: str) -> Callable[[Context], Context]:
     """Somebody in the operations channel, with the bench's desk."""
-    return lambda ctx: replace(ctx, repairs=one.desk, ledger=one.ledger, caller=one.caller(user))
+    return lambda ctx: replace(ctx, repairs=one.approval_service, ledger=one.ledger, caller=one.caller(user))
 
 
 @pytest_asyncio.fixture
@@ -118,7 +118,7 @@ async def test_a_direct_message_shows_the_buttons_of_who_is_named_for_the_reques
 
     def in_private(ctx: Context) -> Context:
         caller = Caller(member(JONAS, "D1"), "dm")
-        return replace(ctx, repairs=one.desk, ledger=one.ledger, caller=caller, access=access)
+        return replace(ctx, repairs=one.approval_service, ledger=one.ledger, caller=caller, access=access)
 
     for line in ("approvals", f"approvals {case.id}", "dashboard"):
         reply = await World().run(line, in_private)
@@ -149,7 +149,7 @@ async def test_who_came_onto_the_list_just_now_is_asked_for_the_reason(one: Benc
     async def again(identity: Identity) -> Identity:
         return replace(identity, groups=frozenset({ONCALL}))
 
-    one.desk.policy = ApprovalPolicy(break_glass=(ONCALL,))
-    one.desk.freshen = again
+    one.approval_service.policy = ApprovalPolicy(break_glass=(ONCALL,))
+    one.approval_service.freshen = again
     case = await one.ask()
     assert (await World().run(f"break-glass {case.id}", _at(one, JONAS))).form is not None

@@ -28,7 +28,7 @@ class Book:
 
     kept: Any = field(default_factory=dict)
 
-    async def memories(self) -> Mapping[str, JobState]:
+    async def job_states(self) -> Mapping[str, JobState]:
         found: Mapping[str, JobState] = await give(self.kept)
         return found
 
@@ -44,12 +44,12 @@ class Book:
 
 def remembered(world: World, ago: timedelta) -> dict[str, JobState]:
     """What the watcher knew after its look at a full gateway."""
-    memories = {}
+    job_states = {}
     for policy in world.target.heartbeats:
         groups = [g for g in FRESH if g.job.replace("_", "-") == policy.job]
         memory = job_state.look(policy, groups, None, NOW - ago).memory
-        memories[f"{world.target.name}/{policy.job}"] = memory
-    return memories
+        job_states[f"{world.target.name}/{policy.job}"] = memory
+    return job_states
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -110,6 +110,6 @@ async def test_another_target_s_memory_is_no_sight(world: World) -> None:
 async def test_to_ask_what_is_remembered_makes_no_database(tmp_path: Path) -> None:
     file = tmp_path / "agentpod.db"
     ledger = LedgerOnDemand(f"sqlite+aiosqlite:///{file}", exclusive=False)
-    assert await ledger.memories() == {}
+    assert await ledger.job_states() == {}
     await ledger.close()
     assert not file.exists()

@@ -139,13 +139,13 @@ class Room(World):
 
     cluster: Cluster = field(default_factory=Cluster)
     target: Target = field(default_factory=lambda: Target(secrets=[TIER2], ssh={"secret": SSH}))
-    desk: Desk = field(default_factory=Desk)
+    approval_service: Desk = field(default_factory=Desk)
     marks: Marks = field(default_factory=Marks)
 
     async def say(self, line: str, answers: Mapping[str, str] | None = None) -> Any:
         """Run a line, with a form's answers."""
         invocation = parse(line, BUILTIN, answers=answers)
-        ctx = replace(self.context(), repairs=self.desk, ledger=self.marks)
+        ctx = replace(self.context(), repairs=self.approval_service, ledger=self.marks)
         return await invocation.command.run(ctx, invocation.params)
 
 
@@ -191,7 +191,7 @@ async def test_external_secrets_that_are_not_synced_are_said(room: Room) -> None
 
 async def test_a_new_value_is_asked_for_without_it(room: Room) -> None:
     await room.say("secrets set GITHUB_TOKEN --reason rotated")
-    [asked] = room.desk.asked
+    [asked] = room.approval_service.asked
     assert (asked.action, asked.subject, asked.reason) == (Action.SET_SECRET, f"{TIER2}/GITHUB_TOKEN", "rotated")
     assert asked.snapshot == secret_snapshot(room.cluster.found[TIER2])
     assert dict(asked.facts)["Now"] == "40 bytes, fingerprint 0a1b2c3d"
@@ -201,7 +201,7 @@ async def test_without_a_reason_a_form_asks_for_it_and_for_no_value(room: Room) 
     reply = await room.say("secrets set GITHUB_TOKEN")
     assert [f.name for f in reply.form.fields] == ["reason"]
     await room.say(reply.form.command, {"reason": "rotated"})
-    assert room.desk.asked[0].details == {"secret": TIER2, "key": "GITHUB_TOKEN"}
+    assert room.approval_service.asked[0].details == {"secret": TIER2, "key": "GITHUB_TOKEN"}
 
 
 async def test_a_key_that_is_not_there_is_made_only_when_that_is_said(room: Room) -> None:
@@ -209,7 +209,7 @@ async def test_a_key_that_is_not_there_is_made_only_when_that_is_said(room: Room
         await room.say("secrets set ghp_typed_as_key --reason x")
     assert "ghp_typed" not in f"{caught.value.message} {caught.value.remedy}"
     await room.say("secrets set NEW --new --reason x")
-    assert dict(room.desk.asked[0].facts)["Now"] == "not there yet"
+    assert dict(room.approval_service.asked[0].facts)["Now"] == "not there yet"
 
 
 @pytest.mark.parametrize(
@@ -243,10 +243,10 @@ async def test_what_is_typed_in_the_wrong_place_is_not_repeated(room: Room, line
     error = caught.value
     said = f"{error.message} {error.remedy} {getattr(error, 'usage', '')} {getattr(error, 'suggestion', '')}"
     assert "hunter" not in said
-    assert not room.desk.asked
+    assert not room.approval_service.asked
 
 
-DISCREET = sorted({name for c in BUILTIN if c.discreet for name in (c.name, c.name.split()[0])})
+DISCREET = sorted({name for c in BUILTIN if c.sensitive_args for name in (c.name, c.name.split()[0])})
 WORD = st.text(st.characters(exclude_categories=["Cs", "Z", "C"]), min_size=6, max_size=20)
 
 
@@ -263,7 +263,9 @@ def test_no_line_that_begins_like_a_discreet_command_is_repeated(name: str, word
 
 def test_commands_of_one_first_word_are_discreet_together() -> None:
     first = {name.split()[0] for name in DISCREET}
-    assert [c.name for c in BUILTIN if c.name.split()[:1] and c.name.split()[0] in first and not c.discreet] == []
+    assert [
+        c.name for c in BUILTIN if c.name.split()[:1] and c.name.split()[0] in first and not c.sensitive_args
+    ] == []
 
 
 async def test_a_stray_word_is_called_leaked(room: Room) -> None:
@@ -308,14 +310,14 @@ async def test_a_change_that_would_be_undone_is_refused_before_anybody_approves_
     assert "ExternalSecret tokens" in caught.value.message
     assert "undo the change" in caught.value.message
     assert "Change it in the store." in (caught.value.remedy or "")
-    assert not room.desk.asked
+    assert not room.approval_service.asked
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
 async def test_one_that_may_be_undone_later_is_warned_of_on_the_card(room: Room, name: str, line: str) -> None:
     room.cluster.found[name] = replace(room.cluster.found[name], managers=(HELM,))
     await change(room, line)
-    said = dict(room.desk.asked[0].facts)["Also written by"]
+    said = dict(room.approval_service.asked[0].facts)["Also written by"]
     assert said == "Helm (agent), which may undo this at its next turn. Change the chart's values."
 
 
@@ -332,7 +334,9 @@ async def test_an_external_secret_that_merges_leaves_no_owner_and_is_found_all_t
 async def test_whether_one_does_may_be_unknown_and_is_said(room: Room, name: str, line: str) -> None:
     room.cluster.external = NotAllowed("The bot may not list externalsecrets.external-secrets.io.")
     await change(room, line)
-    assert "not known whether an ExternalSecret does" in dict(room.desk.asked[0].facts)["Also written by"]
+    assert (
+        "not known whether an ExternalSecret does" in dict(room.approval_service.asked[0].facts)["Also written by"]
+    )
 
 
 @pytest.mark.parametrize(("name", "line"), CHANGES)
@@ -347,7 +351,9 @@ async def test_other_keys_of_a_secret_that_is_merged_into_may_be_changed(room: R
         room.cluster.found[TIER2], managers=(replace(ESO, keys=frozenset({"OTHER"})),)
     )
     await room.say(SET)
-    assert dict(room.desk.asked[0].facts)["Also written by"] == "ExternalSecret tokens, other keys only"
+    assert (
+        dict(room.approval_service.asked[0].facts)["Also written by"] == "ExternalSecret tokens, other keys only"
+    )
 
 
 async def test_who_else_writes_a_secret_is_shown(room: Room) -> None:
@@ -413,7 +419,7 @@ async def test_no_secret_with_keys_says_how_to_make_it(room: Room) -> None:
 
 async def test_a_key_is_asked_for_and_shown_to_whoever_decides(room: Room) -> None:
     await room.say("ssh keys add", {"key": NEW, "reason": "new laptop"})
-    [asked] = room.desk.asked
+    [asked] = room.approval_service.asked
     assert asked.action is Action.ADD_KEY
     assert dict(asked.facts)["Fingerprint"] == asked.subject
     with pytest.raises(Refused, match="there already"):
@@ -444,7 +450,10 @@ async def test_a_private_key_is_known_without_its_header_and_called_leaked(room:
 async def test_a_key_is_removed_by_a_beginning_of_its_fingerprint(room: Room) -> None:
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     await room.say(f"ssh keys remove {print_[:19]} --reason left")
-    assert (room.desk.asked[0].action, room.desk.asked[0].subject) == (Action.REMOVE_KEY, print_)
+    assert (room.approval_service.asked[0].action, room.approval_service.asked[0].subject) == (
+        Action.REMOVE_KEY,
+        print_,
+    )
 
 
 @pytest.mark.parametrize("again", ["{}", "{} of another laptop", "restrict {}"])
@@ -454,7 +463,7 @@ async def test_the_last_key_stays_unless_that_is_said_also_when_it_is_there_twic
     with pytest.raises(Refused, match="That is the only key"):
         await room.say(f"ssh keys remove {print_} --reason left")
     await room.say(f"ssh keys remove {print_} --last --reason left")
-    assert "NOBODY can sign in" in room.desk.asked[0].effect
+    assert "NOBODY can sign in" in room.approval_service.asked[0].effect
 
 
 @pytest.mark.parametrize("line", ["ssh keys remove {0} --reason left", "ssh keys add --key {1!r} --reason new"])
@@ -471,7 +480,7 @@ async def test_a_file_that_changes_between_two_reads_is_not_what_was_asked_for(r
 
     room.cluster.authorized_keys = then_it_changes  # type: ignore[method-assign]
     await room.say(line.format(print_, NEW))
-    assert room.desk.asked[0].snapshot.version == "7"
+    assert room.approval_service.asked[0].snapshot.version == "7"
 
 
 async def test_only_the_last_key_is_asked_for_as_such(room: Room) -> None:
@@ -479,7 +488,7 @@ async def test_only_the_last_key_is_asked_for_as_such(room: Room) -> None:
     await room.say(f"ssh keys remove {print_} --last --reason left")  # there is another one
     room.cluster.file = f"{ONE}\n"
     await room.say(f"ssh keys remove {print_} --last --reason left")
-    assert [LAST in asked.details for asked in room.desk.asked] == [False, True]
+    assert [LAST in asked.details for asked in room.approval_service.asked] == [False, True]
 
 
 async def test_a_body_that_only_looks_like_base64_is_no_private_key(room: Room) -> None:
@@ -502,5 +511,5 @@ async def test_the_answer_names_the_request(room: Room) -> None:
     ],
 )
 async def test_who_asks_for_the_same_hears_how_it_stands(room: Room, state: State, says: str) -> None:
-    room.desk.known = state
+    room.approval_service.known = state
     assert says in (await room.say('secrets set GITHUB_TOKEN --reason "rotate"')).headline

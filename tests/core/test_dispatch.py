@@ -138,7 +138,7 @@ async def test_a_crash_gives_its_request_id_and_keeps_its_secret(
 
 async def test_what_was_typed_after_a_discreet_command_is_not_offered_to_be_run_again() -> None:
     assert (await _run("secret --target hunter2222"))[0].command.startswith("secret")
-    hidden = Dispatcher([replace(c, discreet=True) for c in COMMANDS], POLICY, _context, Counted())
+    hidden = Dispatcher([replace(c, sensitive_args=True) for c in COMMANDS], POLICY, _context, Counted())
     caller = Caller(member("U1", "C1"), "mention")
     reply = await hidden.run("secret --target hunter2222", caller, request_id="r-1", progress=_quiet)
     assert "You may not run" in reply.headline

@@ -56,7 +56,7 @@ async def put(url: str, day: date, last: date | None = None) -> None:
     now = datetime.now(UTC)
     ledger = await open_ledger(url, exclusive=False)
     async with ledger.writing() as tx:
-        await tx.happened(happenings(day))
+        await tx.add_history(happenings(day))
         names = [str(beat["job"]) for beat in BEATS]
         await tx.remember(TARGET, [JobState(name, now, health=Health.UP, since=now) for name in names])
         for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):

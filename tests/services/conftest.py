@@ -16,4 +16,4 @@ async def one(tmp_path: Path) -> AsyncIterator[Bench]:
     async with opened(tmp_path) as ledger:
         made = bench(ledger)
         yield made
-        await made.workshop.stop(1)
+        await made.executor.stop(1)

@@ -77,7 +77,7 @@ async def stage(ledger: SqlLedger, jobs: int) -> AsyncIterator[Stage]:
     many = watch(ledger, jobs=policies(*map(name, range(jobs))), keep_firing="0s", remind="4m")
     async with Workspace(MANIFEST, clock=lambda: many.clock.time.timestamp()) as ws:
         api = Api(ws.bot_token, ws.api_url, Counts())
-        many.courier.chat = SlackChat(api, "/agentpod")
+        many.outbox_worker.chat = SlackChat(api, "/agentpod")
         try:
             yield Stage(ws, many, many.clock)
         finally:

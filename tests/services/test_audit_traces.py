@@ -23,7 +23,7 @@ BROKEN = "The audit trail is broken: "
 
 
 async def verified(one: Bench) -> Reply:
-    ctx = replace(World().context(), ledger=one.ledger, repairs=cast(Repairs, one.desk))
+    ctx = replace(World().context(), ledger=one.ledger, repairs=cast(Repairs, one.approval_service))
     return await audit.verify(ctx, VerifyParams())
 
 
@@ -59,7 +59,7 @@ async def withdrawn(one: Bench) -> str:
 async def expired(one: Bench) -> str:
     case = await one.ask()
     one.clock.pass_(hours=1)
-    await one.desk.expire()
+    await one.approval_service.expire()
     return case.id
 
 

@@ -49,7 +49,7 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
     """Both jobs, and the pod, were seen at nine."""
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
-        made.courier.writers = {**made.courier.writers, KIND: news(made)}
+        made.outbox_worker.writers = {**made.outbox_worker.writers, KIND: news(made)}
         await look(made)
         yield made
 

@@ -15,7 +15,7 @@ from bot.adapters.ledger.ledger import open_ledger
 from bot.domain.approvals.approval import Choice, State
 from bot.services.approvals.secret_writer import UNSURE
 from tests.postgres import Postgres
-from tests.services.test_values import (
+from tests.services.test_secret_writer import (
     approved,
     ended,
     give,
@@ -52,7 +52,7 @@ async def replicas(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncI
         two = bench(ledgers[1], name="two", like=one)
         clock = Clock()
         clock.time = one.clock.time + request.param
-        two.clock = two.workshop.clock = two.desk.clock = two.courier.clock = clock
+        two.clock = two.executor.clock = two.approval_service.clock = two.outbox_worker.clock = clock
         yield one, two
 
 
@@ -63,7 +63,7 @@ async def test_a_value_that_takes_long_is_taken_from_nobody(replicas: tuple[Benc
     storing = asyncio.create_task(give(one, case))
     await begun.wait()
     for _ in range(3):
-        assert await two.workshop.take_over() == 0
+        assert await two.executor.take_over() == 0
     goes_on.set()
     assert (await storing).headline.startswith("✅")
     assert (await ended(two, case))[0] is State.SUCCEEDED
@@ -72,12 +72,12 @@ async def test_a_value_that_takes_long_is_taken_from_nobody(replicas: tuple[Benc
 async def test_a_message_that_is_being_sent_is_sent_by_nobody_else(replicas: tuple[Bench, Bench]) -> None:
     one, two = replicas
     async with one.ledger.writing() as tx:
-        await tx.owe("card:r-none", OPS)
+        await tx.enqueue("card:r-none", OPS)
     one.chat.lost_after = 1
     case = await one.ask()
-    sending = asyncio.create_task(one.courier.deliver())
+    sending = asyncio.create_task(one.outbox_worker.deliver())
     await one.chat.posted.wait()
-    assert not await two.courier.deliver()
+    assert not await two.outbox_worker.deliver()
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     assert len(one.chat.said) == 1
@@ -101,7 +101,7 @@ async def test_a_restart_whose_call_takes_long_stays_in_the_hands_of_its_process
         one.clock.pass_(seconds=8)
         until = one.clock.now()
         await one.until(case, lambda c, now=until: c.held is not None and c.held.until > now)
-        assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 0
+        assert await bench(one.ledger, name="two", like=one).executor.take_over() == 0
     goes_on.set()
     await deciding
     assert (await one.ended(case)).state is State.SUCCEEDED
@@ -112,10 +112,10 @@ async def test_nobody_says_that_it_was_not_stored_where_another_may_still_store_
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.desk.claim_for_value(case.id, one.caller(case.request.requester))
+        await one.approval_service.claim_for_value(case.id, one.caller(case.request.requester))
         one.clock.pass_(seconds=11)
         two = bench(ledger, name="two", like=one)
-        assert await two.workshop.take_over() == 1
+        assert await two.executor.take_over() == 1
         state, text = await ended(two, case)
         assert (state, text) == (State.FAILED, UNSURE)
         found = await two.now(case)
@@ -127,7 +127,7 @@ async def test_what_another_one_stores_late_is_found(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.desk.claim_for_value(case.id, one.caller(case.request.requester))
+        await one.approval_service.claim_for_value(case.id, one.caller(case.request.requester))
         one.clock.pass_(seconds=11)
         two = bench(ledger, name="two", like=one)
         looks = 0
@@ -139,5 +139,5 @@ async def test_what_another_one_stores_late_is_found(tmp_path: Path) -> None:
                 one.cluster.change_secret(b"x", **{"agentpod.dev/approval": case.id})
 
         one.cluster.look_at_secret = late
-        assert await two.workshop.take_over() == 1
+        assert await two.executor.take_over() == 1
         assert (await ended(two, case))[0] is State.SUCCEEDED

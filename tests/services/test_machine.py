@@ -100,13 +100,13 @@ class Repairs(RuleBasedStateMachine):
         self.one = bench(cast("Ledger", MortalLedger(ledger, life)), **more)
         self.one.ledger = ledger  # what the test looks at itself is no step of the process
         cluster = self.one.cluster
-        self.one.workshop.cluster_of = lambda _: cast("Cluster", Mortal(cluster, life))
+        self.one.executor.cluster_of = lambda _: cast("Cluster", Mortal(cluster, life))
 
     def starts_again(self) -> None:
         """Whatever the old process still had in hand is dropped, and a new one takes over."""
 
         async def drop() -> None:
-            tasks = tuple(self.one.workshop._tasks.values())
+            tasks = tuple(self.one.executor._tasks.values())
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -116,7 +116,7 @@ class Repairs(RuleBasedStateMachine):
         old = self.one
         self.starts(name=f"bot-{old.workshop.name}", like=old)
         self.known = list(self.run(self.one.ledger.cases(states=frozenset(State), limit=1000)))
-        self.run(self.one.workshop.take_over(at_start=True))
+        self.run(self.one.executor.take_over(at_start=True))
 
     def teardown(self) -> None:
         if self.life.dead:
@@ -128,7 +128,7 @@ class Repairs(RuleBasedStateMachine):
             if case.state is State.SUCCEEDED:
                 assert case.id in self.approved
         self.run(self.one.trail())
-        self.run(self.one.workshop.stop(1))
+        self.run(self.one.executor.stop(1))
         self.run(self.stack.aclose())
         self.loop.close()
         self.folder.cleanup()
@@ -140,7 +140,7 @@ class Repairs(RuleBasedStateMachine):
         self.life.lives_on()
         self.one.cluster.before, self.one.cluster.after, self.one.cluster.reads = [], [], []
         self.one.clock.pass_(minutes=1)
-        await self.one.workshop.take_over(at_start=True)
+        await self.one.executor.take_over(at_start=True)
         for case in self.known:
             if (await self.one.now(case)).state is State.EXECUTING:
                 await self.one.ended(case)
@@ -212,7 +212,7 @@ class Repairs(RuleBasedStateMachine):
     @rule()
     def expires(self) -> None:
         with contextlib.suppress(Died):
-            self.run(self.one.desk.expire())
+            self.run(self.one.approval_service.expire())
 
     @rule(image=st.booleans())
     def somebody_changes_it(self, image: bool) -> None:

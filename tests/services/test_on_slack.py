@@ -58,7 +58,7 @@ async def test_an_alert_that_is_deleted_at_the_last_moment_leaves_nothing_astray
     async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
         alert = await fired(one)
         await ends(one)
-        await one.watch.courier.deliver()  # the alert is up to date, and its end not told yet
+        await one.watch.outbox_worker.deliver()  # the alert is up to date, and its end not told yet
         assert alert.text.startswith("✅")
         one.ws.store.delete(alert)
         await one.settle()

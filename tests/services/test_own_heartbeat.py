@@ -49,7 +49,7 @@ class Pushes:
 async def world(tmp_path: Path) -> AsyncIterator[Watch]:
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
-        made.courier.writers = {**made.courier.writers, KIND: OfflineMessages(made.clock)}
+        made.outbox_worker.writers = {**made.outbox_worker.writers, KIND: OfflineMessages(made.clock)}
         yield made
 
 

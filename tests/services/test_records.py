@@ -47,7 +47,7 @@ async def test_records_that_come_and_go_do_not_void_a_request(
         assert (await one.ended(case)).state is State.SUCCEEDED
         assert one.cluster.deleted == (["uid-1"] if force else []), "the records stay"
         assert one.cluster.sent == 1
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
 
 
 async def test_a_pod_that_was_evicted_after_the_request_is_a_change(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ async def test_a_pod_that_was_evicted_after_the_request_is_a_change(tmp_path: Pa
         await one.say(case, Choice.APPROVE, JONAS)
         assert (await one.ended(case)).state is State.VOID
         assert one.cluster.sent == 0
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
 
 
 def test_a_terminating_pod_is_no_part_of_it_either() -> None:

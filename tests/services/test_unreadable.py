@@ -76,7 +76,7 @@ async def test_an_incident_that_can_not_be_read_stops_no_alert(world: Watch, tmp
 async def test_what_is_remembered_of_a_job_begins_anew(world: Watch, tmp_path: Path, body: object) -> None:
     await stale(world, "beta")
     spoil(tmp_path, "UPDATE jobs SET body = ?", body)
-    assert await world.ledger.memories() == {}
+    assert await world.ledger.job_states() == {}
     await stale(world)
     assert "job" in await named(world)
 
@@ -98,7 +98,7 @@ async def test_a_message_whose_row_is_no_message_is_listed_and_the_rest_is_sent(
     one: Bench, tmp_path: Path
 ) -> None:
     async with one.ledger.writing() as tx:
-        await tx.owe("card:r-gone", OPS)
+        await tx.enqueue("card:r-gone", OPS)
     spoil(tmp_path, "UPDATE deliveries SET attempts = 'many'")
     await one.ask()
     await one.deliver()

@@ -38,7 +38,7 @@ async def test_one_odd_value_stops_nothing(one: Watch, odd: float) -> None:
     assert one.chat.said == []
     await one.look(2)
     assert sorted(one.first_lines()) == [CRITICAL, CRITICAL.replace("alpha", "beta")]
-    assert set(await one.ledger.memories()) == {"secure-agent-pod/alpha", "secure-agent-pod/beta"}
+    assert set(await one.ledger.job_states()) == {"secure-agent-pod/alpha", "secure-agent-pod/beta"}
     for _ in range(3):
         one.source.push("beta")
         await one.look(1)

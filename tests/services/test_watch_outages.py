@@ -166,7 +166,11 @@ async def test_the_count_and_the_window_are_settings(tmp_path: Path) -> None:
 async def test_restarts_that_were_approved_here_do_not_count(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         world, repairs = watch(ledger), bench(ledger)
-        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        repairs.clock, repairs.executor.clock, repairs.approval_service.clock = (
+            world.clock,
+            world.clock,
+            world.clock,
+        )
         await world.see(repairs.cluster.pods_)
         for n in range(2, 8):
             repairs.cluster.stuck = True
@@ -179,7 +183,7 @@ async def test_restarts_that_were_approved_here_do_not_count(tmp_path: Path) -> 
             await repairs.ended(case)
             await world.see([pod(n)], STEP)
         assert world.chat.said == []
-        await repairs.workshop.stop(1)
+        await repairs.executor.stop(1)
 
 
 async def test_a_crash_loop_stays_the_pod_s_own_incident(one: Watch) -> None:

@@ -228,7 +228,11 @@ def test_a_refusal_is_sure_at_once_and_an_outage_was_waited_for(error: Exception
 async def test_after_an_approved_restart_each_job_has_a_period_to_be_back(tmp_path: Path, comes: bool) -> None:
     async with opened(tmp_path) as ledger:
         world, repairs = watch(ledger), bench(ledger)
-        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        repairs.clock, repairs.executor.clock, repairs.approval_service.clock = (
+            world.clock,
+            world.clock,
+            world.clock,
+        )
         for job in ("alpha", "beta"):
             world.source.push(job)
         await world.look()
@@ -250,4 +254,4 @@ async def test_after_an_approved_restart_each_job_has_a_period_to_be_back(tmp_pa
             world.source.push(job)
         await world.look(1)
         assert len(world.chat.said) == (0 if comes else 1)
-        await repairs.workshop.stop(1)
+        await repairs.executor.stop(1)

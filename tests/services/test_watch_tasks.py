@@ -184,18 +184,20 @@ class OddWriter:
 
 
 @pytest_asyncio.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Bench]:
+async def approval_service(tmp_path: Path) -> AsyncIterator[Bench]:
     async with opened(tmp_path) as ledger:
         yield bench(ledger)
 
 
-async def test_a_message_that_cannot_be_made_keeps_no_other_back(desk: Bench) -> None:
-    courier = OutboxWorker(desk.ledger, desk.chat, desk.clock, {"test": cast("Any", OddWriter())})
-    async with desk.ledger.writing() as tx:
+async def test_a_message_that_cannot_be_made_keeps_no_other_back(approval_service: Bench) -> None:
+    outbox_worker = OutboxWorker(
+        approval_service.ledger, approval_service.chat, approval_service.clock, {"test": cast("Any", OddWriter())}
+    )
+    async with approval_service.ledger.writing() as tx:
         for name in ("odd", "even"):
-            await tx.owe(f"test:{name}", OPS)
-    while await courier.deliver():
+            await tx.enqueue(f"test:{name}", OPS)
+    while await outbox_worker.deliver():
         pass
-    assert [r.headline for _, _, r in desk.chat.said] == ["well"]
-    [left] = await desk.ledger.take(START + timedelta(hours=1), courier.held_for)
+    assert [r.headline for _, _, r in approval_service.chat.said] == ["well"]
+    [left] = await approval_service.ledger.take(START + timedelta(hours=1), outbox_worker.held_for)
     assert "ValueError: day is out of range for month" in left.error

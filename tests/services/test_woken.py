@@ -20,7 +20,11 @@ from tests.services.workbench import (
 @asynccontextmanager
 async def running(one: Bench) -> AsyncIterator[None]:
     """The courier and housekeeping of a bot that has nothing to do."""
-    works = (one.courier.run(), RequestRecovery(one.desk, one.workshop).run(), one.ledger.watch())
+    works = (
+        one.outbox_worker.run(),
+        RequestRecovery(one.approval_service, one.executor).run(),
+        one.ledger.watch(),
+    )
     tasks = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -34,7 +38,7 @@ async def test_a_commit_of_this_process_wakes_the_courier_at_once(one: Bench) ->
     async with running(one), asyncio.timeout(5):
         await asyncio.sleep(0.05)
         async with one.ledger.writing() as tx:
-            await tx.owe("card:r-none", OPS)  # nobody calls wake()
+            await tx.enqueue("card:r-none", OPS)  # nobody calls wake()
         while await one.ledger.waiting():  # noqa: ASYNC110 - the ledger's own count is what is tested
             await asyncio.sleep(0.005)
 

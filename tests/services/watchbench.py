@@ -99,7 +99,7 @@ class Watch:
     incidents: IncidentService
     heartbeats: HeartbeatWatch
     pod: PodWatch
-    courier: OutboxWorker
+    outbox_worker: OutboxWorker
 
     async def look(self, minutes: float = 0) -> list[Incident]:
         """Let time pass, look at the heartbeats, and send what is owed."""
@@ -110,7 +110,7 @@ class Watch:
 
     async def deliver(self) -> None:
         """Send what is due."""
-        while await self.courier.deliver():
+        while await self.outbox_worker.deliver():
             pass
 
     async def see(self, pods: Sequence[Pod] | None = None, minutes: float = 0) -> list[Incident]:
@@ -150,8 +150,8 @@ def watch(
     beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
     pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
     news = IncidentMessages(ledger, clock, given)
-    courier = OutboxWorker(ledger, talk, clock, dict.fromkeys(incident_messages.KINDS, news))
-    return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, courier)
+    outbox_worker = OutboxWorker(ledger, talk, clock, dict.fromkeys(incident_messages.KINDS, news))
+    return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, outbox_worker)
 
 
 @asynccontextmanager

@@ -289,9 +289,9 @@ class Bench:
     chat: FakeChat
     policy: ApprovalPolicy
     groups: dict[str, set[str]]
-    workshop: RepairExecutor
-    desk: ApprovalService
-    courier: OutboxWorker
+    executor: RepairExecutor
+    approval_service: ApprovalService
+    outbox_worker: OutboxWorker
 
     def caller(self, user: str, origin: str = "") -> Caller:
         """Somebody in the operations channel, with the groups that the policy names."""
@@ -305,13 +305,13 @@ class Bench:
         look = Look(self.cluster.deployment_, tuple(self.cluster.pods_))
         action = Action.FORCE_RESTART if force else Action.RESTART
         proposal = Proposal(action, look.snapshot, reason, "It will be down.")
-        return (await self.desk.ask(proposal, TARGET.name, self.caller(user, origin))).case
+        return (await self.approval_service.ask(proposal, TARGET.name, self.caller(user, origin))).case
 
     async def say(
         self, case: RepairRequest, choice: Choice, user: str, reason: str = ""
     ) -> tuple[Ruling, RepairRequest]:
         """Decide."""
-        return await self.desk.decide(case.id, choice, self.caller(user), reason)
+        return await self.approval_service.decide(case.id, choice, self.caller(user), reason)
 
     async def now(self, case: RepairRequest) -> RepairRequest:
         """The case as it is in the ledger."""
@@ -344,7 +344,7 @@ class Bench:
 
     async def idle(self, case: RepairRequest) -> None:
         """Once this process is not at it any more."""
-        await self.so(lambda: not self.workshop.busy(case.id))
+        await self.so(lambda: not self.executor.busy(case.id))
 
     async def trail(self) -> list[Record]:
         """The audit trail, which is whole."""
@@ -354,7 +354,7 @@ class Bench:
 
     async def deliver(self) -> None:
         """Send what is due."""
-        while await self.courier.deliver():
+        while await self.outbox_worker.deliver():
             pass
 
 
@@ -377,9 +377,9 @@ def bench(
         return cast("Cluster", cluster)
 
     def changed() -> None:
-        courier.wake()
+        outbox_worker.wake()
 
-    workshop = RepairExecutor(
+    executor = RepairExecutor(
         name,
         ledger,
         clock,
@@ -395,9 +395,9 @@ def bench(
         settling=0.05,
     )
     news = RequestMessages(ledger, clock, chosen, ACCESS)
-    courier = OutboxWorker(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
-    desk = ApprovalService(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, workshop, changed)
-    return Bench(ledger, clock, cluster, talk, chosen, groups, workshop, desk, courier)
+    outbox_worker = OutboxWorker(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
+    approval_service = ApprovalService(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, executor, changed)
+    return Bench(ledger, clock, cluster, talk, chosen, groups, executor, approval_service, outbox_worker)
 
 
 @asynccontextmanager

@@ -172,9 +172,13 @@ class DeadlyChat:
 
 def armed(bot: Bot, fault: Fault) -> Bot:
     """The bot, its ports wrapped."""
-    ledger, repairs, desk = bot.parts.ledger, bot.wiring.approvals, bot.wiring.approvals.desk
-    plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.workshop.cluster_of
-    plain_claim = desk.claim_for_value
+    ledger, repairs, approval_service = (
+        bot.parts.ledger,
+        bot.wiring.approvals,
+        bot.wiring.approvals.approval_service,
+    )
+    plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.executor.cluster_of
+    plain_claim = approval_service.claim_for_value
 
     @asynccontextmanager
     async def writing() -> AsyncIterator[Writing]:
@@ -197,8 +201,8 @@ def armed(bot: Bot, fault: Fault) -> Bot:
 
     ledger.writing = writing  # type: ignore[method-assign]  # the port's method, wrapped
     repairs.tasks = tasks  # type: ignore[method-assign]
-    desk.claim_for_value = claim  # type: ignore[method-assign]
-    repairs.workshop.cluster_of = repairs.workshop.vault.cluster_of = cluster_of
+    approval_service.claim_for_value = claim  # type: ignore[method-assign]
+    repairs.executor.cluster_of = repairs.executor.secret_writer.cluster_of = cluster_of
     return bot
 
 

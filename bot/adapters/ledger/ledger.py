@@ -347,7 +347,7 @@ class SqlLedger:
         here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
         return await self._change(lambda connection: connection.execute(here).rowcount)
 
-    async def readdress(self, places: Mapping[str, str], since: datetime) -> int:
+    async def reroute_pending(self, places: Mapping[str, str], since: datetime) -> int:
         """See the port."""
         moves = [watching.readdressed(kind, place, since) for kind, place in places.items()]
         return await self._change(lambda connection: sum(connection.execute(move).rowcount for move in moves))
@@ -414,7 +414,7 @@ class SqlLedger:
     async def _incidents(self, wanted: Select[Any]) -> list[Incident]:
         return await self._sorted_out("incident", await self._rows(wanted), watching.load_incident)
 
-    async def memories(self) -> Mapping[str, JobState]:
+    async def job_states(self) -> Mapping[str, JobState]:
         """See the port."""
         return dict(await self._sorted_out("job", await self._rows(select(jobs)), watching.load_memory))
 

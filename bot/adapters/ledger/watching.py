@@ -106,7 +106,7 @@ class WatchWriting:
                 if rows:
                     self._write(_put(self._dialect)["incident"], rows)
 
-    async def memories(self) -> Mapping[str, JobState]:
+    async def job_states(self) -> Mapping[str, JobState]:
         """See the port. What can't be read is begun anew."""
         return dict(await self._sorted_out("job", await self._read(select(jobs)), load_memory))
 
@@ -123,7 +123,7 @@ class WatchWriting:
             self._touch()
             self._writes.append(lambda connection: _done(connection.execute(_FORGET, {"these": list(keys)})))
 
-    async def happened(self, things: Sequence[HistoryEvent]) -> None:
+    async def add_history(self, things: Sequence[HistoryEvent]) -> None:
         """See the port."""
         if things:
             rows = [
@@ -131,7 +131,7 @@ class WatchWriting:
             ]
             self._write(_put(self._dialect)["history"], rows)
 
-    async def owe_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
+    async def enqueue_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
         """See the port."""
         if owed:
             rows = [

@@ -164,9 +164,9 @@ class SqlWriting(WatchWriting):
         }
         connection.execute(_APPEND, values)
 
-    async def owe(self, key: str, place: str, under: str = "") -> None:
+    async def enqueue(self, key: str, place: str, under: str = "") -> None:
         """See the port. A new state deserves a new try, whatever became of the last."""
-        await self.owe_all([(key, place, under)])
+        await self.enqueue_all([(key, place, under)])
 
 
 _COLUMNS = (

@@ -93,7 +93,7 @@ class _Story:
     seen: Window
     incidents: Sequence[Incident]
     of_jobs: Mapping[str, Sequence[Incident]]
-    happened: Mapping[tuple[str, str], Sequence[HistoryEvent]]
+    add_history: Mapping[tuple[str, str], Sequence[HistoryEvent]]
     maintenance: Sequence[Maintenance]
 
     @classmethod
@@ -105,16 +105,16 @@ class _Story:
         seen: Window,
         maintenance: Sequence[Maintenance],
     ) -> _Story:
-        jobs, happened = defaultdict(list), defaultdict(list)
+        jobs, add_history = defaultdict(list), defaultdict(list)
         for one in incidents:
             if one.problem.kind is Kind.HEARTBEAT and one.problem.target == target.name:
                 jobs[canonical_job(one.problem.subject)].append(one)
         for thing in history:
-            happened[(thing.target, thing.subject)].append(thing)
-        return cls(target, seen, incidents, jobs, happened, maintenance)
+            add_history[(thing.target, thing.subject)].append(thing)
+        return cls(target, seen, incidents, jobs, add_history, maintenance)
 
     def things(self, target: str, subject: str) -> Sequence[HistoryEvent]:
-        return self.happened.get((target, subject), ())
+        return self.add_history.get((target, subject), ())
 
     def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Span]:
         return _spans(self.things(target, subject), kinds, self.seen)

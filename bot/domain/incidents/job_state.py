@@ -141,13 +141,13 @@ def judge(
     target: str,
     policies: Sequence[HeartbeatPolicy],
     snapshot: Snapshot,
-    memories: Mapping[str, JobState],
+    job_states: Mapping[str, JobState],
     now: datetime,
 ) -> list[JobStatus]:
-    """As `heartbeat.judge`, by what is remembered as well: as the watcher does. ``memories`` are the ledger's."""
+    """As `heartbeat.judge`, by what is remembered as well. ``job_states`` are the ledger's."""
 
     def status_of(policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime) -> JobStatus:
-        memory = memories.get(f"{target}/{policy.canonical}")
+        memory = job_states.get(f"{target}/{policy.canonical}")
         return look(policy, seen, memory, now, snapshot.started).status if memory else status_at(policy, seen, now)
 
     return heartbeat.judge(policies, snapshot, now, status_of)

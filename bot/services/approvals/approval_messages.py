@@ -82,7 +82,7 @@ class RequestMessages:
         if await self._told(delivery, id_):
             return False
         async with self.ledger.writing() as tx:
-            await tx.owe(f"unposted:{id_}", case.request.requester)
+            await tx.enqueue(f"unposted:{id_}", case.request.requester)
         return True
 
     async def _told(self, delivery: OutboxMessage, id_: str) -> bool:

@@ -96,7 +96,7 @@ class ApprovalService:
     access: AccessPolicy
     channels: Mapping[str, str]
     """Where each target's cards go; a target that is not in it has its cards where it was asked for."""
-    workshop: RepairExecutor
+    executor: RepairExecutor
     changed: Callable[[], None]
     """Called after each transaction that owes messages."""
     freshen: Freshen = _as_is
@@ -122,7 +122,7 @@ class ApprovalService:
             await self._limit(tx, case)
             await tx.add(case)
             await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
-            await tx.owe(f"card:{case.id}", case.channel)
+            await tx.enqueue(f"card:{case.id}", case.channel)
         self._over(*over)
         return Asked(case, joined=False)
 
@@ -164,7 +164,7 @@ class ApprovalService:
 
     async def _limit(self, tx: Writing, case: RepairRequest) -> None:
         """Raise `Refused` where whoever asks has too much open already: each request is somebody else's work."""
-        targets = sorted({case.target, *self.workshop.targets})
+        targets = sorted({case.target, *self.executor.targets})
         found = [one for target in targets for one in await tx.open_cases(target) if one.state is State.OPEN]
         mine = sorted(one.id for one in found if _same(one.request.requester, case.request.requester))
         if len(mine) >= self.policy.open_at_once:
@@ -198,7 +198,7 @@ class ApprovalService:
         if joins(other, who):
             other = await tx.save(replace(other, joined=(*other.joined, who)))
             await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": case.reason})
-            await tx.owe(f"card:{other.id}", other.channel)
+            await tx.enqueue(f"card:{other.id}", other.channel)
             self.changed()
         return other
 
@@ -230,9 +230,9 @@ class ApprovalService:
         if case.state.final and case.state is not before:
             request_log.over(case)
         if case.state is State.EXECUTING and ruling.accepted:
-            request_log.claimed(case, self.workshop.name)
-            self.workshop.start(case, look)
-            ruling = replace(ruling, begun=await self.workshop.ahead(case))
+            request_log.claimed(case, self.executor.name)
+            self.executor.start(case, look)
+            ruling = replace(ruling, begun=await self.executor.ahead(case))
             case = await self._as_it_is(case)
         elif look is not None:
             look.cancel()
@@ -248,14 +248,14 @@ class ApprovalService:
 
     def _look(self, case: RepairRequest, choice: Choice) -> asyncio.Task[Look] | None:
         """Look at the target while the decision is written down: the call needs both."""
-        if choice not in _GOING_AHEAD or not case.action.restarts or not self.workshop.knows(case):
+        if choice not in _GOING_AHEAD or not case.action.restarts or not self.executor.knows(case):
             return None
-        return self.workshop.look(case)
+        return self.executor.look(case)
 
     def _ruled(self, case: RepairRequest, click: Click) -> Ruling:
         """What a click leads to. What the settings don't have any more can be denied or withdrawn, not done."""
         ruling = rule(case.request, click, self.policy)
-        if ruling.accepted and click.choice in _GOING_AHEAD and not self.workshop.knows(case):
+        if ruling.accepted and click.choice in _GOING_AHEAD and not self.executor.knows(case):
             return Ruling(Rule.NO_TARGET, case.state)
         return ruling
 
@@ -301,8 +301,8 @@ class ApprovalService:
         """Claim it at once; what still needs a value is claimed when that comes."""
         if case.action.needs_value:
             return case
-        await tx.record(at, "execution", BOT, case.id, {"by": self.workshop.name, "action": case.action.value})
-        return claimed(case, self.workshop.name, at, await tx.now(at))
+        await tx.record(at, "execution", BOT, case.id, {"by": self.executor.name, "action": case.action.value})
+        return claimed(case, self.executor.name, at, await tx.now(at))
 
     async def _expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
         """The case as expired and saved; None where its time is not over."""
@@ -350,14 +350,14 @@ class ApprovalService:
                 case = await self._claim(tx, case, caller)
         if case is None or refusal:
             raise await self._not_given(case, caller, refusal)
-        request_log.claimed(case, self.workshop.name)
+        request_log.claimed(case, self.executor.name)
         self.changed()
         return case
 
     async def _claim(self, tx: Writing, case: RepairRequest, caller: Caller) -> RepairRequest:
-        now, about = self.clock.now(), {"by": self.workshop.name, "action": case.action.value}
+        now, about = self.clock.now(), {"by": self.executor.name, "action": case.action.value}
         await tx.record(now, "execution", caller.identity.user, case.id, about)
-        case = await tx.save(claimed(case, self.workshop.name, now, await tx.now(now)))
+        case = await tx.save(claimed(case, self.executor.name, now, await tx.now(now)))
         await owe_news(tx, case)
         return case
 
@@ -379,7 +379,7 @@ class ApprovalService:
             return f"{case.id} took its value already, or is over: {case.state.value}."
         if self.clock.now() > value_until(case, self.policy):
             return f"The time to give {case.id} its value is over."
-        if not self.workshop.knows(case):
+        if not self.executor.knows(case):
             return f"{case.target}, which {case.id} is about, is no longer in the settings."
         return ""
 
@@ -399,7 +399,7 @@ class ApprovalService:
             value = self._value(id_, values)
             await self._still_operator(id_, caller)
             case = await self.claim_for_value(id_, caller)
-            return answer(await self.workshop.store(case, value))
+            return answer(await self.executor.store(case, value))
         except Lost:
             return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
         except AgentpodError as error:

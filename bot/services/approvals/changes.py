@@ -47,20 +47,20 @@ def is_person(who: str) -> bool:
 
 async def owe_news(tx: Writing, case: RepairRequest) -> None:
     """Who has to hear of a change: the card, and at the end whoever asked or joined."""
-    await tx.owe(f"card:{case.id}", case.channel)
+    await tx.enqueue(f"card:{case.id}", case.channel)
     if case.state.final:
         await tx.refresh(f"unposted:{case.id}")
         for other in filter(is_person, case.joined):
-            await tx.owe(f"outcome:{case.id}:{other}", other)
+            await tx.enqueue(f"outcome:{case.id}:{other}", other)
     who = case.request.requester
     if not is_person(who):
         return
     if case.action.needs_value and case.approved:
-        await tx.owe(f"value:{case.id}", who)  # the same message says how it ended
+        await tx.enqueue(f"value:{case.id}", who)  # the same message says how it ended
     elif case.state.final and case.state is not State.WITHDRAWN:
-        await tx.owe(f"outcome:{case.id}", who)
+        await tx.enqueue(f"outcome:{case.id}", who)
 
 
 async def owe_progress(tx: Writing, case: RepairRequest) -> None:
     """The message in the card's thread that shows how far it has come."""
-    await tx.owe(f"progress:{case.id}", case.channel, under=f"card:{case.id}")
+    await tx.enqueue(f"progress:{case.id}", case.channel, under=f"card:{case.id}")

@@ -23,20 +23,20 @@ IDLE = 10.0
 class RequestRecovery:
     """Looks when something was committed or a deadline is over, at most once a second."""
 
-    desk: ApprovalService
-    workshop: RepairExecutor
+    approval_service: ApprovalService
+    executor: RepairExecutor
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         """Until cancelled. The ledger's absence is waited out; it is said by whoever needs it."""
-        self.desk.ledger.on_change(self._kick.set)
+        self.approval_service.ledger.on_change(self._kick.set)
         at_start = True
         while True:
             self._kick.clear()
             pause = EVERY
             try:
-                await self.desk.expire()
-                await self.workshop.take_over(at_start=at_start)
+                await self.approval_service.expire()
+                await self.executor.take_over(at_start=at_start)
                 at_start = False
                 pause = await self._until_deadline()
             except AgentpodError as error:
@@ -48,6 +48,6 @@ class RequestRecovery:
 
     async def _until_deadline(self) -> float:
         """Seconds until time does something to a case."""
-        now = self.desk.clock.now()
-        at = await self.desk.ledger.next_deadline(now)
+        now = self.approval_service.clock.now()
+        at = await self.approval_service.ledger.next_deadline(now)
         return IDLE if at is None else min(IDLE, max(EVERY, (at - now).total_seconds()))

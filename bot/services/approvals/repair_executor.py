@@ -99,7 +99,7 @@ class RepairExecutor:
     policy: ApprovalPolicy
     targets: Mapping[str, Target]
     cluster_of: Callable[[str], Cluster]
-    vault: SecretWriter
+    secret_writer: SecretWriter
     changed: Callable[[], None]
     observe: Callable[[RepairRequest], None] = lambda _: None
     """Told of each case that ended."""
@@ -144,7 +144,7 @@ class RepairExecutor:
         """
         if case.id in self._tasks or self._stopped:
             raise Lost
-        work = partial(self._kept, case, partial(self.vault.store, case, value))
+        work = partial(self._kept, case, partial(self.secret_writer.store, case, value))
         return await self._begin(case, self._letting_go(case, work))
 
     def _begin(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -215,9 +215,9 @@ class RepairExecutor:
             await self._restart(case, look, sent)
         elif case.action.needs_value:  # taken over: whoever gave it, and the value, are gone
             why = STOPPED if self.ledger.exclusive else UNSURE
-            await self._kept(case, lambda holder: self.vault.found(case, holder, why))
+            await self._kept(case, lambda holder: self.secret_writer.found(case, holder, why))
         else:
-            await self._kept(case, lambda holder: self.vault.keys(case, holder, sent=sent))
+            await self._kept(case, lambda holder: self.secret_writer.keys(case, holder, sent=sent))
 
     async def _kept(
         self, case: RepairRequest, work: Callable[[Holder], Coroutine[Any, Any, tuple[State, ExecutionResult]]]
@@ -458,7 +458,7 @@ class RepairExecutor:
                 wait = None if case.state.final else self._waits.get(case.id)
                 saved = await tx.save(replace(held, version=current.version, wait=wait))
                 if saved.wait != current.wait:
-                    await tx.owe(f"card:{case.id}", case.channel)
+                    await tx.enqueue(f"card:{case.id}", case.channel)
                 if kind:
                     await tx.record(self.clock.now(), kind, BOT, case.id, data)
                 if kind == "outcome":
@@ -540,14 +540,14 @@ class RepairExecutor:
 class _Ours:
     """This process as the holder of a case."""
 
-    workshop: RepairExecutor
+    executor: RepairExecutor
     case: RepairRequest
 
     async def still(self) -> object:
-        return await self.workshop._renew(self.case)
+        return await self.executor._renew(self.case)
 
     async def wait(self, seconds: float, why: str) -> object:
-        return await self.workshop._pause(self.case, seconds, why)
+        return await self.executor._pause(self.case, seconds, why)
 
 
 class _Watch:

@@ -93,7 +93,7 @@ class DigestPost:
             if last is None:
                 return False
             missed = f":{last}" if due - last > DAY else ""
-            await tx.owe(f"{KIND}:{due}{missed}", self.channel)
+            await tx.enqueue(f"{KIND}:{due}{missed}", self.channel)
         self.changed()
         return True
 
@@ -183,13 +183,13 @@ class DigestMessages:
     async def _watched(self) -> dict[str, Watched]:
         """Since when each target is watched, and its jobs that never came."""
         jobs = await heartbeat_looks(self.rules).since(self.ledger)
-        memories = await self.ledger.memories()
-        came = {key for key, memory in memories.items() if memory.health is not Health.NEVER_SEEN}
+        job_states = await self.ledger.job_states()
+        came = {key for key, memory in job_states.items() if memory.health is not Health.NEVER_SEEN}
         found = {}
         for target in self.targets:
             names = [canonical_job(h.job) for h in target.heartbeats]
             never = frozenset(name for name in names if f"{target.name}/{name}" not in came)
-            each = {n: memories[key].watched_since for n in names if (key := f"{target.name}/{n}") in memories}
+            each = {n: job_states[key].watched_since for n in names if (key := f"{target.name}/{n}") in job_states}
             found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never, each)
         return found
 

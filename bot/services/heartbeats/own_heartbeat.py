@@ -98,7 +98,7 @@ class OwnHeartbeat:
             await tx.set_mark(HEARD, now.isoformat())
             spans = list(gap.told(fresh, heard, now, monotonic, self.every))
             for start, end in spans if self.channel else ():
-                await tx.owe(f"{KIND}:{start.isoformat()}|{end.isoformat()}", self.channel)
+                await tx.enqueue(f"{KIND}:{start.isoformat()}|{end.isoformat()}", self.channel)
         self._told_until = max((g.end for g in fresh), default=self._told_until)
         for start, end in spans:
             logger.warning("was offline", extra={"from": start.isoformat(), "to": end.isoformat()})

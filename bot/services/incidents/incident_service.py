@@ -64,7 +64,7 @@ class IncidentService:
                 _owe(owed, incident, before, place, incident.id in unseen)
             if self.bridged:
                 owed.update(_bridged(incident, before))
-        await tx.owe_all([(key, place, under) for key, (place, under) in owed.items()])
+        await tx.enqueue_all([(key, place, under) for key, (place, under) in owed.items()])
         return kept
 
     def _clean(self, changed: Sequence[Incident]) -> list[Incident]:

@@ -50,7 +50,7 @@ class OrphanCloser:
             known = await tx.newest_incidents(now)
             over = [alerting.closed(i, why, now) for i in known.values() if i.open and (why := self._gone(i))]
             kept = await replace(self.incidents, channels=self._channels(over)).keep(tx, known, over, now)
-            await tx.forget([key for key in await tx.memories() if key not in self._watched()])
+            await tx.forget([key for key in await tx.job_states() if key not in self._watched()])
         if kept:
             self.incidents.changed()
         return kept

@@ -39,7 +39,7 @@ class PollCoverage:
         kept = words.moment_of(await tx.mark(self.last))
         last = kept or now
         if now - last > self.gap:
-            await tx.happened(
+            await tx.add_history(
                 [HistoryEvent("", self.subject, last, "off"), HistoryEvent("", self.subject, now, "ok")]
             )
         if kept is None:

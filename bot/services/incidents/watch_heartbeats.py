@@ -161,7 +161,7 @@ class HeartbeatWatch:
         async with self.incidents.ledger.writing() as tx:
             await self._freshen(tx, now)
             if BLIND not in self._open:
-                await tx.happened([HistoryEvent("", SOURCE, self._blind_since, "blind")])
+                await tx.add_history([HistoryEvent("", SOURCE, self._blind_since, "blind")])
             changed = alerting.step(self._known, [problem], self.rules, now)
             kept = self._learned(await self.incidents.keep(tx, self._open, changed, now))
             self._version = await tx.watched()
@@ -185,7 +185,7 @@ class HeartbeatWatch:
             if blind is not None:
                 kept += await self._keep(tx, [], now, [BLIND])
                 if blind.state is not State.RECOVERING:
-                    await tx.happened([HistoryEvent("", SOURCE, now, "ok")])
+                    await tx.add_history([HistoryEvent("", SOURCE, now, "ok")])
             for target in self.targets:
                 kept += await self._target(tx, target, now)
             self._version = await tx.watched()
@@ -256,18 +256,18 @@ class HeartbeatWatch:
 
     async def _remember(self, tx: Writing, target: Target, looks: Sequence[Looked]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""
-        changed, happened = [], []
+        changed, add_history = [], []
         for job, found, _ in looks:
             if found.memory is self._memories.get(job.memory):
                 continue
             changed.append(found.memory)
             if found.beat is not None:
-                happened.append(HistoryEvent(target.name, job.job, found.beat, BEAT))
+                add_history.append(HistoryEvent(target.name, job.job, found.beat, BEAT))
             if found.flip is not None:
-                happened.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
+                add_history.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
             self._memories[job.memory] = found.memory
         await tx.remember(target.name, changed)
-        await tx.happened(happened)
+        await tx.add_history(add_history)
 
     async def _keep(
         self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]
@@ -294,7 +294,7 @@ class HeartbeatWatch:
         recent = now - max(self.rules.flap_window, timedelta(hours=1))
         self._known, self._open = {}, {}
         self._learned(list((await tx.newest_incidents(recent)).values()))
-        self._memories = dict(await tx.memories())
+        self._memories = dict(await tx.job_states())
         for attention in self._attention.values():
             attention.wake(None)
         self._version = version

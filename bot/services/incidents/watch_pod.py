@@ -225,8 +225,8 @@ class PodWatch(TargetWatch):
         newest = after[-1]
         what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
         if not before or before[-1].down_since != newest.down_since:
-            await tx.happened([HistoryEvent(self.target.name, POD, newest.down_since, "down")])
-        await tx.happened([HistoryEvent(self.target.name, POD, at, what)])
+            await tx.add_history([HistoryEvent(self.target.name, POD, newest.down_since, "down")])
+        await tx.add_history([HistoryEvent(self.target.name, POD, at, what)])
 
     async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> Restarts:
         """The restarts of late that nothing has told of: those of a crash loop are its own incident's."""

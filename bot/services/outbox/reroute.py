@@ -46,7 +46,7 @@ class PendingRerouter:
 
     async def move(self) -> int:
         """Move it; says how many messages."""
-        moved = await self.ledger.readdress(self.places, self.clock.now() - UNDELIVERED_FOR)
+        moved = await self.ledger.reroute_pending(self.places, self.clock.now() - UNDELIVERED_FOR)
         if moved:
             logger.info("messages go to the channel that the settings name now", extra={"messages": moved})
             self.changed()

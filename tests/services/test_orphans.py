@@ -40,20 +40,20 @@ async def restarted(one: Watch, *targets: Target, heartbeats: bool = True) -> No
     await one.deliver()
 
 
-async def memories(one: Watch) -> set[str]:
-    return set(await one.ledger.memories())
+async def job_states(one: Watch) -> set[str]:
+    return set(await one.ledger.job_states())
 
 
 async def test_settings_that_are_the_same_close_nothing(one: Watch) -> None:
     await restarted(one, one.target)
     assert one.first_lines() == [CRITICAL]
-    assert await memories(one) == {"secure-agent-pod/alpha", "secure-agent-pod/beta"}
+    assert await job_states(one) == {"secure-agent-pod/alpha", "secure-agent-pod/beta"}
 
 
 async def test_a_job_taken_from_the_settings_is_closed_and_not_called_well(one: Watch) -> None:
     await restarted(one, Target(heartbeats=policies("beta")))
     assert one.first_lines() == ["⚪ alpha: closed, the job is no longer in the settings"]
-    assert await memories(one) == {"secure-agent-pod/beta"}
+    assert await job_states(one) == {"secure-agent-pod/beta"}
     assert not await one.ledger.incidents(live=True)
 
 
@@ -67,7 +67,7 @@ async def test_a_target_taken_from_the_settings_is_closed_where_it_was_told(one:
     await restarted(one, Target(name="renamed", heartbeats=policies("alpha", "beta")))
     why = "closed, the target is no longer in the settings"
     assert one.first_lines() == [f"⚪ {who}: {why}" for who in ("alpha", "secure-agent-pod", "the Kubernetes API")]
-    assert await memories(one) == set()
+    assert await job_states(one) == set()
 
 
 async def test_without_a_pushgateway_its_jobs_and_its_blindness_are_closed_and_not_the_pod_s(one: Watch) -> None:
@@ -92,7 +92,7 @@ async def test_a_job_that_is_paused_is_closed_and_not_called_well_and_remembered
     assert one.first_lines() == [CRITICAL], "not called well"
     await restarted(one, paused.target)
     assert one.first_lines() == ["⚪ alpha: closed, the job is paused in the settings"]
-    assert "secure-agent-pod/alpha" in await memories(one)
+    assert "secure-agent-pod/alpha" in await job_states(one)
     await on(paused, 60)
     resumed = watch(one.ledger, like=one)
     await on(resumed, 1)
@@ -111,6 +111,6 @@ async def test_targets_with_names_alike_keep_their_own(tmp_path: Path, name: str
         both.source.push("alpha")
         await both.look()
         await restarted(both, other, mine)
-        assert await memories(both) == {"secure-agent/alpha", f"{name}/alpha"}
+        assert await job_states(both) == {"secure-agent/alpha", f"{name}/alpha"}
         await restarted(both, other)
-        assert await memories(both) == {"secure-agent/alpha"}
+        assert await job_states(both) == {"secure-agent/alpha"}

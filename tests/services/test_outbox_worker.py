@@ -66,7 +66,7 @@ async def test_many_changes_are_one_edit(one: Bench) -> None:
     await one.say(case, Choice.DENY, JONAS, "no")
     for _ in range(5):
         async with one.ledger.writing() as tx:
-            await tx.owe(f"card:{case.id}", OPS)
+            await tx.enqueue(f"card:{case.id}", OPS)
     [*due] = [d.key for d in await one.ledger.take(one.clock.now(), one.policy.start_within)]
     assert sorted(due) == [f"card:{case.id}", f"outcome:{case.id}"]
     assert len(one.chat.said) == before
@@ -136,7 +136,7 @@ async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_bef
 async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_have(one: Bench) -> None:
     one.clock.pass_(days=9_000)
     async with one.ledger.writing() as tx:
-        await tx.owe("card:r-nobody", OPS)
+        await tx.enqueue("card:r-nobody", OPS)
     await one.deliver()
     now = one.clock.now()
     assert [d.key for d in await one.ledger.dead(now - timedelta(minutes=1))] == ["card:r-nobody"]
@@ -195,7 +195,7 @@ async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_pat
         one = bench(ledger)
         one.chat.lost_after = 1
         await one.ask()
-        dying = asyncio.create_task(one.courier.deliver())
+        dying = asyncio.create_task(one.outbox_worker.deliver())
         await one.chat.posted.wait()
         dying.cancel()
         await asyncio.gather(dying, return_exceptions=True)
@@ -203,7 +203,7 @@ async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_pat
         two = bench(ledger, like=one)
         await two.deliver()
         assert "A copy of this message may be above" in str(two.chat.said[-1][2].body)
-        await two.workshop.stop(1)
+        await two.executor.stop(1)
 
 
 async def test_a_deleted_card_is_posted_anew(one: Bench) -> None:
@@ -225,7 +225,7 @@ async def test_two_couriers_send_each_message_once(tmp_path: Path) -> None:
         one = bench(first, name="one")
         two = bench(second, name="two", like=one)
         await one.ask()
-        await asyncio.gather(*(b.courier.deliver() for b in (one, two, one, two)))
+        await asyncio.gather(*(b.outbox_worker.deliver() for b in (one, two, one, two)))
         assert len(one.chat.said) == 1
 
 
@@ -277,35 +277,35 @@ class Says:
 
 
 async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tries_for_all(one: Bench) -> None:
-    courier = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
+    outbox_worker = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
     async with one.ledger.writing() as tx:
-        await tx.owe_all([(f"note:{n}", OPS, "") for n in range(10)])
+        await tx.enqueue_all([(f"note:{n}", OPS, "") for n in range(10)])
     one.chat.errors = [Uncertain("500")] * 100
     for _ in range(600):
-        await courier.deliver()
+        await outbox_worker.deliver()
         one.clock.pass_(seconds=1)
     assert 100 - len(one.chat.errors) <= 5 + 600 / LONGEST_PAUSE
     one.chat.errors.clear()
     for _ in range(70):
-        while await courier.deliver():
+        while await outbox_worker.deliver():
             pass
         one.clock.pass_(seconds=1)
     assert len(one.chat.said) == 10
 
 
 async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_is_over(one: Bench) -> None:
-    courier = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
+    outbox_worker = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
     async with one.ledger.writing() as tx:
-        await tx.owe_all([(f"note:{n}", OPS, "") for n in range(5)])
+        await tx.enqueue_all([(f"note:{n}", OPS, "") for n in range(5)])
     for _ in range(8):
         one.chat.errors = [Transient("429", retry_after=30)]
-        await courier.deliver()
+        await outbox_worker.deliver()
         assert one.chat.errors == []
         one.clock.pass_(seconds=90)
     one.chat.errors = [Transient("429", retry_after=30)]
-    await courier.deliver()
+    await outbox_worker.deliver()
     one.clock.pass_(seconds=31)
-    await courier.deliver()
+    await outbox_worker.deliver()
     assert len(one.chat.said) == 4, "all but the one that was refused"
 
 
@@ -326,11 +326,11 @@ class Forgetful:
 
 
 async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_posted_again(one: Bench) -> None:
-    one.courier.ledger = cast("Ledger", Forgetful(one.ledger, 2))
+    one.outbox_worker.ledger = cast("Ledger", Forgetful(one.ledger, 2))
     case = await one.ask()
     for _ in range(2):
         with pytest.raises(Transient):
-            await one.courier.deliver()
+            await one.outbox_worker.deliver()
         one.clock.pass_(minutes=1)
     await one.deliver()
     assert len(one.chat.said) == 1
@@ -376,10 +376,10 @@ class Bridge:
 async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
     """Such as after a ledger that took its time to hand it out; nor where no writer is asked before."""
     case, bridge = await one.ask(), Bridge()
-    courier = OutboxWorker(
+    outbox_worker = OutboxWorker(
         one.ledger, one.chat, one.clock, {}, {"card": bridge}, sending=0.2, held_for=timedelta(seconds=0.1)
     )
-    await courier.deliver()
+    await outbox_worker.deliver()
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None
     assert (found.posted, found.unsure, found.attempts, bridge.taken) == (None, False, 1, [])
@@ -391,7 +391,7 @@ async def test_a_retry_is_never_before_the_pause_and_not_always_at_its_end(
 ) -> None:
     await one.ask()
     one.chat.errors = [Transient("429", retry_after=30)]
-    one.courier.dice = lambda: dice
+    one.outbox_worker.dice = lambda: dice
     await one.deliver()
     one.clock.pass_(seconds=seconds - 0.1)
     await one.deliver()

@@ -138,7 +138,7 @@ async def test_who_joined_is_told_how_it_ended(one: Bench, choice: Choice | None
     await one.ask(PRIYA)
     if choice is None:
         one.clock.pass_(hours=1)
-        await one.desk.expire()
+        await one.approval_service.expire()
     else:
         await one.say(case, choice, who, "no")
     [said] = (await told(one))[PRIYA]
@@ -152,7 +152,7 @@ async def test_what_the_settings_do_not_have_any_more_can_only_be_refused(tmp_pa
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         case = await one.ask()
-        one.workshop.targets = {}
+        one.executor.targets = {}
         ruling, found = await one.say(case, choice, JONAS, "now")
         assert (ruling.rule, found.state) == (Rule.NO_TARGET, State.OPEN)
         assert (await one.trail())[-1].data["rule"] == "no-target"
@@ -169,7 +169,7 @@ async def test_n_of_m_needs_that_many_different_people(tmp_path: Path) -> None:
         assert one.cluster.sent == 0
         assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.APPROVED
         assert (await one.ended(case)).state is State.SUCCEEDED
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
 
 
 async def test_four_eyes_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
@@ -191,21 +191,23 @@ async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
     async def again(identity: Identity) -> Identity:
         return replace(identity, groups=frozenset(g for g, who in one.groups.items() if identity.user in who))
 
-    one.desk.freshen = again
+    one.approval_service.freshen = again
     one.groups[ONCALL] = set()
-    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, caller)
+    ruling, _ = await one.approval_service.decide(case.id, Choice.APPROVE, caller)
     assert ruling.rule is Rule.NOT_AN_APPROVER
     assert (await one.trail())[-1].data["rule"] == "not-an-approver"
     one.groups[ONCALL] = {SAM}
-    assert (await one.desk.decide(case.id, Choice.APPROVE, one.caller(SAM)))[0].rule is Rule.APPROVED
+    assert (await one.approval_service.decide(case.id, Choice.APPROVE, one.caller(SAM)))[0].rule is Rule.APPROVED
     await one.ended(case)
 
 
 async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: Bench) -> None:
-    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,)),))
+    one.approval_service.access = AccessPolicy(
+        rules=(AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,)),)
+    )
     case = await one.ask()
     elsewhere = Caller(member(SAM, "C07RANDOM03"), "slash")
-    assert (await one.desk.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
+    assert (await one.approval_service.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
     assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
     await one.ended(case)
 
@@ -218,12 +220,12 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_
     everybody = AccessRule(role=Role.APPROVER, channels=(OPS,))
     case = await one.ask()
     for who in (SAM, PRIYA):
-        one.desk.access = AccessPolicy(rules=(everybody,))
+        one.approval_service.access = AccessPolicy(rules=(everybody,))
         alone = Caller(member(who, place), "button")
-        assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
-    one.desk.access = AccessPolicy(rules=(bound, everybody))
-    assert (await one.desk.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
-    ruling, _ = await one.desk.decide(case.id, Choice.APPROVE, Caller(member(SAM, place), "button"))
+        assert (await one.approval_service.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    one.approval_service.access = AccessPolicy(rules=(bound, everybody))
+    assert (await one.approval_service.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    ruling, _ = await one.approval_service.decide(case.id, Choice.APPROVE, Caller(member(SAM, place), "button"))
     assert ruling.rule is Rule.APPROVED
     await one.ended(case)
 
@@ -233,7 +235,7 @@ async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
         proposal = Proposal(Action.RESTART, look.snapshot, place, "")
         caller = Caller(member(MAYA, place), "slash")
-        case = (await one.desk.ask(proposal, TARGET.name, caller)).case
+        case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
         assert (await one.now(case)).places == places
         await one.say(case, Choice.WITHDRAW, MAYA)
 
@@ -256,7 +258,7 @@ async def test_nobody_breaks_glass_whose_account_was_deactivated(tmp_path: Path)
         case = await one.ask()
         caller = one.caller(JONAS)
         gone = replace(caller, identity=replace(caller.identity, membership=Membership.GONE))
-        ruling, _ = await one.desk.decide(case.id, Choice.BREAK_GLASS, gone, "on fire")
+        ruling, _ = await one.approval_service.decide(case.id, Choice.BREAK_GLASS, gone, "on fire")
         assert ruling.rule is Rule.NO_BREAK_GLASS
 
 
@@ -273,7 +275,7 @@ async def test_only_the_requester_withdraws_and_a_denial_needs_a_reason(one: Ben
 async def test_expiry_is_final_whatever_the_clock_does_then(one: Bench) -> None:
     case = await one.ask()
     one.clock.pass_(minutes=31)
-    assert await one.desk.expire() == 1
+    assert await one.approval_service.expire() == 1
     one.clock.pass_(minutes=-30)
     assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
     assert (await one.now(case)).state is State.EXPIRED
@@ -285,7 +287,7 @@ async def test_a_click_after_the_time_expires_it_before_any_look_at_the_clock(on
     one.clock.pass_(minutes=30)
     assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
     assert (await one.now(case)).state is State.EXPIRED
-    assert await one.desk.expire() == 0
+    assert await one.approval_service.expire() == 0
 
 
 @pytest.mark.parametrize("sweeps", [False, True])
@@ -294,9 +296,9 @@ async def test_a_clock_set_back_delays_expiry_by_as_much_and_brings_nothing_back
     case = await one.ask()
     one.clock.pass_(minutes=31)
     if sweeps:  # a running bot notes it within a second
-        await one.desk.expire()
+        await one.approval_service.expire()
     one.clock.pass_(hours=-2)
-    assert await one.desk.expire() == 0
+    assert await one.approval_service.expire() == 0
     one.clock.pass_(hours=1, minutes=58, seconds=59)  # a second is left on this clock
     ruling, _ = await one.say(case, Choice.APPROVE, JONAS)
     again, _ = await one.say(case, Choice.APPROVE, PRIYA)
@@ -324,17 +326,17 @@ async def test_a_clock_set_back_after_the_approval_repeats_nothing(tmp_path: Pat
         await one.until_sent(1)
         one.clock.pass_(hours=-2)
         two = bench(ledger, name="two", like=one)
-        await two.workshop.take_over(at_start=True)
+        await two.executor.take_over(at_start=True)
         await one.ended(case)
         assert len(one.cluster.rollouts) == 1
-        await one.workshop.stop(1)
-        await two.workshop.stop(1)
+        await one.executor.stop(1)
+        await two.executor.stop(1)
 
 
 @pytest.mark.parametrize("forged", ["", "r-", "r-00000000", "r-zzzzzzzz", "../x", "r-zzzzzzzz; drop", "🙈" * 5])
 async def test_an_id_that_is_none_is_a_clear_answer(one: Bench, forged: str) -> None:
     with pytest.raises(UsageError, match=r"^There is no request of that id\.$"):  # which is not repeated
-        await one.desk.decide(forged, Choice.APPROVE, one.caller(JONAS))
+        await one.approval_service.decide(forged, Choice.APPROVE, one.caller(JONAS))
 
 
 async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Path) -> None:
@@ -348,8 +350,8 @@ async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Pat
         assert (await one.ended(case)).state is State.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
         await one.trail()
-        await one.workshop.stop(1)
-        await two.workshop.stop(1)
+        await one.executor.stop(1)
+        await two.executor.stop(1)
 
 
 async def test_whoever_joined_does_not_count_as_an_approver_but_may_stop_it(one: Bench) -> None:
@@ -375,7 +377,7 @@ async def test_an_approval_counts_on_though_who_gave_it_asks_for_the_same_later(
         one.groups[ONCALL].add(SAM)
         assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
         assert {d.by for d in (await one.ended(case)).request.approvals} == {JONAS, SAM}
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
 
 
 async def test_where_one_s_own_approval_counts_so_does_that_of_who_joined(tmp_path: Path) -> None:
@@ -397,10 +399,12 @@ async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, cho
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
         case = (
-            await one.desk.ask(Proposal(Action.RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
+            await one.approval_service.ask(
+                Proposal(Action.RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell()
+            )
         ).case
         for who in (JONAS, "root", MAYA):
-            ruling, found = await one.desk.decide(case.id, choice, in_a_shell(who), "x")
+            ruling, found = await one.approval_service.decide(case.id, choice, in_a_shell(who), "x")
             assert (ruling.rule, found.state) == (Rule.SHELL, State.OPEN)
 
 
@@ -412,9 +416,9 @@ async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_ow
         one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
         look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
         proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
-        case = (await one.desk.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
+        case = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
         assert case.request.needed == needed
-        await one.desk.ask(proposal, TARGET.name, in_a_shell("another"))
+        await one.approval_service.ask(proposal, TARGET.name, in_a_shell("another"))
         assert (await one.now(case)).joined == (), "a shell joins nothing: it can't be told how it ends"
         for who in (JONAS, PRIYA)[:needed]:
             assert one.cluster.sent == 0
@@ -430,7 +434,7 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
         async def ask(number: int, caller: Caller) -> str:
             snapshot = Look(one.cluster.deployment_, ()).snapshot
             proposal = Proposal(Action.REMOVE_KEY, snapshot, "why", "", subject=f"SHA256:{number}")
-            return (await one.desk.ask(proposal, TARGET.name, caller)).case.id
+            return (await one.approval_service.ask(proposal, TARGET.name, caller)).case.id
 
         ids = sorted([await ask(1, one.caller(MAYA)), await ask(2, one.caller(MAYA))])
         with pytest.raises(Refused, match=r"^2 of your requests are open, and approvals\.open_at_once") as caught:
@@ -439,7 +443,7 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
         assert caught.value.remedy == f"Wait for a decision on one, or take one back: withdraw {ids[0]}."
         await ask(2, one.caller(JONAS))  # to join is none of one's own
         await ask(3, one.caller(JONAS))
-        await one.desk.decide(ids[0], Choice.WITHDRAW, one.caller(MAYA))
+        await one.approval_service.decide(ids[0], Choice.WITHDRAW, one.caller(MAYA))
         await ask(4, one.caller(MAYA))
         for number, user in ((5, "root"), (6, "U07MAYA0001")):
             await ask(number, in_a_shell(user))
@@ -450,12 +454,14 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
 async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays_whole(one: Bench) -> None:
     case = await one.ask()
     for _ in range(300):
-        await one.desk.refused(SAM, "logs", "it needs the role operator, and no access rule names you here")
+        await one.approval_service.refused(
+            SAM, "logs", "it needs the role operator, and no access rule names you here"
+        )
         await one.say(case, Choice.APPROVE, MAYA)
-    await one.desk.expire()
+    await one.approval_service.expire()
     assert [r.subject for r in await one.trail() if r.kind == "refusal"] == ["logs", case.id]
     one.clock.pass_(minutes=11)
-    await one.desk.expire()
+    await one.approval_service.expire()
     sums = [(r.actor, r.subject, r.data["more"]) for r in await one.trail() if "more" in r.data]
     assert sums == [(SAM, "logs", 299), (MAYA, case.id, 299)]
 
@@ -464,18 +470,18 @@ async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
     caller = Caller(member(JONAS, "terminal"), "terminal")
-    case = (await one.desk.ask(proposal, TARGET.name, caller)).case
+    case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
     assert case.request.requester == f"terminal:{JONAS}"
 
 
 @pytest.mark.parametrize("place", ["D07MAYA0001", "", MAYA, "terminal"], ids=["DM", "nowhere", "Home", "terminal"])
 async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, place: str) -> None:
-    one.desk.channels = {}
+    one.approval_service.channels = {}
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
     with pytest.raises(Refused, match="no channel where approvers would see it") as caught:
-        await one.desk.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
+        await one.approval_service.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
     assert "slack.channel" in (caught.value.remedy or "")
     assert await kinds(one) == []
-    case = (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    case = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
     assert case.channel == OPS  # where it was asked for, if that is one

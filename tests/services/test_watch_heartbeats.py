@@ -149,7 +149,9 @@ async def test_a_deadline_that_passes_while_nobody_can_see_says_nothing_of_the_j
     for _ in range(2):
         await one.look(6)
     async with one.ledger.writing() as tx:
-        assert {m.health for m in (await tx.memories()).values()} == {Health.UP}, "as it was when it was last seen"
+        assert {m.health for m in (await tx.job_states()).values()} == {Health.UP}, (
+            "as it was when it was last seen"
+        )
         assert await tx.newest_incidents(START) == {}
     one.source.error = None
     one.source.push("alpha")
@@ -573,7 +575,11 @@ async def test_an_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) ->
     async with opened(tmp_path) as ledger:
         world = watch(ledger)
         repairs = bench(ledger)
-        repairs.clock, repairs.workshop.clock, repairs.desk.clock = world.clock, world.clock, world.clock
+        repairs.clock, repairs.executor.clock, repairs.approval_service.clock = (
+            world.clock,
+            world.clock,
+            world.clock,
+        )
         for job in ("alpha", "beta"):
             world.source.push(job)
         await world.look()
@@ -590,7 +596,7 @@ async def test_an_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) ->
         assert world.chat.said == []
         muted = {i.problem.subject: i.problem.muted for i in (await _all(world)) if i.state is State.PENDING}
         assert muted["alpha"] == f"the pod is being restarted ({case.id})"
-        await repairs.workshop.stop(1)
+        await repairs.executor.stop(1)
 
 
 async def _all(world: Watch) -> list:
@@ -638,7 +644,7 @@ def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost,
     when = When(time.fromisoformat(at), zone)
     post = DigestPost(one.ledger, one.clock, when, OPS)
     news = DigestMessages(one.ledger, one.clock, [one.target], when, None)
-    one.courier.writers = {**one.courier.writers, KIND: news}
+    one.outbox_worker.writers = {**one.outbox_worker.writers, KIND: news}
     return post, news
 
 
@@ -745,7 +751,7 @@ class FakeBridge:
 def bridging(made: Watch, bridge: FakeBridge) -> Watch:
     """The watch, which tells the bridge as well."""
     made.incidents.bridged = True
-    made.courier.sinks = {"bridge": BridgePost(made.ledger, made.clock, bridge)}
+    made.outbox_worker.sinks = {"bridge": BridgePost(made.ledger, made.clock, bridge)}
     return made
 
 
@@ -851,10 +857,10 @@ async def test_an_alert_that_goes_to_another_issue_ends_in_the_first(tmp_path: P
 async def test_what_begins_while_an_end_is_dropped_is_told_all_the_same(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         async with one.ledger.writing() as tx:
-            await tx.owe(f"bridge:{ISSUE}", "bridge")
+            await tx.enqueue(f"bridge:{ISSUE}", "bridge")
         [taken] = await one.ledger.take(one.clock.now(), timedelta(seconds=15))
         async with one.ledger.writing() as tx:
-            await tx.owe(f"bridge:{ISSUE}", "bridge")  # another incident of the issue, meanwhile
+            await tx.enqueue(f"bridge:{ISSUE}", "bridge")  # another incident of the issue, meanwhile
         await one.ledger.dropped(taken)
         assert await one.ledger.waiting() == 1
         assert bridge.told == []
@@ -873,7 +879,7 @@ async def test_a_heartbeat_by_hand_counts_and_is_said_to_be_one(one: Watch) -> N
     one.clock.pass_(minutes=5)
     one.source.push_by_hand("alpha")
     await one.look()
-    memory = (await one.ledger.memories())["secure-agent-pod/alpha"]
+    memory = (await one.ledger.job_states())["secure-agent-pod/alpha"]
     assert (memory.health, memory.note) == (Health.UP, "pushed by hand, not by the job")
     await on(one, 1, "alpha", "beta")
-    assert (await one.ledger.memories())["secure-agent-pod/alpha"].note == ""
+    assert (await one.ledger.job_states())["secure-agent-pod/alpha"].note == ""

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.approvals.approval import Choice
 from bot.errors import Conflict, Permanent, Uncertain
 from bot.logs import new_request_id
-from tests.services.test_values import approved, give
+from tests.services.test_secret_writer import approved, give
 from tests.services.workbench import (
     JONAS,
     MAYA,
@@ -78,8 +78,8 @@ async def test_what_is_denied_withdrawn_expired_or_void_is_said_once(
     await one.say(await one.ask(), Choice.WITHDRAW, MAYA)
     await one.ask()
     one.clock.pass_(hours=2)
-    await one.desk.expire()
-    await one.desk.expire()
+    await one.approval_service.expire()
+    await one.approval_service.expire()
     await one.ask()
     one.cluster.change()
     await one.ask()

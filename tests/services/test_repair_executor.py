@@ -49,7 +49,7 @@ async def test_a_lost_answer_is_looked_at_and_never_made_twice(one: Bench, force
 
 async def test_a_change_is_sent_before_anything_is_said_of_it(one: Bench) -> None:
     sent: list[int] = []
-    one.desk.changed = lambda: sent.append(one.cluster.sent)
+    one.approval_service.changed = lambda: sent.append(one.cluster.sent)
     await approved(one)
     assert sent == [0, 1]  # the request's own messages, and those of the approval
 
@@ -147,11 +147,11 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path, er
         one = bench(ledger)
         one.cluster.reads = [Transient("away")] * 10_000
         case = await approved(one)
-        one.workshop._tasks.pop(case.id).cancel()
+        one.executor._tasks.pop(case.id).cancel()
         one.clock.pass_(hours=1)
         two = bench(ledger, name="two", like=one)
         one.cluster.reads = [error] * 10_000
-        await two.workshop.take_over(at_start=True)
+        await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
         assert ended.outcome is not None
         assert ended.outcome.text.startswith(NOBODY_KNOWS)
@@ -216,10 +216,10 @@ async def test_a_ledger_that_fails_after_the_change_does_not_undo_it(tmp_path: P
         await one.idle(case)
         assert (await one.now(case)).state is State.EXECUTING
         one.clock.pass_(seconds=11)
-        assert await one.workshop.take_over() == 1  # taken up again, which finds it made
+        assert await one.executor.take_over() == 1  # taken up again, which finds it made
         assert (await one.ended(case)).state is State.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
 
 
 async def test_who_lost_the_case_while_it_looked_makes_no_call(tmp_path: Path) -> None:
@@ -243,11 +243,11 @@ async def test_who_lost_the_case_while_it_looked_makes_no_call(tmp_path: Path) -
         two = bench(ledger, name="two", like=one)
         one.cluster.stuck = True
         one.cluster.reads = [Transient("away")] * 10_000
-        assert await two.workshop.take_over() == 1
+        assert await two.executor.take_over() == 1
         awake.set()
         await one.idle(case)
         assert one.cluster.sent == 0
-        await two.workshop.stop(1)
+        await two.executor.stop(1)
 
 
 async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None:
@@ -282,10 +282,10 @@ async def test_what_a_stop_let_go_is_not_taken_back(one: Bench) -> None:
     one.cluster.stuck = True
     case = await approved(one)
     await one.until(case, lambda c: c.sent_at is not None)
-    await one.workshop.stop(1)
-    assert await one.workshop.take_over() == 0  # housekeeping of the same process runs on for a moment
-    assert not one.workshop.busy(case.id)
-    assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 1
+    await one.executor.stop(1)
+    assert await one.executor.take_over() == 0  # housekeeping of the same process runs on for a moment
+    assert not one.executor.busy(case.id)
+    assert await bench(one.ledger, name="two", like=one).executor.take_over() == 1
 
 
 async def test_a_case_whose_target_is_gone_is_ended_by_who_takes_it_over(tmp_path: Path) -> None:
@@ -293,10 +293,10 @@ async def test_a_case_whose_target_is_gone_is_ended_by_who_takes_it_over(tmp_pat
         one = bench(ledger)
         one.cluster.reads = [Transient("away")] * 10_000
         case = await approved(one)
-        one.workshop._tasks.pop(case.id).cancel()
+        one.executor._tasks.pop(case.id).cancel()
         two = bench(ledger, name="two", like=one)
-        two.workshop.targets = {}
-        await two.workshop.take_over(at_start=True)
+        two.executor.targets = {}
+        await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
         assert "no longer in the settings: look yourself" in (ended.outcome.text if ended.outcome else "")
 
@@ -339,10 +339,10 @@ async def test_what_a_dead_process_began_is_ended_once(tmp_path: Path, force: bo
         setattr(one.cluster, "delete_pod" if force else "restart", dies)
         case = await approved(one, force=force)
         await stop.wait()
-        dead = one.workshop._tasks.pop(case.id)
+        dead = one.executor._tasks.pop(case.id)
         del one.cluster.__dict__["delete_pod" if force else "restart"]
         two = bench(ledger, name="two", like=one)
-        assert await two.workshop.take_over(at_start=True) == 1
+        assert await two.executor.take_over(at_start=True) == 1
         assert (await two.ended(case)).state is State.SUCCEEDED
         assert len(one.cluster.rollouts) == 1
         dead.cancel()
@@ -356,14 +356,14 @@ async def test_a_case_is_taken_over_only_when_its_holder_was_silent_for_long(tmp
         one.cluster.stuck = True
         case = await approved(one)
         two = bench(ledger, name="two", like=one)
-        assert await two.workshop.take_over(at_start=True) == 0
-        dead = one.workshop._tasks.pop(case.id)
+        assert await two.executor.take_over(at_start=True) == 0
+        dead = one.executor._tasks.pop(case.id)
         dead.cancel()
         await asyncio.gather(dead, return_exceptions=True)
         one.clock.pass_(seconds=30)
-        assert await two.workshop.take_over() == 1
+        assert await two.executor.take_over() == 1
         assert (await two.now(case)).held.by == "two"  # type: ignore[union-attr]
-        await two.workshop.stop(1)
+        await two.executor.stop(1)
         found = (await two.now(case)).held
         assert found is not None
         assert found.until <= one.clock.now()  # let go, so that the next one need not wait
@@ -392,7 +392,7 @@ async def test_a_ledger_that_is_away_loses_nothing(tmp_path: Path) -> None:
         away["times"] = 5
         assert (await one.ended(case)).state is State.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
 
 
 async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path: Path) -> None:
@@ -400,11 +400,11 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
         one = bench(ledger, policy=ApprovalPolicy())
         one.cluster.reads = [Transient("away")] * 10_000
         case = await approved(one)
-        one.workshop._tasks.pop(case.id).cancel()
+        one.executor._tasks.pop(case.id).cancel()
         one.clock.pass_(hours=1)
         one.cluster.reads = []
         two = bench(ledger, name="two", like=one)
-        await two.workshop.take_over(at_start=True)
+        await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
         assert ended.state is State.FAILED
         # The first process may have sent it, for all that the second can know.
@@ -416,7 +416,7 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
 
 @pytest.mark.parametrize("where", ["reads", "before"])
 async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(one: Bench, where: str) -> None:
-    one.workshop.settling = 30.0
+    one.executor.settling = 30.0
     case = await one.ask()
     setattr(one.cluster, where, [NotAllowed("The bot may not patch deployments.")] * 2)
     await one.say(case, Choice.APPROVE, JONAS)
@@ -478,15 +478,15 @@ async def test_who_takes_over_waits_for_the_rest_of_a_pause_and_says_so(tmp_path
         one.cluster.reads = [throttled(120)]
         case = await approved(one)
         await one.until(case, lambda c: c.wait is not None)
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
         two = bench(ledger, name="two", like=one)
-        assert await two.workshop.take_over(at_start=True) == 1
+        assert await two.executor.take_over(at_start=True) == 1
         await shows(two, f"⏳ Restart of {TARGET.name}: waiting 2 min, {ASKED}")
         assert two.cluster.sent == 0
-        await two.workshop.stop(1)
+        await two.executor.stop(1)
         two.clock.pass_(minutes=3)
         three = bench(ledger, name="three", like=two)
-        assert await three.workshop.take_over(at_start=True) == 1
+        assert await three.executor.take_over(at_start=True) == 1
         assert (await three.ended(case)).state is State.SUCCEEDED
         await three.deliver()
         assert not [line for line in three.chat.headlines() if ASKED in line]
@@ -498,10 +498,10 @@ async def test_a_pause_that_outlives_the_time_to_begin_is_not_on_the_card_any_mo
         one.cluster.reads = [throttled(120)] * 10_000
         case = await approved(one)
         await one.until(case, lambda c: c.wait is not None)
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
         one.clock.pass_(hours=1)
         two = bench(ledger, name="two", like=one)
-        await two.workshop.take_over(at_start=True)
+        await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
         assert (ended.state, ended.wait) == (State.FAILED, None)
         await two.deliver()

@@ -58,7 +58,7 @@ async def asked(one: Bench, action: Action = Action.SET_SECRET, **details: str) 
     """Asked for, of the Secret as it is now."""
     wanted = {"secret": SECRET, "key": KEY, **details}
     proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", subject="it", details=wanted)
-    return (await one.desk.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
 
 
 async def approved(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> RepairRequest:
@@ -68,7 +68,7 @@ async def approved(one: Bench, action: Action = Action.SET_SECRET, **details: st
 
 async def give(one: Bench, case: RepairRequest, value: str = VALUE, who: str = MAYA) -> Reply:
     """Fill in the form."""
-    return await one.desk.take_value(f"secret:{case.id}", {"value": SecretStr(value)}, one.caller(who))
+    return await one.approval_service.take_value(f"secret:{case.id}", {"value": SecretStr(value)}, one.caller(who))
 
 
 async def ended(one: Bench, case: RepairRequest) -> tuple[State, str]:
@@ -111,7 +111,7 @@ async def test_a_value_that_nobody_gives_in_time_ends_the_case(one: Bench) -> No
     case = await approved(one)
     one.clock.pass_(seconds=VALUE_WITHIN.total_seconds() + 1)
     assert f"The time to give {case.id} its value is over" in (await give(one, case)).headline
-    assert await one.desk.expire() == 1
+    assert await one.approval_service.expire() == 1
     assert await ended(one, case) == (State.FAILED, NO_VALUE)
     one.clock.pass_(hours=-1)
     assert "is over: failed" in (await give(one, case)).headline
@@ -135,27 +135,27 @@ async def test_a_form_is_only_opened_for_who_asked_while_the_value_is_awaited(
     if prepare == "late":
         one.clock.pass_(hours=1)
     if prepare == "gone":
-        one.workshop.targets = {}
+        one.executor.targets = {}
     if prepare == "restart":
         case = await one.ask()
     with pytest.raises(Refused, match=words):
-        await one.desk.may_give_value(case.id, one.caller(who))
+        await one.approval_service.may_give_value(case.id, one.caller(who))
     assert words in (await give(one, case, who=who)).headline or who == PRIYA
     assert one.cluster.sent == 0
-    await one.desk.sum_up(all_=True)
+    await one.approval_service.sum_up(all_=True)
     said = [(r.actor, r.subject, r.data.get("more", 0)) for r in await one.trail() if r.kind == "refusal"]
     assert said == [(who, case.id, 0), (who, case.id, 1)], "each look and each form that was refused is counted"
 
 
 async def test_a_form_that_may_be_opened_names_its_case(one: Bench) -> None:
     case = await approved(one)
-    assert (await one.desk.may_give_value(case.id, one.caller(MAYA))).id == case.id
+    assert (await one.approval_service.may_give_value(case.id, one.caller(MAYA))).id == case.id
     with pytest.raises(Refused, match="no request that waits"):
-        await one.desk.may_give_value("r-forged", one.caller(MAYA))
+        await one.approval_service.may_give_value("r-forged", one.caller(MAYA))
 
 
 async def test_somebody_elses_value_is_refused(one: Bench) -> None:
-    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=("*",)),))
+    one.approval_service.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=("*",)),))
     case = await approved(one)
     assert (await give(one, case, who=PRIYA)).headline == "Only who asked for it can give the value."
     assert (await one.now(case)).state is State.APPROVED
@@ -168,10 +168,15 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_
     case = await approved(one)
     in_private = Caller(member(MAYA, "D07MAYA0001"), "modal")
     sent = {"value": SecretStr(VALUE)}
-    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
-    assert "Nothing was stored" in (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline
-    one.desk.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=(MAYA,), channels=(OPS,)),))
-    assert (await one.desk.take_value(f"secret:{case.id}", sent, in_private)).headline.startswith("✅")
+    one.approval_service.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
+    assert (
+        "Nothing was stored"
+        in (await one.approval_service.take_value(f"secret:{case.id}", sent, in_private)).headline
+    )
+    one.approval_service.access = AccessPolicy(
+        rules=(AccessRule(role=Role.OPERATOR, users=(MAYA,), channels=(OPS,)),)
+    )
+    assert (await one.approval_service.take_value(f"secret:{case.id}", sent, in_private)).headline.startswith("✅")
 
 
 async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -> None:
@@ -180,7 +185,7 @@ async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -
     async def looked_up_again(identity: Identity) -> Identity:
         return replace(identity, user="U07SOMEONE1")
 
-    one.desk.freshen = looked_up_again
+    one.approval_service.freshen = looked_up_again
     reply = await give(one, case)
     assert "it needs the role operator, and no access rule names you here. Nothing was stored." in reply.headline
     assert reply.body == ("Ask an approver.",)
@@ -216,7 +221,7 @@ async def test_a_defect_is_answered_and_nothing_of_the_value_is_logged(
     assert VALUE not in caplog.text
     one.cluster.look_at_secret = None
     one.clock.pass_(seconds=11)
-    assert await one.workshop.take_over() == 1
+    assert await one.executor.take_over() == 1
     assert await ended(one, case) == (State.FAILED, STOPPED)
 
 
@@ -323,8 +328,8 @@ async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_proces
         one.clock.pass_(seconds=8)  # a hold lasts ten, and is renewed
         until = one.clock.now()
         await one.until(case, lambda c, now=until: c.held is not None and c.held.until > now)
-        assert await one.workshop.take_over() == 0
-        assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 0
+        assert await one.executor.take_over() == 0
+        assert await bench(one.ledger, name="two", like=one).executor.take_over() == 0
     goes_on.set()
     assert (await storing).headline.startswith("✅")
     assert (await ended(one, case))[0] is State.SUCCEEDED
@@ -333,11 +338,11 @@ async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_proces
 async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_not_taken_away(one: Bench) -> None:
     case = await approved(one)
     begun, goes_on = slowly(one)
-    claimed = await one.desk.claim_for_value(case.id, one.caller(MAYA))
-    assert await one.workshop.take_over(at_start=True) == 0  # claimed, and not begun to be stored yet
-    storing = asyncio.create_task(one.workshop.store(claimed, SecretStr(VALUE)))
+    claimed = await one.approval_service.claim_for_value(case.id, one.caller(MAYA))
+    assert await one.executor.take_over(at_start=True) == 0  # claimed, and not begun to be stored yet
+    storing = asyncio.create_task(one.executor.store(claimed, SecretStr(VALUE)))
     await begun.wait()
-    assert await one.workshop.take_over(at_start=True) == 0
+    assert await one.executor.take_over(at_start=True) == 0
     goes_on.set()
     assert (await storing).state is State.SUCCEEDED
 
@@ -346,7 +351,7 @@ async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) 
     """A process that stood still for long wakes up between its look and its call."""
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
-        one.workshop.renew = 1e9  # it stands still: so does what says that it lives
+        one.executor.renew = 1e9  # it stands still: so does what says that it lives
         case = await approved(one)
         begun, goes_on = slowly(one)
         storing = asyncio.create_task(give(one, case))
@@ -354,7 +359,7 @@ async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) 
         one.clock.pass_(seconds=11)
         one.cluster.look_at_secret = None
         two = bench(ledger, name="two", like=one)
-        assert await two.workshop.take_over() == 1
+        assert await two.executor.take_over() == 1
         assert await ended(two, case) == (State.FAILED, UNSURE)
         goes_on.set()
         assert "Another process has taken" in (await storing).headline
@@ -366,14 +371,14 @@ async def test_a_stop_waits_for_a_value_that_is_being_stored(one: Bench) -> None
     begun, goes_on = slowly(one)
     storing = asyncio.create_task(give(one, case))
     await begun.wait()
-    stopping = asyncio.create_task(one.workshop.stop(5))
+    stopping = asyncio.create_task(one.executor.stop(5))
     await asyncio.sleep(0)
     goes_on.set()
     await stopping
     await asyncio.gather(storing, return_exceptions=True)
     assert one.cluster.stored == 1
     if (await one.now(case)).state is State.EXECUTING:  # stopped before it was written down
-        assert await bench(one.ledger, name="two", like=one).workshop.take_over() == 1
+        assert await bench(one.ledger, name="two", like=one).executor.take_over() == 1
     assert (await ended(one, case))[0] is State.SUCCEEDED
 
 
@@ -383,12 +388,12 @@ async def test_what_became_of_a_value_is_found_by_who_takes_over(tmp_path: Path,
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.desk.claim_for_value(case.id, one.caller(MAYA))  # and then it dies
+        await one.approval_service.claim_for_value(case.id, one.caller(MAYA))  # and then it dies
         if stored:
             one.cluster.change_secret(VALUE.encode(), **{"agentpod.dev/approval": case.id})
         two = bench(ledger, name="two", like=one)
         one.cluster.reads = [Transient("away")] * blips
-        assert await two.workshop.take_over(at_start=True) == 1
+        assert await two.executor.take_over(at_start=True) == 1
         expected = (
             (State.SUCCEEDED, "stored; the pod has it after a restart") if stored else (State.FAILED, STOPPED)
         )
@@ -400,10 +405,10 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) ->
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.desk.claim_for_value(case.id, one.caller(MAYA))
+        await one.approval_service.claim_for_value(case.id, one.caller(MAYA))
         two = bench(ledger, name="two", like=one)
         one.cluster.reads = [Transient("It is away.")] * 100
-        await two.workshop.take_over(at_start=True)
+        await two.executor.take_over(at_start=True)
         assert await ended(two, case) == (State.FAILED, f"{NOBODY_KNOWS}: it is away")
 
 
@@ -498,11 +503,11 @@ async def test_a_key_that_a_dead_process_began_with_is_there_once(
         one.cluster.set_secret_key = dies  # type: ignore[method-assign]
         case = await approved(one, **adding())
         await dead.wait()
-        died = one.workshop._tasks.pop(case.id)
+        died = one.executor._tasks.pop(case.id)
         one.cluster.set_secret_key = plain  # type: ignore[method-assign]
         one.cluster.reads = reads
         two = bench(ledger, name="two", like=one)
-        assert await two.workshop.take_over(at_start=True) == 1
+        assert await two.executor.take_over(at_start=True) == 1
         assert (await ended(two, case))[0] is State.SUCCEEDED
         assert (one.cluster.stored, one.cluster.file) == (1, NEW.encode() + b"\n")
         died.cancel()
@@ -517,4 +522,4 @@ async def test_a_key_that_may_have_been_sent_is_not_called_undone(tmp_path: Path
         case = await approved(one, **adding())
         assert await ended(one, case) == (State.FAILED, f"{NOBODY_KNOWS}: it is away")
         assert one.cluster.stored == 1
-        await one.workshop.stop(1)
+        await one.executor.stop(1)
