@@ -122,7 +122,7 @@ def _claim(claim: Claim) -> Fact:
     return Fact("Volume claim", ", ".join(part for part in said if part))
 
 
-def _disk(seen: Seen, ctx: Context) -> list[Fact]:
+def _disk(seen: CheckFacts, ctx: Context) -> list[Fact]:
     disk, inodes = seen.disk, seen.inodes
     if disk is None or not disk.has_size:
         return []

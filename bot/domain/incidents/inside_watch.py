@@ -18,7 +18,7 @@ from bot.domain.incidents.alerting import Kind, Problem
 
 
 @dataclass(frozen=True)
-class Seen:
+class InsideFacts:
     """One look: what could be read, and what of it is wrong."""
 
     about: tuple[str, ...] = ()
@@ -48,13 +48,13 @@ def keys(target: Target) -> frozenset[str]:
     return frozenset(expected | {disk_key(target.name)})
 
 
-def processes(target: Target, looked: Mapping[str, Looked], now: datetime) -> Seen:
+def processes(target: Target, looked: Mapping[str, Looked], now: datetime) -> InsideFacts:
     """The expected processes, by the lists of the containers that gave one."""
     several = len(target.containers) > 1
     matches = [m for c in target.containers if c.name in looked for m in looked[c.name].matches]
     gone = [_gone(target, m, several, now) for m in matches if not m.found]
     unread = tuple(f"{name}: {one.unknown}" for name, one in looked.items() if one.unknown)
-    return Seen(tuple(process_key(target.name, m.container, m.name) for m in matches), tuple(gone), unread)
+    return InsideFacts(tuple(process_key(target.name, m.container, m.name) for m in matches), tuple(gone), unread)
 
 
 def unread(target: Target, reasons: Sequence[str], remedy: str, since: datetime) -> Problem:
@@ -83,22 +83,22 @@ def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem
     return replace(gone, facts=_remedy(finding))
 
 
-def disk(target: Target, result: ExecResult, now: datetime, counted: ExecResult | None = None) -> Seen:
+def disk(target: Target, result: ExecResult, now: datetime, counted: ExecResult | None = None) -> InsideFacts:
     """The home's file system; ``counted`` has its inodes: well is only what both say."""
     home = target.container().home
     finding = judge_storage.judge_disk(home, result, target.storage, counted)
     if finding.verdict is Verdict.UNKNOWN:
-        return Seen(unread=(f"the disk: {finding.summary}",))
+        return InsideFacts(unread=(f"the disk: {finding.summary}",))
     key = disk_key(target.name)
     if finding.verdict is Verdict.OK:
-        return Seen((key,) if counted is not None else ())
+        return InsideFacts((key,) if counted is not None else ())
     found = judge_storage.parse_df(result.stdout, home)
     full = f"is {found.percent} % full" if found else finding.summary
     inodes = judge_storage.inodes_of(counted, found, home)
     if found and (short := judge_storage.short_of_inodes(found, inodes, target.storage)):
         full = judge_storage.inodes_said(short)
     filling = _problem(target, key, f"the disk of {home}", full, finding, "storage", now)
-    return Seen((key,), (replace(filling, restart=False),))
+    return InsideFacts((key,), (replace(filling, restart=False),))
 
 
 def _problem(

@@ -13,7 +13,7 @@ from bot.domain.health import judge_pod, judge_processes
 from bot.domain.health.judge_processes import Looked
 from bot.domain.incidents import downtime, inside_watch
 from bot.domain.incidents.alerting import Incident, Problem
-from bot.domain.incidents.inside_watch import Seen
+from bot.domain.incidents.inside_watch import InsideFacts
 from bot.errors import AgentpodError, unexpected
 from bot.ports.cluster import (
     Cluster,
@@ -38,7 +38,7 @@ class _Blindness:
     since: datetime | None = None
     defects: int = 0
 
-    def noted(self, seen: Seen, now: datetime, defect: bool) -> datetime | None:
+    def noted(self, seen: InsideFacts, now: datetime, defect: bool) -> datetime | None:
         """Note a look; gives since when there is no seeing, None where there is."""
         self.since = (self.since or now) if seen.unread else None
         self.defects = self.defects + defect if seen.unread else 0
@@ -74,14 +74,14 @@ class InsideWatch(TargetWatch):
         async with self.incidents.ledger.writing() as tx:
             await self._known.freshen(tx, now)
             muted = await self.muting.of_pod(tx, self.target, now)
-            look = seen or Seen(self._untold())
+            look = seen or InsideFacts(self._untold())
             problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in look.problems]
             unread = self._unread(seen, defect, now) if seen is not None else []
             about = (*look.about, *(() if look.unread else (inside_watch.unread_key(self.target.name),)))
             kept = await self._known.keep(tx, [*problems, *unread], now, about)
         return self._told(kept)
 
-    def _unread(self, seen: Seen, defect: bool, now: datetime) -> list[Problem]:
+    def _unread(self, seen: InsideFacts, defect: bool, now: datetime) -> list[Problem]:
         """That nobody can look into the pod, once it lasts; at once where the bot itself fails again and again."""
         since = self._blindness.noted(seen, now, defect)
         if since is None:
@@ -96,25 +96,28 @@ class InsideWatch(TargetWatch):
         found = {k: self._known.open(k) for k in inside_watch.keys(self.target)}
         return tuple(k for k, open_ in found.items() if open_ is not None and not open_.told)
 
-    async def _safely(self, cluster: Cluster, pod: Pod, disk: bool) -> tuple[Seen, bool]:
+    async def _safely(self, cluster: Cluster, pod: Pod, disk: bool) -> tuple[InsideFacts, bool]:
         """A look, and whether it went wrong in a way that nobody thought of: processes and disk each by itself."""
         looks = [self._running(cluster, pod), *([self._disk(cluster, pod)] if disk else [])]
         results = await asyncio.gather(*looks, return_exceptions=True)
-        running, found = self._seen(results[0]), self._seen(results[1]) if disk else Seen(unread=self._disk_unread)
+        running, found = (
+            self._seen(results[0]),
+            self._seen(results[1]) if disk else InsideFacts(unread=self._disk_unread),
+        )
         self._disk_unread = found.unread
         about, problems = (*running.about, *found.about), (*running.problems, *found.problems)
-        defect = any(not isinstance(r, Seen) for r in results)
-        return Seen(about, problems, (*running.unread, *found.unread)), defect
+        defect = any(not isinstance(r, InsideFacts) for r in results)
+        return InsideFacts(about, problems, (*running.unread, *found.unread)), defect
 
-    def _seen(self, result: Seen | BaseException) -> Seen:
-        if isinstance(result, Seen):
+    def _seen(self, result: InsideFacts | BaseException) -> InsideFacts:
+        if isinstance(result, InsideFacts):
             return result
         if not isinstance(result, Exception):
             raise result
         logger.error("the pod could not be looked into", extra={"target": self.target.name}, exc_info=result)
-        return Seen(unread=(unexpected("What it says could not be understood", result).message,))
+        return InsideFacts(unread=(unexpected("What it says could not be understood", result).message,))
 
-    async def _running(self, cluster: Cluster, pod: Pod) -> Seen:
+    async def _running(self, cluster: Cluster, pod: Pod) -> InsideFacts:
         specs = [c for c in self.target.containers if c.processes and c.name in {d.name for d in pod.lasting}]
         lists = await asyncio.gather(*(self._processes(cluster, pod, c) for c in specs))
         named = {c.name: found for c, found in zip(specs, lists, strict=True)}
@@ -128,10 +131,10 @@ class InsideWatch(TargetWatch):
             return Looked(unknown=error.message)
         return await asyncio.to_thread(judge_processes.look, spec, result)
 
-    async def _disk(self, cluster: Cluster, pod: Pod) -> Seen:
+    async def _disk(self, cluster: Cluster, pod: Pod) -> InsideFacts:
         spec = self.target.container()
         try:
             result, inodes = await container_exec.disk(cluster, pod.name, spec.name, spec.home)
         except AgentpodError as error:
-            return Seen(unread=(f"the disk: {error.message}",))
+            return InsideFacts(unread=(f"the disk: {error.message}",))
         return inside_watch.disk(self.target, result, self.clock.now(), inodes)
