@@ -85,7 +85,13 @@ class Nothing:
         yield self
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
-        empty = {"watched": "1", "newest_incidents": {}, "memories": {}, "unposted": frozenset(), "open_cases": ()}
+        empty = {
+            "watched": "1",
+            "newest_incidents": {},
+            "job_states": {},
+            "unposted": frozenset(),
+            "open_cases": (),
+        }
 
         async def call(*_: object) -> Any:
             return empty.get(name)

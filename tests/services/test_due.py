@@ -37,8 +37,8 @@ def test_only_jobs_whose_groups_came_changed_or_went_are_touched() -> None:
 
 
 def test_a_job_keeps_its_other_groups_when_one_changes() -> None:
-    held, approval_service, web = Held(), group("a", context="desk"), group("a", context="web")
-    held.take([approval_service, web])
+    held, desk, web = Held(), group("a", context="desk"), group("a", context="web")
+    held.take([desk, web])
     newer = group("a", 2.0, context="desk")
     assert held.take([newer, web]) == {"a"}
     assert held.of("a") == [web, newer]
