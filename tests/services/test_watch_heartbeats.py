@@ -682,7 +682,7 @@ async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
     one.clock.pass_(hours=2)
     await on(one, 0, "alpha", "beta")
     reply = await news.digest(START.date())
-    assert any("nothing is known" in str(line) for line in reply.body), "nobody looked for two hours"
+    assert any("No data" in str(line) for line in reply.body), "nobody looked for two hours"
 
 
 async def test_a_day_on_which_nobody_looked_is_not_called_good_before_anybody_looks_again(one: Watch) -> None:
