@@ -14,10 +14,10 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -44,24 +44,57 @@ LIVELY = [
 """The handbook's three rules, and one that is quick enough to be watched, and goes by the pod's own clock."""
 
 
+class Running(Protocol):
+    """A process that was started; asyncio's is one."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs."""
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended."""
+
+    def send_signal(self, signal: int) -> None:
+        """Send a signal. Raises ProcessLookupError where it has ended."""
+
+    def kill(self) -> None:
+        """Send SIGKILL. Raises ProcessLookupError where it has ended."""
+
+
+Spawn = Callable[[Sequence[str], Mapping[str, str], Path], Awaitable[Running]]
+"""Starts a module with its words, in an environment; what it writes goes to the end of a file."""
+
+
+async def own_interpreter(words: Sequence[str], env: Mapping[str, str], log: Path) -> Running:
+    """``python -m`` with these words."""
+    with log.open("ab") as sink:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *words, env=env, stdout=sink, stderr=sink
+        )
+
+
 class BotProcess:
     """One `agentpod …` process and what it wrote to stderr."""
+
+    spawn: Spawn = staticmethod(own_interpreter)
+    """How a process is started; the tests fork theirs from one that has loaded everything."""
 
     def __init__(self, env: Mapping[str, str], log: Path, ops_port: int) -> None:
         """``log`` takes the process's output; ``ops_port`` serves health and metrics."""
         self.env = dict(env)
         self.log = log
         self.ops_url = f"http://127.0.0.1:{ops_port}"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Running | None = None
 
     async def start(self, *words: str) -> None:
         """Start ``agentpod run`` (or other words); where time can be moved, the bot with that time."""
         timed = not words and VARIABLE in self.env
         command = ("sandbox.timed_bot",) if timed else ("bot", *(words or ("run",)))
-        with self.log.open("ab") as sink:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *command, env=self.env, stdout=sink, stderr=sink
-            )
+        self._process = await self.spawn(command, self.env, self.log)
 
     @property
     def pid(self) -> int:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from sandbox.environment import BotProcess
+from tests import prepared
 
 # A busy machine is no defect: how long things take is measured by the benchmarks.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+if sys.platform == "linux":  # elsewhere the system's libraries don't survive a fork
+    BotProcess.spawn = staticmethod(prepared.spawn)
 
 
 @pytest.hookimpl(trylast=True)

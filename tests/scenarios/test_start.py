@@ -16,7 +16,7 @@ import yaml
 
 from sandbox.cluster import PretendCluster
 from sandbox.cluster.rbac import NAMESPACE, Rule
-from sandbox.environment import Sandbox
+from sandbox.environment import BotProcess, Sandbox, own_interpreter
 from sandbox.slack import seed
 from tests.scenarios.talk import until
 
@@ -28,6 +28,12 @@ async def sandbox() -> AsyncIterator[Sandbox]:
     """A sandbox without a bot."""
     async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
         yield house
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter of its own for each process, as for people: nothing is loaded yet."""
+    monkeypatch.setattr(BotProcess, "spawn", staticmethod(own_interpreter))
 
 
 async def _run(sandbox: Sandbox, *words: str, env: Mapping[str, str | None] | None = None) -> tuple[int, str]:
@@ -46,6 +52,7 @@ async def _run(sandbox: Sandbox, *words: str, env: Mapping[str, str | None] | No
 CONFIG, TOLD = "AGENTPOD_CONFIG", "AGENTPOD_SLACK__CHANNEL"
 
 
+@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("word", ["run", "check", "status"])
 async def test_a_typo_in_the_file_is_named_with_a_suggestion(sandbox: Sandbox, tmp_path: Path, word: str) -> None:
     path = tmp_path / "a.yaml"
@@ -76,6 +83,7 @@ async def test_a_wrong_start_says_what_to_fix(sandbox: Sandbox, env: Mapping[str
     assert "wrong-token-0" not in output
 
 
+@pytest.mark.usefixtures("cold")
 async def test_check_is_content_with_a_good_setup(sandbox: Sandbox) -> None:
     code, output = await _run(sandbox, "check")
     assert code == 0, output
@@ -137,6 +145,7 @@ async def test_check_and_the_start_say_what_is_told_to_nobody_without_a_channel(
         await bot.stop()
 
 
+@pytest.mark.usefixtures("cold")
 async def test_a_channel_that_does_not_work_is_no_reason_not_to_start_but_is_said(sandbox: Sandbox) -> None:
     bot = await sandbox.start_bot(**{TOLD: seed.RANDOM})
     try:
@@ -293,6 +302,7 @@ async def test_an_untrusted_certificate_is_explained(sandbox: Sandbox, tmp_path:
     assert "certificate-authority" in output
 
 
+@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize("word", ["run", "check"])
 async def test_words_too_many_are_refused(sandbox: Sandbox, word: str) -> None:
     code, output = await _run(sandbox, word, "please")
@@ -300,6 +310,7 @@ async def test_words_too_many_are_refused(sandbox: Sandbox, word: str) -> None:
     assert "please" in output
 
 
+@pytest.mark.usefixtures("cold")
 @pytest.mark.parametrize(
     ("fault", "value", "code"),
     [(None, None, 0), ("pod-kill-process", "sshd", 1), ("kube-refuse", True, 2)],
@@ -316,6 +327,7 @@ async def test_the_terminals_exit_code_says_how_it_is(
     assert ended == code, output
 
 
+@pytest.mark.usefixtures("cold")
 async def test_output_json_is_for_scripts(sandbox: Sandbox) -> None:
     import json
 
@@ -363,6 +375,7 @@ async def test_an_installation_without_the_sandbox_says_so(tmp_path: Path) -> No
     assert err.decode().startswith("agentpod: The sandbox is not part of this installation.")
 
 
+@pytest.mark.usefixtures("cold")
 async def test_sigterm_before_anything_has_started_ends_it(sandbox: Sandbox, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
     os.mkfifo(settings)  # whoever reads it waits

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,7 +133,4 @@ class SoakBot(BotProcess):
 
     async def start(self, *_: str) -> None:
         """Start it."""
-        with self.log.open("ab") as sink:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.soak.bot", env=self.env, stdout=sink, stderr=sink
-            )
+        self._process = await self.spawn(("tests.soak.bot",), self.env, self.log)

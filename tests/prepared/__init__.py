@@ -1,0 +1,128 @@
+"""Bots that start at once: each is forked from a process that has loaded all modules, and they share nothing else.
+
+Most of what a bot costs at its start is to load modules, and the suite starts some two hundred. A forked one is a
+process like any other: it has its own environment, output and signals, runs the same entry function, and ends as
+an interpreter ends. Cold starts are tried by `tests/scenarios/test_start.py`, `agentpod sandbox`, and `make soak`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sandbox.environment import Running, own_interpreter
+
+ROOT = Path(__file__).parents[2]
+USUAL = ("PYTHONPATH", "PYTHONUNBUFFERED")
+"""What a `Sandbox` sets for each bot, and a forked one has."""
+
+
+class Forked:
+    """One process of the server's; see `sandbox.environment.Running`."""
+
+    def __init__(self, pid: int) -> None:
+        """``pid`` runs already."""
+        self.pid = pid
+        self.ended: Future[int] = Future()
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; minus the signal that ended it."""
+        return self.ended.result() if self.ended.done() else None
+
+    async def wait(self) -> int:
+        """The exit code, once it has ended."""
+        return await asyncio.shield(asyncio.wrap_future(self.ended))
+
+    def send_signal(self, signal: int) -> None:
+        """Send a signal. Raises ProcessLookupError where it has ended."""
+        if self.ended.done():
+            raise ProcessLookupError(self.pid)
+        os.kill(self.pid, signal)
+
+    def kill(self) -> None:
+        """Send SIGKILL. Raises ProcessLookupError where it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Server:
+    """The process that forks them, and what it tells of their ends."""
+
+    def __init__(self) -> None:
+        """Start it; it loads the modules meanwhile."""
+        ours, theirs = socket.socketpair()
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("AGENTPOD_", "PYTHON"))}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.prepared", str(theirs.fileno())],
+                env=env | {"PYTHONPATH": str(ROOT)},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+        self._socket = ours
+        self._lock = threading.Lock()
+        self._asked: deque[Future[Forked]] = deque()
+        self._over = False
+        self._alive: dict[int, Forked] = {}
+        self._reader = threading.Thread(target=self._read, name="prepared", daemon=True)
+        self._reader.start()
+        atexit.register(self.close)
+
+    def fork(self, words: Sequence[str], env: Mapping[str, str], log: Path) -> Future[Forked]:
+        """Ask for a process."""
+        asked: Future[Forked] = Future()
+        order = {"words": list(words), "env": dict(env), "log": str(log), "folder": os.getcwd()}
+        with self._lock:
+            if self._over:
+                raise RuntimeError("the process that forks bots has ended")
+            self._asked.append(asked)
+            self._socket.sendall(json.dumps(order).encode() + b"\n")
+        return asked
+
+    def _read(self) -> None:
+        """What it tells, in its order: a process that was begun, and one that has ended."""
+        with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
+            for line in lines:
+                told: dict[str, Any] = json.loads(line)
+                if "code" in told:
+                    self._alive.pop(told["pid"]).ended.set_result(told["code"])
+                else:
+                    begun = self._alive[told["pid"]] = Forked(told["pid"])
+                    self._asked.popleft().set_result(begun)
+        with self._lock:
+            self._over = True
+            for lost in self._asked:
+                lost.set_exception(RuntimeError("the process that forks bots has ended"))
+
+    def close(self) -> None:
+        """End it."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        self._process.wait()
+        self._reader.join()
+        self._socket.close()
+
+
+server = cache(Server)
+"""One for this process, started when it is first needed."""
+
+
+async def spawn(words: Sequence[str], env: Mapping[str, str], log: Path) -> Running:
+    """A `sandbox.environment.Spawn`. What Python itself reads at its start gets an interpreter of its own."""
+    if any(name.startswith("PYTHON") and name not in USUAL for name in env):
+        return await own_interpreter(words, env, log)
+    return await asyncio.wrap_future(server().fork(words, env, log))
