@@ -174,7 +174,7 @@ async def _carded(
 ) -> tuple[RepairRequest, Message]:
     """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
     look = await look_at(cluster, target)
-    case = await _asked(bot.wiring.approvals.approval_service, Action.RESTART, look.snapshot, target.name)
+    case = await _asked(bot.repairs.approval_service, Action.RESTART, look.snapshot, target.name)
     card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
     while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)

@@ -174,8 +174,8 @@ def armed(bot: Bot, fault: Fault) -> Bot:
     """The bot, its ports wrapped."""
     ledger, repairs, approval_service = (
         bot.parts.ledger,
-        bot.wiring.approvals,
-        bot.wiring.approvals.approval_service,
+        bot.repairs,
+        bot.repairs.approval_service,
     )
     plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.executor.cluster_of
     plain_claim = approval_service.claim_for_value
