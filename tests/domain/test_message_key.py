@@ -1,0 +1,33 @@
+"""The key of a message is the text that the ledger has, and is written and read in one place."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.outbox.key import MessageKey
+
+SPAN = "2026-11-23T09:00:00+00:00|2026-11-23T09:05:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("key", "stored", "id_", "more"),
+    [
+        (MessageKey.of("card", "r-1"), "card:r-1", "r-1", ()),
+        (MessageKey.of("outcome", "r-1", "U2"), "outcome:r-1:U2", "r-1", ("U2",)),
+        (MessageKey.of("notice", "i-1", "0003"), "notice:i-1:0003", "i-1", ("0003",)),
+        (MessageKey.of("deaf", SPAN), f"deaf:{SPAN}", "2026-11-23T09", None),
+        (MessageKey.of("bridge", "o/r#1"), "bridge:o/r#1", "o/r#1", ()),
+    ],
+)
+def test_a_key_is_stored_as_it_always_was(
+    key: MessageKey, stored: str, id_: str, more: tuple[str, ...] | None
+) -> None:
+    assert (key, str(key), MessageKey(stored)) == (stored, stored, key)
+    assert (key.kind, key.rest, key.id) == (stored.partition(":")[0], stored.partition(":")[2], id_)
+    assert more is None or key.more == more
+
+
+@pytest.mark.parametrize("odd", ["", "card", ":", "card:", "card::"])
+def test_an_odd_key_from_a_ledger_is_taken_apart_all_the_same(odd: str) -> None:
+    key = MessageKey(odd)
+    assert (key, key.kind, key.id) == (odd, odd.partition(":")[0], "")
