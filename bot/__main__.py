@@ -121,14 +121,14 @@ def _main(words: list[str]) -> int:
 def _export(options: argparse.Namespace) -> int:
     """The whole audit trail on standard output, a JSON object a line, however long it is."""
     from bot import logs
-    from bot.wiring.lazy import LedgerOnDemand
+    from bot.wiring.lazy import LazyLedger
     from commands.admin.audit import line
 
     settings = _load(options).settings
     logs.configure("error", "console", settings.secret_values())
 
     async def go() -> None:
-        ledger = LedgerOnDemand(settings.ledger.url, exclusive=False)
+        ledger = LazyLedger(settings.ledger.url, exclusive=False)
         try:
             async for record in ledger.records():
                 sys.stdout.write(line(record) + "\n")

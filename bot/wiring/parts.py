@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from bot import __version__
 from bot.adapters.bridge import HealthBridge
@@ -43,7 +43,7 @@ from bot.settings.model import (
     Settings,
 )
 from bot.wiring.incidents import digest_time
-from bot.wiring.lazy import Connecting, LedgerOnDemand, Unavailable
+from bot.wiring.lazy import LazyCluster, LazyLedger
 from commands import registry
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Parts:
     settings: Settings
     about: About
     network: OutsideNetwork
-    ledger: LedgerOnDemand
+    ledger: LazyLedger
     clock: SystemClock
     commands: tuple[Command, ...]
     outside: Outside
@@ -77,6 +77,8 @@ class Parts:
     clusters: dict[str, Cluster] = field(default_factory=dict)
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
+    unconnected: AgentpodError | None = None
+    """Why there is no cluster, after an attempt that failed."""
     cluster_route: Route | None = None
     """The way to the API server, once it is known where that is."""
     heartbeats: HeartbeatSource | None = None
@@ -107,7 +109,7 @@ class Parts:
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
-        ledger = LedgerOnDemand(settings.ledger.url, exclusive=exclusive)
+        ledger = LazyLedger(settings.ledger.url, exclusive=exclusive)
         shown = outside or Outside(settings.secret_values())
         parts = cls(settings, about, network, ledger, clock or SystemClock(), registry.build(more), shown)
         painter = Painter() if settings.digest.picture else None
@@ -128,12 +130,18 @@ class Parts:
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
         for target in settings.targets:
-            waiting = Connecting(parts.attempted, partial(parts.cluster_of, target.name))
-            parts.clusters[target.name] = cast("Cluster", waiting)
+            parts.clusters[target.name] = LazyCluster(partial(parts._attempted_cluster, target.name))
         return parts
 
     def cluster_of(self, target: str) -> Cluster:
         """The target's cluster as it is known now."""
+        return self.clusters[target]
+
+    async def _attempted_cluster(self, target: str) -> Cluster:
+        """The target's cluster once connecting to it was tried. Raises why there is none."""
+        await self.attempted.wait()
+        if self.unconnected is not None:
+            raise self.unconnected
         return self.clusters[target]
 
     def _use_pushgateway(self, timeout: float) -> None:
@@ -165,8 +173,9 @@ class Parts:
                 fingerprints=_fingerprint_key(conf),
             )
         except AgentpodError as error:
-            self.clusters = {t.name: cast("Cluster", Unavailable(error)) for t in conf.targets}
+            self.unconnected = error
             return error
+        self.unconnected = None
         self._close.append(first.close)
         self.cluster_route = first.route
         self.clusters = {t.name: first.in_namespace(t.namespace) for t in conf.targets}

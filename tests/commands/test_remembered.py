@@ -15,7 +15,7 @@ from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import job_state
 from bot.domain.incidents.job_state import JobState
 from bot.errors import Transient
-from bot.wiring.lazy import LedgerOnDemand
+from bot.wiring.lazy import LazyLedger
 from tests.commands.fakes import FRESH, HANG, NOW, World, give, text_of
 
 LOST = "the Pushgateway restarted at 12:10 UTC on 23 Nov, and has lost it"
@@ -109,7 +109,7 @@ async def test_another_target_s_memory_is_no_sight(world: World) -> None:
 
 async def test_to_ask_what_is_remembered_makes_no_database(tmp_path: Path) -> None:
     file = tmp_path / "agentpod.db"
-    ledger = LedgerOnDemand(f"sqlite+aiosqlite:///{file}", exclusive=False)
+    ledger = LazyLedger(f"sqlite+aiosqlite:///{file}", exclusive=False)
     assert await ledger.job_states() == {}
     await ledger.close()
     assert not file.exists()

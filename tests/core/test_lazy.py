@@ -1,0 +1,83 @@
+"""What is connected on first use answers as the adapter itself does, and has all of its port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.core.workload import Pod
+from bot.errors import Permanent, Transient
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
+from bot.wiring.lazy import LazyCluster, LazyLedger
+
+
+class Api:
+    """The two methods of a cluster that are asked here."""
+
+    closed = False
+
+    async def pods(self, selector: str) -> Sequence[Pod]:
+        raise Transient(f"no answer for {selector}")
+
+    async def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[tuple[str, float], None]:
+        try:
+            for _ in range(2):
+                yield selector, patience
+        finally:
+            self.closed = True
+
+
+@pytest.mark.parametrize(("port", "stand_in"), [(Cluster, LazyCluster), (Ledger, LazyLedger)])
+def test_a_stand_in_has_all_of_its_port(port: type, stand_in: type) -> None:
+    assert [n for n in vars(port) if not n.startswith("_") and n not in vars(stand_in)] == []
+
+
+async def test_every_call_waits_until_it_is_connected() -> None:
+    connected, api = asyncio.Event(), Api()
+
+    async def find() -> Any:
+        await connected.wait()
+        return api
+
+    cluster = LazyCluster(find)
+    asked = asyncio.create_task(cluster.pods("app=x"))
+    done, _ = await asyncio.wait({asked}, timeout=0)
+    assert not done
+    connected.set()
+    with pytest.raises(Transient, match="no answer for app=x"):
+        await asked
+    async with aclosing(cluster.follow("app=y", patience=3.0)) as lists:
+        assert await anext(lists) == ("app=y", 3.0)
+    assert api.closed
+
+
+async def test_what_could_not_be_connected_says_why() -> None:
+    async def find() -> Any:
+        raise Permanent("there is no kubeconfig")
+
+    cluster = LazyCluster(find)
+    with pytest.raises(Permanent, match="no kubeconfig"):
+        await cluster.info()
+    with pytest.raises(Permanent, match="no kubeconfig"):
+        await anext(cluster.follow("app=x"))
+
+
+async def test_a_ledger_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    folder = tmp_path / "volume"
+    ledger = LazyLedger(f"sqlite+aiosqlite:///{folder / 'ledger.db'}")
+    told: list[bool] = []
+    ledger.on_change(lambda: told.append(True))
+    with pytest.raises(Permanent, match="does not exist"):
+        await ledger.waiting()
+    folder.mkdir()
+    assert not ledger.exclusive
+    assert await asyncio.gather(*(ledger.waiting() for _ in range(3))) == [0, 0, 0]
+    assert ledger.exclusive
+    assert told == [True], "once it is there, whoever waits for it looks"
+    await ledger.close()
