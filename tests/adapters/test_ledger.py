@@ -11,8 +11,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, text
 
-from bot.adapters.ledger import migrations
+from bot.adapters.ledger import database, migrations
 from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
+from bot.adapters.ledger.schema import to_micros
 from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.repair import (
     Action,
@@ -404,20 +407,85 @@ async def test_an_empty_file_that_another_process_just_writes_is_waited_for(tmp_
         await (await opening).close()
 
 
-async def test_what_an_older_version_owed_is_sent_after_its_migration(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    with closing(sqlite3.connect(path)) as raw:
-        for step in migrations.MIGRATIONS[:3]:
-            for statement in step("sqlite"):
-                raw.execute(statement)
-        raw.execute("CREATE TABLE ledger_version (number INTEGER NOT NULL)")
-        raw.execute("INSERT INTO ledger_version VALUES (3)")
-        owed = "INSERT INTO deliveries (key, place, under, wanted, created_at) VALUES ('card:1', 'C1', '', 1, 0)"
-        raw.execute(owed)
-        raw.commit()
-    made = await open_ledger(f"sqlite+aiosqlite:///{path}")
+async def as_written_by(url: str, number: int, *more: tuple[str, Mapping[str, Any]]) -> None:
+    """Make a database as the schema's version ``number`` had it, with ``more`` in it."""
+
+    def make(connection: Connection) -> None:
+        migrations.advance(connection, 0, number)
+        for statement, values in more:
+            connection.execute(text(statement), values)
+        connection.commit()
+
+    made = database.connect(url)
+    async with made.transaction(writes=True) as run:
+        await run(make)
+    await made.close()
+
+
+async def test_what_an_older_version_owed_is_sent_after_its_migration(url: str) -> None:
+    owed = "INSERT INTO deliveries (key, place, under, wanted, created_at) VALUES ('card:1', 'C1', '', 1, 0)"
+    await as_written_by(url, 3, (owed, {}))
+    made = await open_ledger(url)
     assert [d.key for d in await made.take(NOW, HOLD)] == ["card:1"]
     await made.close()
+
+
+OLD_INCIDENT = """
+INSERT INTO incidents (id, key, target, state, live, told, opened_at, resolved_at, version, body)
+VALUES (:id, :key, :target, :state, :live, :told, :opened_at, :resolved_at, :version, :body)"""
+
+
+def shared_incident(name: str, *, group: str = "", issue: str = "") -> Incident:
+    problem = Problem(f"k:{name}", Kind.HEARTBEAT, "pod", name, "stale", "warning", NOW, issue=issue)
+    return Incident(f"i-{name}", problem, alerting.State.FIRING, NOW, fired_at=NOW, group=group)
+
+
+def old_row(incident: Incident, body: str | None = None) -> tuple[str, Mapping[str, Any]]:
+    """An incident as version 5 kept it."""
+    values = {
+        "id": incident.id,
+        "key": incident.key,
+        "target": "pod",
+        "state": "firing",
+        "live": True,
+        "told": True,
+        "opened_at": to_micros(NOW),
+        "resolved_at": None,
+        "version": 0,
+        "body": alerting.to_json(incident) if body is None else body,
+    }
+    return OLD_INCIDENT, values
+
+
+async def test_a_ledger_of_the_version_before_is_migrated_and_goes_on(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "BATCH", 2)
+    old = [shared_incident("a", group="g-one", issue="o/r#1"), shared_incident("b", group="g-one")]
+    old += [shared_incident(f"n{n}") for n in range(3)]
+    unversioned = json.loads(alerting.to_json(shared_incident("c", issue="o/r#1")))
+    del unversioned["v"]
+    rows = [old_row(i) for i in old]
+    rows += [old_row(shared_incident("c"), json.dumps(unversioned)), old_row(shared_incident("bad"), "{no json")]
+    await as_written_by(url, 5, *rows)
+    made = await open_ledger(url)
+    assert {i.id for i in await made.incidents(group="g-one", limit=None)} == {"i-a", "i-b"}
+    assert {i.id for i in await made.incidents(issue="o/r#1", limit=None)} == {"i-a", "i-c"}
+    async with made.writing() as tx:
+        await tx.save_incidents([replace(old[1], group="", version=1)])
+    assert {i.id for i in await made.incidents(group="g-one", limit=None)} == {"i-a"}
+    assert len(await made.incidents(limit=None)) == 6
+    assert [a.id for a in await made.set_aside(NOW - timedelta(days=9))] == ["i-bad"]
+    await made.close()
+
+
+@pytest.mark.parametrize("name", ["message_group", "issue"])
+async def test_what_incidents_share_is_looked_up_in_an_index(tmp_path: Path, name: str) -> None:
+    await (await open_ledger(f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}")).close()
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as raw:
+        query = f"EXPLAIN QUERY PLAN SELECT * FROM incidents WHERE {name} = ?"  # noqa: S608 - a test's constants
+        plan = raw.execute(query, ("x",)).fetchall()
+    assert "USING INDEX incidents_by_" in str(plan)
 
 
 async def test_a_file_belongs_to_one_bot(tmp_path: Path) -> None:

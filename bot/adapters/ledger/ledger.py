@@ -407,9 +407,11 @@ class SqlLedger:
     ) -> Sequence[Incident]:
         """See the port."""
         wanted = watching.wanted_incidents(live, since, told).limit(limit)
-        about = [watching.holds(name, value) for name, value in (("group", group), ("issue", issue)) if value]
-        found = await self._incidents(wanted.where(*about))
-        return [i for i in found if group in ("", i.group) and issue in ("", i.problem.issue)]
+        if group:
+            wanted = wanted.where(incidents.c.message_group == group)
+        if issue:
+            wanted = wanted.where(incidents.c.issue == issue)
+        return await self._incidents(wanted)
 
     async def _incidents(self, wanted: Select[Any]) -> list[Incident]:
         return await self._sorted_out("incident", await self._rows(wanted), watching.load_incident)

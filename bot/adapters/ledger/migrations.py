@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection, inspect, text
 
@@ -101,7 +102,53 @@ def _fifth(_: str) -> Sequence[str]:
     )
 
 
-MIGRATIONS = (_first, _second, _third, _fourth, _fifth)
+Step = str | Callable[[Connection], None]
+"""A statement, or what takes more than one language has."""
+BATCH = 1000
+"""Rows that a step holds in memory at once."""
+
+
+def _sixth(_: str) -> Sequence[Step]:
+    """Columns for what an incident shares with others, and indexes for that and for what is old."""
+    return (
+        "ALTER TABLE incidents ADD COLUMN message_group TEXT",
+        "ALTER TABLE incidents ADD COLUMN issue TEXT",
+        _fill_shared,
+        "CREATE INDEX incidents_by_group ON incidents (message_group) WHERE message_group IS NOT NULL",
+        "CREATE INDEX incidents_by_issue ON incidents (issue) WHERE issue IS NOT NULL",
+        "CREATE INDEX deliveries_by_time ON deliveries (created_at)",
+        "CREATE INDEX deliveries_by_thread ON deliveries (under)",
+    )
+
+
+def _fill_shared(connection: Connection) -> None:
+    """Both from the bodies of form 1, which is the only one that was written before."""
+    fill = text("UPDATE incidents SET message_group = :message_group, issue = :issue WHERE id = :id")
+    for rows in _pages(connection, "SELECT id, body FROM incidents WHERE id > :after ORDER BY id LIMIT :count"):
+        found = [{"id": id_, **_shared(body)} for id_, body in rows]
+        if found := [values for values in found if values["message_group"] or values["issue"]]:
+            connection.execute(fill, found)
+
+
+def _pages(connection: Connection, query: str) -> Iterator[Sequence[tuple[str, object]]]:
+    """Rows by their id, some at a time."""
+    after = ""
+    while rows := [tuple(row) for row in connection.execute(text(query), {"after": after, "count": BATCH})]:
+        yield rows
+        after = rows[-1][0]
+
+
+def _shared(body: object) -> dict[str, str | None]:
+    """What a body says; nothing where it can't be read, which is set aside once somebody asks for it."""
+    try:
+        fields = json.loads(str(body))
+        found = {"message_group": fields.get("group"), "issue": fields["problem"].get("issue")}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        found = {}
+    return {n: v if isinstance(v := found.get(n), str) and v else None for n in ("message_group", "issue")}
+
+
+MIGRATIONS: tuple[Callable[[str], Sequence[Step]], ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
 """Number 1 is the first; each is run once, in order. Those that were shipped are never changed."""
 
 
@@ -119,12 +166,20 @@ def migrate(connection: Connection) -> int:
     Raises Permanent for a newer one, with nothing touched.
     """
     found = current(connection)
-    for step in MIGRATIONS[found:]:
-        for statement in step(connection.dialect.name):
-            connection.execute(text(statement))
+    advance(connection, found, version.LATEST)
+    return found
+
+
+def advance(connection: Connection, found: int, wanted: int) -> None:
+    """Bring a database of version ``found`` to the version ``wanted``."""
+    for migration in MIGRATIONS[found:wanted]:
+        for step in migration(connection.dialect.name):
+            if isinstance(step, str):
+                connection.execute(text(step))
+            else:
+                step(connection)
     if found == 0:
         connection.execute(text(f"CREATE TABLE {version.TABLE} (number INTEGER NOT NULL)"))
-        connection.execute(text(f"INSERT INTO {version.TABLE} VALUES ({version.LATEST})"))  # noqa: S608 - constants
-    elif found < version.LATEST:
-        connection.execute(text(f"UPDATE {version.TABLE} SET number = {version.LATEST}"))  # noqa: S608 - constants
-    return found
+        connection.execute(text(f"INSERT INTO {version.TABLE} VALUES ({wanted})"))  # noqa: S608 - numbers
+    elif found < wanted:
+        connection.execute(text(f"UPDATE {version.TABLE} SET number = {wanted}"))  # noqa: S608 - numbers

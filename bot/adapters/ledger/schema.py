@@ -54,6 +54,8 @@ incidents = table(
     column("opened_at", BigInteger),
     column("resolved_at", BigInteger),
     column("version", Integer),
+    column("message_group", Text),
+    column("issue", Text),
     column("body", Text),
 )
 jobs = table("jobs", column("key", Text), column("target", Text), column("body", Text))

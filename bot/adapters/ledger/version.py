@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from bot.errors import Permanent
 
-LATEST = 5
+LATEST = 6
 """The version that this agentpod writes."""
 TABLE = "ledger_version"
 NUMBERS = f"SELECT number FROM {TABLE}"  # noqa: S608 - a constant

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Integer,
     Row,
@@ -185,11 +183,6 @@ def wanted_incidents(live: bool | None, since: datetime | None, told: bool = Tru
     return wanted
 
 
-def holds(name: str, value: str) -> ColumnElement[bool]:
-    """Whether an incident has that value under that name: all that have it, and hardly any other."""
-    return incidents.c.body.contains(f'"{name}":{json.dumps(value, ensure_ascii=False)}', autoescape=True)
-
-
 def wanted_history(since: datetime, until: datetime, *, beats: bool) -> Select[Any]:
     """What happened from ``since`` on and before ``until``, in order."""
     within = [history.c.at >= to_micros(since), history.c.at < to_micros(until)]
@@ -254,6 +247,8 @@ def _columns(incident: Incident) -> dict[str, Any]:
         "opened_at": to_micros(incident.opened_at),
         "resolved_at": to_micros(incident.resolved_at) if incident.resolved_at else None,
         "version": incident.version,
+        "message_group": incident.group or None,
+        "issue": incident.problem.issue or None,
         "body": alerting.to_json(incident),
     }
 
