@@ -1,8 +1,20 @@
-"""The incidents as a watcher knows them between two looks, and what the watchers of one target share."""
+"""The incidents as a watcher knows them between two looks, and what the watchers of one target share.
+
+One rule: what is kept here is what the ledger held at the mark that it bears. Every incident that is saved, and
+whatever is remembered of a job, changes the ledger's mark, whoever does it: this watcher, another one, another
+process, or a click. So
+
+- a look begins with the mark, in its own transaction, and reads everything anew where that is another one;
+- what the look saves is taken over, and with it the mark that the transaction leaves behind;
+- a look that fails, at the commit or before it, leaves no mark: the next one reads everything anew.
+
+What else a watcher keeps beside the ledger goes by the same mark (``reread``), and nothing has a rule of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,40 +40,79 @@ def reasons(error: AgentpodError) -> tuple[tuple[str, str], ...]:
     return (("Why", error.message), *([("What to do", error.remedy)] if error.remedy else []))
 
 
+async def _nothing(_: Writing) -> None:
+    """Nothing else is kept."""
+
+
 @dataclass
 class IncidentCache:
-    """Read anew when another process, another watcher or a click has changed them."""
+    """One watcher's incidents, kept by the rule above: looks of the same cache don't overlap."""
 
     incidents: IncidentService
-    _version: str = ""
+    reread: Callable[[Writing], Awaitable[None]] = _nothing
+    """Reads anew what else the watcher keeps."""
+    _mark: str = ""
+    """The ledger's at which all this was true; empty: at none."""
     _by_key: dict[str, Incident] = field(default_factory=dict)
+    """The newest one of each key, of late."""
+    _open: dict[str, Incident] = field(default_factory=dict)
+    """Those of them that are not over."""
+    _saved: bool = False
+    """Whether the look that goes on has saved anything."""
 
-    async def freshen(self, tx: Writing, now: datetime) -> None:
-        """Bring it to what the ledger holds."""
-        version = await tx.watched()
-        if version != self._version:
-            recent = now - max(self.incidents.rules.flap_window, timedelta(hours=1))
-            self._by_key = dict(await tx.newest_incidents(recent))
-            self._version = version
+    @property
+    def open(self) -> Mapping[str, Incident]:
+        """The open incidents by key."""
+        return self._open
 
-    def open(self, key: str) -> Incident | None:
-        """The open incident of a key."""
-        found = self._by_key.get(key)
-        return found if found is not None and found.open else None
+    @asynccontextmanager
+    async def looking(self, now: datetime) -> AsyncIterator[Writing]:
+        """The transaction of one look, which begins with what the ledger holds.
 
-    def open_keys(self, prefix: str) -> set[str]:
-        """The keys of open incidents that begin so."""
-        return {key for key, found in self._by_key.items() if key.startswith(prefix) and found.open}
+        Who sends messages is told of those that it has enqueued, once it is committed.
+        """
+        self._saved = False
+        try:
+            async with self.incidents.ledger.writing() as tx:
+                await self._freshen(tx, now)
+                yield tx
+                self._mark = await tx.watched()
+        except BaseException:
+            self._mark = ""
+            raise
+        if self._saved:
+            self.incidents.changed()
+
+    async def _freshen(self, tx: Writing, now: datetime) -> None:
+        mark = await tx.watched()
+        if mark == self._mark:
+            return
+        recent = now - max(self.incidents.rules.flap_window, timedelta(hours=1))
+        self._by_key, self._open = {}, {}
+        self._take(list((await tx.newest_incidents(recent)).values()))
+        await self.reread(tx)
 
     async def keep(
-        self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Collection[str]
+        self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Collection[str] = ()
     ) -> list[Incident]:
-        """One look at the keys of ``about``; gives the incidents that changed, as they are saved."""
+        """What a look at the keys of ``about`` has found; gives the incidents that changed, as they are saved."""
         changed = alerting.step(self._by_key, problems, self.incidents.rules, now, about=about)
-        kept = await self.incidents.keep(tx, self._by_key, changed, now)
-        if kept:
-            self._version = ""  # read again: what is kept here is only true once it is committed
+        return await self.save(tx, changed, now)
+
+    async def save(self, tx: Writing, changed: Sequence[Incident], now: datetime) -> list[Incident]:
+        """Save incidents that the look has changed; gives them as they are saved."""
+        kept = await self.incidents.keep(tx, self._open, changed, now)
+        self._take(kept)
+        self._saved = self._saved or bool(kept)
         return kept
+
+    def _take(self, incidents: Sequence[Incident]) -> None:
+        for incident in incidents:
+            self._by_key[incident.key] = incident
+            if incident.open:
+                self._open[incident.key] = incident
+            else:
+                self._open.pop(incident.key, None)
 
 
 @dataclass
@@ -79,9 +130,3 @@ class TargetWatch:
     def __post_init__(self) -> None:
         """Knows nothing yet."""
         self._known = IncidentCache(self.incidents)
-
-    def _told(self, kept: list[Incident]) -> list[Incident]:
-        """Once it is committed."""
-        if kept:
-            self.incidents.changed()
-        return kept

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from bot.domain.core.frozen import replace
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
@@ -38,7 +37,7 @@ from bot.ports.ledger import (
     Writing,
 )
 from bot.services.heartbeats.due import Attention, Held
-from bot.services.incidents.incident_cache import reasons
+from bot.services.incidents.incident_cache import IncidentCache, reasons
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Why
 from bot.services.incidents.poll_coverage import heartbeat_looks
@@ -70,15 +69,15 @@ class HeartbeatWatch:
     """Whether the source has answered once since it was blind."""
     _started: datetime | None = None
     """When the source was started, as it says."""
-    _version: str = ""
-    _known: dict[str, Incident] = field(default_factory=dict)
-    """The newest one of each key, of late."""
-    _open: dict[str, Incident] = field(default_factory=dict)
-    """Those of them that are not over."""
+    _known: IncidentCache = field(init=False)
     _memories: dict[str, JobState] = field(default_factory=dict)
     _held: Held = field(default_factory=Held)
     _attention: dict[str, Attention] = field(default_factory=dict)
     """By target: which of its jobs have to be looked at."""
+
+    def __post_init__(self) -> None:
+        """Knows nothing yet."""
+        self._known = IncidentCache(self.incidents, self._reread)
 
     async def run(self) -> None:
         """Look until cancelled. What goes wrong with the ledger is waited out: the next look makes up for it."""
@@ -98,11 +97,11 @@ class HeartbeatWatch:
         try:
             snapshot = await self._read(metrics)
         except AgentpodError as error:
-            return await self._surely(self._blind(error))
+            return await self._blind(error)
         except Exception as error:
             return await self._defect("They could not be read", error)
         try:
-            kept = await self._surely(self._look(snapshot))
+            kept = await self._look(snapshot)
         except AgentpodError:
             raise
         except Exception as error:
@@ -112,7 +111,7 @@ class HeartbeatWatch:
 
     async def _defect(self, what: str, error: Exception) -> list[Incident]:
         logger.error("the heartbeats were not judged", exc_info=None if self._failures else error)
-        return await self._surely(self._blind(unexpected(what, error)))
+        return await self._blind(unexpected(what, error))
 
     async def _read(self, metrics: Collection[str]) -> Snapshot:
         """What the source has now: what was read before the machine slept is old, and says nothing of now."""
@@ -121,17 +120,6 @@ class HeartbeatWatch:
             snapshot = await self.source.read(metrics)
             if self.clock.now() - asked < SLEPT:
                 return snapshot
-
-    async def _surely(self, look: Coroutine[Any, Any, list[Incident]]) -> list[Incident]:
-        """What is kept here is only true once the ledger has it."""
-        try:
-            kept = await look
-        except BaseException:
-            self._version = ""
-            raise
-        if kept:
-            self.incidents.changed()
-        return kept
 
     # -- blind
 
@@ -158,38 +146,32 @@ class HeartbeatWatch:
             muted=f"maintenance {window.name}" if window is not None else "",
             meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
         )
-        async with self.incidents.ledger.writing() as tx:
-            await self._freshen(tx, now)
-            if BLIND not in self._open:
+        async with self._known.looking(now) as tx:
+            if BLIND not in self._known.open:
                 await tx.add_history([HistoryEvent("", SOURCE, self._blind_since, "blind")])
-            changed = alerting.step(self._known, [problem], self.rules, now)
-            kept = self._learned(await self.incidents.keep(tx, self._open, changed, now))
-            self._version = await tx.watched()
-        return kept
+            return await self._known.keep(tx, [problem], now)
 
     # -- seeing
 
     async def _look(self, snapshot: Snapshot) -> list[Incident]:
         now = self.clock.now()
-        touched, self._started = self._held.take(snapshot.groups), snapshot.started
-        for target in self.targets:
-            self._attention_to(target).wake(touched)
-        async with self.incidents.ledger.writing() as tx:
-            await self._freshen(tx, now)
+        async with self._known.looking(now) as tx:
+            touched, self._started = self._held.take(snapshot.groups), snapshot.started
+            for target in self.targets:
+                self._attention_to(target).wake(touched)
             await heartbeat_looks(self.rules).note(tx, now)
-            blind = self._open.get(BLIND)
+            blind = self._known.open.get(BLIND)
             if blind is not None and not self._seen_once:
                 self._seen_once = True  # what it answers first may be half of it: the next look speaks
                 return []
             kept: list[Incident] = []
             if blind is not None:
-                kept += await self._keep(tx, [], now, [BLIND])
+                kept += await self._known.keep(tx, [], now, [BLIND])
                 if blind.state is not State.RECOVERING:
                     await tx.add_history([HistoryEvent("", SOURCE, now, "ok")])
             for target in self.targets:
                 kept += await self._target(tx, target, now)
-            self._version = await tx.watched()
-        return kept
+            return kept
 
     def _attention_to(self, target: Target) -> Attention:
         found = self._attention.get(target.name)
@@ -204,7 +186,7 @@ class HeartbeatWatch:
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
         about = [j.incident for j, f, _ in looks if f.status.health is not Health.PAUSED]
         kept = await self._closed(tx, [(j, f) for j, f, problem in looks if problem is None], now)
-        kept += await self._keep(tx, problems, now, about)
+        kept += await self._known.keep(tx, problems, now, about)
         self._rest(self._attention_to(target), looks)
         return kept
 
@@ -213,16 +195,16 @@ class HeartbeatWatch:
         over = [
             alerting.closed(incident, why, now)
             for job, found in well
-            if (incident := self._open.get(job.incident)) is not None
+            if (incident := self._known.open.get(job.incident)) is not None
             and found.status.health is not Health.PAUSED
             and (why := job_state.unproven(incident, job.policy.metric, found.memory))
         ]
-        return self._learned(await self.incidents.keep(tx, self._open, over, now)) if over else []
+        return await self._known.save(tx, over, now)
 
     def _rest(self, attention: Attention, looks: Sequence[Looked]) -> None:
         """Those that are well, with nothing open or odd of them, have nothing new to show until they are due."""
         for job, found, problem in looks:
-            if problem is None and not found.memory.note and job.incident not in self._open:
+            if problem is None and not found.memory.note and job.incident not in self._known.open:
                 attention.rest(job, found.memory.next_at)
 
     async def _muted(
@@ -250,7 +232,7 @@ class HeartbeatWatch:
     def _look_at(self, job: Watched, now: datetime) -> Look | None:
         """A look, if something was pushed, a deadline has passed, or an incident is open."""
         memory, seen = self._memories.get(job.memory), self._held.of(job.job)
-        if job.incident not in self._open and job_state.unchanged(job.policy, memory, seen, now):
+        if job.incident not in self._known.open and job_state.unchanged(job.policy, memory, seen, now):
             return None
         return job_state.look(job.policy, seen, memory, now, self._started)
 
@@ -269,35 +251,11 @@ class HeartbeatWatch:
         await tx.remember(target.name, changed)
         await tx.add_history(add_history)
 
-    async def _keep(
-        self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Sequence[str]
-    ) -> list[Incident]:
-        changed = alerting.step(self._known, problems, self.rules, now, about=about)
-        return self._learned(await self.incidents.keep(tx, self._open, changed, now))
-
-    # -- what is known
-
-    def _learned(self, kept: list[Incident]) -> list[Incident]:
-        for incident in kept:
-            self._known[incident.key] = incident
-            if incident.open:
-                self._open[incident.key] = incident
-            else:
-                self._open.pop(incident.key, None)
-        return kept
-
-    async def _freshen(self, tx: Writing, now: datetime) -> None:
-        """Read the ledger again where another process, or a person, has changed what is kept here."""
-        version = await tx.watched()
-        if version == self._version and self._version:
-            return
-        recent = now - max(self.rules.flap_window, timedelta(hours=1))
-        self._known, self._open = {}, {}
-        self._learned(list((await tx.newest_incidents(recent)).values()))
+    async def _reread(self, tx: Writing) -> None:
+        """Another process, or a person, has changed what is kept here: nothing is as it was at the last look."""
         self._memories = dict(await tx.job_states())
         for attention in self._attention.values():
             attention.wake(None)
-        self._version = version
 
 
 def _reason(why: Why, policy: HeartbeatPolicy, look: Look, problem: Problem) -> str:

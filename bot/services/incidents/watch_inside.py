@@ -71,15 +71,13 @@ class InsideWatch(TargetWatch):
         pod = judge_pod.current(pods) if downtime.ready(pods) else None
         seen, defect = await self._safely(cluster, pod, disk) if pod is not None else (None, False)
         now = self.clock.now()
-        async with self.incidents.ledger.writing() as tx:
-            await self._known.freshen(tx, now)
+        async with self._known.looking(now) as tx:
             muted = await self.muting.of_pod(tx, self.target, now)
             look = seen or InsideFacts(self._untold())
             problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in look.problems]
             unread = self._unread(seen, defect, now) if seen is not None else []
             about = (*look.about, *(() if look.unread else (inside_watch.unread_key(self.target.name),)))
-            kept = await self._known.keep(tx, [*problems, *unread], now, about)
-        return self._told(kept)
+            return await self._known.keep(tx, [*problems, *unread], now, about)
 
     def _unread(self, seen: InsideFacts, defect: bool, now: datetime) -> list[Problem]:
         """That nobody can look into the pod, once it lasts; at once where the bot itself fails again and again."""
@@ -93,7 +91,7 @@ class InsideWatch(TargetWatch):
 
     def _untold(self) -> tuple[str, ...]:
         """What was seen once in a pod that is on its way out is not held against the next one."""
-        found = {k: self._known.open(k) for k in inside_watch.keys(self.target)}
+        found = {k: self._known.open.get(k) for k in inside_watch.keys(self.target)}
         return tuple(k for k, open_ in found.items() if open_ is not None and not open_.told)
 
     async def _safely(self, cluster: Cluster, pod: Pod, disk: bool) -> tuple[InsideFacts, bool]:

@@ -139,8 +139,7 @@ class PodWatch(TargetWatch):
         """Judge the pods as they are now; gives the incidents that changed."""
         now = self.clock.now()
         owner, events = await asyncio.gather(self._owner(pods), self._events(pods, now))
-        async with self.incidents.ledger.writing() as tx:
-            await self._known.freshen(tx, now)
+        async with self._known.looking(now) as tx:
             await pod_looks(self.target.name).note(tx, now)
             await self._set(tx, unseen_of(self.target.name), "")
             await self._note_spell(tx, pods, now)
@@ -150,8 +149,7 @@ class PodWatch(TargetWatch):
             problems = self._problems(pods, owner, events, counted, repeated, muted, now)
             name = self.target.name
             about = [pod_watch.key_of(name), pod_watch.restarts_key(name), self.blind_key]
-            kept = await self._known.keep(tx, problems, now, about)
-        return self._told(kept)
+            return await self._known.keep(tx, problems, now, about)
 
     def _problems(
         self,
@@ -192,11 +190,9 @@ class PodWatch(TargetWatch):
             meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",
             muted=self.muting.of_target(self.target, now),
         )
-        async with self.incidents.ledger.writing() as tx:
-            await self._known.freshen(tx, now)
+        async with self._known.looking(now) as tx:
             await self._set(tx, unseen_of(self.target.name), since.isoformat())
-            kept = await self._known.keep(tx, [problem], now, ())
-        return self._told(kept)
+            return await self._known.keep(tx, [problem], now)
 
     async def _owner(self, pods: Sequence[Pod]) -> Owner:
         """The Deployment, where it says why a pod is missing."""
@@ -251,11 +247,11 @@ class PodWatch(TargetWatch):
 
     def _is_told_by_pod(self) -> bool:
         """Whether the pod's own incident tells of it, or is about to: that of a crash loop outlasts its pauses."""
-        open_ = self._known.open(pod_watch.key_of(self.target.name))
+        open_ = self._known.open.get(pod_watch.key_of(self.target.name))
         return open_ is not None and (open_.told or bool(open_.problem.keep))
 
     def _is_told(self, key: str) -> bool:
-        open_ = self._known.open(key)
+        open_ = self._known.open.get(key)
         return open_ is not None and open_.told
 
     async def _set(self, tx: Writing, name: str, value: str) -> None:

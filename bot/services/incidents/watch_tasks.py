@@ -79,14 +79,11 @@ class TaskWatch:
     async def look(self) -> list[Incident]:
         """The incidents that changed."""
         now = self.clock.now()
-        async with self.incidents.ledger.writing() as tx:
-            await self._known.freshen(tx, now)
+        async with self._known.looking(now) as tx:
             problems = [_problem(self.target, name, *found) for name, found in self.deaths.failing(now).items()]
-            about = self._known.open_keys(_KEY) | {key_of(name) for name in self.deaths.names()}
-            kept = await self._known.keep(tx, problems, now, sorted(about))
-        if kept:
-            self.incidents.changed()
-        return kept
+            mine = {key for key in self._known.open if key.startswith(_KEY)}
+            about = mine | {key_of(name) for name in self.deaths.names()}
+            return await self._known.keep(tx, problems, now, sorted(about))
 
 
 _KEY = "task:"

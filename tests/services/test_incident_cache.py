@@ -1,0 +1,105 @@
+"""What a watcher keeps of the incidents is what the ledger held at the mark that it bears."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.domain.incidents.alerting import Incident, Problem, State
+from bot.ports.ledger import Writing
+from bot.services.incidents.incident_cache import IncidentCache
+from tests.services.watchbench import CRITICAL, Watch, stale, watch, watched
+from tests.services.workbench import START
+
+KEY = "heartbeat:secure-agent-pod:alpha"
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watch]:
+    """Alpha has been told to be stale; beta is well."""
+    async with watched(tmp_path) as made:
+        yield await stale(made)
+
+
+class Keeper:
+    """A cache, and how often it read everything anew."""
+
+    def __init__(self, of: Watch) -> None:
+        self.of, self.rereads = of, 0
+        self.cache = IncidentCache(of.incidents, self._count)
+
+    async def _count(self, tx: Writing) -> None:
+        assert await tx.watched()
+        self.rereads += 1
+
+    async def look(self, *problems: Problem, fails: bool = False) -> Incident | None:
+        """One look, at alpha alone."""
+        now = self.of.clock.now()
+        async with self.cache.looking(now) as tx:
+            await self.cache.keep(tx, problems, now, [KEY])
+            if fails:
+                raise ValueError("the look failed after it saved")
+        return self.cache.open.get(KEY)
+
+
+async def alpha(one: Watch) -> Incident:
+    [found] = await one.ledger.incidents(live=True)
+    assert found.key == KEY
+    return found
+
+
+async def test_what_a_look_saves_itself_is_not_read_anew(one: Watch) -> None:
+    keeper, problem = Keeper(one), (await alpha(one)).problem
+    await keeper.look(problem)
+    assert keeper.rereads == 1
+    assert (gone := await keeper.look()) is not None
+    assert gone.state is State.RECOVERING
+    assert (back := await keeper.look(problem)) is not None
+    assert back.state is State.FIRING
+    assert keeper.rereads == 1
+
+
+async def test_a_click_another_watcher_and_another_process_are_seen_by_the_next_look(one: Watch) -> None:
+    keeper, problem = Keeper(one), (await alpha(one)).problem
+    await keeper.look(problem)
+    await one.incidents.acknowledge((await alpha(one)).id, "U07MAYA")
+    acked = await keeper.look(problem)
+    assert acked is not None
+    assert acked.state is State.ACKED
+    other = watch(one.ledger, like=one)
+    other.source.push("alpha")
+    await other.look(1)
+    assert (well := await keeper.look()) is not None
+    assert well.state is State.RECOVERING
+    assert keeper.rereads == 3
+
+
+async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
+    keeper, problem = Keeper(one), (await alpha(one)).problem
+    await keeper.look(problem)
+    with pytest.raises(ValueError, match="after it saved"):
+        await keeper.look(fails=True)
+    assert (await alpha(one)).state is State.FIRING
+    still = await keeper.look(problem)
+    assert still is not None
+    assert still.recovered_at is None
+    assert still.back_at is None, "it was never gone, as far as the ledger knows"
+    assert keeper.rereads == 2
+
+
+async def test_who_sends_messages_is_told_once_they_are_in_the_ledger_and_only_of_some(one: Watch) -> None:
+    told: list[State] = []
+    keeper, problem = Keeper(one), (await alpha(one)).problem
+    one.incidents.changed = lambda: told.append(State.RECOVERING)
+    await keeper.look(problem)
+    assert told == []
+    with pytest.raises(ValueError, match="after it saved"):
+        await keeper.look(fails=True)
+    assert told == []
+    await keeper.look()
+    assert told == [State.RECOVERING]
+    assert one.first_lines() == [CRITICAL]
+    assert (await one.ledger.incidents(since=START))[0].state is State.RECOVERING
