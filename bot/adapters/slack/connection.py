@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -55,23 +56,29 @@ class _Client(SocketModeClient):
     heard: float
     """When the last frame came, as `hearing.moment` has it."""
     reason: str = ""
+    unread: int = 0
+    """Frames that have arrived and that nobody has looked at yet."""
     _running: set[asyncio.Future[None]]
 
     async def enqueue_message(self, message: str) -> None:
-        """Note a goodbye's reason as it arrives: the SDK tells no listener of it, and the close may come first."""
-        self.reason = _goodbye(message) or self.reason
-        await super().enqueue_message(message)
+        """Hand a frame to its listeners at once.
 
-    async def process_message(self) -> None:
-        """As the SDK does, which raises for what is no envelope."""
-        frame = await self.message_queue.get()
-        message = payload.envelope(frame) if isinstance(frame, str) else None
-        if message is None:
+        The SDK's queue and the task behind it would take as long as half an acknowledgement. A goodbye's reason is
+        noted as it arrives: the SDK tells no listener of it, and the close may come first.
+        """
+        self.reason = _goodbye(message) or self.reason
+        envelope = payload.envelope(message)
+        if envelope is None:
             logger.warning("a frame of Slack's was not understood")
             return
-        task = asyncio.ensure_future(self.run_message_listeners(message, frame))
+        self.unread += 1
+        task = asyncio.ensure_future(self._listened_to(envelope, message))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+
+    async def _listened_to(self, envelope: dict[str, Any], frame: str) -> None:
+        self.unread -= 1
+        await self.run_message_listeners(envelope, frame)
 
     async def receive_messages(self) -> None:
         """Take frames until the websocket ends, which is news at once; the SDK's own loop sleeps then."""
@@ -131,7 +138,7 @@ class SocketConnection:
 
     def unread(self) -> bool:
         """Whether frames have arrived that nobody has looked at."""
-        return self._client is not None and not self._client.message_queue.empty()
+        return self._client is not None and self._client.unread > 0
 
     async def run(self) -> None:
         """Connect, watch, and connect again."""
