@@ -36,7 +36,7 @@ from tests.scenarios import leaks
 from tests.scenarios.repairs import DENY, Repair, asked, direct
 from tests.scenarios.talk import PATIENCE, World, is_final, until, words
 
-pytestmark = pytest.mark.xdist_group("approvals")
+pytestmark = pytest.mark.xdist_group("no-secret-leaves")
 in_the_world = pytest.mark.asyncio(loop_scope="module")
 LINE = "secrets set GITHUB_TOKEN --reason rotated"
 CALL = 2.0
