@@ -1,4 +1,4 @@
-"""Write docs/settings.md, metrics.md, commands.md and rights.md from the code; ``--check`` only compares.
+"""Write docs/settings.md, metrics.md, commands.md, rights.md and map.md from the code; ``--check`` only compares.
 
 A reference that is typed by hand goes stale; this one can't: a test runs it with ``--check``.
 """
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from map_page import map_page
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from rights_page import rights_page
@@ -208,6 +209,7 @@ def main() -> int:
         "metrics.md": metrics_page(),
         "commands.md": commands_page(),
         "rights.md": rights_page(MADE),
+        "map.md": map_page(MADE),
     }
     stale = []
     for name, text in pages.items():
