@@ -114,3 +114,17 @@ def test_tests_of_one_group_share_a_worker(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     workers = (tmp_path / "workers").read_text().split()
     assert (len(workers), len(set(workers))) == (8, 1), workers
+
+
+def test_every_document_that_the_code_cites_is_here_and_has_the_section() -> None:
+    """A rule that a docstring follows is for everybody to read."""
+    cited = re.compile(r"\b((?:docs/)?[\w-]+\.md)\b(?:,\s+\"([^\"]+)\")?")
+    for path in (p for root in ("bot", "commands", "sandbox") for p in (ROOT / root).rglob("*.py")):
+        for name, section in cited.findall(path.read_text(encoding="utf-8")):
+            found = next(
+                (p for p in (ROOT / name, ROOT / "docs" / name, ROOT / "sandbox" / name) if p.exists()), None
+            )
+            assert found is not None, f"{path} cites {name}, which is not in the repository"
+            words = " ".join(section.split())
+            here = f"# {words}\n" in found.read_text(encoding="utf-8")
+            assert not section or here, f"{path} cites {words!r} of {name}"

@@ -1,4 +1,4 @@
-"""Incidents: what is said when, line by line of HEARTBEATS.md, and what may never be said."""
+"""Incidents: what is said when, line by line of docs/alerts.md, and what may never be said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the watcher keeps in mind of a job, over time: every line of HEARTBEATS.md that is about a job alone."""
+"""What the watcher keeps in mind of a job, over time: every line of docs/alerts.md that is about a job alone."""
 
 from __future__ import annotations
 

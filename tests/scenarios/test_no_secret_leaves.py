@@ -1,4 +1,4 @@
-"""No secret's value is ever in a Slack message, a log line, the database, an error or a metric (promise 9).
+"""No secret's value is ever in a Slack message, a log line, the database, an error or a metric.
 
 Hypothesis draws values and the path that each takes, also the ones that fail, all on one bot; after each, and once
 more at the end, everything that left it is searched (`leaks`). Each path is taken at least once, with a value that

@@ -426,5 +426,5 @@ def _no_doubles(what: str, names: list[str], why: str = "") -> None:
 
 
 def canonical_job(name: str) -> str:
-    """One spelling for a job: names appear with ``_`` in one place and ``-`` in another (HEARTBEATS.md)."""
+    """One spelling for a job: names appear with ``_`` in one place and ``-`` in another."""
     return name.replace("_", "-")

@@ -1,7 +1,8 @@
-"""A day in review: what each job and the pod were like, as far as it is known. Pure; `digest_story` makes it.
+"""A day in review: what each job and the pod were like, as far as it is known. Pure; `timeline` makes it.
 
-Semantics: HEARTBEATS.md, "Digest". Time of which nothing is known is never counted as healthy, nor as down. Jobs
-are seen through the Pushgateway and the pod through the API server: each may be blind while the other sees.
+The rules are in docs/alerts.md, "The digest". Time of which nothing is known is never counted as healthy, nor as
+down. Jobs are seen through the Pushgateway and the pod through the API server: each may be blind while the other
+sees.
 """
 
 from __future__ import annotations

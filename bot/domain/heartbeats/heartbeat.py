@@ -1,6 +1,6 @@
 """Heartbeats: the last success of a cron job, and the rule that says when it is due and when stale.
 
-Semantics: HEARTBEATS.md, "Source", "Policy" and "States". Boundaries are ``>=``.
+The rules are in docs/alerts.md, "When a job is late, and when stale". Boundaries are ``>=``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Incidents: an open problem, and what is said of it when. Pure; ``now`` is an argument.
 
-Semantics: HEARTBEATS.md, "States" and "Notices". A problem is what is wrong now; an incident is its story. Nothing
+The rules are in docs/alerts.md. A problem is what is wrong now; an incident is its story. Nothing
 here knows where problems come from: heartbeats, the pod and the source that can't be read all go through `decide`.
 """
 

@@ -1,6 +1,7 @@
 """What the health-bridge is told of one GitHub issue: the worst state of all incidents that share it. Pure.
 
-The shape is Alertmanager's webhook, version 4; semantics: HEARTBEATS.md, "health-bridge sink".
+The shape is Alertmanager's webhook, version 4; the rules are in docs/alerts.md, "GitHub issues by the
+health-bridge".
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What the watcher keeps in mind of each job, and what is wrong with it now. Pure; ``now`` is an argument.
 
 The Pushgateway forgets: a restart without its file empties it. What was seen of a group is remembered here and
-goes on ageing, so that a job whose series has vanished turns stale as any other (HEARTBEATS.md, "Source").
+goes on ageing, so that a job whose series has vanished turns stale as any other
+(docs/alerts.md, "When a job is late, and when stale").
 """
 
 from __future__ import annotations

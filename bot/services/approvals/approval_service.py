@@ -1,7 +1,7 @@
 """The desk: takes requests and decisions, and writes each down with all that follows from it in one transaction.
 
 The approval that was still missing and the claim to carry it out are the same transaction, so there is no moment
-at which an approved restart could be claimed twice or forgotten. So are the messages that it owes (promise 10).
+at which an approved restart could be claimed twice or forgotten. So are the messages that it owes.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sandbox.slack.errors import SlackError
 from sandbox.slack.model import File, Json
 
 MESSAGE_CHARACTERS = 13_200
-"""All text of a message's blocks together (reported, not documented; see PLATFORM.md)."""
+"""All text of a message's blocks together: reported by users, not documented by Slack."""
 
 FindFile = Callable[[str], File | None]
 
