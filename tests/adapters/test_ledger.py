@@ -38,7 +38,8 @@ from bot.domain.approvals.repair import (
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.history import BEAT, HistoryEvent
 from bot.domain.incidents import alerting
-from bot.domain.incidents.alerting import Incident, Kind, Problem
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.message import (
     MessageRef,
 )
@@ -436,7 +437,7 @@ VALUES (:id, :key, :target, :state, :live, :told, :opened_at, :resolved_at, :ver
 
 
 def shared_incident(name: str, *, group: str = "", issue: str = "") -> Incident:
-    problem = Problem(f"k:{name}", Kind.HEARTBEAT, "pod", name, "stale", "warning", NOW, issue=issue)
+    problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", NOW, issue=issue)
     return Incident(f"i-{name}", problem, alerting.State.FIRING, NOW, fired_at=NOW, group=group)
 
 
@@ -660,9 +661,7 @@ def test_a_case_is_the_same_after_being_kept(reason: str, images: list[tuple[str
 async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(ledger: SqlLedger) -> None:
     def told(name: str, minutes: int, **of: Any) -> Incident:
         at = NOW + timedelta(minutes=minutes)
-        problem = Problem(
-            f"k:{name}", Kind.HEARTBEAT, "pod", name, "stale", "warning", at, issue=of.pop("issue", "")
-        )
+        problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", at, issue=of.pop("issue", ""))
         return Incident(f"i-{name}", problem, alerting.State.FIRING, at, fired_at=at, **of)
 
     old = [told("a", 0, group="g-one", issue="o/r_x#1"), told("b", 1, group="g-one", issue="o/r%x#1")]
@@ -675,7 +674,7 @@ async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(
 
 
 async def test_what_nobody_was_told_of_is_asked_for_apart(ledger: SqlLedger) -> None:
-    problem = Problem("k:held", Kind.HEARTBEAT, "pod", "held", "stale", "warning", NOW, muted="maintenance a")
+    problem = Problem("k:held", "heartbeat", "pod", "held", "stale", "warning", NOW, muted="maintenance a")
     held = Incident("i-held", problem, alerting.State.PENDING, NOW)
     async with ledger.writing() as tx:
         await tx.save_incidents([held])

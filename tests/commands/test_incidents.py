@@ -13,12 +13,8 @@ from bot.domain.core.aside import Aside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention
 from bot.domain.incidents import alerting
-from bot.domain.incidents.alerting import (
-    AlertRules,
-    Incident,
-    Kind,
-    Problem,
-)
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -35,7 +31,7 @@ MIN = timedelta(minutes=1)
 
 def incident(job: str, severity: Any = "warning", ago: int = 10) -> Incident:
     since = NOW - ago * MIN
-    problem = Problem(f"heartbeat:p:{job}", Kind.HEARTBEAT, "p", job, "no heartbeat", severity, since)
+    problem = Problem(f"heartbeat:p:{job}", "heartbeat", "p", job, "no heartbeat", severity, since)
     made = alerting.decide(None, problem, RULES, NOW)
     assert made is not None
     return replace(made, id=f"i-{job}")

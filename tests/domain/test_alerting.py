@@ -18,11 +18,8 @@ from pydantic import ValidationError
 from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
-    Kind,
     Maintenance,
     NotNow,
-    Problem,
-    Reason,
     State,
     acknowledged,
     closed,
@@ -32,11 +29,12 @@ from bot.domain.incidents.alerting import (
     step,
     to_json,
 )
+from bot.domain.incidents.problem import Problem, Reason
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
 RULES = AlertRules()
-P = Problem("heartbeat:pod:a", Kind.HEARTBEAT, "pod", "a", "no heartbeat since 08:00 UTC", "warning", NOW)
+P = Problem("heartbeat:pod:a", "heartbeat", "pod", "a", "no heartbeat since 08:00 UTC", "warning", NOW)
 
 
 def reasons(incident: Incident | None) -> list[Reason]:
@@ -251,7 +249,7 @@ def test_what_outlasts_an_acknowledgement_ends_with_one_notice(excuse: str) -> N
 
 
 def test_of_blindness_there_are_no_reminders_also_when_an_acknowledgement_expires() -> None:
-    blind = replace(P, kind=Kind.BLIND)
+    blind = replace(P, kind="blind")
     long = [(m, blind) for m in range(0, 60 * 30, 10)]
     assert reasons(told(RULES, long)) == [Reason.BLIND]
     mine = acknowledged(told(RULES, [(0, blind)]), "U1", RULES, NOW)
@@ -267,7 +265,7 @@ def test_a_clock_that_goes_back_says_nothing_and_ends_nothing() -> None:
 
 
 def test_blindness_has_its_own_words() -> None:
-    blind = replace(P, kind=Kind.BLIND)
+    blind = replace(P, kind="blind")
     assert reasons(told(RULES, [(0, blind), (5, None), (7, None)])) == [Reason.BLIND, Reason.SIGHT_REGAINED]
 
 

@@ -8,26 +8,21 @@ from typing import Any
 
 import pytest
 
-from bot.domain.incidents.alerting import (
-    AlertRules,
-    Incident,
-    Kind,
-    Problem,
-    decide,
-)
+from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.bridge import (
     NEVER,
     alert,
     kept,
     state,
 )
+from bot.domain.incidents.problem import Problem
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 ISSUE = "derio-net/frank#12"
 MIN = timedelta(minutes=1)
 
 
-def incident(job: str, severity: Any = "warning", kind: Kind = Kind.HEARTBEAT, since: int = 0) -> Incident:
+def incident(job: str, severity: Any = "warning", kind: str = "heartbeat", since: int = 0) -> Incident:
     problem = Problem(f"k:{job}", kind, "pod", job, "no heartbeat", severity, NOW + since * MIN, issue=ISSUE)
     made = decide(None, problem, AlertRules(), NOW + since * MIN)
     assert made is not None
@@ -71,7 +66,7 @@ def test_it_is_resolved_when_all_are_over() -> None:
 
 
 def test_blindness_is_a_warning_named_as_grafana_names_it() -> None:
-    found = alert(ISSUE, [incident("the Pushgateway", "critical", Kind.BLIND)], NOW)
+    found = alert(ISSUE, [incident("the Pushgateway", "critical", "blind")], NOW)
     assert found is not None
     labels = found["alerts"][0]["labels"]
     assert (labels["alertname"], labels["severity"]) == ("DatasourceError", "warning")

@@ -43,14 +43,8 @@ from bot.domain.digest.day import (
     Watched,
     window,
 )
-from bot.domain.incidents.alerting import (
-    AlertRules,
-    Incident,
-    Kind,
-    Maintenance,
-    Problem,
-    decide,
-)
+from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
+from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -75,9 +69,9 @@ PUSHGATEWAY, API = "source:pushgateway", "source:cluster:pod"
 
 
 def incident(
-    kind: Kind, subject: str, since: float, until: float | None, severity: Any = "critical", key: str = ""
+    kind: str, subject: str, since: float, until: float | None, severity: Any = "critical", key: str = ""
 ) -> Incident:
-    problem = Problem(key or f"{kind.value}:{subject}", kind, "pod", subject, "bad", severity, at(since))
+    problem = Problem(key or f"{kind}:{subject}", kind, "pod", subject, "bad", severity, at(since))
     made = decide(None, problem, AlertRules(), at(since))
     assert made is not None
     if until is None:
@@ -91,7 +85,7 @@ def incident(
 
 def blind(key: str, since: float, until: float | None) -> Incident:
     """That a source could not be read."""
-    return incident(Kind.BLIND, "x", since, until, key=key)
+    return incident("blind", "x", since, until, key=key)
 
 
 def add_history(subject: str, hour: float, what: str) -> HistoryEvent:
@@ -144,20 +138,20 @@ def test_an_empty_day_is_good() -> None:
 
 
 def test_a_downtime_counts_from_its_deadline_to_its_recovery() -> None:
-    down = lane(day([incident(Kind.HEARTBEAT, "alpha", 3, 5.5)]), "alpha")
+    down = lane(day([incident("heartbeat", "alpha", 3, 5.5)]), "alpha")
     assert (down.total(What.DOWN), down.downs) == (timedelta(hours=2.5), 1)
 
 
 def test_what_reaches_into_the_day_is_cut_at_its_ends() -> None:
-    down = lane(day([incident(Kind.HEARTBEAT, "alpha", -30, 2)]), "alpha")
+    down = lane(day([incident("heartbeat", "alpha", -30, 2)]), "alpha")
     assert down.total(What.DOWN) == timedelta(hours=2)
-    still = lane(day([incident(Kind.HEARTBEAT, "alpha", 20, None)]), "alpha")
+    still = lane(day([incident("heartbeat", "alpha", 20, None)]), "alpha")
     assert still.total(What.DOWN) == timedelta(hours=4)
 
 
 def test_the_same_time_in_the_history_and_an_incident_is_counted_once() -> None:
     story = [add_history("alpha", 3, "stale"), add_history("alpha", 5, "up")]
-    down = lane(day([incident(Kind.HEARTBEAT, "alpha", 3, 5)], story), "alpha")
+    down = lane(day([incident("heartbeat", "alpha", 3, 5)], story), "alpha")
     assert (down.total(What.DOWN), down.downs) == (timedelta(hours=2), 1)
 
 
@@ -184,7 +178,7 @@ def test_time_of_which_nothing_is_known_is_not_healthy() -> None:
     assert not without.good
     assert without.of_jobs == without.of_pod == timedelta(hours=6)
     assert without.uptime == 100.0, "of the known time"
-    assert day([blind(API, 0, 12), incident(Kind.POD, "pod", 6, 18)]).uptime == 50.0
+    assert day([blind(API, 0, 12), incident("pod", "pod", 6, 18)]).uptime == 50.0
     assert day([blind(API, -1, 25)]).uptime is None
 
 
@@ -197,7 +191,7 @@ def test_time_of_which_nothing_is_known_is_not_healthy() -> None:
     ],
 )
 def test_each_source_blinds_the_bot_to_its_own_only(one: list[Incident], jobs: int, pod: int) -> None:
-    found = day([*one, incident(Kind.POD, "pod", 0, 12)])
+    found = day([*one, incident("pod", "pod", 0, 12)])
     assert (found.of_jobs, found.of_pod) == (timedelta(hours=jobs), timedelta(hours=pod))
     assert found.uptime == (50.0 if pod == 0 else 100.0)
 
@@ -213,9 +207,9 @@ def test_what_is_not_known_is_neither_down_nor_late() -> None:
 
 
 def test_down_before_and_after_a_time_of_which_nothing_is_known_is_once() -> None:
-    twice = day([blind(API, 6, 8), incident(Kind.POD, "pod", 4, 10)])
+    twice = day([blind(API, 6, 8), incident("pod", "pod", 4, 10)])
     assert lane(twice, "pod").downs == 1
-    later = day([blind(API, 6, 8), incident(Kind.POD, "pod", 4, 6), incident(Kind.POD, "pod", 9, 10)])
+    later = day([blind(API, 6, 8), incident("pod", "pod", 4, 6), incident("pod", "pod", 9, 10)])
     assert lane(later, "pod").downs == 2
 
 
@@ -270,13 +264,13 @@ def kinds(of: Day, subject: str) -> list[tuple[What, float, float]]:
 
 
 def test_what_was_down_in_maintenance_is_no_downtime_before_and_after_it_is() -> None:
-    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 9), incident(Kind.POD, "pod", 5, 6)]
+    bad = [incident("heartbeat", "alpha", 3, 9), incident("pod", "pod", 5, 6)]
     found = day(bad, maintenance=[planned(4, 4)])
     assert kinds(found, "alpha") == [(What.DOWN, 3, 4), (What.MAINTENANCE, 4, 8), (What.DOWN, 8, 9)]
     assert lane(found, "alpha").downs == 1
     assert kinds(found, "pod") == [(What.MAINTENANCE, 5, 6)]
     assert found.uptime == 100.0
-    assert day([incident(Kind.POD, "pod", 4, 16)], maintenance=[planned(4, 4)]).uptime == 60.0, "8 of 20 h"
+    assert day([incident("pod", "pod", 4, 16)], maintenance=[planned(4, 4)]).uptime == 60.0, "8 of 20 h"
 
 
 def test_a_maintenance_in_which_all_was_up_leaves_no_trace() -> None:
@@ -301,14 +295,14 @@ def test_what_was_late_or_failed_in_maintenance_is_not_blamed_on_the_job() -> No
     ],
 )
 def test_a_maintenance_is_of_what_it_names(only: dict[str, Any], alpha: bool, beta: bool, pod: bool) -> None:
-    bad = [incident(Kind.HEARTBEAT, j, 5, 6) for j in ("alpha", "beta")] + [incident(Kind.POD, "pod", 5, 6)]
+    bad = [incident("heartbeat", j, 5, 6) for j in ("alpha", "beta")] + [incident("pod", "pod", 5, 6)]
     found = day(bad, maintenance=[planned(4, 4, **only)])
     assert [not lane(found, subject).downs for subject in ("alpha", "beta", "pod")] == [alpha, beta, pod]
 
 
 def test_a_scheduled_maintenance_is_each_of_its_runs_also_one_that_began_the_day_before() -> None:
     nightly = Maintenance(name="n", schedule="0 23,11 * * *", timezone="Europe/Berlin", lasts=timedelta(hours=3))
-    found = day([incident(Kind.HEARTBEAT, "alpha", -5, 25)], maintenance=[nightly])
+    found = day([incident("heartbeat", "alpha", -5, 25)], maintenance=[nightly])
     assert kinds(found, "alpha") == [
         (What.MAINTENANCE, 0, 1),
         (What.DOWN, 1, 10),
@@ -322,20 +316,20 @@ def test_a_scheduled_maintenance_is_each_of_its_runs_also_one_that_began_the_day
 def test_the_digest_takes_for_maintenance_what_the_alerts_do(minute: int, lasts: int, schedule: str) -> None:
     one = Maintenance(name="n", schedule=schedule, lasts=timedelta(minutes=min(lasts, 200)))
     moment = at(minute / 60)
-    spans = lane(day([incident(Kind.HEARTBEAT, "alpha", -99, 99)], maintenance=[one]), "alpha").spans
+    spans = lane(day([incident("heartbeat", "alpha", -99, 99)], maintenance=[one]), "alpha").spans
     [there] = [s.what for s in spans if s.start <= moment < s.end]
     assert (there is What.MAINTENANCE) == one.active(moment)
 
 
 def test_maintenance_that_nobody_could_see_is_not_known() -> None:
-    found = day([blind(PUSHGATEWAY, 4, 6), incident(Kind.HEARTBEAT, "alpha", 3, 8)], maintenance=[planned(3, 5)])
+    found = day([blind(PUSHGATEWAY, 4, 6), incident("heartbeat", "alpha", 3, 8)], maintenance=[planned(3, 5)])
     assert kinds(found, "alpha") == [(What.MAINTENANCE, 3, 4), (What.UNKNOWN, 4, 6), (What.MAINTENANCE, 6, 8)]
 
 
 def test_a_job_in_maintenance_all_day_is_neither_on_time_nor_down() -> None:
-    found = day([incident(Kind.HEARTBEAT, "alpha", -1, 25)], maintenance=[planned(-2, 48)])
+    found = day([incident("heartbeat", "alpha", -1, 25)], maintenance=[planned(-2, 48)])
     assert (found.away, [j.subject for j in found.jobs]) == (("alpha",), ["beta"])
-    assert day([incident(Kind.POD, "pod", -1, 25)], maintenance=[planned(-2, 48)]).uptime is None
+    assert day([incident("pod", "pod", -1, 25)], maintenance=[planned(-2, 48)]).uptime is None
 
 
 def test_a_job_that_never_came_is_not_on_time() -> None:
@@ -355,7 +349,7 @@ def test_the_pod_is_down_from_when_it_was_not_ready() -> None:
 
 
 def test_today_ends_now() -> None:
-    found = day([incident(Kind.HEARTBEAT, "alpha", 3, None)], now=at(4))
+    found = day([incident("heartbeat", "alpha", 3, None)], now=at(4))
     assert lane(found, "alpha").total(What.DOWN) == timedelta(hours=1)
     assert found.window.end == at(4)
 
@@ -388,8 +382,8 @@ def test_all_good_is_one_line() -> None:
 
 
 def test_the_worst_is_first_and_beside_the_day_before() -> None:
-    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), incident(Kind.HEARTBEAT, "beta", 5, 10)]
-    before = day([incident(Kind.HEARTBEAT, "alpha", 1, 1.5)])
+    bad = [incident("heartbeat", "alpha", 3, 4), incident("heartbeat", "beta", 5, 10)]
+    before = day([incident("heartbeat", "alpha", 1, 1.5)])
     assert read(Facts([day(bad)], [before])) == [
         "🔎 Mon 23 Nov: beta down 5 h and 1 other, pod up 100 %",
         "🔴 beta: down 5 h, once · the day before: all good",
@@ -399,7 +393,7 @@ def test_the_worst_is_first_and_beside_the_day_before() -> None:
 
 
 def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
-    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), incident(Kind.HEARTBEAT, "beta", 5, 10)]
+    bad = [incident("heartbeat", "alpha", 3, 4), incident("heartbeat", "beta", 5, 10)]
     assert read(Facts([day(bad)], [day()]))[1:] == [
         "🔴 beta: down 5 h, once",
         "🔴 alpha: down 1 h, once",
@@ -409,12 +403,12 @@ def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
 
 
 def test_a_day_before_of_which_nothing_is_known_was_not_good() -> None:
-    bad, unknown = day([incident(Kind.HEARTBEAT, "alpha", 3, 4)]), day(watched=Watched())
+    bad, unknown = day([incident("heartbeat", "alpha", 3, 4)]), day(watched=Watched())
     assert read(Facts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
 
 
 def test_a_share_is_never_rounded_up_to_all() -> None:
-    text = read(Facts([day([incident(Kind.POD, "pod", 6, 6.001)])], [day()]))[0]
+    text = read(Facts([day([incident("pod", "pod", 6, 6.001)])], [day()]))[0]
     assert "pod up 99.99 %" in text
 
 
@@ -426,7 +420,7 @@ def test_unknown_time_is_said() -> None:
     assert of(story=off(6, 8)) == [
         "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of 22 h known"
     ]
-    bad = of(incident(Kind.HEARTBEAT, "alpha", 3, 4), story=off(6, 8))
+    bad = of(incident("heartbeat", "alpha", 3, 4), story=off(6, 8))
     assert "🙈 No data for 2 h: not counted." in bad
     assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: nothing is known of it"]
 
@@ -439,19 +433,19 @@ def test_of_what_nothing_is_known_is_said() -> None:
         "🔎 Mon 23 Nov: all good as far as it is known, nothing known of the jobs, pod up 100 %"
     )
     assert of(blind(API, -1, 25))[0].endswith("nothing known of the pod")
-    assert of(blind(PUSHGATEWAY, 0, 12), incident(Kind.POD, "pod", 0, 12)) == [
+    assert of(blind(PUSHGATEWAY, 0, 12), incident("pod", "pod", 0, 12)) == [
         "🔎 Mon 23 Nov: pod down 12 h, pod up 50 %",
         "🔴 pod: down 12 h, once · the day before: all good",
         "✅ alpha and beta: all good",
         "🙈 No data on the jobs for 12 h: not counted.",
     ]
-    assert of(blind(PUSHGATEWAY, -1, 25), incident(Kind.POD, "pod", 0, 12))[2:] == [
+    assert of(blind(PUSHGATEWAY, -1, 25), incident("pod", "pod", 0, 12))[2:] == [
         "🙈 Nothing is known of the jobs.",
     ]
 
 
 def test_what_little_is_known_of_the_jobs_is_not_called_nothing() -> None:
-    seen = day([incident(Kind.HEARTBEAT, "alpha", 23.99, None)], watched=Watched(at(23.98)))
+    seen = day([incident("heartbeat", "alpha", 23.99, None)], watched=Watched(at(23.98)))
     assert read(Facts([seen], [day()]))[2:] == [
         "✅ beta: all good",
         "🙈 Nothing is known of the pod.",
@@ -471,8 +465,8 @@ def test_a_day_with_late_runs_is_not_simply_good() -> None:
 def test_paused_jobs_are_left_out_and_said() -> None:
     story = [add_history("alpha", -100, "paused")]
     assert of(story=story) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 paused, pod up 100 %"]
-    assert "⏸️ alpha: paused" in of(incident(Kind.HEARTBEAT, "beta", 3, 4), story=story)
-    running = read(Facts([day([incident(Kind.HEARTBEAT, "alpha", 3, 4)])], [day([], story)]))
+    assert "⏸️ alpha: paused" in of(incident("heartbeat", "beta", 3, 4), story=story)
+    running = read(Facts([day([incident("heartbeat", "alpha", 3, 4)])], [day([], story)]))
     assert running[1].endswith("the day before: paused")
 
 
@@ -484,9 +478,9 @@ def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
     alpha, beta, pod = (
         incident(kind, subject, 5, until)
         for kind, subject, until in (
-            (Kind.HEARTBEAT, "alpha", 6),
-            (Kind.HEARTBEAT, "beta", 7),
-            (Kind.POD, "pod", 5.2),
+            ("heartbeat", "alpha", 6),
+            ("heartbeat", "beta", 7),
+            ("pod", "pod", 5.2),
         )
     )
     assert away(alpha) == [
@@ -497,7 +491,7 @@ def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
         "✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 % outside maintenance",
         "🛠️ beta (2 h), alpha (1 h) and pod (12 min): not up in maintenance; not counted.",
     ]
-    assert away(alpha, incident(Kind.HEARTBEAT, "beta", 6, 8.5)) == [
+    assert away(alpha, incident("heartbeat", "beta", 6, 8.5)) == [
         "🔎 Mon 23 Nov: beta down 30 min, pod up 100 %",
         "🔴 beta: down 30 min, once; 2 h in maintenance · the day before: all good",
         "✅ pod: all good",
@@ -510,11 +504,11 @@ def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
 
 
 def test_what_was_in_maintenance_all_day_is_counted_apart() -> None:
-    all_day = Facts([day([incident(Kind.HEARTBEAT, "alpha", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
+    all_day = Facts([day([incident("heartbeat", "alpha", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
     assert read(all_day) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 in maintenance, pod up 100 %"]
-    pod = Facts([day([incident(Kind.POD, "pod", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
+    pod = Facts([day([incident("pod", "pod", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
     assert read(pod)[0] == "✅ Mon 23 Nov: all good, 2 jobs on time, pod in maintenance"
-    back = Facts([day([incident(Kind.HEARTBEAT, "alpha", 3, 4)])], [all_day.days[0]])
+    back = Facts([day([incident("heartbeat", "alpha", 3, 4)])], [all_day.days[0]])
     assert read(back)[1].endswith("the day before: in maintenance")
 
 
@@ -539,12 +533,12 @@ def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
     assert read(Facts([found], [found]))[0] == "✅ Mon 23 Nov: all good, 1 job on time, pod up 100 %"
     taken_out_and_back = day([], [add_history("beta", 3, "stale"), add_history("beta", 4, "up")], watched=watched)
     assert lane(taken_out_and_back, "beta").downs == 1
-    bad = read(Facts([day([incident(Kind.HEARTBEAT, "beta", 3, 4)])], [found]))
+    bad = read(Facts([day([incident("heartbeat", "beta", 3, 4)])], [found]))
     assert bad[1].endswith("the day before: not watched")
 
 
 def test_of_several_targets_each_is_named() -> None:
-    bad = replace(day([incident(Kind.POD, "pod", 3, 4)]), target="other")
+    bad = replace(day([incident("pod", "pod", 3, 4)]), target="other")
     text = read(Facts([day(), bad], [day(), day()]))
     assert text[:2] == [
         "🔎 Mon 23 Nov: other pod down 1 h, pod up 95.83 %",
@@ -559,7 +553,7 @@ def test_what_was_late_for_longest_is_first_of_the_late_ones() -> None:
 
 
 def test_what_is_open_now_is_not_said_of_the_day() -> None:
-    still = incident(Kind.HEARTBEAT, "alpha", 30, None)
+    still = incident("heartbeat", "alpha", 30, None)
     assert read(Facts([day()], [day()], open=[still]))[0] == (
         "🔎 Mon 23 Nov: nothing was down, 1 incident open now, pod up 100 %"
     )
@@ -575,7 +569,7 @@ def test_a_day_that_is_not_over_is_so_far() -> None:
 
 
 def test_scripts_get_the_numbers() -> None:
-    bad = [incident(Kind.HEARTBEAT, "alpha", 3, 4), blind(API, 6, 8), incident(Kind.POD, "pod", 8, 19)]
+    bad = [incident("heartbeat", "alpha", 3, 4), blind(API, 6, 8), incident("pod", "pod", 8, 19)]
     story = [add_history("beta", -100, "paused"), add_history("alpha", 2, BEAT)]
     [data] = digest_reply(Facts([day(bad, story)], [day()]), NOW).data["days"]  # type: ignore[misc]
     assert data == {
@@ -684,7 +678,7 @@ def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
 
 
 def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
-    still = incident(Kind.HEARTBEAT, "alpha", 20, None)
+    still = incident("heartbeat", "alpha", 20, None)
     dead = OutboxMessage("incident:i-1", "C1", error="channel_not_found")
     text = read(Facts([day([still])], [day()], open=[still], undelivered=[dead]))
     assert any(line.startswith("Still open: 🔴 CRITICAL alpha") for line in text)

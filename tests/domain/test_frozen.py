@@ -7,16 +7,12 @@ from datetime import UTC, datetime
 
 from bot.domain.core.frozen import make, replace
 from bot.domain.incidents import alerting, job_state
-from bot.domain.incidents.alerting import (
-    Incident,
-    Kind,
-    Problem,
-    State,
-)
+from bot.domain.incidents.alerting import Incident, State
 from bot.domain.incidents.job_state import JobState
+from bot.domain.incidents.problem import Problem
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PROBLEM = Problem("heartbeat:t:alpha", Kind.HEARTBEAT, "t", "alpha", "is silent", "critical", NOW)
+PROBLEM = Problem("heartbeat:t:alpha", "heartbeat", "t", "alpha", "is silent", "critical", NOW)
 
 
 def test_what_is_made_is_what_the_class_makes_with_its_defaults() -> None:

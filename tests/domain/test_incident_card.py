@@ -12,14 +12,9 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import look
 from bot.domain.incidents import inside_watch
-from bot.domain.incidents.alerting import (
-    AlertRules,
-    Incident,
-    Kind,
-    Problem,
-    decide,
-)
+from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.incident_card import group, message
+from bot.domain.incidents.problem import Problem
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 MIN = timedelta(minutes=1)
@@ -95,7 +90,7 @@ def test_what_is_well_again_asks_for_nothing(
 
 
 def test_what_follows_from_being_blind_is_said_only_while_it_is_so() -> None:
-    blind = replace(disk(), kind=Kind.BLIND, meaning="Nothing is known of any job.")
+    blind = replace(disk(), kind="blind", meaning="Nothing is known of any job.")
     assert [message(after(blind, m), NOW + m * MIN).body for m in (0, 1, 2)] == [(blind.meaning,), (), ()]
 
 

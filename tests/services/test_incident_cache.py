@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.incidents.alerting import Incident, Problem, State
+from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.problem import Problem
 from bot.ports.ledger import Writing
 from bot.services.incidents.incident_cache import IncidentCache
 from tests.services.watchbench import CRITICAL, Watch, stale, watch, watched

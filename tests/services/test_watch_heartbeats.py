@@ -17,7 +17,8 @@ from bot.adapters.schedule import Daily
 from bot.domain.approvals.approval import Choice
 from bot.domain.core.workload import Termination
 from bot.domain.heartbeats.heartbeat import Health
-from bot.domain.incidents.alerting import Reason, State
+from bot.domain.incidents.alerting import State
+from bot.domain.incidents.problem import Reason
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.services.digest.post_digest import (
     KIND,

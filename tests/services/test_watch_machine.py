@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED
-from bot.domain.incidents.alerting import Incident, Reason, State
+from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.problem import Reason
 from bot.errors import Refused
 from tests.services.watchbench import (
     AWAY,

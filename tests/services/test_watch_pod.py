@@ -12,7 +12,8 @@ import pytest_asyncio
 
 from bot.domain.approvals.approval import Choice
 from bot.domain.core.workload import Pod, Termination
-from bot.domain.incidents.alerting import Incident, Reason
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.problem import Reason
 from bot.errors import NotAllowed, Permanent, Transient
 from bot.services.incidents.watch_pod import PATIENCE, Sight
 from tests.services.watchbench import (

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.domain.incidents.alerting import AlertRules, Incident, Reason
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.problem import Reason
 from bot.errors import AgentpodError
 from bot.services.digest.post_digest import MARK
 from bot.services.incidents.poll_coverage import heartbeat_looks

@@ -34,9 +34,11 @@ from bot.domain.digest.day import (
 )
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import planned
-from bot.domain.incidents.alerting import Incident, Kind, Maintenance
-from bot.domain.incidents.job_state import BLIND
-from bot.domain.incidents.pod_watch import blind_key, key_of
+from bot.domain.incidents.alerting import Incident, Maintenance
+from bot.domain.incidents.sources.cluster import CLUSTER
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
+from bot.domain.incidents.sources.pod import POD_HEALTH
+from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 
 ON_TIME = timedelta(minutes=5)
 """A run that ends so long after its time is on time: it has to run first."""
@@ -54,7 +56,7 @@ def day(
     """The target's day from what was told and what happened; ``history`` begins some time before the day."""
     seen = Window(of.day, of.start, max(min(of.end, now), of.start))
     story = _Story.of(target, incidents, history, seen, maintenance)
-    unknown = [*story.blind(BLIND), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
+    unknown = [*story.blind(PUSHGATEWAY.key()), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
     there = [h for h in target.heartbeats if _was_there(story, canonical_job(h.job), watched)]
     silent = watched.never if watched.jobs is not None else ()
     never = tuple(h.job for h in there if canonical_job(h.job) in silent)
@@ -107,7 +109,7 @@ class _Story:
     ) -> _Story:
         jobs, add_history = defaultdict(list), defaultdict(list)
         for one in incidents:
-            if one.problem.kind is Kind.HEARTBEAT and one.problem.target == target.name:
+            if HEARTBEAT.owns(one.key) and one.problem.target == target.name:
                 jobs[canonical_job(one.problem.subject)].append(one)
         for thing in history:
             add_history[(thing.target, thing.subject)].append(thing)
@@ -158,9 +160,9 @@ def _all_of(lane: Lane, what: What, of: Window) -> bool:
 def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
     name = story.target.name
     # Others of its kind, such as a process that is gone, don't say that the pod was down.
-    told = [i for i in story.incidents if i.key == key_of(name) and i.problem.severity == "critical"]
+    told = [i for i in story.incidents if i.key == POD_HEALTH.key(name) and i.problem.severity == "critical"]
     down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
-    unknown = [*story.blind(blind_key(name)), *story.states("", pod_source(name), _OFF), *unseen]
+    unknown = [*story.blind(CLUSTER.key(name)), *story.states("", pod_source(name), _OFF), *unseen]
     return Lane(POD, story.merged("", [*down, *unknown]), story.moments(POD, "ready"))
 
 

@@ -1,7 +1,7 @@
 """Incidents: an open problem, and what is said of it when. Pure; ``now`` is an argument.
 
-The rules are in docs/alerts.md. A problem is what is wrong now; an incident is its story. Nothing
-here knows where problems come from: heartbeats, the pod and the source that can't be read all go through `decide`.
+The rules are in docs/alerts.md. A problem is what is wrong now; an incident is its story. Nothing here knows
+where problems come from: all of them go through `decide`, and what differs is asked of their source.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from pydantic import (
 from bot.domain.core import ids
 from bot.domain.core.cron import Dialect, check_crontab, next_run
 from bot.domain.core.frozen import make, replace
-from bot.domain.core.stored import Stored
+from bot.domain.core.stored import Stored, Unreadable
 from bot.domain.core.target import (
-    Severity,
     Zone,
     canonical_job,
     limited,
     parse_duration,
 )
+from bot.domain.incidents import sources
+from bot.domain.incidents.problem import Problem, Reason
 
 
 def _span(value: object) -> timedelta:
@@ -183,68 +184,8 @@ class State(Enum):
     RESOLVED = "resolved"
 
 
-class Reason(Enum):
-    """Why something is said."""
-
-    FIRST_FIRING = "firing"
-    SEVERITY_RAISED = "got worse"
-    REMINDER_DUE = "reminder"
-    ACKED = "acknowledged"
-    SNOOZED = "snoozed"
-    SNOOZE_ENDED = "not muted any more"
-    RESOLVED = "resolved"
-    BLIND = "blind"
-    SIGHT_REGAINED = "sees again"
-    FLAPPING = "flapping"
-    CLOSED = "closed"
-
-
 REMINDERS = frozenset({Reason.REMINDER_DUE, Reason.SNOOZE_ENDED})
 """What says once more what is known, since nobody takes care of it."""
-
-
-class Kind(Enum):
-    """What an incident is about: it decides how it is worded and which commands help."""
-
-    HEARTBEAT = "heartbeat"
-    POD = "pod"
-    BLIND = "blind"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong now."""
-
-    key: str
-    """The same for the same thing: there is one open incident of it at most."""
-    kind: Kind
-    target: str
-    subject: str
-    """What it is about, as messages call it: a job, the pod, the Pushgateway."""
-    summary: str
-    """What is wrong, after the subject: ``no heartbeat for 3 h 2 min``."""
-    severity: Severity
-    since: datetime
-    """The deadline that was missed, or when it began; not when it was noticed."""
-    facts: tuple[tuple[str, str], ...] = ()
-    advice: str = ""
-    """The command line that looks closer, without ``/agentpod``."""
-    issue: str = ""
-    """The GitHub issue that the health-bridge keeps for it."""
-    hold: timedelta = timedelta()
-    """How long it has to last before it is told, where that is longer than the rules' own."""
-    keep: timedelta = timedelta()
-    """How long it has to be gone until it is over, told or not, where that is longer than the rules' own."""
-    muted: str = ""
-    """Why nothing is said of it at present, in words; empty: nothing is in the way."""
-    meaning: str = ""
-    """What follows from it for the rest, in a sentence."""
-    restart: bool = True
-    """Whether a restart of the pod may help."""
-    counted_from: str = "Since"
-    """What the time of ``since`` is called in its message."""
-    success: datetime | None = None
-    """A job's last success: only a newer one is its recovery."""
 
 
 @dataclass(frozen=True)
@@ -422,14 +363,14 @@ def _firing(
 ) -> dict[str, Any]:
     """What an incident is once it is told, ``before`` being when others of its key were."""
     flapping = len(before) >= rules.flaps
-    reason = Reason.BLIND if problem.kind is Kind.BLIND else Reason.FIRST_FIRING
+    reason = Reason.FLAPPING if flapping else sources.of(problem).begins
     return {
         "state": State.FIRING,
         "fired_at": now,
         "firings": (*before, now),
         "flapping": flapping,
         "alarmed": problem.severity == "critical",
-        "notices": (*notices, Notice(Reason.FLAPPING if flapping else reason, now)),
+        "notices": (*notices, Notice(reason, now)),
     }
 
 
@@ -445,7 +386,7 @@ def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetim
         why = "the snooze is over" if incident.snoozed_until is not None else f"over: {before.muted}"
         woken = replace(current, snoozed_by="", snoozed_until=None)
         return woken.noted(Reason.SNOOZE_ENDED, now, why)
-    if current.state is State.ACKED or current.problem.kind is Kind.BLIND:  # of blindness one word is enough
+    if current.state is State.ACKED or not sources.of(current.problem).reminds:
         return current
     return _reminded(current, incident, rules, now)
 
@@ -486,9 +427,8 @@ def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     quiet = rules.flap_window if incident.flapping else max(rules.keep_firing, keep)
     if incident.recovered_at is None or now < incident.recovered_at + quiet:
         return incident
-    reason = Reason.SIGHT_REGAINED if incident.problem.kind is Kind.BLIND else Reason.RESOLVED
     over = replace(incident, state=State.RESOLVED, resolved_at=now, snoozed_by="", snoozed_until=None)
-    return over.noted(reason, now)
+    return over.noted(sources.of(incident.problem).ends, now)
 
 
 def closed(incident: Incident, why: str, now: datetime) -> Incident:
@@ -560,4 +500,7 @@ def to_json(incident: Incident) -> str:
 
 def from_json(text: object) -> Incident:
     """An incident from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
-    return KEPT.load(text)
+    found = KEPT.load(text)
+    if not sources.known(found.problem):
+        raise Unreadable("no source of problems is called what it names")
+    return found

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.domain.core.target import canonical_job
-from bot.domain.incidents import incident_card
-from bot.domain.incidents.alerting import Incident, Kind
+from bot.domain.incidents import incident_card, sources
+from bot.domain.incidents.alerting import Incident
 
 NEVER = "0001-01-01T00:00:00Z"
 """As Alertmanager writes an end that is not known yet."""
@@ -100,17 +99,11 @@ def _ended(told: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def name(incident: Incident) -> str:
     """The alert's name, such as ``session-manager-stale``."""
-    match incident.problem.kind:
-        case Kind.BLIND:
-            return "DatasourceError"
-        case Kind.POD:
-            return f"{incident.problem.target}-unhealthy"
-        case _:
-            return f"{canonical_job(incident.problem.subject)}-stale"
+    return sources.of(incident.problem).alert_name(incident.problem)
 
 
 def _severity(incident: Incident) -> str:
-    return "warning" if incident.problem.kind is Kind.BLIND else incident.problem.severity
+    return sources.of(incident.problem).alert_severity(incident.problem)
 
 
 def _worst(incident: Incident) -> tuple[bool, datetime]:

@@ -18,14 +18,14 @@ from bot.domain.core.reply import (
     Menu,
     Reply,
 )
+from bot.domain.incidents import sources
 from bot.domain.incidents.alerting import (
     REMINDERS,
     Incident,
-    Kind,
     Notice,
-    Reason,
     State,
 )
+from bot.domain.incidents.problem import Reason
 
 MOST = 12
 """Incidents that the message of many lists."""
@@ -67,14 +67,7 @@ def headline(incident: Incident, now: datetime) -> str:
 
 
 def _recovered(incident: Incident) -> str:
-    subject = incident.problem.subject
-    match incident.problem.kind:
-        case Kind.HEARTBEAT:
-            return f"{subject} sends heartbeats again"
-        case Kind.BLIND:
-            return f"{subject} can be read again"
-        case _:
-            return f"{subject} is well again"
+    return sources.of(incident.problem).recovered(incident.problem)
 
 
 def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> Reply:
@@ -122,11 +115,12 @@ def _by(who: str, rest: str) -> Line:
 
 def _buttons(incident: Incident) -> list[Button]:
     problem, where = incident.problem, f" --target {quoted(incident.problem.target)}"
+    source = sources.of(problem)
     buttons = []
     if incident.state is State.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
-    buttons.append(Button("Diagnose", f"{problem.advice or 'status'}{where}"))
-    if problem.restart and problem.kind is not Kind.BLIND and incident.there:
+    buttons.append(Button("Diagnose", f"{problem.advice or source.diagnosis}{where}"))
+    if problem.restart and source.restart and incident.there:
         reason = quoted(f"{problem.subject}: {problem.summary}")
         buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
     return buttons

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bot.domain.core import words
 from bot.domain.core.frozen import make
 from bot.domain.core.stored import Stored
-from bot.domain.core.target import HeartbeatPolicy, Target, canonical_job
+from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats import heartbeat
 from bot.domain.heartbeats.heartbeat import (
     FAILED_NOTE,
@@ -33,10 +33,10 @@ from bot.domain.heartbeats.heartbeat import (
     joined,
     status_at,
 )
-from bot.domain.incidents.alerting import Incident, Kind, Problem
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 
-BLIND = "source:pushgateway"
-"""The key of the incident that the heartbeats can't be read."""
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
 WRONG = (Health.STALE, Health.FAILED)
 """The healths of a job that is a problem."""
@@ -366,27 +366,23 @@ def watched(target: Target) -> tuple[Watched, ...]:
     """The jobs of a target, in the order of its settings."""
     name = target.name
     return tuple(
-        Watched(h, h.canonical, f"{name}/{h.canonical}", key_of(name, h.canonical)) for h in target.heartbeats
+        Watched(h, h.canonical, f"{name}/{h.canonical}", HEARTBEAT.key(name, h.canonical))
+        for h in target.heartbeats
     )
-
-
-def key_of(target: str, job: str) -> str:
-    """The key of a job's incident."""
-    return f"heartbeat:{target}:{canonical_job(job)}"
 
 
 def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime) -> Problem:
     """That a job can't be judged: nothing is known of it, which is not healthy."""
     return Problem(
-        key=key_of(target, policy.job),
-        kind=Kind.HEARTBEAT,
+        key=HEARTBEAT.key(target, policy.job),
+        kind=HEARTBEAT.stored,
         target=target,
         subject=policy.job,
         summary=f"can't be judged ({type(error).__name__}): nobody watches it",
         severity=policy.severity,
         since=now,
         facts=(("Rule", policy.rule), ("What to do", "See the bot's log, and report the defect.")),
-        advice="heartbeats",
+        advice=HEARTBEAT.diagnosis,
         issue=policy.issue,
     )
 
@@ -400,15 +396,15 @@ def problem(target: str, found: Look, now: datetime) -> Problem | None:
     failed = status.health is Health.FAILED
     return make(
         Problem,
-        key=key_of(target, policy.job),
-        kind=Kind.HEARTBEAT,
+        key=HEARTBEAT.key(target, policy.job),
+        kind=HEARTBEAT.stored,
         target=target,
         subject=policy.job,
         summary=_summary(status, now),
         severity=policy.severity,
         since=found.memory.since or now,
         facts=_facts(policy, status, failed),
-        advice=f"logs --grep {policy.job}" if policy.inside else "heartbeats",
+        advice=f"logs --grep {policy.job}" if policy.inside else HEARTBEAT.diagnosis,
         issue=policy.issue,
         restart=policy.inside,
         counted_from="Since" if failed else "Overdue since",

@@ -19,7 +19,9 @@ from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import How, Outages
 from bot.domain.health.pod_issue import PodIssue
 from bot.domain.health.restarts import Restarts
-from bot.domain.incidents.alerting import Kind, Problem
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.pod import POD_HEALTH
+from bot.domain.incidents.sources.restarts import POD_RESTARTS
 
 RISING = 3
 """Restarts one after the other that are worth telling though the pod runs again each time."""
@@ -27,21 +29,6 @@ KILLED_AGAIN = 2
 """Kills for memory one after the other that are no chance any more."""
 QUIET = timedelta(minutes=15)
 """Without another restart they are over: beyond the kubelet's longest back-off, five minutes."""
-
-
-def key_of(target: str) -> str:
-    """The key of the incident that a target's pod does not run as it should."""
-    return f"pod:{target}"
-
-
-def blind_key(target: str) -> str:
-    """The key of the incident that a target's pod can't be seen."""
-    return f"source:cluster:{target}"
-
-
-def restarts_key(target: str) -> str:
-    """The key of the incident that a target's pod keeps being restarted."""
-    return f"restarts:{target}"
 
 
 def problem(
@@ -69,8 +56,8 @@ def problem(
     first = troubles[0]
     pod = judge_pod.current(pods)
     return Problem(
-        key=key_of(target.name),
-        kind=Kind.POD,
+        key=POD_HEALTH.key(target.name),
+        kind=POD_HEALTH.stored,
         target=target.name,
         subject=target.name,
         summary=first.summary,
@@ -110,8 +97,8 @@ def restarting(
     if restarts.kills:
         facts.append(("What to do", pod_remedies.HANDBOOK_MEMORY))
     return Problem(
-        key=restarts_key(target.name),
-        kind=Kind.POD,
+        key=POD_RESTARTS.key(target.name),
+        kind=POD_RESTARTS.stored,
         target=target.name,
         subject=target.name,
         summary=_times(restarts, ended, last, now),
@@ -140,8 +127,8 @@ def repeated(
         told = f"out {words.plural(outages.times, 'time')} ({told} of late)"
     within = timedelta(minutes=max(1, round((last - first) / timedelta(minutes=1))))
     return Problem(
-        key=restarts_key(target.name),
-        kind=Kind.POD,
+        key=POD_RESTARTS.key(target.name),
+        kind=POD_RESTARTS.stored,
         target=target.name,
         subject=target.name,
         summary=f"{told} in {words.age(within)}, last at {words.moment(last, now)}",

@@ -20,7 +20,8 @@ from datetime import datetime, timedelta
 
 from bot.domain.core.target import Target
 from bot.domain.incidents import alerting
-from bot.domain.incidents.alerting import AlertRules, Incident, Problem
+from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.incidents.problem import Problem
 from bot.errors import AgentpodError
 from bot.ports.clock import (
     Clock,

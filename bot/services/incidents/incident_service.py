@@ -13,8 +13,8 @@ from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
     NotNow,
-    Reason,
 )
+from bot.domain.incidents.problem import Reason
 from bot.errors import NotFound, Refused
 from bot.ports.clock import (
     Clock,

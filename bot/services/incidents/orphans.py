@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain.core.target import Target, canonical_job
-from bot.domain.incidents import alerting, inside_watch
-from bot.domain.incidents.alerting import Incident, Kind
-from bot.domain.incidents.job_state import BLIND
+from bot.domain.incidents import alerting, sources
+from bot.domain.incidents.alerting import Incident
 from bot.errors import AgentpodError
 from bot.ports.clock import (
     Clock,
@@ -61,17 +60,7 @@ class OrphanCloser:
         target = next((t for t in self.targets if t.name == about.target), None)
         if target is None:
             return "the target is no longer in the settings"
-        if not self.heartbeats and (about.kind is Kind.HEARTBEAT or about.key == BLIND):
-            return "no Pushgateway is in the settings any more"
-        if about.key.startswith("process:") and about.key not in inside_watch.keys(target):
-            return "the process is no longer in the settings"
-        if about.kind is not Kind.HEARTBEAT:
-            return ""
-        policies = {canonical_job(h.job): h for h in target.heartbeats}
-        policy = policies.get(canonical_job(about.subject))
-        if policy is None:
-            return "the job is no longer in the settings"
-        return "the job is paused in the settings" if policy.paused else ""
+        return sources.of(about).orphaned(about, target, heartbeats=self.heartbeats)
 
     def _watched(self) -> frozenset[str]:
         """The keys of the jobs that are worth remembering."""

@@ -16,16 +16,15 @@ from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
-    Kind,
-    Problem,
     State,
 )
 from bot.domain.incidents.job_state import (
-    BLIND,
     JobState,
     Look,
     Watched,
 )
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 from bot.errors import AgentpodError, unexpected
 from bot.ports.clock import (
     Clock,
@@ -132,22 +131,10 @@ class HeartbeatWatch:
             return []
         self._seen_once = False
         window = self.rules.window_over([t.name for t in self.targets], now)
-        problem = Problem(
-            BLIND,
-            Kind.BLIND,
-            self.targets[0].name,
-            "the Pushgateway",
-            "can't be read",
-            "warning",
-            self._blind_since,
-            facts=reasons(error),
-            advice="heartbeats",
-            issue=self.targets[0].issue,
-            muted=f"maintenance {window.name}" if window is not None else "",
-            meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
-        )
+        muted = f"maintenance {window.name}" if window is not None else ""
+        problem = PUSHGATEWAY.problem(self.targets[0], self._blind_since, reasons(error), muted)
         async with self._known.looking(now) as tx:
-            if BLIND not in self._known.open:
+            if problem.key not in self._known.open:
                 await tx.add_history([HistoryEvent("", SOURCE, self._blind_since, "blind")])
             return await self._known.keep(tx, [problem], now)
 
@@ -160,13 +147,13 @@ class HeartbeatWatch:
             for target in self.targets:
                 self._attention_to(target).wake(touched)
             await heartbeat_looks(self.rules).note(tx, now)
-            blind = self._known.open.get(BLIND)
+            blind = self._known.open.get(PUSHGATEWAY.key())
             if blind is not None and not self._seen_once:
                 self._seen_once = True  # what it answers first may be half of it: the next look speaks
                 return []
             kept: list[Incident] = []
             if blind is not None:
-                kept += await self._known.keep(tx, [], now, [BLIND])
+                kept += await self._known.keep(tx, [], now, [blind.key])
                 if blind.state is not State.RECOVERING:
                     await tx.add_history([HistoryEvent("", SOURCE, now, "ok")])
             for target in self.targets:

@@ -12,8 +12,10 @@ from bot.domain.core.workload import Pod
 from bot.domain.health import judge_pod, judge_processes
 from bot.domain.health.judge_processes import Looked
 from bot.domain.incidents import downtime, inside_watch
-from bot.domain.incidents.alerting import Incident, Problem
+from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.inside_watch import InsideFacts
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.inside import INSIDE
 from bot.errors import AgentpodError, unexpected
 from bot.ports.cluster import (
     Cluster,
@@ -76,7 +78,7 @@ class InsideWatch(TargetWatch):
             look = seen or InsideFacts(self._untold())
             problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in look.problems]
             unread = self._unread(seen, defect, now) if seen is not None else []
-            about = (*look.about, *(() if look.unread else (inside_watch.unread_key(self.target.name),)))
+            about = (*look.about, *(() if look.unread else (INSIDE.key(self.target.name),)))
             return await self._known.keep(tx, [*problems, *unread], now, about)
 
     def _unread(self, seen: InsideFacts, defect: bool, now: datetime) -> list[Problem]:
@@ -85,9 +87,9 @@ class InsideWatch(TargetWatch):
         if since is None:
             return []
         sure = self._blindness.defects >= self.rules.blind_after or now - since >= UNREAD
-        found = inside_watch.unread(self.target, seen.unread, "", since)
+        why = [("Why", reason) for reason in seen.unread[:3]]
         muted = self.muting.of_target(self.target, now)
-        return [replace(found, muted=muted)] if sure else []
+        return [INSIDE.problem(self.target, since, why, muted)] if sure else []
 
     def _untold(self) -> tuple[str, ...]:
         """What was seen once in a pod that is on its way out is not held against the next one."""

@@ -23,7 +23,11 @@ from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import Outages
 from bot.domain.health.restarts import Restarts
 from bot.domain.incidents import downtime, pod_watch
-from bot.domain.incidents.alerting import Incident, Kind, Problem
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.cluster import CLUSTER
+from bot.domain.incidents.sources.pod import POD_HEALTH
+from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.ports.ledger import (
     Writing,
@@ -79,11 +83,6 @@ class Sight:
 @dataclass
 class PodWatch(TargetWatch):
     """One target's pod."""
-
-    @property
-    def blind_key(self) -> str:
-        """The key of the incident that the pod can't be seen."""
-        return pod_watch.blind_key(self.target.name)
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -148,7 +147,7 @@ class PodWatch(TargetWatch):
             repeated = await self._outages(tx, pods, muted, now)
             problems = self._problems(pods, owner, events, counted, repeated, muted, now)
             name = self.target.name
-            about = [pod_watch.key_of(name), pod_watch.restarts_key(name), self.blind_key]
+            about = [source.key(name) for source in (POD_HEALTH, POD_RESTARTS, CLUSTER)]
             return await self._known.keep(tx, problems, now, about)
 
     def _problems(
@@ -176,20 +175,7 @@ class PodWatch(TargetWatch):
     async def blind(self, error: AgentpodError, since: datetime) -> list[Incident]:
         """The API server can't be read: that is told, and nothing of the pod."""
         now = self.clock.now()
-        problem = Problem(
-            self.blind_key,
-            Kind.BLIND,
-            self.target.name,
-            "the Kubernetes API",
-            "can't be read",
-            "warning",
-            since,
-            facts=reasons(error),
-            advice="status",
-            issue=self.target.issue,
-            meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",
-            muted=self.muting.of_target(self.target, now),
-        )
+        problem = CLUSTER.problem(self.target, since, reasons(error), self.muting.of_target(self.target, now))
         async with self._known.looking(now) as tx:
             await self._set(tx, unseen_of(self.target.name), since.isoformat())
             return await self._known.keep(tx, [problem], now)
@@ -229,7 +215,7 @@ class PodWatch(TargetWatch):
         name = self.target.name
         before = restarts.from_json(await tx.mark(restarts_of(name)) or "")
         after = restarts.seen(before, pods, now)
-        if self._is_told(pod_watch.key_of(name)) and not self._is_told(pod_watch.restarts_key(name)):
+        if self._is_told(POD_HEALTH.key(name)) and not self._is_told(POD_RESTARTS.key(name)):
             after = after.told()
         if after != before:
             await tx.set_mark(restarts_of(name), restarts.to_json(after))
@@ -239,7 +225,7 @@ class PodWatch(TargetWatch):
         """The short outages of late that nothing else tells of: those of a restart from here were meant to be."""
         before = outages.from_json(await tx.mark(outages_of(self.target.name)) or "")
         after = outages.seen(before, pods, now, self.rules.outage_window, self.rules.outages)
-        if muted or (self._is_told_by_pod() and not self._is_told(pod_watch.restarts_key(self.target.name))):
+        if muted or (self._is_told_by_pod() and not self._is_told(POD_RESTARTS.key(self.target.name))):
             after = after.told()
         if after != before:
             await tx.set_mark(outages_of(self.target.name), outages.to_json(after))
@@ -247,7 +233,7 @@ class PodWatch(TargetWatch):
 
     def _is_told_by_pod(self) -> bool:
         """Whether the pod's own incident tells of it, or is about to: that of a crash loop outlasts its pauses."""
-        open_ = self._known.open.get(pod_watch.key_of(self.target.name))
+        open_ = self._known.open.get(POD_HEALTH.key(self.target.name))
         return open_ is not None and (open_.told or bool(open_.problem.keep))
 
     def _is_told(self, key: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.incidents.alerting import Incident, Kind, Problem
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.sources.task import TASK
 from bot.errors import AgentpodError, unexpected
 from bot.ports.clock import (
     Clock,
@@ -80,42 +81,12 @@ class TaskWatch:
         """The incidents that changed."""
         now = self.clock.now()
         async with self._known.looking(now) as tx:
-            problems = [_problem(self.target, name, *found) for name, found in self.deaths.failing(now).items()]
-            mine = {key for key in self._known.open if key.startswith(_KEY)}
-            about = mine | {key_of(name) for name in self.deaths.names()}
+            failing = self.deaths.failing(now).items()
+            problems = [TASK.problem(self.target, name, since, _why(error)) for name, (since, error) in failing]
+            mine = {key for key in self._known.open if TASK.owns(key)}
+            about = mine | {TASK.key(name) for name in self.deaths.names()}
             return await self._known.keep(tx, problems, now, sorted(about))
 
 
-_KEY = "task:"
-_SUBJECTS: dict[str, Callable[[str], str]] = {
-    "inside": "the watcher inside {}".format,
-    "pod": "the watcher of {}".format,
-    "heartbeats": "the watcher of the heartbeats{}".format,
-}
-
-
-def key_of(name: str) -> str:
-    """The key of the incident that a task keeps dying."""
-    return f"{_KEY}{name}"
-
-
-def _subject(name: str) -> str:
-    kind, _, about = name.partition(" ")
-    return _SUBJECTS[kind](about) if kind in _SUBJECTS else f"the bot's task {name!r}"
-
-
-def _problem(target: str, name: str, since: datetime, error: Exception) -> Problem:
-    told = error if isinstance(error, AgentpodError) else unexpected("It died", error)
-    return Problem(
-        key=key_of(name),
-        kind=Kind.POD,
-        target=target,
-        subject=_subject(name),
-        summary="keeps failing",
-        severity="critical",
-        since=since,
-        facts=reasons(told),
-        advice="status",
-        meaning="What it looks at is unknown meanwhile, and not called healthy.",
-        restart=False,
-    )
+def _why(error: Exception) -> tuple[tuple[str, str], ...]:
+    return reasons(error if isinstance(error, AgentpodError) else unexpected("It died", error))

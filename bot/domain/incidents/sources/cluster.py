@@ -1,0 +1,11 @@
+"""The API server that can't be read: nothing is known of a target's pod."""
+
+from __future__ import annotations
+
+from bot.domain.incidents.sources.source import Blindness
+
+CLUSTER = Blindness(
+    "source:cluster",
+    subject="the Kubernetes API",
+    meaning="Nothing is known of the pod: it is not called healthy. Jobs are judged by their heartbeats.",
+)

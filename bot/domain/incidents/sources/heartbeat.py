@@ -1,0 +1,37 @@
+"""A job whose heartbeat is overdue, whose push failed, or that can't be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.core.target import Target, canonical_job
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.source import ProblemSource
+
+UNREAD = "no Pushgateway is in the settings any more"
+"""Why what was read from it is closed."""
+
+
+@dataclass(frozen=True)
+class _Heartbeat(ProblemSource):
+    def key(self, target: str, *about: str) -> str:
+        """The key of a job's problem, by any of the job's names."""
+        return super().key(target, *map(canonical_job, about))
+
+    def recovered(self, problem: Problem) -> str:
+        return f"{problem.subject} sends heartbeats again"
+
+    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:
+        if not heartbeats:
+            return UNREAD
+        policies = {h.canonical: h for h in target.heartbeats}
+        policy = policies.get(canonical_job(problem.subject))
+        if policy is None:
+            return "the job is no longer in the settings"
+        return "the job is paused in the settings" if policy.paused else ""
+
+    def alert_name(self, problem: Problem) -> str:
+        return f"{canonical_job(problem.subject)}-stale"
+
+
+HEARTBEAT = _Heartbeat("heartbeat", diagnosis="heartbeats")

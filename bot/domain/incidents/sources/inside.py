@@ -1,0 +1,12 @@
+"""The inside of a pod that nobody can look into: nothing is known of its processes and its disk."""
+
+from __future__ import annotations
+
+from bot.domain.incidents.sources.source import Blindness
+
+INSIDE = Blindness(
+    "inside",
+    subject="the inside of {target}",
+    diagnosis="processes",
+    meaning="Nothing is known of the processes and the disk named here: they are not called healthy.",
+)

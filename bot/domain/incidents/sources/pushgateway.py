@@ -1,0 +1,28 @@
+"""The Pushgateway that can't be read: nothing is known of any job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.core.target import Target
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.heartbeat import UNREAD
+from bot.domain.incidents.sources.source import Blindness
+
+
+@dataclass(frozen=True)
+class _Pushgateway(Blindness):
+    def key(self, target: str = "", *about: str) -> str:  # noqa: ARG002 - all targets have the same one
+        """The key of its one problem."""
+        return self.name
+
+    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - as above
+        return "" if heartbeats else UNREAD
+
+
+PUSHGATEWAY = _Pushgateway(
+    "source:pushgateway",
+    subject="the Pushgateway",
+    diagnosis="heartbeats",
+    meaning="Nothing is known of any job: no job is called stale for it, and none healthy.",
+)

@@ -1,0 +1,44 @@
+"""The bot's own background tasks that keep failing: what they look at is not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources.source import ProblemSource
+
+_SUBJECTS: dict[str, Callable[[str], str]] = {
+    "inside": "the watcher inside {}".format,
+    "pod": "the watcher of {}".format,
+    "heartbeats": "the watcher of the heartbeats{}".format,
+}
+
+
+@dataclass(frozen=True)
+class _Task(ProblemSource):
+    def problem(self, target: str, task: str, since: datetime, facts: Sequence[tuple[str, str]]) -> Problem:
+        """That a task keeps failing; ``target`` is where it is told, ``facts`` say of what it died last."""
+        return Problem(
+            key=self.key(task),
+            kind=self.stored,
+            target=target,
+            subject=_subject(task),
+            summary="keeps failing",
+            severity="critical",
+            since=since,
+            facts=tuple(facts),
+            advice=self.diagnosis,
+            meaning="What it looks at is unknown meanwhile, and not called healthy.",
+            restart=self.restart,
+        )
+
+
+def _subject(task: str) -> str:
+    what, _, about = task.partition(" ")
+    return _SUBJECTS[what](about) if what in _SUBJECTS else f"the bot's task {task!r}"
+
+
+TASK = _Task("task", kind="pod", restart=False)
+"""Its keys hold the task's name and no target."""

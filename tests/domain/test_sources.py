@@ -1,0 +1,91 @@
+"""Where problems come from: what the ledger holds of them, and whose each is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.domain.core.stored import Unreadable
+from bot.domain.core.target import HeartbeatPolicy, Target
+from bot.domain.incidents import alerting, sources
+from bot.domain.incidents.alerting import AlertRules, Incident, decide
+from bot.domain.incidents.problem import Problem
+from bot.domain.incidents.sources import (
+    CLUSTER,
+    DISK,
+    HEARTBEAT,
+    INSIDE,
+    POD_HEALTH,
+    POD_RESTARTS,
+    PROCESS,
+    PUSHGATEWAY,
+    TASK,
+    ProblemSources,
+)
+from bot.domain.incidents.sources.source import ProblemSource
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+STORED = [
+    (HEARTBEAT, "heartbeat", HEARTBEAT.key("pod", "session_manager"), "heartbeat:pod:session-manager"),
+    (PUSHGATEWAY, "blind", PUSHGATEWAY.key("pod"), "source:pushgateway"),
+    (CLUSTER, "blind", CLUSTER.key("pod"), "source:cluster:pod"),
+    (INSIDE, "blind", INSIDE.key("pod"), "inside:pod"),
+    (POD_HEALTH, "pod", POD_HEALTH.key("pod"), "pod:pod"),
+    (POD_RESTARTS, "pod", POD_RESTARTS.key("pod"), "restarts:pod"),
+    (PROCESS, "pod", PROCESS.key("pod", "kali", "sshd"), "process:pod:kali:sshd"),
+    (DISK, "pod", DISK.key("pod"), "storage:pod"),
+    (TASK, "pod", TASK.key("inside pod"), "task:inside pod"),
+]
+"""Each source, and what ledgers have held of its problems ever since."""
+
+
+def problem(kind: str, key: str) -> Problem:
+    return Problem(key, kind, "pod", "it", "is odd", "warning", NOW)
+
+
+def incident(kind: str, key: str) -> Incident:
+    made = decide(None, problem(kind, key), AlertRules(), NOW)
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(("source", "kind", "made", "key"), STORED)
+def test_kinds_and_keys_are_those_that_ledgers_hold(source: ProblemSource, kind: str, made: str, key: str) -> None:
+    assert (source.stored, made) == (kind, key)
+    assert sources.of(problem(kind, key)) is source
+    assert alerting.from_json(alerting.to_json(incident(kind, key))).problem == problem(kind, key)
+
+
+def test_all_sources_are_held_to_what_ledgers_hold() -> None:
+    assert {source.name for source, *_ in STORED} == {source.name for source in sources.BUILTIN}
+
+
+def test_a_key_that_is_nobody_s_is_told_as_its_kind_is() -> None:
+    assert sources.of(problem("pod", "from-a-newer-version:pod")) is POD_HEALTH
+    assert sources.of(problem("blind", "source:cluster-of-a-newer-version:pod")) is PUSHGATEWAY
+
+
+def test_a_problem_of_a_kind_that_nobody_knows_is_told_by_its_own_words() -> None:
+    odd = problem("certificate", "certificate:pod")
+    assert sources.of(odd).recovered(odd) == "it is well again"
+    assert sources.of(odd).alert_name(odd) == "pod-unhealthy"
+
+
+def test_an_incident_of_a_kind_that_nobody_knows_can_not_be_read() -> None:
+    body = alerting.to_json(incident("certificate", "certificate:pod"))
+    with pytest.raises(Unreadable, match="no source of problems"):
+        alerting.from_json(body)
+
+
+def test_a_name_is_taken_once() -> None:
+    mine = ProblemSources(sources.BUILTIN)
+    with pytest.raises(ValueError, match="problem source 'pod' is registered twice"):
+        mine.register(ProblemSource("pod"))
+
+
+def test_what_the_settings_name_is_no_orphan() -> None:
+    target = Target(name="pod", heartbeats=(HeartbeatPolicy(job="alpha", stale_after="1h"),))
+    for _, kind, _, key in STORED[1:6] + STORED[7:]:
+        one = problem(kind, key)
+        assert sources.of(one).orphaned(one, target, heartbeats=True) == ""
