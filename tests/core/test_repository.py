@@ -128,3 +128,11 @@ def test_every_document_that_the_code_cites_is_here_and_has_the_section() -> Non
             words = " ".join(section.split())
             here = f"# {words}\n" in found.read_text(encoding="utf-8")
             assert not section or here, f"{path} cites {words!r} of {name}"
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_every_file_that_a_page_names_is_there(page: str) -> None:
+    """Newcomers follow the walks and the checklists file by file."""
+    named = re.findall(r"`((?:bot|commands|sandbox|tests|scripts)/[\w/]+\.py)`", (ROOT / page).read_text("utf-8"))
+    assert len(named) >= 3
+    assert [name for name in named if not (ROOT / name).exists()] == []
