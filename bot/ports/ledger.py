@@ -231,3 +231,9 @@ class Ledger(Protocol):
 
     async def forget_history(self, before: datetime) -> None:
         """Throw away what happened before, but each subject's last state: it goes on until the next one."""
+
+    async def drop_closed(self, before: datetime, limit: int = 500) -> int:
+        """Drop what was over ``before``, at most ``limit`` requests, incidents and messages each; how many.
+
+        What is open, owed or needed by something that is kept stays, and so does the whole audit trail.
+        """

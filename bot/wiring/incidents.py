@@ -44,6 +44,7 @@ from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_inside import InsideWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
+from bot.services.ledger_retention import LedgerRetention
 from bot.services.outbox.reroute import PendingRerouter
 from bot.services.outbox.worker import MessageRenderer, Sink
 from bot.settings.model import (
@@ -128,6 +129,7 @@ class Watching:
         first = settings.targets[0].name
         found["watchers"] = TaskWatch(self.deaths, first, self._clock, self.incidents).run
         found["history"] = HistoryRetention(self._ledger, self._clock).run
+        found["retention"] = LedgerRetention(self._ledger, self._clock, settings.ledger.keep).run
         found["gone"] = OrphanCloser(settings.targets, watched, self._clock, self.incidents).run
         found["own heartbeat"] = OwnHeartbeat(
             self._clock,

@@ -207,3 +207,4 @@ class LazyLedger:
     incidents = on_open(Ledger.incidents)
     history = on_open(Ledger.history)
     forget_history = on_open(Ledger.forget_history)
+    drop_closed = on_open(Ledger.drop_closed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -85,6 +86,16 @@ async def test_what_the_bot_wrote_is_whole_and_an_emptied_trail_is_not(
     found = await verified(one)
     assert found.verdict is Verdict.FAIL, "a terminal ends with exit code 1"
     assert found.headline.startswith(f"{BROKEN}it was emptied: the ledger has request {id_}")
+
+
+async def test_the_trail_is_whole_after_the_request_itself_was_dropped(one: Bench) -> None:
+    await restarted(one)
+    records = (await verified(one)).data["records"]
+    await one.deliver()
+    assert await one.ledger.drop_closed(one.clock.now() + timedelta(days=400)) > 0
+    assert await one.ledger.cases() == []
+    found = await verified(one)
+    assert (found.verdict, found.data["records"]) == (Verdict.OK, records)
 
 
 async def test_nothing_was_written_of_nothing(one: Bench) -> None:

@@ -250,6 +250,7 @@ async def test_old_history_is_thrown_away_where_no_digest_is_posted(one: Watch) 
     tasks = watching.tasks(lambda: True)
     assert "digest" not in tasks
     assert "history" in tasks
+    assert "retention" in tasks
 
 
 # -- no picture

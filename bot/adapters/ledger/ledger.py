@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select, update
 
-from bot.adapters.ledger import aside, database, migrations, version, watching
+from bot.adapters.ledger import aside, database, migrations, retention, version, watching
 from bot.adapters.ledger.changes import Changes
 from bot.adapters.ledger.database import Database
 from bot.adapters.ledger.errors import is_databases, translate
@@ -427,6 +427,10 @@ class SqlLedger:
     async def forget_history(self, before: datetime) -> None:
         """See the port."""
         await self._change(lambda connection: connection.execute(watching.old_history(before)).rowcount)
+
+    async def drop_closed(self, before: datetime, limit: int = 500) -> int:
+        """See the port."""
+        return await self._change(partial(retention.drop_closed, before=to_micros(before), limit=limit))
 
     async def waiting(self) -> int:
         """See the port."""
