@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from datetime import UTC, datetime
 
 import pytest
@@ -59,6 +61,13 @@ def test_kinds_and_keys_are_those_that_ledgers_hold(source: ProblemSource, kind:
 
 def test_all_sources_are_held_to_what_ledgers_hold() -> None:
     assert {source.name for source, *_ in STORED} == {source.name for source in sources.BUILTIN}
+
+
+def test_every_module_s_source_is_registered() -> None:
+    names = [m.name for m in pkgutil.iter_modules(sources.__path__)]
+    modules = [importlib.import_module(f"{sources.__name__}.{name}") for name in names]
+    found = {v.name for module in modules for v in vars(module).values() if isinstance(v, ProblemSource)}
+    assert found == {source.name for source in sources.BUILTIN}
 
 
 def test_a_key_that_is_nobody_s_is_told_as_its_kind_is() -> None:
