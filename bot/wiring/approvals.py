@@ -125,4 +125,4 @@ class Repairs:
 
     def _ended(self, case: RepairRequest) -> None:
         seconds = case.outcome.seconds if case.outcome else None
-        self._observer.repair_ended(case.action.value, case.state.value, seconds)
+        self._observer.repair_ended(case.action.name, case.state.value, seconds)

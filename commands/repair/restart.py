@@ -7,9 +7,10 @@ from datetime import timedelta
 from pydantic import Field as Param
 from pydantic import field_validator
 
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Action,
     Look,
     Proposal,
 )
@@ -27,9 +28,7 @@ from bot.runbook.command import (
 from bot.runbook.context import (
     Context,
 )
-from commands.shared import requests, shape
-
-DOWN = "Everything in it is down until the new one is ready."
+from commands.shared import requests
 
 
 class RestartParams(Params):
@@ -50,11 +49,12 @@ async def run(ctx: Context, params: RestartParams) -> Reply:
         return _form(ctx, params)
     look = await requests.look(ctx)
     _possible(ctx, look, params.force)
+    action = FORCE_RESTART if params.force else RESTART
     proposal = Proposal(
-        action=Action.FORCE_RESTART if params.force else Action.RESTART,
+        action=action,
         snapshot=look.snapshot,
         reason=params.reason,
-        effect=_effect(look, params.force, await _last_time(ctx)),
+        effect=action.effect(look.deployment.strategy, await _last_time(ctx)),
         facts=tuple(_facts(ctx, look)),
     )
     return await requests.ask(ctx, proposal)
@@ -103,16 +103,6 @@ def _possible(ctx: Context, look: Look, force: bool) -> None:
         )
 
 
-def _effect(look: Look, force: bool, last: timedelta | None) -> str:
-    """What will happen, with the downtime to expect."""
-    before = f" Last time it took {words.age(last)}." if last else ""
-    if force:
-        return f"That very pod is deleted and a new one started. {DOWN}{before}"
-    if look.deployment.strategy == "Recreate":
-        return f"The old pod ends before the new one starts (Recreate). {DOWN}{before}"
-    return f"The new pod starts before the old one ends ({look.deployment.strategy}).{before}"
-
-
 async def _last_time(ctx: Context) -> timedelta | None:
     """How long the last restart of this target took to ready."""
     assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
@@ -137,15 +127,8 @@ def _image_label(deployment: Deployment) -> str:
 
 
 def rights(target: Target) -> list[Right]:
-    """To look, to change, and to follow."""
-    return [
-        *shape.POD_READ,
-        shape.deployment_right(target),
-        Right("watch", "pods"),
-        Right("list", "events"),
-        Right("patch", "deployments", "apps", name=target.deployment),
-        Right("delete", "pods"),
-    ]
+    """What either kind takes."""
+    return list(dict.fromkeys([*RESTART.rights(target), *FORCE_RESTART.rights(target)]))
 
 
 COMMAND = Command(

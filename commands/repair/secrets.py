@@ -10,8 +10,8 @@ from typing import TypeVar
 from pydantic import Field as Param
 from pydantic import field_validator
 
+from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import (
-    Action,
     Proposal,
     secret_snapshot,
 )
@@ -154,11 +154,10 @@ async def set_value(ctx: Context, params: SetParams) -> Reply:
     present = seen.keys.get(params.key)
     now = f"{present.length} bytes, fingerprint {present.fingerprint}" if present else "not there yet"
     proposal = Proposal(
-        action=Action.SET_SECRET,
+        action=SECRET_SET,
         snapshot=secret_snapshot(seen),
         reason=params.reason,
-        effect="The requester enters the value once approved, in a form that works once; nobody else sees it. "
-        "The pod has it after a restart, which is a request of its own.",
+        effect=SECRET_SET.effect,
         facts=(("Now", now), *warnings),  # which key of which Secret is the headline
         subject=f"{name}/{params.key}",
         details={"secret": name, "key": params.key},
@@ -223,8 +222,7 @@ def read_rights(target: Target) -> Sequence[Right]:
 
 def write_rights(target: Target) -> Sequence[Right]:
     """To read and change each Secret by name, and to see which ExternalSecrets fill them."""
-    named = [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]
-    return [*named, Right("list", "externalsecrets", "external-secrets.io")]
+    return [*SECRET_SET.rights(target), Right("list", "externalsecrets", "external-secrets.io")]
 
 
 COMMAND = Command(

@@ -9,9 +9,9 @@ from typing import TypeVar
 from pydantic import Field as Param
 from pydantic import field_validator
 
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
+from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.repair import (
-    LAST,
-    Action,
     Proposal,
     secret_snapshot,
 )
@@ -153,10 +153,10 @@ async def add(ctx: Context, params: AddParams) -> Reply:
     except BadKey as error:
         raise Refused(f"Nothing to do: {error}.") from error
     proposal = Proposal(
-        action=Action.ADD_KEY,
+        action=SSH_KEY_ADD,
         snapshot=secret_snapshot(seen),
         reason=params.reason,
-        effect="Who holds this key's private half can sign in to the pod, after its next restart.",
+        effect=SSH_KEY_ADD.effect,
         facts=(*_shown(key), *warnings),
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "line": key.text, "fingerprint": key.fingerprint},
@@ -203,13 +203,12 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
         return requests.form(ctx, form)
     requests.ledger(ctx)
-    after = "It is the last key: NOBODY can sign in after the next restart." if is_last else ""
     last = {LAST: "yes"} if is_last else {}
     proposal = Proposal(
-        action=Action.REMOVE_KEY,
+        action=SSH_KEY_REMOVE,
         snapshot=secret_snapshot(seen),
         reason=params.reason,
-        effect=after or "Who holds it can't sign in any more after the pod's next restart; open sessions go on.",
+        effect=SSH_KEY_REMOVE.effect(is_last=is_last),
         facts=(*_shown(key), ("Can sign in", judge_ssh_keys.sign_in(key, ctx.clock.now())), *warnings),
         subject=key.fingerprint,
         details={"secret": spec.secret, "key": spec.key, "fingerprint": key.fingerprint, **last},
@@ -236,12 +235,18 @@ def read_rights(target: Target) -> Sequence[Right]:
     return [Right("get", "secrets", name=target.ssh.secret), *compared]
 
 
-def write_rights(target: Target) -> Sequence[Right]:
-    """To read and change the one Secret by name, and to see which ExternalSecret fills it."""
-    if target.ssh is None:
-        return []
-    named = [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]
-    return [*named, Right("list", "externalsecrets", "external-secrets.io")]
+def add_rights(target: Target) -> Sequence[Right]:
+    """To add a key, and to see which ExternalSecret fills the Secret."""
+    return _with_external(SSH_KEY_ADD.rights(target))
+
+
+def remove_rights(target: Target) -> Sequence[Right]:
+    """The same to remove one."""
+    return _with_external(SSH_KEY_REMOVE.rights(target))
+
+
+def _with_external(rights: Sequence[Right]) -> Sequence[Right]:
+    return [*rights, Right("list", "externalsecrets", "external-secrets.io")] if rights else []
 
 
 COMMAND = Command(
@@ -263,7 +268,7 @@ ADD = Command(
     examples=("ssh keys add",),
     sensitive_args=True,
     details="Opens a form for the public key. An approver sees its fingerprint and decides; then restart the pod.",
-    rights=write_rights,
+    rights=add_rights,
 )
 REMOVE = Command(
     "ssh keys remove",
@@ -274,5 +279,5 @@ REMOVE = Command(
     group="SSH",
     examples=("ssh keys remove SHA256:3fYx…",),
     sensitive_args=True,
-    rights=write_rights,
+    rights=remove_rights,
 )

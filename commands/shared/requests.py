@@ -77,7 +77,7 @@ def form(ctx: Context, wanted: Form) -> Reply:
             f"{wanted.fields[0].label} Add {missing}.", usage=f"{ctx.prefix} {wanted.command} {missing}"
         )
     if wanted.command:  # the form's answer must be for what it was opened for
-        wanted = replace(wanted, command=f"{wanted.command} --target {card.quoted(ctx.target.name)}")
+        wanted = replace(wanted, command=f"{wanted.command} --target {words.quoted(ctx.target.name)}")
     return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
 
 
@@ -126,7 +126,7 @@ async def ask(ctx: Context, proposal: Proposal) -> Reply:
     if proposal.action.needs_value and ctx.caller.is_terminal:
         raise UsageError(
             "A new value can't be asked for in a shell: whoever asks enters it in Slack.",
-            remedy=f"In Slack: /agentpod {proposal.action.value} {proposal.details.get('key', '')}",
+            remedy=f"In Slack: /agentpod {proposal.action.name} {proposal.details.get('key', '')}",
         )
     asked = await approval_service(ctx).ask(proposal, ctx.target.name, ctx.caller)
     case = asked.case

@@ -27,9 +27,9 @@ from sqlalchemy import Connection, text
 from bot.adapters.ledger import database, migrations
 from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
 from bot.adapters.ledger.schema import to_micros
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.repair import (
-    Action,
     RepairRequest,
     from_json,
     new_id,
@@ -77,7 +77,7 @@ async def ledger(url: str) -> AsyncIterator[SqlLedger]:
 
 def case(**changes: Any) -> RepairRequest:
     request = Request(new_id(), "U1", NOW, NOW + timedelta(minutes=30), Snapshot("uid", 1, (("kali", "i:1"),)))
-    return RepairRequest(request, changes.pop("target", "pod"), Action.RESTART, **changes)
+    return RepairRequest(request, changes.pop("target", "pod"), RESTART, **changes)
 
 
 async def records(ledger: SqlLedger, **how: Any) -> list[Record]:
@@ -654,7 +654,7 @@ async def test_a_password_is_in_no_error(postgres: Postgres) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_a_case_is_the_same_after_being_kept(reason: str, images: list[tuple[str, str]], state: State) -> None:
     request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1, tuple(images)), state=state)
-    made = RepairRequest(request, "pod", Action.RESTART, reason=reason).taken("me", NOW, HOLD)
+    made = RepairRequest(request, "pod", RESTART, reason=reason).taken("me", NOW, HOLD)
     assert from_json(to_json(made)) == made
 
 

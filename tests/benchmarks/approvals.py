@@ -23,9 +23,11 @@ from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.app import (
     Bot,
 )
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
 from bot.domain.approvals.repair import (
-    Action,
     Proposal,
     RepairRequest,
 )
@@ -174,7 +176,7 @@ async def _carded(
 ) -> tuple[RepairRequest, Message]:
     """A request of a restart, and its card once nothing is owed: what is sent then is not the click's."""
     look = await look_at(cluster, target)
-    case = await _asked(bot.repairs.approval_service, Action.RESTART, look.snapshot, target.name)
+    case = await _asked(bot.repairs.approval_service, RESTART, look.snapshot, target.name)
     card = await sandbox.workspace.wait_message(seed.OPS, lambda m: f"{case.id} · asked " in m.all_text())
     while await bot.parts.ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
@@ -226,7 +228,7 @@ def caller(user: str) -> Caller:
 
 async def _asked(
     approval_service: ApprovalService,
-    action: Action,
+    action: RepairAction,
     snapshot: Snapshot,
     target: str,
     subject: str = "",
@@ -274,7 +276,7 @@ async def _many(folder: Path) -> list[Row]:
             desks[name] = desk_of(ledger, Target())
             for number in range(count):
                 what, who = f"s/{number}", f"U0BENCH{number:04}"  # nobody may have so many open
-                await _asked(desks[name], Action.SET_SECRET, Snapshot("u", 0), f"t{number % 7}", what, who)
+                await _asked(desks[name], SECRET_SET, Snapshot("u", 0), f"t{number % 7}", what, who)
         for number in range(DECISIONS):
             turns = list(desks.items())[:: 1 if number % 2 else -1]
             for choice in CHOICES:
@@ -285,7 +287,7 @@ async def _many(folder: Path) -> list[Row]:
 
 async def _decided(approval_service: ApprovalService, choice: Choice) -> float:
     """Seconds of one decision; what an approval leads to is over then, too."""
-    case = await _asked(approval_service, Action.RESTART, Snapshot("u", 0), Target().name)
+    case = await _asked(approval_service, RESTART, Snapshot("u", 0), Target().name)
     began = time.perf_counter()
     await approval_service.decide(case.id, choice, caller(seed.JONAS), "bench")
     seconds = time.perf_counter() - began

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
+from bot.domain.approvals.actions.registry import BUILTIN as BUILTIN_ACTIONS
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
 from bot.domain.approvals.approval import Request, Snapshot, State
-from bot.domain.approvals.card import again_line, card, quoted
+from bot.domain.approvals.card import card
 from bot.domain.approvals.repair import (
-    Action,
     RepairRequest,
 )
+from bot.domain.core import words
 from bot.runbook.grammar import (
     parse,
 )
@@ -15,24 +21,26 @@ from commands.registry import BUILTIN
 from tests.services.workbench import START
 
 
-def _case(action: Action, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”') -> RepairRequest:
+def _case(
+    action: RepairAction, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”'
+) -> RepairRequest:
     request = Request("r-22222222", "U1", START, START, Snapshot("u", 1), state=state)
     details = {"key": "TOKEN"}
     return RepairRequest(request, "the other pod", action, reason=reason, subject="SHA256:abc", details=details)
 
 
 def test_asking_again_asks_for_the_same_of_the_same_target() -> None:
-    for action in (Action.RESTART, Action.FORCE_RESTART, Action.SET_SECRET, Action.REMOVE_KEY):
-        invocation = parse(again_line(_case(action)), BUILTIN)
+    for action in (RESTART, FORCE_RESTART, SECRET_SET, SSH_KEY_REMOVE):
+        invocation = parse(action.again_line(_case(action)), BUILTIN)
         assert invocation.target == "the other pod"
-        assert invocation.command.name == action.value.removesuffix(" --force")
-        assert getattr(invocation.params, "force", False) is (action is Action.FORCE_RESTART)
+        assert invocation.command.name == action.name.removesuffix(" --force")
+        assert getattr(invocation.params, "force", False) is (action is FORCE_RESTART)
 
 
 def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
     from bot.domain.approvals.approval import ApprovalPolicy
 
-    for action in Action:
+    for action in BUILTIN_ACTIONS:
         for state in State:
             for button in card(_case(action, state, "why"), ApprovalPolicy(break_glass=("U1",))).buttons:
                 parse(button.command, BUILTIN)
@@ -40,6 +48,6 @@ def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
 
 def test_a_reason_is_one_word_of_a_command_line() -> None:
     for text in ("a b", "a “two words” b", "it’s", "--force", '\\"'):
-        invocation = parse(f"restart --reason {quoted(text)}", BUILTIN)
+        invocation = parse(f"restart --reason {words.quoted(text)}", BUILTIN)
         straight = text.replace("“", '"').replace("”", '"').replace("’", "'")
         assert invocation.params.model_dump() == {"reason": straight, "force": False}

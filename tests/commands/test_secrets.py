@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
+from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approval import ApprovalPolicy, Request, State
 from bot.domain.approvals.repair import (
-    LAST,
-    Action,
     Asked,
     Proposal,
     RepairRequest,
@@ -192,7 +193,7 @@ async def test_external_secrets_that_are_not_synced_are_said(room: Room) -> None
 async def test_a_new_value_is_asked_for_without_it(room: Room) -> None:
     await room.say("secrets set GITHUB_TOKEN --reason rotated")
     [asked] = room.approval_service.asked
-    assert (asked.action, asked.subject, asked.reason) == (Action.SET_SECRET, f"{TIER2}/GITHUB_TOKEN", "rotated")
+    assert (asked.action, asked.subject, asked.reason) == (SECRET_SET, f"{TIER2}/GITHUB_TOKEN", "rotated")
     assert asked.snapshot == secret_snapshot(room.cluster.found[TIER2])
     assert dict(asked.facts)["Now"] == "40 bytes, fingerprint 0a1b2c3d"
 
@@ -420,7 +421,7 @@ async def test_no_secret_with_keys_says_how_to_make_it(room: Room) -> None:
 async def test_a_key_is_asked_for_and_shown_to_whoever_decides(room: Room) -> None:
     await room.say("ssh keys add", {"key": NEW, "reason": "new laptop"})
     [asked] = room.approval_service.asked
-    assert asked.action is Action.ADD_KEY
+    assert asked.action is SSH_KEY_ADD
     assert dict(asked.facts)["Fingerprint"] == asked.subject
     with pytest.raises(Refused, match="there already"):
         await room.say("ssh keys add", {"key": ONE, "reason": "again"})
@@ -451,7 +452,7 @@ async def test_a_key_is_removed_by_a_beginning_of_its_fingerprint(room: Room) ->
     print_ = (await room.say("ssh keys")).data["keys"][0]["fingerprint"]
     await room.say(f"ssh keys remove {print_[:19]} --reason left")
     assert (room.approval_service.asked[0].action, room.approval_service.asked[0].subject) == (
-        Action.REMOVE_KEY,
+        SSH_KEY_REMOVE,
         print_,
     )
 

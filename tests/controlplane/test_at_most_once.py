@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.domain.approvals.repair import (
-    Action,
-)
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from tests.controlplane.agent_pod import AgentPod
 from tests.postgres import Postgres
 from tests.soak.proof import prepared
@@ -29,12 +29,12 @@ POINTS = (
     "paused:1",
 )
 STORES = (
-    (Action.SET_SECRET, "before-claim:1"),
-    (Action.SET_SECRET, "after-claim:1"),
-    (Action.SET_SECRET, "after-change:1"),
-    (Action.SET_SECRET, "away-before-change:1"),
-    (Action.ADD_KEY, "after-change:1"),
-    (Action.ADD_KEY, "paused:1"),
+    (SECRET_SET, "before-claim:1"),
+    (SECRET_SET, "after-claim:1"),
+    (SECRET_SET, "after-change:1"),
+    (SECRET_SET, "away-before-change:1"),
+    (SSH_KEY_ADD, "after-change:1"),
+    (SSH_KEY_ADD, "paused:1"),
 )
 
 
@@ -48,7 +48,7 @@ def postgres() -> Iterator[Postgres]:
 async def test_a_bot_killed_at_any_point_restarts_the_pod_once_and_says_so(agent_pod: AgentPod) -> None:
     async with prepared(agent_pod, postgres=None, seed_=1, between=False) as proof:
         for number, fault in enumerate(POINTS, start=1):
-            await proof.round(number, fault, Action.RESTART)
+            await proof.round(number, fault, RESTART)
         await proof.end()
     assert proof.tally.complaints == []
     assert proof.tally.kills >= len(POINTS) - proof.tally.outages - 1  # all may be done just before a point
@@ -72,9 +72,9 @@ async def test_two_replicas_on_postgresql_restart_the_pod_once_whichever_dies(
 ) -> None:
     async with prepared(agent_pod, postgres=postgres, seed_=2, between=False) as proof:
         for number, fault in enumerate(("after-change:1", "before-commit:2", "timed:1"), start=1):
-            await proof.round(number, fault, Action.RESTART)
-        await proof.round(4, "after-claim:1", Action.SET_SECRET)
-        await proof.round(5, "away-after-change:1", Action.SET_SECRET)
+            await proof.round(number, fault, RESTART)
+        await proof.round(4, "after-claim:1", SECRET_SET)
+        await proof.round(5, "away-after-change:1", SECRET_SET)
         await proof.end()
     assert proof.tally.complaints == []
     assert proof.tally.rollouts >= 1

@@ -11,6 +11,7 @@ import pytest
 from pydantic import Field
 
 from bot import logs
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import (
     Choice,
     Decision,
@@ -19,7 +20,6 @@ from bot.domain.approvals.approval import (
     State,
 )
 from bot.domain.approvals.repair import (
-    Action,
     RepairRequest,
 )
 from bot.domain.core.probes import Verdict
@@ -198,7 +198,7 @@ def _request(state: State) -> RepairRequest:
     """A request in the operations channel that somebody has approved or denied."""
     said = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, "U9", NOW)
     request = Request("r-7k2m9xwq", "U8", NOW, NOW, Snapshot("uid", 1), state=state, decisions=(said,))
-    return RepairRequest(request, "pod", Action.RESTART, channel="C9")
+    return RepairRequest(request, "pod", RESTART, channel="C9")
 
 
 @pytest.mark.parametrize(

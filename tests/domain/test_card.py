@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
     Choice,
@@ -24,8 +28,6 @@ from bot.domain.approvals.card import (
     value_wanted,
 )
 from bot.domain.approvals.repair import (
-    LAST,
-    Action,
     ExecutionResult,
     RepairRequest,
     Wait,
@@ -66,7 +68,7 @@ STANDS = {
 
 
 def case(
-    state: State = State.OPEN, action: Action = Action.RESTART, needed: int = 1, **changes: object
+    state: State = State.OPEN, action: RepairAction = RESTART, needed: int = 1, **changes: object
 ) -> RepairRequest:
     request = Request("r-22222222", ASKER, NOW, NOW + timedelta(minutes=30), Snapshot("d", 1), needed, state)
     found = RepairRequest(request, "agent", action, reason="a new key", effect="It will be down.", facts=FACTS)
@@ -187,9 +189,9 @@ def test_a_failure_shows_its_evidence() -> None:
 
 
 def test_a_stored_value_offers_the_restart_that_it_needs() -> None:
-    done = case(State.SUCCEEDED, Action.SET_SECRET, subject="s/TOKEN", details={"key": "TOKEN"})
+    done = case(State.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
     assert [b.command.split()[0] for b in card(done, POLICY).buttons] == ["restart"]
-    wanted = case(State.APPROVED, Action.SET_SECRET, subject="s/TOKEN")
+    wanted = case(State.APPROVED, SECRET_SET, subject="s/TOKEN")
     shown = value_wanted(wanted, NOW + timedelta(minutes=15))
     assert shown.headline.startswith("🔑 New value for s/TOKEN is approved: enter it by ")
     assert [b.command for b in shown.buttons] == ["secrets enter r-22222222"]
@@ -207,19 +209,19 @@ def test_a_card_that_nobody_sees_is_told_of() -> None:
 
 
 def test_to_ask_again_for_the_last_key_says_so_again() -> None:
-    gone = case(State.EXPIRED, Action.REMOVE_KEY, subject="SHA256:x", details={LAST: "yes"})
+    gone = case(State.EXPIRED, SSH_KEY_REMOVE, subject="SHA256:x", details={LAST: "yes"})
     assert card(gone, POLICY).buttons[0].command.startswith("ssh keys remove SHA256:x --last --reason")
 
 
 @pytest.mark.parametrize(
     ("action", "kind", "says"),
     [
-        (Action.RESTART, "Deployment", "void if the pod, the image or the Deployment changes"),
-        (Action.SET_SECRET, "Secret tokens", "void if the Secret tokens changes"),
+        (RESTART, "Deployment", "void if the pod, the image or the Deployment changes"),
+        (SECRET_SET, "Secret tokens", "void if the Secret tokens changes"),
     ],
 )
 def test_an_open_card_says_what_it_is_for_alone_and_repeats_no_button(
-    action: Action, kind: str, says: str
+    action: RepairAction, kind: str, says: str
 ) -> None:
     one = case(action=action)
     one = replace(one, request=replace(one.request, snapshot=Snapshot("d", 1, kind=kind)))

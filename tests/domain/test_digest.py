@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import (
     Choice,
     Decision,
@@ -20,7 +21,6 @@ from bot.domain.approvals.approval import (
     State,
 )
 from bot.domain.approvals.repair import (
-    Action,
     ExecutionResult,
     RepairRequest,
 )
@@ -662,7 +662,7 @@ def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
 def test_repairs_name_who_asked_and_who_approved() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
-    case = RepairRequest(request, "pod", Action.RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
+    case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
@@ -670,7 +670,7 @@ def test_repairs_name_who_asked_and_who_approved() -> None:
 def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
-    case = RepairRequest(request, "pod", Action.RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
+    case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
     text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
     assert (
         text[1] == "💥 15:03 Restart of pod, asked by @U1, GLASS BROKEN by @U2 (nobody is awake): ready after 41 s"

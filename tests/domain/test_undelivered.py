@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, Snapshot
 from bot.domain.approvals.repair import (
-    Action,
     RepairRequest,
 )
 from bot.domain.approvals.undelivered import lines, requests
@@ -18,7 +18,7 @@ from bot.domain.outbox.message import (
 )
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-CASE = RepairRequest(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", Action.RESTART)
+CASE = RepairRequest(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", RESTART)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
     Choice,
@@ -15,7 +17,6 @@ from bot.domain.approvals.approval import (
     State,
 )
 from bot.domain.approvals.repair import (
-    Action,
     Look,
     Proposal,
 )
@@ -233,7 +234,7 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_
 async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_for(one: Bench) -> None:
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
-        proposal = Proposal(Action.RESTART, look.snapshot, place, "")
+        proposal = Proposal(RESTART, look.snapshot, place, "")
         caller = Caller(member(MAYA, place), "slash")
         case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
         assert (await one.now(case)).places == places
@@ -399,9 +400,7 @@ async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, cho
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
         case = (
-            await one.approval_service.ask(
-                Proposal(Action.RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell()
-            )
+            await one.approval_service.ask(Proposal(RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
         ).case
         for who in (JONAS, "root", MAYA):
             ruling, found = await one.approval_service.decide(case.id, choice, in_a_shell(who), "x")
@@ -415,7 +414,7 @@ async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_ow
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
         look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
-        proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+        proposal = Proposal(RESTART, look.snapshot, "why", "")
         case = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
         assert case.request.needed == needed
         await one.approval_service.ask(proposal, TARGET.name, in_a_shell("another"))
@@ -433,7 +432,7 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
 
         async def ask(number: int, caller: Caller) -> str:
             snapshot = Look(one.cluster.deployment_, ()).snapshot
-            proposal = Proposal(Action.REMOVE_KEY, snapshot, "why", "", subject=f"SHA256:{number}")
+            proposal = Proposal(SSH_KEY_REMOVE, snapshot, "why", "", subject=f"SHA256:{number}")
             return (await one.approval_service.ask(proposal, TARGET.name, caller)).case.id
 
         ids = sorted([await ask(1, one.caller(MAYA)), await ask(2, one.caller(MAYA))])
@@ -468,7 +467,7 @@ async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays
 
 async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
-    proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+    proposal = Proposal(RESTART, look.snapshot, "why", "")
     caller = Caller(member(JONAS, "terminal"), "terminal")
     case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
     assert case.request.requester == f"terminal:{JONAS}"
@@ -478,7 +477,7 @@ async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -
 async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, place: str) -> None:
     one.approval_service.channels = {}
     look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
-    proposal = Proposal(Action.RESTART, look.snapshot, "why", "")
+    proposal = Proposal(RESTART, look.snapshot, "why", "")
     with pytest.raises(Refused, match="no channel where approvers would see it") as caught:
         await one.approval_service.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
     assert "slack.channel" in (caught.value.remedy or "")

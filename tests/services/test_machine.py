@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
     Choice,
@@ -24,7 +25,6 @@ from bot.domain.approvals.approval import (
     State,
 )
 from bot.domain.approvals.repair import (
-    Action,
     RepairRequest,
 )
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
@@ -252,7 +252,7 @@ class Repairs(RuleBasedStateMachine):
 
     def _may_be_deleted(self) -> set[str]:
         """The pods that approved cases were about: one that came after is nobody's to delete."""
-        forced = [c for c in self.known if c.id in self.approved and c.action is not Action.RESTART]
+        forced = [c for c in self.known if c.id in self.approved and c.action is not RESTART]
         return {uid for case in forced for _, uid in case.request.snapshot.pods}
 
     @invariant()
@@ -278,7 +278,7 @@ def says_nothing_was_changed(case: RepairRequest) -> bool:
 
 def effects(case: RepairRequest, cluster: FakeCluster) -> int:
     """How often it took effect: by its mark, or by the pods that are gone."""
-    if case.action is Action.RESTART:
+    if case.action is RESTART:
         return cluster.rollouts.count(case.id)
     return sum(cluster.deleted.count(uid) for _, uid in case.request.snapshot.pods)
 
@@ -288,7 +288,7 @@ def _as_said(case: RepairRequest, others: Sequence[RepairRequest], cluster: Fake
     if says_nothing_was_changed(case):
         pods = set(case.request.snapshot.pods)
         elsewhere = any(c.action is case.action and pods & set(c.request.snapshot.pods) for c in others)
-        return effects(case, cluster) == 0 or (case.action is not Action.RESTART and elsewhere)
+        return effects(case, cluster) == 0 or (case.action is not RESTART and elsewhere)
     return case.state is not State.SUCCEEDED or effects(case, cluster) == 1
 
 

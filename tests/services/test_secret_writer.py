@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
+from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import (
-    LAST,
-    Action,
     Proposal,
     RepairRequest,
     secret_snapshot,
@@ -54,14 +56,14 @@ VALUE = "hunter2222"
 NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 
 
-async def asked(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> RepairRequest:
+async def asked(one: Bench, action: RepairAction = SECRET_SET, **details: str) -> RepairRequest:
     """Asked for, of the Secret as it is now."""
     wanted = {"secret": SECRET, "key": KEY, **details}
     proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", subject="it", details=wanted)
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
 
 
-async def approved(one: Bench, action: Action = Action.SET_SECRET, **details: str) -> RepairRequest:
+async def approved(one: Bench, action: RepairAction = SECRET_SET, **details: str) -> RepairRequest:
     case = await asked(one, action, **details)
     return (await one.say(case, Choice.APPROVE, JONAS))[1]
 
@@ -431,11 +433,11 @@ def print_of(line: str) -> str:
 
 
 def adding(line: str = NEW) -> dict[str, Any]:
-    return {"action": Action.ADD_KEY, "line": line, "fingerprint": print_of(line)}
+    return {"action": SSH_KEY_ADD, "line": line, "fingerprint": print_of(line)}
 
 
 def removing(line: str, **more: str) -> dict[str, Any]:
-    return {"action": Action.REMOVE_KEY, "fingerprint": print_of(line), **more}
+    return {"action": SSH_KEY_REMOVE, "fingerprint": print_of(line), **more}
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import (
-    Action,
     Look,
     Proposal,
     RepairRequest,
@@ -303,7 +304,7 @@ class Bench:
     ) -> RepairRequest:
         """Ask for a restart of the pod as it is now."""
         look = Look(self.cluster.deployment_, tuple(self.cluster.pods_))
-        action = Action.FORCE_RESTART if force else Action.RESTART
+        action = FORCE_RESTART if force else RESTART
         proposal = Proposal(action, look.snapshot, reason, "It will be down.")
         return (await self.approval_service.ask(proposal, TARGET.name, self.caller(user, origin))).case
 

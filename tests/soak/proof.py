@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    Action,
     RepairRequest,
 )
 from bot.domain.core.audit import Verifier
@@ -34,7 +38,7 @@ from tests.soak.bot import AWAY, CLAIM_POINTS, CLUSTER_POINTS, POINTS
 from tests.soak.fleet import PATIENCE, Fleet, Tally
 from tests.soak.stores import TRACES, Stores
 
-ACTIONS = (Action.RESTART,) * 4 + (Action.FORCE_RESTART, Action.SET_SECRET, Action.SET_SECRET, Action.ADD_KEY)
+ACTIONS = (RESTART,) * 4 + (FORCE_RESTART, SECRET_SET, SECRET_SET, SSH_KEY_ADD)
 """What a round may ask for, by their shares."""
 PAUSED = "paused"
 """The fault of an API server that stands still, and answers later what it was asked."""
@@ -81,7 +85,7 @@ class Proof:
     last: Seen | None = None
     """How all was left by the round before."""
 
-    async def round(self, number: int, fault: str = "", action: Action | None = None) -> None:
+    async def round(self, number: int, fault: str = "", action: RepairAction | None = None) -> None:
         """One request and all that happens to it; with a ``fault`` that is named, nobody withdraws it before."""
         self.tally.rounds += 1
         reason = f"round {number}"
@@ -102,7 +106,7 @@ class Proof:
         finally:
             await trouble
         after = self.last = await self._settled()
-        said = f"round {number} ({fault}, {action.value}, {case.id} {case.state.value}: {_text(case)})"
+        said = f"round {number} ({fault}, {action.name}, {case.id} {case.state.value}: {_text(case)})"
         if action.restarts:
             self._judge_restart(said, case, before, after)
         else:
@@ -115,7 +119,7 @@ class Proof:
             self.tally.doubled += 1
             self._complain(f"{when}: nobody asked for what is {now}, and was {self.last}")
 
-    def _fault(self, action: Action) -> str:
+    def _fault(self, action: RepairAction) -> str:
         claims = CLAIM_POINTS if action.needs_value else ()
         point = self.dice.choice((*POINTS, *CLUSTER_POINTS, *claims, *OUTAGES, "timed", "timed"))
         commits = 14 if action.restarts else 6
@@ -150,9 +154,9 @@ class Proof:
         finally:
             server.send_signal(signal.SIGCONT)
 
-    async def _asked(self, reason: str, action: Action) -> RepairRequest:
+    async def _asked(self, reason: str, action: RepairAction) -> RepairRequest:
         """Ask until the ledger has it: whoever asks sees whether an answer came, and asks again."""
-        line = f'{action.value} --reason "{reason}"' if action.restarts else self.stores.line(action, reason)
+        line = f'{action.name} --reason "{reason}"' if action.restarts else self.stores.line(action, reason)
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             await self.sandbox.workspace.slash(seed.MAYA, seed.OPS, "/agentpod", line)

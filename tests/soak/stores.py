@@ -14,10 +14,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
     SINK,
-    Action,
     RepairRequest,
 )
 from sandbox.slack import seed
@@ -45,13 +46,13 @@ class Stores:
     offered: list[str] = field(default_factory=list)
     """The values, or the key, that this round may store."""
 
-    def line(self, action: Action, reason: str) -> str:
+    def line(self, action: RepairAction, reason: str) -> str:
         """The command that asks for a change."""
         self.offered = []
-        if action is Action.SET_SECRET:
-            return f'{action.value} {KEY} --reason "{reason}"'
+        if action is SECRET_SET:
+            return f'{action.name} {KEY} --reason "{reason}"'
         self.offered = [f"{_public(self.dice)} {reason.replace(' ', '-')}"]
-        return f'{action.value} --key "{self.offered[0]}" --reason "{reason}"'
+        return f'{action.name} --key "{self.offered[0]}" --reason "{reason}"'
 
     def versions(self) -> tuple[dict[str, str], str]:
         """Each Secret's resource version, and the one at which all were looked at."""
@@ -110,7 +111,7 @@ class Stores:
         return ""
 
     def _is_whole(self, case: RepairRequest, kept: str) -> bool:
-        if case.action is Action.SET_SECRET:
+        if case.action is SECRET_SET:
             return kept in self.offered
         return kept.splitlines().count(self.offered[0]) == 1
 

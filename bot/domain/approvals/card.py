@@ -15,9 +15,7 @@ from bot.domain.approvals.approval import (
     State,
 )
 from bot.domain.approvals.repair import (
-    LAST,
     SHELL,
-    Action,
     RepairRequest,
 )
 from bot.domain.core import words
@@ -30,25 +28,10 @@ from bot.domain.core.reply import (
 )
 from bot.domain.health import rollout
 
-_WHAT = {
-    Action.RESTART: "Restart of {target}",
-    Action.FORCE_RESTART: "Forced restart of {target}",
-    Action.SET_SECRET: "New value for {subject}",
-    Action.ADD_KEY: "New SSH key for {target}",
-    Action.REMOVE_KEY: "Removal of an SSH key of {target}",
-}
-_DONE = {
-    Action.RESTART: "Restarted {target}",
-    Action.FORCE_RESTART: "Restarted {target} by force",
-    Action.SET_SECRET: "{subject} has its new value",
-    Action.ADD_KEY: "SSH key added to {target}",
-    Action.REMOVE_KEY: "SSH key removed from {target}",
-}
-
 
 def what(case: RepairRequest) -> str:
     """What is asked for, as a headline begins."""
-    return _WHAT[case.action].format(target=case.target, subject=case.subject)
+    return case.action.what(case)
 
 
 def person(who: str) -> Line:
@@ -82,7 +65,7 @@ def _headline(case: RepairRequest) -> str:
             return f"⏳ {what(case)}: under way{where}"
         case State.SUCCEEDED:
             took = f": ready after {_span(outcome.seconds)}" if outcome and outcome.seconds else ""
-            return f"✅ {_DONE[case.action].format(target=case.target, subject=case.subject)}{took}"
+            return f"✅ {case.action.was_done(case)}{took}"
         case State.FAILED:
             return f"🔴 {what(case)} failed: {text}"
         case State.DENIED:
@@ -106,7 +89,7 @@ def card(case: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mentio
     body = (case.effect,) if case.effect and (is_open or case.state is State.APPROVED) else ()
     notes = [f"{case.id} · asked {words.clock(case.request.created_at)}"]
     if is_open:
-        notes.append(f"void if {_bound_to(case)} changes")
+        notes.append(f"void if {case.action.bound_to(case.request.snapshot)} changes")
     return Reply(
         headline(case),
         body=body,
@@ -117,10 +100,6 @@ def card(case: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mentio
         shareable=False,
         repeatable=False,
     )
-
-
-def _bound_to(case: RepairRequest) -> str:
-    return "the pod, the image or the Deployment" if case.action.restarts else f"the {case.request.snapshot.kind}"
 
 
 def _facts(case: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
@@ -200,50 +179,11 @@ def _label(line: str) -> str:
 
 def _afterwards(case: RepairRequest) -> tuple[Button, ...]:
     """What to go on with once it is over."""
-    if case.state in (State.EXPIRED, State.VOID) and (line := again_line(case)):
+    if case.state in (State.EXPIRED, State.VOID) and (line := case.action.again_line(case)):
         return (Button("Ask again", line),)
     if case.state is State.FAILED and case.outcome and case.outcome.advice:
         return (Button(_label(case.outcome.advice), case.outcome.advice, style="primary"),)
-    if case.state is State.SUCCEEDED and not case.action.restarts:
-        return (
-            Button(
-                "Ask for a restart",
-                restart_line(f"{case.subject} was changed", case.target),
-                style="primary",
-            ),
-        )
-    return ()
-
-
-def again_line(case: RepairRequest) -> str:
-    """The command line that asks for the same once more; empty where it takes a form."""
-    match case.action:
-        case Action.RESTART:
-            return restart_line(case.reason, case.target)
-        case Action.FORCE_RESTART:
-            return restart_line(case.reason, case.target) + " --force"
-        case Action.SET_SECRET:
-            line = f"secrets set {case.details.get('key', '')}"
-        case Action.REMOVE_KEY:
-            line = f"ssh keys remove {case.subject}{' --last' if LAST in case.details else ''}"
-        case _:
-            return ""
-    return f"{line} --reason {quoted(case.reason)} --target {quoted(case.target)}"
-
-
-def restart_line(reason: str, target: str) -> str:
-    """The command line that asks for a restart of that target, whichever is the usual one."""
-    return f"restart --reason {quoted(reason)} --target {quoted(target)}"
-
-
-_STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'")})
-"""A command line takes a phone's quotes for plain ones, also inside a word."""
-
-
-def quoted(text: str) -> str:
-    """A text as one word of a command line."""
-    plain = " ".join(text.split()).translate(_STRAIGHT)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return case.action.next_steps(case) if case.state is State.SUCCEEDED else ()
 
 
 def progress(case: RepairRequest, now: datetime) -> Reply:

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import Enum
+from typing import Annotated
 
+from pydantic import PlainSerializer, PlainValidator
+
+from bot.domain.approvals.actions import registry
+from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.approval import (
     Choice,
     Request,
@@ -20,27 +24,15 @@ from bot.domain.core import ids
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
 from bot.domain.health import judge_pod
-from bot.domain.health.rollout import APPROVAL_ANNOTATION, ChangeMarker, RolloutProgress
+from bot.domain.health.rollout import ChangeMarker, RolloutProgress
 
 
-class Action(Enum):
-    """What can be asked for."""
+def _name(action: RepairAction) -> str:
+    return action.name
 
-    RESTART = "restart"
-    FORCE_RESTART = "restart --force"
-    SET_SECRET = "secrets set"  # noqa: S105 - a command's name
-    ADD_KEY = "ssh keys add"
-    REMOVE_KEY = "ssh keys remove"
 
-    @property
-    def restarts(self) -> bool:
-        """Whether it ends the pod, so that its rollout is followed."""
-        return self in (Action.RESTART, Action.FORCE_RESTART)
-
-    @property
-    def needs_value(self) -> bool:
-        """Whether it waits, once approved, for a value that only the requester gives."""
-        return self is Action.SET_SECRET
+KnownAction = Annotated[RepairAction, PlainValidator(registry.named), PlainSerializer(_name, return_type=str)]
+"""An action as it is kept: by its name. A body with a name that this agentpod does not know can't be read."""
 
 
 def new_id() -> str:
@@ -89,7 +81,7 @@ class RepairRequest:
 
     request: Request
     target: str
-    action: Action
+    action: KnownAction
     reason: str = ""
     subject: str = ""
     """What of the target: a Secret's name and key, a key's fingerprint; empty for the pod itself."""
@@ -142,7 +134,7 @@ class RepairRequest:
     @property
     def exclusive(self) -> str:
         """Cases that are open at the same time differ in this: one restart a target, one change a key."""
-        return "restart" if self.action.restarts else f"{self.action.value} {self.subject}"
+        return self.action.exclusive(self)
 
     def in_state(self, state: State) -> RepairRequest:
         """The case with its request in another state."""
@@ -162,7 +154,7 @@ class RepairRequest:
 class Proposal:
     """What a command asks for: a case before it has an id, a place and a time."""
 
-    action: Action
+    action: RepairAction
     snapshot: Snapshot
     reason: str
     effect: str
@@ -185,26 +177,12 @@ class Look:
         images = tuple(self.deployment.images.items())
         return Snapshot(self.deployment.uid, self.deployment.generation, images, pods)
 
-    def made(self, case: RepairRequest, *, tried: bool) -> bool:
-        """Whether the change that the case is about is there: a restart by its mark, a deletion by what is gone.
-
-        A pod that is gone says nothing of who deleted it: it counts only where the call was ``tried``.
-        """
-        if case.action is Action.RESTART:
-            return self.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
-        there = {p.uid for p in self.pods if not p.deleting}
-        return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
-
 
 SHELL = "terminal:"
 """How the names of those begin who ask in a shell; the login name follows, which proves nothing."""
 
 SINK = "secret:"
 """How the sinks of forms for values begin; the case's id follows."""
-
-
-LAST = "last"
-"""The detail of a removal that may take the last key."""
 
 
 def secret_snapshot(seen: SecretFacts) -> Snapshot:

@@ -74,7 +74,7 @@ def name(key: str, cases: Mapping[str, RepairRequest]) -> str:
 
 def _asked(id_: str, cases: Mapping[str, RepairRequest]) -> str:
     case = cases.get(id_)
-    return f"{case.action.value} ({id_})" if case is not None else f"the request {id_}"
+    return f"{case.action.name} ({id_})" if case is not None else f"the request {id_}"
 
 
 def _day(text: str) -> str:

@@ -140,6 +140,16 @@ def cut(text: str, length: int) -> str:
     return flat if len(flat) <= length else flat[: max(0, length - 1)].rstrip() + "…"
 
 
+_STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'")})
+"""A command line takes a phone's quotes for plain ones, also inside a word."""
+
+
+def quoted(text: str) -> str:
+    """A text as one word of a command line."""
+    plain = " ".join(text.split()).translate(_STRAIGHT)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def innermost(text: str, length: int) -> str:
     """``text`` on one line; where it is too long, without the outer parts of a chain ``a: b: cause``.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.approvals.card import person, quoted
+from bot.domain.approvals.card import person
 from bot.domain.core import words
 from bot.domain.core.reply import (
     Button,
@@ -114,14 +114,14 @@ def _by(who: str, rest: str) -> Line:
 
 
 def _buttons(incident: Incident) -> list[Button]:
-    problem, where = incident.problem, f" --target {quoted(incident.problem.target)}"
+    problem, where = incident.problem, f" --target {words.quoted(incident.problem.target)}"
     source = sources.of(problem)
     buttons = []
     if incident.state is State.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
     buttons.append(Button("Diagnose", f"{problem.advice or source.diagnosis}{where}"))
     if problem.restart and source.restart and incident.there:
-        reason = quoted(f"{problem.subject}: {problem.summary}")
+        reason = words.quoted(f"{problem.subject}: {problem.summary}")
         buttons.append(Button("Restart", f"restart --reason {reason}{where}", style="danger"))
     return buttons
 

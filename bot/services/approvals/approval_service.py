@@ -179,7 +179,7 @@ class ApprovalService:
         """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
         if other.state not in (State.OPEN, State.APPROVED):
             return None
-        text = "; ".join(other.request.snapshot.changes(case.request.snapshot))
+        text = "; ".join(other.action.changes(other.request.snapshot, case.request.snapshot))
         if not text:
             return None
         now = self.clock.now()
@@ -191,7 +191,7 @@ class ApprovalService:
     async def _join(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest:
         if (other.action, other.subject) != (case.action, case.subject):
             raise Refused(
-                f"{other.id} ({other.action.value}) waits for the same pod already.",
+                f"{other.id} ({other.action.name}) waits for the same pod already.",
                 remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
             )
         who = case.request.requester
@@ -301,7 +301,7 @@ class ApprovalService:
         """Claim it at once; what still needs a value is claimed when that comes."""
         if case.action.needs_value:
             return case
-        await tx.record(at, "execution", BOT, case.id, {"by": self.executor.name, "action": case.action.value})
+        await tx.record(at, "execution", BOT, case.id, {"by": self.executor.name, "action": case.action.name})
         return claimed(case, self.executor.name, at, await tx.now(at))
 
     async def _expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
@@ -355,7 +355,7 @@ class ApprovalService:
         return case
 
     async def _claim(self, tx: Writing, case: RepairRequest, caller: Caller) -> RepairRequest:
-        now, about = self.clock.now(), {"by": self.executor.name, "action": case.action.value}
+        now, about = self.clock.now(), {"by": self.executor.name, "action": case.action.name}
         await tx.record(now, "execution", caller.identity.user, case.id, about)
         case = await tx.save(claimed(case, self.executor.name, now, await tx.now(now)))
         await owe_news(tx, case)
@@ -478,7 +478,7 @@ def joins(case: RepairRequest, who: str) -> bool:
 
 def _asked(case: RepairRequest) -> dict[str, object]:
     return {
-        "action": case.action.value,
+        "action": case.action.name,
         "target": case.target,
         "subject": case.subject,
         "reason": case.reason,

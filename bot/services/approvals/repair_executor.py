@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
     State,
@@ -26,7 +27,6 @@ from bot.domain.approvals.approval import (
     start_by,
 )
 from bot.domain.approvals.repair import (
-    Action,
     ExecutionResult,
     Look,
     RepairRequest,
@@ -257,7 +257,7 @@ class RepairExecutor:
         while True:
             try:
                 seen = await (look or self.look(case))
-                made, against = seen.made(case, tried=sent), self._against(case, seen, sent)
+                made, against = _is_made(seen, case, sent), self._against(case, seen, sent)
                 generation: int | None = seen.deployment.generation
                 if not made and against is None:
                     case = await self._renew(case)  # the last thing before the call: it is ours still
@@ -320,7 +320,7 @@ class RepairExecutor:
 
     def _against(self, case: RepairRequest, seen: Look, sent: bool) -> tuple[State, str] | None:
         """What a look shows to be in the way of a change that is not there; None where it may be made."""
-        if changes := case.request.snapshot.changes(seen.snapshot):
+        if changes := case.action.changes(case.request.snapshot, seen.snapshot):
             text = "; ".join(changes)
             return (State.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (State.VOID, text)
         if may_start(case.request, self.policy, self.clock.now()):
@@ -351,7 +351,7 @@ class RepairExecutor:
     async def _call(self, case: RepairRequest, seen: Look) -> int | None:
         """The one call. Raises as the cluster does."""
         cluster = self.cluster_of(case.target)
-        if case.action is Action.RESTART:
+        if case.action is RESTART:
             marks = {RESTARTED_ANNOTATION: self._restarted(case), APPROVAL_ANNOTATION: case.id}
             return (await cluster.restart(seen.deployment, marks)).generation
         await self._delete(cluster, case, seen)
@@ -377,7 +377,7 @@ class RepairExecutor:
     async def _made(self, case: RepairRequest, seen: Look, generation: int | None) -> RepairRequest:
         """Note that the change is made, with what it will be recognised by."""
         mark = case.mark
-        if mark is not None and case.action is Action.RESTART:
+        if mark is not None and case.action is RESTART:
             mark = replace(mark, generation=generation, restarted=self._restarted(case))
         elif mark is not None:
             mark = replace(mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))
@@ -618,6 +618,17 @@ def _heard(task: asyncio.Task[Look]) -> None:
     """A look that nobody waited for may fail without being reported as forgotten."""
     if not task.cancelled():
         task.exception()
+
+
+def _is_made(seen: Look, case: RepairRequest, tried: bool) -> bool:
+    """Whether the change that the case is about is there: a restart by its mark, a deletion by what is gone.
+
+    A pod that is gone says nothing of who deleted it: it counts only where the call was ``tried``.
+    """
+    if case.action is RESTART:
+        return seen.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
+    there = {p.uid for p in seen.pods if not p.deleting}
+    return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
 
 
 def _late(within: timedelta, sent: bool) -> str:

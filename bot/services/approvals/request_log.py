@@ -53,7 +53,7 @@ def _about(case: RepairRequest) -> dict[str, str]:
     decided = [d.by for d in case.request.decisions if d.choice in _GOES_AHEAD]
     found = {
         "repair": case.id,
-        "action": case.action.value,
+        "action": case.action.name,
         "target": case.target,
         "subject": case.subject,
         "requested_by": case.request.requester,

@@ -16,11 +16,11 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from bot.domain.approvals import card
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
+from bot.domain.approvals.actions.ssh_key_remove import LAST
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
-    LAST,
     SINK,
-    Action,
     ExecutionResult,
     RepairRequest,
     secret_snapshot,
@@ -101,7 +101,7 @@ class SecretWriter:
         """The file of keys as it should be. Raises `ssh_keys.BadKey` where it can't become so."""
         details = case.details
         text = await self.cluster_of(case.target).authorized_keys(details["secret"], details["key"])
-        if case.action is Action.ADD_KEY:
+        if case.action is SSH_KEY_ADD:
             return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(details["line"])))
         left = ssh_keys.removed(text, details["fingerprint"])
         if ssh_keys.is_last(text, details["fingerprint"], self.clock.now()) and LAST not in details:
@@ -177,7 +177,7 @@ class SecretWriter:
         seen = await cluster.secret(details["secret"])
         if _is_ours(seen, case):
             return self._done()
-        if changes := case.request.snapshot.changes(secret_snapshot(seen)):
+        if changes := case.action.changes(case.request.snapshot, secret_snapshot(seen)):
             text = "; ".join(changes)
             ended = self._ended(State.FAILED, f"{_NOBODY_KNOWS}: {text}")
             return ended if sent else self._ended(State.VOID, text)

@@ -1,0 +1,34 @@
+"""A restart by force: that very pod is deleted, and the Deployment makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
+from bot.domain.approvals.actions.restart import DOWN, last_time
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+
+
+class ForceRestart(PodRestart):
+    """See the module."""
+
+    name = "restart --force"
+    title = "Forced restart of {target}"
+    done = "Restarted {target} by force"
+
+    def effect(self, strategy: str, last: timedelta | None) -> str:  # noqa: ARG002 - a deletion goes by none
+        """What will happen, with the downtime to expect."""
+        return f"That very pod is deleted and a new one started. {DOWN}{last_time(last)}"
+
+    def again_line(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return restart_line(wanted.reason, wanted.target) + " --force"
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`."""
+        return [*super().rights(target), Right("delete", "pods")]
+
+
+FORCE_RESTART = ForceRestart()

@@ -1,0 +1,35 @@
+"""Which actions there are: an action is one module, and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.actions.secret_set import SECRET_SET
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
+from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
+from bot.domain.core.registry import Registry
+
+BUILTIN: Registry[RepairAction] = Registry(
+    "repair action", (RESTART, FORCE_RESTART, SECRET_SET, SSH_KEY_ADD, SSH_KEY_REMOVE)
+)
+_known = BUILTIN
+
+
+def named(name: str) -> RepairAction:
+    """The action that the ledger names so. Raises KeyError for one that this agentpod does not have."""
+    return _known[name]
+
+
+@contextmanager
+def also(*more: RepairAction) -> Iterator[None]:
+    """Within the block, requests for ``more`` can be read from the ledger as well."""
+    global _known
+    before, _known = _known, _known.with_(more)
+    try:
+        yield
+    finally:
+        _known = before

@@ -1,0 +1,43 @@
+"""A restart by a rollout: the pod template gets a new annotation, and the Deployment replaces the pod."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.approvals.actions.action import PodRestart, Wanted, restart_line
+from bot.domain.core import words
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+
+DOWN = "Everything in it is down until the new one is ready."
+
+
+class Restart(PodRestart):
+    """See the module."""
+
+    name = "restart"
+    title = "Restart of {target}"
+    done = "Restarted {target}"
+
+    def effect(self, strategy: str, last: timedelta | None) -> str:
+        """What will happen, with the downtime to expect; ``strategy`` is the Deployment's."""
+        if strategy == "Recreate":
+            return f"The old pod ends before the new one starts (Recreate). {DOWN}{last_time(last)}"
+        return f"The new pod starts before the old one ends ({strategy}).{last_time(last)}"
+
+    def again_line(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return restart_line(wanted.reason, wanted.target)
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`."""
+        return [*super().rights(target), Right("patch", "deployments", "apps", name=target.deployment)]
+
+
+def last_time(last: timedelta | None) -> str:
+    """How long it took the last time, as the end of an effect."""
+    return f" Last time it took {words.age(last)}." if last else ""
+
+
+RESTART = Restart()

@@ -1,0 +1,33 @@
+"""Another value for one key of a Secret. The value comes after the approval, and is kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+
+
+class SecretSet(RepairAction):
+    """See the module."""
+
+    name = "secrets set"
+    title = "New value for {subject}"
+    done = "{subject} has its new value"
+    needs_value = True
+    effect = (
+        "The requester enters the value once approved, in a form that works once; nobody else sees it. "
+        "The pod has it after a restart, which is a request of its own."
+    )
+
+    def again_line(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return with_reason(f"secrets set {wanted.details.get('key', '')}", wanted)
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`."""
+        return [Right(verb, "secrets", name=n) for n in target.secrets for verb in ("get", "patch")]
+
+
+SECRET_SET = SecretSet()

@@ -1,0 +1,32 @@
+"""Another SSH key that may sign in to the pod."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain.approvals.actions.action import RepairAction
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+
+
+class SshKeyAdd(RepairAction):
+    """See the module. It takes a form, so that no line asks for it again."""
+
+    name = "ssh keys add"
+    title = "New SSH key for {target}"
+    done = "SSH key added to {target}"
+    effect = "Who holds this key's private half can sign in to the pod, after its next restart."
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`."""
+        return key_file_rights(target)
+
+
+def key_file_rights(target: Target) -> list[Right]:
+    """To read and change the one Secret that has the file of keys."""
+    if target.ssh is None:
+        return []
+    return [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]
+
+
+SSH_KEY_ADD = SshKeyAdd()

@@ -1,0 +1,40 @@
+"""An SSH key that may not sign in to the pod any more; the last one only where that was said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
+from bot.domain.approvals.actions.ssh_key_add import key_file_rights
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+
+LAST = "last"
+"""The detail of a removal that may take the last key."""
+
+
+class SshKeyRemove(RepairAction):
+    """See the module."""
+
+    name = "ssh keys remove"
+    title = "Removal of an SSH key of {target}"
+    done = "SSH key removed from {target}"
+
+    def effect(self, *, is_last: bool) -> str:
+        """What will happen."""
+        if is_last:
+            return "It is the last key: NOBODY can sign in after the next restart."
+        return "Who holds it can't sign in any more after the pod's next restart; open sessions go on."
+
+    def again_line(self, wanted: Wanted) -> str:
+        """See `RepairAction`."""
+        return with_reason(
+            f"ssh keys remove {wanted.subject}{' --last' if LAST in wanted.details else ''}", wanted
+        )
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        """See `RepairAction`."""
+        return key_file_rights(target)
+
+
+SSH_KEY_REMOVE = SshKeyRemove()

@@ -1,0 +1,42 @@
+"""Requests in the ledger: each action that was ever kept is read and written as it was; others are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.approvals.actions.registry import BUILTIN
+from bot.domain.approvals.repair import from_json, to_json
+from bot.domain.core.stored import Unreadable
+
+KEPT = (
+    '{"v":1,"request":{"id":"r-7k2m9xwq","requester":"U1","created_at":"2026-11-24T09:00:00Z",'
+    '"expires_at":"2026-11-24T09:30:00Z","snapshot":{"uid":"u","generation":3,"images":[["kali","i:1"]],'
+    '"pods":[["pod-1","uid-1"]],"version":"","kind":"Deployment"},"needed":1,"state":"open","decisions":[]},'
+    '"target":"pod","action":"%s","reason":"why","subject":"s/K","details":{"key":"K"},"facts":[],"effect":"",'
+    '"channel":"C1","asked_in":"","origin":"","joined":[],"held":null,"mark":null,"sent_at":null,"progress":null,'
+    '"wait":null,"outcome":null,"version":0}'
+)
+NAMES = ["restart", "restart --force", "secrets set", "ssh keys add", "ssh keys remove"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_body_that_was_kept_is_read_and_written_to_the_letter(name: str) -> None:
+    case = from_json(KEPT % name)
+    assert case.action is BUILTIN[name]
+    assert to_json(case) == KEPT % name
+
+
+def test_no_name_that_was_kept_is_gone() -> None:
+    assert set(NAMES) <= set(BUILTIN.names)
+
+
+@pytest.mark.parametrize("action", ["restart --gently", "", "RESTART"])
+def test_a_body_of_an_unknown_action_can_not_be_read(action: str) -> None:
+    with pytest.raises(Unreadable):
+        from_json(KEPT % action)
+
+
+@pytest.mark.parametrize("action", ["7", "null", "[]", "{}"])
+def test_nor_can_one_whose_action_is_no_name(action: str) -> None:
+    with pytest.raises(Unreadable):
+        from_json((KEPT % "x").replace('"x"', action))
