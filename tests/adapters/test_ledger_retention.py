@@ -18,7 +18,8 @@ from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.audit import verify
 from bot.domain.incidents import alerting
-from bot.domain.incidents.alerting import Incident, Kind, Problem
+from bot.domain.incidents.alerting import Incident
+from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.message import MessageRef
 from bot.services import ledger_retention
 from bot.services.ledger_retention import LedgerRetention
@@ -56,7 +57,7 @@ def request_of(state: State, *, days: int = 500) -> RepairRequest:
 
 
 def incident(name: str, *, days: int | None = 500, group: str = "") -> Incident:
-    problem = Problem(f"k:{name}", Kind.HEARTBEAT, "pod", name, "stale", "warning", OLD)
+    problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", OLD)
     if days is None:
         return Incident(f"i-{name}", problem, alerting.State.FIRING, OLD, fired_at=OLD, group=group)
     end = NOW - timedelta(days=days)
