@@ -76,13 +76,13 @@ def test_a_key_that_is_nobody_s_is_told_as_its_kind_is() -> None:
 
 
 def test_a_problem_of_a_kind_that_nobody_knows_is_told_by_its_own_words() -> None:
-    odd = problem("certificate", "certificate:pod")
+    odd = problem("of-a-newer-version", "of-a-newer-version:pod")
     assert sources.of(odd).recovered(odd) == "it is well again"
     assert sources.of(odd).alert_name(odd) == "pod-unhealthy"
 
 
 def test_an_incident_of_a_kind_that_nobody_knows_can_not_be_read() -> None:
-    body = alerting.to_json(incident("certificate", "certificate:pod"))
+    body = alerting.to_json(incident("of-a-newer-version", "of-a-newer-version:pod"))
     with pytest.raises(Unreadable, match="no source of problems"):
         alerting.from_json(body)
 
