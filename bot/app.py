@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from bot import __version__
 from bot.adapters.ledger.file import FileLock, examine, sqlite_file
+from bot.adapters.sinks import dead_mans_switch
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient
-from bot.services.digest.post_digest import KIND
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import (
     Settings,
@@ -28,7 +28,7 @@ from bot.wiring.rights import review
 
 if TYPE_CHECKING:
     pass
-from bot.wiring.parts import Parts, SystemClock, dead_man
+from bot.wiring.parts import Parts, SystemClock
 
 logger = logging.getLogger("agentpod.app")
 
@@ -87,7 +87,8 @@ class Bot:
         self.parts = Parts.build(settings, exclusive=True, clock=clock, outside=outside)
         self.metrics = Metrics(__version__)
         parts = self.parts
-        self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics)
+        changed = parts.outbox.wake
+        self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics, changed)
         parts.approval_service = self.repairs.approval_service
         self.watching = Watching(
             settings,
@@ -95,9 +96,8 @@ class Bot:
             parts.clock,
             parts.cluster_of,
             parts.heartbeats,
-            parts.bridge,
-            dead_man(settings),
-            self.repairs.wake,
+            dead_mans_switch.SINK.make(settings, parts.outside) if settings.heartbeat.dead_man_url else None,
+            changed,
             parts.outside,
         )
         parts.alerts = self.watching.incidents
@@ -145,10 +145,11 @@ class Bot:
             known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
             self._spawn("known secrets", known.run)
             self._spawn("ledger changes", self.parts.ledger.watch)
-            writers = {**self.watching.writers(), **({KIND: self.parts.digests} if self.parts.digests else {})}
-            tasks = self.repairs.tasks(self.slack.chat, self.slack.fresh, writers, self.watching.sinks())
-            for name, work in tasks.items():
+            outbox = self.parts.outbox
+            self._spawn("deliveries", outbox.worker(self.slack.chat, self.metrics.delivery).run)
+            for name, work in self.repairs.tasks(self.slack.fresh).items():
                 self._spawn(name, work)
+            self._spawn("readdress", partial(_settled, outbox.rerouter().run))
             for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
                 self._spawn(name, partial(_settled, work))
             await self._stop.wait()
@@ -238,6 +239,7 @@ class Bot:
         with contextlib.suppress(AgentpodError):
             await self.slack.drain(DRAIN_SECONDS)
             await self.repairs.stop(STOP_SECONDS)
+            await self.parts.outbox.finish(STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -28,6 +28,7 @@ from bot.settings.model import (
     hidden,
 )
 from bot.wiring.incidents import NAME_A_CHANNEL, untold
+from bot.wiring.outbox import CALLED
 from bot.wiring.parts import (
     Parts,
 )
@@ -69,10 +70,9 @@ def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     yield "Slack", settings.slack.api_url
     if settings.pushgateway.url:
         yield "the Pushgateway", settings.pushgateway.url
-    if settings.bridge.url:
-        yield "the health-bridge", settings.bridge.url
-    if settings.heartbeat.dead_man_url is not None:
-        yield "the dead man's switch", settings.heartbeat.dead_man_url.get_secret_value()
+    for sink in CALLED:
+        if url := sink.address(settings):
+            yield sink.called, url
 
 
 def routes_of(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from bot.domain.core.audit import Record
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.job_state import JobState
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     MessageRef,
     OutboxMessage,
@@ -51,16 +52,16 @@ class Writing(Protocol):
     ) -> None:
         """Add to the audit trail's end; it gets its number when the transaction is kept."""
 
-    async def enqueue(self, key: str, place: str, under: str = "") -> None:
+    async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
         """A message is owed, or (where the key is known) has to be brought up to date where it is."""
 
-    async def enqueue_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
+    async def enqueue_all(self, owed: Sequence[tuple[MessageKey, str, str]]) -> None:
         """The same for many: key, place and under of each. In one thread they are sent in order."""
 
-    async def refresh(self, key: str) -> None:
+    async def refresh(self, key: MessageKey) -> None:
         """A message that was owed before has to be brought up to date; one that never was stays unsaid."""
 
-    async def unposted(self, keys: Sequence[str]) -> frozenset[str]:
+    async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
         """Those of the messages that are owed and not posted yet."""
 
     async def mark(self, name: str) -> str | None:
@@ -188,7 +189,7 @@ class Ledger(Protocol):
         A kind that ``places`` does not name stays where it is.
         """
 
-    async def delivery(self, key: str) -> OutboxMessage | None:
+    async def delivery(self, key: MessageKey) -> OutboxMessage | None:
         """What is known of a message."""
 
     async def mark(self, name: str) -> str | None:

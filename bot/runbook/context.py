@@ -33,6 +33,7 @@ from bot.ports.heartbeats import (
 from bot.ports.ledger import (
     Ledger,
 )
+from bot.ports.outbox import Undelivered
 from bot.runbook.turns import Turns
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ class Context:
     timezone: str = "UTC"
     """Whose days the digest is about, and where "tomorrow at nine" is."""
     digests: Digests | None = None
+    """None where there is no ledger."""
+    undelivered: Undelivered | None = None
     """None where there is no ledger."""
     heavy: Turns = field(default_factory=Turns)
     """Whose turn it is to read what takes much memory."""

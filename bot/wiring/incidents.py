@@ -12,9 +12,6 @@ from typing import Any
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
-from bot.ports.bridge import (
-    Bridge,
-)
 from bot.ports.clock import (
     Clock,
 )
@@ -28,15 +25,10 @@ from bot.ports.heartbeats import (
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.digest import post_digest
 from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.retention import HistoryRetention
 from bot.services.health.secret_fingerprints import SecretWatch
-from bot.services.heartbeats import own_heartbeat
-from bot.services.heartbeats.own_heartbeat import OfflineMessages, OwnHeartbeat
-from bot.services.incidents import bridge_sink, incident_messages
-from bot.services.incidents.bridge_sink import BridgePost
-from bot.services.incidents.incident_messages import IncidentMessages
+from bot.services.heartbeats.own_heartbeat import OwnHeartbeat
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
@@ -45,8 +37,6 @@ from bot.services.incidents.watch_inside import InsideWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
 from bot.services.ledger_retention import LedgerRetention
-from bot.services.outbox.reroute import PendingRerouter
-from bot.services.outbox.worker import MessageRenderer, Sink
 from bot.settings.model import (
     Settings,
 )
@@ -62,6 +52,12 @@ def digest_time(settings: Settings) -> When:
     return When(time(int(hour), int(minute)), settings.digest.timezone)
 
 
+def digest_channel(settings: Settings) -> str:
+    """Where the digest is posted; empty where it is not."""
+    digest = settings.digest
+    return (digest.channel or settings.slack.channel or "") if digest.at else ""
+
+
 NAME_A_CHANNEL = "Set AGENTPOD_SLACK__CHANNEL to the operations channel's id, and invite the app there."
 
 
@@ -75,7 +71,7 @@ def untold(settings: Settings) -> str:
 
 
 class Watching:
-    """What people do to incidents, the background tasks behind them, and the writer of their messages."""
+    """What people do to incidents, and the background tasks behind them."""
 
     def __init__(
         self,
@@ -84,14 +80,13 @@ class Watching:
         clock: Clock,
         cluster_of: Callable[[str], Cluster],
         heartbeats: HeartbeatSource | None,
-        bridge: Bridge | None = None,
         dead_man: DeadMan | None = None,
         changed: Callable[[], None] = lambda: None,
         outside: Outside | None = None,
     ) -> None:
         """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is owed."""
         self._settings, self._ledger, self._clock = settings, ledger, clock
-        self._cluster_of, self._heartbeats, self._bridge = cluster_of, heartbeats, bridge
+        self._cluster_of, self._heartbeats = cluster_of, heartbeats
         self._dead_man = dead_man
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
@@ -99,17 +94,6 @@ class Watching:
         self.incidents = IncidentService(
             ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed, outside or Outside()
         )
-
-    def writers(self) -> dict[str, MessageRenderer]:
-        """Who knows what messages about incidents say, by kind."""
-        news = IncidentMessages(self._ledger, self._clock, self._settings.alerts)
-        return {**dict.fromkeys(incident_messages.KINDS, news), own_heartbeat.KIND: OfflineMessages(self._clock)}
-
-    def sinks(self) -> dict[str, Sink]:
-        """Where messages go besides Slack, by kind."""
-        if self._bridge is None:
-            return {}
-        return {bridge_sink.KIND: BridgePost(self._ledger, self._clock, self._bridge)}
 
     def tasks(
         self, can_hear: Callable[[], bool], gaps: Callable[[], Sequence[Gap]] = tuple
@@ -125,7 +109,6 @@ class Watching:
             found[f"inside {target.name}"] = within.run
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
-        found["readdress"] = PendingRerouter(self._ledger, self._clock, self._places(), self.incidents.changed).run
         first = settings.targets[0].name
         found["watchers"] = TaskWatch(self.deaths, first, self._clock, self.incidents).run
         found["history"] = HistoryRetention(self._ledger, self._clock).run
@@ -143,7 +126,7 @@ class Watching:
             self.incidents.changed,
             gaps,
         ).run
-        if self._places().get(post_digest.KIND):
+        if digest_channel(settings):
             found["digest"] = self._digests
         if self._heartbeats is not None:
             watch = HeartbeatWatch(
@@ -152,20 +135,13 @@ class Watching:
             found["heartbeats"] = watch.run
         return found
 
-    def _places(self) -> dict[str, str]:
-        """The channels of what the bot says by itself, by kind; none for what is said nowhere."""
-        channel, digest = self._settings.slack.channel or "", self._settings.digest
-        found = dict.fromkeys((*incident_messages.KINDS, own_heartbeat.KIND), channel)
-        found[post_digest.KIND] = (digest.channel or channel) if digest.at else ""
-        return {kind: place for kind, place in found.items() if place}
-
     async def _digests(self) -> None:
         """Post the digest at its time; one that was missed while no bot ran, at once."""
         from bot.adapters.schedule import Daily, Schedule
 
         settings = self._settings
         when = digest_time(settings)
-        channel = self._places()[post_digest.KIND]
+        channel = digest_channel(settings)
         job = DigestPost(self._ledger, self._clock, when, channel, self.incidents.changed)
         schedule = Schedule()
         schedule.daily("digest", Daily(when.at, when.zone), partial(self._until_posted, job))

@@ -14,10 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from bot import __version__
-from bot.adapters.bridge import HealthBridge
-from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.network import OutsideNetwork
-from bot.adapters.picture import Painter
 from bot.domain.core.outside import Outside
 from bot.domain.core.proxies import Route
 from bot.domain.core.target import Target
@@ -28,6 +25,7 @@ from bot.ports.cluster import (
 from bot.ports.heartbeats import (
     HeartbeatSource,
 )
+from bot.ports.sinks import Sink
 from bot.runbook.command import Command
 from bot.runbook.context import (
     About,
@@ -37,13 +35,13 @@ from bot.runbook.context import (
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
-from bot.services.digest.post_digest import DigestMessages
 from bot.services.incidents.incident_service import IncidentService
+from bot.services.outbox.kind import MessageKind
 from bot.settings.model import (
     Settings,
 )
-from bot.wiring.incidents import digest_time
 from bot.wiring.lazy import LazyCluster, LazyLedger
+from bot.wiring.outbox import Outbox
 from commands import registry
 
 if TYPE_CHECKING:
@@ -74,6 +72,7 @@ class Parts:
     commands: tuple[Command, ...]
     outside: Outside
     """Cleans what is shown, and knows the values that must not be."""
+    outbox: Outbox
     clusters: dict[str, Cluster] = field(default_factory=dict)
     attempted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once connecting to the cluster was tried."""
@@ -82,12 +81,10 @@ class Parts:
     cluster_route: Route | None = None
     """The way to the API server, once it is known where that is."""
     heartbeats: HeartbeatSource | None = None
-    bridge: HealthBridge | None = None
     approval_service: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
     alerts: IncidentService | None = None
     """Where commands acknowledge and snooze incidents."""
-    digests: DigestMessages | None = None
     heavy: Turns = field(default_factory=Turns)
     _close: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -100,33 +97,23 @@ class Parts:
         clock: SystemClock | None = None,
         outside: Outside | None = None,
         more: Iterable[Command] = (),
+        kinds: Iterable[MessageKind] = (),
+        sinks: Iterable[Sink] = (),
     ) -> Parts:
         """Build what needs no connection; :meth:`connect_cluster` does the rest.
 
         ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
-        ``more``: commands besides those in code.
+        ``more``, ``kinds`` and ``sinks``: commands, kinds of messages and sinks besides those in code.
         """
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
         network = OutsideNetwork(timeout=timeout)
         ledger = LazyLedger(settings.ledger.url, exclusive=exclusive)
         shown = outside or Outside(settings.secret_values())
-        parts = cls(settings, about, network, ledger, clock or SystemClock(), registry.build(more), shown)
-        painter = Painter() if settings.digest.picture else None
-        parts.digests = DigestMessages(
-            ledger,
-            parts.clock,
-            settings.targets,
-            digest_time(settings),
-            painter,
-            settings.alerts,
-            heartbeats=bool(settings.pushgateway.url),
-        )
-        parts._close += [network.close, ledger.close]
-        if settings.bridge.url:
-            token = settings.bridge.token.get_secret_value() if settings.bridge.token else ""
-            parts.bridge = HealthBridge(settings.bridge.url, token, outside=shown)
-            parts._close.append(parts.bridge.close)
+        time_ = clock or SystemClock()
+        outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
+        parts = cls(settings, about, network, ledger, time_, registry.build(more), shown, outbox)
+        parts._close += [network.close, ledger.close, outbox.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
         for target in settings.targets:
@@ -213,7 +200,8 @@ class Parts:
                 ledger=self.ledger,
                 alerts=self.alerts,
                 timezone=self.settings.digest.timezone,
-                digests=self.digests,
+                digests=self.outbox.digests,
+                undelivered=self.outbox.undelivered,
                 heavy=self.heavy,
                 progress=progress,
             )
@@ -230,11 +218,6 @@ class Parts:
     def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
         """The dispatcher for callers that address the bot as ``prefix``."""
         return Dispatcher(self.commands, self.settings.access, self.context(prefix), observer, prefix)
-
-
-def dead_man(settings: Settings) -> DeadManUrl | None:
-    url = settings.heartbeat.dead_man_url
-    return DeadManUrl(url.get_secret_value()) if url is not None else None
 
 
 def _fingerprint_key(settings: Settings) -> bytes | None:

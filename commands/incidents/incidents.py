@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field as Param
 
-from bot.domain.approvals import card, undelivered
+from bot.domain.approvals import card
 from bot.domain.core import aside, words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Line, Reply
@@ -87,7 +87,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     found = await ledger.incidents(since=now - LATELY, limit=200)
     held = [i for i in await ledger.incidents(live=True, told=False) if i.recovered_at is None]
     dead = await ledger.dead(now - UNDELIVERED_FOR, MOST)
-    cases = await shape.requests_of(ledger, dead, now)
+    not_delivered = await shape.undelivered(ctx, dead)
     unread = await ledger.set_aside(now - aside.LISTED_FOR)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
@@ -97,7 +97,7 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
         _verdict(live, held),
         body=(*(_line(i, now) for i in live), *_held(held), *(_line(i, now) for i in over[:MOST])),
         facts=(
-            *(Fact("Not delivered", line, Verdict.WARN) for line in undelivered.lines(dead, cases)),
+            *(Fact("Not delivered", line, Verdict.WARN) for line in not_delivered),
             *(Fact("Set aside", line, Verdict.WARN) for line in aside.lines(unread)[:MOST]),
         ),
         buttons=shape.buttons(ctx, buttons),

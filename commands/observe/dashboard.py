@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.approvals import card, undelivered
+from bot.domain.approvals import card
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
     RepairRequest,
@@ -26,7 +26,6 @@ from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
 from bot.domain.outbox.message import (
     UNDELIVERED_FOR,
-    OutboxMessage,
 )
 from bot.domain.rbac.access import Role, allowed_in
 from bot.errors import AgentpodError
@@ -84,9 +83,8 @@ class _Kept:
     incidents: Sequence[alerting.Incident] = ()
     """Open ones, the worst first."""
     cases: Sequence[RepairRequest] = ()
-    dead: Sequence[OutboxMessage] = ()
-    about: Mapping[str, RepairRequest] = field(default_factory=dict)
-    """The requests that the dead are about, by id."""
+    undelivered: Sequence[Line] = ()
+    """What could not be delivered, a line for each place and reason."""
     problem: str = ""
 
 
@@ -113,10 +111,10 @@ async def _kept(ctx: Context) -> _Kept:
         incidents = await ctx.ledger.incidents(live=True, limit=50)
         cases = await ctx.ledger.cases(states={State.OPEN}, limit=20)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
-        about = await shape.requests_of(ctx.ledger, dead, ctx.clock.now())
+        undelivered = await shape.undelivered(ctx, dead)
     except AgentpodError as error:
         return _Kept(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
-    return _Kept(sorted(incidents, key=incident_card.rank), cases, dead, about)
+    return _Kept(sorted(incidents, key=incident_card.rank), cases, undelivered)
 
 
 def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
@@ -154,7 +152,7 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Repai
     left = len(kept.incidents) - len(incidents)
     more = [f"… and {left} more: incidents shows all"] if left else []
     yield from _section("Open incidents", [*(_incident(i, now, several) for i in incidents), *more])
-    yield from _undelivered(undelivered.lines(kept.dead, kept.about)[:MOST])
+    yield from _undelivered(kept.undelivered[:MOST])
     yield from _section("Waiting for your decision", [_case(c, now) for c in mine[:MOST]])
     others = [c for c in kept.cases if c not in mine]
     yield from _section("Waiting for somebody else", [_case(c, now) for c in others[:MOST]])

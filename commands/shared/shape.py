@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 
-from bot.domain.approvals import undelivered
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
 from bot.domain.core import words
 from bot.domain.core.probes import Finding
-from bot.domain.core.reply import Button
+from bot.domain.core.reply import Button, Line
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.outbox.message import (
-    UNDELIVERED_FOR,
     OutboxMessage,
 )
 from bot.domain.rbac.access import (
@@ -24,9 +18,6 @@ from bot.domain.rbac.access import (
     Grant,
     Role,
     decide_about,
-)
-from bot.ports.ledger import (
-    Ledger,
 )
 from bot.runbook.command import (
     Command,
@@ -134,8 +125,6 @@ def command_called(ctx: Context, typed: Sequence[str]) -> Command:
     raise unknown_command(parts[0] if parts else "", names, ctx.prefix)
 
 
-async def requests_of(ledger: Ledger, dead: Sequence[OutboxMessage], now: datetime) -> Mapping[str, RepairRequest]:
-    """The requests that undelivered messages are about, by id, as far as known. Raises as the ledger does."""
-    if not undelivered.requests(dead):
-        return {}
-    return {case.id: case for case in await ledger.cases(since=now - 2 * UNDELIVERED_FOR, limit=200)}
+async def undelivered(ctx: Context, messages: Sequence[OutboxMessage]) -> Sequence[Line]:
+    """What people read of messages that could not be delivered. Raises as the ledger does."""
+    return await ctx.undelivered(messages) if ctx.undelivered is not None else ()

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.adapters.bridge import HealthBridge
-from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.pushgateway import Pushgateway
+from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
+from bot.adapters.sinks.health_bridge import HealthBridge
 from bot.adapters.slack.api import Api
 from bot.errors import AgentpodError, TimedOut, Transient
 from tests.adapters.kube_bench import Handler, fixed, serving, talking_to
@@ -95,7 +95,7 @@ async def response_url(port: int, _: Path, __: pytest.MonkeyPatch) -> AgentpodEr
 
 
 async def dead_man(port: int, _: Path, __: pytest.MonkeyPatch) -> AgentpodError:
-    return await failure(DeadManUrl(f"http://127.0.0.1:{port}/x", timeout=1.0).ping())
+    return await failure(DeadMansSwitch(f"http://127.0.0.1:{port}/x", timeout=1.0).ping())
 
 
 async def failure(work: Awaitable[Any]) -> AgentpodError:

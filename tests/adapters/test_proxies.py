@@ -13,10 +13,10 @@ import pytest
 import yaml
 from aiohttp import web
 
-from bot.adapters.bridge import HealthBridge
-from bot.adapters.dead_man import DeadManUrl
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.pushgateway import Pushgateway
+from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
+from bot.adapters.sinks.health_bridge import HealthBridge
 from bot.adapters.slack.api import Api
 from bot.errors import AgentpodError, TimedOut, Transient
 from sandbox.cluster import PretendCluster
@@ -116,7 +116,7 @@ async def test_pushgateway_bridge_and_dead_man_go_through_the_proxy(
         )
         await bridge.send({})
         await gateway.push({"job": "a"}, {"b": 1.0})
-        await DeadManUrl(f"http://dead-man.test:{port}/id").ping()
+        await DeadMansSwitch(f"http://dead-man.test:{port}/id").ping()
         await bridge.close()
         await gateway.close()
     assert proxy.hosts == {"bridge.test", "pg.test", "dead-man.test"}
@@ -184,7 +184,7 @@ async def test_a_proxy_that_does_not_connect_is_named_as_the_cause(
         api = Api("xoxb-made-up", "https://slack.test/api/", Counts())
         said.append(await _failure(api.once("auth.test", 5)))
         await api.close()
-        said.append(await _failure(DeadManUrl("https://dead-man.test/id").ping()))
+        said.append(await _failure(DeadMansSwitch("https://dead-man.test/id").ping()))
     port = 9 if how == "gone" else proxy.port
     shown = f"the proxy {proxy.scheme}://127.0.0.1:{port} (ALL_PROXY)"
     for error in said:
@@ -227,7 +227,7 @@ async def test_a_proxy_that_never_answers_is_named_with_its_variable(
             "exec": cluster.exec("a", "kali", ["id"]),
             "gateway": gateway.read(["x"]),
             "bridge": bridge.send({}),
-            "dead man": DeadManUrl(f"{scheme}://dead-man.test/id", timeout=0.3).ping(),
+            "dead man": DeadMansSwitch(f"{scheme}://dead-man.test/id", timeout=0.3).ping(),
             "slack": api.once("auth.test", 0.3),
         }
         said = {name: await _failure(work) for name, work in asked.items()}

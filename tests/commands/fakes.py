@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import (
@@ -31,6 +32,7 @@ from bot.domain.core.workload import (
 )
 from bot.domain.heartbeats.heartbeat import Group, Snapshot
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.ports.outbox import Undelivered
 from bot.runbook.context import (
     About,
     Caller,
@@ -39,6 +41,8 @@ from bot.runbook.context import (
 from bot.runbook.grammar import (
     parse,
 )
+from bot.settings.model import Settings
+from bot.wiring.outbox import Outbox
 from commands.registry import BUILTIN
 from tests.people import member
 from tests.pods import conditions
@@ -318,6 +322,11 @@ class FakeHeartbeats:
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
         self.pushed.append((dict(labels), dict(gauges)))
+
+
+def undelivered(ledger: Any) -> Undelivered:
+    """Who names messages that could not be delivered, by the kinds that there are."""
+    return Outbox(Settings(), ledger, FakeClock(), Outside()).undelivered
 
 
 @dataclass

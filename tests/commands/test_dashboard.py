@@ -13,6 +13,7 @@ from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -21,7 +22,7 @@ from bot.runbook.context import (
     Caller,
     Context,
 )
-from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said
+from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, undelivered
 from tests.commands.test_incidents import incident
 from tests.people import member
 
@@ -48,7 +49,9 @@ class Book:
 
 
 async def look(world: World, book: Book | None = None, **changes: Any) -> Reply:
-    return await world.run("dashboard", lambda ctx: replace(ctx, ledger=book or Book(), **changes))
+    kept = book or Book()
+    changes = {"ledger": kept, "undelivered": undelivered(kept), **changes}
+    return await world.run("dashboard", lambda ctx: replace(ctx, **changes))
 
 
 def blue(world: World, pods: Sequence[Any]) -> tuple[Context, ...]:
@@ -139,8 +142,12 @@ async def test_several_healthy_targets_are_one_line_and_a_line_each(world: World
 
 async def test_what_could_not_be_delivered_is_said_once_for_each_reason(world: World) -> None:
     gone = "Slack refused chat.postMessage: the channel is archived (is_archived)."
-    dead = [OutboxMessage("incident:i-1", "C1", error=gone), OutboxMessage("digest:2026-11-22", "C1", error=gone)]
-    reply = await look(world, Book(undelivered=[*dead, OutboxMessage("bridge:o/r#1", "", error="HTTP 401")]))
+    dead = [
+        OutboxMessage(MessageKey("incident:i-1"), "C1", error=gone),
+        OutboxMessage(MessageKey("digest:2026-11-22"), "C1", error=gone),
+        OutboxMessage(MessageKey("bridge:o/r#1"), "", error="HTTP 401"),
+    ]
+    reply = await look(world, Book(undelivered=dead))
     [lines] = [plain(line) for line in reply.body if plain(line).startswith("Not delivered:")]
     assert lines.split("\n")[1:] == [
         f"⚠️ The alert i-1 and 1 more, for channel C1: {gone}",

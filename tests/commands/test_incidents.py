@@ -15,6 +15,7 @@ from bot.domain.core.reply import Mention
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -23,7 +24,7 @@ from bot.runbook.grammar import (
     parse,
 )
 from commands.registry import BUILTIN
-from tests.commands.fakes import NOW, World, text_of
+from tests.commands.fakes import NOW, World, text_of, undelivered
 
 RULES = AlertRules()
 MIN = timedelta(minutes=1)
@@ -82,7 +83,8 @@ def book() -> Book:
 
 async def say(world: World, book: Book, line: str, zone: str = "UTC") -> Any:
     invocation = parse(line, BUILTIN)
-    ctx = replace(world.context(), ledger=book, alerts=book, timezone=zone)
+    made = undelivered(book)
+    ctx = replace(world.context(), ledger=book, alerts=book, timezone=zone, undelivered=made)
     return await invocation.command.run(ctx, invocation.params)
 
 
@@ -136,7 +138,9 @@ async def test_nothing_wrong_is_one_line(world: World) -> None:
 
 
 async def test_what_could_not_be_delivered_is_shown(world: World, book: Book) -> None:
-    book.undelivered = [OutboxMessage("incident:i-1", "C1", error="There is no channel C1 (channel_not_found).")]
+    book.undelivered = [
+        OutboxMessage(MessageKey("incident:i-1"), "C1", error="There is no channel C1 (channel_not_found).")
+    ]
     assert "Not delivered: The alert i-1, for channel C1: There is no channel" in text_of(
         await say(world, book, "incidents")
     )

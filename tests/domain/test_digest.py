@@ -44,9 +44,8 @@ from bot.domain.digest.day import (
     window,
 )
 from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
-from bot.domain.incidents.problem import Problem
-from bot.domain.outbox.message import (
-    OutboxMessage,
+from bot.domain.incidents.problem import (
+    Problem,
 )
 
 DAY = date(2026, 11, 23)
@@ -679,7 +678,7 @@ def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
 
 def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
     still = incident("heartbeat", "alpha", 20, None)
-    dead = OutboxMessage("incident:i-1", "C1", error="channel_not_found")
+    dead = "The alert i-1, for channel C1: channel_not_found"
     text = read(Facts([day([still])], [day()], open=[still], undelivered=[dead]))
     assert any(line.startswith("Still open: 🔴 CRITICAL alpha") for line in text)
     assert "Not delivered: The alert i-1, for channel C1: channel_not_found" in text

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from bot.adapters.ledger.ledger import SqlLedger
+from bot.adapters.sinks.slack import SlackSink
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
+from bot.domain.core.registry import Registry
 from sandbox.slack import Message, Workspace, seed
 from sandbox.slack.record import ApiCall
 from tests.adapters.slack_bench import MANIFEST, Counts
@@ -77,7 +79,7 @@ async def stage(ledger: SqlLedger, jobs: int) -> AsyncIterator[Stage]:
     many = watch(ledger, jobs=policies(*map(name, range(jobs))), keep_firing="0s", remind="4m")
     async with Workspace(MANIFEST, clock=lambda: many.clock.time.timestamp()) as ws:
         api = Api(ws.bot_token, ws.api_url, Counts())
-        many.outbox_worker.chat = SlackChat(api, "/agentpod")
+        many.outbox_worker.sinks = Registry("sink", [SlackSink(SlackChat(api, "/agentpod"))])
         try:
             yield Stage(ws, many, many.clock)
         finally:

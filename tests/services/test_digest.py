@@ -16,7 +16,6 @@ from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
 from bot.errors import Permanent
 from bot.services.digest.post_digest import (
-    KIND,
     DigestMessages,
     DigestPost,
     When,
@@ -49,7 +48,7 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
     """Both jobs, and the pod, were seen at nine."""
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
-        made.outbox_worker.writers = {**made.outbox_worker.writers, KIND: news(made)}
+        made.outbox_worker.kinds = made.outbox_worker.kinds.with_(news(made).kinds(OPS))
         await look(made)
         yield made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,7 @@ from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.outbox.worker import LONGEST_PAUSE, OutboxWorker
+from bot.services.outbox.worker import LONGEST_PAUSE
 from tests.services.workbench import (
     JONAS,
     MAYA,
@@ -29,6 +29,8 @@ from tests.services.workbench import (
     Bench,
     bench,
     opened,
+    rendered,
+    sending,
 )
 
 
@@ -266,18 +268,13 @@ async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -
     assert "A copy of this message may be above" in str(card.body)
 
 
-class Says:
-    """A writer with one sentence for everything."""
-
-    async def write(self, _: OutboxMessage) -> Reply | None:
-        return Reply("x")
-
-    async def refused(self, _: OutboxMessage) -> bool:
-        return False
+async def says(_: OutboxMessage) -> Reply:
+    """One sentence for everything."""
+    return Reply("x")
 
 
 async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tries_for_all(one: Bench) -> None:
-    outbox_worker = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 0.0)
+    outbox_worker = sending(one.ledger, one.chat, one.clock, [rendered("note", says)], dice=lambda: 0.0)
     async with one.ledger.writing() as tx:
         await tx.enqueue_all([(f"note:{n}", OPS, "") for n in range(10)])
     one.chat.errors = [Uncertain("500")] * 100
@@ -294,7 +291,7 @@ async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tr
 
 
 async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_is_over(one: Bench) -> None:
-    outbox_worker = OutboxWorker(one.ledger, one.chat, one.clock, {"note": Says()}, dice=lambda: 1.0)
+    outbox_worker = sending(one.ledger, one.chat, one.clock, [rendered("note", says)], dice=lambda: 1.0)
     async with one.ledger.writing() as tx:
         await tx.enqueue_all([(f"note:{n}", OPS, "") for n in range(5)])
     for _ in range(8):
@@ -339,22 +336,18 @@ async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_po
     assert found.posted == MessageRef(OPS, "1.0")
 
 
-class Slow:
-    """A writer that finds no end."""
-
-    async def write(self, _: OutboxMessage) -> Reply | None:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def refused(self, _: OutboxMessage) -> bool:
-        return False
+async def slow(_: OutboxMessage) -> Reply:
+    """A renderer that finds no end."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_that(one: Bench) -> None:
     case = await one.ask()
     held = timedelta(seconds=0.3)
-    slow = OutboxWorker(one.ledger, one.chat, one.clock, {"card": Slow()}, sending=0.2, held_for=held)
-    await slow.deliver()
+    kinds = [rendered("card", slow)]
+    worker = sending(one.ledger, one.chat, one.clock, kinds, sending=0.2, held_for=held)
+    await worker.deliver()
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None
     assert (found.unsure, found.attempts) == (False, 1)
@@ -365,20 +358,24 @@ async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_t
 class Bridge:
     """A sink that takes everything."""
 
+    name = "bridge"
+
     def __init__(self) -> None:
         self.taken: list[str] = []
 
-    async def deliver(self, delivery: OutboxMessage) -> MessageRef | None:
-        self.taken.append(delivery.key)
-        return MessageRef(delivery.place, "1.0")
+    async def deliver(self, message: OutboxMessage, content: Any) -> MessageRef:
+        self.taken.append(message.key)
+        return MessageRef(message.place, "1.0")
+
+    async def close(self) -> None:
+        pass
 
 
 async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
-    """Such as after a ledger that took its time to hand it out; nor where no writer is asked before."""
+    """Such as after a ledger that took its time to hand it out."""
     case, bridge = await one.ask(), Bridge()
-    outbox_worker = OutboxWorker(
-        one.ledger, one.chat, one.clock, {}, {"card": bridge}, sending=0.2, held_for=timedelta(seconds=0.1)
-    )
+    kinds, held = [rendered("card", says, sink=bridge.name)], timedelta(seconds=0.1)
+    outbox_worker = sending(one.ledger, one.chat, one.clock, kinds, bridge, sending=0.2, held_for=held)
     await outbox_worker.deliver()
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.adapters.dead_man import DeadManUrl
+from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
 from bot.domain.core.gap import Gap
 from bot.errors import AgentpodError, Permanent, Transient
 from bot.services.heartbeats.own_heartbeat import (
     GAUGE,
-    KIND,
     OfflineMessages,
     OwnHeartbeat,
 )
@@ -49,7 +48,7 @@ class Pushes:
 async def world(tmp_path: Path) -> AsyncIterator[Watch]:
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
-        made.outbox_worker.writers = {**made.outbox_worker.writers, KIND: OfflineMessages(made.clock)}
+        made.outbox_worker.kinds = made.outbox_worker.kinds.with_(OfflineMessages(made.clock).kinds(OPS))
         yield made
 
 
@@ -173,7 +172,7 @@ async def test_a_stop_notes_until_when_it_could_hear(world: Watch) -> None:
 @pytest.mark.parametrize(("code", "error"), [(200, None), (404, Permanent), (500, Transient), (429, Transient)])
 async def test_a_dead_man_url_is_called_and_never_named(code: int, error: type[AgentpodError] | None) -> None:
     async with serving(fixed(code, b"OK")) as port:
-        url = DeadManUrl(f"http://127.0.0.1:{port}/a-secret-uuid")
+        url = DeadMansSwitch(f"http://127.0.0.1:{port}/a-secret-uuid")
         if error is None:
             await url.ping()
             return
@@ -184,5 +183,5 @@ async def test_a_dead_man_url_is_called_and_never_named(code: int, error: type[A
 
 async def test_a_dead_man_url_that_cannot_be_reached_is_never_named() -> None:
     with pytest.raises(Transient) as caught:
-        await DeadManUrl("http://127.0.0.1:9/a-secret-uuid").ping()
+        await DeadMansSwitch("http://127.0.0.1:9/a-secret-uuid").ping()
     assert "a-secret-uuid" not in caught.value.message

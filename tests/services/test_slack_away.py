@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from bot.adapters.sinks.slack import COPY
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Reason
-from bot.services.outbox.worker import COPY, LONGEST_PAUSE
+from bot.services.outbox.worker import LONGEST_PAUSE
 from sandbox.slack import Message, seed
 from tests.services.slack_stage import (
     STEP,

@@ -15,10 +15,12 @@ import pytest_asyncio
 
 from bot.adapters.schedule import Daily
 from bot.domain.approvals.approval import Choice
+from bot.domain.core.registry import Registry
 from bot.domain.core.workload import Termination
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import State
 from bot.domain.incidents.problem import Reason
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
 from bot.services.digest.post_digest import (
     KIND,
@@ -26,7 +28,7 @@ from bot.services.digest.post_digest import (
     DigestPost,
     When,
 )
-from bot.services.incidents.bridge_sink import BridgePost
+from bot.services.incidents.issue_messages import IssueMessages
 from bot.services.outbox.reroute import PendingRerouter
 from tests.services.watchbench import (
     AWAY,
@@ -645,7 +647,8 @@ def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost,
     when = When(time.fromisoformat(at), zone)
     post = DigestPost(one.ledger, one.clock, when, OPS)
     news = DigestMessages(one.ledger, one.clock, [one.target], when, None)
-    one.outbox_worker.writers = {**one.outbox_worker.writers, KIND: news}
+    others = [kind for kind in one.outbox_worker.kinds if kind.name != KIND]
+    one.outbox_worker.kinds = Registry("message kind", (*others, *news.kinds(OPS)))
     return post, news
 
 
@@ -739,10 +742,16 @@ class FakeBridge:
     told: list[dict[str, Any]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
 
-    async def send(self, alert: Mapping[str, Any]) -> None:
+    name: str = "health_bridge"
+
+    async def deliver(self, message: OutboxMessage, content: Mapping[str, Any]) -> MessageRef:
         if self.errors:
             raise self.errors.pop(0)
-        self.told.append(dict(alert))
+        self.told.append(dict(content))
+        return MessageRef("bridge", message.key.rest)
+
+    async def close(self) -> None:
+        pass
 
     def changes(self, issue: str = ISSUE) -> list[str]:
         """How the issue's status changed."""
@@ -752,7 +761,9 @@ class FakeBridge:
 def bridging(made: Watch, bridge: FakeBridge) -> Watch:
     """The watch, which tells the bridge as well."""
     made.incidents.bridged = True
-    made.outbox_worker.sinks = {"bridge": BridgePost(made.ledger, made.clock, bridge)}
+    issues = IssueMessages(made.ledger, made.clock)
+    made.outbox_worker.kinds = made.outbox_worker.kinds.with_(issues.kinds())
+    made.outbox_worker.sinks = made.outbox_worker.sinks.with_([bridge])
     return made
 
 

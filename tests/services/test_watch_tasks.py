@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -25,7 +25,6 @@ from bot.ports.cluster import (
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
-from bot.services.outbox.worker import OutboxWorker
 from tests.services.watchbench import (
     CRITICAL,
     Watch,
@@ -38,6 +37,8 @@ from tests.services.workbench import (
     Bench,
     bench,
     opened,
+    rendered,
+    sending,
 )
 
 NO_SOCKS = ImportError("Using SOCKS proxy, but the 'socksio' package is not installed.")
@@ -170,17 +171,11 @@ async def until(of: Watch, holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-class OddWriter:
-    """Can't write some messages."""
-
-    async def write(self, delivery: OutboxMessage) -> Reply:
-        if delivery.key.endswith("odd"):
-            raise ValueError("day is out of range for month")
-        return Reply("well")
-
-    async def refused(self, delivery: OutboxMessage) -> bool:
-        assert delivery
-        return False
+async def odd(message: OutboxMessage) -> Reply:
+    """Can't render some messages."""
+    if message.key.id == "odd":
+        raise ValueError("day is out of range for month")
+    return Reply("well")
 
 
 @pytest_asyncio.fixture
@@ -190,8 +185,8 @@ async def approval_service(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 async def test_a_message_that_cannot_be_made_keeps_no_other_back(approval_service: Bench) -> None:
-    outbox_worker = OutboxWorker(
-        approval_service.ledger, approval_service.chat, approval_service.clock, {"test": cast("Any", OddWriter())}
+    outbox_worker = sending(
+        approval_service.ledger, approval_service.chat, approval_service.clock, [rendered("test", odd)]
     )
     async with approval_service.ledger.writing() as tx:
         for name in ("odd", "even"):

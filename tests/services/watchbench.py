@@ -25,7 +25,6 @@ from bot.ports.cluster import (
 from bot.ports.ledger import (
     Ledger,
 )
-from bot.services.incidents import incident_messages
 from bot.services.incidents.incident_messages import IncidentMessages
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
@@ -38,6 +37,7 @@ from tests.services.workbench import (
     FakeChat,
     FakeCluster,
     opened,
+    sending,
 )
 
 JOBS = ("alpha", "beta")
@@ -150,7 +150,7 @@ def watch(
     beats = HeartbeatWatch(source, clock, given, [target], incidents, muting.of)
     pod = PodWatch(target, lambda _: cast("Cluster", cluster), clock, given, incidents, muting)
     news = IncidentMessages(ledger, clock, given)
-    outbox_worker = OutboxWorker(ledger, talk, clock, dict.fromkeys(incident_messages.KINDS, news))
+    outbox_worker = sending(ledger, talk, clock, news.kinds(OPS))
     return Watch(ledger, clock, talk, source, cluster, given, target, incidents, beats, pod, outbox_worker)
 
 

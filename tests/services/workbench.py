@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.adapters.sinks.slack import SlackSink
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
@@ -20,6 +21,7 @@ from bot.domain.approvals.repair import (
     RepairRequest,
 )
 from bot.domain.core.audit import Record, verify
+from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import (
@@ -30,24 +32,29 @@ from bot.domain.core.workload import (
     SecretFacts,
 )
 from bot.domain.health import ssh_keys
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     MessageRef,
+    OutboxMessage,
 )
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, NotFound, Permanent
+from bot.ports.chat import Chat
 from bot.ports.cluster import (
     Cluster,
 )
 from bot.ports.ledger import (
     Ledger,
 )
+from bot.ports.sinks import Sink
 from bot.runbook.context import (
     Caller,
 )
-from bot.services.approvals.approval_messages import KINDS, RequestMessages
+from bot.services.approvals.approval_messages import RequestMessages
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
+from bot.services.outbox.kind import MessageKind
 from bot.services.outbox.worker import OutboxWorker
 from tests.people import member
 from tests.pods import READY
@@ -396,9 +403,26 @@ def bench(
         settling=0.05,
     )
     news = RequestMessages(ledger, clock, chosen, ACCESS)
-    outbox_worker = OutboxWorker(ledger, talk, clock, dict.fromkeys(KINDS, news), arrived=news.arrived)
+    outbox_worker = sending(ledger, talk, clock, news.kinds())
     approval_service = ApprovalService(ledger, clock, chosen, ACCESS, {TARGET.name: OPS}, executor, changed)
     return Bench(ledger, clock, cluster, talk, chosen, groups, executor, approval_service, outbox_worker)
+
+
+async def _called(key: MessageKey) -> str:
+    return f"the message {key}"
+
+
+def rendered(name: str, render: Callable[[OutboxMessage], Awaitable[Any]], **more: Any) -> MessageKind:
+    """A kind of message of a test's own."""
+    return MessageKind(name, render, _called, **more)
+
+
+def sending(
+    ledger: Ledger, chat: Chat, clock: Clock, kinds: Iterable[MessageKind], *sinks: Sink, **how: Any
+) -> OutboxWorker:
+    """A worker that sends messages of these kinds to the chat and to other sinks."""
+    to: Registry[Sink] = Registry("sink", (SlackSink(chat), *sinks))
+    return OutboxWorker(ledger, clock, Registry("message kind", kinds), to, **how)
 
 
 @asynccontextmanager

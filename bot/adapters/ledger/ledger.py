@@ -31,6 +31,7 @@ from bot.domain.core.audit import Record
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.job_state import JobState
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     MessageRef,
     OutboxMessage,
@@ -352,7 +353,7 @@ class SqlLedger:
         moves = [watching.readdressed(kind, place, since) for kind, place in places.items()]
         return await self._change(lambda connection: sum(connection.execute(move).rowcount for move in moves))
 
-    async def delivery(self, key: str) -> OutboxMessage | None:
+    async def delivery(self, key: MessageKey) -> OutboxMessage | None:
         """See the port."""
         above = deliveries.alias("above")
         wanted = (
@@ -493,15 +494,15 @@ def _is_whole(row: Row[Any]) -> bool:
 
 def _named(row: Row[Any]) -> OutboxMessage:
     """A message of which only its name is known for certain."""
-    return OutboxMessage(str(row.key), str(row.place), error=str(row.error))
+    return OutboxMessage(MessageKey(str(row.key)), str(row.place), error=str(row.error))
 
 
 def _delivery(row: Row[Any], *, taken: bool = False) -> OutboxMessage:
     lost = taken and row.held_until is not None and row.ts is None
     made = OutboxMessage(
-        row.key,
+        MessageKey(row.key),
         row.place,
-        row.under,
+        MessageKey(row.under),
         row.wanted,
         row.shown,
         MessageRef(row.channel, row.ts) if row.ts else None,

@@ -33,6 +33,7 @@ from bot.domain.core.history import BEAT, HistoryEvent
 from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import Incident, State
 from bot.domain.incidents.job_state import JobState
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -129,7 +130,7 @@ class WatchWriting:
             ]
             self._write(_put(self._dialect)["history"], rows)
 
-    async def enqueue_all(self, owed: Sequence[tuple[str, str, str]]) -> None:
+    async def enqueue_all(self, owed: Sequence[tuple[MessageKey, str, str]]) -> None:
         """See the port."""
         if owed:
             rows = [
@@ -138,16 +139,16 @@ class WatchWriting:
             ]
             self._write(_put(self._dialect)["owe"], rows)
 
-    async def refresh(self, key: str) -> None:
+    async def refresh(self, key: MessageKey) -> None:
         """See the port."""
         self._write(_REFRESH, {"this": key})
 
-    async def unposted(self, keys: Sequence[str]) -> frozenset[str]:
+    async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
         """See the port."""
         if not keys:
             return frozenset()
         wanted = select(deliveries.c.key).where(deliveries.c.key.in_(keys), deliveries.c.ts.is_(None))
-        return frozenset(row.key for row in await self._read(wanted))
+        return frozenset(MessageKey(row.key) for row in await self._read(wanted))
 
 
 def load_incident(row: Row[Any]) -> Incident:

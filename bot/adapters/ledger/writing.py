@@ -20,6 +20,7 @@ from bot.domain.approvals.repair import (
 )
 from bot.domain.core.audit import Record, chained
 from bot.domain.core.outside import Outside
+from bot.domain.outbox.key import MessageKey
 from bot.errors import Conflict, Permanent
 
 CLOCK = select(func.clock_timestamp())
@@ -164,7 +165,7 @@ class SqlWriting(WatchWriting):
         }
         connection.execute(_APPEND, values)
 
-    async def enqueue(self, key: str, place: str, under: str = "") -> None:
+    async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
         """See the port. A new state deserves a new try, whatever became of the last."""
         await self.enqueue_all([(key, place, under)])
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain.approvals import card, undelivered
+from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import (
     RepairRequest,
@@ -99,7 +99,7 @@ def _still(facts: Facts, now: datetime) -> list[Fact]:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))
     if facts.waiting:
         found.append(Fact("Waits for approval", words.listed([c.id for c in facts.waiting[:5]])))
-    found += [Fact("Not delivered", line) for line in undelivered.lines(facts.undelivered, facts.asked)[:3]]
+    found += [Fact("Not delivered", line) for line in facts.undelivered[:3]]
     return found
 
 

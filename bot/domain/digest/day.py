@@ -16,10 +16,8 @@ from bot.domain.approvals.repair import (
     RepairRequest,
 )
 from bot.domain.core.intervals import Span, What, Window
+from bot.domain.core.reply import Line
 from bot.domain.incidents.alerting import Incident
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
 
 NOTHING = timedelta()
 MOST_LANES = 12
@@ -158,9 +156,8 @@ class Facts:
     waiting: Sequence[RepairRequest] = ()
     """Requests that wait for a decision."""
     open: Sequence[Incident] = ()
-    undelivered: Sequence[OutboxMessage] = ()
-    asked: Mapping[str, RepairRequest] = field(default_factory=dict)
-    """The requests that undelivered messages may be about, by id."""
+    undelivered: Sequence[Line] = ()
+    """What could not be delivered, a line for each place and reason."""
     zone: str = "UTC"
     late_by: timedelta = field(default_factory=timedelta)
     missed: Sequence[date] = ()

@@ -33,8 +33,9 @@ from bot.domain.core.target import (
     limited,
     parse_duration,
 )
-from bot.domain.incidents import sources
+from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.problem import Problem, Reason
+from bot.domain.outbox.key import MessageKey
 
 
 def _span(value: object) -> timedelta:
@@ -252,9 +253,10 @@ class Incident:
         return self.state is not State.RESOLVED
 
     @property
-    def root(self) -> str:
+    def root(self) -> MessageKey:
         """The message in the channel in whose thread it is talked about."""
-        return f"group:{self.group}" if self.group and not self.apart else f"incident:{self.id}"
+        in_group = self.group and not self.apart
+        return message_keys.group(self.group) if in_group else message_keys.incident(self.id)
 
     @property
     def there(self) -> bool:

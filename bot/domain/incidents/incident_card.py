@@ -18,7 +18,7 @@ from bot.domain.core.reply import (
     Menu,
     Reply,
 )
-from bot.domain.incidents import sources
+from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.alerting import (
     REMINDERS,
     Incident,
@@ -139,7 +139,7 @@ def notice(incident: Incident, said: Notice, now: datetime, call: Sequence[Menti
     """One thing said in the incident's thread. What got worse, and what nobody has taken, calls people."""
     calls = incident.state is State.FIRING and said.reason in _CALLS
     text, subject = _said(incident, said, now), incident.problem.subject
-    named = incident.root == f"incident:{incident.id}" or text.startswith(subject)
+    named = incident.root == message_keys.incident(incident.id) or text.startswith(subject)
     return Reply(
         f"{_ICONS[said.reason]} {text if named else f'{subject}: {text}'}",
         body=_who(said),

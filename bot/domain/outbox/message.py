@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bot.domain.outbox.key import MessageKey
+
 
 @dataclass(frozen=True)
 class MessageRef:
-    """A message in Slack."""
+    """A message that is there: in Slack, or wherever its sink keeps it."""
 
     channel: str
     ts: str
 
 
+NONE = MessageKey()
 UNDELIVERED_FOR = timedelta(days=7)
 """How long a message that was given up is listed, and is worth a try elsewhere."""
 
@@ -26,11 +29,11 @@ class OutboxMessage:
     newest, and one that was missed twice is sent once.
     """
 
-    key: str
-    """What it is: ``card:r-…``, ``progress:r-…``, ``outcome:r-…``. One message each."""
+    key: MessageKey
+    """Which message it is. One message each."""
     place: str
     """A channel's id, or a user's for a direct message."""
-    under: str = ""
+    under: MessageKey = NONE
     """The key of the message in whose thread it goes."""
     wanted: int = 1
     shown: int = 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
-from bot.domain.approvals import card
+from bot.domain.approvals import card, message_keys
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.approvals.repair import (
     RepairRequest,
 )
 from bot.domain.core.reply import Mention, Reply
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -22,8 +25,7 @@ from bot.ports.ledger import (
     Ledger,
 )
 from bot.services.approvals.changes import is_person, value_until
-
-KINDS = ("card", "progress", "value", "unposted", "outcome")
+from bot.services.outbox.kind import MessageKind
 
 
 def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
@@ -35,58 +37,79 @@ def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
 
 @dataclass
 class RequestMessages:
-    """The writer of `KINDS`."""
+    """What the messages about requests say, each kind in a method."""
 
     ledger: Ledger
     clock: Clock
     policy: ApprovalPolicy
     access: AccessPolicy
 
-    async def write(self, delivery: OutboxMessage) -> Reply:
-        """See `bot.services.outbox.worker.Writer`."""
-        kind, _, of = delivery.key.partition(":")
-        id_, _, to = of.partition(":")
-        case = await self.ledger.case(id_)
-        if case is None:
-            raise NotFound(f"There is no case {id_} for the message {delivery.key}.")
-        if kind == "card":
-            return card.card(case, self.policy, approvers(self.access, case.channel))
-        if kind == "progress":
-            return card.progress(case, self.clock.now())
-        if kind == "value":
-            return card.value_wanted(case, value_until(case, self.policy))
-        if kind == "unposted":
-            return await self._unposted(case)
-        return card.outcome(case, joined=bool(to))
+    def kinds(self) -> tuple[MessageKind, ...]:
+        """The kinds of messages about requests."""
 
-    async def _unposted(self, case: RepairRequest) -> Reply:
-        of_card = await self.ledger.delivery(f"card:{case.id}")
+        def kind(
+            name: str, called: str, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]]
+        ) -> MessageKind:
+            return MessageKind(name, partial(self._rendered, render), partial(self._described, called))
+
+        card_ = kind(message_keys.CARD, "the approval card of", self._card)
+        return (
+            replace(card_, refused=self.refused, arrived=self.arrived),
+            kind(message_keys.PROGRESS, "the progress of", self._progress),
+            kind(message_keys.VALUE, "the form for the value of", self._value),
+            kind(message_keys.UNPOSTED, "that the card could not be posted, of", self._unposted),
+            kind(message_keys.OUTCOME, "the outcome of", self._outcome),
+        )
+
+    async def _rendered(
+        self, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]], message: OutboxMessage
+    ) -> Reply:
+        case = await self.ledger.case(message.key.id)
+        if case is None:
+            raise NotFound(f"There is no case {message.key.id} for the message {message.key}.")
+        return await render(case, message)
+
+    async def _described(self, called: str, key: MessageKey) -> str:
+        case = await self.ledger.case(key.id)
+        return f"{called} {f'{case.action.name} ({case.id})' if case else f'the request {key.id}'}"
+
+    async def _card(self, case: RepairRequest, _: OutboxMessage) -> Reply:
+        return card.card(case, self.policy, approvers(self.access, case.channel))
+
+    async def _progress(self, case: RepairRequest, _: OutboxMessage) -> Reply:
+        return card.progress(case, self.clock.now())
+
+    async def _value(self, case: RepairRequest, _: OutboxMessage) -> Reply:
+        return card.value_wanted(case, value_until(case, self.policy))
+
+    async def _outcome(self, case: RepairRequest, message: OutboxMessage) -> Reply:
+        return card.outcome(case, joined=bool(message.key.more))
+
+    async def _unposted(self, case: RepairRequest, _: OutboxMessage) -> Reply:
+        of_card = await self.ledger.delivery(message_keys.card(case.id))
         if of_card is not None and of_card.posted is not None:
             return card.posted_late(case)
         why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
         return card.unposted(case, why)
 
-    async def arrived(self, delivery: OutboxMessage) -> None:
+    async def arrived(self, message: OutboxMessage) -> None:
         """A card that could not be posted is there now: who was told that it is not is told so."""
-        kind, _, id_ = delivery.key.partition(":")
-        if kind == "card":
-            async with self.ledger.writing() as tx:
-                await tx.refresh(f"unposted:{id_}")
+        async with self.ledger.writing() as tx:
+            await tx.refresh(message_keys.unposted(message.key.id))
 
-    async def refused(self, delivery: OutboxMessage) -> bool:
+    async def refused(self, message: OutboxMessage) -> bool:
         """A card that can't be posted is no secret of the log's: whoever asked hears of it, once a reason."""
-        kind, _, id_ = delivery.key.partition(":")
-        case = await self.ledger.case(id_) if kind == "card" else None
+        case = await self.ledger.case(message.key.id)
         if case is None or case.state.final or not is_person(case.request.requester):
             return False
-        if await self._told(delivery, id_):
+        if await self._told(message):
             return False
         async with self.ledger.writing() as tx:
-            await tx.enqueue(f"unposted:{id_}", case.request.requester)
+            await tx.enqueue(message_keys.unposted(case.id), case.request.requester)
         return True
 
-    async def _told(self, delivery: OutboxMessage, id_: str) -> bool:
+    async def _told(self, message: OutboxMessage) -> bool:
         """Whether whoever asked has heard why it can't be posted: the reason is that of the try before."""
-        now = await self.ledger.delivery(delivery.key)
-        owed = await self.ledger.delivery(f"unposted:{id_}")
-        return owed is not None and now is not None and now.error == delivery.error
+        now = await self.ledger.delivery(message.key)
+        owed = await self.ledger.delivery(message_keys.unposted(message.key.id))
+        return owed is not None and now is not None and now.error == message.error

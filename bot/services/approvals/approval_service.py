@@ -14,6 +14,7 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
+from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
     Choice,
@@ -122,7 +123,7 @@ class ApprovalService:
             await self._limit(tx, case)
             await tx.add(case)
             await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
-            await tx.enqueue(f"card:{case.id}", case.channel)
+            await tx.enqueue(message_keys.card(case.id), case.channel)
         self._over(*over)
         return Asked(case, joined=False)
 
@@ -198,7 +199,7 @@ class ApprovalService:
         if joins(other, who):
             other = await tx.save(replace(other, joined=(*other.joined, who)))
             await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": case.reason})
-            await tx.enqueue(f"card:{other.id}", other.channel)
+            await tx.enqueue(message_keys.card(other.id), other.channel)
             self.changed()
         return other
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import ApprovalPolicy, State
 from bot.domain.approvals.repair import (
     Lease,
@@ -47,20 +48,20 @@ def is_person(who: str) -> bool:
 
 async def owe_news(tx: Writing, case: RepairRequest) -> None:
     """Who has to hear of a change: the card, and at the end whoever asked or joined."""
-    await tx.enqueue(f"card:{case.id}", case.channel)
+    await tx.enqueue(message_keys.card(case.id), case.channel)
     if case.state.final:
-        await tx.refresh(f"unposted:{case.id}")
+        await tx.refresh(message_keys.unposted(case.id))
         for other in filter(is_person, case.joined):
-            await tx.enqueue(f"outcome:{case.id}:{other}", other)
+            await tx.enqueue(message_keys.outcome(case.id, other), other)
     who = case.request.requester
     if not is_person(who):
         return
     if case.action.needs_value and case.approved:
-        await tx.enqueue(f"value:{case.id}", who)  # the same message says how it ended
+        await tx.enqueue(message_keys.value(case.id), who)  # the same message says how it ended
     elif case.state.final and case.state is not State.WITHDRAWN:
-        await tx.enqueue(f"outcome:{case.id}", who)
+        await tx.enqueue(message_keys.outcome(case.id), who)
 
 
 async def owe_progress(tx: Writing, case: RepairRequest) -> None:
     """The message in the card's thread that shows how far it has come."""
-    await tx.enqueue(f"progress:{case.id}", case.channel, under=f"card:{case.id}")
+    await tx.enqueue(message_keys.progress(case.id), case.channel, under=message_keys.card(case.id))

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
+from bot.domain.approvals import message_keys
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
@@ -458,7 +459,7 @@ class RepairExecutor:
                 wait = None if case.state.final else self._waits.get(case.id)
                 saved = await tx.save(replace(held, version=current.version, wait=wait))
                 if saved.wait != current.wait:
-                    await tx.enqueue(f"card:{case.id}", case.channel)
+                    await tx.enqueue(message_keys.card(case.id), case.channel)
                 if kind:
                     await tx.record(self.clock.now(), kind, BOT, case.id, data)
                 if kind == "outcome":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -15,7 +15,8 @@ from bot.domain.approvals.repair import (
 )
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.intervals import Window
-from bot.domain.core.reply import Image, Reply
+from bot.domain.core.registry import Registry
+from bot.domain.core.reply import Image, Line, Reply
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.digest import card, timeline
 from bot.domain.digest import day as digest
@@ -24,6 +25,7 @@ from bot.domain.digest.day import Day, Facts, Watched
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     UNDELIVERED_FOR,
     OutboxMessage,
@@ -39,6 +41,8 @@ from bot.ports.painter import (
     Painter,
 )
 from bot.services.incidents.poll_coverage import PollCoverage, heartbeat_looks, pod_looks
+from bot.services.outbox import undelivered
+from bot.services.outbox.kind import MessageKind
 
 logger = logging.getLogger("agentpod.digest")
 
@@ -92,8 +96,8 @@ class DigestPost:
             await tx.set_mark(MARK, f"{due}|{now.isoformat()}")
             if last is None:
                 return False
-            missed = f":{last}" if due - last > DAY else ""
-            await tx.enqueue(f"{KIND}:{due}{missed}", self.channel)
+            missed = [str(last)] if due - last > DAY else []
+            await tx.enqueue(MessageKey.of(KIND, str(due), *missed), self.channel)
         self.changed()
         return True
 
@@ -106,9 +110,19 @@ def _day(mark: str | None) -> date | None:
         return None
 
 
+async def _unnamed(messages: Sequence[OutboxMessage]) -> list[Line]:
+    """Names them by their keys."""
+    return await undelivered.lines(messages, Registry("message kind"))
+
+
+async def _described(key: MessageKey) -> str:
+    day = _day(key.id)
+    return f"the digest of {key.id[:20] if day is None else f'{day:%a} {day.day} {day:%b}'}"
+
+
 @dataclass
 class DigestMessages:
-    """The writer of digests, for the channel and for whoever asks."""
+    """What digests say, in the channel and to whoever asks."""
 
     ledger: Ledger
     clock: Clock
@@ -118,13 +132,16 @@ class DigestMessages:
     rules: AlertRules = field(default_factory=AlertRules)
     heartbeats: bool = True
     """Whether heartbeats are read at all: else it is about the pod only."""
+    undelivered: Callable[[Sequence[OutboxMessage]], Awaitable[Sequence[Line]]] = _unnamed
+    """What people read of messages that could not be delivered."""
 
-    async def write(self, delivery: OutboxMessage) -> Reply:
-        """See `bot.services.outbox.worker.Writer`.
+    def kinds(self, place: str) -> tuple[MessageKind, ...]:
+        """The kind of digests; ``place`` is the channel that the settings have for them, empty for none."""
+        return (MessageKind(KIND, self._write, _described, place=place),)
 
-        The key holds the local day on which it is posted, and the one of the last digest where that was missed.
-        """
-        _, posted, *last = delivery.key.split(":")
+    async def _write(self, message: OutboxMessage) -> Reply:
+        """The key holds the local day on which it is posted, and that of the last digest where one was missed."""
+        posted, last = message.key.id, message.key.more
         try:
             due = date.fromisoformat(posted)
             before = date.fromisoformat(last[0]) if last else due - DAY
@@ -132,10 +149,6 @@ class DigestMessages:
             raise NotFound(f"There is no digest of {posted[:40]!r}.") from None
         missed = [before + n * DAY for n in range(1, (due - before).days)]
         return await self._reply(due - DAY, self.clock.now() - self.when.on(due), missed)
-
-    async def refused(self, delivery: OutboxMessage) -> bool:  # noqa: ARG002 - the writer's shape
-        """Nobody else is told; `incidents` shows it."""
-        return False
 
     async def digest(self, day: date) -> Reply:
         """The digest of a local day, with its picture."""
@@ -174,8 +187,7 @@ class DigestMessages:
             cases=[c for c in cases if _carried_out(c, here.start, here.end)],
             waiting=[c for c in cases if c.state is State.OPEN],
             open=_open(incidents),
-            undelivered=await self.ledger.dead(now - UNDELIVERED_FOR, 5),
-            asked={c.id: c for c in cases},
+            undelivered=await self.undelivered(await self.ledger.dead(now - UNDELIVERED_FOR, 5)),
             zone=zone,
             heartbeats=self.heartbeats,
         )

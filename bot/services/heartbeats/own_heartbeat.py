@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from bot.domain.core import gap, words
 from bot.domain.core.gap import Gap
 from bot.domain.core.reply import Reply
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -25,6 +26,7 @@ from bot.ports.heartbeats import (
 from bot.ports.ledger import (
     Ledger,
 )
+from bot.services.outbox.kind import MessageKind
 
 logger = logging.getLogger("agentpod.heartbeat")
 
@@ -98,7 +100,7 @@ class OwnHeartbeat:
             await tx.set_mark(HEARD, now.isoformat())
             spans = list(gap.told(fresh, heard, now, monotonic, self.every))
             for start, end in spans if self.channel else ():
-                await tx.enqueue(f"{KIND}:{start.isoformat()}|{end.isoformat()}", self.channel)
+                await tx.enqueue(MessageKey.of(KIND, f"{start.isoformat()}|{end.isoformat()}"), self.channel)
         self._told_until = max((g.end for g in fresh), default=self._told_until)
         for start, end in spans:
             logger.warning("was offline", extra={"from": start.isoformat(), "to": end.isoformat()})
@@ -115,19 +117,25 @@ class OwnHeartbeat:
 
 
 class OfflineMessages:
-    """The writer of `KIND`."""
+    """What the messages about times without Slack say. The key holds from when to when."""
 
     def __init__(self, clock: Clock) -> None:
         """``clock`` says which day it is."""
         self._clock = clock
 
-    async def write(self, delivery: OutboxMessage) -> Reply:
-        """See `bot.services.outbox.worker.Writer`. The key holds from when to when."""
-        start, _, end = delivery.key.partition(":")[2].partition("|")
+    def kinds(self, place: str) -> tuple[MessageKind, ...]:
+        """The kind of these messages; ``place`` is the channel that the settings have for them."""
+        return (MessageKind(KIND, self._write, self._described, place=place),)
+
+    async def _described(self, _: MessageKey) -> str:
+        return "the notice of when I was offline"
+
+    async def _write(self, message: OutboxMessage) -> Reply:
+        start, _, end = message.key.rest.partition("|")
         try:
             since, until = datetime.fromisoformat(start), datetime.fromisoformat(end)
         except ValueError:
-            raise NotFound(f"There is no spell {delivery.key[:60]!r}.") from None
+            raise NotFound(f"There is no spell {message.key[:60]!r}.") from None
         now = self._clock.now()
         times = f"from {words.moment(since, now)} to {words.moment(until, now)}"
         return Reply(
@@ -136,7 +144,3 @@ class OfflineMessages:
             shareable=False,
             repeatable=False,
         )
-
-    async def refused(self, delivery: OutboxMessage) -> bool:  # noqa: ARG002 - the writer's shape
-        """Nobody else is told."""
-        return False

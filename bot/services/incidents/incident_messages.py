@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 
 from bot.domain.core.reply import Mention, Reply
-from bot.domain.incidents import incident_card
+from bot.domain.incidents import incident_card, message_keys
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
@@ -18,56 +20,63 @@ from bot.ports.clock import (
 from bot.ports.ledger import (
     Ledger,
 )
-
-KINDS = ("incident", "notice", "group", "over")
+from bot.services.outbox.kind import MessageKind
 
 
 @dataclass
 class IncidentMessages:
-    """The writer of `KINDS`."""
+    """What the messages about incidents say, each kind in a method."""
 
     ledger: Ledger
     clock: Clock
     rules: AlertRules
 
-    async def write(self, delivery: OutboxMessage) -> Reply | None:
-        """See `bot.services.outbox.worker.Writer`."""
-        kind, _, id_ = delivery.key.partition(":")
-        if kind == "group":
-            return await self._group(delivery, id_)
-        if kind == "over":
-            return await self._over(delivery, id_)
-        id_, _, number = id_.partition(":")
-        incident = await self.ledger.incident(id_)
-        if incident is None:
-            raise NotFound(f"There is no incident {id_} for the message {delivery.key}.")
-        now = self.clock.now()
-        if kind == "notice":
-            return await self._notice(incident, int(number), now)
-        if _too_late(delivery, incident):
-            return None
-        return incident_card.message(
-            incident, now, () if incident.group and not incident.apart else self._call([incident])
+    def kinds(self, place: str) -> tuple[MessageKind, ...]:
+        """The kinds of messages about incidents; ``place`` is the channel that the settings have for them."""
+
+        def kind(
+            name: str, called: str, render: Callable[[OutboxMessage], Awaitable[Reply | None]]
+        ) -> MessageKind:
+            return MessageKind(name, render, partial(_described, called), place=place)
+
+        return (
+            kind(message_keys.INCIDENT, "the alert", self._incident),
+            kind(message_keys.NOTICE, "an update of the alert", self._notice),
+            kind(message_keys.GROUP, "the alert about several problems", self._group),
+            kind(message_keys.OVER, "the end of the alert about several problems", self._over),
         )
 
-    async def _notice(self, incident: Incident, number: int, now: datetime) -> Reply | None:
+    async def _of(self, message: OutboxMessage) -> Incident:
+        incident = await self.ledger.incident(message.key.id)
+        if incident is None:
+            raise NotFound(f"There is no incident {message.key.id} for the message {message.key}.")
+        return incident
+
+    async def _incident(self, message: OutboxMessage) -> Reply | None:
+        incident = await self._of(message)
+        if _too_late(message, incident):
+            return None
+        called = () if incident.group and not incident.apart else self._call([incident])
+        return incident_card.message(incident, self.clock.now(), called)
+
+    async def _notice(self, message: OutboxMessage) -> Reply | None:
         """In the thread of many, nothing is said of what was over before its own message was there."""
-        own = await self.ledger.delivery(f"incident:{incident.id}")
+        incident, number = await self._of(message), int(message.key.more[0])
+        own = await self.ledger.delivery(message_keys.incident(incident.id))
         if own is None or _too_late(own, incident) or _overtaken(incident, number):
             return None
-        return incident_card.notice(incident, incident.notices[number], now, self._call([incident]))
+        return incident_card.notice(incident, incident.notices[number], self.clock.now(), self._call([incident]))
 
-    async def _group(self, delivery: OutboxMessage, id_: str) -> Reply | None:
-        now = self.clock.now()
-        mine = list(await self.ledger.incidents(group=id_, limit=None))
-        if not mine or all(_too_late(delivery, i) for i in mine):
+    async def _group(self, message: OutboxMessage) -> Reply | None:
+        mine = list(await self.ledger.incidents(group=message.key.id, limit=None))
+        if not mine or all(_too_late(message, i) for i in mine):
             return None
-        return incident_card.group(mine, now, self._call(mine))
+        return incident_card.group(mine, self.clock.now(), self._call(mine))
 
-    async def _over(self, delivery: OutboxMessage, id_: str) -> Reply | None:
+    async def _over(self, message: OutboxMessage) -> Reply | None:
         """Of many nothing is said before the last one is over: each shows its own end in place."""
-        mine = list(await self.ledger.incidents(group=id_, limit=None))
-        if delivery.posted is None and (not mine or any(i.open for i in mine)):
+        mine = list(await self.ledger.incidents(group=message.key.id, limit=None))
+        if message.posted is None and (not mine or any(i.open for i in mine)):
             return None
         return incident_card.over(mine)
 
@@ -75,9 +84,9 @@ class IncidentMessages:
         critical = any(i.there and i.problem.severity == "critical" for i in incidents)
         return tuple(Mention(m) for m in self.rules.mention) if critical else ()
 
-    async def refused(self, delivery: OutboxMessage) -> bool:  # noqa: ARG002 - the writer's shape
-        """Nobody else is told: `incidents` and the digest show what could not be delivered."""
-        return False
+
+async def _described(called: str, key: MessageKey) -> str:
+    return f"{called} {key.id}"
 
 
 def _overtaken(incident: Incident, number: int) -> bool:
@@ -85,6 +94,6 @@ def _overtaken(incident: Incident, number: int) -> bool:
     return incident.notices[number].reason in REMINDERS and number + 1 < len(incident.notices)
 
 
-def _too_late(delivery: OutboxMessage, incident: Incident) -> bool:
+def _too_late(message: OutboxMessage, incident: Incident) -> bool:
     """Whether it was over before anybody could be told: then nobody is, not even that it is over."""
-    return not incident.open and delivery.posted is None and not delivery.unsure
+    return not incident.open and message.posted is None and not message.unsure

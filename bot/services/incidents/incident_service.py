@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 
 from bot.domain.core.frozen import replace
 from bot.domain.core.outside import Outside
-from bot.domain.incidents import alerting
+from bot.domain.incidents import alerting, message_keys
 from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
     NotNow,
 )
 from bot.domain.incidents.problem import Reason
+from bot.domain.outbox.key import MessageKey
+from bot.domain.outbox.message import NONE
 from bot.errors import NotFound, Refused
 from bot.ports.clock import (
     Clock,
@@ -54,7 +56,7 @@ class IncidentService:
         kept = await self._grouped(tx, known, self._clean(changed), now)
         await tx.save_incidents(kept)
         unseen = await self._unseen(tx, known, kept)
-        owed: dict[str, tuple[str, str]] = {}
+        owed: dict[MessageKey, tuple[str, str]] = {}
         for incident in kept:
             place = self.channels.get(incident.problem.target, "")
             if not incident.told:
@@ -83,7 +85,7 @@ class IncidentService:
     ) -> frozenset[str]:
         """Those that there is a reminder of, and whose own message nobody has seen yet: that one will do."""
         again = {
-            f"incident:{i.id}": i.id
+            message_keys.incident(i.id): i.id
             for i in kept
             if len(i.notices) > 1
             and any(i.notices[n].reason in alerting.REMINDERS for n in _new(i, _before(known, i)))
@@ -152,10 +154,10 @@ def _within(incident: Incident, span: timedelta, now: datetime) -> bool:
     return incident.fired_at is not None and now - incident.fired_at < span
 
 
-def _bridged(incident: Incident, before: Incident | None) -> dict[str, tuple[str, str]]:
+def _bridged(incident: Incident, before: Incident | None) -> dict[MessageKey, tuple[str, str]]:
     """The issue's state by key; and that of the issue which the settings named before: it may be over."""
     issues = {incident.problem.issue, before.problem.issue if before else ""}
-    return {f"bridge:{issue}": ("bridge", "") for issue in sorted(issues) if issue}
+    return {message_keys.issue(issue): ("bridge", "") for issue in sorted(issues) if issue}
 
 
 def _new(incident: Incident, before: Incident | None) -> range:
@@ -164,21 +166,21 @@ def _new(incident: Incident, before: Incident | None) -> range:
 
 
 def _owe(
-    owed: dict[str, tuple[str, str]], incident: Incident, before: Incident | None, place: str, unseen: bool
+    owed: dict[MessageKey, tuple[str, str]], incident: Incident, before: Incident | None, place: str, unseen: bool
 ) -> None:
     """Add the messages by key, with their place and thread: its own, the group's, and each new thing said.
 
     ``unseen``: its own message is not there yet. Then nobody is reminded of it. In the thread of many its own
     message shows its end; it is all of them being over that is said.
     """
-    group = f"group:{incident.group}" if incident.group else ""
+    group = message_keys.group(incident.group) if incident.group else NONE
     if group:
         owed[group] = (place, "")
-    owed[f"incident:{incident.id}"] = (place, "" if incident.apart else group)
+    owed[message_keys.incident(incident.id)] = (place, "" if incident.apart else group)
     for number in _new(incident, before):
         reason = incident.notices[number].reason
         if group and reason in _ENDS:
-            owed[f"over:{incident.group}"] = (place, group)
+            owed[message_keys.over(incident.group)] = (place, group)
         in_place = incident.root == group and reason in _ENDS
         if not in_place and not (unseen and reason in alerting.REMINDERS):
-            owed[f"notice:{incident.id}:{number:04}"] = (place, incident.root)
+            owed[message_keys.notice(incident.id, number)] = (place, incident.root)

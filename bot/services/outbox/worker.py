@@ -1,4 +1,4 @@
-"""The courier: brings the messages in Slack to what the ledger says, whoever changed it and whenever."""
+"""Brings each pending message to its sink, as the ledger has it then, whoever changed it and whenever."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any
 
-from bot.domain.core.reply import Reply
+from bot.domain.core.registry import Registry
 from bot.domain.outbox.message import (
     MessageRef,
     OutboxMessage,
 )
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
-from bot.ports.chat import (
-    Chat,
-)
 from bot.ports.clock import (
     Clock,
 )
 from bot.ports.ledger import (
     Ledger,
 )
+from bot.ports.sinks import Sink
+from bot.services.outbox.kind import MessageKind
 
 logger = logging.getLogger("agentpod.delivery")
-T = TypeVar("T")
 
 LOOK = 1.0
 """Seconds until a ledger that is away is asked again."""
@@ -46,32 +43,10 @@ GIVE_UP = timedelta(days=1)
 until then all the same: somebody may invite the bot, or mend its token."""
 SLOW = "Its turn came too late, and nothing was sent."
 PAUSED = "It failed there just now, or a pause was asked for, and nothing was sent."
-COPY = "A copy of this message may be above: this one is kept up to date."
 
 
 class Held(Transient):
     """It was not its turn: nothing was tried, and it is due again after ``retry_after`` seconds."""
-
-
-class MessageRenderer(Protocol):
-    """Knows what messages say, from the ledger as it is when they are sent."""
-
-    async def write(self, delivery: OutboxMessage) -> Reply | None:
-        """What it says now; None where it need not be said any more. Raises as the ledger does."""
-
-    async def refused(self, delivery: OutboxMessage) -> bool:
-        """Slack does not take it where it should go; says whether something else is owed for that."""
-
-
-class Sink(Protocol):
-    """Takes messages of a kind that don't go to the chat."""
-
-    async def deliver(self, delivery: OutboxMessage) -> MessageRef | None:
-        """Send it as it is now; None where it need not be sent any more. Raises `bot.errors`."""
-
-
-async def _nobody(_: OutboxMessage) -> None:
-    """Nobody has to be told."""
 
 
 @dataclass
@@ -79,16 +54,12 @@ class OutboxWorker:
     """Sends what is owed."""
 
     ledger: Ledger
-    chat: Chat
     clock: Clock
-    writers: Mapping[str, MessageRenderer]
-    """Who knows what a kind of message says."""
-    sinks: Mapping[str, Sink] = field(default_factory=dict)
-    """Where kinds of messages go that don't go to the chat."""
+    kinds: Registry[MessageKind]
+    """What the messages say, and to which sink they go."""
+    sinks: Registry[Sink]
     observe: Callable[[str, str], None] = lambda _kind, _outcome: None
     """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
-    arrived: Callable[[OutboxMessage], Awaitable[None]] = _nobody
-    """Told of each message that was posted after earlier attempts had failed. Raises as the ledger does."""
     dice: Callable[[], float] = random.random
     """Between 0 and 1."""
     sending: float = SENDING
@@ -167,12 +138,12 @@ class OutboxWorker:
             raise away
 
     async def _one(self, delivery: OutboxMessage, last_start: float) -> None:
-        kind = delivery.key.partition(":")[0]
+        name = delivery.key.kind
         try:
-            posted = await self._brought(kind, delivery, last_start)
+            posted = await self._brought(delivery, last_start)
         except Exception as caught:
             refused = await self._later(delivery, _told(caught, delivery))
-            self.observe(kind, "dead" if refused else "retry")
+            self.observe(name, "dead" if refused else "retry")
         else:
             if posted is None:
                 await self.ledger.dropped(delivery)
@@ -181,55 +152,47 @@ class OutboxWorker:
                 self._unnoted[delivery.key] = (delivery, posted)
                 await self._note(delivery, posted)
                 if delivery.posted is None and delivery.error:
-                    await self.arrived(delivery)
-            self.observe(kind, "dropped" if posted is None else "ok")
+                    await self._kind(name).arrived(delivery)
+            self.observe(name, "dropped" if posted is None else "ok")
 
     async def _note(self, delivery: OutboxMessage, posted: MessageRef) -> None:
         """Have the ledger note it. It is kept in mind until then, so that it is not posted again."""
         await self.ledger.delivered(delivery, posted)
         self._unnoted.pop(delivery.key, None)
 
-    async def _brought(self, kind: str, delivery: OutboxMessage, last_start: float) -> MessageRef | None:
+    async def _brought(self, delivery: OutboxMessage, last_start: float) -> MessageRef | None:
         """Send it where it goes; None where it is not wanted any more."""
         now = self.clock.now()
         if (until := self._pauses.get(delivery.place, now)) > now:
             raise Held(PAUSED, retry_after=(until - now).total_seconds())
         if _seconds() > last_start:
             raise Held(SLOW)
-        if kind in self.sinks:
-            return await self._in_time(partial(self.sinks[kind].deliver, delivery), last_start)
+        kind = self._kind(delivery.key.kind)
+        sink = self.sinks.get(kind.sink)
+        if sink is None:  # such as one that the settings don't name any more
+            raise _unknown(kind.name)
         try:
             async with asyncio.timeout_at(last_start):
-                reply = await self._writer(kind).write(delivery)
+                content = await kind.render(delivery)
         except TimeoutError:
             raise Transient(SLOW) from None
-        if reply is None:
-            return None
-        if delivery.unsure:
-            reply = replace(reply, body=(*reply.body, COPY))
-        return await self._in_time(partial(self._send, delivery, reply), last_start)
-
-    async def _in_time(self, send: Callable[[], Awaitable[T]], last_start: float) -> T:
-        """Send it while it is ours. Raises TimedOut where nobody knows what became of it."""
+        if content is None:
+            return delivery.posted
         if _seconds() > last_start:
             raise Transient(SLOW)
+        return await self._in_time(kind, sink, delivery, content)
+
+    async def _in_time(self, kind: MessageKind, sink: Sink, delivery: OutboxMessage, content: Any) -> MessageRef:
+        """Send it while it is ours. Raises TimedOut where nobody knows what became of it."""
         try:
-            async with asyncio.timeout(self.sending):
-                return await send()
+            async with asyncio.timeout(self.sending), kind.sending(delivery, content):
+                return await self._send(sink, delivery, content)
         except TimeoutError:
             raise TimedOut("It took too long.") from None
 
-    async def _send(self, delivery: OutboxMessage, reply: Reply) -> MessageRef:
-        if delivery.posted is not None:
-            try:
-                await self.chat.edit(delivery.posted, reply)
-                return delivery.posted
-            except NotFound:  # somebody deleted it
-                logger.info("posted anew: the message is gone", extra={"delivery": delivery.key})
-        thread = delivery.thread.ts if delivery.thread else None
-        place = delivery.thread.channel if delivery.thread else delivery.place
+    async def _send(self, sink: Sink, delivery: OutboxMessage, content: Any) -> MessageRef:
         try:
-            return await self.chat.post(place, reply, thread=thread)
+            return await sink.deliver(delivery, content)
         except NotFound:
             if delivery.thread is None:
                 raise
@@ -237,11 +200,11 @@ class OutboxWorker:
             await tx.refresh(delivery.under)
         raise Transient("The message that it belongs under is gone: that one goes first.")
 
-    def _writer(self, kind: str) -> MessageRenderer:
-        try:
-            return self.writers[kind]
-        except KeyError:
-            raise NotFound(f"Nobody knows what a message of the kind {kind!r} says.") from None
+    def _kind(self, name: str) -> MessageKind:
+        kind = self.kinds.get(name)
+        if kind is None:
+            raise _unknown(name)
+        return kind
 
     async def _later(self, delivery: OutboxMessage, error: AgentpodError) -> bool:
         """Note a failure, with the time of the next try; says whether somebody has to mend something first."""
@@ -260,8 +223,8 @@ class OutboxWorker:
             _level(delivery, error, text), "not delivered: %s", error.message, extra={"delivery": delivery.key}
         )
         if refused and delivery.posted is None:
-            writer = self.writers.get(delivery.key.partition(":")[0])
-            if writer is not None and await writer.refused(delivery):
+            kind = self.kinds.get(delivery.key.kind)
+            if kind is not None and await kind.refused(delivery):
                 self.wake()
         return refused
 
@@ -281,6 +244,10 @@ def _told(error: Exception, delivery: OutboxMessage) -> AgentpodError:
         return error
     logger.error("a message could not be made", exc_info=error, extra={"delivery": delivery.key})
     return unexpected("The message could not be made", error)
+
+
+def _unknown(kind: str) -> NotFound:
+    return NotFound(f"Nobody knows what a message of the kind {kind!r} says.")
 
 
 def _retry_at(delivery: OutboxMessage, error: AgentpodError, now: datetime, dice: float) -> datetime | None:

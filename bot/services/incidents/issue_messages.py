@@ -1,29 +1,27 @@
-"""The sink for the health-bridge: what it is told of an issue is made from the ledger when it is sent."""
+"""What the health-bridge is told of an issue: made from the ledger when it is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.incidents import bridge
+from bot.domain.incidents import bridge, message_keys
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
-    MessageRef,
     OutboxMessage,
 )
 from bot.errors import AgentpodError, TimedOut, Uncertain
-from bot.ports.bridge import (
-    Bridge,
-)
 from bot.ports.clock import (
     Clock,
 )
 from bot.ports.ledger import (
     Ledger,
 )
+from bot.services.outbox.kind import MessageKind
 
-KIND = "bridge"
 LATELY = timedelta(days=7)
 """How long ago an incident may have ended to say of its issue how it ended."""
 
@@ -34,32 +32,38 @@ def mark_of(issue: str) -> str:
 
 
 @dataclass
-class BridgePost:
-    """Sends one issue's state. Deliveries are held by one process, so there is one post at a time."""
+class IssueMessages:
+    """The state of issues. A message is held by one process, so there is one attempt for an issue at a time."""
 
     ledger: Ledger
     clock: Clock
-    bridge: Bridge
 
-    async def deliver(self, delivery: OutboxMessage) -> MessageRef | None:
-        """See `bot.services.outbox.worker.Sink`."""
-        now = self.clock.now()
-        issue = delivery.key.partition(":")[2]
+    def kinds(self) -> tuple[MessageKind, ...]:
+        """The kind of message about an issue."""
+        return (
+            MessageKind(
+                message_keys.ISSUE, self._state, self._described, sink="health_bridge", sending=self._sending
+            ),
+        )
+
+    async def _described(self, key: MessageKey) -> str:
+        return f"the state of {key.rest} for the health-bridge"
+
+    async def _state(self, message: OutboxMessage) -> Mapping[str, Any] | None:
+        now, issue = self.clock.now(), message.key.rest
         last = await self.ledger.mark(mark_of(issue)) or ""
         mine = await self.ledger.incidents(since=now - LATELY, issue=issue, limit=None)
-        alert = bridge.state(issue, mine, last, now)
-        if alert is None:
-            return delivery.posted
-        await self._send(issue, alert, last)
-        return MessageRef(KIND, issue)
+        return bridge.state(issue, mine, last, now)
 
-    async def _send(self, issue: str, alert: Mapping[str, Any], last: str) -> None:
-        """Send it, and keep what the bridge takes the issue for."""
-        firing = bridge.kept(alert)
+    @asynccontextmanager
+    async def _sending(self, message: OutboxMessage, alert: Mapping[str, Any]) -> AsyncIterator[None]:
+        """Keep what the bridge takes the issue for."""
+        issue, firing = message.key.rest, bridge.kept(alert)
+        last = await self.ledger.mark(mark_of(issue)) or ""
         if firing:  # before it is sent: what may have come to it has to be ended, whatever happens now
             await self._keep(issue, firing)
         try:
-            await self.bridge.send(alert)
+            yield
         except (TimedOut, Uncertain):
             raise
         except AgentpodError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 
@@ -11,14 +12,35 @@ from bot.domain.approvals.approval import Request, Snapshot
 from bot.domain.approvals.repair import (
     RepairRequest,
 )
-from bot.domain.approvals.undelivered import lines, requests
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Mention, parts, plain
+from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import (
     OutboxMessage,
 )
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
+from bot.services.outbox.undelivered import lines
+from bot.settings.model import Settings
+from bot.wiring.outbox import Outbox
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 CASE = RepairRequest(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "pod", RESTART)
+
+
+class Book:
+    """A ledger with one request."""
+
+    async def case(self, id_: str) -> RepairRequest | None:
+        return CASE if id_ == CASE.id else None
+
+
+class Noon:
+    def now(self) -> datetime:
+        return NOW
+
+
+KINDS = Outbox(Settings(), cast("Ledger", Book()), cast("Clock", Noon()), Outside()).kinds
 
 
 @pytest.mark.parametrize(
@@ -42,19 +64,14 @@ CASE = RepairRequest(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "p
         ("", "", "The message : why"),
     ],
 )
-def test_each_kind_of_message_has_a_name(key: str, place: str, says: str) -> None:
-    [line] = lines([OutboxMessage(key, place, error="why")], {CASE.id: CASE})
+async def test_each_kind_of_message_has_a_name(key: str, place: str, says: str) -> None:
+    [line] = await lines([OutboxMessage(MessageKey(key), place, error="why")], KINDS)
     assert plain(line) == says
     assert (Mention(place) in parts(line)) is place.startswith("U")
 
 
-def test_many_for_one_reason_are_one_line() -> None:
-    dead = [OutboxMessage(f"card:r-{n}", "C1", error="why") for n in range(3)]
-    assert [plain(line) for line in lines(dead)] == [
+async def test_many_for_one_reason_are_one_line() -> None:
+    dead = [OutboxMessage(MessageKey(f"card:r-{n}"), "C1", error="why") for n in range(3)]
+    assert [plain(line) for line in await lines(dead, KINDS)] == [
         "The approval card of the request r-0 and 2 more, for channel C1: why"
-    ]
-    assert requests([*dead, OutboxMessage("incident:i-1", "C1"), OutboxMessage("card", "C1")]) == [
-        "r-0",
-        "r-1",
-        "r-2",
     ]

@@ -1,4 +1,4 @@
-"""The `Bridge` port: the health-bridge's webhook, which answers 200 also when it failed."""
+"""The health-bridge's webhook, which answers 200 also when it failed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from bot.adapters.transport.clients import Answered, BadAddress, Client, CutOff, NotSent
 from bot.domain.core import retry_after
 from bot.domain.core.outside import Outside
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient, Uncertain
 
 MAX_BYTES = 64 * 1024
@@ -17,7 +18,9 @@ MAX_BYTES = 64 * 1024
 
 
 class HealthBridge:
-    """One health-bridge. ``url`` is its webhook."""
+    """One health-bridge, as a sink. ``url`` is its webhook."""
+
+    name = "health_bridge"
 
     def __init__(self, url: str, token: str, *, timeout: float = 8.0, outside: Outside | None = None) -> None:
         """``timeout`` in seconds; ``outside`` cleans what is sent. Nothing is sent yet."""
@@ -29,8 +32,13 @@ class HealthBridge:
         """Close the connections."""
         await self._client.close()
 
+    async def deliver(self, message: OutboxMessage, content: Mapping[str, Any]) -> MessageRef:
+        """See `bot.ports.sinks.Sink`. The content is the body of an Alertmanager webhook."""
+        await self.send(content)
+        return MessageRef(message.key.kind, message.key.rest)
+
     async def send(self, alert: Mapping[str, Any]) -> None:
-        """See the port: `Transient` also for a 200 that says that it failed."""
+        """Send one. `Transient` also for a 200 that says that it failed."""
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:
             answer = await self._client.send(

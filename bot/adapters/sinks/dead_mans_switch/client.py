@@ -9,8 +9,10 @@ from bot.domain.core import retry_after
 from bot.errors import Permanent, TimedOut, Transient
 
 
-class DeadManUrl:
+class DeadMansSwitch:
     """One URL. It is a secret: no error holds it."""
+
+    name = "dead_mans_switch"
 
     def __init__(self, url: str, *, timeout: float = 8.0) -> None:
         """``timeout`` in seconds."""

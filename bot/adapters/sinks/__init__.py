@@ -1,0 +1,1 @@
+"""Where messages go: a folder each, with its client and what registers it."""

@@ -1,0 +1,22 @@
+"""A dead man's switch: it raises the alarm when nobody calls. Settings: ``heartbeat.dead_man_url``."""
+
+from __future__ import annotations
+
+from bot.adapters.sinks.dead_mans_switch.client import DeadMansSwitch
+from bot.domain.core.outside import Outside
+from bot.ports.sinks import SinkType
+from bot.settings.model import Settings
+
+__all__ = ["SINK", "DeadMansSwitch"]
+
+
+def _address(settings: Settings) -> str:
+    url = settings.heartbeat.dead_man_url
+    return url.get_secret_value() if url is not None else ""
+
+
+def _make(settings: Settings, outside: Outside) -> DeadMansSwitch:  # noqa: ARG001 - it is sent no text
+    return DeadMansSwitch(_address(settings))
+
+
+SINK = SinkType(DeadMansSwitch.name, "the dead man's switch", _address, _make)

@@ -1,0 +1,106 @@
+"""Joins the kinds of messages that the features have with the sinks that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from bot.adapters.picture import Painter
+from bot.adapters.sinks import dead_mans_switch, health_bridge
+from bot.adapters.sinks.slack import SlackSink
+from bot.domain.core.outside import Outside
+from bot.domain.core.registry import Registry
+from bot.domain.core.reply import Line
+from bot.domain.outbox.message import OutboxMessage
+from bot.ports.chat import Chat
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
+from bot.ports.sinks import Sink, SinkType
+from bot.services.approvals.approval_messages import RequestMessages
+from bot.services.digest.post_digest import DigestMessages
+from bot.services.heartbeats.own_heartbeat import OfflineMessages
+from bot.services.incidents.incident_messages import IncidentMessages
+from bot.services.incidents.issue_messages import IssueMessages
+from bot.services.outbox import undelivered
+from bot.services.outbox.kind import MessageKind
+from bot.services.outbox.reroute import PendingRerouter
+from bot.services.outbox.worker import OutboxWorker
+from bot.settings.model import Settings
+from bot.wiring.incidents import digest_channel, digest_time
+
+SINKS: Registry[SinkType[Sink]] = Registry("sink", (health_bridge.SINK,))
+"""Where messages go besides Slack, which is always there."""
+CALLED: Registry[SinkType[Any]] = Registry("sink", (*SINKS, dead_mans_switch.SINK))
+"""Those, and what is called without a message: all that the settings have the bot connect to."""
+
+
+class Outbox:
+    """The kinds of messages, what could not be delivered of them, and the worker that sends them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clock: Clock,
+        outside: Outside,
+        kinds: Iterable[MessageKind] = (),
+        sinks: Iterable[Sink] = (),
+    ) -> None:
+        """Connects to nothing. ``kinds`` and ``sinks``: others than those in code."""
+        self._ledger, self._clock = ledger, clock
+        self._worker: OutboxWorker | None = None
+        self.digests = DigestMessages(
+            ledger,
+            clock,
+            settings.targets,
+            digest_time(settings),
+            Painter() if settings.digest.picture else None,
+            settings.alerts,
+            heartbeats=bool(settings.pushgateway.url),
+            undelivered=self.undelivered,
+        )
+        channel = settings.slack.channel or ""
+        self.kinds: Registry[MessageKind] = Registry(
+            "message kind",
+            (
+                *RequestMessages(ledger, clock, settings.approvals, settings.access).kinds(),
+                *IncidentMessages(ledger, clock, settings.alerts).kinds(channel),
+                *IssueMessages(ledger, clock).kinds(),
+                *OfflineMessages(clock).kinds(channel),
+                *self.digests.kinds(digest_channel(settings)),
+                *kinds,
+            ),
+        )
+        made = [kind.make(settings, outside) for kind in SINKS if kind.address(settings)]
+        self.sinks: Registry[Sink] = Registry("sink", (*made, *sinks))
+
+    async def undelivered(self, messages: Sequence[OutboxMessage]) -> list[Line]:
+        """See `bot.ports.outbox.Undelivered`."""
+        return await undelivered.lines(messages, self.kinds)
+
+    def worker(self, chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
+        """Who sends them; ``observe`` is told of each attempt."""
+        self._worker = OutboxWorker(
+            self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat)]), observe
+        )
+        return self._worker
+
+    def rerouter(self) -> PendingRerouter:
+        """Who sends elsewhere what the settings send elsewhere now."""
+        places = {kind.name: kind.place for kind in self.kinds if kind.place}
+        return PendingRerouter(self._ledger, self._clock, places, self.wake)
+
+    def wake(self) -> None:
+        """A message is pending."""
+        if self._worker is not None:
+            self._worker.wake()
+
+    async def finish(self, seconds: float) -> None:
+        """Send what is due, for the last time before a stop."""
+        if self._worker is not None:
+            await self._worker.finish(seconds)
+
+    async def close(self) -> None:
+        """Close the sinks' connections."""
+        for sink in self.sinks:
+            await sink.close()
