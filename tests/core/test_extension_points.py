@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import time
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -16,20 +17,24 @@ from bot.domain.incidents import bridge, sources
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
+from bot.domain.outbox.key import MessageKey
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac.access import Identity, Role
+from bot.errors import Permanent
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Alerts, Caller, Context
 from bot.services.digest.post_digest import DigestMessages, When
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
+from bot.services.outbox.kind import MessageKind
 from bot.settings.model import LedgerSettings, Settings
-from bot.wiring.parts import Parts
+from bot.wiring.parts import Parts, SystemClock
 from commands import registry
 from commands.incidents import incidents
 from tests.commands.fakes import World, text_of
 from tests.services.watchbench import Watch, watch
-from tests.services.workbench import opened
+from tests.services.workbench import FakeChat, opened
 
 
 class _Uncounted:
@@ -215,3 +220,104 @@ async def test_a_problem_source_s_maintenance_is_the_target_s(tmp_path: Path) ->
         assert made.chat.said == []
         assert "maintenance renewal" in text_of(await world.incidents())
         assert await world.look(60, 3) == f"🔴 CRITICAL {SUBJECT}: expires in 3 days"
+
+
+class _Clock(SystemClock):
+    """A clock that can be set on."""
+
+    def __init__(self) -> None:
+        self.passed = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.passed
+
+
+class _Pager:
+    """A sink: a folder's worth of code, such as for a paging service."""
+
+    name = "pager"
+
+    def __init__(self) -> None:
+        self.errors: list[Exception] = []
+        self.pages: list[tuple[str, str]] = []
+
+    async def deliver(self, message: OutboxMessage, content: str) -> MessageRef:
+        if self.errors:
+            raise self.errors.pop()
+        self.pages.append((message.place, content))
+        return MessageRef(message.place, message.key.id)
+
+    async def close(self) -> None:
+        self.pages.append(("", "closed"))
+
+
+async def _page(message: OutboxMessage) -> str:
+    return f"Wake up: {message.key.id} is full"
+
+
+async def _called(key: MessageKey) -> str:
+    return f"the page about {key.id}"
+
+
+PAGE = MessageKind("page", _page, _called, sink="pager", place="on-call")
+
+
+@asynccontextmanager
+async def _paging(tmp_path: Path, pager: _Pager, clock: SystemClock) -> AsyncIterator[Parts]:
+    """The bot's parts on a SQLite ledger, with the kind and the sink, and one message that waits."""
+    settings = Settings(ledger=LedgerSettings(url=f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
+    parts = Parts.build(settings, clock=clock, kinds=[PAGE], sinks=[pager])
+    try:
+        async with parts.ledger.writing() as tx:
+            await tx.enqueue(MessageKey.of(PAGE.name, "disk"), "the old number")
+        yield parts
+    finally:
+        await parts.close()
+
+
+async def _incidents(parts: Parts) -> Reply:
+    caller = Caller(Identity(user="maya", channel="terminal"), "terminal")
+    return await parts.dispatcher("agentpod", _Uncounted()).run(
+        "incidents", caller, request_id="req-1", progress=_silent
+    )
+
+
+async def test_a_kind_of_message_and_its_sink_are_sent_retried_and_described(tmp_path: Path) -> None:
+    pager, clock = _Pager(), _Clock()
+    seen: list[tuple[str, str]] = []
+    async with _paging(tmp_path, pager, clock) as parts:
+        worker = parts.outbox.worker(FakeChat(), lambda kind, outcome: seen.append((kind, outcome)))
+        assert await parts.outbox.rerouter().move() == 1
+        pager.errors = [Permanent("The pager does not know the number.", remedy="Give it one.")]
+        assert await worker.deliver()
+        [said] = [fact.value for fact in (await _incidents(parts)).facts if fact.label == "Not delivered"]
+        assert said == "The page about disk, for channel on-call: The pager does not know the number. Give it one."
+        assert not await worker.deliver(), "it is not tried again at once"
+        clock.passed += timedelta(minutes=2)
+        assert await worker.deliver()
+        assert pager.pages == [("on-call", "Wake up: disk is full")]
+        assert (await _incidents(parts)).facts == ()
+        assert await parts.ledger.waiting() == 0
+    assert seen == [("page", "dead"), ("page", "ok")]
+    assert pager.pages[-1] == ("", "closed")
+
+
+async def test_a_message_whose_sink_or_kind_is_gone_is_listed_by_its_key(tmp_path: Path) -> None:
+    async with _paging(tmp_path, _Pager(), SystemClock()):
+        pass
+    settings = Settings(ledger=LedgerSettings(url=f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
+    parts = Parts.build(settings)
+    try:
+        assert await parts.outbox.worker(FakeChat(), lambda *_: None).deliver()
+        [said] = [fact.value for fact in (await _incidents(parts)).facts if fact.label == "Not delivered"]
+    finally:
+        await parts.close()
+    assert str(said).startswith("The message page:disk, for channel the old number: Nobody knows what")
+
+
+@pytest.mark.parametrize(("kinds", "sinks"), [([replace(PAGE, name="card")], []), ([], [_Pager(), _Pager()])])
+def test_two_kinds_or_sinks_of_one_name_are_refused(
+    tmp_path: Path, kinds: list[MessageKind], sinks: list[_Pager]
+) -> None:
+    with pytest.raises(ValueError, match="is registered twice"):
+        Parts.build(Settings(), kinds=kinds, sinks=sinks)

@@ -43,27 +43,27 @@ class Noon:
 KINDS = Outbox(Settings(), cast("Ledger", Book()), cast("Clock", Noon()), Outside()).kinds
 
 
-@pytest.mark.parametrize(
-    ("key", "place", "says"),
-    [
-        ("card:r-7k2m9xwq", "C1", "The approval card of restart (r-7k2m9xwq), for channel C1: why"),
-        ("progress:r-7k2m9xwq", "C1", "The progress of restart (r-7k2m9xwq), for channel C1: why"),
-        ("value:r-7k2m9xwq", "U1", "The form for the value of restart (r-7k2m9xwq), for @U1: why"),
-        ("unposted:r-7k2m9xwq", "U1", "That the card could not be posted, of restart (r-7k2m9xwq), for @U1: why"),
-        ("outcome:r-7k2m9xwq:U2", "U2", "The outcome of restart (r-7k2m9xwq), for @U2: why"),
-        ("outcome:r-22222222", "U2", "The outcome of the request r-22222222, for @U2: why"),
-        ("incident:i-1", "C1", "The alert i-1, for channel C1: why"),
-        ("notice:i-1:3", "C1", "An update of the alert i-1, for channel C1: why"),
-        ("group:g-1", "C1", "The alert about several problems g-1, for channel C1: why"),
-        ("over:g-1", "C1", "The end of the alert about several problems g-1, for channel C1: why"),
-        ("digest:2026-11-23", "C1", "The digest of Mon 23 Nov, for channel C1: why"),
-        ("digest:nonsense", "C1", "The digest of nonsense, for channel C1: why"),
-        ("deaf:2026-11-23T09:00:00+00:00|x", "C1", "The notice of when I was offline, for channel C1: why"),
-        ("bridge:o/r#1", "", "The state of o/r#1 for the health-bridge: why"),
-        ("other:x", "C1", "The message other:x, for channel C1: why"),
-        ("", "", "The message : why"),
-    ],
-)
+ROWS = [
+    ("card:r-7k2m9xwq", "C1", "The approval card of restart (r-7k2m9xwq), for channel C1: why"),
+    ("progress:r-7k2m9xwq", "C1", "The progress of restart (r-7k2m9xwq), for channel C1: why"),
+    ("value:r-7k2m9xwq", "U1", "The form for the value of restart (r-7k2m9xwq), for @U1: why"),
+    ("unposted:r-7k2m9xwq", "U1", "That the card could not be posted, of restart (r-7k2m9xwq), for @U1: why"),
+    ("outcome:r-7k2m9xwq:U2", "U2", "The outcome of restart (r-7k2m9xwq), for @U2: why"),
+    ("outcome:r-22222222", "U2", "The outcome of the request r-22222222, for @U2: why"),
+    ("incident:i-1", "C1", "The alert i-1, for channel C1: why"),
+    ("notice:i-1:3", "C1", "An update of the alert i-1, for channel C1: why"),
+    ("group:g-1", "C1", "The alert about several problems g-1, for channel C1: why"),
+    ("over:g-1", "C1", "The end of the alert about several problems g-1, for channel C1: why"),
+    ("digest:2026-11-23", "C1", "The digest of Mon 23 Nov, for channel C1: why"),
+    ("digest:nonsense", "C1", "The digest of nonsense, for channel C1: why"),
+    ("deaf:2026-11-23T09:00:00+00:00|x", "C1", "The notice of when I was offline, for channel C1: why"),
+    ("bridge:o/r#1", "", "The state of o/r#1 for the health-bridge: why"),
+    ("other:x", "C1", "The message other:x, for channel C1: why"),
+    ("", "", "The message : why"),
+]
+
+
+@pytest.mark.parametrize(("key", "place", "says"), ROWS)
 async def test_each_kind_of_message_has_a_name(key: str, place: str, says: str) -> None:
     [line] = await lines([OutboxMessage(MessageKey(key), place, error="why")], KINDS)
     assert plain(line) == says
@@ -75,3 +75,7 @@ async def test_many_for_one_reason_are_one_line() -> None:
     assert [plain(line) for line in await lines(dead, KINDS)] == [
         "The approval card of the request r-0 and 2 more, for channel C1: why"
     ]
+
+
+def test_every_kind_has_its_row() -> None:
+    assert {MessageKey(key).kind for key, _, _ in ROWS} >= set(KINDS.names)
