@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import time
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.retention import HistoryRetention
 from bot.services.health.secret_fingerprints import SecretWatch
 from bot.services.heartbeats.own_heartbeat import OwnHeartbeat
+from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
@@ -44,6 +45,9 @@ from bot.settings.model import (
 logger = logging.getLogger("agentpod.digest")
 AGAIN = 30.0
 """Seconds until a digest that the ledger could not take is tried again."""
+
+TARGET_WATCHERS: Mapping[str, type[TargetWatch]] = {"pod": PodWatch, "inside": InsideWatch}
+"""Who looks for problems of each target, by the name of the background task."""
 
 
 def digest_time(settings: Settings) -> When:
@@ -103,10 +107,9 @@ class Watching:
         muting = Muting(rules)
         found: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
         for target in settings.targets:
-            pod = PodWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
-            found[f"pod {target.name}"] = pod.run
-            within = InsideWatch(target, self._cluster_of, self._clock, rules, self.incidents, muting)
-            found[f"inside {target.name}"] = within.run
+            for name, watcher in TARGET_WATCHERS.items():
+                one = watcher(target, self._cluster_of, self._clock, rules, self.incidents, muting)
+                found[f"{name} {target.name}"] = one.run
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
         first = settings.targets[0].name

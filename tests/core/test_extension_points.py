@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +13,7 @@ from typing import cast
 
 import pytest
 
+import bot.services.incidents
 from bot.domain.core.reply import Reply, plain
 from bot.domain.core.target import Target
 from bot.domain.incidents import bridge, sources
@@ -29,6 +32,7 @@ from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import LedgerSettings, Settings
+from bot.wiring.incidents import TARGET_WATCHERS
 from bot.wiring.parts import Parts, SystemClock
 from commands import registry
 from commands.incidents import incidents
@@ -220,6 +224,13 @@ async def test_a_problem_source_s_maintenance_is_the_target_s(tmp_path: Path) ->
         assert made.chat.said == []
         assert "maintenance renewal" in text_of(await world.incidents())
         assert await world.look(60, 3) == f"🔴 CRITICAL {SUBJECT}: expires in 3 days"
+
+
+def test_every_watcher_of_a_target_is_started() -> None:
+    services = [m.name for m in pkgutil.iter_modules(bot.services.incidents.__path__)]
+    modules = [importlib.import_module(f"{bot.services.incidents.__name__}.{name}") for name in services]
+    watchers = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, TargetWatch)}
+    assert watchers - {TargetWatch} == set(TARGET_WATCHERS.values())
 
 
 class _Clock(SystemClock):

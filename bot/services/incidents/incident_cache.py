@@ -131,3 +131,7 @@ class TargetWatch:
     def __post_init__(self) -> None:
         """Knows nothing yet."""
         self._known = IncidentCache(self.incidents)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        raise NotImplementedError
