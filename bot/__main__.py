@@ -113,6 +113,8 @@ def _main(words: list[str]) -> int:
         return _check(options)
     if options.word == "sandbox":
         return _sandbox([*_shared(options), *rest])
+    if options.word == "ledger":
+        return _ledger(options, rest)
     if [options.word, *rest] == ["audit", "export"] and options.output == "text":
         return _export(options)
     return _command(options, [options.word, *rest])
@@ -139,8 +141,34 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
+_LEDGER_USAGE = (
+    "Usage: agentpod ledger backup FILE [--force] | agentpod ledger restore FILE [--force]; FILE - is a pipe"
+)
+
+
+def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
+    """Back the ledger up, or restore it."""
+    from bot import logs
+    from bot.wiring.ledger_files import backup, restore
+
+    force, names = "--force" in words, [word for word in words if word != "--force"]
+    bad = [name for name in names if name.startswith("-") and name != "-"]
+    if len(names) != 2 or names[0] not in ("backup", "restore") or bad:
+        what = f"agentpod ledger does not know {bad[0]!r}." if bad else "What shall be done with the ledger?"
+        raise AgentpodError(what, remedy=_LEDGER_USAGE)
+    settings = _load(options).settings
+    logs.configure("error", "console", settings.secret_values())
+    work = backup if names[0] == "backup" else restore
+    for line in asyncio.run(work(settings.ledger.url, names[1], force=force)):
+        sys.stderr.write(line + "\n")
+    return 0
+
+
 def _help_on(options: argparse.Namespace) -> int:
     """``agentpod logs --help`` is ``agentpod help logs``."""
+    if options.word == "ledger":
+        sys.stdout.write(_LEDGER_USAGE + "\n")
+        return 0
     return _sandbox(["--help"]) if options.word == "sandbox" else _command(options, ["help", options.word])
 
 
@@ -196,6 +224,8 @@ def _epilog() -> str:
         "  run                 the bot: hears Slack and answers",
         "  check               try settings, tokens, connections and rights; say what to fix",
         "  sandbox             a Slack workspace and a pretend pod in your browser, with the real bot in it",
+        "  ledger backup FILE  the whole ledger into a file, while the bot runs",
+        "  ledger restore FILE such a file into an empty ledger (--force: over another), while no bot runs",
     ]
     lines += [f"  {c.name:19s} {c.summary}" for c in registry.build() if c.name and c.name != "home"]
     codes = "exit codes: 0 healthy or done, 1 not healthy, 2 could not tell"

@@ -1,0 +1,210 @@
+"""``agentpod ledger restore``: a backup into an empty ledger, or over one, in one transaction."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Boolean, Connection, Integer, Text, inspect, text, update
+
+from bot.adapters.ledger import database, migrations, version
+from bot.adapters.ledger.backup import tables_of
+from bot.adapters.ledger.database import Database
+from bot.adapters.ledger.errors import translate
+from bot.adapters.ledger.file import FileLock, unwritable
+from bot.adapters.ledger.portable import UNTOUCHED, Reader, Row, Scalar, Summary, counted
+from bot.adapters.ledger.schema import deliveries
+from bot.errors import Permanent
+
+T = TypeVar("T")
+_AT_ONCE = 500
+_OTHERS = """SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'agentpod' AND pid <> pg_backend_pid()"""
+_STOP = "Stop the bot (all its replicas), restore, and start it again."
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What was restored, where, and what was there before."""
+
+    summary: Summary
+    where: str
+    lost: Mapping[str, int]
+    """Rows by table that were replaced."""
+
+
+async def restore(url: str, reader: Reader, *, force: bool, losing: Callable[[str], None]) -> Restored:
+    """Restore what ``reader`` has. Raises `bot.errors`, with nothing changed.
+
+    ``force`` replaces what the ledger holds, once ``losing`` was told what that is, and takes a broken trail.
+    """
+    summary = reader.examine()
+    if summary.broken and not force:
+        raise Permanent(
+            f"The audit trail in the backup is broken: {summary.broken}.",
+            remedy="Restore an older backup, or this one as it is with --force. Nothing was changed.",
+        )
+    async with _alone(url) as (made, where), made.transaction(writes=True) as run:
+        lost = await run(partial(_may, where=where, force=force))
+        if any(lost.values()):
+            losing(f"Replacing what the ledger {where} holds: {counted(lost)}.")
+        await run(partial(_fill, reader=reader, summary=summary))
+    return Restored(summary, where, lost)
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[tuple[Database, str]]:
+    """The database, used by nobody else."""
+    where = database.name(url)
+    made = database.connect(url)
+    lock: FileLock | None = None
+    new: Path | None = None
+    try:
+        if made.dialect == "sqlite":
+            lock = _locked(Path(where))
+            new = _touched(Path(where))
+        yield made, where
+    except BaseException as error:
+        await made.close()
+        if new is not None:
+            with contextlib.suppress(OSError):
+                new.unlink()
+        if isinstance(error, Exception):
+            raise translate(error, where) from error
+        raise
+    finally:
+        await made.close()
+        if lock is not None:
+            lock.release()
+
+
+def _locked(path: Path) -> FileLock:
+    try:
+        return FileLock(path)
+    except Permanent as error:
+        if "uses the ledger" in error.message:
+            raise Permanent(error.message, remedy=_STOP) from error
+        raise
+
+
+def _touched(path: Path) -> Path | None:
+    """Make the file, for its owner alone; None where it was there."""
+    try:
+        path.touch(0o600, exist_ok=False)
+    except FileExistsError:
+        return None
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return path
+
+
+def _may(connection: Connection, *, where: str, force: bool) -> Mapping[str, int]:
+    """What is in the ledger now. Raises Permanent where that must stay."""
+    if connection.dialect.name == "postgresql" and connection.execute(text(_OTHERS)).scalar_one():
+        raise Permanent(f"Another agentpod uses the ledger {where}.", remedy=_STOP)
+    migrations.current(connection)
+    count = "SELECT count(*) FROM {}"
+    found = {table: connection.execute(text(count.format(table))).scalar_one() for table in tables_of(connection)}
+    if any(found.values()) and not force:
+        raise Permanent(
+            f"The ledger {where} is not empty: it holds {counted(found)}.",
+            remedy="Back it up first; --force replaces all of it. Nothing was changed.",
+        )
+    return found
+
+
+def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
+    """As the version that wrote the backup had it, and from there to this one."""
+    for table in (*sorted(version.TABLES), version.TABLE):
+        connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("DROP FUNCTION IF EXISTS agentpod_audit_only_grows()"))
+    migrations.advance(connection, 0, summary.header.schema)
+    tables = {table: _Table(connection, table, names) for table, names in summary.header.columns.items()}
+    rows = reader.rows(summary)
+    while some := list(islice(rows, _AT_ONCE)):
+        for table, of_table in _by_table(some):
+            tables[table].put(of_table)
+    migrations.advance(connection, summary.header.schema, version.LATEST)
+    _may_be_sent_already(connection)
+    connection.commit()
+    connection.close()
+
+
+def _may_be_sent_already(connection: Connection) -> None:
+    """What was owed then may have been posted since: it is posted again, and says so."""
+    owed = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
+    connection.execute(update(deliveries).where(*owed).values(unsure=True))
+
+
+def _by_table(rows: Sequence[Row]) -> Iterator[tuple[str, list[Sequence[Scalar]]]]:
+    found: dict[str, list[Sequence[Scalar]]] = {}
+    for table, values in rows:
+        found.setdefault(table, []).append(values)
+    yield from found.items()
+
+
+class _Table:
+    """Puts rows into a table, each value as its column takes it."""
+
+    def __init__(self, connection: Connection, table: str, names: Sequence[str]) -> None:
+        """Raises Permanent for a table or a column that the schema's version does not have."""
+        self._connection, self._name = connection, table
+        known = {c["name"]: c["type"] for c in inspect(connection).get_columns(table)} if _is_ours(table) else {}
+        if missing := [name for name in names if name not in known] or not known:
+            raise Permanent(
+                f"The backup is damaged: its version of the ledger has no {table!r} with {missing}.",
+                remedy=UNTOUCHED,
+            )
+        self._names, self._types = names, [known[name] for name in names]
+        values = ", ".join(f":{name}" for name in names)
+        self._insert = text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})")  # noqa: S608 - known names
+
+    def put(self, rows: Sequence[Sequence[Scalar]]) -> None:
+        """Insert them."""
+        made = [
+            {name: self._value(v, type_) for name, v, type_ in zip(self._names, row, self._types, strict=True)}
+            for row in rows
+        ]
+        try:
+            self._connection.execute(self._insert, made)
+        except (ValueError, OverflowError) as error:
+            raise self._unfit() from error
+
+    def _value(self, value: Scalar, type_: Any) -> Scalar:
+        """SQLite knows no booleans, and takes anything anywhere; PostgreSQL is strict."""
+        if value is None:
+            return None
+        if isinstance(type_, Boolean):
+            return bool(value)
+        if self._connection.dialect.name == "sqlite":
+            return value
+        if isinstance(type_, Text) or not isinstance(type_, Integer):
+            return self._text(str(value))
+        if isinstance(value, str) or int(value) != value:
+            raise self._unfit()
+        return int(value)
+
+    def _text(self, value: str) -> str:
+        """PostgreSQL's text has no NUL; the audit trail stays as it is or is not restored."""
+        if "\0" not in value:
+            return value
+        if self._name == "audit":
+            raise self._unfit()
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+    def _unfit(self) -> Permanent:
+        remedy = "Restore it into a SQLite file, which keeps what it held. Nothing was changed."
+        return Permanent(
+            f"A row of {self._name!r} in the backup holds what this database can't keep.", remedy=remedy
+        )
+
+
+def _is_ours(table: str) -> bool:
+    return table in version.TABLES
