@@ -31,6 +31,7 @@ from bot.runbook.context import (
     Context,
     Repairs,
 )
+from bot.services.approvals.actions.pod_restart import look_at
 from commands.shared import shape
 
 MAX_REASON = 500
@@ -84,10 +85,7 @@ def form(ctx: Context, wanted: Form) -> Reply:
 async def look(ctx: Context) -> Look:
     """The target as it is: what the request will be bound to. Raises as the cluster does."""
     ledger(ctx)
-    deployment, pods = await asyncio.gather(
-        ctx.cluster.deployment(ctx.target.deployment), ctx.cluster.pods(ctx.target.selector)
-    )
-    return Look(deployment, tuple(pods))
+    return await look_at(ctx.cluster, ctx.target)
 
 
 def value_sink(case: RepairRequest) -> str:

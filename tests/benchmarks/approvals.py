@@ -44,8 +44,9 @@ from bot.ports.ledger import (
 from bot.runbook.context import (
     Caller,
 )
+from bot.services.approvals.actions.pod_restart import look_at
 from bot.services.approvals.approval_service import ApprovalService
-from bot.services.approvals.repair_executor import RepairExecutor, look_at
+from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
 from bot.settings.loader import (
     load,

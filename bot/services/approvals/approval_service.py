@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -31,7 +32,6 @@ from bot.domain.approvals.approval import (
 from bot.domain.approvals.repair import (
     Asked,
     ExecutionResult,
-    Look,
     Proposal,
     RepairRequest,
     is_id,
@@ -66,7 +66,8 @@ from bot.services.approvals.changes import (
     owe_news,
     value_until,
 )
-from bot.services.approvals.repair_executor import Lost, RepairExecutor
+from bot.services.approvals.lease_holder import Lost
+from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import (
     answer,
     case_id,
@@ -213,7 +214,7 @@ class ApprovalService:
     ) -> tuple[Ruling, RepairRequest]:
         """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
         identity = await self._looked_up(caller)
-        look: asyncio.Task[Look] | None = None
+        look: asyncio.Task[Any] | None = None
         try:
             async with self.ledger.writing() as tx:
                 case = await tx.case(id_) if is_id(id_) else None
@@ -247,11 +248,11 @@ class ApprovalService:
         except AgentpodError:
             return case
 
-    def _look(self, case: RepairRequest, choice: Choice) -> asyncio.Task[Look] | None:
+    def _look(self, case: RepairRequest, choice: Choice) -> asyncio.Task[Any] | None:
         """Look at the target while the decision is written down: the call needs both."""
-        if choice not in _GOING_AHEAD or not case.action.restarts or not self.executor.knows(case):
+        if choice not in _GOING_AHEAD or not self.executor.knows(case):
             return None
-        return self.executor.look(case)
+        return self.executor.look_ahead(case)
 
     def _ruled(self, case: RepairRequest, click: Click) -> Ruling:
         """What a click leads to. What the settings don't have any more can be denied or withdrawn, not done."""

@@ -10,14 +10,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol
 
 from pydantic import SecretStr
 
 from bot.domain.approvals import card
-from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
-from bot.domain.approvals.actions.ssh_key_remove import LAST
 from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import (
     SINK,
@@ -90,23 +87,22 @@ class SecretWriter:
 
         return await self._change(case, given, holder)
 
-    async def keys(self, case: RepairRequest, holder: Holder, *, sent: bool) -> tuple[State, ExecutionResult]:
-        """Add or remove the case's SSH key. ``sent``: another process may have done it already."""
+    async def file(
+        self, case: RepairRequest, change: Callable[[str], bytes], holder: Holder, *, sent: bool
+    ) -> tuple[State, ExecutionResult]:
+        """Change the file of SSH keys. ``sent``: another process may have done it already.
+
+        ``change`` makes of the file what it should be, and raises `ssh_keys.BadKey` where it can't become so.
+        """
+        secret, key = case.details["secret"], case.details["key"]
+
+        async def changed() -> bytes:
+            return change(await self.cluster_of(case.target).authorized_keys(secret, key))
+
         try:
-            return await self._change(case, partial(self._file, case), holder, sent=sent)
+            return await self._change(case, changed, holder, sent=sent)
         except ssh_keys.BadKey as error:
             return self._ended(State.VOID, f"{error}")
-
-    async def _file(self, case: RepairRequest) -> bytes:
-        """The file of keys as it should be. Raises `ssh_keys.BadKey` where it can't become so."""
-        details = case.details
-        text = await self.cluster_of(case.target).authorized_keys(details["secret"], details["key"])
-        if case.action is SSH_KEY_ADD:
-            return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(details["line"])))
-        left = ssh_keys.removed(text, details["fingerprint"])
-        if ssh_keys.is_last(text, details["fingerprint"], self.clock.now()) and LAST not in details:
-            raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
-        return ssh_keys.as_bytes(left)
 
     async def found(
         self, case: RepairRequest, holder: Holder, why: str = STOPPED

@@ -1,0 +1,48 @@
+"""A restart by force: those very pods are deleted, by their uids."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.domain.approvals.actions.force_restart import FORCE_RESTART
+from bot.domain.approvals.repair import Look, RepairRequest
+from bot.domain.health.rollout import RESTARTED_ANNOTATION, ChangeMarker
+from bot.errors import AgentpodError, NotFound, Uncertain
+from bot.services.approvals.actions.execution import inner
+from bot.services.approvals.actions.pod_restart import PodRestart
+from bot.services.approvals.lease_holder import LeaseHolder
+
+
+class ForceRestart(PodRestart):
+    """See the module."""
+
+    action = FORCE_RESTART
+
+    def is_made(self, case: RepairRequest, seen: Look, *, tried: bool) -> bool:
+        """See `Stepwise`. A pod that is gone says nothing of who deleted it: it counts only where one tried."""
+        there = {p.uid for p in seen.pods if not p.deleting}
+        return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
+
+    async def call(self, case: RepairRequest, seen: Look, holder: LeaseHolder) -> Look:
+        """See `Stepwise`. A pod that is gone since the look can't come back."""
+        cluster, wanted = holder.cluster_of(case.target), {uid for _, uid in case.request.snapshot.pods}
+        gone = 0
+        for pod in seen.pods:
+            if pod.uid not in wanted or pod.deleting or pod.over:
+                continue
+            try:
+                await cluster.delete_pod(pod)
+            except NotFound:
+                pass
+            except AgentpodError as error:
+                if gone:
+                    raise Uncertain(f"{pod.name} was not deleted, others were: {inner(error)}.") from error
+                raise
+            gone += 1
+        return seen
+
+    def marked(self, case: RepairRequest, seen: Look) -> ChangeMarker | None:
+        """See `Stepwise`."""
+        if case.mark is None:
+            return None
+        return replace(case.mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))

@@ -1,0 +1,144 @@
+"""What the restarts have in common: they look at the Deployment and its pods, and follow the rollout."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+
+from bot.domain.approvals.approval import Snapshot, State
+from bot.domain.approvals.repair import ExecutionResult, Look, RepairRequest
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Deployment, Event, Pod
+from bot.domain.health import rollout
+from bot.errors import AgentpodError, NotFound
+from bot.ports.cluster import (
+    Cluster,
+)
+from bot.services.approvals.actions.execution import Stepwise
+from bot.services.approvals.lease_holder import TICK, LeaseHolder
+
+logger = logging.getLogger("agentpod.repairs")
+
+Seen = tuple[Deployment, Sequence[Pod], Sequence[Event]]
+
+
+async def look_at(cluster: Cluster, target: Target) -> Look:
+    """Read the Deployment and its pods side by side. Raises as the cluster does."""
+    deployment, pods = await asyncio.gather(cluster.deployment(target.deployment), cluster.pods(target.selector))
+    return Look(deployment, tuple(pods))
+
+
+class PodRestart(Stepwise[Look]):
+    """A change that ends the pod."""
+
+    check = "Look before you ask again: status shows how old the pod is."
+
+    async def look(self, case: RepairRequest, holder: LeaseHolder) -> Look:
+        """See `Stepwise`."""
+        return await look_at(holder.cluster_of(case.target), holder.targets[case.target])
+
+    def snapshot(self, seen: Look) -> Snapshot:
+        """See `Stepwise`."""
+        return seen.snapshot
+
+    async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
+        """Watch until it is ready, failed, or the deadline is over; every step goes into the ledger."""
+        until = (case.mark.started_at if case.mark else holder.clock.now()) + holder.policy.follow_for
+        async with _Watch(holder.cluster_of(case.target), holder.targets[case.target]) as watch:
+            while True:
+                try:
+                    seen = await watch.look()
+                except NotFound as error:
+                    text = f"the Deployment is gone: {error.message}"
+                    case = await holder.end(case, State.FAILED, text, error.remedy)
+                except AgentpodError as error:
+                    if holder.clock.now() > until:
+                        text = f"it was sent, and could not be followed: {error.message}"
+                        case = await holder.end(case, State.FAILED, text)
+                else:
+                    case = await _step(case, holder, seen)
+                if case.state.final:
+                    return
+                case = await holder.renewed(case)
+                await watch.wait(holder.tick)
+
+
+async def _step(case: RepairRequest, holder: LeaseHolder, seen: Seen) -> RepairRequest:
+    """Keep what a look shows; one that shows nothing new is not worth a transaction."""
+    if case.mark is None:
+        raise AssertionError(f"{case.id} was claimed without a mark")
+    now, before = holder.clock.now(), case.progress
+    progress = rollout.progress(case.mark, *seen, now, holder.policy.follow_for, before)
+    if progress.outcome is not rollout.Outcome.GOING:
+        return await _finish(replace(case, progress=progress), holder, progress)
+    if before is not None and _said(before) == _said(progress):
+        return case
+    return await holder.save(replace(case, progress=progress), progress=True)
+
+
+async def _finish(case: RepairRequest, holder: LeaseHolder, progress: rollout.RolloutProgress) -> RepairRequest:
+    good = progress.outcome is rollout.Outcome.READY
+    state = State.SUCCEEDED if good else State.FAILED
+    seconds = progress.took.total_seconds() if progress.took else None
+    outcome = ExecutionResult(progress.reason, holder.clock.now(), progress.evidence, progress.advice, seconds)
+    return await holder.conclude(case, state, outcome)
+
+
+class _Watch:
+    """The pods as they change, with the Deployment and the events read beside them."""
+
+    def __init__(self, cluster: Cluster, target: Target) -> None:
+        self._cluster, self._target = cluster, target
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> _Watch:
+        self._task = asyncio.create_task(self._listen(), name="follow-pods")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        """A watch only says when to look: what is true is read anew each time."""
+        while True:
+            try:
+                async with aclosing(self._cluster.follow(self._target.selector)) as lists:
+                    async for _ in lists:
+                        self._news.set()
+            except AgentpodError as error:
+                logger.debug("not watching: %s", error.message)
+            await asyncio.sleep(TICK)
+
+    async def look(self) -> Seen:
+        """Everything as it is now. Raises as the cluster does; events that can't be read are left out."""
+        self._news.clear()
+        cluster, target = self._cluster, self._target
+        deployment, pods, events = await asyncio.gather(
+            cluster.deployment(target.deployment), cluster.pods(target.selector), self._events()
+        )
+        return deployment, pods, events
+
+    async def _events(self) -> Sequence[Event]:
+        with contextlib.suppress(AgentpodError):
+            return await self._cluster.events()
+        return ()
+
+    async def wait(self, seconds: float) -> None:
+        """Until something changed, at most ``seconds``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+
+
+def _said(progress: rollout.RolloutProgress) -> tuple[object, ...]:
+    """What of it people see: times and ages aside."""
+    stages = tuple(step.stage for step in progress.steps)
+    shown = (progress.doing, progress.replaced, progress.trouble, progress.stalled, progress.pod)
+    return stages, progress.outcome, progress.reason, *shown

@@ -1,0 +1,47 @@
+"""Another key in the file of SSH keys."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any
+
+from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
+from bot.domain.approvals.repair import RepairRequest
+from bot.domain.health import ssh_keys
+from bot.services.approvals.actions.execution import Execution
+from bot.services.approvals.lease_holder import LeaseHolder
+
+
+class KeyFileChange(Execution):
+    """A change of the file of keys, which is one key of a Secret."""
+
+    @abstractmethod
+    def changed(self, case: RepairRequest, text: str, now: datetime) -> bytes:
+        """The file as it should be. Raises `ssh_keys.BadKey` where it can't become so."""
+
+    async def carry_out(
+        self,
+        case: RepairRequest,
+        holder: LeaseHolder,
+        look: Awaitable[Any] | None,  # noqa: ARG002 - a Secret is looked at anew
+        *,
+        sent: bool,
+    ) -> None:
+        """See `Execution`."""
+
+        def change(text: str) -> bytes:
+            return self.changed(case, text, holder.clock.now())
+
+        await holder.kept(case, lambda ours: holder.secret_writer.file(case, change, ours, sent=sent))
+
+
+class SshKeyAdd(KeyFileChange):
+    """See the module."""
+
+    action = SSH_KEY_ADD
+
+    def changed(self, case: RepairRequest, text: str, now: datetime) -> bytes:  # noqa: ARG002
+        """See `KeyFileChange`."""
+        return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(case.details["line"])))
