@@ -48,12 +48,14 @@ class AlertTally(Tally):
 
     notices: int = 0
     copies: int = 0
+    late: int = 0
+    """Rounds in which this machine was too busy to send heartbeats in time: who ran was rightly called stale."""
 
     def __str__(self) -> str:
         """The last line."""
         return (
             f"rounds={self.rounds} kills={self.kills} notices={self.notices} "
-            f"doubled={self.doubled} lost={self.lost} untrue={self.untrue} copies={self.copies}"
+            f"doubled={self.doubled} lost={self.lost} untrue={self.untrue} copies={self.copies} late={self.late}"
         )
 
 
@@ -70,18 +72,24 @@ class AlertProof:
     tally: AlertTally
     beating: set[str] = field(default_factory=lambda: set(JOBS))
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    longest: float = 0.0
+    """Most seconds between two heartbeats of a job that runs, since the round began."""
 
     async def beat(self) -> None:
         """Push for all jobs that run, until it is over: a push that is cancelled leaves its process behind."""
+        before = time.monotonic()
         while not self.over.is_set():
+            began = time.monotonic()
             await push(self.gateway, *sorted(self.beating))
+            self.longest = max(self.longest, time.monotonic() - before)
+            before = began
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.over.wait(), EVERY)
 
     async def round(self, number: int, fault: str = "") -> None:
         """Some jobs stop, are told of, perhaps acknowledged, and run again; a bot dies meanwhile."""
         self.tally.rounds += 1
-        kills, started = self.tally.kills, datetime.now(UTC)
+        kills, started, self.longest = self.tally.kills, datetime.now(UTC), 0.0
         fault = fault or self.dice.choice((*POINTS, "timed", "timed")) + f":{self.dice.randint(1, 6)}"
         if not fault.startswith("timed"):
             await self.fleet.arm(self.dice.randrange(self.fleet.count), fault)
@@ -162,7 +170,9 @@ class AlertProof:
             if len(mine) > 1:
                 self._doubled(f"{said}: {len(mine)} incidents of {job}")
         false = sorted({i.problem.subject for i in all_} - set(silent))
-        if false:
+        if false and self.longest >= STALE_AFTER:
+            self.tally.late += 1
+        elif false:
             self.tally.untrue += 1
             self.tally.complaints.append(f"{said}: {false} ran all the time\n{self.fleet.log()}")
 
