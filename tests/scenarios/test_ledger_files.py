@@ -58,6 +58,18 @@ def _foreign(path: Path) -> None:
         database.execute("CREATE TABLE incidents (id INTEGER)")
 
 
+def _pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _device(path: Path) -> None:
+    path.symlink_to("/dev/null")
+
+
+def _link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
 def _lock_is_a_folder(path: Path) -> None:
     path.with_name(path.name + ".lock").mkdir()
 
@@ -71,6 +83,9 @@ def _lock_is_a_folder(path: Path) -> None:
         (_newer, "has schema version 999, and this agentpod knows none above"),
         (_of_no_version, "is damaged: it does not say which version"),
         (_foreign, "has a table 'incidents' that is not agentpod's"),
+        (_pipe, "has to be a file"),
+        (_device, "has to be a file"),
+        (_link_to_itself, "can't be written: too many levels of symbolic links"),
         (_lock_is_a_folder, "can't be written: is a directory"),
     ],
 )
@@ -87,6 +102,21 @@ async def test_what_is_no_ledger_is_said_with_a_remedy_and_slack_is_not_asked(
 async def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match=r"The folder of the ledger .* does not exist"):
         await _bot(tmp_path / "nowhere" / "ledger.db", "http://127.0.0.1:9/api/").run()
+
+
+async def test_a_name_that_is_too_long_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match="can't be written: file name too long"):
+        await _bot(tmp_path / ("x" * 300), "http://127.0.0.1:9/api/").run()
+
+
+async def test_the_file_that_is_examined_and_locked_is_the_one_that_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "a ledger.db"
+    lock = FileLock(path)
+    try:
+        with pytest.raises(Permanent, match="uses the ledger"):
+            await _bot(tmp_path / "a%20ledger.db", "http://127.0.0.1:9/api/").run()
+    finally:
+        lock.release()
 
 
 async def test_the_file_is_free_again_after_a_start_that_failed(tmp_path: Path) -> None:

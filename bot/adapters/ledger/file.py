@@ -11,8 +11,10 @@ import fcntl
 import os
 import socket
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 from bot.adapters.ledger import version
 from bot.errors import AgentpodError, Permanent, Transient
@@ -35,7 +37,7 @@ def _reason(error: OSError) -> str:
 def sqlite_file(url: str) -> Path | None:
     """The file of a SQLite URL; None for another database, and for one without a file."""
     scheme, _, place = url.partition(":///")
-    file = place.partition("?")[0]
+    file = unquote(place.partition("?")[0])
     return Path(file) if scheme.startswith("sqlite") and file and file != ":memory:" else None
 
 
@@ -87,19 +89,23 @@ def _refusal(path: Path, by: str, error: OSError) -> Permanent:
 
 
 def examine(path: Path) -> None:
-    """Raise Permanent where no ledger is and none can be made: a folder, a file of something else, a newer schema.
+    """Raise Permanent where no ledger is and none can be made: a folder, a pipe, a file of something else, a newer schema.
 
     What may pass, such as a file that another process has locked, is found when the ledger is opened.
     """
-    if path.is_dir():
+    mode = _mode(path)
+    if stat.S_ISDIR(mode):
         remedy = f"Set AGENTPOD_LEDGER__URL to a file in it, such as sqlite+aiosqlite:///{path}/agentpod.db."
         raise Permanent(f"The ledger {path} is a folder, and has to be a file.", remedy=remedy)
+    if mode and not stat.S_ISREG(mode):
+        remedy = "Set AGENTPOD_LEDGER__URL to an ordinary file."
+        raise Permanent(f"The ledger {path} is a pipe, a socket or a device, and has to be a file.", remedy=remedy)
     if not path.parent.is_dir():
         raise Permanent(
             f"The folder of the ledger {path} does not exist.",
             remedy=f"Make it (mkdir -p {path.parent}), or set AGENTPOD_LEDGER__URL to another place.",
         )
-    if not path.exists():
+    if not mode:
         return
     try:
         with closing(sqlite3.connect(path, timeout=0)) as database:
@@ -112,6 +118,16 @@ def examine(path: Path) -> None:
             raise meant from error
         return
     version.judge(tables, numbers)
+
+
+def _mode(path: Path) -> int:
+    """What kind of file it is, links followed; 0 for none. Raises Permanent where nobody can tell."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def of_sqlite(error: sqlite3.Error, where: str) -> AgentpodError:
