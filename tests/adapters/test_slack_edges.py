@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.adapters.slack import CheckResult, blocks, check_slack, sdk_logs
 from bot.adapters.slack.api import Api
@@ -161,6 +162,44 @@ async def test_a_goodbye_that_needs_a_person_is_explained_in_the_log(
     await until(lambda: any(says in r.message for r in caplog.records if r.levelno == logging.ERROR))
     await until(lambda: bot.slack.status().connected)
     assert bot.counts.links[-2:] == [False, True]
+
+
+async def test_frames_that_come_at_once_are_heard_once_each_whatever_is_among_them() -> None:
+    frames = [f'{{"type":"events_api","envelope_id":"e{n}","payload":{{}}}}' for n in range(1_000)]
+    odd = ["", "no JSON", "[1]", '{"type":7}', "\0", '{"type":"disconnect","of":' + "[" * 1_900, '{"payload":[]}']
+    sent = [*frames[:500], *odd, '{"type":"disconnect","reason":"link_disabled"}', *frames[500:]]
+    links = 0
+
+    async def link(request: web.Request) -> web.StreamResponse:
+        nonlocal links
+        links += 1
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        if links == 1:
+            for frame in sent:
+                await socket.send_str(frame)
+            await socket.send_bytes(b"no text")
+            await socket.close()
+        else:
+            await socket.receive()
+        return socket
+
+    heard: list[str] = []
+
+    async def hear(_: object, request: SocketModeRequest) -> None:
+        heard.append(request.envelope_id)
+        if request.envelope_id == "e3":
+            raise RuntimeError
+
+    async with other_server(link) as base, api_of(base) as api:
+        connection = SocketConnection(api, "xapp-made-up", hear, Counts())
+        task = asyncio.create_task(connection.run())
+        await until(lambda: links == 2 and connection.status().connected)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not connection.unread()
+        await connection.close()
+    assert heard == [f"e{n}" for n in range(1_000)]
 
 
 async def test_sharing_where_the_bot_may_not_write_says_so_and_how_to_change_it(bot: Rig) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import time
@@ -66,11 +65,12 @@ class _Client(SocketModeClient):
         The SDK's queue and the task behind it would take as long as half an acknowledgement. A goodbye's reason is
         noted as it arrives: the SDK tells no listener of it, and the close may come first.
         """
-        self.reason = _goodbye(message) or self.reason
         envelope = payload.envelope(message)
         if envelope is None:
             logger.warning("a frame of Slack's was not understood")
             return
+        if envelope.get("type") == "disconnect":
+            self.reason = str(envelope.get("reason") or "") or self.reason
         self.unread += 1
         task = asyncio.ensure_future(self._listened_to(envelope, message))
         self._running.add(task)
@@ -250,18 +250,6 @@ async def _connect(client: _Client) -> None:
     await session.ping(f"sdk-ping-pong:{time.time()}".encode())
     client.current_session_monitor = asyncio.ensure_future(client.monitor_current_session())
     client.message_receiver = asyncio.ensure_future(client.receive_messages())
-
-
-def _goodbye(frame: str) -> str:
-    """The reason in a disconnect message; empty for any other."""
-    if len(frame) > 2_000 or '"disconnect"' not in frame:  # requests are long, and are read elsewhere
-        return ""
-    try:
-        message = json.loads(frame)
-    except ValueError:
-        return ""
-    gone = isinstance(message, dict) and message.get("type") == "disconnect"
-    return str(message.get("reason", "")) if gone else ""
 
 
 async def _linger(client: _Client) -> None:
