@@ -117,6 +117,7 @@ class LazyLedger:
         self._url, self._wanted = url, exclusive
         self._real: OpenLedger | None = None
         self._lock = asyncio.Lock()
+        self._failed: AgentpodError | None = None
         self._file: FileLock | None = None
         self._calls: list[Callable[[], None]] = []
 
@@ -130,10 +131,20 @@ class LazyLedger:
         self._file = lock
 
     async def open(self) -> OpenLedger:
-        """The ledger itself. Raises as the port's methods do."""
+        """The ledger itself. Raises as the port's methods do.
+
+        One try serves all who wait for it: a file that is locked takes seconds, and they would add up.
+        """
+        before = self._failed
         async with self._lock:
             if self._real is None:
-                self._real = await self._opened()
+                if self._failed is not None and self._failed is not before:
+                    raise self._failed
+                try:
+                    self._real = await self._opened()
+                except AgentpodError as error:
+                    self._failed = error
+                    raise
                 self._real.on_change(self._committed)
                 self._committed()
             return self._real

@@ -81,3 +81,13 @@ async def test_a_ledger_that_could_not_be_opened_is_tried_again(tmp_path: Path) 
     assert ledger.exclusive
     assert told == [True], "once it is there, whoever waits for it looks"
     await ledger.close()
+
+
+async def test_one_try_serves_all_who_wait_for_a_ledger(tmp_path: Path) -> None:
+    ledger = LazyLedger(f"sqlite+aiosqlite:///{tmp_path / 'volume' / 'ledger.db'}")
+    failed = await asyncio.gather(*(ledger.waiting() for _ in range(5)), return_exceptions=True)
+    assert isinstance(failed[0], Permanent)
+    assert all(error is failed[0] for error in failed)
+    with pytest.raises(Permanent) as caught:
+        await ledger.waiting()
+    assert caught.value is not failed[0], "who comes later has it tried again"
