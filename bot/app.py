@@ -141,9 +141,9 @@ class Bot:
             await self.slack.connected(FIRST_SECONDS)
             self._spawn("cluster", self._connect_cluster)
             self._spawn("channels", self._report_channels)
-            await self._open_ledger()
             known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
             self._spawn("known secrets", known.run)
+            await self._open_ledger()  # a file that is locked takes seconds
             self._spawn("ledger changes", self.parts.ledger.watch)
             outbox = self.parts.outbox
             self._spawn("deliveries", outbox.worker(self.slack.chat, self.metrics.delivery).run)

@@ -20,8 +20,9 @@ from bot.settings.model import (
     Settings,
     SlackSettings,
 )
-from sandbox.environment import free_port
+from sandbox.environment import Sandbox, free_port
 from tests.adapters.test_slack_edges import other_server
+from tests.scenarios.talk import until
 
 
 def _folder(path: Path) -> None:
@@ -142,3 +143,12 @@ def _bot(path: Path, api: str) -> Bot:
     ops = {"host": "127.0.0.1", "port": free_port()}
     ledger = LedgerSettings(url=f"sqlite+aiosqlite:///{path}")
     return Bot(Settings(slack=slack, ledger=ledger, ops=ops))
+
+
+async def test_while_the_ledger_is_locked_the_secrets_values_become_known() -> None:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
+        with closing(sqlite3.connect(house.folder / "agentpod.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            bot = await house.start_bot()
+            await until(lambda: "no ledger yet" in bot.output(), bot.output)
+        assert "Secrets are known" in bot.output().partition("no ledger yet")[0]

@@ -89,7 +89,7 @@ def _refusal(path: Path, by: str, error: OSError) -> Permanent:
 
 
 def examine(path: Path) -> None:
-    """Raise Permanent where no ledger is and none can be made: a folder, a pipe, a file of something else, a newer schema.
+    """Raise Permanent where no ledger is and none can be made: a folder, a pipe, another file, a newer schema.
 
     What may pass, such as a file that another process has locked, is found when the ledger is opened.
     """
