@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import logging
 import pkgutil
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
+import pytest_asyncio
 
 import bot.services.incidents
-from bot.domain.core.reply import Reply, plain
-from bot.domain.core.target import Target
+from bot.adapters.ledger.ledger import SqlLedger
+from bot.domain.approvals.actions import registry as actions
+from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
+from bot.domain.approvals.actions.restart import RESTART
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot, State
+from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest
+from bot.domain.core.reply import Button, Reply, plain
+from bot.domain.core.target import SshSpec, Target
+from bot.domain.core.workload import Right
 from bot.domain.incidents import bridge, sources
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -23,9 +33,12 @@ from bot.domain.incidents.sources.source import ProblemSource
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac.access import Identity, Role
-from bot.errors import Permanent
+from bot.errors import Conflict, Permanent, Uncertain
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Alerts, Caller, Context
+from bot.services.approvals.actions import registry as executions
+from bot.services.approvals.actions.execution import Stepwise
+from bot.services.approvals.lease_holder import LeaseHolder
 from bot.services.digest.post_digest import DigestMessages, When
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.muting import Muting
@@ -38,7 +51,7 @@ from commands import registry
 from commands.incidents import incidents
 from tests.commands.fakes import World, text_of
 from tests.services.watchbench import Watch, watch
-from tests.services.workbench import FakeChat, opened
+from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeChat, bench, opened
 
 
 class _Uncounted:
@@ -332,3 +345,192 @@ def test_two_kinds_or_sinks_of_one_name_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="is registered twice"):
         Parts.build(Settings(), kinds=kinds, sinks=sinks)
+
+
+# -- a repair action
+
+
+class Reopen(RepairAction):
+    name = "gates open"
+    title = "Opening of {subject} of {target}"
+    done = "{subject} of {target} is open"
+
+    def again_line(self, wanted: Wanted) -> str:
+        return with_reason(f"gates open {wanted.subject}", wanted)
+
+    def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
+        return (Button("Close it again", f"gates close {wanted.subject}"),)
+
+    def rights(self, target: Target) -> Sequence[Right]:
+        return [Right(verb, "gates", "example.org", name=target.deployment) for verb in ("get", "patch")]
+
+
+REOPEN = Reopen()
+
+
+@dataclass(frozen=True)
+class Gate:
+    version: str = "1"
+    by: str = ""
+    open: bool = False
+
+
+@dataclass
+class GateCluster:
+    """One gate, which opens a look after it was told to; the first call is lost on its way back."""
+
+    gate: Gate = field(default_factory=Gate)
+    calls: int = 0
+
+    def look(self) -> Gate:
+        seen = self.gate
+        self.gate = replace(seen, open=bool(seen.by))
+        return seen
+
+    def tell(self, seen: Gate, by: str) -> Gate:
+        self.calls += 1
+        if seen.version != self.gate.version:
+            raise Conflict("The gate was changed.")
+        self.gate = Gate(str(int(seen.version) + 1), by)
+        raise Uncertain("nobody knows")
+
+
+def bound_to(gate: Gate) -> Snapshot:
+    return Snapshot("uid-g", 0, version=gate.version, kind="Gate")
+
+
+class ReopenExecution(Stepwise[Gate]):
+    action = REOPEN
+
+    def __init__(self, gates: GateCluster) -> None:
+        self.gates = gates
+
+    async def look(self, case: RepairRequest, holder: LeaseHolder) -> Gate:
+        assert case.target in holder.targets
+        return self.gates.look()
+
+    def snapshot(self, seen: Gate) -> Snapshot:
+        return bound_to(seen)
+
+    def is_made(self, case: RepairRequest, seen: Gate, *, tried: bool) -> bool:
+        return seen.by == case.id
+
+    async def call(self, case: RepairRequest, seen: Gate, holder: LeaseHolder) -> Gate:
+        return self.gates.tell(seen, case.id)
+
+    async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
+        while not self.gates.look().open:
+            case = await holder.sleep(case, holder.tick)
+        await holder.conclude(case, State.SUCCEEDED, ExecutionResult("it is open", holder.clock.now()))
+
+
+@pytest_asyncio.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SqlLedger]:
+    async with opened(tmp_path) as made:
+        yield made
+
+
+async def _asked(one: Bench, gate: Gate) -> RepairRequest:
+    proposal = Proposal(REOPEN, bound_to(gate), "visitors", "The gate opens.", subject="gate 7")
+    return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
+
+
+async def test_a_repair_is_asked_for_approved_carried_out_once_and_verified(
+    ledger: SqlLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "agentpod.repairs")
+    gates = GateCluster()
+    one = bench(ledger, policy=ApprovalPolicy(needed=2))
+    one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
+    with actions.also(REOPEN):
+        case = await _asked(one, gates.gate)
+        await one.deliver()
+        card = one.chat.said[0][2]
+        assert card.headline == "✋ Opening of gate 7 of secure-agent-pod: has 0 of 2 approvals"
+        assert card.notes[0].endswith("void if the Gate changes")
+        await one.say(case, Choice.APPROVE, JONAS)
+        await one.say(case, Choice.APPROVE, PRIYA)
+        ended = await one.ended(case)
+        await one.deliver()
+        assert (ended.state, ended.action, gates.calls, gates.gate.open) == (State.SUCCEEDED, REOPEN, 1, True)
+        shown = next(iter(one.chat.shown.values()))
+        assert shown.headline == "✅ gate 7 of secure-agent-pod is open"
+        assert [b.command for b in shown.buttons] == ["gates close gate 7"]
+    log = {r.message: r for r in caplog.records}
+    assert log["repair succeeded"].__dict__["action"] == "gates open"
+    assert log["repair succeeded"].__dict__["approved_by"] == f"{JONAS},{PRIYA}"
+    trail = [(r.kind, dict(r.data)) for r in await one.trail() if r.subject == case.id]
+    assert [kind for kind, _ in trail] == ["request", "decision", "decision", "execution", "execution", "outcome"]
+    assert trail[0][1]["action"] == trail[3][1]["action"] == "gates open"
+
+
+async def test_a_repair_that_was_approved_for_what_has_changed_since_is_void(ledger: SqlLedger) -> None:
+    gates = GateCluster()
+    one = bench(ledger)
+    one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
+    with actions.also(REOPEN):
+        case = await _asked(one, gates.gate)
+        gates.gate = Gate("2")
+        await one.say(case, Choice.APPROVE, JONAS)
+        ended = await one.ended(case)
+        await one.deliver()
+    assert ended.outcome is not None
+    assert (ended.state, ended.outcome.text, gates.calls) == (State.VOID, "the Gate was changed", 0)
+    card = next(iter(one.chat.shown.values()))
+    again = 'gates open gate 7 --reason "visitors" --target "secure-agent-pod"'
+    assert [b.command for b in card.buttons] == [again]
+
+
+async def test_a_repair_that_a_dead_process_sent_is_found_made_and_not_sent_again(ledger: SqlLedger) -> None:
+    gates = GateCluster()
+    one = bench(ledger)
+    with actions.also(REOPEN):
+        case = await _asked(one, gates.gate)
+        one.executor.executions = one.executor.executions.with_([_Dies(gates)])
+        await one.say(case, Choice.APPROVE, JONAS)
+        await one.so(lambda: gates.calls == 1)
+        one.executor._tasks.pop(case.id).cancel()
+        two = bench(ledger, name="two", like=one)
+        two.executor.executions = two.executor.executions.with_([ReopenExecution(gates)])
+        assert await two.executor.take_over(at_start=True) == 1
+        assert (await two.ended(case)).state is State.SUCCEEDED
+    assert gates.calls == 1
+
+
+class _Dies(ReopenExecution):
+    async def call(self, case: RepairRequest, seen: Gate, holder: LeaseHolder) -> Gate:
+        with suppress(Uncertain):
+            self.gates.tell(seen, case.id)
+        return await asyncio.Event().wait()
+
+
+async def test_what_is_not_known_any_more_is_set_aside_and_stops_nobody(ledger: SqlLedger) -> None:
+    one = bench(ledger)
+    with actions.also(REOPEN):
+        case = await _asked(one, Gate())
+    other = await one.ask(JONAS)
+    assert other.state is State.OPEN
+    assert [c.id for c in await ledger.cases(states={State.OPEN})] == [other.id]
+    with pytest.raises(Permanent, match=f"The request {case.id} can't be read"):
+        await ledger.case(case.id)
+
+
+def test_two_repairs_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="'restart' is registered twice"), actions.also(RESTART):
+        pass
+
+
+def test_every_repair_can_be_carried_out_and_each_has_its_modules() -> None:
+    assert executions.BUILTIN.names == actions.BUILTIN.names
+    for action, execution in zip(actions.BUILTIN, executions.BUILTIN, strict=True):
+        assert execution.action is action
+        assert type(execution).__module__.rpartition(".")[2] == type(action).__module__.rpartition(".")[2]
+
+
+@pytest.mark.parametrize("command", ["restart", "secrets set", "ssh keys add", "ssh keys remove"])
+def test_the_command_that_asks_for_a_repair_has_its_rights(command: str) -> None:
+    target = Target(secrets=("one", "two"), ssh=SshSpec(secret="keys"))
+    asks = next(c for c in registry.BUILTIN if c.name == command)
+    for action in actions.BUILTIN:
+        if action.name.split(" --")[0] == command:
+            assert set(action.rights(target)) <= set(asks.rights(target))
