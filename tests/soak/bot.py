@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ from bot.ports.ledger import (
 from bot.runbook.context import (
     Caller,
 )
+from bot.services.outbox.worker import OutboxWorker
 from bot.settings.loader import (
     load,
 )
@@ -177,7 +178,8 @@ def armed(bot: Bot, fault: Fault) -> Bot:
         bot.repairs,
         bot.repairs.approval_service,
     )
-    plain_writing, plain_tasks, plain_cluster = ledger.writing, repairs.tasks, repairs.executor.cluster_of
+    outbox = bot.parts.outbox
+    plain_writing, plain_worker, plain_cluster = ledger.writing, outbox.worker, repairs.executor.cluster_of
     plain_claim = approval_service.claim_for_value
 
     @asynccontextmanager
@@ -196,11 +198,11 @@ def armed(bot: Bot, fault: Fault) -> Bot:
     def cluster_of(target: str) -> Any:
         return DeadlyCluster(plain_cluster(target), fault)
 
-    def tasks(chat: Chat, *others: Any) -> Any:
-        return plain_tasks(DeadlyChat(chat, fault), *others)
+    def worker(chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
+        return plain_worker(DeadlyChat(chat, fault), observe)
 
     ledger.writing = writing  # type: ignore[method-assign]  # the port's method, wrapped
-    repairs.tasks = tasks  # type: ignore[method-assign]
+    outbox.worker = worker  # type: ignore[method-assign]
     approval_service.claim_for_value = claim  # type: ignore[method-assign]
     repairs.executor.cluster_of = repairs.executor.secret_writer.cluster_of = cluster_of
     return bot
