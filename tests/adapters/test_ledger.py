@@ -690,7 +690,7 @@ async def main():
     ledger = await open_ledger(sys.argv[1])
     async with ledger.writing() as tx:
         await tx.set_mark("m", "1")
-        await tx.owe("card:x", "C1")
+        await tx.enqueue("card:x", "C1")
     await ledger.close()
 
 asyncio.run(main())
