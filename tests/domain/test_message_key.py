@@ -33,6 +33,7 @@ def test_a_key_is_stored_as_it_always_was(
 ) -> None:
     assert (key, str(key), MessageKey(stored)) == (stored, stored, key)
     assert (key.kind, key.rest, key.id) == (stored.partition(":")[0], stored.partition(":")[2], id_)
+    assert key.startswith(MessageKey.prefix(key.kind))
     assert more is None or key.more == more
 
 

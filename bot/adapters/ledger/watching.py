@@ -217,7 +217,7 @@ def dropped(delivery: OutboxMessage) -> Any:
 def readdressed(kind: str, place: str, since: datetime) -> Any:
     """The statement that sends elsewhere what is owed of a kind and was never posted."""
     owed = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
-    these = [deliveries.c.key.startswith(f"{kind}:"), deliveries.c.place != place]
+    these = [deliveries.c.key.startswith(MessageKey.prefix(kind)), deliveries.c.place != place]
     anew = {"place": place, **_TRIED_ANEW, "error": ""}
     return update(deliveries).where(*these, *owed, deliveries.c.created_at >= to_micros(since)).values(anew)
 

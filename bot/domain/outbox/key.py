@@ -16,6 +16,11 @@ class MessageKey(str):
         """The key of a kind's message about ``id_``."""
         return cls(":".join((kind, id_, *more)))
 
+    @staticmethod
+    def prefix(kind: str) -> str:
+        """How all keys of a kind begin, and no other's."""
+        return f"{kind}:"
+
     @property
     def kind(self) -> str:
         """The name of the message's kind."""

@@ -31,7 +31,7 @@ logger = logging.getLogger("agentpod.delivery")
 LOOK = 1.0
 """Seconds until a ledger that is away is asked again."""
 IDLE = 10.0
-"""Most seconds between two looks: commits wake the courier, and so does the time of the next try."""
+"""Most seconds between two looks: commits wake the worker, and so does the time of the next try."""
 SOONEST = 0.05
 SENDING = 15.0
 """Seconds for sending one message, with its pictures."""
