@@ -113,7 +113,7 @@ class Bot:
             self.metrics,
             __version__,
             groups=settings.approvals.groups(),
-            secret_sink=self.repairs.approval_service.take_value,
+            secret_sink=self.repairs.approval_service.values.take,
             outside=parts.outside,
         )
         self.ops = OpsServer(self.metrics, self._unready)

@@ -112,7 +112,7 @@ async def test_nobody_says_that_it_was_not_stored_where_another_may_still_store_
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.approval_service.claim_for_value(case.id, one.caller(case.request.requester))
+        await one.approval_service.values.claim(case.id, one.caller(case.request.requester))
         one.clock.pass_(seconds=11)
         two = bench(ledger, name="two", like=one)
         assert await two.executor.take_over() == 1
@@ -127,7 +127,7 @@ async def test_what_another_one_stores_late_is_found(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.approval_service.claim_for_value(case.id, one.caller(case.request.requester))
+        await one.approval_service.values.claim(case.id, one.caller(case.request.requester))
         one.clock.pass_(seconds=11)
         two = bench(ledger, name="two", like=one)
         looks = 0

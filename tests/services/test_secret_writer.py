@@ -35,9 +35,9 @@ from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
 from bot.runbook.context import (
     Caller,
 )
-from bot.services.approvals.approval_service import NO_VALUE
 from bot.services.approvals.changes import VALUE_WITHIN
 from bot.services.approvals.secret_writer import STOPPED, UNSURE
+from bot.services.approvals.value_intake import NO_VALUE
 from tests.people import member
 from tests.services.workbench import (
     JONAS,
@@ -70,7 +70,9 @@ async def approved(one: Bench, action: RepairAction = SECRET_SET, **details: str
 
 async def give(one: Bench, case: RepairRequest, value: str = VALUE, who: str = MAYA) -> Reply:
     """Fill in the form."""
-    return await one.approval_service.take_value(f"secret:{case.id}", {"value": SecretStr(value)}, one.caller(who))
+    return await one.approval_service.values.take(
+        f"secret:{case.id}", {"value": SecretStr(value)}, one.caller(who)
+    )
 
 
 async def ended(one: Bench, case: RepairRequest) -> tuple[State, str]:
@@ -173,12 +175,14 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_
     one.approval_service.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
     assert (
         "Nothing was stored"
-        in (await one.approval_service.take_value(f"secret:{case.id}", sent, in_private)).headline
+        in (await one.approval_service.values.take(f"secret:{case.id}", sent, in_private)).headline
     )
     one.approval_service.access = AccessPolicy(
         rules=(AccessRule(role=Role.OPERATOR, users=(MAYA,), channels=(OPS,)),)
     )
-    assert (await one.approval_service.take_value(f"secret:{case.id}", sent, in_private)).headline.startswith("✅")
+    assert (await one.approval_service.values.take(f"secret:{case.id}", sent, in_private)).headline.startswith(
+        "✅"
+    )
 
 
 async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -> None:
@@ -340,7 +344,7 @@ async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_proces
 async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_not_taken_away(one: Bench) -> None:
     case = await approved(one)
     begun, goes_on = slowly(one)
-    claimed = await one.approval_service.claim_for_value(case.id, one.caller(MAYA))
+    claimed = await one.approval_service.values.claim(case.id, one.caller(MAYA))
     assert await one.executor.take_over(at_start=True) == 0  # claimed, and not begun to be stored yet
     storing = asyncio.create_task(one.executor.store(claimed, SecretStr(VALUE)))
     await begun.wait()
@@ -390,7 +394,7 @@ async def test_what_became_of_a_value_is_found_by_who_takes_over(tmp_path: Path,
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.approval_service.claim_for_value(case.id, one.caller(MAYA))  # and then it dies
+        await one.approval_service.values.claim(case.id, one.caller(MAYA))  # and then it dies
         if stored:
             one.cluster.change_secret(VALUE.encode(), **{"agentpod.dev/approval": case.id})
         two = bench(ledger, name="two", like=one)
@@ -407,7 +411,7 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) ->
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await approved(one)
-        await one.approval_service.claim_for_value(case.id, one.caller(MAYA))
+        await one.approval_service.values.claim(case.id, one.caller(MAYA))
         two = bench(ledger, name="two", like=one)
         one.cluster.reads = [Transient("It is away.")] * 100
         await two.executor.take_over(at_start=True)

@@ -180,7 +180,7 @@ def armed(bot: Bot, fault: Fault) -> Bot:
     )
     outbox = bot.parts.outbox
     plain_writing, plain_worker, plain_cluster = ledger.writing, outbox.worker, repairs.executor.cluster_of
-    plain_claim = approval_service.claim_for_value
+    plain_claim = approval_service.values.claim
 
     @asynccontextmanager
     async def writing() -> AsyncIterator[Writing]:
@@ -203,7 +203,7 @@ def armed(bot: Bot, fault: Fault) -> Bot:
 
     ledger.writing = writing  # type: ignore[method-assign]  # the port's method, wrapped
     outbox.worker = worker  # type: ignore[method-assign]
-    approval_service.claim_for_value = claim  # type: ignore[method-assign]
+    approval_service.values.claim = claim  # type: ignore[method-assign]
     repairs.executor.cluster_of = repairs.executor.secret_writer.cluster_of = cluster_of
     return bot
 

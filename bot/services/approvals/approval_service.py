@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from pydantic import SecretStr
-
 from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import (
     ApprovalPolicy,
@@ -38,7 +36,6 @@ from bot.domain.approvals.repair import (
     new_id,
 )
 from bot.domain.core.refusals import Refusals
-from bot.domain.core.reply import Reply
 from bot.domain.core.words import listed
 from bot.domain.rbac.access import (
     AccessPolicy,
@@ -47,7 +44,7 @@ from bot.domain.rbac.access import (
     decide_about,
 )
 from bot.domain.rbac.membership import Membership
-from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
+from bot.errors import AgentpodError, Refused, UsageError
 from bot.ports.clock import (
     Clock,
 )
@@ -64,20 +61,12 @@ from bot.services.approvals.changes import (
     claimed,
     is_person,
     owe_news,
-    value_until,
 )
-from bot.services.approvals.lease_holder import Lost
 from bot.services.approvals.repair_executor import RepairExecutor
-from bot.services.approvals.secret_writer import (
-    answer,
-    case_id,
-    is_text,
-    only,
-)
+from bot.services.approvals.value_intake import ValueIntake
 
 logger = logging.getLogger("agentpod.repairs")
 
-NO_VALUE = "no value was given in time"
 NO_REQUEST = "There is no request of that id."
 """What was typed is not repeated: it may be a secret's value in the wrong place."""
 _GOING_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
@@ -105,6 +94,10 @@ class ApprovalService:
     """Looks again who is in the groups that decide."""
     refusals: Refusals = field(default_factory=Refusals)
     """Those of late, so that what repeats is summed up."""
+
+    def __post_init__(self) -> None:
+        """Values are taken by a part of it."""
+        self.values = ValueIntake(self)
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a case, or join the one that asks for the same. Raises `Refused` where another is in the way."""
@@ -328,114 +321,15 @@ class ApprovalService:
         for one in found:
             async with self.ledger.writing() as tx:
                 case = await tx.case(one.id)
-                ended = case and (await self._expire(tx, case) or await self._valueless(tx, case))
+                ended = case and (await self._expire(tx, case) or await self.values.expire(tx, case))
             over += [ended] if ended else []
         if over:
             self._over(*over)
         return len(over)
 
-    async def _valueless(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
-        now = self.clock.now()
-        if case.state is not State.APPROVED or now <= value_until(case, self.policy):
-            return None
-        await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
-        failed = await tx.save(case.ended(State.FAILED, ExecutionResult(NO_VALUE, now)))
-        await owe_news(tx, failed)
-        return failed
-
-    async def claim_for_value(self, id_: str, caller: Caller) -> RepairRequest:
-        """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
-        async with self.ledger.writing() as tx:
-            case = await tx.case(id_)
-            refusal = self._no_value(case, caller)
-            if case is not None and not refusal:
-                case = await self._claim(tx, case, caller)
-        if case is None or refusal:
-            raise await self._not_given(case, caller, refusal)
-        request_log.claimed(case, self.executor.name)
-        self.changed()
-        return case
-
-    async def _claim(self, tx: Writing, case: RepairRequest, caller: Caller) -> RepairRequest:
-        now, about = self.clock.now(), {"by": self.executor.name, "action": case.action.name}
-        await tx.record(now, "execution", caller.identity.user, case.id, about)
-        case = await tx.save(claimed(case, self.executor.name, now, await tx.now(now)))
-        await owe_news(tx, case)
-        return case
-
-    async def _not_given(self, case: RepairRequest | None, caller: Caller, refusal: str) -> Refused:
-        """Write down that somebody can't give a value; gives what they are told."""
-        if case is not None:
-            await self.refused(caller.who, case.id, refusal)
-        return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
-
-    def _no_value(self, case: RepairRequest | None, caller: Caller) -> str:
-        """Why this caller can't give this case its value now; empty when they can."""
-        if case is None or not case.action.needs_value:
-            return "There is no request that waits for a value under that id."
-        if case.request.requester != caller.identity.user:
-            return "Only who asked for it can give the value."
-        if case.state is State.OPEN:
-            return f"{case.id} is not approved yet."
-        if case.state is not State.APPROVED:
-            return f"{case.id} took its value already, or is over: {case.state.value}."
-        if self.clock.now() > value_until(case, self.policy):
-            return f"The time to give {case.id} its value is over."
-        if not self.executor.knows(case):
-            return f"{case.target}, which {case.id} is about, is no longer in the settings."
-        return ""
-
     async def may_give_value(self, id_: str, caller: Caller) -> RepairRequest:
         """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
-        case = await self.ledger.case(id_) if is_id(id_) else None
-        refusal = self._no_value(case, caller)
-        if case is None or refusal:
-            raise await self._not_given(case, caller, refusal)
-        return case
-
-    async def take_value(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
-        """Store a value that a form gave, if its case waits for it; never raises. It is kept nowhere."""
-        id_ = case_id(sink)
-        how = f"approvals {id_[:40]} says how it ended."
-        try:
-            value = self._value(id_, values)
-            await self._still_operator(id_, caller)
-            case = await self.claim_for_value(id_, caller)
-            return answer(await self.executor.store(case, value))
-        except Lost:
-            return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
-        except AgentpodError as error:
-            body = (self.access.mentioned(error.remedy),) if error.remedy else ()
-            return Reply(error.message, body=body, shareable=False)
-        except Exception as error:  # a traceback could have the value
-            logger.error("storing a value failed: %s", type(error).__name__, extra={"case": id_[:40]})
-            return Reply(f"Something went wrong inside agentpod: {how}", shareable=False)
-
-    def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
-        """The value that a form gave. Raises `Refused` where it is none, before anything is claimed for it."""
-        if not is_id(id_):
-            raise Refused("That form belongs to no request.", remedy="approvals lists them.")
-        value, again = only(values), f"secrets enter {id_}"
-        if value is None:
-            raise Refused("The value is empty, so nothing was stored.", remedy=again)
-        if not is_text(value):
-            raise Refused(
-                "The value has half a character in it, so nothing was stored: copy it again.", remedy=again
-            )
-        return value
-
-    async def _still_operator(self, id_: str, caller: Caller) -> None:
-        """Raises `AccessDenied` where the role that it took to ask is gone by now; that is written down."""
-        case, identity = await self.ledger.case(id_), await self.freshen(caller.identity)
-        decision = decide_about(self.access, identity, Role.OPERATOR, case.places if case else ())
-        if decision.allowed:
-            return
-        await self.refused(caller.who, id_, decision.reason)
-        raise AccessDenied(
-            f"You may not give {id_} its value: {decision.reason}. Nothing was stored.",
-            rule=decision.reason,
-            remedy=self.access.asking(otherwise="an approver"),
-        )
+        return await self.values.wanted(id_, caller)
 
     async def refused(self, who: str, what: str, rule_: str) -> None:
         """Write down that somebody was refused a command; the same again in the next minutes is summed up."""

@@ -1,0 +1,158 @@
+"""Takes the values that forms give: for an approved request, from its requester, once; they are kept nowhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from bot.domain.approvals.approval import ApprovalPolicy, State
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest, is_id
+from bot.domain.core.reply import Reply
+from bot.domain.rbac.access import AccessPolicy, Identity, Role, decide_about
+from bot.errors import AccessDenied, AgentpodError, Refused
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger, Writing
+from bot.runbook.context import Caller
+from bot.services.approvals import request_log
+from bot.services.approvals.changes import BOT, claimed, owe_news, value_until
+from bot.services.approvals.lease_holder import Lost
+from bot.services.approvals.repair_executor import RepairExecutor
+from bot.services.approvals.secret_writer import answer, case_id, is_text, only
+
+logger = logging.getLogger("agentpod.repairs")
+
+NO_VALUE = "no value was given in time"
+
+
+class Service(Protocol):
+    """What it needs of the `ApprovalService` that it belongs to."""
+
+    ledger: Ledger
+    clock: Clock
+    policy: ApprovalPolicy
+    access: AccessPolicy
+    executor: RepairExecutor
+
+    def changed(self) -> None:
+        """Messages are due."""
+
+    def freshen(self, identity: Identity, /) -> Awaitable[Identity]:
+        """Who somebody is now."""
+
+    async def refused(self, who: str, what: str, rule_: str, /) -> None:
+        """Write down that somebody was refused something."""
+
+
+@dataclass
+class ValueIntake:
+    """The way of a value from its form to the one execution that stores it."""
+
+    service: Service
+
+    async def take(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
+        """Store a value that a form gave, if its case waits for it; never raises. It is kept nowhere."""
+        id_ = case_id(sink)
+        how = f"approvals {id_[:40]} says how it ended."
+        try:
+            value = self._value(id_, values)
+            await self._still_operator(id_, caller)
+            case = await self.claim(id_, caller)
+            return answer(await self.service.executor.store(case, value))
+        except Lost:
+            return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
+        except AgentpodError as error:
+            body = (self.service.access.mentioned(error.remedy),) if error.remedy else ()
+            return Reply(error.message, body=body, shareable=False)
+        except Exception as error:  # a traceback could have the value
+            logger.error("storing a value failed: %s", type(error).__name__, extra={"case": id_[:40]})
+            return Reply(f"Something went wrong inside agentpod: {how}", shareable=False)
+
+    async def claim(self, id_: str, caller: Caller) -> RepairRequest:
+        """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
+        async with self.service.ledger.writing() as tx:
+            case = await tx.case(id_)
+            refusal = self._no_value(case, caller)
+            if case is not None and not refusal:
+                case = await self._claim(tx, case, caller)
+        if case is None or refusal:
+            raise await self._not_given(case, caller, refusal)
+        request_log.claimed(case, self.service.executor.name)
+        self.service.changed()
+        return case
+
+    async def _claim(self, tx: Writing, case: RepairRequest, caller: Caller) -> RepairRequest:
+        now, about = self.service.clock.now(), {"by": self.service.executor.name, "action": case.action.name}
+        await tx.record(now, "execution", caller.identity.user, case.id, about)
+        case = await tx.save(claimed(case, self.service.executor.name, now, await tx.now(now)))
+        await owe_news(tx, case)
+        return case
+
+    async def wanted(self, id_: str, caller: Caller) -> RepairRequest:
+        """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
+        case = await self.service.ledger.case(id_) if is_id(id_) else None
+        refusal = self._no_value(case, caller)
+        if case is None or refusal:
+            raise await self._not_given(case, caller, refusal)
+        return case
+
+    def _no_value(self, case: RepairRequest | None, caller: Caller) -> str:
+        """Why this caller can't give this case its value now; empty when they can."""
+        if case is None or not case.action.needs_value:
+            return "There is no request that waits for a value under that id."
+        if case.request.requester != caller.identity.user:
+            return "Only who asked for it can give the value."
+        if case.state is State.OPEN:
+            return f"{case.id} is not approved yet."
+        if case.state is not State.APPROVED:
+            return f"{case.id} took its value already, or is over: {case.state.value}."
+        if self.service.clock.now() > value_until(case, self.service.policy):
+            return f"The time to give {case.id} its value is over."
+        if not self.service.executor.knows(case):
+            return f"{case.target}, which {case.id} is about, is no longer in the settings."
+        return ""
+
+    async def _not_given(self, case: RepairRequest | None, caller: Caller, refusal: str) -> Refused:
+        """Write down that somebody can't give a value; gives what they are told."""
+        if case is not None:
+            await self.service.refused(caller.who, case.id, refusal)
+        return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
+
+    def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
+        """The value that a form gave. Raises `Refused` where it is none, before anything is claimed for it."""
+        if not is_id(id_):
+            raise Refused("That form belongs to no request.", remedy="approvals lists them.")
+        value, again = only(values), f"secrets enter {id_}"
+        if value is None:
+            raise Refused("The value is empty, so nothing was stored.", remedy=again)
+        if not is_text(value):
+            raise Refused(
+                "The value has half a character in it, so nothing was stored: copy it again.", remedy=again
+            )
+        return value
+
+    async def _still_operator(self, id_: str, caller: Caller) -> None:
+        """Raises `AccessDenied` where the role that it took to ask is gone by now; that is written down."""
+        case, identity = await self.service.ledger.case(id_), await self.service.freshen(caller.identity)
+        decision = decide_about(self.service.access, identity, Role.OPERATOR, case.places if case else ())
+        if decision.allowed:
+            return
+        await self.service.refused(caller.who, id_, decision.reason)
+        raise AccessDenied(
+            f"You may not give {id_} its value: {decision.reason}. Nothing was stored.",
+            rule=decision.reason,
+            remedy=self.service.access.asking(otherwise="an approver"),
+        )
+
+    async def expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
+        """End an approved case whose time to be given its value is over; None for any other."""
+        now = self.service.clock.now()
+        if case.state is not State.APPROVED or now <= value_until(case, self.service.policy):
+            return None
+        await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
+        failed = await tx.save(case.ended(State.FAILED, ExecutionResult(NO_VALUE, now)))
+        await owe_news(tx, failed)
+        return failed
