@@ -95,7 +95,7 @@ async def filled(url: str) -> None:
             await tx.enqueue(f"card:{done.id}", "C1")
         async with ledger.writing() as tx:
             await tx.save(done.in_state(State.DENIED))
-        first, *_ = await ledger.take(NOW, HOLD)
+        [first] = await ledger.take(NOW, HOLD, limit=1)
         await ledger.delivered(first, MessageRef("C1", "1.0"))
 
 
