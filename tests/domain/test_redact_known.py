@@ -92,10 +92,20 @@ WAYS: dict[str, Write] = {
     "two lines of a shell": lambda t: t[:4] + "\\\n  " + t[4:],
     "quoted for a shell": lambda t: "'" + t.replace("'", "'\\''") + "'",
     "Python": repr,
+    "a C array": lambda t: ", ".join(f"0x{byte:02x}" for byte in t.encode()),
+    "hex with hyphens": lambda t: t.encode().hex("-"),
+    "octal with a zero": lambda t: "".join(f"\\0{byte:03o}" for byte in t.encode()),
+    "JavaScript's escape()": lambda t: "".join(f"%u{unit:04X}" for unit in _utf16(t)),
+    "Perl's braces": lambda t: "".join(f"\\x{{{ord(c):x}}}" for c in t),
     "pairs of hex, as xxd has them": lambda t: t.encode().hex(" ", -2),
     "base32": lambda t: base64.b32encode(t.encode()).decode().rstrip("="),
     "quoted-printable": lambda t: quopri.encodestring(t.encode(), quotetabs=True).decode().strip(),
 }
+
+
+def _utf16(text: str) -> list[int]:
+    data = text.encode("utf-16-be")
+    return [int.from_bytes(data[i : i + 2]) for i in range(0, len(data), 2)]
 
 
 def _chunks(text: str, size: int) -> list[str]:
@@ -139,6 +149,27 @@ def test_values_are_found_over_the_end_of_a_chunk() -> None:
     filler = ["x" * 99] * 10_485
     lines = redact([*filler, "y" * 70 + " hunter2-", "hunter2 z"], ["hunter2-hunter2"]).lines
     assert lines[-2:] == ("y" * 70 + f" {PLACEHOLDER}", f"{PLACEHOLDER} z")
+
+
+@pytest.mark.parametrize("nul", ["\\x00", "\\u0000", "%00"])
+def test_a_known_value_is_found_in_utf_16_between_its_nuls(nul: str) -> None:
+    written = nul.join("hunter2-hunter2")
+    assert redact([f"sent {written} end"], ["hunter2-hunter2"]).lines == (f"sent {PLACEHOLDER} end",)
+
+
+def test_values_are_found_in_lines_on_both_sides_of_a_chunks_end() -> None:
+    filler = ["x" * 99] * 10_485
+    for left in range(40, 76):
+        wrapped = ["y" * left, "Tr0u", "b4do", "r&3-", "hors", "e", "z"]
+        lines = redact([*filler, *wrapped], ["Tr0ub4dor&3-horse"]).lines
+        assert lines[len(filler) :] == ("y" * left, *[PLACEHOLDER] * 5, "z"), left
+
+
+def test_what_names_a_value_in_the_next_line_is_read_over_the_end_of_a_chunk() -> None:
+    filler = ["x" * 99] * 10_485
+    for left in range(30, 76):
+        lines = redact([*filler, "y" * left, "- name: DB_PASSWORD", "  value: zX9-qqR2w", "z"]).lines
+        assert lines[-3:] == ("- name: DB_PASSWORD", f"  value: {PLACEHOLDER}", "z"), left
 
 
 def test_nothing_that_is_kept_shows_a_value() -> None:

@@ -27,6 +27,8 @@ __all__ = ["PLACEHOLDER", "SHORTEST", "Known", "Redacted", "has_token", "plain",
 
 _CHUNK = 1024 * 1024
 """Characters searched at once: each pattern has its states at hand then. Other threads get their turn within."""
+_AROUND = 16 * 1024
+"""Bytes on each side of a chunk's end that are searched once more, as one text: what goes on in further lines."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,27 @@ def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redac
     over: list[Span] = []
     first = 0
     for data, following in _chunks(text.encode()):
-        here, over = _known_spans(known, data, following, over)
-        found = _secrets(data, here)
+        here, over = _over_its_end(known, data, following, over)
+        found = merged([*here, *_secrets(known, data)])
         _replace(cleaned, first, data, found)
         first += data.count(b"\n") + 1
         count += len(found)
     return Redacted(tuple(cleaned), count)
 
 
-def _known_spans(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
-    """Known values in a chunk; and in the line that follows it what is ``over`` of one that began here."""
-    size = len(data)
-    found = known.spans(b"\n".join([data, following]) if following else data)
-    here = [*over, *((start, min(end, size)) for start, end in found if start < size)]
-    return here, [(0, end - size - 1) for start, end in found if start < size < end - 1]
+def _over_its_end(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
+    """What is found around a chunk's end: in it, with what is ``over`` of the one before, and behind it."""
+    if not following:
+        return over, []
+    last = len(data) - _AROUND
+    offset = data.rfind(b"\n", last - _AROUND, last) + 1 or last
+    before = data[offset:]
+    size = len(before)
+    found = _secrets(known, b"\n".join([before, following]))
+    here = [(start + offset, min(end, size) + offset) for start, end in found if start < size]
+    # What touches the end is only a part of something, and the next chunk has all of it.
+    behind = [(s - size - 1, e - size - 1) for s, e in found if size + 1 < e < size + 1 + len(following)]
+    return [*over, *here], [(max(0, start), end) for start, end in behind]
 
 
 def has_token(text: str) -> bool:
@@ -73,18 +82,23 @@ def has_token(text: str) -> bool:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Whole lines of about that size, and the line after them."""
+    """Whole lines of about that size, and the beginning of what comes after them."""
     start = 0
     while (end := data.find(b"\n", start + _CHUNK - 1)) >= 0:
-        after = data.find(b"\n", end + 1)
-        yield data[start:end], data[end + 1 : after if after >= 0 else len(data)]
+        yield data[start:end], data[end + 1 : end + 1 + _AROUND]
         start = end + 1
     yield data[start:], b""
 
 
-def _secrets(data: bytes, known: Sequence[Span]) -> list[Span]:
+def _secrets(known: Known, data: bytes) -> list[Span]:
     """Where anything is that has to go, in order and apart."""
-    found = [*known, *token_spans(data), *random_spans(data), *named_spans(data), *phrase_spans(data)]
+    found = [
+        *known.spans(data),
+        *token_spans(data),
+        *random_spans(data),
+        *named_spans(data),
+        *phrase_spans(data),
+    ]
     return _new(merged(found), data)
 
 

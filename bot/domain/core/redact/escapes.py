@@ -112,12 +112,12 @@ def rewriter(special: str) -> Callable[[View], View]:
         b"|".join(
             [
                 rb"'(?:\\+''|\"'\"')",  # a quote in what the shell quotes
-                rb"\\+u(?P<pair>[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2})",
-                rb"\\+u(?P<unicode>[0-9a-fA-F]{4})",
-                rb"\\+u\{(?P<braced>[0-9a-fA-F]{1,6})\}",
+                rb"(?:\\+|%(?:25)*)u(?P<pair>[dD][89abAB][0-9a-fA-F]{2}(?:\\+|%(?:25)*)u[dD][c-fC-F][0-9a-fA-F]{2})",
+                rb"(?:\\+|%(?:25)*)u(?P<unicode>[0-9a-fA-F]{4})",  # with %: JavaScript's escape()
+                rb"\\+[ux]\{(?P<braced>[0-9a-fA-F]{1,6})\}",
                 rb"\\+U00(?P<long>[0-9a-fA-F]{6})",
                 rb"\\+x(?P<byte>[0-9a-fA-F]{2})",
-                rb"\\+(?P<octal>[0-3][0-7]{2})",
+                rb"\\+0?(?P<octal>[0-3][0-7]{2})",
                 rb"%(?:25)*(?P<percent>[0-9a-fA-F]{2})",
                 rb"&(?:amp;)*(?:#0{0,6}(?P<decimal>\d{1,7})|#[xX]0{0,6}(?P<hex>[0-9a-fA-F]{1,6})|(?P<entity>[a-z]{2,6}));",
                 *by_sign,
@@ -143,9 +143,9 @@ def _meant(match: Any, kind: str) -> bytes:
         case "decimal":
             return _letter(int(text))
         case "byte" | "percent":
-            return bytes([int(text, 16)])
+            return _byte(int(text, 16))
         case "octal":
-            return bytes([int(text, 8)])
+            return _byte(int(text, 8))
         case "entity":
             return _ENTITIES.get(text, b"&" + text + b";")
         case "sign":
@@ -160,4 +160,9 @@ def _letter(number: int) -> bytes:
     """In UTF-8; halves of a pair and what is not seen become nothing."""
     if number > 0x10FFFF or 0xD800 <= number < 0xE000:
         return b""
-    return plain(chr(number)).encode() if number >= 0x80 else bytes([number])
+    return plain(chr(number)).encode() if number >= 0x80 else _byte(number)
+
+
+def _byte(number: int) -> bytes:
+    """Itself; NUL becomes nothing: UTF-16 has one beside each letter."""
+    return bytes([number]) if number else b""

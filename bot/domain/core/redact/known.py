@@ -204,12 +204,14 @@ LISTED = 256
 
 
 def _listed(data: bytes) -> Iterator[bytes]:
-    """Byte by byte: Go's ``[115 51]``, Node's ``[115,51]``, Python's list, ``73 33`` and ``73:33``."""
+    """Byte by byte: Go's ``[115 51]``, Node's ``[115,51]``, Python's list, ``73 33``, C's ``0x73, 0x33``."""
     if len(data) > LISTED:
         return
     for between in (" ", ",", ", "):
         yield between.join(map(str, data)).encode()
-    for text in (data.hex(" "), data.hex(":"), data.hex(" ", -2), *_pairs(data)):
+    array = [f"0x{byte:02x}" for byte in data]
+    written = (data.hex(" "), data.hex(":"), data.hex("-"), data.hex(","), data.hex(" ", -2), *_pairs(data))
+    for text in (*written, *(between.join(array) for between in (" ", ",", ", "))):
         yield from (text.encode(), text.upper().encode())
 
 
