@@ -95,6 +95,85 @@ def test_ordinary_lines_stay_as_they_are(line: str) -> None:
     assert redact([line]).count == 0
 
 
+SHORT = "gT4k9-Qw7zXb"
+LONG = "ol1BBxgfZiaZ2yEzUARskrhQv-avv2p4KqkCaavnIGt"
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        (text.replace("{}", hidden), hidden)
+        for hidden, texts in (
+            (
+                SHORT,
+                (
+                    'new PasswordAuthentication("bob", "{}".toCharArray())',
+                    'DriverManager.getConnection(url, "bob", "{}")',
+                    "jwt.sign(payload, '{}')",
+                    'hmac.new(b"{}", msg, sha256)',
+                    "SELECT crypt('{}', gen_salt('bf'))",
+                    "AES_ENCRYPT('x', '{}')",
+                    "cy.get('#password').type('{}')",
+                    'Content-Disposition: form-data; name="password"\n\n{}',
+                    'Config { user: "bob", password: Some("{}") }',
+                    '["password"]=>\n  string(12) "{}"',
+                    's:8:"password";s:12:"{}";',
+                    "password: !!str {}",
+                    'password = """{}"""',
+                    "password → {}",
+                    "Password (again): {}",
+                    "Passwort lautet {}",
+                    "my pass is {}",
+                    "use {} as the password",
+                    "changed password from {} to x",
+                    "Rejected credentials (bob, {})",
+                    "INSERT INTO users (name, password) VALUES ('bob', '{}')",
+                    "PRAGMA key = '{}';",
+                    "echo '{}' > /run/secrets/db_password",
+                    "a1 LOGIN bob {}",
+                    "PRIVMSG NickServ :IDENTIFY bob {}",
+                    "WIFI:T:WPA;S:home;P:{};;",
+                    'bob : XAUTH "{}"',
+                    "impdp bob/{} directory=x",
+                    "isql -U sa -P {}",
+                    "signtool sign /f x.pfx /p {} x.exe",
+                    "keyctl add user x {} @u",
+                    "pulumi config set --secret dbPassword {}",
+                    "doctl -t {} account get",
+                    "bob:{PLAIN}{}",
+                    "334 UGFzc3dvcmQ6\n{}".replace("{}", SHORT.replace("-", "")),
+                ),
+            ),
+            (
+                LONG,
+                (
+                    '{"kty":"EC","crv":"P-256","d":"{}"}',
+                    '{"k":"{}","kty":"oct"}',
+                    "decrypting gAAAAABn{}abcdefghijklmnopqrstu",
+                    "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.{}",
+                ),
+            ),
+            ("n68edi6hjbdf95jeehwieh5wdn", ("POST https://mattermost.example/hooks/{}",)),
+            (
+                "27bf8ae127946d89e9723808e6dcd59a",
+                (
+                    '{"jsonrpc":"2.0","auth":"{}","method":"host.get"}',
+                    "api_id=12345 api_hash={}",
+                    'Authorization: Digest username="bob", realm="x", response="{}"',
+                    "-----BEGIN OpenVPN Static key V1-----\n{}\n-----END OpenVPN Static key V1-----",
+                    "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",
+                ),
+            ),
+        )
+        for text in texts
+    ],
+)
+def test_what_the_words_around_give_away_is_redacted(text: str, hidden: str) -> None:
+    shown = "\n".join(redact(text.split("\n")).lines)
+    assert PLACEHOLDER in shown
+    assert hidden not in shown
+
+
 def test_what_surrounds_a_secret_stays() -> None:
     assert one('{"password": "x y", "user": "bob"}') == '{"password": [redacted], "user": "bob"}'
     assert one("GET /x?token=abc&page=2") == "GET /x?token=[redacted]&page=2"

@@ -1,4 +1,4 @@
-"""Private keys over several lines, as PEM (RFC 7468) and PuTTY write them. Pure."""
+"""Private keys over several lines, as PEM (RFC 7468), SSH2 (RFC 4716), OpenVPN and PuTTY write them. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from bot.domain.core.redact.words import PLACEHOLDER
 
-_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_KIND = r"(?:[A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?|OpenVPN (?:Static key V\d|tls-crypt-v2 (?:client|server) key))"
+_BEGIN = re.compile(rf"-----BEGIN {_KIND}-----|---- BEGIN {_KIND} ----")
 _PUTTY = re.compile(r"^Private-Lines: (\d{1,3})\s*$")
-_END = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+_END = re.compile(rf"-----END {_KIND}-----|---- END {_KIND} ----")
 _BASE64_LINE = re.compile(r"(?:^|[\s\"'|])[A-Za-z0-9+/]{16,}={0,2}[\s\"',\\]*$")
 _KEY_HEADER = re.compile(r"(?:^|\s)(?:Proc-Type|DEK-Info|Version|Comment): |^\s*$")
 
@@ -40,7 +41,7 @@ def without_keys(lines: Sequence[str]) -> tuple[list[str], int]:
 
 def may_have_key(text: str) -> bool:
     """Whether there is anything to look for: most text has none of it."""
-    return "PRIVATE KEY" in text or "Private-Lines: " in text
+    return "PRIVATE KEY" in text or "Private-Lines: " in text or "BEGIN OpenVPN " in text or "END OpenVPN " in text
 
 
 def _take_lines(lines: list[str], first: int, many: int) -> int:

@@ -42,8 +42,10 @@ _TAIL = (
 )
 _SEPARATOR = (
     r"""(?:(?:\\{0,7}["'`]\]?|\])?[ \t]*"""
-    r"""(?::[ \t]?&?(?:\'static )?(?:str|string|bytes)[ \t]?=|:=|=>|==|->|[:=]|%3[AaDd]|[(\[])[ \t]*"""
-    r"""(?:[|>][+-]?\n[ \t]{1,60})?"""  # a block in YAML
+    r"""(?::[ \t]?&?(?:\'static )?(?:str|string|bytes)[ \t]?=|:=|=>|==|->|→|[:=]|%3[AaDd]|[(\[])[ \t]*"""
+    r"""(?:[|>][+-]?\n[ \t]{1,60}|!!?\w{0,10}[ \t]+"""  # a block in YAML, a type
+    r"""|(?:Some|Just|Secret)\(|\n?[ \t]{0,20}string\(\d{1,6}\)[ \t])?"""  # in Rust, in PHP
+    r"""|\\{0,3}["'];s:\d{1,6}:"""  # PHP once more
     r"""|(?:\\{0,3}["'])?>(?:</key>[ \t]{0,4}<string>)?|</key>[ \t\n]{0,40}<string>"""  # XML, property lists
     r"""|\\{0,3}["']?,?[ \t\n]{1,60}(?:- )?\\{0,3}["']?val(?:ue)?\\{0,3}["']?[ \t]{0,4}[:=]"""
     r"""[ \t]{0,4}"""  # a name, and its value beside it
@@ -52,6 +54,7 @@ _SEPARATOR = (
 )
 _VALUE = re.compile(
     rb"""\\{1,7}["'][^"'\\\n]*(?:\\{1,7}["'])?"""  # JSON inside JSON
+    rb"""|"{3}[^"\n]+"{0,3}|'{3}[^'\n]+'{0,3}"""
     rb"""|(?:[bBuUrRfFnN]{1,2})?"(?:[^"\\\n]|\\.)*"?"""
     rb"""|(?:[bBuUrRfFnN]{1,2})?'(?:[^'\\\n]|\\.)*'?"""
     rb"""|`[^`\n]*`?"""
@@ -293,7 +296,7 @@ def _weak(words: Sequence[str], text: str) -> bool:
     if last in ("dsn", "webhook"):
         return "://" in text and (looks.is_random(re.split(r"[/@]+", text)[-1], 16) or "@" in text)
     if last in _LOGINS:
-        return looks.is_pair(text) or looks.is_random(text, 16)
+        return looks.is_pair(text) or looks.is_random(text, 16) or (looks.is_hex(text) and len(text) >= 32)
     if last in ("salt", "sig", "signature", "hmac") and looks.is_hex(text):
         return len(text) >= 32
     if last == "pass":

@@ -195,7 +195,7 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
     (r"(?m:^|[ \t])-?-setcookie[ \t]+" + _WORD, _value),  # Erlang
     (r"\blftp\b[^\n|]*?[ \t]-u[ \t]+[\w.@\-]+,([^\s\"']+)", _value),
     (r"\bcurl\b[^\n|]*?[ \t](?:-b|--cookie)[ \t]*[\"']?[\w.\-]+=([^\s;\"']+)", _odd),
-    (r"\bdoctl[ \t]+auth\b[^\n|]*?[ \t](?:-t|--access-token)[ \t=]+" + _WORD, _value),
+    (r"\bdoctl\b[^\n|]*?[ \t](?:-t|--access-token)[ \t=]+" + _WORD, _value),
     (r"(?m:^|[ \t])--?(?:current|old|new|root|admin|db)-?pass(?:word|wd)?[ \t=]+" + _WORD, _value),
     (r"\bopenssl[ \t]+passwd\b[^\n|]*?[ \t]-[1-6a-z]+[ \t]+([^\s\-][^\s]*)", _odd),
     (r"\b(?:set_network[ \t]+\d+[ \t]+)?(?:psk|wep_key0)[ \t]+" + _WORD, _odd),
@@ -358,8 +358,57 @@ _FURTHER: tuple[tuple[str, Judge], ...] = (
     (r"passw(?:or)?d(?:,|::[ \t]+|:[ \t]*![\w\-]+[ \t]+)([^\s,]+)", _guessed),
     (r"\$ANSIBLE_VAULT;[^\n]+((?:\n[ \t]*[0-9a-f]{20,})+)", _any),
     (r"\b(?:credentials?|creds|login)[ \t]*:?[ \t]+[\w.@\-]+[ \t]?[:/][ \t]?([^\s\"'`]+)", _guessed),
+    (r"\bname=\\*\"?\w*(?:pass|pwd|secret|token)\w*\\*\"?[ \t]*\n[ \t\n]*([^\s]+)", _odd),  # a form
+    (r"\bUGFzc3dvcmQ6[^\n]*\n[ \t]*(?:[CS]:[ \t]*)?([\w+/=]{4,})", _any),  # SMTP's AUTH LOGIN asks for it
 )
-_GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS, _FILES + _SENTENCES, _FURTHER)
+_LATER: tuple[tuple[str, Judge], ...] = (
+    # Functions and methods that take one: signing, hashing, logging in, typing into a form.
+    (
+        r"\b(?:hmac\.new|createHmac|createCipher\w*|jwt\.\w+|(?:bcrypt|argon2|scrypt|crypt)(?:\.\w+)?|password_\w+"
+        r"|check_password_hash|pgp_sym_\w+|aes_\w+|Fernet)\((?:[^,\n]{1,80},)?[ \t]*\\*b?" + _QUOTED,
+        _odd,
+    ),
+    (
+        r"(?:authentication|credentials?|connect(?:ion)?)\([^()\n]{0,80}\"[^\"\n]+\"[ \t]*,[ \t]*"
+        r"(\\*\"[^\"\n]+\"?)",
+        _guessed,
+    ),
+    (r"assword[^\n]{0,40}\.(?:type|send_?keys|fill)\([ \t]*\\*" + _QUOTED, _odd),
+    (r"\bINSERT[ \t]+INTO\b[^\n]*\b(?:password|passwd|pwd)\b[^\n]*?\bVALUES[ \t]*\(([^\n]+)", _odd),
+    (r"\bPRAGMA[ \t]+(?:hex)?(?:re)?key[ \t]*=[ \t]*" + _QUOTED, _any),
+    (
+        r"\b(?:echo|printf)[ \t]+(?:-[ne]+[ \t]+)?"
+        + _WORD
+        + r"[ \t]*>{1,2}[ \t]*\S*(?:pass|pwd|secret|token|cred)",
+        _odd,
+    ),
+    (r"(?:^|\s)\w{0,4}\d+[ \t]+(?-i:LOGIN)[ \t]+\S+[ \t]+" + _WORD, _odd),  # IMAP
+    (r"(?-i:\bIDENTIFY)[ \t]+(?:[\w\-]+[ \t]+)?" + _WORD, _odd),  # IRC
+    (r"\bWIFI:(?:[^\n;]*;){0,4}P:([^;\n]+);", _any),
+    (r"\"kty\"[^\n]*\"[dk]\"[ \t]*:[ \t]*\"([\w\-]{16,})", _any),  # JWK
+    (r"\"[dk]\"[ \t]*:[ \t]*\"([\w\-]{16,})\"[^\n]*\"kty\"", _any),
+    (r"\b(?:digest|hawk|hmac|oauth|signature)[ \t][^\n]*?(?:response|mac|signature)=\\*\"([^\"\\\n]{16,})", _any),
+    (r"\bapi_hash[\"']?[ \t]*[=:][ \t]*[\"']?([0-9a-f]{32})\b", _any),  # Telegram
+    (r"\b(?:XAUTH|EAP)[ \t]+" + _QUOTED, _value),
+    (r"\b(?:my|the|your|new|his|her|our)[ \t]+(?:pass|pw)[ \t]+(?:is|was)[ \t]*:?[ \t]*" + _WORD, _odd),
+    (
+        r"\b(?:use|used|using|enter|with)[ \t]+"
+        + _WORD
+        + r"[ \t]+(?:as|for)[ \t]+(?:(?:the|a|your|my)[ \t]+)?"
+        + _KIND,
+        _odd,
+    ),
+    (r"\b" + _KIND + r"[ \t]+from[ \t]+" + _WORD + r"[ \t]+to\b", _odd),
+    (r"\b" + _KIND + r"[ \t]*\([^()\n]{1,30}\)[ \t]*[:=][ \t]*" + _WORD, _odd),
+    (r"\b" + _KIND + r"[ \t]*\([\w.@\-]+,[ \t]*([^\s)]+)\)", _odd),
+    (r"\bpasswort[ \t]+lautet[ \t]*:?[ \t]*" + _WORD, _odd),
+    (r"\b(?:expdp?|impdp?|sqlldr|sqlplus)[ \t]+\\*[\"']?\w+/([^\s@\"'/]+)", _odd),
+    (r"\b(?:isql|osql|tsql|security[ \t]+import)\b[^\n|]*?[ \t]-P[ \t]+" + _WORD, _odd),
+    (r"\b(?:signtool|certutil|pvk2pfx)\b[^\n|]*?[ \t][/-](?:p|pi|po)[ \t]+" + _WORD, _odd),
+    (r"\bkeyctl[ \t]+p?add[ \t]+\S+[ \t]+\S+[ \t]+" + _WORD, _odd),
+    (r"\bpulumi[ \t]+config[ \t]+set[ \t]+--secret[ \t]+\S+[ \t]+" + _WORD, _odd),
+)
+_GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS, _FILES + _SENTENCES, _FURTHER, _LATER)
 """Looked for apart: together they have more states than RE2 is given memory for."""
 
 

@@ -166,6 +166,8 @@ _VENDORS: tuple[tuple[str, str, int], ...] = (
     (r"(?:sk|rk|ak|waka)[_-](?:[a-z]{2,6}[_-])?[0-9a-f]{8}-[0-9a-f]{4}-", r"[0-9a-f-]", 14),
     (r"SCRAM-SHA-\d+\$\d+:", r"[\w+/=$:]", 40),
     (r"md5", r"[0-9a-f]", 32),  # PostgreSQL's hash
+    (r"gAAAAA[A-D]", r"[\w\-=]", 60),  # Fernet
+    (r"base64url\.bearer\.authorization\.k8s\.io\.", _RUN, 16),  # what kubectl exec sends as a sub-protocol
     (r"eyJ", _DOTTED, 12),  # JWT, JWE (RFC 7519, 7516): a base64url object, always {"… first
     (r"v[1-4]\.(?:local|public)\.", _DOTTED, 24),  # PASETO
     (r"b3BlbnNzaC1rZXktdjE", _BASE64, 10),  # an OpenSSH private key without its first line
@@ -217,6 +219,8 @@ _ODD = tuple(
         r"([a-z0-9]{11}A{10}[\w\-=]{43})",  # Dropbox
         r"(?i:\w*contribsys\w*)[=: ]+([0-9a-f]{8}:[0-9a-f]{8})\b",  # Sidekiq
         r"(\w{3}7Q~[\w~.\-]{31,34})",
+        r"[\w.\-]+-\d+:([A-Za-z0-9+/]{86}==)",  # Nix's signing keys
+        r"\{(?:PLAIN|CLEAR(?:TEXT)?)\}([^\s:\"']{4,})",  # Dovecot
         r"(\$(?:2[abxy]?|1|5|6|7|y|gy|apr1|argon2(?:id|i|d)|scrypt|pbkdf2(?:-sha\d+)?|sha1)\$[\w./$=,+\-]{8,})",
         r"(\{(?:S?SHA\d*|S?MD5|CRYPT|PBKDF2[\w-]*|ARGON2)\}[\w+/=.$]{8,})",
         r"((?:pbkdf2_sha\d+|bcrypt_sha\d+|bcrypt|argon2)\$[\w./$=,+\-]{16,})",
@@ -235,6 +239,7 @@ _URLS = (
     r"(?:hc-ping\.com|ping\.ohdear\.app)/([\w\-]{16,})",
     r"\.sumologic\.com/receiver/v1/http/([\w\-=]{20,})",
     r"(?:infura\.io/v3|alchemy\.com/(?:nft/)?v\d|alchemyapi\.io/v\d|quiknode\.pro|rpc\.ankr\.com/\w{1,24})/([\w\-]{24,})",
+    r"/hooks/((?:[a-z0-9]{26}|\w{17}/\w{40,})\b)",  # Mattermost, Rocket.Chat
     r"open\.(?:feishu|larksuite)\.(?:cn|com)/open-apis/bot/v2/hook/([\w\-]{16,})",
 )
 
