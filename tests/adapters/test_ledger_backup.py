@@ -439,3 +439,12 @@ def test_a_full_disk_is_said_and_leaves_no_half_of_it(fresh: Make, tmp_path: Pat
     )
     assert (done.returncode, done.stderr.startswith(b"agentpod: The backup")) == (2, True), done.stderr
     assert list((tmp_path / "to").iterdir()) == []
+
+
+async def test_a_backup_knows_every_table_of_a_ledger(fresh: Make) -> None:
+    url = fresh("sqlite")
+    async with opened(url):
+        pass
+    with closing(sqlite3.connect(url.partition(":///")[2])) as raw:
+        tables = {name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert tables == version.TABLES | {version.TABLE}
