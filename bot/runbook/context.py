@@ -83,7 +83,7 @@ class SecretSink(Protocol):
 
 
 class Repairs(Protocol):
-    """The desk where repairs are asked for and decided on. Raises as the ledger does, and `Refused` by rule."""
+    """Where repairs are asked for and decided on. Raises as the ledger does, and `Refused` by rule."""
 
     @property
     def policy(self) -> ApprovalPolicy:
@@ -140,7 +140,7 @@ class Context:
     """How the caller addresses the bot, for command lines in answers."""
     request_id: str = ""
     repairs: Repairs | None = None
-    """None where there is no desk."""
+    """None where there is no ledger."""
     ledger: Ledger | None = None
     alerts: Alerts | None = None
     """None where there is no ledger."""

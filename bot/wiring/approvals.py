@@ -45,7 +45,7 @@ def process_name() -> str:
 
 
 class Repairs:
-    """The desk for commands, and the background tasks behind it."""
+    """The approval service for commands, and the background tasks behind it."""
 
     def __init__(
         self,

@@ -74,7 +74,7 @@ async def break_glass(ctx: Context, params: ReasonParams) -> Reply:
 
 
 async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) -> Reply:
-    """Ask for the reason. Where none would help the desk says why not at once, and writes it down."""
+    """Ask for the reason. Where none would help the approval service says why not at once, and writes it down."""
     if ctx.caller.is_terminal:
         return await _say(ctx, params, choice)
     approval_service, who = requests.approval_service(ctx), ctx.caller.identity

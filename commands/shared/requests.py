@@ -39,7 +39,7 @@ MAX_REASON = 500
 
 
 def approval_service(ctx: Context) -> Repairs:
-    """The desk. Raises `Permanent` where there is none."""
+    """The approval service. Raises `Permanent` where there is none."""
     if ctx.repairs is None:
         raise Permanent(
             "There is no ledger here, so nothing can be asked for or decided.",
@@ -52,7 +52,7 @@ def ledger(ctx: Context) -> Ledger:
     """The ledger. Raises `Permanent` where there is none."""
     approval_service(ctx)
     if ctx.ledger is None:
-        raise AssertionError("a desk without a ledger")
+        raise AssertionError("an approval service without a ledger")
     return ctx.ledger
 
 

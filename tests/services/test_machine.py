@@ -72,7 +72,7 @@ NOTHING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID)
 
 
 class Repairs(RuleBasedStateMachine):
-    """The real desk, workshop and ledger; a cluster that counts what took effect."""
+    """The real approval service, executor and ledger; a cluster that counts what took effect."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The desk, the workshop and the courier on a real SQLite ledger, with a small cluster, chat and clock."""
+"""Approval service, executor and outbox worker on a real SQLite ledger, with a small cluster, chat and clock."""
 
 from __future__ import annotations
 

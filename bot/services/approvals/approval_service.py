@@ -1,4 +1,4 @@
-"""The desk: takes requests and decisions, and writes each down with all that follows from it in one transaction.
+"""Takes requests and decisions, and writes each down with all that follows from it in one transaction.
 
 The approval that was still missing and the claim to carry it out are the same transaction, so there is no moment
 at which an approved restart could be claimed twice or forgotten. So are the messages that it owes.
