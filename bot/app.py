@@ -143,7 +143,8 @@ class Bot:
             self._spawn("channels", self._report_channels)
             known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
             self._spawn("known secrets", known.run)
-            await self._open_ledger()  # a file that is locked takes seconds
+            if file is not None:
+                await self._open_ledger()  # one that is locked takes seconds
             self._spawn("ledger changes", self.parts.ledger.watch)
             outbox = self.parts.outbox
             self._spawn("deliveries", outbox.worker(self.slack.chat, self.metrics.delivery).run)

@@ -152,3 +152,10 @@ async def test_while_the_ledger_is_locked_the_secrets_values_become_known() -> N
             bot = await house.start_bot()
             await until(lambda: "no ledger yet" in bot.output(), bot.output)
         assert "Secrets are known" in bot.output().partition("no ledger yet")[0]
+
+
+async def test_a_server_that_is_away_is_tried_and_said_once_at_the_start() -> None:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
+        bot = await house.start_bot(AGENTPOD_LEDGER__URL=f"postgresql+asyncpg://a:b@127.0.0.1:{free_port()}/x")
+        await until(lambda: "nothing can be delivered" in bot.output(), bot.output)
+        assert bot.output().count("no ledger yet") == 1
