@@ -29,12 +29,8 @@ from bot.errors import AgentpodError, SettingsError
 if TYPE_CHECKING:
     from bot.domain.core.outside import Outside
     from bot.domain.core.reply import Reply
-    from bot.settings.loader import (
-        Loaded,
-    )
-    from bot.settings.model import (
-        Settings,
-    )
+    from bot.settings.loader import Loaded
+    from bot.settings.model import Settings
 
 COULD_NOT_TELL = 2
 
@@ -233,9 +229,7 @@ def _epilog() -> str:
 
 
 def _load(options: argparse.Namespace) -> Loaded:
-    from bot.settings.loader import (
-        load,
-    )
+    from bot.settings.loader import load
 
     flags = {"kubernetes.context": options.context} if options.context else {}
     return load(config=options.config, flags=flags)
@@ -270,9 +264,7 @@ def _run(options: argparse.Namespace) -> int:
     _give_memory_back()
     _without_httpx_s_command_line()
     from bot import logs
-    from bot.app import (
-        Bot,
-    )
+    from bot.app import Bot
     from bot.check import bad_proxies, missing_tokens
 
     settings = _load(options).settings
@@ -347,14 +339,10 @@ def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
 async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot import logs
     from bot.domain.rbac.access import Identity
-    from bot.runbook.context import (
-        Caller,
-    )
+    from bot.runbook.context import Caller
     from bot.services.health.secret_values import KnownSecrets
     from bot.wiring.approvals import Repairs
-    from bot.wiring.parts import (
-        Parts,
-    )
+    from bot.wiring.parts import Parts
 
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)

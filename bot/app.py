@@ -19,9 +19,7 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient
 from bot.services.health.secret_values import KnownSecrets
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.model import Settings
 from bot.wiring.approvals import Repairs
 from bot.wiring.incidents import NAME_A_CHANNEL, Watching, untold
 from bot.wiring.rights import review

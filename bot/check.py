@@ -20,18 +20,11 @@ from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
 from bot.domain.rbac import slack_tokens
 from bot.errors import AgentpodError
-from bot.settings.loader import (
-    Loaded,
-)
-from bot.settings.model import (
-    Settings,
-    hidden,
-)
+from bot.settings.loader import Loaded
+from bot.settings.model import Settings, hidden
 from bot.wiring.incidents import NAME_A_CHANNEL, untold
 from bot.wiring.outbox import CALLED
-from bot.wiring.parts import (
-    Parts,
-)
+from bot.wiring.parts import Parts
 from bot.wiring.rights import Beyond, review, rights_needed
 
 _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bot.runbook.command import (
-    Command,
-)
-from commands.admin import (
-    audit,
-    can_i,
-    help,
-    home,
-    version,
-    whoami,
-)
+from bot.runbook.command import Command
+from commands.admin import audit, can_i, help, home, version, whoami
 from commands.incidents import digest, incidents
 from commands.observe import (
     argocd,
@@ -30,13 +21,7 @@ from commands.observe import (
     status,
     storage,
 )
-from commands.repair import (
-    approvals,
-    decide,
-    restart,
-    secrets,
-    ssh_keys,
-)
+from commands.repair import approvals, decide, restart, secrets, ssh_keys
 
 BUILTIN: tuple[Command, ...] = (
     home.COMMAND,

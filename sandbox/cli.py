@@ -15,9 +15,7 @@ from typing import Any
 import yaml
 
 from bot.domain.core.target import Target
-from bot.settings.loader import (
-    load,
-)
+from bot.settings.loader import load
 from sandbox.environment import BotProcess, Sandbox
 
 TAKEN = ("targets", "approvals", "alerts", "digest", "probes")

@@ -8,15 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bot import logs
-from bot.app import (
-    Bot,
-)
-from bot.settings.loader import (
-    load,
-)
-from bot.wiring.parts import (
-    SystemClock,
-)
+from bot.app import Bot
+from bot.settings.loader import load
+from bot.wiring.parts import SystemClock
 from sandbox.moved_time import VARIABLE, MovedTime
 
 

@@ -21,18 +21,9 @@ from rights_page import rights_page
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
-from bot.runbook.grammar import (
-    usage,
-)
-from bot.settings.loader import (
-    CONFIG_VARIABLE,
-    SECRETS_VARIABLE,
-    variables,
-)
-from bot.settings.model import (
-    PREFIX,
-    Settings,
-)
+from bot.runbook.grammar import usage
+from bot.settings.loader import CONFIG_VARIABLE, SECRETS_VARIABLE, variables
+from bot.settings.model import PREFIX, Settings
 from commands.registry import BUILTIN
 
 ROOT = Path(__file__).parents[1]

@@ -12,13 +12,7 @@ import yaml
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, Rule
 from bot.domain.rbac.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
-from bot.domain.rbac.rights import (
-    EVERYBODY,
-    VERBS,
-    Grant,
-    grants,
-    resource_text,
-)
+from bot.domain.rbac.rights import EVERYBODY, VERBS, Grant, grants, resource_text
 from bot.wiring.rights import rights_needed
 from commands.registry import BUILTIN
 

@@ -15,13 +15,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.core import words
 from bot.domain.core.intervals import Span, What
-from bot.domain.digest.day import (
-    MOST_LANES,
-    NOTHING,
-    Day,
-    Lane,
-    window,
-)
+from bot.domain.digest.day import MOST_LANES, NOTHING, Day, Lane, window
 from bot.errors import Permanent
 
 if TYPE_CHECKING:

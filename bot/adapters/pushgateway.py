@@ -16,13 +16,7 @@ import msgspec
 from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.clients import Answered, BadAddress, Client, CutOff, NotSent
 from bot.domain.core import retry_after
-from bot.domain.heartbeats.heartbeat import (
-    MANUAL,
-    PUSH_FAILED,
-    PUSHED,
-    Group,
-    Snapshot,
-)
+from bot.domain.heartbeats.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, Snapshot
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 MAX_BYTES = 32 * 1024 * 1024

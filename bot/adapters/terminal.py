@@ -16,12 +16,7 @@ from rich.text import Text
 
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
-from bot.domain.core.reply import (
-    Fact,
-    Reply,
-    Table,
-    plain,
-)
+from bot.domain.core.reply import Fact, Reply, Table, plain
 from bot.domain.core.summary import said_in
 
 PIPE_WIDTH = 1000

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from bot.domain.core.reply import Reply
-from bot.domain.outbox.message import (
-    MessageRef,
-)
+from bot.domain.outbox.message import MessageRef
 
 
 class Chat(Protocol):

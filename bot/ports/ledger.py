@@ -8,19 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    MessageRef,
-    OutboxMessage,
-)
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 
 
 class Writing(Protocol):

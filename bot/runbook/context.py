@@ -10,29 +10,15 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from pydantic import SecretStr
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.approvals.repair import (
-    SHELL,
-    Asked,
-    Proposal,
-    RepairRequest,
-)
+from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.incidents.alerting import Incident
 from bot.domain.rbac.access import AccessPolicy, Identity
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-    Network,
-)
-from bot.ports.heartbeats import (
-    HeartbeatSource,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster, Network
+from bot.ports.heartbeats import HeartbeatSource
+from bot.ports.ledger import Ledger
 from bot.ports.outbox import Undelivered
 from bot.runbook.turns import Turns
 

@@ -12,31 +12,14 @@ from typing import Protocol
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-    is_id,
-)
+from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import (
-    Button,
-    Line,
-    Mention,
-    Reply,
-)
+from bot.domain.core.reply import Button, Line, Mention, Reply
 from bot.domain.rbac.access import AccessPolicy, allowed_in, decide_about
 from bot.errors import AccessDenied, AgentpodError, Refused, UsageError
-from bot.runbook.command import (
-    Command,
-    Invocation,
-)
-from bot.runbook.context import (
-    Caller,
-    Context,
-)
-from bot.runbook.grammar import (
-    called,
-    parse,
-)
+from bot.runbook.command import Command, Invocation
+from bot.runbook.context import Caller, Context
+from bot.runbook.grammar import called, parse
 
 logger = logging.getLogger("agentpod.commands")
 

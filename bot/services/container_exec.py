@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import lists_processes
 from bot.errors import AgentpodError, Denied, NotAllowed, Permanent
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.cluster import Cluster
 
 _PROC_SCRIPT = """
 echo 'PID USER COMMAND'

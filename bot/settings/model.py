@@ -19,12 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.approvals.approval import ApprovalPolicy
-from bot.domain.core.target import (
-    Target,
-    Zone,
-    limited,
-    parse_duration,
-)
+from bot.domain.core.target import Target, Zone, limited, parse_duration
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.rbac.access import AccessPolicy
 

@@ -9,27 +9,17 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.services.approvals.approval_service import ApprovalService, Freshen
 from bot.services.approvals.recovery import RequestRecovery
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.model import Settings
 
 
 class RepairObserver(Protocol):

@@ -12,19 +12,10 @@ from typing import Any
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.heartbeats import (
-    DeadMan,
-    HeartbeatSource,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.ports.heartbeats import DeadMan, HeartbeatSource
+from bot.ports.ledger import Ledger
 from bot.services.digest.post_digest import DigestPost, When
 from bot.services.digest.retention import HistoryRetention
 from bot.services.health.secret_fingerprints import SecretWatch
@@ -38,9 +29,7 @@ from bot.services.incidents.watch_inside import InsideWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
 from bot.services.ledger_retention import LedgerRetention
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.model import Settings
 
 logger = logging.getLogger("agentpod.digest")
 AGAIN = 30.0

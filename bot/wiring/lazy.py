@@ -15,13 +15,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from bot.adapters.ledger.file import FileLock, sqlite_file
 from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-    Writing,
-)
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger, Writing
 
 AWAY = 5.0
 """Seconds until a database that is away is looked for again."""

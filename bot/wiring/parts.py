@@ -19,27 +19,17 @@ from bot.domain.core.outside import Outside
 from bot.domain.core.proxies import Route
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError, UsageError
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.heartbeats import (
-    HeartbeatSource,
-)
+from bot.ports.cluster import Cluster
+from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.sinks import Sink
 from bot.runbook.command import Command
-from bot.runbook.context import (
-    About,
-    Caller,
-    Context,
-)
+from bot.runbook.context import About, Caller, Context
 from bot.runbook.dispatch import Dispatcher, MakeContext, Observer, ShowProgress
 from bot.runbook.turns import Turns
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.model import Settings
 from bot.wiring.lazy import LazyCluster, LazyLedger
 from bot.wiring.outbox import Outbox
 from commands import registry

@@ -11,19 +11,10 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac import rights
 from bot.domain.rbac.forbidden import OTHER_NAMESPACES, to_ask
-from bot.domain.rbac.rights import (
-    EVERYWHERE,
-    Excess,
-    Grant,
-    Places,
-)
+from bot.domain.rbac.rights import EVERYWHERE, Excess, Grant, Places
 from bot.errors import AgentpodError
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.runbook.command import (
-    Command,
-)
+from bot.ports.cluster import Cluster
+from bot.runbook.command import Command
 
 T = TypeVar("T")
 _CONFIRMED = 300

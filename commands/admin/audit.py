@@ -13,24 +13,13 @@ from pydantic import field_validator
 from bot.domain.core import audit, words
 from bot.domain.core.audit import Record
 from bot.domain.core.probes import Verdict
-from bot.domain.core.reply import (
-    Excerpt,
-    Fact,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents.audit_traces import traces
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook.command import (
-    Command,
-    NoParams,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.context import Context
 from commands.shared import requests, shape
 
 MOST = 200

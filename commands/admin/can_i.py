@@ -13,20 +13,10 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import Decision, Role
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.shared import shape
-from commands.shared.probes import (
-    API,
-    Ask,
-    Probe,
-    run_probes,
-)
+from commands.shared.probes import API, Ask, Probe, run_probes
 
 
 class CanIParams(Params):

@@ -7,17 +7,9 @@ from pydantic import Field
 from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.rbac.access import Role
 from bot.errors import AccessDenied
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
-from bot.runbook.grammar import (
-    flag_of,
-    usage,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+from bot.runbook.grammar import flag_of, usage
 from commands.shared import shape
 
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 from bot.domain.core import summary
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.observe import status
 from commands.shared import folding, shape
 from commands.shared.checks import Checks

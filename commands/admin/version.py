@@ -6,20 +6,10 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import shape
-from commands.shared.probes import (
-    API,
-    Ask,
-    Probe,
-    run_probes,
-)
+from commands.shared.probes import API, Ask, Probe, run_probes
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params

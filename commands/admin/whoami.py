@@ -6,13 +6,8 @@ from collections.abc import Iterator
 
 from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.rbac.access import Grant, Role, left_out
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import shape
 
 

@@ -11,13 +11,8 @@ from bot.domain.core.reply import Reply
 from bot.domain.digest import day as digest
 from bot.domain.rbac.access import Role
 from bot.errors import Permanent, UsageError
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 
 
 class DigestParams(Params):

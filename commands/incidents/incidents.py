@@ -15,22 +15,12 @@ from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, Notice, State
-from bot.domain.outbox.message import (
-    UNDELIVERED_FOR,
-)
+from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.access import Role
 from bot.errors import NotFound, Permanent, UsageError
-from bot.ports.ledger import (
-    Ledger,
-)
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Alerts,
-    Context,
-)
+from bot.ports.ledger import Ledger
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Alerts, Context
 from commands.shared import shape
 
 LATELY = timedelta(days=1)

@@ -9,13 +9,8 @@ from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Application
 from bot.domain.health import judge_argocd
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import part_answer, shape
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes

@@ -9,33 +9,18 @@ from datetime import datetime
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
-from bot.domain.core.reply import (
-    Button,
-    Line,
-    Mention,
-    Reply,
-    parts,
-)
+from bot.domain.core.reply import Button, Line, Mention, Reply, parts
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
-from bot.domain.outbox.message import (
-    UNDELIVERED_FOR,
-)
+from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.access import Role, allowed_in
 from bot.errors import AgentpodError
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.observe import status
 from commands.shared import folding, requests, shape
 from commands.shared.checks import Checks

@@ -16,13 +16,8 @@ from bot.domain.core.workload import Right
 from bot.domain.health import judge_events
 from bot.domain.health.judge_events import EventGroup
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.shared import part_answer, shape
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes

@@ -10,13 +10,8 @@ from bot.domain.core.reply import Reply, Table
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import part_answer
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes

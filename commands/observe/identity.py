@@ -5,13 +5,8 @@ from __future__ import annotations
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import part_answer, shape
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes

@@ -20,13 +20,8 @@ from bot.domain.core.workload import LogText, Pod, Right
 from bot.domain.health import judge_pod
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.observe.grep import check_pattern, matching
 from commands.shared import shape
 

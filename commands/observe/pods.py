@@ -8,23 +8,12 @@ from datetime import datetime
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply
-from bot.domain.core.workload import (
-    Condition,
-    Container,
-    Deployment,
-    Pod,
-    Right,
-)
+from bot.domain.core.workload import Condition, Container, Deployment, Pod, Right
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import part_answer, shape
 from commands.shared.checks import Checks
 from commands.shared.probes import run_probes

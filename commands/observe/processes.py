@@ -15,21 +15,11 @@ from bot.domain.core.workload import Right
 from bot.domain.health import judge_processes
 from bot.domain.health.judge_processes import Match, Process
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.shared import part_answer, shape
 from commands.shared.checks import Checks
-from commands.shared.probes import (
-    API,
-    Ask,
-    Probe,
-    run_probes,
-)
+from commands.shared.probes import API, Ask, Probe, run_probes
 from commands.shared.reads import Reads
 
 MOST = 200

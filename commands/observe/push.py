@@ -12,16 +12,9 @@ from bot.domain.core.target import canonical_job
 from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, Permanent, UsageError
-from bot.ports.heartbeats import (
-    HeartbeatSource,
-)
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.ports.heartbeats import HeartbeatSource
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 MOST_LABELS = 10

@@ -12,13 +12,8 @@ from bot.domain.core.target import ServiceSpec
 from bot.domain.core.workload import Endpoint, Right, Service
 from bot.domain.health import judge_services
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import part_answer
 from commands.shared.checks import CheckFacts, Checks
 from commands.shared.probes import Probe, run_probes

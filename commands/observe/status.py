@@ -11,13 +11,8 @@ from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from commands.shared import requests, shape
 from commands.shared.checks import Checks
 from commands.shared.folding import folded, next_steps

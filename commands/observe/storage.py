@@ -13,23 +13,12 @@ from bot.domain.core.summary import ProbeResult
 from bot.domain.core.workload import Claim, ExecResult, Right
 from bot.domain.health import judge_storage
 from bot.domain.rbac.access import Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Context
 from bot.services import container_exec
 from commands.shared import part_answer, shape
 from commands.shared.checks import CheckFacts, Checks
-from commands.shared.probes import (
-    EXEC,
-    Ask,
-    Blocked,
-    Probe,
-    run_probes,
-)
+from commands.shared.probes import EXEC, Ask, Blocked, Probe, run_probes
 from commands.shared.reads import Reads, running_container
 
 SECONDS = 15.0

@@ -6,26 +6,13 @@ from pydantic import Field as Param
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-    is_id,
-)
+from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
-from bot.domain.core.reply import (
-    Button,
-    Fact,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Button, Fact, Reply, Table
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.shared import requests, shape
 
 LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})

@@ -9,13 +9,8 @@ from bot.domain.approvals.approval import Choice, Rule, State
 from bot.domain.core.reply import Field, Form, Reply
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.shared import requests
 
 

@@ -7,9 +7,7 @@ from bot.domain.core.workload import Manager, SecretFacts
 from bot.domain.health import judge_secrets
 from bot.domain.health.judge_secrets import External
 from bot.errors import AgentpodError, NotFound, Refused
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.context import Context
 
 
 async def external_secrets(ctx: Context) -> External:

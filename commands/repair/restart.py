@@ -10,10 +10,7 @@ from pydantic import field_validator
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    Look,
-    Proposal,
-)
+from bot.domain.approvals.repair import Look, Proposal
 from bot.domain.core import words
 from bot.domain.core.reply import Field, Form, Reply
 from bot.domain.core.target import Target
@@ -21,13 +18,8 @@ from bot.domain.core.workload import Deployment, Pod, Right
 from bot.domain.health import judge_pod
 from bot.domain.rbac.access import Role
 from bot.errors import Refused
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
 from commands.shared import requests
 
 

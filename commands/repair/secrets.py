@@ -11,18 +11,10 @@ from pydantic import Field as Param
 from pydantic import field_validator
 
 from bot.domain.approvals.actions.secret_set import SECRET_SET
-from bot.domain.approvals.repair import (
-    Proposal,
-    secret_snapshot,
-)
+from bot.domain.approvals.repair import Proposal, secret_snapshot
 from bot.domain.core import words
 from bot.domain.core.probes import worst
-from bot.domain.core.reply import (
-    Field,
-    Form,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Field, Form, Reply, Table
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_secrets, secret_memory
@@ -30,14 +22,8 @@ from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, UsageError
-from bot.runbook.command import (
-    Command,
-    NoParams,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.context import Context
 from commands.repair import managed
 from commands.shared import requests, shape
 

@@ -11,17 +11,9 @@ from pydantic import field_validator
 
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
-from bot.domain.approvals.repair import (
-    Proposal,
-    secret_snapshot,
-)
+from bot.domain.approvals.repair import Proposal, secret_snapshot
 from bot.domain.core import words
-from bot.domain.core.reply import (
-    Field,
-    Form,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Field, Form, Reply, Table
 from bot.domain.core.target import SshSpec, Target
 from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_pod, judge_ssh_keys, ssh_keys
@@ -29,14 +21,8 @@ from bot.domain.health.judge_ssh_keys import Unread
 from bot.domain.health.ssh_keys import BadKey, Key
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
-from bot.runbook.command import (
-    Command,
-    NoParams,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.context import Context
 from bot.services import container_exec
 from commands.repair import managed
 from commands.shared import requests, shape

@@ -11,15 +11,7 @@ from typing import TypeVar
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerSpec, ServiceSpec, canonical_job
-from bot.domain.core.workload import (
-    Application,
-    Claim,
-    Endpoint,
-    Event,
-    ExecResult,
-    Pod,
-    Service,
-)
+from bot.domain.core.workload import Application, Claim, Endpoint, Event, ExecResult, Pod, Service
 from bot.domain.health import (
     coverage,
     judge_argocd,
@@ -40,21 +32,9 @@ from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import job_state
 from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.context import Context
 from bot.services import container_exec
-from commands.shared.probes import (
-    API,
-    EXEC,
-    GATEWAY,
-    Ask,
-    Blocked,
-    Probe,
-    Source,
-    Unread,
-    unread_finding,
-)
+from commands.shared.probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
 from commands.shared.reads import Reads, running_container
 
 T = TypeVar("T")

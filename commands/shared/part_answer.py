@@ -7,16 +7,9 @@ from dataclasses import replace
 
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import (
-    Excerpt,
-    Fact,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.domain.core.summary import ProbeResult
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.context import Context
 from commands.shared import folding, shape
 
 

@@ -9,30 +9,13 @@ from typing import Any, Self, TypeVar
 
 from bot.domain.core import words
 from bot.domain.core.target import ContainerSpec
-from bot.domain.core.workload import (
-    Claim,
-    Container,
-    Endpoint,
-    Event,
-    ExecResult,
-    Pod,
-    Service,
-)
+from bot.domain.core.workload import Claim, Container, Endpoint, Event, ExecResult, Pod, Service
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.errors import NotFound
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.context import Context
 from bot.services import container_exec
-from commands.shared.probes import (
-    API,
-    EXEC,
-    Ask,
-    Blocked,
-    Unread,
-    unread_finding,
-)
+from commands.shared.probes import API, EXEC, Ask, Blocked, Unread, unread_finding
 
 T = TypeVar("T")
 

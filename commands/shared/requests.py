@@ -8,29 +8,13 @@ from datetime import datetime
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Rule, Ruling, State
-from bot.domain.approvals.repair import (
-    SINK,
-    Look,
-    Proposal,
-    RepairRequest,
-)
+from bot.domain.approvals.repair import SINK, Look, Proposal, RepairRequest
 from bot.domain.core import redact, words
-from bot.domain.core.reply import (
-    Button,
-    Form,
-    Line,
-    Mention,
-    Reply,
-)
+from bot.domain.core.reply import Button, Form, Line, Mention, Reply
 from bot.domain.rbac.access import Role
 from bot.errors import AgentpodError, Permanent, UsageError
-from bot.ports.ledger import (
-    Ledger,
-)
-from bot.runbook.context import (
-    Context,
-    Repairs,
-)
+from bot.ports.ledger import Ledger
+from bot.runbook.context import Context, Repairs
 from bot.services.approvals.actions.pod_restart import look_at
 from commands.shared import shape
 

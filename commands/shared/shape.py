@@ -10,24 +10,11 @@ from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Button, Line
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
-from bot.domain.rbac.access import (
-    Decision,
-    Grant,
-    Role,
-    decide_about,
-)
-from bot.runbook.command import (
-    Command,
-)
-from bot.runbook.context import (
-    Context,
-)
-from bot.runbook.grammar import (
-    unknown_command,
-)
+from bot.domain.outbox.message import OutboxMessage
+from bot.domain.rbac.access import Decision, Grant, Role, decide_about
+from bot.runbook.command import Command
+from bot.runbook.context import Context
+from bot.runbook.grammar import unknown_command
 
 POD_READ = (Right("list", "pods"),)
 EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))

@@ -13,12 +13,8 @@ from sandbox.slack.errors import SlackError
 from sandbox.slack.events import Events
 from sandbox.slack.message import Message, find_element
 from sandbox.slack.model import Channel, Json, User
-from sandbox.slack.responding import (
-    respond,
-)
-from sandbox.slack.response_urls import (
-    ResponseUrl,
-)
+from sandbox.slack.responding import respond
+from sandbox.slack.response_urls import ResponseUrl
 from sandbox.slack.views import View, initial_values, merged, unfilled
 
 if TYPE_CHECKING:

@@ -11,27 +11,12 @@ from typing import Any, cast
 
 from bot.adapters.slack import SlackAdapter
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import (
-    Button,
-    Excerpt,
-    Field,
-    Form,
-    Reply,
-)
+from bot.domain.core.reply import Button, Excerpt, Field, Form, Reply
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
-from bot.runbook.command import (
-    Command,
-    NoParams,
-)
-from bot.runbook.context import (
-    Caller,
-    Context,
-)
+from bot.runbook.command import Command, NoParams
+from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import Dispatcher, ShowProgress
-from bot.settings.model import (
-    HttpSettings,
-    SlackSettings,
-)
+from bot.settings.model import HttpSettings, SlackSettings
 from sandbox.slack import Message, Workspace, seed
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"

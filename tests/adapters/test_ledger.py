@@ -29,20 +29,13 @@ from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
 from bot.adapters.ledger.schema import to_micros
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, Snapshot, State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-    from_json,
-    new_id,
-    to_json,
-)
+from bot.domain.approvals.repair import RepairRequest, from_json, new_id, to_json
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.history import BEAT, HistoryEvent
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
-from bot.domain.outbox.message import (
-    MessageRef,
-)
+from bot.domain.outbox.message import MessageRef
 from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 from commands.admin.audit import line
 from tests.postgres import Postgres

@@ -32,15 +32,7 @@ from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.message import MessageRef
 from bot.errors import AgentpodError, Permanent
-from tests.adapters.test_ledger import (
-    HOLD,
-    NOW,
-    as_written_by,
-    by_hand,
-    case,
-    old_row,
-    shared_incident,
-)
+from tests.adapters.test_ledger import HOLD, NOW, as_written_by, by_hand, case, old_row, shared_incident
 from tests.adapters.test_ledger import records as trail
 from tests.postgres import Postgres
 

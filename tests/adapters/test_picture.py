@@ -16,13 +16,7 @@ from bot.domain.core.intervals import Span, What
 from bot.domain.core.reply import Image as Picture
 from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.card import digest
-from bot.domain.digest.day import (
-    MOST_LANES,
-    Day,
-    Facts,
-    Lane,
-    window,
-)
+from bot.domain.digest.day import MOST_LANES, Day, Facts, Lane, window
 from bot.errors import Permanent
 
 BERLIN = "Europe/Berlin"

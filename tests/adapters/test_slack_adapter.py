@@ -15,9 +15,7 @@ import pytest
 
 from bot.adapters.slack import check_slack
 from bot.errors import NotAllowed, Transient
-from bot.settings.model import (
-    SlackSettings,
-)
+from bot.settings.model import SlackSettings
 from sandbox.environment import free_port
 from sandbox.slack import Workspace, seed
 from sandbox.slack.http_mode import sign

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 from bot.adapters.slack import blocks
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import (
-    Button,
-    Excerpt,
-    Fact,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Button, Excerpt, Fact, Reply, Table
 from sandbox.slack.blocks import message_blocks
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.sampled_from(

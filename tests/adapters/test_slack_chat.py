@@ -14,9 +14,7 @@ from bot.adapters.slack import pictures
 from bot.adapters.slack.api import Api
 from bot.adapters.slack.chat import SlackChat
 from bot.domain.core.reply import Image, Reply
-from bot.domain.outbox.message import (
-    MessageRef,
-)
+from bot.domain.outbox.message import MessageRef
 from bot.errors import NotFound, Permanent, Transient, Uncertain
 from tests.adapters.slack_bench import Counts
 

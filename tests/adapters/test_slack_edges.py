@@ -24,9 +24,7 @@ from bot.adapters.slack.memory import Answers, SeenRequests
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import AccessPolicy
 from bot.errors import AgentpodError, Transient
-from bot.settings.model import (
-    SlackSettings,
-)
+from bot.settings.model import SlackSettings
 from sandbox.cluster import PretendCluster
 from sandbox.slack import manifest, seed
 from tests.adapters.slack_bench import MANIFEST, Counts, Rig, rig, until

@@ -9,13 +9,7 @@ import pytest
 
 from bot.adapters.slack import blocks, forms, inbound
 from bot.adapters.slack.forms import CALLBACK, Origin
-from bot.domain.core.reply import (
-    Fact,
-    Field,
-    Form,
-    Mention,
-    Reply,
-)
+from bot.domain.core.reply import Fact, Field, Form, Mention, Reply
 from sandbox.slack.views import Views
 
 FORM = Form(

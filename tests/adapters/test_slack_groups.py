@@ -8,16 +8,7 @@ import pytest
 
 from bot.adapters.slack.errors import refusal
 from bot.adapters.slack.groups import Groups
-from bot.domain.approvals.approval import (
-    ApprovalPolicy,
-    Choice,
-    Click,
-    Request,
-    Rule,
-    Snapshot,
-    Standing,
-    rule,
-)
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Click, Request, Rule, Snapshot, Standing, rule
 from bot.errors import AgentpodError, Transient
 from tests.commands.fakes import NOW
 

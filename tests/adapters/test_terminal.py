@@ -13,13 +13,7 @@ import pytest
 
 from bot.adapters.terminal import as_json, print_reply
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import (
-    Button,
-    Excerpt,
-    Fact,
-    Reply,
-    Table,
-)
+from bot.domain.core.reply import Button, Excerpt, Fact, Reply, Table
 
 REPLY = Reply(
     headline="Not healthy: vibe-kanban is not running",

@@ -18,18 +18,11 @@ from typing import Any, cast
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats.heartbeat import (
-    PUSH_FAILED,
-    PUSHED,
-    Group,
-    Snapshot,
-)
+from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, Snapshot
 from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.job_state import JobState
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.ledger import Ledger
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch

@@ -20,40 +20,25 @@ from slack_bolt.response import BoltResponse
 from bot import logs
 from bot.adapters.kubernetes import KubernetesCluster
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
-from bot.app import (
-    Bot,
-)
+from bot.app import Bot
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
-from bot.domain.approvals.repair import (
-    Proposal,
-    RepairRequest,
-)
+from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, Permanent
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
-from bot.runbook.context import (
-    Caller,
-)
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
+from bot.runbook.context import Caller
 from bot.services.approvals.actions.pod_restart import look_at
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import SecretWriter
-from bot.settings.loader import (
-    load,
-)
-from bot.wiring.parts import (
-    SystemClock,
-)
+from bot.settings.loader import load
+from bot.wiring.parts import SystemClock
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message

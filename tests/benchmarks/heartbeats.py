@@ -14,9 +14,7 @@ from bot.adapters.pushgateway import Known, parse
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents.alerting import AlertRules
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.ledger import Ledger
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch

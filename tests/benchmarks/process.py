@@ -7,9 +7,7 @@ import time
 
 import aiohttp
 
-from bot.app import (
-    SETTLE_SECONDS,
-)
+from bot.app import SETTLE_SECONDS
 from sandbox.environment import Sandbox
 from tests.benchmarks.acks import load
 from tests.benchmarks.common import Row, python, resident_mib, until_ready

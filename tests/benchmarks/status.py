@@ -9,15 +9,9 @@ from pathlib import Path
 
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import Identity
-from bot.runbook.context import (
-    Caller,
-)
-from bot.settings.loader import (
-    load,
-)
-from bot.wiring.parts import (
-    Parts,
-)
+from bot.runbook.context import Caller
+from bot.settings.loader import load
+from bot.wiring.parts import Parts
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from tests.benchmarks.common import ROOT, Row

@@ -33,14 +33,8 @@ from bot.domain.core.workload import (
 from bot.domain.heartbeats.heartbeat import Group, Snapshot
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.ports.outbox import Undelivered
-from bot.runbook.context import (
-    About,
-    Caller,
-    Context,
-)
-from bot.runbook.grammar import (
-    parse,
-)
+from bot.runbook.context import About, Caller, Context
+from bot.runbook.grammar import parse
 from bot.settings.model import Settings
 from bot.wiring.outbox import Outbox
 from commands.registry import BUILTIN

@@ -14,14 +14,9 @@ from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
-from bot.runbook.context import (
-    Caller,
-    Context,
-)
+from bot.runbook.context import Caller, Context
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, undelivered
 from tests.commands.test_incidents import incident
 from tests.people import member

@@ -11,31 +11,12 @@ import pytest_asyncio
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice
 from bot.domain.core.reply import Mention
-from bot.domain.rbac.access import (
-    AccessPolicy,
-    AccessRule,
-    Identity,
-    Role,
-    decide,
-)
-from bot.runbook.context import (
-    Caller,
-    Context,
-)
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, Role, decide
+from bot.runbook.context import Caller, Context
 from commands.repair.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
 from tests.people import member
-from tests.services.workbench import (
-    ACCESS,
-    JONAS,
-    MAYA,
-    ONCALL,
-    OPS,
-    PRIYA,
-    Bench,
-    bench,
-    opened,
-)
+from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
 
 
 @pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, True), (Role.NONE, False)])

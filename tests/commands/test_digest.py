@@ -9,9 +9,7 @@ import pytest
 
 from bot.domain.core.reply import Reply
 from bot.errors import Permanent, UsageError
-from bot.runbook.context import (
-    Context,
-)
+from bot.runbook.context import Context
 from tests.commands.fakes import World
 
 TODAY = date(2026, 11, 23)

@@ -16,13 +16,9 @@ from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.errors import NotFound, UsageError
-from bot.runbook.grammar import (
-    parse,
-)
+from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, World, text_of, undelivered
 

@@ -12,27 +12,12 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    Container,
-    LogText,
-    Pod,
-    Termination,
-)
+from bot.domain.core.workload import Container, LogText, Pod, Termination
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import AgentpodError, NotAllowed, NotFound, Transient, UsageError
-from bot.ports.cluster import (
-    Cluster,
-    Network,
-)
-from bot.runbook.context import (
-    About,
-    Caller,
-    Context,
-)
-from bot.runbook.grammar import (
-    parse,
-    usage,
-)
+from bot.ports.cluster import Cluster, Network
+from bot.runbook.context import About, Caller, Context
+from bot.runbook.grammar import parse, usage
 from bot.runbook.turns import Turns
 from commands.observe import grep, logs
 from commands.registry import BUILTIN

@@ -12,24 +12,10 @@ import pytest
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import ContainerSpec, ProcessRule, Target
-from bot.domain.core.workload import (
-    Claim,
-    Condition,
-    Deployment,
-    Event,
-    Pod,
-    Service,
-    Termination,
-)
+from bot.domain.core.workload import Claim, Condition, Deployment, Event, Pod, Service, Termination
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
-from commands.shared.probes import (
-    EXEC,
-    Ask,
-    Probe,
-    Unread,
-    run_probes,
-)
+from commands.shared.probes import EXEC, Ask, Probe, Unread, run_probes
 from tests.commands.fakes import (
     DF,
     FRESH,

@@ -12,9 +12,7 @@ import pytest
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import MANUAL
 from bot.errors import Transient, UsageError
-from bot.runbook.grammar import (
-    parse,
-)
+from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, FakeHeartbeats, World
 

@@ -10,13 +10,9 @@ from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
 from bot.domain.approvals.approval import Request, Snapshot, State
 from bot.domain.approvals.card import card
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
-from bot.runbook.grammar import (
-    parse,
-)
+from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.services.workbench import START
 

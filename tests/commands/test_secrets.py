@@ -18,29 +18,14 @@ from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approval import ApprovalPolicy, Request, State
-from bot.domain.approvals.repair import (
-    Asked,
-    Proposal,
-    RepairRequest,
-    secret_snapshot,
-)
+from bot.domain.approvals.repair import Asked, Proposal, RepairRequest, secret_snapshot
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    ExecResult,
-    ExternalSecret,
-    Manager,
-    SecretFacts,
-    SecretKey,
-)
+from bot.domain.core.workload import ExecResult, ExternalSecret, Manager, SecretFacts, SecretKey
 from bot.domain.health import secret_memory, ssh_keys
 from bot.errors import NotAllowed, NotFound, Refused, Transient, UsageError
-from bot.runbook.context import (
-    Caller,
-)
-from bot.runbook.grammar import (
-    parse,
-)
+from bot.runbook.context import Caller
+from bot.runbook.grammar import parse
 from commands.registry import BUILTIN
 from tests.commands.fakes import NOW, FakeCluster, World, give, said, text_of
 

@@ -19,13 +19,7 @@ import pytest_asyncio
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.forbidden import OTHER_NAMESPACES, Where, to_ask
-from bot.domain.rbac.rights import (
-    EVERYBODY,
-    EVERYWHERE,
-    VERBS,
-    Grant,
-    grants,
-)
+from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, VERBS, Grant, grants
 from bot.wiring.rights import rights_needed
 from commands.registry import BUILTIN
 from sandbox.environment import Sandbox

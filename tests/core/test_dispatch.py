@@ -12,29 +12,14 @@ from pydantic import Field
 
 from bot import logs
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import (
-    Choice,
-    Decision,
-    Request,
-    Snapshot,
-    State,
-)
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.approval import Choice, Decision, Request, Snapshot, State
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Transient, UsageError
-from bot.runbook.command import (
-    Command,
-    NoParams,
-    Params,
-)
-from bot.runbook.context import (
-    Caller,
-    Context,
-)
+from bot.runbook.command import Command, NoParams, Params
+from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import Dispatcher
 from tests.people import member
 

@@ -11,12 +11,7 @@ from bot.check import describe_beyond
 from bot.domain.core.target import ArgoCD, Target
 from bot.domain.core.workload import Right, Rule, Rules
 from bot.errors import AgentpodError, NotAllowed, TimedOut
-from bot.wiring.rights import (
-    Beyond,
-    beyond_needs,
-    review,
-    rights_needed,
-)
+from bot.wiring.rights import Beyond, beyond_needs, review, rights_needed
 from commands.registry import BUILTIN
 from sandbox.cluster import rbac
 

@@ -14,19 +14,9 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.target import parse_duration
 from bot.domain.rbac.access import Role
 from bot.errors import UsageError
-from bot.runbook.command import (
-    Command,
-    Params,
-)
-from bot.runbook.context import (
-    Context,
-)
-from bot.runbook.grammar import (
-    MAX_LINE,
-    parse,
-    split,
-    usage,
-)
+from bot.runbook.command import Command, Params
+from bot.runbook.context import Context
+from bot.runbook.grammar import MAX_LINE, parse, split, usage
 
 
 class LogParams(Params):

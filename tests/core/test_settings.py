@@ -12,12 +12,8 @@ from pydantic import BaseModel
 from bot.check import effective, health_bridge, unknown_in_maintenance
 from bot.domain.rbac.access import Role
 from bot.errors import SettingsError
-from bot.settings.loader import (
-    load,
-)
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.loader import load
+from bot.settings.model import Settings
 
 URL = "http://health-bridge.monitoring.svc:8080/webhook"
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "settings.example.yaml"

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from bot.errors import SettingsError
 from bot.settings import yaml_file
-from bot.settings.loader import (
-    load,
-)
+from bot.settings.loader import load
 from tests.core.test_settings import EXAMPLE
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -8,11 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import SettingsError
-from bot.settings.loader import (
-    OWN_VARIABLES,
-    load,
-    variables,
-)
+from bot.settings.loader import OWN_VARIABLES, load, variables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([^`]+)` \| (.+?) \| (.*) \|$", PAGE, re.MULTILINE)

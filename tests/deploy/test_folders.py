@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.settings.loader import (
-    load,
-)
+from bot.settings.loader import load
 from tests.deploy.rendered import DEPLOY, FOLDERS, OPTIONS, ROOT, Object, documents, kustomize, of_kind, render
 
 OWN = "secure-agent-pod"

@@ -8,9 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.model import Settings
 from tests.deploy.rendered import DEPLOY, WITH_THE_BOT, Object, pick, pod
 
 PODS = "app=secure-agent-pod"

@@ -10,14 +10,9 @@ import pytest
 
 from bot import __version__
 from bot.adapters.metrics import Metrics, OpsServer
-from bot.app import (
-    DRAIN_SECONDS,
-)
+from bot.app import DRAIN_SECONDS
 from bot.errors import SettingsError
-from bot.settings.loader import (
-    Loaded,
-    load,
-)
+from bot.settings.loader import Loaded, load
 from tests.deploy.pod_security import WEAKENINGS, Weakening, violations
 from tests.deploy.rendered import WITH_THE_BOT, Object, container, documents, pick, pod
 

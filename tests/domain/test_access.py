@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.domain.core.reply import Mention
-from bot.domain.rbac.access import (
-    AccessPolicy,
-    AccessRule,
-    Role,
-    decide,
-    decide_about,
-    role_of,
-)
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Role, decide, decide_about, role_of
 from bot.domain.rbac.membership import Membership
 from tests.people import member
 

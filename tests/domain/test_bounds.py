@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.core.bounds import (
-    LINE,
-    LINES,
-    bounded,
-    number,
-)
+from bot.domain.core.bounds import LINE, LINES, bounded, number
 
 
 def test_an_ordinary_text_is_kept_as_it_is() -> None:

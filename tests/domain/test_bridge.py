@@ -9,12 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
-from bot.domain.incidents.bridge import (
-    NEVER,
-    alert,
-    kept,
-    state,
-)
+from bot.domain.incidents.bridge import NEVER, alert, kept, state
 from bot.domain.incidents.problem import Problem
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

@@ -11,27 +11,9 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
-from bot.domain.approvals.approval import (
-    ApprovalPolicy,
-    Choice,
-    Decision,
-    Request,
-    Snapshot,
-    State,
-)
-from bot.domain.approvals.card import (
-    card,
-    late,
-    outcome,
-    posted_late,
-    unposted,
-    value_wanted,
-)
-from bot.domain.approvals.repair import (
-    ExecutionResult,
-    RepairRequest,
-    Wait,
-)
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
+from bot.domain.approvals.card import card, late, outcome, posted_late, unposted, value_wanted
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.reply import Line, Mention, Reply
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)

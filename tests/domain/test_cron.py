@@ -9,12 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.core.cron import (
-    DIALECTS,
-    Dialect,
-    check_crontab,
-    next_run,
-)
+from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, next_run
 from bot.domain.incidents.alerting import Maintenance
 
 SCHEDULES = ("30 2 * * *", "30 1 * * *", "0 2 * * *", "*/20 * * * *", "15 1,2,3 * * 0", "0 */6 * * *")

@@ -13,40 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import (
-    Choice,
-    Decision,
-    Request,
-    Snapshot,
-    State,
-)
-from bot.domain.approvals.repair import (
-    ExecutionResult,
-    RepairRequest,
-)
-from bot.domain.core.history import (
-    BEAT,
-    SOURCE,
-    HistoryEvent,
-    pod_source,
-)
+from bot.domain.approvals.approval import Choice, Decision, Request, Snapshot, State
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest
+from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
 from bot.domain.core.intervals import Span, What, merged
 from bot.domain.core.reply import plain
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
 from bot.domain.digest import timeline
 from bot.domain.digest.card import digest as digest_reply
-from bot.domain.digest.day import (
-    Day,
-    Facts,
-    Lane,
-    Watched,
-    window,
-)
+from bot.domain.digest.day import Day, Facts, Lane, Watched, window
 from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
-from bot.domain.incidents.problem import (
-    Problem,
-)
+from bot.domain.incidents.problem import Problem
 
 DAY = date(2026, 11, 23)
 START = datetime(2026, 11, 1, tzinfo=UTC)

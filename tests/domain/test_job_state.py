@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 
 from bot.domain.core.cron import Dialect, next_run
 from bot.domain.core.target import HeartbeatPolicy
-from bot.domain.heartbeats.heartbeat import (
-    PUSH_FAILED,
-    PUSHED,
-    Group,
-    Health,
-    by_job,
-)
+from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, Health, by_job
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.job_state import (
     MOST_GROUPS,

@@ -10,18 +10,8 @@ import pytest
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    Condition,
-    Container,
-    Deployment,
-    Pod,
-)
-from bot.domain.health.judge_deployment import (
-    Absent,
-    Owner,
-    Unread,
-    in_a_line,
-)
+from bot.domain.core.workload import Condition, Container, Deployment, Pod
+from bot.domain.health.judge_deployment import Absent, Owner, Unread, in_a_line
 from bot.domain.health.judge_pod import judge_pod
 from tests.pods import conditions
 

@@ -10,12 +10,7 @@ import pytest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
-from bot.domain.heartbeats.judge_heartbeats import (
-    describe,
-    judge_heartbeats,
-    policy_in_words,
-    verdict_of,
-)
+from bot.domain.heartbeats.judge_heartbeats import describe, judge_heartbeats, policy_in_words, verdict_of
 
 NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
 

@@ -10,12 +10,7 @@ import pytest
 
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    Condition,
-    Container,
-    Pod,
-    Termination,
-)
+from bot.domain.core.workload import Condition, Container, Pod, Termination
 from bot.domain.health.judge_pod import current, judge_pod, live
 from tests.pods import api, conditions
 

@@ -8,13 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.workload import (
-    Container,
-    ExternalSecret,
-    Pod,
-    SecretFacts,
-    SecretKey,
-)
+from bot.domain.core.workload import Container, ExternalSecret, Pod, SecretFacts, SecretKey
 from bot.domain.health import judge_secrets, secret_memory
 from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotAllowed, NotFound

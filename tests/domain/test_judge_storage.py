@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import StorageSpec, Target
 from bot.domain.core.workload import Claim, ExecResult
-from bot.domain.health.judge_storage import (
-    DiskUse,
-    judge_claims,
-    judge_disk,
-    parse_df,
-    parse_du,
-)
+from bot.domain.health.judge_storage import DiskUse, judge_claims, judge_disk, parse_df, parse_du
 
 HEAD = "Filesystem 1024-blocks Used Available Capacity Mounted on\n"
 

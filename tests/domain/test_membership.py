@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.rbac.membership import (
-    Account,
-    Claims,
-    Home,
-    Membership,
-    account,
-    judge,
-)
+from bot.domain.rbac.membership import Account, Claims, Home, Membership, account, judge
 
 OWN, GRID, OTHER, OTHER_GRID = "T0OWN", "E0OWN", "T0OTHER", "E0OTHER"
 ALONE, ORG = Home(OWN), Home(OWN, GRID)

@@ -11,12 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bot.domain.core.redact import (
-    PLACEHOLDER,
-    has_token,
-    plain,
-    redact,
-)
+from bot.domain.core.redact import PLACEHOLDER, has_token, plain, redact
 
 AWS = "AKIA" + "IOSFODNN7EXAMPLE"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N"

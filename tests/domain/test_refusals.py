@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.core.refusals import (
-    KINDS_EACH,
-    MOST,
-    VARIOUS,
-    WINDOW,
-    Refusals,
-)
+from bot.domain.core.refusals import KINDS_EACH, MOST, VARIOUS, WINDOW, Refusals
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 

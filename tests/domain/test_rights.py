@@ -13,15 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.core.workload import Right, Rule
 from bot.domain.rbac import rights
 from bot.domain.rbac.forbidden import FORBIDDEN, Where, to_ask
-from bot.domain.rbac.rights import (
-    EVERYBODY,
-    EVERYWHERE,
-    Excess,
-    Grant,
-    excess,
-    spelled,
-    summary,
-)
+from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, Excess, Grant, excess, spelled, summary
 from sandbox.cluster import rbac
 
 NEEDED = (

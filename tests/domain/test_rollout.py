@@ -12,14 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from bot.domain.core.workload import (
-    Condition,
-    Container,
-    Deployment,
-    Event,
-    Pod,
-    Termination,
-)
+from bot.domain.core.workload import Condition, Container, Deployment, Event, Pod, Termination
 from bot.domain.health.judge_deployment import Absent
 from bot.domain.health.pod_state import is_ready
 from bot.domain.health.rollout import (

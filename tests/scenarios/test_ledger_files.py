@@ -11,15 +11,9 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.ledger.file import FileLock
-from bot.app import (
-    Bot,
-)
+from bot.app import Bot
 from bot.errors import AgentpodError, Permanent
-from bot.settings.model import (
-    LedgerSettings,
-    Settings,
-    SlackSettings,
-)
+from bot.settings.model import LedgerSettings, Settings, SlackSettings
 from sandbox.environment import Sandbox, free_port
 from tests.adapters.test_slack_edges import other_server
 from tests.scenarios.talk import until

@@ -5,12 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 
 from bot.adapters.ledger.ledger import open_ledger
-from bot.domain.core.history import (
-    BEAT,
-    SOURCE,
-    HistoryEvent,
-    pod_source,
-)
+from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.incidents.job_state import JobState

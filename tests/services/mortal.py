@@ -8,9 +8,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
-from bot.ports.ledger import (
-    Writing,
-)
+from bot.ports.ledger import Writing
 
 
 class Died(BaseException):

@@ -10,41 +10,14 @@ import pytest
 
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
-from bot.domain.approvals.approval import (
-    ApprovalPolicy,
-    Choice,
-    Rule,
-    State,
-)
-from bot.domain.approvals.repair import (
-    Look,
-    Proposal,
-)
-from bot.domain.rbac.access import (
-    AccessPolicy,
-    AccessRule,
-    Identity,
-    Role,
-)
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Rule, State
+from bot.domain.approvals.repair import Look, Proposal
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, Role
 from bot.domain.rbac.membership import Membership
 from bot.errors import Refused, Uncertain, UsageError
-from bot.runbook.context import (
-    Caller,
-)
+from bot.runbook.context import Caller
 from tests.people import member
-from tests.services.workbench import (
-    JONAS,
-    MAYA,
-    ONCALL,
-    OPS,
-    PRIYA,
-    SAM,
-    TARGET,
-    Bench,
-    bench,
-    opened,
-    pod,
-)
+from tests.services.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened, pod
 
 
 async def kinds(one: Bench) -> list[str]:

@@ -10,19 +10,8 @@ import pytest_asyncio
 
 from bot.domain.core.reply import Mention
 from tests.services.test_watch_inside import Inside, made
-from tests.services.watchbench import (
-    Watch,
-    on,
-    policies,
-    stale,
-    watch,
-)
-from tests.services.workbench import (
-    JONAS,
-    ONCALL,
-    OPS,
-    opened,
-)
+from tests.services.watchbench import Watch, on, policies, stale, watch
+from tests.services.workbench import JONAS, ONCALL, OPS, opened
 
 CALLED = (Mention(ONCALL), Mention(JONAS))
 

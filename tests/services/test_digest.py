@@ -15,29 +15,13 @@ from bot.adapters.schedule import Daily, Schedule
 from bot.domain.core.reply import Reply, plain
 from bot.domain.digest.day import Day
 from bot.errors import Permanent
-from bot.services.digest.post_digest import (
-    DigestMessages,
-    DigestPost,
-    When,
-)
+from bot.services.digest.post_digest import DigestMessages, DigestPost, When
 from bot.services.digest.retention import HistoryRetention
 from bot.services.incidents.poll_coverage import pod_looks
-from bot.settings.model import (
-    Settings,
-)
+from bot.settings.model import Settings
 from bot.wiring.incidents import Watching
-from tests.services.watchbench import (
-    AWAY,
-    Watch,
-    policies,
-    watch,
-)
-from tests.services.workbench import (
-    OPS,
-    START,
-    opened,
-    pod,
-)
+from tests.services.watchbench import AWAY, Watch, policies, watch
+from tests.services.workbench import OPS, START, opened, pod
 
 WHEN = When(time(9), "UTC")
 TODAY = START.date()

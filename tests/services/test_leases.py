@@ -15,20 +15,8 @@ from bot.adapters.ledger.ledger import open_ledger
 from bot.domain.approvals.approval import Choice, State
 from bot.services.approvals.secret_writer import UNSURE
 from tests.postgres import Postgres
-from tests.services.test_secret_writer import (
-    approved,
-    ended,
-    give,
-    slowly,
-)
-from tests.services.workbench import (
-    JONAS,
-    OPS,
-    Bench,
-    Clock,
-    bench,
-    opened,
-)
+from tests.services.test_secret_writer import approved, ended, give, slowly
+from tests.services.workbench import JONAS, OPS, Bench, Clock, bench, opened
 
 pytestmark = pytest.mark.xdist_group("ledger")
 APART = [timedelta(seconds=30), timedelta(seconds=-30)]

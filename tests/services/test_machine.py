@@ -18,37 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import (
-    ApprovalPolicy,
-    Choice,
-    Rule,
-    State,
-)
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Rule, State
+from bot.domain.approvals.repair import RepairRequest
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
-from tests.services.mortal import (
-    Died,
-    Life,
-    Mortal,
-    MortalLedger,
-)
-from tests.services.workbench import (
-    JONAS,
-    MAYA,
-    PRIYA,
-    Bench,
-    FakeCluster,
-    bench,
-    opened,
-)
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
+from tests.services.mortal import Died, Life, Mortal, MortalLedger
+from tests.services.workbench import JONAS, MAYA, PRIYA, Bench, FakeCluster, bench, opened
 
 T = TypeVar("T")
 PEOPLE = st.sampled_from([MAYA, JONAS, PRIYA])

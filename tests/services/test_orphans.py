@@ -11,17 +11,7 @@ import pytest_asyncio
 from bot.domain.core.target import Target
 from bot.errors import Permanent
 from bot.services.incidents.orphans import OrphanCloser
-from tests.services.watchbench import (
-    AWAY,
-    CRITICAL,
-    Watch,
-    down,
-    on,
-    policies,
-    stale,
-    watch,
-    watched,
-)
+from tests.services.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched
 from tests.services.workbench import OPS, opened
 
 

@@ -11,27 +11,11 @@ import pytest
 
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.core.reply import Reply
-from bot.domain.outbox.message import (
-    MessageRef,
-    OutboxMessage,
-)
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.ledger import Ledger
 from bot.services.outbox.worker import LONGEST_PAUSE
-from tests.services.workbench import (
-    JONAS,
-    MAYA,
-    OPS,
-    START,
-    TARGET,
-    Bench,
-    bench,
-    opened,
-    rendered,
-    sending,
-)
+from tests.services.workbench import JONAS, MAYA, OPS, START, TARGET, Bench, bench, opened, rendered, sending
 
 
 async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: Bench) -> None:

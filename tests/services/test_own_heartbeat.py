@@ -14,11 +14,7 @@ import pytest_asyncio
 from bot.adapters.sinks.dead_mans_switch import DeadMansSwitch
 from bot.domain.core.gap import Gap
 from bot.errors import AgentpodError, Permanent, Transient
-from bot.services.heartbeats.own_heartbeat import (
-    GAUGE,
-    OfflineMessages,
-    OwnHeartbeat,
-)
+from bot.services.heartbeats.own_heartbeat import GAUGE, OfflineMessages, OwnHeartbeat
 from tests.adapters.kube_bench import fixed, serving
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import OPS, opened

@@ -8,17 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import (
-    Look,
-)
+from bot.domain.approvals.repair import Look
 from bot.domain.core.workload import Deployment, Pod
-from tests.services.workbench import (
-    JONAS,
-    TARGET,
-    bench,
-    opened,
-    pod,
-)
+from tests.services.workbench import JONAS, TARGET, bench, opened, pod
 
 
 def record(number: int, phase: str = "Failed") -> Pod:

@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain.heartbeats.heartbeat import Group
-from tests.services.watchbench import (
-    Watch,
-    policies,
-    stale,
-    watch,
-    watched,
-)
+from tests.services.watchbench import Watch, policies, stale, watch, watched
 
 FAILED = "🔴 CRITICAL gamma: its last push failed"
 OWN = {"metric": "own_success_seconds", "stale_after": "26h"}

@@ -15,14 +15,7 @@ import pytest
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, State
 from bot.domain.health.rollout import RESTARTED_ANNOTATION
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Transient, Uncertain
-from tests.services.workbench import (
-    JONAS,
-    TARGET,
-    Bench,
-    bench,
-    opened,
-    pod,
-)
+from tests.services.workbench import JONAS, TARGET, Bench, bench, opened, pod
 
 
 async def approved(one: Bench, **more: Any) -> Any:

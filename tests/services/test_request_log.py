@@ -10,12 +10,7 @@ from bot.domain.approvals.approval import Choice
 from bot.errors import Conflict, Permanent, Uncertain
 from bot.logs import new_request_id
 from tests.services.test_secret_writer import approved, give
-from tests.services.workbench import (
-    JONAS,
-    MAYA,
-    TARGET,
-    Bench,
-)
+from tests.services.workbench import JONAS, MAYA, TARGET, Bench
 
 CLAIMED, SENT, UNSURE = "repair claimed", "repair sent", "repair may have been sent"
 

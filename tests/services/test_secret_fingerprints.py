@@ -14,9 +14,7 @@ from bot.domain.core.workload import SecretFacts, SecretKey
 from bot.domain.health import secret_memory
 from bot.domain.health.secret_memory import Age
 from bot.errors import AgentpodError, NotAllowed, NotFound
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.cluster import Cluster
 from bot.services.health.secret_fingerprints import SecretWatch
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import START, opened

@@ -18,39 +18,17 @@ from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import (
-    Proposal,
-    RepairRequest,
-    secret_snapshot,
-)
+from bot.domain.approvals.repair import Proposal, RepairRequest, secret_snapshot
 from bot.domain.core.reply import Reply
 from bot.domain.health import ssh_keys
-from bot.domain.rbac.access import (
-    AccessPolicy,
-    AccessRule,
-    Identity,
-    Role,
-)
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, Role
 from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
-from bot.runbook.context import (
-    Caller,
-)
+from bot.runbook.context import Caller
 from bot.services.approvals.changes import VALUE_WITHIN
 from bot.services.approvals.secret_writer import STOPPED, UNSURE
 from bot.services.approvals.value_intake import NO_VALUE
 from tests.people import member
-from tests.services.workbench import (
-    JONAS,
-    KEY,
-    MAYA,
-    OPS,
-    PRIYA,
-    SECRET,
-    TARGET,
-    Bench,
-    bench,
-    opened,
-)
+from tests.services.workbench import JONAS, KEY, MAYA, OPS, PRIYA, SECRET, TARGET, Bench, bench, opened
 
 VALUE = "hunter2222"
 NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"

@@ -14,12 +14,7 @@ from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Reason
 from bot.services.outbox.worker import LONGEST_PAUSE
 from sandbox.slack import Message, seed
-from tests.services.slack_stage import (
-    STEP,
-    Stage,
-    name,
-    stage,
-)
+from tests.services.slack_stage import STEP, Stage, name, stage
 from tests.services.workbench import START, opened
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("slack-away")]

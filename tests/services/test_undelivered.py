@@ -9,15 +9,11 @@ import pytest
 
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, Snapshot
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Mention, parts, plain
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.services.outbox.undelivered import lines

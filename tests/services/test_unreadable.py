@@ -16,13 +16,7 @@ from bot.domain.incidents.bridge import state
 from bot.services.heartbeats.own_heartbeat import HEARD
 from bot.services.incidents.poll_coverage import pod_looks
 from tests.services.watchbench import Watch, policies, watch
-from tests.services.workbench import (
-    JONAS,
-    OPS,
-    START,
-    Bench,
-    opened,
-)
+from tests.services.workbench import JONAS, OPS, START, Bench, opened
 
 BODIES = [
     "",

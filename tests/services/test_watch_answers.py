@@ -7,14 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.watchbench import (
-    AWAY,
-    Watch,
-    on,
-    stale,
-    watch,
-    watched,
-)
+from tests.services.watchbench import AWAY, Watch, on, stale, watch, watched
 
 HALF_HOUR = timedelta(minutes=30)
 

@@ -13,14 +13,7 @@ from bot.domain.core.target import HeartbeatPolicy
 from bot.domain.heartbeats.heartbeat import Snapshot
 from bot.domain.incidents.alerting import Maintenance
 from bot.services.incidents.muting import Muting
-from tests.services.watchbench import (
-    CRITICAL,
-    FakeSource,
-    Watch,
-    policies,
-    watch,
-    watched,
-)
+from tests.services.watchbench import CRITICAL, FakeSource, Watch, policies, watch, watched
 from tests.services.workbench import START, Clock, opened
 
 

@@ -22,32 +22,11 @@ from bot.domain.incidents.alerting import State
 from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
-from bot.services.digest.post_digest import (
-    KIND,
-    DigestMessages,
-    DigestPost,
-    When,
-)
+from bot.services.digest.post_digest import KIND, DigestMessages, DigestPost, When
 from bot.services.incidents.issue_messages import IssueMessages
 from bot.services.outbox.reroute import PendingRerouter
-from tests.services.watchbench import (
-    AWAY,
-    CRITICAL,
-    Watch,
-    down,
-    on,
-    policies,
-    stale,
-    watch,
-    watched,
-)
-from tests.services.workbench import (
-    OPS,
-    START,
-    FakeChat,
-    opened,
-    pod,
-)
+from tests.services.watchbench import AWAY, CRITICAL, Watch, down, on, policies, stale, watch, watched
+from tests.services.workbench import OPS, START, FakeChat, opened, pod
 
 
 @pytest_asyncio.fixture

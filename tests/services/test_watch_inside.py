@@ -13,9 +13,7 @@ import pytest_asyncio
 from bot.domain.core.target import ContainerSpec, Target
 from bot.domain.core.workload import ExecResult, Pod
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.cluster import Cluster
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_inside import InsideWatch

@@ -20,12 +20,7 @@ from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED
 from bot.domain.incidents.alerting import Incident, State
 from bot.domain.incidents.problem import Reason
 from bot.errors import Refused
-from tests.services.watchbench import (
-    AWAY,
-    JOBS,
-    Watch,
-    watch,
-)
+from tests.services.watchbench import AWAY, JOBS, Watch, watch
 from tests.services.workbench import START, opened
 
 T = TypeVar("T")

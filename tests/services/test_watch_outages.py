@@ -18,13 +18,7 @@ from bot.domain.health.outages import Outages
 from bot.domain.incidents import pod_watch
 from tests.pods import conditions
 from tests.services.watchbench import Watch, watch, watched
-from tests.services.workbench import (
-    JONAS,
-    START,
-    bench,
-    opened,
-    pod,
-)
+from tests.services.workbench import JONAS, START, bench, opened, pod
 
 STEP = 10 / 60
 HEAD = "🔴 CRITICAL secure-agent-pod: "

@@ -16,19 +16,8 @@ from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Reason
 from bot.errors import NotAllowed, Permanent, Transient
 from bot.services.incidents.watch_pod import PATIENCE, Sight
-from tests.services.watchbench import (
-    Watch,
-    down,
-    watch,
-    watched,
-)
-from tests.services.workbench import (
-    JONAS,
-    START,
-    bench,
-    opened,
-    pod,
-)
+from tests.services.watchbench import Watch, down, watch, watched
+from tests.services.workbench import JONAS, START, bench, opened, pod
 
 CRASHING = "🔴 CRITICAL secure-agent-pod: kali keeps crashing (exit 1, 3 restarts)"
 AWAY = Transient("The API server can't be reached: connection refused.")

@@ -11,35 +11,16 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
-from bot.app import (
-    guarded,
-)
+from bot.app import guarded
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Pod
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.domain.outbox.message import OutboxMessage
+from bot.ports.cluster import Cluster
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.incidents.watch_tasks import Deaths, TaskWatch
-from tests.services.watchbench import (
-    CRITICAL,
-    Watch,
-    watch,
-    watched,
-)
-from tests.services.workbench import (
-    OPS,
-    START,
-    Bench,
-    bench,
-    opened,
-    rendered,
-    sending,
-)
+from tests.services.watchbench import CRITICAL, Watch, watch, watched
+from tests.services.workbench import OPS, START, Bench, bench, opened, rendered, sending
 
 NO_SOCKS = ImportError("Using SOCKS proxy, but the 'socksio' package is not installed.")
 

@@ -9,12 +9,7 @@ from pathlib import Path
 
 from bot.domain.approvals.approval import State
 from bot.services.approvals.recovery import RequestRecovery
-from tests.services.workbench import (
-    OPS,
-    Bench,
-    bench,
-    opened,
-)
+from tests.services.workbench import OPS, Bench, bench, opened
 
 
 @asynccontextmanager

@@ -11,34 +11,18 @@ from typing import Any, cast
 
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.core.workload import Pod
-from bot.domain.heartbeats.heartbeat import (
-    MANUAL,
-    PUSHED,
-    Group,
-    Snapshot,
-)
+from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED, Group, Snapshot
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.errors import Transient
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.services.incidents.incident_messages import IncidentMessages
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_pod import PodWatch
 from bot.services.outbox.worker import OutboxWorker
-from tests.services.workbench import (
-    OPS,
-    Clock,
-    FakeChat,
-    FakeCluster,
-    opened,
-    sending,
-)
+from tests.services.workbench import OPS, Clock, FakeChat, FakeCluster, opened, sending
 
 JOBS = ("alpha", "beta")
 CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"

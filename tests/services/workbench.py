@@ -15,41 +15,22 @@ from bot.adapters.sinks.slack import SlackSink
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.approvals.repair import (
-    Look,
-    Proposal,
-    RepairRequest,
-)
+from bot.domain.approvals.repair import Look, Proposal, RepairRequest
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    Container,
-    Deployment,
-    Event,
-    Pod,
-    SecretFacts,
-)
+from bot.domain.core.workload import Container, Deployment, Event, Pod, SecretFacts
 from bot.domain.health import ssh_keys
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    MessageRef,
-    OutboxMessage,
-)
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
 from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.chat import Chat
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.ports.sinks import Sink
-from bot.runbook.context import (
-    Caller,
-)
+from bot.runbook.context import Caller
 from bot.services.approvals.approval_messages import RequestMessages
 from bot.services.approvals.approval_service import ApprovalService
 from bot.services.approvals.repair_executor import RepairExecutor

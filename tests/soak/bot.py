@@ -18,34 +18,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bot import logs
-from bot.app import (
-    Bot,
-)
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.app import Bot
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
-from bot.domain.outbox.message import (
-    MessageRef,
-)
+from bot.domain.outbox.message import MessageRef
 from bot.errors import Transient, Uncertain
-from bot.ports.chat import (
-    Chat,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Writing,
-)
-from bot.runbook.context import (
-    Caller,
-)
+from bot.ports.chat import Chat
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Writing
+from bot.runbook.context import Caller
 from bot.services.outbox.worker import OutboxWorker
-from bot.settings.loader import (
-    load,
-)
+from bot.settings.loader import load
 
 T = TypeVar("T")
 VARIABLE = "SOAK_FAULT"

@@ -24,9 +24,7 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.audit import Verifier
 from bot.errors import AgentpodError
 from sandbox.environment import Sandbox

@@ -17,10 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    SINK,
-    RepairRequest,
-)
+from bot.domain.approvals.repair import SINK, RepairRequest
 from sandbox.slack import seed
 from sandbox.slack.errors import SlackError
 from sandbox.slack.views import View

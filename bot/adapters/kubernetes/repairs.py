@@ -17,12 +17,7 @@ import msgspec
 from bot.adapters.kubernetes import errors, facts, shapes
 from bot.adapters.kubernetes.client import Answer, Call, Connection
 from bot.domain.core import words
-from bot.domain.core.workload import (
-    Deployment,
-    Pod,
-    Right,
-    SecretFacts,
-)
+from bot.domain.core.workload import Deployment, Pod, Right, SecretFacts
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
 
 FIELD_MANAGER = "agentpod"

@@ -23,19 +23,14 @@ from bot.adapters.ledger.file import FileLock, unwritable
 from bot.adapters.ledger.schema import audit, cases, deliveries, from_micros, incidents, jobs, marks, to_micros
 from bot.adapters.ledger.writing import CLOCK, LIVE, SqlWriting, case_of, load_case, record_of
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    MessageRef,
-    OutboxMessage,
-)
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, Transient, Uncertain
 
 logger = logging.getLogger("agentpod.ledger")

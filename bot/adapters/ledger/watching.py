@@ -34,9 +34,7 @@ from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import Incident, State
 from bot.domain.incidents.job_state import JobState
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 
 T = TypeVar("T")
 WATCHED = "watched"

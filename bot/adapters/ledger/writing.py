@@ -13,11 +13,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select,
 from bot.adapters.ledger.database import Run
 from bot.adapters.ledger.schema import audit, cases, from_micros, to_micros
 from bot.adapters.ledger.watching import WatchWriting
-from bot.domain.approvals.repair import (
-    RepairRequest,
-    from_json,
-    to_json,
-)
+from bot.domain.approvals.repair import RepairRequest, from_json, to_json
 from bot.domain.core.audit import Record, chained
 from bot.domain.core.outside import Outside
 from bot.domain.outbox.key import MessageKey

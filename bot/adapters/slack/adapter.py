@@ -44,14 +44,9 @@ from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.domain.rbac.membership import Home
 from bot.errors import AgentpodError, SettingsError
 from bot.logs import new_request_id, request_id_var
-from bot.runbook.context import (
-    Caller,
-    SecretSink,
-)
+from bot.runbook.context import Caller, SecretSink
 from bot.runbook.dispatch import Dispatcher
-from bot.settings.model import (
-    SlackSettings,
-)
+from bot.settings.model import SlackSettings
 
 logger = logging.getLogger("agentpod.slack")
 TOKEN_LOOK = 60.0

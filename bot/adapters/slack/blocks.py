@@ -14,14 +14,7 @@ from typing import Any
 from bot.adapters.slack import inbound
 from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Finding, Verdict, worst_first
-from bot.domain.core.reply import (
-    Excerpt,
-    Line,
-    Mention,
-    Reply,
-    Table,
-    parts,
-)
+from bot.domain.core.reply import Excerpt, Line, Mention, Reply, Table, parts
 from bot.domain.core.reply import plain as plain_line
 from bot.domain.core.summary import said_in
 

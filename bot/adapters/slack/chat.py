@@ -13,9 +13,7 @@ from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.pictures import hosted, sent
 from bot.adapters.slack.precedence import Precedence
 from bot.domain.core.reply import Reply
-from bot.domain.outbox.message import (
-    MessageRef,
-)
+from bot.domain.outbox.message import MessageRef
 from bot.errors import AgentpodError, NotFound
 
 logger = logging.getLogger("agentpod.slack")

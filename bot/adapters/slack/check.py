@@ -13,9 +13,7 @@ from bot.adapters.transport.sessions import by_environment
 from bot.domain.rbac.access import AccessPolicy
 from bot.domain.rbac.membership import account
 from bot.errors import AgentpodError, NotFound, Permanent
-from bot.settings.model import (
-    SlackSettings,
-)
+from bot.settings.model import SlackSettings
 
 SCOPES = {
     "app_mentions:read": "commands by mention",

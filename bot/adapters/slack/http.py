@@ -24,9 +24,7 @@ from bot.adapters.slack.work import Workers
 from bot.adapters.transport.gate import Gate
 from bot.domain.core.bounds import number
 from bot.errors import Permanent
-from bot.settings.model import (
-    HttpSettings,
-)
+from bot.settings.model import HttpSettings
 
 logger = logging.getLogger("agentpod.slack")
 

@@ -11,9 +11,7 @@ from bot.adapters.slack import forms
 from bot.adapters.slack.claims import of_event, of_person
 from bot.adapters.slack.typed import command_line
 from bot.domain.rbac.membership import Claims
-from bot.runbook.context import (
-    Surface,
-)
+from bot.runbook.context import Surface
 
 ActionKind = Literal["run", "again", "share"]
 RUN, AGAIN, SHARE = "agentpod:run", "agentpod:again", "agentpod:share"

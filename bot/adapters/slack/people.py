@@ -13,14 +13,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.errors import SlackRefused
 from bot.adapters.slack.groups import FRESH, FRESH_ENOUGH, LAST_KNOWN, QUICK, RETRY, Groups
 from bot.domain.rbac.access import AccessPolicy, Identity
-from bot.domain.rbac.membership import (
-    Account,
-    Claims,
-    Home,
-    account,
-    by_payload,
-    judge,
-)
+from bot.domain.rbac.membership import Account, Claims, Home, account, by_payload, judge
 from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")

@@ -8,24 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.approvals.approval import (
-    ApprovalPolicy,
-    Choice,
-    Decision,
-    State,
-)
-from bot.domain.approvals.repair import (
-    SHELL,
-    RepairRequest,
-)
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, State
+from bot.domain.approvals.repair import SHELL, RepairRequest
 from bot.domain.core import words
-from bot.domain.core.reply import (
-    Button,
-    Fact,
-    Line,
-    Mention,
-    Reply,
-)
+from bot.domain.core.reply import Button, Fact, Line, Mention, Reply
 from bot.domain.health import rollout
 
 

@@ -14,12 +14,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from bot.domain.approvals.actions import registry
 from bot.domain.approvals.actions.action import RepairAction
-from bot.domain.approvals.approval import (
-    Choice,
-    Request,
-    Snapshot,
-    State,
-)
+from bot.domain.approvals.approval import Choice, Request, Snapshot, State
 from bot.domain.core import ids
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts

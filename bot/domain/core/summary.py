@@ -10,12 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.domain.core import words
-from bot.domain.core.probes import (
-    Finding,
-    Verdict,
-    worst,
-    worst_first,
-)
+from bot.domain.core.probes import Finding, Verdict, worst, worst_first
 
 NO_ANSWER = "no answer in"
 

@@ -14,13 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.core import addresses, words
-from bot.domain.core.cron import (
-    DIALECTS,
-    Dialect,
-    check_crontab,
-    name_of,
-    next_run,
-)
+from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, name_of, next_run
 from bot.domain.core.pattern import pattern
 
 Severity = Literal["critical", "warning"]

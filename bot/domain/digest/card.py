@@ -8,25 +8,12 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
-from bot.domain.core.reply import (
-    Button,
-    Fact,
-    Image,
-    Line,
-    Reply,
-)
+from bot.domain.core.reply import Button, Fact, Image, Line, Reply
 from bot.domain.digest.alt_text import as_data
 from bot.domain.digest.day import Facts, window
-from bot.domain.digest.lines import (
-    MOST_BAD,
-    beside,
-    headline,
-    lanes,
-)
+from bot.domain.digest.lines import MOST_BAD, beside, headline, lanes
 from bot.domain.incidents import incident_card
 
 MOST_MISSED = 3

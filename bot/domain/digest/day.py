@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.intervals import Span, What, Window
 from bot.domain.core.reply import Line
 from bot.domain.incidents.alerting import Incident

@@ -9,13 +9,7 @@ from datetime import timedelta
 from bot.domain.core import words
 from bot.domain.core.intervals import What
 from bot.domain.core.reply import Line
-from bot.domain.digest.day import (
-    NOTHING,
-    Day,
-    Facts,
-    Lane,
-    window,
-)
+from bot.domain.digest.day import NOTHING, Day, Facts, Lane, window
 
 MOST_BAD, MOST_GOOD = 10, 8
 """Lines and names that a digest has at most, so that all of it is one message: the worst ones."""

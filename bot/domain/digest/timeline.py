@@ -7,31 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.domain.core.history import (
-    BEAT,
-    SOURCE,
-    HistoryEvent,
-    pod_source,
-)
-from bot.domain.core.intervals import (
-    Span,
-    What,
-    Window,
-    cut,
-    merged,
-)
-from bot.domain.core.target import (
-    POD,
-    HeartbeatPolicy,
-    Target,
-    canonical_job,
-)
-from bot.domain.digest.day import (
-    NOTHING,
-    Day,
-    Lane,
-    Watched,
-)
+from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
+from bot.domain.core.intervals import Span, What, Window, cut, merged
+from bot.domain.core.target import POD, HeartbeatPolicy, Target, canonical_job
+from bot.domain.digest.day import NOTHING, Day, Lane, Watched
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import planned
 from bot.domain.incidents.alerting import Incident, Maintenance

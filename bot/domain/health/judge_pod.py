@@ -9,20 +9,8 @@ from datetime import datetime, timedelta
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    Container,
-    Deployment,
-    Event,
-    Pod,
-    Termination,
-)
-from bot.domain.health import (
-    container_state,
-    coverage,
-    judge_deployment,
-    pod_remedies,
-    pod_state,
-)
+from bot.domain.core.workload import Container, Deployment, Event, Pod, Termination
+from bot.domain.health import container_state, coverage, judge_deployment, pod_remedies, pod_state
 from bot.domain.health.container_state import Cause, Issue
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.pod_issue import PodIssue

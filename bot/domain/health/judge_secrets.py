@@ -7,12 +7,7 @@ from datetime import datetime
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst_first
-from bot.domain.core.workload import (
-    ExternalSecret,
-    Manager,
-    Pod,
-    SecretFacts,
-)
+from bot.domain.core.workload import ExternalSecret, Manager, Pod, SecretFacts
 from bot.domain.health import secret_memory
 from bot.domain.health.judge_pod import current
 from bot.domain.health.secret_memory import Age, Remembered

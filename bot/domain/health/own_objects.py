@@ -12,14 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.core import addresses
 from bot.domain.core.target import Target
-from bot.domain.core.workload import (
-    Claim,
-    Deployment,
-    Event,
-    Pod,
-    Service,
-    Uses,
-)
+from bot.domain.core.workload import Claim, Deployment, Event, Pod, Service, Uses
 from bot.domain.health import pod_state
 from bot.domain.health.judge_deployment import Owner
 

@@ -16,12 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.core import words
-from bot.domain.core.workload import (
-    Condition,
-    Container,
-    Event,
-    Pod,
-)
+from bot.domain.core.workload import Condition, Container, Event, Pod
 from bot.domain.health import container_state, not_made
 from bot.domain.health.container_state import LONG, Cause, Issue
 

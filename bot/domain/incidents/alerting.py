@@ -27,12 +27,7 @@ from bot.domain.core import ids
 from bot.domain.core.cron import Dialect, check_crontab, next_run
 from bot.domain.core.frozen import make, replace
 from bot.domain.core.stored import Stored, Unreadable
-from bot.domain.core.target import (
-    Zone,
-    canonical_job,
-    limited,
-    parse_duration,
-)
+from bot.domain.core.target import Zone, canonical_job, limited, parse_duration
 from bot.domain.incidents import message_keys, sources
 from bot.domain.incidents.problem import Problem, Reason
 from bot.domain.outbox.key import MessageKey

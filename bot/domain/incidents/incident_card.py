@@ -10,21 +10,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.approvals.card import person
 from bot.domain.core import words
-from bot.domain.core.reply import (
-    Button,
-    Fact,
-    Line,
-    Mention,
-    Menu,
-    Reply,
-)
+from bot.domain.core.reply import Button, Fact, Line, Mention, Menu, Reply
 from bot.domain.incidents import message_keys, sources
-from bot.domain.incidents.alerting import (
-    REMINDERS,
-    Incident,
-    Notice,
-    State,
-)
+from bot.domain.incidents.alerting import REMINDERS, Incident, Notice, State
 from bot.domain.incidents.problem import Reason
 
 MOST = 12

@@ -9,12 +9,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Severity, Target
 from bot.domain.core.workload import Container, Event, Pod
-from bot.domain.health import (
-    container_state,
-    judge_pod,
-    pod_remedies,
-    pod_state,
-)
+from bot.domain.health import container_state, judge_pod, pod_remedies, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import How, Outages
 from bot.domain.health.pod_issue import PodIssue

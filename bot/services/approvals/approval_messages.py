@@ -8,22 +8,14 @@ from functools import partial
 
 from bot.domain.approvals import card, message_keys
 from bot.domain.approvals.approval import ApprovalPolicy
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessPolicy, Role
 from bot.errors import NotFound
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
 from bot.services.approvals.changes import is_person, value_until
 from bot.services.outbox.kind import MessageKind
 

@@ -27,41 +27,17 @@ from bot.domain.approvals.approval import (
     overdue,
     rule,
 )
-from bot.domain.approvals.repair import (
-    Asked,
-    ExecutionResult,
-    Proposal,
-    RepairRequest,
-    is_id,
-    new_id,
-)
+from bot.domain.approvals.repair import Asked, ExecutionResult, Proposal, RepairRequest, is_id, new_id
 from bot.domain.core.refusals import Refusals
 from bot.domain.core.words import listed
-from bot.domain.rbac.access import (
-    AccessPolicy,
-    Identity,
-    Role,
-    decide_about,
-)
+from bot.domain.rbac.access import AccessPolicy, Identity, Role, decide_about
 from bot.domain.rbac.membership import Membership
 from bot.errors import AgentpodError, Refused, UsageError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-    Writing,
-)
-from bot.runbook.context import (
-    Caller,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger, Writing
+from bot.runbook.context import Caller
 from bot.services.approvals import request_log
-from bot.services.approvals.changes import (
-    BOT,
-    claimed,
-    is_person,
-    owe_news,
-)
+from bot.services.approvals.changes import BOT, claimed, is_person, owe_news
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.value_intake import ValueIntake
 

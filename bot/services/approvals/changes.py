@@ -7,14 +7,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.approvals import message_keys
 from bot.domain.approvals.approval import ApprovalPolicy, State
-from bot.domain.approvals.repair import (
-    Lease,
-    RepairRequest,
-)
+from bot.domain.approvals.repair import Lease, RepairRequest
 from bot.domain.health.rollout import ChangeMarker
-from bot.ports.ledger import (
-    Writing,
-)
+from bot.ports.ledger import Writing
 
 BOT = "agentpod"
 """The actor of what nobody did."""

@@ -13,33 +13,15 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from bot.domain.approvals import message_keys
-from bot.domain.approvals.approval import (
-    ApprovalPolicy,
-    State,
-)
-from bot.domain.approvals.repair import (
-    ExecutionResult,
-    RepairRequest,
-    Wait,
-)
+from bot.domain.approvals.approval import ApprovalPolicy, State
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.target import Target
 from bot.errors import Conflict, Transient
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 from bot.services.approvals import request_log
-from bot.services.approvals.changes import (
-    BOT,
-    HOLD,
-    owe_news,
-    owe_progress,
-)
+from bot.services.approvals.changes import BOT, HOLD, owe_news, owe_progress
 from bot.services.approvals.early_refusals import SETTLING
 from bot.services.approvals.secret_writer import Holder, SecretWriter
 

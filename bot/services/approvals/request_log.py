@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 
 from bot.domain.approvals.approval import Choice
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 
 logger = logging.getLogger("agentpod.repairs")

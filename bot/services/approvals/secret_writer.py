@@ -16,24 +16,15 @@ from pydantic import SecretStr
 
 from bot.domain.approvals import card
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    SINK,
-    ExecutionResult,
-    RepairRequest,
-    secret_snapshot,
-)
+from bot.domain.approvals.repair import SINK, ExecutionResult, RepairRequest, secret_snapshot
 from bot.domain.core import words
 from bot.domain.core.reply import Reply
 from bot.domain.core.workload import SecretFacts
 from bot.domain.health import ssh_keys
 from bot.domain.health.rollout import APPROVAL_ANNOTATION
 from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
 from bot.services.approvals import request_log
 from bot.services.approvals.early_refusals import SETTLING, Doubt
 

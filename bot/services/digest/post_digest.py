@@ -10,9 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.intervals import Window
 from bot.domain.core.registry import Registry
@@ -26,20 +24,11 @@ from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    UNDELIVERED_FOR,
-    OutboxMessage,
-)
+from bot.domain.outbox.message import UNDELIVERED_FOR, OutboxMessage
 from bot.errors import AgentpodError, NotFound
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
-from bot.ports.painter import (
-    Painter,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
+from bot.ports.painter import Painter
 from bot.services.incidents.poll_coverage import PollCoverage, heartbeat_looks, pod_looks
 from bot.services.outbox import undelivered
 from bot.services.outbox.kind import MessageKind

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
 
 logger = logging.getLogger("agentpod.watch")
 

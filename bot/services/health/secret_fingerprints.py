@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from bot.domain.core.target import Target
 from bot.domain.health import secret_memory
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Ledger
 
 logger = logging.getLogger("agentpod.watch")
 

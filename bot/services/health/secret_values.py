@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from bot.domain.core.outside import Outside
 from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.cluster import Cluster
 
 logger = logging.getLogger("agentpod.secrets")
 

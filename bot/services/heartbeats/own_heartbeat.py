@@ -12,20 +12,11 @@ from bot.domain.core import gap, words
 from bot.domain.core.gap import Gap
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.errors import AgentpodError, NotFound
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.heartbeats import (
-    DeadMan,
-    HeartbeatSource,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.heartbeats import DeadMan, HeartbeatSource
+from bot.ports.ledger import Ledger
 from bot.services.outbox.kind import MessageKind
 
 logger = logging.getLogger("agentpod.heartbeat")

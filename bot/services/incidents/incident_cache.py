@@ -23,15 +23,9 @@ from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Problem
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.cluster import (
-    Cluster,
-)
-from bot.ports.ledger import (
-    Writing,
-)
+from bot.ports.clock import Clock
+from bot.ports.cluster import Cluster
+from bot.ports.ledger import Writing
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import Muting
 

@@ -10,16 +10,10 @@ from bot.domain.core.reply import Mention, Reply
 from bot.domain.incidents import incident_card, message_keys
 from bot.domain.incidents.alerting import REMINDERS, AlertRules, Incident
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.errors import NotFound
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
 from bot.services.outbox.kind import MessageKind
 
 

@@ -9,22 +9,13 @@ from datetime import datetime, timedelta
 from bot.domain.core.frozen import replace
 from bot.domain.core.outside import Outside
 from bot.domain.incidents import alerting, message_keys
-from bot.domain.incidents.alerting import (
-    AlertRules,
-    Incident,
-    NotNow,
-)
+from bot.domain.incidents.alerting import AlertRules, Incident, NotNow
 from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import NONE
 from bot.errors import NotFound, Refused
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-    Writing,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger, Writing
 
 _ENDS = frozenset({Reason.RESOLVED, Reason.SIGHT_REGAINED, Reason.CLOSED})
 

@@ -10,16 +10,10 @@ from typing import Any
 
 from bot.domain.incidents import bridge, message_keys
 from bot.domain.outbox.key import MessageKey
-from bot.domain.outbox.message import (
-    OutboxMessage,
-)
+from bot.domain.outbox.message import OutboxMessage
 from bot.errors import AgentpodError, TimedOut, Uncertain
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
 from bot.services.outbox.kind import MessageKind
 
 LATELY = timedelta(days=7)

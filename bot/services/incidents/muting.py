@@ -6,16 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import (
-    RepairRequest,
-)
+from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.incidents import downtime
 from bot.domain.incidents.alerting import AlertRules
-from bot.ports.ledger import (
-    Writing,
-)
+from bot.ports.ledger import Writing
 
 
 def mark_of(target: str) -> str:

@@ -12,9 +12,7 @@ from bot.domain.core.target import Target, canonical_job
 from bot.domain.incidents import alerting, sources
 from bot.domain.incidents.alerting import Incident
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
+from bot.ports.clock import Clock
 from bot.services.incidents.incident_service import IncidentService
 
 logger = logging.getLogger("agentpod.watch")

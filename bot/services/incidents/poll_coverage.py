@@ -8,10 +8,7 @@ from datetime import datetime, timedelta
 from bot.domain.core import words
 from bot.domain.core.history import SOURCE, HistoryEvent, pod_source
 from bot.domain.incidents.alerting import AlertRules
-from bot.ports.ledger import (
-    Ledger,
-    Writing,
-)
+from bot.ports.ledger import Ledger, Writing
 
 GAP = timedelta(minutes=2)
 KEPT_EVERY = timedelta(seconds=20)

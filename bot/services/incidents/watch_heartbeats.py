@@ -13,28 +13,14 @@ from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.heartbeats.heartbeat import Health, Snapshot
 from bot.domain.incidents import alerting, job_state
-from bot.domain.incidents.alerting import (
-    AlertRules,
-    Incident,
-    State,
-)
-from bot.domain.incidents.job_state import (
-    JobState,
-    Look,
-    Watched,
-)
+from bot.domain.incidents.alerting import AlertRules, Incident, State
+from bot.domain.incidents.job_state import JobState, Look, Watched
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 from bot.errors import AgentpodError, unexpected
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.heartbeats import (
-    HeartbeatSource,
-)
-from bot.ports.ledger import (
-    Writing,
-)
+from bot.ports.clock import Clock
+from bot.ports.heartbeats import HeartbeatSource
+from bot.ports.ledger import Writing
 from bot.services.heartbeats.due import Attention, Held
 from bot.services.incidents.incident_cache import IncidentCache, reasons
 from bot.services.incidents.incident_service import IncidentService

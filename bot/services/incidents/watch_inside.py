@@ -17,9 +17,7 @@ from bot.domain.incidents.inside_watch import InsideFacts
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.inside import INSIDE
 from bot.errors import AgentpodError, unexpected
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.cluster import Cluster
 from bot.services import container_exec
 from bot.services.incidents.incident_cache import TargetWatch
 

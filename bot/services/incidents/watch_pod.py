@@ -13,12 +13,7 @@ from typing import Any
 from bot.domain.core.history import HistoryEvent
 from bot.domain.core.target import POD
 from bot.domain.core.workload import Event, Pod
-from bot.domain.health import (
-    judge_pod,
-    outages,
-    pod_state,
-    restarts,
-)
+from bot.domain.health import judge_pod, outages, pod_state, restarts
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.health.outages import Outages
 from bot.domain.health.restarts import Restarts
@@ -29,9 +24,7 @@ from bot.domain.incidents.sources.cluster import CLUSTER
 from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
-from bot.ports.ledger import (
-    Writing,
-)
+from bot.ports.ledger import Writing
 from bot.services.incidents.incident_cache import TargetWatch, reasons
 from bot.services.incidents.muting import mark_of, unseen_of
 from bot.services.incidents.poll_coverage import pod_looks

@@ -12,9 +12,7 @@ from datetime import datetime, timedelta
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.sources.task import TASK
 from bot.errors import AgentpodError, unexpected
-from bot.ports.clock import (
-    Clock,
-)
+from bot.ports.clock import Clock
 from bot.services.incidents.incident_cache import IncidentCache, reasons
 from bot.services.incidents.incident_service import IncidentService
 

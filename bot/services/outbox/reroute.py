@@ -7,16 +7,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bot.domain.outbox.message import (
-    UNDELIVERED_FOR,
-)
+from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.errors import AgentpodError
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
 
 logger = logging.getLogger("agentpod.delivery")
 

@@ -12,17 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.core.registry import Registry
-from bot.domain.outbox.message import (
-    MessageRef,
-    OutboxMessage,
-)
+from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotFound, Permanent, TimedOut, Transient, Uncertain, unexpected
-from bot.ports.clock import (
-    Clock,
-)
-from bot.ports.ledger import (
-    Ledger,
-)
+from bot.ports.clock import Clock
+from bot.ports.ledger import Ledger
 from bot.ports.sinks import Sink
 from bot.services.outbox.kind import MessageKind
 

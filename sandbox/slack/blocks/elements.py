@@ -18,15 +18,7 @@ from sandbox.slack.blocks.check import (
     string,
     url,
 )
-from sandbox.slack.blocks.objects import (
-    action_id,
-    confirm,
-    image,
-    option,
-    option_group,
-    plain_option,
-    plain_text,
-)
+from sandbox.slack.blocks.objects import action_id, confirm, image, option, option_group, plain_option, plain_text
 
 _placeholder = plain_text(150)
 _date = pattern(r"\d{4}-\d{2}-\d{2}", "date")

@@ -16,19 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from bot.domain.core.bounds import number
-from bot.domain.core.cron.clock import (
-    DAY,
-    HOUR,
-    MINUTE,
-    WallClock,
-)
-from bot.domain.core.cron.lines import (
-    Where,
-    Wrong,
-    expanded,
-    fields,
-    no_value,
-)
+from bot.domain.core.cron.clock import DAY, HOUR, MINUTE, WallClock
+from bot.domain.core.cron.lines import Where, Wrong, expanded, fields, no_value
 
 CRON = "Debian's cron"
 YEARS = 60

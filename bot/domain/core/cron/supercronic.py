@@ -9,13 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.core.cron.lines import (
-    Where,
-    Wrong,
-    expanded,
-    fields,
-    no_value,
-)
+from bot.domain.core.cron.lines import Where, Wrong, expanded, fields, no_value
 from bot.domain.core.cron.supercronic_line import Days, Line
 
 CRON = "supercronic"

@@ -15,9 +15,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health import rollout
 from bot.errors import AgentpodError, NotFound
-from bot.ports.cluster import (
-    Cluster,
-)
+from bot.ports.cluster import Cluster
 from bot.services.approvals.actions.execution import Stepwise
 from bot.services.approvals.lease_holder import TICK, LeaseHolder
 
