@@ -37,7 +37,7 @@ FIRST_SECONDS = 1.0
 SETTLE_SECONDS = 2.0
 """After the start, until the watchers begin."""
 STOP_SECONDS = 5.0
-"""And then changes that are being made; and then messages that are owed."""
+"""Seconds for changes in flight, and then for pending messages."""
 
 
 async def guarded(
@@ -202,7 +202,7 @@ class Bot:
         await self._report_rights()
 
     async def _report_channels(self) -> None:
-        """Say once at start where nobody will be told anything; `incidents` lists what is owed there."""
+        """Say once at start where nobody will be told anything; `incidents` lists what is pending there."""
         if unset := untold(self.settings):
             logger.warning(unset, extra={"remedy": NAME_A_CHANNEL})
         for found in await self.slack.may_post(self.settings.channels()):

@@ -113,7 +113,7 @@ class Metrics:
             self.repair_seconds.labels(action).observe(seconds)
 
     def delivery(self, kind: str, outcome: str) -> None:
-        """Count an attempt to deliver a message that the ledger owes."""
+        """Count an attempt to deliver a pending message."""
         self.deliveries.labels(kind, outcome).inc()
 
     def task_restarted(self, task: str) -> None:

@@ -48,16 +48,16 @@ class Writing(Protocol):
         """Add to the audit trail's end; it gets its number when the transaction is kept."""
 
     async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
-        """A message is owed, or (where the key is known) has to be brought up to date where it is."""
+        """A message is enqueued, or (where the key is known) has to be brought up to date where it is."""
 
-    async def enqueue_all(self, owed: Sequence[tuple[MessageKey, str, str]]) -> None:
+    async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
         """The same for many: key, place and under of each. In one thread they are sent in order."""
 
     async def refresh(self, key: MessageKey) -> None:
-        """A message that was owed before has to be brought up to date; one that never was stays unsaid."""
+        """A message that was enqueued before has to be brought up to date; one that never was stays unsaid."""
 
     async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
-        """Those of the messages that are owed and not posted yet."""
+        """Those of the messages that are pending and not posted yet."""
 
     async def mark(self, name: str) -> str | None:
         """A single value that is kept under a name."""
@@ -91,7 +91,7 @@ class Writing(Protocol):
 
 
 class Ledger(Protocol):
-    """The database: cases, messages that are owed, and the audit trail.
+    """The database: requests, pending messages, and the audit trail.
 
     Every method may raise `Transient` (the database can't be reached, is locked, or its disk is full: nothing of
     the transaction was kept) or `Permanent` (it can't be written, or is of a newer version), with a remedy.
@@ -179,7 +179,7 @@ class Ledger(Protocol):
         """
 
     async def reroute_pending(self, places: Mapping[str, str], since: datetime) -> int:
-        """What is owed ``since`` and nowhere yet goes to the place of its kind, given up or not; says how many.
+        """What is pending ``since`` and nowhere yet goes to the place of its kind, given up or not; says how many.
 
         A kind that ``places`` does not name stays where it is.
         """
@@ -231,5 +231,5 @@ class Ledger(Protocol):
     async def drop_closed(self, before: datetime, limit: int = 500) -> int:
         """Drop what was over ``before``, at most ``limit`` requests, incidents and messages each; how many.
 
-        What is open, owed or needed by something that is kept stays, and so does the whole audit trail.
+        What is open, pending or needed by something that is kept stays, and so does the whole audit trail.
         """

@@ -77,7 +77,7 @@ class Watching:
         changed: Callable[[], None] = lambda: None,
         outside: Outside | None = None,
     ) -> None:
-        """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is owed."""
+        """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is enqueued."""
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._cluster_of, self._heartbeats = cluster_of, heartbeats
         self._dead_man = dead_man

@@ -1,4 +1,4 @@
-"""What the courier gets from Slack: calls are sent once, and what may have worked is told from what did not."""
+"""What the worker gets from Slack: calls are sent once, and what may have worked is told from what did not."""
 
 from __future__ import annotations
 

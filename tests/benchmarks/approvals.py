@@ -238,7 +238,7 @@ class NotThere:
 
 
 def desk_of(ledger: SqlLedger, target: Target) -> ApprovalService:
-    """The desk with its workshop, as the bot has them."""
+    """The approval service with its executor, as the bot has them."""
     clock, policy = SystemClock(), ApprovalPolicy()
 
     def cluster_of(_: str) -> Cluster:

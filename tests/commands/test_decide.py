@@ -1,4 +1,4 @@
-"""Who may say what to a request: the access rule lets in whom the desk can then judge."""
+"""Who may say what to a request: the access rule lets in whom the approval service can then judge."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_can_i_says_the_same_to_a_viewer() -> None:
 
 
 def _at(one: Bench, user: str) -> Callable[[Context], Context]:
-    """Somebody in the operations channel, with the bench's desk."""
+    """Somebody in the operations channel, with the bench's approval service."""
     return lambda ctx: replace(ctx, repairs=one.approval_service, ledger=one.ledger, caller=one.caller(user))
 
 
@@ -125,7 +125,7 @@ async def test_whoever_asks_for_the_same_or_looks_is_offered_to_approve_it_only_
 
 
 async def test_who_came_onto_the_list_just_now_is_asked_for_the_reason(one: Bench) -> None:
-    """Their groups were read minutes ago: the desk looks again."""
+    """Their groups were read minutes ago: the approval service looks again."""
 
     async def again(identity: Identity) -> Identity:
         return replace(identity, groups=frozenset({ONCALL}))

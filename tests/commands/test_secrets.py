@@ -53,7 +53,7 @@ def facts(name: str, *keys: str, ago: timedelta = 100 * HOUR) -> SecretFacts:
 
 
 @dataclass
-class Desk:
+class FakeApprovalService:
     """Keeps what is asked for."""
 
     asked: list[Proposal] = field(default_factory=list)
@@ -121,11 +121,11 @@ class Marks:
 
 @dataclass
 class Room(World):
-    """A world with a desk."""
+    """A world with an approval service."""
 
     cluster: Cluster = field(default_factory=Cluster)
     target: Target = field(default_factory=lambda: Target(secrets=[TIER2], ssh={"secret": SSH}))
-    approval_service: Desk = field(default_factory=Desk)
+    approval_service: FakeApprovalService = field(default_factory=FakeApprovalService)
     marks: Marks = field(default_factory=Marks)
 
     async def say(self, line: str, answers: Mapping[str, str] | None = None) -> Any:

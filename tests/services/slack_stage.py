@@ -1,4 +1,4 @@
-"""The real watcher, courier and Slack adapter on the sandbox's Slack, over HTTP, by one clock that is set."""
+"""The real watcher, outbox worker and Slack adapter on the sandbox's Slack, by one clock that is set."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEP = 5
 
 @dataclass
 class Stage:
-    """The watcher and the courier, on the sandbox's Slack and one clock."""
+    """The watcher and the outbox worker, on the sandbox's Slack and one clock."""
 
     ws: Workspace
     watch: Watch

@@ -1,4 +1,4 @@
-"""Slack answers 429 and 500 in turn for ten minutes while fifty jobs flip: over HTTP, by the courier's clock."""
+"""Slack answers 429 and 500 in turn for ten minutes while fifty jobs flip, over HTTP, by the worker's clock."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ SOON = 3
 
 
 class Alerts(RuleBasedStateMachine):
-    """The real watcher, courier and ledger; beside them what anybody who looks at the gateway would say."""
+    """The real watcher, outbox worker and ledger; beside them what anybody who looks at the gateway would say."""
 
     def __init__(self) -> None:
         super().__init__()

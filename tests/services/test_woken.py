@@ -14,7 +14,7 @@ from tests.services.workbench import OPS, Bench, bench, opened
 
 @asynccontextmanager
 async def running(one: Bench) -> AsyncIterator[None]:
-    """The courier and housekeeping of a bot that has nothing to do."""
+    """The outbox worker and the recovery of a bot that has nothing to do."""
     works = (
         one.outbox_worker.run(),
         RequestRecovery(one.approval_service, one.executor).run(),

@@ -1,4 +1,4 @@
-"""The ledger itself: transactions, queries, and the messages that are owed."""
+"""The ledger itself: transactions, queries, and pending messages."""
 
 from __future__ import annotations
 
@@ -369,12 +369,12 @@ class SqlLedger:
         await self._change(lambda connection: connection.execute(watching.dropped(delivery)).rowcount)
 
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
-        """See the port. Of those that an earlier version gave up it is not known when: since they were owed."""
+        """See the port. What an earlier version gave up counts from when it was enqueued."""
         above = deliveries.alias("above")
-        dead, owed = deliveries.c.dead.is_(True), deliveries.c.wanted > deliveries.c.shown
+        dead, pending = deliveries.c.dead.is_(True), deliveries.c.wanted > deliveries.c.shown
         lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)
         hopeless = or_(deliveries.c.attempts >= STUCK, deliveries.c.refused.is_(True))
-        stuck = and_(~dead, owed, deliveries.c.error != "", hopeless)
+        stuck = and_(~dead, pending, deliveries.c.error != "", hopeless)
         wanted = (
             select(deliveries, above.c.channel.label("thread_channel"), above.c.ts.label("thread_ts"))
             .select_from(deliveries.outerjoin(above, above.c.key == deliveries.c.under))

@@ -138,9 +138,9 @@ def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
 
 
 def _may_be_sent_already(connection: Connection) -> None:
-    """What was owed then may have been posted since: it is posted again, and says so."""
-    owed = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
-    connection.execute(update(deliveries).where(*owed).values(unsure=True))
+    """What was pending then may have been posted since: it is posted again, and says so."""
+    pending = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
+    connection.execute(update(deliveries).where(*pending).values(unsure=True))
 
 
 def _by_table(rows: Sequence[Row]) -> Iterator[tuple[str, list[Sequence[Scalar]]]]:

@@ -1,6 +1,6 @@
 """What is over for long is dropped, a bounded number of rows at a time. The audit trail is never touched.
 
-A row stays while something that stays needs it: a request or an incident that a message is still owed about, an
+A row stays while something that stays needs it: a request or an incident that a message is still pending about, an
 incident that shares its message with one that is kept, a message about one of them or with others in its thread.
 """
 
@@ -35,10 +35,10 @@ Free = Callable[[Sequence[Row[Any]]], list[str]]
 def drop_closed(connection: Connection, before: int, limit: int) -> int:
     """Drop what was over ``before``, at most ``limit`` rows of each table; says how many went."""
     keys = connection.execute(select(deliveries.c.key).where(_OWED)).scalars()
-    owed = {MessageKey(key).id for key in keys}
+    pending = {MessageKey(key).id for key in keys}
 
     def unneeded(rows: Sequence[Row[Any]]) -> list[str]:
-        return [row.id for row in rows if row.id not in owed and row.shared not in owed]
+        return [row.id for row in rows if row.id not in pending and row.shared not in pending]
 
     def about_nothing(rows: Sequence[Row[Any]]) -> list[str]:
         kept = _kept(connection, {MessageKey(row.key).id for row in rows})

@@ -128,14 +128,14 @@ class WatchWriting:
             ]
             self._write(_put(self._dialect)["history"], rows)
 
-    async def enqueue_all(self, owed: Sequence[tuple[MessageKey, str, str]]) -> None:
+    async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
         """See the port."""
-        if owed:
+        if pending:
             rows = [
                 {"key": k, "place": p, "under": u, "wanted": 1, "created_at": to_micros(self._now)}
-                for k, p, u in owed
+                for k, p, u in pending
             ]
-            self._write(_put(self._dialect)["owe"], rows)
+            self._write(_put(self._dialect)["enqueue"], rows)
 
     async def refresh(self, key: MessageKey) -> None:
         """See the port."""
@@ -213,11 +213,11 @@ def dropped(delivery: OutboxMessage) -> Any:
 
 
 def readdressed(kind: str, place: str, since: datetime) -> Any:
-    """The statement that sends elsewhere what is owed of a kind and was never posted."""
-    owed = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
+    """The statement that sends elsewhere what is pending of a kind and was never posted."""
+    pending = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
     these = [deliveries.c.key.startswith(MessageKey.prefix(kind)), deliveries.c.place != place]
     anew = {"place": place, **_TRIED_ANEW, "error": ""}
-    return update(deliveries).where(*these, *owed, deliveries.c.created_at >= to_micros(since)).values(anew)
+    return update(deliveries).where(*these, *pending, deliveries.c.created_at >= to_micros(since)).values(anew)
 
 
 def _recent(since: datetime) -> Select[Any]:
@@ -284,7 +284,7 @@ _AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_TRIED_ANEW}
 _REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_AGAIN)
 
 
-def _owe(dialect: Any) -> Any:
+def _enqueue(dialect: Any) -> Any:
     made = dialect.insert(deliveries).values(
         {n: bindparam(n) for n in ("key", "place", "under", "wanted", "created_at")}
     )
@@ -303,4 +303,4 @@ def _owe(dialect: Any) -> Any:
 def _put(dialect: str) -> Mapping[str, Any]:
     """What is written in a database's own words; those of the other one would cost 2 MiB to load."""
     words = importlib.import_module(f"sqlalchemy.dialects.{dialect}")
-    return {**_upserts(words), "owe": _owe(words)}
+    return {**_upserts(words), "enqueue": _enqueue(words)}

@@ -78,7 +78,7 @@ class SqlWriting(WatchWriting):
     """The Writing port within an open transaction. What is written is kept back, and done in one go at the end."""
 
     def __init__(self, run: Run, dialect: str, now: datetime) -> None:
-        """``now`` is when what is owed was owed."""
+        """``now`` is when a message was enqueued."""
         self._run, self._dialect, self._now = run, dialect, now
         self._writes: list[Callable[[Connection], None]] = []
         self._last: Record | None = None

@@ -2,7 +2,7 @@
 
 An answer is delivered in a task of its own. A command waits a moment for its answer, so that an ordinary one is
 there when the command counts as done; what Slack does not take meanwhile goes on and holds up nobody else. Answers
-are not written down: what a repair or an alert owes is in the ledger, and a command can be sent again.
+are not written down: what a repair or an alert enqueues is in the ledger, and a command can be sent again.
 """
 
 from __future__ import annotations

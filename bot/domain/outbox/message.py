@@ -23,7 +23,7 @@ UNDELIVERED_FOR = timedelta(days=7)
 
 @dataclass(frozen=True)
 class OutboxMessage:
-    """A message that is owed, or that shows an older state than it should.
+    """A message that is pending, or that shows an older state than it should.
 
     What it says is not kept: it is made from the ledger's present state when it is sent, so that it is always the
     newest, and one that was missed twice is sent once.

@@ -103,5 +103,5 @@ class RequestMessages:
     async def _told(self, message: OutboxMessage) -> bool:
         """Whether whoever asked has heard why it can't be posted: the reason is that of the try before."""
         now = await self.ledger.delivery(message.key)
-        owed = await self.ledger.delivery(message_keys.unposted(message.key.id))
-        return owed is not None and now is not None and now.error == message.error
+        pending = await self.ledger.delivery(message_keys.unposted(message.key.id))
+        return pending is not None and now is not None and now.error == message.error

@@ -1,7 +1,7 @@
 """Takes requests and decisions, and writes each down with all that follows from it in one transaction.
 
 The approval that was still missing and the claim to carry it out are the same transaction, so there is no moment
-at which an approved restart could be claimed twice or forgotten. So are the messages that it owes.
+at which an approved restart could be claimed twice or forgotten. So are the messages that it enqueues.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class ApprovalService:
     """Where each target's cards go; a target that is not in it has its cards where it was asked for."""
     executor: RepairExecutor
     changed: Callable[[], None]
-    """Called after each transaction that owes messages."""
+    """Called after each transaction that enqueues messages."""
     freshen: Freshen = _as_is
     """Looks again who is in the groups that decide."""
     refusals: Refusals = field(default_factory=Refusals)

@@ -62,7 +62,7 @@ class When:
 
 @dataclass
 class DigestPost:
-    """Claims each day's digest, and owes its message."""
+    """Claims each day's digest, and enqueues its message."""
 
     ledger: Ledger
     clock: Clock
@@ -71,7 +71,7 @@ class DigestPost:
     changed: Callable[[], None] = lambda: None
 
     async def post(self) -> bool:
-        """Owe the digest of the newest day that is due, if nobody has; says whether it was owed now.
+        """Enqueue the digest of the newest day that is due, if nobody has; says whether it was enqueued now.
 
         On the first start there is nothing to look back on: it begins with the next one.
         """

@@ -1,4 +1,4 @@
-"""Incidents are kept with the messages that they owe, in one transaction; and what people do to them."""
+"""Incidents are kept with the messages that they enqueue, in one transaction; and what people do to them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class IncidentService:
     bridged: bool = False
     """Whether the health-bridge is told as well."""
     changed: Callable[[], None] = lambda: None
-    """Told when something is owed."""
+    """Told when a message is pending."""
     outside: Outside = field(default_factory=Outside)
     """Cleans what is kept: no secret is written down."""
 
     async def keep(
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
-        """Save what changed, and owe what it makes necessary; gives the incidents as they are saved.
+        """Save what changed, and enqueue what it makes necessary; gives the incidents as they are saved.
 
         ``known`` holds at least the incidents that were open before, by key; ``now`` is when it was looked at.
         """
@@ -47,17 +47,17 @@ class IncidentService:
         kept = await self._grouped(tx, known, self._clean(changed), now)
         await tx.save_incidents(kept)
         unseen = await self._unseen(tx, known, kept)
-        owed: dict[MessageKey, tuple[str, str]] = {}
+        pending: dict[MessageKey, tuple[str, str]] = {}
         for incident in kept:
             place = self.channels.get(incident.problem.target, "")
             if not incident.told:
                 continue
             before = _before(known, incident)
             if place:
-                _owe(owed, incident, before, place, incident.id in unseen)
+                _enqueue(pending, incident, before, place, incident.id in unseen)
             if self.bridged:
-                owed.update(_bridged(incident, before))
-        await tx.enqueue_all([(key, place, under) for key, (place, under) in owed.items()])
+                pending.update(_bridged(incident, before))
+        await tx.enqueue_all([(key, place, under) for key, (place, under) in pending.items()])
         return kept
 
     def _clean(self, changed: Sequence[Incident]) -> list[Incident]:
@@ -156,8 +156,12 @@ def _new(incident: Incident, before: Incident | None) -> range:
     return range(max(len(before.notices) if before else 0, 1), len(incident.notices))
 
 
-def _owe(
-    owed: dict[MessageKey, tuple[str, str]], incident: Incident, before: Incident | None, place: str, unseen: bool
+def _enqueue(
+    pending: dict[MessageKey, tuple[str, str]],
+    incident: Incident,
+    before: Incident | None,
+    place: str,
+    unseen: bool,
 ) -> None:
     """Add the messages by key, with their place and thread: its own, the group's, and each new thing said.
 
@@ -166,12 +170,12 @@ def _owe(
     """
     group = message_keys.group(incident.group) if incident.group else NONE
     if group:
-        owed[group] = (place, "")
-    owed[message_keys.incident(incident.id)] = (place, "" if incident.apart else group)
+        pending[group] = (place, "")
+    pending[message_keys.incident(incident.id)] = (place, "" if incident.apart else group)
     for number in _new(incident, before):
         reason = incident.notices[number].reason
         if group and reason in _ENDS:
-            owed[message_keys.over(incident.group)] = (place, group)
+            pending[message_keys.over(incident.group)] = (place, group)
         in_place = incident.root == group and reason in _ENDS
         if not in_place and not (unseen and reason in alerting.REMINDERS):
-            owed[message_keys.notice(incident.id, number)] = (place, incident.root)
+            pending[message_keys.notice(incident.id, number)] = (place, incident.root)

@@ -1,4 +1,4 @@
-"""What is owed to a channel that was wrong goes to the right one as soon as the settings name it."""
+"""What is pending for a channel that was wrong goes to the right one as soon as the settings name it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN = 30.0
 
 @dataclass
 class PendingRerouter:
-    """Moves what is owed and posted nowhere yet, once at the start: settings don't change while it runs."""
+    """Moves what is pending and posted nowhere yet, once at the start: settings don't change while it runs."""
 
     ledger: Ledger
     clock: Clock
@@ -35,7 +35,7 @@ class PendingRerouter:
                 await self.move()
                 return
             except AgentpodError as error:
-                logger.warning("what is owed to other channels stays so: %s", error.message)
+                logger.warning("messages for other channels stay where they are: %s", error.message)
                 await asyncio.sleep(AGAIN)
 
     async def move(self) -> int:

@@ -44,7 +44,7 @@ class Held(Transient):
 
 @dataclass
 class OutboxWorker:
-    """Sends what is owed."""
+    """Sends pending messages."""
 
     ledger: Ledger
     clock: Clock
@@ -68,7 +68,7 @@ class OutboxWorker:
     """How often in a row something may have been posted in a place without anybody noting where."""
 
     def wake(self) -> None:
-        """Something is owed."""
+        """A message is pending."""
         self._kick.set()
 
     async def run(self) -> None:
@@ -120,7 +120,7 @@ class OutboxWorker:
         return bool(due)
 
     async def _in_turn(self, these: Sequence[OutboxMessage], last_start: float) -> None:
-        """One after the other, as they were owed: once there is a pause, the rest is not sent either."""
+        """One after the other, as they were enqueued: once there is a pause, the rest is not sent either."""
         away: Transient | None = None
         for delivery in these:
             try:
