@@ -67,7 +67,7 @@ def _postgres(error: BaseException, cause: BaseException, where: str) -> Agentpo
 
 
 def _why(error: BaseException) -> str:
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+    if isinstance(error, TimeoutError | asyncio.CancelledError):  # its timeouts come of a cancelled wait
         return "no answer"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
