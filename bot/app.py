@@ -124,36 +124,52 @@ class Bot:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        conf = self.settings.ops
         try:
-            file = sqlite_file(self.settings.ledger.url)
-            if file is not None:
-                examine(file)
-                self.parts.ledger.held(FileLock(file))
-            port = await self._listen(conf.host, conf.port)
-            logger.info("health and metrics", extra={"port": port})
-            if file is None:  # a server says only when it is opened whether it will do
-                await self._open_ledger()
-            await self.slack.start()
-            self._spawn("slack", self.slack.run)
-            await self.slack.connected(FIRST_SECONDS)
-            self._spawn("cluster", self._connect_cluster)
-            self._spawn("channels", self._report_channels)
-            known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
-            self._spawn("known secrets", known.run)
-            if file is not None:
-                await self._open_ledger()  # one that is locked takes seconds
-            self._spawn("ledger changes", self.parts.ledger.watch)
-            outbox = self.parts.outbox
-            self._spawn("deliveries", outbox.worker(self.slack.chat, self.metrics.delivery).run)
-            for name, work in self.repairs.tasks(self.slack.fresh).items():
-                self._spawn(name, work)
-            self._spawn("readdress", partial(_settled, outbox.rerouter().run))
-            for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
-                self._spawn(name, partial(_settled, work))
+            await self._unless_stopped(self._begin())
             await self._stop.wait()
         finally:
             await self._shut_down()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it, or give it up where the bot is to stop: what it waits for may be away."""
+        tasks = [asyncio.create_task(work), asyncio.create_task(self._stop.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                await tasks[0]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _begin(self) -> None:
+        """Start everything. Raises AgentpodError where that can't be."""
+        conf = self.settings.ops
+        file = sqlite_file(self.settings.ledger.url)
+        if file is not None:
+            examine(file)
+            self.parts.ledger.held(FileLock(file))
+        port = await self._listen(conf.host, conf.port)
+        logger.info("health and metrics", extra={"port": port})
+        if file is None:  # a server says only when it is opened whether it will do
+            await self._open_ledger()
+        await self.slack.start()
+        self._spawn("slack", self.slack.run)
+        await self.slack.connected(FIRST_SECONDS)
+        self._spawn("cluster", self._connect_cluster)
+        self._spawn("channels", self._report_channels)
+        known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
+        self._spawn("known secrets", known.run)
+        if file is not None:
+            await self._open_ledger()  # one that is locked takes seconds
+        self._spawn("ledger changes", self.parts.ledger.watch)
+        outbox = self.parts.outbox
+        self._spawn("deliveries", outbox.worker(self.slack.chat, self.metrics.delivery).run)
+        for name, work in self.repairs.tasks(self.slack.fresh).items():
+            self._spawn(name, work)
+        self._spawn("readdress", partial(_settled, outbox.rerouter().run))
+        for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
+            self._spawn(name, partial(_settled, work))
 
     def _can_hear(self) -> bool:
         return self.slack.status().connected

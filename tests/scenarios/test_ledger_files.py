@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.adapters.ledger.errors import translate
 from bot.adapters.ledger.file import FileLock
 from bot.app import Bot
 from bot.errors import AgentpodError, Permanent
@@ -153,3 +155,34 @@ async def test_a_server_that_is_away_is_tried_and_said_once_at_the_start() -> No
         bot = await house.start_bot(AGENTPOD_LEDGER__URL=f"postgresql+asyncpg://a:b@127.0.0.1:{free_port()}/x")
         await until(lambda: "nothing can be delivered" in bot.output(), bot.output)
         assert bot.output().count("no ledger yet") == 1
+
+
+@pytest.mark.parametrize("name", ["AGENTPOD_LEDGER__URL", "AGENTPOD_SLACK__API_URL"])
+async def test_sigterm_ends_a_start_that_waits_for_a_server_that_says_nothing(name: str) -> None:
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    urls = {
+        "AGENTPOD_LEDGER__URL": f"postgresql+asyncpg://a:b@{place}/x",
+        "AGENTPOD_SLACK__API_URL": f"http://{place}/api/",
+    }
+    async with Sandbox(rate_limits=False, pod_seconds=0.0) as house:
+        bot = house.bot(**{name: urls[name]})
+        await bot.start("run")
+        await asked.wait()
+        assert await bot.stop() == 0
+        assert "did not answer" not in bot.output()
+        assert "no ledger yet" not in bot.output()
+    server.close()
+
+
+def test_a_server_that_says_nothing_gave_no_answer() -> None:
+    gone = TimeoutError()
+    gone.__cause__ = asyncio.CancelledError()
+    assert translate(gone, "db").message == "The ledger db can't be reached: no answer."
