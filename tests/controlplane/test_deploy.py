@@ -232,6 +232,10 @@ def test_changed_settings_bring_a_new_pod(bot: AgentPod, kubectl: Kubectl, tmp_p
     assert len(bots(bot)) == 1
 
 
+ELSEWHERE = re.compile(r"docker |make |export |\.venv/|kubectl .* exec ")
+"""What needs a container engine, Slack, or a bot that really runs."""
+
+
 def typed(page: str) -> list[str]:
     """The commands of a page's indented blocks, continued lines joined."""
     text = (ROOT / "docs" / page).read_text().replace("\\\n", " ")
@@ -261,11 +265,10 @@ def working_copy(folder: Path, kubeconfig: Path) -> Callable[[str], subprocess.C
 
 def test_the_install_page_can_be_typed_in(place: AgentPod, kubectl: Kubectl, tmp_path: Path) -> None:
     """All of it in its order, but what needs a container engine, Slack, or a bot that really runs."""
-    elsewhere = re.compile(r"docker |make |export |\.venv/|kubectl .* exec ")
     run = working_copy(tmp_path, place.plane.folder / "admin.kubeconfig")
     with_ledger(place)
     images = []
-    for command in (line for line in typed("install.md") if not elsewhere.match(line)):
+    for command in (line for line in typed("install.md") if not ELSEWHERE.match(line)):
         done = run(command)
         assert done.returncode == (1 if " diff " in command else 0), f"{command}: {done.stdout}{done.stderr}"
         assert done.stderr == "", command
@@ -293,7 +296,8 @@ def test_the_install_pages_manifests_are_taken_without_a_warning(place: AgentPod
 def test_the_operations_page_can_be_typed_in(bot: AgentPod, tmp_path: Path) -> None:
     run = working_copy(tmp_path, bot.plane.folder / "admin.kubeconfig")
     page = (ROOT / "docs/operations.md").read_text()
-    commands = [*typed("operations.md"), *re.findall(r"`(kubectl [^`]+)`", page)]
+    lines = [line for line in typed("operations.md") if not ELSEWHERE.match(line)]
+    commands = [*lines, *re.findall(r"`(kubectl [^`]+)`", page)]
     assert len(commands) >= 2
     for command in commands:
         done = run(command)
