@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,33 @@ async def test_who_sends_messages_is_told_once_they_are_in_the_ledger_and_only_o
     assert told == [State.RECOVERING]
     assert one.first_lines() == [CRITICAL]
     assert (await one.ledger.incidents(since=START))[0].state is State.RECOVERING
+
+
+async def test_what_another_process_decided_later_stays_as_it_is(one: Watch) -> None:
+    """A look of a replica waited for the database, while the other one looked, and decided."""
+    slow, quick, problem = Keeper(one), Keeper(one), (await alpha(one)).problem
+    await slow.look(problem)
+    await quick.look(problem)
+    early = one.clock.now()
+    one.clock.pass_(seconds=1)
+    assert await quick.look() is not None, "it recovers"
+    one.clock.time, late = early, one.clock.time
+    assert (seen := await slow.look(problem)) is not None
+    assert seen.state is State.RECOVERING, "the problem that the earlier look saw is over"
+    one.clock.time = late
+    while (await quick.look()) is not None:
+        one.clock.pass_(seconds=1)
+    late = one.clock.time
+    one.clock.time = late - timedelta(seconds=1)
+    assert await slow.look(problem) is None, "no second incident"
+    assert await one.ledger.incidents(live=True) == []
+    one.clock.time = late + timedelta(seconds=1)
+    assert await slow.look(problem) is not None, "and a later look does see it"
+
+
+async def test_a_clock_that_is_far_behind_still_decides(one: Watch) -> None:
+    keeper = Keeper(one)
+    await keeper.look((await alpha(one)).problem)
+    one.clock.time -= timedelta(minutes=15)
+    assert (found := await keeper.look()) is not None
+    assert found.state is State.RECOVERING

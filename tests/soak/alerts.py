@@ -167,7 +167,9 @@ class AlertProof:
             mine = [i for i in all_ if i.problem.subject == job]
             if not any(i.problem.subject == job for i in over):
                 self._lost(f"{said}: {job} was silent, and it was not told and resolved: {mine}")
-            if len(mine) > 1:
+            if len(mine) > 1 and self.longest >= STALE_AFTER:
+                self.tally.late += 1
+            elif len(mine) > 1:
                 self._doubled(f"{said}: {len(mine)} incidents of {job}")
         false = sorted({i.problem.subject for i in all_} - set(silent))
         if false and self.longest >= STALE_AFTER:

@@ -269,6 +269,13 @@ class Incident:
         end = self.recovered_at or self.resolved_at
         return max((end - self.problem.since).total_seconds(), 0.0) if end else 0.0
 
+    @property
+    def changed_at(self) -> datetime:
+        """When it was last decided on, or somebody answered it."""
+        last = self.notices[-1].at if self.notices else None
+        times = (self.opened_at, self.recovered_at, self.resolved_at, self.back_at, last)
+        return max(time for time in times if time is not None)
+
     def snoozed(self, now: datetime) -> bool:
         """Whether somebody does not want to hear of it at present."""
         return self.snoozed_until is not None and now < self.snoozed_until

@@ -9,6 +9,9 @@ process, or a click. So
 - a look that fails, at the commit or before it, leaves no mark: the next one reads everything anew.
 
 What else a watcher keeps beside the ledger goes by the same mark (``reread``), and nothing has a rule of its own.
+
+A look may have waited for its transaction while another process looked later, and decided. What was decided then
+stays: the next look judges it.
 """
 
 from __future__ import annotations
@@ -33,6 +36,13 @@ from bot.services.incidents.muting import Muting
 def reasons(error: AgentpodError) -> tuple[tuple[str, str], ...]:
     """Why something can't be read, and what to do, as facts of the incident."""
     return (("Why", error.message), *([("What to do", error.remedy)] if error.remedy else []))
+
+
+OVERTAKEN = timedelta(seconds=30)
+"""Longest that a look may be older than what is in the ledger: it waits no longer for its transaction.
+
+What lies further ahead is of another clock, and says nothing of what came first.
+"""
 
 
 async def _nothing(_: Writing) -> None:
@@ -95,11 +105,17 @@ class IncidentCache:
         return await self.save(tx, changed, now)
 
     async def save(self, tx: Writing, changed: Sequence[Incident], now: datetime) -> list[Incident]:
-        """Save incidents that the look has changed; gives them as they are saved."""
-        kept = await self.incidents.keep(tx, self._open, changed, now)
+        """Save incidents that the look has changed, unless a later look did; gives them as they are saved."""
+        mine = [incident for incident in changed if not self._overtaken(incident.key, now)]
+        kept = await self.incidents.keep(tx, self._open, mine, now)
         self._take(kept)
         self._saved = self._saved or bool(kept)
         return kept
+
+    def _overtaken(self, key: str, now: datetime) -> bool:
+        """Whether what is known of a key was decided after this look."""
+        before = self._by_key.get(key)
+        return before is not None and now < before.changed_at <= now + OVERTAKEN
 
     def _take(self, incidents: Sequence[Incident]) -> None:
         for incident in incidents:
