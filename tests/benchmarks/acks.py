@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.app import SETTLE_SECONDS
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.workspace import Workspace
@@ -42,6 +43,7 @@ async def _echo() -> list[float]:
 async def _agentpod() -> list[float]:
     async with Sandbox(rate_limits=False, settings={"log": {"level": "warning"}}) as sandbox:
         await sandbox.start_bot()
+        await asyncio.sleep(SETTLE_SECONDS + 1)  # ledger and cluster are loaded beside Slack's connection
         return await load(sandbox.workspace, COMMANDS)
 
 
