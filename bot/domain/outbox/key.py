@@ -14,7 +14,7 @@ class MessageKey(str):
     @classmethod
     def of(cls, kind: str, id_: str, *more: str) -> MessageKey:
         """The key of a kind's message about ``id_``."""
-        return cls(":".join((kind, id_, *more)))
+        return cls(":".join((kind, id_, *more)) if more else f"{kind}:{id_}")
 
     @staticmethod
     def prefix(kind: str) -> str:

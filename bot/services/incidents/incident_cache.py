@@ -62,6 +62,8 @@ class IncidentCache:
     """The newest one of each key, of late."""
     _open: dict[str, Incident] = field(default_factory=dict)
     """Those of them that are not over."""
+    _read: bool = False
+    """Whether the look that goes on had to read anew: somebody else has decided since the last one."""
     _saved: bool = False
     """Whether the look that goes on has saved anything."""
 
@@ -90,7 +92,8 @@ class IncidentCache:
 
     async def _freshen(self, tx: Writing, now: datetime) -> None:
         mark = await tx.watched()
-        if mark == self._mark:
+        self._read = mark != self._mark
+        if not self._read:
             return
         recent = now - max(self.incidents.rules.flap_window, timedelta(hours=1))
         self._by_key, self._open = {}, {}
@@ -106,8 +109,9 @@ class IncidentCache:
 
     async def save(self, tx: Writing, changed: Sequence[Incident], now: datetime) -> list[Incident]:
         """Save incidents that the look has changed, unless a later look did; gives them as they are saved."""
-        mine = [incident for incident in changed if not self._overtaken(incident.key, now)]
-        kept = await self.incidents.keep(tx, self._open, mine, now)
+        if self._read:
+            changed = [incident for incident in changed if not self._overtaken(incident.key, now)]
+        kept = await self.incidents.keep(tx, self._open, changed, now)
         self._take(kept)
         self._saved = self._saved or bool(kept)
         return kept
