@@ -65,13 +65,13 @@ def blind(key: str, since: float, until: float | None) -> Incident:
     return incident("blind", "x", since, until, key=key)
 
 
-def add_history(subject: str, hour: float, what: str) -> HistoryEvent:
+def event(subject: str, hour: float, what: str) -> HistoryEvent:
     return HistoryEvent("" if subject in (SOURCE, POD) else "pod", subject, at(hour), what)
 
 
 def off(since: float, until: float) -> list[HistoryEvent]:
     """That no bot was there to look."""
-    return [add_history(s, hour, what) for s in (SOURCE, POD) for hour, what in ((since, "off"), (until, "ok"))]
+    return [event(s, hour, what) for s in (SOURCE, POD) for hour, what in ((since, "off"), (until, "ok"))]
 
 
 def day(
@@ -127,26 +127,26 @@ def test_what_reaches_into_the_day_is_cut_at_its_ends() -> None:
 
 
 def test_the_same_time_in_the_history_and_an_incident_is_counted_once() -> None:
-    story = [add_history("alpha", 3, "stale"), add_history("alpha", 5, "up")]
+    story = [event("alpha", 3, "stale"), event("alpha", 5, "up")]
     down = lane(day([incident("heartbeat", "alpha", 3, 5)], story), "alpha")
     assert (down.total(What.DOWN), down.downs) == (timedelta(hours=2), 1)
 
 
 def test_late_is_no_downtime_and_ends_where_it_is_down() -> None:
-    story = [add_history("alpha", 3, "late"), add_history("alpha", 4, "stale"), add_history("alpha", 5, "up")]
+    story = [event("alpha", 3, "late"), event("alpha", 4, "stale"), event("alpha", 5, "up")]
     found = lane(day([], story), "alpha")
     assert (found.total(What.LATE), found.total(What.DOWN)) == (timedelta(hours=1), timedelta(hours=1))
 
 
 def test_a_run_that_takes_its_minutes_is_on_time() -> None:
-    story = [add_history("alpha", 21, "late"), add_history("alpha", 21.05, "up")]
-    story += [add_history("beta", 21, "late"), add_history("beta", 21.2, "up")]
+    story = [event("alpha", 21, "late"), event("alpha", 21.05, "up")]
+    story += [event("beta", 21, "late"), event("beta", 21.2, "up")]
     assert day([], story).late == 1
     assert lane(day([], story), "alpha").spans == ()
 
 
 def test_heartbeats_are_runs_of_the_day() -> None:
-    story = [add_history("alpha", hour, BEAT) for hour in (-1, 0, 12, 23.99, 24)]
+    story = [event("alpha", hour, BEAT) for hour in (-1, 0, 12, 23.99, 24)]
     assert len(lane(day([], story), "alpha").runs) == 3
 
 
@@ -174,7 +174,7 @@ def test_each_source_blinds_the_bot_to_its_own_only(one: list[Incident], jobs: i
 
 
 def test_what_is_not_known_is_neither_down_nor_late() -> None:
-    story = [add_history("alpha", 2, "late"), add_history("alpha", 8, "stale"), add_history("alpha", 16, "up")]
+    story = [event("alpha", 2, "late"), event("alpha", 8, "stale"), event("alpha", 16, "up")]
     found = lane(day([blind(PUSHGATEWAY, 4, 12)], story), "alpha")
     assert [(s.what, s.start, s.end) for s in found.spans] == [
         (What.LATE, at(2), at(4)),
@@ -206,7 +206,7 @@ def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
     sources = (SOURCE, POD)
     assert timeline.off_at(off(2, 5), at(3), sources)
     assert not timeline.off_at(off(2, 5), at(6), sources)
-    assert not timeline.off_at([add_history(SOURCE, 2, "off"), add_history(SOURCE, 5, "ok")], at(3), sources)
+    assert not timeline.off_at([event(SOURCE, 2, "off"), event(SOURCE, 5, "ok")], at(3), sources)
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -218,7 +218,7 @@ def test_one_look_between_two_times_of_being_off_makes_nothing_known_of_the_seco
 
 
 def test_a_paused_job_is_neither_on_time_nor_late() -> None:
-    found = day([], [add_history("alpha", -100, "paused"), add_history("beta", 12, "paused")])
+    found = day([], [event("alpha", -100, "paused"), event("beta", 12, "paused")])
     assert found.paused == ("alpha",)
     assert [j.subject for j in found.jobs] == ["beta"], "half a day counts"
     assert lane(found, "beta").total(What.PAUSED) == timedelta(hours=12)
@@ -226,7 +226,7 @@ def test_a_paused_job_is_neither_on_time_nor_late() -> None:
 
 
 def test_a_pause_in_a_day_of_which_something_is_not_known_is_one() -> None:
-    assert day([blind(PUSHGATEWAY, 6, 8)], [add_history("alpha", -100, "paused")]).paused == ("alpha",)
+    assert day([blind(PUSHGATEWAY, 6, 8)], [event("alpha", -100, "paused")]).paused == ("alpha",)
 
 
 def planned(start: float, hours: float, **more: Any) -> Maintenance:
@@ -255,7 +255,7 @@ def test_a_maintenance_in_which_all_was_up_leaves_no_trace() -> None:
 
 
 def test_what_was_late_or_failed_in_maintenance_is_not_blamed_on_the_job() -> None:
-    story = [add_history("alpha", 4, "late"), add_history("alpha", 5, "failed"), add_history("alpha", 7, "up")]
+    story = [event("alpha", 4, "late"), event("alpha", 5, "failed"), event("alpha", 7, "up")]
     found = day([], story, maintenance=[planned(4, 4)])
     assert kinds(found, "alpha") == [(What.MAINTENANCE, 4, 7)]
     assert found.good
@@ -315,12 +315,12 @@ def test_a_job_that_never_came_is_not_on_time() -> None:
 
 
 def test_of_two_things_at_one_moment_the_pod_is_as_it_became() -> None:
-    story = [add_history("pod", 6, "ready"), add_history("pod", 6, "down")]
+    story = [event("pod", 6, "ready"), event("pod", 6, "down")]
     assert day([], story).uptime == 100.0
 
 
 def test_the_pod_is_down_from_when_it_was_not_ready() -> None:
-    found = day([], [add_history("pod", 6, "down"), add_history("pod", 7.2, "ready")])
+    found = day([], [event("pod", 6, "down"), event("pod", 7.2, "ready")])
     assert found.uptime == pytest.approx(95.0)
     assert lane(found, "pod").downs == 1
 
@@ -431,7 +431,7 @@ def test_what_little_is_known_of_the_jobs_is_not_called_nothing() -> None:
 
 
 def test_a_day_with_late_runs_is_not_simply_good() -> None:
-    story = [add_history("alpha", 3, "late"), add_history("alpha", 4, "up")]
+    story = [event("alpha", 3, "late"), event("alpha", 4, "up")]
     assert of(story=story) == [
         "🕒 Mon 23 Nov: all healthy, but 1 of 2 jobs ran late, pod up 100 %",
         "🕒 alpha: late for 1 h · the day before: all good",
@@ -440,7 +440,7 @@ def test_a_day_with_late_runs_is_not_simply_good() -> None:
 
 
 def test_paused_jobs_are_left_out_and_said() -> None:
-    story = [add_history("alpha", -100, "paused")]
+    story = [event("alpha", -100, "paused")]
     assert of(story=story) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 paused, pod up 100 %"]
     assert "⏸️ alpha: paused" in of(incident("heartbeat", "beta", 3, 4), story=story)
     running = read(Facts([day([incident("heartbeat", "alpha", 3, 4)])], [day([], story)]))
@@ -508,7 +508,7 @@ def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
     found = day(watched=watched)
     assert [j.subject for j in found.jobs] == ["alpha"]
     assert read(Facts([found], [found]))[0] == "✅ Mon 23 Nov: all good, 1 job on time, pod up 100 %"
-    taken_out_and_back = day([], [add_history("beta", 3, "stale"), add_history("beta", 4, "up")], watched=watched)
+    taken_out_and_back = day([], [event("beta", 3, "stale"), event("beta", 4, "up")], watched=watched)
     assert lane(taken_out_and_back, "beta").downs == 1
     bad = read(Facts([day([incident("heartbeat", "beta", 3, 4)])], [found]))
     assert bad[1].endswith("the day before: not watched")
@@ -524,8 +524,8 @@ def test_of_several_targets_each_is_named() -> None:
 
 
 def test_what_was_late_for_longest_is_first_of_the_late_ones() -> None:
-    story = [add_history(job, hour, what) for job, hour, what in (("alpha", 3, "late"), ("alpha", 4, "up"))]
-    story += [add_history("beta", 3, "late"), add_history("beta", 8, "up")]
+    story = [event(job, hour, what) for job, hour, what in (("alpha", 3, "late"), ("alpha", 4, "up"))]
+    story += [event("beta", 3, "late"), event("beta", 8, "up")]
     assert [line.split(":")[0] for line in of(story=story)[1:3]] == ["🕒 beta", "🕒 alpha"]
 
 
@@ -547,7 +547,7 @@ def test_a_day_that_is_not_over_is_so_far() -> None:
 
 def test_scripts_get_the_numbers() -> None:
     bad = [incident("heartbeat", "alpha", 3, 4), blind(API, 6, 8), incident("pod", "pod", 8, 19)]
-    story = [add_history("beta", -100, "paused"), add_history("alpha", 2, BEAT)]
+    story = [event("beta", -100, "paused"), event("alpha", 2, BEAT)]
     [data] = digest_reply(Facts([day(bad, story)], [day()]), NOW).data["days"]  # type: ignore[misc]
     assert data == {
         "target": "pod",

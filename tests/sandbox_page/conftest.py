@@ -135,7 +135,7 @@ async def _screen(browser: Browser, **options: Any) -> Screen:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def approval_service(browser: Browser) -> Screen:
+async def desktop(browser: Browser) -> Screen:
     """One for all tests: each workspace has a port and so an origin of its own, whose state the others don't see.
 
     A new one takes most of a second to make.
@@ -144,7 +144,7 @@ async def approval_service(browser: Browser) -> Screen:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_page(browser: Browser, approval_service: Screen, ws: Workspace) -> AsyncIterator[Opener]:
+async def open_page(browser: Browser, desktop: Screen, ws: Workspace) -> AsyncIterator[Opener]:
     """``await open_page(query, before=…, viewport=…)``; ``before(page)`` runs ahead of loading.
 
     Any script error or content that the policy refused fails the test.
@@ -153,7 +153,7 @@ async def open_page(browser: Browser, approval_service: Screen, ws: Workspace) -
 
     async def opened(query: str | None = None, before: Any = None, **options: Any) -> Page:
         if before is None and not options:
-            screen = approval_service
+            screen = desktop
         else:
             others.append(screen := await _screen(browser, **options))
         page = screen.page
@@ -165,10 +165,10 @@ async def open_page(browser: Browser, approval_service: Screen, ws: Workspace) -
         return page
 
     yield opened
-    problems = [problem for screen in (approval_service, *others) for problem in screen.problems]
-    approval_service.problems.clear()
-    await approval_service.page.unroute_all()
-    await approval_service.page.goto("about:blank")
+    problems = [problem for screen in (desktop, *others) for problem in screen.problems]
+    desktop.problems.clear()
+    await desktop.page.unroute_all()
+    await desktop.page.goto("about:blank")
     for screen in others:
         await screen.page.context.close()
     assert problems == []

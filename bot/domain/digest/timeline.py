@@ -74,7 +74,7 @@ class _Story:
     seen: Window
     incidents: Sequence[Incident]
     of_jobs: Mapping[str, Sequence[Incident]]
-    add_history: Mapping[tuple[str, str], Sequence[HistoryEvent]]
+    by_subject: Mapping[tuple[str, str], Sequence[HistoryEvent]]
     maintenance: Sequence[Maintenance]
 
     @classmethod
@@ -86,16 +86,16 @@ class _Story:
         seen: Window,
         maintenance: Sequence[Maintenance],
     ) -> _Story:
-        jobs, add_history = defaultdict(list), defaultdict(list)
+        jobs, by_subject = defaultdict(list), defaultdict(list)
         for one in incidents:
             if HEARTBEAT.owns(one.key) and one.problem.target == target.name:
                 jobs[canonical_job(one.problem.subject)].append(one)
         for thing in history:
-            add_history[(thing.target, thing.subject)].append(thing)
-        return cls(target, seen, incidents, jobs, add_history, maintenance)
+            by_subject[(thing.target, thing.subject)].append(thing)
+        return cls(target, seen, incidents, jobs, by_subject, maintenance)
 
     def things(self, target: str, subject: str) -> Sequence[HistoryEvent]:
-        return self.add_history.get((target, subject), ())
+        return self.by_subject.get((target, subject), ())
 
     def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Span]:
         return _spans(self.things(target, subject), kinds, self.seen)

@@ -211,18 +211,18 @@ class HeartbeatWatch:
 
     async def _remember(self, tx: Writing, target: Target, looks: Sequence[Looked]) -> None:
         """Keep what is new, and what happened: each heartbeat that came, each change of health."""
-        changed, add_history = [], []
+        changed, events = [], []
         for job, found, _ in looks:
             if found.memory is self._memories.get(job.memory):
                 continue
             changed.append(found.memory)
             if found.beat is not None:
-                add_history.append(HistoryEvent(target.name, job.job, found.beat, BEAT))
+                events.append(HistoryEvent(target.name, job.job, found.beat, BEAT))
             if found.flip is not None:
-                add_history.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
+                events.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
             self._memories[job.memory] = found.memory
         await tx.remember(target.name, changed)
-        await tx.add_history(add_history)
+        await tx.add_history(events)
 
     async def _reread(self, tx: Writing) -> None:
         """Another process, or a person, has changed what is kept here: nothing is as it was at the last look."""
