@@ -1,1 +1,1 @@
-"""Requests, decisions and executions: each is written down in one transaction with what follows from it."""
+"""Requests, decisions and executions of repairs; each change and its messages are one ledger transaction."""

@@ -1,4 +1,4 @@
-"""What the messages about cases say: cards, progress, and direct messages to whoever asked."""
+"""Renders the messages about repair requests: cards, progress, and direct messages to the requester."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from bot.services.outbox.kind import MessageKind
 
 
 def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
-    """Whom a card calls: the users and groups that decide in its channel; none where everybody there does."""
+    """The users and groups that a card mentions: the approvers of its channel.
+
+    Rules for everybody (``*``) add no mention.
+    """
     rules = [r for r in access.rules if r.role.covers(Role.APPROVER) and (not r.channels or channel in r.channels)]
     ids = [i for r in rules for i in (*r.groups, *r.users) if i != "*"]
     return tuple(Mention(i) for i in dict.fromkeys(ids))
@@ -29,7 +32,7 @@ def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
 
 @dataclass
 class RequestMessages:
-    """What the messages about requests say, each kind in a method."""
+    """Renders the messages about repair requests, one method per kind."""
 
     ledger: Ledger
     clock: Clock
@@ -37,7 +40,7 @@ class RequestMessages:
     access: AccessPolicy
 
     def kinds(self) -> tuple[MessageKind, ...]:
-        """The kinds of messages about requests."""
+        """The message kinds about repair requests."""
 
         def kind(
             name: str, called: str, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]]
@@ -85,23 +88,23 @@ class RequestMessages:
         return card.unposted(case, why)
 
     async def arrived(self, message: OutboxMessage) -> None:
-        """A card that could not be posted is there now: who was told that it is not is told so."""
+        """Tell a requester who was notified that the card couldn't be posted that it is posted now."""
         async with self.ledger.writing() as tx:
             await tx.refresh(message_keys.unposted(message.key.id))
 
     async def refused(self, message: OutboxMessage) -> bool:
-        """A card that can't be posted is no secret of the log's: whoever asked hears of it, once a reason."""
+        """Tell the requester that the card can't be posted, once per reason; True where a message was enqueued."""
         case = await self.ledger.case(message.key.id)
         if case is None or case.state.final or not is_person(case.request.requester):
             return False
-        if await self._told(message):
+        if await self._notified(message):
             return False
         async with self.ledger.writing() as tx:
             await tx.enqueue(message_keys.unposted(case.id), case.request.requester)
         return True
 
-    async def _told(self, message: OutboxMessage) -> bool:
-        """Whether whoever asked has heard why it can't be posted: the reason is that of the try before."""
+    async def _notified(self, message: OutboxMessage) -> bool:
+        """Whether the requester was notified of this reason already: the previous attempt failed with it."""
         now = await self.ledger.delivery(message.key)
         pending = await self.ledger.delivery(message_keys.unposted(message.key.id))
         return pending is not None and now is not None and now.error == message.error

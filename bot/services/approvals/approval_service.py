@@ -1,7 +1,7 @@
-"""Takes requests and decisions, and writes each down with all that follows from it in one transaction.
+"""Takes requests and decisions, and records each with its consequences in one transaction.
 
-The approval that was still missing and the claim to carry it out are the same transaction, so there is no moment
-at which an approved restart could be claimed twice or forgotten. So are the messages that it enqueues.
+The last missing approval, the claim to carry the repair out, and the messages about it are committed together. So
+an approved restart can't be claimed twice, nor be left without a claim.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 from bot.runbook.context import Caller
 from bot.services.approvals import request_log
-from bot.services.approvals.changes import BOT, claimed, is_person, owe_news
+from bot.services.approvals.changes import BOT, claimed, enqueue_messages, is_person
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.value_intake import ValueIntake
 
 logger = logging.getLogger("agentpod.repairs")
 
 NO_REQUEST = "There is no request of that id."
-"""What was typed is not repeated: it may be a secret's value in the wrong place."""
+"""Never echoes the id as typed: it may be a secret's value in the wrong place."""
 _GOING_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
 Freshen = Callable[[Identity], Awaitable[Identity]]
 
@@ -55,28 +55,28 @@ async def _as_is(identity: Identity) -> Identity:
 
 @dataclass
 class ApprovalService:
-    """Requests and decisions. Every method may raise what the ledger raises; nothing is kept then."""
+    """Takes repair requests and decisions. Methods raise as the ledger does; then nothing was recorded."""
 
     ledger: Ledger
     clock: Clock
     policy: ApprovalPolicy
     access: AccessPolicy
     channels: Mapping[str, str]
-    """Where each target's cards go; a target that is not in it has its cards where it was asked for."""
+    """Target name → channel of its cards; other targets have their cards in the channel of the request."""
     executor: RepairExecutor
     changed: Callable[[], None]
     """Called after each transaction that enqueues messages."""
     freshen: Freshen = _as_is
-    """Looks again who is in the groups that decide."""
+    """Looks up the caller's user groups and membership anew."""
     refusals: Refusals = field(default_factory=Refusals)
-    """Those of late, so that what repeats is summed up."""
+    """Recent refusals: repeated ones are recorded as a sum."""
 
     def __post_init__(self) -> None:
-        """Values are taken by a part of it."""
+        """Create the intake for secret values."""
         self.values = ValueIntake(self)
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
-        """Open a case, or join the one that asks for the same. Raises `Refused` where another is in the way."""
+        """Open a request, or join an open one for the same. Raises `Refused` where a different one blocks it."""
         case = self._new(proposal, target, caller)
         async with self.ledger.writing() as tx:
             known = await tx.from_origin(caller.origin) if caller.origin else None
@@ -98,7 +98,7 @@ class ApprovalService:
         return Asked(case, joined=False)
 
     def _over(self, *cases: RepairRequest) -> None:
-        """Cases have come to their end, and the ledger has it."""
+        """Log requests that have ended; call it after the commit."""
         for case in cases:
             request_log.over(case)
         self.changed()
@@ -134,7 +134,7 @@ class ApprovalService:
         )
 
     async def _limit(self, tx: Writing, case: RepairRequest) -> None:
-        """Raise `Refused` where whoever asks has too much open already: each request is somebody else's work."""
+        """Raise `Refused` where the requester has too many open requests: each takes an approver's time."""
         targets = sorted({case.target, *self.executor.targets})
         found = [one for target in targets for one in await tx.open_cases(target) if one.state is State.OPEN]
         mine = sorted(one.id for one in found if _same(one.request.requester, case.request.requester))
@@ -147,7 +147,10 @@ class ApprovalService:
             )
 
     async def _outdated(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest | None:
-        """End a request that the look behind a newer one shows to be void: nobody can decide on it any more."""
+        """End ``other`` as void where the target's state read for the newer ``case`` differs from its snapshot.
+
+        Returns the ended request; None where ``other`` is still valid or already being carried out.
+        """
         if other.state not in (State.OPEN, State.APPROVED):
             return None
         text = "; ".join(other.action.changes(other.request.snapshot, case.request.snapshot))
@@ -156,7 +159,7 @@ class ApprovalService:
         now = self.clock.now()
         await tx.record(now, "outcome", BOT, other.id, {"state": State.VOID.value, "text": text})
         void = await tx.save(other.ended(State.VOID, ExecutionResult(text, now)))
-        await owe_news(tx, void)
+        await enqueue_messages(tx, void)
         return void
 
     async def _join(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest:
@@ -174,14 +177,17 @@ class ApprovalService:
         return other
 
     async def find(self, id_: str) -> RepairRequest | None:
-        """The request of that id as it stands: one whose time is over has expired, noted yet or not."""
+        """The request of that id; an overdue one is shown as expired even if that isn't recorded yet."""
         case, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
         return self._expired(case, now) if case is not None and overdue(case.request, now) else case
 
     async def decide(
         self, id_: str, choice: Choice, caller: Caller, reason: str = ""
     ) -> tuple[Ruling, RepairRequest]:
-        """Rule on a click, write it down, and carry out what is approved. Refused clicks are written down too."""
+        """Rule on a decision, record it (also a refused one), and start what is approved.
+
+        Raises `UsageError` for an unknown id.
+        """
         identity = await self._looked_up(caller)
         look: asyncio.Task[Any] | None = None
         try:
@@ -211,31 +217,31 @@ class ApprovalService:
         return ruling, case
 
     async def _as_it_is(self, case: RepairRequest) -> RepairRequest:
-        """The case as it stands by now, for what is said of it; as it was where the ledger does not say."""
+        """Re-read the request for the answer; return ``case`` unchanged if the ledger can't be read."""
         try:
             return await self.ledger.case(case.id) or case
         except AgentpodError:
             return case
 
     def _look(self, case: RepairRequest, choice: Choice) -> asyncio.Task[Any] | None:
-        """Look at the target while the decision is written down: the call needs both."""
+        """Start to read the target while the decision is recorded, since carrying it out needs both."""
         if choice not in _GOING_AHEAD or not self.executor.knows(case):
             return None
         return self.executor.look_ahead(case)
 
     def _ruled(self, case: RepairRequest, click: Click) -> Ruling:
-        """What a click leads to. What the settings don't have any more can be denied or withdrawn, not done."""
+        """The ruling on a decision. A request whose target left the settings can't be approved, only ended."""
         ruling = rule(case.request, click, self.policy)
         if ruling.accepted and click.choice in _GOING_AHEAD and not self.executor.knows(case):
             return Ruling(Rule.NO_TARGET, case.state)
         return ruling
 
     async def _looked_up(self, caller: Caller) -> Identity:
-        """Who the caller is now, with the groups that they are in."""
+        """The caller's identity with fresh groups; a terminal's caller has no groups to look up."""
         return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
 
     def _standing(self, caller: Caller, identity: Identity, case: RepairRequest) -> Standing:
-        """What the caller may do about a request where they said it: roles can be bound to channels."""
+        """What the caller may decide about this request, in its channels: roles can be bound to channels."""
         approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
         there = identity.membership is not Membership.GONE
         alone = there and self.policy.lets_alone(identity.user, identity.groups)
@@ -255,7 +261,7 @@ class ApprovalService:
             await tx.record(at, "refusal", who, case.id, data)
         if ruling.accepted:
             case = replace(case, request=decided(case.request, click, ruling))
-        elif ruling.state is not case.state:  # found to be expired
+        elif ruling.state is not case.state:  # it has expired
             case = self._expired(case, at)
             await tx.record(at, "outcome", BOT, case.id, {"state": case.state.value})
         else:
@@ -265,31 +271,31 @@ class ApprovalService:
         if case.state is State.APPROVED:
             case = await self._approved(tx, case, at)
         case = await tx.save(case)
-        await owe_news(tx, case)
+        await enqueue_messages(tx, case)
         return case
 
     async def _approved(self, tx: Writing, case: RepairRequest, at: datetime) -> RepairRequest:
-        """Claim it at once; what still needs a value is claimed when that comes."""
+        """Claim an approved request; one that needs a value is claimed when the value arrives."""
         if case.action.needs_value:
             return case
         await tx.record(at, "execution", BOT, case.id, {"by": self.executor.name, "action": case.action.name})
         return claimed(case, self.executor.name, at, await tx.now(at))
 
     async def _expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
-        """The case as expired and saved; None where its time is not over."""
+        """Expire an overdue request and return it; None where it isn't overdue."""
         now = self.clock.now()
         if not overdue(case.request, now):
             return None
         await tx.record(now, "outcome", BOT, case.id, {"state": State.EXPIRED.value})
         expired = await tx.save(self._expired(case, now))
-        await owe_news(tx, expired)
+        await enqueue_messages(tx, expired)
         return expired
 
     def _expired(self, case: RepairRequest, now: datetime) -> RepairRequest:
         return case.ended(State.EXPIRED, ExecutionResult("nobody decided in time", now))
 
     async def expire(self) -> int:
-        """End what nobody decided on in time, or gave no value in time; gives how many. Sums of refusals, too."""
+        """End requests without a decision or a value in time; returns how many. Also records sums of refusals."""
         await self.sum_up()
         now = self.clock.now()
         found = [*await self.ledger.overdue(now), *await self.ledger.unheld(now)]
@@ -304,11 +310,11 @@ class ApprovalService:
         return len(over)
 
     async def may_give_value(self, id_: str, caller: Caller) -> RepairRequest:
-        """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
+        """The approved request that waits for this caller's value. Raises `Refused` with the reason."""
         return await self.values.wanted(id_, caller)
 
     async def refused(self, who: str, what: str, rule_: str) -> None:
-        """Write down that somebody was refused a command; the same again in the next minutes is summed up."""
+        """Record a refused command; repeats within the next minutes are recorded as a sum."""
         now, kind = self.clock.now(), rule_.partition(":")[0] if is_id(what) else what
         if not self.refusals.first(who, kind, what, rule_, now):
             return
@@ -320,7 +326,7 @@ class ApprovalService:
             raise
 
     async def sum_up(self, *, all_: bool = False) -> None:
-        """Write down the sums of refusals whose time is over, or ``all_``."""
+        """Record the sums of refusals whose window has ended, or of all of them."""
         now = self.clock.now()
         sums = list(self.refusals.over(now, all_=all_))
         if not sums:
@@ -335,14 +341,15 @@ class ApprovalService:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two requesters are one person, for all that is known: whoever sits at a shell is nobody."""
+    """Whether two requesters may be one person; any two shell users may, since they have no Slack identity."""
     return one == other or not (is_person(one) or is_person(other))
 
 
 def joins(case: RepairRequest, who: str) -> bool:
-    """Whether who asks for the same is added to a request.
+    """Whether somebody who asks for the same is added to the request's requesters.
 
-    Not a shell, which can't be told how it ends; nor who has approved it: they decided before they wanted it.
+    A shell user isn't, since no message reaches them; nor is anybody who has decided on it, since a requester
+    can't be an approver of the same request.
     """
     inside = {case.request.requester, *case.joined, *(d.by for d in case.request.decisions)}
     return is_person(who) and who not in inside

@@ -1,4 +1,4 @@
-"""What a case's change means for the ledger: who holds it, and which messages it makes necessary."""
+"""What follows in the ledger from a change of a repair request: its lease, and the messages to enqueue."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from bot.domain.health.rollout import ChangeMarker
 from bot.ports.ledger import Writing
 
 BOT = "agentpod"
-"""The actor of what nobody did."""
+"""The audit trail's actor for changes that no person made."""
 HOLD = timedelta(seconds=10)
-"""How long a process that carries something out is believed to live; it says so again long before."""
+"""Duration of a lease on a request. Its holder renews it every third of that."""
 VALUE_WITHIN = timedelta(minutes=15)
-"""How long an approved case waits for its value at least: somebody has to go and fetch it."""
+"""Shortest time that an approved request waits for its value: somebody has to go and fetch it."""
 
 
 def claimed(case: RepairRequest, by: str, now: datetime, lease: datetime) -> RepairRequest:
-    """The case in the hands of one process, with the mark that its change will leave.
+    """The request as executing, leased to the process ``by``, with the marker of the change to come.
 
-    ``now`` is the time here, ``lease`` the one by which leases go (see `Ledger.now`).
+    ``now`` is this process's time, ``lease`` the ledger's, which leases go by (see `Ledger.now`).
     """
     mark = ChangeMarker(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
     held = Lease(by, now, lease + HOLD)
@@ -30,19 +30,19 @@ def claimed(case: RepairRequest, by: str, now: datetime, lease: datetime) -> Rep
 
 
 def value_until(case: RepairRequest, policy: ApprovalPolicy) -> datetime:
-    """Until when an approved case takes its value."""
+    """Until when an approved request takes its value."""
     decisions = case.request.decisions
     last = decisions[-1].at if decisions else case.request.created_at
     return last + max(policy.start_within, VALUE_WITHIN)
 
 
 def is_person(who: str) -> bool:
-    """Whether somebody can be told something: who asked in a terminal can't."""
+    """Whether this requester is a Slack user, who can be sent a message; a terminal's user can't."""
     return who.startswith(("U", "W"))
 
 
-async def owe_news(tx: Writing, case: RepairRequest) -> None:
-    """Who has to hear of a change: the card, and at the end whoever asked or joined."""
+async def enqueue_messages(tx: Writing, case: RepairRequest) -> None:
+    """Enqueue the messages about a changed request: its card, and at its end messages to all requesters."""
     await tx.enqueue(message_keys.card(case.id), case.channel)
     if case.state.final:
         await tx.refresh(message_keys.unposted(case.id))
@@ -52,11 +52,11 @@ async def owe_news(tx: Writing, case: RepairRequest) -> None:
     if not is_person(who):
         return
     if case.action.needs_value and case.approved:
-        await tx.enqueue(message_keys.value(case.id), who)  # the same message says how it ended
+        await tx.enqueue(message_keys.value(case.id), who)  # this message is edited to show the outcome
     elif case.state.final and case.state is not State.WITHDRAWN:
         await tx.enqueue(message_keys.outcome(case.id), who)
 
 
-async def owe_progress(tx: Writing, case: RepairRequest) -> None:
-    """The message in the card's thread that shows how far it has come."""
+async def enqueue_progress(tx: Writing, case: RepairRequest) -> None:
+    """Enqueue the progress message in the card's thread."""
     await tx.enqueue(message_keys.progress(case.id), case.channel, under=message_keys.card(case.id))

@@ -1,8 +1,8 @@
-"""Whether a refusal is believed: an API server that has just started refuses everybody.
+"""Retries early 401 and 403 answers: an API server that has just started refuses everybody.
 
-Until it has read who exists and who may what, it answers 403, or 401 for a token, to calls that it took a moment
-before and takes a moment later. What is asked here was looked at before somebody approved it, so a refusal is
-news. Nothing was done by a call that was refused, so it can be sent again.
+Until it has loaded accounts and RBAC, it refuses calls that it granted a moment before and grants a moment later.
+The calls made here were preceded by a successful read when the repair was requested, so a refusal is unexpected;
+a refused call changed nothing, so it can be sent again.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import asyncio
 from bot.errors import AgentpodError, NotAllowed
 
 SETTLING = 15.0
-"""Seconds for which a refusal is not believed."""
+"""Seconds after the first refusal during which refusals are retried."""
 
 
-class Doubt:
-    """About the refusals of one piece of work."""
+class EarlyRefusals:
+    """The refusals met by one piece of work."""
 
     def __init__(self, seconds: float = SETTLING) -> None:
-        """``seconds`` after the first refusal it is believed."""
+        """``seconds`` after the first refusal, refusals count as final."""
         self._seconds = seconds
         self._since: float | None = None
 
-    def of(self, error: AgentpodError) -> bool:
-        """Whether it may pass, since it is a refusal and the first one is not long ago."""
+    def may_pass(self, error: AgentpodError) -> bool:
+        """Whether to retry: the error is a refusal, and the first one is less than ``seconds`` ago."""
         if not isinstance(error, NotAllowed):
             return False
         now = asyncio.get_running_loop().time()

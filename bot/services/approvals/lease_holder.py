@@ -1,6 +1,8 @@
-"""A process as the holder of approved requests: it writes down how far each has come, and that it is still at it.
+"""Holds the leases of the requests that this process carries out: renews them and records progress.
 
-Whatever is written is conditional on the lease: a process that has lost one is told so and leaves the case alone.
+Several replicas may share a ledger, and a process may die at any step. So each request that is being carried out
+is leased to one process, every write checks the lease first, and a process that has lost it gets `LeaseLost` and
+stops working on the request.
 """
 
 from __future__ import annotations
@@ -21,30 +23,30 @@ from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
 from bot.services.approvals import request_log
-from bot.services.approvals.changes import BOT, HOLD, owe_news, owe_progress
+from bot.services.approvals.changes import BOT, HOLD, enqueue_messages, enqueue_progress
 from bot.services.approvals.early_refusals import SETTLING
-from bot.services.approvals.secret_writer import Holder, SecretWriter
+from bot.services.approvals.secret_writer import RequestLease, SecretWriter
 
 logger = logging.getLogger("agentpod.repairs")
 
 T = TypeVar("T")
 TICK = 2.0
-"""Seconds between two looks while nothing changes."""
+"""Seconds between two reads of the target while nothing changes."""
 RENEW = HOLD / 3
 RETRY = 1.0
-"""Seconds before something that may pass is tried again."""
+"""Seconds before a transient failure is tried again."""
 
 
-class Lost(Exception):
-    """Another process has taken the case over: leave it alone."""
+class LeaseLost(Exception):
+    """Another process has taken the request over, or it has ended: stop working on it."""
 
 
 @dataclass
 class LeaseHolder:
-    """What the execution of an action is given: the world, and the case's place in the ledger."""
+    """What an action's execution works with: cluster, clock, policy, and the request's lease in the ledger."""
 
     name: str
-    """This process, as the ledger names it."""
+    """This process's name in leases."""
     ledger: Ledger
     clock: Clock
     policy: ApprovalPolicy
@@ -53,28 +55,28 @@ class LeaseHolder:
     secret_writer: SecretWriter
     changed: Callable[[], None]
     observe: Callable[[RepairRequest], None] = lambda _: None
-    """Told of each case that ended."""
+    """Called with each request that ended."""
     tick: float = TICK
     retry: float = RETRY
     renew: float = RENEW.total_seconds()
     settling: float = SETTLING
-    """Seconds for which a refusal of the API server is not believed."""
+    """See `EarlyRefusals`."""
     _calls: set[asyncio.Task[Any]] = field(default_factory=set)
     _called: dict[str, asyncio.Event] = field(default_factory=dict)
     _renewed: dict[str, float] = field(default_factory=dict)
-    """When this process said last that it is at a case, by its own monotonic clock."""
+    """Request id → when this process last renewed its lease, by its own monotonic clock."""
     _waits: dict[str, Wait] = field(default_factory=dict)
-    """Which cases wait, because the API server asked for it."""
+    """Request id → the pause that the API server asked for (``Retry-After``)."""
 
-    # -- what becomes of a case
+    # -- how a request ends
 
     async def end(self, case: RepairRequest, state: State, text: str, remedy: str | None = None) -> RepairRequest:
-        """End a case that came to nothing, with why, and what to do about it."""
+        """End a request without success, with the reason and the remedy."""
         evidence = (remedy,) if remedy else ()
         return await self.conclude(case, state, ExecutionResult(text, self.clock.now(), evidence, "status"))
 
     async def conclude(self, case: RepairRequest, state: State, outcome: ExecutionResult) -> RepairRequest:
-        """End a case: write down how, with the messages that it makes necessary."""
+        """End a request: record its outcome and enqueue the messages about it."""
         data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
         ended = await self.save(case.ended(state, outcome), "outcome", data, progress=case.progress is not None)
         self.observe(ended)
@@ -82,55 +84,57 @@ class LeaseHolder:
         return ended
 
     async def sent(self, case: RepairRequest) -> RepairRequest:
-        """Note that the change is made: from here on it is only followed."""
+        """Record that the change was made: from here on it is only followed."""
         noted = replace(case, sent_at=self.clock.now())
         saved = await self.save(noted, "execution", {"sent": True}, progress=True)
         request_log.sent(saved)
         return saved
 
-    async def kept(
-        self, case: RepairRequest, work: Callable[[Holder], Coroutine[Any, Any, tuple[State, ExecutionResult]]]
+    async def conclude_with(
+        self,
+        case: RepairRequest,
+        work: Callable[[RequestLease], Coroutine[Any, Any, tuple[State, ExecutionResult]]],
     ) -> RepairRequest:
-        """End a case with what comes of some work; it is ours for as long as that takes."""
-        state, outcome = await self.ours_meanwhile(case, work(_Ours(self, case)))
+        """End a request with the result of ``work``, renewing the lease until that is there."""
+        state, outcome = await self.leased_during(case, work(_Leased(self, case)))
         return await self.conclude(case, state, outcome)
 
-    # -- time passes
+    # -- the lease while time passes
 
-    async def ours_meanwhile(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> T:
-        """Some work, however long it takes: the lease is renewed until it is done. A stop waits for it."""
-        holding = asyncio.create_task(self._hold(case), name=f"hold-{case.id}")
+    async def leased_during(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` to its end, renewing the lease meanwhile. A stopping bot waits for it."""
+        renewing = asyncio.create_task(self._keep_renewing(case), name=f"renew-{case.id}")
         try:
-            return await self._undisturbed(work)
+            return await self._as_call(work)
         finally:
-            holding.cancel()
-            await asyncio.gather(holding, return_exceptions=True)
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _hold(self, case: RepairRequest) -> None:
-        """Say again and again that this process is at it, until it is not."""
+    async def _keep_renewing(self, case: RepairRequest) -> None:
+        """Renew the lease until cancelled."""
         while True:
             await asyncio.sleep(self.renew)
             await self.save(case)
 
-    async def _undisturbed(self, call: Coroutine[Any, Any, T]) -> T:
-        """A call that a stop waits for before it ends it."""
+    async def _as_call(self, call: Coroutine[Any, Any, T]) -> T:
+        """Run a call in a task that `stop` waits for before it cancels the request's own task."""
         task = asyncio.create_task(call, name="the change")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         return await task
 
     def answered(self, case: RepairRequest) -> None:
-        """The first call is answered, whatever it said: who approved can be told."""
+        """Note that the first call was answered, whatever it said: the approver's answer waits for that."""
         self._called[case.id].set()
 
     async def pause(self, case: RepairRequest, seconds: float, why: str) -> RepairRequest:
-        """Wait because the API server asked for it."""
+        """Wait for ``seconds`` as the API server asked for, and show it on the card."""
         request_log.waits(case, seconds, why)
         now = self.clock.now()
         return await self.wait(case, Wait(now, now + timedelta(seconds=seconds)))
 
     async def wait(self, case: RepairRequest, wait: Wait) -> RepairRequest:
-        """Wait until the end of a pause; the card says so until then."""
+        """Wait until the end of a pause, which the card shows meanwhile."""
         self._waits[case.id] = wait
         left = min(wait.until - self.clock.now(), wait.until - wait.since).total_seconds()
         if left > 0:
@@ -139,7 +143,7 @@ class LeaseHolder:
         return await self.save(case)
 
     async def sleep(self, case: RepairRequest, seconds: float) -> RepairRequest:
-        """Let some time pass; the case stays ours meanwhile."""
+        """Sleep, renewing the lease meanwhile."""
         until = _seconds() + seconds
         while (still := until - _seconds()) > 0:
             await asyncio.sleep(min(still, self.renew))
@@ -147,9 +151,9 @@ class LeaseHolder:
         return case
 
     async def renewed(self, case: RepairRequest) -> RepairRequest:
-        """Say that this process is still at it, well before the hold ends, whatever the clocks say.
+        """Renew the lease if a third of it has passed, by the monotonic clock.
 
-        Raises `Lost` where it is not.
+        Raises `LeaseLost` where another process has it.
         """
         since = self.clock.monotonic() - self._renewed.get(case.id, float("-inf"))
         if case.held is None or 0 <= since < RENEW.total_seconds():
@@ -161,62 +165,65 @@ class LeaseHolder:
     async def save(
         self, case: RepairRequest, kind: str = "", data: Mapping[str, Any] | None = None, *, progress: bool = False
     ) -> RepairRequest:
-        """Write it down, however long the ledger is away. Raises `Lost` when another process has the case.
+        """Save the request and renew its lease, retrying until the ledger takes it.
 
-        ``kind`` and ``data`` are its audit record; ``progress`` is shown in the card's thread.
+        ``kind`` and ``data`` make an audit record; ``progress`` updates the message in the card's thread. Raises
+        `LeaseLost` where another process has the lease.
         """
 
         async def once() -> RepairRequest:
             async with self.ledger.writing() as tx:
-                current = self._ours(await tx.case(case.id))
-                held = self._held(case, await tx.now(self.clock.now()))
+                current = self._leased(await tx.case(case.id))
+                renewed = self._with_lease(case, await tx.now(self.clock.now()))
                 wait = None if case.state.final else self._waits.get(case.id)
-                saved = await tx.save(replace(held, version=current.version, wait=wait))
+                saved = await tx.save(replace(renewed, version=current.version, wait=wait))
                 if saved.wait != current.wait:
                     await tx.enqueue(message_keys.card(case.id), case.channel)
                 if kind:
                     await tx.record(self.clock.now(), kind, BOT, case.id, data)
                 if kind == "outcome":
-                    await owe_news(tx, saved)
+                    await enqueue_messages(tx, saved)
                 if progress:
-                    await owe_progress(tx, saved)
+                    await enqueue_progress(tx, saved)
             self.changed()
             return saved
 
         began = self.clock.monotonic()
-        saved = await self._persist(once)
+        saved = await self._retried(once)
         if case.id in self._renewed:
             self._renewed[case.id] = began
         return saved
 
-    def _held(self, case: RepairRequest, now: datetime) -> RepairRequest:
+    def _with_lease(self, case: RepairRequest, now: datetime) -> RepairRequest:
+        """The request with a new lease from ``now`` on; an ended one needs none."""
         return case if case.state.final else case.taken(self.name, now, HOLD)
 
-    def _ours(self, current: RepairRequest | None) -> RepairRequest:
+    def _leased(self, current: RepairRequest | None) -> RepairRequest:
+        """The request, if this process has its lease. Raises `LeaseLost` otherwise."""
         mine = current is not None and current.held is not None and current.held.by == self.name
         if current is None or not mine or current.state is not State.EXECUTING:
-            raise Lost
+            raise LeaseLost
         return current
 
-    async def _persist(self, once: Callable[[], Coroutine[Any, Any, RepairRequest]]) -> RepairRequest:
-        """Nothing else is done while the ledger is away: what is not written down did not happen for others."""
+    async def _retried(self, once: Callable[[], Coroutine[Any, Any, RepairRequest]]) -> RepairRequest:
+        """Repeat a transaction until it commits: no step may follow one that other processes can't see."""
         while True:
             try:
                 return await once()
             except (Transient, Conflict) as error:
-                logger.warning("the ledger: %s", error.message)
+                logger.warning("progress of a repair not saved yet: %s", error.message)
                 await asyncio.sleep(getattr(error, "retry_after", None) or self.retry)
 
-    async def let_go(self, id_: str) -> None:
-        """Leave a case to whoever comes next."""
+    async def release(self, id_: str) -> None:
+        """End the lease now, so that another process can take the request over at once."""
         async with self.ledger.writing() as tx:
-            case = self._ours(await tx.case(id_))
+            case = self._leased(await tx.case(id_))
             if case.held is not None:
                 until = await tx.now(self.clock.now())
                 await tx.save(replace(case, held=replace(case.held, until=until)))
 
     async def take(self, id_: str, horizon: datetime) -> RepairRequest | None:
-        """Take a case that nobody holds at that time; None where somebody does, or it is over."""
+        """Take over an executing request whose lease ends by ``horizon``; None where there is none to take."""
         async with self.ledger.writing() as tx:
             case = await tx.case(id_)
             if case is None or case.state is not State.EXECUTING or (case.held and case.held.until > horizon):
@@ -230,13 +237,13 @@ class LeaseHolder:
 
 
 @dataclass(frozen=True)
-class _Ours:
-    """This process as the holder of a case."""
+class _Leased:
+    """One request's lease, as `SecretWriter` sees it."""
 
     holder: LeaseHolder
     case: RepairRequest
 
-    async def still(self) -> object:
+    async def confirm(self) -> object:
         return await self.holder.renewed(self.case)
 
     async def wait(self, seconds: float, why: str) -> object:
@@ -244,5 +251,5 @@ class _Ours:
 
 
 def _seconds() -> float:
-    """The time by which the event loop's deadlines go."""
+    """The event loop's clock, in seconds."""
     return asyncio.get_running_loop().time()

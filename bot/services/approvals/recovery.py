@@ -1,4 +1,4 @@
-"""What time does to cases: requests expire, and what a dead process held is taken up."""
+"""Expires overdue requests, and takes over requests whose process has died."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bot.services.approvals.repair_executor import RepairExecutor
 logger = logging.getLogger("agentpod.repairs")
 
 EVERY = 1.0
-"""Seconds between two looks while something is under way."""
+"""Shortest time between two passes, in seconds."""
 IDLE = 10.0
-"""Most seconds between two looks: commits wake it, and so does the time of the next deadline."""
+"""Longest time between two passes, in seconds; a commit or the next deadline starts one earlier."""
 
 
 @dataclass
 class RequestRecovery:
-    """Looks when something was committed or a deadline is over, at most once a second."""
+    """Runs after each commit and each deadline, at most once a second."""
 
     approval_service: ApprovalService
     executor: RepairExecutor
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Until cancelled. The ledger's absence is waited out; it is said by whoever needs it."""
+        """Run until cancelled. Ledger errors are only logged at debug level: other tasks report them."""
         self.approval_service.ledger.on_change(self._kick.set)
         at_start = True
         while True:
@@ -40,14 +40,14 @@ class RequestRecovery:
                 at_start = False
                 pause = await self._until_deadline()
             except AgentpodError as error:
-                logger.debug("no housekeeping: %s", error.message)
+                logger.debug("recovery pass failed: %s", error.message)
             await asyncio.sleep(EVERY)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause - EVERY):
                     await self._kick.wait()
 
     async def _until_deadline(self) -> float:
-        """Seconds until time does something to a case."""
+        """Seconds until the next deadline of any request or lease, from `EVERY` to `IDLE`."""
         now = self.approval_service.clock.now()
         at = await self.approval_service.ledger.next_deadline(now)
         return IDLE if at is None else min(IDLE, max(EVERY, (at - now).total_seconds()))

@@ -1,6 +1,7 @@
-"""Carries out what is approved and claimed, once, and brings it to its end: each case in a task of its own.
+"""Carries out approved and claimed requests, each in an asyncio task of its own.
 
-How an action is carried out is its `Execution`'s. Here is who works at which case, and takes it up after a crash.
+This module decides which process works on which request, and takes requests over after a crash; how an action is
+carried out is defined by its `Execution`.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from bot.domain.core.registry import Registry
 from bot.errors import AgentpodError
 from bot.services.approvals.actions.execution import Execution
 from bot.services.approvals.actions.registry import BUILTIN
-from bot.services.approvals.lease_holder import LeaseHolder, Lost
+from bot.services.approvals.lease_holder import LeaseHolder, LeaseLost
 
 logger = logging.getLogger("agentpod.repairs")
 
 T = TypeVar("T")
 AHEAD = 3.0
-"""Seconds for which what an approver is told waits at most for the look at the target, and the call after it."""
+"""Seconds that the answer to an approval waits at most for the target to be read and the call to be answered."""
 
 
 @dataclass
 class RepairExecutor(LeaseHolder):
-    """Carries out claimed cases in tasks of its own."""
+    """Carries out claimed requests in background tasks."""
 
     patience: float = AHEAD
     executions: Registry[Execution] = BUILTIN
@@ -41,23 +42,23 @@ class RepairExecutor(LeaseHolder):
     _stopped: bool = False
 
     def knows(self, case: RepairRequest) -> bool:
-        """Whether a case's target is in the settings: it may be older than they are."""
+        """Whether the request's target is in the settings: they may have changed since it was made."""
         return case.target in self.targets
 
     def look_ahead(self, case: RepairRequest) -> asyncio.Task[Any] | None:
-        """Begin to look at a case's target, where its execution begins so."""
+        """Start reading the request's target, if its execution begins with that; else None."""
         look = self._execution(case).look_ahead(case, self)
         if look is None:
             return None
         task = asyncio.create_task(_awaited(look), name=f"look-{case.id}")
-        task.add_done_callback(_heard)
+        task.add_done_callback(_retrieve)
         return task
 
     def _execution(self, case: RepairRequest) -> Execution:
         return self.executions[case.action.name]
 
     def start(self, case: RepairRequest, look: asyncio.Task[Any] | None = None, *, sent: bool = False) -> None:
-        """Carry out a case that this process holds; a second call while it does so changes nothing.
+        """Carry out a request whose lease this process has; a no-op while it is being carried out already.
 
         ``sent``: another process may have sent the call already.
         """
@@ -65,17 +66,17 @@ class RepairExecutor(LeaseHolder):
             self._begin(case, self._guarded(case, look, sent))
 
     async def store(self, case: RepairRequest, value: SecretStr) -> RepairRequest:
-        """Store the value of a case that this process has claimed, and end it with what came of it.
+        """Store the value for a request that this process has claimed, and end the request with the result.
 
-        Raises `Lost` where another process has the case by now.
+        Raises `LeaseLost` where another process has taken it over, or this one works on it already or is stopping.
         """
         if case.id in self._tasks or self._stopped:
-            raise Lost
+            raise LeaseLost
         work = partial(self._execution(case).store, case, value, self)
-        return await self._begin(case, self._letting_go(case, work))
+        return await self._begin(case, self._releasing(case, work))
 
     def _begin(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Work at a case, as the only one in this process."""
+        """Run ``work`` as this process's only task for the request."""
         task = asyncio.create_task(work, name=f"carry-out-{case.id}")
         self._tasks[case.id], self._called[case.id] = task, asyncio.Event()
         self._renewed[case.id] = self.clock.monotonic()  # it was claimed or taken a moment ago
@@ -89,9 +90,10 @@ class RepairExecutor(LeaseHolder):
         self._called.pop(id_).set()
 
     async def ahead(self, case: RepairRequest) -> bool:
-        """Wait until the first call of a started case is answered, or the case is over; says whether that came.
+        """Wait until a started request's first call is answered or the request has ended, at most ``patience``.
 
-        Before that nobody knows whether it is carried out: the target may have changed since the request.
+        Returns whether that came. Before it, it isn't known whether the repair will be carried out at all: the
+        target may have changed since the request.
         """
         if called := self._called.get(case.id):
             with contextlib.suppress(TimeoutError):
@@ -101,11 +103,11 @@ class RepairExecutor(LeaseHolder):
         return True
 
     def busy(self, id_: str) -> bool:
-        """Whether this process is at it."""
+        """Whether this process is working on the request."""
         return id_ in self._tasks
 
     async def stop(self, seconds: float) -> None:
-        """Let calls under way come to an end, then leave the rest to whoever comes next. Nothing begins."""
+        """Start nothing more, wait up to ``seconds`` for calls in flight, then release the leases."""
         self._stopped = True
         if self._calls:
             await asyncio.wait(tuple(self._calls), timeout=seconds)
@@ -116,24 +118,24 @@ class RepairExecutor(LeaseHolder):
 
     async def _guarded(self, case: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
         try:
-            await self._letting_go(case, partial(self._carry_out, case, look, sent))
-        except Lost:
-            logger.info("another process has taken it over", extra={"repair": case.id})
+            await self._releasing(case, partial(self._carry_out, case, look, sent))
+        except LeaseLost:
+            logger.info("another process has taken the repair over", extra={"repair": case.id})
         except Exception:
-            logger.exception("carrying out failed; it is taken up again", extra={"repair": case.id})
+            logger.exception("carrying out a repair failed; it will be resumed", extra={"repair": case.id})
 
-    async def _letting_go(self, case: RepairRequest, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Work that, when it is stopped, leaves the case to whoever comes next."""
+    async def _releasing(self, case: RepairRequest, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run ``work``; release the lease when it is cancelled."""
         try:
             return await work()
         except asyncio.CancelledError:
-            with contextlib.suppress(AgentpodError, Lost, TimeoutError):
+            with contextlib.suppress(AgentpodError, LeaseLost, TimeoutError):
                 async with asyncio.timeout(3):
-                    await self.let_go(case.id)
+                    await self.release(case.id)
             raise
 
     async def _carry_out(self, case: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
-        if case.wait is not None:  # another process was asked to wait
+        if case.wait is not None:  # the API server asked the previous process to wait
             case = await self.wait(case, case.wait)
         if self.knows(case):
             await self._execution(case).carry_out(case, self, look, sent=sent)
@@ -142,9 +144,9 @@ class RepairExecutor(LeaseHolder):
             await self.end(case, State.FAILED, text)
 
     async def take_over(self, *, at_start: bool = False) -> int:
-        """Go on with what nobody holds: a process died, or gave it up. Gives how many were taken.
+        """Take over and resume requests whose lease has ended or was released; returns how many.
 
-        ``at_start``, on a ledger that is ours alone, whatever is held is held by a process that is gone.
+        ``at_start`` of the only process on a ledger every lease is a dead process's, so all are taken over.
         """
         now = await self.ledger.now(self.clock.now())
         horizon = now + timedelta(days=36500) if at_start and self.ledger.exclusive else now
@@ -164,11 +166,11 @@ async def _awaited(look: Awaitable[T]) -> T:
 
 
 def _is_by(case: RepairRequest, name: str) -> bool:
-    """Whether that process holds it, or did last."""
+    """Whether that process has the lease, or had the last one."""
     return case.held is not None and case.held.by == name
 
 
-def _heard(task: asyncio.Task[Any]) -> None:
-    """A look that nobody waited for may fail without being reported as forgotten."""
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Retrieve a task's exception, so that asyncio doesn't log it as never retrieved."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""One line in the log for each step of a repair: what, of what, who asked, who approved, and how it ended."""
+"""Logs one line for each step of a repair: action, target, requester, approvers, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ logger = logging.getLogger("agentpod.repairs")
 
 _GOES_AHEAD = (Choice.APPROVE, Choice.BREAK_GLASS)
 LONGEST = 200
+"""Characters of a reason that are logged."""
 
 
 def claimed(case: RepairRequest, by: str) -> None:
-    """A process has it to carry out; said once the ledger has it."""
+    """A process has claimed the request; call it after the commit."""
     logger.info("repair claimed", extra={**_about(case), "by": by})
 
 
 def taken_over(case: RepairRequest, by: str, before: str) -> None:
-    """A process goes on with what another one left."""
+    """A process has taken the request over from another one."""
     logger.info("repair taken over", extra={**_about(case), "by": by, "from": before or "nobody"})
 
 
@@ -30,17 +31,17 @@ def sent(case: RepairRequest) -> None:
 
 
 def unsure(case: RepairRequest, why: str) -> None:
-    """The change was sent, and nobody knows yet whether it was made."""
+    """The change was sent, and it isn't known yet whether it took effect."""
     logger.info("repair may have been sent", extra={**_about(case), "why": words.cut(why, LONGEST)})
 
 
 def waits(case: RepairRequest, seconds: float, why: str) -> None:
-    """The change is tried again after a pause."""
+    """The change will be tried again after a pause that the API server asked for."""
     logger.info("repair waits %.0f s", seconds, extra={**_about(case), "why": words.cut(why, LONGEST)})
 
 
 def over(case: RepairRequest) -> None:
-    """It has come to its end: ``repair succeeded``, ``repair failed``, ``repair void`` and so on."""
+    """The request has ended: ``repair succeeded``, ``repair failed``, ``repair void`` and so on."""
     outcome = case.outcome
     ended = {"text": words.cut(outcome.text, LONGEST)} if outcome and outcome.text else {}
     took = {"seconds": round(outcome.seconds, 1)} if outcome and outcome.seconds is not None else {}

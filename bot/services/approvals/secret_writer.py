@@ -1,7 +1,7 @@
-"""Changes of Secrets: a value goes from its form straight to the API server, once, and is kept nowhere.
+"""Changes keys of Secrets: a value goes from its form straight to the API server and is stored nowhere else.
 
-What is kept is that it was done: the Secret carries the approval's id, so that also after a crash it can be told
-whether the value was stored. The value itself is gone then, and has to be asked for again.
+The write annotates the Secret with the approval's id, so that even after a crash the bot can find out whether the
+value was stored. If it wasn't, the value is lost, and the requester has to ask again.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from bot.errors import AgentpodError, Conflict, NotFound, Transient, Uncertain
 from bot.ports.clock import Clock
 from bot.ports.cluster import Cluster
 from bot.services.approvals import request_log
-from bot.services.approvals.early_refusals import SETTLING, Doubt
+from bot.services.approvals.early_refusals import SETTLING, EarlyRefusals
 
 logger = logging.getLogger("agentpod.repairs")
 
 TRIES = 5
 LOOKS = 20
-"""How often one looks whether what was sent is there."""
+"""How often the Secret is read to find out whether a write took effect."""
 PAUSE = 1.0
-"""Seconds between two of them."""
+"""Seconds between two attempts."""
 LONGEST = 20.0
-"""Seconds that are waited between two tries, whatever the API server asks for: somebody waits with a value."""
+"""Longest pause between two tries, in seconds, whatever the API server asks for: a person is waiting."""
 UNSURE = (
     "nobody knows whether the value was stored: the agentpod that had it stopped answering, "
     "and the value was not there at the last look"
@@ -48,42 +48,45 @@ _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 _LOOK = "Look before you ask again: secrets shows when the Secret was changed."
 
 
-class Holder(Protocol):
-    """Whoever holds the case while it is worked at."""
+class RequestLease(Protocol):
+    """The lease on the request that is being carried out."""
 
-    async def still(self) -> object:
-        """Make sure that the case is still this process's. Raises where it is not."""
+    async def confirm(self) -> object:
+        """Renew the lease. Raises `LeaseLost` where another process has it."""
         ...
 
     async def wait(self, seconds: float, why: str) -> object:
-        """Wait as long as the API server asked for, and show it."""
+        """Wait for ``seconds`` as the API server asked for, and show it on the card."""
         ...
 
 
 @dataclass
 class SecretWriter:
-    """Makes changes of Secrets. Knows the API server and no ledger: what becomes of a case is its caller's."""
+    """Changes Secrets. Talks to the API server only; the caller records the result in the ledger."""
 
     clock: Clock
     cluster_of: Callable[[str], Cluster]
     pause: float = PAUSE
     settling: float = SETTLING
-    """Seconds for which a refusal of the API server is not believed."""
+    """See `EarlyRefusals`."""
 
-    async def store(self, case: RepairRequest, value: SecretStr, holder: Holder) -> tuple[State, ExecutionResult]:
-        """Give the case's key its value."""
+    async def store(
+        self, case: RepairRequest, value: SecretStr, lease: RequestLease
+    ) -> tuple[State, ExecutionResult]:
+        """Write the value to the request's key of a Secret."""
 
         async def given() -> bytes:
             return value.get_secret_value().encode()
 
-        return await self._change(case, given, holder)
+        return await self._change(case, given, lease)
 
     async def file(
-        self, case: RepairRequest, change: Callable[[str], bytes], holder: Holder, *, sent: bool
+        self, case: RepairRequest, change: Callable[[str], bytes], lease: RequestLease, *, sent: bool
     ) -> tuple[State, ExecutionResult]:
-        """Change the file of SSH keys. ``sent``: another process may have done it already.
+        """Change the file of SSH keys in a Secret. ``sent``: another process may have changed it already.
 
-        ``change`` makes of the file what it should be, and raises `ssh_keys.BadKey` where it can't become so.
+        ``change`` turns the file's text into its new content; it may raise `ssh_keys.BadKey`, which ends the
+        request as void.
         """
         secret, key = case.details["secret"], case.details["key"]
 
@@ -91,33 +94,33 @@ class SecretWriter:
             return change(await self.cluster_of(case.target).authorized_keys(secret, key))
 
         try:
-            return await self._change(case, changed, holder, sent=sent)
+            return await self._change(case, changed, lease, sent=sent)
         except ssh_keys.BadKey as error:
             return self._ended(State.VOID, f"{error}")
 
     async def found(
-        self, case: RepairRequest, holder: Holder, why: str = STOPPED
+        self, case: RepairRequest, lease: RequestLease, why: str = STOPPED
     ) -> tuple[State, ExecutionResult]:
-        """What became of a change that another process began, or whose end is not known: never made again.
+        """Find out whether a write whose result isn't known took effect. Never repeats the write.
 
-        ``why`` is said where the value is not there.
+        ``why`` is the outcome's text where the value isn't there.
         """
-        doubt = Doubt(self.settling)
+        refusals = EarlyRefusals(self.settling)
         for left in reversed(range(LOOKS)):
             try:
                 seen = await self.cluster_of(case.target).secret(case.details["secret"])
             except Transient as error:
                 if not left:
                     return self._failed(error, sent=True)
-                await self._rest(error, holder)
+                await self._rest(error, lease)
             except AgentpodError as error:
-                if not doubt.of(error) or not left:
+                if not refusals.may_pass(error) or not left:
                     return self._failed(error, sent=True)
                 await asyncio.sleep(self.pause)
             else:
                 if _is_ours(seen, case):
                     return self._done()
-                if why == UNSURE and left:  # a call of the other one may still be under way
+                if why == UNSURE and left:  # the other process's call may still be in flight
                     await asyncio.sleep(self.pause)
                     continue
                 look = () if why != UNSURE else (_LOOK,)
@@ -125,39 +128,44 @@ class SecretWriter:
         raise AssertionError("unreachable")
 
     async def _change(
-        self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], holder: Holder, *, sent: bool = False
+        self,
+        case: RepairRequest,
+        value: Callable[[], Awaitable[bytes]],
+        lease: RequestLease,
+        *,
+        sent: bool = False,
     ) -> tuple[State, ExecutionResult]:
-        """Look, compare with what was approved, change; look again where the answer is not clear.
+        """Read the Secret, compare it with what was approved, write; read again where the answer is unclear.
 
-        What the ``value`` is made of is read after the look that the change is bound to. ``sent``: it may have
-        been made already.
+        ``value`` is called after the read whose resource version the write is bound to, so a change in between is
+        a `Conflict`. ``sent``: the write may have happened already.
         """
         failed: AgentpodError | None = None
-        doubt, left = Doubt(self.settling), TRIES
+        refusals, left = EarlyRefusals(self.settling), TRIES
         while left:
             left -= 1
             try:
-                return await self._once(case, value, holder, sent)
+                return await self._once(case, value, lease, sent)
             except (Conflict, Uncertain) as error:
                 sent = sent or isinstance(error, Uncertain)
                 if isinstance(error, Uncertain):
                     request_log.unsure(case, error.message)
             except Transient as error:
                 failed = error
-                await self._rest(error, holder)
+                await self._rest(error, lease)
             except AgentpodError as error:
-                if not doubt.of(error):
+                if not refusals.may_pass(error):
                     return self._failed(error, sent=sent)
-                left += 1  # it ends by itself
+                left += 1  # not counted as a try: `EarlyRefusals` bounds these by time
                 await asyncio.sleep(self.pause)
         return (
-            await self.found(case, holder, NOT_TAKEN)
+            await self.found(case, lease, NOT_TAKEN)
             if sent or failed is None
             else self._failed(failed, sent=False)
         )
 
     async def _once(
-        self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], holder: Holder, sent: bool
+        self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], lease: RequestLease, sent: bool
     ) -> tuple[State, ExecutionResult]:
         """One try. Raises as the cluster does."""
         cluster, details = self.cluster_of(case.target), case.details
@@ -169,15 +177,15 @@ class SecretWriter:
             ended = self._ended(State.FAILED, f"{_NOBODY_KNOWS}: {text}")
             return ended if sent else self._ended(State.VOID, text)
         wanted = await value()
-        await holder.still()
+        await lease.confirm()
         await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
         request_log.sent(case)
         return self._done()
 
-    async def _rest(self, error: Transient, holder: Holder) -> None:
+    async def _rest(self, error: Transient, lease: RequestLease) -> None:
         seconds = min(error.retry_after or self.pause, LONGEST)
         if seconds > self.pause:
-            await holder.wait(seconds, error.message)
+            await lease.wait(seconds, error.message)
         else:
             await asyncio.sleep(seconds)
 
@@ -188,7 +196,7 @@ class SecretWriter:
         return state, ExecutionResult(text, self.clock.now())
 
     def _failed(self, error: AgentpodError, *, sent: bool) -> tuple[State, ExecutionResult]:
-        """``sent``: it may have been made, so that no error says that it was not."""
+        """The outcome of a failure. With ``sent`` the text doesn't claim that nothing was stored."""
         said = words.lower_first(error.message).rstrip(".")
         if sent:
             return State.FAILED, ExecutionResult(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (_LOOK,))
@@ -202,25 +210,25 @@ def _is_ours(seen: SecretFacts, case: RepairRequest) -> bool:
 
 
 def answer(case: RepairRequest) -> Reply:
-    """What whoever gave the value is told."""
+    """The answer to whoever gave the value."""
     shown = card.outcome(case)
     return replace(shown, notes=(case.id,))
 
 
 def case_id(sink: str) -> str:
-    """The case that a sink belongs to; empty for another one."""
+    """The id of the request that a form's sink belongs to; empty for any other sink."""
     return sink.removeprefix(SINK) if sink.startswith(SINK) else ""
 
 
 def only(values: Mapping[str, SecretStr]) -> SecretStr | None:
-    """The one value of a form; line ends that pasting left at its end are not part of it."""
+    """The value that a form gave, without trailing line ends from pasting; None where it is empty."""
     given = values.get("value")
     text = given.get_secret_value().rstrip("\r\n") if given is not None else ""
     return SecretStr(text) if text else None
 
 
 def is_text(value: SecretStr) -> bool:
-    """Whether it can be stored: JSON may bring half of a surrogate pair, which is no character."""
+    """Whether the value can be encoded as UTF-8: JSON may bring half of a surrogate pair."""
     try:
         value.get_secret_value().encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Takes the values that forms give: for an approved request, from its requester, once; they are kept nowhere."""
+"""Takes secret values from forms: once per approved request, from its requester only, and stores them nowhere."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
 from bot.runbook.context import Caller
 from bot.services.approvals import request_log
-from bot.services.approvals.changes import BOT, claimed, owe_news, value_until
-from bot.services.approvals.lease_holder import Lost
+from bot.services.approvals.changes import BOT, claimed, enqueue_messages, value_until
+from bot.services.approvals.lease_holder import LeaseLost
 from bot.services.approvals.repair_executor import RepairExecutor
 from bot.services.approvals.secret_writer import answer, case_id, is_text, only
 
@@ -29,7 +29,7 @@ NO_VALUE = "no value was given in time"
 
 
 class Service(Protocol):
-    """What it needs of the `ApprovalService` that it belongs to."""
+    """The parts of `ApprovalService` that `ValueIntake` uses."""
 
     ledger: Ledger
     clock: Clock
@@ -38,23 +38,23 @@ class Service(Protocol):
     executor: RepairExecutor
 
     def changed(self) -> None:
-        """Messages are due."""
+        """Called after each transaction that enqueues messages."""
 
     def freshen(self, identity: Identity, /) -> Awaitable[Identity]:
-        """Who somebody is now."""
+        """Look up the caller's groups and membership anew."""
 
     async def refused(self, who: str, what: str, rule_: str, /) -> None:
-        """Write down that somebody was refused something."""
+        """Record a refusal in the audit trail."""
 
 
 @dataclass
 class ValueIntake:
-    """The way of a value from its form to the one execution that stores it."""
+    """Checks a value from a form, claims the request, and has the executor store the value."""
 
     service: Service
 
     async def take(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
-        """Store a value that a form gave, if its case waits for it; never raises. It is kept nowhere."""
+        """Store a form's value, if its request waits for it. Never raises: failures become the reply."""
         id_ = case_id(sink)
         how = f"approvals {id_[:40]} says how it ended."
         try:
@@ -62,17 +62,17 @@ class ValueIntake:
             await self._still_operator(id_, caller)
             case = await self.claim(id_, caller)
             return answer(await self.service.executor.store(case, value))
-        except Lost:
+        except LeaseLost:
             return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
         except AgentpodError as error:
             body = (self.service.access.mentioned(error.remedy),) if error.remedy else ()
             return Reply(error.message, body=body, shareable=False)
-        except Exception as error:  # a traceback could have the value
-            logger.error("storing a value failed: %s", type(error).__name__, extra={"case": id_[:40]})
+        except Exception as error:  # no traceback in the log: it could contain the value
+            logger.error("storing a value failed: %s", type(error).__name__, extra={"repair": id_[:40]})
             return Reply(f"Something went wrong inside agentpod: {how}", shareable=False)
 
     async def claim(self, id_: str, caller: Caller) -> RepairRequest:
-        """The requester gives the value of an approved case: claim it. Raises `Refused` with the rule."""
+        """Claim the approved request that the caller gives a value for. Raises `Refused` with the reason."""
         async with self.service.ledger.writing() as tx:
             case = await tx.case(id_)
             refusal = self._no_value(case, caller)
@@ -88,11 +88,11 @@ class ValueIntake:
         now, about = self.service.clock.now(), {"by": self.service.executor.name, "action": case.action.name}
         await tx.record(now, "execution", caller.identity.user, case.id, about)
         case = await tx.save(claimed(case, self.service.executor.name, now, await tx.now(now)))
-        await owe_news(tx, case)
+        await enqueue_messages(tx, case)
         return case
 
     async def wanted(self, id_: str, caller: Caller) -> RepairRequest:
-        """The approved case that waits for this caller's value. Raises `Refused` with the reason."""
+        """The approved request that waits for this caller's value. Raises `Refused` with the reason."""
         case = await self.service.ledger.case(id_) if is_id(id_) else None
         refusal = self._no_value(case, caller)
         if case is None or refusal:
@@ -100,7 +100,7 @@ class ValueIntake:
         return case
 
     def _no_value(self, case: RepairRequest | None, caller: Caller) -> str:
-        """Why this caller can't give this case its value now; empty when they can."""
+        """Why this caller can't give this request its value now; empty when they can."""
         if case is None or not case.action.needs_value:
             return "There is no request that waits for a value under that id."
         if case.request.requester != caller.identity.user:
@@ -116,13 +116,13 @@ class ValueIntake:
         return ""
 
     async def _not_given(self, case: RepairRequest | None, caller: Caller, refusal: str) -> Refused:
-        """Write down that somebody can't give a value; gives what they are told."""
+        """Record that the caller may not give a value; returns the error to raise."""
         if case is not None:
             await self.service.refused(caller.who, case.id, refusal)
         return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
 
     def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
-        """The value that a form gave. Raises `Refused` where it is none, before anything is claimed for it."""
+        """The form's value. Raises `Refused` where it is empty or not text, before the request is claimed."""
         if not is_id(id_):
             raise Refused("That form belongs to no request.", remedy="approvals lists them.")
         value, again = only(values), f"secrets enter {id_}"
@@ -135,7 +135,7 @@ class ValueIntake:
         return value
 
     async def _still_operator(self, id_: str, caller: Caller) -> None:
-        """Raises `AccessDenied` where the role that it took to ask is gone by now; that is written down."""
+        """Raise `AccessDenied`, and record it, where the caller is no longer an operator."""
         case, identity = await self.service.ledger.case(id_), await self.service.freshen(caller.identity)
         decision = decide_about(self.service.access, identity, Role.OPERATOR, case.places if case else ())
         if decision.allowed:
@@ -148,11 +148,11 @@ class ValueIntake:
         )
 
     async def expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
-        """End an approved case whose time to be given its value is over; None for any other."""
+        """End an approved request that got no value in time; None for any other."""
         now = self.service.clock.now()
         if case.state is not State.APPROVED or now <= value_until(case, self.service.policy):
             return None
         await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
         failed = await tx.save(case.ended(State.FAILED, ExecutionResult(NO_VALUE, now)))
-        await owe_news(tx, failed)
+        await enqueue_messages(tx, failed)
         return failed

@@ -1,1 +1,1 @@
-"""How each action is carried out and verified: one module an action, as in `bot.domain.approvals.actions`."""
+"""How each action is carried out and verified: one module per action, as in `bot.domain.approvals.actions`."""

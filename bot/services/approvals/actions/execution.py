@@ -1,8 +1,9 @@
-"""How a repair is carried out: look → compare → call → note that it was sent → follow, each step an action's own.
+"""The steps that carry out a repair: read → compare → call → record that it was sent → follow.
 
-The call is idempotent by what it says: it carries the approval's id, has the same content whoever sends it, and is
-bound to what was looked at. So a process that takes over from one that died may look and, where nothing has
-changed since the request, send it again: it changes nothing twice.
+A process may die between any two steps, so a step must be safe to repeat. The call is idempotent: it carries the
+approval's id, has the same content whichever process sends it, and is bound to the state that was read (a resource
+version or a uid). So the process that takes over reads the target and, if nothing has changed since the request,
+sends the call again: the change is still made once.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bot.domain.core import words
 from bot.domain.health.rollout import ChangeMarker
 from bot.errors import AgentpodError, Conflict, Transient, Uncertain
 from bot.services.approvals import request_log
-from bot.services.approvals.early_refusals import Doubt
+from bot.services.approvals.early_refusals import EarlyRefusals
 from bot.services.approvals.lease_holder import LeaseHolder
 
 logger = logging.getLogger("agentpod.repairs")
@@ -33,61 +34,61 @@ _NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
 
 
 class Execution(ABC):
-    """How one action is carried out by the process that holds the case. It keeps nothing of a case itself."""
+    """How one action is carried out by the process that has the request's lease. Keeps no state per request."""
 
     action: ClassVar[RepairAction]
 
     @property
     def name(self) -> str:
-        """The action's."""
+        """The action's name."""
         return self.action.name
 
     @abstractmethod
     async def carry_out(
         self, case: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, *, sent: bool
     ) -> None:
-        """Bring a claimed case to its end. Raises `Lost` where another process has it by now.
+        """Carry out a claimed request and end it. Raises `LeaseLost` where another process has taken it over.
 
-        ``look``: what `look_ahead` began. ``sent``: another process may have sent the call already.
+        ``look`` is the read that `look_ahead` began. ``sent``: another process may have sent the call already.
         """
 
     def look_ahead(self, case: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:  # noqa: ARG002
-        """What can be read while the last approval is written down; None where nothing is."""
+        """Begin to read the target while the last approval is recorded; None where nothing can be read ahead."""
         return None
 
     async def store(self, case: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
-        """Bring a case to its end with the value that its requester gave: only where the action needs one."""
+        """Store the value that the requester gave, and end the request. Only for actions that need a value."""
         raise NotImplementedError
 
 
 class Stepwise(Execution, Generic[S]):
-    """One that sends one call and follows it. ``S`` is what a look gives; each step raises as the cluster does."""
+    """Makes one call and follows it. ``S`` is the target's state as read; the steps raise as `Cluster` does."""
 
     check: ClassVar[str] = "Look before you ask again."
-    """What to do where nobody knows whether it was done."""
+    """The remedy where it isn't known whether the change was made."""
 
     @abstractmethod
     async def look(self, case: RepairRequest, holder: LeaseHolder) -> S:
-        """Read what the change is bound to."""
+        """Read the state that the change is bound to."""
 
     @abstractmethod
     def snapshot(self, seen: S) -> Snapshot:
-        """What of a look is compared with what was approved."""
+        """The part of the state that is compared with what was approved."""
 
     @abstractmethod
     def is_made(self, case: RepairRequest, seen: S, *, tried: bool) -> bool:
-        """Whether a look shows that the change is there. ``tried``: a call may have gone out."""
+        """Whether the state shows that the change was made. ``tried``: a call may have been sent."""
 
     @abstractmethod
     async def call(self, case: RepairRequest, seen: S, holder: LeaseHolder) -> S:
-        """Make the change, with one call that takes effect at most once; gives what is there after it."""
+        """Make the change, with one call that takes effect at most once; returns the state after it."""
 
     @abstractmethod
     async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
-        """Watch what was sent, also after a crash, and end the case with what came of it."""
+        """Follow the change, also after a crash, and end the request with the result."""
 
     def marked(self, case: RepairRequest, seen: S) -> ChangeMarker | None:  # noqa: ARG002 - most need no more
-        """What a rollout that it caused will be recognised by."""
+        """The marker by which the rollout that the change caused is recognised."""
         return case.mark
 
     def look_ahead(self, case: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:
@@ -105,26 +106,26 @@ class Stepwise(Execution, Generic[S]):
     async def _change(
         self, case: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, sent: bool
     ) -> RepairRequest:
-        """Make the change, or find it made, or end the case where neither can be.
+        """Make the change or find that it was made; end the request where neither is possible.
 
-        ``sent``: a call may have gone out whose answer nobody has.
+        ``sent``: a call may have been sent whose answer was lost.
         """
-        doubt = Doubt(holder.settling)
+        refusals = EarlyRefusals(holder.settling)
         while True:
             try:
                 seen = await (look or self.look(case, holder))
                 made, against = self.is_made(case, seen, tried=sent), self._against(case, seen, holder, sent)
                 if not made and against is None:
-                    case = await holder.renewed(case)  # the last thing before the call: it is ours still
+                    case = await holder.renewed(case)  # last before the call: raises where the lease is lost
                     try:
-                        seen = await holder.ours_meanwhile(case, self.call(case, seen, holder))
+                        seen = await holder.leased_during(case, self.call(case, seen, holder))
                     finally:
                         holder.answered(case)
-            except (Conflict, Uncertain) as error:  # look again: that says whether it was done
+            except (Conflict, Uncertain) as error:  # the next read shows whether the change was made
                 sent = sent or isinstance(error, Uncertain)
                 _look_again(case, error)
             except AgentpodError as error:
-                passing = isinstance(error, Transient) or doubt.of(error)
+                passing = isinstance(error, Transient) or refusals.may_pass(error)
                 if not passing or _given_up(case, holder, sent):
                     return await holder.end(case, State.FAILED, *self._unmade(error, sent))
                 case = await _rest(case, holder, error, sent)
@@ -135,7 +136,7 @@ class Stepwise(Execution, Generic[S]):
             look, case = None, await holder.renewed(case)
 
     def _against(self, case: RepairRequest, seen: S, holder: LeaseHolder, sent: bool) -> tuple[State, str] | None:
-        """What a look shows to be in the way of a change that is not there; None where it may be made."""
+        """Why a change that isn't made yet must not be made, with the state to end in; None where it may."""
         if changes := self.action.changes(case.request.snapshot, self.snapshot(seen)):
             text = "; ".join(changes)
             return (State.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (State.VOID, text)
@@ -144,14 +145,14 @@ class Stepwise(Execution, Generic[S]):
         return State.FAILED, _late(holder.policy.start_within, sent)
 
     def _unmade(self, error: AgentpodError, sent: bool) -> tuple[str, str | None]:
-        """What is said of a change that failed, and what to do."""
+        """The text and remedy of a change that failed."""
         if sent:
             return f"{_NOBODY_KNOWS}: {inner(error)}", self.check
         return f"nothing was changed: {inner(error)}", error.remedy
 
 
 async def _rest(case: RepairRequest, holder: LeaseHolder, error: AgentpodError, sent: bool) -> RepairRequest:
-    """Wait before the next try, not past the moment at which it is given up; the case stays ours meanwhile."""
+    """Wait before the next try, at most until the last one is due; the lease is renewed meanwhile."""
     wanted = getattr(error, "retry_after", None) or holder.retry
     left = (_last_try(case, holder, sent) - holder.clock.now()).total_seconds()
     pause = min(wanted, max(left, 0.0) + holder.retry)
@@ -161,21 +162,21 @@ async def _rest(case: RepairRequest, holder: LeaseHolder, error: AgentpodError, 
 
 
 def _look_again(case: RepairRequest, error: AgentpodError) -> None:
-    """A look says whether it was done."""
+    """Log why the target is read again before anything else is done."""
     if isinstance(error, Uncertain):
         request_log.unsure(case, error.message)
     else:
-        logger.debug("look again: %s", error.message, extra={"repair": case.id})
+        logger.debug("target is read again: %s", error.message, extra={"repair": case.id})
 
 
 def _given_up(case: RepairRequest, holder: LeaseHolder, sent: bool) -> bool:
-    """Whether it is not tried any more."""
+    """Whether the time for tries is over; see `_last_try`."""
     more = holder.policy.follow_for if sent else timedelta()
     return not may_start(case.request, holder.policy, holder.clock.now() - more)
 
 
 def _last_try(case: RepairRequest, holder: LeaseHolder, sent: bool) -> datetime:
-    """Until when it is tried. What may be done is looked for as long as it would be followed."""
+    """The time of the last try: `start_by`, plus ``follow_for`` where a call may have been sent."""
     more = holder.policy.follow_for if sent else timedelta()
     return start_by(case.request, holder.policy) + more
 
@@ -190,5 +191,5 @@ def _late(within: timedelta, sent: bool) -> str:
 
 
 def inner(error: AgentpodError) -> str:
-    """An error's sentence within another one."""
+    """An error's message for use inside another sentence: lower-case, without its full stop."""
     return words.lower_first(error.message).rstrip(".")

@@ -1,4 +1,4 @@
-"""A restart by force: those very pods are deleted, by their uids."""
+"""Carries out `restart --force`: deletes the pods of the approved snapshot by their uids."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ForceRestart(PodRestart):
     action = FORCE_RESTART
 
     def is_made(self, case: RepairRequest, seen: Look, *, tried: bool) -> bool:
-        """See `Stepwise`. A pod that is gone says nothing of who deleted it: it counts only where one tried."""
+        """See `Stepwise`. Absent pods count only where a call may have been sent: others may have deleted them."""
         there = {p.uid for p in seen.pods if not p.deleting}
         return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
 
     async def call(self, case: RepairRequest, seen: Look, holder: LeaseHolder) -> Look:
-        """See `Stepwise`. A pod that is gone since the look can't come back."""
+        """See `Stepwise`. A pod that is gone since the read needs no deletion."""
         cluster, wanted = holder.cluster_of(case.target), {uid for _, uid in case.request.snapshot.pods}
         gone = 0
         for pod in seen.pods:

@@ -1,4 +1,4 @@
-"""What the restarts have in common: they look at the Deployment and its pods, and follow the rollout."""
+"""Shared by both restarts: reading the Deployment with its pods, and following the rollout."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Seen = tuple[Deployment, Sequence[Pod], Sequence[Event]]
 
 
 async def look_at(cluster: Cluster, target: Target) -> Look:
-    """Read the Deployment and its pods side by side. Raises as the cluster does."""
+    """Read the Deployment and its pods concurrently. Raises as `Cluster` does."""
     deployment, pods = await asyncio.gather(cluster.deployment(target.deployment), cluster.pods(target.selector))
     return Look(deployment, tuple(pods))
 
@@ -44,7 +44,7 @@ class PodRestart(Stepwise[Look]):
         return seen.snapshot
 
     async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
-        """Watch until it is ready, failed, or the deadline is over; every step goes into the ledger."""
+        """Follow the rollout until the pod is ready, it failed, or time is up; each step is saved."""
         until = (case.mark.started_at if case.mark else holder.clock.now()) + holder.policy.follow_for
         async with _Watch(holder.cluster_of(case.target), holder.targets[case.target]) as watch:
             while True:
@@ -66,14 +66,14 @@ class PodRestart(Stepwise[Look]):
 
 
 async def _step(case: RepairRequest, holder: LeaseHolder, seen: Seen) -> RepairRequest:
-    """Keep what a look shows; one that shows nothing new is not worth a transaction."""
+    """Save the rollout's progress if it shows something new; end the request where the rollout has ended."""
     if case.mark is None:
         raise AssertionError(f"{case.id} was claimed without a mark")
     now, before = holder.clock.now(), case.progress
     progress = rollout.progress(case.mark, *seen, now, holder.policy.follow_for, before)
     if progress.outcome is not rollout.Outcome.GOING:
         return await _finish(replace(case, progress=progress), holder, progress)
-    if before is not None and _said(before) == _said(progress):
+    if before is not None and _visible(before) == _visible(progress):
         return case
     return await holder.save(replace(case, progress=progress), progress=True)
 
@@ -87,7 +87,7 @@ async def _finish(case: RepairRequest, holder: LeaseHolder, progress: rollout.Ro
 
 
 class _Watch:
-    """The pods as they change, with the Deployment and the events read beside them."""
+    """Watches the pods, and reads Deployment, pods and events when one changed."""
 
     def __init__(self, cluster: Cluster, target: Target) -> None:
         self._cluster, self._target = cluster, target
@@ -104,18 +104,18 @@ class _Watch:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _listen(self) -> None:
-        """A watch only says when to look: what is true is read anew each time."""
+        """Set ``_news`` whenever the pods change. The watch is only a trigger: `look` reads everything anew."""
         while True:
             try:
                 async with aclosing(self._cluster.follow(self._target.selector)) as lists:
                     async for _ in lists:
                         self._news.set()
             except AgentpodError as error:
-                logger.debug("not watching: %s", error.message)
+                logger.debug("watch on the pods ended: %s", error.message)
             await asyncio.sleep(TICK)
 
     async def look(self) -> Seen:
-        """Everything as it is now. Raises as the cluster does; events that can't be read are left out."""
+        """Read Deployment, pods and events. Raises as `Cluster` does; events that can't be read are left out."""
         self._news.clear()
         cluster, target = self._cluster, self._target
         deployment, pods, events = await asyncio.gather(
@@ -129,14 +129,14 @@ class _Watch:
         return ()
 
     async def wait(self, seconds: float) -> None:
-        """Until something changed, at most ``seconds``."""
+        """Wait until a pod changes, at most ``seconds``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
 
 
-def _said(progress: rollout.RolloutProgress) -> tuple[object, ...]:
-    """What of it people see: times and ages aside."""
+def _visible(progress: rollout.RolloutProgress) -> tuple[object, ...]:
+    """The part of the progress that people see, without times and ages."""
     stages = tuple(step.stage for step in progress.steps)
     shown = (progress.doing, progress.replaced, progress.trouble, progress.stalled, progress.pod)
     return stages, progress.outcome, progress.reason, *shown

@@ -1,4 +1,4 @@
-"""Which actions can be carried out: one line for each of `bot.domain.approvals.actions.registry`."""
+"""The executions by action name: one line for each action of `bot.domain.approvals.actions.registry`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A restart: the pod template gets the approval's id and the time of the claim, whoever sends it and how often."""
+"""Carries out `restart`: annotates the pod template with the approval's id and the time of the claim.
+
+Both are the same for every process and every retry, so a repeated call starts no second rollout.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class Restart(PodRestart):
 
     action = RESTART
 
-    def is_made(self, case: RepairRequest, seen: Look, *, tried: bool) -> bool:  # noqa: ARG002 - the mark is proof
+    def is_made(self, case: RepairRequest, seen: Look, *, tried: bool) -> bool:  # noqa: ARG002 - the annotation is proof
         """See `Stepwise`."""
         return seen.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
 
@@ -33,7 +36,7 @@ class Restart(PodRestart):
 
 
 def _restarted(case: RepairRequest) -> str:
-    """What a restart writes as its time: the same for every process that sends it."""
+    """The value of the restart annotation: the time of the claim, so that it doesn't change with a retry."""
     if case.held is None:
         raise AssertionError(f"{case.id} is carried out by nobody")
     return case.held.since.isoformat(timespec="seconds")

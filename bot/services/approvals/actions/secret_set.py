@@ -1,4 +1,4 @@
-"""Another value for a Secret's key: it goes from its form to the API server, and is kept nowhere."""
+"""Carries out `secrets set`: writes a value from a form to a Secret's key; the value is stored nowhere else."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class SecretSet(Execution):
 
     async def store(self, case: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """See `Execution`."""
-        return await holder.kept(case, partial(holder.secret_writer.store, case, value))
+        return await holder.conclude_with(case, partial(holder.secret_writer.store, case, value))
 
     async def carry_out(
         self,
         case: RepairRequest,
         holder: LeaseHolder,
-        look: Awaitable[Any] | None,  # noqa: ARG002 - a Secret is looked at anew
+        look: Awaitable[Any] | None,  # noqa: ARG002 - the Secret is read anew
         *,
-        sent: bool,  # noqa: ARG002 - it is always taken over
+        sent: bool,  # noqa: ARG002 - only called after a takeover
     ) -> None:
-        """Find out what became of it: whoever gave the value is gone, and so is the value."""
+        """Find out whether the value was stored: the process that had it has ended, and the value is lost."""
         why = STOPPED if holder.ledger.exclusive else UNSURE
-        await holder.kept(case, lambda ours: holder.secret_writer.found(case, ours, why))
+        await holder.conclude_with(case, lambda lease: holder.secret_writer.found(case, lease, why))

@@ -1,4 +1,4 @@
-"""Another key in the file of SSH keys."""
+"""Carries out `ssh keys add`: adds a key to the file of SSH keys in a Secret."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from bot.services.approvals.lease_holder import LeaseHolder
 
 
 class KeyFileChange(Execution):
-    """A change of the file of keys, which is one key of a Secret."""
+    """A change of the file of SSH keys, which is one key of a Secret."""
 
     @abstractmethod
     def changed(self, case: RepairRequest, text: str, now: datetime) -> bytes:
-        """The file as it should be. Raises `ssh_keys.BadKey` where it can't become so."""
+        """The file's new content. Raises `ssh_keys.BadKey` where the change can't be made."""
 
     async def carry_out(
         self,
         case: RepairRequest,
         holder: LeaseHolder,
-        look: Awaitable[Any] | None,  # noqa: ARG002 - a Secret is looked at anew
+        look: Awaitable[Any] | None,  # noqa: ARG002 - the Secret is read anew
         *,
         sent: bool,
     ) -> None:
@@ -34,7 +34,7 @@ class KeyFileChange(Execution):
         def change(text: str) -> bytes:
             return self.changed(case, text, holder.clock.now())
 
-        await holder.kept(case, lambda ours: holder.secret_writer.file(case, change, ours, sent=sent))
+        await holder.conclude_with(case, lambda lease: holder.secret_writer.file(case, change, lease, sent=sent))
 
 
 class SshKeyAdd(KeyFileChange):

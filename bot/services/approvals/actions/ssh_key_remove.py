@@ -1,4 +1,4 @@
-"""One key less in the file of SSH keys."""
+"""Carries out `ssh keys remove`: removes a key from the file of SSH keys in a Secret."""
 
 from __future__ import annotations
 
