@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from bot.adapters.ledger import database, migrations
-from bot.adapters.ledger.ledger import STUCK, SqlLedger, open_ledger
+from bot.adapters.ledger.ledger import SqlLedger, open_ledger
+from bot.adapters.ledger.outbox import STUCK
 from bot.adapters.ledger.schema import to_micros
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import Request, Snapshot, State

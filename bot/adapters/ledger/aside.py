@@ -27,20 +27,22 @@ class Bad:
     id: str
     why: str
     body: str
-    live: bool = True
-    """Whether it is in the way: what is over only stays unread."""
 
 
 def sort_out(kind: str, rows: Iterable[Row[Any]], load: Callable[[Row[Any]], T]) -> tuple[list[T], list[Bad]]:
-    """What can be read of some rows, and those that can't. ``load`` raises ValueError for those."""
+    """What can be read of some rows, and those that can't and are in the way: what is over only stays unread.
+
+    ``load`` raises ValueError for a row that can't be read.
+    """
     good, bad = [], []
     for row in rows:
         try:
             good.append(load(row))
         except ValueError as error:
             named = row._mapping
-            id_ = str(named.get("id") or named.get("key"))
-            bad.append(Bad(kind, id_, str(error), str(row.body)[:LARGEST], bool(named.get("live", True))))
+            if named.get("live", True):
+                id_ = str(named.get("id") or named.get("key"))
+                bad.append(Bad(kind, id_, str(error), str(row.body)[:LARGEST]))
     return good, bad
 
 

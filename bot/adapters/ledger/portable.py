@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 from bot.adapters.ledger import version
-from bot.adapters.ledger.writing import record_of
+from bot.adapters.ledger.audit_trail import record_of
 from bot.domain.core import words
 from bot.domain.core.audit import START, Verifier
 from bot.errors import AgentpodError, Permanent

@@ -1,0 +1,110 @@
+"""The audit trail: records that are only ever added, each chained to the one before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, insert, select
+
+from bot.adapters.ledger.schema import audit, from_micros, to_micros
+from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
+from bot.domain.core.audit import Record, chained
+
+PAGE = 500
+"""Audit records read at once."""
+
+
+class AuditStore(Session):
+    """The audit trail of the ledger."""
+
+    async def records(
+        self, *, after: int = 0, since: datetime | None = None, limit: int | None = None, newest: bool = False
+    ) -> AsyncGenerator[Record, None]:
+        """See the port. Read in pages, so that no transaction stays open between two of them."""
+        order = audit.c.number.desc() if newest else audit.c.number
+        last, left = after, limit
+        bounds = [audit.c.at >= to_micros(since)] if since is not None else []
+        below: int | None = None
+        while left is None or left > 0:
+            here = [audit.c.number > last, *bounds]
+            if below is not None:
+                here.append(audit.c.number < below)
+            count = PAGE if left is None else min(PAGE, left)
+            rows = await self._rows(select(audit).where(*here).order_by(order).limit(count))
+            for row in rows:
+                yield record_of(row)
+            if len(rows) < count:
+                return
+            left = None if left is None else left - len(rows)
+            last, below = (after, rows[-1].number) if newest else (rows[-1].number, None)
+
+
+class AuditWriting(WriteBuffer):
+    """The audit trail within a transaction."""
+
+    _last: Record | None = None
+
+    async def record(
+        self, at: datetime, kind: str, actor: str, subject: str, data: Mapping[str, Any] | None = None
+    ) -> None:
+        """See the port."""
+        new = Record(0, at, kind, actor, subject, _plain(data))
+        self._writes.append(lambda connection: self._append(connection, new))
+
+    def _append(self, connection: Connection, new: Record) -> None:
+        if self._last is None:
+            row = connection.execute(_NEWEST).first()
+            self._last = None if row is None else record_of(row)
+        made = self._last = chained(new, self._last)
+        values = {
+            "number": made.number,
+            "at": to_micros(made.at),
+            "kind": made.kind,
+            "actor": made.actor,
+            "subject": made.subject,
+            "data": json.dumps(made.data, sort_keys=True, ensure_ascii=False),
+            "previous": made.previous,
+            "digest": made.digest,
+        }
+        connection.execute(_APPEND, values)
+
+
+def record_of(row: Row[Any]) -> Record:
+    """The audit record of a row. One that was changed to something unreadable is marked so, with what is there."""
+    kind, actor, subject = str(row.kind), str(row.actor), str(row.subject)
+    damaged = ""
+    try:
+        at = from_micros(row.at)
+    except (TypeError, OverflowError):
+        at, damaged = from_micros(0), "its time can't be read"
+    try:
+        data = _object(row.data)
+    except (TypeError, ValueError, RecursionError):
+        data, damaged = {"unreadable": str(row.data)}, "its data can't be read"
+    return Record(row.number, at, kind, actor, subject, data, str(row.previous), str(row.digest), damaged)
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    """A JSON object. Raises ValueError for anything else, also for the numbers that JSON does not have."""
+    found = json.loads(text, parse_constant=_no_number)
+    if not isinstance(found, dict):
+        raise ValueError("no object")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _plain(data: Mapping[str, Any] | None) -> dict[str, Any]:
+    """As it will be read again: JSON knows no tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(data or {})))
+    return OUTSIDE.of(plain)
+
+
+# Made once: to build a statement costs SQLAlchemy more than to run it.
+_NEWEST = select(audit).order_by(audit.c.number.desc()).limit(1)
+_APPEND = insert(audit).values({c.name: bindparam(c.name) for c in audit.c})

@@ -1,0 +1,52 @@
+"""What is remembered of each job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, select
+
+from bot.adapters.ledger.marks import MarkWriting
+from bot.adapters.ledger.schema import jobs
+from bot.adapters.ledger.session import Session
+from bot.adapters.ledger.upserts import upsert
+from bot.domain.incidents import job_state
+from bot.domain.incidents.job_state import JobState
+
+
+class JobStateStore(Session):
+    """The states of jobs in the ledger."""
+
+    async def job_states(self) -> Mapping[str, JobState]:
+        """See the port."""
+        return dict(await self._sorted_out("job", await self._rows(select(jobs)), _load))
+
+
+class JobStateWriting(MarkWriting):
+    """The states of jobs within a transaction. Many rows are one statement."""
+
+    async def job_states(self) -> Mapping[str, JobState]:
+        """See the port. What can't be read is begun anew."""
+        return dict(await self._sorted_out("job", await self._read(select(jobs)), _load))
+
+    async def remember(self, target: str, changed: Sequence[JobState]) -> None:
+        """See the port."""
+        if changed:
+            self._touch()
+            rows = [{"key": f"{target}/{m.job}", "target": target, "body": job_state.to_json(m)} for m in changed]
+            self._write(upsert(self._dialect, jobs, "key"), rows)
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """See the port."""
+        if keys:
+            self._touch()
+            self._write(_FORGET, {"these": list(keys)})
+
+
+def _load(row: Row[Any]) -> tuple[str, JobState]:
+    """The state of a job by its ``target/job``. Raises ValueError for a row that can't be read."""
+    return str(row.key), job_state.from_json(row.body)
+
+
+_FORGET = delete(jobs).where(jobs.c.key.in_(bindparam("these", expanding=True)))

@@ -1,0 +1,60 @@
+"""Single values that are kept under a name. One of them says whether what is watched has changed."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Integer, Text, bindparam, cast, literal, select
+
+from bot.adapters.ledger.schema import marks
+from bot.adapters.ledger.session import Session, WriteBuffer
+from bot.adapters.ledger.upserts import insert, upsert
+
+WATCHED = "watched"
+"""The mark that changes with every incident and every memory: who keeps a copy knows by it that it is stale."""
+
+
+class MarkStore(Session):
+    """The marks of the ledger."""
+
+    async def mark(self, name: str) -> str | None:
+        """See the port."""
+        rows = await self._rows(select(marks).where(marks.c.name == name))
+        return str(rows[0].value) if rows else None
+
+
+class MarkWriting(WriteBuffer):
+    """The marks within a transaction."""
+
+    _touched = False
+
+    async def mark(self, name: str) -> str | None:
+        """See the port."""
+        rows = await self._read(_MARK, this=name)
+        return str(rows[0].value) if rows else None
+
+    async def set_mark(self, name: str, value: str) -> None:
+        """See the port."""
+        self._write(upsert(self._dialect, marks, "name"), {"name": name, "value": value})
+
+    async def watched(self) -> str:
+        """See the port."""
+        return await self.mark(WATCHED) or "0"
+
+    def _touch(self) -> None:
+        """Change the `WATCHED` mark, once a transaction."""
+        if not self._touched:
+            self._touched = True
+            self._write(_count_up(self._dialect), {"name": WATCHED})
+
+
+_MARK = select(marks).where(marks.c.name == bindparam("this"))
+
+
+@cache
+def _count_up(dialect: str) -> Any:
+    """The statement that begins a mark at 1, or adds 1 to it."""
+    count = cast(cast(marks.c.value, Integer) + 1, Text)
+    made = insert(dialect, marks, "name").values({"value": literal("1")})
+    return made.on_conflict_do_update(index_elements=["name"], set_={"value": count})

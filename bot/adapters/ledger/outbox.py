@@ -1,0 +1,290 @@
+"""Messages: what each has to show, where it is, and who sends it at present."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from bot.adapters.ledger.schema import deliveries, from_micros, to_micros
+from bot.adapters.ledger.session import Session, WriteBuffer
+from bot.adapters.ledger.upserts import insert
+from bot.domain.outbox.key import MessageKey
+from bot.domain.outbox.message import MessageRef, OutboxMessage
+
+logger = logging.getLogger("agentpod.ledger")
+
+STUCK = 5
+"""Attempts after which a message that still waits counts as undeliverable."""
+
+_PENDING = deliveries.c.wanted > deliveries.c.shown
+_DEAD = deliveries.c.dead.is_(True)
+_UNPOSTED = deliveries.c.ts.is_(None)
+_ABOVE = deliveries.alias("above")
+"""The message in whose thread another one goes."""
+
+
+class OutboxStore(Session):
+    """The messages of the ledger."""
+
+    async def take(
+        self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
+    ) -> Sequence[OutboxMessage]:
+        """See the port."""
+        wanted = _due(now).limit(limit)
+        if without:
+            wanted = wanted.where(deliveries.c.place.not_in(list(without)))
+        if not await self._rows(wanted):  # most looks find nothing: no transaction for them
+            return ()
+        return await self._change(partial(_hold, wanted=wanted, now=now, hold=hold))
+
+    async def next_due(self, now: datetime) -> datetime | None:
+        """See the port."""
+        at = to_micros(now)
+        times = select(deliveries.c.retry_at, deliveries.c.held_until).where(_PENDING, ~_DEAD)
+        rows = await self._rows(times.where(or_(deliveries.c.retry_at > at, deliveries.c.held_until > at)))
+        later = [t for row in rows for t in (row.retry_at, row.held_until) if isinstance(t, int) and t > at]
+        return from_micros(min(later)) if later else None
+
+    async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
+        """See the port."""
+        before = delivery.posted.ts if delivery.posted else None
+        as_taken = or_(deliveries.c.ts.is_not_distinct_from(before), deliveries.c.ts == posted.ts)
+        noted = await self._settle(
+            delivery,
+            as_taken,
+            shown=delivery.wanted,
+            channel=posted.channel,
+            ts=posted.ts,
+            attempts=0,
+            error="",
+            retry_at=None,
+            refused=False,
+        )
+        if not noted:
+            logger.warning("posted twice: another process was first", extra={"delivery": delivery.key})
+
+    async def failed(
+        self,
+        delivery: OutboxMessage,
+        error: str,
+        at: datetime,
+        *,
+        dead: bool = False,
+        unsure: bool,
+        refused: bool = False,
+    ) -> None:
+        """See the port."""
+        unsure = delivery.unsure or unsure
+        how = {"retry_at": to_micros(at), "dead": dead, "refused": refused, "unsure": unsure}
+        await self._settle(delivery, error=error[:1000], **how)
+
+    async def _settle(self, delivery: OutboxMessage, *only: ColumnElement[bool], **values: object) -> int:
+        here = update(deliveries).where(deliveries.c.key == delivery.key, *only).values(held_until=None, **values)
+        return await self._change(lambda connection: connection.execute(here).rowcount)
+
+    async def reroute_pending(self, places: Mapping[str, str], since: datetime) -> int:
+        """See the port."""
+        moves = [_reroute(kind, place, since) for kind, place in places.items()]
+        return await self._change(lambda connection: sum(connection.execute(move).rowcount for move in moves))
+
+    async def dropped(self, delivery: OutboxMessage) -> None:
+        """See the port."""
+        await self._change(lambda connection: connection.execute(_drop(delivery)).rowcount)
+
+    async def delivery(self, key: MessageKey) -> OutboxMessage | None:
+        """See the port."""
+        rows = await self._rows(_messages(deliveries.c.key == key))
+        return _message(rows[0]) if rows and _is_whole(rows[0]) else None
+
+    async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
+        """See the port. What an earlier version gave up counts from when it was enqueued."""
+        lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)
+        hopeless = or_(deliveries.c.attempts >= STUCK, deliveries.c.refused.is_(True))
+        stuck = and_(~_DEAD, _PENDING, deliveries.c.error != "", hopeless)
+        these = _messages(or_(and_(_DEAD, lately), stuck))
+        rows = await self._rows(these.order_by(deliveries.c.created_at.desc()).limit(limit))
+        return [_message(row) if _is_whole(row) else _named(row) for row in rows]
+
+    async def waiting(self) -> int:
+        """See the port."""
+        rows = await self._rows(select(func.count()).select_from(deliveries).where(_PENDING, ~_DEAD))
+        return int(rows[0][0])
+
+
+class OutboxWriting(WriteBuffer):
+    """The messages within a transaction. Many rows are one statement."""
+
+    async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
+        """See the port. A new state deserves a new try, whatever became of the last."""
+        await self.enqueue_all([(key, place, under)])
+
+    async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
+        """See the port."""
+        if pending:
+            at = to_micros(self._now)
+            rows = [{"key": k, "place": p, "under": u, "wanted": 1, "created_at": at} for k, p, u in pending]
+            self._write(_enqueue(self._dialect), rows)
+
+    async def refresh(self, key: MessageKey) -> None:
+        """See the port."""
+        self._write(_REFRESH, {"this": key})
+
+    async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
+        """See the port."""
+        if not keys:
+            return frozenset()
+        wanted = select(deliveries.c.key).where(deliveries.c.key.in_(keys), _UNPOSTED)
+        return frozenset(MessageKey(row.key) for row in await self._read(wanted))
+
+
+def free_held(connection: Connection) -> None:
+    """Let go of what a process that is gone held; it may have posted what it held."""
+    held = deliveries.c.held_until.is_not(None)
+    connection.execute(update(deliveries).where(held, _UNPOSTED).values(unsure=True))
+    connection.execute(update(deliveries).where(held).values(held_until=None))
+
+
+# -- queries
+
+
+def _messages(*wanted: ColumnElement[bool]) -> Select[Any]:
+    """Those that are wanted, each with where the message is in whose thread it goes."""
+    thread = (_ABOVE.c.channel.label("thread_channel"), _ABOVE.c.ts.label("thread_ts"))
+    joined = deliveries.outerjoin(_ABOVE, _ABOVE.c.key == deliveries.c.under)
+    return select(deliveries, *thread).select_from(joined).where(*wanted)
+
+
+def _due(now: datetime) -> Select[Any]:
+    at = to_micros(now)
+    return _messages(
+        _PENDING,
+        ~_DEAD,
+        or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= at),
+        or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= at),
+        or_(deliveries.c.under == "", and_(_thread_is_there(), ~_earlier_in_the_thread())),
+    ).order_by(deliveries.c.created_at, deliveries.c.key)
+
+
+def _thread_is_there() -> ColumnElement[bool]:
+    """The message above is posted. One that is about to be edited may turn out to be gone, and be posted anew."""
+    tried = and_(_ABOVE.c.dead.is_(False), _ABOVE.c.refused.is_(False), _ABOVE.c.error == "")
+    return and_(_ABOVE.c.ts.is_not(None), ~and_(_ABOVE.c.wanted > _ABOVE.c.shown, tried))
+
+
+def _earlier_in_the_thread() -> ColumnElement[bool]:
+    """Something older that is not in the same thread yet: what is said there is said in its order."""
+    other = deliveries.alias("other")
+    older = or_(
+        other.c.created_at < deliveries.c.created_at,
+        and_(other.c.created_at == deliveries.c.created_at, other.c.key < deliveries.c.key),
+    )
+    tried = and_(other.c.dead.is_(False), other.c.refused.is_(False))
+    waits = and_(other.c.ts.is_(None), other.c.wanted > other.c.shown, tried)
+    return exists().where(other.c.under == deliveries.c.under, older, waits)
+
+
+# -- statements
+
+_TRIED_ANEW = {"dead": False, "refused": False, "retry_at": None, "attempts": 0}
+_AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_TRIED_ANEW}
+"""A new state deserves a new try, whatever became of the last."""
+_REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_AGAIN)
+
+
+@cache
+def _enqueue(dialect: str) -> Any:
+    """The statement that adds a message, or has one that is known brought up to date."""
+    made = insert(dialect, deliveries, "key", "place", "under", "wanted", "created_at")
+    # A message that is nowhere yet may still go elsewhere: into a group's thread, to a channel set right.
+    moved = {name: case((_UNPOSTED, made.excluded[name]), else_=deliveries.c[name]) for name in ("place", "under")}
+    return made.on_conflict_do_update(index_elements=["key"], set_={**_AGAIN, **moved})
+
+
+def _drop(delivery: OutboxMessage) -> Any:
+    """The statement that marks a message, and those in its thread, as not wanted any more.
+
+    What was wanted of the message itself meanwhile stays wanted.
+    """
+    mine = deliveries.c.key == delivery.key
+    these = or_(mine, deliveries.c.under == delivery.key)
+    shown = case((mine, delivery.wanted), else_=deliveries.c.wanted)
+    never = {"shown": shown, "held_until": None, "error": "", "dead": False, "refused": False}
+    return update(deliveries).where(these, _UNPOSTED).values(never)
+
+
+def _reroute(kind: str, place: str, since: datetime) -> Any:
+    """The statement that sends elsewhere what is pending of a kind and was never posted."""
+    these = [deliveries.c.key.startswith(MessageKey.prefix(kind)), deliveries.c.place != place]
+    anew = {"place": place, **_TRIED_ANEW, "error": ""}
+    lately = deliveries.c.created_at >= to_micros(since)
+    return update(deliveries).where(*these, _PENDING, _UNPOSTED, lately).values(anew)
+
+
+def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[OutboxMessage]:
+    """Take what is still due for ourselves; a row that can't be read is given up, and listed as such."""
+    rows = []
+    for row in connection.execute(wanted).all():
+        if not _is_whole(row):
+            given_up = {"dead": True, "error": "Its row in the ledger can't be read.", "retry_at": to_micros(now)}
+            connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(given_up))
+            logger.error("given up: the row of the message %s can't be read", str(row.key)[:200])
+            continue
+        rows.append(row)
+        held = {
+            "held_until": to_micros(now + hold),
+            "attempts": row.attempts + 1,
+            "unsure": row.unsure or (row.held_until is not None and row.ts is None),
+        }
+        connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(**held))
+    return [_message(row, taken=True) for row in rows]
+
+
+# -- rows
+
+
+def _is_whole(row: Row[Any]) -> bool:
+    """Whether a message's columns hold what they should: SQLite takes any type."""
+    texts, numbers = (row.key, row.place, row.under, row.error), (row.wanted, row.shown, row.attempts)
+    place = all(part is None or isinstance(part, str) for part in (row.channel, row.ts))
+    return place and all(isinstance(t, str) for t in texts) and all(isinstance(n, int) for n in numbers)
+
+
+def _named(row: Row[Any]) -> OutboxMessage:
+    """A message of which only its name is known for certain."""
+    return OutboxMessage(MessageKey(str(row.key)), str(row.place), error=str(row.error))
+
+
+def _message(row: Row[Any], *, taken: bool = False) -> OutboxMessage:
+    lost = taken and row.held_until is not None and row.ts is None
+    made = OutboxMessage(
+        MessageKey(row.key),
+        row.place,
+        MessageKey(row.under),
+        row.wanted,
+        row.shown,
+        MessageRef(row.channel, row.ts) if row.ts else None,
+        MessageRef(row.thread_channel, row.thread_ts) if row.thread_ts else None,
+        row.attempts,
+        row.unsure or lost,
+        row.error,
+    )
+    return replace(made, attempts=row.attempts + 1) if taken else made

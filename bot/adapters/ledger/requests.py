@@ -1,0 +1,147 @@
+"""Repair requests: a row each, which is saved over the version that it was read as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, update
+
+from bot.adapters.ledger.schema import cases, from_micros, to_micros
+from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
+from bot.domain.approvals.approval import State
+from bot.domain.approvals.repair import RepairRequest, from_json, to_json
+from bot.errors import Conflict, Permanent
+
+_LIVE = cases.c.live.is_(True)
+
+
+class RequestStore(Session):
+    """The repair requests of the ledger."""
+
+    async def case(self, id_: str) -> RepairRequest | None:
+        """See the port."""
+        rows = await self._rows(select(cases).where(cases.c.id == id_))
+        return _request_of(rows[0]) if rows else None
+
+    async def cases(
+        self,
+        *,
+        states: Collection[State] | None = None,
+        target: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[RepairRequest]:
+        """See the port. A request that can't be read is left out."""
+        wanted = select(cases).order_by(cases.c.created_at.desc(), cases.c.id).limit(limit)
+        if states is not None:
+            wanted = wanted.where(cases.c.state.in_(sorted(s.value for s in states)))
+        if target is not None:
+            wanted = wanted.where(cases.c.target == target)
+        if since is not None:
+            wanted = wanted.where(cases.c.created_at >= to_micros(since))
+        return await self._requests(wanted)
+
+    async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
+        """See the port."""
+        late = cases.c.expires_at <= to_micros(now)
+        return await self._requests(select(cases).where(cases.c.state == State.OPEN.value, late).limit(100))
+
+    async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
+        """See the port."""
+        begun = cases.c.state.in_([State.APPROVED.value, State.EXECUTING.value])
+        free = or_(cases.c.held_until.is_(None), cases.c.held_until <= to_micros(now))
+        return await self._requests(select(cases).where(_LIVE, begun, free).limit(100))
+
+    async def next_deadline(self, now: datetime) -> datetime | None:
+        """See the port."""
+        rows = await self._rows(select(cases.c.state, cases.c.expires_at).where(_LIVE))
+        if any(row.state != State.OPEN.value for row in rows):
+            return now
+        ends = [row.expires_at for row in rows if isinstance(row.expires_at, int)]
+        return from_micros(min(ends)) if ends else None
+
+    async def _requests(self, wanted: Select[Any]) -> list[RepairRequest]:
+        return await self._sorted_out("request", await self._rows(wanted), _load)
+
+
+class RequestWriting(WriteBuffer):
+    """The repair requests within a transaction."""
+
+    async def case(self, id_: str) -> RepairRequest | None:
+        """See the port."""
+        rows = await self._read(_REQUEST, this=id_)
+        return _request_of(rows[0]) if rows else None
+
+    async def from_origin(self, origin: str) -> RepairRequest | None:
+        """See the port."""
+        rows = await self._read(select(cases).where(cases.c.origin == origin))
+        return _request_of(rows[0]) if rows else None
+
+    async def open_cases(self, target: str) -> Sequence[RepairRequest]:
+        """See the port."""
+        wanted = select(cases).where(_LIVE, cases.c.target == target).order_by(cases.c.created_at)
+        return await self._sorted_out("request", await self._read(wanted), _load)
+
+    async def add(self, case: RepairRequest) -> None:
+        """See the port."""
+        self._write(_ADD, {"id": case.id, "origin": case.origin or None, **_columns(case)})
+
+    async def save(self, case: RepairRequest) -> RepairRequest:
+        """See the port."""
+        saved = replace(case, version=case.version + 1)
+        values = {**_columns(saved), "this": case.id, "before": case.version}
+
+        def write(connection: Connection) -> None:
+            if connection.execute(_SAVE, values).rowcount != 1:
+                raise Conflict(f"{case.id} was changed meanwhile.", remedy="Look again.")
+
+        self._writes.append(write)
+        return saved
+
+
+def _request_of(row: Row[Any]) -> RepairRequest:
+    """The request of a row. Raises Permanent for one that can't be read."""
+    try:
+        return _load(row)
+    except ValueError as error:
+        raise Permanent(
+            f"The request {row.id} can't be read: {error}.",
+            remedy="It was changed by hand, or is of another version. The audit trail says what it was.",
+        ) from error
+
+
+def _load(row: Row[Any]) -> RepairRequest:
+    """The request of a row. Raises ValueError for one that can't be read."""
+    case = from_json(row.body)
+    if case.id != row.id:
+        raise ValueError("it is about another request")
+    return case if case.version == row.version else replace(case, version=row.version)
+
+
+def _columns(case: RepairRequest) -> dict[str, Any]:
+    return {
+        "target": case.target,
+        "state": case.state.value,
+        "live": not case.state.final,
+        "requester": case.request.requester,
+        "created_at": to_micros(case.request.created_at),
+        "expires_at": to_micros(case.request.expires_at),
+        "held_until": to_micros(case.held.until) if case.held else None,
+        "version": case.version,
+        "body": json.dumps(OUTSIDE.of(json.loads(to_json(case)))),
+    }
+
+
+_COLUMNS = ("target", "state", "live", "requester", "created_at", "expires_at", "held_until", "version", "body")
+# Made once: to build a statement costs SQLAlchemy more than to run it.
+_REQUEST = select(cases).where(cases.c.id == bindparam("this"))
+_ADD = insert(cases).values({n: bindparam(n) for n in ("id", "origin", *_COLUMNS)})
+_SAVE = (
+    update(cases)
+    .where(cases.c.id == bindparam("this"), cases.c.version == bindparam("before"))
+    .values({n: bindparam(n) for n in _COLUMNS})
+)

@@ -1,0 +1,177 @@
+"""How the ledger is read and written: transactions, reading rows, and what the database's failures become.
+
+What a feature keeps is a mixin of each of the two classes here: a *store* over `Session`, and a *writing* over
+`WriteBuffer`. `ledger` and `writing` put them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from bot.adapters.ledger import aside
+from bot.adapters.ledger.changes import Changes
+from bot.adapters.ledger.database import Database, Run
+from bot.adapters.ledger.errors import is_databases, translate
+from bot.domain.core.aside import Aside
+from bot.domain.core.outside import Outside
+from bot.errors import AgentpodError, Transient, Uncertain
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds for a whole transaction: one that takes longer is given up, so that nobody waits for it for ever."""
+CLOCK = select(func.clock_timestamp())
+"""PostgreSQL's time at this moment, not at the transaction's beginning."""
+OUTSIDE = Outside()
+"""What looks like a secret is kept nowhere: errors quote what an API server or a person said."""
+
+
+class WriteBuffer:
+    """An open transaction. What is written is kept back, and done in one go at the end."""
+
+    def __init__(self, run: Run, dialect: str, now: datetime) -> None:
+        """``now`` is when a message was enqueued."""
+        self._run, self._dialect, self._now = run, dialect, now
+        self._writes: list[Callable[[Connection], None]] = []
+
+    async def now(self, here: datetime) -> datetime:
+        """See the port."""
+        if self._dialect != "postgresql":
+            return here
+        at: datetime = (await self._read(CLOCK))[0][0]
+        return at
+
+    async def _read(self, wanted: Select[Any], **values: str) -> Sequence[Row[Any]]:
+        """Rows, with everything that was written before."""
+
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            self.flush(connection)
+            return connection.execute(wanted, values).all()
+
+        return await self._run(read)
+
+    async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
+        """What can be read of some rows; the rest is set aside where it is in the way."""
+        good, bad = aside.sort_out(kind, rows, load)
+        if bad:
+            self._writes.append(lambda connection: aside.put(connection, bad))
+        return good
+
+    def _write(self, statement: Any, rows: Any) -> None:
+        """Keep back a statement with its values: those of one row, or of many."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement, rows)
+
+        self._writes.append(write)
+
+    def flush(self, connection: Connection) -> None:
+        """Do what is kept back. Raises what the database does, and Conflict."""
+        writes, self._writes = self._writes, []
+        for write in writes:
+            write(connection)
+
+
+Open = TypeVar("Open", bound=WriteBuffer)
+
+
+class Session:
+    """The database, used a transaction at a time. Raises `bot.errors` only."""
+
+    def __init__(self, made: Database, where: str) -> None:
+        """``where`` names the database in messages."""
+        self._database, self._where = made, where
+        self._changes = Changes(Path(where) if made.dialect == "sqlite" else None)
+
+    async def now(self, here: datetime) -> datetime:
+        """See the port."""
+        if self._database.dialect != "postgresql":
+            return here
+        at: datetime = (await self._rows(CLOCK))[0][0]
+        return at
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """See the port."""
+        self._changes.on_change(call)
+
+    async def watch(self) -> None:
+        """See the port."""
+        await self._changes.watch()
+
+    async def set_aside(self, since: datetime) -> Sequence[Aside]:
+        """See the port."""
+        return aside.read(await self._rows(aside.listed(since)))
+
+    @asynccontextmanager
+    async def _transaction(self, begin: Callable[[Run], Open]) -> AsyncIterator[Open]:
+        """A transaction of several steps: kept when the block ends, forgotten when it raises."""
+        committing = False
+        try:
+            async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
+                tx = begin(run)
+                yield tx
+                committing = True
+                await run(partial(_keep, tx.flush))
+            self._changes.committed()
+        except AgentpodError:
+            raise
+        except Exception as error:
+            if not is_databases(error):
+                raise
+            raise self._failure(error, committing) from error
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        """A whole transaction in one go."""
+        try:
+            async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
+                done = await run(partial(_keep, work))
+            self._changes.committed()
+            return done
+        except AgentpodError:
+            raise
+        except Exception as error:
+            raise self._failure(error, committing=False) from error
+
+    def _failure(self, error: Exception, committing: bool) -> AgentpodError:
+        failure = translate(error, self._where)
+        if committing and isinstance(failure, Transient) and self._database.dialect == "postgresql":
+            text = f"It is unknown whether the ledger {self._where} kept it: {failure.message}"
+            return Uncertain(text, remedy="Look before it is done again.")
+        return failure
+
+    async def _rows(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+        def read(connection: Connection) -> Sequence[Row[Any]]:
+            rows = connection.execute(wanted).all()
+            connection.close()
+            return rows
+
+        try:
+            async with asyncio.timeout(PATIENCE), self._database.transaction(writes=False) as run:
+                return await run(read)
+        except AgentpodError:
+            raise
+        except Exception as error:
+            raise translate(error, self._where) from error
+
+    async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
+        """What can be read of some rows; the rest is set aside where it is in the way."""
+        good, bad = aside.sort_out(kind, rows, load)
+        if bad:
+            await self._change(lambda connection: aside.put(connection, bad))
+        return good
+
+
+def _keep(work: Callable[[Connection], T], connection: Connection) -> T:
+    """Do it, and keep it, in one step."""
+    done = work(connection)
+    connection.commit()
+    connection.close()
+    return done

@@ -1,0 +1,30 @@
+"""INSERT statements with an ON CONFLICT clause, which each database has in its own dialect."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Any
+
+from sqlalchemy import TableClause, bindparam
+
+
+def insert(dialect: str, table: TableClause, *columns: str) -> Any:
+    """The dialect's own INSERT of some columns, else of all; the other dialect's would cost 2 MiB to load."""
+    words = importlib.import_module(f"sqlalchemy.dialects.{dialect}")
+    return words.insert(table).values({n: bindparam(n) for n in columns or _names(table)})
+
+
+@cache
+def upsert(dialect: str, table: TableClause, key: str) -> Any:
+    """The statement that inserts a row, or replaces the one with the same key.
+
+    Made once a database: to build a statement costs SQLAlchemy more than to run it.
+    """
+    made = insert(dialect, table)
+    changed = {n: made.excluded[n] for n in _names(table) if n != key}
+    return made.on_conflict_do_update(index_elements=[key], set_=changed)
+
+
+def _names(table: TableClause) -> list[str]:
+    return [column.name for column in table.c]
