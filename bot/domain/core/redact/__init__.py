@@ -1,12 +1,12 @@
-"""Takes secrets out of text that is about to be shown, and control characters with them. Pure.
+"""Redact secrets and remove control characters from text before it is shown. Pure.
 
-Two nets. Values that are known (the Secrets' own, the settings') are found wherever they stand, however they are
-written (`known`). Everything else is found by its shape: private keys (`keys`), vendors' tokens (`tokens`), values
-behind a name such as ``password=`` (`names`) and where the words around say so (`phrases`). What any of them
-covers becomes `PLACEHOLDER`.
+There are two methods. Known values (from Secrets and settings) are found anywhere, in any encoding (`known`).
+Unknown secrets are found by their shape: private keys (`keys`), vendors' tokens (`tokens`), values after a name
+such as ``password=`` (`names`), and values that the words around them give away (`phrases`). All that is found is
+replaced by `PLACEHOLDER`.
 
-The time grows with the text, whatever is in it: patterns are RE2's, or start at a fixed word and repeat nothing
-inside a repetition. RE2 lets other threads run while it searches.
+The time is linear in the length of the text: patterns are RE2's, or start at a fixed word and have no nested
+repetition. RE2 releases the interpreter's lock while it searches.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from bot.domain.core.redact.words import PLACEHOLDER
 __all__ = ["PLACEHOLDER", "SHORTEST", "Known", "Redacted", "has_token", "plain", "plain_text", "redact"]
 
 _CHUNK = 1024 * 1024
-"""Characters searched at once: each pattern has its states at hand then. Other threads get their turn within."""
+"""Size of the chunks that are searched at once, in bytes: each pattern then keeps its cached states for a
+while."""
 _AROUND = 16 * 1024
-"""Bytes on each side of a chunk's end that are searched once more, as one text: what goes on in further lines."""
+"""Bytes on each side of a chunk's end that are searched again as one text, for secrets that cross the end."""
 
 
 @dataclass(frozen=True)
 class Redacted:
-    """The same number of lines, without secrets; ``count`` is how many places were replaced."""
+    """The redacted lines, as many as before; ``count`` is how many places were replaced."""
 
     lines: tuple[str, ...]
     count: int
 
 
 def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redacted:
-    """Lines without control characters and without secrets: the known ones and those with a secret's shape."""
+    """Remove control characters from lines, and redact known values and whatever has the shape of a secret."""
     known = secrets if isinstance(secrets, Known) else Known(secrets)
     cleaned = [line if line.isascii() and line.isprintable() else plain(line) for line in lines]
     if not cleaned:
@@ -62,7 +63,10 @@ def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redac
 
 
 def _over_its_end(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
-    """What is found around a chunk's end: in it, with what is ``over`` of the one before, and behind it."""
+    """Find secrets that cross a chunk's end: their spans in this chunk, and in the following one.
+
+    ``over`` are the spans that the chunk before found in this one.
+    """
     if not following:
         return over, []
     last = len(data) - _AROUND
@@ -71,18 +75,18 @@ def _over_its_end(known: Known, data: bytes, following: bytes, over: list[Span])
     size = len(before)
     found = _secrets(known, b"\n".join([before, following]))
     here = [(start + offset, min(end, size) + offset) for start, end in found if start < size]
-    # What touches the end is only a part of something, and the next chunk has all of it.
+    # A span that touches the end of what was searched may be cut off; the next chunk finds all of it.
     behind = [(s - size - 1, e - size - 1) for s, e in found if size + 1 < e < size + 1 + len(following)]
     return [*over, *here], [(max(0, start), end) for start, end in behind]
 
 
 def has_token(text: str) -> bool:
-    """Whether a text has a private key or a known vendor's token in it; words such as ``token: gone`` are none."""
+    """Whether a text contains a private key or a known vendor's token; ``token: gone`` does not count."""
     return has_key(text) or any(True for _ in token_spans(plain_text(text).encode()))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Whole lines of about that size, and the beginning of what comes after them."""
+    """Yield whole lines of at least `_CHUNK` bytes, and the first `_AROUND` bytes of what follows them."""
     start = 0
     while (end := data.find(b"\n", start + _CHUNK - 1)) >= 0:
         yield data[start:end], data[end + 1 : end + 1 + _AROUND]
@@ -91,7 +95,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _secrets(known: Known, data: bytes) -> list[Span]:
-    """Where anything is that has to go, in order and apart."""
+    """All spans to redact, sorted and not overlapping."""
     found = [
         *known.spans(data),
         *token_spans(data),
@@ -103,7 +107,7 @@ def _secrets(known: Known, data: bytes) -> list[Span]:
 
 
 def _replace(lines: list[str], number: int, data: bytes, spans: Sequence[Span]) -> None:
-    """Put placeholders into ``lines``, where ``data`` begins with that ``number``; the others stay as they are."""
+    """Put placeholders for ``spans`` of ``data`` into ``lines``, where ``data`` begins at index ``number``."""
     counted = index = 0
     while index < len(spans):
         begin = data.rfind(b"\n", 0, spans[index][0]) + 1
@@ -124,14 +128,14 @@ def _replace(lines: list[str], number: int, data: bytes, spans: Sequence[Span]) 
 
 
 def _new(spans: list[Span], data: bytes) -> list[Span]:
-    """Those that cover more than what was put there before."""
+    """Drop spans that cover only placeholders of an earlier redaction."""
     if _PLACEHOLDER not in data:
         return spans
     return [span for span in spans if not _is_gone(data, *span)]
 
 
 def _is_gone(data: bytes, start: int, end: int) -> bool:
-    """Whether there is nothing but placeholders, or a part of one."""
+    """Whether a span covers only placeholders, or a part of one."""
     size = len(_PLACEHOLDER)
     if end - start <= size and data.find(_PLACEHOLDER, max(0, end - size), start + size) >= 0:
         return True
@@ -142,5 +146,5 @@ _PLACEHOLDER = PLACEHOLDER.encode()
 
 
 def _in_place_of(secret: bytes) -> bytes:
-    """A placeholder for each line of it."""
+    """The replacement for a secret: a placeholder for each of its lines that is not blank."""
     return b"\n".join(_PLACEHOLDER if line.strip() else line for line in secret.split(b"\n"))

@@ -1,4 +1,4 @@
-"""Text without its escapes, of which every place is known in the text as it was. Pure."""
+"""Unescape text, and map positions in the result back to the original text. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.domain.core.redact.plain import plain
 
 @dataclass(frozen=True)
 class _Step:
-    """What was replaced by one rewriting: where in the new text, and where in the one before."""
+    """The replacements of one rewriting: their spans in the new text and in the text before."""
 
     starts: list[int]
     ends: list[int]
@@ -23,7 +23,7 @@ class _Step:
     old_ends: list[int]
 
     def before(self, start: int, end: int) -> Span:
-        """The same place in the text before."""
+        """Map a span of the new text to the text before."""
         first, last = bisect_right(self.starts, start) - 1, bisect_right(self.starts, end - 1) - 1
         if first >= 0:
             inside = start < self.ends[first]
@@ -34,20 +34,20 @@ class _Step:
 
 
 class View:
-    """A text (UTF-8), and how it came of another."""
+    """A text (UTF-8), and the rewriting steps that it resulted from."""
 
     def __init__(self, data: bytes, steps: tuple[_Step, ...] = ()) -> None:
-        """``steps`` in the order in which they were made."""
+        """``steps`` are in the order in which they were applied."""
         self.data, self._steps = data, steps
 
     def origin(self, start: int, end: int) -> Span:
-        """Where that is in the text that all began with."""
+        """Map a span to the original text."""
         for step in reversed(self._steps):
             start, end = step.before(start, end)
         return start, end
 
     def rewritten(self, pattern: Any, new: Callable[[Any], bytes]) -> View:
-        """With every match replaced; itself where there is none."""
+        """Return a view with every match replaced; the view itself where nothing matches."""
         pieces: list[bytes] = []
         step = _Step([], [], [], [])
         position = length = 0
@@ -68,12 +68,12 @@ class View:
         return View(b"".join(pieces), (*self._steps, step))
 
     def joined(self, by: bytes) -> View:
-        """With its lines joined, each without what it is indented by."""
+        """Return a view with its lines joined by ``by``, without their indentation."""
         return _Joined(self, by)
 
 
 class _Joined(View):
-    """A view's lines joined. Where anything was is found out when it is asked for: seldom is anything found."""
+    """A view with joined lines. Positions are computed on demand, since a match in it is rare."""
 
     def __init__(self, view: View, by: bytes) -> None:
         first, *others = view.data.replace(b"\\\n", b"\n").split(b"\n")
@@ -81,7 +81,7 @@ class _Joined(View):
         self._view, self._by = view, by
 
     @cached_property
-    def _steps(self) -> tuple[_Step, ...]:  # type: ignore[override] # made when it is needed
+    def _steps(self) -> tuple[_Step, ...]:  # type: ignore[override] # computed on demand
         return self._view.rewritten(_LINE_END, lambda _: self._by)._steps
 
 
@@ -91,7 +91,7 @@ _ENTITIES = {
     b"plus": b"+", b"num": b"#", b"percnt": b"%", b"dollar": b"$", b"excl": b"!", b"commat": b"@", b"colon": b":",
 }  # fmt: skip
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-# What is not seen, in UTF-8: marks on letters, what joins them or not, soft hyphens, the BOM.
+# Invisible characters in UTF-8: combining marks, joiners, bidi controls, soft hyphens, the BOM.
 _UNSEEN = (
     rb"\xcc[\x80-\xbf]|\xcd[\x80-\xaf]|\xe2\x83[\x90-\xbf]|\xef\xb8[\x80-\xaf]|\xe1\xb7[\x80-\xbf]"
     rb"|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xaf]|\xc2\xad|\xef\xbb\xbf"
@@ -99,9 +99,9 @@ _UNSEEN = (
 
 
 def rewriter(special: str) -> Callable[[View], View]:
-    """What takes escapes off once: of any letter by number, and by backslash of those in ``special``.
+    """Return a function that removes one level of escapes: numeric ones, and backslashes before ``special`` signs.
 
-    Others than those needn't be unescaped to find what has none of them, and logs are full of escaped quotes.
+    Other signs need no unescaping, since no known value contains them, and logs are full of escaped quotes.
     """
     signs = "".join(sorted({c for c in special if c.isascii() and not c.isalnum() and c not in "\\\n"}))
     letters = "nrt" if any(c in special for c in "\n\r\t") else ""
@@ -111,7 +111,7 @@ def rewriter(special: str) -> Callable[[View], View]:
     pattern = compiled(
         b"|".join(
             [
-                rb"'(?:\\+''|\"'\"')",  # a quote in what the shell quotes
+                rb"'(?:\\+''|\"'\"')",  # a quote within a text that the shell quotes
                 rb"(?:\\+|%(?:25)*)u(?P<pair>[dD][89abAB][0-9a-fA-F]{2}(?:\\+|%(?:25)*)u[dD][c-fC-F][0-9a-fA-F]{2})",
                 rb"(?:\\+|%(?:25)*)u(?P<unicode>[0-9a-fA-F]{4})",  # with %: JavaScript's escape()
                 rb"\\+[ux]\{(?P<braced>[0-9a-fA-F]{1,6})\}",
@@ -133,7 +133,7 @@ def rewriter(special: str) -> Callable[[View], View]:
 
 
 def _meant(match: Any, kind: str) -> bytes:
-    """What an escape stands for."""
+    """The text that an escape stands for."""
     text: bytes = match.group(match.lastindex or 0)
     match kind:
         case "unicode" | "braced" | "long" | "hex":
@@ -157,12 +157,12 @@ def _meant(match: Any, kind: str) -> bytes:
 
 
 def _letter(number: int) -> bytes:
-    """In UTF-8; halves of a pair and what is not seen become nothing."""
+    """Encode a code point in UTF-8; surrogates and invisible characters become nothing."""
     if number > 0x10FFFF or 0xD800 <= number < 0xE000:
         return b""
     return plain(chr(number)).encode() if number >= 0x80 else _byte(number)
 
 
 def _byte(number: int) -> bytes:
-    """Itself; NUL becomes nothing: UTF-16 has one beside each letter."""
+    """A single byte; NUL becomes nothing, since UTF-16 has one beside each ASCII letter."""
     return bytes([number]) if number else b""

@@ -1,4 +1,4 @@
-"""Private keys over several lines, as PEM (RFC 7468), SSH2 (RFC 4716), OpenVPN and PuTTY write them. Pure."""
+"""Redact private keys of several lines: PEM (RFC 7468), SSH2 (RFC 4716), OpenVPN and PuTTY. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BASE64_LINE = re.compile(r"(?:^|[\s\"'|])[A-Za-z0-9+/]{16,}={0,2}[\s\"',\\]*$")
 _KEY_HEADER = re.compile(r"(?:^|\s)(?:Proc-Type|DEK-Info|Version|Comment): |^\s*$")
 
 LONGEST_KEY = 250
-"""Lines in which a key that began must end: RSA with 16,384 bits takes 200."""
+"""Most lines of a key: RSA with 16,384 bits takes 200."""
 
 
 def without_keys(lines: Sequence[str]) -> tuple[list[str], int]:
-    """Without private keys, each line of one replaced, and how many there were. Halves of one count too."""
+    """Replace each line of private keys, also of incomplete ones; returns the lines and the number of keys."""
     kept = list(lines)
     count = 0
     number = 0
@@ -40,24 +40,24 @@ def without_keys(lines: Sequence[str]) -> tuple[list[str], int]:
 
 
 def may_have_key(text: str) -> bool:
-    """Whether there is anything to look for: most text has none of it."""
+    """A fast check whether the text may contain a private key: most text does not."""
     return "PRIVATE KEY" in text or "Private-Lines: " in text or "BEGIN OpenVPN " in text or "END OpenVPN " in text
 
 
 def _take_lines(lines: list[str], first: int, many: int) -> int:
-    """Replace the lines of PuTTY's private half; the number of the line to go on with."""
+    """Replace the lines of PuTTY's private part; the index of the line to continue with."""
     last = min(len(lines), first + min(many, LONGEST_KEY))
     lines[first:last] = [PLACEHOLDER] * (last - first)
     return last
 
 
 def has_key(text: str) -> bool:
-    """Whether a private key begins in it."""
+    """Whether a private key begins in the text."""
     return _BEGIN.search(text) is not None
 
 
 def _take_key(lines: list[str], first: int, start: int) -> int:
-    """Replace a key that begins in line ``first``; the number of the line to go on with."""
+    """Replace a key that begins in line ``first``; the index of the line to continue with."""
     lines[first], open_ended = _on_one_line(lines[first], start)
     if not open_ended:
         return first + 1
@@ -69,7 +69,7 @@ def _take_key(lines: list[str], first: int, start: int) -> int:
 
 
 def _on_one_line(line: str, start: int) -> tuple[str, bool]:
-    """A line without the keys that begin in it from ``start``; and whether the last one does not end in it."""
+    """Redact the keys that begin in a line from ``start`` on; and whether the last one goes on after it."""
     kept, position = [], 0
     begin: re.Match[str] | None = _BEGIN.search(line, start)
     while begin:
@@ -83,7 +83,7 @@ def _on_one_line(line: str, start: int) -> tuple[str, bool]:
 
 
 def _last_of_key(lines: Sequence[str], first: int) -> int:
-    """The line with the key's end; where there is none, the last one that looks like a part of it."""
+    """The index of the line with the key's end marker; without one, of the last line that looks like base64."""
     for number in range(first + 1, min(len(lines), first + 1 + LONGEST_KEY)):
         if _BEGIN.search(lines[number]):
             break
@@ -98,7 +98,7 @@ def _last_of_key(lines: Sequence[str], first: int) -> int:
 
 
 def _take_tail(lines: list[str], last: int, end: int) -> None:
-    """Replace the end of a key whose beginning was not read."""
+    """Replace the end of a key whose beginning is not in the lines."""
     lines[last] = PLACEHOLDER + lines[last][end:]
     number = last - 1
     while number >= 0 and last - number <= LONGEST_KEY and _BASE64_LINE.search(lines[number]):

@@ -1,9 +1,8 @@
-"""Values that are known, found wherever they stand and however they are written. Pure.
+"""Find known secret values in text, in any of their encodings. Pure.
 
-A value is looked for as it is, in base64 (also in the midst of something longer, and of UTF-16) and in hex.
-Programs also escape it, in several ways and in one another: so text with escapes in it is searched once more
-without them, and the values are looked for without theirs; and once more with the line ends taken out, as a log
-that wraps puts them in.
+A value is searched for as it is, in hex and in base64 (also inside a longer base64 text, and of UTF-16). Programs
+also escape values, in several and in nested ways: so text with escapes is searched again after unescaping, with
+the values unescaped as well; and once more with its lines joined, since a log may have wrapped them.
 """
 
 from __future__ import annotations
@@ -24,31 +23,31 @@ from bot.domain.core.redact.escapes import View, rewriter
 from bot.domain.core.redact.plain import plain
 
 SHORTEST = 6
-"""Known values shorter than this many characters are left: they would be found in half of all words."""
+"""Shortest known value that is redacted, in characters: shorter ones would match parts of ordinary words."""
 
 DEPTH = 4
-"""How many kinds of escapes may be nested in one another; of one kind any number."""
+"""Most kinds of escapes that may be nested; one kind may be repeated any number of times."""
 
 MOST = 4096
-"""Bytes of a form that are looked for: what follows them in base64 is taken as well."""
+"""Bytes of a form that are compared; in base64, the rest of the run is redacted as well."""
 
 TOO_MANY = 2_000
-"""Places in one chunk from which on all of it is taken: it is nothing but that value."""
+"""Matches in one chunk above which all of it is redacted: it consists of little else than that value."""
 
 
 class Known:
-    """Known values, ready to be looked for. Made once for many texts: to make it takes some milliseconds."""
+    """A compiled set of known values. Create it once for many texts: it takes some milliseconds."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        """``values`` whole or by line; shorter ones than `SHORTEST` are left out."""
+        """``values`` are matched as a whole and line by line; those shorter than `SHORTEST` are ignored."""
         self._values = tuple(sorted(set(values)))
 
     def __repr__(self) -> str:
-        """Without any of the values."""
+        """Shows the number of values, never a value."""
         return f"Known({len(self._values)} values)"
 
     def spans(self, data: bytes) -> list[Span]:
-        """Every place of every value in UTF-8, overlapping ones too."""
+        """All spans of all values in UTF-8 text, also overlapping ones."""
         if self._forms is None:
             return []
         views = [View(data)]
@@ -60,7 +59,7 @@ class Known:
 
     @cached_property
     def _joints(self) -> tuple[bytes, ...]:
-        """What may have stood where a line was broken."""
+        """The texts that a wrapped line break may stand for."""
         return (b"", b" ") if any(" " in value for value in self._values) else (b"",)
 
     @cached_property
@@ -84,23 +83,23 @@ class Known:
 
 
 BEGINNING = 8
-"""Bytes of a form that are searched for; the rest is compared. All of them would take forty times the memory."""
+"""Bytes of a form that RE2 searches for; the rest is compared. All bytes would take forty times the memory."""
 
 
 class _Forms:
-    """Forms of several kinds, each kind with whether what is around a place in base64 belongs to it."""
+    """Forms of several kinds; for each kind, whether a match is extended to the whole run of base64 around it."""
 
     def __init__(self, kinds: Sequence[tuple[Collection[bytes], bool]]) -> None:
         self._wholes = tuple(whole for _, whole in kinds)
         self._by_beginning: dict[bytes, list[tuple[int, bytes]]] = {}
         for kind, (forms, _) in enumerate(kinds):
-            for form in sorted(forms, key=len, reverse=True):  # of those at one place the longest counts
+            for form in sorted(forms, key=len, reverse=True):  # the longest match at a position wins
                 self._by_beginning.setdefault(form[:BEGINNING], []).append((kind, form))
         self._sizes = tuple({len(beginning) for beginning in self._by_beginning})
         self._beginnings = bytes_finder(b"|".join(map(re.escape, sorted(self._by_beginning))), memory=64 << 20)
 
     def found(self, data: bytes) -> Iterator[Span]:
-        """Places of forms, overlapping ones too."""
+        """Yield the spans of all forms, also overlapping ones."""
         find, start = self._beginnings.first, -1
         free, counts = [0] * len(self._wholes), [0] * len(self._wholes)
         while (start := find(data, start + 1)[0]) >= 0:
@@ -116,7 +115,7 @@ class _Forms:
                 yield first, last
 
     def _at(self, data: bytes, start: int) -> dict[int, int]:
-        """Where the longest form of each kind ends that begins there."""
+        """For each kind, the end of the longest form that begins at ``start``."""
         ends: dict[int, int] = {}
         for size in self._sizes:
             for kind, form in self._by_beginning.get(data[start : start + size], ()):
@@ -130,7 +129,7 @@ def _written(write: Callable[[str], Iterator[bytes]], values: Iterable[str]) -> 
 
 
 def _texts(values: Iterable[str]) -> Iterator[bytes]:
-    """Values whole and line by line, the passwords in them, in each way that Unicode can write them."""
+    """Plain forms of the values: whole, by line, and the secrets inside them, in each Unicode normal form."""
     for value in values:
         parts = {value.strip(), *(plain(line).strip() for line in value.splitlines()), *_inner(value)}
         for part in parts:
@@ -152,7 +151,7 @@ _IN_URL = re.compile(r"://[^\s/:@]{0,200}:([^\s@]{6,})@")
 
 
 def _inner(value: str) -> Iterator[str]:
-    """What is secret in a value that is a file of settings, a JSON object or an address."""
+    """The secrets inside a value that is a settings file, a JSON document or a URL."""
     yield from _IN_URL.findall(value[: 1 << 16])
     if "\n" in value:
         for line in value.splitlines():
@@ -176,7 +175,7 @@ def _leaves(value: Any) -> Iterator[str]:
 
 
 def _spelt(value: str) -> Iterator[bytes]:
-    """Byte by byte in numbers, as base32 and quoted-printable."""
+    """Forms as lists of bytes, in base32 and in quoted-printable."""
     for text in {value.strip(), *_inner(value)}:
         if len(text) >= SHORTEST:
             data = text.encode("utf-8", "replace")[:MOST]
@@ -184,7 +183,7 @@ def _spelt(value: str) -> Iterator[bytes]:
 
 
 def _encoded(value: str) -> Iterator[bytes]:
-    """As hex, and as base64 of itself, of JSON, of that once more and of UTF-16."""
+    """Forms in hex, and in base64 of the value, of its JSON string, of its base64 and of UTF-16."""
     for text in {value.strip(), *_inner(value)}:
         if len(text) < SHORTEST:
             continue
@@ -200,11 +199,11 @@ def _encoded(value: str) -> Iterator[bytes]:
 
 
 LISTED = 256
-"""Bytes of a value that is looked for byte by byte: as programs show bytes that nobody meant to show."""
+"""Longest value that is also searched for as a list of bytes, as in dumps of byte arrays."""
 
 
 def _listed(data: bytes) -> Iterator[bytes]:
-    """Byte by byte: Go's ``[115 51]``, Node's ``[115,51]``, Python's list, ``73 33``, C's ``0x73, 0x33``."""
+    """Lists of bytes: Go's ``[115 51]``, Node's ``[115,51]``, Python's list, ``73 33``, C's ``0x73, 0x33``."""
     if len(data) > LISTED:
         return
     for between in (" ", ",", ", "):
@@ -216,13 +215,13 @@ def _listed(data: bytes) -> Iterator[bytes]:
 
 
 def _pairs(data: bytes) -> Iterator[str]:
-    """As xxd writes it, where a pair begins before it."""
+    """The output of xxd where the value begins in the middle of a pair of bytes."""
     if len(data) > SHORTEST:
         yield f"{data[:1].hex()} {data[1:].hex(' ', -2)}"
 
 
 def _base32(data: bytes) -> Iterator[bytes]:
-    """The letters that stay the same, in each of the five ways in which they can fall."""
+    """The base32 letters that don't depend on what is around, for each of the five alignments."""
     for before in range(5):
         first, whole = -(-before * 8 // 5), (before + len(data)) * 8 // 5
         text = base64.b32encode(bytes(before) + data)[first:whole]
@@ -230,7 +229,7 @@ def _base32(data: bytes) -> Iterator[bytes]:
 
 
 def _base64(data: bytes) -> Iterator[bytes]:
-    """The letters that stay the same whatever is before and after: there are three ways in which they can fall."""
+    """The base64 letters that don't depend on what is around, for each of the three alignments."""
     for before, skipped in ((0, 0), (1, 2), (2, 3)):
         whole = (before + len(data)) * 8 // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -241,7 +240,7 @@ _LETTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 
 def _run_around(data: bytes, start: int, end: int) -> Span:
-    """The whole run of base64's letters, at most `MOST` to each side."""
+    """Extend a span to the whole run of base64 letters, by at most `MOST` bytes to each side."""
     first, last = max(0, start - MOST), min(len(data), end + MOST)
     while start > first and data[start - 1] in _LETTERS:
         start -= 1

@@ -1,4 +1,4 @@
-"""How random a piece of text looks. Pure; the work is bounded whatever the length."""
+"""Estimate how random a text is. Pure; the work is bounded whatever the length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from itertools import pairwise
 
 MOST = 256
-"""Characters of a value that are looked at: what begins randomly goes on so."""
+"""Characters of a value that are examined: what begins randomly continues so."""
 
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -19,22 +19,22 @@ _CLASS = str.maketrans(
 
 
 def is_number(text: str) -> bool:
-    """A count, a size, a duration, a fraction, a time."""
+    """Whether it is a count, a size, a duration, a fraction or a time."""
     return _NUMBER.fullmatch(text[:MOST]) is not None
 
 
 def is_hex(text: str) -> bool:
-    """Nothing but hexadecimal digits: a hash, as a rule."""
+    """Whether it has only hexadecimal digits: usually a hash."""
     return _HEX.fullmatch(text[:MOST]) is not None
 
 
 def is_uuid(text: str) -> bool:
-    """A UUID and nothing else."""
+    """Whether it is a UUID and nothing else."""
     return _UUID.fullmatch(text) is not None
 
 
 def changes(text: str) -> float:
-    """How often the kind of character (small, capital, digit, other) changes from one to the next, from 0 to 1.
+    """The share of neighbouring characters of different kinds (lower, upper, digit, other), from 0 to 1.
 
     Random letters and digits have about 0.6, names in CamelCase 0.3, words with hyphens less.
     """
@@ -47,12 +47,12 @@ _UNSAID = re.compile(r"[bcdfghjklmnpqrstvwxz]{5,}", re.IGNORECASE)
 
 
 def _is_unsaid(text: str) -> bool:
-    """One piece that nobody could say: long, with digits, and consonants in long rows."""
+    """Whether it is unpronounceable: long, alphanumeric, and at least a quarter of it in runs of consonants."""
     return len(text) >= 20 and text.isalnum() and sum(map(len, _UNSAID.findall(text))) * 4 >= len(text)
 
 
 def is_random(text: str, least: int = 16) -> bool:
-    """Whether it looks drawn by a generator: letters and digits that make no word. No hash, no UUID."""
+    """Whether it looks randomly generated: letters and digits that form no words. Hashes and UUIDs don't count."""
     seen = text[:MOST]
     if len(text) < least or is_hex(seen) or is_uuid(text) or is_number(text):
         return False
@@ -69,7 +69,7 @@ def is_random(text: str, least: int = 16) -> bool:
 
 
 def is_pair(text: str) -> bool:
-    """Whether it is base64 of ``user:password``, as in ``Basic`` and in a container registry's ``auth``."""
+    """Whether it is base64 of ``user:password``, as in ``Basic`` auth and a container registry's ``auth``."""
     try:
         decoded = base64.b64decode(text[:MOST] + "=" * (-len(text[:MOST]) % 4), validate=True)
     except (binascii.Error, ValueError):

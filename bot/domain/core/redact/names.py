@@ -1,4 +1,4 @@
-"""Values behind a name that says what they are: ``DB_PASS=…``, ``"token": "…"``, ``<password>…``."""
+"""Find secrets by the name they are assigned to: ``DB_PASS=…``, ``"token": "…"``, ``<password>…``."""
 
 from __future__ import annotations
 
@@ -62,22 +62,23 @@ _VALUE = re.compile(
 )
 _QUOTE = re.compile(r"""(?:\\+|[bBuUrRfFnN]{1,2})?["'`]""")
 JUDGED = 256
-"""Bytes of a value by which it is judged."""
+"""Bytes of a value that are judged."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _OTHERS = re.compile(rb".*[^\w.\-]", re.DOTALL)
 _ABOUT = re.compile(rb"(?:checksum/|:secretsmanager:[\w\-]{0,30}:\d{0,12}:)\Z")
-"""Before a name: a Secret's hash in a pod template, a secret's address at AWS."""
+"""Text before a name that shows the value is no secret: the hash annotation of a pod template, an AWS secret's
+ARN."""
 _COUNT = re.compile(rb"\d{1,9} (?:bytes|checks|tests|passed|of|files|rows|tokens)\b")
 LONGEST_NAME = 48
-"""Bytes before a word by which a name is completed."""
+"""Most bytes before the matched word that belong to the name."""
 _PATH = re.compile(r"(?:\.{0,2}|~)/?[\w.@-]+(?:/[\w.@-]*)+")
 _KEBAB = re.compile(r"[a-z]+\d?(?:[-./][a-z]+\d?)+|[a-z]+")
 _HOLDER = re.compile(
     r"\$\{?[\w.:\-]+\}?|\$\(.*|%\(?\w+\)?%?s?|\{\{.*|<[^>]*>|\(\w+\)|\[\w+\]|[*xX•.\-_#?]+|\*+\S{0,4}|\w+\(.*"
     r"|\((?:sensitive|known|none|not|no|hidden|unset|empty)|process\.env.*|os\.environ.*|vault:.*|op://.*|[{\[(|>]+[-+]?"
 )
-"""What stands for a value: a variable, a template, stars, a call."""
+"""Stand-ins for a value: a variable, a template, stars, a call."""
 _CUT = re.compile(r"""[;,][ ]?[\w .\-]{1,40}[=:]|\\[nrt"']|["'`]""")
 _ENDS = ",;)}]>.\"'\\"
 _ENDING = frozenset(_ENDS.encode())
@@ -85,7 +86,10 @@ _OPENS = {")": "(", "}": "{", "]": "["}
 
 
 def named_spans(data: bytes) -> Iterator[Span]:
-    """Values behind a name and a separator; one that is no secret may have the next name in it."""
+    """Yield the spans of secret values after a name and a separator.
+
+    A value that is no secret is searched for further names.
+    """
     find = _assignments().first
     position = 0
     while (found := find(data, position))[0] >= 0:
@@ -107,7 +111,7 @@ def named_spans(data: bytes) -> Iterator[Span]:
 
 @cache
 def _assignments() -> Finder:
-    # Without groups: to find out where they are takes RE2 longer than to find the match.
+    # Without groups: finding their positions takes RE2 longer than finding the match.
     after = rf"{_TAIL}[\w\-]{{0,32}}{_SEPARATOR}"
     weak = rf"(?:{_WEAK}){after}(?:\d{{4}}|[\"'`\\]{{0,4}}[^\s\"'`]{{12}})"
     return finder(rf"(?:(?:{_STRONG}){after}|{weak})", ignore_case=True, captures=False)
@@ -119,7 +123,7 @@ _IN_NAMES = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 
 
 def _separator(data: bytes, first: int, end: int) -> Span:
-    """Where the separator is of a name that begins there: it has no letters but in quotes or behind them."""
+    """The span of the separator after the name at ``first``: outside of quotes it has no letters."""
     if match := _NAME_AND_SEPARATOR.match(data, first):
         return match.span(1)
     name = _NAME.match(data, first, end)
@@ -127,7 +131,7 @@ def _separator(data: bytes, first: int, end: int) -> Span:
 
 
 def _start_of_name(data: bytes, first: int) -> int:
-    """Where a name begins of which a word was found."""
+    """The start of the name that contains the word at ``first``."""
     if first == 0 or data[first - 1] not in _IN_NAMES:
         return first
     start = max(0, first - LONGEST_NAME)
@@ -136,7 +140,7 @@ def _start_of_name(data: bytes, first: int) -> int:
 
 
 def _value(data: bytes, start: int) -> Span | None:
-    """Where the value itself is, without what follows it; None for nothing."""
+    """The span of the value, without what follows it; None for an empty one."""
     match = _VALUE.match(data, start, start + JUDGED)
     if match is None:
         return None
@@ -147,7 +151,7 @@ def _value(data: bytes, start: int) -> Span | None:
         inside = len(shown) - (quote.end() if quote else 0) - (shown[-1] in "\"'`")
         return match.span() if inside > 0 else None
     if found[-1] not in _ENDING and b"," not in found and b";" not in found and b"\\" not in found:
-        return match.span()  # nothing to cut, as a rule
+        return match.span()  # the usual case: nothing to cut
     shown = found.decode("utf-8", "replace")
     cut = _CUT.search(shown)
     kept = shown[: cut.start()] if cut else shown
@@ -157,13 +161,13 @@ def _value(data: bytes, start: int) -> Span | None:
 
 
 def _whole(data: bytes, start: int) -> int:
-    """Where a value ends that is longer than what it was judged by."""
+    """The end of a value that is longer than the part that was judged."""
     match = _VALUE.match(data, start)
     return match.end() if match else start
 
 
 def is_said(text: str) -> bool:
-    """Whether that is a value at all: no word that says how it is, no variable, no stars."""
+    """Whether it is an actual value: no state such as ``missing``, no variable, no stars, no path."""
     return (
         bool(text)
         and text.casefold().strip(".,:;!?") not in STATES
@@ -173,7 +177,7 @@ def is_said(text: str) -> bool:
 
 
 def is_odd(text: str) -> bool:
-    """What is no plain word: there are digits, capitals or signs among its letters."""
+    """Whether it is no ordinary word: there are digits, capitals or signs among its letters."""
     if len(text) < 6 or not is_said(text):
         return False
     letters = [c for c in text if c.isalpha()]
@@ -185,23 +189,23 @@ def is_odd(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Promise:
-    """What a name promises: how much, and whether it is about such a value (its length, its file)."""
+    """How strongly a name suggests a secret. ``about``: it names only a property of one (its length, file)."""
 
     name: str
     kind: str
     words: tuple[str, ...]
     about: bool
     least: int
-    """Bytes; a shorter value is none."""
+    """Bytes; a shorter value is no secret."""
 
 
 def _counts(promise: _Promise, separator: bytes, value: bytes) -> bool:
-    """Whether that value behind that name is a secret."""
+    """Whether the value after such a name is a secret."""
     kind, words, about = promise.kind, promise.words, promise.about
     if kind == "strong" and len(value) < 6 and value.isdigit():
         return False
     text = value.decode("utf-8", "replace").strip("\\\"'`")
-    # Most names in a log promise little, and most values are short: that is found out first.
+    # Cheap checks first: most names in a log suggest little, and most values are short.
     if about:
         if not looks.is_random(text, 20):
             return False
@@ -226,7 +230,7 @@ def _counts(promise: _Promise, separator: bytes, value: bytes) -> bool:
 
 @lru_cache(4096)
 def _promised(written: bytes) -> _Promise | None:
-    """What a name promises; None for nothing."""
+    """Judge a name; None where it suggests no secret."""
     name = written.decode("utf-8", "replace")
     words = tuple(w.casefold() for w in _WORD.findall(name))
     kind = _kind(words, name) if words else ""
@@ -242,7 +246,10 @@ _CODES = ("backup", "recovery", "verification", "access", "security", "unlock", 
 
 
 def _kind(words: Sequence[str], name: str) -> str:
-    """How much a name promises, by its words; what only contains one (``bypass``, ``author``) promises nothing."""
+    """How strongly a name suggests a secret: ``password``, ``strong``, ``weak`` or empty.
+
+    Whole words count; a word that only contains one (``bypass``, ``author``) suggests nothing.
+    """
     joined = "".join(words)
     if any(w in PASSWORDS or w.endswith(("password", "passwd", "passphrase", "passwort")) for w in words):
         return "password"
@@ -265,7 +272,7 @@ def _kind(words: Sequence[str], name: str) -> str:
 
 
 def _is_code(words: Sequence[str], number: str) -> bool:
-    """Whether a number is long for a count, and its name counts nothing."""
+    """Whether a number is too long for a count, and its name is no counter."""
     counted = words[-1] in ("tokens", "creds", "secrets", "credentials") or words[0] in COUNTED
     return not counted and len(number) >= 6 and number.isdigit()
 
@@ -274,7 +281,7 @@ def _strong(words: Sequence[str], text: str, *, quoted: bool, loose: bool) -> bo
     if looks.is_number(text):
         return _is_code(words, text)
     if loose and not quoted and _KEBAB.fullmatch(text):
-        return False  # a word about it, or the name of a Secret
+        return False  # a word on its state, or the name of a Secret
     return not (words[-1] in ("secret", "secrets") and _KEBAB.fullmatch(text) and "-" in text and not quoted)
 
 
@@ -301,18 +308,18 @@ def _weak(words: Sequence[str], text: str) -> bool:
         return len(text) >= 32
     if last == "pass":
         return any(c.isdigit() for c in text) and not looks.is_number(text)
-    return looks.is_random(text, 12 if words[0] == "x" else 16)  # a header of somebody's own: X-Gotify-Key
+    return looks.is_random(text, 12 if words[0] == "x" else 16)  # a custom header: X-Gotify-Key
 
 
 def _least(words: Sequence[str]) -> int:
-    """Characters that `_weak` wants at least, whatever else."""
+    """Fewest characters that `_weak` accepts."""
     if words[-1] in (*_SHORT, "dsn", "webhook", "pass", *_LOGINS):
         return 1
     return 12 if words[0] == "x" else 16
 
 
 def _is_path(text: str) -> bool:
-    """A path of words; what is random in its last part may be base64 that happens to have a slash."""
+    """Whether it is a path of words. One with a random last part may be base64 that contains a slash."""
     return (
         text[:1] in "/.~"
         and _PATH.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Secrets where the words around say so: headers, command lines, addresses with a password, SQL, sentences."""
+"""Find secrets by their context: headers, command lines, URLs with a password, SQL, sentences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TO_ITS_END = r"""([^"'\\\n]+)"""
 _NAME = re.compile(
     r"(?:[a-z][a-z0-9]{0,11}-){1,4}(?:secrets?|tokens?|keys|credentials?|auth)(?:-[a-z0-9]{1,12}){0,3}|[A-Z]+\]"
 )
-"""A Secret's name, and what usage lines write for one."""
+"""Names of Secrets, and placeholders in usage lines (``NAME]``)."""
 
 
 _CAMEL = re.compile(r"(?:[A-Za-z][a-z]+\d*[_/.-]?)+")
@@ -38,17 +38,17 @@ def _any(text: str) -> bool:
 
 
 def _value(text: str) -> bool:
-    """Anything but a word that says how it is, an option or what stands for a value."""
+    """Accepts an actual value: no state such as ``missing``, no stand-in, no option."""
     return is_said(text) and not text.startswith("-")
 
 
 def _no_name(text: str) -> bool:
-    """No name of a Secret, and none that stands for one: ``agent-secrets-tier2``, ``NAME]``."""
+    """Accepts a value that is no name of a Secret or placeholder: ``agent-secrets-tier2``, ``NAME]``."""
     return _value(text) and _NAME.fullmatch(text) is None
 
 
 def _odd(text: str) -> bool:
-    """What is no plain word; with what a sentence puts around it."""
+    """Accepts what is no ordinary word, after removing punctuation of the sentence around it."""
     return is_odd(text.strip("\"'`\\.,;:!?)(").removesuffix("'s"))
 
 
@@ -63,20 +63,20 @@ def _long(text: str) -> bool:
 
 
 def _drawn(text: str) -> bool:
-    """Short, and yet no word and no number: both kinds of letters, and digits among them."""
+    """Accepts short random text: upper and lower case letters and digits, mixed."""
     kinds = (str.islower, str.isupper, str.isdigit)
     return is_odd(text) and all(any(map(kind, text)) for kind in kinds) and looks.changes(text) > 0.4
 
 
 def _password(text: str) -> bool:
-    """As generators make passwords: of three kinds of characters at least, signs among them or not."""
+    """Accepts generated passwords: at least three of lower case, upper case, digits and signs."""
     sign = any(c in "!#$%^&*=+?~_" for c in text)
     kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit)) + sign
     return len(text) >= 8 and is_odd(text) and kinds > 2 and (sign or looks.changes(text) > 0.4)
 
 
 def _guessed(text: str) -> bool:
-    """A password or something random, where the words around say little."""
+    """Accepts passwords and random text where the context is weak evidence."""
     kinds = sum(any(map(kind, text)) for kind in (str.islower, str.isupper, str.isdigit))
     drawn = (
         len(text) >= 8
@@ -89,7 +89,7 @@ def _guessed(text: str) -> bool:
 
 
 def _code(text: str) -> bool:
-    """Six digits and the like, also in groups."""
+    """Accepts one-time codes by their length, such as six digits, also in groups."""
     return 4 <= len(text.strip(".,;")) <= 32
 
 
@@ -98,18 +98,18 @@ def _pairs(text: str) -> bool:
 
 
 _PICKY = frozenset({_odd, _guessed, _random, _drawn, _password, _pairs})
-"""To these no plain word is a secret."""
+"""Judges that accept no ordinary word."""
 _MARK = "[0-9A-Z!@#$^*+=~&%?_]"
-"""One of these is in every value that one of them takes."""
+"""Every value that a judge in `_PICKY` accepts contains one of these."""
 _MARKED = re.compile(_MARK.encode())
 _LEAST: dict[Judge, int] = {_odd: 6, _guessed: 8, _password: 8}
-"""Characters that a value has at least that one of these takes."""
+"""Fewest characters of a value that these judges accept."""
 
 _HEADER = r"(?:\\*[\"']\]?[ \t]*,|(?:\\*[\"'])?\]?[ \t]*(?:[:=]|=>))[ \t]*(?:\\*[\"'\[]){0,2}"
 _HEADERS: tuple[tuple[str, Judge], ...] = (
     (
         r"authorization" + _HEADER + r"(?:b\')?"
-        # Some have parameters, and so go on to the end.
+        # Schemes with parameters: the value extends to the end.
         r"((?:digest|oauth|hmac|signature|aws4-hmac-sha256|[\w-]{1,20}hmac)[ \t]+[^\"'\\\n]+"
         r"|(?:[\w-]{1,24}[ \t]+)?[^\s\"'\\,;]+)",
         _value,
@@ -191,7 +191,7 @@ _COMMANDS: tuple[tuple[str, Judge], ...] = (
     (r"(?:secret|passw(?:or)?d|token|login|su|sudo)\b[^\n|]*?<<<[ \t]*" + _WORD, _odd),
     (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-A)[ \t]+" + _WORD, _odd),
     (r"\bsnmp\w+\b[^\n|]*?[ \t](?-i:-X)[ \t]+" + _WORD, _odd),
-    (r"::add-mask::([^\n]+)", _any),  # a GitHub action's own word for it
+    (r"::add-mask::([^\n]+)", _any),  # GitHub Actions' command to mask a value
     (r"(?m:^|[ \t])-?-setcookie[ \t]+" + _WORD, _value),  # Erlang
     (r"\blftp\b[^\n|]*?[ \t]-u[ \t]+[\w.@\-]+,([^\s\"']+)", _value),
     (r"\bcurl\b[^\n|]*?[ \t](?:-b|--cookie)[ \t]*[\"']?[\w.\-]+=([^\s;\"']+)", _odd),
@@ -302,7 +302,7 @@ _FURTHER: tuple[tuple[str, Judge], ...] = (
         r"/(?:(?:password-)?reset(?:-password)?|magic(?:-link)?|verify|confirm|activate|invite|unsubscribe)/([^\s/?&\"'<>]{8,})",
         _guessed,
     ),
-    # What subcommands like `login` are given by a short option, whatever the tool.
+    # Short options of subcommands such as `login`, of any tool.
     (
         r"\b" + _LOGIN + r"\b[^\n|]*?[ \t]-(?:[pkwb]|-key|-text|-body|-value|-data|-secret-string)"
         r"[ \t=]+" + _ARGUMENT,
@@ -362,7 +362,7 @@ _FURTHER: tuple[tuple[str, Judge], ...] = (
     (r"\bUGFzc3dvcmQ6[^\n]*\n[ \t]*(?:[CS]:[ \t]*)?([\w+/=]{4,})", _any),  # SMTP's AUTH LOGIN asks for it
 )
 _LATER: tuple[tuple[str, Judge], ...] = (
-    # Functions and methods that take one: signing, hashing, logging in, typing into a form.
+    # Functions and methods that take a secret: signing, hashing, logging in, typing into a form.
     (
         r"\b(?:hmac\.new|createHmac|createCipher\w*|jwt\.\w+|(?:bcrypt|argon2|scrypt|crypt)(?:\.\w+)?|password_\w+"
         r"|check_password_hash|pgp_sym_\w+|aes_\w+|Fernet)\((?:[^,\n]{1,80},)?[ \t]*\\*b?" + _QUOTED,
@@ -409,25 +409,25 @@ _LATER: tuple[tuple[str, Judge], ...] = (
     (r"\bpulumi[ \t]+config[ \t]+set[ \t]+--secret[ \t]+\S+[ \t]+" + _WORD, _odd),
 )
 _GROUPS = (_HEADERS + _ADDRESSES + _COMMANDS, _FILES + _SENTENCES, _FURTHER, _LATER)
-"""Looked for apart: together they have more states than RE2 is given memory for."""
+"""Searched separately: together they need more states than RE2 has memory for."""
 
 
 LONGEST = 2_000
-"""Bytes of a line in which a phrase is looked for at once: some may begin here and end far away, and to look for
-each one's end in all of a long line would take the square of its length."""
+"""Bytes of a line in which a phrase is searched for. Some phrases may end far from where they begin, and searching
+all of a long line for the end of each would take quadratic time."""
 
 
 def phrase_spans(data: bytes) -> Iterator[Span]:
-    """Where a value stands that the words before it give away."""
+    """Yield the spans of values that the words before them give away."""
     if not _has_long_line(data):
         yield from _spans(data)
         return
-    for first in (LONGEST, LONGEST // 2):  # what one way of cutting divides, the other leaves whole
+    for first in (LONGEST, LONGEST // 2):  # a phrase that one way of cutting divides is whole in the other
         yield from _spans(_cut(data, first))
 
 
 def _has_long_line(data: bytes) -> bool:
-    """Whether any line is longer than that. Few line ends are looked at: the last one in reach each time."""
+    """Whether any line is longer than `LONGEST`. Skips ahead by the last line end within reach, to look at few."""
     start = 0
     while len(data) - start > LONGEST:
         end = data.rfind(b"\n", start, start + LONGEST + 1)
@@ -438,7 +438,7 @@ def _has_long_line(data: bytes) -> bool:
 
 
 def _cut(data: bytes, first: int) -> bytes:
-    """The same with long lines cut after ``first`` bytes, and again and again: at a blank where there is one."""
+    """Cut long lines after ``first`` bytes and then every `LONGEST` bytes, at a nearby blank if there is one."""
     cut = bytearray(data)
     start = 0
     while start < len(data):
@@ -469,7 +469,7 @@ def _spans_of(group: int, data: bytes) -> Iterator[Span]:
         for first, last in pattern.spans(text):
             raw = text[first : min(last, first + JUDGED)]
             if picky and _MARKED.search(raw) is None:
-                continue  # a word, as most are
+                continue  # an ordinary word, as most are
             shown = raw.decode("utf-8", "replace")
             if judge(shown.strip("\\\"'`")):
                 line = bisect_right(starts, first) - 1
@@ -478,17 +478,17 @@ def _spans_of(group: int, data: bytes) -> Iterator[Span]:
 
 
 _BETWEEN = b"\n\0\n"
-"""Between lines that do not follow one another: no phrase goes on over it."""
+"""Separator between lines that are not adjacent: no phrase matches across it."""
 
 
 _OVER_LINES = 2
-"""The group of which some go on in the next line."""
+"""The group with phrases that may continue in the next line."""
 _BEHIND = re.compile(rb"(?:\n[ \t]*)*[^\n]*")
-"""Blank lines and the line behind them: there goes on what begins within what was found."""
+"""Blank lines and the line after them, in which a phrase may continue."""
 
 
 def _lines(group: int, data: bytes) -> Iterator[Span]:
-    """Lines in which any of the phrases is: few, as a rule. Those that follow one another are given as one."""
+    """Yield the spans of the few lines that contain any of the group's phrases; adjacent lines as one span."""
     start = end = seen = -1
     for first, last in _either(group).spans(data):
         begins = data.rfind(b"\n", 0, first + 1) + 1  # a match may begin with the line end before
@@ -510,7 +510,7 @@ def _lines(group: int, data: bytes) -> Iterator[Span]:
 
 @cache
 def _either(group: int) -> Finder:
-    """All of them at once: which one it is, and what else is in the line, is looked for afterwards."""
+    """One pattern for the whole group, to select lines; which phrases match in them is searched afterwards."""
     patterns = [_narrow(pattern, judge) for pattern, judge in _GROUPS[group]]
     return finder("|".join(patterns), ignore_case=True, captures=False, memory=16 << 20)
 
@@ -519,11 +519,11 @@ _RUN = re.compile(r"(\[\^?(?:\\.|[^\]\\])+\])\+")
 
 
 _VALUES = (_WORD, r"([^\s\"']+)", r"([^\s\"'`]+)", r"([^\s\"'`«“]+)", r"([^\s|]+)")
-"""How most patterns say what may be in a value: it is one run of letters each way, and can be asked for more."""
+"""The value groups of most patterns, which `_narrow` can replace by stricter ones."""
 
 
 def _narrow(pattern: str, judge: Judge) -> str:
-    """A pattern that finds no plain word where its judge takes none; only whether it is in a line may be asked."""
+    """Make a pattern stricter where its judge accepts no ordinary word. It may only be used to select lines."""
     least = _LEAST.get(judge, 0)
     for value in _VALUES if least else ():
         if value in pattern:
@@ -532,7 +532,7 @@ def _narrow(pattern: str, judge: Judge) -> str:
 
 
 def _with_mark(letter: str, least: int) -> str:
-    """So many of those letters or more, a mark among them."""
+    """A pattern for ``least`` or more of ``letter``, at least one of them a mark."""
     mark = rf"(?-i:{_MARK})"
     early = [rf"{letter}{{{before}}}{mark}{letter}{{{least - before - 1},}}" for before in range(least - 1)]
     return "(?:" + "|".join([*early, rf"{letter}{{{least - 1},}}{mark}{letter}*"]) + ")"
@@ -540,7 +540,7 @@ def _with_mark(letter: str, least: int) -> str:
 
 @cache
 def _which(group: int) -> Any:
-    """Tells which of them are in a text."""
+    """A set that tells which phrases of the group match a text."""
     return compiled_set([pattern for pattern, _ in _GROUPS[group]], memory=16 << 20)
 
 

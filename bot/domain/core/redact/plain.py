@@ -1,6 +1,6 @@
-"""Plain text of what came from outside: nothing in it moves a cursor, writes a clipboard or reads otherwise.
+"""Remove terminal escapes, control, invisible and bidi characters from untrusted text.
 
-Every pattern is linear: it starts at a fixed character and repeats nothing inside a repetition.
+Every pattern takes linear time: it starts at a fixed character and has no nested repetition.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _UNSEEN = re.compile(
     "|(?<![\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])\ufe0f"
 )
 _STACKED = re.compile("([\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{4})[\u0300-\u036f]+")
-"""More marks on one letter than any language has: they run into the lines around."""
+"""More combining marks on one letter than any language has: they run into the lines around."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def plain(line: str) -> str:
-    """One line without escapes, control and invisible characters; a break inside it becomes a space."""
+    """Clean one line; a line break inside it becomes a space."""
     if line.isascii() and line.isprintable():
         return line
     line = _SURROGATES.sub("\ufffd", _ESCAPES.sub("", line.rstrip("\r\n")))
@@ -36,7 +36,7 @@ def plain(line: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """The same for text of several lines: its line ends stay."""
+    """Clean text of several lines; its line feeds stay."""
     if text.isascii() and text.isprintable():
         return text
     return "\n".join(map(plain, text.split("\n")))

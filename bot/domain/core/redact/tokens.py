@@ -1,8 +1,7 @@
-"""What nothing but a secret looks like: the tokens of known vendors, and anything random behind a vendor's prefix.
+"""Find tokens of known vendors, and random text after a prefix as vendors use it.
 
-The patterns are RE2's: their time grows with the text whatever is in it. Each matches greedily from its fixed
-beginning, so that nothing that was scanned for one match is scanned again for the next. How long and how random it
-is, which RE2 can't say, is judged afterwards.
+The patterns are RE2's, in linear time. Each matches greedily from a fixed beginning, so that no text is scanned
+again for the next match. Length and randomness, which RE2 can't check, are judged afterwards.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _RUN = r"[\w\-]"
 _DOTTED = r"[\w\-.]"
 _BASE64 = r"[\w\-+/=.]"
 
-# Each: how it begins, what it goes on with, and at least how long that is.
+# Each: the prefix, the characters after it, and the least number of them.
 _VENDORS: tuple[tuple[str, str, int], ...] = (
     (r"xox[a-z](?:\.xox[a-z])?-", _RUN, 6),  # Slack
     (r"xapp-", _RUN, 6),
@@ -245,7 +244,7 @@ _URLS = (
 
 
 def token_spans(data: bytes) -> Iterator[Span]:
-    """Where tokens of known vendors are."""
+    """Yield the spans of tokens of known vendors."""
     for start, end in _vendors().spans(data):
         if _is_token(data[start:end]):
             yield start, end
@@ -259,12 +258,12 @@ def token_spans(data: bytes) -> Iterator[Span]:
 
 
 def random_spans(data: bytes) -> Iterator[Span]:
-    """Where something random stands behind a prefix as vendors have it, whoever the vendor is."""
+    """Yield the spans of random text after a prefix as vendors use it, also for unknown vendors."""
     for form, judge, mixed in _RANDOM:
         for start, end in _random(form).spans(data):
             found = data[start:end]
             if mixed and found.islower():
-                continue  # the names of pods and files, most of all
+                continue  # mostly names of pods and files
             prefix = _prefix(form).match(found)
             if prefix is not None:
                 body = found[prefix.end() :][: looks.MOST]
@@ -276,7 +275,7 @@ _REST = re.compile(rb"(?:[+/][A-Za-z0-9+/]{0,256}|\.[\w\-]{16,256}){1,8}={0,2}|=
 
 
 def _whole(data: bytes, end: int) -> int:
-    """Where it ends if more of base64 or a second part follows."""
+    """The end including a further part of base64, or a second part after a dot."""
     rest = _REST.match(data, end)
     return rest.end() if rest else end
 
@@ -289,7 +288,7 @@ def _vendors() -> Finder:
 
 @cache
 def _begins() -> re.Pattern[bytes]:
-    """Tells which vendor it is by the number of the group."""
+    """A pattern whose group number is that of the vendor."""
     return re.compile("|".join(f"({begin})" for begin, _, _ in _VENDORS).encode(), re.ASCII)
 
 
@@ -301,7 +300,7 @@ def _runs() -> Finder:
 _MARKS = r"AZDO|JQQJ99|\+ASt|ACDb|\+ABa|\+AMC|\+ACR|\+ASb|\+AEh|\+ARm|\+AEG|AIoT|APIM|ACRC|AzSe|AzFu|AzCa"
 _NGROK = "[1-3][A-Za-z0-9]{26}_[A-Za-z0-9]{20}"
 _RECOGNISED = re.compile(
-    # Azure's keys, which say whose they are before their check sum.
+    # Azure's keys, which have a mark of the service before their checksum.
     rb"^.{76}AZDO.{4}$|^.{40,60}JQQJ99.{20,32}$|^.{76}(?:\+ASt|ACDb|\+ABa|\+AMC).{5,6}==$"
     rb"|^.{32,42}(?:\+ACR|\+ASb|\+AEh|\+ARm|\+AEG|AIoT|APIM|ACRC|AzSe|AzFu|AzCa).{5,10}=?$"
     rb"|^" + _NGROK.encode() + rb"[A-Za-z0-9]{0,2}$"
@@ -320,7 +319,7 @@ def _urls() -> Finder:
 
 @cache
 def _seldom() -> Finder:
-    """Tells whether there may be an address or a run to be recognised: in most text there is neither."""
+    """A fast check whether any of `_urls` or `_runs` may match: most text has neither."""
     return finder("|".join([_MARKS, rf"\b{_NGROK}", *_URLS]), captures=False)
 
 
@@ -333,12 +332,12 @@ _LONG: _Form = ("()", r"[\w\-]{120,}")
 
 @cache
 def _random(form: _Form) -> Finder:
-    """Without groups: to find out where they are takes RE2 longer than to find the match."""
+    """Without groups: finding their positions takes RE2 longer than finding the match."""
     return finder(rf"\b{form[0]}{form[1]}\b" if form is _PREFIXED else rf"\b{form[0]}{form[1]}", captures=False)
 
 
 _PLACES = ("live", "prod", "production", "test", "dev", "staging", "sandbox")
-"""What vendors put before a key, so that nobody takes one for the other."""
+"""Environments that vendors put into a prefix, so that test and production keys aren't confused."""
 
 
 @cache
@@ -347,7 +346,7 @@ def _prefix(form: _Form) -> re.Pattern[bytes]:
 
 
 def _is_token(found: bytes) -> bool:
-    """Whether it is long enough for what it begins with, and not a word that happens to begin so."""
+    """Whether a match is long enough for its vendor, and not a word that happens to begin with the prefix."""
     match = _begins().match(found)
     if match is None or match.lastindex is None:
         return False
@@ -369,7 +368,7 @@ _QUOTED = re.compile(rb'"([^"]{20,})"')
 
 
 def _holds_a_secret(found: bytes) -> bool:
-    """Whether JSON in base64 has something random in it: a page's cursor has not."""
+    """Whether base64-encoded JSON contains a random value: a pagination cursor doesn't."""
     values = _QUOTED.findall(_decoded(found[:1024].replace(b"-", b"+").replace(b"_", b"/")))
     return any(looks.is_random(value.decode("utf-8", "replace"), 20) for value in values)
 
@@ -394,12 +393,12 @@ def _is_prefixed(prefix: str, body: str, after: bytes) -> bool:
 
 
 def _is_long(_: str, body: str, after: bytes) -> bool:
-    """So long that it is no id: what a server gives out as a token without any prefix."""
+    """Whether it is a token without a prefix: too long for an id."""
     return after not in (b"/", b"=") and _is_base64url("", body, after)
 
 
 def _is_base64url(prefix: str, body: str, _: bytes) -> bool:
-    """Letters of base64url: hyphens and underscores in it come no more often than chance has them."""
+    """Whether it is random base64url: with no more hyphens and underscores than chance would give."""
     signs = body.count("-") + body.count("_")
     kinds = (str.islower, str.isupper, str.isdigit)
     return (

@@ -1,4 +1,4 @@
-"""The words by which names and values are told apart. All in small letters."""
+"""Word lists by which `names` and `tokens` recognise secrets and what is none. All in lower case."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STATES = _words(
     updated usage used valid value verified was when while will with wrong yes
     """
 )
-"""Words behind such a name that are no secret: they say how it is."""
+"""Values after such a name that are no secret but describe its state."""
 
 ABOUT = _words(
     """
@@ -37,7 +37,8 @@ ABOUT = _words(
     type updated uri url urls usage used user users valid validity version window writer
     """
 )
-"""After such a name these say that the value is about it: ``token_count``, ``passwordFile``, ``secretName``."""
+"""Last words of a name whose value is about a secret, not one: ``token_count``, ``passwordFile``,
+``secretName``."""
 
 COUNTED = _words(
     """
@@ -84,7 +85,7 @@ OPEN_KEYS = _words(
     store task trace
     """
 )
-"""A key of that kind finds something, and opens nothing."""
+"""Words before ``key`` for keys that identify or look up something, such as a cache key: no secrets."""
 
 NAMING = _words(
     """
@@ -105,4 +106,4 @@ IDS = _words(
     txn txr uid up upload user usr vendor ver version vol vpc wf worker xid
     """
 )
-"""Before these comes an id: they are in every log and open nothing."""
+"""Prefixes of ids, which are in every log and are no secrets."""

@@ -1,3 +1,3 @@
-"""What stands in a secret's place."""
+"""The replacement for a secret."""
 
 PLACEHOLDER = "[redacted]"
