@@ -1,7 +1,7 @@
-"""Crontab schedules as the cron that runs them reads them: the next run, and what is wrong with a line. Pure.
+"""Validate crontab schedules and compute their next run, as the cron that runs them does. Pure.
 
-Two crons are known, and they disagree: about the nights on which the clock changes, about ``*/2`` beside a day of
-the week, and about what they take at all. Both are held against the real ones (tests/schedules).
+Two crons are supported, and they disagree: about the nights on which the clock changes, about ``*/2`` beside a day
+of the week, and about the syntax. Both readers are tested against the real programs (tests/schedules).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from bot.domain.core.cron.clock import WallClock
 from bot.domain.core.cron.lines import Wrong, shown, wrong
 
 Dialect = Literal["supercronic", "debian"]
-"""Whose reading of a crontab counts: supercronic's, or that of Debian's cron."""
+"""The cron whose rules apply."""
 DIALECTS: tuple[Dialect, ...] = ("supercronic", "debian")
 NEVER = "it never runs: there is no such date or time"
 
 
 class Line(Protocol):
-    """A schedule that was read."""
+    """A parsed schedule."""
 
     @property
     def by_the_second(self) -> bool:
-        """Whether it may run within a minute."""
+        """Whether it may run at other seconds than the first of a minute."""
 
     def next_run(self, clock: WallClock, after: int) -> int | None:
-        """The first run after a moment, both in seconds since the epoch. None: it never runs."""
+        """The first run after ``after``, both in seconds since the epoch. None: it never runs."""
 
 
 _NAMES: dict[Dialect, str] = {"supercronic": supercronic.CRON, "debian": debian.CRON}
@@ -38,15 +38,15 @@ _START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 
 
 def name_of(dialect: Dialect) -> str:
-    """How messages call the cron of a dialect."""
+    """The name of the cron of a dialect, for messages."""
     return _NAMES[dialect]
 
 
 def next_run(schedule: str, zone: str, after: datetime, dialect: Dialect) -> datetime:
-    """The first run after a moment, and never at or before it; in UTC.
+    """The first run strictly after ``after``, in UTC.
 
-    ``zone`` is the IANA name of the zone that the cron itself runs in. Raises ValueError for what
-    :func:`check_crontab` refuses.
+    ``zone`` is the IANA name of the zone that the cron itself runs in. Raises ValueError for what `check_crontab`
+    refuses.
     """
     seconds = int(after.timestamp() // 1)
     if not _line(schedule, dialect).by_the_second:
@@ -56,7 +56,7 @@ def next_run(schedule: str, zone: str, after: datetime, dialect: Dialect) -> dat
 
 @lru_cache(maxsize=4096)
 def _next_run(schedule: str, zone: str, after: int, dialect: Dialect) -> datetime:
-    """Kept, since many jobs are asked about again and again while nothing changes."""
+    """Cached, since every poll asks for the same next run of each job until it has run."""
     run = _line(schedule, dialect).next_run(WallClock(zone), after)
     if run is None:
         raise _refused(schedule, dialect, Wrong(NEVER))
@@ -72,7 +72,7 @@ def _line(schedule: str, dialect: Dialect) -> Line:
 
 
 def check_crontab(schedule: str, dialect: Dialect) -> None:
-    """Raise ValueError for what that cron does not take or never runs, showing what is wrong in the line."""
+    """Raise ValueError for a line that the cron refuses or never runs; the message marks what is wrong in it."""
     if _line(schedule, dialect).next_run(WallClock("UTC"), _START) is None:
         raise _refused(schedule, dialect, Wrong(NEVER))
 

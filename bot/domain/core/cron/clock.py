@@ -1,6 +1,6 @@
-"""A zone's wall clock: what it shows, and the moments at which it does. Pure.
+"""Convert between moments and the wall time of a time zone. Pure.
 
-Moments are whole seconds since the epoch. What a clock on the wall shows ("wall time") is written as the second at
+A moment is in whole seconds since the epoch. A wall time is the local date and time, written as the moment at
 which a clock in UTC would show the same.
 """
 
@@ -14,7 +14,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 class WallClock:
-    """The clock of a zone."""
+    """The wall clock of a time zone."""
 
     def __init__(self, zone: str) -> None:
         """``zone`` is an IANA name."""
@@ -22,20 +22,20 @@ class WallClock:
         self._tz = ZoneInfo(zone)
 
     def offset(self, moment: int) -> int:
-        """Seconds by which it is ahead of UTC then."""
+        """The UTC offset at a moment, in seconds."""
         return _seconds(datetime.fromtimestamp(moment, self._tz))
 
     def shows(self, moment: int) -> int:
-        """Its wall time at a moment."""
+        """The wall time at a moment."""
         return moment + self.offset(moment)
 
     def around(self, wall: int) -> tuple[int, int]:
-        """The offsets before and after the change that a wall time falls into; elsewhere the same one twice."""
+        """The offsets before and after the clock change that a wall time falls into; else one offset twice."""
         at = datetime.fromtimestamp(wall, UTC).replace(tzinfo=self._tz)
         return _seconds(at), _seconds(at.replace(fold=1))
 
     def change(self, start: int, end: int) -> int | None:
-        """The first moment after ``start``, and not after ``end``, at which its offset is another one."""
+        """The first moment after ``start`` and up to ``end`` at which the offset changes; None: it doesn't."""
         return _change(self.zone, start, end)
 
     def _change(self, start: int, end: int) -> int | None:

@@ -1,9 +1,9 @@
-"""Schedules as Debian's cron reads and runs them (Vixie's cron 3.0pl1 with Debian's changes). Pure.
+"""The schedules of Debian's cron (Vixie's cron 3.0pl1 with Debian's changes). Pure.
 
-It looks at its wall clock once a minute. A line that begins its minute or hour with ``*`` runs whenever the clock
-shows a time that fits: not in an hour that is left out, and twice in one that comes twice. Any other runs once:
-right after an hour that is left out, and in the first of two. A day has to fit both its fields where one begins
-with ``*``, also as ``*/2``, and either of them otherwise.
+It compares its wall clock with each line once a minute. A line whose minute or hour begins with ``*`` runs
+whenever the clock shows a matching time: not in an hour that is skipped when the clock goes forward, and twice in
+an hour that is repeated. Any other line runs once: right after a skipped hour, and in the first of two repeated
+ones. A day must match both day fields where one begins with ``*``, also as ``*/2``; else one of them is enough.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from bot.domain.core.cron.lines import Where, Wrong, expanded, fields, no_value
 
 CRON = "Debian's cron"
 YEARS = 60
-"""Years in which a run has to come: the calendar repeats itself after 28, and 2100 is no leap year."""
+"""How far to search for a run, in years: the calendar repeats after 28, and 2100 is no leap year."""
 LARGEST = 3 * HOUR
-"""The largest change that it takes for one between summer and winter; at a larger one it starts anew."""
+"""The largest clock change that is treated as one of daylight saving time; after a larger one it starts anew."""
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -31,7 +31,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 @dataclass(frozen=True)
 class Field:
-    """What one field takes."""
+    """The range and the names of one field."""
 
     name: str
     takes: str
@@ -40,7 +40,7 @@ class Field:
     names: tuple[str, ...] = ()
 
     def value(self, text: str) -> int | None:
-        """A number or a name; None for what is neither."""
+        """Parse a number or a name; None for anything else."""
         if text.lower() in self.names:
             return self.names.index(text.lower()) + self.low
         found = number(text)
@@ -67,7 +67,7 @@ SHORTHANDS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A schedule: the values of each field, and what began with ``*``."""
+    """A parsed schedule: the values of each field, and the effects of a leading ``*``."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -76,25 +76,25 @@ class Line:
     weekdays: frozenset[int]
     """0 and 7 are Sunday."""
     both_days: bool
-    """Whether a day has to fit both the day of the month and that of the week."""
+    """Whether a day must match both the day of the month and the day of the week."""
     follows_clock: bool
-    """Whether it runs by what the clock shows, however often that is."""
+    """Whether it runs whenever the clock shows a matching time, also twice or never at a clock change."""
 
     by_the_second = False
 
     def next_run(self, clock: WallClock, after: int) -> int | None:
-        """The first run after a moment, in seconds since the epoch. None: it never runs."""
+        """The first run after ``after``, in seconds since the epoch. None: it never runs."""
         if not (self.minutes and self.hours):
             return None
         for day in self._dates(clock.shows(after) // DAY - 1):
             if (run := self._first(clock, day, after)) is not None:
-                # Where the clock is put back across midnight, the day that follows may come first.
+                # Where the clock goes back across midnight, the next day may have the earlier run.
                 other = self._first(clock, day + 1, after)
                 return run if other is None else min(run, other)
         return None
 
     def _first(self, clock: WallClock, day: int, after: int) -> int | None:
-        """Its first run on a day, in days since the epoch, after a moment."""
+        """The first run after ``after`` on a day (in days since the epoch); None where there is none."""
         if not self._fits(datetime.fromtimestamp(day * DAY, UTC)):
             return None
         runs = _runs(self, clock.zone, day)
@@ -102,7 +102,7 @@ class Line:
         return runs[position] if position < len(runs) else None
 
     def _dates(self, first: int) -> Iterator[int]:
-        """The days that fit, in days since the epoch."""
+        """The matching days from ``first`` on, in days since the epoch."""
         day = datetime.fromtimestamp(first * DAY, UTC)
         end = day.year + YEARS
         while day.year < end:
@@ -120,12 +120,12 @@ class Line:
         return by_date and by_weekday if self.both_days else by_date or by_weekday
 
     def moments(self, clock: WallClock, wall: int) -> tuple[int, ...]:
-        """The moments at which it runs for one wall time: none, one or two."""
+        """The moments at which it runs for a matching wall time: none, one or two."""
         before, after = clock.around(wall)
         first, second = wall - before, wall - after
         if before == after:
             return (first,)
-        if before > after:  # the clock was put back: it shows this twice
+        if before > after:  # the clock went back: it shows this time twice
             return (first, second) if self.follows_clock or before - after > LARGEST else (first,)
         if self.follows_clock or after - before >= LARGEST:
             return ()
@@ -135,7 +135,7 @@ class Line:
 
 @lru_cache(maxsize=2048)
 def _runs(line: Line, zone: str, day: int) -> tuple[int, ...]:
-    """Its runs on a day that fits, in order; the day in days since the epoch."""
+    """The runs on a matching day (in days since the epoch), in order."""
     clock = WallClock(zone)
     walls = (day * DAY + hour * HOUR + minute * MINUTE for hour in line.hours for minute in line.minutes)
     (start, _), (_, end) = clock.around(day * DAY), clock.around((day + 1) * DAY)
@@ -145,7 +145,7 @@ def _runs(line: Line, zone: str, day: int) -> tuple[int, ...]:
 
 
 def read(line: str) -> Line:
-    """A line of five fields, or ``@daily``. Raises Wrong."""
+    """Parse a line of five fields, or ``@daily``. Raises Wrong."""
     if line == "@reboot":
         raise Wrong(f"{CRON} runs it when it starts, at no time that is known: use stale_after", (0, len(line)))
     found = fields(expanded(line, SHORTHANDS, CRON), 5, 5, CRON)
@@ -169,7 +169,7 @@ _STEP = re.compile(r"/([0-9A-Za-z]*)")
 
 
 def _values(field: re.Match[str], of: Field) -> set[int]:
-    """The values of a field, read from the left as it does. Raises Wrong, also for what it would read past."""
+    """Parse a field from the left, as cron does. Raises Wrong, also for a rest that cron would silently ignore."""
     found: set[int] = set()
     text, at = field[0], 0
     while True:
@@ -187,7 +187,7 @@ def _values(field: re.Match[str], of: Field) -> set[int]:
 
 
 def _range(field: re.Match[str], span: re.Match[str], of: Field) -> tuple[set[int], int]:
-    """The values of one range, and where the text goes on."""
+    """Parse one range: its values, and the position after it."""
     where = (field.start() + span.start(), field.start() + span.end())
     first, last = (of.low, of.high) if span["star"] else (of.value(span["first"]), None)
     ranged = bool(span["star"]) or span["last"] is not None

@@ -1,4 +1,4 @@
-"""A crontab line as text: its fields, and how a message shows what is wrong with one. Pure."""
+"""Split a crontab line into fields, and format errors that mark the wrong part. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 
 LONGEST = 200
-"""Characters of a schedule. More is nothing that a person wrote."""
+"""Longest schedule, in characters."""
 
 Where = tuple[int, int]
-"""From which character to which."""
+"""Start and end of a part of the line, in characters."""
 
 
 class Wrong(Exception):
-    """What is wrong with a line, and where in it; nowhere in particular where ``where`` is None."""
+    """What is wrong with a line, and where. ``where`` is None where no single part is wrong."""
 
     def __init__(self, why: str, where: Where | None = None) -> None:
         """``why`` is a sentence without its full stop."""
@@ -22,12 +22,12 @@ class Wrong(Exception):
 
 
 def shown(schedule: str) -> str:
-    """A line as it is read and shown: without spaces around it, each space in it one character wide."""
+    """Strip a line and replace tabs by spaces, so that a mark under it stands in the right column."""
     return schedule.strip(" \t\r\n").replace("\t", " ")
 
 
 def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
-    """The fields of a line. Raises Wrong for too few or too many, and for what no cron takes."""
+    """Split a line into its fields. Raises Wrong for too few or too many, and for what no cron accepts."""
     if len(line) > LONGEST:
         raise Wrong(f"it is longer than {LONGEST} characters")
     if line.startswith("#"):
@@ -45,7 +45,7 @@ def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
 
 
 def expanded(line: str, shorthands: Mapping[str, str], cron: str) -> str:
-    """A line with its ``@daily`` written out. Raises Wrong for one that this cron does not know."""
+    """Replace a shorthand such as ``@daily`` by its fields. Raises Wrong for an unknown one."""
     if not line.startswith("@"):
         return line
     name, _, rest = line.partition(" ")
@@ -57,12 +57,12 @@ def expanded(line: str, shorthands: Mapping[str, str], cron: str) -> str:
 
 
 def no_value(name: str, takes: str, where: Where) -> Wrong:
-    """That something is no value of a field."""
+    """The error for a text that is no value of a field."""
     return Wrong(f"this is no {name}: it takes {takes}", where)
 
 
 def wrong(line: str, where: Where | None, why: str, cron: str) -> ValueError:
-    """The error with the line and, under it, a mark at what is wrong."""
+    """The error for people: the line and, under it, a mark at the wrong part."""
     start, end = where or (0, max(len(line), 1))
     line, marks = line[:LONGEST], f"{' ' * start}{'^' * (end - start)}"[:LONGEST]
     return ValueError(f"this is not a crontab schedule for {cron}:\n      {line}\n      {marks} {why}")

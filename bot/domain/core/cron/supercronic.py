@@ -1,6 +1,6 @@
-"""What supercronic reads in a line: its cronexpr's syntax, field by field. Pure.
+"""Parse a line with supercronic's syntax, which is that of its cronexpr. Pure.
 
-Seconds and a year are optional; ``L``, ``W`` and ``#`` are known; ``?`` is ``*``, and ``*/2`` is not.
+Seconds and a year are optional; ``L``, ``W`` and ``#`` are supported; ``?`` counts as ``*``, and ``*/2`` doesn't.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _MONTHS = (
     "january february march april may june july august september october november december".split()  # noqa: SIM905 - shorter
 )
 _STEPS = {str(n) for n in range(10)} | {f"{n:02}" for n in range(60)}
-"""How a step may be written."""
+"""The accepted spellings of a step."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """What one field takes."""
+    """The range and the names of one field."""
 
     name: str
     takes: str
@@ -33,7 +33,7 @@ class Field:
     names: tuple[tuple[str, int], ...] = ()
 
     def value(self, text: str) -> int | None:
-        """A number or a name; None for what is neither."""
+        """Parse a number or a name; None for anything else."""
         if (named := dict(self.names).get(text)) is not None:
             return named
         return int(text) if re.fullmatch(r"[0-9]{1,2}", text) and self.low <= int(text) <= self.high else None
@@ -50,7 +50,7 @@ HOUR = Field("hour", "0 to 23", 0, 23)
 DAY_OF_MONTH = Field("day of the month", "1 to 31, L, LW or 15W", 1, 31)
 MONTH = Field("month", "1 to 12, or JAN to DEC", 1, 12, _named(_MONTHS, 1))
 SUNDAYS = ("7", *(f"0{n}" for n in range(8)))
-"""Also ``05``: with a nought before it, every number is Sunday to it."""
+"""Spellings of Sunday. cronexpr takes every number with a leading zero for Sunday, also ``05``."""
 DAY_OF_WEEK = Field(
     "day of the week",
     "0 to 7, SUN to SAT, 5L or 5#3",
@@ -70,7 +70,7 @@ SHORTHANDS = {
 
 
 def read(line: str) -> Line:
-    """A line of five fields, of six with a year, or of seven with seconds before; or ``@daily``. Raises Wrong."""
+    """Parse a line of five fields, six with a year, seven with seconds and year; or ``@daily``. Raises Wrong."""
     found = fields(expanded(line, SHORTHANDS, CRON), 5, 7, CRON)
     if len(found) > 5:
         _any_year(found.pop())
@@ -146,7 +146,7 @@ def _weekdays(field: re.Match[str]) -> tuple[frozenset[int] | None, frozenset[tu
 
 
 def _entries(field: re.Match[str], of: Field) -> list[tuple[str, Where]]:
-    """The entries between commas, in small letters, and where each stands."""
+    """Split a field at commas: each entry in lower case, and where it is in the line."""
     found = [
         (m[0].lower(), (field.start() + m.start(), field.start() + m.end()))
         for m in re.finditer(r"[^,]+", field[0])
@@ -157,7 +157,7 @@ def _entries(field: re.Match[str], of: Field) -> list[tuple[str, Where]]:
 
 
 def _entry(text: str, of: Field, where: Where) -> set[int] | None:
-    """The values of ``*``, ``5``, ``5-20``, and of these with a step; None for anything else. Raises Wrong."""
+    """Parse ``*``, ``5`` or ``5-20``, each also with a step; None for anything else. Raises Wrong."""
     span, slash, step = text.partition("/")
     if slash and (step not in _STEPS or not 1 <= int(step) <= of.high):
         raise Wrong(f"this is no step: it takes 1 to {min(of.high, 59)}", where)

@@ -1,7 +1,7 @@
-"""When supercronic runs a line: its cronexpr's search for the next time that fits. Pure.
+"""Compute when supercronic runs a line, as its cronexpr searches for the next matching time. Pure.
 
-A day has to fit its day of the month *or* its day of the week where neither is ``*``. Where the clock changes, it
-takes the next wall time that fits, and Go's ``time.Date`` says which moment that is.
+A day must match the day of the month *or* the day of the week where neither is ``*``. At a clock change, it takes
+the next matching wall time, and converts it to a moment as Go's ``time.Date`` does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import lru_cache
 from bot.domain.core.cron.clock import WallClock
 
 YEARS = 60
-"""Years in which a run has to come: the calendar repeats itself after 28, and 2100 is no leap year."""
+"""How far to search for a run, in years: the calendar repeats after 28, and 2100 is no leap year."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Days:
     of_week: frozenset[int] | None
     """0 is Sunday."""
     workdays: frozenset[int] = frozenset()
-    """``15W``: the day from Monday to Friday that is nearest to a date, in its month."""
+    """``15W``: the weekday from Monday to Friday that is nearest to the date, within its month."""
     weeks: frozenset[tuple[int, int]] = frozenset()
     """``5#3``: the third Friday of a month, and ``5L``, the last one, as week 0."""
     last: bool = False
@@ -74,7 +74,7 @@ def _workday(year: int, month: int, day: int, length: int) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """A schedule: the values of each field, in order."""
+    """A parsed schedule: the values of each field, in order."""
 
     seconds: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -84,14 +84,14 @@ class Line:
 
     @property
     def by_the_second(self) -> bool:
-        """Whether it may run at another second than the first of a minute."""
+        """Whether it may run at other seconds than the first of a minute."""
         return self.seconds != (0,)
 
     def next_run(self, clock: WallClock, after: int) -> int | None:
-        """The first run after a moment, in seconds since the epoch. None: it never runs.
+        """The first run after ``after``, in seconds since the epoch. None: it never runs.
 
-        Near a change of the clock, the wall time that fits can come out as a moment that has passed. supercronic
-        then asks again until that time has gone by on the wall as well; so does this.
+        Near a clock change, the next matching wall time may convert to a moment in the past. supercronic then asks
+        again until the wall clock has passed that time; so does this.
         """
         wall = self._next_wall(clock.shows(after))
         while wall is not None and (run := _moment(clock, wall)) <= after:
@@ -101,12 +101,12 @@ class Line:
         return None if wall is None else run
 
     def _next_wall(self, wall: int) -> int | None:
-        """The wall time after another one at which every field fits, in seconds."""
+        """The first wall time after ``wall`` that matches every field."""
         found = self._fits(datetime.fromtimestamp(wall, UTC))
         return None if found is None else int(found.timestamp())
 
     def _fits(self, at: datetime) -> datetime | None:
-        """The next time that fits: the smallest field that can move on does."""
+        """The next matching time: advance the smallest field that can be advanced."""
         if at.month not in self.months or at.day not in self._days(at.year, at.month):
             return self._next_day(at)
         if at.hour not in self.hours:
@@ -147,5 +147,5 @@ def _later(values: Sequence[int], than: int) -> int | None:
 
 
 def _moment(clock: WallClock, wall: int) -> int:
-    """The moment of a wall time as Go's ``time.Date`` has it, also of one that is left out or comes twice."""
+    """Convert a wall time to a moment as Go's ``time.Date`` does, also for a skipped or repeated time."""
     return wall - clock.offset(wall - clock.offset(wall))
