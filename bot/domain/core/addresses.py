@@ -1,4 +1,4 @@
-"""Network addresses and host names in one spelling each, so that two of them can be compared. Pure."""
+"""Normalize and compare IP addresses and host names. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from ipaddress import IPv6Address, ip_address
 
 
 def normal(text: str) -> str:
-    """An IP address as RFC 5952 writes it, IPv4-mapped ones as IPv4; a host name in lower case without a last dot.
+    """Normalize an IP address (RFC 5952, IPv4-mapped as IPv4) or a host name (lower case, no trailing dot).
 
-    Brackets go, a zone (``fe80::1%eth0``) stays. What is neither comes back in lower case.
+    Brackets are removed, a zone (``fe80::1%eth0``) stays. Anything else is returned in lower case.
     """
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
@@ -22,7 +22,7 @@ def normal(text: str) -> str:
 
 
 def _host(name: str) -> str:
-    """A name as DNS has it (RFC 4343: case does not count; RFC 5890: letters beyond ASCII are encoded)."""
+    """Normalize a host name for DNS: case-insensitive (RFC 4343), IDNA for letters beyond ASCII (RFC 5890)."""
     plain = name.removesuffix(".").lower()
     try:
         return plain if plain.isascii() else plain.encode("idna").decode("ascii")
@@ -31,7 +31,7 @@ def _host(name: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether both are the same address or name. A zone, which only its own machine knows, does not count."""
+    """Whether both are the same address or name. Zones are ignored: they mean something on one machine only."""
     return _without_zone(normal(one)) == _without_zone(normal(other))
 
 
@@ -40,12 +40,12 @@ def _without_zone(address: str) -> str:
 
 
 def in_url(address: str) -> str:
-    """The address as it stands in a URL or before a port: IPv6 in brackets."""
+    """Format an address for a URL or before a port: IPv6 in brackets."""
     return f"[{address}]" if ":" in address else address
 
 
 def split_port(text: str) -> tuple[str, int]:
-    """``host:port`` and ``[IPv6]:port``. Raises ValueError that says what is wrong with another one."""
+    """Split ``host:port`` or ``[IPv6]:port``. Raises ValueError that says what is wrong with anything else."""
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65535):
         raise ValueError(f"{text!r} has no port from 1 to 65535 at its end: write host:port")

@@ -1,4 +1,4 @@
-"""Rows of the ledger that could not be read and were set aside, as people read of them. Pure."""
+"""Descriptions of ledger rows that could not be read and were set aside. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WORDS = {"incident": "Incident", "request": "Request", "job": "What was known o
 
 @dataclass(frozen=True)
 class Aside:
-    """A row that is not used any more."""
+    """A row that was set aside because its body could not be read."""
 
     kind: str
     """``incident``, ``request``, ``job`` or ``message``."""
@@ -22,10 +22,10 @@ class Aside:
     why: str
 
     def __str__(self) -> str:
-        """In words."""
+        """A phrase for messages: which row it is, and why it can't be read."""
         return f"{_WORDS.get(self.kind, self.kind)} {self.id[:80]} can't be read: {self.why}"
 
 
 def lines(found: Sequence[Aside]) -> list[str]:
-    """One for each row, and where they are."""
+    """One line for each row, with where its content is kept."""
     return [f"{one}. {KEPT_WHERE}" for one in found]

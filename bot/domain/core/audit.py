@@ -1,8 +1,8 @@
-"""The audit trail's chain: each record carries the digest of the one before, so that a change shows.
+"""The hash chain of the audit trail: each record carries the digest of the one before.
 
-It shows changes, gaps and swaps inside the chain. What it can't show by itself is a cut tail: that shows by a
-digest kept elsewhere (`verify`'s ``head``), such as that of an earlier export, and by what else the ledger has
-(`Trace`).
+The chain itself reveals changed, missing and swapped records, but no missing tail. That is found by a digest kept
+elsewhere (`verify`'s ``head``), such as that of an earlier export, and by the traces that actions leave in other
+tables of the ledger (`Trace`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 START = "0" * 64
-"""What the first record has for the digest of the one before."""
+"""The previous digest of the first record."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One thing that happened. ``number`` counts from 1 without gaps."""
+    """One record of the audit trail. ``number`` counts from 1 without gaps."""
 
     number: int
     at: datetime
@@ -30,16 +30,16 @@ class Record:
     actor: str
     """A Slack user id, or ``agentpod`` for what the bot did by itself."""
     subject: str
-    """What it is about: a request's id, a command."""
+    """What the record is about: a request's id, a command."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """More of it, as JSON; never a secret's value."""
+    """Details, as JSON; never a secret's value."""
     previous: str = START
     digest: str = ""
     damaged: str = ""
-    """What of its row can't be read at all, in words; the rest of it is as good as could be made out."""
+    """Which part of the row can't be read, in words; empty for an intact row."""
 
     def canonical(self) -> bytes:
-        """What is digested: JSON with sorted keys, without blanks, in ASCII; the time in UTC with microseconds."""
+        """The bytes to digest: ASCII JSON with sorted keys, without spaces; the time in UTC with microseconds."""
         content = {
             "number": self.number,
             "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -52,12 +52,12 @@ class Record:
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
     def computed(self) -> str:
-        """The digest that it should have: SHA-256 in hexadecimal."""
+        """Compute the digest: SHA-256 of `canonical`, in hexadecimal."""
         return hashlib.sha256(self.canonical()).hexdigest()
 
 
 def chained(record: Record, last: Record | None) -> Record:
-    """The record as the next one after ``last`` (None: the first), with its number and digests."""
+    """Append the record to the chain after ``last`` (None: as the first): set its number and digests."""
     number, previous = (last.number + 1, last.digest) if last else (1, START)
     linked = replace(record, number=number, previous=previous)
     return replace(linked, digest=linked.computed())
@@ -65,28 +65,28 @@ def chained(record: Record, last: Record | None) -> Record:
 
 @dataclass(frozen=True)
 class Trace:
-    """Records that must be there, since the ledger has what they were written with."""
+    """Audit records that must exist, since other tables have what was written in the same transaction."""
 
     kind: str
     subject: str
     what: str
-    """What they are about, in words: ``the outcome of r-…``."""
+    """What the records are about, for messages: ``the outcome of r-…``."""
     least: int = 1
 
 
 @dataclass(frozen=True)
 class Broken:
-    """Where the chain breaks first, and how: a whole sentence without a full stop."""
+    """The first break of the chain. ``why`` is a sentence without a full stop."""
 
     number: int
     why: str
 
 
 class Verifier:
-    """Tries a chain record by record, so that memory is flat and records may come from a stream."""
+    """Verifies a chain record by record, in constant memory, so that records can be streamed."""
 
     def __init__(self, head: str | None = None, traces: Sequence[Trace] = ()) -> None:
-        """``head`` is a digest that has to be among them, if one is known; ``traces`` are, too."""
+        """``head`` is a digest that some record must have (None: any); ``traces`` must be found as well."""
         self.count, self.last = 0, START
         self._head, self._met = head, head is None
         self._broken: Broken | None = None
@@ -94,7 +94,7 @@ class Verifier:
         self._wanted = {(t.kind, t.subject) for t in traces}
 
     def broken_by(self, record: Record) -> bool:
-        """Whether the chain breaks at this record (or broke before)."""
+        """Add the next record. Whether the chain breaks at it, or broke before."""
         if self._broken is None:
             self._broken = self._flaw(record)
         if self._broken is None:
@@ -119,7 +119,7 @@ class Verifier:
         return None
 
     def broken(self) -> Broken | None:
-        """The first record that does not fit, None for a whole chain; to be asked at the end."""
+        """The first break, None for an intact chain. Call it after the last record."""
         if self._broken is not None:
             return self._broken
         if not self._met:
@@ -127,7 +127,7 @@ class Verifier:
         return self._removed()
 
     def _removed(self) -> Broken | None:
-        """What else the ledger has and the trail has not."""
+        """The break for traces whose records are missing; None where all were found."""
         gone = [t.what for t in self._traces if self._found[t.kind, t.subject] < t.least]
         if not gone:
             return None
@@ -138,7 +138,7 @@ class Verifier:
 
 
 def verify(records: Iterable[Record], head: str | None = None, traces: Sequence[Trace] = ()) -> Broken | None:
-    """The first record that does not fit, None for a whole chain. ``head`` and ``traces``: see `Verifier`."""
+    """Verify a chain: the first break, None for an intact chain. ``head`` and ``traces``: see `Verifier`."""
     check = Verifier(head, traces)
     for record in records:
         if check.broken_by(record):

@@ -1,7 +1,7 @@
-"""How much of a text from outside is judged: lines are cut and counted before anything looks into them. Pure.
+"""Limit the size of untrusted text before anything parses it. Pure.
 
-Whoever may start a process in the pod decides how long its line in a list is, and how many lines there are. A look
-at them costs at most ``LINES`` times ``LINE`` characters, each of which is read a fixed number of times.
+Whoever may start a process in the pod decides how long its line in a process list is, and how many lines there
+are. With these limits, a parser reads at most ``LINES`` times ``LINE`` characters, each a fixed number of times.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LINE = 8_192
-"""Characters of a line that are kept: as many as sshd takes of a line of keys."""
+"""Longest line that is kept, in characters: as long as a line of authorized_keys may be for sshd."""
 LINES = 10_000
-"""Lines that are kept."""
+"""Most lines that are kept."""
 DIGITS = 18
-"""Digits of a number that are read: more would not fit into 64 bits, and Python refuses some thousands."""
+"""Most digits of a number: more would not fit into 64 bits, and Python's ``int`` refuses thousands of them."""
 
 
 @dataclass(frozen=True)
 class Bounded:
-    """What is kept of a text: ``shortened`` lines lost their ends; ``whole`` says that no line is missing."""
+    """The text that is kept.
+
+    ``shortened`` counts the lines that were cut; ``whole``: whether no line is missing.
+    """
 
     text: str
     shortened: int = 0
@@ -26,9 +29,9 @@ class Bounded:
 
 
 def bounded(text: str, line: int = LINE, lines: int = LINES) -> Bounded:
-    """The text with each line cut at ``line`` characters, and no more than ``lines`` of them.
+    """Cut each line at ``line`` characters, and the text at ``lines`` lines.
 
-    Only a line feed ends a line: Unicode has other separators, which a process may have in its arguments.
+    Only a line feed ends a line: Unicode's other separators may be part of a process's arguments.
     """
     if len(text) <= line and text.count("\n") <= lines:
         return Bounded(text)
@@ -41,5 +44,5 @@ def bounded(text: str, line: int = LINE, lines: int = LINES) -> Bounded:
 
 
 def number(text: str, digits: int = DIGITS) -> int | None:
-    """A number of ASCII digits; None for anything else, such as ``²`` or one of thousands of digits."""
+    """Parse a number of ASCII digits; None for anything else, such as ``²`` or thousands of digits."""
     return int(text) if 0 < len(text) <= digits and text.isascii() and text.isdecimal() else None

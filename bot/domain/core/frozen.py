@@ -1,8 +1,8 @@
-"""Frozen dataclasses made, and copied with changes, in a fraction of the usual time.
+"""Create and copy frozen dataclasses faster than the generated ``__init__`` does.
 
-Python sets the fields of a frozen one through a call each. Where a hundred incidents begin in one look, that is a
-good part of the look. Both are for classes without slots, ``__post_init__``, factories and cached properties; mypy
-checks the fields as it does for the usual way. A field that is not given is read from the class, where a dataclass
+That sets each field through a call of its own, which is a good part of the time of a poll in which a hundred
+incidents begin. Both functions are only for classes without slots, ``__post_init__``, default factories and cached
+properties; mypy checks the fields as usual. A field that is not given is read from the class, where a dataclass
 keeps its defaults.
 """
 

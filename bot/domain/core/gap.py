@@ -1,4 +1,4 @@
-"""Times without Slack, and which of them people have to hear of. Pure."""
+"""Gaps in the connection to Slack, and which of them are long enough to report. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 LONG = timedelta(minutes=2)
-"""What is shorter is nobody's business: Slack delivers again what it could not."""
+"""Shorter gaps are not reported: Slack redelivers what it could not deliver."""
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A time without Slack, by a monotonic clock in seconds.
+    """An interval without a connection to Slack, in seconds of a monotonic clock.
 
-    ``start`` is None for the time before this process could hear at all.
+    ``start`` is None for the time before this process first connected.
     """
 
     start: float | None
@@ -24,10 +24,10 @@ class Gap:
 def told(
     gaps: Sequence[Gap], heard: datetime | None, now: datetime, monotonic: float, every: timedelta
 ) -> Iterator[tuple[datetime, datetime]]:
-    """The gaps that are long, from when to when.
+    """Yield start and end of each gap that is long enough to report.
 
-    ``heard`` is when any process is known to have heard last before: it says so ``every`` so often, and no gap
-    begins before it. Where nobody knows when the gap began, it counts from there.
+    ``heard`` is the last recorded time at which any process was connected; it is recorded at intervals of
+    ``every``. No gap begins before it, and a gap with an unknown start begins there.
     """
     for gap in gaps:
         end = now - timedelta(seconds=monotonic - gap.end)

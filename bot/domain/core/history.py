@@ -1,4 +1,4 @@
-"""What happened when: the digest's raw material, kept for some days."""
+"""Events of jobs, pods and sources that the digest is made from. The ledger keeps them for some days."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from datetime import datetime
 from typing import NamedTuple
 
 BEAT = "beat"
-"""A job's heartbeat came. Others are a job's `heartbeat.Health`, and words for the pod and the source."""
+"""`HistoryEvent.what` of a received heartbeat. Other values are a job's `heartbeat.Health`, and words for the
+state of the pod or the source."""
 
 SOURCE = "source"
-"""The subject of what happened to the source of heartbeats; like every source it is of no target."""
+"""`HistoryEvent.subject` of events of the Pushgateway. Events of a source belong to no target."""
 
 
 def pod_source(target: str) -> str:
-    """The subject of what happened to the bot's sight of a target's pod."""
+    """`HistoryEvent.subject` for whether the bot could read a target's pod."""
     return f"pod:{target}"
 
 
 class HistoryEvent(NamedTuple):
-    """One thing that happened to a job, the pod or the source."""
+    """One event of a job, a pod or a source."""
 
     target: str
     subject: str

@@ -1,4 +1,4 @@
-"""Spans of time within a day, each of one kind. Pure."""
+"""Intervals of one kind within a day: cut, merge and subtract them. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Window:
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Its length: 23, 24 or 25 hours."""
         return self.end - self.start
 
 
 class What(Enum):
-    """What a span of time was like. What comes first counts where two say something else of the same time."""
+    """The kind of an interval. Where two overlap, the kind that is listed first wins."""
 
     UNKNOWN = "unknown"
     MAINTENANCE = "maintenance"
@@ -34,7 +34,7 @@ class What(Enum):
 
 @dataclass(frozen=True)
 class Span:
-    """A time in which something was not as it should be, within the window."""
+    """An interval in which something was not normal, within the window."""
 
     what: What
     start: datetime
@@ -42,18 +42,18 @@ class Span:
 
     @property
     def length(self) -> timedelta:
-        """How long it was."""
+        """Its length."""
         return self.end - self.start
 
 
 def cut(what: What, start: datetime, end: datetime, of: Window) -> Span | None:
-    """What of it is within the window."""
+    """The part of an interval that lies in the window; None where there is none."""
     start, end = max(start, of.start), min(end, of.end)
     return Span(what, start, end) if start < end else None
 
 
 def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Spans of one kind that touch are one; each moment is of the one kind that counts (see `What`)."""
+    """Join adjacent spans of a kind, and resolve overlaps of different kinds by the order in `What`."""
     found: list[Span] = []
     given = list(spans)
     for kind in What:
@@ -72,7 +72,7 @@ def _joined(kind: What, spans: Iterable[Span]) -> list[Span]:
 
 
 def _without(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
-    """What is left of spans outside of others."""
+    """Subtract ``others`` from ``spans``."""
     left = list(spans)
     for other in others:
         left = [piece for span in left for piece in _minus(span, other)]

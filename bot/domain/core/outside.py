@@ -1,7 +1,7 @@
-"""What came from outside, made fit to be shown: without secrets, and as plain text.
+"""Clean untrusted text before it is shown or stored: redact secrets, remove control characters.
 
-There is one `Outside` a process. Renderers, the log and the ledger pass everything through it, whatever it is made
-of, so that nobody who writes a message has to think of it. Values of the pod's Secrets are held in memory only.
+A process has one `Outside`. Renderers, the log and the ledger pass everything through it, so that no writer of a
+message has to think of it. Values of the pod's Secrets are held in memory only.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ from bot.domain.core.reply import Excerpt, Reply
 T = TypeVar("T")
 
 LARGE = 50_000
-"""Characters from which on it is better done in a thread."""
+"""Characters above which cleaning should run in a thread."""
 
 _IDS = frozenset({"style", "sink", "id", "file", "name", "probe", "kind"})
-"""Fields that hold no words: what would be done to them would only break what they are for."""
+"""Fields of dataclasses that hold identifiers, not prose: redacting them would break lookups by them."""
 
 _WORDLESS = (int, float, datetime, timedelta)
 
 
 class Outside:
-    """Knows the secrets that must not be shown."""
+    """Redacts text with the secrets known to this process."""
 
     def __init__(self, own: Iterable[str] = ()) -> None:
-        """``own`` are the settings' secrets."""
+        """``own`` are the secrets in the settings."""
         self._own = frozenset(own)
         self._learnt: dict[str, frozenset[str]] = {}
         self._known = Known(self._own)
 
     def learn(self, source: str, values: Collection[str]) -> None:
-        """Values that must not be shown from now on, in place of those that ``source`` gave before."""
+        """Redact ``values`` from now on; they replace those that ``source`` gave before."""
         given = frozenset(values)
         if self._learnt.get(source) != given:
             self._learnt[source] = given
             self._known = Known(self._own.union(*self._learnt.values()))
 
     def prepare(self) -> None:
-        """Make the patterns, for which the first text would wait: tens of milliseconds, and megabytes."""
+        """Compile the patterns now rather than at the first text: it takes tens of milliseconds and some MB."""
         self.text("prepared")
 
     def text(self, text: str) -> str:
-        """Text of one or more lines."""
+        """Clean text of one or more lines."""
         return "\n".join(redact(text.split("\n"), self._known).lines)
 
     def of(self, value: T) -> T:
-        """The same with every text in it cleaned: in dataclasses, tuples, lists and the values of mappings.
+        """Clean every string in dataclasses, tuples, lists and the values of mappings.
 
-        What needs no cleaning is given back as it is.
+        A value that needs no cleaning is returned itself, not copied.
         """
         texts = _texts(value)
-        each = list(dict.fromkeys(texts))  # a hundred incidents of one kind say mostly the same
+        each = list(dict.fromkeys(texts))  # a hundred incidents of one kind have mostly the same texts
         if not each:
             return value
         lines = [line for text in each for line in text.split("\n")]
@@ -71,17 +71,17 @@ class Outside:
         return made
 
     def reply(self, reply: Reply) -> Reply:
-        """A reply for any renderer: each of them passes it through here first."""
+        """Clean a reply, and mark its excerpts as redacted; every renderer does this first."""
         clean = self.of(reply)
         return replaced(clean, excerpts=tuple(replaced(e, redacted=True) for e in clean.excerpts))
 
     def is_large(self, reply: Reply) -> bool:
-        """Whether to clean it takes long enough to do it in a thread."""
+        """Whether cleaning the reply takes so long that it should run in a thread."""
         return sum(map(len, _texts(reply))) > LARGE
 
 
 def _texts(value: Any) -> list[str]:
-    """Every text in a value that is to be cleaned, in the order of its fields."""
+    """Every string in a value that has to be cleaned, in field order."""
     found: list[str] = []
     _collect(value, found)
     return found
@@ -110,7 +110,7 @@ def _collect(value: Any, found: list[str]) -> None:
 
 
 def _worded(value: Any) -> tuple[str, ...]:
-    """The fields of a dataclass that hold words; of an excerpt that was cleaned before its text is none."""
+    """The fields of a dataclass to clean: without an excerpt's text where that is redacted already."""
     names = _worded_of(value.__class__)
     done = isinstance(value, Excerpt) and value.redacted
     return tuple(name for name in names if name != "text") if done else names
@@ -122,7 +122,7 @@ def _worded_of(kind: type) -> tuple[str, ...]:
 
 
 def _with(value: Any, texts: Iterator[str]) -> Any:
-    """The same value with other texts, which come in the order of `_texts`."""
+    """Copy a value with its strings replaced by ``texts``, which come in the order of `_texts`."""
     if isinstance(value, str):
         return value if isinstance(value, Enum) else next(texts)
     if isinstance(value, Mapping):

@@ -1,8 +1,7 @@
-"""Regular expressions that somebody wrote, for text that somebody else controls: RE2's, which never backtrack.
+"""Search with user-supplied regular expressions in untrusted text, in linear time (RE2).
 
-Python's ``re`` needs exponential time for some patterns, and holds the interpreter's lock meanwhile. RE2 reads
-each character a bounded number of times, whatever the pattern; look-around and back-references are not in it for
-that reason.
+Python's ``re`` backtracks: some patterns take exponential time, with the interpreter's lock held. RE2 reads each
+character a bounded number of times, and therefore has no look-around and no back-references.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from functools import lru_cache
 import re2
 
 MEMORY = 1 << 20
-"""Bytes that a pattern may take. One that needs more, by counted repetitions, is refused."""
+"""Memory limit of a compiled pattern, in bytes. Large counted repetitions exceed it and are refused."""
 
 _NO_LOOKING = (
     "look-ahead, look-behind and other (?…) extensions are not supported: every pattern must be searched in "
@@ -27,7 +26,7 @@ class Pattern:
     """A compiled pattern."""
 
     def __init__(self, text: str, *, ignore_case: bool = False) -> None:
-        """Raises ValueError that says what is wrong with it, and what would be right."""
+        """Compile ``text``. Raises ValueError that says what is wrong, and what to write instead."""
         options = re2.Options()
         options.log_errors, options.max_mem, options.case_sensitive = False, MEMORY, not ignore_case
         try:
@@ -38,16 +37,16 @@ class Pattern:
             raise ValueError("not a regular expression: it has half a character in it") from None
 
     def found(self, text: str) -> bool:
-        """Whether it is found anywhere in the text."""
+        """Whether the pattern matches anywhere in the text."""
         try:
             return self._search(text) is not None
-        except UnicodeEncodeError:  # half a character, which no encoding has
+        except UnicodeEncodeError:  # a lone surrogate
             return self._search(text.encode("utf-8", "replace").decode()) is not None
 
 
 @lru_cache(maxsize=256)
 def pattern(text: str, *, ignore_case: bool = False) -> Pattern:
-    """The compiled pattern, kept for the next time. Raises ValueError as `Pattern` does."""
+    """Compile a pattern, or take it from the cache. Raises ValueError as `Pattern` does."""
     return Pattern(text, ignore_case=ignore_case)
 
 

@@ -1,4 +1,4 @@
-"""Findings and how they add up. What each probe concludes from the facts is in the commands' judges."""
+"""Findings of health probes, and how their verdicts combine. The probes' rules are in `bot.domain.health`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What a probe concludes. Unknown is never healthy."""
+    """A probe's conclusion. Unknown is never healthy."""
 
     OK = "ok"
     WARN = "warn"
@@ -17,12 +17,12 @@ class Verdict(Enum):
 
     @property
     def badness(self) -> int:
-        """For sorting, worst first: fail 3, unknown 2, warn 1, ok 0."""
+        """Rank for sorting: fail 3, unknown 2, warn 1, ok 0."""
         return _BADNESS[self]
 
     @property
     def exit_code(self) -> int:
-        """A terminal's exit code: 0 healthy (warnings included), 1 not, 2 could not tell."""
+        """Exit code in a terminal: 0 healthy (also with warnings), 1 not healthy, 2 unknown."""
         return {Verdict.FAIL: 1, Verdict.UNKNOWN: 2}.get(self, 0)
 
 
@@ -36,7 +36,7 @@ class Finding:
     probe: str
     """Stable id: ``pod``, ``processes``, ``ssh`` …"""
     title: str
-    """How a person calls it: "Processes"."""
+    """Name for people: "Processes"."""
     verdict: Verdict
     summary: str
     """One short line: "vibe-kanban is not running"."""
@@ -45,16 +45,16 @@ class Finding:
     remedy: str | None = None
     """The handbook's next step, a sentence."""
     run: str | None = None
-    """A command line that shows or mends more: ``/agentpod logs --previous`` or a ``kubectl`` line."""
+    """A command line that shows more or repairs it: ``/agentpod logs --previous`` or a ``kubectl`` line."""
     seconds: float | None = None
     """How long the probe took."""
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The verdict of several: the worst. Of none at all: unknown, for no data is not health."""
+    """The worst of several verdicts; unknown for none, since no data is not healthy."""
     return max(verdicts, key=lambda v: v.badness, default=Verdict.UNKNOWN)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings sorted worst first, otherwise in the order given."""
+    """Sort findings worst first, otherwise in the order given."""
     return sorted(findings, key=lambda f: -f.verdict.badness)

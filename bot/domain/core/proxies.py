@@ -1,9 +1,9 @@
-"""How a connection goes out: directly, or through which proxy, and why.
+"""Choose the proxy for an outgoing connection from the environment, and say why.
 
-The environment decides, by the rules of Go's tools (``golang.org/x/net/http/httpproxy``), so that the bot and
-``kubectl`` beside it go the same way: ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the address's scheme, upper case before
-lower case, and ``NO_PROXY`` with names, addresses, ports and CIDRs. Beyond Go: ``ALL_PROXY`` where the variable of
-the scheme is not set, as in curl, and an IPv6 address in brackets without a port.
+The rules are those of Go's tools (``golang.org/x/net/http/httpproxy``), so that the bot and ``kubectl`` take the
+same route: ``HTTPS_PROXY`` or ``HTTP_PROXY`` by the URL's scheme, upper case before lower case, and ``NO_PROXY``
+with names, addresses, ports and CIDRs. Beyond Go: ``ALL_PROXY`` is used where the scheme's variable is not set, as
+in curl, and ``NO_PROXY`` may have an IPv6 address in brackets without a port.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _FROM_ENVIRONMENT = {name for names in (*_VARIABLES.values(), _ANY) for name in 
 
 @dataclass(frozen=True)
 class Proxy:
-    """One proxy. ``origin`` is where it was named, such as ``HTTPS_PROXY``."""
+    """One proxy. ``origin`` is the variable or setting that names it, such as ``HTTPS_PROXY``."""
 
     scheme: str
     host: str
@@ -44,42 +44,42 @@ class Proxy:
 
     @property
     def socks(self) -> bool:
-        """Whether it speaks SOCKS 5. Names are resolved by the proxy then, as in Go."""
+        """Whether it is a SOCKS 5 proxy. The proxy then resolves host names, as in Go."""
         return self.scheme.startswith("socks")
 
     @property
     def shown(self) -> str:
-        """Its address without user and password."""
+        """Its URL without user and password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Its address with user and password: a secret."""
+        """Its URL with user and password: a secret."""
         if not self.user and not self.password:
             return self.shown
         scheme, _, rest = self.shown.partition("://")
         return f"{scheme}://{quote(self.user, safe='')}:{quote(self.password, safe='')}@{rest}"
 
     def __str__(self) -> str:
-        """Its address and where it comes from, for messages."""
+        """Its URL without credentials, and its origin, for messages."""
         return f"{self.shown} ({self.origin})"
 
 
 @dataclass(frozen=True)
 class Route:
-    """The way to an address. ``why`` says why it is direct."""
+    """How to connect to a URL: through ``proxy``, or directly for the reason in ``why``."""
 
     proxy: Proxy | None
     why: str = ""
 
     @property
     def through(self) -> str:
-        """What is added to a sentence about an answer that did not come: a space and the proxy, or nothing."""
+        """Suffix for a message about a failed request: a space and the proxy; empty for a direct connection."""
         return "" if self.proxy is None else f" through the proxy {self.proxy}"
 
     def remedy(self, name: str) -> str:
-        """What is added to the remedy then. ``name`` is what is asked for: the Pushgateway."""
+        """Suffix for the remedy of a failed request. ``name`` is the server, such as "the Pushgateway"."""
         if self.proxy is None:
             return ""
         direct = "" if self.proxy.origin not in _FROM_ENVIRONMENT else f", or put {name} into NO_PROXY"
@@ -91,11 +91,11 @@ class Route:
 
 
 def choose(url: str, environment: Mapping[str, str]) -> Route:
-    """The way to ``url``. Raises Permanent where its proxy is set to what is no proxy's address."""
+    """Choose the route to ``url``. Raises Permanent where the variable for it holds no valid proxy address."""
     try:
         parts = urlsplit(url)
         port = str(parts.port or _PORTS.get(parts.scheme) or "")
-    except ValueError:  # whoever connects says what is wrong with it
+    except ValueError:  # reported by whoever connects
         return Route(None, "it is not a URL")
     name, value = _first(environment, *_VARIABLES.get(parts.scheme, ()), *_ANY)
     if not value:
@@ -106,7 +106,7 @@ def choose(url: str, environment: Mapping[str, str]) -> Route:
 
 
 def _direct(host: str, port: str, environment: Mapping[str, str]) -> str:
-    """Why a host is asked without the proxy that is set; empty where it is not."""
+    """Why a host is connected to directly although a proxy is set; empty where it goes through the proxy."""
     address = _address(host)
     if host == "localhost" or (address is not None and address.is_loopback):
         return "it is this machine"
@@ -118,7 +118,7 @@ def _direct(host: str, port: str, environment: Mapping[str, str]) -> str:
 
 
 def parse(value: str, origin: str) -> Proxy:
-    """A proxy as somebody wrote it: a URL, or host and port. Raises Permanent, which repeats no password."""
+    """Parse a proxy given as a URL or as host and port. Raises Permanent, whose message has no password."""
     text = value.strip()
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
@@ -138,7 +138,7 @@ def parse(value: str, origin: str) -> Proxy:
 
 
 def passwords(environment: Mapping[str, str]) -> frozenset[str]:
-    """What is secret in the environment's proxies, in both spellings."""
+    """Passwords of the environment's proxies, both percent-encoded and decoded, to be redacted."""
     found = set()
     for name in {variable for names in (*_VARIABLES.values(), _ANY) for variable in names}:
         with contextlib.suppress(ValueError, Permanent):
@@ -159,7 +159,7 @@ def _first(environment: Mapping[str, str], *names: str) -> tuple[str, str]:
 
 
 def _excepted(entry: str, host: str, port: str, address: Address | None) -> bool:
-    """Whether an entry of ``NO_PROXY`` is about that host."""
+    """Whether an entry of ``NO_PROXY`` matches the host."""
     if entry == "*":
         return True
     if "/" in entry and (network := _network(entry)) is not None:
@@ -173,12 +173,12 @@ def _excepted(entry: str, host: str, port: str, address: Address | None) -> bool
 
 
 def _within(host: str, name: str) -> bool:
-    """``.example.com`` is what is below it; ``example.com`` also the name itself."""
+    """Whether a host is in a domain: ``.example.com`` matches only subdomains, ``example.com`` also itself."""
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
 
 
 def _split(entry: str) -> tuple[str, str]:
-    """Host and port; an IPv6 address without brackets has no port."""
+    """Split an entry into host and port; an IPv6 address without brackets has no port."""
     if entry.startswith("["):
         host, _, rest = entry[1:].partition("]")
         return host, rest.removeprefix(":")
@@ -187,7 +187,7 @@ def _split(entry: str) -> tuple[str, str]:
 
 
 def _address(text: str) -> Address | None:
-    """The address that a text is, IPv4 where it is that within IPv6."""
+    """Parse an IP address; IPv4-mapped IPv6 becomes IPv4. None for anything else."""
     try:
         found = ip_address(text.partition("%")[0])
     except ValueError:
@@ -207,7 +207,7 @@ def _network(text: str) -> IPv4Network | IPv6Network | None:
 
 
 def _ascii(name: str) -> str:
-    """An international name as DNS has it."""
+    """Encode an internationalized domain name for DNS (IDNA)."""
     return name if name.isascii() else ".".join(_labels(name))
 
 

@@ -1,7 +1,8 @@
-"""Refusals that repeat are summed up: whoever is refused 20,000 times does not fill the audit trail.
+"""Rate-limit audit records of refusals, so that somebody who is refused 20,000 times can't fill the audit trail.
 
-The first of a kind is recorded at once. The same again within ten minutes is counted, and the sum becomes one
-record when that time is over. What a process has counted and not yet recorded is lost with it; the first is not.
+The first refusal of a kind is recorded at once. Repetitions within ten minutes are counted, and their count
+becomes one record when that window is over. A process that dies loses its unrecorded counts, but never a first
+refusal.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from typing import Any
 
 WINDOW = timedelta(minutes=10)
 KINDS_EACH = 10
-"""Kinds of refusals of one person that are told apart within that time; the rest is one kind."""
+"""Kinds that are counted separately per person within the window; further ones share the kind `VARIOUS`."""
 MOST = 1000
-"""Kinds that are told apart in all."""
+"""Kinds that are counted separately in all; people beyond that share the name `EVERYBODY`."""
 VARIOUS = "various"
 EVERYBODY = "several people"
 
 
 @dataclass
 class Sum:
-    """One kind of refusals, since the record of the first."""
+    """The repetitions of one kind of refusal since its first was recorded."""
 
     who: str
     kind: str
@@ -34,7 +35,7 @@ class Sum:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the record of the sum says."""
+        """The data of the audit record for the repetitions."""
         return {
             "rule": self.rule,
             "more": self.more,
@@ -44,14 +45,14 @@ class Sum:
 
 
 class Refusals:
-    """Which refusals were recorded lately. Times are arguments."""
+    """Counts refusals by person and kind. Times are arguments."""
 
     def __init__(self) -> None:
-        """Nothing was."""
+        """Start with no refusals."""
         self._sums: dict[tuple[str, str], Sum] = {}
 
     def first(self, who: str, kind: str, subject: str, rule: str, now: datetime) -> bool:
-        """Whether a refusal is to be recorded: the first of its kind. Another one is counted."""
+        """Whether to record a refusal now, which is the first of its kind; repetitions are only counted."""
         key = self._key(who, kind)
         known = self._sums.get(key)
         if known is None:
@@ -63,7 +64,7 @@ class Refusals:
         return False
 
     def _key(self, who: str, kind: str) -> tuple[str, str]:
-        """Under what it is counted: what is too much to be told apart goes together."""
+        """The key to count under: beyond the limits, refusals share a common key."""
         if (who, kind) in self._sums:
             return who, kind
         mine = sum(key[0] == who for key in self._sums)
@@ -72,14 +73,14 @@ class Refusals:
         return (who, kind) if mine < KINDS_EACH else (who, VARIOUS)
 
     def over(self, now: datetime, *, all_: bool = False) -> Iterator[Sum]:
-        """The sums whose time is over, or all; they are forgotten. What did not repeat is recorded already."""
+        """Remove and yield the sums whose window is over, or all. Sums without repetitions need no record."""
         for key in [k for k, found in self._sums.items() if all_ or not timedelta() <= now - found.since < WINDOW]:
             found = self._sums.pop(key)
             if found.more:
                 yield found
 
     def keep(self, sums: Iterable[Sum]) -> None:
-        """Sums that were over could not be recorded: they are due again, with what was counted meanwhile."""
+        """Put back sums that could not be recorded, adding what was counted meanwhile."""
         for found in sums:
             since = self._sums.get((found.who, found.kind))
             if since is not None:
@@ -87,6 +88,6 @@ class Refusals:
             self._sums[found.who, found.kind] = found
 
     def unrecorded(self, who: str, kind: str) -> None:
-        """The record of the first of such kinds (by how they begin) was not kept: the next one is the first."""
+        """Forget kinds that begin with ``kind``, whose first record failed, so that the next one is recorded."""
         for key in [k for k in self._sums if k[0] == who and k[1].startswith(kind)]:
             del self._sums[key]

@@ -1,4 +1,4 @@
-"""Things that are known by a name: each is registered once, and looked up by whoever needs it. Pure."""
+"""A registry of items with unique names. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Named(Protocol):
-    """What can be registered."""
+    """An item that can be registered."""
 
     @property
     def name(self) -> str:
-        """How it is known: kept in the ledger or the settings, so it stays what it is."""
+        """The key of the item. It is stored in the ledger or the settings, so it must not change."""
 
 
 T = TypeVar("T", bound=Named)
@@ -21,7 +21,7 @@ class Registry(Generic[T]):
     """Named items, in the order in which they were registered."""
 
     def __init__(self, what: str, items: Iterable[T] = ()) -> None:
-        """``what`` one of them is, for errors. Raises ValueError where a name is taken twice."""
+        """``what`` an item is, for errors ("message kind"). Raises ValueError for a duplicate name."""
         self.what = what
         self._items: dict[str, T] = {}
         for item in items:
@@ -30,20 +30,20 @@ class Registry(Generic[T]):
             self._items[item.name] = item
 
     def with_(self, more: Iterable[T]) -> Registry[T]:
-        """Another registry that has ``more`` as well."""
+        """Return a new registry with ``more`` added."""
         return Registry(self.what, (*self, *more))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names, in order."""
+        """The names in the order of registration."""
         return tuple(self._items)
 
     def get(self, name: str) -> T | None:
-        """The item of that name, if there is one."""
+        """The item of that name; None where there is none."""
         return self._items.get(name)
 
     def __getitem__(self, name: str) -> T:
-        """The item of that name. Raises KeyError, with the names that there are."""
+        """The item of that name. Raises KeyError that lists the registered names."""
         try:
             return self._items[name]
         except KeyError:

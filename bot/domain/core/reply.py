@@ -1,4 +1,4 @@
-"""What a command answers, independent of Slack. All text is plain: each renderer escapes it for its medium."""
+"""The reply of a command, independent of Slack. All text is plain: each renderer escapes it for its medium."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.domain.core.probes import Finding, Verdict, worst
 
 @dataclass(frozen=True)
 class Mention:
-    """Somebody in Slack, shown by name: a user (U…, W…), a user group (S…), a channel (C…, G…)."""
+    """A mention by Slack id: a user (U…, W…), a user group (S…) or a channel (C…, G…)."""
 
     id: str
 
@@ -20,16 +20,16 @@ class Mention:
 
 
 Line = str | tuple[str | Mention, ...]
-"""Text in which people can be named; the text itself is plain."""
+"""Plain text that may contain mentions."""
 
 
 def parts(line: Line) -> tuple[str | Mention, ...]:
-    """A line's parts."""
+    """Split a line into texts and mentions."""
     return (line,) if isinstance(line, str) else line
 
 
 def plain(line: Line) -> str:
-    """A line as plain text: ids where names would be."""
+    """A line as plain text, with ids for mentions."""
     return "".join(part if isinstance(part, str) else f"@{part.id}" for part in parts(line))
 
 
@@ -41,32 +41,32 @@ class Fact:
     value: Line
     verdict: Verdict | None = None
     code: bool = False
-    """Whether the value is to be set in a fixed-width font."""
+    """Whether to show the value in a fixed-width font."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of short cells. On a phone only few columns fit: put what matters first."""
+    """Rows of short cells. A phone shows only few columns: put what matters first."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     title: str = ""
     verdicts: tuple[Verdict | None, ...] = ()
-    """One a row, or empty."""
+    """One for each row, or empty."""
 
 
 @dataclass(frozen=True)
 class Excerpt:
     """Lines of raw text (a log, a command's output), shown verbatim in a fixed-width font.
 
-    Renderers show the last lines that fit and attach the whole as a file called ``filename`` when cut.
+    Renderers show the last lines that fit; where that is not all, they attach the whole text as ``filename``.
     """
 
     text: str
     title: str = ""
     filename: str = "output.txt"
     redacted: bool = False
-    """Whether ``text`` has no secrets any more: what is searched has to lose them before."""
+    """Whether ``text`` is redacted already: text that is searched must be redacted before the search."""
 
 
 @dataclass(frozen=True)
@@ -78,23 +78,23 @@ class Button:
     style: str = ""
     """``primary``, ``danger`` or empty."""
     confirm: str = ""
-    """What is asked once more before it counts; empty: nothing."""
+    """Text of the confirmation dialog; empty: the click counts at once."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """A picture. What it shows is said in ``alt`` as well, and the reply is whole without it."""
+    """A picture. ``alt`` describes it, and the reply is complete without it."""
 
     png: bytes = field(repr=False)
     alt: str
     filename: str
     file: str = ""
-    """The id of its file in Slack, once it is there."""
+    """The id of the uploaded file in Slack; empty before the upload."""
 
 
 @dataclass(frozen=True)
 class Menu:
-    """Several next steps of which one is picked, where each with a button of its own would be too many."""
+    """A select menu of next steps, where one button for each would be too many."""
 
     label: str
     options: tuple[Button, ...]
@@ -102,7 +102,7 @@ class Menu:
 
 @dataclass(frozen=True)
 class Field:
-    """One thing that a form asks for."""
+    """One input of a form."""
 
     name: str
     label: str
@@ -111,13 +111,13 @@ class Field:
     required: bool = True
     max_length: int = 500
     secret: bool = False
-    """Whether its value is a secret: then the form needs a ``sink``."""
+    """Whether its value is a secret; the form then needs a ``sink``."""
     initial: str = ""
 
 
 @dataclass(frozen=True)
 class Form:
-    """Questions whose answers complete a command line: ``--name "answer"`` is added to it for each."""
+    """A dialog whose answers complete a command line: ``--name "answer"`` is added for each field."""
 
     title: str
     """At most 24 characters."""
@@ -126,16 +126,17 @@ class Form:
     submit: str = "Go on"
     note: str = ""
     sink: str = ""
-    """Who gets the answers instead of a command line, where they are secret; see `bot.runbook.SecretSink`."""
+    """The name of the `SecretSink` (`bot.runbook.context`) that receives secret answers; they never become a
+    command line."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A command's answer. The headline alone must be the answer; all else is evidence and next steps."""
+    """A command's reply. The headline alone must answer; all else is evidence and next steps."""
 
     headline: str
     verdict: Verdict | None = None
-    """None for answers that judge nothing (`help`, `version`)."""
+    """None for replies without a judgement (`help`, `version`)."""
     body: tuple[Line, ...] = ()
     """Paragraphs under the headline."""
     findings: tuple[Finding, ...] = ()
@@ -146,28 +147,28 @@ class Reply:
     notes: tuple[str, ...] = ()
     """Small print: where, when, how long it took."""
     pending: tuple[str, ...] = ()
-    """Titles of probes that have not answered yet; a final reply has none."""
+    """Titles of probes that are still running; a final reply has none."""
     command: str = ""
-    """The command line that gave it (without ``/agentpod``), for "run again" and sharing."""
+    """The command line that was run (without ``/agentpod``), for "run again" and sharing."""
     shareable: bool = True
     repeatable: bool = True
-    """Whether running the command again makes sense to offer: not for what asked for something or decided it."""
+    """Whether to offer "run again": not for commands that made a request or decided on one."""
     form: Form | None = None
-    """What has to be asked before it can be answered."""
+    """A form to fill in before the command can run."""
     notify: tuple[Mention, ...] = ()
-    """Who is to notice a message, in a channel."""
+    """Whom to mention in a channel, so that Slack notifies them."""
     menus: tuple[Menu, ...] = ()
     images: tuple[Image, ...] = ()
     data: dict[str, object] = field(default_factory=dict)
     """Extra machine-readable facts for ``--output json``; JSON types only."""
 
     def with_command(self, command: str) -> Reply:
-        """The same reply, saying which command line gave it."""
+        """Copy the reply with the command line that was run."""
         return replace(self, command=command)
 
     @property
     def exit_code(self) -> int:
-        """A terminal's exit code: 0 healthy or nothing to judge, 1 not healthy, 2 could not tell."""
+        """Exit code in a terminal: 0 healthy or no judgement, 1 not healthy, 2 unknown."""
         if self.pending:
             return Verdict.UNKNOWN.exit_code
         if self.verdict is None and self.findings:

@@ -1,7 +1,6 @@
-"""``Retry-After`` as other sides send it (RFC 9110, 10.2.3): how long is really waited, and what is said of it.
+"""Read ``Retry-After`` headers (RFC 9110, 10.2.3) and limit how long the bot waits for them.
 
-Anybody between here and there can send any value, so it is a wish with a limit: who asks for a day is asked again
-after `LONGEST`.
+Any server or proxy on the way can send any value, so the pause is at most `LONGEST`.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from email.utils import parsedate_to_datetime
 from bot.domain.core import words
 
 LONGEST = 120.0
-"""Seconds that are waited at most for one such header."""
+"""Longest pause for one header, in seconds."""
 _NUMBER = re.compile(r"\d{1,300}(?:\.\d{1,300})?")
 
 
 @dataclass(frozen=True)
 class Pause:
-    """``seconds`` to wait; ``asked`` are those that the other side wanted, infinite for absurdly many."""
+    """``seconds`` to wait; ``asked`` is what the header asked for, infinite for a number too large for a float."""
 
     seconds: float
     asked: float
 
     def __str__(self) -> str:
-        """Nothing, or how it differs from what was asked for."""
+        """A sentence where the pause is shorter than what was asked for; else empty."""
         if self.asked <= self.seconds:
             return ""
         wanted = words.age(timedelta(seconds=min(self.asked, 3.1e9)))
@@ -38,7 +37,7 @@ class Pause:
 
 
 def read(value: str | None, now: datetime) -> Pause | None:
-    """The pause that a header's value asks for: a number of seconds or a date. None where it is neither."""
+    """Parse a header's value, a number of seconds or a date. None where it is neither."""
     text = (value or "").strip()[:1000]
     if _NUMBER.fullmatch(text) and text.isascii():
         asked = float(text)
@@ -53,12 +52,12 @@ def read(value: str | None, now: datetime) -> Pause | None:
 
 
 def seconds(value: str | None, now: datetime) -> float | None:
-    """How many seconds are waited for a header's value. None where it asks for nothing."""
+    """Seconds to wait for a header's value; None where it is missing or invalid."""
     pause = read(value, now)
     return None if pause is None else pause.seconds
 
 
 def said(value: str | None, now: datetime) -> str:
-    """What is added to a message about it: nothing, or a sentence with a space before it."""
+    """Suffix for an error message: empty, or a space and a sentence on the shortened pause."""
     text = str(read(value, now) or "")
     return f" {text}" if text else ""

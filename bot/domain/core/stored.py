@@ -1,7 +1,7 @@
-"""Bodies in the ledger: JSON that begins with the version of its form, so that another version of agentpod knows.
+"""Versioned JSON bodies of ledger rows, with migration on read.
 
-One without a version is of the first form. When a field is renamed or means something else, the version goes up,
-and a step makes of an older body what this version reads: bodies are never changed in place.
+A body without a version is version 1. When a field is renamed or changes its meaning, the version goes up, and a
+step converts older bodies when they are read: stored bodies are never changed in place.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from pydantic import TypeAdapter
 
 T = TypeVar("T")
 Step = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-"""Makes of a body's fields those of the next version."""
+"""Converts a body's fields to those of the next version."""
 
 LARGEST = 1 << 20
-"""Most characters of a body that is read: a larger one is none of ours."""
+"""Longest body that is read, in characters: agentpod writes none that large."""
 
 
 class Unreadable(ValueError):
-    """A body that this agentpod can't read; the message says why, and quotes nothing of it."""
+    """A body that this version can't read. The message says why, and quotes nothing of the body."""
 
 
 @dataclass
 class Stored(Generic[T]):
-    """How things of a kind are kept."""
+    """Serializes things of one kind to versioned JSON, and back."""
 
     kind: type[T]
     steps: tuple[Step, ...] = ()
-    """From version 1 to 2, and so on."""
+    """The first converts version 1 to 2, and so on."""
     _known: int = field(init=False)
 
     def __post_init__(self) -> None:
-        """The newest version is the one behind the last step."""
+        """Derive the current version from the number of steps."""
         self._known = len(self.steps) + 1
 
     @cached_property
@@ -45,11 +45,11 @@ class Stored(Generic[T]):
         return TypeAdapter(self.kind)
 
     def dump(self, thing: T) -> str:
-        """As the ledger keeps it."""
+        """Serialize with the current version."""
         return f'{{"v":{self._known},{self._adapter.dump_json(thing).decode()[1:]}'
 
     def load(self, text: object) -> T:
-        """From the ledger. Raises `Unreadable` for what no version up to this one has written."""
+        """Deserialize, migrating older versions. Raises `Unreadable` for what no version up to this one wrote."""
         if not isinstance(text, str):
             raise Unreadable("it is no text")
         if len(text) > LARGEST:
@@ -66,11 +66,11 @@ class Stored(Generic[T]):
             raise Unreadable("it is not what agentpod writes") from error
 
     def _is_first(self, text: str) -> bool:
-        """Whether it is of the first form, and that is still the only one: nothing has to be done to it."""
+        """Whether the body has no version and version 1 is the current one, so that it needs no migration."""
         return not self.steps and not text.startswith('{"v":')
 
     def _brought(self, text: str) -> Mapping[str, Any]:
-        """An older body's fields as those of this version."""
+        """Migrate an older body's fields to the current version."""
         fields: Mapping[str, Any] = json.loads(text)
         version = fields.get("v", 1)
         if not isinstance(version, int) or version < 1:
@@ -83,7 +83,7 @@ class Stored(Generic[T]):
 
 
 def _naive(value: object) -> bool:
-    """Whether a time without a zone is anywhere in it: it could be compared with no other."""
+    """Whether the value contains a time without a time zone, which can't be compared with any other."""
     if isinstance(value, datetime):
         return value.tzinfo is None
     if isinstance(value, tuple):

@@ -1,7 +1,7 @@
-"""How findings add up to one answer: causes said once, the worst first, and a headline that is the answer.
+"""Combine findings into one answer: fold shared causes, sort worst first, write the headline.
 
-A check that could not be made is unknown. When one cause keeps several from being made, or one fault makes
-others follow, it is said once and the rest become a line under it.
+A check that could not be made is unknown. Where one cause prevents several checks, or one fault makes other checks
+fail, it is shown once and the affected checks are listed in a line under it.
 """
 
 from __future__ import annotations
@@ -17,48 +17,48 @@ NO_ANSWER = "no answer in"
 NOT_CHECKED, FOLLOWS = "Not checked because of it", "Follows from it"
 
 FOLDED = (NOT_CHECKED, FOLLOWS)
-"""How lines of evidence begin that stand for other findings."""
+"""Prefixes of evidence lines that list folded findings."""
 
 _CAUSE = "cause:"
-"""How the keys of folded causes begin; no probe's id does."""
+"""Prefix of the keys of folded causes; no probe's id begins with it."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a check could not be made. Equal keys are one cause."""
+    """Why a check could not be made. Causes with equal keys are the same cause."""
 
     key: tuple[str, ...]
     source: str
-    """Which source failed: its key, as in `Outcome.answered`."""
+    """The key of the source that failed, as in `ProbeResult.answered`."""
     title: str
-    """How a person calls the source: "API server"."""
+    """The source's name for people: "API server"."""
     silent: str
-    """What is said when nothing came from the source: "the API server does not answer"."""
+    """Summary where the source answered no check at all: "the API server does not answer"."""
     summary: str
-    """What is said otherwise."""
+    """Summary otherwise."""
     remedy: str | None = None
     run: str | None = None
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A finding, and what kept it from being one where something did."""
+    """A probe's finding; ``cause`` and ``blocked_by`` say why the check could not be made."""
 
     finding: Finding
     cause: Cause | None = None
     blocked_by: str | None = None
-    """The probe whose finding explains why this one was not made."""
+    """The probe whose finding explains why this check was not made."""
     answered: frozenset[str] = frozenset()
-    """Keys of the sources that did answer it."""
+    """Keys of the sources that answered this probe."""
 
 
 def fold(
     outcomes: Sequence[ProbeResult], consequences: Mapping[str, Sequence[str]] | None = None
 ) -> list[Finding]:
-    """Findings worst first, with shared causes and consequences folded into the one that explains them.
+    """Return the findings worst first, with those that share a cause or follow from another one folded into it.
 
-    ``consequences`` maps a probe to those that fail because of it: they are folded when both are not ok.
-    Among equally bad findings a shared cause comes first, so that the headline names it.
+    ``consequences`` maps a probe to those that fail because of it: they are folded when it fails and they are not
+    ok. Among equally bad findings a shared cause comes first, so that the headline names it.
     """
     findings = {o.finding.probe: o.finding for o in outcomes}
     _fold_blocked(outcomes, findings)
@@ -85,7 +85,7 @@ def _fold_causes(outcomes: Sequence[ProbeResult], findings: dict[str, Finding]) 
     for outcome in outcomes:
         if outcome.cause is not None and outcome.finding.probe in findings:
             groups.setdefault(outcome.cause.key, []).append(outcome)
-    # One check that is all there is to say also gains by having its source named.
+    # A single check that makes up the whole answer is replaced too: the answer then names the source.
     for group in (g for g in groups.values() if len(g) > 1 or len(g) == len(outcomes)):
         cause = group[0].cause
         if cause is None:
@@ -132,14 +132,16 @@ def _noting(finding: Finding, label: str, names: Sequence[str]) -> Finding:
 
 
 def overall(findings: Sequence[Finding]) -> Verdict:
-    """The verdict of all: fail before unknown before warn. Nothing checked is unknown."""
+    """The worst verdict: fail before unknown before warn. Unknown where nothing was checked."""
     return worst(f.verdict for f in findings)
 
 
 def headline(findings: Sequence[Finding], checks: int, *, whole: bool = True) -> str:
-    """One line that answers "is it healthy?". ``findings`` are folded and sorted; ``checks`` were made.
+    """One line that answers "is it healthy?". ``findings`` are folded and sorted; ``checks`` is how many were
+    made.
 
-    Only the checks of the ``whole`` may call it healthy: a part that merely warns says nothing of the rest.
+    ``whole``: whether everything was checked. Else a warning must not read "Healthy, with 1 warning": the rest is
+    not known.
     """
     verdict = overall(findings)
     if verdict is Verdict.OK:
@@ -167,5 +169,5 @@ def _said(finding: Finding) -> str:
 
 
 def said_in(headline: str, finding: Finding) -> bool:
-    """Whether the headline ends with the finding, so that its summary would be read twice."""
+    """Whether the headline already ends with the finding's summary, which need not be repeated below it."""
     return headline.endswith(_said(finding))

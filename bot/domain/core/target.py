@@ -25,17 +25,17 @@ In letters that GitHub knows: a pattern of all letters there are holds a MiB.
 """
 
 SHORTEST = timedelta(seconds=1)
-"""The shortest age that can be told from a clock's error."""
+"""The shortest ``stale_after``: less could not be distinguished from clock skew."""
 MOST_RUNS = 10
-"""Runs that a grace may span."""
+"""Most runs that a grace may span."""
 POD = "pod"
-"""The pod's own name beside those of the jobs, where it is told how they were."""
+"""The pod's key in histories that are kept by job; therefore no job may have this name."""
 LONGEST = timedelta(days=400)
-"""The longest that a job may be silent: a yearly one, and a month."""
+"""The longest ``stale_after`` or ``grace``: a yearly job, and a month."""
 
 
 MAX_PATTERN = 500
-"""Longest regular expression taken, in characters."""
+"""Longest accepted regular expression, in characters."""
 
 
 def _regex(value: str) -> str:
@@ -56,14 +56,14 @@ def _zone(value: str) -> str:
 _DURATION = re.compile(r"(?P<number>[0-9]{1,12}(?:\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|d|w)")
 _NUMBER = re.compile(r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 _LONGEST_TEXT = 40
-"""Characters of a duration: one of a hundred thousand digits would be searched for minutes."""
+"""Longest text of a duration, in characters: searching a hundred thousand digits would take minutes."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
 def parse_duration(value: object) -> timedelta:
-    """Read ``10m``, ``1h30m`` or ``500ms``. Raises ValueError, also without a unit, and for zero and less."""
+    """Parse ``10m``, ``1h30m`` or ``500ms``. Raises ValueError, also for no unit, and for zero or less."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        value = max(min(value, 10**12), -1)  # Python writes no number of thousands of digits
+        value = max(min(value, 10**12), -1)  # str() refuses integers of thousands of digits
     seconds = value.total_seconds() if isinstance(value, timedelta) else _duration_text(str(value).strip())
     if not 0 < seconds <= 10 * 365 * 86400:
         raise ValueError(f"{value!r} is not a usable duration: use more than nothing and at most ten years")
@@ -71,7 +71,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def limited(least: timedelta, most: timedelta) -> Callable[[timedelta], timedelta]:
-    """A check of a duration that raises ValueError with the limits for one beyond them."""
+    """Return a validator that raises ValueError, naming the limits, for a duration outside of them."""
 
     def check(value: timedelta) -> timedelta:
         if not least <= value <= most:
@@ -140,12 +140,12 @@ class ProcessRule(_Model):
 
     @classmethod
     def named(cls, name: str) -> ProcessRule:
-        """The rule for a bare name: the name as a whole word at the start or after a slash or space."""
+        """Make the rule for a bare name: it matches as a whole word at the start or after a slash or space."""
         return cls(name=name, match=_bare(name))
 
     @cached_property
     def is_bare(self) -> bool:
-        """Whether it is a bare name, which must be the program itself."""
+        """Whether it was given as a bare name, which must be the program itself, not an argument."""
         return self.match == _bare(self.name)
 
 
@@ -222,7 +222,7 @@ class SshSpec(_Model):
     """The pod's own copy in the first container (``~`` is its home), which sshd reads; null: not compared."""
 
     def path(self, home: str) -> str | None:
-        """The copy's path, for a home."""
+        """The path of the pod's copy, with ``~`` replaced by ``home``."""
         return (
             None if self.file is None else home.rstrip("/") + self.file[1:] if self.file[0] == "~" else self.file
         )
@@ -275,7 +275,7 @@ class HeartbeatPolicy(_Model):
 
     @cached_property
     def canonical(self) -> str:
-        """The job in the spelling that all parts know it by."""
+        """The job's name in canonical spelling (`canonical_job`)."""
         return canonical_job(self.job)
 
     @cached_property
@@ -288,7 +288,7 @@ class HeartbeatPolicy(_Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Another one for every other policy."""
+        """A short hash of the policy, which differs for every different policy."""
         return sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     @model_validator(mode="before")
@@ -343,7 +343,7 @@ HANDBOOK_SERVICES = (
 class Target(_Model):
     """The agent pod: where it is and what healthy means."""
 
-    # The length apart from the pattern: {0,62} of all letters there are would take 6 MiB.
+    # The length is not in the pattern: {0,62} of all Unicode letters would take 6 MiB.
     name: str = Field(default="secure-agent-pod", pattern=r"^[A-Za-z0-9][-\w.]*$", max_length=63)
     """What commands (``--target``) and messages call it."""
     namespace: str = Field(default="secure-agent-pod", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
@@ -376,7 +376,7 @@ class Target(_Model):
     @model_validator(mode="before")
     @classmethod
     def _their_cron(cls, data: object) -> object:
-        """A heartbeat that names no cron has the target's: its schedule is read by that one."""
+        """Default each heartbeat's ``cron`` to the target's."""
         cron = data.get("cron") if isinstance(data, dict) else None
         jobs = data.get("heartbeats") if isinstance(data, dict) else None
         if cron in DIALECTS and isinstance(data, dict) and isinstance(jobs, list | tuple):
@@ -395,7 +395,7 @@ class Target(_Model):
 
     @property
     def every_secret(self) -> tuple[str, ...]:
-        """All Secrets of the pod: those with values, and the one with the SSH keys."""
+        """Names of all Secrets of the pod: ``secrets``, and the one with the SSH keys."""
         return tuple(dict.fromkeys((*self.secrets, *((self.ssh.secret,) if self.ssh else ()))))
 
     def container(self, name: str | None = None) -> ContainerSpec:
@@ -420,5 +420,5 @@ def _no_doubles(what: str, names: list[str], why: str = "") -> None:
 
 
 def canonical_job(name: str) -> str:
-    """One spelling for a job: names appear with ``_`` in one place and ``-`` in another."""
+    """Normalize a job's name to ``-``: names appear with ``_`` in one place and ``-`` in another."""
     return name.replace("_", "-")

@@ -1,4 +1,4 @@
-"""Numbers as people read them on a phone: ages, sizes, counts and lists. Plain text throughout."""
+"""Format durations, times, sizes, counts and lists for people. Plain text throughout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 @lru_cache(maxsize=256)
 def age(span: timedelta) -> str:
-    """A duration in its two largest units: ``6 h 51 min``, ``3 d``, ``40 s``. Negative ones count as nothing."""
+    """A duration in its two largest units: ``6 h 51 min``, ``3 d``, ``40 s``. Negative ones are ``0 s``."""
     left = max(0, int(span.total_seconds()))
     if left == 0:
         return "0 s"
@@ -32,7 +32,7 @@ def age(span: timedelta) -> str:
 
 
 def exactly(span: timedelta) -> str:
-    """A duration in all its units, as it was set: ``1 d 2 h``, ``90 s`` as ``1 min 30 s``, ``0.5 s``."""
+    """A duration in all its units, for settings: ``1 d 2 h``, ``1 min 30 s``, ``0.5 s``."""
     left, parts = span.total_seconds(), []
     for seconds, unit in _AGE_STEPS[:-1]:
         count, left = divmod(left, seconds)
@@ -46,7 +46,7 @@ def age_since(moment: datetime | None, now: datetime) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """``12 min ago``; ``in 5 min`` for a time to come; ``at an unknown time`` for none."""
+    """``12 min ago``; ``in 5 min`` for a future time; ``at an unknown time`` for None."""
     if moment is None:
         return "at an unknown time"
     return f"in {age(moment - now)}" if moment > now + timedelta(seconds=1) else f"{age(now - moment)} ago"
@@ -58,11 +58,14 @@ def clock(moment: datetime) -> str:
 
 
 _FAR = timedelta(days=180)
-"""From here on a date needs its year: a day of the week and a month could be of this one."""
+"""Dates this far away are shown with their year, since day and month alone would be read as this year's."""
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """A time that does not change while it is looked at: ``22:41 UTC``, with the date unless it is of today."""
+    """A time as ``22:41 UTC``, with the date unless it is today.
+
+    Unlike an age, it stays true in an old message.
+    """
     here, now = _utc(at), _utc(now)
     if abs(now - here) >= _FAR:
         return stamp(here)
@@ -72,7 +75,7 @@ def moment(at: datetime, now: datetime) -> str:
 
 
 def moment_of(text: str | None) -> datetime | None:
-    """The moment that was kept as text; None for none, and for what is no moment with a time zone."""
+    """Parse an ISO 8601 time; None for None, and for anything that is no time with a time zone."""
     try:
         at = datetime.fromisoformat(text or "")
     except ValueError:
@@ -81,12 +84,12 @@ def moment_of(text: str | None) -> datetime | None:
 
 
 def _utc(at: datetime) -> datetime:
-    """The same in UTC, as nearly all times are already."""
+    """Convert to UTC; nearly all times are in UTC already, so that the conversion is skipped."""
     return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def stamp(moment: datetime | None) -> str:
-    """Date and minute in UTC, as ``2026-11-23 22:41 UTC``; ``never`` for none."""
+    """Date and minute in UTC, as ``2026-11-23 22:41 UTC``; ``never`` for None."""
     return "never" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
@@ -105,7 +108,7 @@ def took(value: float) -> str:
 
 
 def without_pod_id(text: str) -> str:
-    """What the kubelet says, without the pod's name, namespace and uid, which the reader knows or can't use."""
+    """Remove the pod's name, namespace and uid from a kubelet message: the reader has no use for them."""
     return _POD_ID.sub("", text)
 
 
@@ -141,19 +144,19 @@ def cut(text: str, length: int) -> str:
 
 
 _STRAIGHT = str.maketrans({**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'")})
-"""A command line takes a phone's quotes for plain ones, also inside a word."""
+"""Typographic quotes to plain ones: phones type them, and the command grammar takes both for the same."""
 
 
 def quoted(text: str) -> str:
-    """A text as one word of a command line."""
+    """Quote a text so that the command grammar reads it as one word."""
     plain = " ".join(text.split()).translate(_STRAIGHT)
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def innermost(text: str, length: int) -> str:
-    """``text`` on one line; where it is too long, without the outer parts of a chain ``a: b: cause``.
+    """``text`` on one line; where it is longer than ``length``, the inner end of a chain ``a: b: cause``.
 
-    The kubelet and the runtimes wrap an error in what they were doing: what went wrong comes last.
+    The kubelet and the runtimes wrap errors in what they were doing, so the cause comes last.
     """
     flat = _WRAPPING.sub("", " ".join(text[:_MOST_SAID].split())).removesuffix(": unknown")
     if len(flat) <= length:
@@ -168,7 +171,7 @@ _WRAPPING = re.compile(r'rpc error: code = \w{1,30} desc = |time="[^"]{1,40}" le
 
 
 def lower_first(text: str) -> str:
-    """The sentence to go on after a colon: no full stop; lower case unless it begins with a name or acronym."""
+    """Make a sentence fit after a colon: no full stop; lower case unless it begins with a name or acronym."""
     text = text.rstrip().removesuffix(".")
     if len(text) > 1 and text[0].isupper() and text[1].islower() and text.split()[0] in _LOWERED:
         return text[0].lower() + text[1:]

@@ -1,6 +1,6 @@
-"""What a cluster holds, as plain facts: the answers of the Cluster port.
+"""Plain data classes for Kubernetes objects: what the Cluster port returns.
 
-Times are aware datetimes in UTC; sizes are bytes; anything the API left out is None.
+Times are aware datetimes in UTC; sizes are in bytes; anything the API left out is None.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Literal
 
 Role = Literal["main", "sidecar", "init", "ephemeral"]
-"""What a container is for. A sidecar is an init container with ``restartPolicy: Always``: it goes on running."""
+"""What a container is for. A sidecar is an init container with ``restartPolicy: Always``: it keeps running."""
 
 
 @dataclass(frozen=True)
 class Termination:
-    """How a container's run ended."""
+    """How a container terminated."""
 
     reason: str
     exit_code: int | None = None
@@ -36,32 +36,32 @@ class Container:
     state: str = "unknown"
     """``running``, ``waiting``, ``terminated`` or ``unknown``."""
     reason: str | None = None
-    """Why it waits or ended: ``CrashLoopBackOff``, ``ContainerCreating``, ``OOMKilled`` …"""
+    """Why it waits or terminated: ``CrashLoopBackOff``, ``ContainerCreating``, ``OOMKilled`` …"""
     message: str | None = None
     started_at: datetime | None = None
     last_termination: Termination | None = None
-    """Of the run before the present one."""
+    """How the previous container terminated, before the last restart."""
     role: Role = "main"
     started: bool | None = None
     """Whether the startup probe, if there is one, has passed."""
     terminated: Termination | None = None
-    """Of the present run, where ``state`` is ``terminated``."""
+    """How the current container terminated, where ``state`` is ``terminated``."""
     memory_limit: str | None = None
-    """As the pod's spec has it: ``8Gi``."""
+    """As written in the pod's spec: ``8Gi``."""
 
     @property
     def ended(self) -> Termination | None:
-        """How its latest run ended, None where none has ended yet."""
+        """Its latest termination, None where it has never terminated."""
         return self.terminated or self.last_termination
 
     @property
     def done(self) -> bool:
-        """Whether it has done what an init container is for."""
+        """Whether it has completed: terminated with exit code 0."""
         return self.terminated is not None and self.terminated.exit_code == 0
 
     @property
     def goes_on(self) -> bool:
-        """Whether it is to run as long as the pod does."""
+        """Whether it has to run as long as the pod does: a main container or a sidecar."""
         return self.role in ("main", "sidecar")
 
 
@@ -79,7 +79,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class OwnerRef:
-    """What an object belongs to (its ``ownerReferences``)."""
+    """An entry of an object's ``ownerReferences``."""
 
     kind: str
     name: str
@@ -89,7 +89,7 @@ class OwnerRef:
 
 @dataclass(frozen=True)
 class Uses:
-    """Objects that a pod names in its spec: mounted, or read into its environment."""
+    """Names of the objects that a pod mounts or reads into its environment."""
 
     claims: frozenset[str] = frozenset()
     secrets: frozenset[str] = frozenset()
@@ -98,7 +98,7 @@ class Uses:
 
 @dataclass(frozen=True)
 class Pod:
-    """One pod. Whether it is ready, `bot.domain.health.pod_state` says, and nothing else does."""
+    """One pod. Readiness is judged in `bot.domain.health.pod_state` only."""
 
     name: str
     uid: str
@@ -111,30 +111,30 @@ class Pod:
     reason: str | None = None
     message: str | None = None
     containers: tuple[Container, ...] = ()
-    """The main ones, in the spec's order."""
+    """The main containers, in the spec's order."""
     conditions: tuple[Condition, ...] = ()
     init_containers: tuple[Container, ...] = ()
     """Init containers and sidecars, in the order in which they are started."""
     ephemeral_containers: tuple[Container, ...] = ()
-    """As `kubectl debug` adds them: they say nothing of the pod."""
+    """Containers that `kubectl debug` added: they don't count for the pod's health."""
     readiness_gates: tuple[str, ...] = ()
-    """Types of the conditions that have to be True, besides the containers', before the pod is ready."""
+    """Types of the extra conditions that must be True before the pod is ready."""
     finalizers: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     owners: tuple[OwnerRef, ...] = ()
     uses: Uses | None = None
-    """None where that is not known."""
+    """None where it is not known."""
     delete_by: datetime | None = None
-    """When the time to end is over for a pod that is being deleted."""
+    """When the grace period of a pod that is being deleted ends."""
 
     @property
     def over(self) -> bool:
-        """Whether it has ended as a whole (evicted, completed, failed) and only its record is left."""
+        """Whether the pod has ended (evicted, completed, failed) and only the object is left."""
         return self.phase in ("Succeeded", "Failed")
 
     @property
     def sidecars(self) -> tuple[Container, ...]:
-        """The init containers that go on running."""
+        """The init containers that keep running."""
         return tuple(c for c in self.init_containers if c.role == "sidecar")
 
     @property
@@ -144,7 +144,7 @@ class Pod:
 
     @property
     def every_container(self) -> tuple[Container, ...]:
-        """All of them, the main ones first."""
+        """All containers, the main ones first."""
         inits = tuple(c for c in self.init_containers if c.role == "init")
         return (*self.lasting, *inits, *self.ephemeral_containers)
 
@@ -153,31 +153,31 @@ class Pod:
         return next((c for c in self.every_container if c.name == name), None)
 
     def condition(self, type_: str) -> Condition | None:
-        """The condition of that type, None where nobody has set it."""
+        """The condition of that type, None where it is not set. Of several, one that is not True comes first."""
         found = [c for c in self.conditions if c.type == type_]
         return next((c for c in found if c.status != "True"), found[0] if found else None)
 
     @property
     def initialized(self) -> bool:
-        """Whether the init containers are through, as the kubelet says."""
+        """Whether the kubelet reports the pod as initialized: its init containers have completed."""
         found = self.condition("Initialized")
         return found is not None and found.status == "True"
 
     @property
     def ready(self) -> str:
-        """`kubectl get pods`' READY column, such as ``1/1``: what the kubelet last said of the containers."""
+        """The READY column of `kubectl get pods`, such as ``1/1``: what the kubelet last reported."""
         count = sum(c.ready and c.state == "running" and c.started is not False for c in self.lasting)
         return f"{count}/{len(self.lasting)}"
 
     @property
     def restarts(self) -> int:
-        """`kubectl get pods`' RESTARTS column: an init container's count until the pod is initialized."""
+        """The RESTARTS column of `kubectl get pods`: the init containers' count until the pod is initialized."""
         counted = self.lasting if self.initialized or not self._initializing else self.init_containers
         return sum(c.restarts for c in counted)
 
     @property
     def status(self) -> str:
-        """`kubectl get pods`' STATUS column: the most telling reason, else the phase."""
+        """The STATUS column of `kubectl get pods`: the most specific reason, else the phase."""
         if self.deleting and self.reason == "NodeLost":
             return "Unknown"
         if self.deleting and not self.over:
@@ -188,7 +188,7 @@ class Pod:
 
     @property
     def _initializing(self) -> str:
-        """The first init container that is not through, as kubectl prints it; empty where all are."""
+        """The first init container that has not completed, as kubectl prints it; empty where all have."""
         for number, container in enumerate(self.init_containers):
             if container.done or (container.role == "sidecar" and container.started):
                 continue
@@ -210,7 +210,7 @@ class Pod:
         return self._initializing or ("SchedulingGated" if gates else self.reason or self.phase)
 
     def _still_runs(self, container: Container) -> bool:
-        """Whether others run on beside one that has completed: kubectl calls that pod Running."""
+        """Whether the container completed while others still run: kubectl shows such a pod as Running."""
         others = any(c.ready and c.state == "running" for c in self.containers)
         return container.done and others
 
@@ -221,34 +221,34 @@ def _end(ended: Termination) -> str:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One Deployment: what it asks for, and how far its controller has come."""
+    """One Deployment: its spec, and how far its controller has come."""
 
     name: str
     uid: str
     resource_version: str = ""
-    """Of this very state: a patch that carries it is refused once anything has changed."""
+    """The version that was read: a patch that carries it is refused once anything has changed."""
     generation: int = 0
-    """Counts changes of the spec."""
+    """Number of changes to the spec."""
     observed_generation: int = 0
     """The newest generation that the controller has acted on."""
     wanted: int = 1
     """Replicas asked for."""
     current: int = 0
     updated: int = 0
-    """Those of the present pod template."""
+    """Replicas of the current pod template."""
     ready: int = 0
     available: int = 0
     paused: bool = False
     strategy: str = "RollingUpdate"
     images: Mapping[str, str] = field(default_factory=dict)
-    """By container, as the pod template names them."""
+    """Images by container, as written in the pod template."""
     template_annotations: Mapping[str, str] = field(default_factory=dict)
-    """The pod template's: where a restart leaves its mark."""
+    """The pod template's annotations, of which a restart sets one."""
     created_at: datetime | None = None
     uses: Uses | None = None
     """What its pods use; None where that is not known."""
     conditions: tuple[Condition, ...] = ()
-    """``Progressing``, ``Available`` and ``ReplicaFailure``, those that the controller has set."""
+    """``Progressing``, ``Available`` and ``ReplicaFailure``, where the controller has set them."""
 
     def condition(self, type_: str) -> Condition | None:
         """The condition of that type, None where the controller has not set it."""
@@ -270,7 +270,7 @@ class Event:
     last_seen: datetime | None = None
     source: str | None = None
     uid: str | None = None
-    """Of the object: another one of the same name has another."""
+    """The uid of the object, which distinguishes it from another one of the same name."""
 
 
 @dataclass(frozen=True)
@@ -296,11 +296,11 @@ class Service:
     selector: Mapping[str, str] = field(default_factory=dict)
     uid: str | None = None
     external_ips: tuple[str, ...] = ()
-    """Addresses that the cluster's nodes take its traffic at, without a load balancer."""
+    """Addresses at which the cluster's nodes accept its traffic, without a load balancer."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """All addresses that it has."""
+        """All its addresses: LoadBalancer, external and cluster IPs."""
         return (*self.ingress, *self.external_ips, *((self.cluster_ip,) if self.cluster_ip else ()))
 
 
@@ -331,28 +331,28 @@ class Claim:
 
 @dataclass(frozen=True)
 class SecretKey:
-    """What may be known of one value of a Secret."""
+    """Facts about one value of a Secret that may be shown."""
 
     length: int
     """In bytes."""
     fingerprint: str
-    """To compare by: the same value has the same, and nothing can be told from it (`Cluster.secret`)."""
+    """Equal for equal values, and reveals nothing about the value (`Cluster.secret`)."""
 
 
 @dataclass(frozen=True)
 class Manager:
-    """Another program that writes a Secret."""
+    """Another program that manages a Secret."""
 
     by: str
     """The program: ``External Secrets``."""
     name: str
-    """With the object that says so: ``ExternalSecret agent-tokens``."""
+    """The program with the object that configures it: ``ExternalSecret agent-tokens``."""
     where: str
-    """Where to change the values instead: a sentence."""
+    """A sentence that says where to change the values instead."""
     undoes: bool
-    """Whether it writes them again within minutes; else at its next turn."""
+    """Whether it reverts changes within minutes; else at its next sync."""
     keys: frozenset[str] | None = None
-    """The keys that are its own; None: all, as far as is known."""
+    """The keys that it manages; None: all, as far as is known."""
 
 
 @dataclass(frozen=True)
@@ -366,12 +366,12 @@ class SecretFacts:
     annotations: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     changed_at: datetime | None = None
-    """When a program that writes its values last wrote anything of it; None where the API server does not say."""
+    """When a program that writes its values last wrote to it; None where the API server does not say."""
     changed_surely: bool = False
-    """Whether that was a value: what that program writes is nothing else."""
+    """Whether ``changed_at`` is surely a change of a value: the program writes nothing else."""
     immutable: bool = False
     managers: tuple[Manager, ...] = ()
-    """Who else writes it."""
+    """Other programs that write it."""
 
 
 @dataclass(frozen=True)
@@ -389,7 +389,7 @@ class ExternalSecret:
 
 @dataclass(frozen=True)
 class ApplicationSource:
-    """One of several places that an Argo CD Application's manifests come from, and what was read there."""
+    """One of several sources of an Argo CD Application's manifests, and the revision read there."""
 
     name: str
     """The chart, or the repository without its host."""
@@ -404,7 +404,7 @@ class Application:
     sync: str
     health: str
     revision: str | None = None
-    """None also where there are several ``sources``, each with its own."""
+    """None where there are several ``sources``, each with its own revision."""
     health_message: str | None = None
     finished_at: datetime | None = None
     """When the last sync operation ended."""
@@ -412,17 +412,17 @@ class Application:
     operation_message: str | None = None
     conditions: tuple[Condition, ...] = ()
     sources: tuple[ApplicationSource, ...] = ()
-    """Where there are several."""
+    """The sources, where there are several; else empty."""
     unhealthy: tuple[str, ...] = ()
-    """Its resources that Argo CD does not call healthy, a phrase each."""
+    """Its resources that are not healthy for Argo CD, a phrase each."""
 
 
 @dataclass(frozen=True)
 class ExecResult:
-    """What a command in a container answered. ``exit_code`` is None when the API gave none.
+    """The result of a command in a container. ``exit_code`` is None when the API gave none.
 
-    ``truncated``: output is missing at its end, so that what is not in it may be there all the same. Of
-    ``shortened`` lines only the beginning is kept.
+    ``truncated``: the end of the output is missing, so that the absence of something proves nothing.
+    ``shortened`` is the number of lines of which only the beginning is kept.
     """
 
     stdout: str
@@ -434,7 +434,7 @@ class ExecResult:
 
 @dataclass(frozen=True)
 class LogText:
-    """Lines of a container's log, oldest first. ``truncated`` when a limit cut it."""
+    """Lines of a container's log, oldest first. ``truncated``: whether a limit cut it."""
 
     lines: tuple[str, ...]
     truncated: bool = False
@@ -442,7 +442,7 @@ class LogText:
 
 @dataclass(frozen=True)
 class Right:
-    """One right in Kubernetes' terms, as a SelfSubjectAccessReview asks for it.
+    """A Kubernetes permission, as in a SelfSubjectAccessReview.
 
     ``namespace`` None means the target's own; ``""`` the whole cluster.
     """
@@ -465,29 +465,29 @@ class Right:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of what the authoriser grants in a namespace, in RBAC's own words (``*``, ``pods/log``)."""
+    """One rule that the authorizer grants in a namespace, in RBAC's terms (``*``, ``pods/log``)."""
 
     groups: tuple[str, ...]
     resources: tuple[str, ...]
     verbs: tuple[str, ...]
     names: tuple[str, ...] = ()
-    """Only these objects; empty: all of them."""
+    """Names of the objects it is limited to; empty: all objects."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All that the authoriser says an account may do in a namespace."""
+    """The rules that the authorizer lists for an account in a namespace."""
 
     rules: tuple[Rule, ...]
     incomplete: bool = False
-    """Whether there may be more: not every authoriser can list its rules (a webhook can't)."""
+    """Whether there may be more rules: some authorizers, such as webhooks, can't list theirs."""
     reason: str | None = None
-    """What the authoriser said about that."""
+    """Why the list is incomplete, in the authorizer's words."""
 
 
 @dataclass(frozen=True)
 class ClusterInfo:
-    """Which API server answers, and as whom the bot speaks to it."""
+    """The API server, and the account that the bot uses."""
 
     server: str
     version: str
