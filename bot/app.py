@@ -198,14 +198,14 @@ class Bot:
 
     def _died(self, name: str, error: Exception) -> None:
         self._dead[name] = time.monotonic()
-        self.watching.deaths.note(name, error, self.parts.clock.now())
+        self.watching.crashes.note(name, error, self.parts.clock.now())
         self.metrics.task_restarted(name)
 
     def _unready(self) -> list[str]:
         status = self.slack.status()
         reasons = [] if status.connected else [f"Slack: {status.reason}"]
         recent = [name for name, when in self._dead.items() if time.monotonic() - when < 60]
-        failing = self.watching.deaths.failing(self.parts.clock.now())
+        failing = self.watching.crashes.failing(self.parts.clock.now())
         reasons += [f"background task {name} keeps failing" for name in failing]
         return reasons + [f"background task {n} died less than a minute ago" for n in recent if n not in failing]
 

@@ -1,4 +1,4 @@
-"""What is read by running commands in a container: each image has other programs."""
+"""Reads a container by running commands in it, with fallbacks, since each image has other programs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ for d in /proc/[0-9]*; do
 done
 true
 """
-"""For images without ps: reads the process list from /proc with what every shell has. A line feed in an argument
-would begin a line of its own."""
+"""Lists processes from /proc, for images without ps. Line feeds in arguments become blanks: each process must be
+one line."""
 
 PS_COMMANDS: tuple[tuple[str, ...], ...] = (
     ("ps", "-eo", "pid,user,etime,args", "--cols", "2048"),
@@ -31,18 +31,19 @@ PS_COMMANDS: tuple[tuple[str, ...], ...] = (
 
 
 INODES_WITHIN = 1.0
-"""Seconds that a look at the disk waits for the number of inodes when it has the rest."""
+"""Seconds that `disk` waits for the number of inodes once it has the blocks."""
 
 
 async def processes(cluster: Cluster, pod: str, container: str) -> ExecResult:
-    """A list of the container's processes, for `parse_ps`. Raises as `Cluster.exec` does."""
+    """List the container's processes, for `parse_ps`. Raises as `Cluster.exec` does."""
     return await first_that_works(cluster, pod, container, PS_COMMANDS, lambda r: lists_processes(r.stdout))
 
 
 async def disk(cluster: Cluster, pod: str, container: str, home: str) -> tuple[ExecResult, ExecResult | None]:
-    """How full the home's file system is, in blocks and in inodes, for `parse_df`. Raises as `Cluster.exec` does.
+    """Read how full the home's file system is, in blocks and in inodes, for `parse_df`.
 
-    The inodes are None where no answer came: the blocks don't wait for it. Not each df has ``-i``.
+    The inodes are None where they can't be read, or not within `INODES_WITHIN`: not every df has ``-i``. Raises as
+    `Cluster.exec` does.
     """
     inodes = asyncio.create_task(_inodes(cluster, pod, container, home), name="inodes")
     try:
@@ -63,7 +64,7 @@ async def _inodes(cluster: Cluster, pod: str, container: str, home: str) -> Exec
 
 
 async def text_file(cluster: Cluster, pod: str, container: str, path: str) -> ExecResult:
-    """A file's text, at most 1 MB of it. Raises as `Cluster.exec` does; a missing file is a result."""
+    """Read a file's text, at most 1 MB. Raises as `Cluster.exec` does; for a missing file the exit code is set."""
     return await cluster.exec(pod, container, ("cat", path))
 
 
@@ -75,9 +76,10 @@ async def first_that_works(
     good: Callable[[ExecResult], bool],
     seconds: float | None = None,
 ) -> ExecResult:
-    """The first result that is ``good``, else the last one. A missing program moves on to the next command.
+    """Run ``commands`` until a result is ``good``; returns it, or the last result.
 
-    Raises as the last one does, and at once for silence and refusals, which no other command mends.
+    A missing program moves on to the next command. Timeouts and refusals raise at once, since no other command
+    would fare better; else the last command's error is raised.
     """
     result: ExecResult | None = None
     for number, argv in enumerate(commands, start=1):

@@ -1,4 +1,4 @@
-"""Drops closed requests, resolved incidents and sent messages some time after they were over."""
+"""Deletes closed requests, resolved incidents and sent messages once they are older than ``ledger.keep``."""
 
 from __future__ import annotations
 
@@ -15,28 +15,31 @@ logger = logging.getLogger("agentpod.ledger")
 
 EVERY = timedelta(hours=1)
 BATCHES = 20
-"""Most transactions in a row: what is left then is dropped an hour later."""
+"""Most transactions per pass; the rest is deleted an hour later."""
 
 
 @dataclass
 class LedgerRetention:
-    """Keeps the ledger from growing for ever; the audit trail is never dropped."""
+    """Keeps the ledger from growing without bound; never deletes the audit trail."""
 
     ledger: Ledger
     clock: Clock
     keep: timedelta
 
     async def run(self) -> None:
-        """Now and every hour until cancelled. The ledger's absence is waited out."""
+        """Delete now and every hour until cancelled. Ledger errors are logged; the next pass makes up for them."""
         while True:
             try:
                 await self.drop()
             except AgentpodError as error:
-                logger.info("nothing old was dropped: %s", error.message)
+                logger.info("old entries of the ledger not deleted: %s", error.message)
             await asyncio.sleep(EVERY.total_seconds())
 
     async def drop(self) -> int:
-        """Drop what was over for longer than ``keep``; how many rows went. In between others may write."""
+        """Delete what ended more than ``keep`` ago; returns the number of rows.
+
+        Works in batches of one transaction each, so that others can write in between.
+        """
         before = await self.ledger.now(self.clock.now()) - self.keep
         gone = 0
         for _ in range(BATCHES):
@@ -45,5 +48,5 @@ class LedgerRetention:
             if not dropped:
                 break
         if gone:
-            logger.info("dropped what was over for long", extra={"rows": gone, "before": before.isoformat()})
+            logger.info("deleted old entries of the ledger", extra={"rows": gone, "before": before.isoformat()})
         return gone

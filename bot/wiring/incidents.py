@@ -27,7 +27,7 @@ from bot.services.incidents.orphans import OrphanCloser
 from bot.services.incidents.watch_heartbeats import HeartbeatWatch
 from bot.services.incidents.watch_inside import InsideWatch
 from bot.services.incidents.watch_pod import PodWatch
-from bot.services.incidents.watch_tasks import Deaths, TaskWatch
+from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
 from bot.services.ledger_retention import LedgerRetention
 from bot.settings.model import Settings
 
@@ -83,7 +83,7 @@ class Watching:
         self._dead_man = dead_man
         channel = settings.slack.channel or ""
         channels = {t.name: channel for t in settings.targets if channel}
-        self.deaths = Deaths()
+        self.crashes = TaskCrashes()
         self.incidents = IncidentService(
             ledger, clock, settings.alerts, channels, bool(settings.bridge.url), changed, outside or Outside()
         )
@@ -102,7 +102,7 @@ class Watching:
             found[f"secrets {target.name}"] = SecretWatch(target, self._cluster_of, self._ledger, self._clock).run
         watched = self._heartbeats is not None
         first = settings.targets[0].name
-        found["watchers"] = TaskWatch(self.deaths, first, self._clock, self.incidents).run
+        found["watchers"] = TaskWatch(self.crashes, first, self._clock, self.incidents).run
         found["history"] = HistoryRetention(self._ledger, self._clock).run
         found["retention"] = LedgerRetention(self._ledger, self._clock, settings.ledger.keep).run
         found["gone"] = OrphanCloser(settings.targets, watched, self._clock, self.incidents).run

@@ -136,11 +136,11 @@ class _CertificateWatch(TargetWatch):
 
     async def look(self, found: Sequence[Problem], *hosts: str) -> list[Incident]:
         now = self.clock.now()
-        async with self._known.looking(now) as tx:
+        async with self._cache.evaluation(now) as tx:
             muted = self.muting.of_target(self.target, now)
             problems = [replace(problem, muted=muted) for problem in found]
             about = [CERTIFICATE.key(self.target.name, host) for host in hosts]
-            return await self._known.keep(tx, problems, now, about)
+            return await self._cache.update(tx, problems, now, about)
 
 
 @dataclass

@@ -10,7 +10,7 @@ from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents.alerting import AlertRules
 from bot.domain.incidents.job_state import JobState
 from bot.services.digest.post_digest import MARK
-from bot.services.incidents.poll_coverage import heartbeat_looks, pod_looks
+from bot.services.incidents.poll_coverage import heartbeat_coverage, pod_coverage
 
 JOB, TARGET = "session-manager", "secure-agent-pod"
 BEATS = [
@@ -54,7 +54,7 @@ async def put(url: str, day: date, last: date | None = None) -> None:
         await tx.add_history(happenings(day))
         names = [str(beat["job"]) for beat in BEATS]
         await tx.remember(TARGET, [JobState(name, now, health=Health.UP, since=now) for name in names])
-        for looks in (heartbeat_looks(AlertRules()), pod_looks(TARGET)):
+        for looks in (heartbeat_coverage(AlertRules()), pod_coverage(TARGET)):
             await tx.set_mark(looks.first, (now - timedelta(days=9)).isoformat())
             await tx.set_mark(looks.last, now.isoformat())
         if last is not None:

@@ -17,7 +17,7 @@ from bot.domain.digest.day import Day
 from bot.errors import Permanent
 from bot.services.digest.post_digest import DigestMessages, DigestPost, When
 from bot.services.digest.retention import HistoryRetention
-from bot.services.incidents.poll_coverage import pod_looks
+from bot.services.incidents.poll_coverage import pod_coverage
 from bot.settings.model import Settings
 from bot.wiring.incidents import Watching
 from tests.services.watchbench import AWAY, Watch, policies, watch
@@ -104,11 +104,11 @@ async def test_without_a_pushgateway_the_pod_has_its_day(tmp_path: Path) -> None
 
 
 async def test_a_look_is_not_kept_each_time(one: Watch) -> None:
-    before = await one.ledger.mark(pod_looks(one.target.name).last)
+    before = await one.ledger.mark(pod_coverage(one.target.name).last)
     await one.see(minutes=0.1)
-    assert await one.ledger.mark(pod_looks(one.target.name).last) == before
+    assert await one.ledger.mark(pod_coverage(one.target.name).last) == before
     await one.see(minutes=0.3)
-    assert await one.ledger.mark(pod_looks(one.target.name).last) != before
+    assert await one.ledger.mark(pod_coverage(one.target.name).last) != before
 
 
 async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_a_time_that_passed_while_nothing_could_run_is_made_up_for() -> No
 async def test_a_bot_that_was_off_for_long_knows_nothing_of_it_after_the_history_is_gone(one: Watch) -> None:
     one.clock.pass_(days=40)
     await look(one)
-    await HistoryRetention(one.ledger, one.clock).forget()
+    await HistoryRetention(one.ledger, one.clock).drop()
     assert "nothing is known" in (await news(one).digest(TODAY + timedelta(days=35))).headline
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from bot.domain.core.target import Target
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
 from bot.domain.incidents.job_state import Watched
-from bot.services.heartbeats.due import Attention, Held
+from bot.services.heartbeats.due import DueJobs, GroupIndex
 from tests.services.watchbench import policies
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -18,58 +18,58 @@ def group(job: str, at: float = 1.0, **labels: str) -> Group:
     return Group({"job": job, **labels}, {PUSHED: at})
 
 
-def attention(*jobs: str) -> tuple[Attention, dict[str, Watched]]:
+def due_jobs(*jobs: str) -> tuple[DueJobs, dict[str, Watched]]:
     """Nobody is awake any more."""
-    made = Attention(Target(heartbeats=policies(*jobs)))
-    found = {job.job: job for job in made.awake(NOW)}
+    made = DueJobs(Target(heartbeats=policies(*jobs)))
+    found = {job.job: job for job in made.due(NOW)}
     for job in found.values():
-        made.rest(job, None)
+        made.postpone(job, None)
     return made, found
 
 
 def test_only_jobs_whose_groups_came_changed_or_went_are_touched() -> None:
-    held, a, b, c = Held(), group("a"), group("b_x"), group("c")
-    assert set(held.take([a, b, c])) == {"a", "b-x", "c"}
-    assert not held.take([c, b, a]), "their order says nothing"
+    index, a, b, c = GroupIndex(), group("a"), group("b_x"), group("c")
+    assert set(index.update([a, b, c])) == {"a", "b-x", "c"}
+    assert not index.update([c, b, a]), "their order says nothing"
     newer = group("b_x", 2.0)
-    assert set(held.take([newer, a])) == {"b-x", "c"}
-    assert (held.of("b-x"), held.of("c"), held.of("a")) == ([newer], (), [a])
+    assert set(index.update([newer, a])) == {"b-x", "c"}
+    assert (index.of("b-x"), index.of("c"), index.of("a")) == ([newer], (), [a])
 
 
 def test_a_job_keeps_its_other_groups_when_one_changes() -> None:
-    held, desk, web = Held(), group("a", context="desk"), group("a", context="web")
-    held.take([desk, web])
+    index, desk, web = GroupIndex(), group("a", context="desk"), group("a", context="web")
+    index.update([desk, web])
     newer = group("a", 2.0, context="desk")
-    assert held.take([newer, web]) == {"a"}
-    assert held.of("a") == [web, newer]
+    assert index.update([newer, web]) == {"a"}
+    assert index.of("a") == [web, newer]
 
 
 def test_all_are_looked_at_first_and_then_those_that_are_woken_or_due() -> None:
-    made, jobs = attention("a", "b", "c")
+    made, jobs = due_jobs("a", "b", "c")
     made.wake(["b", "nobody-watches-it"])
-    assert made.awake(NOW) == [jobs["b"]]
-    made.rest(jobs["b"], NOW + MIN)
-    assert made.awake(NOW) == []
-    assert made.awake(NOW + MIN) == [jobs["b"]], "the boundary is the deadline's"
+    assert made.due(NOW) == [jobs["b"]]
+    made.postpone(jobs["b"], NOW + MIN)
+    assert made.due(NOW) == []
+    assert made.due(NOW + MIN) == [jobs["b"]], "the boundary is the deadline's"
     made.wake(None)
-    assert made.awake(NOW) == [jobs["b"], jobs["a"], jobs["c"]]
+    assert made.due(NOW) == [jobs["b"], jobs["a"], jobs["c"]]
 
 
 def test_one_that_is_woken_early_is_looked_at_at_its_earliest_deadline_all_the_same() -> None:
-    made, jobs = attention("a")
+    made, jobs = due_jobs("a")
     for until in (9, 3, 6):
         made.wake(["a"])
-        made.rest(jobs["a"], NOW + until * MIN)
-    assert made.awake(NOW + 2 * MIN) == []
-    assert made.awake(NOW + 3 * MIN) == [jobs["a"]]
-    made.rest(jobs["a"], NOW + 6 * MIN)
-    assert made.awake(NOW + 6 * MIN) == [jobs["a"]]
+        made.postpone(jobs["a"], NOW + until * MIN)
+    assert made.due(NOW + 2 * MIN) == []
+    assert made.due(NOW + 3 * MIN) == [jobs["a"]]
+    made.postpone(jobs["a"], NOW + 6 * MIN)
+    assert made.due(NOW + 6 * MIN) == [jobs["a"]]
 
 
 def test_what_is_kept_does_not_grow_with_the_looks() -> None:
-    made, jobs = attention("a", "b")
+    made, jobs = due_jobs("a", "b")
     for minute in range(10_000):
         made.wake(["a"])
-        for job in made.awake(NOW + minute * MIN):
-            made.rest(job, NOW + (minute + 600) * MIN)
-    assert made.alarms <= len(jobs)
+        for job in made.due(NOW + minute * MIN):
+            made.postpone(job, NOW + (minute + 600) * MIN)
+    assert made.planned <= len(jobs)

@@ -30,18 +30,18 @@ class Keeper:
     """A cache, and how often it read everything anew."""
 
     def __init__(self, of: Watch) -> None:
-        self.of, self.rereads = of, 0
+        self.of, self.reloads = of, 0
         self.cache = IncidentCache(of.incidents, self._count)
 
     async def _count(self, tx: Writing) -> None:
         assert await tx.watched()
-        self.rereads += 1
+        self.reloads += 1
 
     async def look(self, *problems: Problem, fails: bool = False) -> Incident | None:
         """One look, at alpha alone."""
         now = self.of.clock.now()
-        async with self.cache.looking(now) as tx:
-            await self.cache.keep(tx, problems, now, [KEY])
+        async with self.cache.evaluation(now) as tx:
+            await self.cache.update(tx, problems, now, [KEY])
             if fails:
                 raise ValueError("the look failed after it saved")
         return self.cache.open.get(KEY)
@@ -56,12 +56,12 @@ async def alpha(one: Watch) -> Incident:
 async def test_what_a_look_saves_itself_is_not_read_anew(one: Watch) -> None:
     keeper, problem = Keeper(one), (await alpha(one)).problem
     await keeper.look(problem)
-    assert keeper.rereads == 1
+    assert keeper.reloads == 1
     assert (gone := await keeper.look()) is not None
     assert gone.state is State.RECOVERING
     assert (back := await keeper.look(problem)) is not None
     assert back.state is State.FIRING
-    assert keeper.rereads == 1
+    assert keeper.reloads == 1
 
 
 async def test_a_click_another_watcher_and_another_process_are_seen_by_the_next_look(one: Watch) -> None:
@@ -76,7 +76,7 @@ async def test_a_click_another_watcher_and_another_process_are_seen_by_the_next_
     await other.look(1)
     assert (well := await keeper.look()) is not None
     assert well.state is State.RECOVERING
-    assert keeper.rereads == 3
+    assert keeper.reloads == 3
 
 
 async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
@@ -89,7 +89,7 @@ async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
     assert still is not None
     assert still.recovered_at is None
     assert still.back_at is None, "it was never gone, as far as the ledger knows"
-    assert keeper.rereads == 2
+    assert keeper.reloads == 2
 
 
 async def test_who_sends_messages_is_told_once_they_are_in_the_ledger_and_only_of_some(one: Watch) -> None:

@@ -51,7 +51,7 @@ async def test_a_target_taken_from_the_settings_is_closed_where_it_was_told(one:
     await one.see()
     await one.see(down())
     await one.see(down(), 3)
-    await one.pod.blind(Permanent("The API server refused the bot's token."), one.clock.time)
+    await one.pod.source_unavailable(Permanent("The API server refused the bot's token."), one.clock.time)
     await one.deliver()
     assert len(one.first_lines()) == 3
     await restarted(one, Target(name="renamed", heartbeats=policies("alpha", "beta")))

@@ -328,9 +328,9 @@ async def slow(_: OutboxMessage) -> Reply:
 
 async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_that(one: Bench) -> None:
     case = await one.ask()
-    held = timedelta(seconds=0.3)
+    lease = timedelta(seconds=0.3)
     kinds = [rendered("card", slow)]
-    worker = sending(one.ledger, one.chat, one.clock, kinds, sending=0.2, held_for=held)
+    worker = sending(one.ledger, one.chat, one.clock, kinds, sending=0.2, lease=lease)
     await worker.deliver()
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None
@@ -358,8 +358,8 @@ class Bridge:
 async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
     """Such as after a ledger that took its time to hand it out."""
     case, bridge = await one.ask(), Bridge()
-    kinds, held = [rendered("card", says, sink=bridge.name)], timedelta(seconds=0.1)
-    outbox_worker = sending(one.ledger, one.chat, one.clock, kinds, bridge, sending=0.2, held_for=held)
+    kinds, lease = [rendered("card", says, sink=bridge.name)], timedelta(seconds=0.1)
+    outbox_worker = sending(one.ledger, one.chat, one.clock, kinds, bridge, sending=0.2, lease=lease)
     await outbox_worker.deliver()
     found = await one.ledger.delivery(f"card:{case.id}")
     assert found is not None

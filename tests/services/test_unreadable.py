@@ -14,7 +14,7 @@ import pytest_asyncio
 from bot.domain.approvals.approval import Choice, State
 from bot.domain.incidents.bridge import state
 from bot.services.heartbeats.own_heartbeat import HEARD
-from bot.services.incidents.poll_coverage import pod_looks
+from bot.services.incidents.poll_coverage import pod_coverage
 from tests.services.watchbench import Watch, policies, watch
 from tests.services.workbench import JONAS, OPS, START, Bench, opened
 
@@ -111,8 +111,8 @@ async def test_marks_that_can_not_be_read_are_begun_anew(world: Watch, tmp_path:
     async with world.ledger.writing() as tx:
         for name in (HEARD, "looked:pod", "looked-first:pod"):
             await tx.set_mark(name, kept)
-        await pod_looks("pod").note(tx, START)
-    assert await pod_looks("pod").since(world.ledger) in (None, START)
+        await pod_coverage("pod").note(tx, START)
+    assert await pod_coverage("pod").since(world.ledger) in (None, START)
     await stale(world, "beta")
 
 

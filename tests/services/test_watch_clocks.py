@@ -64,7 +64,7 @@ async def test_an_alert_whose_excuse_cannot_be_judged_is_told_and_the_others_are
     two.source.fail("gamma")
     await two.look(11)
     assert sorted(one.first_lines()) == [CRITICAL, "🔴 CRITICAL gamma: its last push failed"]
-    assert "what is in the way of an alert could not be judged" in caplog.text
+    assert "whether to mute an alert could not be judged" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -169,15 +169,15 @@ async def test_a_job_that_never_came_is_stale_only_when_it_is_required(tmp_path:
 async def test_a_look_that_the_ledger_loses_is_made_up_for_by_the_next(one: Watch) -> None:
     one.source.push("beta", at=(START + timedelta(minutes=10)).timestamp())
     one.clock.pass_(minutes=11)
-    kept = one.incidents.keep
+    save = one.incidents.save
 
     async def lost(*_: object) -> object:
         raise Transient("the disk is full")
 
-    one.incidents.keep = lost  # type: ignore[method-assign, assignment]  # the database goes away in the middle
+    one.incidents.save = lost  # type: ignore[method-assign, assignment]  # the database goes away in the middle
     with pytest.raises(Transient):
         await one.heartbeats.tick()
-    one.incidents.keep = kept  # type: ignore[method-assign]
+    one.incidents.save = save  # type: ignore[method-assign]
     await one.look()
     assert one.first_lines() == [CRITICAL]
 
@@ -589,7 +589,7 @@ async def _all(world: Watch) -> list:
 async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) -> None:
     await one.see()
     error = Permanent("The API server refused the bot's token.")
-    await one.pod.blind(error, one.clock.time)
+    await one.pod.source_unavailable(error, one.clock.time)
     await one.deliver()
     assert one.first_lines() == ["⚠️ WARNING the Kubernetes API: can't be read"]
     [(_, _, reply)] = one.chat.said

@@ -15,7 +15,7 @@ from bot.domain.core.workload import Pod, Termination
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Reason
 from bot.errors import NotAllowed, Permanent, Transient
-from bot.services.incidents.watch_pod import PATIENCE, Sight
+from bot.services.incidents.watch_pod import PATIENCE, ReadFailures
 from tests.services.watchbench import Watch, down, watch, watched
 from tests.services.workbench import JONAS, START, bench, opened, pod
 
@@ -139,7 +139,7 @@ async def test_a_second_outage_of_the_pod_excuses_what_the_first_did(one: Watch)
 async def test_jobs_are_not_muted_for_ever_by_a_pod_that_nobody_can_see(one: Watch) -> None:
     await one.see(down(), 1)
     for _ in range(12):
-        await one.pod.blind(AWAY, START + timedelta(minutes=2))
+        await one.pod.source_unavailable(AWAY, START + timedelta(minutes=2))
         one.source.push("beta")
         await one.look(1)
     assert "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC" in one.first_lines()
@@ -147,7 +147,7 @@ async def test_jobs_are_not_muted_for_ever_by_a_pod_that_nobody_can_see(one: Wat
 
 async def test_a_pod_that_is_seen_again_and_still_down_mutes_as_before(one: Watch) -> None:
     await one.see(down(), 1)
-    await one.pod.blind(AWAY, START + timedelta(minutes=2))
+    await one.pod.source_unavailable(AWAY, START + timedelta(minutes=2))
     await one.see(down(), 1)
     await one.look(30)
     assert [line for line in one.first_lines() if "no heartbeat" in line] == []
@@ -157,11 +157,11 @@ async def test_a_window_over_the_whole_target_mutes_that_its_cluster_is_blind(tm
     window = {"name": "upgrade", "start": START, "lasts": "1h"}
     async with opened(tmp_path) as ledger:
         made = watch(ledger, maintenance=[window])
-        await made.pod.blind(AWAY, made.clock.time)
+        await made.pod.source_unavailable(AWAY, made.clock.time)
         await made.deliver()
         assert made.chat.said == []
         made.clock.pass_(minutes=60)
-        await made.pod.blind(AWAY, START)
+        await made.pod.source_unavailable(AWAY, START)
         await made.deliver()
         assert len(made.first_lines()) == 1
 
@@ -170,7 +170,7 @@ async def test_a_window_for_one_job_does_not_mute_that_the_cluster_is_blind(tmp_
     window = {"name": "nightly", "start": START, "lasts": "1h", "jobs": ["alpha"]}
     async with opened(tmp_path) as ledger:
         made = watch(ledger, maintenance=[window])
-        await made.pod.blind(AWAY, made.clock.time)
+        await made.pod.source_unavailable(AWAY, made.clock.time)
         await made.deliver()
         assert len(made.first_lines()) == 1
 
@@ -196,11 +196,11 @@ async def test_a_window_over_everything_mutes_that_the_pushgateway_is_blind(
 
 
 def test_one_odd_answer_is_no_blindness_and_the_third_says_since_when() -> None:
-    sight, odd = Sight(after=3), Permanent("The API server's answer is no JSON.")
+    failures, odd = ReadFailures(after=3), Permanent("The API server's answer is no JSON.")
     times = [START + timedelta(seconds=10 * n) for n in range(4)]
-    assert [sight.lost(odd, at) for at in times] == [None, None, START, START]
-    sight.sees()
-    assert sight.lost(odd, times[3]) is None
+    assert [failures.failed(odd, at) for at in times] == [None, None, START, START]
+    failures.succeeded()
+    assert failures.failed(odd, times[3]) is None
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_one_odd_answer_is_no_blindness_and_the_third_says_since_when() -> None:
 )
 def test_a_refusal_is_sure_at_once_and_an_outage_was_waited_for(error: Exception, waited: float) -> None:
     assert isinstance(error, NotAllowed | Transient)
-    assert Sight(after=3).lost(error, START) == START - timedelta(seconds=waited)
+    assert ReadFailures(after=3).failed(error, START) == START - timedelta(seconds=waited)
 
 
 # A restart that was approved

@@ -18,7 +18,7 @@ from bot.domain.outbox.message import OutboxMessage
 from bot.ports.cluster import Cluster
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.watch_pod import PodWatch
-from bot.services.incidents.watch_tasks import Deaths, TaskWatch
+from bot.services.incidents.watch_tasks import TaskCrashes, TaskWatch
 from tests.services.watchbench import CRITICAL, Watch, watch, watched
 from tests.services.workbench import OPS, START, Bench, bench, opened, rendered, sending
 
@@ -31,8 +31,8 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
         yield made
 
 
-def tasks(of: Watch, deaths: Deaths) -> TaskWatch:
-    return TaskWatch(deaths, of.target.name, of.clock, of.incidents)
+def tasks(of: Watch, crashes: TaskCrashes) -> TaskWatch:
+    return TaskWatch(crashes, of.target.name, of.clock, of.incidents)
 
 
 async def look(of: Watch, watcher: TaskWatch, minutes: float = 0) -> list[str]:
@@ -54,12 +54,12 @@ async def look(of: Watch, watcher: TaskWatch, minutes: float = 0) -> list[str]:
 async def test_a_task_that_keeps_dying_is_told_with_its_cause_until_it_lives(
     one: Watch, name: str, subject: str
 ) -> None:
-    deaths = Deaths()
-    watcher = tasks(one, deaths)
+    crashes = TaskCrashes()
+    watcher = tasks(one, crashes)
     for _ in range(2):
-        deaths.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
+        crashes.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
         assert await look(one, watcher, 1) == []
-    deaths.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
+    crashes.note(name, ValueError("invalid literal for int(): '²'"), one.clock.now())
     assert await look(one, watcher, 1) == [f"🔴 CRITICAL {subject}: keeps failing"]
     assert "It died: ValueError: invalid literal for int(): '²'." in str(one.chat.said[0][2].facts)
     await look(one, watcher, 10)
@@ -67,20 +67,20 @@ async def test_a_task_that_keeps_dying_is_told_with_its_cause_until_it_lives(
 
 
 async def test_what_was_told_before_a_restart_of_the_bot_is_resolved_after_it(one: Watch) -> None:
-    deaths = Deaths()
+    crashes = TaskCrashes()
     for _ in range(3):
-        deaths.note("digest", KeyError("day"), one.clock.now())
-    assert len(await look(one, tasks(one, deaths))) == 1
-    fresh = tasks(one, Deaths())
+        crashes.note("digest", KeyError("day"), one.clock.now())
+    assert len(await look(one, tasks(one, crashes))) == 1
+    fresh = tasks(one, TaskCrashes())
     await look(one, fresh, 1)
     assert "is well again" in (await look(one, fresh, 2))[0]
 
 
 async def test_deaths_that_are_far_apart_are_no_incident(one: Watch) -> None:
-    deaths = Deaths()
+    crashes = TaskCrashes()
     for _ in range(6):
-        deaths.note("digest", KeyError("day"), one.clock.now())
-        assert await look(one, tasks(one, deaths), 20) == []
+        crashes.note("digest", KeyError("day"), one.clock.now())
+        assert await look(one, tasks(one, crashes), 20) == []
 
 
 async def test_the_guard_says_which_task_died_of_what() -> None:
@@ -175,5 +175,5 @@ async def test_a_message_that_cannot_be_made_keeps_no_other_back(approval_servic
     while await outbox_worker.deliver():
         pass
     assert [r.headline for _, _, r in approval_service.chat.said] == ["well"]
-    [left] = await approval_service.ledger.take(START + timedelta(hours=1), outbox_worker.held_for)
+    [left] = await approval_service.ledger.take(START + timedelta(hours=1), outbox_worker.lease)
     assert "ValueError: day is out of range for month" in left.error

@@ -24,7 +24,7 @@ from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.problem import Reason
 from bot.errors import AgentpodError
 from bot.services.digest.post_digest import MARK
-from bot.services.incidents.poll_coverage import heartbeat_looks
+from bot.services.incidents.poll_coverage import heartbeat_coverage
 from sandbox.environment import Sandbox
 from sandbox.slack import seed
 from sandbox.slack.message import Message
@@ -270,4 +270,4 @@ async def _day_before(ledger: SqlLedger) -> None:
     async with ledger.writing() as tx:
         yesterday = now - timedelta(days=1)
         await tx.set_mark(MARK, f"{yesterday.date().isoformat()}|{yesterday.isoformat()}")
-        await tx.set_mark(heartbeat_looks(AlertRules()).first, (now - timedelta(days=9)).isoformat())
+        await tx.set_mark(heartbeat_coverage(AlertRules()).first, (now - timedelta(days=9)).isoformat())

@@ -1,1 +1,1 @@
-"""The daily digest, and what is kept for it."""
+"""The daily digest, and how long the history that it needs is kept."""

@@ -1,4 +1,8 @@
-"""The daily digest: claimed in the ledger, so that it is posted once, and late rather than never."""
+"""Posts and renders the daily digest.
+
+Each day is claimed in the ledger before its message is enqueued, so that the digest is posted once even with
+several replicas, and late rather than never after a time without a running bot.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ from bot.errors import AgentpodError, NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
 from bot.ports.painter import Painter
-from bot.services.incidents.poll_coverage import PollCoverage, heartbeat_looks, pod_looks
+from bot.services.incidents.poll_coverage import PollCoverage, heartbeat_coverage, pod_coverage
 from bot.services.outbox import undelivered
 from bot.services.outbox.kind import MessageKind
 
@@ -37,15 +41,15 @@ logger = logging.getLogger("agentpod.digest")
 
 KIND = "digest"
 MARK = "digest"
-"""Under which name the day of the last digest is kept, and when it was claimed."""
+"""Mark in the ledger: the day of the last digest, and when it was claimed."""
 DAY = timedelta(days=1)
 EVER = datetime.fromtimestamp(0, UTC)
-"""States are read from the first one on: each lasts until the next."""
+"""Start of all history: a state lasts until the next event, so the one before a day may be old."""
 
 
 @dataclass(frozen=True)
 class When:
-    """The time of day in a zone. A time that a change of the clock skips is the next that exists."""
+    """A time of day in a time zone. Where a clock change skips it, the next existing time counts."""
 
     at: time
     zone: str
@@ -55,7 +59,7 @@ class When:
         return datetime.combine(day, self.at, ZoneInfo(self.zone)).astimezone(ZoneInfo("UTC"))
 
     def due(self, now: datetime) -> date:
-        """The newest local day whose time has come."""
+        """The latest local day on which the time of day has passed."""
         today = now.astimezone(ZoneInfo(self.zone)).date()
         return today if now >= self.on(today) else today - timedelta(days=1)
 
@@ -71,9 +75,9 @@ class DigestPost:
     changed: Callable[[], None] = lambda: None
 
     async def post(self) -> bool:
-        """Enqueue the digest of the newest day that is due, if nobody has; says whether it was enqueued now.
+        """Enqueue the latest digest that is due, unless it was enqueued already; returns whether it was now.
 
-        On the first start there is nothing to look back on: it begins with the next one.
+        The first start only sets the mark, since there is no history yet: digests begin with the next day.
         """
         now = self.clock.now()
         due = self.when.due(now)
@@ -92,7 +96,7 @@ class DigestPost:
 
 
 def _day(mark: str | None) -> date | None:
-    """The day of the last digest; None for none, and for what is no day: then it begins anew."""
+    """The day in a mark or key; None where there is none or it can't be parsed."""
     try:
         return date.fromisoformat((mark or "").partition("|")[0])
     except ValueError:
@@ -100,7 +104,7 @@ def _day(mark: str | None) -> date | None:
 
 
 async def _unnamed(messages: Sequence[OutboxMessage]) -> list[Line]:
-    """Names them by their keys."""
+    """Describe messages by their keys."""
     return await undelivered.lines(messages, Registry("message kind"))
 
 
@@ -111,7 +115,7 @@ async def _described(key: MessageKey) -> str:
 
 @dataclass
 class DigestMessages:
-    """What digests say, in the channel and to whoever asks."""
+    """Renders digests, for the channel and for the `digest` command."""
 
     ledger: Ledger
     clock: Clock
@@ -120,16 +124,16 @@ class DigestMessages:
     painter: Painter | None
     rules: AlertRules = field(default_factory=AlertRules)
     heartbeats: bool = True
-    """Whether heartbeats are read at all: else it is about the pod only."""
+    """Whether heartbeats are read at all; if not, digests are about the pod only."""
     undelivered: Callable[[Sequence[OutboxMessage]], Awaitable[Sequence[Line]]] = _unnamed
-    """What people read of messages that could not be delivered."""
+    """Describes messages that could not be delivered."""
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
-        """The kind of digests; ``place`` is the channel that the settings have for them, empty for none."""
+        """The message kind of digests; ``place`` is its channel by the settings, empty for none."""
         return (MessageKind(KIND, self._write, _described, place=place),)
 
     async def _write(self, message: OutboxMessage) -> Reply:
-        """The key holds the local day on which it is posted, and that of the last digest where one was missed."""
+        """Render a digest. Its key has the day of posting and, if days were missed, the day of the last digest."""
         posted, last = message.key.id, message.key.more
         try:
             due = date.fromisoformat(posted)
@@ -144,10 +148,10 @@ class DigestMessages:
         return await self._reply(day, timedelta(), ())
 
     async def _reply(self, day: date, late_by: timedelta, missed: Sequence[date]) -> Reply:
-        """``missed`` are the days on which none was posted."""
+        """Render the digest of ``day``; ``missed`` are the days on which no digest was posted."""
         now = self.clock.now()
         facts = await self._facts(day, now)
-        off = await self._were_off(missed, now)
+        off = await self._was_off(missed, now)
         facts = replace(facts, late_by=late_by, missed=[d - DAY for d in missed], was_off=off)
         images, notes = await self._images(facts)
         return card.digest(facts, now, images, notes)
@@ -155,11 +159,11 @@ class DigestMessages:
     async def _facts(self, day: date, now: datetime) -> Facts:
         zone = self.when.zone
         here, before = digest.window(day, zone), digest.window(day - DAY, zone)
-        unseen = await self._unseen(now)  # before the history: what is noted meanwhile is in it
+        ongoing = await self._ongoing_gaps(now)  # before the history, which has a gap that ends meanwhile
         history = [
             *await self.ledger.history(EVER, here.start, beats=False),
             *await self.ledger.history(here.start, here.end),
-            *unseen,
+            *ongoing,
         ]
         incidents = await self.ledger.incidents(since=before.start, limit=10_000)
         cases = await self.ledger.cases(since=here.start - DAY, limit=500)
@@ -182,8 +186,8 @@ class DigestMessages:
         )
 
     async def _watched(self) -> dict[str, Watched]:
-        """Since when each target is watched, and its jobs that never came."""
-        jobs = await heartbeat_looks(self.rules).since(self.ledger)
+        """By target: since when it is watched, and its jobs that never sent a heartbeat."""
+        jobs = await heartbeat_coverage(self.rules).since(self.ledger)
         job_states = await self.ledger.job_states()
         came = {key for key, memory in job_states.items() if memory.health is not Health.NEVER_SEEN}
         found = {}
@@ -191,37 +195,38 @@ class DigestMessages:
             names = [canonical_job(h.job) for h in target.heartbeats]
             never = frozenset(name for name in names if f"{target.name}/{name}" not in came)
             each = {n: job_states[key].watched_since for n in names if (key := f"{target.name}/{n}") in job_states}
-            found[target.name] = Watched(jobs, await pod_looks(target.name).since(self.ledger), never, each)
+            found[target.name] = Watched(jobs, await pod_coverage(target.name).since(self.ledger), never, each)
         return found
 
-    def _looks(self) -> list[PollCoverage]:
-        """At all that the bot looks at."""
+    def _coverages(self) -> list[PollCoverage]:
+        """The poll coverage of every source."""
         return [
-            *([heartbeat_looks(self.rules)] if self.heartbeats else []),
-            *(pod_looks(t.name) for t in self.targets),
+            *([heartbeat_coverage(self.rules)] if self.heartbeats else []),
+            *(pod_coverage(t.name) for t in self.targets),
         ]
 
-    async def _unseen(self, now: datetime) -> list[HistoryEvent]:
-        return [thing for looks in self._looks() for thing in await looks.unseen(self.ledger, now)]
+    async def _ongoing_gaps(self, now: datetime) -> list[HistoryEvent]:
+        """The gaps in poll coverage that have not ended yet."""
+        return [gap for coverage in self._coverages() for gap in await coverage.ongoing_gap(self.ledger, now)]
 
-    async def _were_off(self, missed: Sequence[date], now: datetime) -> bool:
+    async def _was_off(self, missed: Sequence[date], now: datetime) -> bool:
         """Whether no bot was running whenever a digest should have been posted."""
         if not missed:
             return False
-        history = [*await self.ledger.history(EVER, now, beats=False), *await self._unseen(now)]
-        sources = [looks.subject for looks in self._looks()]
+        history = [*await self.ledger.history(EVER, now, beats=False), *await self._ongoing_gaps(now)]
+        sources = [coverage.subject for coverage in self._coverages()]
         return all(timeline.off_at(history, self.when.on(d), sources) for d in missed)
 
     async def _images(self, facts: Facts) -> tuple[list[Image], list[str]]:
-        """The pictures, and why there are none."""
+        """The days' pictures, or a note on why there are none."""
         if self.painter is None or not any(d.known for d in facts.days):
             return [], []
         try:
             pictures = [await asyncio.to_thread(self.painter.day, d, self.when.zone) for d in facts.days]
         except AgentpodError as error:
             return [], [f"Without its picture: {error.message} {error.remedy or ''}".strip()]
-        except Exception as error:  # a picture is no reason to have no digest
-            logger.exception("the picture could not be drawn")
+        except Exception as error:  # a digest without its picture is better than none
+            logger.exception("the digest's picture could not be drawn")
             return [], [
                 f"Without its picture: it could not be drawn ({type(error).__name__}); the bot's log has more."
             ]

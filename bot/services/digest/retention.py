@@ -1,4 +1,4 @@
-"""Throws away what happened too long ago for any digest, whether or not one is posted."""
+"""Deletes history that is too old for any digest, whether or not digests are posted."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ EVERY = timedelta(hours=1)
 
 @dataclass
 class HistoryRetention:
-    """Keeps the ledger from growing for ever."""
+    """Keeps the history table from growing without bound."""
 
     ledger: Ledger
     clock: Clock
 
     async def run(self) -> None:
-        """Now and every hour until cancelled. The ledger's absence is waited out."""
+        """Delete now and every hour until cancelled. Ledger errors are logged; the next pass makes up for them."""
         while True:
             try:
-                await self.forget()
+                await self.drop()
             except AgentpodError as error:
-                logger.info("old history was not thrown away: %s", error.message)
+                logger.info("old history not deleted: %s", error.message)
             await asyncio.sleep(EVERY.total_seconds())
 
-    async def forget(self) -> None:
-        """Throw away what is older than `KEPT`."""
+    async def drop(self) -> None:
+        """Delete history older than `KEPT`."""
         await self.ledger.forget_history(self.clock.now() - KEPT)

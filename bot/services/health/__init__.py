@@ -1,1 +1,1 @@
-"""What is remembered of the targets' Secrets."""
+"""Fingerprints and known values of the targets' Secrets."""

@@ -1,4 +1,4 @@
-"""Remembers the values of the target's Secrets by their fingerprints, so that a change is told from a touch."""
+"""Saves fingerprints of the values in a target's Secrets, to tell a changed value from a mere rewrite."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from bot.ports.ledger import Ledger
 logger = logging.getLogger("agentpod.watch")
 
 EVERY = 300.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 @dataclass
 class SecretWatch:
-    """The Secrets of one target."""
+    """Polls the Secrets of one target."""
 
     target: Target
     cluster_of: Callable[[str], Cluster]
@@ -30,19 +30,19 @@ class SecretWatch:
     clock: Clock
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(EVERY)
 
     async def look(self) -> None:
-        """Note the values of each Secret; one that can't be read stays as it was."""
+        """Save the fingerprints of each Secret; one that can't be read keeps its old ones."""
         for name in self.target.every_secret:
             try:
                 await self._note(name)
             except AgentpodError as error:
-                said = {"target": self.target.name, "secret": name}
-                logger.info("the values can't be remembered: %s", error.message, extra=said)
+                which = {"target": self.target.name, "secret": name}
+                logger.info("fingerprints of a Secret not updated: %s", error.message, extra=which)
 
     async def _note(self, name: str) -> None:
         facts = await self.cluster_of(self.target.name).secret(name)

@@ -1,4 +1,4 @@
-"""Keeps the values of the targets' Secrets in mind, so that they are found in whatever is about to be shown."""
+"""Reads the values of the targets' Secrets into memory, so that they are redacted from everything shown."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from bot.ports.cluster import Cluster
 logger = logging.getLogger("agentpod.secrets")
 
 EVERY = 120.0
-"""Seconds between two looks: a value that was changed is known as long after it."""
+"""Seconds between two polls: a changed value is redacted by its shape alone until the next one."""
 SOON = 10.0
-"""Seconds until the next look while the API server is away."""
+"""Seconds until the next poll while the API server can't be reached."""
 
 
 @dataclass
 class KnownSecrets:
-    """Reads with the rights that `logs` has; what can't be read is known by its shape alone."""
+    """Polls the Secrets, with the rights that `logs` needs anyway; unreadable ones are redacted by shape alone."""
 
     targets: Sequence[Target]
     cluster_of: Callable[[str], Cluster]
     outside: Outside
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Poll until cancelled."""
         known = False
         while True:
             errors = await self.look()
             if not known and not errors:
                 known = True
-                logger.info("the values of the targets' Secrets are known, and redacted from now on")
+                logger.info("all values of the targets' Secrets are known and redacted from now on")
             await asyncio.sleep(SOON if any(isinstance(e, Transient) for e in errors) else EVERY)
 
     async def look(self) -> list[AgentpodError]:
-        """Read every Secret once; gives why any could not be read. Its values stay known as they were."""
+        """Read every Secret once; returns the errors. A Secret that can't be read keeps its known values."""
         wanted = [(target, name) for target in self.targets for name in target.secrets]
         read = await asyncio.gather(*(self._read(*one) for one in wanted))
         await asyncio.to_thread(self.outside.prepare)

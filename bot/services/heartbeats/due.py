@@ -1,4 +1,9 @@
-"""Which jobs a look has to look at: of ten thousand that are as they were, none."""
+"""Jobs that are due for evaluation; unchanged ones are skipped.
+
+A Pushgateway may hold ten thousand jobs, and few of them change between two polls. `GroupIndex` says whose
+groups an answer has changed, and `DueJobs` which jobs to evaluate: those, and the ones whose next deadline has
+come.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +18,15 @@ from bot.domain.incidents import job_state
 from bot.domain.incidents.job_state import Watched
 
 
-class Held:
-    """The source's groups by job, brought up to date by what an answer has changed.
+class GroupIndex:
+    """The source's groups by job, updated with each answer.
 
-    A source gives a group that is as it was as the same object; where it does not, all of them are looked at.
+    Groups are compared by identity: the source returns an unchanged group as the same object. With a source that
+    doesn't, every job is evaluated each time.
     """
 
     def __init__(self) -> None:
-        """Nothing is held yet."""
+        """Start empty."""
         self._groups: dict[int, Group] = {}
         self._by_job: dict[str, list[Group]] = {}
 
@@ -28,8 +34,8 @@ class Held:
         """The groups of a job, by its canonical name."""
         return self._by_job.get(job, ())
 
-    def take(self, groups: Sequence[Group]) -> Collection[str]:
-        """The answer's groups from now on; gives the jobs whose groups are not what they were."""
+    def update(self, groups: Sequence[Group]) -> Collection[str]:
+        """Replace the groups by those of an answer; returns the jobs whose groups came, changed or went."""
         before = self._groups
         if len(groups) == len(before) and all(map(is_, groups, before.values())):
             return ()
@@ -44,54 +50,54 @@ class Held:
         for job in touched:
             if not self._by_job[job]:
                 del self._by_job[job]
-        self._groups = now  # they are kept, so that no other one gets their place in memory
+        self._groups = now  # keeps the objects alive, so that no new one gets the same id()
         return touched
 
 
-class Attention:
-    """The jobs of a target that may have something new to show, until a look at them shows nothing."""
+class DueJobs:
+    """The jobs of a target that are due for evaluation, each until `postpone` says that it isn't."""
 
     def __init__(self, target: Target) -> None:
-        """At first all may have."""
+        """Start with all jobs due."""
         self.target = target
         self.metrics = frozenset(h.metric for h in target.heartbeats)
         self._jobs = {job.job: job for job in job_state.watched(target)}
-        self._awake = dict(self._jobs)
-        self._alarms: dict[str, datetime] = {}
-        """When each is to be looked at though nothing was pushed."""
-        self._at: dict[datetime, list[str]] = {}
-        """The same by time; a job that got an earlier one since is in both, which is one look more."""
+        self._due = dict(self._jobs)
+        self._next_at: dict[str, datetime] = {}
+        """Job → when it becomes due though nothing was pushed."""
+        self._by_time: dict[datetime, list[str]] = {}
+        """The same by time. A job that has since got an earlier time is listed twice, and evaluated once more."""
         self._times: list[datetime] = []
         """A heap of those times."""
 
     def wake(self, jobs: Iterable[str] | None) -> None:
-        """These may have something new to show; None: all of them."""
+        """Make these jobs due; None: all of them."""
         for job in self._jobs if jobs is None else jobs:
             if job in self._jobs:
-                self._awake[job] = self._jobs[job]
+                self._due[job] = self._jobs[job]
 
-    def awake(self, now: datetime) -> list[Watched]:
-        """Those to look at now."""
+    def due(self, now: datetime) -> list[Watched]:
+        """The jobs to evaluate now."""
         while self._times and self._times[0] <= now:
-            for job in self._at.pop(at := heapq.heappop(self._times)):
-                if self._alarms.get(job) == at:
-                    del self._alarms[job]
-                self._awake[job] = self._jobs[job]
-        return list(self._awake.values())
+            for job in self._by_time.pop(at := heapq.heappop(self._times)):
+                if self._next_at.get(job) == at:
+                    del self._next_at[job]
+                self._due[job] = self._jobs[job]
+        return list(self._due.values())
 
-    def rest(self, job: Watched, until: datetime | None) -> None:
-        """It has nothing new to show until then (None: for good), unless it is woken."""
-        del self._awake[job.job]
-        alarm = self._alarms.get(job.job)
-        if until is None or (alarm is not None and alarm <= until):  # an earlier one does: it is set anew then
+    def postpone(self, job: Watched, until: datetime | None) -> None:
+        """Take a job off the list until then (None: until it is woken)."""
+        del self._due[job.job]
+        planned = self._next_at.get(job.job)
+        if until is None or (planned is not None and planned <= until):  # due earlier: postponed again then
             return
-        self._alarms[job.job] = until
-        if until not in self._at:
-            self._at[until] = []
+        self._next_at[job.job] = until
+        if until not in self._by_time:
+            self._by_time[until] = []
             heapq.heappush(self._times, until)
-        self._at[until].append(job.job)
+        self._by_time[until].append(job.job)
 
     @property
-    def alarms(self) -> int:
-        """How many looks are kept for later: about one a job."""
-        return sum(map(len, self._at.values()))
+    def planned(self) -> int:
+        """How many later evaluations are planned: about one per job."""
+        return sum(map(len, self._by_time.values()))

@@ -1,4 +1,4 @@
-"""The bot's own heartbeat: sent only while it can hear, so that its silence means that it is deaf or dead."""
+"""The bot's own heartbeat: sent only while Slack is connected, so that silence means offline or dead."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ logger = logging.getLogger("agentpod.heartbeat")
 
 KIND = "deaf"
 HEARD = "heard"
-"""Under which name the time is kept at which any process could hear last."""
+"""Mark in the ledger: when any process was last connected to Slack."""
 GAUGE = "agentpod_heard_time_seconds"
 SAME = 0.01
-"""Seconds by which one gap's end may seem to differ: two clocks are read for it, one after the other."""
+"""Seconds by which the computed end of one gap may vary: two clocks are read for it, one after the other."""
 STOPPING = 2.0
-"""Seconds for noting at a stop until when it could hear."""
+"""Seconds that a stop waits for the last `HEARD` mark to be written."""
 
 
 @dataclass
 class OwnHeartbeat:
-    """Says regularly that the bot can hear, and afterwards from when to when it could not."""
+    """Sends the heartbeat regularly, and enqueues a message about each time offline once it is over."""
 
     clock: Clock
     ledger: Ledger
@@ -45,12 +45,12 @@ class OwnHeartbeat:
     dead_man: DeadMan | None
     changed: Callable[[], None] = lambda: None
     gaps: Callable[[], Sequence[Gap]] = tuple
-    """The times without Slack that are over, as the connection knows them."""
-    _told_until: float = 0.0
-    """Until when gaps have been looked at, by the monotonic clock."""
+    """The times without Slack that have ended, as the connection recorded them."""
+    _noted_until: float = 0.0
+    """End of the last gap that was noted, by the monotonic clock."""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Send heartbeats until cancelled."""
         try:
             while True:
                 if self.can_hear():
@@ -62,15 +62,15 @@ class OwnHeartbeat:
             raise
 
     async def _stopping(self) -> None:
-        """Note until when it could hear, so that whoever starts next can say so."""
+        """Update the `HEARD` mark, so that the next process knows since when the bot has been offline."""
         try:
             async with asyncio.timeout(STOPPING):
                 await self._note()
         except (AgentpodError, TimeoutError) as error:
-            logger.debug("not noted until when it could hear: %s", error)
+            logger.debug("the time of the last connection was not saved: %s", error)
 
     async def beat(self) -> None:
-        """One heartbeat. What can't be told to one is told to the others all the same."""
+        """Send one heartbeat to each destination; a failure of one doesn't keep it from the others."""
         for what, work in (
             ("the ledger", self._note),
             ("the Pushgateway", self._push),
@@ -80,22 +80,22 @@ class OwnHeartbeat:
                 await work()
             except AgentpodError as error:
                 logger.warning("own heartbeat, %s: %s", what, error.message)
-            except Exception:  # one defect must not keep the others from being told
+            except Exception:
                 logger.exception("own heartbeat, %s", what)
 
     async def _note(self) -> None:
         now, monotonic = self.clock.now(), self.clock.monotonic()
-        fresh = [g for g in self.gaps() if g.end > self._told_until + SAME]
+        fresh = [g for g in self.gaps() if g.end > self._noted_until + SAME]
         async with self.ledger.writing() as tx:
             heard = words.moment_of(await tx.mark(HEARD))
             await tx.set_mark(HEARD, now.isoformat())
-            spans = list(gap.told(fresh, heard, now, monotonic, self.every))
-            for start, end in spans if self.channel else ():
+            offline = list(gap.told(fresh, heard, now, monotonic, self.every))
+            for start, end in offline if self.channel else ():
                 await tx.enqueue(MessageKey.of(KIND, f"{start.isoformat()}|{end.isoformat()}"), self.channel)
-        self._told_until = max((g.end for g in fresh), default=self._told_until)
-        for start, end in spans:
+        self._noted_until = max((g.end for g in fresh), default=self._noted_until)
+        for start, end in offline:
             logger.warning("was offline", extra={"from": start.isoformat(), "to": end.isoformat()})
-        if spans:
+        if offline:
             self.changed()
 
     async def _push(self) -> None:
@@ -108,14 +108,14 @@ class OwnHeartbeat:
 
 
 class OfflineMessages:
-    """What the messages about times without Slack say. The key holds from when to when."""
+    """Renders the messages about times offline. Start and end are in the message's key, so no row is needed."""
 
     def __init__(self, clock: Clock) -> None:
-        """``clock`` says which day it is."""
+        """``clock`` decides which times need a date."""
         self._clock = clock
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
-        """The kind of these messages; ``place`` is the channel that the settings have for them."""
+        """The message kind about times offline; ``place`` is its channel by the settings."""
         return (MessageKind(KIND, self._write, self._described, place=place),)
 
     async def _described(self, _: MessageKey) -> str:

@@ -1,1 +1,1 @@
-"""The problem sources, and the incidents that come of them."""
+"""Watchers that look for problems, and the incidents that they raise."""

@@ -1,17 +1,17 @@
-"""The incidents as a watcher knows them between two looks, and what the watchers of one target share.
+"""A watcher's cache of incidents between two evaluations, and the base class of a target's watchers.
 
-One rule: what is kept here is what the ledger held at the mark that it bears. Every incident that is saved, and
-whatever is remembered of a job, changes the ledger's mark, whoever does it: this watcher, another one, another
-process, or a click. So
+Watchers evaluate every few seconds, and incidents may be changed meanwhile by another watcher, another process
+or a click. To read all incidents each time would be slow, so each watcher caches them, validated by the ledger's
+``watched`` mark, which changes with every saved incident and job state:
 
-- a look begins with the mark, in its own transaction, and reads everything anew where that is another one;
-- what the look saves is taken over, and with it the mark that the transaction leaves behind;
-- a look that fails, at the commit or before it, leaves no mark: the next one reads everything anew.
+- an evaluation reads the mark in its own transaction, and reloads the cache where it is another one;
+- what the evaluation saves is put into the cache, together with the mark that the transaction leaves behind;
+- an evaluation that fails, at the commit or before it, clears the mark, so the next one reloads.
 
-What else a watcher keeps beside the ledger goes by the same mark (``reread``), and nothing has a rule of its own.
+Whatever else a watcher caches is reloaded with it (``reload``).
 
-A look may have waited for its transaction while another process looked later, and decided. What was decided then
-stays: the next look judges it.
+An evaluation may wait for its transaction while another process evaluates later facts and commits first. The later
+decision stays, and the next evaluation goes on from it.
 """
 
 from __future__ import annotations
@@ -34,38 +34,39 @@ from bot.services.incidents.muting import Muting
 
 
 def reasons(error: AgentpodError) -> tuple[tuple[str, str], ...]:
-    """Why something can't be read, and what to do, as facts of the incident."""
+    """The error's message and remedy as facts of an incident."""
     return (("Why", error.message), *([("What to do", error.remedy)] if error.remedy else []))
 
 
 OVERTAKEN = timedelta(seconds=30)
-"""Longest that a look may be older than what is in the ledger: it waits no longer for its transaction.
+"""Longest time that an evaluation waits for its transaction.
 
-What lies further ahead is of another clock, and says nothing of what came first.
+An incident changed up to this long after the evaluation's ``now`` was changed later. One further in the future
+comes from another process's clock, which says nothing about the order.
 """
 
 
 async def _nothing(_: Writing) -> None:
-    """Nothing else is kept."""
+    """Reload nothing else."""
 
 
 @dataclass
 class IncidentCache:
-    """One watcher's incidents, kept by the rule above: looks of the same cache don't overlap."""
+    """One watcher's incidents; see the module. Evaluations of one cache must not overlap."""
 
     incidents: IncidentService
-    reread: Callable[[Writing], Awaitable[None]] = _nothing
-    """Reads anew what else the watcher keeps."""
+    reload: Callable[[Writing], Awaitable[None]] = _nothing
+    """Reloads whatever else the watcher caches."""
     _mark: str = ""
-    """The ledger's at which all this was true; empty: at none."""
+    """The ledger's mark at which the cache was valid; empty: not valid."""
     _by_key: dict[str, Incident] = field(default_factory=dict)
-    """The newest one of each key, of late."""
+    """The newest recent incident of each key, open or not."""
     _open: dict[str, Incident] = field(default_factory=dict)
-    """Those of them that are not over."""
-    _read: bool = False
-    """Whether the look that goes on had to read anew: somebody else has decided since the last one."""
+    """The open ones among them."""
+    _reloaded: bool = False
+    """Whether the current evaluation reloaded the cache, since somebody else had changed something."""
     _saved: bool = False
-    """Whether the look that goes on has saved anything."""
+    """Whether the current evaluation has saved anything."""
 
     @property
     def open(self) -> Mapping[str, Incident]:
@@ -73,15 +74,15 @@ class IncidentCache:
         return self._open
 
     @asynccontextmanager
-    async def looking(self, now: datetime) -> AsyncIterator[Writing]:
-        """The transaction of one look, which begins with what the ledger holds.
+    async def evaluation(self, now: datetime) -> AsyncIterator[Writing]:
+        """The transaction of one evaluation, with a valid cache.
 
-        Who sends messages is told of those that it has enqueued, once it is committed.
+        Wakes the outbox worker after the commit, if anything was saved.
         """
         self._saved = False
         try:
             async with self.incidents.ledger.writing() as tx:
-                await self._freshen(tx, now)
+                await self._validate(tx, now)
                 yield tx
                 self._mark = await tx.watched()
         except BaseException:
@@ -90,38 +91,41 @@ class IncidentCache:
         if self._saved:
             self.incidents.changed()
 
-    async def _freshen(self, tx: Writing, now: datetime) -> None:
+    async def _validate(self, tx: Writing, now: datetime) -> None:
         mark = await tx.watched()
-        self._read = mark != self._mark
-        if not self._read:
+        self._reloaded = mark != self._mark
+        if not self._reloaded:
             return
         recent = now - max(self.incidents.rules.flap_window, timedelta(hours=1))
         self._by_key, self._open = {}, {}
-        self._take(list((await tx.newest_incidents(recent)).values()))
-        await self.reread(tx)
+        self._store(list((await tx.newest_incidents(recent)).values()))
+        await self.reload(tx)
 
-    async def keep(
+    async def update(
         self, tx: Writing, problems: Sequence[Problem], now: datetime, about: Collection[str] = ()
     ) -> list[Incident]:
-        """What a look at the keys of ``about`` has found; gives the incidents that changed, as they are saved."""
+        """Update incidents by the problems that an evaluation found; returns those that changed, as saved.
+
+        ``about`` are the keys that could be evaluated: incidents of other keys don't resolve.
+        """
         changed = alerting.step(self._by_key, problems, self.incidents.rules, now, about=about)
         return await self.save(tx, changed, now)
 
     async def save(self, tx: Writing, changed: Sequence[Incident], now: datetime) -> list[Incident]:
-        """Save incidents that the look has changed, unless a later look did; gives them as they are saved."""
-        if self._read:
+        """Save changed incidents, except those that a later evaluation changed first; returns them as saved."""
+        if self._reloaded:
             changed = [incident for incident in changed if not self._overtaken(incident.key, now)]
-        kept = await self.incidents.keep(tx, self._open, changed, now)
-        self._take(kept)
-        self._saved = self._saved or bool(kept)
-        return kept
+        saved = await self.incidents.save(tx, self._open, changed, now)
+        self._store(saved)
+        self._saved = self._saved or bool(saved)
+        return saved
 
     def _overtaken(self, key: str, now: datetime) -> bool:
-        """Whether what is known of a key was decided after this look."""
+        """Whether the key's incident was changed by an evaluation later than this one."""
         before = self._by_key.get(key)
         return before is not None and now < before.changed_at <= now + OVERTAKEN
 
-    def _take(self, incidents: Sequence[Incident]) -> None:
+    def _store(self, incidents: Sequence[Incident]) -> None:
         for incident in incidents:
             self._by_key[incident.key] = incident
             if incident.open:
@@ -132,7 +136,7 @@ class IncidentCache:
 
 @dataclass
 class TargetWatch:
-    """A watcher of something of one target in its cluster."""
+    """Base of the watchers of one target in its cluster."""
 
     target: Target
     cluster_of: Callable[[str], Cluster]
@@ -140,12 +144,12 @@ class TargetWatch:
     rules: AlertRules
     incidents: IncidentService
     muting: Muting
-    _known: IncidentCache = field(init=False)
+    _cache: IncidentCache = field(init=False)
 
     def __post_init__(self) -> None:
-        """Knows nothing yet."""
-        self._known = IncidentCache(self.incidents)
+        """Start with an empty cache."""
+        self._cache = IncidentCache(self.incidents)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Watch until cancelled."""
         raise NotImplementedError

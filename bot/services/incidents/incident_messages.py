@@ -1,4 +1,4 @@
-"""What the messages about incidents say."""
+"""Renders the messages about incidents."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bot.services.outbox.kind import MessageKind
 
 @dataclass
 class IncidentMessages:
-    """What the messages about incidents say, each kind in a method."""
+    """Renders the messages about incidents, one method per kind."""
 
     ledger: Ledger
     clock: Clock
     rules: AlertRules
 
     def kinds(self, place: str) -> tuple[MessageKind, ...]:
-        """The kinds of messages about incidents; ``place`` is the channel that the settings have for them."""
+        """The message kinds about incidents; ``place`` is their channel by the settings."""
 
         def kind(
             name: str, called: str, render: Callable[[OutboxMessage], Awaitable[Reply | None]]
@@ -54,7 +54,7 @@ class IncidentMessages:
         return incident_card.message(incident, self.clock.now(), called)
 
     async def _notice(self, message: OutboxMessage) -> Reply | None:
-        """In the thread of many, nothing is said of what was over before its own message was there."""
+        """An update in a thread; None where the incident resolved before its own message was posted."""
         incident, number = await self._of(message), int(message.key.more[0])
         own = await self.ledger.delivery(message_keys.incident(incident.id))
         if own is None or _too_late(own, incident) or _overtaken(incident, number):
@@ -68,7 +68,7 @@ class IncidentMessages:
         return incident_card.group(mine, self.clock.now(), self._call(mine))
 
     async def _over(self, message: OutboxMessage) -> Reply | None:
-        """Of many nothing is said before the last one is over: each shows its own end in place."""
+        """The end of a group, once its last incident has resolved: each one's own message shows its own end."""
         mine = list(await self.ledger.incidents(group=message.key.id, limit=None))
         if message.posted is None and (not mine or any(i.open for i in mine)):
             return None
@@ -84,10 +84,10 @@ async def _described(called: str, key: MessageKey) -> str:
 
 
 def _overtaken(incident: Incident, number: int) -> bool:
-    """Whether it is a reminder after which more was said: several at once call nobody better than one."""
+    """Whether the notice is a reminder with a later notice after it: one mention is enough."""
     return incident.notices[number].reason in REMINDERS and number + 1 < len(incident.notices)
 
 
 def _too_late(message: OutboxMessage, incident: Incident) -> bool:
-    """Whether it was over before anybody could be told: then nobody is, not even that it is over."""
+    """Whether the incident resolved before its message was posted: then neither start nor end is announced."""
     return not incident.open and message.posted is None and not message.unsure

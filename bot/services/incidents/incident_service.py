@@ -1,4 +1,4 @@
-"""Incidents are kept with the messages that they enqueue, in one transaction; and what people do to them."""
+"""Saves incidents together with their messages in one transaction, and handles acknowledge and snooze."""
 
 from __future__ import annotations
 
@@ -22,46 +22,47 @@ _ENDS = frozenset({Reason.RESOLVED, Reason.SIGHT_REGAINED, Reason.CLOSED})
 
 @dataclass
 class IncidentService:
-    """Keeps incidents. ``channels`` says where those of a target are told; one without a channel tells nobody."""
+    """Saves incidents and enqueues their messages."""
 
     ledger: Ledger
     clock: Clock
     rules: AlertRules
     channels: Mapping[str, str]
+    """Target name → channel for its incidents; those of other targets are posted nowhere."""
     bridged: bool = False
-    """Whether the health-bridge is told as well."""
+    """Whether incidents are also sent to the health-bridge."""
     changed: Callable[[], None] = lambda: None
-    """Told when a message is pending."""
+    """Called after each transaction that enqueues messages."""
     outside: Outside = field(default_factory=Outside)
-    """Cleans what is kept: no secret is written down."""
+    """Redacts what is saved, so that no secret gets into the ledger."""
 
-    async def keep(
+    async def save(
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
-        """Save what changed, and enqueue what it makes necessary; gives the incidents as they are saved.
+        """Save changed incidents and enqueue the messages about them; returns the incidents as saved.
 
-        ``known`` holds at least the incidents that were open before, by key; ``now`` is when it was looked at.
+        ``known`` holds at least the incidents that were open before, by key; ``now`` is the evaluation's time.
         """
         if not changed:
             return []
-        kept = await self._grouped(tx, known, self._clean(changed), now)
-        await tx.save_incidents(kept)
-        unseen = await self._unseen(tx, known, kept)
+        saved = await self._grouped(tx, known, self._redacted(changed), now)
+        await tx.save_incidents(saved)
+        unposted = await self._unposted(tx, known, saved)
         pending: dict[MessageKey, tuple[str, str]] = {}
-        for incident in kept:
+        for incident in saved:
             place = self.channels.get(incident.problem.target, "")
             if not incident.told:
                 continue
             before = _before(known, incident)
             if place:
-                _enqueue(pending, incident, before, place, incident.id in unseen)
+                _enqueue(pending, incident, before, place, incident.id in unposted)
             if self.bridged:
                 pending.update(_bridged(incident, before))
         await tx.enqueue_all([(key, place, under) for key, (place, under) in pending.items()])
-        return kept
+        return saved
 
-    def _clean(self, changed: Sequence[Incident]) -> list[Incident]:
-        """The same without what must not be kept of what pods, events and pushes say."""
+    def _redacted(self, changed: Sequence[Incident]) -> list[Incident]:
+        """The incidents with secrets redacted from the texts of pods, events and pushes."""
         said = [(i.problem.summary, i.problem.facts, i.problem.meaning) for i in changed]
         clean = self.outside.of(said)
         if clean is said:
@@ -71,13 +72,13 @@ class IncidentService:
             for i, (summary, facts, meaning) in zip(changed, clean, strict=True)
         ]
 
-    async def _unseen(
-        self, tx: Writing, known: Mapping[str, Incident], kept: Sequence[Incident]
+    async def _unposted(
+        self, tx: Writing, known: Mapping[str, Incident], saved: Sequence[Incident]
     ) -> frozenset[str]:
-        """Those that there is a reminder of, and whose own message nobody has seen yet: that one will do."""
+        """Ids of incidents with a new reminder whose own message isn't posted yet, so they need no reminder."""
         again = {
             message_keys.incident(i.id): i.id
-            for i in kept
+            for i in saved
             if len(i.notices) > 1
             and any(i.notices[n].reason in alerting.REMINDERS for n in _new(i, _before(known, i)))
         }
@@ -86,7 +87,7 @@ class IncidentService:
     async def _grouped(
         self, tx: Writing, known: Mapping[str, Incident], changed: Sequence[Incident], now: datetime
     ) -> list[Incident]:
-        """Many that are told within a minute, or that Slack has not taken yet, become one message."""
+        """Put incidents into one group message where many fire within a minute or aren't posted yet."""
         fresh = [i for i in changed if i.open and i.told and not _was_told(known, i)]
         if not fresh:
             return list(changed)
@@ -102,14 +103,14 @@ class IncidentService:
         return [replace(i, group=name) if i.id in these else i for i in (*changed, *joined)]
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
-        """Somebody takes care of it. Raises `NotFound`, and `Refused` with why it does not apply."""
+        """Acknowledge an incident. Raises `NotFound`, or `Refused` with why that is not possible now."""
         now = self.clock.now()
         return await self._do(
             id_, lambda i: alerting.acknowledged(i, by, self.rules, now), "acknowledged", by, now
         )
 
     async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
-        """Nobody wants to hear of it until then. Raises as :meth:`acknowledge` does."""
+        """Mute an incident until then. Raises as :meth:`acknowledge` does."""
         now = self.clock.now()
         return await self._do(id_, lambda i: alerting.snoozed(i, by, until, now), "snoozed", by, now)
 
@@ -124,14 +125,14 @@ class IncidentService:
                 after = change(before)
             except NotNow as error:
                 raise Refused(f"Nothing to do for {id_}: {error}.") from error
-            [kept] = await self.keep(tx, {before.key: before}, [after], now)
+            [saved] = await self.save(tx, {before.key: before}, [after], now)
             await tx.record(now, "incident", by, id_, {"what": what})
         self.changed()
-        return kept
+        return saved
 
 
 def _before(known: Mapping[str, Incident], incident: Incident) -> Incident | None:
-    """The same incident as it was."""
+    """The incident as it was before the change; None where it is new."""
     before = known.get(incident.key)
     return before if before is not None and before.id == incident.id else None
 
@@ -146,13 +147,13 @@ def _within(incident: Incident, span: timedelta, now: datetime) -> bool:
 
 
 def _bridged(incident: Incident, before: Incident | None) -> dict[MessageKey, tuple[str, str]]:
-    """The issue's state by key; and that of the issue which the settings named before: it may be over."""
+    """The health-bridge messages to enqueue: the issue's, and the former issue's where the settings changed."""
     issues = {incident.problem.issue, before.problem.issue if before else ""}
     return {message_keys.issue(issue): ("bridge", "") for issue in sorted(issues) if issue}
 
 
 def _new(incident: Incident, before: Incident | None) -> range:
-    """The numbers of what is newly said in its thread: the first of all is the message itself."""
+    """The indexes of the new notices for its thread; notice 0 is the incident's own message."""
     return range(max(len(before.notices) if before else 0, 1), len(incident.notices))
 
 
@@ -161,12 +162,12 @@ def _enqueue(
     incident: Incident,
     before: Incident | None,
     place: str,
-    unseen: bool,
+    unposted: bool,
 ) -> None:
-    """Add the messages by key, with their place and thread: its own, the group's, and each new thing said.
+    """Add an incident's messages to ``pending`` (key → place, thread): its own, its group's, and new notices.
 
-    ``unseen``: its own message is not there yet. Then nobody is reminded of it. In the thread of many its own
-    message shows its end; it is all of them being over that is said.
+    Reminders are left out where its own message is still ``unposted``. In a group's thread an incident's own
+    message shows its end, so the thread only gets one notice, when the whole group has ended.
     """
     group = message_keys.group(incident.group) if incident.group else NONE
     if group:
@@ -177,5 +178,5 @@ def _enqueue(
         if group and reason in _ENDS:
             pending[message_keys.over(incident.group)] = (place, group)
         in_place = incident.root == group and reason in _ENDS
-        if not in_place and not (unseen and reason in alerting.REMINDERS):
+        if not in_place and not (unposted and reason in alerting.REMINDERS):
             pending[message_keys.notice(incident.id, number)] = (place, incident.root)

@@ -1,4 +1,4 @@
-"""What the health-bridge is told of an issue: made from the ledger when it is sent."""
+"""Renders what is sent to the health-bridge: the state of a GitHub issue's incidents."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from bot.ports.ledger import Ledger
 from bot.services.outbox.kind import MessageKind
 
 LATELY = timedelta(days=7)
-"""How long ago an incident may have ended to say of its issue how it ended."""
+"""How long after an incident's end its issue still gets its outcome."""
 
 
-def mark_of(issue: str) -> str:
-    """Under which name it is kept what the bridge takes for firing; empty where it takes it for over."""
+def firing_mark(issue: str) -> str:
+    """The ledger's mark for what the bridge believes to be firing for an issue; empty: nothing."""
     return f"bridged:{issue}"
 
 
 @dataclass
 class IssueMessages:
-    """The state of issues. A message is held by one process, so there is one attempt for an issue at a time."""
+    """Renders the state of issues. A message is leased to one process, so an issue has one attempt at a time."""
 
     ledger: Ledger
     clock: Clock
 
     def kinds(self) -> tuple[MessageKind, ...]:
-        """The kind of message about an issue."""
+        """The message kind about an issue."""
         return (
             MessageKind(
                 message_keys.ISSUE, self._state, self._described, sink="health_bridge", sending=self._sending
@@ -45,16 +45,16 @@ class IssueMessages:
 
     async def _state(self, message: OutboxMessage) -> Mapping[str, Any] | None:
         now, issue = self.clock.now(), message.key.rest
-        last = await self.ledger.mark(mark_of(issue)) or ""
+        last = await self.ledger.mark(firing_mark(issue)) or ""
         mine = await self.ledger.incidents(since=now - LATELY, issue=issue, limit=None)
         return bridge.state(issue, mine, last, now)
 
     @asynccontextmanager
     async def _sending(self, message: OutboxMessage, alert: Mapping[str, Any]) -> AsyncIterator[None]:
-        """Keep what the bridge takes the issue for."""
+        """Keep the issue's mark equal to what the bridge has been sent, or may have been."""
         issue, firing = message.key.rest, bridge.kept(alert)
-        last = await self.ledger.mark(mark_of(issue)) or ""
-        if firing:  # before it is sent: what may have come to it has to be ended, whatever happens now
+        last = await self.ledger.mark(firing_mark(issue)) or ""
+        if firing:  # saved before it is sent: if the result stays unknown, its end must be sent as well
             await self._keep(issue, firing)
         try:
             yield
@@ -68,5 +68,5 @@ class IssueMessages:
 
     async def _keep(self, issue: str, firing: str) -> None:
         async with self.ledger.writing() as tx:
-            if (await tx.mark(mark_of(issue)) or "") != firing:
-                await tx.set_mark(mark_of(issue), firing)
+            if (await tx.mark(firing_mark(issue)) or "") != firing:
+                await tx.set_mark(firing_mark(issue), firing)

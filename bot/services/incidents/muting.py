@@ -1,4 +1,4 @@
-"""What is in the way of an alert: maintenance, a restart under way, a pod that was down when it was due."""
+"""Decides why an alert is muted: maintenance, a restart in progress, or a pod that was down at the deadline."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import Writing
 
 
-def mark_of(target: str) -> str:
-    """Under which name the pod's last times down are kept."""
+def downtimes_mark(target: str) -> str:
+    """The ledger's mark for the pod's recent downtimes."""
     return f"down:{target}"
 
 
-def unseen_of(target: str) -> str:
-    """Under which name it is kept since when the pod can't be seen; empty while it can."""
+def unseen_mark(target: str) -> str:
+    """The ledger's mark for the time since when the pod can't be read; empty while it can."""
     return f"unseen:{target}"
 
 
 async def restarting(tx: Writing, target: str) -> RepairRequest | None:
-    """The restart of the target that is under way, if any."""
+    """The target's restart that is being carried out, if any."""
     found = await tx.open_cases(target)
     return next((c for c in found if c.action.restarts and c.state is State.EXECUTING), None)
 
 
-Why = Callable[[HeartbeatPolicy, datetime, bool], str]
-"""What is in the way of telling a job's alert, by its policy, since when it is so, and whether a push failed."""
+MuteReason = Callable[[HeartbeatPolicy, datetime, bool], str]
+"""(policy, missed deadline, whether a push reported failure) → why the job's alert is muted; empty: it isn't."""
 
 
 class Muting:
-    """Why nothing is said of a job, by the rules and by what the ledger knows of the pod."""
+    """Why alerts are muted, by the rules and by the downtimes in the ledger."""
 
     def __init__(self, rules: AlertRules) -> None:
         """``rules`` hold the maintenance windows."""
         self._rules = rules
 
-    async def of(self, tx: Writing, target: Target, now: datetime) -> Why:
-        """For one target: the reason by policy and by the deadline that was missed; empty for none.
+    async def of(self, tx: Writing, target: Target, now: datetime) -> MuteReason:
+        """A function that gives the reason for each job of the target.
 
-        A push that failed was made, and refused: that is nothing that the pod's being down explains.
+        A push that reported failure is muted by maintenance only: the job ran, so the pod's downtime doesn't
+        explain it.
         """
         case = await restarting(tx, target.name)
-        spells = downtime.read(await tx.mark(mark_of(target.name)) or "")
-        unseen = words.moment_of(await tx.mark(unseen_of(target.name)))
+        downtimes = downtime.read(await tx.mark(downtimes_mark(target.name)) or "")
+        unseen = words.moment_of(await tx.mark(unseen_mark(target.name)))
 
         def why(policy: HeartbeatPolicy, missed: datetime, failed: bool) -> str:
             window = self._rules.window(target.name, policy.job, now)
@@ -58,17 +59,17 @@ class Muting:
                 return ""
             if case is not None and case.mark is not None and missed >= case.mark.started_at - downtime.SLACK_TIME:
                 return f"the pod is being restarted ({case.id})"
-            return downtime.excuse(spells, policy, missed, now, unseen)
+            return downtime.excuse(downtimes, policy, missed, now, unseen)
 
         return why
 
     def of_target(self, target: Target, now: datetime) -> str:
-        """The same for what concerns the whole target, such as that its cluster can't be read."""
+        """Why alerts about the whole target are muted, such as an unreadable cluster; empty: they aren't."""
         window = self._rules.window(target.name, "", now)
         return f"maintenance {window.name}" if window is not None else ""
 
     async def of_pod(self, tx: Writing, target: Target, now: datetime) -> str:
-        """The same for the pod itself, and what runs in it."""
+        """Why alerts about the pod and what runs in it are muted; empty: they aren't."""
         if why := self.of_target(target, now):
             return why
         case = await restarting(tx, target.name)

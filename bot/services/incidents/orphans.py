@@ -1,4 +1,7 @@
-"""What the settings no longer name: its incident ends, nobody calls it well, and it is forgotten."""
+"""Closes incidents of targets, jobs and sources that were removed from the settings, and deletes their state.
+
+Such an incident is closed, not resolved: nobody knows whether its problem has ended.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ from bot.services.incidents.incident_service import IncidentService
 logger = logging.getLogger("agentpod.watch")
 
 EVERY = timedelta(minutes=10)
-"""Again while it runs: an older process that ends later may have begun another one meanwhile."""
+"""Repeated, because a process with older settings may still run for a while and open another incident."""
 
 
 @dataclass
 class OrphanCloser:
-    """Closes the incidents of targets, jobs and sources that are not in the settings any more, or are paused."""
+    """Closes the incidents of targets, jobs and sources that are no longer in the settings, or are paused."""
 
     targets: Sequence[Target]
     heartbeats: bool
@@ -32,28 +35,28 @@ class OrphanCloser:
     incidents: IncidentService
 
     async def run(self) -> None:
-        """Now and every few minutes until cancelled."""
+        """Close now and every few minutes until cancelled."""
         while True:
             try:
                 await self.close()
             except AgentpodError as error:
-                logger.warning("what is gone from the settings was not closed: %s", error.message)
+                logger.warning("incidents that left the settings were not closed: %s", error.message)
             await asyncio.sleep(EVERY.total_seconds())
 
     async def close(self) -> list[Incident]:
-        """Close and forget; gives the incidents that were closed."""
+        """Close incidents and delete job states; returns the closed incidents."""
         now = self.clock.now()
         async with self.incidents.ledger.writing() as tx:
             known = await tx.newest_incidents(now)
             over = [alerting.closed(i, why, now) for i in known.values() if i.open and (why := self._gone(i))]
-            kept = await replace(self.incidents, channels=self._channels(over)).keep(tx, known, over, now)
+            closed = await replace(self.incidents, channels=self._channels(over)).save(tx, known, over, now)
             await tx.forget([key for key in await tx.job_states() if key not in self._watched()])
-        if kept:
+        if closed:
             self.incidents.changed()
-        return kept
+        return closed
 
     def _gone(self, incident: Incident) -> str:
-        """Why nobody looks at an incident's subject any more; empty where somebody does."""
+        """Why an incident's subject is no longer watched; empty where it is."""
         about = incident.problem
         target = next((t for t in self.targets if t.name == about.target), None)
         if target is None:
@@ -61,12 +64,12 @@ class OrphanCloser:
         return sources.of(about).orphaned(about, target, heartbeats=self.heartbeats)
 
     def _watched(self) -> frozenset[str]:
-        """The keys of the jobs that are worth remembering."""
+        """The keys of the jobs in the settings."""
         jobs = [(t.name, h.job) for t in self.targets if self.heartbeats for h in t.heartbeats]
         return frozenset(f"{target}/{canonical_job(job)}" for target, job in jobs)
 
     def _channels(self, over: Sequence[Incident]) -> Mapping[str, str]:
-        """Where a target that is gone is told: its message is edited where it is, whatever is said here."""
+        """The channels, with any one for removed targets: their messages are edited where they were posted."""
         channels = self.incidents.channels
         anywhere = next(iter(channels.values()), "")
         return {**dict.fromkeys((i.problem.target for i in over), anywhere), **channels}

@@ -1,4 +1,4 @@
-"""When the bot looked at a source: time without a look is time of which nothing is known."""
+"""Records when each source was polled, so that gaps in the polls show as "no data" and not as "healthy"."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import Ledger, Writing
 
 GAP = timedelta(minutes=2)
+"""Longest time between two polls that still counts as covered."""
 KEPT_EVERY = timedelta(seconds=20)
-"""A look so soon after the last one that is kept need not be kept itself."""
+"""Shortest time between two polls that are written to the ledger."""
 
 
 def longest_gap(rules: AlertRules) -> timedelta:
-    """The longest time between two looks that says nothing; of a longer one nothing is known."""
+    """The longest time between two polls of the Pushgateway that still counts as covered."""
     return max(GAP, 3 * rules.poll)
 
 
 @dataclass(frozen=True)
 class PollCoverage:
-    """The looks at one source, by whatever process."""
+    """The polls of one source, by any process."""
 
     subject: str
-    """What happens to the source is kept under it."""
+    """The source's subject in the history."""
     last: str
-    """Under which name the time of the last look is kept."""
+    """Mark in the ledger: the time of the last poll."""
     first: str
+    """Mark in the ledger: the time of the first poll."""
     gap: timedelta = GAP
 
     async def note(self, tx: Writing, now: datetime) -> None:
-        """The source was seen."""
+        """Record a successful poll, and the gap before it if it was too long."""
         kept = words.moment_of(await tx.mark(self.last))
         last = kept or now
         if now - last > self.gap:
@@ -45,20 +47,20 @@ class PollCoverage:
             await tx.set_mark(self.last, now.isoformat())
 
     async def since(self, ledger: Ledger) -> datetime | None:
-        """When the first look was."""
+        """When the first poll was; None for never."""
         return words.moment_of(await ledger.mark(self.first))
 
-    async def unseen(self, ledger: Ledger, now: datetime) -> list[HistoryEvent]:
-        """That nobody looks since the last look, where that was long ago and the next one has not said so yet."""
+    async def ongoing_gap(self, ledger: Ledger, now: datetime) -> list[HistoryEvent]:
+        """The event that begins the current gap, which only the next poll records; empty where there is none."""
         last = words.moment_of(await ledger.mark(self.last)) or now
         return [HistoryEvent("", self.subject, last, "off")] if now - last > self.gap else []
 
 
-def heartbeat_looks(rules: AlertRules) -> PollCoverage:
-    """The looks at the Pushgateway."""
+def heartbeat_coverage(rules: AlertRules) -> PollCoverage:
+    """The poll coverage of the Pushgateway."""
     return PollCoverage(SOURCE, "looked", "looked-first", longest_gap(rules))
 
 
-def pod_looks(target: str) -> PollCoverage:
-    """The looks at a target's pod."""
+def pod_coverage(target: str) -> PollCoverage:
+    """The poll coverage of a target's pod."""
     return PollCoverage(pod_source(target), f"looked:{target}", f"looked-first:{target}")

@@ -1,4 +1,4 @@
-"""The watcher of heartbeats: read, judge, decide, and keep all of it in one transaction."""
+"""Watches heartbeats: polls the Pushgateway, evaluates jobs, and saves all results in one transaction."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from bot.errors import AgentpodError, unexpected
 from bot.ports.clock import Clock
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.ledger import Writing
-from bot.services.heartbeats.due import Attention, Held
+from bot.services.heartbeats.due import DueJobs, GroupIndex
 from bot.services.incidents.incident_cache import IncidentCache, reasons
 from bot.services.incidents.incident_service import IncidentService
-from bot.services.incidents.muting import Why
-from bot.services.incidents.poll_coverage import heartbeat_looks
+from bot.services.incidents.muting import MuteReason
+from bot.services.incidents.poll_coverage import heartbeat_coverage
 
 logger = logging.getLogger("agentpod.watch")
 
-Mute = Callable[[Writing, Target, datetime], Awaitable[Why]]
-"""For a target now: why nothing is said of a job that missed that deadline; empty where nothing is in the way."""
+Mute = Callable[[Writing, Target, datetime], Awaitable[MuteReason]]
+"""(transaction, target, now) → why alerts of its jobs are muted; see `Muting.of`."""
 
 SLEPT = timedelta(seconds=30)
-"""More than a read may take: the machine slept over it, or its clock was set."""
-Looked = tuple[Watched, Look, Problem | None]
-"""A job, what a look at it gave, and what is wrong with it."""
+"""A read that seems to take longer was interrupted: the machine slept, or its clock was set."""
+Evaluated = tuple[Watched, Look, Problem | None]
+"""A job, the result of its evaluation, and its problem if there is one."""
 
 
 @dataclass
 class HeartbeatWatch:
-    """One source, and the jobs of all targets."""
+    """Watches the jobs of all targets through one source."""
 
     source: HeartbeatSource
     clock: Clock
@@ -49,23 +49,24 @@ class HeartbeatWatch:
     incidents: IncidentService
     mute: Mute
     _failures: int = 0
-    _blind_since: datetime | None = None
-    _seen_once: bool = False
-    """Whether the source has answered once since it was blind."""
+    _unavailable_since: datetime | None = None
+    _answered_once: bool = False
+    """Whether the source has answered once since it was unavailable."""
     _started: datetime | None = None
-    """When the source was started, as it says."""
-    _known: IncidentCache = field(init=False)
-    _memories: dict[str, JobState] = field(default_factory=dict)
-    _held: Held = field(default_factory=Held)
-    _attention: dict[str, Attention] = field(default_factory=dict)
-    """By target: which of its jobs have to be looked at."""
+    """When the source was started, by its own metrics."""
+    _cache: IncidentCache = field(init=False)
+    _states: dict[str, JobState] = field(default_factory=dict)
+    """``target/job`` → its last saved state."""
+    _groups: GroupIndex = field(default_factory=GroupIndex)
+    _due: dict[str, DueJobs] = field(default_factory=dict)
+    """Target name → its jobs that are due."""
 
     def __post_init__(self) -> None:
-        """Knows nothing yet."""
-        self._known = IncidentCache(self.incidents, self._reread)
+        """Start with an empty cache."""
+        self._cache = IncidentCache(self.incidents, self._reload)
 
     async def run(self) -> None:
-        """Look until cancelled. What goes wrong with the ledger is waited out: the next look makes up for it."""
+        """Poll until cancelled. The ledger's errors are logged: the next poll makes up for it."""
         while True:
             try:
                 await self.tick()
@@ -74,167 +75,168 @@ class HeartbeatWatch:
             await asyncio.sleep(self.rules.poll.total_seconds())
 
     async def tick(self) -> list[Incident]:
-        """One look; gives the incidents that changed. Raises as the ledger does.
+        """Poll once; returns the incidents that changed. Raises as the ledger does.
 
-        Whatever else goes wrong, however unexpected, is no data: nothing is known of any job.
+        Any other exception, a defect included, counts as missing data for all jobs.
         """
-        metrics = {m for t in self.targets for m in self._attention_to(t).metrics}
+        metrics = {m for t in self.targets for m in self._due_jobs(t).metrics}
         try:
             snapshot = await self._read(metrics)
         except AgentpodError as error:
-            return await self._blind(error)
+            return await self._source_unavailable(error)
         except Exception as error:
             return await self._defect("They could not be read", error)
         try:
-            kept = await self._look(snapshot)
+            changed = await self._evaluate(snapshot)
         except AgentpodError:
             raise
         except Exception as error:
             return await self._defect("What it holds could not be judged", error)
-        self._failures, self._blind_since = 0, None
-        return kept
+        self._failures, self._unavailable_since = 0, None
+        return changed
 
     async def _defect(self, what: str, error: Exception) -> list[Incident]:
         logger.error("the heartbeats were not judged", exc_info=None if self._failures else error)
-        return await self._blind(unexpected(what, error))
+        return await self._source_unavailable(unexpected(what, error))
 
     async def _read(self, metrics: Collection[str]) -> Snapshot:
-        """What the source has now: what was read before the machine slept is old, and says nothing of now."""
+        """Read the source; an answer from before the machine slept is stale, so the read is repeated."""
         while True:
             asked = self.clock.now()
             snapshot = await self.source.read(metrics)
             if self.clock.now() - asked < SLEPT:
                 return snapshot
 
-    # -- blind
+    # -- the source is unavailable
 
-    async def _blind(self, error: AgentpodError) -> list[Incident]:
-        """Nothing is judged; after some looks in vain that is told, once."""
+    async def _source_unavailable(self, error: AgentpodError) -> list[Incident]:
+        """Evaluate no job; raise the source's own incident after ``blind_after`` failed polls."""
         now = self.clock.now()
         self._failures += 1
-        self._blind_since = self._blind_since or now
+        self._unavailable_since = self._unavailable_since or now
         if self._failures < self.rules.blind_after:
             return []
-        self._seen_once = False
+        self._answered_once = False
         window = self.rules.window_over([t.name for t in self.targets], now)
         muted = f"maintenance {window.name}" if window is not None else ""
-        problem = PUSHGATEWAY.problem(self.targets[0], self._blind_since, reasons(error), muted)
-        async with self._known.looking(now) as tx:
-            if problem.key not in self._known.open:
-                await tx.add_history([HistoryEvent("", SOURCE, self._blind_since, "blind")])
-            return await self._known.keep(tx, [problem], now)
+        problem = PUSHGATEWAY.problem(self.targets[0], self._unavailable_since, reasons(error), muted)
+        async with self._cache.evaluation(now) as tx:
+            if problem.key not in self._cache.open:
+                await tx.add_history([HistoryEvent("", SOURCE, self._unavailable_since, "blind")])
+            return await self._cache.update(tx, [problem], now)
 
-    # -- seeing
+    # -- the source answered
 
-    async def _look(self, snapshot: Snapshot) -> list[Incident]:
+    async def _evaluate(self, snapshot: Snapshot) -> list[Incident]:
         now = self.clock.now()
-        async with self._known.looking(now) as tx:
-            touched, self._started = self._held.take(snapshot.groups), snapshot.started
+        async with self._cache.evaluation(now) as tx:
+            touched, self._started = self._groups.update(snapshot.groups), snapshot.started
             for target in self.targets:
-                self._attention_to(target).wake(touched)
-            await heartbeat_looks(self.rules).note(tx, now)
-            blind = self._known.open.get(PUSHGATEWAY.key())
-            if blind is not None and not self._seen_once:
-                self._seen_once = True  # what it answers first may be half of it: the next look speaks
+                self._due_jobs(target).wake(touched)
+            await heartbeat_coverage(self.rules).note(tx, now)
+            unavailable = self._cache.open.get(PUSHGATEWAY.key())
+            if unavailable is not None and not self._answered_once:
+                self._answered_once = True  # its first answer may be incomplete: wait for the next one
                 return []
-            kept: list[Incident] = []
-            if blind is not None:
-                kept += await self._known.keep(tx, [], now, [blind.key])
-                if blind.state is not State.RECOVERING:
+            changed: list[Incident] = []
+            if unavailable is not None:
+                changed += await self._cache.update(tx, [], now, [unavailable.key])
+                if unavailable.state is not State.RECOVERING:
                     await tx.add_history([HistoryEvent("", SOURCE, now, "ok")])
             for target in self.targets:
-                kept += await self._target(tx, target, now)
-            return kept
+                changed += await self._target(tx, target, now)
+            return changed
 
-    def _attention_to(self, target: Target) -> Attention:
-        found = self._attention.get(target.name)
+    def _due_jobs(self, target: Target) -> DueJobs:
+        found = self._due.get(target.name)
         if found is None or found.target is not target:
-            found = self._attention[target.name] = Attention(target)
+            found = self._due[target.name] = DueJobs(target)
         return found
 
     async def _target(self, tx: Writing, target: Target, now: datetime) -> list[Incident]:
-        looks, broken = self._looks(target, now)
-        await self._remember(tx, target, looks)
-        wrong = [(job.policy, found, problem) for job, found, problem in looks if problem is not None]
+        """Evaluate one target's due jobs, and save the results."""
+        evaluated, broken = self._evaluate_due(target, now)
+        await self._save_states(tx, target, evaluated)
+        wrong = [(job.policy, found, problem) for job, found, problem in evaluated if problem is not None]
         problems = [*(await self._muted(tx, target, wrong, now) if wrong else []), *broken]
-        about = [j.incident for j, f, _ in looks if f.status.health is not Health.PAUSED]
-        kept = await self._closed(tx, [(j, f) for j, f, problem in looks if problem is None], now)
-        kept += await self._known.keep(tx, problems, now, about)
-        self._rest(self._attention_to(target), looks)
-        return kept
+        about = [j.incident for j, f, _ in evaluated if f.status.health is not Health.PAUSED]
+        changed = await self._closed(tx, [(j, f) for j, f, problem in evaluated if problem is None], now)
+        changed += await self._cache.update(tx, problems, now, about)
+        self._postpone(self._due_jobs(target), evaluated)
+        return changed
 
     async def _closed(self, tx: Writing, well: Sequence[tuple[Watched, Look]], now: datetime) -> list[Incident]:
-        """End what no heartbeat has ended: nobody says that the job sends them again."""
+        """Close incidents whose problem went away without a new heartbeat: that doesn't prove a recovery."""
         over = [
             alerting.closed(incident, why, now)
             for job, found in well
-            if (incident := self._known.open.get(job.incident)) is not None
+            if (incident := self._cache.open.get(job.incident)) is not None
             and found.status.health is not Health.PAUSED
             and (why := job_state.unproven(incident, job.policy.metric, found.memory))
         ]
-        return await self._known.save(tx, over, now)
+        return await self._cache.save(tx, over, now)
 
-    def _rest(self, attention: Attention, looks: Sequence[Looked]) -> None:
-        """Those that are well, with nothing open or odd of them, have nothing new to show until they are due."""
-        for job, found, problem in looks:
-            if problem is None and not found.memory.note and job.incident not in self._known.open:
-                attention.rest(job, found.memory.next_at)
+    def _postpone(self, due: DueJobs, evaluated: Sequence[Evaluated]) -> None:
+        """Postpone healthy jobs without an open incident or a note until their health changes by itself."""
+        for job, found, problem in evaluated:
+            if problem is None and not found.memory.note and job.incident not in self._cache.open:
+                due.postpone(job, found.memory.next_at)
 
     async def _muted(
         self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Look, Problem]], now: datetime
     ) -> list[Problem]:
-        """The problems, with what is in the way of telling each."""
+        """The problems, each with the reason why it is muted, if any."""
         why = await self.mute(tx, target, now)
         return [replace(p, muted=reason) if (reason := _reason(why, h, f, p)) else p for h, f, p in wrong]
 
-    def _looks(self, target: Target, now: datetime) -> tuple[list[Looked], list[Problem]]:
-        """The jobs that had to be looked at, and those that could not be: one job's defect is not the others'."""
-        looks, broken = [], []
-        attention = self._attention_to(target)
-        for job in attention.awake(now):
+    def _evaluate_due(self, target: Target, now: datetime) -> tuple[list[Evaluated], list[Problem]]:
+        """Evaluate the due jobs; a job whose evaluation raises becomes a problem and doesn't stop the others."""
+        evaluated, broken = [], []
+        due = self._due_jobs(target)
+        for job in due.due(now):
             try:
-                if (found := self._look_at(job, now)) is not None:
-                    looks.append((job, found, job_state.problem(target.name, found, now)))
+                if (found := self._evaluate_job(job, now)) is not None:
+                    evaluated.append((job, found, job_state.problem(target.name, found, now)))
                 else:
-                    attention.rest(job, self._memories[job.memory].next_at)
+                    due.postpone(job, self._states[job.memory].next_at)
             except Exception as error:
                 logger.exception("a job could not be judged", extra={"target": target.name, "job": job.policy.job})
                 broken.append(job_state.defect(target.name, job.policy, error, now))
-        return looks, broken
+        return evaluated, broken
 
-    def _look_at(self, job: Watched, now: datetime) -> Look | None:
-        """A look, if something was pushed, a deadline has passed, or an incident is open."""
-        memory, seen = self._memories.get(job.memory), self._held.of(job.job)
-        if job.incident not in self._known.open and job_state.unchanged(job.policy, memory, seen, now):
+    def _evaluate_job(self, job: Watched, now: datetime) -> Look | None:
+        """Evaluate a job; None if nothing was pushed, no deadline has passed, and no incident is open."""
+        state, groups = self._states.get(job.memory), self._groups.of(job.job)
+        if job.incident not in self._cache.open and job_state.unchanged(job.policy, state, groups, now):
             return None
-        return job_state.look(job.policy, seen, memory, now, self._started)
+        return job_state.look(job.policy, groups, state, now, self._started)
 
-    async def _remember(self, tx: Writing, target: Target, looks: Sequence[Looked]) -> None:
-        """Keep what is new, and what happened: each heartbeat that came, each change of health."""
+    async def _save_states(self, tx: Writing, target: Target, evaluated: Sequence[Evaluated]) -> None:
+        """Save changed job states, and the history: each new heartbeat, each change of health."""
         changed, events = [], []
-        for job, found, _ in looks:
-            if found.memory is self._memories.get(job.memory):
+        for job, found, _ in evaluated:
+            if found.memory is self._states.get(job.memory):
                 continue
             changed.append(found.memory)
             if found.beat is not None:
                 events.append(HistoryEvent(target.name, job.job, found.beat, BEAT))
             if found.flip is not None:
                 events.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
-            self._memories[job.memory] = found.memory
+            self._states[job.memory] = found.memory
         await tx.remember(target.name, changed)
         await tx.add_history(events)
 
-    async def _reread(self, tx: Writing) -> None:
-        """Another process, or a person, has changed what is kept here: nothing is as it was at the last look."""
-        self._memories = dict(await tx.job_states())
-        for attention in self._attention.values():
-            attention.wake(None)
+    async def _reload(self, tx: Writing) -> None:
+        """Reload the job states after another process or a person changed something, and make all jobs due."""
+        self._states = dict(await tx.job_states())
+        for due in self._due.values():
+            due.wake(None)
 
 
-def _reason(why: Why, policy: HeartbeatPolicy, look: Look, problem: Problem) -> str:
-    """What is in the way of telling it; nothing where that can't be judged: silence is worse."""
+def _reason(why: MuteReason, policy: HeartbeatPolicy, look: Look, problem: Problem) -> str:
+    """Why a problem is muted; empty where that can't be judged: a needless alert is better than a missing one."""
     try:
         return why(policy, problem.since, look.status.health is Health.FAILED)
     except Exception:
-        logger.exception("what is in the way of an alert could not be judged", extra={"job": policy.job})
+        logger.exception("whether to mute an alert could not be judged", extra={"job": policy.job})
         return ""

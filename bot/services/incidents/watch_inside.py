@@ -1,4 +1,4 @@
-"""The watcher of what is inside a pod that is ready: its processes, and how full its disk is."""
+"""Watches the inside of a ready pod by commands in its containers: its processes, and its disk."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from bot.services.incidents.incident_cache import TargetWatch
 logger = logging.getLogger("agentpod.watch")
 
 POLLS = 2
-"""Looks at the heartbeats for one at the processes: a minute."""
+"""The processes are polled at every second ``alerts.poll``: each minute by default."""
 DISK = 5
-"""Looks at the processes for one at the disk: five minutes."""
+"""The disk is read at every fifth poll of the processes."""
 UNREAD = timedelta(minutes=15)
-"""How long nobody may be able to look into a ready pod: a busy kubelet is no incident."""
+"""How long a ready pod may be unreadable before that is an incident: a busy kubelet isn't one."""
 
 
 @dataclass
-class _Blindness:
-    """Since when the pod can't be looked into, and how often in a row a look went wrong in an unexpected way."""
+class _Unreadable:
+    """Since when the pod can't be read, and how many polls in a row failed by a defect of the bot."""
 
     since: datetime | None = None
     defects: int = 0
 
     def noted(self, seen: InsideFacts, now: datetime, defect: bool) -> datetime | None:
-        """Note a look; gives since when there is no seeing, None where there is."""
+        """Note a poll's result; returns since when the pod can't be read, None where it could be."""
         self.since = (self.since or now) if seen.unread else None
         self.defects = self.defects + defect if seen.unread else 0
         return self.since
@@ -47,72 +47,77 @@ class _Blindness:
 
 @dataclass
 class InsideWatch(TargetWatch):
-    """One target's pod from container_exec. A pod that is not ready is its own incident, and this waits."""
+    """Watches the inside of one target's pod. Skips a pod that is not ready: `PodWatch` raises that incident."""
 
-    _blindness: _Blindness = field(default_factory=_Blindness)
+    _unreadable: _Unreadable = field(default_factory=_Unreadable)
     _disk_unread: tuple[str, ...] = ()
-    """Why the last look at the disk gave nothing."""
+    """Why the last read of the disk failed."""
 
     async def run(self) -> None:
-        """Look until cancelled. A pod that can't be listed is told by its own watcher."""
+        """Poll until cancelled. That pods can't be listed is `PodWatch`'s incident."""
         number = 0
         while True:
             try:
                 await self.look(disk=number % DISK == 0)
             except AgentpodError as error:
-                logger.info("inside the pod: %s", error.message, extra={"target": self.target.name})
+                logger.info("the inside of the pod was not read: %s", error.message, extra=self._where)
             number += 1
             await asyncio.sleep(POLLS * self.rules.poll.total_seconds())
 
     async def look(self, *, disk: bool = True) -> list[Incident]:
-        """Look into the pod; gives the incidents that changed. Raises where the pods can't be listed."""
+        """Poll once; returns the incidents that changed. Raises where the pods can't be listed."""
         cluster = self.cluster_of(self.target.name)
         pods = await cluster.pods(self.target.selector)
         pod = judge_pod.current(pods) if downtime.ready(pods) else None
         seen, defect = await self._safely(cluster, pod, disk) if pod is not None else (None, False)
         now = self.clock.now()
-        async with self._known.looking(now) as tx:
+        async with self._cache.evaluation(now) as tx:
             muted = await self.muting.of_pod(tx, self.target, now)
-            look = seen or InsideFacts(self._untold())
-            problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in look.problems]
+            facts = seen or InsideFacts(self._pending_keys())
+            problems = [replace(p, hold=self.rules.pod_for, muted=muted) for p in facts.problems]
             unread = self._unread(seen, defect, now) if seen is not None else []
-            about = (*look.about, *(() if look.unread else (INSIDE.key(self.target.name),)))
-            return await self._known.keep(tx, [*problems, *unread], now, about)
+            about = (*facts.about, *(() if facts.unread else (INSIDE.key(self.target.name),)))
+            return await self._cache.update(tx, [*problems, *unread], now, about)
 
     def _unread(self, seen: InsideFacts, defect: bool, now: datetime) -> list[Problem]:
-        """That nobody can look into the pod, once it lasts; at once where the bot itself fails again and again."""
-        since = self._blindness.noted(seen, now, defect)
+        """The problem that the pod can't be read: after `UNREAD`, or after ``blind_after`` defects of the bot."""
+        since = self._unreadable.noted(seen, now, defect)
         if since is None:
             return []
-        sure = self._blindness.defects >= self.rules.blind_after or now - since >= UNREAD
+        sure = self._unreadable.defects >= self.rules.blind_after or now - since >= UNREAD
         why = [("Why", reason) for reason in seen.unread[:3]]
         muted = self.muting.of_target(self.target, now)
         return [INSIDE.problem(self.target, since, why, muted)] if sure else []
 
-    def _untold(self) -> tuple[str, ...]:
-        """What was seen once in a pod that is on its way out is not held against the next one."""
-        found = {k: self._known.open.get(k) for k in inside_watch.keys(self.target)}
+    def _pending_keys(self) -> tuple[str, ...]:
+        """Keys of incidents that haven't fired yet. Without a ready pod they end, or the next pod's might fire."""
+        found = {k: self._cache.open.get(k) for k in inside_watch.keys(self.target)}
         return tuple(k for k, open_ in found.items() if open_ is not None and not open_.told)
 
     async def _safely(self, cluster: Cluster, pod: Pod, disk: bool) -> tuple[InsideFacts, bool]:
-        """A look, and whether it went wrong in a way that nobody thought of: processes and disk each by itself."""
-        looks = [self._running(cluster, pod), *([self._disk(cluster, pod)] if disk else [])]
-        results = await asyncio.gather(*looks, return_exceptions=True)
+        """Read processes and disk independently; returns the facts, and whether a defect of the bot showed."""
+        reads = [self._running(cluster, pod), *([self._disk(cluster, pod)] if disk else [])]
+        results = await asyncio.gather(*reads, return_exceptions=True)
         running, found = (
-            self._seen(results[0]),
-            self._seen(results[1]) if disk else InsideFacts(unread=self._disk_unread),
+            self._as_facts(results[0]),
+            self._as_facts(results[1]) if disk else InsideFacts(unread=self._disk_unread),
         )
         self._disk_unread = found.unread
         about, problems = (*running.about, *found.about), (*running.problems, *found.problems)
         defect = any(not isinstance(r, InsideFacts) for r in results)
         return InsideFacts(about, problems, (*running.unread, *found.unread)), defect
 
-    def _seen(self, result: InsideFacts | BaseException) -> InsideFacts:
+    @property
+    def _where(self) -> dict[str, str]:
+        return {"target": self.target.name}
+
+    def _as_facts(self, result: InsideFacts | BaseException) -> InsideFacts:
+        """A read's facts; an unexpected exception becomes facts that say that nothing could be read."""
         if isinstance(result, InsideFacts):
             return result
         if not isinstance(result, Exception):
             raise result
-        logger.error("the pod could not be looked into", extra={"target": self.target.name}, exc_info=result)
+        logger.error("the inside of the pod could not be judged", extra=self._where, exc_info=result)
         return InsideFacts(unread=(unexpected("What it says could not be understood", result).message,))
 
     async def _running(self, cluster: Cluster, pod: Pod) -> InsideFacts:
@@ -122,7 +127,7 @@ class InsideWatch(TargetWatch):
         return inside_watch.processes(self.target, named, self.clock.now())
 
     async def _processes(self, cluster: Cluster, pod: Pod, spec: ContainerSpec) -> Looked:
-        """What the list says; in a thread, since the pod decides how long it is."""
+        """Judge a container's process list; in a thread, since the pod decides how long the list is."""
         try:
             result = await container_exec.processes(cluster, pod.name, spec.name)
         except AgentpodError as error:

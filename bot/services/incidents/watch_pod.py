@@ -1,4 +1,4 @@
-"""The watcher of a pod: what is wrong with it is an incident, and when it was down is kept for its jobs."""
+"""Watches a target's pod: raises incidents for it, and saves its downtimes, which excuse its jobs."""
 
 from __future__ import annotations
 
@@ -26,45 +26,46 @@ from bot.domain.incidents.sources.restarts import POD_RESTARTS
 from bot.errors import AgentpodError, NotAllowed, Transient, unexpected
 from bot.ports.ledger import Writing
 from bot.services.incidents.incident_cache import TargetWatch, reasons
-from bot.services.incidents.muting import mark_of, unseen_of
-from bot.services.incidents.poll_coverage import pod_looks
+from bot.services.incidents.muting import downtimes_mark, unseen_mark
+from bot.services.incidents.poll_coverage import pod_coverage
 
 logger = logging.getLogger("agentpod.watch")
 
 EVERY = 10.0
-"""Seconds between two looks at a pod that does not change: deadlines pass all the same."""
+"""Seconds between two evaluations of a pod that does not change, since deadlines pass all the same."""
 PATIENCE = 60.0
-"""Seconds of an outage until the port gives up."""
+"""Seconds of an outage of the API server before `Cluster.follow` raises."""
 AGAIN = 10.0
+"""Seconds before the watch is started again."""
 
 
-def restarts_of(target: str) -> str:
-    """Under which name the restarts of late are kept."""
+def restarts_mark(target: str) -> str:
+    """The ledger's mark for the pod's recent restarts."""
     return f"restarts:{target}"
 
 
-def outages_of(target: str) -> str:
-    """Under which name the short outages of late are kept."""
+def outages_mark(target: str) -> str:
+    """The ledger's mark for the pod's recent short outages."""
     return f"outages:{target}"
 
 
 @dataclass
-class Sight:
-    """Whether the pod can be seen: one odd answer is no blindness."""
+class ReadFailures:
+    """Decides whether failed reads of the pod mean that it can't be read: a single odd answer doesn't."""
 
     after: int
-    """Looks in a row that have to fail."""
+    """Failures in a row that are needed."""
     _failures: int = 0
     _since: datetime | None = None
 
-    def sees(self) -> None:
-        """The pod was seen."""
+    def succeeded(self) -> None:
+        """Note that the pod was read."""
         self._failures, self._since = 0, None
 
-    def lost(self, error: AgentpodError, now: datetime) -> datetime | None:
-        """Since when the pod can't be seen; None while that may pass by itself.
+    def failed(self, error: AgentpodError, now: datetime) -> datetime | None:
+        """Note a failure; returns since when the pod can't be read, or None while that may be a glitch.
 
-        A refusal is sure at once; and the port raises `Transient` only after an outage of `PATIENCE`.
+        A refusal counts at once. So does `Transient`, since the port only raises it after `PATIENCE` seconds.
         """
         outage = timedelta(seconds=PATIENCE if isinstance(error, Transient) else 0)
         self._failures += 1
@@ -75,32 +76,32 @@ class Sight:
 
 @dataclass
 class PodWatch(TargetWatch):
-    """One target's pod."""
+    """Watches one target's pod."""
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        sight = Sight(self.rules.blind_after)
+        failures = ReadFailures(self.rules.blind_after)
         while True:
             try:
-                async with aclosing(self._lists()) as lists:
+                async with aclosing(self._pod_lists()) as lists:
                     async for pods in lists:
-                        await self._safely(self.look(pods))
-                        sight.sees()
+                        await self._logged(self.look(pods))
+                        failures.succeeded()
             except Exception as error:
-                await self._lost(sight, error)
+                await self._failed(failures, error)
             await asyncio.sleep(AGAIN)
 
-    async def _lost(self, sight: Sight, error: Exception) -> None:
-        """Whatever goes wrong, however unexpected, is no data: it is told once it lasts."""
-        told = error if isinstance(error, AgentpodError) else unexpected("The pod could not be judged", error)
-        if told is not error:
+    async def _failed(self, failures: ReadFailures, error: Exception) -> None:
+        """Treat any exception, a defect included, as missing data, which is an incident once it lasts."""
+        cause = error if isinstance(error, AgentpodError) else unexpected("The pod could not be judged", error)
+        if cause is not error:
             logger.error("the pod was not judged", exc_info=error, extra={"target": self.target.name})
-        since = sight.lost(told, self.clock.now())
+        since = failures.failed(cause, self.clock.now())
         if since is not None:
-            await self._safely(self.blind(told, since))
+            await self._logged(self.source_unavailable(cause, since))
 
-    async def _lists(self) -> AsyncGenerator[Sequence[Pod], None]:
-        """The pods whenever they change, and again when nothing does."""
+    async def _pod_lists(self) -> AsyncGenerator[Sequence[Pod], None]:
+        """Yield the pods whenever they change, and every `EVERY` seconds while they don't."""
         cluster = self.cluster_of(self.target.name)
         async with aclosing(cluster.follow(self.target.selector, patience=PATIENCE)) as lists:
             following = lists.__aiter__()
@@ -120,28 +121,28 @@ class PodWatch(TargetWatch):
                 coming.cancel()
                 await asyncio.gather(coming, return_exceptions=True)
 
-    async def _safely(self, look: Coroutine[Any, Any, list[Incident]]) -> None:
-        """What goes wrong with the ledger is waited out: the next look makes up for it."""
+    async def _logged(self, evaluation: Coroutine[Any, Any, list[Incident]]) -> None:
+        """Run an evaluation and log the ledger's errors: the next one makes up for it."""
         try:
-            await look
+            await evaluation
         except AgentpodError as error:
             logger.warning("the pod was not judged: %s", error.message, extra={"target": self.target.name})
 
     async def look(self, pods: Sequence[Pod]) -> list[Incident]:
-        """Judge the pods as they are now; gives the incidents that changed."""
+        """Judge the pods as they are now; returns the incidents that changed."""
         now = self.clock.now()
         owner, events = await asyncio.gather(self._owner(pods), self._events(pods, now))
-        async with self._known.looking(now) as tx:
-            await pod_looks(self.target.name).note(tx, now)
-            await self._set(tx, unseen_of(self.target.name), "")
-            await self._note_spell(tx, pods, now)
+        async with self._cache.evaluation(now) as tx:
+            await pod_coverage(self.target.name).note(tx, now)
+            await self._set(tx, unseen_mark(self.target.name), "")
+            await self._note_downtime(tx, pods, now)
             muted = await self.muting.of_pod(tx, self.target, now)
             counted = await self._count(tx, pods, now)
             repeated = await self._outages(tx, pods, muted, now)
             problems = self._problems(pods, owner, events, counted, repeated, muted, now)
             name = self.target.name
             about = [source.key(name) for source in (POD_HEALTH, POD_RESTARTS, CLUSTER)]
-            return await self._known.keep(tx, problems, now, about)
+            return await self._cache.update(tx, problems, now, about)
 
     def _problems(
         self,
@@ -159,22 +160,22 @@ class PodWatch(TargetWatch):
         )
         rising = pod_watch.restarting(self.target, pods, counted, now, hold=2 * hold, muted=muted)
         often = pod_watch.repeated(self.target, pods, repeated, now, muted=muted)
-        # Restarts alone are best told by what ended them.
+        # If all outages were restarts, `rising` is the better text: it says what ended the containers.
         again = replace(rising, hold=often.hold, severity=often.severity) if rising and often else rising or often
         if often and set(repeated.kinds()) != {"restarted"}:
             again = often
         return [p for p in (found, again) if p is not None]
 
-    async def blind(self, error: AgentpodError, since: datetime) -> list[Incident]:
-        """The API server can't be read: that is told, and nothing of the pod."""
+    async def source_unavailable(self, error: AgentpodError, since: datetime) -> list[Incident]:
+        """Raise the incident that the API server can't be read; leaves the pod's own incidents as they are."""
         now = self.clock.now()
         problem = CLUSTER.problem(self.target, since, reasons(error), self.muting.of_target(self.target, now))
-        async with self._known.looking(now) as tx:
-            await self._set(tx, unseen_of(self.target.name), since.isoformat())
-            return await self._known.keep(tx, [problem], now)
+        async with self._cache.evaluation(now) as tx:
+            await self._set(tx, unseen_mark(self.target.name), since.isoformat())
+            return await self._cache.update(tx, [problem], now)
 
     async def _owner(self, pods: Sequence[Pod]) -> Owner:
-        """The Deployment, where it says why a pod is missing."""
+        """The Deployment, which may say why no pod is ready; None where one is, or it can't be read."""
         if downtime.ready(pods):
             return None
         try:
@@ -183,7 +184,7 @@ class PodWatch(TargetWatch):
             return None
 
     async def _events(self, pods: Sequence[Pod], now: datetime) -> Sequence[Event]:
-        """The events, where they alone say why a pod is not ready."""
+        """The events, where only they say why a pod is not ready; else, or if unreadable, none."""
         if not any(pod_state.asks_events(p, now) for p in judge_pod.live(pods)):
             return ()
         try:
@@ -191,12 +192,13 @@ class PodWatch(TargetWatch):
         except AgentpodError:
             return ()
 
-    async def _note_spell(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> None:
-        before = downtime.read(await tx.mark(mark_of(self.target.name)) or "")
+    async def _note_downtime(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> None:
+        """Save when the pod went down or became ready."""
+        before = downtime.read(await tx.mark(downtimes_mark(self.target.name)) or "")
         after = downtime.seen(before, pods, now)
         if after is before:
             return
-        await tx.set_mark(mark_of(self.target.name), downtime.kept(after))
+        await tx.set_mark(downtimes_mark(self.target.name), downtime.kept(after))
         newest = after[-1]
         what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
         if not before or before[-1].down_since != newest.down_since:
@@ -204,36 +206,36 @@ class PodWatch(TargetWatch):
         await tx.add_history([HistoryEvent(self.target.name, POD, at, what)])
 
     async def _count(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> Restarts:
-        """The restarts of late that nothing has told of: those of a crash loop are its own incident's."""
+        """Count recent restarts that no incident covers yet: those of a crash loop belong to its own incident."""
         name = self.target.name
-        before = restarts.from_json(await tx.mark(restarts_of(name)) or "")
+        before = restarts.from_json(await tx.mark(restarts_mark(name)) or "")
         after = restarts.seen(before, pods, now)
-        if self._is_told(POD_HEALTH.key(name)) and not self._is_told(POD_RESTARTS.key(name)):
+        if self._is_notified(POD_HEALTH.key(name)) and not self._is_notified(POD_RESTARTS.key(name)):
             after = after.told()
         if after != before:
-            await tx.set_mark(restarts_of(name), restarts.to_json(after))
+            await tx.set_mark(restarts_mark(name), restarts.to_json(after))
         return after
 
     async def _outages(self, tx: Writing, pods: Sequence[Pod], muted: str, now: datetime) -> Outages:
-        """The short outages of late that nothing else tells of: those of a restart from here were meant to be."""
-        before = outages.from_json(await tx.mark(outages_of(self.target.name)) or "")
+        """Count recent short outages that no incident covers; those of a restart by the bot are intended."""
+        before = outages.from_json(await tx.mark(outages_mark(self.target.name)) or "")
         after = outages.seen(before, pods, now, self.rules.outage_window, self.rules.outages)
-        if muted or (self._is_told_by_pod() and not self._is_told(POD_RESTARTS.key(self.target.name))):
+        if muted or (self._is_notified_by_pod() and not self._is_notified(POD_RESTARTS.key(self.target.name))):
             after = after.told()
         if after != before:
-            await tx.set_mark(outages_of(self.target.name), outages.to_json(after))
+            await tx.set_mark(outages_mark(self.target.name), outages.to_json(after))
         return after
 
-    def _is_told_by_pod(self) -> bool:
-        """Whether the pod's own incident tells of it, or is about to: that of a crash loop outlasts its pauses."""
-        open_ = self._known.open.get(POD_HEALTH.key(self.target.name))
+    def _is_notified_by_pod(self) -> bool:
+        """Whether the pod's own incident was or will be announced; a crash loop's lasts through its pauses."""
+        open_ = self._cache.open.get(POD_HEALTH.key(self.target.name))
         return open_ is not None and (open_.told or bool(open_.problem.keep))
 
-    def _is_told(self, key: str) -> bool:
-        open_ = self._known.open.get(key)
+    def _is_notified(self, key: str) -> bool:
+        open_ = self._cache.open.get(key)
         return open_ is not None and open_.told
 
     async def _set(self, tx: Writing, name: str, value: str) -> None:
-        """Keep a single value, unless it is there already."""
+        """Set a mark, unless it has that value already."""
         if (await tx.mark(name) or "") != value:
             await tx.set_mark(name, value)

@@ -1,4 +1,4 @@
-"""The bot's own background tasks: one that keeps dying is an incident, since what it looks at is not looked at."""
+"""Raises an incident for a background task of the bot that keeps crashing, since its work isn't done."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from bot.services.incidents.incident_service import IncidentService
 logger = logging.getLogger("agentpod.watch")
 
 EVERY = 30.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 TIMES = 3
-"""Deaths that are no accident any more."""
+"""A task keeps crashing once it has crashed so often `WITHIN` this time."""
 WITHIN = timedelta(minutes=30)
 QUIET = timedelta(minutes=10)
-"""Without another death it is over: longer than the longest pause between two starts."""
+"""Time without a crash after which it has recovered: longer than the longest pause between two restarts."""
 
 
 @dataclass
-class Deaths:
-    """Which background tasks died lately, when, and of what."""
+class TaskCrashes:
+    """Which background tasks crashed lately, when, and with which error."""
 
     _of: dict[str, deque[datetime]] = field(default_factory=dict)
     _last: dict[str, Exception] = field(default_factory=dict)
 
     def note(self, name: str, error: Exception, now: datetime) -> None:
-        """A task died, and is started again."""
+        """Note that a task crashed and is being restarted."""
         self._of.setdefault(name, deque(maxlen=TIMES)).append(now)
         self._last[name] = error
 
     def failing(self, now: datetime) -> dict[str, tuple[datetime, Exception]]:
-        """Those that keep dying: since when, and what the last one died of."""
+        """The tasks that keep crashing: since when, and the last error."""
         return {
             name: (times[0], self._last[name])
             for name, times in self._of.items()
@@ -48,42 +48,43 @@ class Deaths:
         }
 
     def names(self) -> Sequence[str]:
-        """All that ever died."""
+        """All tasks that ever crashed."""
         return tuple(self._of)
 
 
 @dataclass
 class TaskWatch:
-    """Makes incidents of tasks that keep dying. ``target``: where they are told."""
+    """Raises incidents for tasks that keep crashing."""
 
-    deaths: Deaths
+    crashes: TaskCrashes
     target: str
+    """The target in whose channel these incidents are posted."""
     clock: Clock
     incidents: IncidentService
-    _known: IncidentCache = field(init=False)
+    _cache: IncidentCache = field(init=False)
 
     def __post_init__(self) -> None:
-        """Nothing is known yet."""
-        self._known = IncidentCache(self.incidents)
+        """Start with an empty cache."""
+        self._cache = IncidentCache(self.incidents)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         while True:
             try:
                 await self.look()
             except AgentpodError as error:
-                logger.warning("the background tasks were not judged: %s", error.message)
+                logger.warning("crashes of background tasks were not evaluated: %s", error.message)
             await asyncio.sleep(EVERY)
 
     async def look(self) -> list[Incident]:
-        """The incidents that changed."""
+        """Evaluate once; returns the incidents that changed."""
         now = self.clock.now()
-        async with self._known.looking(now) as tx:
-            failing = self.deaths.failing(now).items()
+        async with self._cache.evaluation(now) as tx:
+            failing = self.crashes.failing(now).items()
             problems = [TASK.problem(self.target, name, since, _why(error)) for name, (since, error) in failing]
-            mine = {key for key in self._known.open if TASK.owns(key)}
-            about = mine | {TASK.key(name) for name in self.deaths.names()}
-            return await self._known.keep(tx, problems, now, sorted(about))
+            mine = {key for key in self._cache.open if TASK.owns(key)}
+            about = mine | {TASK.key(name) for name in self.crashes.names()}
+            return await self._cache.update(tx, problems, now, sorted(about))
 
 
 def _why(error: Exception) -> tuple[tuple[str, str], ...]:

@@ -1,1 +1,1 @@
-"""Pending messages: brought to where they go, once each."""
+"""The outbox: pending messages in the ledger, and the worker that delivers them, once each."""

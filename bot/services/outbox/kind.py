@@ -1,4 +1,4 @@
-"""A kind of message: what it says, where it goes, and what people call one that did not get there."""
+"""A kind of message: how it is rendered, its sink, and how one that couldn't be delivered is described."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def _no(_: OutboxMessage) -> bool:
 
 
 async def _nothing(_: OutboxMessage) -> None:
-    """Nobody has to be told."""
+    """Do nothing."""
 
 
 @asynccontextmanager
@@ -26,27 +26,27 @@ async def _just(_: OutboxMessage, __: Any) -> AsyncIterator[None]:
 
 @dataclass(frozen=True)
 class MessageKind:
-    """One kind. A feature lists those it has, and `bot/wiring/outbox.py` registers them: nobody else knows them.
+    """One kind of message. Each feature lists its kinds, and `bot/wiring/outbox.py` registers them.
 
     All functions raise as the ledger does.
     """
 
     name: str
-    """The first part of its messages' keys: kept in the ledger, so it stays what it is."""
+    """The first part of its messages' keys. Stored in the ledger, so it never changes."""
     render: Callable[[OutboxMessage], Awaitable[Any]]
-    """What it says now, from the ledger as it is when it is sent; None where it need not be said any more.
+    """Make the content from the ledger's current state; None where the message is no longer needed.
 
-    A `Reply`, or whatever its sink says that it takes.
+    A `Reply`, or whatever type its sink takes.
     """
     describe: Callable[[MessageKey], Awaitable[str]]
-    """What people call one that could not be delivered, such as "the alert i-7k2m"."""
+    """Describe a message that could not be delivered, such as "the alert i-7k2m"."""
     sink: str = "slack"
-    """The name of where it goes."""
+    """The name of its sink."""
     place: str = ""
-    """Where in the sink it goes as the settings have it now: pending ones are moved there. Empty: they stay."""
+    """Its channel by the current settings, where pending messages are moved to. Empty: they aren't moved."""
     refused: Callable[[OutboxMessage], Awaitable[bool]] = _no
-    """Told that somebody has to mend something first; says whether it enqueued another message for that."""
+    """Called when a person has to fix something first; returns whether it enqueued a message about that."""
     arrived: Callable[[OutboxMessage], Awaitable[None]] = _nothing
-    """Told that it was sent after earlier attempts had failed."""
+    """Called when a message is delivered for the first time after failed attempts."""
     sending: Callable[[OutboxMessage, Any], AbstractAsyncContextManager[None]] = _just
-    """Entered around each attempt, with what is sent: for what must be kept before and after it."""
+    """Entered around each attempt, with the content: for state that must be saved before or after it."""

@@ -1,4 +1,4 @@
-"""What is pending for a channel that was wrong goes to the right one as soon as the settings name it."""
+"""Moves pending messages to the channels that the settings name now."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from bot.ports.ledger import Ledger
 logger = logging.getLogger("agentpod.delivery")
 
 AGAIN = 30.0
-"""Seconds until it is tried again when the ledger is away."""
+"""Seconds until the next try when the ledger can't be used."""
 
 
 @dataclass
 class PendingRerouter:
-    """Moves what is pending and posted nowhere yet, once at the start: settings don't change while it runs."""
+    """Moves pending messages that are posted nowhere yet, once at the start: later the settings don't change."""
 
     ledger: Ledger
     clock: Clock
     places: Mapping[str, str]
-    """Where each kind of message goes now."""
+    """Message kind → its channel by the current settings."""
     changed: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
-        """Until it is done. The ledger's absence is waited out."""
+        """Move the messages; retry until the ledger takes it."""
         while True:
             try:
                 await self.move()
                 return
             except AgentpodError as error:
-                logger.warning("messages for other channels stay where they are: %s", error.message)
+                logger.warning("pending messages not moved to their new channel yet: %s", error.message)
                 await asyncio.sleep(AGAIN)
 
     async def move(self) -> int:
-        """Move it; says how many messages."""
+        """Move the messages; returns how many were moved."""
         moved = await self.ledger.reroute_pending(self.places, self.clock.now() - UNDELIVERED_FOR)
         if moved:
-            logger.info("messages go to the channel that the settings name now", extra={"messages": moved})
+            logger.info("moved pending messages to the channel in the settings", extra={"messages": moved})
             self.changed()
         return moved

@@ -1,4 +1,4 @@
-"""Messages that could not be delivered, each named by its kind."""
+"""Describes the messages that could not be delivered."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bot.services.outbox.kind import MessageKind
 
 
 async def lines(messages: Sequence[OutboxMessage], kinds: Registry[MessageKind]) -> list[Line]:
-    """One for each place and reason. Raises as the ledger does."""
+    """One line per place and reason. Raises as the ledger does."""
     groups = undelivered.groups(messages)
     return [undelivered.line(group, await name(group[0].key, kinds)) for group in groups]
 
 
 async def name(key: MessageKey, kinds: Registry[MessageKind]) -> str:
-    """What people call a message; by its key where nobody knows its kind."""
+    """Describe a message by its kind, or by its key where the kind is unknown."""
     kind = kinds.get(key.kind)
     return f"the message {key[:60]}" if kind is None else await kind.describe(key)

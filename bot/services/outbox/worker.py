@@ -1,4 +1,9 @@
-"""Brings each pending message to its sink, as the ledger has it then, whoever changed it and whenever."""
+"""Delivers pending messages to their sinks.
+
+A row of the outbox has no text. The worker leases rows that are due, renders each from the ledger's current state,
+and gives it to its sink: so a message that changed while its sink was down is sent once, as it is now. Messages of
+one place are sent one after the other, places concurrently.
+"""
 
 from __future__ import annotations
 
@@ -22,57 +27,59 @@ from bot.services.outbox.kind import MessageKind
 logger = logging.getLogger("agentpod.delivery")
 
 LOOK = 1.0
-"""Seconds until a ledger that is away is asked again."""
+"""Seconds until a ledger that can't be reached is tried again."""
 IDLE = 10.0
-"""Most seconds between two looks: commits wake the worker, and so does the time of the next try."""
+"""Longest wait between two passes, in seconds; a commit or the next retry's time starts one earlier."""
 SOONEST = 0.05
+"""Shortest wait between two passes, in seconds."""
 SENDING = 15.0
 """Seconds for sending one message, with its pictures."""
-HELD_FOR = timedelta(seconds=25)
-"""How long a delivery is ours. None is sent that might not end within: somebody else would send it too."""
+LEASE = timedelta(seconds=25)
+"""Lease on a message. No attempt begins that might outlast it: another process would send the message too."""
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0
+"""Seconds before the first retry, and before the later ones at most."""
 GIVE_UP = timedelta(days=1)
-"""After which a message whose place does not work is given up. It is listed from the first refusal on, and tried
-until then all the same: somebody may invite the bot, or mend its token."""
+"""When a message whose place refuses it is given up. It is listed as undelivered from the first refusal on, and
+retried until then: somebody may invite the bot, or fix its token."""
 SLOW = "Its turn came too late, and nothing was sent."
 PAUSED = "It failed there just now, or a pause was asked for, and nothing was sent."
 
 
-class Held(Transient):
-    """It was not its turn: nothing was tried, and it is due again after ``retry_after`` seconds."""
+class Deferred(Transient):
+    """Nothing was tried: the place is paused or the lease too short. Due again after ``retry_after`` seconds."""
 
 
 @dataclass
 class OutboxWorker:
-    """Sends pending messages."""
+    """Delivers pending messages; see the module."""
 
     ledger: Ledger
     clock: Clock
     kinds: Registry[MessageKind]
-    """What the messages say, and to which sink they go."""
+    """How messages are rendered, and their sinks' names."""
     sinks: Registry[Sink]
     observe: Callable[[str, str], None] = lambda _kind, _outcome: None
-    """Told of each attempt: what kind of message, and ``ok``, ``retry`` or ``dead``."""
+    """Called after each attempt with the message's kind, and ``ok``, ``dropped``, ``retry`` or ``dead``."""
     dice: Callable[[], float] = random.random
-    """Between 0 and 1."""
+    """Random numbers from 0 to 1, for jitter."""
     sending: float = SENDING
-    held_for: timedelta = HELD_FOR
+    lease: timedelta = LEASE
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
-    _unnoted: dict[str, tuple[OutboxMessage, MessageRef]] = field(default_factory=dict)
-    """What is posted, and the ledger was away when it should have noted where."""
+    _unrecorded: dict[str, tuple[OutboxMessage, MessageRef]] = field(default_factory=dict)
+    """Posted messages whose place the ledger hasn't recorded yet, since it couldn't be reached."""
     _pauses: dict[str, datetime] = field(default_factory=dict)
-    """Places where nothing goes meanwhile, however new, and until when."""
+    """Place → until when nothing is sent there."""
     _ahead: timedelta = timedelta()
     """How far the ledger's clock is ahead of this process's."""
     _copies: dict[str, int] = field(default_factory=dict)
-    """How often in a row something may have been posted in a place without anybody noting where."""
+    """Place → attempts in a row with an unknown result, each of which may have left a copy."""
 
     def wake(self) -> None:
-        """A message is pending."""
+        """Start a pass now: a message was enqueued."""
         self._kick.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled. The ledger's absence is waited out."""
+        """Deliver until cancelled. While the ledger can't be reached, retry with backoff."""
         self.ledger.on_change(self.wake)
         away = LOOK
         while True:
@@ -82,7 +89,7 @@ class OutboxWorker:
                 pause, away = 0.0 if busy else await self._until_due(), LOOK
             except Transient as error:
                 logger.warning("nothing can be delivered: %s", error.message)
-                busy, away = False, LOOK if self._unnoted else min(away * 2, 30.0)
+                busy, away = False, LOOK if self._unrecorded else min(away * 2, 30.0)
                 pause = away
             if not busy:
                 with contextlib.suppress(TimeoutError):
@@ -90,29 +97,29 @@ class OutboxWorker:
                         await self._kick.wait()
 
     async def _until_due(self) -> float:
-        """Seconds until something comes due by time alone."""
+        """Seconds until a retry or the end of a pause, from `SOONEST` to `IDLE`."""
         now = self.clock.now()
         due = await self.ledger.next_due(now + self._ahead)
         times = [*self._pauses.values(), *([due - self._ahead] if due else [])]
         return min([IDLE, *(max(SOONEST, (at - now).total_seconds()) for at in times)])
 
     async def finish(self, seconds: float) -> None:
-        """Send what is due, for the last time before a stop."""
+        """Send what is due before a stop, for at most ``seconds``."""
         with contextlib.suppress(AgentpodError, TimeoutError):
             async with asyncio.timeout(seconds):
                 while await self.deliver():
                     pass
 
     async def deliver(self) -> bool:
-        """Send what is due now; says whether there was something."""
-        for delivery, posted in list(self._unnoted.values()):
-            await self._note(delivery, posted)
+        """Send what is due now; returns whether anything was due. Raises `Transient` as the ledger does."""
+        for delivery, posted in list(self._unrecorded.values()):
+            await self._record(delivery, posted)
         now = self.clock.now()
         self._pauses = {place: until for place, until in self._pauses.items() if until > now}
-        last_start = _seconds() + self.held_for.total_seconds() - self.sending
+        last_start = _seconds() + self.lease.total_seconds() - self.sending
         there = await self.ledger.now(now)
         self._ahead = there - now
-        due = await self.ledger.take(there, self.held_for, without=self._pauses)
+        due = await self.ledger.take(there, self.lease, without=self._pauses)
         places: dict[str, list[OutboxMessage]] = {}
         for delivery in due:
             places.setdefault(delivery.place, []).append(delivery)
@@ -120,12 +127,12 @@ class OutboxWorker:
         return bool(due)
 
     async def _in_turn(self, these: Sequence[OutboxMessage], last_start: float) -> None:
-        """One after the other, as they were enqueued: once there is a pause, the rest is not sent either."""
+        """Send the messages of one place in order. Once the place is paused, the rest is deferred too."""
         away: Transient | None = None
         for delivery in these:
             try:
                 await self._one(delivery, last_start)
-            except Transient as error:  # the ledger is away: what is ours is sent all the same
+            except Transient as error:  # the ledger can't be reached: leased messages are sent all the same
                 away = error
         if away is not None:
             raise away
@@ -133,36 +140,36 @@ class OutboxWorker:
     async def _one(self, delivery: OutboxMessage, last_start: float) -> None:
         name = delivery.key.kind
         try:
-            posted = await self._brought(delivery, last_start)
+            posted = await self._sent(delivery, last_start)
         except Exception as caught:
-            refused = await self._later(delivery, _told(caught, delivery))
+            refused = await self._later(delivery, _as_known(caught, delivery))
             self.observe(name, "dead" if refused else "retry")
         else:
             if posted is None:
                 await self.ledger.dropped(delivery)
             else:
                 self._copies.pop(delivery.place, None)
-                self._unnoted[delivery.key] = (delivery, posted)
-                await self._note(delivery, posted)
+                self._unrecorded[delivery.key] = (delivery, posted)
+                await self._record(delivery, posted)
                 if delivery.posted is None and delivery.error:
                     await self._kind(name).arrived(delivery)
             self.observe(name, "dropped" if posted is None else "ok")
 
-    async def _note(self, delivery: OutboxMessage, posted: MessageRef) -> None:
-        """Have the ledger note it. It is kept in mind until then, so that it is not posted again."""
+    async def _record(self, delivery: OutboxMessage, posted: MessageRef) -> None:
+        """Record in the ledger where a message was posted; until that works it stays in ``_unrecorded``."""
         await self.ledger.delivered(delivery, posted)
-        self._unnoted.pop(delivery.key, None)
+        self._unrecorded.pop(delivery.key, None)
 
-    async def _brought(self, delivery: OutboxMessage, last_start: float) -> MessageRef | None:
-        """Send it where it goes; None where it is not wanted any more."""
+    async def _sent(self, delivery: OutboxMessage, last_start: float) -> MessageRef | None:
+        """Render and send a message; returns where it is, or None where it is no longer needed."""
         now = self.clock.now()
         if (until := self._pauses.get(delivery.place, now)) > now:
-            raise Held(PAUSED, retry_after=(until - now).total_seconds())
+            raise Deferred(PAUSED, retry_after=(until - now).total_seconds())
         if _seconds() > last_start:
-            raise Held(SLOW)
+            raise Deferred(SLOW)
         kind = self._kind(delivery.key.kind)
         sink = self.sinks.get(kind.sink)
-        if sink is None:  # such as one that the settings don't name any more
+        if sink is None:  # such as one that is no longer in the settings
             raise _unknown(kind.name)
         try:
             async with asyncio.timeout_at(last_start):
@@ -176,7 +183,7 @@ class OutboxWorker:
         return await self._in_time(kind, sink, delivery, content)
 
     async def _in_time(self, kind: MessageKind, sink: Sink, delivery: OutboxMessage, content: Any) -> MessageRef:
-        """Send it while it is ours. Raises TimedOut where nobody knows what became of it."""
+        """Send within ``sending`` seconds. Raises `TimedOut` beyond: the message may have been posted."""
         try:
             async with asyncio.timeout(self.sending), kind.sending(delivery, content):
                 return await self._send(sink, delivery, content)
@@ -189,7 +196,7 @@ class OutboxWorker:
         except NotFound:
             if delivery.thread is None:
                 raise
-        async with self.ledger.writing() as tx:  # being edited it is found to be gone, and is posted anew
+        async with self.ledger.writing() as tx:  # the attempt to edit it finds that it is gone, and reposts it
             await tx.refresh(delivery.under)
         raise Transient("The message that it belongs under is gone: that one goes first.")
 
@@ -200,7 +207,7 @@ class OutboxWorker:
         return kind
 
     async def _later(self, delivery: OutboxMessage, error: AgentpodError) -> bool:
-        """Note a failure, with the time of the next try; says whether somebody has to mend something first."""
+        """Record a failure and when to retry; returns whether a person has to fix something first."""
         now = self.clock.now()
         unsure = delivery.posted is None and isinstance(error, TimedOut | Uncertain)
         retry_at = _retry_at(delivery, error, now, self.dice())
@@ -208,7 +215,7 @@ class OutboxWorker:
         if seconds := self._pause_there(delivery.place, error, unsure=unsure):
             self._pauses[delivery.place] = now + timedelta(seconds=seconds)
         text = f"{error.message} {error.remedy or ''}".strip()
-        if isinstance(error, Held):
+        if isinstance(error, Deferred):
             text = delivery.error or text
         how = {"dead": retry_at is None, "unsure": unsure, "refused": refused}
         await self.ledger.failed(delivery, text, (retry_at or now) + self._ahead, **how)
@@ -222,7 +229,7 @@ class OutboxWorker:
         return refused
 
     def _pause_there(self, place: str, error: AgentpodError, *, unsure: bool) -> float:
-        """For how many seconds nothing goes there: as asked for, or since each try may leave a copy."""
+        """Seconds to pause a place: as the sink asked, or longer and longer while each try may leave a copy."""
         if isinstance(error, Transient) and error.retry_after:
             return error.retry_after
         if not unsure:
@@ -231,11 +238,11 @@ class OutboxWorker:
         return _pause(self._copies[place])
 
 
-def _told(error: Exception, delivery: OutboxMessage) -> AgentpodError:
-    """What nobody thought of keeps one message back, and no other."""
+def _as_known(error: Exception, delivery: OutboxMessage) -> AgentpodError:
+    """Turn an unexpected exception into an `AgentpodError`, so that a defect holds up one message only."""
     if isinstance(error, AgentpodError):
         return error
-    logger.error("a message could not be made", exc_info=error, extra={"delivery": delivery.key})
+    logger.error("a message could not be rendered", exc_info=error, extra={"delivery": delivery.key})
     return unexpected("The message could not be made", error)
 
 
@@ -244,9 +251,9 @@ def _unknown(kind: str) -> NotFound:
 
 
 def _retry_at(delivery: OutboxMessage, error: AgentpodError, now: datetime, dice: float) -> datetime | None:
-    """When it is tried again: never before the other side wants it, and not all at the same moment."""
+    """When to retry (None: give up): not before the sink asked, with jitter so that retries spread out."""
     pause = _pause(delivery.attempts + 1)
-    if isinstance(error, Held):
+    if isinstance(error, Deferred):
         return now + timedelta(seconds=error.retry_after or 0.0)
     if isinstance(error, Transient):
         return now + timedelta(seconds=max(pause, error.retry_after or 0.0) * (1 + dice / 2))
@@ -256,17 +263,17 @@ def _retry_at(delivery: OutboxMessage, error: AgentpodError, now: datetime, dice
 
 
 def _level(delivery: OutboxMessage, error: AgentpodError, text: str) -> int:
-    """How loudly it is logged: somebody has to mend what is refused, and hears it once."""
+    """The log level of a failure: error once for each reason that needs a person, debug if nothing was tried."""
     if isinstance(error, Permanent) and text != delivery.error:
         return logging.ERROR
-    return logging.DEBUG if isinstance(error, Held) else logging.WARNING
+    return logging.DEBUG if isinstance(error, Deferred) else logging.WARNING
 
 
 def _pause(failures: int) -> float:
-    """Seconds until the next try, after so many in a row that failed."""
+    """Seconds until the next try after so many failures in a row (exponential backoff)."""
     return min(FIRST_PAUSE * 2.0 ** min(failures - 1, 8), LONGEST_PAUSE)
 
 
 def _seconds() -> float:
-    """The time by which the event loop's deadlines go."""
+    """The event loop's clock, in seconds."""
     return asyncio.get_running_loop().time()
