@@ -1,8 +1,9 @@
-"""Which program a command line runs, as opposed to what it only mentions. Pure, and linear in the line's length.
+"""Find the program that a command line runs, as opposed to names it only mentions. Pure, in linear time.
 
-The program is the first word, or what that word in turn runs: behind ``sudo``, ``timeout 5`` and other wrappers,
-or the script of an interpreter (``node -r ./tracing.js bin/vibe-kanban``, ``python -m module``, ``npx package``).
-busybox' ``ps`` puts the process's name in braces where it differs from the first word: ``{vibe-kanban} node …``.
+The program is the first word, or what that word runs: the command after ``sudo``, ``timeout 5`` and other
+wrappers, or the script of an interpreter (``node -r ./tracing.js bin/vibe-kanban``, ``python -m module``, ``npx
+package``). busybox' ``ps`` puts the process's name in braces where it differs from the first word: ``{vibe-kanban}
+node …``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_WORDS = 128
-"""Words of a command line that are looked at: a script stands before that many options."""
+"""Words of a command line that are examined; no script comes after more options than that."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -35,20 +36,20 @@ _SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".py", ".pyz", ".pyc", ".rb", 
 
 @dataclass(frozen=True)
 class _Grammar:
-    """How a program that runs another one is written: what stands between its name and the other's."""
+    """The command syntax of a wrapper or interpreter: what may stand between its name and the program it runs."""
 
     valued: Collection[str] = ()
     """Options whose value is the next word."""
     code: Collection[str] = ()
-    """Options after which code follows instead of a program."""
+    """Options that are followed by code instead of a program."""
     names: Collection[str] = ()
-    """Options whose value is the program."""
+    """Options whose value is the program to run."""
     skipped: int = 0
-    """Words between the options and the program."""
+    """Number of arguments between the options and the program."""
     verbs: Collection[str] = ()
-    """The subcommands that run something; any other runs nothing. Empty: there are none."""
+    """The subcommands that run a program; others run none. Empty: it has no subcommands."""
     clusters: str = ""
-    """One-letter options that take code or a program's name, also glued to others: ``-lc``, ``-um``."""
+    """One-letter options that take code or a program's name, also combined with others: ``-lc``, ``-um``."""
 
 
 _WRAPPERS: Mapping[str, _Grammar] = {
@@ -116,16 +117,16 @@ _INTERPRETERS: Mapping[str, _Grammar] = {
     ),
 }
 _VERBLESS = frozenset(["bun"])
-"""With and without its subcommand: ``bun run x``, ``bun x.ts``."""
+"""Interpreters whose subcommand is optional: ``bun run x``, ``bun x.ts``."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What runs: ``names``, the words that say so. ``tool``: it only looks at or handles what it mentions."""
+    """The program of a command line. ``names``: its names; ``tool``: it only works on what its arguments name."""
 
     names: tuple[str, ...]
     first: str = ""
-    """The program's own name, wherever it lies."""
+    """The program's own name, without its path."""
     tool: bool = False
 
 
@@ -138,7 +139,7 @@ def base(word: str) -> str:
 
 
 def program(command: str) -> Program:
-    """What a command line runs; `NOTHING` for zombies, kernel threads and empty lines."""
+    """Parse a command line; `NOTHING` for zombies, kernel threads and empty lines."""
     command = command.strip()
     if command.startswith("[") or command.endswith("<defunct>"):
         return NOTHING
@@ -154,7 +155,7 @@ def program(command: str) -> Program:
 
 
 def _braced(command: str) -> tuple[str, str]:
-    """busybox' ``{name} arguments``: both parts; no name where there are no braces."""
+    """Split busybox' ``{name} arguments``; the name is empty where there are no braces."""
     if not command.startswith("{"):
         return "", command
     name, closed, rest = command[1:65].partition("}")
@@ -162,7 +163,7 @@ def _braced(command: str) -> tuple[str, str]:
 
 
 def _behind_wrappers(args: Sequence[str]) -> int:
-    """Where the program stands behind ``sudo``, ``timeout 5``, ``env A=b`` and the like."""
+    """The index of the program after wrappers such as ``sudo``, ``timeout 5`` and ``env A=b``."""
     at = 0
     while at < len(args) and (grammar := _WRAPPERS.get(base(args[at]))) is not None:
         at = _behind_options(args, at + 1, grammar)
@@ -203,7 +204,7 @@ def _grammar(name: str) -> _Grammar | None:
 
 
 def _script(args: Sequence[str], at: int, grammar: _Grammar, *, optional_verb: bool) -> str | None:
-    """The script that an interpreter runs; empty where it is given code instead of one, None where neither."""
+    """The script that an interpreter runs; empty where it is given code instead, None where neither is given."""
     wanted = bool(grammar.verbs)
     while at < len(args):
         word = args[at]
@@ -226,7 +227,7 @@ def _script(args: Sequence[str], at: int, grammar: _Grammar, *, optional_verb: b
 
 
 def _option(word: str, grammar: _Grammar) -> tuple[str, str]:
-    """What an option takes, and its value where that is glued to it."""
+    """Classify an option as ``code``, ``name``, ``valued`` or ``flag``; and its value if in the same word."""
     if word in grammar.code:
         return "code", ""
     if word in grammar.names:
@@ -243,7 +244,7 @@ def _option(word: str, grammar: _Grammar) -> tuple[str, str]:
 
 
 def _spellings(script: str) -> list[str]:
-    """A script as it is written, without its ending or version, and a module with hyphens for its underscores."""
+    """Names of a script: as written, without extension or version, and with hyphens for underscores."""
     found = [script]
     name = base(script)
     if name.endswith(_SCRIPTS):

@@ -1,8 +1,8 @@
-"""What is wrong with one container, from what the kubelet says of it: the cause first. Pure.
+"""Judge one container from its status: what is wrong, with the cause first. Pure.
 
-Reasons as in ``pkg/kubelet/kuberuntime`` and ``pkg/kubelet/images``: one that is not known here is passed on with
-its message. While a container crashes again and again the words stay the same from crash to crash, whether it
-waits, runs for a moment or has just ended: only the count changes.
+Reasons are those of ``pkg/kubelet/kuberuntime`` and ``pkg/kubelet/images``; an unknown one is shown with its
+message. While a container crashes repeatedly, the summary stays the same whether it waits, runs for a moment or
+has just terminated: only the restart count changes.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from bot.domain.core.workload import Container, Pod, Termination
 from bot.domain.health.last_words import last_words
 
 LONG = timedelta(minutes=2)
-"""What usually takes seconds is not normal any more after this."""
+"""Steps that usually take seconds are no longer normal after this."""
 AGAIN = 2
-"""Restarts from which on a container that is not ready keeps crashing."""
+"""With this many restarts, a container that is not ready counts as crashing repeatedly."""
 SETTLED = timedelta(minutes=10)
-"""After a run of this length the kubelet forgets its back-off: what is wrong then is not the crash any more."""
+"""After running this long, the kubelet resets the back-off, and a past crash no longer explains unreadiness."""
 OUT_OF_MEMORY = "OOMKilled"
 _SAID = 160
 
 
 class Cause(Enum):
-    """Why a pod or a container is not ready, the most telling first."""
+    """Why a pod or a container is not ready, the most significant first."""
 
     OVER = "over"
-    """The pod has ended as a whole."""
+    """The pod is over: evicted, failed or completed."""
     STUCK = "stuck"
-    """It should be gone by now."""
+    """The pod is still terminating after its grace period."""
     DELETING = "deleting"
     NODE = "node"
-    """Its node has stopped reporting."""
+    """The node has stopped reporting."""
     UNPLACED = "unplaced"
     CONFIG = "config"
-    """A Secret, a ConfigMap, a key, or a setting of the pod is in the way."""
+    """A missing Secret, ConfigMap or key, or an invalid setting of the pod."""
     IMAGE = "image"
     MEMORY = "memory"
     START = "start"
     """The container can't be created or started."""
     NOT_MADE = "not made"
-    """A volume or the network is in the way of making the containers."""
+    """The containers can't be created because of a volume or the network."""
     CRASH = "crash"
     KILLED = "killed"
-    """Ended by a signal that is not for memory, as after a failed liveness probe."""
+    """Terminated by a signal, but not OOM-killed, as after a failed liveness probe."""
     WAITS = "waits"
-    """For a reason that is not known here."""
+    """It waits for a reason that is not known here."""
     PROBE = "probe"
-    """It runs, and is not ready."""
+    """It runs, but is not ready."""
     INIT = "init"
-    """An init container has not ended yet."""
+    """An init container has not completed yet."""
     GATE = "gate"
     CONDITION = "condition"
     CREATING = "creating"
@@ -63,7 +63,7 @@ class Cause(Enum):
 
     @property
     def rank(self) -> int:
-        """Its place in the order."""
+        """Its position in the order; 0 is the most significant."""
         return list(Cause).index(self)
 
 
@@ -73,26 +73,26 @@ class Issue:
 
     cause: Cause
     summary: str
-    """The cause, in a line that stays the same while nothing happens."""
+    """The cause in a line, which stays the same while nothing happens."""
     container: str = ""
-    """Which one it is about; empty for the pod as a whole."""
+    """The container's name; empty for the pod as a whole."""
     evidence: tuple[str, ...] = ()
-    """What was said or seen, a line each."""
+    """Messages and observations, a line each."""
     missing: tuple[str, str] = ("", "")
     """The kind and the name of an object that does not exist: ``("Secret", "agent-ssh-keys")``."""
     restarts: int = 0
     reason: str = ""
-    """Kubernetes' own word for it."""
+    """Kubernetes' own reason."""
     log: str = ""
-    """The command that shows the log of the failed run, without ``/agentpod``; empty where there is none."""
+    """The command that shows the failed container's log, without ``/agentpod``; empty where there is no log."""
     final: bool = False
-    """Whether only a change of the pod's template, or another pod, can help."""
+    """Whether only a change of the pod template, or another pod, can help."""
     running: bool = False
-    """Whether the container runs at this moment."""
+    """Whether the container runs now."""
 
     @property
     def passing(self) -> bool:
-        """Whether it belongs to every start, and is nothing bad yet."""
+        """Whether it is a normal part of every start or end, and no problem yet."""
         return self.cause in _USUAL
 
 
@@ -100,13 +100,13 @@ _USUAL = (Cause.INIT, Cause.CREATING, Cause.WAITS_FOR_INIT, Cause.DELETING)
 
 
 def called(container: Container) -> str:
-    """The container by its name and, unless it is a main one, its role: ``init container fix-permissions``."""
+    """The container's name, with its role unless it is a main one: ``init container fix-permissions``."""
     kinds = {"init": "init container ", "sidecar": "sidecar ", "ephemeral": "debug container "}
     return kinds.get(container.role, "") + container.name
 
 
 def log_of(container: Container) -> str:
-    """The command that shows the log of the run that ended last, or of the present one; empty where none ran."""
+    """The command that shows the log of the container that terminated last, else of the current one; or empty."""
     line = f"logs --container {container.name}"
     if container.state == "terminated" or (container.state == "running" and container.last_termination is None):
         return line
@@ -114,16 +114,16 @@ def log_of(container: Container) -> str:
 
 
 def ending(ended: Termination | None) -> str:
-    """How a run ended: ``Error, exit code 1``."""
+    """How a container terminated: ``Error, exit code 1``."""
     if ended is None:
         return "reason unknown"
     return words.cut(ended.reason, 60) + ("" if ended.exit_code is None else f", exit code {ended.exit_code}")
 
 
 def last_run(container: Container, now: datetime, told: str = "") -> tuple[str, ...]:
-    """How its latest run ended, with what it left as a message; none where none has ended.
+    """A line on the latest termination with its message; empty where there was none.
 
-    ``told`` is what was said already: a message that is all there is not said again.
+    The message is left out where ``told``, a text that is shown as well, contains it.
     """
     ended = container.ended
     if ended is None:
@@ -135,7 +135,7 @@ def last_run(container: Container, now: datetime, told: str = "") -> tuple[str, 
 
 
 def judge(container: Container, pod: Pod, now: datetime) -> Issue | None:
-    """Why the container is not as it should be; None where it is. An init container should have ended well."""
+    """The container's issue; None where it is ready, or for an init container, where it has completed."""
     if container.role == "init" and container.done:
         return None
     if container.goes_on and container.ready and container.state == "running" and container.started is not False:
@@ -166,7 +166,7 @@ def _judged(container: Container, pod: Pod, now: datetime) -> Issue:
 
 
 def _was_up_again(container: Container, now: datetime) -> bool:
-    """Whether it runs after an end that is not long ago."""
+    """Whether it terminated within `SETTLED` and runs again."""
     ended = container.last_termination
     if ended is None or ended.finished_at is None:
         return container.restarts > 0
@@ -181,7 +181,7 @@ def _unknown(container: Container, pod: Pod) -> Issue:
     return Issue(Cause.UNKNOWN, f"nothing is known of {called(container)}: it has no status")
 
 
-# -- ended
+# -- terminated
 
 
 def _crashes(container: Container) -> bool:
@@ -189,7 +189,7 @@ def _crashes(container: Container) -> bool:
 
 
 def crashed(container: Container) -> Issue:
-    """That it ended, how, and how often: it may be running again, and not be ready."""
+    """The issue of a container that terminated: how, and how often. It may run again without being ready."""
     issue = _crash(container)
     said = last_words(container.ended.message or "") if issue.cause is Cause.CRASH and container.ended else ""
     why = f": {said}" if said and said not in issue.summary else ""
@@ -234,7 +234,7 @@ def _inside(*parts: str) -> str:
 
 
 def _unseen(ended: Termination) -> bool:
-    """Whether nobody saw its end: after a restart of its node or of the container runtime, containerd's 255."""
+    """Whether nothing observed the termination, as after a restart of the node or runtime (containerd's 255)."""
     return ended.reason == _LOST or (ended.reason == "Unknown" and ended.exit_code in (None, 255))
 
 
@@ -244,7 +244,7 @@ _SIGNALS = (137, 143)
 """128 and SIGKILL or SIGTERM."""
 
 
-# -- waits
+# -- waiting
 
 
 def _waits(container: Container, pod: Pod, now: datetime) -> Issue:
@@ -302,13 +302,13 @@ _WHY_NOT_PULLED = (
         "the registry can't be reached",
     ),
 )
-"""What runtimes and registries say, in a few words. Names in quotation marks are not looked at."""
+"""Errors of runtimes and registries, and short explanations. Quoted names are not searched."""
 _WHYS = tuple((re.compile(rf"\b(?:{pattern})", re.IGNORECASE), why) for pattern, why in _WHY_NOT_PULLED)
 _QUOTED = re.compile(r'"[^"]{0,500}"')
 
 
 def _why_not_pulled(said: str) -> str:
-    """Why an image can't be pulled, where the message is one of the usual ones."""
+    """Explain a known error of pulling an image; empty for an unknown one."""
     plain = _QUOTED.sub("", said[:4_000])
     return next((why for pattern, why in _WHYS if pattern.search(plain)), "")
 
@@ -376,11 +376,11 @@ def _can_not(name: str, verb: str, reason: str, said: str) -> str:
 
 
 def _quoted(said: str) -> tuple[str, ...]:
-    """The kubelet's message, unless the summary has it whole."""
+    """The kubelet's message as evidence; empty where there is none."""
     return (words.innermost(said, 300),) if said else ()
 
 
-# -- runs
+# -- running
 
 
 def _runs(container: Container, now: datetime) -> Issue:

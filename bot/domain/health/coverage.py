@@ -1,4 +1,4 @@
-"""Which of a pod's containers are looked into: those that the settings name. What is not is named. Pure."""
+"""Compare a pod's containers with those named in the settings: which are unwatched, which are missing. Pure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _RUN = "/agentpod pods"
 
 
 def unwatched(pod: Pod, target: Target) -> tuple[str, ...]:
-    """The pod's lasting containers that the settings don't name, as messages call them."""
+    """The pod's main containers and sidecars that the settings don't name, as named in messages."""
     named = {c.name for c in target.containers}
     return tuple(container_state.called(c) for c in pod.lasting if c.name not in named)
 
 
 def missing(pod: Pod, target: Target) -> tuple[str, ...]:
-    """The containers of the settings that the pod does not have; none while nothing is known of its containers."""
+    """The containers in the settings that the pod doesn't have; none while the pod lists no containers."""
     there = {c.name for c in pod.lasting}
     return tuple(c.name for c in target.containers if c.name not in there) if there else ()
 
 
 def lines(pod: Pod, target: Target) -> tuple[str, ...]:
-    """A line for each container that nobody looks into."""
+    """A line for each container that is not watched."""
     return tuple(f"{name} is not watched: {SETTING} does not name it" for name in unwatched(pod, target))
 
 
 def of_missing(pod: Pod, target: Target, verdict: Verdict = Verdict.FAIL) -> list[PodIssue]:
-    """That the settings name a container which the pod does not have: nobody watches what should run in it."""
+    """An issue where the settings name a container that the pod doesn't have: its processes are not watched."""
     gone = missing(pod, target)
     if not gone:
         return []
@@ -42,7 +42,7 @@ def of_missing(pod: Pod, target: Target, verdict: Verdict = Verdict.FAIL) -> lis
 
 
 def of_unwatched(pod: Pod, target: Target) -> list[PodIssue]:
-    """That a main container is not looked into: nobody sees as whom it runs, and what runs in it."""
+    """A warning where a main container is not watched: its user and processes are not checked."""
     named = {c.name for c in target.containers}
     others = [c.name for c in pod.containers if c.name not in named]
     if not others or missing(pod, target):

@@ -1,4 +1,4 @@
-"""What Argo CD says of the manifests: in sync with Git and healthy, or not."""
+"""Judge the Argo CD Application: whether it is in sync with its source and healthy."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _CONDITIONS = {
     "SyncError": (Verdict.FAIL, "can't sync {name}"),
     "DeletionError": (Verdict.FAIL, "can't delete {name}"),
 }
-"""Argo CD's conditions of errors; its warnings (orphaned or shared resources) say nothing of the pod."""
+"""Argo CD's error conditions. Its warnings (orphaned or shared resources) don't concern the pod."""
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-fA-F]{40,64}")
 _SHOWN = 3
-"""Sources that a headline names."""
+"""Most sources that a headline names."""
 
 
 def short(full: str | None) -> str:
-    """Seven characters of a commit or a digest (``sha256:…`` of OCI); a version as it is."""
+    """Shorten a commit or an OCI digest (``sha256:…``) to seven characters; a version stays as it is."""
     if not full:
         return "unknown"
     if _DIGEST.fullmatch(full):
@@ -46,7 +46,7 @@ def short(full: str | None) -> str:
 
 
 def revision(application: Application) -> str:
-    """The short revision; of several sources each one's, with its name."""
+    """The short revision; with several sources, the revision and name of each."""
     if not application.sources:
         return short(application.revision)
     shown = [f"{short(s.revision)} ({words.cut(s.name, 40)})" for s in application.sources[:_SHOWN]]
@@ -55,7 +55,7 @@ def revision(application: Application) -> str:
 
 
 def judge_application(application: Application, config: ArgoCD, now: datetime) -> Finding:
-    """Ok only when Synced and Healthy; drift warns; Degraded, Missing and a failed sync fail."""
+    """Judge an Application: ok if Synced and Healthy; OutOfSync warns; Degraded, Missing or a failed sync fail."""
     sync = _SYNC.get(application.sync, Verdict.UNKNOWN)
     health = _HEALTH.get(application.health, Verdict.UNKNOWN)
     errors = [_CONDITIONS[c.type][0] for c in application.conditions if c.type in _CONDITIONS]
@@ -78,7 +78,7 @@ def judge_application(application: Application, config: ArgoCD, now: datetime) -
 
 
 def _remedy(application: Application) -> str:
-    """What to do about its cause."""
+    """The next step for the cause that `_cause` names."""
     types = {c.type for c in application.conditions}
     if types & {"ComparisonError", "InvalidSpecError", "UnknownError"}:
         return "Mend what Argo CD names, in its source or in the Application: until then it syncs nothing."
@@ -101,7 +101,7 @@ def _state(application: Application) -> str:
 
 
 def _cause(application: Application) -> tuple[str, str]:
-    """What is wrong and what Argo CD says of it, the cause before what follows from it."""
+    """What is wrong, and Argo CD's message about it. Errors come before the states that follow from them."""
     for condition in application.conditions:
         if condition.type in _CONDITIONS:
             what = _CONDITIONS[condition.type][1].format(name=application.name)
@@ -114,11 +114,11 @@ def _cause(application: Application) -> tuple[str, str]:
 
 
 def _evidence(application: Application, now: datetime, said: str) -> tuple[str, ...]:
-    """Where it stands and what else Argo CD says, without what was ``said`` already."""
+    """Evidence lines: revision, last sync, and Argo CD's messages except the one in ``said``."""
     lines = [f"revision {revision(application)}", *([words.innermost(said, 600)] if len(said) > 160 else [])]
     if application.finished_at:
         lines.append(f"last sync {words.ago(application.finished_at, now)}")
-    # An operation that succeeded says only that; why the application is unhealthy counts all the same.
+    # The message of a successful operation adds nothing.
     operation = application.operation_message if application.operation_phase != "Succeeded" else None
     messages = (application.health_message, operation, *application.unhealthy[:3])
     lines += [words.cut(message, 200) for message in messages if message and message != said]

@@ -1,4 +1,4 @@
-"""Why there is no pod, or not the right one: what the Deployment asks for and what its controller says.
+"""Explain a missing or surplus pod from the Deployment's spec and its controller's conditions.
 
 Source of the conditions and their reasons: Kubernetes, "Deployments", "Deployment status", and
 ``pkg/controller/deployment/util/deployment_util.go``.
@@ -23,14 +23,14 @@ _UNBORN = re.compile(r'^pods "[^"]*" is forbidden: ')
 
 @dataclass(frozen=True)
 class Absent:
-    """There is no such Deployment; ``said`` is the API server's sentence."""
+    """The Deployment does not exist; ``said`` is the API server's message."""
 
     said: str
 
 
 @dataclass(frozen=True)
 class Unread:
-    """It could not be read; ``why`` says what was in the way, the rest what to do about it."""
+    """The Deployment could not be read; ``why`` is the reason, ``remedy`` and ``run`` the next step."""
 
     why: str
     remedy: str | None = None
@@ -38,13 +38,13 @@ class Unread:
 
 
 Owner = Deployment | Absent | Unread | None
-"""What is known of the pod's Deployment; None where nobody asked."""
+"""The pod's Deployment as far as it is known; None where it was not read."""
 
 
 def why_no_pod(owner: Owner, target: Target, seen: Sequence[Pod]) -> PodIssue | None:
-    """Why the Deployment has no live pod; None where it has nothing to say.
+    """Why the Deployment has no live pod; None where the Deployment doesn't explain it.
 
-    ``seen`` are its pods that are no longer alive: while one of them is terminating, the next has to wait.
+    ``seen`` are its pods that are no longer alive: while one of them is terminating, the next can't start.
     """
     if isinstance(owner, Absent):
         return _absent(owner, target)
@@ -63,7 +63,7 @@ def why_no_pod(owner: Owner, target: Target, seen: Sequence[Pod]) -> PodIssue | 
 
 
 def why_several(owner: Owner, target: Target, count: int) -> PodIssue | None:
-    """Why the Deployment has several pods; None where it has nothing to say."""
+    """Why the Deployment has several pods; None where the Deployment doesn't explain it."""
     if not isinstance(owner, Deployment):
         return None
     summary = f"{count} pods run instead of one"
@@ -85,7 +85,7 @@ def why_several(owner: Owner, target: Target, count: int) -> PodIssue | None:
 
 
 def beside_a_ready_pod(owner: Owner, target: Target) -> list[PodIssue]:
-    """What is wrong with the Deployment although its pod is ready: the next change or restart won't work."""
+    """Problems of the Deployment although its pod is ready: the next change or restart won't work."""
     if isinstance(owner, Unread):
         return [PodIssue(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
     if isinstance(owner, Absent):
@@ -97,7 +97,7 @@ def beside_a_ready_pod(owner: Owner, target: Target) -> list[PodIssue]:
 
 
 def notes(owner: Owner, target: Target) -> tuple[str, ...]:
-    """What the Deployment adds to a pod that has troubles of its own, a line each."""
+    """Lines about the Deployment for a pod that has issues of its own."""
     if isinstance(owner, Absent):
         return (_absent(owner, target).summary,)
     if isinstance(owner, Unread):
@@ -113,7 +113,7 @@ def notes(owner: Owner, target: Target) -> tuple[str, ...]:
 
 
 def unread_line(owner: Unread, target: Target) -> str:
-    """The line that says what is not known."""
+    """The line for a Deployment that could not be read."""
     return f"Deployment {target.deployment}: unknown ({owner.why})"
 
 
@@ -121,7 +121,7 @@ PAUSED = "paused: a change or restart won't roll out until it is resumed"
 
 
 def in_a_line(owner: Deployment) -> str:
-    """The Deployment as a fact beside a healthy pod: ``1 replica wanted, Recreate``."""
+    """The Deployment in a line, for a healthy pod: ``1 replica wanted, Recreate``."""
     said = f"{words.plural(owner.wanted, 'replica')} wanted, {owner.strategy}"
     return f"{said}; {PAUSED}" if owner.paused else said
 
@@ -161,7 +161,7 @@ def _paused(owner: Deployment, target: Target) -> PodIssue:
 
 
 def _stuck(owner: Deployment, target: Target) -> PodIssue | None:
-    """What the controller gave up on: a pod that it may not create, or a rollout that made no progress in time."""
+    """An issue where the controller can't create a pod, or a rollout exceeded its progress deadline."""
     refused, progress = owner.condition("ReplicaFailure"), owner.condition("Progressing")
     if refused is not None and refused.status == "True":
         return _refused(refused, target)
@@ -192,9 +192,9 @@ def _refused(condition: Condition, target: Target) -> PodIssue:
 
 
 def _told(what: str, condition: Condition, remedy: str, run: str) -> PodIssue:
-    """The controller's own words: in the summary, and whole under it where they are long.
+    """An issue with the controller's message: shortened in the summary, whole in the evidence where it is long.
 
-    The name of a pod that never came to be is left out: it says nothing, and would fill a phone's first line.
+    The generated name of a pod that was never created is removed: it would only fill the first line on a phone.
     """
     said = _UNBORN.sub("", " ".join((condition.message or condition.reason or "").split()))
     long = (said,) if len(said) > _LONG else ()
@@ -224,7 +224,10 @@ def _rolling_out(owner: Deployment) -> PodIssue | None:
 
 
 def _in_progress(owner: Deployment) -> bool:
-    """As ``kubectl rollout status`` decides it: the controller has yet to act, or new pods are missing."""
+    """Whether a rollout is in progress, as ``kubectl rollout status`` decides it.
+
+    That is while the controller has not observed the newest generation, or updated pods are missing.
+    """
     progress = owner.condition("Progressing")
     complete = progress is not None and progress.reason == "NewReplicaSetAvailable"
     return owner.observed_generation < owner.generation or (owner.updated < owner.wanted and not complete)

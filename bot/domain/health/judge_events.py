@@ -1,4 +1,4 @@
-"""The namespace's events: grouped, counted, and whether recent warnings among them deserve a look."""
+"""Group and count the namespace's events, and judge whether there are recent warnings."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bot.domain.health.own_objects import Own
 PROBE, TITLE = "events", "Events"
 
 RECENT = timedelta(hours=1)
-"""Warnings younger than this count."""
+"""Older warnings are not counted."""
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class EventGroup:
-    """Events of one type, reason and object, with the newest one's message and when the first was."""
+    """Events of one type, reason and object, with the message of the newest."""
 
     type: str
     reason: str
@@ -31,18 +31,18 @@ class EventGroup:
     last_seen: datetime | None
     first_seen: datetime | None = None
     own: bool = True
-    """Whether it is about one of the target's own objects that exist."""
+    """Whether the object exists and belongs to the target."""
     over: bool = False
-    """Whether it belongs to the start of a pod that is ready since."""
+    """Whether the events belong to the start of a pod that has become ready since."""
 
     @property
     def is_warning(self) -> bool:
-        """Whether Kubernetes calls it a warning."""
+        """Whether its type is Warning."""
         return self.type == "Warning"
 
 
 def group(events: Iterable[Event], own: Own | None = None) -> list[EventGroup]:
-    """One entry for each type, reason and object, newest first; counts add up. Without ``own`` all are own."""
+    """Group events by type, reason and object, newest first; counts add up. Without ``own``, all count as own."""
     groups: dict[tuple[str, str, str, bool], EventGroup] = {}
     for event in events:
         mine = own is None or own.has(event)
@@ -62,13 +62,13 @@ def _merge(one: EventGroup, other: EventGroup) -> EventGroup:
 
 
 def recent_warnings(groups: Sequence[EventGroup], now: datetime) -> list[EventGroup]:
-    """Warnings of the target's own objects within `RECENT` or without a time, none of a start that is over."""
+    """Warnings about the target's own objects, within `RECENT` or without a time, and not of a past start."""
     found = [g for g in groups if g.is_warning and g.own and not g.over]
     return [g for g in found if g.last_seen is None or now - g.last_seen < RECENT]
 
 
 def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None) -> Finding:
-    """Ok without warnings in the last hour; else a warning that names the newest, and how often since when."""
+    """Ok without warnings in the last hour; else warn with the newest, how often it occurred and since when."""
     recent = recent_warnings(group(events, own), now)
     if not recent:
         return Finding(PROBE, TITLE, Verdict.OK, "no warnings in the last hour")
@@ -87,7 +87,7 @@ def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None)
 
 
 def _when(entry: EventGroup, now: datetime) -> str:
-    """``2 min ago``; ``last 50 min ago (4,312 times since 07:00 UTC)``: nobody counts how many of them when."""
+    """``2 min ago``; ``last 50 min ago (4,312 times since 07:00 UTC)``, since an event has only a total count."""
     if entry.count == 1:
         return words.ago(entry.last_seen, now)
     since = f" since {words.moment(entry.first_seen, now)}" if _lasts(entry) and entry.first_seen else ""
@@ -99,10 +99,10 @@ def _lasts(entry: EventGroup) -> bool:
 
 
 def describe(entry: EventGroup, now: datetime) -> str:
-    """One line: reason, when and how often, object, what it says."""
+    """One line: reason, time and count, object, message."""
     return f"{entry.reason}, {_when(entry, now)}: {_said(entry)}"
 
 
 def _said(entry: EventGroup) -> str:
-    """Of which object, and what it says."""
+    """Object and message."""
     return f"{entry.object}: {words.cut(words.without_pod_id(entry.message[:1_000]), 120)}"

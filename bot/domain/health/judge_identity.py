@@ -1,4 +1,4 @@
-"""Whether each container runs as the handbook's user, from what ``id`` prints. Never root."""
+"""Judge from the output of ``id`` whether each container runs as the expected user, and never as root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UID = re.compile(r"uid=([0-9]{1,10})(?![0-9])")
 
 @dataclass(frozen=True)
 class ContainerIdentity:
-    """What ``id`` printed in one container, and what that means."""
+    """The output of ``id`` in one container, and its verdict."""
 
     container: str
     verdict: Verdict
@@ -27,7 +27,7 @@ class ContainerIdentity:
 
 
 def judge_id(spec: ContainerSpec, result: ExecResult) -> ContainerIdentity:
-    """Compare ``id``'s output with the expected beginning; root always fails."""
+    """Compare the output of ``id`` with its expected beginning; root always fails."""
     said = words.cut(result.stdout or result.stderr, 200)
     uid = _UID.match(result.stdout.strip())
     if uid is None:
@@ -41,12 +41,12 @@ def judge_id(spec: ContainerSpec, result: ExecResult) -> ContainerIdentity:
 
 
 def _begins(said: str, expected: str) -> bool:
-    """Whether it begins with the expectation as whole words: ``uid=1000`` is not ``uid=10001``."""
+    """Whether ``said`` begins with whole words of ``expected``: ``uid=1000`` doesn't match ``uid=10001``."""
     return said == expected or (said.startswith(expected) and not said[len(expected)].isalnum())
 
 
 def judge_identity(identities: Sequence[ContainerIdentity]) -> Finding:
-    """One finding for all containers, the worst first."""
+    """Combine the containers into one finding, worst first."""
     if not identities:
         return Finding(PROBE, TITLE, Verdict.UNKNOWN, "no container was looked into")
     ordered = sorted(identities, key=lambda i: -i.verdict.badness)

@@ -1,4 +1,4 @@
-"""Whether the pod is as the handbook's "What Healthy Looks Like" says: one pod, all ready, on its node."""
+"""Judge the pod by the handbook's "What Healthy Looks Like": one pod, ready, on its node."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from bot.domain.health.pod_issue import PodIssue
 PROBE, TITLE = "pod", "Pod"
 
 RECENT_RESTART = timedelta(hours=1)
-"""A restart younger than this is a warning; older ones are only mentioned."""
+"""More recent restarts are a warning; older ones are only mentioned."""
 EVICTED_OFTEN = 3
-"""So many pods that ended as a whole within `RECENT_RESTART` are a warning: one can happen."""
+"""Number of evicted or failed pods within `RECENT_RESTART` that is a warning; fewer can happen."""
 
 
 def live(pods: Sequence[Pod]) -> list[Pod]:
-    """The pods that count: neither ended (evicted, completed) nor being deleted."""
+    """Pods that are neither over (evicted, completed, failed) nor being deleted."""
     return [p for p in pods if not p.deleting and not p.over]
 
 
 def current(pods: Sequence[Pod]) -> Pod | None:
-    """The pod to look into: the newest live one that has a running container, else the newest live one."""
+    """The pod to examine: the newest live one with a running container, else the newest live one."""
     candidates = live(pods)
     running = [p for p in candidates if _runs(p)]
     best = running or candidates
@@ -37,21 +37,21 @@ def current(pods: Sequence[Pod]) -> Pod | None:
 
 
 def _runs(pod: Pod) -> bool:
-    """Whether something can be run in it: what is said of the containers of a lost node is as of before."""
+    """Whether commands can run in the pod. On a lost node, its containers' states are out of date."""
     return any(c.state == "running" for c in pod.containers) and not pod_state.on_lost_node(pod)
 
 
 def judge_pod(
     pods: Sequence[Pod], target: Target, now: datetime, owner: Owner = None, events: Sequence[Event] = ()
 ) -> Finding:
-    """The finding for the pod: the worst trouble in the summary, all of it in the evidence.
+    """The finding for the pod: the worst issue in the summary, all of them in the evidence.
 
-    ``owner`` is what is known of its Deployment, which says why a pod is missing or one too many;
-    ``events`` say why its containers are not being made.
+    ``owner`` is its Deployment, which explains a missing or surplus pod; ``events`` explain containers that are
+    not created.
     """
     troubles = sorted(pod_troubles(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
     pod = current(pods)
-    # Why there is no pod at all is the finding itself, unless it is not known.
+    # Without a pod, the Deployment's explanation is the finding itself, unless the Deployment could not be read.
     known = judge_deployment.notes(owner, target)
     added = known if pod or isinstance(owner, judge_deployment.Unread) else ()
     # Several pods are listed as evidence already.
@@ -74,7 +74,7 @@ def judge_pod(
 
 
 def _told(line: str, said: Sequence[str]) -> bool:
-    """Whether a line only says again what a summary says, which may go on after it."""
+    """Whether a line is the beginning of a summary, so that it would only repeat it."""
     return any(summary.startswith(line) for summary in said)
 
 
@@ -87,15 +87,15 @@ def pod_troubles(
     *,
     restarts: bool = True,
 ) -> list[PodIssue]:
-    """Everything wrong with the pods behind the selector, in no order.
+    """All issues of the pods that match the selector, in no order.
 
-    Without ``restarts``, as for incidents, it is well as soon as it runs again, whatever the settings leave out;
-    and settings that don't fit wake nobody.
+    ``restarts`` is off for incidents: then recent restarts and unwatched containers are no issues, and a container
+    that is missing from the pod is only a warning, since settings that don't fit should wake nobody.
     """
     alive = live(pods)
     if not alive:
         return [_no_pod(pods, target, now, owner)]
-    # One that is lost with its node is not one too many.
+    # A pod on a lost node does not count as surplus: its replacement has to run beside it.
     there = [p for p in alive if not pod_state.on_lost_node(p)]
     troubles = [_too_many(there, target, owner)] if len(there) > 1 else []
     for pod in alive:
@@ -142,18 +142,18 @@ def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) ->
 
 
 def _stuck(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
-    """That a pod does not end though its time is over."""
+    """Issues of a pod that is still terminating after its grace period."""
     return [_of_issue(i, pod, target) for i in pod_state.state(pod, now).issues if i.cause is Cause.STUCK]
 
 
 def _none_runs(pods: Sequence[Pod], now: datetime) -> str:
-    """That there is no pod, and what became of the last one."""
+    """Summary for a missing pod, with what became of the last one."""
     last = pod_state.state(pods[-1], now).issue if pods else None
     return f"no pod is running: {last.summary}" if last else "no pod is running"
 
 
 def _ended(pod: Pod, summary: str = "") -> str:
-    """A pod that is over in a line, with what was said of it unless the summary has that."""
+    """A line about a pod that is over, with its message unless ``summary`` contains it."""
     said = words.cut(pod.message or "", 300)
     return f"{pod.name}: {pod.status}" + (f", {said}" if said and said not in summary else "")
 
@@ -181,7 +181,7 @@ def _wrong_node(pod: Pod, target: Target) -> PodIssue:
 
 
 def _not_ready(pod: Pod, target: Target, now: datetime, events: Sequence[Event]) -> list[PodIssue]:
-    """What keeps it from being ready; none where it is."""
+    """What keeps the pod from being ready; empty where it is ready."""
     return [_of_issue(issue, pod, target) for issue in pod_state.state(pod, now, events).issues]
 
 
@@ -191,7 +191,7 @@ def _of_issue(issue: Issue, pod: Pod, target: Target) -> PodIssue:
 
 
 def _restarted(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
-    """The containers of a ready pod that ended a short while ago."""
+    """Issues for the containers of a ready pod that restarted recently."""
     return [_after(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
 
 
@@ -213,17 +213,17 @@ def _after(container: Container, at: datetime | None, target: Target, now: datet
 
 
 def last_runs(pod: Pod, now: datetime) -> tuple[str, ...]:
-    """How each container that ended before did, a line each."""
+    """A line about the latest termination of each container that has one."""
     return tuple(line for c in pod.every_container for line in container_state.last_run(c, now))
 
 
 def over_since(pod: Pod) -> datetime | None:
-    """When a pod that is over ended, as far as its record says."""
+    """When a pod that is over ended: the newest transition of its conditions. None where it has none."""
     return max((c.since for c in pod.conditions if c.since), default=None)
 
 
 def _ended_often(pods: Sequence[Pod], now: datetime) -> list[PodIssue]:
-    """That pod after pod was evicted, or failed, a short while ago, though the one that is there now is well."""
+    """A warning where several pods were evicted or failed recently, although the current one may be ready."""
     ends = {p.uid: at for p in pods if p.over and (at := over_since(p)) and now - at < RECENT_RESTART}
     if len(ends) < EVICTED_OFTEN:
         return []
@@ -236,12 +236,12 @@ def _ended_often(pods: Sequence[Pod], now: datetime) -> list[PodIssue]:
 
 
 def ending(container: Container) -> str:
-    """How its last run ended: ``Error, exit code 1``."""
+    """How the previous container terminated: ``Error, exit code 1``."""
     return container_state.ending(container.last_termination)
 
 
 def about(pod: Pod, now: datetime) -> tuple[str, ...]:
-    """The pod in a few lines: readiness and restarts, how it ended before, its images."""
+    """The pod in a few lines: readiness, restarts, previous terminations, images."""
     ready = f"{pod.ready} ready" if pod_state.is_ready(pod) else f"containers {pod.ready} ready"
     lines = [f"{pod.name}: {ready}, {words.plural(pod.restarts, 'restart')}"]
     for container in pod.lasting:

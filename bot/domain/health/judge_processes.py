@@ -1,15 +1,15 @@
-"""Which processes run in a container, and whether the expected ones are among them.
+"""Parse a container's process list, and judge whether the expected processes run.
 
 **The rule.** A bare process name must be the *program*: the first word of a command line (its last path
 component, or a title such as ``sshd:``), or the script that an interpreter runs (``node /usr/bin/vibe-kanban``).
-A regular expression from the settings is searched in the whole command line. Neither looks at:
+A regular expression from the settings is searched in the whole command line. Neither matches:
 
 - zombies (``<defunct>``) and kernel threads,
-- tools that only mention a name: ps, grep, pgrep, editors, pagers, shells with ``-c`` …, unless the rule has
+- tools that only mention a name (ps, grep, pgrep, editors, pagers, shells with ``-c`` …), unless the rule has
   that tool's name,
-- sshd's per-connection processes (``sshd: claude@pts/0``): they outlive a dead listener.
+- sshd's per-connection processes (``sshd: claude@pts/0``), which outlive a dead listener.
 
-`bot.domain.health.command_line` says what a command line runs.
+`bot.domain.health.command_line` finds the program of a command line.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PROBE, TITLE = "processes", "Processes"
 
 @dataclass(frozen=True)
 class Process:
-    """One line of a process list. ``elapsed`` is None where the list doesn't say."""
+    """One line of a process list. ``elapsed`` is None where the list has no such column."""
 
     pid: int
     user: str
@@ -42,7 +42,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Match:
-    """An expected process and those found for it, the oldest first."""
+    """An expected process and the processes that match it, oldest first."""
 
     container: str
     name: str
@@ -54,14 +54,14 @@ _ELAPSED = re.compile(
     r"(?:(?:(?P<days>[0-9]{1,6})-)?(?P<hours>[0-9]{1,9}):)?(?P<minutes>[0-9]{1,9}):(?P<seconds>[0-9]{1,9})"
 )
 _HEADER_WITHIN = 50
-"""Lines in which the header must be: a container's greeting is shorter."""
+"""Number of first lines in which the header must be; a greeting of the container may come before it."""
 
 
 def parse_ps(text: str) -> list[Process]:
-    """Read ``ps aux``, ``ps -eo pid,user,etime,args`` or anything with a header that names PID and COMMAND.
+    """Parse ``ps aux``, ``ps -eo pid,user,etime,args`` or any list with a header that names PID and COMMAND.
 
-    Lines before the header and lines that don't fit are left out; without a header nothing is read. Only a line
-    feed ends a line: other separators may stand in a process's arguments, which would be lines of its own.
+    Lines before the header and malformed lines are skipped; without a header the result is empty. Only a line feed
+    ends a line: a process could forge lines with other separators in its arguments.
     """
     lines = text.split("\n")
     number = _header(lines)
@@ -73,7 +73,7 @@ def parse_ps(text: str) -> list[Process]:
 
 
 def lists_processes(text: str) -> bool:
-    """Whether it is a list of processes: a header with one below it."""
+    """Whether the text is a process list: a header with at least one process below it."""
     lines = text.split("\n", _HEADER_WITHIN)
     number = _header(lines)
     return number is not None and bool(parse_ps("\n".join(lines[number : number + 20])))
@@ -100,7 +100,7 @@ def _process(columns: Sequence[str], line: str) -> Process | None:
 
 
 def parse_elapsed(text: str) -> timedelta | None:
-    """Read ps's ``[[dd-]hh:]mm:ss``; None for anything else."""
+    """Parse ps's ``[[dd-]hh:]mm:ss``; None for anything else."""
     match = _ELAPSED.fullmatch(text)
     if match is None:
         return None
@@ -110,11 +110,11 @@ def parse_elapsed(text: str) -> timedelta | None:
 _SSHD_CONNECTION = re.compile(r"(?:\{[^}]*\} )?sshd(?:-session|-auth)?: (?!/|\[listener\])")
 
 _COMM = 15
-"""Characters that the kernel keeps of a process's name, which busybox shows."""
+"""Length to which the kernel cuts a process's name, which busybox shows."""
 
 
 def matches(rule: ProcessRule, command: str) -> bool:
-    """Whether a command line is the expected process, by the rule in this module's docstring."""
+    """Whether a command line matches an expected process, by the rule in this module's docstring."""
     return _is(rule, command, program(command))
 
 
@@ -127,13 +127,13 @@ def _is(rule: ProcessRule, command: str, runs: Program) -> bool:
 
 
 def _called(name: str, word: str) -> bool:
-    """What a bare name's pattern says, for a single word: ``sshd``, ``/usr/sbin/sshd``, ``sshd:``."""
+    """Whether a single word names the program: ``sshd``, ``/usr/sbin/sshd``, ``sshd:``."""
     path = f"/{word}"
     return path.endswith(f"/{name}") or f"/{name}:" in path
 
 
 def find_expected(spec: ContainerSpec, processes: Sequence[Process]) -> list[Match]:
-    """Each process that the container's settings expect, with what was found for it."""
+    """Match each process that the container's settings expect against the process list."""
     found: list[list[Process]] = [[] for _ in spec.processes]
     for process in processes:
         runs = program(process.command)
@@ -148,7 +148,7 @@ def find_expected(spec: ContainerSpec, processes: Sequence[Process]) -> list[Mat
 
 @dataclass(frozen=True)
 class Looked:
-    """What a container's list says: the matches that can be believed, and why of the others nothing is known."""
+    """The judgement of a container's process list. ``unknown`` says why some processes are in no match."""
 
     processes: tuple[Process, ...] = ()
     matches: tuple[Match, ...] = ()
@@ -159,7 +159,7 @@ NO_LIST = "no process list could be read"
 
 
 def look(spec: ContainerSpec, result: ExecResult) -> Looked:
-    """Judge a container's list. In one that was cut, what isn't found may be there all the same: it is unknown."""
+    """Judge a container's process list. In a truncated list, expected processes that aren't found are unknown."""
     processes = tuple(parse_ps(result.stdout))
     if not processes:
         return Looked(unknown=NO_LIST)
@@ -178,7 +178,7 @@ def _oldest_first(process: Process) -> tuple[float, int]:
 
 
 def describe(match: Match, several_containers: bool = False) -> str:
-    """One line: ``sshd: pid 61, for 6 h 51 min``."""
+    """Describe a match in one line: ``sshd: pid 61, for 6 h 51 min``."""
     where = f" in {match.container}" if several_containers else ""
     if not match.found:
         return f"{match.name}{where}: not found"
@@ -197,9 +197,9 @@ HANDBOOK_MISSING = (
 def judge_processes(
     found: Sequence[Match], missing_containers: Sequence[tuple[str, Sequence[str]]] = ()
 ) -> Finding:
-    """Fails when an expected process is missing, or its container is not in the pod.
+    """Fail when an expected process is missing, or its container is not in the pod.
 
-    ``missing_containers`` holds each absent container's name with the names that do exist.
+    ``missing_containers`` has the name of each absent container with the names of the existing ones.
     """
     several = len({m.container for m in found} | {name for name, _ in missing_containers}) > 1
     absent = [m for m in found if not m.found]
@@ -227,7 +227,7 @@ NO_CONTAINER = "the pod has no container"
 def container_missing(
     probe: str, title: str, missing: Sequence[tuple[str, Sequence[str]]], evidence: tuple[str, ...] = ()
 ) -> Finding:
-    """The finding for a configured container that the pod doesn't have, naming those it has."""
+    """The finding for a configured container that the pod doesn't have; it names the existing ones."""
     name, existing = missing[0]
     has = words.listed(list(existing)) if existing else "none"
     return Finding(

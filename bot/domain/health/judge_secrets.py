@@ -1,4 +1,4 @@
-"""What is to be said of the Secrets: whether they are there, and whether the pod has what is in them now."""
+"""Judge the Secrets: whether they exist, and whether the pod was started with their current values."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from bot.domain.health.secret_memory import Age, Remembered
 from bot.errors import AgentpodError, NotFound
 
 External = Sequence[ExternalSecret] | AgentpodError
-"""What the operator says, or why that is not known."""
+"""The ExternalSecrets, or the error that kept them from being read."""
 
 
 def started(pods: object) -> datetime | None:
-    """When the pod's containers were last started: environment variables are as of then."""
+    """The earliest start of the pod's running containers, whose environment variables are as of then.
+
+    ``pods`` may be an error instead of pods. None where no start is known.
+    """
     if not isinstance(pods, list | tuple):
         return None
     pod = current([p for p in pods if isinstance(p, Pod)])
@@ -27,20 +30,20 @@ def started(pods: object) -> datetime | None:
 
 
 def age(facts: object, pods: object, memory: Remembered | None = None) -> Age | None:
-    """How the Secret's values compare with those of the pod's start; None where that is not known."""
+    """Compare the Secret's values with those at the pod's start; None where either is not known."""
     since = started(pods)
     return secret_memory.age(facts, since, memory) if since and isinstance(facts, SecretFacts) else None
 
 
 def restart_needed(ages: Iterable[Age | None]) -> bool:
-    """Whether the pod is older than any change."""
+    """Whether a Secret has changed since the pod started."""
     return any(one is Age.CHANGED for one in ages)
 
 
 def judge_secret(
     name: str, facts: object, pods: object, now: datetime, memory: Remembered | None = None
 ) -> Finding:
-    """The finding for one Secret: ``facts`` or ``pods`` may be the error that kept it from being read."""
+    """The finding for one Secret. ``facts`` or ``pods`` may be the error that kept them from being read."""
     probe, title = f"secret {name}", name
     if isinstance(facts, NotFound):
         return Finding(
@@ -82,7 +85,7 @@ _AGES: Mapping[Age | None, tuple[Verdict, str, str | None]] = {
 
 
 def judge_external(external: External, now: datetime) -> Finding:
-    """The finding for External Secrets; none configured is fine."""
+    """The finding for External Secrets; having none is ok."""
     probe, title = "external secrets", "External Secrets"
     if isinstance(external, AgentpodError):
         return Finding(probe, title, Verdict.UNKNOWN, words.lower_first(external.message), remedy=external.remedy)
@@ -111,7 +114,7 @@ def _state(external: ExternalSecret) -> str:
 
 
 def managers(facts: SecretFacts, external: External) -> tuple[Manager, ...]:
-    """Who else writes a Secret, an ExternalSecret that merges into it included, which leaves no owner on it."""
+    """Other programs that write a Secret, including an ExternalSecret that merges into it without owning it."""
     if isinstance(external, AgentpodError) or any(m.by == EXTERNAL for m in facts.managers):
         return facts.managers
     merging = [e for e in external if e.secret == facts.name]
@@ -126,17 +129,17 @@ EXTERNAL = "External Secrets"
 
 
 def undone_by(managers_: Sequence[Manager], key: str) -> Manager | None:
-    """Who would undo a change of that key within minutes."""
+    """The manager that would revert a change of that key within minutes; None where there is none."""
     return next((m for m in managers_ if m.undoes and (m.keys is None or key in m.keys)), None)
 
 
 def managed_by(managers_: Sequence[Manager]) -> str:
-    """Who else writes it, in a phrase; empty where nobody is known."""
+    """The managers in a phrase; empty where there are none."""
     return words.listed([words.cut(m.name, 100) for m in managers_[:3]])
 
 
 def headline(findings: Sequence[Finding]) -> str:
-    """The answer in a line: the worst of it, or that all is well."""
+    """The worst finding in a line, or that the pod has all values."""
     first = worst_first(findings)[0]
     if first.verdict is Verdict.OK:
         return "The pod has all secrets as they are now"

@@ -1,4 +1,4 @@
-"""Whether the pod can be reached as the handbook says: addresses assigned, endpoints ready, servers answering."""
+"""Judge whether the pod can be reached: addresses are assigned, endpoints ready, and servers answer."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ HTTP_REMEDY = (
 
 
 def carrier(spec: ServiceSpec, services: Sequence[Service]) -> Service | None:
-    """The Service that carries the expected address, with the port if one of several has it."""
+    """The Service with the expected address; of several, preferably one that also has the port."""
     holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.addresses)]
     return next((s for s in holders if _port(spec, s)), holders[0] if holders else None)
 
 
 def _port(spec: ServiceSpec, service: Service) -> ServicePort | None:
-    """The Service's TCP port of the expected number: UDP's of the same number, as for HTTP/3, is another."""
+    """The Service's port with the expected number. It must be TCP: UDP may use the same number, as for HTTP/3."""
     return next((p for p in service.ports if p.port == spec.port and p.protocol == "TCP"), None)
 
 
 def judge_addresses(services: Sequence[Service], target: Target) -> Finding:
-    """Each expected address is assigned to a Service with the expected port."""
+    """Judge whether each expected address is assigned to a Service with the expected port."""
     problems = [p for spec in target.services if (p := _address_problem(spec, services))]
     balancers = [s for s in services if s.type == "LoadBalancer"]
     if not problems:
@@ -71,7 +71,7 @@ def _address_problem(spec: ServiceSpec, services: Sequence[Service]) -> str | No
 
 
 def judge_endpoints(services: Sequence[Service], endpoints: Sequence[Endpoint], target: Target) -> Finding:
-    """Each expected Service has a ready endpoint. Without any such Service there is nothing to judge: unknown."""
+    """Judge whether each expected Service has a ready endpoint; unknown where there is no such Service."""
     carriers = {s.name: spec for spec in target.services if (s := carrier(spec, services))}
     if not carriers:
         return Finding("endpoints", "Endpoints", Verdict.UNKNOWN, "no Service carries an expected address")
@@ -102,30 +102,30 @@ def slug(name: str) -> str:
 
 
 def title(spec: ServiceSpec) -> str:
-    """What its finding is called: ``SSH``, ``VibeKanban``."""
+    """The finding's title: ``SSH``, ``VibeKanban``."""
     return spec.name
 
 
 def address(spec: ServiceSpec) -> tuple[str, int]:
-    """Host and port to check: through ``connect`` where one is given."""
+    """Host and port to check: those of ``connect`` where it is set."""
     if spec.connect is None:
         return spec.ip, spec.port
     return addresses.split_port(spec.connect)
 
 
 def place(spec: ServiceSpec) -> str:
-    """The address as the handbook and its users know it, whatever way it is checked."""
+    """The address that users connect to, even where it is checked through another one."""
     return f"{addresses.in_url(spec.ip)}:{spec.port}"
 
 
 def url(spec: ServiceSpec) -> str:
-    """The URL to check; an IPv6 address is put in brackets."""
+    """The URL to check."""
     host, port = address(spec)
     return f"http://{addresses.in_url(host)}:{port}{spec.path}"
 
 
 def judge_banner(spec: ServiceSpec, banner: str) -> Finding:
-    """An SSH server of protocol 2 answers (RFC 4253, section 4.2: ``SSH-2.0-``, or ``SSH-1.99-`` for both)."""
+    """Judge whether an SSH 2 server answers (RFC 4253, 4.2: ``SSH-2.0-``, or ``SSH-1.99-`` for both versions)."""
     shown = words.cut(banner, 80)
     if banner.startswith(("SSH-2.0-", "SSH-1.99-")):
         return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with {shown}")
@@ -134,7 +134,7 @@ def judge_banner(spec: ServiceSpec, banner: str) -> Finding:
 
 
 def judge_status(spec: ServiceSpec, status: int) -> Finding:
-    """The HTTP status is the expected one."""
+    """Judge whether the HTTP status is the expected one."""
     if status == spec.expect_status:
         return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with HTTP {status}")
     expected = f"expected HTTP {spec.expect_status} from {place(spec)}{spec.path}"
@@ -142,14 +142,14 @@ def judge_status(spec: ServiceSpec, status: int) -> Finding:
 
 
 def judge_open(spec: ServiceSpec) -> Finding:
-    """The port took a connection."""
+    """The finding for a port that accepted a connection."""
     return Finding(slug(spec.name), title(spec), Verdict.OK, f"port {spec.port} takes connections")
 
 
 def judge_refused(spec: ServiceSpec, message: str) -> Finding:
-    """The server refused or broke the connection: ``message`` says how.
+    """The finding for a refused or broken connection; ``message`` says how it failed.
 
-    An sshd that turns this address or any newcomer away does run.
+    An sshd that rejects the bot's address or any new connection is running, so that is only a warning.
     """
     for words_of_sshd, summary, remedy in _BUSY if spec.check == "ssh" else ():
         if words_of_sshd in message:
@@ -172,7 +172,7 @@ _BUSY = (
         "See who connects, in its log; MaxStartups in sshd's configuration is the limit.",
     ),
 )
-"""What sshd says in place of its identification, what it means, and what to do."""
+"""Messages that sshd sends instead of its identification, with their meaning and remedy."""
 
 
 def _unreachable(spec: ServiceSpec, summary: str, *evidence: str) -> Finding:

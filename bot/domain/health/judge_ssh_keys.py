@@ -1,4 +1,4 @@
-"""Who can sign in to the pod: the keys of its Secret, and whether the pod's own file has the same ones. Pure."""
+"""Judge the SSH keys of the Secret, and whether the pod's own file has the same ones. Pure."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from bot.domain.health import ssh_keys
 from bot.domain.health.ssh_keys import Difference, Entry, Key
 
 _SHOWN = 20
-"""Lines that are no key, of which each is named."""
+"""Most lines that are listed one by one as no keys."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """The pod's own file is not known."""
+    """The pod's own file could not be read."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The answer, independent of how it is shown."""
+    """The judgement, independent of how it is shown."""
 
     headline: str
     verdict: Verdict
     lines: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     restart: bool = False
-    """Whether a restart would bring the pod the Secret's keys."""
+    """Whether a restart would give the pod the Secret's keys."""
     same: bool | None = None
-    """Whether the pod has the same keys; None where that is not known."""
+    """Whether the pod has the same keys; None where it is not known."""
     data: list[dict[str, object]] = field(default_factory=list)
 
 
 def judge(secret: str, pod: str | Unread | None, now: datetime) -> Judged:
-    """Put the Secret's file and the pod's own side by side; None: there is no other file."""
+    """Compare the Secret's file with the pod's own; ``pod`` is None where there is no own file to compare."""
     entries = ssh_keys.parse_file(secret)
     found, bad = [e.key for e in entries if e.key is not None], [e for e in entries if e.key is None]
     other = ssh_keys.difference(found, ssh_keys.keys(pod)) if isinstance(pod, str) else Difference()
@@ -106,7 +106,7 @@ def _count(able: int, authorities: int, useless: int) -> str:
 
 
 def kind(key: Key) -> str:
-    """``ed25519 256``, ``rsa 1024``; the type as it is where it is not known."""
+    """Type and size: ``ed25519 256``, ``rsa 1024``; an unknown type as it is."""
     if not key.bits:
         return words.cut(key.type, 60)
     return f"{key.type.removeprefix('ssh-').partition('@')[0].removesuffix('-cert-v01')} {key.bits}"
@@ -119,7 +119,7 @@ def _row(key: Key, now: datetime, other: Difference) -> tuple[str, ...]:
 
 
 def sign_in(key: Key, now: datetime) -> str:
-    """Whether somebody can sign in with it, and how far: ``yes``, ``no: expired on …``, ``yes, only from …``."""
+    """Whether the key can sign in, and with which limits: ``yes``, ``no: expired on …``, ``yes, only from …``."""
     if why := key.why_not(now):
         return f"no: {why}"
     until = (f"until {words.stamp(key.meaning.expires)}",) if key.meaning.expires else ()

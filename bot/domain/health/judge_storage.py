@@ -1,4 +1,4 @@
-"""The volume: bound, how full it is, in bytes and in inodes, and what fills it. Sizes are bytes."""
+"""Judge the volume: whether it is bound, and how full it is in bytes and inodes. Sizes are in bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.domain.core.workload import Claim, ExecResult
 
 @dataclass(frozen=True)
 class DiskUse:
-    """One file system as ``df -Pk`` shows it, or with inodes in place of bytes as ``df -Pi`` does."""
+    """One file system in the output of ``df``: in bytes (``df -Pk``) or in inodes (``df -Pi``)."""
 
     mount: str
     total: int
@@ -23,20 +23,20 @@ class DiskUse:
 
     @property
     def has_size(self) -> bool:
-        """Whether df knows how large it is: some report nothing, all ones, or more free than there is."""
+        """Whether df knows its size: some file systems report zero, all ones, or more free than total."""
         return 0 < self.total < _NO_LIMIT and self.used + self.free > 0 and self.free <= self.total
 
     @property
     def percent(self) -> int:
-        """Used, in percent of what users can have; rounded up as df does. Means nothing without a size."""
+        """Used, in percent of what users may use; rounded up as in df. Only meaningful if `has_size`."""
         usable = self.used + self.free
         return -(-self.used * 100 // usable) if usable > 0 else 100
 
 
 def judge_claims(claims: Sequence[Claim], target: Target, used: frozenset[str] | None = None) -> Finding:
-    """Every claim that the pod uses is there and Bound, whatever others there are in the namespace.
+    """Judge whether every claim that the pod uses exists and is Bound; other claims are ignored.
 
-    ``used`` has their names; None: it is not known which they are.
+    ``used`` has their names; None where it is not known which the pod uses.
     """
     own = [c for c in claims if used is None or c.name in used]
     loose = [c for c in own if c.phase != "Bound"]
@@ -89,18 +89,19 @@ def _claim(claim: Claim) -> str:
 
 
 _MOST_LINES = 1_000
-"""Lines of df's answer that are read: it prints two for one path."""
+"""Most lines of df's output that are read; it prints two for one path."""
 _WIDEST = 4_096
-"""Characters of one line that are read: Linux' PATH_MAX."""
+"""Most characters of a line that are read: Linux' PATH_MAX."""
 _NO_LIMIT = 2**63
-"""Bytes from which on a size is no size: FUSE and sandboxed runtimes report all ones for "no limit"."""
+"""From here on a size means "no limit": FUSE and sandboxed runtimes report all ones."""
 
 
 def parse_df(text: str, home: str | None = None, unit: int = 1024) -> DiskUse | None:
-    """Read ``df -Pk PATH``, whatever its header's language, also where a long device name is on its own line.
+    """Parse ``df -Pk PATH``, with a header in any language, also where a long device name is on a line of its own.
 
-    ``unit`` is what a number counts: 1 for ``df -Pi``. Of several file systems it is the one that ``home`` is on,
-    without ``home`` the last. None where there is none: also where df put dashes in place of its numbers.
+    ``unit`` is the size of one block in bytes; use 1 for ``df -Pi``. Of several file systems, it returns the one
+    that ``home`` is on, or the last without ``home``. None where there is none, or where df printed dashes for
+    numbers.
     """
     lines = text.splitlines()[:_MOST_LINES]
     found = [disk for line in lines if (disk := _disk(line[:_WIDEST], unit)) is not None]
@@ -118,7 +119,7 @@ _DF = re.compile(r"(?:^|\s)([0-9]{1,20})\s+([0-9]{1,20})\s+(-?[0-9]{1,20})\s+(?:
 
 
 def _disk(line: str, unit: int) -> DiskUse | None:
-    """One line of df's table. Available is below nothing where root has used the blocks reserved for it."""
+    """Parse one line of df's table. Available is negative where root has used the blocks reserved for it."""
     match = _DF.search(line.rstrip())
     if match is None:
         return None
@@ -127,9 +128,9 @@ def _disk(line: str, unit: int) -> DiskUse | None:
 
 
 def inodes_of(result: ExecResult | None, blocks: DiskUse | None, home: str) -> DiskUse | None:
-    """The inodes of the home's file system; None where nothing is known of them.
+    """The inodes of the home's file system; None where they are not known.
 
-    Some file systems have no fixed number (btrfs: 0 0 0), and a df that does not know ``-i`` counts blocks again.
+    Some file systems have no fixed number (btrfs: 0 0 0), and a df without ``-i`` prints the blocks again.
     """
     found = parse_df(result.stdout, home, unit=1) if result is not None else None
     if found is None or not found.has_size:
@@ -148,14 +149,14 @@ _WORSE = (Verdict.OK, Verdict.WARN, Verdict.FAIL)
 
 
 def inodes_said(inodes: DiskUse) -> str:
-    """How many of them are used, as a part of a sentence about the file system."""
+    """The use of inodes, as part of a sentence about the file system."""
     if not inodes.free:
         return "no inodes left (100 %)"
     return f"{inodes.percent} % of the inodes are used, {inodes.free:,} left"
 
 
 def short_of_inodes(disk: DiskUse, inodes: DiskUse | None, limits: StorageSpec) -> DiskUse | None:
-    """The inodes where they, rather than the bytes, are what is wrong."""
+    """The inodes, if their verdict is worse than that of the bytes; else None."""
     if inodes is None:
         return None
     theirs, blocks = _verdict(inodes.percent, limits), _verdict(disk.percent, limits)
@@ -163,7 +164,7 @@ def short_of_inodes(disk: DiskUse, inodes: DiskUse | None, limits: StorageSpec) 
 
 
 def judge_disk(home: str, result: ExecResult, limits: StorageSpec, counted: ExecResult | None = None) -> Finding:
-    """Compare the home's file system with the thresholds; boundaries are ``>=``. ``counted`` has the inodes."""
+    """Compare the home's file system with the thresholds (``>=``). ``counted`` is the output of ``df -Pi``."""
     disk = parse_df(result.stdout, home)
     if disk is None or not disk.has_size:
         return _no_size(home, disk, result)
@@ -185,7 +186,7 @@ def judge_disk(home: str, result: ExecResult, limits: StorageSpec, counted: Exec
 
 
 def _no_inodes(home: str, disk: DiskUse, inodes: DiskUse, limits: StorageSpec) -> Finding:
-    """No file can be made when the inodes are gone, however much room there is."""
+    """The finding for few inodes: without a free inode, no file can be created, however much space is free."""
     return Finding(
         "disk",
         "Disk",
@@ -201,7 +202,7 @@ def _no_inodes(home: str, disk: DiskUse, inodes: DiskUse, limits: StorageSpec) -
 
 
 def _no_size(home: str, disk: DiskUse | None, result: ExecResult) -> Finding:
-    """How full it is can't be told: never full, and never fine."""
+    """The finding for an unknown size: unknown, never ok."""
     if disk is None:
         said = words.cut((result.stderr or result.stdout)[:_WIDEST], 160) or "it said nothing"
         if refused := _REFUSED.search(result.stderr[:_WIDEST]):
@@ -225,14 +226,14 @@ def _no_size(home: str, disk: DiskUse | None, result: ExecResult) -> Finding:
 
 
 _REFUSED = re.compile(r"^df: \S*/.{0,1000}: ([^:\n]{1,200})$", re.MULTILINE)
-"""``df: /home/claude: Stale file handle``."""
+"""Matches ``df: /home/claude: Stale file handle``."""
 _DU = re.compile(r"^([0-9]{1,19})\s+(/.*)$")
 _MOST_FOLDERS = 20_000
-"""Lines of du's answer that are read."""
+"""Most lines of du's output that are read."""
 
 
 def parse_du(text: str, home: str, top: int = 10) -> list[tuple[str, int]]:
-    """Read ``du -k -d 1 HOME``: the largest ``top`` entries by size, without the total of the home itself."""
+    """Parse ``du -k -d 1 HOME``: path and size of the ``top`` largest entries, without the home's own total."""
     root = home.rstrip("/")
     lines = (line[:_WIDEST].strip() for line in text.splitlines()[:_MOST_FOLDERS])
     rows = [(m[2].rstrip("/"), int(m[1]) * 1024) for line in lines if (m := _DU.match(line))]

@@ -1,7 +1,7 @@
-"""The one line of a container's termination message that says why it ended. Pure.
+"""Pick the line of a container's termination message that says why it terminated. Pure.
 
-A message is what the process wrote to its termination log, or the end of its log: one sentence, or a stack trace
-with the sentence somewhere in it.
+The message is what the process wrote to its termination log, or the end of its log: one sentence, or a stack trace
+that contains the sentence.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from functools import lru_cache
 from bot.domain.core.redact import redact
 
 LONGEST = 80
-"""Characters: it stands behind the cause in a first line."""
+"""Most characters, since it is appended to the cause in a headline."""
 _READ = 8_192
-"""Characters of a message that are looked at, its end; the kubelet keeps half as many bytes."""
+"""Characters that are examined, from the end of the message; the kubelet keeps half as many bytes."""
 _NOISE = re.compile(
     r"[\s{}()\[\];,.^~*=_-]*$|\s|at \S|File \"|Traceback |goroutine \d|created by |exit status \d|Node\.js v\d|"
     r"\[signal |node:|npm ERR! A complete log|note: run with|stack backtrace",
     re.IGNORECASE,
 )
-"""Lines of a stack trace, and what stands around one."""
+"""Matches lines of a stack trace, and lines around it that don't name the error."""
 _TELLING = re.compile(
     r"error|\berr\b|exception|panic|fatal|fail|can(?:not|.t)\b|could not|unable|denied|refused|invalid|missing|"
     r"not found|no such|already in use|timed? ?out|abort|out of memory|unknown|must ",
@@ -31,7 +31,7 @@ _STAMP = re.compile(
     r"(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S{0,12}\]?|\[?\d\d:\d\d:\d\d\S{0,8}\]?|"
     r"time=\S{1,40}|\[?(?:level=)?(?:FATAL|ERROR|ERR|CRITICAL|error|fatal)\b\]?:?(?=\s)|msg=|[:|-](?=\s))\s*"
 )
-"""What a logger writes in front: the time, which changes from crash to crash, and the level."""
+"""A logger's prefix: the level, and the time, which would make each crash's message different."""
 
 _SAID_AS = ("msg", "message", "error", "err")
 
@@ -42,10 +42,10 @@ def _is_noise(line: str) -> bool:
 
 @lru_cache(maxsize=64)
 def last_words(message: str) -> str:
-    """What the run said last about its end, in at most `LONGEST` characters; empty where it said nothing of use.
+    """The last line about the error, in at most `LONGEST` characters; empty where no line helps.
 
-    Secrets are taken out of the whole before a line is chosen or cut, and no word is cut in half: a value that is
-    only known elsewhere is still found in it.
+    Secrets are redacted in the whole message before a line is chosen or cut. No word is cut in half, so that
+    `Outside`, which knows more secrets, still finds them in the result.
     """
     lines = [line for line in redact(message[-_READ:].splitlines()).lines if not _is_noise(line)]
     telling = [line for line in lines if _TELLING.search(line)] or lines
@@ -53,7 +53,7 @@ def last_words(message: str) -> str:
 
 
 def _bare(line: str) -> str:
-    """A line without what its logger wrote in front, or the message of a logger that writes JSON."""
+    """Strip a logger's prefix from a line, or extract the message of a JSON log line."""
     if line.startswith("{"):
         line = _said_in_json(line)
     while (match := _STAMP.match(line)) and match.end() < len(line):
@@ -71,7 +71,7 @@ def _said_in_json(line: str) -> str:
 
 
 def _short(line: str) -> str:
-    """At most `LONGEST` characters: of a chain ``a: b: cause`` the end, for what went wrong comes last."""
+    """Shorten to `LONGEST` characters; keep the end of a chain ``a: b: cause``, where the cause is."""
     flat = " ".join(line.split())
     if len(flat) <= LONGEST:
         return flat

@@ -1,7 +1,7 @@
-"""Why a pod's containers are not being made, from its own events: a container's status says nothing of it. Pure.
+"""Explain from a pod's events why its containers are not being created. Pure.
 
-What a volume or the network lacks, the kubelet and the volume controller say in events alone. The newest word
-counts: once an image is being pulled, the volumes are there.
+The kubelet and the volume controller report failures of volumes and the network only in events, not in a
+container's status. The newest event decides: once an image is being pulled, the volumes are mounted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bot.domain.health.container_state import Cause, Issue
 _SAID = 160
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _FRESH = timedelta(minutes=5)
-"""The kubelet tries again every two minutes at the latest, and says so."""
+"""Failures this close to the newest are current: the kubelet retries at least every two minutes."""
 _ATTACHED = "SuccessfulAttachVolume"
 _VOLUME = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 _SANDBOX = ("FailedCreatePodSandBox", "NetworkNotReady", "FailedPodSandBoxStatus", "FailedNetworkCreate")
@@ -26,7 +26,7 @@ _GOES_ON = ("Pulling", "Pulled", "Created", "Started")
 
 
 def explained(pod: Pod, issues: Sequence[Issue], events: Sequence[Event]) -> list[Issue]:
-    """The issues; one that names the cause in their place, where all are that the containers are not made yet."""
+    """Replace issues that only say that containers are not created yet by one that names the cause."""
     told = _told(pod, events) if events and asks(pod, issues) else []
     if not told:
         return list(issues)
@@ -39,13 +39,13 @@ def explained(pod: Pod, issues: Sequence[Issue], events: Sequence[Event]) -> lis
 
 
 def asks(pod: Pod, issues: Sequence[Issue]) -> bool:
-    """Whether only events can say why it is not ready."""
+    """Whether only events can explain why the pod is not ready."""
     waits = all(i.cause in (Cause.CREATING, Cause.WAITS_FOR_INIT) for i in issues)
     return bool(issues and waits and pod.node)
 
 
 def _told(pod: Pod, events: Sequence[Event]) -> list[Event]:
-    """What is said of making this pod's containers, the newest last."""
+    """The events about creating this pod's containers, newest last, without attach failures before a success."""
     reasons = (*_VOLUME, *_SANDBOX, *_GOES_ON, _ATTACHED)
     own = (e for e in events if e.object == f"pod/{pod.name}" and e.uid in (None, pod.uid) and e.reason in reasons)
     told = sorted(own, key=_last)
@@ -58,7 +58,7 @@ def _told(pod: Pod, events: Sequence[Event]) -> list[Event]:
 
 
 def _most_telling(told: Sequence[Event]) -> Event:
-    """The newest failure; before it one that says why, where it only says that it waited in vain."""
+    """The newest failure that names a cause; the newest event where all only report a timeout."""
     newest = told[-1]
     fresh = [e for e in told if _last(newest) - _last(e) < _FRESH and e.reason not in _GOES_ON]
     return next((e for e in reversed(fresh) if not _WAITED.search(e.message[:1_000])), newest)
@@ -69,7 +69,7 @@ def _last(event: Event) -> datetime:
 
 
 def _sandbox_stands(pod: Pod) -> bool:
-    """Whether its volumes are mounted and its network is there."""
+    """Whether the pod's volumes are mounted and its network is set up."""
     condition = pod.condition("PodReadyToStartContainers")
     return condition is not None and condition.status == "True"
 

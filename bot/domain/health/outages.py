@@ -1,7 +1,7 @@
-"""How often the pod was out for a short time: restarts, evictions, and readiness that comes and goes. Pure.
+"""Count short outages of the pod in a window: restarts, evictions, and flapping readiness. Pure.
 
-Each outage by itself is too short to be told, and a new pod has a new uid and restarts of its own: nothing that
-the API server counts goes on from one to the next. So the outages themselves are kept, and counted in a window.
+Each outage is too short for an incident of its own, and no counter of the API server continues from one pod to the
+next: a new pod has a new uid and its own restart count. So the outages themselves are stored and counted.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from bot.domain.health import judge_pod, pod_state
 
 How = Literal["restarted", "evicted", "failed", "replaced", "not ready"]
 MOST = 100
-"""Outages that are kept one by one; older ones of the same story are only counted."""
+"""Outages that are stored one by one; older ones of the same series are only counted."""
 RECORDS = 50
-"""Records of pods that are over which are remembered."""
+"""Pods that are over which are examined, the newest."""
 
 
 @dataclass(frozen=True)
 class Outage:
-    """One time that the pod was out."""
+    """One short outage of the pod."""
 
     at: datetime
-    """When that was seen."""
+    """When it was detected, or when it happened where the API server says so."""
     how: How
 
 
 @dataclass(frozen=True)
 class Outages:
-    """The outages of late, and what the next look is compared with."""
+    """The recent outages, and the state that the next poll is compared with."""
 
     up: bool = False
     """Whether a pod was ready."""
@@ -45,38 +45,38 @@ class Outages:
     newest: datetime | None = None
     """When the newest pod was created."""
     counts: Mapping[str, str] = field(default_factory=dict)
-    """By pod and container: its restarts, and when its last run ended."""
+    """Restart count and time of the last termination, by pod uid and container."""
     seen: tuple[Outage, ...] = ()
     older: int = 0
-    """Outages of this story that are not kept one by one any more."""
+    """Number of outages of this series that are no longer stored one by one."""
     first_at: datetime | None = None
-    """When the story began, while there is one: there were so many that it is told."""
+    """Start of the current series; None while there were too few outages for one."""
     unexplained: bool = False
-    """Whether the last outage goes on, and nothing is known of it but that the pod is not ready."""
+    """Whether the last outage continues, and its only known cause is that the pod is not ready."""
 
     @property
     def times(self) -> int:
-        """How many belong to the story."""
+        """Number of outages in the series."""
         return len(self.seen) + self.older
 
     @property
     def last_at(self) -> datetime | None:
-        """When the last one was seen."""
+        """Time of the last outage."""
         return self.seen[-1].at if self.seen else None
 
     def kinds(self) -> Mapping[How, int]:
-        """How many of each kind, the most frequent first."""
+        """Number of outages by kind, most frequent first."""
         return dict(Counter(o.how for o in self.seen).most_common())
 
     def told(self) -> Outages:
-        """Without those so far: something else has told of them, or they were meant to be."""
+        """Clear the outages so far: another incident has reported them, or they were planned."""
         return replace(self, seen=(), older=0, first_at=None, unexplained=False)
 
 
 def seen(before: Outages | None, pods: Sequence[Pod], now: datetime, window: timedelta, most: int) -> Outages:
-    """What is known after a look at the pods; an equal one where nothing has changed.
+    """Update the state after a poll of the pods; the result is equal to ``before`` where nothing changed.
 
-    ``most`` outages within ``window`` are a story, and it ends when there was none for as long.
+    ``most`` outages within ``window`` begin a series, which ends after a ``window`` without an outage.
     """
     after = _compared(before, pods, now) if before is not None else Outages()
     base = replace(
@@ -95,7 +95,7 @@ def _up(pods: Sequence[Pod]) -> bool:
 
 
 def _compared(before: Outages, pods: Sequence[Pod], now: datetime) -> Outages:
-    """With the outages since the last look. Those that explain one that goes on take its place."""
+    """Add the outages since the last poll. They replace an unexplained "not ready" that they explain."""
     found = [*_over(before, pods, now), *_restarts(before, pods, now)]
     alive = {p.uid for p in judge_pod.live(pods)}
     gone = bool(before.pods) and bool(alive) and not alive & set(before.pods)
@@ -110,7 +110,7 @@ def _compared(before: Outages, pods: Sequence[Pod], now: datetime) -> Outages:
 
 
 def _over(before: Outages, pods: Sequence[Pod], now: datetime) -> list[Outage]:
-    """One for each pod that has ended as a whole since the last look."""
+    """One outage for each pod that was evicted or failed since the last poll."""
     records = [p for p in pods if p.over][-RECORDS:]
     new = [p for p in records if p.uid in before.pods or _is_younger(p, before)]
     return [Outage(_over_at(p, now), "evicted" if p.reason == "Evicted" else "failed") for p in new]
@@ -125,20 +125,20 @@ def _is_younger(pod: Pod, before: Outages) -> bool:
 
 
 def _restarts(before: Outages, pods: Sequence[Pod], now: datetime) -> list[Outage]:
-    """One for each pod whose containers were restarted: of several restarts only the last one is timed."""
+    """One outage for each pod with restarted containers, at the time of the last restart."""
     ends = [[at for c in p.lasting if (at := _restarted(before, p, c, now))] for p in judge_pod.live(pods)]
     return [Outage(max(times), "restarted") for times in ends if times]
 
 
 def _restarted(before: Outages, pod: Pod, container: Container, now: datetime) -> datetime | None:
-    """When the container ended that has been restarted since the last look; None where it was not."""
+    """When a container terminated that was restarted since the last poll; None where it wasn't restarted."""
     last = container.last_termination
     at = min(now, (last.finished_at if last else None) or now)
     known = before.counts.get(_name(pod, container))
     if known is None:
         return at if container.restarts and _is_younger(pod, before) else None
     was, _, ended = known.partition(" ")
-    # The kubelet may count anew; then only an end that was not there before tells of a restart.
+    # The kubelet may reset its count; then only a new termination shows a restart.
     return at if container.restarts > int(was) or _ended(container) not in ("", ended) else None
 
 
@@ -173,12 +173,12 @@ def _adapter() -> TypeAdapter[Outages]:
 
 
 def to_json(outages: Outages) -> str:
-    """As the ledger keeps it."""
+    """Serialize for the ledger."""
     return _adapter().dump_json(outages).decode()
 
 
 def from_json(text: str) -> Outages | None:
-    """From the ledger; None for what :func:`to_json` did not write."""
+    """Deserialize; None for what `to_json` did not write."""
     try:
         return _adapter().validate_json(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Which objects of the namespace are the target's own and exist: only they say how it is. Pure.
+"""Select the namespace's objects that belong to the target, so that only their events count. Pure.
 
-A namespace holds more: pods that are gone and whose events stay for an hour, the bot itself, other workloads.
+A namespace has other objects: deleted pods, whose events remain for an hour, the bot itself, other workloads.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ _OF_STARTS = (
     "FailedCreatePodSandBox",
     "NetworkNotReady",
 )
-"""Warnings that only delay a pod's start: a volume that the old pod still holds, a cache that lags behind."""
+"""Warnings that may only delay a pod's start: a volume that the old pod still holds, a cache that lags behind."""
 _SOON = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Start:
-    """When a pod became ready, and whether that was its first start: later ones are no part of a restart."""
+    """When a pod became ready.
+
+    ``first``: whether this was its first start, soon and without container restarts.
+    """
 
     ready_at: datetime
     first: bool
@@ -41,23 +44,23 @@ class Start:
 
 @dataclass(frozen=True)
 class Own:
-    """The target's own objects, each as ``kind/name``, with its uid or None where that is not known."""
+    """The target's own objects as ``kind/name``, each with its uid, or None where the uid is not known."""
 
     objects: Mapping[str, str | None] = field(default_factory=dict)
     beginnings: tuple[str, ...] = ()
-    """Objects that begin so are own ones, too: their names are not known."""
+    """Prefixes of ``kind/name`` for further own objects, whose exact names are not known."""
     starts: Mapping[str, Start] = field(default_factory=dict)
-    """How each pod that is ready now came to be so."""
+    """The start of each pod that is ready now."""
 
     def has(self, event: Event) -> bool:
-        """Whether the event is about one of them, and not about an earlier one of the same name."""
+        """Whether the event is about an own object, and not about an earlier object of the same name."""
         if event.object in self.objects:
             uid = self.objects[event.object]
             return uid is None or event.uid is None or uid == event.uid
         return event.object.startswith(self.beginnings) if self.beginnings else False
 
     def is_over(self, event: Event) -> bool:
-        """Whether the event belongs to the start of a pod that has become ready since, and says nothing of now."""
+        """Whether the event belongs to the start of a pod that has become ready since, and is thus outdated."""
         start = self.starts.get(event.object)
         at = event.last_seen or event.first_seen
         if start is None or at is None or at > start.ready_at:
@@ -72,9 +75,9 @@ def own(
     services: Sequence[Service] | None,
     claims: Sequence[Claim] | None,
 ) -> Own:
-    """The pods, what makes them, what they use, and the Services in front of them.
+    """Collect the pods, their owners, the objects they use, and the Services in front of them.
 
-    ``services`` and ``claims`` are None where they are not known: all Services count then, and claims by name.
+    ``services`` and ``claims`` are None where they are not known: then all Services count, and claims by name.
     """
     present = existing(pods)
     found: dict[str, str | None] = {f"pod/{p.name}": p.uid or None for p in present}
@@ -85,7 +88,7 @@ def own(
     found |= _used(uses(present, deployment), claims)
     found |= {f"{SERVICE}/{s.name}": s.uid for s in services or () if _in_front(s, present, target)}
     beginnings: tuple[str, ...] = () if services is not None else (f"{SERVICE}/",)
-    if not any(p.owners for p in present):  # what fails to make a pod is named by no pod
+    if not any(p.owners for p in present):  # a ReplicaSet that can't create a pod is named by none
         named = _replica_set(deployment)
         found |= {f"{REPLICA_SET}/{named}": None} if named else {}
         beginnings += () if named else (f"{REPLICA_SET}/{target.deployment}-",)
@@ -104,19 +107,22 @@ _NAMED = re.compile(r'ReplicaSet "([^"]{1,253})"')
 
 
 def _replica_set(deployment: Owner) -> str | None:
-    """The present ReplicaSet, which the Deployment's Progressing condition names."""
+    """The current ReplicaSet, as named in the Deployment's Progressing condition."""
     progress = deployment.condition("Progressing") if isinstance(deployment, Deployment) else None
     match = _NAMED.search((progress.message or "")[:1_000]) if progress else None
     return match[1] if match else None
 
 
 def existing(pods: Sequence[Pod]) -> list[Pod]:
-    """The pods without the records of those that are over, unless there is nothing else."""
+    """The pods that are not over; all of them where every pod is over."""
     return [p for p in pods if not p.over] or list(pods)
 
 
 def uses(pods: Sequence[Pod], deployment: Owner) -> Uses | None:
-    """What the pods use; where there is none, what the Deployment's would. None where neither is known."""
+    """The objects that the pods use; without pods, those of the Deployment's template.
+
+    None where neither is known.
+    """
     found = [p.uses for p in pods if p.uses is not None]
     if not found and isinstance(deployment, Deployment) and deployment.uses is not None:
         found = [deployment.uses]
@@ -145,7 +151,7 @@ def _used(used: Uses | None, claims: Sequence[Claim] | None) -> dict[str, str | 
 
 
 def _in_front(service: Service, pods: Sequence[Pod], target: Target) -> bool:
-    """Whether it sends to one of the pods, or carries an address that the settings expect."""
+    """Whether the Service selects one of the pods, or has an address that the settings expect."""
     if any(addresses.same(spec.ip, one) for spec in target.services for one in service.addresses):
         return True
     labels = [p.labels for p in pods] or [_equalities(target.selector)]
@@ -154,6 +160,6 @@ def _in_front(service: Service, pods: Sequence[Pod], target: Target) -> bool:
 
 
 def _equalities(selector: str) -> dict[str, str]:
-    """The labels that a selector asks for by ``=``."""
+    """The labels that a selector requires by ``=``."""
     pairs = (part.replace("==", "=").partition("=") for part in selector.split(",") if "!=" not in part)
     return {name.strip(): value.strip() for name, mark, value in pairs if mark}

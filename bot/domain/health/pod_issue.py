@@ -1,4 +1,4 @@
-"""One thing wrong, as the judges of the pod and of its Deployment conclude it."""
+"""The result type of the judges of the pod and of its Deployment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.domain.core.probes import Verdict
 
 @dataclass(frozen=True)
 class PodIssue:
-    """One thing wrong with the pod, and what the handbook does about it."""
+    """A problem of the pod, with its remedy from the handbook."""
 
     verdict: Verdict
     summary: str

@@ -1,4 +1,4 @@
-"""What to do about an issue of a pod: the handbook's words only under the reason that they fit. Pure."""
+"""Choose the remedy for an issue of a pod. The handbook's texts are used only for the causes they fit. Pure."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ LOG = "Its log says why it ended."
 STAYS = "If it stays so, look at the events."
 
 Remedy = tuple[str, str]
-"""A sentence for people, and the command line that goes on: ``/agentpod …`` or ``kubectl …``."""
+"""A sentence for people, and the next command line: ``/agentpod …`` or ``kubectl …``."""
 
 
 def remedy(issue: Issue, pod: Pod, target: Target) -> Remedy:
-    """What to do about it, and what to run."""
+    """The remedy for an issue."""
     of = _REMEDIES.get(issue.cause)
     return of(issue, pod, target) if of else (STAYS, EVENTS)
 
 
 def log_line(issue: Issue) -> str:
-    """The command line that shows the failed run's log; the events where there is none."""
+    """The command line that shows the log of the container that failed; the events where there is no log."""
     return f"/agentpod {issue.log}" if issue.log else EVENTS
 
 
 def _is_watched(name: str, target: Target) -> bool:
-    """Whether the handbook's words are about it: a container of which processes are expected."""
+    """Whether processes are expected in the container, so that the handbook's text is about it."""
     return any(c.name == name and c.processes for c in target.containers)
 
 
-def _crash(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001 - all remedies are asked alike
+def _crash(issue: Issue, pod: Pod, target: Target) -> Remedy:  # noqa: ARG001 - all remedies have the same signature
     return (HANDBOOK_CRASH if _is_watched(issue.container, target) else LOG), log_line(issue)
 
 
@@ -182,7 +182,7 @@ _REMEDIES: dict[Cause, Callable[[Issue, Pod, Target], Remedy]] = {
 
 
 def after_a_restart(cause: Cause, container: str, target: Target) -> str:
-    """What to do about a container that ended a while ago and runs again."""
+    """The remedy for a container that terminated recently and runs again."""
     if cause is Cause.MEMORY:
         return HANDBOOK_MEMORY
     if cause is Cause.KILLED:

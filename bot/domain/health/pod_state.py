@@ -1,8 +1,8 @@
-"""What Kubernetes says of a pod: ready or not, and why. The only place that decides it. Pure.
+"""Decide whether a pod is ready, and why not. All other code asks this module. Pure.
 
-A container's own ``ready`` is not enough: the kubelet writes it, and a dead kubelet writes nothing any more, while
-the control plane turns the pod's ``Ready`` condition to False. So a pod is ready when that condition is True, its
-phase is Running, and nothing that is known of it says otherwise. What is not known is not ready.
+A container's own ``ready`` is not enough: the kubelet writes it, so it stays True when the kubelet dies, while the
+control plane sets the pod's ``Ready`` condition to False. So a pod is ready if that condition is True, its phase
+is Running, and nothing else contradicts it. Missing information means not ready.
 
 Sources: Kubernetes, "Pod Lifecycle"; ``pkg/kubelet/status/generate.go`` (conditions),
 ``pkg/controller/util/node/controller_utils.go`` (MarkPodsNotReady).
@@ -21,7 +21,7 @@ from bot.domain.health import container_state, not_made
 from bot.domain.health.container_state import LONG, Cause, Issue
 
 STUCK = timedelta(minutes=1)
-"""Beyond its grace period, after which a pod that is still there is stuck."""
+"""Time after the grace period at which a terminating pod counts as stuck."""
 _SAID = 160
 _PHASES = ("Pending", "Running", "Succeeded", "Failed")
 _UNREACHABLE = ("NodeLost", "NodeNotReady", "NodeStatusUnknown", "NodeUnreachable")
@@ -29,30 +29,30 @@ _UNREACHABLE = ("NodeLost", "NodeNotReady", "NodeStatusUnknown", "NodeUnreachabl
 
 @dataclass(frozen=True)
 class PodState:
-    """The judgement. A pod is ready exactly when there is no issue."""
+    """The judgement. A pod is ready if and only if there are no issues."""
 
     issues: tuple[Issue, ...] = ()
-    """What stands between it and ready, the most telling first."""
+    """What keeps the pod from being ready, the most significant first."""
 
     @property
     def ready(self) -> bool:
-        """Whether it is ready."""
+        """Whether the pod is ready."""
         return not self.issues
 
     @property
     def issue(self) -> Issue | None:
-        """The most telling reason why it is not ready."""
+        """The most significant issue; None where the pod is ready."""
         return self.issues[0] if self.issues else None
 
 
 def is_ready(pod: Pod) -> bool:
-    """Whether Kubernetes says that the pod is ready."""
-    # Times only word the issues.
+    """Whether the pod is ready."""
+    # The time matters only for the wording of issues.
     return state(pod, pod.created_at or _ANY_TIME).ready
 
 
 def on_lost_node(pod: Pod) -> bool:
-    """Whether its node has stopped reporting: nothing can be run in it, and no log can be read."""
+    """Whether the pod's node has stopped reporting: then neither exec nor logs work."""
     return _lost(pod, _ANY_TIME) is not None
 
 
@@ -60,9 +60,9 @@ _ANY_TIME = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
 def state(pod: Pod, now: datetime, events: Sequence[Event] = ()) -> PodState:
-    """What Kubernetes says of the pod. Its words change only when something happens; ``now`` adds the date.
+    """Judge the pod. Summaries stay the same until something happens; ``now`` is used to format times.
 
-    The namespace's ``events`` explain one whose containers are not being made; they make no pod unready.
+    ``events`` of the namespace only explain why containers are not created; they make no pod unready.
     """
     if issue := _as_a_whole(pod, now):
         return PodState((issue,))
@@ -73,19 +73,19 @@ def state(pod: Pod, now: datetime, events: Sequence[Event] = ()) -> PodState:
 
 
 def asks_events(pod: Pod, now: datetime) -> bool:
-    """Whether only its events can say why it is not ready."""
+    """Whether only events can explain why the pod is not ready."""
     return not_made.asks(pod, state(pod, now).issues)
 
 
 def _consequences_left_out(issues: Sequence[Issue]) -> list[Issue]:
-    """The most telling first. What merely waits for the rest to be mended is left out beside a cause."""
+    """Sort by significance, and drop issues that only wait for another one to be solved."""
     ordered = sorted(issues, key=lambda i: i.cause.rank)
     causes = [i for i in ordered if i.cause not in (Cause.WAITS_FOR_INIT, Cause.CREATING)]
     return _once(causes or ordered)
 
 
 def _once(issues: Sequence[Issue]) -> list[Issue]:
-    """Without those that say the same of the same container, as of a sidecar that the pod starts with."""
+    """Drop duplicates by container and cause: a sidecar is judged both while starting and while running."""
     return list({(i.container, i.cause): i for i in reversed(issues)}.values())[::-1]
 
 
@@ -93,7 +93,7 @@ def _once(issues: Sequence[Issue]) -> list[Issue]:
 
 
 def _as_a_whole(pod: Pod, now: datetime) -> Issue | None:
-    """What makes its containers' states beside the point."""
+    """An issue of the pod as a whole, which makes its containers' states irrelevant; None where there is none."""
     if pod.over:
         return _over(pod)
     if pod.deleting:
@@ -110,7 +110,7 @@ def _as_a_whole(pod: Pod, now: datetime) -> Issue | None:
 
 
 def _over(pod: Pod) -> Issue:
-    """It has ended: evicted, preempted, past its deadline, refused by its node, completed."""
+    """The issue of a pod that is over: evicted, preempted, past its deadline, rejected by its node, completed."""
     target = pod.condition("DisruptionTarget")
     said = pod.message or (target.message if target else None) or ""
     reason = pod.reason or (target.reason if target else None) or ""
@@ -156,10 +156,10 @@ def _deleting(pod: Pod, now: datetime) -> Issue:
 
 
 def _lost(pod: Pod, now: datetime) -> Issue | None:
-    """Whether its node has stopped reporting: then what its containers' statuses say is as of before.
+    """An issue where the node has stopped reporting, so that the containers' statuses are out of date.
 
-    The control plane turns Ready to False (or Unknown) and gives no reason, while ContainersReady stays as the
-    kubelet left it: nothing else makes the two differ, readiness gates apart.
+    The control plane then sets Ready to False (or Unknown) without a reason, while ContainersReady stays as the
+    kubelet left it. Besides readiness gates, nothing else makes the two differ.
     """
     ready, containers = pod.condition("Ready"), pod.condition("ContainersReady")
     said = next((r for r in (pod.reason, ready.reason if ready else None) if r in _UNREACHABLE), "")
@@ -203,27 +203,26 @@ def _unplaced(pod: Pod) -> Issue:
 
 
 _PREEMPTION = re.compile(r"\s*\bpreemption: .*", re.DOTALL)
-"""That no other pod could be driven out is no reason of its own."""
+"""The scheduler's remark that no other pod could be preempted, which is no reason of its own."""
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "(?P<name>[^"]{1,253})" (?P<how>not found|is being deleted)')
 
 
-# -- what has to be through before the main containers start
+# -- init containers and sidecars
 
 
 def _initializing(pod: Pod, now: datetime) -> list[Issue]:
-    """What the first init container that is not through waits for, and sidecars that ought to run by now."""
-    started: list[Issue] = []
+    """The issue of the first init container that has not completed, or sidecar that has not started."""
     for number, container in enumerate(pod.init_containers):
         if _through(container):
             continue
         if container.state == "unknown" and pod.initialized:
             continue
-        return [*started, _init_issue(pod, container, number, now)]
-    return started
+        return [_init_issue(pod, container, number, now)]
+    return []
 
 
 def _through(container: Container) -> bool:
-    """Whether the next one may start. What becomes of a started sidecar is judged as of a container that lasts."""
+    """Whether the next init container may start. A started sidecar is judged like a main container."""
     return container.done or (container.role == "sidecar" and container.started is True)
 
 
@@ -243,7 +242,7 @@ def _init_issue(pod: Pod, container: Container, number: int, now: datetime) -> I
 
 
 def _conditions(pod: Pod, now: datetime) -> list[Issue]:
-    """Why the pod is not ready though its containers are; none where it is ready."""
+    """Why the pod is not ready although its containers are; empty where it is ready."""
     gates = [gate for g in pod.readiness_gates if (gate := _gate(pod, g, now))]
     if gates:
         return gates

@@ -1,4 +1,4 @@
-"""How often the pod's containers were restarted of late: the API server has a count and the last end. Pure."""
+"""Count recent restarts of the pod's containers, from the API server's count and the last termination. Pure."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from bot.domain.core.workload import Container, Pod
 from bot.domain.health import judge_pod
 
 APART = timedelta(hours=1)
-"""Restarts that are further apart have nothing to do with each other."""
+"""Restarts that are further apart belong to different series."""
 OUT_OF_MEMORY = "OOMKilled"
 
 
 @dataclass(frozen=True)
 class Restarts:
-    """Restarts of one pod's containers that came one after the other."""
+    """A series of restarts of one pod's containers, and the counts it was computed from."""
 
     pod: str = ""
-    """Its uid: another pod begins anew."""
+    """The pod's uid; another pod starts a new series."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """By container, as the API server counts them."""
+    """The API server's restart count by container."""
     times: int = 0
     kills: int = 0
-    """Of them for memory."""
+    """Number of those that were OOM-killed."""
     first_at: datetime | None = None
     last_at: datetime | None = None
 
     def told(self) -> Restarts:
-        """Without those so far: something else has told of them."""
+        """Clear the series: another incident has reported its restarts."""
         return replace(self, times=0, kills=0, first_at=None, last_at=None) if self.times else self
 
 
 def seen(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Restarts:
-    """What is known after a look at the pods; an equal one where nothing has changed."""
+    """Update the series after a poll of the pods; the result is equal to ``before`` where nothing changed."""
     pod = judge_pod.current(pods)
     if pod is None:
         return before or Restarts()
@@ -47,7 +47,7 @@ def seen(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Restart
 
 
 def _known_before(pod: Pod, now: datetime) -> dict[str, int]:
-    """The counts that a pod seen for the first time is taken to have had: an old one's last may be recent."""
+    """Initial counts for a pod seen for the first time; an old pod's latest restart is left to count if recent."""
     if pod.created_at is not None and now - pod.created_at < APART:
         return {}
     return {c.name: c.restarts - _recent(c, now) for c in pod.lasting}
@@ -64,7 +64,7 @@ def _counted(known: Restarts, container: Container, now: datetime) -> Restarts:
     at = (ended.finished_at if ended else None) or now
     more = container.restarts - was
     if more < 0:
-        # The kubelet counts anew: only an end that is newer than those known tells of a restart.
+        # The kubelet has reset its count: only a newer termination shows a restart.
         more = int(known.last_at is not None and at > known.last_at)
         known = replace(known, counts={**known.counts, container.name: container.restarts})
     if more <= 0:
@@ -84,12 +84,12 @@ KEPT = Stored(Restarts)
 
 
 def to_json(restarts: Restarts) -> str:
-    """As the ledger keeps it."""
+    """Serialize for the ledger."""
     return KEPT.dump(restarts)
 
 
 def from_json(text: str) -> Restarts | None:
-    """From the ledger; None for what :func:`to_json` did not write."""
+    """Deserialize; None for what `to_json` did not write."""
     try:
         return KEPT.load(text)
     except Unreadable:

@@ -1,7 +1,7 @@
-"""How far a restart has come, judged from the cluster as it is: old pod gone, new one scheduled … ready. Pure.
+"""Follow a restart from the cluster's state: old pod gone, new pod scheduled … ready. Pure.
 
-A bot that takes over after a crash needs no more than the `ChangeMarker` and the present facts; with what was said
-before (``previous``) the times are better. What has ended stays as it was said, whatever comes later.
+A bot that takes over after a crash needs only the `ChangeMarker` and the present state; the ``previous`` progress
+makes the times more exact. Once the outcome is known it never changes, whatever happens later.
 """
 
 from __future__ import annotations
@@ -20,146 +20,146 @@ from bot.domain.health.container_state import Cause, Issue
 from bot.domain.health.judge_deployment import Absent
 
 APPROVAL_ANNOTATION = "agentpod.dev/approval"
-"""On what a repair changed: the id of the approval that it was changed by."""
+"""Annotation on objects that a repair changed: the id of the approval."""
 RESTARTED_ANNOTATION = "kubectl.kubernetes.io/restartedAt"
-"""As `kubectl rollout restart` leaves it, whoever runs it."""
+"""Annotation that `kubectl rollout restart` sets."""
 STALLED = timedelta(seconds=45)
-"""Without a new stage for so long, the events are shown."""
+"""Without a new stage for this long, events are shown."""
 CRASHES = 2
-"""Restarts of a new container that is not ready after which it is not expected to come up."""
+"""With this many restarts, a new container that is not ready is not expected to recover."""
 ENDED = 3
-"""New pods that failed as a whole (evicted, or refused by their node) after which the next one is not awaited."""
+"""After this many new pods that failed (evicted, or rejected by their node), the rollout has failed."""
 SKEW = timedelta(seconds=5)
-"""How far the API server's clock and ours may differ."""
+"""Allowed difference between the API server's clock and ours."""
 _ANY = Target(node=None)
-"""For judges that ask for a target: only their summaries are used, which don't name it."""
+"""A dummy for judges that take a target: only their summaries are used, which don't name it."""
 
 
 @dataclass(frozen=True)
 class ChangeMarker:
-    """What a change is recognised by afterwards. Kept in the ledger from before the change is sent."""
+    """By what a change is recognised afterwards. It is stored in the ledger before the change is sent."""
 
     started_at: datetime
-    """When it was claimed, just before it was sent."""
+    """When the request was claimed, just before the change was sent."""
     old_pods: tuple[tuple[str, str], ...]
-    """Name and uid of each pod before."""
+    """Name and uid of each pod before the change."""
     approval: str
     generation: int | None = None
-    """The Deployment's after the patch; None where the pod was deleted instead."""
+    """The Deployment's generation after the patch; None where the pod was deleted instead."""
     restarted: str | None = None
-    """The pod template's restartedAt, as this change left or found it; None where that is not known."""
+    """The pod template's restartedAt after this change; None where it is not known."""
 
 
 class Stage(Enum):
-    """How far it has come, in order. The values are words for people."""
+    """The stages of a restart, in order. The values are shown to people."""
 
     SENT = "sent"
     OLD_GONE = "old pod gone"
     SCHEDULED = "new pod scheduled"
     PULLING = "containers being made"
-    """The node has taken the pod: volumes are mounted, the image is pulled."""
+    """The node mounts volumes and pulls the image."""
     STARTED = "containers started"
     READY = "ready"
 
     @property
     def rank(self) -> int:
-        """Its place in the order."""
+        """Its position in the order, from 0."""
         return list(Stage).index(self)
 
 
 class Outcome(Enum):
-    """Whether it has come to its end, and to which."""
+    """Whether the restart has ended, and how."""
 
     GOING = "going"
     READY = "ready"
     FAILED = "failed"
     SUPERSEDED = "superseded"
-    """Another change of the pod template is rolling out, so this one will never be seen through."""
+    """Another change of the pod template replaced this one before it was complete."""
 
 
 class Kind(Enum):
-    """What is in the way; it decides how long one waits for it to pass."""
+    """Kinds of problems during a rollout, which decide how long to wait for them to pass."""
 
     ADMISSION = "admission"
-    """The API server refuses the pod: quota, policy, missing ServiceAccount."""
+    """The API server rejects the pod: quota, policy, missing ServiceAccount."""
     LATE = "late"
     """The Deployment controller gave up (ProgressDeadlineExceeded)."""
     PAUSED = "paused"
     OLD = "old pod"
-    """The old pod does not go."""
+    """The old pod does not terminate."""
     LOST = "lost"
-    """The new pod was evicted or deleted, and there is no other yet."""
+    """The new pod was evicted or deleted, and there is no other one yet."""
     PLACE = "place"
-    """No node takes the pod."""
+    """The pod can't be scheduled."""
     NODE = "node"
-    """Its node has stopped reporting."""
+    """The node has stopped reporting."""
     PULL = "pull"
     CONFIG = "config"
     CRASH = "crash"
     AGAIN = "again"
-    """It runs after a crash and may yet become ready."""
+    """It runs again after a crash and may become ready."""
     WAITS = "waits"
-    """A reason of the kubelet's that is not known here."""
+    """A reason of the kubelet that is not known here."""
 
 
 PATIENCE: Mapping[Kind, timedelta] = {
-    # A quota is freed a moment after the old pod has gone; a webhook may be restarting.
+    # A quota is freed shortly after the old pod is gone; a webhook may be restarting.
     Kind.ADMISSION: timedelta(seconds=60),
-    # The condition of an earlier rollout stays until the controller has made the new ReplicaSet.
+    # The condition of an earlier rollout stays until the controller has created the new ReplicaSet.
     Kind.LATE: timedelta(seconds=60),
-    # The kubelet tries again after 10, 20, 40 seconds: registries have hiccups.
+    # The kubelet retries after 10, 20, 40 seconds: registries fail temporarily.
     Kind.PULL: timedelta(seconds=60),
-    # The kubelet's cache of Secrets may lag behind; one that does not exist will not appear by itself.
+    # The kubelet's cache of Secrets may lag behind; a Secret that does not exist won't appear by itself.
     Kind.CONFIG: timedelta(seconds=20),
     Kind.CRASH: timedelta(seconds=60),
 }
-"""How long what may pass is waited for; what is not listed only ends at the deadline."""
+"""How long to wait for a problem to pass; kinds that are not listed fail only at the deadline."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A stage that was reached, and when (as the cluster has it, or when it was first seen)."""
+    """A stage that was reached, and when: by the cluster's timestamps, else when it was first seen."""
 
     stage: Stage
     at: datetime
     detail: str = ""
-    """The node, the image, or the names of the old pods."""
+    """The node, the image, or the names of the old pods, depending on the stage."""
 
 
 @dataclass(frozen=True)
 class RolloutProgress:
-    """Everything that is said of it. Kept in the ledger, so that a bot which takes over goes on from here."""
+    """The progress as it is shown. It is stored in the ledger, so that a bot that takes over continues from it."""
 
     steps: tuple[Step, ...]
-    """In the order of their times."""
+    """Ordered by time."""
     started_at: datetime
     outcome: Outcome = Outcome.GOING
     reason: str = ""
-    """Why it ended so; while it goes on, what is bad at present."""
+    """Why it ended this way; while it is going on, the current problem."""
     evidence: tuple[str, ...] = ()
-    """The newest warnings about it, where something is wrong or nothing moves."""
+    """The newest warnings, where something is wrong or it has stalled."""
     stalled: bool = False
-    """No new stage for `STALLED`."""
+    """Whether there was no new stage for `STALLED`."""
     pod: str = ""
-    """The new pod that is followed."""
+    """The name of the new pod that is followed."""
     took: timedelta | None = None
-    """From the change to ready; None for every other end."""
+    """Time from the change to ready; None for any other outcome."""
     advice: str = ""
-    """The command line to go on with, without ``/agentpod``; empty when all is well."""
+    """The next command line, without ``/agentpod``; empty when nothing is wrong."""
     trouble: str = ""
-    """What is bad now and may pass."""
+    """The current problem, which may pass."""
     trouble_since: datetime | None = None
     trouble_kind: Kind | None = None
     pod_uid: str = ""
     replaced: tuple[str, ...] = ()
-    """New pods that did not stay, and what became of them, a line each."""
+    """New pods that did not stay, with what happened to them, a line each."""
     doing: str = ""
-    """What is waited for now."""
+    """What the rollout is waiting for now."""
     ended_at: datetime | None = None
 
     @property
     def stage(self) -> Stage:
-        """The furthest stage that was reached."""
+        """The latest stage that was reached."""
         return max((s.stage for s in self.steps), key=lambda s: s.rank, default=Stage.SENT)
 
 
@@ -169,7 +169,7 @@ class _Trouble:
     text: str
     advice: str
     final: bool = False
-    """Whether waiting longer would only be late."""
+    """Whether waiting longer can't help."""
 
 
 @dataclass(frozen=True)
@@ -183,17 +183,17 @@ class _Facts:
 
     @property
     def old(self) -> list[Pod]:
-        """What is left of the pods from before, and others of their template."""
+        """The remaining pods from before the change, and later pods of their template."""
         return [p for p in self.pods if self._is_old(p) and not p.over]
 
     @property
     def fresh(self) -> list[Pod]:
-        """Pods that were not there before, whatever became of them."""
+        """Pods created since the change, including those that are over."""
         return [p for p in self.pods if not self._is_old(p)]
 
     @property
     def new(self) -> Pod | None:
-        """The pod to follow: the one followed so far while it lives, else the newest that is to stay."""
+        """The pod to follow: the one followed so far while it lives, else the newest live one."""
         living = [p for p in self.fresh if not p.deleting and not p.over]
         followed = self.previous.pod_uid if self.previous else ""
         kept = next((p for p in living if p.uid == followed), None)
@@ -203,15 +203,15 @@ class _Facts:
         if pod.uid in {uid for _, uid in self.mark.old_pods}:
             return True
         if pod.over and pod.created_at is not None and pod.created_at < self.mark.started_at - SKEW:
-            return True  # the record of a pod that was over before
+            return True  # a pod that was over before the change
         template = _template(pod.name, self.deployment.name)
         before = {_template(name, self.deployment.name) for name, _ in self.mark.old_pods}
-        # A restart has a template of its own; a pod that only replaces a deleted one has the old one's.
+        # A restart changes the template; a pod that merely replaces a deleted one has the old template.
         return self.mark.generation is not None and template != "" and template in before
 
 
 def _template(name: str, deployment: str) -> str:
-    """The pod template's hash in a pod's name; empty where it can't be told (long names are cut short)."""
+    """The pod template's hash in a pod's name; empty where it can't be extracted (long names are truncated)."""
     match = re.fullmatch(re.escape(deployment) + r"-([0-9a-z]+)-[0-9a-z]{5}", name)
     return match[1] if match and len(name) < 63 else ""
 
@@ -225,7 +225,7 @@ def progress(
     deadline: timedelta,
     previous: RolloutProgress | None = None,
 ) -> RolloutProgress:
-    """What is to be said of it now. ``pods`` come oldest first; ``deadline`` counts from the mark's start."""
+    """Compute the current progress. ``pods`` come oldest first; ``deadline`` counts from the marker's start."""
     if previous is not None and previous.outcome is not Outcome.GOING:
         return previous
     if isinstance(deployment, Absent):
@@ -262,7 +262,7 @@ def progress(
 
 
 def _since(trouble: _Trouble | None, previous: RolloutProgress | None, now: datetime) -> datetime | None:
-    """Since when there is trouble of this kind: its words may change, as from ErrImagePull to ImagePullBackOff."""
+    """When a problem of this kind began: its text may change, as from ErrImagePull to ImagePullBackOff."""
     if trouble is None:
         return None
     same = previous is not None and previous.trouble_kind is trouble.kind
@@ -273,7 +273,7 @@ def _since(trouble: _Trouble | None, previous: RolloutProgress | None, now: date
 
 
 def _lost(facts: _Facts) -> str:
-    """What became of the new pod that was followed until now; empty while it is there to stay."""
+    """What happened to the new pod that was followed until now; empty while it is still followed."""
     before, new = facts.previous, facts.new
     if before is None or not before.pod_uid or (new and new.uid == before.pod_uid):
         return ""
@@ -287,7 +287,7 @@ def _end_of(pod: Pod) -> str:
 
 
 def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
-    """All new pods that did not stay, also those that failed between two looks; the last ones are enough."""
+    """New pods that did not stay, including those that failed between two polls; the last `ENDED` of them."""
     told = facts.previous.replaced if facts.previous else ()
     ended = [_end_of(p) for p in facts.fresh if p.over]
     told = (*told, *(line for line in ended if line not in told))
@@ -295,7 +295,7 @@ def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
 
 
 def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
-    """The stages reached so far. One that was reached stays, unless the new pod itself was replaced (``anew``)."""
+    """The stages reached so far. A stage stays reached unless the new pod was replaced (``anew``)."""
     before = facts.previous.steps if facts.previous else ()
     of_any_pod = (Stage.SENT, Stage.OLD_GONE)
     found = {s.stage: s for s in before if not anew or s.stage in of_any_pod}
@@ -306,16 +306,16 @@ def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
             found[stage] = Step(stage, at, detail)
         if stage is not Stage.OLD_GONE or facts.mark.generation is not None:
             floor = max(floor, found[stage].at)
-    # What was said stays where it was: of the same time, what is new comes after it.
+    # The sort is stable: of the same time, new steps come after those shown before.
     return tuple(sorted(found.values(), key=lambda s: s.at))
 
 
 def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
-    """The stages that the facts show, each with its time where the facts have one."""
+    """Yield the stages that the cluster's state shows: stage, time if known, detail."""
     new = facts.new
     yield Stage.SENT, facts.mark.started_at, ""
     if not facts.old:
-        # With Recreate the new pod is made when the old one has gone.
+        # With Recreate, the new pod is created when the old one is gone.
         made = new.created_at if new and facts.mark.generation is not None else None
         yield Stage.OLD_GONE, made, ", ".join(name for name, _ in facts.mark.old_pods)
     if new is None or new.node is None:
@@ -332,7 +332,7 @@ def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
 
 
 def _is_ready(facts: _Facts, new: Pod) -> bool:
-    """Whether the new pod is up, the old ones are at least on their way out, and the controller agrees."""
+    """Whether the new pod is ready, old pods are at least terminating, and the controller reports it too."""
     owner, generation = facts.deployment, facts.mark.generation
     if not pod_state.is_ready(new) or any(not p.deleting for p in facts.old) or owner.ready < max(1, owner.wanted):
         return False
@@ -343,7 +343,7 @@ def _is_ready(facts: _Facts, new: Pod) -> bool:
 
 
 def _image(pod: Pod) -> str:
-    """The image that is waited for, without its digest."""
+    """The image of the first container that doesn't run yet, without its digest."""
     in_order = [*(c for c in pod.init_containers if not c.done), *pod.containers]
     waits = next((c for c in in_order if c.state != "running"), in_order[0])
     return waits.image.partition("@")[0]
@@ -355,7 +355,7 @@ def _image(pod: Pod) -> str:
 def _verdict(
     facts: _Facts, steps: Sequence[Step], deadline: timedelta, trouble: _Trouble | None, since: datetime | None
 ) -> tuple[Outcome, str, str]:
-    """The outcome, the reason and the advice."""
+    """Decide the outcome, with its reason and the next command."""
     if by := _superseded(facts):
         return Outcome.SUPERSEDED, by, "status"
     if facts.deployment.wanted == 0:
@@ -374,13 +374,13 @@ def _verdict(
 
 
 def _superseded(facts: _Facts) -> str:
-    """By what the pod template was changed after this change; empty where it was not."""
+    """A sentence where the pod template was changed after this change; empty where it was not."""
     mark, annotations = facts.mark, facts.deployment.template_annotations
     theirs = annotations.get(APPROVAL_ANNOTATION)
     if mark.generation is not None and theirs != mark.approval:
         by = f" by {theirs}" if theirs else ""
         return f"the Deployment was changed again{by} before the new pod was ready"
-    # Compared with what was there, not with a clock: laptops restart things too, and theirs may be fast or slow.
+    # Compared with the earlier value, not with a clock: another machine's clock, which set it, may be wrong.
     restarted = annotations.get(RESTARTED_ANNOTATION, "")
     if mark.restarted is None or restarted in ("", mark.restarted):
         return ""
@@ -406,11 +406,11 @@ def _ready_words(facts: _Facts) -> str:
     return said
 
 
-# -- what is in the way
+# -- problems
 
 
 def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
-    """What is bad now; None while all goes as it should."""
+    """The current problem; None while all is normal."""
     new, ended = facts.new, sum(p.over for p in facts.fresh)
     if ended >= ENDED and not (new and pod_state.is_ready(new)):
         text = f"{words.plural(ended, 'new pod')} did not stay, the last was {replaced[-1]}"
@@ -421,7 +421,7 @@ def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
 
 
 def _of_controller(facts: _Facts) -> _Trouble | None:
-    """What the Deployment's controller complains of, as far as it can be about this change."""
+    """A problem reported by the Deployment's controller, if it can be about this change."""
     owner, new = facts.deployment, facts.new
     late = owner.condition("Progressing")
     refused = owner.condition("ReplicaFailure")
@@ -439,7 +439,7 @@ def _of_controller(facts: _Facts) -> _Trouble | None:
         return _Trouble(Kind.ADMISSION, why.summary, run) if new is None else None
     if facts.mark.generation is None or late is None or late.reason != "ProgressDeadlineExceeded":
         return None
-    # Its words name the ReplicaSet: with the new pod's it is certainly not an earlier rollout's.
+    # The message names the ReplicaSet: if it is the new pod's, it is not about an earlier rollout.
     ours = new is not None and f'"{new.name.rpartition("-")[0]}"' in (late.message or "")
     return _Trouble(Kind.LATE, why.summary, "events", final=ours)
 
@@ -458,7 +458,7 @@ def _of_old_pods(facts: _Facts) -> _Trouble | None:
 
 
 def _of_new_pod(new: Pod, now: datetime, events: Sequence[Event]) -> _Trouble | None:
-    """What of the new pod's issues is more than a part of every start."""
+    """The first issue of the new pod that is not a normal part of every start."""
     issues = pod_state.state(new, now, events).issues
     return next((found for issue in issues if (found := _of_issue(issue))), None)
 
@@ -472,7 +472,7 @@ _KINDS = {
     Cause.NOT_MADE: Kind.WAITS,
     **dict.fromkeys((Cause.CRASH, Cause.MEMORY, Cause.KILLED, Cause.START), Kind.CRASH),
 }
-"""The others are what one waits for anyway."""
+"""Causes that are problems; the others are normal waiting."""
 
 
 def _of_issue(issue: Issue) -> _Trouble | None:
@@ -491,9 +491,9 @@ def _of_issue(issue: Issue) -> _Trouble | None:
 
 
 def _evidence(facts: _Facts) -> Iterator[str]:
-    """What the new pod's state shows, then the newest warnings about it, its makers and old pods."""
+    """The new pod's evidence, then the newest warnings about it, its owners and the old pods."""
     issue = _issue(facts)
-    # What the kubelet says of an image or a Secret is an event as well.
+    # The kubelet's messages on images and Secrets are events as well.
     events_say_it = issue is None or issue.cause in (Cause.IMAGE, Cause.CONFIG, Cause.WAITS, Cause.NOT_MADE)
     yield from () if events_say_it or issue is None else issue.evidence[:2]
     followed = [p for p in (facts.new, *facts.old) if p is not None]
@@ -510,7 +510,7 @@ def _evidence(facts: _Facts) -> Iterator[str]:
         yield f"{entry.reason}{times}: {words.cut(words.without_pod_id(entry.message), 200)}"
 
 
-# -- words
+# -- wording
 
 
 def _issue(facts: _Facts) -> Issue | None:
@@ -518,13 +518,13 @@ def _issue(facts: _Facts) -> Issue | None:
 
 
 def _waited_for(facts: _Facts, steps: Sequence[Step]) -> str:
-    """The same once it has taken too long: why the new pod is not ready, where that is known."""
+    """What it waited for when the deadline passed: why the new pod is not ready, where that is known."""
     issue = _issue(facts)
     return issue.summary if issue and issue.cause is not Cause.UNPLACED else _doing(facts, steps)
 
 
 def _doing(facts: _Facts, steps: Sequence[Step]) -> str:
-    """What is waited for."""
+    """What the rollout is waiting for."""
     reached, new, issue = {s.stage for s in steps}, facts.new, _issue(facts)
     if Stage.STARTED in reached:
         if issue is None:
@@ -542,7 +542,7 @@ def _doing(facts: _Facts, steps: Sequence[Step]) -> str:
 
 
 def _is_pulling(facts: _Facts, new: Pod) -> bool:
-    """Whether the kubelet's last word on images is that it pulls one."""
+    """Whether the newest event on images says that one is being pulled."""
     said = [e for e in facts.events if e.object == f"pod/{new.name}" and e.reason in ("Pulling", "Pulled")]
     last = max(said, key=lambda e: e.last_seen or facts.mark.started_at, default=None)
     return last is not None and last.reason == "Pulling"
@@ -567,12 +567,12 @@ _SAID = {
     Stage.STARTED: "containers started",
     Stage.READY: "ready",
 }
-"""What is ticked off; that containers are being made is only ever what is waited for."""
+"""Stages that are listed once reached; PULLING is only shown while it is waited for."""
 
 
 def lines(progress: RolloutProgress, now: datetime) -> tuple[str, ...]:
-    """The steps as a list to tick off, pods that did not stay, and what is waited for or how it ended."""
-    # Where there was no old pod, that it has gone is no news.
+    """The list of steps reached, pods that did not stay, and what it is waiting for or how it ended."""
+    # "old pod gone" is left out where there was no old pod.
     told = [s for s in progress.steps if s.stage in _SAID and (s.detail or s.stage is not Stage.OLD_GONE)]
     done = [(s.stage is not Stage.OLD_GONE, _line(s, progress)) for s in told]
     lost = [(False, f"✗ {line}") for line in progress.replaced]

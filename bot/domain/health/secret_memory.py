@@ -1,7 +1,7 @@
-"""What is remembered of a Secret's values, as keyed fingerprints: whether they changed is seen, not guessed. Pure.
+"""Remember keyed fingerprints of a Secret's values, to detect when they change. Pure.
 
-The API server notes when a program last wrote any field that is its own, not whether a value became another one: a
-label set by the same program counts there as well, and so does the same value once more.
+The API server only records when a program last wrote any of its fields, which includes labels and values that
+stayed the same.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from bot.domain.core.workload import SecretFacts
 
 @dataclass(frozen=True)
 class Remembered:
-    """The values of the last look. No value can be told from it (`Cluster.secret`)."""
+    """Fingerprints of the values at the last poll. They don't reveal the values (`Cluster.secret`)."""
 
     fingerprints: Mapping[str, str]
     since: datetime
-    """The first look with these values."""
+    """The first poll with these values."""
     until: datetime
-    """The last look with these values."""
+    """The last poll with these values."""
     written: datetime | None = None
-    """When they were last written, as the API server noted it at the first look."""
+    """When they were last written, as the API server reported at the first poll with them."""
     others_until: datetime | None = None
-    """The last look with other values, where there was one."""
+    """The last poll with other values; None where there was none."""
 
 
 class Age(Enum):
-    """How a Secret's values compare with the moment when the pod started."""
+    """Whether a Secret's values changed since the pod started."""
 
     SAME = "the pod has them"
     CHANGED = "they changed since"
@@ -41,12 +41,12 @@ class Age(Enum):
 
 
 def mark(target: str, secret: str) -> str:
-    """Under which name it is kept."""
+    """The key under which the ledger stores the memory."""
     return f"secret:{target}/{secret}"
 
 
 def noted(before: Remembered | None, facts: SecretFacts, now: datetime) -> Remembered:
-    """The memory after a look."""
+    """Update the memory after a poll."""
     fingerprints = _fingerprints(facts)
     if before is None:
         return Remembered(fingerprints, now, now, facts.changed_at)
@@ -56,7 +56,7 @@ def noted(before: Remembered | None, facts: SecretFacts, now: datetime) -> Remem
 
 
 def age(facts: SecretFacts, started: datetime, memory: Remembered | None) -> Age:
-    """Compare the values with those that the pod started with: by memory, else by what the API server notes."""
+    """Compare the values with those at the pod's start: by the memory, else by the API server's timestamps."""
     if memory is not None and memory.fingerprints == _fingerprints(facts):
         if memory.since <= started or (memory.written is not None and memory.written <= started):
             return Age.SAME
@@ -72,7 +72,7 @@ def age(facts: SecretFacts, started: datetime, memory: Remembered | None) -> Age
 
 
 def changed_at(facts: SecretFacts, memory: Remembered | None) -> datetime | None:
-    """When the values last changed, as far as is known: not when something else was written later."""
+    """When the values last changed, as far as is known; later writes of other fields don't count."""
     if memory is None or memory.fingerprints != _fingerprints(facts):
         return facts.changed_at
     known = [at for at in (facts.changed_at, memory.written or memory.since) if at is not None]
@@ -84,12 +84,12 @@ def _fingerprints(facts: SecretFacts) -> dict[str, str]:
 
 
 def to_json(memory: Remembered) -> str:
-    """As the ledger keeps it."""
+    """Serialize for the ledger."""
     return msgspec.json.encode(memory).decode()
 
 
 def from_json(text: str) -> Remembered | None:
-    """From the ledger; None for nothing, and for what :func:`to_json` did not write."""
+    """Deserialize; None for an empty text and for what `to_json` did not write."""
     try:
         return msgspec.json.decode(text, type=Remembered) if text else None
     except msgspec.MsgspecError:

@@ -1,7 +1,7 @@
-"""The binary part of an SSH public key (RFC 4253, 6.6; PROTOCOL.u2f and PROTOCOL.certkeys of OpenSSH). Pure.
+"""Parse the binary part of an SSH public key (RFC 4253, 6.6; OpenSSH's PROTOCOL.u2f and PROTOCOL.certkeys). Pure.
 
-Read here rather than by a library: a file may hold keys that libraries refuse and sshd takes, or that neither
-takes any more. Each of them has a type, a size and a fingerprint, and can be removed.
+A library would not do: a file may have keys that libraries refuse and sshd accepts, or that neither accepts any
+more. Each of them must be shown with its type, size and fingerprint, and be removable.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SSHD_RSA_BITS = (1024, 16_384)
-"""The least that sshd takes (RequiredRSASize), and the most that it can read."""
+"""The smallest size that sshd accepts (RequiredRSASize), and the largest that it can read."""
 GOOD_RSA_BITS = 2048
-"""As NIST SP 800-131A asks for."""
+"""The minimum by NIST SP 800-131A."""
 CERTIFICATE = "-cert-v01@openssh.com"
 
 
 class Malformed(ValueError):
-    """What it holds is no key of its type."""
+    """The content is no key of the given type."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the binary part says."""
+    """Facts about a key from its binary part."""
 
     bits: int
     """0 where the type is not known."""
     refused: str = ""
-    """Why no sshd lets its owner in; empty where it does."""
+    """Why sshd never accepts it; empty where it does."""
     weak: str = ""
-    """Why it should be replaced, though sshd takes it."""
+    """Why it should be replaced although sshd accepts it; else empty."""
 
 
 class _Reader:
-    """Takes the fields of a key off its beginning, one by one."""
+    """Reads the fields of a key one after the other."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
@@ -46,7 +46,7 @@ class _Reader:
         return self._data[start:end]
 
     def number(self) -> int:
-        """A positive integer; sshd refuses negative ones."""
+        """Read a non-negative integer; sshd refuses negative ones."""
         raw = self.string()
         if raw and raw[0] & 0x80:
             raise Malformed("a number in it is negative")
@@ -58,7 +58,7 @@ class _Reader:
 
 
 def type_of(blob: bytes) -> str:
-    """The type that a key names itself, or an empty text where it names none."""
+    """The type named inside the key; empty where there is none."""
     try:
         return _Reader(blob).string()[:200].decode("ascii")
     except (Malformed, UnicodeDecodeError):
@@ -66,7 +66,7 @@ def type_of(blob: bytes) -> str:
 
 
 def facts(type_: str, blob: bytes) -> Facts:
-    """What a key of that type holds. Raises `Malformed`."""
+    """Parse a key of that type. Raises `Malformed`."""
     fields = _Reader(blob)
     if fields.string() != type_.encode():
         raise Malformed("it names another type")
@@ -84,7 +84,7 @@ def facts(type_: str, blob: bytes) -> Facts:
 
 
 def _known(type_: str, fields: _Reader) -> Facts | None:
-    """By type; None for one that OpenSSH does not have."""
+    """Parse the fields of a known type; None for a type that OpenSSH does not have."""
     plain = type_.removesuffix("@openssh.com")
     if plain in ("ssh-ed25519", "sk-ssh-ed25519"):
         found = _ed25519(fields)

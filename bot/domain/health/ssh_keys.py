@@ -1,6 +1,7 @@
-"""SSH public keys and the files that list them. Pure. What somebody offers is never repeated in an error.
+"""Parse and edit SSH public keys and authorized_keys files. Pure.
 
-The format is sshd(8)'s AUTHORIZED_KEYS FILE FORMAT: options, type, base64, comment, one key a line.
+The format is sshd(8)'s AUTHORIZED_KEYS FILE FORMAT: options, type, base64, comment, one key on each line. Error
+messages never quote a key that somebody entered, since it may be a private one.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from bot.domain.health import ssh_blob, ssh_options
 from bot.domain.health.ssh_options import Options
 
 MAX_LENGTH = 3000
-"""Characters of one key: an RSA key of 16,384 bits has about 2,800."""
+"""Longest key, in characters: an RSA key of 16,384 bits has about 2,800."""
 MAX_LINE = 20_000
-"""Characters of one line of a file that are read: a certificate has some thousands."""
+"""Longest line of a file, in characters: a certificate has some thousands."""
 MAX_KEYS, MAX_LINES = 5_000, 50_000
-"""Keys and lines of a file that are read: a Secret has room for somewhat more."""
+"""Most keys and lines of a file that are read; a Secret has room for somewhat more."""
 TYPES = (
     "ssh-ed25519",
     "ssh-rsa",
@@ -35,7 +36,7 @@ TYPES = (
 
 
 class BadKey(ValueError):
-    """What was offered is no key that will do; the message says why, and holds nothing of it."""
+    """The text is no acceptable key; the message says why, and quotes nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -47,34 +48,34 @@ class Key:
     """0 where the type is not known."""
     comment: str
     fingerprint: str
-    """As ``ssh-keygen -l`` prints it: ``SHA256:…``."""
+    """The fingerprint as printed by ``ssh-keygen -l``: ``SHA256:…``."""
     text: str
-    """Type, base64 and comment, as offered."""
+    """Type, base64 and comment, as given."""
     options: str = ""
     meaning: Options = field(default=Options())
-    """What the options mean."""
+    """The parsed options."""
     refused: str = ""
-    """Why no sshd lets its owner in, whatever the options; empty where it does."""
+    """Why sshd never accepts it, whatever the options; empty where it does."""
     weak: str = ""
-    """Why it should be replaced, though sshd takes it."""
+    """Why it should be replaced although sshd accepts it; else empty."""
 
     @property
     def material(self) -> str:
-        """The base64 part: the same key has the same, whatever its comment."""
+        """The base64 part, which identifies the key regardless of its comment."""
         return self.text.split()[1]
 
     def why_not(self, now: datetime) -> str:
-        """Why nobody can sign in with it now; empty where somebody can, or where it is an authority's."""
+        """Why nobody can sign in by it now; empty where somebody can, or for a usable authority's key."""
         return self.refused or self.meaning.why_not(now)
 
     def signs_in(self, now: datetime) -> bool:
-        """Whether its owner can sign in with it now, if only to run one command."""
+        """Whether its owner can sign in with it now, even if only to run one command."""
         return not self.why_not(now) and not self.meaning.authority
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a file of keys: a key, or what is wrong with the line."""
+    """One line of an authorized_keys file: a key, or what is wrong with the line."""
 
     line: int
     key: Key | None = None
@@ -82,7 +83,7 @@ class Entry:
 
 
 def parse_key(text: str) -> Key:
-    """The one key that somebody offers. Raises BadKey that says what is wrong and repeats nothing of it."""
+    """Parse a single key that somebody entered. Raises BadKey, whose message quotes nothing of it."""
     if _is_private(text):
         raise BadKey(
             "that is a private key; it was not stored, but Slack has seen it: make a new pair, and give the "
@@ -108,7 +109,7 @@ def parse_key(text: str) -> Key:
 
 
 def _is_private(text: str) -> bool:
-    """Whether it is a private key, or the base64 lines of one without their header."""
+    """Whether the text is a private key, also only the base64 lines of one."""
     lowered = text.lower()
     if "private key" in lowered or lowered.lstrip().startswith("putty-user-key-file"):
         return True
@@ -121,8 +122,8 @@ def _is_private(text: str) -> bool:
 
 
 _PRIVATE_DER = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..)\x02\x01(?:\x00[\x02\x30]|\x01[\x04\x30])", re.DOTALL)
-"""How PKCS #1, PKCS #8 (RFC 5958) and SEC 1 (RFC 5915) private keys begin: a sequence of a version and a number,
-an algorithm or a string of octets."""
+"""The beginning of PKCS #1, PKCS #8 (RFC 5958) and SEC 1 (RFC 5915) private keys: a sequence of a version, and a
+number, an algorithm or an octet string."""
 
 
 def _not_a_type(word: str, line: str) -> str:
@@ -136,7 +137,7 @@ def _not_a_type(word: str, line: str) -> str:
 
 
 def _key(parts: list[str], options: str) -> Key:
-    """Type, base64 and perhaps a comment, of any type. Raises BadKey for what is no key."""
+    """Parse type, base64 and optional comment, for any type. Raises BadKey."""
     if len(parts) < 2:
         raise BadKey("it ends after the type: the key itself is missing")
     blob = _decoded(parts[1])
@@ -161,17 +162,17 @@ def _decoded(text: str) -> bytes | None:
 
 
 def _shown(comment: str) -> str:
-    """A comment as it can be printed: a file may hold bytes that are no UTF-8 (surrogates here)."""
+    """Make a comment printable: bytes that are no UTF-8 (surrogates here) become replacement characters."""
     return comment.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def parse_file(text: str) -> list[Entry]:
-    """Every line that is not blank or a comment, by number from 1. Only a line feed ends a line, as for sshd."""
+    """Parse every line that is not blank or a comment. As for sshd, only a line feed ends a line."""
     return list(_entries(text))
 
 
 def _lines(text: str) -> list[str]:
-    """The lines with their endings."""
+    """Split into lines, with their line feeds."""
     lines = [f"{line}\n" for line in text.split("\n")]
     last = lines.pop().removesuffix("\n")
     return [*lines, last] if last else lines
@@ -194,12 +195,12 @@ def _entries(text: str) -> Iterator[Entry]:
 
 
 _BLANKS = " \t"
-"""What sshd takes for a blank: no other kind of space."""
+"""The only characters that sshd accepts as blanks."""
 _SPACES = re.compile(r"[ \t]+")
 
 
 def _line(line: str) -> Key:
-    """One line of a file: as sshd, a key at its beginning, else options and a key. Raises BadKey."""
+    """Parse one line as sshd does: a key at its beginning, else options and a key. Raises BadKey."""
     if len(line) > MAX_LINE:
         raise BadKey(f"it has {len(line):,} characters; a line with a key has at most {MAX_LINE:,}")
     parts = _SPACES.split(line, 2)
@@ -213,7 +214,7 @@ def _line(line: str) -> Key:
 
 
 def _is_type(parts: list[str]) -> bool:
-    """Whether a type begins it: one that is known, or one that the key itself names."""
+    """Whether the parts begin with a type: a known one, or the one named inside the key."""
     if parts[0] in TYPES:
         return True
     blob = _decoded(parts[1][:80]) if len(parts) > 1 else None
@@ -221,7 +222,7 @@ def _is_type(parts: list[str]) -> bool:
 
 
 def _no_key(parts: list[str], rest: list[str], line: str) -> str:
-    """What is wrong with a line of a file."""
+    """The error message for a line without a readable key."""
     if any(part in TYPES for part in _SPACES.split(line)[1:]):
         return "sshd reads no key in it: its options have a space or an open quote before the key"
     word = rest[0] or parts[0]
@@ -231,22 +232,22 @@ def _no_key(parts: list[str], rest: list[str], line: str) -> str:
 
 
 def as_text(value: bytes) -> str:
-    """A file of keys as text; `as_bytes` gives the very same bytes back, also those that are no UTF-8."""
+    """Decode a file of keys; `as_bytes` restores the same bytes, also those that are no UTF-8."""
     return value.decode("utf-8", "surrogateescape")
 
 
 def as_bytes(text: str) -> bytes:
-    """What `as_text` was made of, or a changed one."""
+    """Encode a text from `as_text`, also after changes."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def keys(text: str) -> list[Key]:
-    """The keys of a file, in its order."""
+    """The keys of a file, in order."""
     return [entry.key for entry in parse_file(text) if entry.key is not None]
 
 
 def added(text: str, key: Key) -> str:
-    """The file with one more key at its end; all else as it was. Raises BadKey when it is there already."""
+    """Append a key to the file's text, leaving the rest unchanged. Raises BadKey if it is there already."""
     for known in keys(text):
         if known.fingerprint == key.fingerprint:
             comment = f", {words.cut(known.comment, 80)}" if known.comment else ""
@@ -257,34 +258,34 @@ def added(text: str, key: Key) -> str:
 
 
 def ways_in(text: str, now: datetime) -> frozenset[str]:
-    """The fingerprints of all keys with which somebody can sign in now.
+    """Fingerprints of all keys that can sign in now.
 
-    An authority's key (``cert-authority``) is none of them: whether anybody has a certificate of it is not known.
+    An authority's key (``cert-authority``) doesn't count: it is not known whether anybody has a certificate of it.
     """
     return frozenset(k.fingerprint for k in keys(text) if k.signs_in(now))
 
 
 def is_last(text: str, fingerprint: str, now: datetime) -> bool:
-    """Whether nobody could sign in any more without the key of that fingerprint."""
+    """Whether nobody could sign in without the key of that fingerprint."""
     return ways_in(text, now) == {fingerprint}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What two files of keys do not have in common, options included."""
+    """The difference of two files of keys, options included."""
 
     missing: tuple[Key, ...] = ()
-    """In the Secret, and not in the pod's own file yet."""
+    """Keys in the Secret that are not in the pod's own file yet."""
     extra: tuple[Key, ...] = ()
-    """In the pod's own file, and not in the Secret (any more)."""
+    """Keys in the pod's own file that are not in the Secret (any more)."""
 
     def __bool__(self) -> bool:
-        """Whether there is one."""
+        """Whether the files differ."""
         return bool(self.missing or self.extra)
 
 
 def difference(secret: Sequence[Key], pod: Sequence[Key]) -> Difference:
-    """Compare the Secret's keys with those of the pod's own file. Order and comments don't count."""
+    """Compare the Secret's keys with those of the pod's own file, ignoring order and comments."""
     here, there = {_same(k): k for k in secret}, {_same(k): k for k in pod}
     return Difference(
         tuple(key for same, key in here.items() if same not in there),
@@ -297,7 +298,7 @@ def _same(key: Key) -> tuple[str, str]:
 
 
 def removed(text: str, fingerprint: str) -> str:
-    """The file without the key of that fingerprint; all else as it was. Raises BadKey where there is none."""
+    """Remove the key of that fingerprint, leaving the rest unchanged. Raises BadKey where there is none."""
     gone = {e.line for e in parse_file(text) if e.key is not None and e.key.fingerprint == fingerprint}
     if not gone:
         raise BadKey(f"no key has the fingerprint {fingerprint[:60]}")

@@ -1,4 +1,4 @@
-"""The options before a key in a file of SSH keys, as sshd reads them (OpenSSH's auth-options.c, misc.c). Pure."""
+"""Parse the options before a key in authorized_keys as sshd does (OpenSSH's auth-options.c, misc.c). Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FLAGS = (
     "touch-required",
     "verify-required",
 )
-"""Each of them also with ``no-``."""
+"""Options that also exist with ``no-``."""
 _PLAIN = (
     "cert-authority",
     "restrict",
@@ -44,26 +44,26 @@ _VALID = {
 }
 _ONCE = ("command", "principals", "from")
 _SHOWN = 80
-"""Characters of one option's value that are shown."""
+"""Most characters of an option's value that are shown."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the options of one key mean."""
+    """The meaning of the options of one key."""
 
     error: str = ""
     """Why sshd refuses the whole line."""
     expires: datetime | None = None
-    """From when on the key lets nobody in. A time without a zone is in the pod's, taken as UTC here."""
+    """When the key expires. A time without a zone is in the pod's zone, which is taken as UTC here."""
     sources: str | None = None
-    """``from=``: where one has to come from."""
+    """``from=``: the allowed addresses."""
     authority: bool = False
-    """``cert-authority``: the key signs in nobody itself; who has a certificate of it may."""
+    """``cert-authority``: the key itself can't sign in, but certificates signed by it can."""
     limits: tuple[str, ...] = field(default=())
-    """What else it is limited to, a phrase each."""
+    """Further restrictions, a phrase each."""
 
     def why_not(self, now: datetime) -> str:
-        """Why nobody gets in with it now; empty where somebody may."""
+        """Why the options allow nobody to sign in now; empty where they do."""
         if self.error:
             return f"sshd refuses its options: {self.error}"
         if self.expires is not None and self.expires < now:
@@ -78,7 +78,7 @@ class _Bad(ValueError):
 
 
 def end_of(line: str) -> int:
-    """Where the options at the beginning of a line end: at the first blank outside of quotes."""
+    """The end of the options at the beginning of a line: the first blank outside of quotes."""
     quoted, at = False, 0
     while at < len(line) and (quoted or line[at] not in " \t"):
         if line[at] == "\\" and line[at + 1 : at + 2] == '"':
@@ -90,7 +90,7 @@ def end_of(line: str) -> int:
 
 
 def parse(text: str) -> Options:
-    """The options as they stand before a key. What sshd refuses ends up as ``error``."""
+    """Parse the options of a line. Where sshd refuses them, only ``error`` is set."""
     if not text:
         return Options()
     try:
@@ -100,7 +100,7 @@ def parse(text: str) -> Options:
 
 
 def _each(text: str) -> Iterator[tuple[str, str | None]]:
-    """Name in lower case and value, None for an option that takes none."""
+    """Yield each option's name in lower case and its value, None for an option without one."""
     at = 0
     while True:
         end = at
@@ -126,7 +126,7 @@ def _each(text: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _dequoted(text: str, at: int, name: str) -> tuple[str, int]:
-    """A value in quotes, in which only a quote can be escaped; and where it ends."""
+    """Parse a quoted value, in which only quotes can be escaped; the value, and the position after it."""
     if text[at : at + 1] != '"':
         raise _Bad(f"the value of {name} does not begin with a quote")
     found: list[str] = []
@@ -163,7 +163,7 @@ def _options(found: list[tuple[str, str | None]]) -> Options:
 def _limit(name: str, value: str) -> str:
     said = words.cut(value, _SHOWN)
     if name == "expiry-time":
-        return ""  # said with its time
+        return ""  # shown with its time elsewhere
     if name == "environment":  # its value may be a secret
         return f"sets {words.cut(value.partition('=')[0], 40)}"
     named = {"from": f"only from {said}", "command": f"runs only {said}", "principals": f"principals {said}"}
@@ -175,7 +175,7 @@ _LENGTHS = (8, 12, 14)
 
 
 def _moment(text: str) -> datetime:
-    """A time as sshd(8) writes it, at the end of it ``Z`` or ``UTC`` or nothing. Raises _Bad."""
+    """Parse a time as in sshd(8), optionally with ``Z`` or ``UTC`` at its end. Raises _Bad."""
     plain = text[:20].upper().removesuffix("UTC").removesuffix("Z")
     if len(plain) not in _LENGTHS or not (plain.isascii() and plain.isdigit()) or len(text) > 20:
         raise _Bad("the time of expiry-time is none (YYYYMMDD[HHMM[SS]][Z])")
