@@ -1,1 +1,1 @@
-"""When a job's last success was, and whether that is in time."""
+"""Heartbeats of cron jobs: when each last succeeded, and whether the next success is late."""

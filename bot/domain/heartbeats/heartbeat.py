@@ -1,4 +1,4 @@
-"""Heartbeats: the last success of a cron job, and the rule that says when it is due and when stale.
+"""Judge cron jobs by their heartbeats: when the next success is due, and when the job is stale.
 
 The rules are in docs/alerts.md, "When a job is late, and when stale". Boundaries are ``>=``.
 """
@@ -29,34 +29,36 @@ class Health(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One Pushgateway group: its grouping key (``job`` in it) and the gauges that policies ask for.
+    """One Pushgateway group: its grouping key (with ``job``) and the gauges that policies use.
 
-    ``gauges`` maps a metric's name to its value in seconds since the epoch; absent metrics are absent.
+    ``gauges`` maps a metric's name to its value in seconds since the epoch; metrics that are missing have no
+    entry.
     """
 
     labels: Mapping[str, str]
     gauges: Mapping[str, float]
     odd: Mapping[str, float] | None = None
-    """Of a remembered group: gauges as they were pushed by a clock that is wrong; ``gauges`` has what counts."""
+    """In a remembered group: the raw values of gauges pushed with a wrong clock; ``gauges`` has the corrected
+    ones."""
 
     @property
     def job(self) -> str:
-        """The grouping key's ``job``, as pushed."""
+        """The ``job`` of the grouping key, as pushed."""
         return self.labels.get("job", "")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one poll of the source saw."""
+    """The result of one poll of the Pushgateway."""
 
     groups: Sequence[Group]
-    """A group that is as the last poll saw it is the same object, where the source can say so."""
+    """An unchanged group is the same object as in the last poll, where the adapter can detect that."""
     started: datetime | None = None
-    """When the source was started, where it says so: what it held before may be gone with that."""
+    """When the Pushgateway started, if known: it may have lost what it held before."""
 
 
 class JobStatus(NamedTuple):
-    """What is known of one job at ``now``. ``policy`` is None for a job that no policy names."""
+    """The state of one job. ``policy`` is None for a job that no policy names."""
 
     job: str
     health: Health
@@ -65,41 +67,41 @@ class JobStatus(NamedTuple):
     stale_at: datetime | None
     policy: HeartbeatPolicy | None
     group: str = ""
-    """The grouping key beyond ``job``, such as ``context=desk``; empty when there is none."""
+    """The rest of the grouping key besides ``job``, such as ``context=desk``; or empty."""
     failed_at: datetime | None = None
-    """When the last push failed, where that is newer than the last success."""
+    """When the last push failed, if that is newer than the last success."""
     note: str | None = None
-    """Anything odd, in words: clock skew, a failed push, a value that is no time."""
+    """Anything unusual, in words: clock skew, a failed push, a value that is no time."""
 
 
 StatusOf = Callable[[HeartbeatPolicy, Sequence[Group], datetime], JobStatus]
 
 PUSHED = "push_time_seconds"
-"""The Pushgateway's own gauge: when it last accepted a push (its clock)."""
+"""The Pushgateway's own gauge: when it last accepted a push, by its clock."""
 PUSH_FAILED = "push_failure_time_seconds"
-"""The Pushgateway's own gauge: when it last refused a push. 0 is never."""
+"""The Pushgateway's own gauge: when it last refused a push; 0 is never."""
 
 MANUAL = "agentpod_manual_push_time_seconds"
-"""The gauge of a heartbeat that somebody pushed by hand: it counts, and is said to be one."""
+"""The gauge of a heartbeat that was pushed by hand: it counts, with a note that says so."""
 MANUAL_SLACK = 5.0
-"""Seconds by which the gateway's clock may be ahead of the bot's for a push to be known as one by hand."""
+"""Seconds by which the gateway's clock may be ahead of the bot's, to recognise a push by hand."""
 
 FAILED_NOTE = "the last push failed"
 
 MAX_SKEW = 86_400.0
-"""Seconds that a heartbeat may lie in the future and still count. Beyond, it would hide an outage for as long."""
+"""How far in the future a heartbeat may be and still count, in seconds: it hides an outage for as long."""
 
 TEN_YEARS = 10 * 365 * 86_400.0
-"""Seconds beyond which a number is not taken for a time by a wrong clock."""
+"""Seconds from now beyond which a number is no time, not even one of a wrong clock."""
 
 EARLY = timedelta(seconds=30)
-"""A success this long before a run is that run's own: the gateway's clock may be a little behind cron's."""
+"""A success up to this long before a run counts for that run: the gateway's clock may be behind cron's."""
 
 FIRST = datetime(2001, 1, 1, tzinfo=UTC).timestamp()
-"""A number below is no time: it is a duration, an exit code or a count of minutes."""
+"""Smaller numbers are no times but durations, exit codes or counts of minutes."""
 
 _UNITS = {"minutes": 1 / 60, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
-"""In which else a time is pushed by mistake, and how many of them are a second."""
+"""Units other than seconds in which times are pushed by mistake: units per second."""
 
 _ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN, Health.STALE, Health.FAILED))}
 
@@ -107,10 +109,10 @@ _ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN,
 def judge(
     policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime, status_of: StatusOf | None = None
 ) -> list[JobStatus]:
-    """All jobs at ``now``: the policies' in their order, then those that no policy names, by name.
+    """The state of all jobs: those with a policy in the order of policies, then the others by name.
 
     ``_`` and ``-`` in a job's name are the same. A job without a policy is shown by its newest group.
-    ``status_of`` judges one that has a policy, from its groups; None is by them alone.
+    ``status_of`` judges a job with a policy from its groups; by default `status_at`.
     """
     found = by_job(snapshot.groups)
     one = status_of or status_at
@@ -120,7 +122,7 @@ def judge(
 
 
 def by_job(groups: Sequence[Group]) -> dict[str, list[Group]]:
-    """Groups by job, ``_`` and ``-`` being the same."""
+    """Groups by canonical job name."""
     found: dict[str, list[Group]] = {}
     for group in groups:
         name = canonical_job(group.labels.get("job", ""))
@@ -132,10 +134,11 @@ def by_job(groups: Sequence[Group]) -> dict[str, list[Group]]:
 
 
 def status_at(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> JobStatus:
-    """One job at ``now`` from all groups that carry its name.
+    """Judge one job from all groups with its name.
 
     ``policy.groups`` says which of several decides: the newest, the worst (``any``) or the best (``all``).
-    Never seen stays NEVER_SEEN: whether its first deadline has passed takes a memory, which this has not.
+    A job without a success is NEVER_SEEN: whether its first deadline has passed is up to `job_state`, which knows
+    since when the job is watched.
     """
     status = _status(policy, groups, now)
     return status._replace(health=Health.PAUSED, due=None, stale_at=None) if policy.paused else status
@@ -148,7 +151,7 @@ def _status(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> 
     if len(groups) == 1 or policy.groups == "newest":
         return _of_group(policy, _newest(groups, policy.metric, clock), now, clock)
     statuses = [_of_group(policy, group, now, clock) for group in groups]
-    if policy.groups == "all":  # one that has no success yet is no proof against those that had
+    if policy.groups == "all":  # a group without any success must not outrank those with one
         statuses = [s for s in statuses if s.last_success] or statuses
     choose = max if policy.groups == "any" else min
     return choose(
@@ -157,10 +160,10 @@ def _status(policy: HeartbeatPolicy, groups: Sequence[Group], now: datetime) -> 
 
 
 def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, datetime]:
-    """When the next heartbeat after ``last`` is due, and when its absence is stale; both in UTC.
+    """When the next heartbeat after ``last`` is due, and when the job becomes stale without it; both in UTC.
 
-    A schedule's is due at its next run and stale ``grace`` later. A fixed age knows no expected time, so both
-    are the same moment and LATE does not occur.
+    By a schedule, it is due at the next run and stale ``grace`` later. With a fixed age both are the same moment,
+    so that LATE does not occur.
     """
     if policy.stale_after is not None:
         at = last + policy.stale_after
@@ -170,7 +173,7 @@ def deadlines(policy: HeartbeatPolicy, last: datetime) -> tuple[datetime, dateti
 
 
 def health_by(due: datetime, stale_at: datetime, now: datetime) -> Health:
-    """By the deadlines alone."""
+    """The health by the deadlines alone."""
     if now >= stale_at:
         return Health.STALE
     return Health.LATE if now >= due else Health.UP
@@ -212,9 +215,10 @@ def _newest(groups: Sequence[Group], metric: str, clock: float) -> Group:
 
 
 def credible(value: float | None, clock: float) -> tuple[float | None, str | None]:
-    """A gauge as seconds since the epoch, or None for one that is no time, and what is odd about it.
+    """Check a gauge's value: the seconds since the epoch, or None for no credible time, and a note on anything
+    unusual.
 
-    ``clock`` is now. 0 is never, which is nothing odd.
+    ``clock`` is now. 0 means never, which gets no note.
     """
     if value is None or value == 0:
         return None, None
@@ -222,7 +226,7 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
         return value, None
     if clock < value <= clock + MAX_SKEW:
         return value, f"clock skew: its time is {words.age(timedelta(seconds=round(value - clock)))} in the future"
-    if clock < value < clock + TEN_YEARS:  # in words that are the same at each look
+    if clock < value < clock + TEN_YEARS:  # an absolute time, so that the note stays the same at each poll
         ahead = words.stamp(datetime.fromtimestamp(value, UTC))
         return None, f"clock skew: its time is {ahead}, too far in the future to count"
     unit = next((name for name, each in _UNITS.items() if abs(value / each - clock) < TEN_YEARS), None)
@@ -232,7 +236,7 @@ def credible(value: float | None, clock: float) -> tuple[float | None, str | Non
 
 
 def _failed_after(group: Group, last: float, clock: float) -> str | None:
-    """The note on a push that failed after the last success, or None."""
+    """The note where a push failed after the last success, else None."""
     failure = group.gauges.get(PUSH_FAILED)
     if not failure:
         return None
@@ -241,7 +245,7 @@ def _failed_after(group: Group, last: float, clock: float) -> str | None:
 
 
 def _key(group: Group) -> str:
-    """The grouping key beyond the job. The Pushgateway adds an empty ``instance`` to groups that have none."""
+    """The grouping key without the job. The Pushgateway adds an empty ``instance`` to groups that have none."""
     labels = group.labels
     if len(labels) == 1 or (len(labels) == 2 and not labels.get("instance", "some")):
         return ""
@@ -249,5 +253,5 @@ def _key(group: Group) -> str:
 
 
 def joined(*notes: str | None) -> str | None:
-    """Notes as one."""
+    """Join notes; None where there are none."""
     return "; ".join(filter(None, notes)) or None

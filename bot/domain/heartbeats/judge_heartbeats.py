@@ -1,4 +1,4 @@
-"""What the jobs' states add up to: one finding, and each policy in words."""
+"""Combine the jobs' states into one finding, and describe jobs and policies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def policy_in_words(policy: HeartbeatPolicy | None) -> str:
 
 
 def verdict_of(status: JobStatus) -> Verdict:
-    """One job's verdict: by its policy's severity when stale; never seen is unknown; paused or no policy is ok."""
+    """One job's verdict: stale by its policy's severity; never seen is unknown; paused or no policy is ok."""
     policy = status.policy
     if policy is None or status.health in (Health.UP, Health.PAUSED):
         return Verdict.OK
@@ -45,9 +45,9 @@ def describe(status: JobStatus, now: datetime) -> str:
 
 
 def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) -> Finding:
-    """One finding for all jobs. A source without a single group is blind, not a row of dead jobs.
+    """One finding for all jobs. A Pushgateway without any group is unknown, not a list of stale jobs.
 
-    What is remembered of them is still bad when it is, and no proof that they are well.
+    Jobs that are bad by what is remembered of them still count as bad then, but none counts as ok.
     """
     known = [s for s in statuses if s.policy is not None]
     if not known:
@@ -63,7 +63,7 @@ def judge_heartbeats(statuses: Sequence[JobStatus], groups: int, now: datetime) 
 
 
 def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
-    """What to do, and the command for it: about the worst job that runs in the pod, else about those elsewhere."""
+    """Remedy and command line: for the worst job that runs in the pod, else for those elsewhere."""
     inside = [s for s in bad if s.policy is not None and s.policy.inside]
     if not inside:
         where = "it runs" if len({s.job for s in bad}) == 1 else "they run"
@@ -77,13 +77,13 @@ def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
 
 
 def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
-    """A line each; what is odd about all of them is said once, below."""
+    """A line for each job; a note that all of them share comes once, in a line below."""
     apart, note = told_once(statuses)
     return (*(describe(s, now) for s in apart), *([f"each of them: {note}"] if note else []))
 
 
 def told_once(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:
-    """The statuses without what is odd about all of several, and that; empty where there is no such thing."""
+    """Extract a note that all of several jobs share: the statuses without it, and the note (may be empty)."""
     notes = {s.note or "" for s in statuses}
     if len(statuses) < 2 or len(notes) > 1 or not (note := notes.pop()):
         return statuses, ""
@@ -123,7 +123,7 @@ def _clause(names: Sequence[str], health: Health) -> str:
 
 
 def blind(summary: str, *evidence: str) -> Finding:
-    """The source can't be read: said once, and nothing is concluded about any job."""
+    """The finding where there is no data: unknown, with no conclusion about any job."""
     return Finding(
         PROBE,
         TITLE,

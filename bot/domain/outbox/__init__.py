@@ -1,1 +1,1 @@
-"""Messages that a transaction has enqueued, and where they are once they are posted."""
+"""Pending messages, and where they are once they are posted."""

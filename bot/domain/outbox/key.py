@@ -1,24 +1,24 @@
-"""Which message one is. Pure."""
+"""Keys of outbox messages. Pure."""
 
 from __future__ import annotations
 
 
 class MessageKey(str):
-    """``kind:id``, and more after further colons where one id has several messages: the text the ledger stores.
+    """``kind:id``, or ``kind:id:more`` where one id has several messages. The ledger stores it as text.
 
-    Written and taken apart here only. One message has one key for ever: an older version's ledger is continued.
+    Keys are built and parsed only here. The format must not change, since ledgers of older versions are read.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, kind: str, id_: str, *more: str) -> MessageKey:
-        """The key of a kind's message about ``id_``."""
+        """Build the key of a message of a kind about ``id_``."""
         return cls(":".join((kind, id_, *more)) if more else f"{kind}:{id_}")
 
     @staticmethod
     def prefix(kind: str) -> str:
-        """How all keys of a kind begin, and no other's."""
+        """The prefix of all keys of a kind, and of no others."""
         return f"{kind}:"
 
     @property
@@ -28,7 +28,7 @@ class MessageKey(str):
 
     @property
     def rest(self) -> str:
-        """All that follows the kind: the id where an id may have colons itself, such as a time."""
+        """All after the kind: the id of kinds whose ids may contain colons, such as times."""
         return self.partition(":")[2]
 
     @property
@@ -38,5 +38,5 @@ class MessageKey(str):
 
     @property
     def more(self) -> tuple[str, ...]:
-        """What tells apart several messages about one id; empty parts included."""
+        """The parts after the id, which distinguish several messages about it; empty parts included."""
         return tuple(self.split(":")[2:])

@@ -1,4 +1,4 @@
-"""A message that is to be sent or edited, and where it is once that is done. Pure."""
+"""Messages to be sent or edited, and references to posted ones. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.outbox.key import MessageKey
 
 @dataclass(frozen=True)
 class MessageRef:
-    """A message that is there: in Slack, or wherever its sink keeps it."""
+    """A reference to a posted message, in Slack or in another sink."""
 
     channel: str
     ts: str
@@ -18,30 +18,31 @@ class MessageRef:
 
 NONE = MessageKey()
 UNDELIVERED_FOR = timedelta(days=7)
-"""How long a message that was given up is listed, and is worth a try elsewhere."""
+"""How long a message that was given up is listed, and may be rerouted to another place."""
 
 
 @dataclass(frozen=True)
 class OutboxMessage:
-    """A message that is pending, or that shows an older state than it should.
+    """A pending message, which has to be posted or edited.
 
-    What it says is not kept: it is made from the ledger's present state when it is sent, so that it is always the
-    newest, and one that was missed twice is sent once.
+    Its text is not stored but rendered from the ledger's state when it is sent, so that it is always up to date,
+    and several missed updates are sent as one.
     """
 
     key: MessageKey
-    """Which message it is. One message each."""
+    """Identifies the message."""
     place: str
-    """A channel's id, or a user's for a direct message."""
+    """A channel's id, or a user's id for a direct message."""
     under: MessageKey = NONE
-    """The key of the message in whose thread it goes."""
+    """The key of the thread's parent message; empty outside of threads."""
     wanted: int = 1
     shown: int = 0
     posted: MessageRef | None = None
     thread: MessageRef | None = None
-    """Where the message of ``under`` is, once it is posted."""
+    """Reference to the message of ``under``, once that is posted."""
     attempts: int = 0
     unsure: bool = False
-    """Whether an attempt may have posted a copy without anybody noting where. It stays: so does the copy."""
+    """Whether an attempt may have posted a copy at an unknown place. It is never reset, since the copy may
+    stay."""
     error: str = ""
     """Why the last attempt failed."""

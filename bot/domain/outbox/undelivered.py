@@ -1,4 +1,4 @@
-"""Messages that could not be delivered, as people read of them. Pure."""
+"""Describe messages that could not be delivered. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.outbox.message import OutboxMessage
 
 
 def groups(messages: Sequence[OutboxMessage]) -> list[list[OutboxMessage]]:
-    """Those of one place and reason together, since one wrong channel keeps many messages."""
+    """Group messages by place and error, since one wrong channel holds up many messages."""
     found: dict[tuple[str, str], list[OutboxMessage]] = {}
     for message in messages:
         found.setdefault((message.place, message.error), []).append(message)
@@ -18,9 +18,9 @@ def groups(messages: Sequence[OutboxMessage]) -> list[list[OutboxMessage]]:
 
 
 def line(group: Sequence[OutboxMessage], named: str) -> Line:
-    """What, to whom, and why. ``named`` is what people call the first of them.
+    """Describe a group: what, for whom, and why. ``named`` is the description of its first message.
 
-    A channel is shown by its id, as the settings have it: one that does not exist has no name.
+    A channel is shown by its id, as in the settings: a channel that does not exist has no name.
     """
     first = group[0]
     more = f" and {len(group) - 1} more" if len(group) > 1 else ""
