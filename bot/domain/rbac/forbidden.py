@@ -1,7 +1,8 @@
-"""Rights that the bot's account must never have, unless a command needs one: each with what it would open.
+"""Rights that the bot's account must not have, unless a command needs one, each with the risk.
 
-They are asked of the authoriser one by one, since its list of rules may be incomplete (a SelfSubjectRulesReview
-knows nothing of a webhook's decisions). Source: Kubernetes' "Role Based Access Control Good Practices".
+They are checked one by one with the authorizer, since its list of rules may be incomplete (a
+SelfSubjectRulesReview does not cover a webhook's decisions). Source: Kubernetes' "Role Based Access Control Good
+Practices".
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from bot.domain.core.workload import Right
 from bot.domain.rbac.rights import EVERYWHERE, Grant, needed_in
 
 OTHER_NAMESPACES = ("default", "kube-system")
-"""Looked at as examples of namespaces that are no business of the bot's; every cluster has them."""
+"""Namespaces that every cluster has, checked as examples of namespaces that the bot must not access."""
 
 
 class Where(Enum):
-    """Where a right is asked for."""
+    """Where a right is checked."""
 
     OWN = "its own namespace"
     OTHER = "another namespace"
@@ -27,12 +28,12 @@ class Where(Enum):
 
 @dataclass(frozen=True)
 class Forbidden:
-    """One right that must be refused. ``right.namespace`` says nothing here; ``where`` does."""
+    """One right that must be refused. ``right.namespace`` is not used; ``where`` says where to check."""
 
     right: Right
     where: tuple[Where, ...]
     reason: str
-    """What it would open, in half a sentence."""
+    """What the right would give access to, as a phrase."""
 
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -82,13 +83,14 @@ FORBIDDEN = (
         "seeing and changing every object that is written",
     ),
 )
-"""The table; docs/rights.md shows it."""
+"""The table in docs/rights.md."""
 
 
 def to_ask(needed: Collection[Right], own: str, others: Sequence[str]) -> Iterator[Right]:
-    """The rights to ask for, each with its namespace, without those that are needed there.
+    """Yield the rights to check, each with its namespace, except those that are needed there.
 
-    ``own`` is the target's namespace, ``others`` are those that no target is in; ``needed`` names its namespaces.
+    ``own`` is the target's namespace, ``others`` are namespaces without a target; each right in ``needed`` has its
+    namespace.
     """
     places = {Where.OWN: [own], Where.OTHER: others, Where.CLUSTER: [EVERYWHERE]}
     for entry in FORBIDDEN:

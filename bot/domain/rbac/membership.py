@@ -1,7 +1,7 @@
-"""Whether somebody in Slack belongs to the app's own team: by what a payload says, and by what Slack says of them.
+"""Decide whether a Slack user belongs to the app's own team, from the payload and from Slack's ``users.info``.
 
-Unknown is not own. A payload can lack its team; Slack's answer about a person decides then. Where the two differ,
-whichever says "another company" is believed.
+Unknown users count as outsiders. A payload may lack the team; then ``users.info`` decides. Where the two differ,
+the one that says "another company" wins.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from enum import Enum
 from typing import Any
 
 SLACKBOT = "USLACKBOT"
-"""Slack's own; it says what others have taught it to, and is no bot by its account."""
+"""Slack's own bot. Users can teach it replies, and its account is not marked as a bot."""
 
 
 class Membership(Enum):
-    """What somebody is to the Slack team (in an Enterprise Grid: the organisation) that the app belongs to."""
+    """A user's relation to the Slack team (or Enterprise Grid organisation) that the app is installed in."""
 
     MEMBER = "a member"
     GUEST = "a guest"
     """A single- or multi-channel guest."""
     UNREAD = "unread"
-    """Of the team; whether as a guest could not be read."""
+    """In the team, but whether as a guest could not be read."""
     OTHER = "of another company"
-    """By Slack Connect."""
+    """Here by Slack Connect."""
     BOT = "a bot"
     GONE = "deactivated"
     UNKNOWN = "unknown"
-    """Neither the payload nor Slack said whose member it is."""
+    """Neither the payload nor Slack names the user's team."""
 
     @property
     def own(self) -> bool:
@@ -37,7 +37,7 @@ class Membership(Enum):
 
     @property
     def why_not(self) -> str:
-        """Why somebody is not counted among the team's members, said to them."""
+        """Why somebody does not count as a member of the team, addressed to them."""
         return _WHY[self]
 
 
@@ -66,7 +66,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Account:
-    """What Slack says of a person."""
+    """A user's account by Slack's ``users.info``."""
 
     teams: frozenset[str] = frozenset()
     """Ids of the teams and the organisation that the account belongs to."""
@@ -77,7 +77,7 @@ class Account:
 
 
 def account(user: Mapping[str, Any]) -> Account:
-    """A person as Slack's ``users.info`` has them. What is missing or of another type says nothing."""
+    """Parse a user from ``users.info``; missing fields and those of another type are ignored."""
     grid = user.get("enterprise_user")
     grid = grid if isinstance(grid, dict) else {}
     listed = grid.get("teams")
@@ -96,13 +96,13 @@ def _is(user: Mapping[str, Any], flag: str) -> bool:
 
 
 Claims = tuple[frozenset[str], ...]
-"""What a payload says of somebody's team: each entry has the ids (T…, E…) that it gives for one team."""
+"""What a payload says of a user's team: each entry has the ids (T…, E…) that it names for one team."""
 
 
 def by_payload(claims: Claims, home: Home) -> bool | None:
-    """Whether all that a payload says of a person's team means the app's own; None where it says nothing.
+    """Whether the payload says that the user is in the app's own team; None where it doesn't say.
 
-    In a Grid another team's id alone says nothing: it may be of the same organisation.
+    In a Grid, the id of another team alone decides nothing: it may be in the same organisation.
     """
     if not claims or not home.team:
         return None
@@ -119,7 +119,7 @@ def _own(ids: frozenset[str], home: Home) -> bool | None:
 
 
 def judge(user: str, claims: Claims, home: Home, seen: Account | None) -> Membership:
-    """What ``user`` is. ``claims`` are the payload's, ``seen`` is what Slack says (None: it could not be read)."""
+    """Decide a user's membership from the payload's ``claims`` and the account (None: it could not be read)."""
     if seen is not None and seen.deleted:
         return Membership.GONE
     if user == SLACKBOT or (seen is not None and seen.bot):
@@ -139,7 +139,10 @@ def judge(user: str, claims: Claims, home: Home, seen: Account | None) -> Member
 
 
 def _elsewhere(seen: Account, home: Home) -> bool:
-    """Whether Slack says that somebody is of another team. In a Grid those of other teams are strangers, too."""
+    """Whether the account is of another team.
+
+    In a Grid, Slack marks users of sibling teams as strangers as well.
+    """
     if home.enterprise and home.enterprise in seen.teams:
         return False
     return seen.stranger or (bool(seen.teams) and not any(home.has(team) for team in seen.teams))

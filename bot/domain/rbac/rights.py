@@ -1,8 +1,8 @@
-"""What an account may do beyond its needs, by RBAC's own rules of matching.
+"""Find rights of an account beyond those it needs, by RBAC's matching rules.
 
 Source: `pkg/apis/rbac/v1/evaluation_helpers.go` of Kubernetes. A rule is a product of groups, resources, names
 and verbs; ``*`` stands for any group, resource or verb, ``*/log`` for that subresource of any resource. ``pods/*``
-is no wildcard there. A rule without names holds for every name.
+is no wildcard. A rule without names applies to every name.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from typing import NamedTuple
 from bot.domain.core.workload import Right, Rule
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
-"""The usual verbs, in the order in which people read them."""
+"""The standard verbs, in the order in which they are shown."""
 EVERYWHERE = ""
-"""The place that is the whole cluster, as in `Right.namespace`."""
+"""Stands for the whole cluster, as in `Right.namespace`."""
 _READS = frozenset(VERBS[:3])
 _POWERS = frozenset({"impersonate", "bind", "escalate", "approve", "sign", "attest"})
 
 
 class Grant(NamedTuple):
-    """One atom of a rule: ``resource`` is ``pods`` or ``pods/log``; an empty ``name`` means any."""
+    """One element of a rule's product: ``resource`` is ``pods`` or ``pods/log``; an empty ``name`` means any."""
 
     group: str
     resource: str
@@ -32,17 +32,17 @@ class Grant(NamedTuple):
 
     @classmethod
     def of(cls, right: Right) -> Grant:
-        """What RBAC has to grant for a right."""
+        """The grant that a right needs."""
         resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
         return cls(right.group, resource, right.name, right.verb)
 
     def right(self, namespace: str) -> Right:
-        """The right to ask the authoriser for."""
+        """The right to check with the authorizer."""
         resource, _, subresource = self.resource.partition("/")
         return Right(self.verb, resource, self.group, subresource, self.name, namespace)
 
     def wider(self) -> Iterator[Grant]:
-        """Every atom that includes this one, itself first: who has any of them has this."""
+        """Yield every grant that includes this one, itself first."""
         subresource = self.resource.partition("/")[2]
         resources = (self.resource, "*", f"*/{subresource}") if subresource else (self.resource, "*")
         for atom in itertools.product((self.group, "*"), resources, (self.name, ""), (self.verb, "*")):
@@ -50,7 +50,7 @@ class Grant(NamedTuple):
 
 
 Places = dict[Grant, set[str]]
-"""In which namespaces each atom holds; :data:`EVERYWHERE` is the whole cluster."""
+"""The namespaces in which each grant applies; `EVERYWHERE` is the whole cluster."""
 
 EVERYBODY = (
     Grant("authorization.k8s.io", "selfsubjectaccessreviews", "", "create"),
@@ -58,27 +58,27 @@ EVERYBODY = (
     Grant("authentication.k8s.io", "selfsubjectreviews", "", "create"),
     *(Grant("certificates.k8s.io", "clustertrustbundles", "", verb) for verb in VERBS[:3]),
 )
-"""What Kubernetes 1.37 itself gives every service account: to ask about oneself, and to read public certificates.
+"""What Kubernetes 1.37 grants every service account: reviews of its own rights, and reading public certificates.
 
-By the ClusterRoles ``system:basic-user`` and ``system:cluster-trust-bundle-discovery``. The others that
-are bound to everybody (``system:discovery``, ``system:public-info-viewer`` and
-``system:service-account-issuer-discovery``) hold paths such as ``/version`` and no resources.
+These come from the ClusterRoles ``system:basic-user`` and ``system:cluster-trust-bundle-discovery``. The others
+that are bound to all accounts (``system:discovery``, ``system:public-info-viewer`` and
+``system:service-account-issuer-discovery``) have paths such as ``/version`` and no resources.
 """
 
 
 @dataclass(frozen=True)
 class Excess:
-    """Something granted that nothing needs: verbs on one kind of resource."""
+    """Granted rights that nothing needs: verbs on one kind of resource."""
 
     group: str
     resource: str
     verbs: tuple[str, ...]
     names: tuple[str, ...] = ()
-    """Only these objects; empty: all of them."""
+    """Names of the objects it is limited to; empty: all objects."""
     any_name: bool = False
-    """It is needed as well, but only for single objects."""
+    """Whether the right is needed for single objects, but granted for any name."""
     where: tuple[str, ...] = ()
-    """The namespaces in which it holds; :data:`EVERYWHERE` alone is the whole cluster."""
+    """The namespaces in which it applies; `EVERYWHERE` alone is the whole cluster."""
 
     def __str__(self) -> str:
         """``create pods``, ``get, list secrets (any)``, ``everything (* on *)``."""
@@ -86,7 +86,7 @@ class Excess:
 
     @property
     def action(self) -> str:
-        """The verbs: ``get, list``; ``every verb on``; ``read and change`` for all the usual ones."""
+        """The verbs: ``get, list``; ``every verb on``; ``read and change`` for all standard ones."""
         if "*" in self.verbs:
             return "every verb on"
         if set(VERBS) <= set(self.verbs):
@@ -101,12 +101,12 @@ class Excess:
 
     @property
     def everything(self) -> bool:
-        """Whether it is all verbs on all resources, as a cluster's administrator has."""
+        """Whether it is all verbs on all resources, as of a cluster administrator."""
         return self.group == self.resource == "*" and "*" in self.verbs and not self.names
 
     @property
     def weight(self) -> tuple[object, ...]:
-        """A key that sorts the worst first: wildcards, ways to more rights, Secrets, changes, reading."""
+        """Sort key, worst first: everything, wildcards, ways to gain rights, Secrets, changes, reads."""
         powers = bool(_POWERS & set(self.verbs)) or "rbac" in self.group or self.resource.endswith("/token")
         ranks = (
             self.everything,
@@ -128,28 +128,28 @@ def resource_text(group: str, resource: str) -> str:
 
 
 def grants(rules: Iterable[Rule]) -> Iterator[Grant]:
-    """The atoms of rules, each on its own; doubles are possible."""
+    """Expand rules to their grants; there may be duplicates."""
     for rule in rules:
         for atom in itertools.product(rule.groups, rule.resources, rule.names or ("",), rule.verbs):
             yield Grant(*atom)
 
 
 def needed_in(needed: Iterable[Right], namespace: str | None) -> list[Right]:
-    """Those rights that count in a namespace: its own, and those of the whole cluster."""
+    """The needed rights that apply in a namespace: its own, and those of the whole cluster."""
     return [right for right in needed if right.namespace in (namespace, EVERYWHERE)]
 
 
 def beyond(found: Iterable[Grant], needed: Iterable[Right]) -> set[Grant]:
-    """Those atoms that neither the needed rights nor what every account has include."""
+    """The grants that are included neither in the needed rights nor in those of every account."""
     allowed = {*EVERYBODY, *(Grant.of(right) for right in needed)}
     return {grant for grant in found if allowed.isdisjoint(grant.wider())}
 
 
 def excess(rules: Iterable[Rule], needed: Iterable[Right], namespace: str | None = None) -> list[Excess]:
-    """What ``rules``, which hold in ``namespace``, grant beyond what is ``needed`` there; worst first.
+    """What ``rules`` of a namespace grant beyond what is ``needed`` there; worst first.
 
-    ``namespace`` is compared with each right's own, where None is the target's. The order of the rules, and which
-    rule says what, make no difference.
+    ``namespace`` is compared with that of each right, where None is the target's. The result does not depend on
+    the order of the rules, or on how they are split.
     """
     here = needed_in(needed, namespace)
     found = spelled({grant: {"here"} for grant in beyond(grants(rules), here)}, here)
@@ -157,7 +157,7 @@ def excess(rules: Iterable[Rule], needed: Iterable[Right], namespace: str | None
 
 
 def spelled(places: Mapping[Grant, Collection[str]], needed: Iterable[Right]) -> list[Excess]:
-    """Atoms as findings, worst first: verbs and names together, and nothing twice in other words."""
+    """Combine grants into findings, worst first: join verbs and names, and drop what a wider grant includes."""
     by_name = {Grant.of(right)._replace(name="") for right in needed if right.name}
     verbs: dict[tuple[Grant, tuple[str, ...]], set[str]] = {}
     for grant, where in places.items():
@@ -173,7 +173,7 @@ def spelled(places: Mapping[Grant, Collection[str]], needed: Iterable[Right]) ->
 
 
 def _untold(grant: Grant, where: Collection[str], places: Mapping[Grant, Collection[str]]) -> tuple[str, ...]:
-    """Where this atom holds and no wider one does."""
+    """The places where the grant applies and no wider grant does."""
     wider = {place for other in grant.wider() if other != grant for place in places.get(other, ())}
     if EVERYWHERE in wider:
         return ()
@@ -185,9 +185,9 @@ def _in_order(verbs: Iterable[str]) -> tuple[str, ...]:
 
 
 def summary(found: Iterable[Excess], own: str, most: int = 6) -> str:
-    """Findings in one line, the worst first, but those of the namespace ``own`` before others.
+    """Findings in one line, worst first; those of the namespace ``own`` come before others.
 
-    What is done to several resources is said once. At most ``most`` sayings, and ``most`` resources in each.
+    Findings with the same verbs are joined. At most ``most`` groups are shown, with ``most`` resources each.
     """
     alike: dict[tuple[tuple[str, ...], str], list[Excess]] = {}
     for entry in sorted(found, key=lambda e: e.weight):
@@ -202,7 +202,7 @@ def summary(found: Iterable[Excess], own: str, most: int = 6) -> str:
 
 
 def _together(entries: Sequence[Excess], most: int) -> str:
-    """Findings of one action: ``get pods, secrets (any) and 3 more``."""
+    """Findings with the same verbs: ``get pods, secrets (any) and 3 more``."""
     more = f" and {len(entries) - most} more" if len(entries) > most else ""
     return str(entries[0]) + "".join(f", {entry.subject}" for entry in entries[1:most]) + more
 

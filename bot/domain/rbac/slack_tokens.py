@@ -1,4 +1,4 @@
-"""What can be said of Slack's credentials by their looks, before anybody asks Slack. Pure."""
+"""Check Slack credentials by their format, before they are used. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS = {
     "xoxs-": "a legacy session token",
     "https://hooks.slack.com/": "an incoming webhook's address",
 }
-"""How they begin, and what they are."""
+"""Prefixes of credentials, and what they are."""
 WANTED = {
     "slack.bot_token": ("a bot token", "xoxb-", 'It begins with xoxb-: "OAuth & Permissions" of the Slack app.'),
     "slack.app_token": (
@@ -28,11 +28,11 @@ WANTED = {
     ),
 }
 SECRET = re.compile(r"[0-9a-f]{32}")
-"""A signing secret."""
+"""The format of a signing secret."""
 
 
 def wrong(setting: str, value: str) -> tuple[str, str] | None:
-    """What is wrong with a credential, of which nothing is shown, and what would be right; None for nothing."""
+    """What is wrong with a credential, and what would be right; None if it is valid. The value is never shown."""
     if setting == "slack.signing_secret":
         if SECRET.fullmatch(value):
             return None
