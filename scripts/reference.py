@@ -21,6 +21,7 @@ from rights_page import rights_page
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
+from bot.domain.rbac.roles import NONE, holders
 from bot.runbook.grammar import usage
 from bot.settings.loader import CONFIG_VARIABLE, SECRETS_VARIABLE, variables
 from bot.settings.model import PREFIX, Settings
@@ -181,7 +182,8 @@ def commands_page() -> str:
     for group in dict.fromkeys(c.group for c in BUILTIN):
         lines += [f"## {group}", ""]
         for command in (c for c in BUILTIN if c.group == group):
-            needs = "open to everybody" if command.role.value == "none" else f"needs the role {command.role.value}"
+            named = " or ".join(map(str, holders(command.needs)))
+            needs = "open to everybody" if command.needs in NONE.may else f"needs the role {named}"
             lines += [f"### `{usage(command)}`", "", f"{command.summary}; {needs}.", ""]
             if command.details:
                 lines += [command.details, ""]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.context import Context
 
 
@@ -35,7 +35,7 @@ class Command:
     name: str
     summary: str
     """One line for `help`, without a full stop."""
-    role: Role
+    needs: Capability
     run: Run
     params: type[Params] = NoParams
     group: str = "Observe"
@@ -48,7 +48,7 @@ class Command:
     quick: bool = False
     """Whether it asks nothing of another server, or next to nothing: then it waits for nobody's slow command."""
     anew: bool = False
-    """Whether who may run it is asked of Slack anew, as it is for everything that takes an operator."""
+    """Whether who may run it is asked of Slack anew, as it is for everything private."""
     offered: Callable[[Context], bool] = lambda _: True
     """Whether it can do something for this caller with these settings: else `help` and `whoami` don't name it."""
     unoffered: str = "can do nothing for you here"
@@ -59,12 +59,12 @@ class Command:
     @property
     def private(self) -> bool:
         """Whether its answer is for whoever asked alone, also where the question was public: they may share it."""
-        return self.role.covers(Role.OPERATOR)
+        return self.needs.private
 
     @property
     def asks_anew(self) -> bool:
         """Whether a role that was taken away a moment ago must not do: it shows logs, or changes something."""
-        return self.anew or self.role.covers(Role.OPERATOR)
+        return self.anew or self.needs.private
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ class Dispatcher:
         if caller.is_terminal:
             return
         places = await self._places(invocation, caller)
-        decision = decide_about(self.access, caller.identity, invocation.command.role, places)
+        decision = decide_about(self.access, caller.identity, invocation.command.needs, places)
         if not decision.allowed:
             what = "see this" if caller.surface == "home" else f"run {invocation.command.name or 'this'}"
             raise AccessDenied(
@@ -190,7 +190,7 @@ class Dispatcher:
         """The channels where they may: roles of channels hold in no direct message, where buttons end up too."""
         if not caller.identity.direct:
             return ()
-        return allowed_in(self.access, caller.identity, invocation.command.role)
+        return allowed_in(self.access, caller.identity, invocation.command.needs)
 
     def _explain(self, error: AgentpodError, shown: str, there: str = "") -> Reply:
         body: list[Line] = [self.access.mentioned(error.remedy)] if error.remedy else []

@@ -16,7 +16,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Excerpt, Fact, Reply, Table
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents.audit_traces import traces
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
@@ -175,7 +175,7 @@ def line(record: Record) -> str:
 AUDIT = Command(
     "audit",
     "Who asked for, decided and did what",
-    Role.OPERATOR,
+    Capability.READ_AUDIT,
     run,
     AuditParams,
     group="Repair",
@@ -183,6 +183,8 @@ AUDIT = Command(
     details="Every request, decision, refusal, execution and outcome, in a chain of digests that shows changes.",
 )
 VERIFY = Command(
-    "audit verify", "Whether the audit trail is whole", Role.OPERATOR, verify, VerifyParams, group="Repair"
+    "audit verify", "Whether the audit trail is whole", Capability.READ_AUDIT, verify, VerifyParams, group="Repair"
 )
-EXPORT = Command("audit export", "The whole audit trail as JSON lines", Role.OPERATOR, export, group="Repair")
+EXPORT = Command(
+    "audit export", "The whole audit trail as JSON lines", Capability.READ_AUDIT, export, group="Repair"
+)

@@ -12,7 +12,8 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Right
-from bot.domain.rbac.access import Decision, Role
+from bot.domain.rbac.access import Decision
+from bot.domain.rbac.roles import Capability, holders
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from commands.shared import shape
@@ -64,7 +65,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
 
 def _decision(ctx: Context, command: Command) -> Decision:
     """By the access rules, and by what else the command asks of whoever runs it."""
-    decision = shape.allowed(ctx, command.role)
+    decision = shape.allowed(ctx, command.needs)
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
         return replace(decision, allowed=False, reason=f"{command.name} {command.unoffered}")
     return decision
@@ -83,14 +84,14 @@ def _headline(decision: Decision, rights: Finding) -> str:
 def _facts(command: Command, decision: Decision, rights: Finding) -> tuple[Fact, ...]:
     return (
         Fact("Command", command.name, code=True),
-        Fact("Needs the role", command.role.value),
+        Fact("Needs the role", " or ".join(map(str, holders(command.needs)))),
         *_answers(decision, rights),
     )
 
 
 def _answers(decision: Decision, rights: Finding) -> list[Fact]:
     """What the headline and the finding do not say already."""
-    yours = f"{decision.grant.role.value}, by {decision.grant.rule}"
+    yours = f"{decision.grant.role}, by {decision.grant.rule}"
     if not decision.allowed:
         return [Fact("The bot's rights", rights.summary, rights.verdict)]
     if rights.verdict is Verdict.OK:
@@ -126,7 +127,7 @@ def _rights(ctx: Context, rights: Rights) -> Probe:
 COMMAND = Command(
     name="can-i",
     summary="Whether you may run a command, and why",
-    role=Role.VIEWER,
+    needs=Capability.EXPLAIN,
     run=run,
     params=CanIParams,
     group="Around it",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from bot.domain.core.reply import Fact, Line, Reply
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import NONE, Capability, Role, holders
 from bot.errors import AccessDenied
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -32,7 +32,7 @@ def _overview(ctx: Context) -> Reply:
     # Lines, not a table: they wrap on a phone.
     facts = tuple(Fact(c.name, c.summary) for g in groups for c in mine if c.group == g)
     body: list[Line] = [f"{ctx.prefix} help COMMAND says more about one of them."]
-    if all(c.role is Role.NONE for c in mine):
+    if all(c.needs in NONE.may for c in mine):
         body += ["You have no role here.", ctx.access.ask(" for one")]
     return Reply(
         f"You may run {len(mine)} commands",
@@ -43,27 +43,38 @@ def _overview(ctx: Context) -> Reply:
 
 
 def _one(ctx: Context, command: Command) -> Reply:
-    decision = shape.allowed(ctx, command.role)
+    decision = shape.allowed(ctx, command.needs)
     if not decision.allowed:
         raise AccessDenied(
             f"You may not run {command.name or ctx.prefix}: {decision.reason}.",
             rule=decision.grant.rule,
-            remedy=ctx.access.asking(f" for the role {command.role.value}"),
+            remedy=ctx.access.asking(f" for the role {_role(command)}"),
         )
     facts = [Fact("Usage", usage(command, ctx.prefix), code=True)]
     facts += [Fact(label, text) for label, text in _flags(command)]
     facts += [Fact("Example", f"{ctx.prefix} {e}", code=True) for e in command.examples]
-    who = "everybody" if command.role is Role.NONE else f"{command.role.value}s and those above"
-    facts.append(Fact("Who may", who))
+    facts.append(Fact("Who may", _who_may(command)))
     if command.aliases:
         facts.append(Fact("Also called", ", ".join(command.aliases)))
     return Reply(
         f"{command.name or ctx.prefix}: {command.summary}",
         body=(command.details,) if command.details else (),
         facts=tuple(facts),
-        data={"command": command.name, "usage": usage(command, ctx.prefix), "role": command.role.value},
+        data={"command": command.name, "usage": usage(command, ctx.prefix), "role": _role(command).name},
         command=f"help {command.name}",
     )
+
+
+def _role(command: Command) -> Role:
+    """The one to ask for."""
+    return holders(command.needs)[0]
+
+
+def _who_may(command: Command) -> str:
+    if command.needs in NONE.may:
+        return "everybody"
+    first, *others = holders(command.needs)
+    return "".join([f"{first}s and those above", *(f", and {other}s" for other in others)])
 
 
 def _flags(command: Command) -> list[tuple[str, str]]:
@@ -80,7 +91,7 @@ def _flags(command: Command) -> list[tuple[str, str]]:
 COMMAND = Command(
     name="help",
     summary="What you may run, and how",
-    role=Role.NONE,
+    needs=Capability.HELP,
     run=run,
     params=HelpParams,
     group="Around it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.core import summary
 from bot.domain.core.reply import Reply
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.observe import status
@@ -40,7 +40,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 COMMAND = Command(
     name="",
     summary="The verdict in one line, and buttons for the common commands",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     group="Around it",
     rights=status.rights,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import shape
@@ -41,7 +41,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 COMMAND = Command(
     name="version",
     summary="The bot's version, since when it runs, and the API server's",
-    role=Role.VIEWER,
+    needs=Capability.EXPLAIN,
     run=run,
     group="Around it",
     quick=True,

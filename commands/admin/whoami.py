@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from bot.domain.core import words
 from bot.domain.core.reply import Fact, Line, Reply
-from bot.domain.rbac.access import Grant, Role, left_out
+from bot.domain.rbac.access import Grant, left_out
+from bot.domain.rbac.roles import NONE, Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import shape
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
-    """Say who asks, from where, with which role, and whom to ask for more."""
-    grant = shape.allowed(ctx, Role.NONE).grant
+    """Say who asks, from where, with which roles, and whom to ask for more."""
+    grants = shape.held(ctx)
     who = ctx.caller.identity
     mine = [c.name for c in shape.mine(ctx)]
     facts = (
@@ -23,27 +25,27 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
     data: dict[str, object] = {
         "user": who.user,
-        "role": grant.role.value,
-        "rule": grant.rule,
+        "role": words.listed([str(grant.role) for grant in grants]),
+        "rule": words.listed([grant.rule for grant in grants]),
         "may_run": list(mine),
     }
-    return Reply(_headline(grant), body=tuple(_body(ctx, grant)), facts=facts, data=data)
+    return Reply(_headline(grants), body=tuple(_body(ctx, grants)), facts=facts, data=data)
 
 
-def _headline(grant: Grant) -> str:
-    if grant.role is Role.NONE:
-        return f"You have no role here: {grant.rule}"
-    return f"You are {grant.role.value} by {grant.rule}"
+def _headline(grants: Sequence[Grant]) -> str:
+    if grants[0].role == NONE:
+        return f"You have no role here: {grants[0].rule}"
+    return f"You are {words.listed([str(grant) for grant in grants])}"
 
 
-def _body(ctx: Context, grant: Grant) -> Iterator[Line]:
+def _body(ctx: Context, grants: Sequence[Grant]) -> Iterator[Line]:
     """Which rule would give more and does not, and whom to ask."""
-    if not ctx.caller.is_terminal and (outside := left_out(ctx.access, ctx.caller.identity, grant.role)):
+    if not ctx.caller.is_terminal and (outside := left_out(ctx.access, ctx.caller.identity, grants)):
         yield f"{outside[0].upper()}{outside[1:]}."
-    if grant.role is Role.NONE:
+    if grants[0].role == NONE:
         yield ctx.access.ask(" for a role")
 
 
 COMMAND = Command(
-    "whoami", "Your role here, and where it comes from", Role.NONE, run, group="Around it", quick=True
+    "whoami", "Your role here, and where it comes from", Capability.HELP, run, group="Around it", quick=True
 )

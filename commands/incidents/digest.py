@@ -9,7 +9,7 @@ from pydantic import Field as Param
 
 from bot.domain.core.reply import Reply
 from bot.domain.digest import day as digest
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import Permanent, UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -51,7 +51,7 @@ def _day(text: str, ctx: Context) -> date:
 COMMAND = Command(
     "digest",
     "A day in review, with a picture",
-    Role.VIEWER,
+    Capability.VIEW,
     run,
     DigestParams,
     group="Alerts",

@@ -16,7 +16,7 @@ from bot.domain.core.target import parse_duration
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import Incident, Notice, State
 from bot.domain.outbox.message import UNDELIVERED_FOR
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import NotFound, Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.command import Command, Params
@@ -200,7 +200,7 @@ def _done(headline: str, incident: Incident) -> Reply:
 COMMAND = Command(
     "incidents",
     "What is wrong now, and was within a day",
-    Role.VIEWER,
+    Capability.VIEW,
     run,
     IncidentsParams,
     quick=True,
@@ -215,7 +215,7 @@ COMMAND = Command(
 ACK = Command(
     "ack",
     "Say that you take care of an incident",
-    Role.OPERATOR,
+    Capability.HANDLE_INCIDENTS,
     ack,
     AckParams,
     quick=True,
@@ -226,7 +226,7 @@ ACK = Command(
 SNOOZE = Command(
     "snooze",
     "Hear nothing of an incident for a time",
-    Role.OPERATOR,
+    Capability.HANDLE_INCIDENTS,
     snooze,
     SnoozeParams,
     quick=True,

@@ -8,7 +8,7 @@ from bot.domain.core import words
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Application
 from bot.domain.health import judge_argocd
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import part_answer, shape
@@ -77,7 +77,7 @@ def _data(application: Application) -> dict[str, object]:
 COMMAND = Command(
     name="argocd",
     summary="Argo CD: in sync with Git, and healthy?",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("argocd",),
     details="Unknown, with the reason, where the Application or the right to read it is absent.",

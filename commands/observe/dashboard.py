@@ -17,7 +17,8 @@ from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import JobStatus
 from bot.domain.incidents import alerting, incident_card
 from bot.domain.outbox.message import UNDELIVERED_FOR
-from bot.domain.rbac.access import Role, allowed_in
+from bot.domain.rbac.access import allowed_in
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -148,8 +149,8 @@ def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[Repai
 
 def _where(ctx: Context) -> Iterator[Line]:
     """Where to type commands, for whom Home shows what they may see in a channel alone."""
-    if ctx.caller.surface == "home" and not shape.allowed(ctx, Role.VIEWER).allowed:
-        where = allowed_in(ctx.access, ctx.caller.identity, Role.VIEWER)
+    if ctx.caller.surface == "home" and not shape.allowed(ctx, Capability.VIEW).allowed:
+        where = allowed_in(ctx.access, ctx.caller.identity, Capability.VIEW)
         yield ("You may run commands in ", Mention(where[0]), ": type them there.")
 
 
@@ -216,7 +217,7 @@ def _buttons(
 COMMAND = Command(
     "dashboard",
     "The verdict, what is wrong, what waits for you, and the heartbeats",
-    Role.VIEWER,
+    Capability.VIEW,
     run,
     group="Around it",
     details="What the app's Home tab shows: of each target, or of the one that --target names.",

@@ -15,7 +15,7 @@ from bot.domain.core.summary import ProbeResult
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_events
 from bot.domain.health.judge_events import EventGroup
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from commands.shared import part_answer, shape
@@ -119,7 +119,7 @@ def _data(group: EventGroup) -> dict[str, object]:
 COMMAND = Command(
     name="events",
     summary="Warnings about the pod and what it uses, newest first",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     params=EventsParams,
     examples=("events", "events --all"),

@@ -9,7 +9,7 @@ from bot.domain.core import words
 from bot.domain.core.reply import Reply, Table
 from bot.domain.heartbeats import judge_heartbeats
 from bot.domain.heartbeats.heartbeat import Health, JobStatus
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import part_answer
@@ -116,7 +116,7 @@ def _iso(moment: datetime | None) -> str | None:
 COMMAND = Command(
     name="heartbeats",
     summary="The cron jobs: last success, due, stale",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("heartbeats",),
     details=(

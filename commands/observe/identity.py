@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply, Table
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import part_answer, shape
@@ -45,7 +45,7 @@ def _facts(container: str, said: str, expected: str, verdict: Verdict) -> tuple[
 COMMAND = Command(
     name="identity",
     summary="As whom each container runs",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("identity",),
     details="Runs id in each container of the settings. Root is never right.",

@@ -18,7 +18,7 @@ from bot.domain.core.reply import Excerpt, Reply
 from bot.domain.core.target import Target, parse_duration
 from bot.domain.core.workload import LogText, Pod, Right
 from bot.domain.health import judge_pod
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotFound
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -235,7 +235,7 @@ def rights(target: Target) -> list[Right]:
 COMMAND = Command(
     name="logs",
     summary="The container's log, filtered, without secrets",
-    role=Role.OPERATOR,
+    needs=Capability.READ_LOGS,
     run=run,
     params=LogsParams,
     group="Logs",

@@ -11,7 +11,7 @@ from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Condition, Container, Deployment, Pod, Right
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import part_answer, shape
@@ -192,7 +192,7 @@ def _data(pod: Pod) -> dict[str, object]:
 COMMAND = Command(
     name="pods",
     summary="The pod: ready, restarts, node, image, last end",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("pods",),
     details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",

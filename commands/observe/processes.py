@@ -14,7 +14,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.health import judge_processes
 from bot.domain.health.judge_processes import Match, Process
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from commands.shared import part_answer, shape
@@ -143,7 +143,7 @@ def rights(target: Target) -> list[Right]:
 COMMAND = Command(
     name="processes",
     summary="Do the expected processes run?",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     anew=True,
     run=run,
     params=ProcessesParams,

@@ -10,7 +10,7 @@ from pydantic import field_validator
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import canonical_job
 from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports.heartbeats import HeartbeatSource
 from bot.runbook.command import Command, Params
@@ -99,7 +99,7 @@ def _gauges(ctx: Context, job: str) -> dict[str, float]:
 COMMAND = Command(
     "heartbeats push",
     "Push a heartbeat by hand, marked as one",
-    Role.APPROVER,
+    Capability.PUSH_HEARTBEATS,
     run,
     PushParams,
     group="Alerts",

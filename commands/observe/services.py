@@ -11,7 +11,7 @@ from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceSpec
 from bot.domain.core.workload import Endpoint, Right, Service
 from bot.domain.health import judge_services
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import part_answer
@@ -111,7 +111,7 @@ def _others(specs: Sequence[ServiceSpec], all_: Sequence[Service], endpoints: Se
 COMMAND = Command(
     name="services",
     summary="Addresses, endpoints, SSH and HTTP from outside",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("services",),
     details=f"{judge_services.SSH_REMEDY} For HTTP: {judge_services.HTTP_REMEDY}",

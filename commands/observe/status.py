@@ -10,7 +10,7 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from commands.shared import requests, shape
@@ -66,7 +66,7 @@ def rights(target: Target) -> list[Right]:
 COMMAND = Command(
     name="status",
     summary="Is the pod healthy? All checks at once",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("status",),
     details=(

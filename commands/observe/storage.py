@@ -12,7 +12,7 @@ from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.workload import Claim, ExecResult, Right
 from bot.domain.health import judge_storage
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services import container_exec
@@ -198,7 +198,7 @@ def du_commands(home: str) -> tuple[tuple[str, ...], ...]:
 COMMAND = Command(
     name="storage",
     summary="The volume: bound, how full, and by what",
-    role=Role.VIEWER,
+    needs=Capability.VIEW,
     run=run,
     examples=("storage",),
     details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them. In the pod it "

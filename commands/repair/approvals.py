@@ -9,7 +9,7 @@ from bot.domain.approvals.approval import State
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
 from bot.domain.core.reply import Button, Fact, Reply, Table
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -90,7 +90,7 @@ def _may_click(ctx: Context, case: RepairRequest, button: Button) -> bool:
 COMMAND = Command(
     "approvals",
     "Requests that wait for a decision, and the last that ended",
-    Role.VIEWER,
+    Capability.VIEW,
     run,
     ApprovalsParams,
     group="Repair",

@@ -7,7 +7,7 @@ from pydantic import field_validator
 
 from bot.domain.approvals.approval import Choice, Rule, State
 from bot.domain.core.reply import Field, Form, Reply
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -98,7 +98,7 @@ def _breaks_glass(ctx: Context) -> bool:
 APPROVE = Command(
     "approve",
     "Approve a request: with the last approval it is carried out",
-    Role.APPROVER,
+    Capability.DECIDE,
     approve,
     IdParams,
     group="Repair",
@@ -112,7 +112,7 @@ APPROVE = Command(
 DENY = Command(
     "deny",
     "Deny a request, with a reason",
-    Role.APPROVER,
+    Capability.DECIDE,
     deny,
     ReasonParams,
     group="Repair",
@@ -125,7 +125,7 @@ DENY = Command(
 WITHDRAW = Command(
     "withdraw",
     "Take back your own request",
-    Role.OPERATOR,
+    Capability.REQUEST,
     withdraw,
     IdParams,
     group="Repair",
@@ -138,7 +138,7 @@ WITHDRAW = Command(
 BREAK_GLASS = Command(
     "break-glass",
     "Go ahead alone in an emergency, loudly recorded",
-    Role.VIEWER,
+    Capability.BREAK_GLASS,
     break_glass,
     ReasonParams,
     group="Repair",

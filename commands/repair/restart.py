@@ -16,7 +16,7 @@ from bot.domain.core.reply import Field, Form, Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Pod, Right
 from bot.domain.health import judge_pod
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import Refused
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -126,7 +126,7 @@ def rights(target: Target) -> list[Right]:
 COMMAND = Command(
     "restart",
     "Ask for a restart of the pod; an approver decides",
-    Role.OPERATOR,
+    Capability.REQUEST,
     run,
     RestartParams,
     group="Repair",

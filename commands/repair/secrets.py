@@ -20,7 +20,7 @@ from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_secrets, secret_memory
 from bot.domain.health.judge_secrets import External
 from bot.domain.health.secret_memory import Remembered
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
@@ -214,7 +214,7 @@ def write_rights(target: Target) -> Sequence[Right]:
 COMMAND = Command(
     "secrets",
     "Which secrets are set, and whether the pod has them",
-    Role.OPERATOR,
+    Capability.VIEW_CREDENTIALS,
     run,
     group="Secrets",
     sensitive_args=True,
@@ -224,7 +224,7 @@ COMMAND = Command(
 SET = Command(
     "secrets set",
     "Ask to give a secret another value",
-    Role.OPERATOR,
+    Capability.REQUEST,
     set_value,
     SetParams,
     group="Secrets",
@@ -236,7 +236,7 @@ SET = Command(
 ENTER = Command(
     "secrets enter",
     "Enter the value of an approved request",
-    Role.OPERATOR,
+    Capability.REQUEST,
     enter,
     EnterParams,
     group="Secrets",

@@ -19,7 +19,7 @@ from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_pod, judge_ssh_keys, ssh_keys
 from bot.domain.health.judge_ssh_keys import Unread
 from bot.domain.health.ssh_keys import BadKey, Key
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
@@ -238,7 +238,7 @@ def _with_external(rights: Sequence[Right]) -> Sequence[Right]:
 COMMAND = Command(
     "ssh keys",
     "Which SSH keys can sign in to the pod",
-    Role.OPERATOR,
+    Capability.VIEW_CREDENTIALS,
     run,
     group="SSH",
     sensitive_args=True,
@@ -247,7 +247,7 @@ COMMAND = Command(
 ADD = Command(
     "ssh keys add",
     "Ask to let another SSH key in",
-    Role.OPERATOR,
+    Capability.REQUEST,
     add,
     AddParams,
     group="SSH",
@@ -259,7 +259,7 @@ ADD = Command(
 REMOVE = Command(
     "ssh keys remove",
     "Ask to take an SSH key away",
-    Role.OPERATOR,
+    Capability.REQUEST,
     remove,
     RemoveParams,
     group="SSH",

@@ -11,7 +11,7 @@ from bot.domain.approvals.approval import Rule, Ruling, State
 from bot.domain.approvals.repair import SINK, Look, Proposal, RepairRequest
 from bot.domain.core import redact, words
 from bot.domain.core.reply import Button, Form, Line, Mention, Reply
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Permanent, UsageError
 from bot.ports.ledger import Ledger
 from bot.runbook.context import Context, Repairs
@@ -97,7 +97,7 @@ def _for(case: RepairRequest, now: datetime) -> str:
 
 def may_approve(ctx: Context, case: RepairRequest) -> bool:
     """Whether this caller's approval would count; at the click it is looked at again."""
-    if not shape.allowed(ctx, Role.APPROVER, case.places).allowed or ctx.caller.is_terminal:
+    if not shape.allowed(ctx, Capability.DECIDE, case.places).allowed or ctx.caller.is_terminal:
         return False
     own = ctx.caller.identity.user in (case.request.requester, *case.joined)
     return not own or (ctx.repairs is not None and ctx.repairs.policy.self_approval)
@@ -156,7 +156,7 @@ def _joined(ctx: Context, case: RepairRequest, place: Line) -> Reply:
 
 def _no_vote(ctx: Context, case: RepairRequest) -> tuple[str, ...]:
     """Why who could decide on it can't any more, once they have asked for the same."""
-    approver = shape.allowed(ctx, Role.APPROVER, case.places).allowed and not ctx.caller.is_terminal
+    approver = shape.allowed(ctx, Capability.DECIDE, case.places).allowed and not ctx.caller.is_terminal
     if not approver or may_approve(ctx, case):
         return ()
     return ("You asked for it, or joined it just now, so another approver has to decide.",)

@@ -11,7 +11,8 @@ from bot.domain.core.reply import Button, Line
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.outbox.message import OutboxMessage
-from bot.domain.rbac.access import Decision, Grant, Role, decide_about
+from bot.domain.rbac.access import Decision, Grant, decide_about, grants_of
+from bot.domain.rbac.roles import APPROVER, Capability
 from bot.runbook.command import Command
 from bot.runbook.context import Context
 from bot.runbook.grammar import unknown_command
@@ -34,20 +35,27 @@ def application_right(target: Target) -> tuple[Right, ...]:
     return (Right("get", "applications", "argoproj.io", name=config.application, namespace=config.namespace),)
 
 
-def allowed(ctx: Context, needed: Role, places: Sequence[str] = ()) -> Decision:
-    """Whether the caller may do what ``needed`` is needed for; a terminal's user has the bot's own credentials.
+_TERMINAL = Grant(APPROVER, "the terminal, with the bot's own credentials")
+
+
+def held(ctx: Context) -> Sequence[Grant]:
+    """The roles that the caller has here, and where they come from; at least one, if only the role none."""
+    return (_TERMINAL,) if ctx.caller.is_terminal else grants_of(ctx.access, ctx.caller.identity)
+
+
+def allowed(ctx: Context, needed: Capability, places: Sequence[str] = ()) -> Decision:
+    """Whether the caller has the capability ``needed``; a terminal's user has the bot's own credentials.
 
     ``places`` are the channels of the request that it is about.
     """
     if ctx.caller.is_terminal:
-        grant = Grant(Role.APPROVER, "the terminal, with the bot's own credentials")
-        return Decision(True, grant, needed, "you run it from a terminal with the bot's own credentials")
+        return Decision(True, _TERMINAL, needed, "you run it from a terminal with the bot's own credentials")
     return decide_about(ctx.access, ctx.caller.identity, needed, places)
 
 
 def mine(ctx: Context) -> list[Command]:
     """The commands that are of use to the caller: those they may run, and that can do something for them here."""
-    return [c for c in ctx.commands if c.name and allowed(ctx, c.role).allowed and c.offered(ctx)]
+    return [c for c in ctx.commands if c.name and allowed(ctx, c.needs).allowed and c.offered(ctx)]
 
 
 def buttons(
@@ -63,7 +71,7 @@ def buttons(
         # What changes something says what: the usual target may be another one.
         line = f'{wish} --target "{ctx.target.name}"' if wish.split()[0] == "restart" else wish
         command = known.get(line.split()[0])
-        if command is not None and line not in made and allowed(ctx, command.role, places).allowed:
+        if command is not None and line not in made and allowed(ctx, command.needs, places).allowed:
             made[line] = Button(label, line)
     return tuple(made.values())[:most]
 

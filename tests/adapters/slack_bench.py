@@ -12,7 +12,9 @@ from typing import Any, cast
 from bot.adapters.slack import SlackAdapter
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Excerpt, Field, Form, Reply
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Caller, Context
 from bot.runbook.dispatch import Dispatcher, ShowProgress
@@ -20,7 +22,7 @@ from bot.settings.model import HttpSettings, SlackSettings
 from sandbox.slack import Message, Workspace, seed
 
 MANIFEST = Path(__file__).parents[2] / "deploy" / "slack-manifest.yaml"
-VIEWERS = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, groups=(seed.ONCALL,), name="on-call"),))
+VIEWERS = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, groups=(seed.ONCALL,), name="on-call"),))
 
 
 @dataclass
@@ -107,13 +109,13 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         return Reply("Say why", form=Form("Why", "fix", (Field("reason", "Reason"),)))
 
     return (
-        Command("export", "s", Role.NONE, export, NoParams),
-        Command("ask", "s", Role.NONE, ask, NoParams),
-        Command("status", "s", Role.VIEWER, status, NoParams),
-        Command("slow", "s", Role.NONE, slow, NoParams),
-        Command("steps", "s", Role.NONE, steps, NoParams),
-        Command("logs", "s", Role.VIEWER, logs, NoParams),
-        Command("fix", "s", Role.VIEWER, fix, NoParams),
+        Command("export", "s", Capability.HELP, export, NoParams),
+        Command("ask", "s", Capability.HELP, ask, NoParams),
+        Command("status", "s", Capability.VIEW, status, NoParams),
+        Command("slow", "s", Capability.HELP, slow, NoParams),
+        Command("steps", "s", Capability.HELP, steps, NoParams),
+        Command("logs", "s", Capability.VIEW, logs, NoParams),
+        Command("fix", "s", Capability.VIEW, fix, NoParams),
     )
 
 

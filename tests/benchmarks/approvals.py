@@ -28,7 +28,8 @@ from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot
 from bot.domain.approvals.repair import Proposal, RepairRequest
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import Conflict, Permanent
 from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger
@@ -52,8 +53,8 @@ CLICKS, DECISIONS, OPEN, WARM = 20, 150, 1000, 20
 CHOICES = (Choice.DENY, Choice.APPROVE)
 ACCESS = AccessPolicy(
     rules=(
-        AccessRule(role=Role.OPERATOR, users=(seed.MAYA,)),
-        AccessRule(role=Role.APPROVER, users=(seed.JONAS,)),
+        AccessRule(role=roles.OPERATOR, users=(seed.MAYA,)),
+        AccessRule(role=roles.APPROVER, users=(seed.JONAS,)),
     )
 )
 

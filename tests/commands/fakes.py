@@ -31,7 +31,9 @@ from bot.domain.core.workload import (
     Uses,
 )
 from bot.domain.heartbeats.heartbeat import Group, Snapshot
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.roles import Role
 from bot.ports.outbox import Undelivered
 from bot.runbook.context import About, Caller, Context
 from bot.runbook.grammar import parse
@@ -331,7 +333,7 @@ class World:
     network: FakeNetwork = field(default_factory=FakeNetwork)
     heartbeats: FakeHeartbeats | None = field(default_factory=FakeHeartbeats)
     target: Target = field(default_factory=Target)
-    role: Role = Role.OPERATOR
+    role: Role = roles.OPERATOR
     shown: list[Reply] = field(default_factory=list)
     deadline: float = DEADLINE
 
@@ -342,7 +344,7 @@ class World:
 
     def context(self) -> Context:
         """What the command is given."""
-        rules = () if self.role is Role.NONE else (AccessRule(role=self.role, users=("U1",), name="the team"),)
+        rules = () if self.role is roles.NONE else (AccessRule(role=self.role, users=("U1",), name="the team"),)
         return Context(
             target=self.target,
             cluster=self.cluster,

@@ -16,7 +16,7 @@ from bot.domain.core.reply import Reply
 from bot.domain.core.summary import Cause, ProbeResult
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
-from bot.domain.rbac.access import Role
+from bot.domain.rbac import roles
 from bot.errors import AccessDenied, NotAllowed, Transient, UsageError
 from commands.registry import BUILTIN
 from tests.commands.fakes import DEADLINE, HANG, NOW, World, container, pod, said, text_of
@@ -122,7 +122,7 @@ async def test_home_is_unknown_when_the_api_server_is_silent(world: World) -> No
 
 
 async def test_help_lists_only_what_the_caller_may_run(world: World) -> None:
-    world.role = Role.NONE
+    world.role = roles.NONE
     reply = await world.run("help")
     assert reply.data["commands"] == ["help", "whoami"]
     assert "Ask the owner" in text_of(reply)
@@ -151,7 +151,7 @@ async def test_what_follows_a_command_s_name_is_in_no_answer_about_it(world: Wor
 
 
 async def test_help_of_what_the_caller_may_not_run_says_whom_to_ask(world: World) -> None:
-    world.role = Role.NONE
+    world.role = roles.NONE
     with pytest.raises(AccessDenied) as refused:
         await world.run("help pods")
     assert "the owner" in (refused.value.remedy or "")
@@ -159,7 +159,7 @@ async def test_help_of_what_the_caller_may_not_run_says_whom_to_ask(world: World
 
 async def test_whoami_names_the_rule(world: World) -> None:
     assert (await world.run("whoami")).headline == "You are operator by the team"
-    world.role = Role.NONE
+    world.role = roles.NONE
     assert "Ask the owner for a role." in text_of(await world.run("whoami"))
 
 
@@ -184,7 +184,7 @@ async def test_can_i_says_yes_with_the_rule(world: World) -> None:
 
 
 async def test_can_i_says_no_with_the_reason_and_whom_to_ask(world: World) -> None:
-    world.role = Role.NONE
+    world.role = roles.NONE
     reply = await world.run("can-i pods")
     assert reply.headline.startswith("No: it needs the role viewer")
     assert reply.exit_code == 1

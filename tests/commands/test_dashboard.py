@@ -15,7 +15,8 @@ from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.runbook.context import Caller, Context
 from tests.commands.fakes import DF, FRESH, NOW, FakeCluster, World, beat, pod, said, undelivered
 from tests.commands.test_incidents import incident
@@ -157,12 +158,12 @@ def home(*rules: AccessRule) -> dict[str, Any]:
 async def test_who_may_look_in_a_channel_alone_has_no_buttons_at_home_and_is_told_where_to_type(
     world: World,
 ) -> None:
-    reply = await look(world, **home(AccessRule(role=Role.OPERATOR, users=("U1",), channels=("C7",))))
+    reply = await look(world, **home(AccessRule(role=roles.OPERATOR, users=("U1",), channels=("C7",))))
     assert reply.buttons == ()
     assert reply.body[-1] == ("You may run commands in ", Mention("C7"), ": type them there.")
 
 
 async def test_who_may_everywhere_is_told_nothing_of_channels(world: World) -> None:
-    reply = await look(world, **home(AccessRule(role=Role.VIEWER, users=("U1",))))
+    reply = await look(world, **home(AccessRule(role=roles.VIEWER, users=("U1",))))
     assert [b.command for b in reply.buttons] == ["status", "digest"]
     assert all(isinstance(line, str) for line in reply.body)

@@ -11,7 +11,9 @@ import pytest_asyncio
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice
 from bot.domain.core.reply import Mention
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, Role, decide
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, decide
+from bot.domain.rbac.roles import Role
 from bot.runbook.context import Caller, Context
 from commands.repair.decide import APPROVE, BREAK_GLASS
 from tests.commands.fakes import World
@@ -19,18 +21,18 @@ from tests.people import member
 from tests.services.workbench import ACCESS, JONAS, MAYA, ONCALL, OPS, PRIYA, Bench, bench, opened
 
 
-@pytest.mark.parametrize(("role", "may"), [(Role.VIEWER, True), (Role.NONE, False)])
+@pytest.mark.parametrize(("role", "may"), [(roles.VIEWER, True), (roles.NONE, False)])
 def test_a_viewer_on_the_break_glass_list_is_not_stopped_before_the_list_is_looked_at(
     role: Role, may: bool
 ) -> None:
-    rules = () if role is Role.NONE else (AccessRule(role=role, users=("U9",)),)
+    rules = () if role is roles.NONE else (AccessRule(role=role, users=("U9",)),)
     policy = AccessPolicy(rules=rules)
-    assert decide(policy, member("U9", "C1"), BREAK_GLASS.role).allowed is may
-    assert not decide(policy, member("U9", "C1"), APPROVE.role).allowed
+    assert decide(policy, member("U9", "C1"), BREAK_GLASS.needs).allowed is may
+    assert not decide(policy, member("U9", "C1"), APPROVE.needs).allowed
 
 
 async def test_can_i_says_the_same_to_a_viewer() -> None:
-    reply = await World(role=Role.VIEWER).run("can-i break-glass")
+    reply = await World(role=roles.VIEWER).run("can-i break-glass")
     assert reply.data["allowed"] is True
 
 
@@ -94,8 +96,8 @@ async def test_a_direct_message_shows_the_buttons_of_who_is_named_for_the_reques
     one: Bench, rule: str
 ) -> None:
     case = await one.ask()
-    bound = AccessRule(role=Role.APPROVER, channels=(OPS,), users=(JONAS,) if rule == "named" else ())
-    access = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("*",)), bound))
+    bound = AccessRule(role=roles.APPROVER, channels=(OPS,), users=(JONAS,) if rule == "named" else ())
+    access = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("*",)), bound))
 
     def in_private(ctx: Context) -> Context:
         caller = Caller(member(JONAS, "D1"), "dm")

@@ -13,7 +13,9 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Container, LogText, Pod, Termination
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotAllowed, NotFound, Transient, UsageError
 from bot.ports.cluster import Cluster, Network
 from bot.runbook.context import About, Caller, Context
@@ -90,7 +92,7 @@ def context(cluster: FakeCluster, target: Target | None = None, **more: Any) -> 
         heartbeats=None,
         clock=FixedClock(),
         caller=Caller(member("U1", "C1"), "slash"),
-        access=AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, users=("U1",)),)),
+        access=AccessPolicy(rules=(AccessRule(role=roles.OPERATOR, users=("U1",)),)),
         about=About("1", NOW, "3.11"),
         commands=BUILTIN,
     )
@@ -375,4 +377,4 @@ async def test_beyond_a_queue_nobody_waits_and_who_gives_up_leaves_it() -> None:
 
 
 def test_operators_may_run_it() -> None:
-    assert logs.COMMAND.role is Role.OPERATOR
+    assert logs.COMMAND.needs is Capability.READ_LOGS

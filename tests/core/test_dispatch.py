@@ -16,7 +16,9 @@ from bot.domain.approvals.approval import Choice, Decision, Request, Snapshot, S
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.roles import Capability
 from bot.errors import Transient, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Caller, Context
@@ -24,7 +26,7 @@ from bot.runbook.dispatch import Dispatcher
 from tests.people import member
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-POLICY = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("U1",)),), contact="Priya")
+POLICY = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("U1",)),), contact="Priya")
 
 
 class Counted:
@@ -62,11 +64,11 @@ def _context(target: str | None, caller: Caller, request_id: str, progress: obje
 COMMANDS = tuple(
     Command(name, name, role, cast("Any", run))
     for name, role, run in [
-        ("good", Role.VIEWER, _good),
-        ("crash", Role.VIEWER, _crash),
-        ("later", Role.VIEWER, _later),
-        ("open", Role.NONE, _good),
-        ("secret", Role.OPERATOR, _good),
+        ("good", Capability.VIEW, _good),
+        ("crash", Capability.VIEW, _crash),
+        ("later", Capability.VIEW, _later),
+        ("open", Capability.HELP, _good),
+        ("secret", Capability.REQUEST, _good),
     ]
 )
 
@@ -138,7 +140,7 @@ async def test_an_answer_that_says_which_line_gives_it_keeps_that() -> None:
     async def about(_: Context, __: NoParams) -> Reply:
         return Reply("fine", command="good")
 
-    one = Command("good", "good", Role.NONE, cast("Any", about))
+    one = Command("good", "good", Capability.HELP, cast("Any", about))
     dispatcher = Dispatcher((one,), POLICY, _context, Counted())
     caller = Caller(member("U1", "C1"), "slash")
     assert (await dispatcher.run("GOOD", caller, request_id="1", progress=_quiet)).command == "good"
@@ -150,7 +152,7 @@ async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_a
     async def record(who: str, what: str, rule: str) -> None:
         written.append((who, what, rule))
 
-    approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
+    approve = Command("approve", "approve", Capability.DECIDE, cast("Any", _good), params=IdParams)
     dispatcher = Dispatcher((approve,), POLICY, _context, Counted(), recorder=record)
     for id_ in ("r-7k2m9xwq", "hunter2222"):
         await dispatcher.run(
@@ -210,7 +212,7 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
         return _request(state)
 
     names = ("approve", "deny", "enter")
-    commands = [Command(n, n, Role.APPROVER, cast("Any", _good), params=IdParams) for n in names]
+    commands = [Command(n, n, Capability.DECIDE, cast("Any", _good), params=IdParams) for n in names]
     dispatcher = Dispatcher(commands, POLICY, _context, Counted(), recorder=record, find=find)
     caller = Caller(member("U1", channel), cast("Any", surface))
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
@@ -234,10 +236,10 @@ async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a
         return _request(State.OPEN) if id_ == "r-7k2m9xwq" else None
 
     rules = (
-        AccessRule(role=Role.APPROVER, users=("U1",), channels=("C9",)),
-        AccessRule(role=Role.APPROVER, channels=("C9",)),
+        AccessRule(role=roles.APPROVER, users=("U1",), channels=("C9",)),
+        AccessRule(role=roles.APPROVER, channels=("C9",)),
     )
-    approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
+    approve = Command("approve", "approve", Capability.DECIDE, cast("Any", _good), params=IdParams)
     dispatcher = Dispatcher((approve,), AccessPolicy(rules=rules), _context, Counted(), find=find)
     caller = Caller(member(user, "D1"), "button")
     reply = await dispatcher.run(line, caller, request_id="1", progress=_quiet)
@@ -248,7 +250,7 @@ async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refu
     async def find(_: str) -> RepairRequest | None:
         raise Transient("The ledger can't be reached.")
 
-    approve = Command("approve", "approve", Role.APPROVER, cast("Any", _good), params=IdParams)
+    approve = Command("approve", "approve", Capability.DECIDE, cast("Any", _good), params=IdParams)
     dispatcher = Dispatcher((approve,), POLICY, _context, Counted(), find=find)
     caller = Caller(member("U1", "C1"), "button")
     reply = await dispatcher.run("approve r-7k2m9xwq", caller, request_id="1", progress=_quiet)
@@ -262,8 +264,8 @@ async def test_who_may_in_a_channel_and_not_in_a_direct_message_is_told_where(
     user: str, channel: str, where: str | None
 ) -> None:
     rules = (
-        AccessRule(role=Role.VIEWER, users=("U1",), channels=("C7",)),
-        AccessRule(role=Role.VIEWER, channels=("C8",)),
+        AccessRule(role=roles.VIEWER, users=("U1",), channels=("C7",)),
+        AccessRule(role=roles.VIEWER, channels=("C8",)),
     )
     dispatcher = Dispatcher(COMMANDS, AccessPolicy(rules=rules), _context, Counted())
     caller = Caller(member(user, channel), "button")
@@ -280,8 +282,8 @@ async def test_home_shows_what_its_user_may_see_in_any_channel_and_says_where_ev
     user: str, groups: tuple[str, ...], sees: bool
 ) -> None:
     rules = (
-        AccessRule(role=Role.VIEWER, users=("U1",), groups=("S1",), channels=("C7",)),
-        AccessRule(role=Role.VIEWER, users=("*",), channels=("C8",)),
+        AccessRule(role=roles.VIEWER, users=("U1",), groups=("S1",), channels=("C7",)),
+        AccessRule(role=roles.VIEWER, users=("*",), channels=("C8",)),
     )
     dispatcher = Dispatcher(COMMANDS, AccessPolicy(rules=rules), _context, Counted())
     identity = member(user, user, frozenset(groups))

@@ -32,7 +32,8 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
-from bot.domain.rbac.access import Identity, Role
+from bot.domain.rbac.access import Identity
+from bot.domain.rbac.roles import Capability
 from bot.errors import Conflict, Permanent, Uncertain
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Alerts, Caller, Context
@@ -63,7 +64,7 @@ async def _greet(ctx: Context, params: NoParams) -> Reply:
     return Reply(f"Hello from {ctx.target.name}")
 
 
-GREET = Command("greet", "Say hello", Role.NONE, _greet, examples=("greet",), group="Observe")
+GREET = Command("greet", "Say hello", Capability.HELP, _greet, examples=("greet",), group="Observe")
 
 
 async def _silent(_: Reply) -> None:
@@ -90,7 +91,7 @@ async def test_a_command_is_run_explained_and_suggested(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["status", "ack", GREET.name])
 def test_two_commands_of_one_name_are_refused(name: str) -> None:
-    again = Command(name, "Another one", Role.NONE, _greet)
+    again = Command(name, "Another one", Capability.HELP, _greet)
     with pytest.raises(ValueError, match=f"two commands are called '{name}'"):
         registry.build([GREET, again])
 

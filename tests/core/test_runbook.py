@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import parse_duration
-from bot.domain.rbac.access import Role
+from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -36,7 +36,7 @@ async def _run(_: Context, __: Params) -> Reply:
 
 
 def _command(name: str, params: type[Params], *aliases: str) -> Command:
-    return Command(name, f"does {name}", Role.VIEWER, _run, params=params, aliases=aliases)
+    return Command(name, f"does {name}", Capability.VIEW, _run, params=params, aliases=aliases)
 
 
 HOME = _command("", Params)

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from bot.check import effective, health_bridge, unknown_in_maintenance
-from bot.domain.rbac.access import Role
+from bot.domain.rbac import roles
 from bot.errors import SettingsError
 from bot.settings.loader import load
 from bot.settings.model import Settings
@@ -85,7 +85,7 @@ def test_the_fixed_variable_names_work(tmp_path: Path) -> None:
 def test_lists_can_come_from_the_environment_as_json() -> None:
     rules = [{"role": "viewer", "channels": ["C1"]}]
     settings = load(environ={"AGENTPOD_ACCESS__RULES": json.dumps(rules)}).settings
-    assert settings.access.rules[0].role is Role.VIEWER
+    assert settings.access.rules[0].role is roles.VIEWER
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,10 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("targets: [{storage: {warn_percent: 95}}]\n", ("warn_percent is above fail_percent",)),
         ("targets: [{name: a}, {name: a}]\n", ("target 'a' is listed twice",)),
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
-        ("access: {rules: [{role: boss, users: [U1]}]}\n", ("access.rules.0.role",)),
+        (
+            "access: {rules: [{role: boss, users: [U1]}]}\n",
+            ("access.rules.0.role", "Input should be 'none', 'viewer', 'operator' or 'approver'."),
+        ),
         ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
         (
             "ledger: {url: 'sqlite+aiosqlite:///:memory:'}\n",

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.domain.core.reply import Mention
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role, decide, decide_about, role_of
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule, decide, decide_about, grants_of
 from bot.domain.rbac.membership import Membership
+from bot.domain.rbac.roles import Capability, Role
 from tests.people import member
 
 POLICY = AccessPolicy(
     rules=(
-        AccessRule(role=Role.VIEWER, channels=("C1",)),
-        AccessRule(role=Role.OPERATOR, groups=("S1",), name="on-call"),
-        AccessRule(role=Role.APPROVER, users=("U9",)),
-        AccessRule(role=Role.APPROVER, users=("U8",), channels=("C2",)),
+        AccessRule(role=roles.VIEWER, channels=("C1",)),
+        AccessRule(role=roles.OPERATOR, groups=("S1",), name="on-call"),
+        AccessRule(role=roles.APPROVER, users=("U9",)),
+        AccessRule(role=roles.APPROVER, users=("U8",), channels=("C2",)),
     )
 )
 
@@ -27,33 +29,36 @@ POLICY = AccessPolicy(
 @pytest.mark.parametrize(
     ("user", "channel", "groups", "role", "rule"),
     [
-        ("U1", "C1", (), Role.VIEWER, "access rule 1"),
-        ("U1", "C2", (), Role.NONE, "no access rule names you"),
-        ("U1", "C2", ("S1",), Role.OPERATOR, "on-call"),
-        ("U1", "C1", ("S1",), Role.OPERATOR, "on-call"),
-        ("U9", "D1", (), Role.APPROVER, "access rule 3"),
-        ("U8", "C2", (), Role.APPROVER, "access rule 4"),
-        ("U8", "C3", (), Role.NONE, "no access rule names you"),
+        ("U1", "C1", (), roles.VIEWER, "access rule 1"),
+        ("U1", "C2", (), roles.NONE, "no access rule names you"),
+        ("U1", "C2", ("S1",), roles.OPERATOR, "on-call"),
+        ("U1", "C1", ("S1",), roles.OPERATOR, "on-call"),
+        ("U9", "D1", (), roles.APPROVER, "access rule 3"),
+        ("U8", "C2", (), roles.APPROVER, "access rule 4"),
+        ("U8", "C3", (), roles.NONE, "no access rule names you"),
     ],
 )
 def test_the_highest_role_that_a_rule_gives(
     user: str, channel: str, groups: tuple[str, ...], role: Role, rule: str
 ) -> None:
-    grant = role_of(POLICY, member(user, channel, frozenset(groups)))
+    [grant] = grants_of(POLICY, member(user, channel, frozenset(groups)))
     assert (grant.role, grant.rule) == (role, rule)
 
 
-@given(st.text(), st.text(), st.frozensets(st.text()), st.sampled_from([r for r in Role if r is not Role.NONE]))
-def test_without_rules_nobody_may_anything(user: str, channel: str, groups: frozenset[str], needed: Role) -> None:
-    assert not decide(AccessPolicy(), member(user, channel, groups), needed).allowed
+@given(st.text(), st.text(), st.frozensets(st.text()), st.sampled_from(Capability))
+def test_without_rules_nobody_may_anything_but_ask_for_help(
+    user: str, channel: str, groups: frozenset[str], needed: Capability
+) -> None:
+    may = decide(AccessPolicy(), member(user, channel, groups), needed).allowed
+    assert may is (needed is Capability.HELP)
 
 
 BOUND = AccessPolicy(
     rules=(
-        AccessRule(role=Role.APPROVER, users=("U1",), channels=("C1",)),
-        AccessRule(role=Role.APPROVER, groups=("S1",), channels=("C1",)),
-        AccessRule(role=Role.APPROVER, channels=("C2",)),
-        AccessRule(role=Role.APPROVER, users=("*",), groups=("S1",), channels=("C3",)),
+        AccessRule(role=roles.APPROVER, users=("U1",), channels=("C1",)),
+        AccessRule(role=roles.APPROVER, groups=("S1",), channels=("C1",)),
+        AccessRule(role=roles.APPROVER, channels=("C2",)),
+        AccessRule(role=roles.APPROVER, users=("*",), groups=("S1",), channels=("C3",)),
     )
 )
 
@@ -82,25 +87,51 @@ def test_what_is_said_of_a_request_in_no_channel_counts_in_its_own_for_whom_a_ru
     user: str, channel: str, groups: tuple[str, ...], places: tuple[str, ...], may: bool
 ) -> None:
     who = member(user, channel, frozenset(groups))
-    assert decide_about(BOUND, who, Role.APPROVER, places).allowed is may
+    assert decide_about(BOUND, who, Capability.DECIDE, places).allowed is may
     if may:  # nobody gets more than by typing it there
         assert any(
-            decide(BOUND, replace(who, channel=place), Role.APPROVER).allowed for place in (channel, *places)
+            decide(BOUND, replace(who, channel=place), Capability.DECIDE).allowed for place in (channel, *places)
         )
 
 
-def test_role_none_is_open_to_everybody() -> None:
-    assert decide(AccessPolicy(), member("U1"), Role.NONE).allowed
+def test_what_the_role_none_has_is_open_to_everybody() -> None:
+    assert decide(AccessPolicy(), member("U1"), Capability.HELP).allowed
 
 
 def test_a_refusal_says_what_is_needed_and_what_one_has() -> None:
-    reason = decide(POLICY, member("U1", "C1"), Role.OPERATOR).reason
+    reason = decide(POLICY, member("U1", "C1"), Capability.REQUEST).reason
     assert reason == "it needs the role operator, and you are viewer by access rule 1"
+
+
+READER = Role("reader", roles.NONE.may | {Capability.READ_AUDIT})
+
+
+def test_roles_that_do_not_include_each_other_are_held_both_and_said_both() -> None:
+    rules = (
+        AccessRule(role=READER, users=("U1",), name="audit"),
+        AccessRule(role=roles.VIEWER, channels=("C1",), name="team"),
+        AccessRule(role=READER, channels=("C1",), name="again"),
+    )
+    policy, who = AccessPolicy(rules=rules), member("U1", "C1")
+    assert [str(grant) for grant in grants_of(policy, who)] == ["reader by audit", "viewer by team"]
+    assert decide(policy, who, Capability.READ_AUDIT).reason == "you are reader by audit"
+    assert decide(policy, who, Capability.VIEW).reason == "you are viewer by team"
+    said = "it needs the role approver, and you are reader by audit and viewer by team"
+    assert decide(policy, who, Capability.DECIDE).reason == said
+
+
+def test_who_would_have_another_role_beside_their_own_as_a_member_is_told_so() -> None:
+    rules = (
+        AccessRule(role=READER, users=("U1",), name="audit"),
+        AccessRule(role=roles.VIEWER, channels=("C1",), name="team"),
+    )
+    guest = replace(member("U1", "C1"), membership=Membership.GUEST)
+    assert "; team is for members" in decide(AccessPolicy(rules=rules), guest, Capability.VIEW).reason
 
 
 def test_a_refusal_says_when_a_group_could_not_be_read() -> None:
     who = member("U1", "C2", unread=("S1",))
-    assert "the members of S1 could not be read" in decide(POLICY, who, Role.VIEWER).reason
+    assert "the members of S1 could not be read" in decide(POLICY, who, Capability.VIEW).reason
 
 
 @pytest.mark.parametrize(
@@ -120,10 +151,10 @@ def test_a_rule_that_can_not_mean_anything_is_refused(rule: dict[str, object]) -
 
 OPEN = AccessPolicy(
     rules=(
-        AccessRule(role=Role.APPROVER, channels=("C1",), name="ops"),
-        AccessRule(role=Role.OPERATOR, groups=("S1",), name="on-call"),
-        AccessRule(role=Role.VIEWER, channels=("C3",), guests=True, name="guests too"),
-        AccessRule(role=Role.OPERATOR, users=("UNAMED1",), name="named"),
+        AccessRule(role=roles.APPROVER, channels=("C1",), name="ops"),
+        AccessRule(role=roles.OPERATOR, groups=("S1",), name="on-call"),
+        AccessRule(role=roles.VIEWER, channels=("C3",), guests=True, name="guests too"),
+        AccessRule(role=roles.OPERATOR, users=("UNAMED1",), name="named"),
     )
 )
 
@@ -133,19 +164,20 @@ def test_a_rule_for_everybody_counts_full_members_one_for_a_group_the_team_s_and
     membership: Membership,
 ) -> None:
     def role(user: str, channel: str, *groups: str) -> Role:
-        return role_of(OPEN, replace(member(user, channel, groups), membership=membership)).role
+        [grant] = grants_of(OPEN, replace(member(user, channel, groups), membership=membership))
+        return grant.role
 
     own = membership in (Membership.MEMBER, Membership.GUEST, Membership.UNREAD)
-    assert role("U1", "C1") is (Role.APPROVER if membership is Membership.MEMBER else Role.NONE)
-    assert role("U1", "C2", "S1") is (Role.OPERATOR if own else Role.NONE)
-    assert role("U1", "C3") is (Role.VIEWER if own else Role.NONE)
-    assert role("UNAMED1", "C2") is (Role.NONE if membership is Membership.GONE else Role.OPERATOR)
+    assert role("U1", "C1") == (roles.APPROVER if membership is Membership.MEMBER else roles.NONE)
+    assert role("U1", "C2", "S1") == (roles.OPERATOR if own else roles.NONE)
+    assert role("U1", "C3") == (roles.VIEWER if own else roles.NONE)
+    assert role("UNAMED1", "C2") == (roles.NONE if membership is Membership.GONE else roles.OPERATOR)
 
 
 def test_everybody_by_a_star_is_no_more_than_everybody_of_the_team() -> None:
-    policy = AccessPolicy(rules=(AccessRule(role=Role.VIEWER, users=("*",)),))
-    assert not decide(policy, replace(member("U1"), membership=Membership.OTHER), Role.VIEWER).allowed
-    assert decide(policy, member("U1"), Role.VIEWER).allowed
+    policy = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("*",)),))
+    assert not decide(policy, replace(member("U1"), membership=Membership.OTHER), Capability.VIEW).allowed
+    assert decide(policy, member("U1"), Capability.VIEW).allowed
 
 
 @pytest.mark.parametrize(
@@ -163,20 +195,20 @@ def test_everybody_by_a_star_is_no_more_than_everybody_of_the_team() -> None:
 def test_a_refusal_says_which_rule_counts_members_only_and_why_somebody_is_none(
     membership: Membership, why: str
 ) -> None:
-    decision = decide(OPEN, replace(member("U1", "C1"), membership=membership), Role.APPROVER)
+    decision = decide(OPEN, replace(member("U1", "C1"), membership=membership), Capability.DECIDE)
     assert decision.allowed is (membership is Membership.MEMBER)
     assert why in decision.reason
 
 
 def test_who_has_a_role_by_id_is_told_what_would_give_them_more() -> None:
     who = replace(member("UNAMED1", "C1"), membership=Membership.OTHER)
-    reason = decide(OPEN, who, Role.APPROVER).reason
+    reason = decide(OPEN, who, Capability.DECIDE).reason
     assert reason.startswith("it needs the role approver, and you are operator by named; ops is for members")
     assert reason.endswith("only a rule whose users name UNAMED1 gives you more")
 
 
 def test_who_is_none_and_would_get_nothing_as_a_member_either_is_told_of_no_rule() -> None:
-    reason = decide(OPEN, replace(member("U1", "C9"), membership=Membership.OTHER), Role.APPROVER).reason
+    reason = decide(OPEN, replace(member("U1", "C9"), membership=Membership.OTHER), Capability.DECIDE).reason
     assert reason == "it needs the role approver, and no access rule names you here"
 
 

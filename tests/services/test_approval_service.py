@@ -12,7 +12,8 @@ from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Rule, State
 from bot.domain.approvals.repair import Look, Proposal
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.domain.rbac.membership import Membership
 from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook.context import Caller
@@ -177,7 +178,7 @@ async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
 
 async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: Bench) -> None:
     one.approval_service.access = AccessPolicy(
-        rules=(AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,)),)
+        rules=(AccessRule(role=roles.APPROVER, users=(SAM,), channels=(OPS,)),)
     )
     case = await one.ask()
     elsewhere = Caller(member(SAM, "C07RANDOM03"), "slash")
@@ -190,8 +191,8 @@ async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: B
 async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_message(
     one: Bench, place: str
 ) -> None:
-    bound = AccessRule(role=Role.APPROVER, users=(SAM,), channels=(OPS,))
-    everybody = AccessRule(role=Role.APPROVER, channels=(OPS,))
+    bound = AccessRule(role=roles.APPROVER, users=(SAM,), channels=(OPS,))
+    everybody = AccessRule(role=roles.APPROVER, channels=(OPS,))
     case = await one.ask()
     for who in (SAM, PRIYA):
         one.approval_service.access = AccessPolicy(rules=(everybody,))

@@ -21,7 +21,8 @@ from bot.domain.approvals.approval import Choice, State
 from bot.domain.approvals.repair import Proposal, RepairRequest, secret_snapshot
 from bot.domain.core.reply import Reply
 from bot.domain.health import ssh_keys
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.errors import Conflict, Denied, NotFound, Refused, Transient, Uncertain
 from bot.runbook.context import Caller
 from bot.services.approvals.changes import VALUE_WITHIN
@@ -137,7 +138,7 @@ async def test_a_form_that_may_be_opened_names_its_case(one: Bench) -> None:
 
 
 async def test_somebody_elses_value_is_refused(one: Bench) -> None:
-    one.approval_service.access = AccessPolicy(rules=(AccessRule(role=Role.APPROVER, users=("*",)),))
+    one.approval_service.access = AccessPolicy(rules=(AccessRule(role=roles.APPROVER, users=("*",)),))
     case = await approved(one)
     assert (await give(one, case, who=PRIYA)).headline == "Only who asked for it can give the value."
     assert (await one.now(case)).state is State.APPROVED
@@ -150,13 +151,13 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_
     case = await approved(one)
     in_private = Caller(member(MAYA, "D07MAYA0001"), "modal")
     sent = {"value": SecretStr(VALUE)}
-    one.approval_service.access = AccessPolicy(rules=(AccessRule(role=Role.OPERATOR, channels=(OPS,)),))
+    one.approval_service.access = AccessPolicy(rules=(AccessRule(role=roles.OPERATOR, channels=(OPS,)),))
     assert (
         "Nothing was stored"
         in (await one.approval_service.values.take(f"secret:{case.id}", sent, in_private)).headline
     )
     one.approval_service.access = AccessPolicy(
-        rules=(AccessRule(role=Role.OPERATOR, users=(MAYA,), channels=(OPS,)),)
+        rules=(AccessRule(role=roles.OPERATOR, users=(MAYA,), channels=(OPS,)),)
     )
     assert (await one.approval_service.values.take(f"secret:{case.id}", sent, in_private)).headline.startswith(
         "✅"

@@ -24,7 +24,8 @@ from bot.domain.core.workload import Container, Deployment, Event, Pod, SecretFa
 from bot.domain.health import ssh_keys
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac import roles
+from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.errors import Conflict, NotFound, Permanent
 from bot.ports.chat import Chat
 from bot.ports.cluster import Cluster
@@ -48,9 +49,9 @@ TARGET = Target()
 SECRET, KEY = "agent-secrets", "TOKEN"
 ACCESS = AccessPolicy(
     rules=(
-        AccessRule(role=Role.OPERATOR, users=(MAYA,)),
-        AccessRule(role=Role.APPROVER, users=(JONAS, PRIYA)),
-        AccessRule(role=Role.APPROVER, groups=(ONCALL,), name="on-call"),
+        AccessRule(role=roles.OPERATOR, users=(MAYA,)),
+        AccessRule(role=roles.APPROVER, users=(JONAS, PRIYA)),
+        AccessRule(role=roles.APPROVER, groups=(ONCALL,), name="on-call"),
     )
 )
 PATIENCE = 10.0

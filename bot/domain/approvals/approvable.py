@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bot.domain.approvals.approval import ApprovalPolicy
 from bot.domain.core import words
-from bot.domain.rbac.access import AccessPolicy, AccessRule, Role
+from bot.domain.rbac.access import AccessPolicy, AccessRule
+from bot.domain.rbac.roles import Capability
 
 NOBODY = "approvals.needed is {needed}, and no access rule gives the role approver: nothing can be approved."
 
 
 def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
     """Why requests can't be approved, or not those of an approver, and what to do; None where they can."""
-    approving = [rule for rule in access.rules if rule.role is Role.APPROVER]
+    approving = [rule for rule in access.rules if Capability.DECIDE in rule.role.may]
     if not approving:
         return _nobody(access, policy)
     if any(map(_open_ended, approving)):
@@ -34,7 +35,7 @@ def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str
 
 def _nobody(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
     """Who lets nobody ask for anything needs nobody to approve it."""
-    if policy == ApprovalPolicy() and not any(rule.role is Role.OPERATOR for rule in access.rules):
+    if policy == ApprovalPolicy() and not any(Capability.REQUEST in rule.role.may for rule in access.rules):
         return None
     return NOBODY.format(
         needed=policy.needed

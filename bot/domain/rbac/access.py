@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
+from bot.domain.core import words
 from bot.domain.core.reply import Line, Mention
+from bot.domain.rbac import roles
 from bot.domain.rbac.membership import Claims, Membership
+from bot.domain.rbac.roles import Capability, Role
 
 _ID = re.compile(r"[UWSCG](?=[A-Z]*[0-9])[A-Z0-9]{5,20}")
 _BRACKETS = re.compile(r"^<(?:@|#|!subteam\^)([A-Z0-9]+)(?:\|[^<>]*)?>$")
 
 
-class Role(Enum):
-    """Roles, each including the ones before it."""
+def _role(value: object) -> Role:
+    """The role of that name. Raises ValueError, with the names that there are."""
+    found = value if isinstance(value, Role) else roles.known().get(value) if isinstance(value, str) else None
+    if found is None:
+        *names, last = (repr(name) for name in roles.known().names)
+        raise ValueError(f"Input should be {', '.join(names)} or {last}")
+    return found
 
-    NONE = "none"
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    APPROVER = "approver"
 
-    @property
-    def rank(self) -> int:
-        """Its place in the order above."""
-        return list(Role).index(self)
-
-    def covers(self, needed: Role) -> bool:
-        """Whether who has this role may do what ``needed`` is needed for."""
-        return self.rank >= needed.rank
+ByName = Annotated[
+    Role,
+    PlainValidator(_role),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
+"""A role in the settings."""
 
 
 class AccessRule(BaseModel):
@@ -49,7 +59,7 @@ class AccessRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    role: Role
+    role: ByName
     """viewer, operator or approver; each may do what the ones before it may."""
     users: tuple[str, ...] = ()
     """Users' ids (U…, W…), of whatever company; ``*`` is everybody: the full members of the app's own team."""
@@ -67,7 +77,7 @@ class AccessRule(BaseModel):
     def _says_who(self) -> Self:
         if not (self.users or self.groups or self.channels):
             raise ValueError("the rule names nobody: list users, groups or channels; everybody is users: ['*']")
-        if self.role is Role.NONE:
+        if self.role == roles.NONE:
             raise ValueError("the role none can't be given: who is not listed has it already")
         _check_ids(self.users, "users", ("U", "W"), extra="*")
         _check_ids(self.groups, "groups", ("S",))
@@ -166,10 +176,14 @@ class Identity:
 
 @dataclass(frozen=True)
 class Grant:
-    """The role somebody has, and the rule it comes from."""
+    """A role that somebody has, and the rule it comes from."""
 
     role: Role
     rule: str
+
+    def __str__(self) -> str:
+        """``viewer by access rule 1``."""
+        return f"{self.role} by {self.rule}"
 
 
 @dataclass(frozen=True)
@@ -178,35 +192,45 @@ class Decision:
 
     allowed: bool
     grant: Grant
-    needed: Role
+    """The one that allows it; of a refusal, the first that they have."""
+    needed: Capability
     reason: str
 
 
 NO_RULE = "no access rule names you"
 
 
-def role_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> Grant:
-    """The highest role that any rule gives, or any that names the person. The first of equals is named."""
-    best = Grant(Role.NONE, NO_RULE)
-    for number, rule in enumerate(policy.rules, start=1):
-        if by_name and not rule.names(who):
-            continue
-        if rule.grants(who) and rule.role.rank > best.role.rank:
-            best = Grant(rule.role, rule.name or f"access rule {number}")
-    return best
+def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> tuple[Grant, ...]:
+    """What the rules give, or those that name the person; the role none where they give nothing.
+
+    What another grant includes is left out. The first of equals stays.
+    """
+    found = [
+        Grant(rule.role, rule.name or f"access rule {number}")
+        for number, rule in enumerate(policy.rules, start=1)
+        if rule.grants(who) and (not by_name or rule.names(who))
+    ]
+    widest = [g for place, g in enumerate(found) if not _included(g.role, found[:place], found)]
+    return tuple(widest) or (Grant(roles.NONE, NO_RULE),)
 
 
-def decide(policy: AccessPolicy, who: Identity, needed: Role, *, by_name: bool = False) -> Decision:
-    """Whether ``who`` may do what ``needed`` is needed for. Role NONE is open to everybody."""
-    grant = role_of(policy, who, by_name=by_name)
-    if needed is Role.NONE:
-        return Decision(True, grant, needed, "open to everybody")
-    if grant.role.covers(needed):
-        return Decision(True, grant, needed, f"you are {grant.role.value} by {grant.rule}")
-    return Decision(False, grant, needed, _refusal(policy, grant, needed, who))
+def _included(role: Role, before: Sequence[Grant], all_: Sequence[Grant]) -> bool:
+    """Whether a role says nothing new: one before it is its equal, or any is wider."""
+    return any(g.role.may == role.may for g in before) or any(g.role.may > role.may for g in all_)
 
 
-def decide_about(policy: AccessPolicy, who: Identity, needed: Role, places: Sequence[str]) -> Decision:
+def decide(policy: AccessPolicy, who: Identity, needed: Capability, *, by_name: bool = False) -> Decision:
+    """Whether ``who`` has the capability ``needed``. What the role none has is open to everybody."""
+    held = grants_of(policy, who, by_name=by_name)
+    if needed in roles.NONE.may:
+        return Decision(True, held[0], needed, "open to everybody")
+    for grant in held:
+        if needed in grant.role.may:
+            return Decision(True, grant, needed, f"you are {grant}")
+    return Decision(False, held[0], needed, _refusal(policy, held, needed, who))
+
+
+def decide_about(policy: AccessPolicy, who: Identity, needed: Capability, places: Sequence[str]) -> Decision:
     """As :func:`decide`, about what has its ``places``: in a direct message or Home it counts as said there.
 
     So it does for whom a rule names. One for everybody in a channel does not say who is there.
@@ -218,33 +242,37 @@ def decide_about(policy: AccessPolicy, who: Identity, needed: Role, places: Sequ
     return next((decision for decision in there if decision.allowed), here)
 
 
-def allowed_in(policy: AccessPolicy, who: Identity, needed: Role) -> tuple[str, ...]:
-    """The channels of the rules in which ``who`` may do what ``needed`` is needed for."""
+def allowed_in(policy: AccessPolicy, who: Identity, needed: Capability) -> tuple[str, ...]:
+    """The channels of the rules in which ``who`` has the capability ``needed``."""
     return tuple(c for c in policy.channels() if decide(policy, replace(who, channel=c), needed).allowed)
 
 
-def left_out(policy: AccessPolicy, who: Identity, than: Role = Role.NONE) -> str:
+def left_out(policy: AccessPolicy, who: Identity, than: Iterable[Grant]) -> str:
     """Which rule would give ``who`` more ``than`` they have, if they were a member of the team; why it does not.
 
     Empty where none would.
     """
     if who.membership is Membership.GONE:
         return who.membership.why_not
-    grant = role_of(policy, replace(who, membership=Membership.MEMBER))
-    if who.membership is Membership.MEMBER or grant.role.rank <= than.rank:
+    had = {capability for grant in than for capability in grant.role.may}
+    as_member = grants_of(policy, replace(who, membership=Membership.MEMBER))
+    more = next((grant for grant in as_member if not grant.role.may <= had), None)
+    if who.membership is Membership.MEMBER or more is None:
         return ""
-    return f"{grant.rule} is for members of the app's own Slack team, and {who.membership.why_not}"
+    return f"{more.rule} is for members of the app's own Slack team, and {who.membership.why_not}"
 
 
-def _refusal(policy: AccessPolicy, grant: Grant, needed: Role, who: Identity) -> str:
-    outside = left_out(policy, who, grant.role)
-    if grant.role is Role.NONE:
-        reason = f"it needs the role {needed.value}, and {outside or f'{NO_RULE} here'}"
+def _refusal(policy: AccessPolicy, held: Sequence[Grant], needed: Capability, who: Identity) -> str:
+    outside = left_out(policy, who, held)
+    none = held[0].role == roles.NONE
+    wanted = f"it needs the role {roles.holders(needed)[0]}"
+    if none:
+        reason = f"{wanted}, and {outside or f'{NO_RULE} here'}"
     else:
-        reason = f"it needs the role {needed.value}, and you are {grant.role.value} by {grant.rule}"
+        reason = f"{wanted}, and you are {words.listed([str(grant) for grant in held])}"
         reason += f"; {outside}" if outside else ""
     if outside and who.membership is not Membership.GONE:
-        what = "a role" if grant.role is Role.NONE else "more"
+        what = "a role" if none else "more"
         reason += f": only a rule whose users name {who.user} gives you {what}"
     if who.unread_groups:
         reason += f" (the members of {', '.join(sorted(who.unread_groups))} could not be read from Slack)"

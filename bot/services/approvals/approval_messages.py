@@ -12,7 +12,8 @@ from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.reply import Mention, Reply
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import OutboxMessage
-from bot.domain.rbac.access import AccessPolicy, Role
+from bot.domain.rbac.access import AccessPolicy
+from bot.domain.rbac.roles import Capability
 from bot.errors import NotFound
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
@@ -25,7 +26,8 @@ def approvers(access: AccessPolicy, channel: str) -> tuple[Mention, ...]:
 
     Rules for everybody (``*``) add no mention.
     """
-    rules = [r for r in access.rules if r.role.covers(Role.APPROVER) and (not r.channels or channel in r.channels)]
+    deciding = [r for r in access.rules if Capability.DECIDE in r.role.may]
+    rules = [r for r in deciding if not r.channels or channel in r.channels]
     ids = [i for r in rules for i in (*r.groups, *r.users) if i != "*"]
     return tuple(Mention(i) for i in dict.fromkeys(ids))
 

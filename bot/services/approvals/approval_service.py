@@ -30,8 +30,9 @@ from bot.domain.approvals.approval import (
 from bot.domain.approvals.repair import Asked, ExecutionResult, Proposal, RepairRequest, is_id, new_id
 from bot.domain.core.refusals import Refusals
 from bot.domain.core.words import listed
-from bot.domain.rbac.access import AccessPolicy, Identity, Role, decide_about
+from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
 from bot.domain.rbac.membership import Membership
+from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, Refused, UsageError
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
@@ -242,7 +243,7 @@ class ApprovalService:
 
     def _standing(self, caller: Caller, identity: Identity, case: RepairRequest) -> Standing:
         """What the caller may decide about this request, in its channels: roles can be bound to channels."""
-        approver = decide_about(self.access, identity, Role.APPROVER, case.places).allowed
+        approver = decide_about(self.access, identity, Capability.DECIDE, case.places).allowed
         there = identity.membership is not Membership.GONE
         alone = there and self.policy.lets_alone(identity.user, identity.groups)
         who, shell = caller.who, caller.is_terminal

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from bot.domain.approvals.approval import ApprovalPolicy, State
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, is_id
 from bot.domain.core.reply import Reply
-from bot.domain.rbac.access import AccessPolicy, Identity, Role, decide_about
+from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
+from bot.domain.rbac.roles import Capability
 from bot.errors import AccessDenied, AgentpodError, Refused
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger, Writing
@@ -137,7 +138,7 @@ class ValueIntake:
     async def _still_operator(self, id_: str, caller: Caller) -> None:
         """Raise `AccessDenied`, and record it, where the caller is no longer an operator."""
         case, identity = await self.service.ledger.case(id_), await self.service.freshen(caller.identity)
-        decision = decide_about(self.service.access, identity, Role.OPERATOR, case.places if case else ())
+        decision = decide_about(self.service.access, identity, Capability.REQUEST, case.places if case else ())
         if decision.allowed:
             return
         await self.service.refused(caller.who, id_, decision.reason)

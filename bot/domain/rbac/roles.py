@@ -1,0 +1,108 @@
+"""Which roles there are: a role is a set of capabilities, and one line here. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+
+from bot.domain.core.registry import Registry
+
+
+class Capability(Enum):
+    """What a command needs of whoever runs it; each command names one."""
+
+    HELP = "help"
+    """To find out what one may run, and why."""
+    EXPLAIN = "explain"
+    """To ask what the bot is and what it can do, which says nothing of the pod."""
+    VIEW = "view"
+    """To see how the pod, its jobs, incidents and requests are."""
+    READ_LOGS = "read-logs"
+    READ_AUDIT = "read-audit"
+    """To read, export and verify the audit trail."""
+    HANDLE_INCIDENTS = "handle-incidents"
+    """To acknowledge and mute incidents."""
+    VIEW_CREDENTIALS = "view-credentials"
+    """To see which Secrets and SSH keys there are; no command shows a value."""
+    REQUEST = "request"
+    """To ask for repairs, and to withdraw what one asked for."""
+    DECIDE = "decide"
+    """To approve and deny requests."""
+    BREAK_GLASS = "break-glass"
+    """To go ahead alone, for those on approvals.break_glass."""
+    PUSH_HEARTBEATS = "push-heartbeats"
+
+    @property
+    def private(self) -> bool:
+        """Whether answers are for whoever asked alone, and roles are looked up anew before each."""
+        return self not in _PUBLIC
+
+
+_PUBLIC = frozenset({Capability.HELP, Capability.EXPLAIN, Capability.VIEW, Capability.BREAK_GLASS})
+
+
+@dataclass(frozen=True)
+class Role:
+    """What an access rule gives: a name, as the settings have it, and what its holders may do."""
+
+    name: str
+    may: frozenset[Capability]
+
+    def __str__(self) -> str:
+        """Its name."""
+        return self.name
+
+    def includes(self, other: Role) -> bool:
+        """Whether whoever has this role may do all that ``other`` allows."""
+        return other.may <= self.may
+
+
+NONE = Role("none", frozenset({Capability.HELP}))
+"""Of whom no rule names: what it has is open to everybody."""
+VIEWER = Role("viewer", NONE.may | {Capability.EXPLAIN, Capability.VIEW, Capability.BREAK_GLASS})
+OPERATOR = Role(
+    "operator",
+    VIEWER.may
+    | {
+        Capability.READ_LOGS,
+        Capability.READ_AUDIT,
+        Capability.HANDLE_INCIDENTS,
+        Capability.VIEW_CREDENTIALS,
+        Capability.REQUEST,
+    },
+)
+APPROVER = Role("approver", OPERATOR.may | {Capability.DECIDE, Capability.PUSH_HEARTBEATS})
+
+BUILTIN: Registry[Role] = Registry("role", (NONE, VIEWER, OPERATOR, APPROVER))
+"""Those in code. A refusal names the first one that would do."""
+_known = BUILTIN
+
+
+def known() -> Registry[Role]:
+    """The roles that access rules can give, and the one of whom none names."""
+    return _known
+
+
+def holders(capability: Capability) -> tuple[Role, ...]:
+    """The first role with a capability, and those with it that don't include that one.
+
+    Of "operators and those above" it is the operator alone. Raises LookupError where no role has it.
+    """
+    having = [role for role in _known if capability in role.may]
+    if not having:
+        raise LookupError(f"no role may {capability.value}")
+    first, *others = having
+    return first, *(role for role in others if not role.includes(first))
+
+
+@contextmanager
+def also(*more: Role) -> Iterator[None]:
+    """Within the block, access rules can give ``more`` as well."""
+    global _known
+    before, _known = _known, _known.with_(more)
+    try:
+        yield
+    finally:
+        _known = before
