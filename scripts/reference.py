@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from map_page import map_page
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretStr, WithJsonSchema
 from pydantic_core import PydanticUndefined
 from rights_page import rights_page
 
 from bot import __version__
 from bot.adapters.metrics import Metrics
-from bot.domain.rbac.roles import NONE, holders
+from bot.domain.rbac import roles
+from bot.domain.rbac.roles import Role
 from bot.runbook.grammar import usage
 from bot.settings.loader import CONFIG_VARIABLE, SECRETS_VARIABLE, variables
 from bot.settings.model import PREFIX, Settings
@@ -91,7 +92,13 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
                 yield f"| `{shown}` | see below | {notes[field]} |"
             yield from _rows(inner, f"{shown}.")
         else:
-            yield f"| `{shown}` | {_default(info)} | {_with_variable(notes[field], shown)} |"
+            yield f"| `{shown}` | {_default(info)} | {_with_variable(notes[field] + _choices(info), shown)} |"
+
+
+def _choices(info: Any) -> str:
+    """The values that a setting takes, where a registry has them."""
+    names = [n for m in info.metadata if isinstance(m, WithJsonSchema) for n in m.json_schema.get("enum", ())]
+    return f" One of: {', '.join(f'`{name}`' for name in names)}." if names else ""
 
 
 def _list(shown: str, note: str) -> Iterator[str]:
@@ -179,11 +186,12 @@ def commands_page() -> str:
         "Also by mention (`@agentpod status`), in a direct message, and in a terminal.",
         "",
     ]
+    lines += _roles()
     for group in dict.fromkeys(c.group for c in BUILTIN):
         lines += [f"## {group}", ""]
         for command in (c for c in BUILTIN if c.group == group):
-            named = " or ".join(map(str, holders(command.needs)))
-            needs = "open to everybody" if command.needs in NONE.may else f"needs the role {named}"
+            named = " or ".join(map(str, roles.holders(command.needs)))
+            needs = "open to everybody" if command.needs in roles.NONE.may else f"needs the role {named}"
             lines += [f"### `{usage(command)}`", "", f"{command.summary}; {needs}.", ""]
             if command.details:
                 lines += [command.details, ""]
@@ -193,6 +201,21 @@ def commands_page() -> str:
             if rights:
                 lines += ["In Kubernetes it needs: " + ", ".join(f"`{r}`" for r in rights) + ".", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _roles() -> list[str]:
+    """What each role may run, with reference to the widest one before it that it includes."""
+    lines = ["## Roles", "", "| `access.rules[].role` | may run |", "|---|---|"]
+    before: list[Role] = []
+    for role in roles.BUILTIN:
+        base = max((one for one in before if role.includes(one)), key=lambda one: len(one.may), default=None)
+        new = role.may - (base.may if base else frozenset())
+        mine = ", ".join(f"`{c.name or '/agentpod'}`" for c in BUILTIN if c.needs in new)
+        named = "whom no rule names" if role == roles.NONE else f"`{role}`"
+        also = f"what {'anybody' if base == roles.NONE else f'`{base}`'} may, and " if base else ""
+        lines.append(f"| {named} | {also}{mine} |")
+        before.append(role)
+    return [*lines, ""]
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -32,11 +33,13 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 from bot.domain.outbox.key import MessageKey
 from bot.domain.outbox.message import MessageRef, OutboxMessage
+from bot.domain.rbac import roles
 from bot.domain.rbac.access import Identity
-from bot.domain.rbac.roles import Capability
+from bot.domain.rbac.roles import Capability, Role
 from bot.errors import Conflict, Permanent, Uncertain
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Alerts, Caller, Context
+from bot.runbook.dispatch import Dispatcher
 from bot.services.approvals.actions import registry as executions
 from bot.services.approvals.actions.execution import Stepwise
 from bot.services.approvals.lease_holder import LeaseHolder
@@ -51,6 +54,7 @@ from bot.wiring.parts import Parts, SystemClock
 from commands import registry
 from commands.incidents import incidents
 from tests.commands.fakes import World, text_of
+from tests.people import member
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeChat, bench, opened
 
@@ -94,6 +98,53 @@ def test_two_commands_of_one_name_are_refused(name: str) -> None:
     again = Command(name, "Another one", Capability.HELP, _greet)
     with pytest.raises(ValueError, match=f"two commands are called '{name}'"):
         registry.build([GREET, again])
+
+
+# -- a role
+
+
+RESPONDER = Role("responder", roles.NONE.may | {Capability.VIEW, Capability.HANDLE_INCIDENTS})
+RESPONDS = {"incidents", "ack", "snooze", "status", "pods", "events", "identity", "processes", "services"} | {
+    *("", "argocd", "storage", "heartbeats", "digest", "approvals", "dashboard", "help", "whoami")
+}
+
+SAM = Caller(member("U07SAM00004", "C07OPS00001"), "slash")
+
+
+@asynccontextmanager
+async def _responder(tmp_path: Path) -> AsyncIterator[Dispatcher]:
+    """The bot's dispatcher, with settings that give the role to Sam."""
+    access = {"contact": "Priya", "rules": [{"role": "responder", "users": [SAM.who], "name": "night watch"}]}
+    ledger = {"url": f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"}
+    with roles.also(RESPONDER):
+        parts = Parts.build(Settings.model_validate({"access": access, "ledger": ledger}))
+        try:
+            yield parts.dispatcher("/agentpod", _Uncounted())
+        finally:
+            await parts.close()
+
+
+async def test_a_role_is_given_by_the_settings_and_explained(tmp_path: Path) -> None:
+    async with _responder(tmp_path) as dispatcher:
+        run = partial(dispatcher.run, caller=SAM, request_id="req-1", progress=_silent)
+        assert (await run("whoami")).headline == "You are responder by night watch"
+        listed = (await run("help")).data["commands"]
+        assert listed == [c.name for c in registry.BUILTIN if c.name and c.name in RESPONDS]
+        assert "operators and those above, and responders" in text_of(await run("help ack"))
+        refused = await run("logs")
+        reason = "it needs the role operator, and you are responder by night watch"
+        assert refused.headline == f"You may not run logs: {reason}."
+        assert "Ask Priya." in refused.body[0]
+
+
+async def test_a_role_may_run_what_it_is_meant_to_and_nothing_else(tmp_path: Path) -> None:
+    lines = {c.name: c.examples[0] if c.examples else c.name for c in registry.BUILTIN}
+    lines |= {"secrets enter": "secrets enter r-7k2m9xwq"}
+    async with _responder(tmp_path) as dispatcher:
+        refusals = {name: await dispatcher.refusal(line, SAM) for name, line in lines.items()}
+    assert {name for name, refusal in refusals.items() if refusal is None} == RESPONDS
+    said = {refusal.headline.partition(":")[0] for refusal in refusals.values() if refusal is not None}
+    assert said == {f"You may not run {name}" for name in lines.keys() - RESPONDS}
 
 
 # -- a problem source

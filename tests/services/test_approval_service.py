@@ -15,8 +15,10 @@ from bot.domain.approvals.repair import Look, Proposal
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.domain.rbac.membership import Membership
+from bot.domain.rbac.roles import Capability, Role
 from bot.errors import Refused, Uncertain, UsageError
 from bot.runbook.context import Caller
+from bot.services.approvals.approval_messages import approvers
 from tests.people import member
 from tests.services.workbench import JONAS, MAYA, ONCALL, OPS, PRIYA, SAM, TARGET, Bench, bench, opened, pod
 
@@ -185,6 +187,17 @@ async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: B
     assert (await one.approval_service.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
     assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
     await one.ended(case)
+
+
+@pytest.mark.parametrize("role", [r for r in roles.known() if Capability.DECIDE not in r.may], ids=str)
+async def test_who_may_not_decide_is_called_by_no_card_and_approves_nothing(one: Bench, role: Role) -> None:
+    if role != roles.NONE:
+        rules = (*one.approval_service.access.rules, AccessRule(role=role, users=(SAM,)))
+        one.approval_service.access = AccessPolicy(rules=rules)
+    case = await one.ask()
+    assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.NOT_AN_APPROVER
+    called = {mention.id for mention in approvers(one.approval_service.access, OPS)}
+    assert called == {JONAS, PRIYA, ONCALL}
 
 
 @pytest.mark.parametrize("place", ["D07SAM00004", SAM], ids=["DM", "Home"])

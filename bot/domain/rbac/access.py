@@ -40,7 +40,7 @@ ByName = Annotated[
     Role,
     PlainValidator(_role),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string"}),
+    WithJsonSchema({"enum": [role.name for role in roles.BUILTIN if role != roles.NONE]}),
 ]
 """A role in the settings."""
 
@@ -60,7 +60,7 @@ class AccessRule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: ByName
-    """viewer, operator or approver; each may do what the ones before it may."""
+    """What it gives; [commands.md](commands.md#roles) says what each role may run."""
     users: tuple[str, ...] = ()
     """Users' ids (U…, W…), of whatever company; ``*`` is everybody: the full members of the app's own team."""
     groups: tuple[str, ...] = ()
