@@ -21,43 +21,43 @@ from commands.registry import BUILTIN
 from tests.people import member
 
 TABLE = """
-                  none  viewer  operator  approver
-(home)             -      x        x         x
-status             -      x        x         x
-pods               -      x        x         x
-events             -      x        x         x
-identity           -      x        x         x
-processes          -      x        x         x     anew
-services           -      x        x         x
-argocd             -      x        x         x
-storage            -      x        x         x
-logs               -      -        x         x     private anew
-heartbeats         -      x        x         x
-incidents          -      x        x         x
-ack                -      -        x         x     private anew
-snooze             -      -        x         x     private anew
-digest             -      x        x         x
-heartbeats push    -      -        -         x     private anew
-secrets            -      -        x         x     private anew
-ssh keys           -      -        x         x     private anew
-restart            -      -        x         x     private anew
-secrets set        -      -        x         x     private anew
-secrets enter      -      -        x         x     private anew
-ssh keys add       -      -        x         x     private anew
-ssh keys remove    -      -        x         x     private anew
-approvals          -      x        x         x
-approve            -      -        -         x     private anew
-deny               -      -        -         x     private anew
-withdraw           -      -        x         x     private anew
-break-glass        -      x        x         x     anew
-audit              -      -        x         x     private anew
-audit verify       -      -        x         x     private anew
-audit export       -      -        x         x     private anew
-dashboard          -      x        x         x
-help               x      x        x         x
-whoami             x      x        x         x
-can-i              -      x        x         x
-version            -      x        x         x
+                  none  viewer  operator  approver  auditor
+(home)             -      x        x         x         -
+status             -      x        x         x         -
+pods               -      x        x         x         -
+events             -      x        x         x         -
+identity           -      x        x         x         -
+processes          -      x        x         x         -     anew
+services           -      x        x         x         -
+argocd             -      x        x         x         -
+storage            -      x        x         x         -
+logs               -      -        x         x         -     private anew
+heartbeats         -      x        x         x         -
+incidents          -      x        x         x         -
+ack                -      -        x         x         -     private anew
+snooze             -      -        x         x         -     private anew
+digest             -      x        x         x         -
+heartbeats push    -      -        -         x         -     private anew
+secrets            -      -        x         x         -     private anew
+ssh keys           -      -        x         x         -     private anew
+restart            -      -        x         x         -     private anew
+secrets set        -      -        x         x         -     private anew
+secrets enter      -      -        x         x         -     private anew
+ssh keys add       -      -        x         x         -     private anew
+ssh keys remove    -      -        x         x         -     private anew
+approvals          -      x        x         x         -
+approve            -      -        -         x         -     private anew
+deny               -      -        -         x         -     private anew
+withdraw           -      -        x         x         -     private anew
+break-glass        -      x        x         x         -     anew
+audit              -      -        x         x         x     private anew
+audit verify       -      -        x         x         x     private anew
+audit export       -      -        x         x         x     private anew
+dashboard          -      x        x         x         -
+help               x      x        x         x         x
+whoami             x      x        x         x         x
+can-i              -      x        x         x         x
+version            -      x        x         x         x
 """
 """Who may run what, whose answers are for whoever asked alone, and before which roles are looked up anew."""
 HEADS, *ROWS = TABLE.strip("\n").splitlines()

@@ -132,7 +132,7 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         (
             "access: {rules: [{role: boss, users: [U1]}]}\n",
-            ("access.rules.0.role", "Input should be 'none', 'viewer', 'operator' or 'approver'."),
+            ("access.rules.0.role", "Input should be 'none', 'viewer', 'operator', 'approver' or 'auditor'."),
         ),
         ("access: {rules: [{role: viewer, users: [maya]}]}\n", ("begin with U or W", "maya")),
         (

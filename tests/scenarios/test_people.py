@@ -24,11 +24,12 @@ SHARED, LENA, GIL, SAM, MAYA, JONAS, PRIYA = (
     *(seed.SHARED, seed.LENA, seed.GIL, seed.SAM, seed.MAYA, seed.JONAS),
     seed.PRIYA,
 )
-IVO, NEW = "U07IVO00009", "U07NEW00008"
+IVO, NEW, AUDITOR = "U07IVO00009", "U07NEW00008", "U07AUD00010"
 RULES = [
     {"role": "approver", "channels": [SHARED], "name": "the shared channel"},
     {"role": "operator", "groups": [seed.ONCALL], "name": "on-call"},
     {"role": "approver", "users": [JONAS, PRIYA, IVO], "name": "approvers"},
+    {"role": "auditor", "users": [AUDITOR], "name": "auditors"},
 ]
 
 
@@ -44,6 +45,8 @@ async def world() -> AsyncIterator[World]:
         for id_, name in ((IVO, "ivo"), (NEW, "new")):
             sandbox.workspace.store.users[id_] = User(id_, name, name.title())
             sandbox.workspace.store.channels[SHARED].members.append(id_)
+        sandbox.workspace.store.users[AUDITOR] = User(AUDITOR, "aud", "Aud")
+        sandbox.workspace.store.channels[seed.RANDOM].members.append(AUDITOR)
         yield World(sandbox, await sandbox.start_bot())
 
 
@@ -322,3 +325,18 @@ async def test_where_nobody_is_on_the_list_break_glass_is_not_shown(world: World
         assert "break-glass" not in (await world.ask(line, PRIYA, SHARED)).text
     may = await world.ask("can-i break-glass", PRIYA, SHARED)
     assert "No: break-glass is for those on approvals.break_glass" in may.first_line
+
+
+async def test_an_auditor_reads_the_audit_trail_and_nothing_of_the_pod(world: World) -> None:
+    repair = await asked(world, MAYA)
+
+    async def first_line(line: str) -> str:
+        return (await world.ask(line, AUDITOR, seed.RANDOM)).first_line
+
+    assert repair.id in (await world.ask("audit", AUDITOR, seed.RANDOM)).text
+    assert "The audit trail is whole" in await first_line("audit verify")
+    assert await first_line("whoami") == "You are auditor by auditors"
+    assert await first_line("can-i audit") == "✅ Yes: you are auditor by auditors"
+    for line in ("status", "logs", "incidents", 'restart --reason "why"', f"approve {repair.id}"):
+        assert "you are auditor by auditors" in await first_line(line), line
+    assert "You may not" not in (await world.ask(f'deny {repair.id} --reason "the end"', MAYA, SHARED)).text

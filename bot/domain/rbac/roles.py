@@ -74,8 +74,10 @@ OPERATOR = Role(
     },
 )
 APPROVER = Role("approver", OPERATOR.may | {Capability.DECIDE, Capability.PUSH_HEARTBEATS})
+AUDITOR = Role("auditor", NONE.may | {Capability.EXPLAIN, Capability.READ_AUDIT})
+"""Reads the audit trail, and sees nothing of the pod."""
 
-BUILTIN: Registry[Role] = Registry("role", (NONE, VIEWER, OPERATOR, APPROVER))
+BUILTIN: Registry[Role] = Registry("role", (NONE, VIEWER, OPERATOR, APPROVER, AUDITOR))
 """Those in code. A refusal names the first one that would do."""
 _known = BUILTIN
 
