@@ -350,7 +350,7 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
         settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()
     ).approval_service
     try:
-        await parts.connect_cluster()
+        await parts.clusters.connect()
         dispatcher = parts.dispatcher("agentpod", _Uncounted())
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
         known = KnownSecrets(settings.targets, parts.cluster_of, outside)

@@ -8,7 +8,7 @@ import logging
 import random
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from bot.errors import AgentpodError, Transient
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
 from bot.wiring.approvals import Repairs
+from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, Watching, untold
 from bot.wiring.rights import review
 
@@ -156,7 +157,8 @@ class Bot:
         await self.slack.start()
         self._spawn("slack", self.slack.run)
         await self.slack.connected(FIRST_SECONDS)
-        self._spawn("cluster", self._connect_cluster)
+        for link in self.parts.clusters.links:
+            self._spawn(f"cluster {link.name}".strip(), partial(self._connect, link))
         self._spawn("channels", self._report_channels)
         known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
         self._spawn("known secrets", known.run)
@@ -209,13 +211,13 @@ class Bot:
         reasons += [f"background task {name} keeps failing" for name in failing]
         return reasons + [f"background task {n} died less than a minute ago" for n in recent if n not in failing]
 
-    async def _connect_cluster(self) -> None:
+    async def _connect(self, link: ClusterLink) -> None:
         pause = 2.0
-        while (error := await self.parts.connect_cluster()) is not None:
+        while (error := await link.connect()) is not None:
             logger.warning("no cluster: %s", error.message, extra={"remedy": error.remedy})
             await asyncio.sleep(pause)
             pause = min(pause * 2, 60.0)
-        await self._report_rights()
+        await self._report_rights(link.targets)
 
     async def _report_channels(self) -> None:
         """Say once at start where nobody will be told anything; `incidents` lists what is pending there."""
@@ -225,15 +227,15 @@ class Bot:
             if not found.ok:
                 logger.warning("%s: %s", found.title, found.detail, extra={"remedy": found.remedy})
 
-    async def _report_rights(self) -> None:
+    async def _report_rights(self, targets: Sequence[Target]) -> None:
         """Say once at start which rights are missing, and what the account can do beyond the commands' needs."""
-        await asyncio.gather(*(self._report_rights_of(target) for target in self.settings.targets))
+        await asyncio.gather(*(self._report_rights_of(target, targets) for target in targets))
 
-    async def _report_rights_of(self, target: Target) -> None:
+    async def _report_rights_of(self, target: Target, targets: Sequence[Target]) -> None:
         where = {"target": target.name}
         try:
             missing, beyond = await review(
-                self.parts.clusters[target.name], target, self.settings.targets, self.parts.commands
+                self.parts.cluster_of(target.name), target, targets, self.parts.commands
             )
         except AgentpodError as error:
             logger.warning("permissions not checked: %s", error.message, extra=where)

@@ -22,6 +22,7 @@ from bot.domain.rbac import slack_tokens
 from bot.errors import AgentpodError
 from bot.settings.loader import Loaded
 from bot.settings.model import Settings, hidden
+from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, untold
 from bot.wiring.outbox import CALLED
 from bot.wiring.parts import Parts
@@ -84,8 +85,10 @@ def bad_proxies(settings: Settings, environment: Mapping[str, str]) -> list[str]
 
 
 def _cluster_route(parts: Parts) -> Iterator[Check]:
-    if parts.cluster_route is not None:
-        yield Check("Route to the API server", True, str(parts.cluster_route))
+    for link in parts.clusters.links:
+        if link.route is not None:
+            of = f" of {link.name}" if link.name else ""
+            yield Check(f"Route to the API server{of}", True, str(link.route))
 
 
 def _failed(title: str, error: AgentpodError) -> Check:
@@ -192,24 +195,31 @@ def _tokens(settings: Settings) -> dict[str, SecretStr | None]:
 
 
 async def _kubernetes(parts: Parts) -> list[Check]:
-    error = await parts.connect_cluster()
+    found = await asyncio.gather(*(_cluster(parts, link) for link in parts.clusters.links))
+    return [check for group in found for check in group]
+
+
+async def _cluster(parts: Parts, link: ClusterLink) -> list[Check]:
+    """One cluster, and the targets in it."""
+    title = f"Kubernetes {link.name}".strip()
+    error = await link.connect()
     if error is not None:
-        return [_failed("Kubernetes", error)]
-    cluster = parts.clusters[parts.settings.targets[0].name]
+        return [_failed(title, error)]
     try:
-        info = await cluster.info()
+        info = await parts.cluster_of(link.targets[0].name).info()
     except AgentpodError as failure:
-        return [_failed("Kubernetes", failure)]
-    first = Check("Kubernetes", True, f"{info.version} at {info.server}")
-    rest = await asyncio.gather(*(_target(parts, t, info.user) for t in parts.settings.targets))
+        return [_failed(title, failure)]
+    first = Check(title, True, f"{info.version} at {info.server}")
+    rest = await asyncio.gather(*(_target(parts, target, link.targets, info.user) for target in link.targets))
     return [first, *(check for group in rest for check in group)]
 
 
-async def _target(parts: Parts, target: Target, user: str | None) -> list[Check]:
-    cluster = parts.clusters[target.name]
+async def _target(parts: Parts, target: Target, targets: Sequence[Target], user: str | None) -> list[Check]:
+    """A target, of those in its cluster, which its account is for."""
+    cluster = parts.cluster_of(target.name)
     title = f"Target {target.name}"
     try:
-        missing, beyond = await review(cluster, target, parts.settings.targets, parts.commands)
+        missing, beyond = await review(cluster, target, targets, parts.commands)
         checks = [
             _rights(title, len(rights_needed(target, parts.commands)), missing, beyond),
             *describe_beyond(title, beyond, user),

@@ -23,6 +23,7 @@ catches a vendor's exception. No message carries a secret's value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 
 class AgentpodError(Exception):
@@ -33,6 +34,13 @@ class AgentpodError(Exception):
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+
+    def within(self, place: str) -> Self:
+        """Have the message begin with where it happened, unless ``place`` is empty; gives the error itself."""
+        if place and not self.message.startswith(f"{place}: "):
+            self.message = f"{place}: {self.message}"
+            self.args = (self.message,)
+        return self
 
 
 class Refused(AgentpodError):

@@ -105,11 +105,34 @@ class SlackSettings(_Section):
         return SecretStr(text)
 
 
+class ClusterSettings(_Section):
+    """A cluster besides that of ``kubernetes.context``, for the targets that name it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][-\w.]*$", max_length=63)
+    """What targets, errors and `agentpod check` call it."""
+    kubeconfig: str = Field(min_length=1)
+    """The file that says where its API server is and as whom the bot speaks to it."""
+    context: str | None = None
+    """The context in that file; not set: its current one."""
+
+
 class KubernetesSettings(_Section):
-    """Which cluster: KUBECONFIG or in-cluster by the client's usual rules; ``context`` picks one by name."""
+    """Which cluster: KUBECONFIG or in-cluster by the client's usual rules; ``context`` picks one by name.
+
+    Targets may be in other ``clusters``, each with a kubeconfig, and so an account, of its own.
+    """
 
     context: str | None = None
     """The context of the kubeconfig; not set: its current one, or the cluster that the bot runs in."""
+    clusters: tuple[ClusterSettings, ...] = ()
+    """Further clusters."""
+
+    @model_validator(mode="after")
+    def _clusters_differ(self) -> Self:
+        names = [c.name for c in self.clusters]
+        if doubles := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"cluster {doubles[0]!r} is listed twice: give each its own name")
+        return self
 
 
 class PushgatewaySettings(_Section):
@@ -298,6 +321,16 @@ class Settings(BaseSettings):
         doubles = sorted({n for n in names if names.count(n) > 1})
         if doubles:
             raise ValueError(f"target {doubles[0]!r} is listed twice: give each its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _their_clusters_are_known(self) -> Self:
+        known = ["", *(c.name for c in self.kubernetes.clusters)]
+        for target in self.targets:
+            if target.cluster not in known:
+                listed = ", ".join(known[1:]) or "none"
+                where = f"target {target.name!r} is in the cluster {target.cluster!r}"
+                raise ValueError(f"{where}, which kubernetes.clusters does not name; known there: {listed}")
         return self
 
     def secret_values(self) -> list[str]:

@@ -30,6 +30,9 @@ Port_co = TypeVar("Port_co", covariant=True)
 class Opens(Protocol[Port_co]):
     """Has an adapter once it is opened."""
 
+    place: str
+    """What errors begin with; empty for nothing."""
+
     async def open(self) -> Port_co:
         """The adapter. Raises as the port's methods do."""
 
@@ -41,7 +44,11 @@ def on_open(
     name = method.__name__
 
     async def call(self: Opens[Port], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        found: T = await getattr(await self.open(), name)(*args, **kwargs)
+        try:
+            found: T = await getattr(await self.open(), name)(*args, **kwargs)
+        except AgentpodError as error:
+            error.within(self.place)
+            raise
         return found
 
     return call
@@ -54,9 +61,13 @@ def stream_on_open(
     name = method.__name__
 
     async def stream(self: Opens[Port], /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
-        async with aclosing(getattr(await self.open(), name)(*args, **kwargs)) as items:
-            async for item in items:
-                yield item
+        try:
+            async with aclosing(getattr(await self.open(), name)(*args, **kwargs)) as items:
+                async for item in items:
+                    yield item
+        except AgentpodError as error:
+            error.within(self.place)
+            raise
 
     return stream
 
@@ -64,9 +75,9 @@ def stream_on_open(
 class LazyCluster:
     """A cluster that is being connected, or could not be."""
 
-    def __init__(self, open_: Callable[[], Awaitable[Cluster]]) -> None:
-        """``open_`` gives the cluster, or raises why there is none."""
-        self._open = open_
+    def __init__(self, open_: Callable[[], Awaitable[Cluster]], place: str = "") -> None:
+        """``open_`` gives the cluster, or raises why there is none; errors begin with ``place``."""
+        self._open, self.place = open_, place
 
     async def open(self) -> Cluster:
         """The cluster itself."""
@@ -106,6 +117,8 @@ class LazyLedger:
 
     So a database that is away keeps nobody from looking at the pod, and commands that need no ledger make no file.
     """
+
+    place = ""
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
         """``exclusive``: whether this is the bot itself, which a file must belong to alone."""

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import platform
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
-from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from bot import __version__
 from bot.adapters.network import OutsideNetwork
 from bot.domain.core.outside import Outside
-from bot.domain.core.proxies import Route
 from bot.domain.core.target import Target
-from bot.errors import AgentpodError, UsageError
+from bot.errors import UsageError
 from bot.ports.cluster import Cluster
 from bot.ports.heartbeats import HeartbeatSource
 from bot.ports.sinks import Sink
@@ -30,12 +24,10 @@ from bot.services.approvals.approval_service import ApprovalService
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.outbox.kind import MessageKind
 from bot.settings.model import Settings
-from bot.wiring.lazy import LazyCluster, LazyLedger
+from bot.wiring.clusters import Clusters
+from bot.wiring.lazy import LazyLedger
 from bot.wiring.outbox import Outbox
 from commands import registry
-
-if TYPE_CHECKING:
-    from bot.adapters.kubernetes import KubernetesCluster
 
 
 class SystemClock:
@@ -63,13 +55,7 @@ class Parts:
     outside: Outside
     """Cleans what is shown, and knows the values that must not be."""
     outbox: Outbox
-    clusters: dict[str, Cluster] = field(default_factory=dict)
-    attempted: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once connecting to the cluster was tried."""
-    unconnected: AgentpodError | None = None
-    """Why there is no cluster, after an attempt that failed."""
-    cluster_route: Route | None = None
-    """The way to the API server, once it is known where that is."""
+    clusters: Clusters
     heartbeats: HeartbeatSource | None = None
     approval_service: ApprovalService | None = None
     """Where commands ask for repairs and decide on them."""
@@ -90,7 +76,7 @@ class Parts:
         kinds: Iterable[MessageKind] = (),
         sinks: Iterable[Sink] = (),
     ) -> Parts:
-        """Build what needs no connection; :meth:`connect_cluster` does the rest.
+        """Build what needs no connection; :meth:`Clusters.connect` does the rest.
 
         ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
         ``more``, ``kinds`` and ``sinks``: commands, kinds of messages and sinks besides those in code.
@@ -102,24 +88,16 @@ class Parts:
         shown = outside or Outside(settings.secret_values())
         time_ = clock or SystemClock()
         outbox = Outbox(settings, ledger, time_, shown, kinds, sinks)
-        parts = cls(settings, about, network, ledger, time_, registry.build(more), shown, outbox)
-        parts._close += [network.close, ledger.close, outbox.close]
+        clusters = Clusters(settings, shown)
+        parts = cls(settings, about, network, ledger, time_, registry.build(more), shown, outbox, clusters)
+        parts._close += [network.close, ledger.close, outbox.close, clusters.close]
         if settings.pushgateway.url:
             parts._use_pushgateway(timeout)
-        for target in settings.targets:
-            parts.clusters[target.name] = LazyCluster(partial(parts._attempted_cluster, target.name))
         return parts
 
     def cluster_of(self, target: str) -> Cluster:
-        """The target's cluster as it is known now."""
-        return self.clusters[target]
-
-    async def _attempted_cluster(self, target: str) -> Cluster:
-        """The target's cluster once connecting to it was tried. Raises why there is none."""
-        await self.attempted.wait()
-        if self.unconnected is not None:
-            raise self.unconnected
-        return self.clusters[target]
+        """The cluster of the target of that name."""
+        return self.clusters.of(target)
 
     def _use_pushgateway(self, timeout: float) -> None:
         from bot.adapters.pushgateway import Pushgateway
@@ -129,34 +107,6 @@ class Parts:
         source = Pushgateway(conf.url, auth=auth, timeout=timeout)
         self.heartbeats = source
         self._close.append(source.close)
-
-    async def connect_cluster(self) -> AgentpodError | None:
-        """Connect to the API server; gives the reason when it can't be configured at all."""
-        try:
-            return await self._connect_cluster()
-        finally:
-            self.attempted.set()
-
-    async def _connect_cluster(self) -> AgentpodError | None:
-        # The client's models take a third of a second to import: in a thread, so that Slack is heard meanwhile.
-        module = await asyncio.to_thread(importlib.import_module, "bot.adapters.kubernetes")
-        connect: Callable[..., Awaitable[KubernetesCluster]] = module.KubernetesCluster.connect
-        conf = self.settings
-        try:
-            first = await connect(
-                conf.targets[0].namespace,
-                context=conf.kubernetes.context,
-                timeout=conf.probes.timeout.total_seconds(),
-                fingerprints=_fingerprint_key(conf),
-            )
-        except AgentpodError as error:
-            self.unconnected = error
-            return error
-        self.unconnected = None
-        self._close.append(first.close)
-        self.cluster_route = first.route
-        self.clusters = {t.name: first.in_namespace(t.namespace) for t in conf.targets}
-        return None
 
     async def close(self) -> None:
         """Close every connection."""
@@ -175,7 +125,7 @@ class Parts:
         def one(chosen: Target, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
             return Context(
                 target=chosen,
-                cluster=self.clusters[chosen.name],
+                cluster=self.cluster_of(chosen.name),
                 network=self.network,
                 heartbeats=self.heartbeats,
                 clock=self.clock,
@@ -208,11 +158,3 @@ class Parts:
     def dispatcher(self, prefix: str, observer: Observer) -> Dispatcher:
         """The dispatcher for callers that address the bot as ``prefix``."""
         return Dispatcher(self.commands, self.settings.access, self.context(prefix), observer, prefix)
-
-
-def _fingerprint_key(settings: Settings) -> bytes | None:
-    """What only the bot has, and all its replicas have: else fingerprints could be tried out."""
-    token = settings.slack.bot_token
-    return (
-        None if token is None else sha256(b"agentpod fingerprints " + token.get_secret_value().encode()).digest()
-    )

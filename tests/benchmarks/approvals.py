@@ -118,7 +118,7 @@ async def _running(sandbox: Sandbox, watched: Watched) -> AsyncIterator[Bot]:
         running = asyncio.create_task(bot.run())
         try:
             await sandbox.workspace.wait_connected()
-            await bot.parts.attempted.wait()
+            await bot.parts.clusters.links[0].attempted.wait()
             yield bot
         finally:
             running.cancel()

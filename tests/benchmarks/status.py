@@ -92,7 +92,7 @@ async def _slowest(world: World) -> float:
     os.environ["KUBECONFIG"] = env["KUBECONFIG"]
     parts = Parts.build(loaded.settings)
     try:
-        await parts.connect_cluster()
+        await parts.clusters.connect()
         dispatcher = parts.dispatcher("agentpod", _Uncounted())
         caller = Caller(Identity(user="bench", channel="terminal"), "terminal")
         best: dict[str, float] = {}

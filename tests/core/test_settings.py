@@ -129,6 +129,15 @@ def test_lists_can_come_from_the_environment_as_json() -> None:
         ),
         ("targets: [{storage: {warn_percent: 95}}]\n", ("warn_percent is above fail_percent",)),
         ("targets: [{name: a}, {name: a}]\n", ("target 'a' is listed twice",)),
+        (
+            "targets: [{name: a, cluster: west}]\n",
+            ("target 'a' is in the cluster 'west', which kubernetes.clusters does not name; known there: none",),
+        ),
+        (
+            "kubernetes: {clusters: [{name: w, kubeconfig: a}, {name: w, kubeconfig: b}]}\n",
+            ("cluster 'w' is listed twice",),
+        ),
+        ("kubernetes: {clusters: [{name: w}]}\n", ("kubernetes.clusters.0.kubeconfig",)),
         ("access: {rules: [{role: viewer}]}\n", ("names nobody",)),
         (
             "access: {rules: [{role: boss, users: [U1]}]}\n",

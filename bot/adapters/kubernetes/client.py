@@ -93,12 +93,15 @@ class Connection:
         self._sessions: dict[int, aiohttp.ClientSession] = {}
 
     @classmethod
-    async def open(cls, context: str | None, seconds: float, patience: float | None = None) -> Connection:
+    async def open(
+        cls, context: str | None, seconds: float, patience: float | None = None, kubeconfig: str | None = None
+    ) -> Connection:
         """Read the configuration; nothing is sent to the API server yet. ``seconds`` is each call's deadline.
 
-        ``patience`` is how long a credential plugin may take. Raises Permanent, and what a plugin's failure is.
+        ``patience`` is how long a credential plugin may take; ``kubeconfig`` is the one file to read, where it is
+        given. Raises Permanent, and what a plugin's failure is.
         """
-        return cls(await Login.open(context, seconds, patience), seconds)
+        return cls(await Login.open(context, seconds, patience, kubeconfig), seconds)
 
     @property
     def source(self) -> config.Source:

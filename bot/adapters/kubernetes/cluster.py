@@ -13,6 +13,7 @@ from urllib.parse import quote
 from bot.adapters.kubernetes import decode, facts, no_log, repairs, shapes, watch
 from bot.adapters.kubernetes import exec as remote
 from bot.adapters.kubernetes.client import Call, Connection
+from bot.adapters.kubernetes.credentials import claims_of
 from bot.domain.core.proxies import Route
 from bot.domain.core.workload import (
     Application,
@@ -55,16 +56,18 @@ class KubernetesCluster:
         namespace: str,
         *,
         context: str | None = None,
+        kubeconfig: str | None = None,
         timeout: float = 3.0,  # noqa: ASYNC109 - kept for later calls
         fingerprints: bytes | None = None,
     ) -> Self:
-        """Find the configuration by the client's usual rules; nothing is sent yet.
+        """Find the configuration by the client's usual rules, or in ``kubeconfig`` alone; nothing is sent yet.
 
         ``timeout`` is each call's deadline in seconds; ``fingerprints`` is the key that fingerprints of secret
         values are made with (default: another one each time). Raises Permanent for a configuration that can't be
         used.
         """
-        return cls(await Connection.open(context, timeout), namespace, fingerprints or token_bytes())
+        connection = await Connection.open(context, timeout, kubeconfig=kubeconfig)
+        return cls(connection, namespace, fingerprints or token_bytes())
 
     def in_namespace(self, namespace: str) -> Self:
         """The same connection for another namespace. Closing one closes all."""
@@ -73,6 +76,12 @@ class KubernetesCluster:
     async def close(self) -> None:
         """Close the connections."""
         await self._connection.close()
+
+    async def opaque_token(self) -> str:
+        """The bot's token, if its shape does not say that it is one. Raises what a plugin's failure is."""
+        authorization = await self._connection.login.authorization()
+        scheme, _, token = authorization.partition(" ")
+        return token if scheme == "Bearer" and claims_of(authorization) is None else ""
 
     @property
     def route(self) -> Route:

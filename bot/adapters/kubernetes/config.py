@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
@@ -69,6 +69,17 @@ class Source:
         return "the pod's service account" if self.in_cluster else "kubeconfig " + ", ".join(self.files)
 
 
+class _Setting(NamedTuple):
+    """What to set where a kubeconfig or its context will not do."""
+
+    file: str
+    context: str
+
+
+_USUAL = _Setting("KUBECONFIG", "AGENTPOD_KUBERNETES__CONTEXT")
+_NAMED = _Setting("its kubeconfig in kubernetes.clusters", "its context in kubernetes.clusters")
+
+
 def kubeconfig_paths() -> list[str]:
     """Where a kubeconfig is looked for, whether or not it exists."""
     value = os.environ.get("KUBECONFIG") or "~/.kube/config"
@@ -98,15 +109,18 @@ class Access:
         return Route(parse(str(proxy), "proxy-url of the kubeconfig")) if proxy else None
 
 
-async def load(context: str | None, patience: float = plugin.SECONDS) -> Access:
+async def load(context: str | None, patience: float = plugin.SECONDS, kubeconfig: str | None = None) -> Access:
     """Find and read the configuration; ``patience`` in seconds is for credential plugins.
 
+    ``kubeconfig`` is the one file to read, as a named cluster has it.
     Raises Permanent that says where it looked and what was wrong, and whatever a plugin's failure is.
     """
     configuration = Configuration()
+    if kubeconfig is not None:
+        return await _from_files(configuration, (_existing(kubeconfig),), context, patience, _NAMED)
     files = existing_paths()
     if files:
-        return await _from_files(configuration, files, context, patience)
+        return await _from_files(configuration, files, context, patience, _USUAL)
     if context is not None:
         raise _nowhere(f"The Kubernetes context {context!r} can't be used: no kubeconfig was found")
     if not os.environ.get("KUBERNETES_SERVICE_HOST"):
@@ -122,6 +136,14 @@ async def load(context: str | None, patience: float = plugin.SECONDS) -> Access:
     return Access(configuration, Source((), None, None))
 
 
+def _existing(kubeconfig: str) -> str:
+    """The file's path. Raises Permanent where there is none."""
+    path = Path(kubeconfig).expanduser()
+    if not path.exists():
+        raise Permanent(f"There is no kubeconfig {path}.", remedy=f"Mount it there, or set {_NAMED.file}.")
+    return str(path)
+
+
 def _nowhere(what: str) -> Permanent:
     looked = ", ".join(kubeconfig_paths())
     return Permanent(
@@ -131,13 +153,17 @@ def _nowhere(what: str) -> Permanent:
 
 
 async def _from_files(
-    configuration: Configuration, files: tuple[str, ...], context: str | None, patience: float
+    configuration: Configuration,
+    files: tuple[str, ...],
+    context: str | None,
+    patience: float,
+    setting: _Setting,
 ) -> Access:
     try:
         for file in files:
             _check_file(file)
         merged = KubeConfigMerger(os.pathsep.join(files)).config
-        _check_context(merged, files, context)
+        _check_context(merged, files, context, setting)
         loader = KubeConfigLoader(config_dict=merged, active_context=context, config_base_path=None)
         wanted = _plugin_of(loader)
         given = await _use_plugin(loader, wanted, patience)
@@ -154,7 +180,7 @@ async def _from_files(
     except _UNREADABLE as error:
         raise Permanent(
             f"The kubeconfig {', '.join(files)} can't be used: {_plain(error)}.",
-            remedy="Check it with `kubectl config view`, or set KUBECONFIG to another file.",
+            remedy=f"Check it with `kubectl config view`, or set {setting.file} to another file.",
         ) from error
     source = Source(files, current["name"], (current.get("context") or {}).get("user"))
     return Access(configuration, source, given.expires, wanted.name if wanted else "")
@@ -235,7 +261,7 @@ def _check_file(path: str) -> None:
         raise ConfigException(f"{path} is larger than {words.size(MAX_FILE)}")
 
 
-def _check_context(merged: Any, files: tuple[str, ...], context: str | None) -> None:
+def _check_context(merged: Any, files: tuple[str, ...], context: str | None, setting: _Setting) -> None:
     """Name the contexts that exist when the one wanted does not."""
     if merged is None or not isinstance(merged.value, dict):
         raise ConfigException("the file is empty or no mapping")
@@ -247,11 +273,11 @@ def _check_context(merged: Any, files: tuple[str, ...], context: str | None) -> 
     if not wanted:
         raise Permanent(
             f"The kubeconfig {', '.join(files)} has no current-context.",
-            remedy=f"Set AGENTPOD_KUBERNETES__CONTEXT to one of: {known}.",
+            remedy=f"Set {setting.context} to one of: {known}.",
         )
     raise Permanent(
         f"There is no context {wanted!r} in {', '.join(files)}.",
-        remedy=f"Set AGENTPOD_KUBERNETES__CONTEXT to one that exists: {known}.",
+        remedy=f"Set {setting.context} to one that exists: {known}.",
     )
 
 

@@ -27,9 +27,9 @@ _SHARE = 0.8
 class Login:
     """The credential, and the address that it is for."""
 
-    def __init__(self, access: Access, timeout: float, patience: float) -> None:
-        """``timeout`` is a call's deadline in seconds, ``patience`` that of a plugin."""
-        self._access, self._timeout, self._patience = access, timeout, patience
+    def __init__(self, access: Access, timeout: float, patience: float, kubeconfig: str | None = None) -> None:
+        """``timeout`` is a call's deadline in seconds, ``patience`` that of a plugin; see :meth:`open`."""
+        self._access, self._timeout, self._patience, self._kubeconfig = access, timeout, patience, kubeconfig
         self._renewal: asyncio.Task[None] | None = None
         self._renewed_at = float("-inf")
         self.tls = config.tls(access.configuration, access.source)
@@ -38,10 +38,19 @@ class Login:
         self.own_route = access.route
 
     @classmethod
-    async def open(cls, context: str | None, timeout: float, patience: float | None) -> Login:  # noqa: ASYNC109 - kept
-        """Read the configuration and get the first credential. Raises Permanent, or a plugin's failure."""
+    async def open(
+        cls,
+        context: str | None,
+        timeout: float,  # noqa: ASYNC109 - kept
+        patience: float | None,
+        kubeconfig: str | None = None,
+    ) -> Login:
+        """Read the configuration and get the first credential. Raises Permanent, or a plugin's failure.
+
+        ``kubeconfig`` is the one file to read; else it is found by the client's usual rules.
+        """
         patience = plugin.SECONDS if patience is None else patience
-        login = cls(await config.load(context, patience), timeout, patience)
+        login = cls(await config.load(context, patience, kubeconfig), timeout, patience, kubeconfig)
         _ = login.route  # a proxy that is none is found out now
         return login
 
@@ -101,7 +110,7 @@ class Login:
         return self._renewal
 
     async def _renew(self) -> None:
-        fresh = await config.load(self.source.context, self._patience)
+        fresh = await config.load(self.source.context, self._patience, self._kubeconfig)
         self._renewed_at = asyncio.get_running_loop().time()
         old, new = self._access.configuration, fresh.configuration
         if fresh.source.in_cluster != self.source.in_cluster or new.host != old.host:

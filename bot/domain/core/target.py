@@ -348,6 +348,8 @@ class Target(_Model):
     """What commands (``--target``) and messages call it."""
     namespace: str = Field(default="secure-agent-pod", pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
     """The namespace it is in."""
+    cluster: str = ""
+    """The cluster that it is in, by its name in ``kubernetes.clusters``; empty: that of ``kubernetes.context``."""
     deployment: str = "secure-agent-pod"
     """The Deployment that makes it."""
     selector: str = "app=secure-agent-pod"

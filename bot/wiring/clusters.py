@@ -1,0 +1,121 @@
+"""The targets' clusters: a connection to each, made in the background, and what stands in for it until then."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from bot.domain.core.outside import Outside
+from bot.domain.core.proxies import Route
+from bot.domain.core.target import Target
+from bot.errors import AgentpodError, Transient
+from bot.ports.cluster import Cluster
+from bot.settings.model import Settings
+from bot.wiring.lazy import LazyCluster
+
+if TYPE_CHECKING:
+    from bot.adapters.kubernetes import KubernetesCluster
+
+
+class ClusterLink:
+    """The connection to one cluster, for the targets that are in it."""
+
+    def __init__(self, settings: Settings, name: str, outside: Outside) -> None:
+        """``name`` is as ``kubernetes.clusters`` has it; empty for the cluster of ``kubernetes.context``."""
+        self.name = name
+        self.targets = tuple(target for target in settings.targets if target.cluster == name)
+        self.attempted = asyncio.Event()
+        """Set once connecting was tried."""
+        self._settings, self._outside = settings, outside
+        self._connection: KubernetesCluster | None = None
+        self._error: AgentpodError | None = None
+
+    @property
+    def place(self) -> str:
+        """How errors name it: not at all where the settings name no cluster."""
+        return f"Cluster {self.name}" if self.name else ""
+
+    @property
+    def route(self) -> Route | None:
+        """The way to its API server, once it is known where that is."""
+        return self._connection.route if self._connection is not None else None
+
+    async def connect(self) -> AgentpodError | None:
+        """Connect to the API server; gives the reason when it can't be configured at all."""
+        try:
+            self._connection = await self._connected()
+        except AgentpodError as error:
+            self._error = error.within(self.place)
+            return self._error
+        finally:
+            self.attempted.set()
+        return None
+
+    async def _connected(self) -> KubernetesCluster:
+        # The client's models take a third of a second to import: in a thread, so that Slack is heard meanwhile.
+        module = await asyncio.to_thread(importlib.import_module, "bot.adapters.kubernetes")
+        connect: Callable[..., Awaitable[KubernetesCluster]] = module.KubernetesCluster.connect
+        conf = self._settings
+        named = next((c for c in conf.kubernetes.clusters if c.name == self.name), None)
+        made = await connect(
+            self.targets[0].namespace,
+            context=named.context if named else conf.kubernetes.context,
+            kubeconfig=named.kubeconfig if named else None,
+            timeout=conf.probes.timeout.total_seconds(),
+            fingerprints=_fingerprint_key(conf),
+        )
+        if token := await made.opaque_token():
+            self._outside.learn(f"cluster {self.name}", [token])
+            await asyncio.to_thread(self._outside.prepare)
+        return made
+
+    async def of(self, target: Target) -> Cluster:
+        """The target's namespace there, once connecting was tried. Raises why there is none."""
+        await self.attempted.wait()
+        if self._connection is None:
+            raise self._error or Transient("The cluster is not connected yet.").within(self.place)
+        return self._connection.in_namespace(target.namespace)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+class Clusters:
+    """Every cluster that a target is in, and the target's namespace there."""
+
+    def __init__(self, settings: Settings, outside: Outside) -> None:
+        """Nothing is connected yet; ``outside`` learns the token of each cluster."""
+        names = dict.fromkeys(target.cluster for target in settings.targets)
+        self.links = tuple(ClusterLink(settings, name, outside) for name in names)
+        self._of = {
+            target.name: LazyCluster(partial(link.of, target), link.place)
+            for link in self.links
+            for target in link.targets
+        }
+
+    def of(self, target: str) -> Cluster:
+        """The target's cluster. Its calls wait until connecting was tried."""
+        return self._of[target]
+
+    async def connect(self) -> None:
+        """Try to connect to each of them once, side by side."""
+        await asyncio.gather(*(link.connect() for link in self.links))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for link in self.links:
+            await link.close()
+
+
+def _fingerprint_key(settings: Settings) -> bytes | None:
+    """What only the bot has, and all its replicas have: else fingerprints could be tried out."""
+    token = settings.slack.bot_token
+    return (
+        None if token is None else sha256(b"agentpod fingerprints " + token.get_secret_value().encode()).digest()
+    )

@@ -1,0 +1,152 @@
+"""Two targets in two clusters, each with an API server and an account of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from sandbox.cluster import PretendCluster, kinds
+from sandbox.environment import Sandbox
+from sandbox.slack import seed
+from tests.scenarios.talk import World, until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("scenarios-two-clusters")]
+TOKEN = "west-token-0123456789-that-nobody-else-has"
+HOME = {"name": "home", "heartbeats": []}
+AWAY = {"name": "away", "cluster": "west", "secrets": [], "heartbeats": []}
+
+
+def _give(west: PretendCluster, kubeconfig: Path, token: str) -> None:
+    """Have the cluster take this token and no other, and put it into the kubeconfig."""
+    west.server.tokens = {token: west.server.users["agentpod"]}
+    document: dict[str, Any] = yaml.safe_load(west.kubeconfig(kubeconfig).read_text())
+    document["users"][0]["user"]["token"] = token
+    kubeconfig.write_text(yaml.safe_dump(document))
+
+
+@asynccontextmanager
+async def _two(folder: Path) -> AsyncIterator[tuple[Sandbox, PretendCluster]]:
+    """A sandbox, and a second cluster whose kubeconfig has another token."""
+    kubeconfig = folder / "west.kubeconfig"
+    settings = {
+        "targets": [HOME, AWAY],
+        "kubernetes": {"clusters": [{"name": "west", "kubeconfig": str(kubeconfig), "context": "sandbox"}]},
+        "probes": {"timeout": "3s"},
+    }
+    async with PretendCluster(speed=0.0, tls=True) as west:
+        _give(west, kubeconfig, TOKEN)
+        async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
+            yield sandbox, west
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def two(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[World, PretendCluster]]:
+    async with _two(tmp_path_factory.mktemp("west")) as (sandbox, west):
+        yield World(sandbox, await sandbox.start_bot()), west
+
+
+def _pod(cluster: PretendCluster) -> str:
+    [pod] = cluster.store.list(kinds.POD, "secure-agent-pod")
+    return str(pod["metadata"]["name"])
+
+
+def _write(cluster: PretendCluster, line: str) -> None:
+    """Have the pod log a line."""
+    [pod] = cluster.store.list(kinds.POD, "secure-agent-pod")
+    log = cluster.simulation.log(pod)
+    assert log is not None
+    log.write(line, cluster.simulation.now)
+
+
+async def test_each_target_is_looked_at_in_its_own_cluster(two: tuple[World, PretendCluster]) -> None:
+    world, west = two
+    _write(west, "written in the west")
+    _write(world.sandbox.cluster, "written at home")
+    away, home = [(await world.ask(f"logs --target {name} --grep written")).text for name in ("away", "home")]
+    assert ["written in the west" in text for text in (away, home)] == [True, False]
+    assert ["written at home" in text for text in (away, home)] == [False, True]
+
+
+async def test_a_repair_is_made_in_the_cluster_of_its_target(two: tuple[World, PretendCluster]) -> None:
+    world, west = two
+    before = _pod(west), _pod(world.sandbox.cluster)
+    asked = await world.ask('restart --target away --reason "why"', seed.MAYA)
+    id_ = asked.text.partition("Asked: ")[2].split()[0]
+    await world.ask(f"approve {id_}", seed.JONAS)
+    await until(lambda: _pod(west) != before[0], lambda: "it is not restarted")
+    assert _pod(world.sandbox.cluster) == before[1]
+
+
+async def test_what_is_wrong_with_one_cluster_names_it_and_is_said_of_its_targets_alone(
+    two: tuple[World, PretendCluster],
+) -> None:
+    world, west = two
+    await west.listener.refuse()
+    try:
+        away = await world.ask("status --target away")
+        assert "Cluster west: The API server at https://127.0.0.1" in away.text
+        home = await world.ask("status --target home")
+        assert "west" not in home.text
+    finally:
+        await west.listener.accept()
+
+
+async def test_the_token_of_each_cluster_is_redacted(two: tuple[World, PretendCluster]) -> None:
+    world, west = two
+    _write(west, f"the token is {TOKEN}")
+    answer = await world.ask("logs --target away --tail 5")
+    assert "the token is" in answer.text
+    assert TOKEN not in json.dumps([m.blocks for m in answer.messages])
+    assert TOKEN not in world.bot.output()
+
+
+async def _checked(world: World, **env: str) -> tuple[int, str]:
+    """The exit code of `agentpod check`, and what it says."""
+    check = world.sandbox.bot(**env)
+    await check.start("check")
+    return await check.wait(), " ".join(check.output().split())
+
+
+async def test_check_tries_each_cluster_and_names_it(two: tuple[World, PretendCluster]) -> None:
+    world, west = two
+    code, said = await _checked(world)
+    assert code == 0, said
+    assert "✓ Route to the API server of west: direct" in said
+    assert f"✓ Kubernetes west: v1.37.1 at {west.url}" in said
+    assert "Target home: all 18 rights are granted, and no others" in said
+    # Its account is held against what the targets in its own cluster need: none there has a Secret.
+    beyond = 'the account can do more than agentpod needs: get, patch secrets "agent-secrets-tier2"'
+    assert f"! Target away: {beyond}" in said
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ({"kubeconfig": "/nowhere"}, "There is no kubeconfig /nowhere."),
+        ({"context": "nope"}, "There is no context 'nope' in"),
+    ],
+)
+async def test_check_names_the_cluster_that_can_not_be_used_and_tries_the_others(
+    two: tuple[World, PretendCluster], where: dict[str, str], wrong: str
+) -> None:
+    world, _ = two
+    [cluster] = world.sandbox.settings()["kubernetes"]["clusters"]
+    code, said = await _checked(world, AGENTPOD_KUBERNETES__CLUSTERS=json.dumps([cluster | where]))
+    assert code == 1, said
+    assert f"✗ Kubernetes west: Cluster west: {wrong}" in said
+    assert "in kubernetes.clusters" in said.partition("Cluster west")[2]
+    assert "Target home: all 18 rights are granted" in said
+
+
+async def test_another_token_in_a_cluster_s_kubeconfig_is_taken_up(two: tuple[World, PretendCluster]) -> None:
+    world, west = two
+    [cluster] = world.sandbox.settings()["kubernetes"]["clusters"]
+    _give(west, Path(cluster["kubeconfig"]), TOKEN[::-1])
+    assert "ready" in (await world.ask("pods --target away")).text
