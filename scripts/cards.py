@@ -99,13 +99,6 @@ async def _alone(world: World) -> Repair:
     return repair
 
 
-async def _waits_for_value(world: World) -> Repair:
-    repair = await asked(world, 'secrets set GITHUB_TOKEN --reason "The old one runs out on Friday"')
-    await repair.click(seed.JONAS)
-    await repair.shows("🔑")
-    return repair
-
-
 STATES: dict[str, Callable[[World], Awaitable[Repair]]] = {
     "open": _open,
     "under-way": _under_way,
@@ -116,7 +109,6 @@ STATES: dict[str, Callable[[World], Awaitable[Repair]]] = {
     "expired": _expired,
     "void": _void,
     "break-glass": _alone,
-    "waits-for-value": _waits_for_value,
 }
 
 

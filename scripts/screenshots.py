@@ -20,8 +20,6 @@ from sandbox.slack import seed  # noqa: E402 - likewise
 from scripts.browser import FOLDER, PHONE, chromium, page_at, settled  # noqa: E402 - likewise
 from tests.scenarios.talk import World  # noqa: E402 - likewise
 
-DESKTOP = {"width": 1280, "height": 800}
-
 
 @dataclass(frozen=True)
 class Shot:
@@ -33,18 +31,14 @@ class Shot:
     says: str
     """How the last answer begins: what a busy machine made unknown is no picture of it."""
     theme: str = "light"
-    size: tuple[tuple[str, int], ...] = tuple(PHONE.items())
-    panel: str = "closed"
+    height: int = PHONE["height"]
 
 
 BROKEN = (("pod-kill-process", "vibe-kanban"), ("kanban-down", True), ("pod-disk-full", True))
 HEALTHY, GONE = "✅ Healthy: 12 checks ok", "🔴 Not healthy: 2 problems, first: vibe-kanban is not running"
-WIDE = tuple(DESKTOP.items())
 SHOTS = (
-    Shot("status-healthy-phone", (), ("status",), HEALTHY, size=(("width", 390), ("height", 640))),
-    Shot("status-broken-phone", BROKEN, ("status",), GONE, theme="dark", size=(("width", 390), ("height", 960))),
-    Shot("status-healthy", (), ("status",), HEALTHY, size=WIDE, panel="open"),
-    Shot("status-broken", BROKEN, ("status",), GONE, theme="dark", size=WIDE, panel="open"),
+    Shot("status-healthy-phone", (), ("status",), HEALTHY, height=640),
+    Shot("status-broken-phone", BROKEN, ("status",), GONE, theme="dark", height=960),
 )
 
 
@@ -57,9 +51,9 @@ async def _take(browser: Browser, shot: Shot) -> None:
             answer = await world.ask(line)
             if answer.first_line != shot.says:
                 raise SystemExit(f"{shot.name}: {answer.first_line}")
-        query = f"?user={seed.MAYA}&channel={seed.OPS}&theme={shot.theme}&panel={shot.panel}"
+        query = f"?user={seed.MAYA}&channel={seed.OPS}&theme={shot.theme}&panel=closed"
         url = f"{sandbox.workspace.base_url}/{query}"
-        async with page_at(browser, url, dict(shot.size)) as page:
+        async with page_at(browser, url, {**PHONE, "height": shot.height}) as page:
             await page.get_by_text("Run again").last.wait_for()
             await settled(page)
             await page.screenshot(path=FOLDER / f"{shot.name}.png")
