@@ -1,4 +1,4 @@
-"""``python -m scripts.image``: run the Dockerfile's steps, prove what comes out, and print it by size.
+"""Prove the Dockerfile without a container engine: run its steps, try what comes out, and print it by size.
 
 Exit code 0 where all is proven, or where this machine can't run it (which one line says; under CI=true that is 1);
 1 where a step or a proof fails.
@@ -9,42 +9,42 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.image import inside
-from scripts.image.build import Builder, Built, StepFailed
-from scripts.image.contents import table
-from scripts.image.dockerfile import DockerfileError
-from scripts.image.proof import PROJECT, PROOFS
+from scripts.image.build import PROJECT, Builder, BuildFailed, Image, files
+from scripts.image.container import CannotRun, way
+from scripts.image.proofs import MEBI, PROOFS, SITE
 
 
 def main() -> int:
     """Run everything in a temporary folder, which is removed."""
     try:
         with tempfile.TemporaryDirectory(prefix="agentpod-image-") as folder:
-            print(f"The Dockerfile's steps, one by one ({inside.way().value}):")
-            built = Builder(PROJECT, Path(folder)).build(lambda line: print(line, flush=True))
-            failed = _prove(built)
-            print("\n" + "\n".join(table(built)))
-            return failed
-    except inside.CannotRun as error:
+            print(f"The Dockerfile's steps, one by one ({way()}):")
+            image = Builder(Path(folder)).build((PROJECT / "Dockerfile").read_text(encoding="utf-8"))
+            print("\nWhat came out:")
+            found = {proof: list(proof(image)) for proof in PROOFS}
+            for proof, problems in found.items():
+                print(f"{'FAIL' if problems else 'ok':6}{proof.__doc__}", *problems[:10], sep="\n        ")
+            print("", *_sizes(image), sep="\n")
+            return int(any(found.values()))
+    except CannotRun as error:
         print(f"not covered: the image's steps ({error})")
         return int(os.environ.get("CI") == "true")
-    except (DockerfileError, StepFailed) as error:
+    except BuildFailed as error:
         print(f"FAIL  {error}", file=sys.stderr)
         return 1
 
 
-def _prove(built: Built) -> int:
-    print("\nWhat came out:")
-    failed = 0
-    for proof in PROOFS:
-        problems = list(proof.problems(built))
-        print("FAIL " if problems else "ok   ", proof.title)
-        for problem in problems[:10]:
-            print(f"        {problem}")
-        failed |= bool(problems)
-    return int(failed)
+def _sizes(image: Image) -> Iterator[str]:
+    """The steps that added something to the base, and the largest packages."""
+    yield f"{sum(size for _, size in image.layers) / MEBI:8.1f} MiB  on top of the base:"
+    yield from (f"{size / MEBI:8.1f} MiB  {line}" for line, size in image.layers)
+    folders = (image.root / SITE).iterdir()
+    packages = [(sum(file.lstat().st_size for file in files(path)), path.name) for path in folders]
+    yield "\nThe largest packages:"
+    yield from (f"{size / MEBI:8.1f} MiB  {name}" for size, name in sorted(packages, reverse=True)[:12])
 
 
 if __name__ == "__main__":

@@ -1,137 +1,109 @@
-"""A stand-in for `python:3.11-slim`: this machine's Python in that image's place, and what a `RUN` needs.
+"""What the steps get from outside: a stand-in for `python:3.11-slim`, and the lock's packages.
 
-It is a clean folder with nothing else of the machine in it: /usr/local with Python as the official image has it
-(pip, ensurepip, headers; no tests, no compiled files), the shell, a few programs of Debian's essential packages,
-and the libraries that these are linked to. So a step that needs more than the real image would have fails here.
-What the real image has and this one doesn't (apt, dpkg, perl-base, certificates …) is not proven here.
+The stand-in is this machine's Python in that image's place: a clean folder with nothing else of the machine in it
+but the shell, a few programs of Debian's essential packages, and the libraries that these are linked to. So a step
+that needs more than the real image has fails here. What the real image has and this one doesn't (apt, dpkg,
+perl-base, certificates …) is not proven here.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
+import os
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.image.inside import CannotRun
+import pip
 
-TOOLS = (
-    *("sh", "cat", "chmod", "cp", "env", "find", "id", "ls", "mkdir", "mv", "rm", "setpriv", "touch", "true"),
-    *("mount", "chroot"),
-)
-"""From dash, coreutils, findutils, util-linux and mount, which are in the real image too."""
-ENVIRONMENT = {
-    "PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LANG": "C.UTF-8",
-}
+from scripts.image.container import CannotRun
+
+TOOLS = ("sh", "cat", "chmod", "chown", "env", "find", "ls", "mkdir", "mv", "rm", "setpriv", "touch")
+"""From dash, coreutils, findutils and util-linux, which are in the real image too."""
+ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 """What the official image sets, as far as a step can notice."""
-VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+VERSION = "python3.11"
 LIBRARIES = (
-    *("libgcc_s.so.1", "libstdc++.so.6"),
-    *("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libresolv.so.2", "libm.so.6"),
+    *("libgcc_s.so.1", "libstdc++.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"),
+    *("libresolv.so.2", "libm.so.6"),
 )
 """What compiled packages are linked to and that image has: its apt needs the first two, the others are libc6's."""
-_INSTALLERS = ("pip", "setuptools", "wheel", "pkg_resources", "_distutils_hack")
-_TESTS = shutil.ignore_patterns(
-    *("test", "tests", "idle_test", "__pycache__", "*.pyc", "libpython*.a", "site-packages", "dist-packages")
-)
+_FOLDERS = "usr/bin usr/sbin usr/lib usr/lib64 usr/local/bin usr/local/include etc dev/shm proc root tmp"
+_LEFT_OUT = ("test", "tests", "idle_test", "__pycache__", "libpython*.a", "site-packages", "dist-packages")
 
 
 def make(root: Path) -> None:
     """Fill an empty folder. Raises CannotRun when this machine lacks a part."""
-    _folders(root)
-    _python(root)
-    tools = [_tool(root, name) for name in TOOLS]
-    libraries(
-        root, [Path(sys.executable).resolve(), *tools, *root.glob(f"usr/local/lib/{VERSION}/lib-dynload/*.so")]
-    )
-    (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\n")
-    (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
-
-
-def _folders(root: Path) -> None:
-    for name in (
-        "usr/bin",
-        "usr/sbin",
-        "usr/lib",
-        "usr/lib64",
-        "usr/local/bin",
-        "etc",
-        "dev",
-        "proc",
-        "root",
-        "tmp",
-    ):
+    for name in _FOLDERS.split():
         (root / name).mkdir(parents=True)
-    (root / "tmp").chmod(0o1777)
     for name in ("bin", "sbin", "lib", "lib64"):
         (root / name).symlink_to(f"usr/{name}")
-    (root / "dev/shm").mkdir(mode=0o1777)
+    for name in ("tmp", "dev/shm"):
+        (root / name).chmod(0o1777)
     for name in ("null", "urandom"):
         (root / "dev" / name).touch()
+    _python(root / "usr/local")
+    for name in TOOLS:
+        if (found := shutil.which(name, path="/usr/bin:/bin")) is None:
+            raise CannotRun(f"the program {name} is missing on this machine")
+        shutil.copy2(found, root / "usr/bin" / name)
+    programs = [*(root / "usr/bin").iterdir(), root / f"usr/local/bin/{VERSION}"]
+    _libraries(root, [*programs, *root.glob(f"usr/local/lib/{VERSION}/lib-dynload/*.so")])
 
 
-def _python(root: Path) -> None:
+def _python(local: Path) -> None:
+    """Python as the official image has it; of what the steps have to take away, enough to see that they do."""
     if sys.version_info[:2] != (3, 11):
-        raise CannotRun(f"the image's Python is 3.11, and this is {VERSION}")
-    local = root / "usr/local"
+        raise CannotRun(f"the image's Python is 3.11, and this is {sys.version.split()[0]}")
     here = {"base": sys.base_prefix, "installed_base": sys.base_prefix}
-    library = Path(sysconfig.get_path("stdlib", vars=here))
-    shutil.copytree(library, local / "lib" / VERSION, symlinks=False, ignore=_TESTS)
+    library = local / "lib" / VERSION
+    shutil.copytree(sysconfig.get_path("stdlib", vars=here), library, ignore=shutil.ignore_patterns(*_LEFT_OUT))
     shutil.copy2(Path(sys.executable).resolve(), local / "bin" / VERSION)
     for name in ("python3", "python"):
         (local / "bin" / name).symlink_to(VERSION)
-    headers = Path(sysconfig.get_path("include", vars=here))
-    (local / "include").mkdir()
-    if headers.is_dir():
-        shutil.copytree(headers, local / "include" / VERSION)
-    _installers(local)
+    site = library / "site-packages"
+    shutil.copytree(Path(pip.__file__).parent, site / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    if "dist-packages" in (library / "site.py").read_text(encoding="utf-8"):
+        (library / "dist-packages").symlink_to(site.name)  # Debian's own Python looks there
+    for name in ("include/x.h", "bin/pip", f"bin/{VERSION}-config", f"lib/{VERSION}/site-packages/setuptools.py"):
+        (local / name).touch(0o755)
 
 
-def _installers(local: Path) -> None:
-    """pip and, where this machine has them, its companions: the steps use them, and have to take them away."""
-    site = local / "lib" / VERSION / "site-packages"
-    site.mkdir()
-    if "dist-packages" in (site.parent / "site.py").read_text(encoding="utf-8"):
-        (site.parent / "dist-packages").symlink_to(site.name)  # Debian's own Python looks there
-    for name in _INSTALLERS:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            shutil.copytree(Path(spec.origin).parent, site / name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif name == "pip":
-            raise CannotRun("pip is missing in this Python's environment")
-    for name in ("pip", "pip3", "2to3", "pydoc3", f"{VERSION}-config"):
-        script = local / "bin" / name
-        script.write_text("#!/usr/local/bin/python\nimport pip\n")
-        script.chmod(0o755)
-
-
-def _tool(root: Path, name: str) -> Path:
-    found = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
-    if found is None:
-        raise CannotRun(f"the program {name} is missing on this machine")
-    shutil.copy2(Path(found).resolve(), root / "usr" / Path(found).parent.name / name)
-    return Path(found)
-
-
-def libraries(root: Path, binaries: Iterable[Path]) -> None:
+def _libraries(root: Path, binaries: Iterable[Path]) -> None:
     """Put what the binaries are linked to where the loader looks, whatever folder this machine has it in."""
-    wanted: dict[str, Path] = {}
-    for binary in binaries:
-        listed = subprocess.run(["ldd", binary], capture_output=True, text=True, check=False).stdout
-        for name, path in re.findall(r"^\s*(?:(\S+) => )?(/\S+) \(", listed, re.MULTILINE):
-            wanted[name or path] = Path(path)
+    listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
+    wanted = {name or path: Path(path) for name, path in re.findall(r"\n\s*(?:(\S+) => )?(/\S+) \(", listed)}
     if "libc.so.6" not in wanted:
         raise CannotRun("ldd does not say what Python is linked to (it needs glibc's ldd)")
     folder = root / "usr/lib" / wanted["libc.so.6"].resolve().parent.name
     folder.mkdir(exist_ok=True)
+    wanted |= {name: wanted["libc.so.6"].parent / name for name in LIBRARIES}
     for name, path in wanted.items():
-        target = root / name.lstrip("/") if name.startswith("/") else folder / name
-        shutil.copy2(path, target)
-    for name in LIBRARIES:
-        shutil.copy2(wanted["libc.so.6"].parent / name, folder / name)
+        shutil.copy2(path, root / name.lstrip("/") if name.startswith("/") else folder / name)
+
+
+def wheels(lock: Path) -> Path:
+    """The folder with all wheels of a lock, downloaded once with this machine's pip and kept outside the tree.
+
+    So the steps need no network: pip in there takes them from this folder, and checks each hash of the lock as it
+    would anyway. Raises CannotRun when one can't be had.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "agentpod"
+    known = hashlib.sha256(sysconfig.get_platform().encode() + lock.read_bytes()).hexdigest()
+    target = cache / f"wheels-{known[:16]}"
+    if not target.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as folder:
+            pip_download = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary", ":all:"]
+            words = [*pip_download, "--quiet", "--dest", f"{folder}/draft", "-r", str(lock)]
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise CannotRun(f"pip can't download the lock's packages: {done.stderr.strip()[-200:]}")
+            if not target.is_dir():  # else another process was faster
+                Path(folder, "draft").rename(target)
+    return target

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,113 +23,152 @@ import pytest_asyncio
 
 from bot import __version__
 from sandbox.environment import Sandbox
-from scripts.image import context, inside, proof
-from scripts.image.base import VERSION
-from scripts.image.build import Builder, Built, StepFailed
-from scripts.image.contents import APP, SITE, packages, table
-from scripts.image.dockerfile import DockerfileError, copy, exec_form, expand, instructions, parse
-from scripts.image.proof import PROJECT, PROOFS, Proof
+from scripts.image import container as engine
+from scripts.image import proofs
+from scripts.image.build import PROJECT, Builder, BuildFailed, Image, ignored, instructions
+from scripts.image.proofs import APP, LIBRARY, PROOFS, SITE, Proof
 from tests.deploy.rendered import container
 from tests.scenarios.talk import World
 
 pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
 
-FILE = parse((PROJECT / "Dockerfile").read_text())
-IGNORED = context.read((PROJECT / ".dockerignore").read_text())
+DOCKERFILE = (PROJECT / "Dockerfile").read_text()
+STEPS = list(instructions(DOCKERFILE))
 
 
 @pytest.fixture(scope="module")
-def way() -> inside.Way:
-    """How a folder becomes a root here: required in CI; elsewhere the tests are left out, which one line says."""
-    try:
-        return inside.way()
-    except inside.CannotRun as error:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"the image's steps can't be run: {error}")
-        pytest.skip(f"the image's steps are not covered: {error}")
-
-
-@pytest.fixture(scope="module")
-def built(way: inside.Way) -> Iterator[Built]:
-    """The image, built once; not in pytest's own folders, which are kept."""
+def builder() -> Iterator[Builder]:
+    """Required in CI; else what needs it is left out, as one line says. Not in pytest's folders: those stay."""
     with tempfile.TemporaryDirectory(prefix="agentpod-image-") as folder:
-        yield Builder(PROJECT, Path(folder), {"REVISION": "0123abc"}).build()
+        try:
+            yield Builder(Path(folder), {"REVISION": "0123abc"})
+        except engine.CannotRun as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"the image's steps can't be run: {error}")
+            pytest.skip(f"the image's steps are not covered: {error}")
 
 
-@pytest.mark.parametrize("one", PROOFS, ids=str)
-def test_what_comes_out_is_as_promised(built: Built, one: Proof) -> None:
-    assert list(one.problems(built)) == []
+@pytest.fixture(scope="module")
+def image(builder: Builder) -> Image:
+    """The image, built once."""
+    return builder.build(DOCKERFILE.replace("FROM ${PYTHON_IMAGE}\n", "FROM ${PYTHON_IMAGE} AS image\n"))
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+def test_what_comes_out_is_as_promised(image: Image, proof: Proof) -> None:
+    assert list(proof(image)) == []
+
+
+BROKEN = [
+    [
+        ("RUN touch /usr/bin/gcc", proofs.no_build_tools, "/usr/bin/gcc is there"),
+        (f"RUN mkdir -p /{LIBRARY}/ensurepip", proofs.no_build_tools, f"/{LIBRARY}/ensurepip is there"),
+        (f"RUN mkdir -p /{LIBRARY}/site-packages/pip", proofs.no_build_tools, "/site-packages/pip is there"),
+        (f"RUN mkdir /{SITE}/setuptools", proofs.no_build_tools, f"/{SITE}/setuptools is there"),
+        ("RUN touch /usr/local/bin/python3-config", proofs.no_build_tools, "/bin/python3-config is there"),
+        (f"COPY LICENSE /{APP}/sandbox/", proofs.nothing_foreign, "has LICENSE, bot, commands, sandbox"),
+        (f"COPY LICENSE /{APP}/bot/tests/", proofs.nothing_foreign, "/bot/tests/LICENSE does not belong there"),
+        (f"COPY LICENSE /{APP}/bot/.env", proofs.nothing_foreign, f"/{APP}/bot/.env does not belong there"),
+        ("COPY requirements.txt /src/", proofs.nothing_foreign, "/src/requirements.txt was left behind"),
+        ("COPY LICENSE /root/.cache/", proofs.nothing_foreign, "/root/.cache/LICENSE was left behind"),
+        (f"RUN echo xoxb-1234567890 > /{SITE}/a", proofs.nothing_foreign, f"/{SITE}/a has what looks like a"),
+        (f"RUN echo WORK > /{SITE}/b", proofs.nothing_foreign, f"/{SITE}/b has a path of the machine"),
+        (f"RUN chmod 666 /{APP}/LICENSE", proofs.no_owner, f"/{APP}/LICENSE can be changed by others than root"),
+        ("RUN touch /c && chown 10001 /c || chmod 666 /c", proofs.no_owner, "/c can be changed by others"),
+        ("COPY LICENSE /d", proofs.no_owner, "/d can't be read by everybody"),
+        (f"RUN mkdir /{SITE}/leftpad-1.0.dist-info", proofs.exactly_the_lock, "leftpad is 1.0, and the lock has"),
+        (f"RUN rm -r /{SITE}/httpx-*.dist-info", proofs.exactly_the_lock, "httpx is missing, and the lock has"),
+        ("RUN python -c \"open('/e', 'w').truncate(300 << 20)\"", proofs.small, "the image adds 300 MiB"),
+        (f"RUN echo import leftpad > /{APP}/bot/f.py", proofs.modules_load, "bot.f does not load: No module"),
+        (f"RUN rm -r /{APP}/bot/ports/__pycache__", proofs.modules_load, "bot.ports is not compiled"),
+    ],
+    [
+        ("LABEL org.opencontainers.image.version=9", proofs.described, "agentpod --version: exit code 0"),
+        ("ENV PYTHONSAFEPATH=", proofs.described, "PYTHONSAFEPATH is not 1"),
+        ("ENV HOME=/root", proofs.read_only, "0 /root"),
+        ('CMD ["check"]', proofs.answers, "agentpod : exit code 1 (not 2?)"),
+        ("USER 0:0", proofs.no_owner, "USER 0:0 is root"),
+    ],
+    [
+        (f"RUN chmod 0 /{APP}/commands", proofs.any_user, "agentpod --version: exit code"),
+    ],
+]
+"""Steps at the Dockerfile's end that break a promise, by the image that has them; and what a proof says then."""
+
+
+@pytest.fixture(scope="module")
+def broken(builder: Builder, image: Image) -> Callable[[int, Proof], list[str]]:
+    """What a proof finds in one of the broken images."""
+
+    @cache
+    def built(number: int) -> Image:
+        steps = sorted(
+            (step for step, _, _ in BROKEN[number]), key=lambda step: not step.startswith(("RUN", "COPY"))
+        )
+        changing = [step.replace("WORK", str(image.root.parent)) for step in steps if step[:4] in ("RUN ", "COPY")]
+        rest = steps[len(changing) :]
+        return builder.build("\n".join(["FROM image", "USER 0:0", *changing, "USER 10001:10001", *rest]))
+
+    return cache(lambda number, proof: list(proof(built(number))))
 
 
 @pytest.mark.parametrize(
-    ("path", "text", "finds"),
+    ("number", "step", "proof", "says"),
+    [pytest.param(number, *one, id=one[0]) for number, group in enumerate(BROKEN) for one in group],
+)
+def test_a_broken_promise_is_found(
+    broken: Callable[[int, Proof], list[str]], number: int, step: str, proof: Proof, says: str
+) -> None:
+    assert says in "\n".join(broken(number, proof))
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
     [
-        (f"usr/local/lib/{VERSION}/site-packages/pip/__init__.py", "", proof.no_build_tools),
-        (f"usr/local/lib/{VERSION}/ensurepip/_bundled/pip-24-py3-none-any.whl", "", proof.no_build_tools),
-        (f"{SITE}/setuptools/__init__.py", "", proof.no_build_tools),
-        ("usr/bin/gcc", "", proof.no_build_tools),
-        ("usr/local/bin/python3-config", "", proof.no_build_tools),
-        (f"{APP}/sandbox/__init__.py", "", proof.nothing_foreign),
-        (f"{APP}/bot/tests/test_it.py", "", proof.nothing_foreign),
-        (f"{APP}/bot/.env", "A=1", proof.nothing_foreign),
-        (f"{SITE}/settings.txt", "xoxb-" + "1234567890-secret", proof.nothing_foreign),
-        ("root/.cache/pip/wheel", "", proof.nothing_foreign),
-        ("src/requirements.txt", "", proof.nothing_foreign),
-        (f"{SITE}/leftpad-1.0.dist-info/METADATA", "Name: leftpad\nVersion: 1.0\n", proof.exactly_the_lock),
-        (f"{APP}/bot/adapters/broken.py", "import leftpad", proof.modules_load),
+        ("FROM python:3.11-slim\nRUN echo it broke >&2; exit 3", "exit code 3\nit broke"),
+        ("FROM python:3.11-slim\nRUN gcc --version", "gcc: not found"),
+        (f"FROM python:3.11-slim\nRUN test -e {PROJECT}", "exit code 1"),
+        ("FROM python:3.11-slim\nCOPY README.md /", "README.md is not there, or .dockerignore leaves it out"),
+        ("FROM python:3.11-slim\nCOPY --from=later /a /a", "COPY --from=later /a /a: 'later'"),
+        ("FROM python:3.11-slim\nUSER bot\nRUN true", "invalid literal for int"),
+        ("FROM python:3.11-slim\nCMD agentpod run", "only without a shell between"),
+        ("FROM python:3.11-slim\nHEALTHCHECK CMD true", "is not understood here"),
+        ("FROM alpine:3", "only python:3.11-slim has a stand-in here"),
     ],
 )
-def test_what_should_not_be_in_it_is_found(built: Built, path: str, text: str, finds: object) -> None:
-    planted = built.root / path
-    top = next(parent for parent in (planted, *planted.parents) if parent.parent.exists())
-    planted.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        planted.write_text(text)
-        (one,) = [one for one in PROOFS if one.problems is finds]
-        assert list(one.problems(built))
-    finally:
-        shutil.rmtree(top) if top.is_dir() else top.unlink()
+def test_a_step_that_fails_fails_the_build_in_its_own_words(builder: Builder, steps: str, says: str) -> None:
+    with pytest.raises(BuildFailed) as caught:
+        builder.build(steps)
+    assert says in str(caught.value)
 
 
-def test_a_file_that_anybody_could_change_is_found(built: Built) -> None:
-    file = built.root / APP / "LICENSE"
-    file.chmod(0o666)
-    try:
-        assert list(proof.numeric_user(built)) == [f"/{APP}/LICENSE can be changed by others than root"]
-    finally:
-        file.chmod(0o644)
+def test_a_version_other_than_the_codes_is_refused(
+    builder: Builder, image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(builder.given, "VERSION", "9.9.9")
+    with pytest.raises(BuildFailed, match=f"VERSION is 9.9.9, but the code is agentpod {__version__}"):
+        builder.build(DOCKERFILE[DOCKERFILE.index("FROM dependencies AS code") :])
 
 
-def test_another_version_of_a_package_is_found(built: Built) -> None:
-    (folder,) = (built.root / SITE).glob("httpx-*.dist-info")
-    metadata = (folder / "METADATA").read_text()
-    (folder / "METADATA").write_text(metadata.replace("\nVersion: ", "\nVersion: 9.", 1))
-    try:
-        assert [problem.split(" is ")[0] for problem in proof.exactly_the_lock(built)] == ["httpx"]
-    finally:
-        (folder / "METADATA").write_text(metadata)
-
-
-def test_its_contents_are_listed_by_size(built: Built) -> None:
-    sizes = [package.total for package in packages(built.root)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert packages(built.root)[0].name == "kubernetes"
-    assert any("together" in line for line in table(built))
-
-
-def test_build_arguments_become_labels(built: Built) -> None:
-    labels = {name.rsplit(".", 1)[1]: value for name, value in built.labels.items()}
+def test_build_arguments_become_labels(image: Image) -> None:
+    labels = {name.rsplit(".", 1)[1]: value for name, value in image.labels.items()}
     assert (labels["revision"], labels["version"], labels["licenses"]) == ("0123abc", __version__, "MIT")
     assert labels["source"] == ""  # nobody said where it is from
 
 
-def test_the_cluster_runs_it_as_the_image_says(built: Built) -> None:
+def test_the_dependencies_are_a_layer_of_their_own(image: Image) -> None:
+    (_, _), (_, dependencies), (_, code) = image.layers
+    assert code < 10 * proofs.MEBI < dependencies
+
+
+def test_the_cluster_runs_it_as_the_image_says(image: Image) -> None:
     deployed = container("base")
     security = deployed["securityContext"]
-    assert built.ids == (security["runAsUser"], security["runAsGroup"])
-    assert built.ports == tuple(str(port["containerPort"]) for port in deployed["ports"])
+    assert image.ids == (security["runAsUser"], security["runAsGroup"])
+    assert image.ports == [str(port["containerPort"]) for port in deployed["ports"]]
+    assert image.entrypoint + image.command == ["agentpod", "run"]
     assert "command" not in deployed
-    assert built.environment["HOME"] == next(v["value"] for v in deployed["env"] if v["name"] == "HOME")
+    assert image.environment["HOME"] == next(v["value"] for v in deployed["env"] if v["name"] == "HOME")
 
 
 @pytest_asyncio.fixture
@@ -135,8 +177,8 @@ async def world() -> AsyncIterator[Sandbox]:
         yield house
 
 
-async def test_it_answers_in_slack_and_ends_at_sigterm(built: Built, world: Sandbox, tmp_path: Path) -> None:
-    mounted = built.root / "etc/agentpod"
+async def test_it_answers_in_slack_and_ends_at_sigterm(image: Image, world: Sandbox, tmp_path: Path) -> None:
+    mounted = image.root / "etc/agentpod"
     mounted.mkdir()
     ours = {name: value for name, value in world.env().items() if name.startswith(("AGENTPOD_", "KUBECONFIG"))}
     for name in ("AGENTPOD_CONFIG", "KUBECONFIG"):
@@ -145,95 +187,21 @@ async def test_it_answers_in_slack_and_ends_at_sigterm(built: Built, world: Sand
         ours[name] = f"/etc/agentpod/{name}"
     ours["AGENTPOD_LEDGER__URL"] = "sqlite+aiosqlite:////tmp/agentpod.db"
     log = tmp_path / "log"
-    process = inside.start(built.root, built.program(environment=ours), log)
+    with log.open("wb") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *proofs.started(image, **ours), env=engine.OUTSIDE, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        )
     try:
         await world.workspace.wait_connected(timeout=60)
         answer = await World(world, world.bot()).ask("version")
         assert __version__ in answer.text
-        os.kill(inside.pid(process), signal.SIGTERM)
-        assert await asyncio.to_thread(process.wait, 30) == 0, log.read_text()
+        os.kill(engine.inner_pid(process.pid), signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 30) == 0, log.read_text()
         assert log.read_text().rstrip().endswith("stopped")
     finally:
-        process.kill()
-        process.wait()
+        with suppress(ProcessLookupError):
+            process.kill()
         shutil.rmtree(mounted)
-
-
-@pytest.fixture
-def project(tmp_path: Path, way: inside.Way) -> Path:
-    """A folder with only what the builder wants."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    shutil.copy(PROJECT / "requirements.txt", folder)
-    (folder / ".dockerignore").write_text("secret\n")
-    (folder / "secret").write_text("x")
-    (tmp_path / "work").mkdir()
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("step", "says"),
-    [
-        ("RUN echo it broke >&2; exit 3", "line 2: RUN: exit code 3\nit broke"),
-        ("RUN gcc --version", "gcc: not found"),
-        ("RUN test -e /work", "exit code 1"),
-        ("COPY secret /", "secret is not there, or .dockerignore leaves it out"),
-        ("COPY nothing /", "nothing is not there"),
-        ("COPY --from=later /a /a", "there is no stage 'later' before it"),
-        ('CMD ["a"]\nUSER bot\nRUN true', "USER bot should be numbers"),
-    ],
-)
-def test_a_step_that_fails_fails_the_build_in_its_own_words(project: Path, step: str, says: str) -> None:
-    (project / "Dockerfile").write_text(f"FROM python:3.11-slim-bookworm\n{step}\n")
-    with pytest.raises((StepFailed, DockerfileError)) as caught:
-        Builder(project, project.parent / "work").build()
-    assert says in str(caught.value)
-
-
-def test_a_base_without_a_stand_in_and_an_unknown_argument_are_refused(project: Path) -> None:
-    (project / "Dockerfile").write_text("FROM alpine:3\nCMD []\n")
-    with pytest.raises(DockerfileError, match="alpine:3"):
-        Builder(project, project.parent / "work").build()
-    with pytest.raises(DockerfileError, match="no ARG is called REVISON"):
-        Builder(PROJECT, project.parent / "work", {"REVISON": "x"})
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("FROM a\nADD x y", "line 2: ADD: is not understood here"),
-        ("FROM a\nHEALTHCHECK CMD x", "HEALTHCHECK"),
-        ("RUN x", "line 1: RUN: stands before the first FROM"),
-        ("# syntax=docker/dockerfile:1\nFROM a", "parser directives"),
-        ("FROM a\nRUN <<END", "here-documents"),
-        ("FROM --platform=x a", "should be 'FROM image'"),
-        ("FROM a\nRUN x \\", "ends in the middle"),
-        ("FROM a\nUSER", "has nothing after it"),
-        ("", "has no FROM"),
-    ],
-)
-def test_what_is_not_understood_is_an_error_with_its_line(text: str, says: str) -> None:
-    with pytest.raises(DockerfileError, match=says):
-        parse(text)
-
-
-def test_comments_and_continuations_are_read_as_docker_does() -> None:
-    (_, run) = instructions("FROM a\nRUN one && \\\n# between\n\n  two\n")
-    assert (run.line, run.value) == (2, "one && two")
-
-
-def test_variables_are_put_in_and_modifiers_refused() -> None:
-    assert expand("$A/${B}$C.", {"A": "1", "B": "2"}) == "1/2."
-    with pytest.raises(DockerfileError):
-        expand("${A:-1}", {})
-
-
-def test_the_shell_form_and_unknown_flags_are_refused() -> None:
-    (_, cmd, flagged) = instructions("FROM a\nCMD agentpod run\nCOPY --chown=1 a b")
-    with pytest.raises(DockerfileError, match="exec form"):
-        exec_form(cmd)
-    with pytest.raises(DockerfileError, match="--chown=1"):
-        copy(flagged, {})
 
 
 @pytest.mark.parametrize(
@@ -241,51 +209,35 @@ def test_the_shell_form_and_unknown_flags_are_refused() -> None:
     [
         ("docs", "docs/a/b.md", True),
         ("docs", "a/docs", False),
-        ("*.md", "README.md", True),
         ("*.md", "a/README.md", False),
         ("**/*.md", "a/b/README.md", True),
         ("**/*.py[cod]", "a/b.pyc", True),
         ("**/*.py[cod]", "a/b.py", False),
         ("*\n!bot", "bot/app.py", False),
         ("*\n!bot\n**/.*", "bot/.env", True),
-        ("*\n!bot\n**/__pycache__", "bot/a/__pycache__/x.pyc", True),
         ("# docs\n\n", "docs", False),
     ],
 )
 def test_dockerignore_is_read_as_docker_does(patterns: str, path: str, left_out: bool) -> None:
-    assert context.ignored(path, context.read(patterns)) is left_out
+    assert ignored(path, patterns.splitlines()) is left_out
 
 
-@pytest.mark.parametrize("step", [s for s in FILE.steps("COPY") if not s.value.startswith("--from")], ids=str)
-def test_what_is_copied_is_there_and_not_left_out(step: object) -> None:
-    assert all(list(context.files(PROJECT, source, IGNORED)) for source in copy(step, {}).sources)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "path", [".git/config", ".env", "bot/.env", "settings.yaml", "tests/a.py", "sandbox/a.py"]
-)
+@pytest.mark.parametrize("path", [".git/config", "bot/.env", "settings.yaml", "tests/a.py", "sandbox/a.py"])
 def test_nothing_else_is_given_to_the_builder(path: str) -> None:
-    assert context.ignored(path, IGNORED)
+    assert ignored(path, (PROJECT / ".dockerignore").read_text().splitlines())
 
 
 def test_the_base_is_pinned_and_the_same_everywhere() -> None:
-    assert FILE.arguments == {"PYTHON_IMAGE": "python:3.11-slim-bookworm"}
-    assert {stage.base for stage in FILE.stages} <= {"${PYTHON_IMAGE}", *(stage.name for stage in FILE.stages)}
+    assert STEPS[0] == ("ARG", "PYTHON_IMAGE=python:3.11-slim-bookworm")
+    bases = [value for name, value in STEPS if name == "FROM"]
+    assert bases == ["${PYTHON_IMAGE} AS dependencies", "dependencies AS code", "${PYTHON_IMAGE}"]
 
 
-def test_the_version_is_the_codes_own() -> None:
-    versions = {s.value for s in FILE.steps("ARG") if s.value.startswith("VERSION")}
-    assert versions == {f"VERSION={__version__}"}
-
-
-def test_the_program_is_started_without_a_shell() -> None:
-    (entrypoint,), (command,) = FILE.steps("ENTRYPOINT"), FILE.steps("CMD")
-    assert exec_form(entrypoint) + exec_form(command) == ["agentpod", "run"]
-
-
-def test_python_keeps_to_itself(built: Built) -> None:
-    ours = {name for name, value in built.environment.items() if name.startswith("PYTHON") and value == "1"}
-    assert ours == {"PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE", "PYTHONSAFEPATH"}
+def test_only_wheels_with_the_locks_hashes_are_installed_and_no_frontend_is_fetched() -> None:
+    (install,) = [value for name, value in STEPS if name == "RUN" and "pip" in value and "install" in value]
+    assert "--only-binary :all:" in install
+    assert "--require-hashes -r requirements.txt" in install
+    assert not re.search(r"^#\s*syntax\s*=", DOCKERFILE, re.MULTILINE)
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -294,7 +246,5 @@ def test_hadolint_finds_nothing() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail("hadolint is missing: it comes with requirements-dev.txt")
         pytest.skip("hadolint is missing: its rules are not covered (it comes with requirements-dev.txt)")
-    done = subprocess.run(
-        [found, "--no-color", PROJECT / "Dockerfile"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([found, "--no-color", PROJECT / "Dockerfile"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
