@@ -97,6 +97,7 @@ def _main(words: list[str]) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(words)
     if options.word is None or (options.help and options.word in ("run", "check", "help")):
+        parser.epilog = _epilog()
         parser.print_help()
         return 0
     if options.help:
@@ -198,7 +199,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="agentpod",
         description="Operates one hardened Kubernetes agent pod from Slack.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_epilog(),
         add_help=False,
         allow_abbrev=False,
     )

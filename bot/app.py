@@ -222,7 +222,7 @@ class Bot:
     async def _report_channels(self) -> None:
         """Say once at start where nobody will be told anything; `incidents` lists what is pending there."""
         if unset := untold(self.settings):
-            logger.warning(unset, extra={"remedy": NAME_A_CHANNEL})
+            logger.warning("%s", unset, extra={"remedy": NAME_A_CHANNEL})
         for found in await self.slack.may_post(self.settings.channels()):
             if not found.ok:
                 logger.warning("%s: %s", found.title, found.detail, extra={"remedy": found.remedy})

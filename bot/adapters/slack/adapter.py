@@ -90,6 +90,7 @@ class SlackAdapter:
         """Who was told that they have too much waiting, since they had nothing waiting."""
         self._precedence = Precedence()
         self._bot_user = ""
+        self._team = ""
         self._names: tuple[str, ...] = (settings.command,)
         self._hearing = True
         self._mailbox = Mailbox(self._lost)
@@ -128,7 +129,7 @@ class SlackAdapter:
         try:
             who = await self._api.call("auth.test", 20)
             self._bot_user = str(who.get("user_id", ""))
-            logger.info("signed in to Slack", extra={"team": who.get("team"), "bot_user": self._bot_user})
+            self._team = str(who.get("team") or "")
             groups = Groups(self._api, self._wanted_groups)
             home = Home(str(who.get("team_id") or ""), str(who.get("enterprise_id") or ""))
             self._people = People(groups, Accounts(self._api), self._access, home)
@@ -171,6 +172,7 @@ class SlackAdapter:
             return known
 
         app = AsyncApp(
+            name="agentpod",  # otherwise Bolt reads the source of every caller, to be called after a file
             logger=sdk_logs.BOLT,
             signing_secret=secret,
             client=self._api.web_client(None, []),
@@ -189,9 +191,17 @@ class SlackAdapter:
     async def run(self) -> None:
         """Keep the connection, and an eye on the token, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._log_sign_in(), name="slack-sign-in")
             tasks.create_task(self._watch_token(), name="slack-token")
             if isinstance(self._connection, SocketConnection):
                 tasks.create_task(self._connection.run(), name="slack-socket")
+
+    async def _log_sign_in(self) -> None:
+        """Log who the bot is in Slack, once it can be reached: redacting a name would hold that up."""
+        assert self._api is not None  # noqa: S101 - start() has set it
+        await self._api.hearing.clear.wait()
+        await asyncio.to_thread(self._outside.prepare)
+        logger.info("signed in to Slack", extra={"team": self._team, "bot_user": self._bot_user})
 
     async def _watch_token(self) -> None:
         assert self._api is not None  # noqa: S101 - start() has set it

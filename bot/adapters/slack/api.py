@@ -146,7 +146,7 @@ class Api:
         self._worked = self._worked or not refusal
         (self.hearing.lost if refusal else self.hearing.regained)("token")
         if refusal and self._worked and not self.refused:  # at start the caller says it
-            logger.error(refusal)
+            logger.error("%s", refusal)
         elif self.refused and not refusal:
             logger.info("Slack takes the bot token again")
         self.refused = refusal

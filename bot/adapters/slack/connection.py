@@ -200,7 +200,7 @@ class SocketConnection:
         if not self._status.connected:
             now = datetime.now(UTC)
             deaf = (now - self._deaf_since).total_seconds()
-            span = {"from": self._deaf_since.isoformat(timespec="seconds"), "seconds": round(deaf, 1)}
+            span = {"from": self._deaf_since.replace(microsecond=0), "seconds": round(deaf, 1)}
             logger.info("connected to Slack", extra=span)
             self._status = ConnectionStatus(True, now, "connected")
             self._api.hearing.regained("connection")
