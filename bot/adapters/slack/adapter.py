@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,29 +21,26 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.adapters.slack import blocks, forms, inbound, outbound, payload, sdk_logs
+from bot.adapters.slack import forms, inbound, payload, sdk_logs
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.check import CheckResult, check_channel
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
-from bot.adapters.slack.errors import may_have_worked
 from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
 from bot.adapters.slack.inbound import Request
 from bot.adapters.slack.mailbox import Mailbox
-from bot.adapters.slack.memory import Answers, SeenRequests
-from bot.adapters.slack.outbound import Answer
+from bot.adapters.slack.memory import SeenRequests
 from bot.adapters.slack.people import Accounts, People
 from bot.adapters.slack.precedence import Precedence
+from bot.adapters.slack.request_handler import RequestHandler
 from bot.adapters.slack.work import MOST_WAITING, Workers
 from bot.domain.core.gap import Gap
 from bot.domain.core.outside import Outside
-from bot.domain.core.reply import Button, Form, Reply
 from bot.domain.rbac.access import AccessPolicy, Identity
 from bot.domain.rbac.membership import Home
 from bot.errors import AgentpodError, SettingsError
-from bot.logs import new_request_id, request_id_var
-from bot.runbook.context import Caller, SecretSink
+from bot.runbook.context import SecretSink
 from bot.runbook.dispatch import Dispatcher
 from bot.settings.model import SlackSettings
 
@@ -53,13 +49,10 @@ TOKEN_LOOK = 60.0
 """Seconds between two looks whether the token works: an idle bot should not call itself ready without one."""
 TOKEN_RETRY = 3.0
 """Seconds between two looks while it is refused."""
-MOST_HOME_BLOCKS = 100
-"""As many as Slack takes in a view."""
 _TOO_MUCH = (
     f"You have {MOST_WAITING} commands waiting already, so this one was not run. "
     "Wait for their answers, then try again."
 )
-_NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
 
 
 class SlackAdapter:
@@ -85,7 +78,7 @@ class SlackAdapter:
         self._settings, self._dispatcher, self._access, self._observer = settings, dispatcher, access, observer
         self._wanted_groups, self._secret_sink = access.groups() | groups, secret_sink
         self._version = version
-        self._seen, self._answers = SeenRequests(), Answers()
+        self._seen = SeenRequests()
         self._told: set[str] = set()
         """Who was told that they have too much waiting, since they had nothing waiting."""
         self._precedence = Precedence()
@@ -96,6 +89,7 @@ class SlackAdapter:
         self._mailbox = Mailbox(self._lost)
         self._workers: Workers
         self._people: People
+        self._handler: RequestHandler
         self._app: AsyncApp
         self._api: Api | None = None
         self._connection: SocketConnection | HttpServer | None = None
@@ -133,6 +127,15 @@ class SlackAdapter:
             groups = Groups(self._api, self._wanted_groups)
             home = Home(str(who.get("team_id") or ""), str(who.get("enterprise_id") or ""))
             self._people = People(groups, Accounts(self._api), self._access, home)
+            self._handler = RequestHandler(
+                self._api,
+                self._people,
+                self._dispatcher,
+                self._observer,
+                self._mailbox,
+                self._precedence,
+                self._secret_sink,
+            )
             self._names = (self._settings.command, str(who.get("user") or ""))
             self._workers.start(groups.warm, "user groups")
             self._app = self._bolt(who)
@@ -302,7 +305,7 @@ class SlackAdapter:
         """Have it worked on when its turn comes; says whether it is taken."""
         if not self._workers.waits(request.user):
             self._told.discard(request.user)
-        work = partial(self._work, request)
+        work = partial(self._handler.handle, request)
         return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
 
     def _too_much(self, request: Request) -> BoltResponse:
@@ -314,150 +317,11 @@ class SlackAdapter:
             return BoltResponse(status=200, body=forms.refused(request.answers, _TOO_MUCH))
         if request.user not in self._told:
             self._told.add(request.user)
-            answer = self._answer_to(replace(request, private=True))
+            answer = self._handler.answer_to(replace(request, private=True))
             self._workers.start(
                 partial(answer.say, _TOO_MUCH), "slack-too-much", f"told {request.user}", quick=True
             )
         return BoltResponse(status=200, body="")
-
-    def _answer_to(self, request: Request) -> Answer:
-        assert self._api is not None  # noqa: S101 - nothing is heard before start()
-        return Answer(
-            self._api, self._observer, request, self._dispatcher.prefix, self._mailbox, precedence=self._precedence
-        )
-
-    async def _work(self, request: Request) -> None:
-        request_id = new_request_id()
-        request_id_var.set(request_id)
-        answer = self._answer_to(request)
-        refresh = request.home and request.action is not None and request.action.kind == "again"
-        if request.surface == "home" or refresh:
-            await self._home(request, request_id)
-            return
-        await self._answered(request, answer, request_id)
-        if request.home:
-            await self._home(replace(request, line="dashboard", answers={}), request_id)
-
-    async def _answered(self, request: Request, answer: Answer, request_id: str) -> None:
-        if request.sink:
-            await answer.final(await self._secret(request), "")
-            return
-        if request.line is None:
-            await answer.say(_NOT_OURS)
-            return
-        kept = (
-            self._answers.get(request.action.key, request.user) if _is_share(request) and request.action else None
-        )
-        refusal = None if kept is None else await self._no_longer(request, kept)
-        if refusal is not None:
-            await answer.final(refusal, "")
-            return
-        reply = kept or await self._run(request, answer, request_id)
-        if _is_share(request) and reply.shareable:
-            await self._share(request, answer, reply)
-            return
-        shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
-        if shown is not None:
-            await self._answer(request, answer, shown)
-
-    async def _no_longer(self, request: Request, kept: Reply) -> Reply | None:
-        """Why whoever got an answer may not have it any more: then they may not show it to others either."""
-        identity = await self._who(request, anew=True)
-        return await self._dispatcher.refusal(kept.command, Caller(identity, request.surface, request.dedup))
-
-    async def _home(self, request: Request, request_id: str) -> None:
-        """Show the dashboard as it is for that user now."""
-        assert self._api is not None  # noqa: S101 - nothing is heard before start()
-        identity = await self._who(request)
-        caller = Caller(identity, "home", request.dedup)
-        reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
-        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
-        shown = [block for message in rendered.messages for block in message.blocks][:MOST_HOME_BLOCKS]
-        try:
-            await self._api.call("views.publish", 10, user_id=request.user, view={"type": "home", "blocks": shown})
-        except AgentpodError as error:
-            logger.warning("the Home tab was not shown: %s", error.message)
-
-    async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply | None:
-        """Open a form; gives what is said beside it, or why it did not open.
-
-        A click needs no word beside its form: the message that was clicked is still there. A slash command's first
-        answer has to become something.
-        """
-        assert self._api is not None  # noqa: S101 - nothing is heard before start()
-        line = request.line or form.command
-        again = (Button("Open the form", line, style="primary"),)
-        if not request.trigger:
-            return replace(reply, form=None, buttons=again)
-        edits = request.surface == "slash" or request.edits
-        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits)
-        try:
-            await self._api.call(
-                "views.open", 3, trigger_id=request.trigger, view=forms.view(self._api.outside.of(form), origin)
-            )
-        except AgentpodError as error:
-            logger.info("form not opened: %s", error.message)
-            unsure = "If no form has opened, open it from here"
-            missed = "The form could not open in time: open it from here"
-            return replace(reply, headline=unsure if may_have_worked(error) else missed, form=None, buttons=again)
-        if request.surface != "slash":
-            return None
-        return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
-
-    async def _secret(self, request: Request) -> Reply:
-        """Hand secret values on; they are in nothing that is logged or kept."""
-        if self._secret_sink is None:
-            return Reply("Nothing here takes secret values.", shareable=False)
-        identity = await self._who(request, anew=True)
-        values = {name: SecretStr(value) for name, value in request.answers.items()}
-        return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
-
-    async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
-        command = self._dispatcher.command(request.line)
-        identity = await self._who(request, anew=command is not None and command.asks_anew)
-        caller = Caller(identity, request.surface, request.dedup)
-        return await self._dispatcher.run(
-            request.line or "",
-            caller,
-            request_id=request_id,
-            progress=answer.progress,
-            answers=request.answers,
-        )
-
-    async def _who(self, request: Request, *, anew: bool = False) -> Identity:
-        return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
-
-    async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
-        if "error" in reply.data:  # it is answered where it was asked: it shows nothing of what was asked for
-            request = answer.request = replace(request, private=False)
-        private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
-        key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""
-        if key:
-            self._answers.put(key, reply, request.user)
-        await answer.final(reply, key)
-
-    async def _share(self, request: Request, answer: Answer, reply: Reply) -> None:
-        assert self._api is not None  # noqa: S101 - nothing is heard before start()
-        reply = await self._api.clean(reply)
-        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
-        asked = blocks.escape(f"{self._dispatcher.prefix} {reply.command}".strip()[:500])
-        try:
-            await outbound.share(self._api, request, rendered, asked)
-        except AgentpodError as error:
-            if may_have_worked(error):
-                await answer.say(
-                    f"{error.message} It may be shared: look in the channel before you share it again."
-                )
-                return
-            await answer.say(f"The answer could not be shared here: {error.message} {error.remedy or ''}".strip())
-
-
-async def _nothing(_: Reply) -> None:
-    """The Home tab shows no partial answers."""
-
-
-def _is_share(request: Request) -> bool:
-    return request.action is not None and request.action.kind == "share"
 
 
 def _needed(secret: SecretStr | None, name: str) -> str:

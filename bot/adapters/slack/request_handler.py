@@ -1,0 +1,186 @@
+"""A request that is taken: run, and answered where it was asked."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from bot.adapters.slack import blocks, forms, outbound
+from bot.adapters.slack.api import Api, SlackObserver
+from bot.adapters.slack.errors import may_have_worked
+from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.mailbox import Mailbox
+from bot.adapters.slack.memory import Answers
+from bot.adapters.slack.outbound import Answer
+from bot.adapters.slack.people import People
+from bot.adapters.slack.precedence import Precedence
+from bot.domain.core.reply import Button, Form, Reply
+from bot.domain.rbac.access import Identity
+from bot.errors import AgentpodError
+from bot.logs import new_request_id, request_id_var
+from bot.runbook.context import Caller, SecretSink
+from bot.runbook.dispatch import Dispatcher
+
+logger = logging.getLogger("agentpod.slack")
+MOST_HOME_BLOCKS = 100
+"""As many as Slack takes in a view."""
+_NOT_OURS = "That button is not one that I made, so I did nothing. Run the command again to get fresh buttons."
+
+
+class RequestHandler:
+    """Has requests run, and answers them: with a message, a form, the Home tab, or in the channel."""
+
+    def __init__(
+        self,
+        api: Api,
+        people: People,
+        dispatcher: Dispatcher,
+        observer: SlackObserver,
+        mailbox: Mailbox,
+        precedence: Precedence,
+        secret_sink: SecretSink | None,
+    ) -> None:
+        """``secret_sink`` takes the secret values that are given in a form."""
+        self._api, self._people, self._dispatcher, self._observer = api, people, dispatcher, observer
+        self._mailbox, self._precedence, self._secret_sink = mailbox, precedence, secret_sink
+        self._answers = Answers()
+
+    def answer_to(self, request: Request) -> Answer:
+        """Where the request is answered."""
+        return Answer(
+            self._api, self._observer, request, self._dispatcher.prefix, self._mailbox, precedence=self._precedence
+        )
+
+    async def handle(self, request: Request) -> None:
+        """Have it run, and answer it; a request of the Home tab shows that anew."""
+        request_id = new_request_id()
+        request_id_var.set(request_id)
+        answer = self.answer_to(request)
+        refresh = request.home and request.action is not None and request.action.kind == "again"
+        if request.surface == "home" or refresh:
+            await self._home(request, request_id)
+            return
+        await self._answered(request, answer, request_id)
+        if request.home:
+            await self._home(replace(request, line="dashboard", answers={}), request_id)
+
+    async def _answered(self, request: Request, answer: Answer, request_id: str) -> None:
+        if request.sink:
+            await answer.final(await self._secret(request), "")
+            return
+        if request.line is None:
+            await answer.say(_NOT_OURS)
+            return
+        kept = (
+            self._answers.get(request.action.key, request.user) if _is_share(request) and request.action else None
+        )
+        refusal = None if kept is None else await self._no_longer(request, kept)
+        if refusal is not None:
+            await answer.final(refusal, "")
+            return
+        reply = kept or await self._run(request, answer, request_id)
+        if _is_share(request) and reply.shareable:
+            await self._share(request, answer, reply)
+            return
+        shown = reply if reply.form is None else await self._ask(request, reply, reply.form)
+        if shown is not None:
+            await self._answer(request, answer, shown)
+
+    async def _no_longer(self, request: Request, kept: Reply) -> Reply | None:
+        """Why whoever got an answer may not have it any more: then they may not show it to others either."""
+        identity = await self._who(request, anew=True)
+        return await self._dispatcher.refusal(kept.command, Caller(identity, request.surface, request.dedup))
+
+    async def _home(self, request: Request, request_id: str) -> None:
+        """Show the dashboard as it is for that user now."""
+        identity = await self._who(request)
+        caller = Caller(identity, "home", request.dedup)
+        reply = await self._dispatcher.run("dashboard", caller, request_id=request_id, progress=_nothing)
+        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
+        shown = [block for message in rendered.messages for block in message.blocks][:MOST_HOME_BLOCKS]
+        try:
+            await self._api.call("views.publish", 10, user_id=request.user, view={"type": "home", "blocks": shown})
+        except AgentpodError as error:
+            logger.warning("the Home tab was not shown: %s", error.message)
+
+    async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply | None:
+        """Open a form; gives what is said beside it, or why it did not open.
+
+        A click needs no word beside its form: the message that was clicked is still there. A slash command's first
+        answer has to become something.
+        """
+        line = request.line or form.command
+        again = (Button("Open the form", line, style="primary"),)
+        if not request.trigger:
+            return replace(reply, form=None, buttons=again)
+        edits = request.surface == "slash" or request.edits
+        origin = forms.Origin(request.channel, request.response_url, request.thread_ts, edits)
+        try:
+            await self._api.call(
+                "views.open", 3, trigger_id=request.trigger, view=forms.view(self._api.outside.of(form), origin)
+            )
+        except AgentpodError as error:
+            logger.info("form not opened: %s", error.message)
+            unsure = "If no form has opened, open it from here"
+            missed = "The form could not open in time: open it from here"
+            return replace(reply, headline=unsure if may_have_worked(error) else missed, form=None, buttons=again)
+        if request.surface != "slash":
+            return None
+        return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
+
+    async def _secret(self, request: Request) -> Reply:
+        """Hand secret values on; they are in nothing that is logged or kept."""
+        if self._secret_sink is None:
+            return Reply("Nothing here takes secret values.", shareable=False)
+        identity = await self._who(request, anew=True)
+        values = {name: SecretStr(value) for name, value in request.answers.items()}
+        return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
+
+    async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
+        command = self._dispatcher.command(request.line)
+        identity = await self._who(request, anew=command is not None and command.asks_anew)
+        caller = Caller(identity, request.surface, request.dedup)
+        return await self._dispatcher.run(
+            request.line or "",
+            caller,
+            request_id=request_id,
+            progress=answer.progress,
+            answers=request.answers,
+        )
+
+    async def _who(self, request: Request, *, anew: bool = False) -> Identity:
+        return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
+
+    async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
+        if "error" in reply.data:  # it is answered where it was asked: it shows nothing of what was asked for
+            request = answer.request = replace(request, private=False)
+        private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
+        key = secrets.token_hex(6) if private and reply.shareable and reply.command else ""
+        if key:
+            self._answers.put(key, reply, request.user)
+        await answer.final(reply, key)
+
+    async def _share(self, request: Request, answer: Answer, reply: Reply) -> None:
+        reply = await self._api.clean(reply)
+        rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
+        asked = blocks.escape(f"{self._dispatcher.prefix} {reply.command}".strip()[:500])
+        try:
+            await outbound.share(self._api, request, rendered, asked)
+        except AgentpodError as error:
+            if may_have_worked(error):
+                await answer.say(
+                    f"{error.message} It may be shared: look in the channel before you share it again."
+                )
+                return
+            await answer.say(f"The answer could not be shared here: {error.message} {error.remedy or ''}".strip())
+
+
+async def _nothing(_: Reply) -> None:
+    """The Home tab shows no partial answers."""
+
+
+def _is_share(request: Request) -> bool:
+    return request.action is not None and request.action.kind == "share"
