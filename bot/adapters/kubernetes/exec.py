@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from bot.adapters.kubernetes import errors
-from bot.adapters.kubernetes.client import Answer, Call, Connection, refusal
+from bot.adapters.kubernetes.client import ApiResponse, Call, Connection, refusal
 from bot.domain.core.bounds import bounded, number
 from bot.domain.core.workload import ExecResult
 from bot.errors import AgentpodError, NotFound, Permanent, Transient
@@ -36,20 +36,20 @@ _MISSING_BINARY = ("executable file not found", "no such file or directory")
 _EXIT_CODE = re.compile(r"\b(?:exit status|exit code|exited with) ([0-9]{1,3})\b")
 
 
-class _Cause(msgspec.Struct):
+class _StatusCause(msgspec.Struct):
     reason: str | None = None
     message: str | None = None
 
 
-class _Details(msgspec.Struct):
-    causes: list[_Cause] | None = None
+class _StatusDetails(msgspec.Struct):
+    causes: list[_StatusCause] | None = None
 
 
-class _Outcome(msgspec.Struct):
+class _ExecStatus(msgspec.Struct):
     status: str | None = None
     message: str | None = None
     reason: str | None = None
-    details: _Details | None = None
+    details: _StatusDetails | None = None
 
 
 class Output:
@@ -102,7 +102,7 @@ def _outcome(status: bytes, argv: Sequence[str]) -> tuple[int | None, str | None
     """Exit code, and what the runtime said about a command it could not start."""
     if not status.strip():
         raise Transient("The API server closed the exec channel without saying how the command ended.")
-    outcome = msgspec.json.decode(status, type=_Outcome)
+    outcome = msgspec.json.decode(status, type=_ExecStatus)
     if outcome.status == "Success":
         return 0, None
     for cause in (outcome.details and outcome.details.causes) or ():
@@ -115,7 +115,7 @@ def _not_found(argv: Sequence[str], said: str) -> str:
     return f"{argv[0]}: not found in the container ({said})"
 
 
-def _from_message(outcome: _Outcome, argv: Sequence[str]) -> tuple[int, str | None]:
+def _from_message(outcome: _ExecStatus, argv: Sequence[str]) -> tuple[int, str | None]:
     """Runtimes differ in how they report a failed start; some give an exit status only in words (kwok)."""
     said = (outcome.message or outcome.reason or "the API server gave no reason").rstrip(".")
     if any(words in said.lower() for words in _MISSING_BINARY):
@@ -185,4 +185,4 @@ async def _refused(
         )
     headers = error.headers if error.headers is not None else {}
     asked = (await connection.headers()).get("Authorization", "")
-    return connection.refused(Answer(error.status, headers, body, asked), call)
+    return connection.refused(ApiResponse(error.status, headers, body, asked), call)
