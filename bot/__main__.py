@@ -341,12 +341,12 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     from bot.domain.rbac.access import Identity
     from bot.runbook.context import Caller
     from bot.services.health.secret_values import KnownSecrets
-    from bot.wiring.approvals import Repairs
+    from bot.wiring.approvals import Approvals
     from bot.wiring.parts import Parts
 
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)
-    parts.approval_service = Repairs(
+    parts.approval_service = Approvals(
         settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()
     ).approval_service
     try:

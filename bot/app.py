@@ -20,7 +20,7 @@ from bot.domain.core.target import Target
 from bot.errors import AgentpodError, Transient
 from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
-from bot.wiring.approvals import Repairs
+from bot.wiring.approvals import Approvals
 from bot.wiring.clusters import ClusterLink
 from bot.wiring.incidents import NAME_A_CHANNEL, Watching, untold
 from bot.wiring.rights import review
@@ -87,7 +87,7 @@ class Bot:
         self.metrics = Metrics(__version__)
         parts = self.parts
         changed = parts.outbox.wake
-        self.repairs = Repairs(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics, changed)
+        self.repairs = Approvals(settings, parts.ledger, parts.clock, parts.cluster_of, self.metrics, changed)
         parts.approval_service = self.repairs.approval_service
         self.watching = Watching(
             settings,

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from bot.domain.approvals.approvable import unapprovable
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.core import aside, proxies, words
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.core.workload import Right
@@ -284,7 +284,9 @@ async def _ledger(parts: Parts) -> list[Check]:
     if missing is not None:
         return [missing]
     try:
-        open_cases = await parts.ledger.cases(states={State.OPEN, State.APPROVED, State.EXECUTING})
+        open_cases = await parts.ledger.cases(
+            states={RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING}
+        )
         owed = await parts.ledger.waiting()
         unread = await parts.ledger.set_aside(parts.clock.now() - aside.LISTED_FOR)
     except AgentpodError as error:

@@ -103,7 +103,7 @@ def _shown(value: object) -> str:
 def _json_formatter(redactor: Redactor) -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
-    class Redacted(JsonFormatter):
+    class RedactingFormatter(JsonFormatter):
         def add_fields(
             self, log_data: dict[str, object], record: logging.LogRecord, message_dict: dict[str, object]
         ) -> None:
@@ -113,7 +113,7 @@ def _json_formatter(redactor: Redactor) -> logging.Formatter:
             fit = _jsonable if _has_only_our_words(record) else redactor.of
             log_data.update({name: fit(value) for name, value in log_data.items()})
 
-    return Redacted(
+    return RedactingFormatter(
         "%(levelname)s %(name)s %(message)s",
         rename_fields={"levelname": "level", "name": "logger"},
         timestamp="time",

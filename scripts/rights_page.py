@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 
 from bot.domain.core.target import Target
-from bot.domain.core.workload import Right, Rule
+from bot.domain.core.workload import PolicyRule, Right
 from bot.domain.rbac.forbidden import FORBIDDEN, OTHER_NAMESPACES, Where
-from bot.domain.rbac.rights import EVERYBODY, VERBS, Grant, grants, resource_text
+from bot.domain.rbac.rights import EVERYBODY, VERBS, Permission, grants, resource_text
 from bot.wiring.rights import rights_needed
 from commands.registry import BUILTIN
 
@@ -21,7 +21,7 @@ OWN = "its own namespace"
 TARGET = Target()
 """The handbook's pod; other names in the settings mean other names here."""
 
-Place = tuple[str, Grant]
+Place = tuple[str, Permission]
 """A namespace, and one atom that is granted in it."""
 
 
@@ -97,7 +97,7 @@ def _granted_table(needed: Collection[Right], granted: dict[Place, str]) -> Iter
 
 
 def _place(right: Right) -> Place:
-    return (TARGET.namespace if right.namespace is None else right.namespace), Grant.of(right)
+    return (TARGET.namespace if right.namespace is None else right.namespace), Permission.of(right)
 
 
 def _where(right: Right) -> str:
@@ -122,7 +122,7 @@ def _matrix(needed: Collection[Right]) -> Iterator[str]:
 
 def _resource(right: Right) -> str:
     named = f", only `{right.name}`" if right.name else ""
-    return f"`{resource_text(right.group, Grant.of(right).resource)}`{named}"
+    return f"`{resource_text(right.group, Permission.of(right).resource)}`{named}"
 
 
 def _row(where: str, resource: str, verbs: Collection[str]) -> str:
@@ -134,8 +134,10 @@ def _refused_table(needed: Collection[Right]) -> Iterator[str]:
     yield "| right | refused in | it would open |"
     yield "|---|---|---|"
     for entry in FORBIDDEN:
-        here = {Grant.of(right) for right in needed if right.namespace is None}
-        where = [w for w in entry.where if w is not Where.OWN or here.isdisjoint(Grant.of(entry.right).wider())]
+        here = {Permission.of(right) for right in needed if right.namespace is None}
+        where = [
+            w for w in entry.where if w is not Where.OWN or here.isdisjoint(Permission.of(entry.right).wider())
+        ]
         right = "every verb on everything" if entry.right.resource == "*" else f"`{entry.right}`"
         yield f"| {right} | {', '.join(w.value for w in where)} | {entry.reason} |"
 
@@ -168,6 +170,6 @@ def _granted() -> Iterator[tuple[Place, str]]:
                     yield (where, grant), str(file.relative_to(ROOT))
 
 
-def _rule(rule: dict[str, Any]) -> Rule:
+def _rule(rule: dict[str, Any]) -> PolicyRule:
     parts = (rule.get(key, ()) for key in ("apiGroups", "resources", "verbs", "resourceNames"))
-    return Rule(*(tuple(part) for part in parts))
+    return PolicyRule(*(tuple(part) for part in parts))

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bot.domain.core import words
-from bot.domain.core.intervals import Span, What
-from bot.domain.digest.day import MOST_LANES, NOTHING, Day, Lane, window
+from bot.domain.core.intervals import Interval, What
+from bot.domain.digest.day import MOST_LANES, NOTHING, Day, DayTrack, window
 from bot.errors import Permanent
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class _Sheet:
             anchor = {0: "la", 24: "ra"}.get(hour, "ma")
             self.draw.text((x, bottom + 8), f"{hour:02}", fill=INK, font=self.small, anchor=anchor)
 
-    def lane(self, number: int, lane: Lane, *, is_pod: bool) -> None:
+    def lane(self, number: int, lane: DayTrack, *, is_pod: bool) -> None:
         """Its name and how it was, and the band below."""
         top = TOP + number * (LANE + NAME)
         said = _said(lane, self.day)
@@ -133,7 +133,7 @@ class _Sheet:
             cut = cut[: len(cut.rstrip("…")) - 1] + "…"
         return cut
 
-    def _span(self, span: Span, top: int) -> None:
+    def _span(self, span: Interval, top: int) -> None:
         left, right = self.x(span.start), max(self.x(span.end), self.x(span.start) + 5)
         if span.what is What.PAUSED:
             self.draw.rectangle((left, top, right, top + BAND), fill=PAPER)
@@ -198,7 +198,7 @@ class _Sheet:
             self.draw.text((left + 74, middle), text, fill=INK, font=self.small, anchor="lm")
 
 
-def _legend(lanes: Sequence[Lane], day: Day) -> list[What | str]:
+def _legend(lanes: Sequence[DayTrack], day: Day) -> list[What | str]:
     """The shapes that are in the picture."""
     kinds: set[What | str] = {span.what for lane in lanes for span in lane.spans}
     kinds |= {RUN} if any(lane.runs for lane in lanes if lane is not day.pod) else set()
@@ -206,7 +206,7 @@ def _legend(lanes: Sequence[Lane], day: Day) -> list[What | str]:
     return [what for what in LEGEND if what in kinds]
 
 
-def _said(lane: Lane, day: Day) -> str:
+def _said(lane: DayTrack, day: Day) -> str:
     """How it was, in words: what is worst first; one that was well is what needs none."""
     if not day.knows(lane):
         return "not known"

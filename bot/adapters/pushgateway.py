@@ -16,7 +16,7 @@ import msgspec
 from bot.adapters.transport.bodies import BodyRefused
 from bot.adapters.transport.clients import Answered, BadAddress, Client, CutOff, NotSent
 from bot.domain.core import retry_after
-from bot.domain.heartbeats.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, Snapshot
+from bot.domain.heartbeats.heartbeat import MANUAL, PUSH_FAILED, PUSHED, Group, HeartbeatPoll
 from bot.errors import AgentpodError, NotAllowed, NotFound, Permanent, TimedOut, Transient
 
 MAX_BYTES = 32 * 1024 * 1024
@@ -50,16 +50,16 @@ class _Since(msgspec.Struct):
     start_time: datetime
 
 
-class _Status(msgspec.Struct):
+class _StatusResponse(msgspec.Struct):
     data: _Since
 
 
-class _Answer(msgspec.Struct):
+class _MetricsResponse(msgspec.Struct):
     status: str
     data: list[msgspec.Raw] | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER = msgspec.json.Decoder(_MetricsResponse)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -78,10 +78,10 @@ def _decoder(metrics: tuple[str, ...]) -> tuple[msgspec.json.Decoder[Any], tuple
     return msgspec.json.Decoder(group), fields
 
 
-Known = dict[str, Group]
+KnownGroups = dict[str, Group]
 
 
-def parse(body: bytes | bytearray, metrics: Collection[str], known: Known | None = None) -> Snapshot:
+def parse(body: bytes | bytearray, metrics: Collection[str], known: KnownGroups | None = None) -> HeartbeatPoll:
     """Read ``/api/v1/metrics``. Raises Permanent for what is not its JSON, or too much of it.
 
     ``known`` holds the groups of the last answer, and then those of this one: a group that is as it was is the
@@ -111,10 +111,10 @@ def parse(body: bytes | bytearray, metrics: Collection[str], known: Known | None
             group = Group(labels, gauges)
         known[key] = group
         groups.append(group)
-    return Snapshot(groups)
+    return HeartbeatPoll(groups)
 
 
-def _answer(body: bytes | bytearray) -> _Answer:
+def _answer(body: bytes | bytearray) -> _MetricsResponse:
     """The groups, which nobody has looked into yet. Raises Permanent for no answer, and for too many of them."""
     try:
         answer = _ANSWER.decode(body)
@@ -162,14 +162,14 @@ class Pushgateway:
         """``timeout`` is the deadline of a read, in seconds. Nothing is sent yet."""
         self._url = url.rstrip("/")
         self._client = Client(self._url, timeout, auth=auth)
-        self._known: Known = {}
+        self._known: KnownGroups = {}
         self._reading = asyncio.Lock()
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
         """All groups with the named gauges. Raises `bot.errors` that say what was wrong."""
         body = await self._get("metrics")
         async with self._reading:  # one at a time: what is known of the last answer is theirs in common
@@ -183,7 +183,7 @@ class Pushgateway:
         """When it was started, if it says so at once: that is only worth a remark."""
         try:
             async with asyncio.timeout(STATUS_SECONDS):
-                start = msgspec.json.decode(await self._get("status"), type=_Status).data.start_time
+                start = msgspec.json.decode(await self._get("status"), type=_StatusResponse).data.start_time
         except (AgentpodError, TimeoutError, msgspec.MsgspecError):
             return None
         return start.astimezone(UTC) if start.tzinfo else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 
 
 class HeartbeatSource(Protocol):
     """Where heartbeats are read: a Pushgateway."""
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
         """All groups with the named gauges. Raises `Transient` or `Permanent`, saying what was wrong."""
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:

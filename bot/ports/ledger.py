@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.aside import Aside
 from bot.domain.core.audit import Record
@@ -123,7 +123,7 @@ class Ledger(Protocol):
     async def cases(
         self,
         *,
-        states: Collection[State] | None = None,
+        states: Collection[RequestState] | None = None,
         target: str | None = None,
         since: datetime | None = None,
         limit: int = 100,

@@ -25,7 +25,7 @@ class NoParams(Params):
     """For commands without arguments."""
 
 
-Run = Callable[[Context, Any], Awaitable[Reply]]
+CommandFunction = Callable[[Context, Any], Awaitable[Reply]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Command:
     summary: str
     """One line for `help`, without a full stop."""
     needs: Capability
-    run: Run
+    run: CommandFunction
     params: type[Params] = NoParams
     group: str = "Observe"
     examples: tuple[str, ...] = ()

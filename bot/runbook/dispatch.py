@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.domain.approvals import card
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Button, Line, Mention, Reply
@@ -26,7 +26,7 @@ logger = logging.getLogger("agentpod.commands")
 ShowProgress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
 """Takes who was refused, which command or request, and by which rule."""
-Finder = Callable[[str], Awaitable[RepairRequest | None]]
+RequestFinder = Callable[[str], Awaitable[RepairRequest | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
@@ -58,7 +58,7 @@ class Dispatcher:
     prefix: str = "/agentpod"
     recorder: Recorder | None = None
     """Writes refusals down."""
-    find: Finder | None = None
+    find: RequestFinder | None = None
     """Finds requests, as they stand now."""
 
     def problem(self, line: str, answers: Mapping[str, str]) -> str:
@@ -149,7 +149,7 @@ class Dispatcher:
     async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
         """A refusal to decide; where that came too late as well, it begins with how the request stands."""
         case = await self._case(about) if name in _DECISIONS else None
-        if case is None or case.state is State.OPEN or not _sees(caller, case):
+        if case is None or case.state is RequestState.OPEN or not _sees(caller, case):
             return refusal
         late = card.late(case)
         return replace(late, body=(*late.body, refusal.headline, *refusal.body), data=refusal.data)

@@ -46,7 +46,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class _Source:
+class _MergedSettings:
     data: dict[str, Any]
     origins: dict[str, str]
     problems: tuple[str, ...] = ()
@@ -89,17 +89,17 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
             into[key] = value
 
 
-def _yaml(path: Path | None, named_by: str) -> _Source:
+def _yaml(path: Path | None, named_by: str) -> _MergedSettings:
     if path is None:
-        return _Source({}, {})
+        return _MergedSettings({}, {})
     from bot.settings import yaml_file
 
     found = yaml_file.read(path, named_by)
     origins = {name: f"{path.name} line {line}" for name, line in found.lines.items()}
-    return _Source(found.data, origins, found.problems)
+    return _MergedSettings(found.data, origins, found.problems)
 
 
-def _environment(env: Mapping[str, str]) -> _Source:
+def _environment(env: Mapping[str, str]) -> _MergedSettings:
     ours = {k: v for k, v in env.items() if k.upper().startswith(PREFIX) and k.upper() not in OWN_VARIABLES}
     leaves = _leaf_names(Settings)
     problems: list[str] = []
@@ -118,7 +118,7 @@ def _environment(env: Mapping[str, str]) -> _Source:
             f"An environment variable holds no valid JSON where a list or mapping is expected: {error}."
         )
         data = {}
-    return _Source(data, origins, tuple(problems))
+    return _MergedSettings(data, origins, tuple(problems))
 
 
 class _EnvFrom(EnvSettingsSource):
@@ -156,13 +156,13 @@ def _leaf_names(model: type[BaseModel], prefix: str = "") -> list[str]:
     return names
 
 
-def _secrets(env: Mapping[str, str]) -> _Source:
+def _secrets(env: Mapping[str, str]) -> _MergedSettings:
     folder = env.get(SECRETS_VARIABLE)
     if not folder:
-        return _Source({}, {})
+        return _MergedSettings({}, {})
     path = Path(folder)
     if not path.is_dir():
-        return _Source({}, {}, (f"{SECRETS_VARIABLE} names {folder}, which is not a folder.",))
+        return _MergedSettings({}, {}, (f"{SECRETS_VARIABLE} names {folder}, which is not a folder.",))
     leaves = _leaf_names(Settings)
     origins: dict[str, str] = {}
     problems: list[str] = []
@@ -175,17 +175,17 @@ def _secrets(env: Mapping[str, str]) -> _Source:
             hint = f" Did you mean {near[0].replace('.', '__')}?" if near else ""
             problems.append(f"The secret file {file} is not a setting.{hint}")
     if problems:
-        return _Source({}, origins, tuple(problems))
+        return _MergedSettings({}, origins, tuple(problems))
     source = NestedSecretsSettingsSource(
         EnvSettingsSource(Settings),
         secrets_dir=path,
         secrets_prefix="",
         secrets_nested_delimiter="__",
     )
-    return _Source(source(), origins)
+    return _MergedSettings(source(), origins)
 
 
-def _flags(flags: Mapping[str, Any]) -> _Source:
+def _flags(flags: Mapping[str, Any]) -> _MergedSettings:
     data: dict[str, Any] = {}
     for dotted, value in flags.items():
         *sections, leaf = dotted.split(".")
@@ -193,4 +193,4 @@ def _flags(flags: Mapping[str, Any]) -> _Source:
         for section in sections:
             inner = inner.setdefault(section, {})
         inner[leaf] = value
-    return _Source(data, dict.fromkeys(flags, "command-line flag"))
+    return _MergedSettings(data, dict.fromkeys(flags, "command-line flag"))

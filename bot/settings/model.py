@@ -28,7 +28,7 @@ PREFIX = "AGENTPOD_"
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Short = Annotated[Duration, AfterValidator(limited(timedelta(milliseconds=1), timedelta(minutes=5)))]
 
-Kept = Annotated[Duration, AfterValidator(limited(timedelta(days=30), timedelta(days=36500)))]
+Retention = Annotated[Duration, AfterValidator(limited(timedelta(days=30), timedelta(days=36500)))]
 
 
 class _Section(BaseModel):
@@ -166,7 +166,7 @@ class LedgerSettings(_Section):
 
     url: str = "sqlite+aiosqlite:///agentpod.db"
     """``sqlite+aiosqlite:///PATH`` or ``postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE``."""
-    keep: Kept = timedelta(days=400)
+    keep: Retention = timedelta(days=400)
     """How long closed requests, resolved incidents and messages stay: 30d to 36500d. The audit trail is kept."""
 
     @field_validator("url")

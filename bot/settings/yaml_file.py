@@ -36,7 +36,7 @@ class Parsed:
     problems: tuple[str, ...] = ()
 
 
-class _Wrong(Exception):
+class _YamlError(Exception):
     """What is wrong, and in which line (from 1)."""
 
     def __init__(self, what: str, node: yaml.Node | None = None, line: int = 0) -> None:
@@ -66,7 +66,7 @@ def parse(text: str, name: str) -> Parsed:
     """Check a text of settings, of the file ``name``."""
     try:
         return _parsed(text, name)
-    except _Wrong as wrong:
+    except _YamlError as wrong:
         return _refused(name, wrong.what, wrong.line)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -98,7 +98,7 @@ class _Loader(yaml.SafeLoader):
         """As its base, which recurses without a limit."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise _Wrong(f"it is nested more than {MAX_DEPTH} deep", line=self.line + 1)
+            raise _YamlError(f"it is nested more than {MAX_DEPTH} deep", line=self.line + 1)
         try:
             return super().compose_node(parent, index)
         finally:
@@ -128,7 +128,7 @@ def _single(loader: _Loader) -> yaml.Node | None:
     except yaml.composer.ComposerError as error:
         if "another document" in str(error.problem) and error.problem_mark is not None:
             line = error.problem_mark.line + 1
-            raise _Wrong("it holds a second document ('---'), which nothing would read", line=line) from None
+            raise _YamlError("it holds a second document ('---'), which nothing would read", line=line) from None
         raise
     return node
 
@@ -142,19 +142,19 @@ class _Walk:
         self._inside: set[int] = set()
 
     def check(self, node: yaml.Node, path: tuple[str, ...]) -> None:
-        """Raise `_Wrong` for what is no plain setting; note each name's line."""
+        """Raise `_YamlError` for what is no plain setting; note each name's line."""
         self._values += 1
         if self._values > MAX_VALUES:
-            raise _Wrong(f"with its aliases unfolded it has more than {MAX_VALUES:,} values", node)
+            raise _YamlError(f"with its aliases unfolded it has more than {MAX_VALUES:,} values", node)
         if id(node) in self._inside:
-            raise _Wrong("an alias stands for something that it is itself in", node)
+            raise _YamlError("an alias stands for something that it is itself in", node)
         if path:
             self._lines.setdefault(".".join(path), node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             _check_scalar(node)
             return
         if node.tag not in _SHAPES:
-            raise _Wrong(_no_tag(node), node)
+            raise _YamlError(_no_tag(node), node)
         self._inside.add(id(node))
         self._children(node, path)
         self._inside.discard(id(node))
@@ -172,7 +172,7 @@ class _Walk:
                 continue
             if name in seen:
                 first = seen[name].start_mark.line + 1
-                raise _Wrong(f"{name!r} is given twice, first in line {first}: keep one", key)
+                raise _YamlError(f"{name!r} is given twice, first in line {first}: keep one", key)
             seen[name] = key
             self._lines[".".join((*path, name))] = key.start_mark.line + 1
             self.check(value, (*path, name))
@@ -180,14 +180,14 @@ class _Walk:
     def _merged(self, value: yaml.Node, path: tuple[str, ...]) -> None:
         for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
             if not isinstance(one, yaml.MappingNode):
-                raise _Wrong("'<<' takes the alias of a mapping", one)
+                raise _YamlError("'<<' takes the alias of a mapping", one)
             self.check(one, path)
 
 
 def _name(key: yaml.Node) -> str:
     if not isinstance(key, yaml.ScalarNode) or key.tag not in (f"{_PREFIX}str", _MERGE):
         shown = repr(str(key.value)[:40]) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
-        raise _Wrong(f"{shown} stands where a name is expected, and YAML does not take it for text", key)
+        raise _YamlError(f"{shown} stands where a name is expected, and YAML does not take it for text", key)
     return str(key.value)
 
 
@@ -198,16 +198,16 @@ def _no_tag(node: yaml.Node) -> str:
 
 def _check_scalar(node: yaml.ScalarNode) -> None:
     if node.tag not in _PLAIN:
-        raise _Wrong(_no_tag(node), node)
+        raise _YamlError(_no_tag(node), node)
     kind = node.tag.removeprefix(_PREFIX)
     if kind not in ("int", "float", "timestamp"):
         return
     if len(node.value) > MAX_NUMBER and kind != "timestamp":
-        raise _Wrong(f"a number of {len(node.value):,} characters is too long", node)
+        raise _YamlError(f"a number of {len(node.value):,} characters is too long", node)
     shown = node.value[:40]
     try:
         value = getattr(yaml.constructor.SafeConstructor(), f"construct_yaml_{kind}")(node)
     except (ValueError, OverflowError) as error:
-        raise _Wrong(f"{shown} is no {kind}: put it in quotes if it is text", node) from error
+        raise _YamlError(f"{shown} is no {kind}: put it in quotes if it is text", node) from error
     if isinstance(value, float) and not math.isfinite(value):
-        raise _Wrong(f"{shown} is not a number that can be used", node)
+        raise _YamlError(f"{shown} is not a number that can be used", node)

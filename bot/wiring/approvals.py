@@ -34,7 +34,7 @@ def process_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
-class Repairs:
+class Approvals:
     """The approval service for commands, and the background tasks behind it."""
 
     def __init__(

@@ -11,7 +11,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac import rights
 from bot.domain.rbac.forbidden import OTHER_NAMESPACES, to_ask
-from bot.domain.rbac.rights import EVERYWHERE, Excess, Grant, Places
+from bot.domain.rbac.rights import EVERYWHERE, Excess, Permission, Places
 from bot.errors import AgentpodError
 from bot.ports.cluster import Cluster
 from bot.runbook.command import Command
@@ -129,7 +129,7 @@ class _Inquiry:
     async def try_out(self, right: Right) -> None:
         """Whether the authoriser as a whole grants one right, which has its namespace."""
         if await self._ask(self.cluster.can_i(right)):
-            self.places.setdefault(Grant.of(right), set()).add(right.namespace or EVERYWHERE)
+            self.places.setdefault(Permission.of(right), set()).add(right.namespace or EVERYWHERE)
 
     async def confirm(self, others: Collection[str]) -> None:
         """What holds in each of the ``others`` may hold everywhere: ask, rather than name the examples."""

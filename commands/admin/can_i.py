@@ -12,7 +12,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply
 from bot.domain.core.workload import Right
-from bot.domain.rbac.access import Decision
+from bot.domain.rbac.access import AccessDecision
 from bot.domain.rbac.roles import Capability, holders
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
@@ -63,7 +63,7 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     )
 
 
-def _decision(ctx: Context, command: Command) -> Decision:
+def _decision(ctx: Context, command: Command) -> AccessDecision:
     """By the access rules, and by what else the command asks of whoever runs it."""
     decision = shape.allowed(ctx, command.needs)
     if decision.allowed and ctx.repairs is not None and not command.offered(ctx):
@@ -71,7 +71,7 @@ def _decision(ctx: Context, command: Command) -> Decision:
     return decision
 
 
-def _headline(decision: Decision, rights: Finding) -> str:
+def _headline(decision: AccessDecision, rights: Finding) -> str:
     if not decision.allowed:
         return f"No: {decision.reason}"
     if rights.verdict is Verdict.FAIL:
@@ -81,7 +81,7 @@ def _headline(decision: Decision, rights: Finding) -> str:
     return f"Yes: {decision.reason}"
 
 
-def _facts(command: Command, decision: Decision, rights: Finding) -> tuple[Fact, ...]:
+def _facts(command: Command, decision: AccessDecision, rights: Finding) -> tuple[Fact, ...]:
     return (
         Fact("Command", command.name, code=True),
         Fact("Needs the role", " or ".join(map(str, holders(command.needs)))),
@@ -89,7 +89,7 @@ def _facts(command: Command, decision: Decision, rights: Finding) -> tuple[Fact,
     )
 
 
-def _answers(decision: Decision, rights: Finding) -> list[Fact]:
+def _answers(decision: AccessDecision, rights: Finding) -> list[Fact]:
     """What the headline and the finding do not say already."""
     yours = f"{decision.grant.role}, by {decision.grant.rule}"
     if not decision.allowed:

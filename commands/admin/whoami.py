@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain.core import words
 from bot.domain.core.reply import Fact, Line, Reply
-from bot.domain.rbac.access import Grant, left_out
+from bot.domain.rbac.access import RoleGrant, left_out
 from bot.domain.rbac.roles import NONE, Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
@@ -32,13 +32,13 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     return Reply(_headline(grants), body=tuple(_body(ctx, grants)), facts=facts, data=data)
 
 
-def _headline(grants: Sequence[Grant]) -> str:
+def _headline(grants: Sequence[RoleGrant]) -> str:
     if grants[0].role == NONE:
         return f"You have no role here: {grants[0].rule}"
     return f"You are {words.listed([str(grant) for grant in grants])}"
 
 
-def _body(ctx: Context, grants: Sequence[Grant]) -> Iterator[Line]:
+def _body(ctx: Context, grants: Sequence[RoleGrant]) -> Iterator[Line]:
     """Which rule would give more and does not, and whom to ask."""
     if not ctx.caller.is_terminal and (outside := left_out(ctx.access, ctx.caller.identity, grants)):
         yield f"{outside[0].upper()}{outside[1:]}."

@@ -14,7 +14,7 @@ from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Line, Reply
 from bot.domain.core.target import parse_duration
 from bot.domain.incidents import incident_card
-from bot.domain.incidents.alerting import Incident, Notice, State
+from bot.domain.incidents.alerting import Incident, IncidentState, Notice
 from bot.domain.outbox.message import UNDELIVERED_FOR
 from bot.domain.rbac.roles import Capability
 from bot.errors import NotFound, Permanent, UsageError
@@ -81,7 +81,9 @@ async def run(ctx: Context, params: IncidentsParams) -> Reply:
     unread = await ledger.set_aside(now - aside.LISTED_FOR)
     live, over = [i for i in found if i.open], [i for i in found if not i.open]
     live.sort(key=incident_card.rank)
-    buttons = [(f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.state is State.FIRING][:3]
+    buttons = [
+        (f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in live if i.state is IncidentState.FIRING
+    ][:3]
     return Reply(
         _headline(live, held, over),
         _verdict(live, held),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.approvals import card
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import summary, words
 from bot.domain.core.probes import Finding, Verdict, worst
@@ -37,7 +37,7 @@ _WORDS = {Verdict.WARN: "Healthy, with warnings", Verdict.FAIL: "Not healthy", V
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _TargetFacts:
     """A target as it is now."""
 
     name: str
@@ -63,7 +63,7 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _LedgerFacts:
     """What the ledger knows, or why that is not known."""
 
     incidents: Sequence[alerting.Incident] = ()
@@ -82,28 +82,28 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     return _reply(ctx, sorted(seen, key=lambda s: -s.verdict.badness), kept, began)
 
 
-async def _look(ctx: Context) -> _Seen:
+async def _look(ctx: Context) -> _TargetFacts:
     async with Reads(ctx) as reads:
         checks = Checks(ctx, reads)
         outcomes = await run_probes(checks.all(), ctx.probe_timeout)
     beats = [s for s in checks.seen.statuses or () if s.policy is not None]
-    return _Seen(ctx.target.name, folding.folded(ctx.target, outcomes), len(outcomes), beats)
+    return _TargetFacts(ctx.target.name, folding.folded(ctx.target, outcomes), len(outcomes), beats)
 
 
-async def _kept(ctx: Context) -> _Kept:
+async def _kept(ctx: Context) -> _LedgerFacts:
     if ctx.ledger is None:
-        return _Kept()
+        return _LedgerFacts()
     try:
         incidents = await ctx.ledger.incidents(live=True, limit=50)
-        cases = await ctx.ledger.cases(states={State.OPEN}, limit=20)
+        cases = await ctx.ledger.cases(states={RequestState.OPEN}, limit=20)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
         undelivered = await shape.undelivered(ctx, dead)
     except AgentpodError as error:
-        return _Kept(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
-    return _Kept(sorted(incidents, key=incident_card.rank), cases, undelivered)
+        return _LedgerFacts(problem=f"Incidents and requests are not known: {words.lower_first(error.message)}")
+    return _LedgerFacts(sorted(incidents, key=incident_card.rank), cases, undelivered)
 
 
-def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Reply:
+def _reply(ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, began: float) -> Reply:
     mine = [c for c in kept.cases if requests.may_approve(ctx, c)]
     of = ", ".join(s.name for s in seen)
     return Reply(
@@ -117,7 +117,7 @@ def _reply(ctx: Context, seen: Sequence[_Seen], kept: _Kept, began: float) -> Re
     )
 
 
-def _of_several(seen: Sequence[_Seen]) -> str:
+def _of_several(seen: Sequence[_TargetFacts]) -> str:
     """Which targets are the worst off."""
     verdict = seen[0].verdict
     if verdict is Verdict.OK:
@@ -126,7 +126,9 @@ def _of_several(seen: Sequence[_Seen]) -> str:
     return f"{_WORDS[verdict]}: {words.listed(names)} ({len(names)} of {len(seen)} targets)"
 
 
-def _body(ctx: Context, seen: Sequence[_Seen], kept: _Kept, mine: Sequence[RepairRequest]) -> Iterator[Line]:
+def _body(
+    ctx: Context, seen: Sequence[_TargetFacts], kept: _LedgerFacts, mine: Sequence[RepairRequest]
+) -> Iterator[Line]:
     now, several = ctx.clock.now(), len(seen) > 1
     incidents = kept.incidents[:MOST]
     for one in seen:
@@ -200,12 +202,17 @@ def _beat(status_: JobStatus, now: datetime) -> str:
 
 
 def _buttons(
-    ctx: Context, seen: Sequence[_Seen], incidents: Sequence[alerting.Incident], mine: Sequence[RepairRequest]
+    ctx: Context,
+    seen: Sequence[_TargetFacts],
+    incidents: Sequence[alerting.Incident],
+    mine: Sequence[RepairRequest],
 ) -> tuple[Button, ...]:
     decide = [Button(f"Approve {c.id}", f"approve {c.id}") for c in mine[:2]]
     decide += [Button(f"Deny {c.id}", f"deny {c.id}") for c in mine[:1]]
     wanted = [
-        (f"Acknowledge {i.problem.subject}", f"ack {i.id}") for i in incidents if i.state is alerting.State.FIRING
+        (f"Acknowledge {i.problem.subject}", f"ack {i.id}")
+        for i in incidents
+        if i.state is alerting.IncidentState.FIRING
     ][:2]
     looks = [("Status", "status")]
     if len(seen) > 1:

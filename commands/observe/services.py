@@ -8,7 +8,7 @@ from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.core.summary import ProbeResult
-from bot.domain.core.target import ServiceSpec
+from bot.domain.core.target import ServiceTarget
 from bot.domain.core.workload import Endpoint, Right, Service
 from bot.domain.health import judge_services
 from bot.domain.rbac.roles import Capability
@@ -63,7 +63,7 @@ def _probes(checks: Checks) -> list[Probe]:
     return [checks.addresses(), checks.endpoints(), *checks.network()]
 
 
-def _row(spec: ServiceSpec, seen: CheckFacts, answers: Mapping[str, Finding]) -> tuple[str, ...]:
+def _row(spec: ServiceTarget, seen: CheckFacts, answers: Mapping[str, Finding]) -> tuple[str, ...]:
     service = judge_services.carrier(spec, seen.services or ())
     port = next((p for p in service.ports if p.port == spec.port), None) if service else None
     target = f" → {port.target_port}" if port and port.target_port else ""
@@ -86,7 +86,9 @@ def _ready(service: str, endpoints: Sequence[Endpoint] | None) -> str:
     return f"{sum(e.ready for e in behind)}/{len(behind)} ready"
 
 
-def _others(specs: Sequence[ServiceSpec], all_: Sequence[Service], endpoints: Sequence[Endpoint] | None) -> Table:
+def _others(
+    specs: Sequence[ServiceTarget], all_: Sequence[Service], endpoints: Sequence[Endpoint] | None
+) -> Table:
     """The Services that carry no expected address."""
     expected = [judge_services.carrier(spec, all_) for spec in specs]
     services = [s for s in all_ if s not in expected]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field as Param
 
 from bot.domain.approvals import card
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest, is_id
 from bot.domain.core import words
 from bot.domain.core.reply import Button, Fact, Reply, Table
@@ -15,7 +15,7 @@ from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
 from commands.shared import requests, shape
 
-LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})
+LIVE = frozenset({RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING})
 RECENT = 5
 
 
@@ -34,8 +34,8 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
     began = ctx.clock.monotonic()
     ledger = requests.ledger(ctx)
     live = await ledger.cases(states=LIVE, limit=50)
-    ended = await ledger.cases(states=frozenset(State) - LIVE, limit=RECENT)
-    waiting = [c for c in live if c.state is State.OPEN]
+    ended = await ledger.cases(states=frozenset(RequestState) - LIVE, limit=RECENT)
+    waiting = [c for c in live if c.state is RequestState.OPEN]
     mine = [c for c in waiting if requests.may_approve(ctx, c)]
     return Reply(
         _headline(waiting, live),
@@ -60,7 +60,7 @@ def _table(ctx: Context, title: str, cases: object) -> Table:
 
 def _when(ctx: Context, case: RepairRequest) -> str:
     now = ctx.clock.now()
-    if case.state is State.OPEN:
+    if case.state is RequestState.OPEN:
         return f"open, {words.age(case.request.expires_at - now)} left"
     at = case.outcome.at if case.outcome else case.request.created_at
     return f"{case.state.value}, {words.ago(at, now)}"

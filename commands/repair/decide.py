@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field as Param
 from pydantic import field_validator
 
-from bot.domain.approvals.approval import Choice, Rule, State
-from bot.domain.core.reply import Field, Form, Reply
+from bot.domain.approvals.approval import Choice, RequestState, Rule
+from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.rbac.roles import Capability
 from bot.errors import UsageError
 from bot.runbook.command import Command, Params
@@ -75,14 +75,14 @@ async def _ask_why(ctx: Context, params: IdParams, choice: Choice, form: Reply) 
     approval_service, who = requests.approval_service(ctx), ctx.caller.identity
     case = await approval_service.find(params.id)
     entitled = choice is not Choice.BREAK_GLASS or approval_service.policy.lets_alone(who.user, who.groups)
-    if case is not None and case.state is State.OPEN and entitled:
+    if case is not None and case.state is RequestState.OPEN and entitled:
         return form
     ruling, case = await approval_service.decide(params.id, choice, ctx.caller)
     return form if ruling.rule is Rule.REASON_NEEDED else requests.ruled(ctx, ruling, case)
 
 
 def _form(ctx: Context, command: str, title: str, label: str, note: str) -> Reply:
-    field = Field("reason", label, multiline=True, max_length=requests.MAX_REASON)
+    field = FormField("reason", label, multiline=True, max_length=requests.MAX_REASON)
     return requests.form(ctx, Form(title=title, command=command, fields=(field,), submit=title, note=note))
 
 

@@ -9,10 +9,10 @@ from pydantic import field_validator
 
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import State
-from bot.domain.approvals.repair import Look, Proposal
+from bot.domain.approvals.approval import RequestState
+from bot.domain.approvals.repair import Proposal, TargetState
 from bot.domain.core import words
-from bot.domain.core.reply import Field, Form, Reply
+from bot.domain.core.reply import Form, FormField, Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Pod, Right
 from bot.domain.health import judge_pod
@@ -60,7 +60,7 @@ def _form(ctx: Context, params: RestartParams) -> Reply:
             title=how,
             command="restart --force" if params.force else "restart",
             fields=(
-                Field(
+                FormField(
                     "reason",
                     "Why?",
                     hint="Approvers and the audit trail see it",
@@ -74,7 +74,7 @@ def _form(ctx: Context, params: RestartParams) -> Reply:
     )
 
 
-def _possible(ctx: Context, look: Look, force: bool) -> None:
+def _possible(ctx: Context, look: TargetState, force: bool) -> None:
     """Raise `Refused` where a restart would do nothing, before anybody is asked to decide on it."""
     deployment = look.deployment
     kubectl = f"kubectl -n {ctx.target.namespace}"
@@ -98,12 +98,12 @@ def _possible(ctx: Context, look: Look, force: bool) -> None:
 async def _last_time(ctx: Context) -> timedelta | None:
     """How long the last restart of this target took to ready."""
     assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
-    done = await ctx.ledger.cases(states={State.SUCCEEDED}, target=ctx.target.name, limit=20)
+    done = await ctx.ledger.cases(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=20)
     took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
     return timedelta(seconds=took[0]) if took and took[0] >= 1 else None
 
 
-def _facts(ctx: Context, look: Look) -> list[tuple[str, str]]:
+def _facts(ctx: Context, look: TargetState) -> list[tuple[str, str]]:
     facts = [("Pod", _pod(p, ctx)) for p in judge_pod.live(look.pods)] or [("Pod", "none at present")]
     return facts + [(_image_label(look.deployment), image) for image in look.deployment.images.values()]
 

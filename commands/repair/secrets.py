@@ -14,7 +14,7 @@ from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.repair import Proposal, secret_snapshot
 from bot.domain.core import words
 from bot.domain.core.probes import worst
-from bot.domain.core.reply import Field, Form, Reply, Table
+from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_secrets, secret_memory
@@ -172,7 +172,7 @@ def _known(params: SetParams, seen: SecretFacts) -> None:
 def _reason_form(ctx: Context, params: SetParams, name: str) -> Reply:
     switches = " --new" if params.new else ""
     line = f"secrets set {params.key} --secret {name}{switches}"
-    field = Field(
+    field = FormField(
         "reason", "Why?", hint="Don't put the value here: it is asked for after the approval", multiline=True
     )
     return requests.form(
@@ -186,7 +186,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
     if ctx.caller.is_terminal:
         raise UsageError("A value is entered in Slack, by who asked for it.")
     case = await requests.approval_service(ctx).may_give_value(params.id, ctx.caller)
-    field = Field(
+    field = FormField(
         "value", case.subject, hint="At most 3,000 characters", multiline=True, max_length=3000, secret=True
     )
     form = Form(

@@ -13,11 +13,11 @@ from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
 from bot.domain.approvals.repair import Proposal, secret_snapshot
 from bot.domain.core import words
-from bot.domain.core.reply import Field, Form, Reply, Table
+from bot.domain.core.reply import Form, FormField, Reply, Table
 from bot.domain.core.target import SshSpec, Target
 from bot.domain.core.workload import Right, SecretFacts
 from bot.domain.health import judge_pod, judge_ssh_keys, ssh_keys
-from bot.domain.health.judge_ssh_keys import Unread
+from bot.domain.health.judge_ssh_keys import KeyFileUnread
 from bot.domain.health.ssh_keys import BadKey, Key
 from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotFound, Refused, UsageError
@@ -106,7 +106,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     )
 
 
-async def _in_the_pod(ctx: Context) -> str | Unread | None:
+async def _in_the_pod(ctx: Context) -> str | KeyFileUnread | None:
     """The pod's own file, why it could not be read, or None where it is not to be compared."""
     spec = ctx.target.container()
     path = _spec(ctx).path(spec.home)
@@ -115,14 +115,14 @@ async def _in_the_pod(ctx: Context) -> str | Unread | None:
     try:
         pod = judge_pod.current(await ctx.cluster.pods(ctx.target.selector))
         if pod is None:
-            return Unread("no pod is running")
+            return KeyFileUnread("no pod is running")
         result = await container_exec.text_file(ctx.cluster, pod.name, spec.name, path)
     except AgentpodError as error:
-        return Unread(words.lower_first(words.cut(error.message, 200)))
+        return KeyFileUnread(words.lower_first(words.cut(error.message, 200)))
     if result.truncated:
-        return Unread(f"{path} is larger than 1 MB")
+        return KeyFileUnread(f"{path} is larger than 1 MB")
     if result.exit_code != 0:
-        return Unread(words.cut(result.stderr[:1_000], 160) or f"{path} could not be read")
+        return KeyFileUnread(words.cut(result.stderr[:1_000], 160) or f"{path} could not be read")
     return result.stdout
 
 
@@ -155,7 +155,7 @@ def _shown(key: Key) -> tuple[tuple[str, str], ...]:
 
 
 def _add_form(ctx: Context, params: AddParams) -> Reply:
-    key = Field(
+    key = FormField(
         "key",
         "Public key",
         hint="The line in the file that ends in .pub; never the private half",
@@ -163,7 +163,7 @@ def _add_form(ctx: Context, params: AddParams) -> Reply:
         max_length=ssh_keys.MAX_LENGTH,
         initial=params.key or "",
     )
-    reason = Field("reason", "Whose, and why?", multiline=True, initial=params.reason or "")
+    reason = FormField("reason", "Whose, and why?", multiline=True, initial=params.reason or "")
     note = "An approver sees the key's fingerprint, and decides."
     return requests.form(ctx, Form("Add an SSH key", "ssh keys add", (key, reason), submit="Ask", note=note))
 
@@ -185,7 +185,7 @@ async def remove(ctx: Context, params: RemoveParams) -> Reply:
         )
     if params.reason is None:
         switch = " --last" if params.last else ""
-        field = Field("reason", "Why?", multiline=True)
+        field = FormField("reason", "Why?", multiline=True)
         form = Form("Remove an SSH key", f"ssh keys remove {key.fingerprint}{switch}", (field,), submit="Ask")
         return requests.form(ctx, form)
     requests.ledger(ctx)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ContainerSpec, ServiceSpec, canonical_job
+from bot.domain.core.target import ContainerTarget, ServiceTarget, canonical_job
 from bot.domain.core.workload import Application, Claim, Endpoint, Event, ExecResult, Pod, Service
 from bot.domain.health import (
     coverage,
@@ -34,7 +34,17 @@ from bot.domain.incidents.job_state import JobState
 from bot.errors import AgentpodError, NotAllowed, NotFound, TimedOut
 from bot.runbook.context import Context
 from bot.services import container_exec
-from commands.shared.probes import API, EXEC, GATEWAY, Ask, Blocked, Probe, Source, Unread, unread_finding
+from commands.shared.probes import (
+    API,
+    EXEC,
+    GATEWAY,
+    Ask,
+    Blocked,
+    Probe,
+    Source,
+    SourceUnavailable,
+    unread_finding,
+)
 from commands.shared.reads import Reads, running_container
 
 T = TypeVar("T")
@@ -130,7 +140,10 @@ class Checks:
         return Probe(judge_events.PROBE, judge_events.TITLE, run)
 
     async def _own(self, ask: Ask, kinds: set[str]) -> Own:
-        """The target's own objects. Raises `Unread` where the pods can't be listed: whose events are whose?"""
+        """The target's own objects.
+
+        Raises `SourceUnavailable` where the pods can't be listed: whose events are whose?
+        """
         pods, owner, services, claims = await asyncio.gather(
             self.reads.pods(ask),
             self.reads.owner(ask),
@@ -179,10 +192,10 @@ class Checks:
 
         return Probe(judge_processes.PROBE, judge_processes.TITLE, run)
 
-    async def _in_each(self, pod: Pod, read: Callable[[ContainerSpec], Awaitable[ExecResult]]) -> _InContainers:
+    async def _in_each(self, pod: Pod, read: Callable[[ContainerTarget], Awaitable[ExecResult]]) -> _InContainers:
         """The same reading in every configured container of the pod at once, each on its own.
 
-        Raises as the first does (`Unread`, `Blocked`) when there is nothing else to say.
+        Raises as the first does (`SourceUnavailable`, `Blocked`) when there is nothing else to say.
         """
         self.seen.unwatched = coverage.lines(pod, self.ctx.target)
         present, missing = _present(pod, self.ctx.target.containers)
@@ -219,7 +232,7 @@ class Checks:
         """One check for each configured service: SSH banner, HTTP status or TCP connect."""
         return [self._reach(spec) for spec in self.ctx.target.services]
 
-    def _reach(self, spec: ServiceSpec) -> Probe:
+    def _reach(self, spec: ServiceTarget) -> Probe:
         silent = f"{spec.name} does not answer at {judge_services.place(spec)}"
         base = judge_services.judge_refused(spec, "")
         source = Source(base.probe, spec.name, silent, base.remedy, base.run)
@@ -227,14 +240,14 @@ class Checks:
         async def run(ask: Ask) -> Finding:
             try:
                 return await self._reached(ask, source, spec)
-            except Unread as unread:
+            except SourceUnavailable as unread:
                 if unread.error is None or isinstance(unread.error, TimedOut):
                     raise
                 return judge_services.judge_refused(spec, unread.error.message)
 
         return Probe(base.probe, base.title, run)
 
-    async def _reached(self, ask: Ask, source: Source, spec: ServiceSpec) -> Finding:
+    async def _reached(self, ask: Ask, source: Source, spec: ServiceTarget) -> Finding:
         network = self.ctx.network
         host, port = judge_services.address(spec)
         if spec.check == "ssh":
@@ -255,7 +268,7 @@ class Checks:
             try:
                 reading = self.ctx.cluster.application(config.namespace, config.application)
                 self.seen.application = await ask.of(API, reading)
-            except Unread as unread:
+            except SourceUnavailable as unread:
                 if isinstance(unread.error, NotFound | NotAllowed):
                     return _no_application(unread.error)
                 raise
@@ -277,7 +290,7 @@ class Checks:
         """The names of the claims that the pod uses; None where that is not known."""
         try:
             pods = own_objects.existing(await self.reads.pods(ask))
-        except Unread:
+        except SourceUnavailable:
             pods = []
         owner = None if any(p.uses for p in pods) else await self.reads.owner(ask)
         used = own_objects.uses(pods, owner)
@@ -311,7 +324,7 @@ class Checks:
             try:
                 reading = asyncio.gather(self.ctx.heartbeats.read(metrics), self._memories())
                 snapshot, job_states = await ask.of(GATEWAY, reading)
-            except Unread as unread:
+            except SourceUnavailable as unread:
                 silent = f"the Pushgateway gave no answer in {unread.waited:g} s"
                 said = unread.error.message.removesuffix(".") if unread.error else silent
                 return judge_heartbeats.blind(words.cut(words.lower_first(said), 200))
@@ -339,7 +352,7 @@ async def _or_none(reading: Awaitable[T]) -> T | None:
     """What a read gives, None where it gives nothing."""
     try:
         return await reading
-    except Unread:
+    except SourceUnavailable:
         return None
 
 
@@ -354,12 +367,14 @@ _OF_SERVICES = ("addresses", "endpoints")
 class _InContainers:
     """What the containers answered; who did not, and why; and who is not in the pod, with the names that are."""
 
-    answers: Sequence[tuple[ContainerSpec, ExecResult]]
+    answers: Sequence[tuple[ContainerTarget, ExecResult]]
     silent: Sequence[tuple[str, str]]
     missing: Sequence[tuple[str, Sequence[str]]]
 
 
-def _present(pod: Pod, specs: Sequence[ContainerSpec]) -> tuple[list[ContainerSpec], list[tuple[str, list[str]]]]:
+def _present(
+    pod: Pod, specs: Sequence[ContainerTarget]
+) -> tuple[list[ContainerTarget], list[tuple[str, list[str]]]]:
     """The configured containers that the pod has, and the others with the names it has.
 
     Raises `Blocked` for a pod whose containers the API server does not know yet.
@@ -372,17 +387,17 @@ def _present(pod: Pod, specs: Sequence[ContainerSpec]) -> tuple[list[ContainerSp
 
 
 async def _one(
-    pod: Pod, spec: ContainerSpec, read: Callable[[ContainerSpec], Awaitable[ExecResult]]
-) -> ExecResult | Unread | Blocked:
+    pod: Pod, spec: ContainerTarget, read: Callable[[ContainerTarget], Awaitable[ExecResult]]
+) -> ExecResult | SourceUnavailable | Blocked:
     """One container's answer, or what kept it from answering."""
     try:
         running_container(pod, spec)
         return await read(spec)
-    except (Unread, Blocked) as error:
+    except (SourceUnavailable, Blocked) as error:
         return error
 
 
-def _reason(error: Unread | Blocked) -> str:
+def _reason(error: SourceUnavailable | Blocked) -> str:
     if isinstance(error, Blocked):
         return error.reason
     return unread_finding("", "", error).summary

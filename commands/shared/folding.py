@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import ProbeResult
-from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.health import judge_services
 
 
@@ -50,7 +50,7 @@ def _without_container(outcomes: Sequence[ProbeResult]) -> list[str]:
     return [f.probe for f in looked if f.verdict is Verdict.FAIL and f.summary in pod]
 
 
-def _serves(missing: str, spec: ServiceSpec) -> bool:
+def _serves(missing: str, spec: ServiceTarget) -> bool:
     """Whether a missing process is the service's own, by name: sshd serves SSH, vibe-kanban VibeKanban."""
     plain = "".join(c for c in missing.lower() if c.isalnum())
     return "".join(c for c in spec.name.lower() if c.isalnum()) in plain

@@ -1,7 +1,8 @@
 """Runs checks side by side, each with its own deadline. What can't be read is unknown, never ok.
 
 A `Probe` is given an `Ask`, through which it reads: `Ask.of` keeps the deadline, remembers which sources
-answered, and turns "no answer" and every `AgentpodError` into `Unread`, which the runner makes a finding of.
+answered, and turns "no answer" and every `AgentpodError` into `SourceUnavailable`, of which the runner makes a
+finding.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TypeVar
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.summary import NO_ANSWER, Cause, ProbeResult
+from bot.domain.core.summary import NO_ANSWER, ProbeResult, UnknownCause
 from bot.errors import AgentpodError, NotAllowed, TimedOut
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ GATEWAY = Source(
 )
 
 
-class Unread(Exception):
+class SourceUnavailable(Exception):
     """A source gave nothing: ``error`` says why, None for no answer within the deadline."""
 
     def __init__(self, source: Source, waited: float, error: AgentpodError | None = None) -> None:
@@ -105,15 +106,15 @@ class Ask:
         return replace(self, seconds=min(seconds, self.seconds), deadline=min(deadline, self.deadline))
 
     async def of(self, source: Source, reading: Awaitable[T]) -> T:
-        """Wait for an answer until the probe's deadline. Raises `Unread`."""
+        """Wait for an answer until the probe's deadline. Raises `SourceUnavailable`."""
         self.asking = source
         try:
             async with asyncio.timeout_at(self.deadline):
                 answer = await reading
         except TimeoutError as error:
-            raise Unread(source, self.seconds) from error
+            raise SourceUnavailable(source, self.seconds) from error
         except AgentpodError as error:
-            raise Unread(source, self.seconds, error) from error
+            raise SourceUnavailable(source, self.seconds, error) from error
         self.answered.add(source.key)
         return answer
 
@@ -186,7 +187,7 @@ async def _outcome(probe: Probe, ask: Ask) -> ProbeResult:
         # A little later than the reads' own deadline, so that the read says which source was silent.
         async with asyncio.timeout_at(ask.deadline + GRACE / 2):
             return ProbeResult(await probe.run(ask))
-    except Unread as unread:
+    except SourceUnavailable as unread:
         return ProbeResult(unread_finding(probe.id, probe.title, unread), cause_of(unread))
     except Blocked as blocked:
         finding = Finding(probe.id, probe.title, Verdict.UNKNOWN, f"not checked: {blocked.reason}")
@@ -202,14 +203,14 @@ async def _outcome(probe: Probe, ask: Ask) -> ProbeResult:
 def _no_answer(probe: Probe, ask: Ask) -> ProbeResult:
     """A probe that did not even end in time: the source that it was asking is to blame, where there is one."""
     if ask.asking is not None:
-        unread = Unread(ask.asking, ask.seconds)
+        unread = SourceUnavailable(ask.asking, ask.seconds)
         return ProbeResult(unread_finding(probe.id, probe.title, unread), cause_of(unread))
     return ProbeResult(
         Finding(probe.id, probe.title, Verdict.UNKNOWN, f"{NO_ANSWER} {words.seconds(ask.seconds)}")
     )
 
 
-def unread_finding(probe: str, title: str, unread: Unread) -> Finding:
+def unread_finding(probe: str, title: str, unread: SourceUnavailable) -> Finding:
     """The finding for a source that gave nothing: the error's own sentence and remedy, or "no answer in 3 s"."""
     source, error = unread.source, unread.error
     if error is None:
@@ -222,7 +223,7 @@ def unread_finding(probe: str, title: str, unread: Unread) -> Finding:
     )
 
 
-def cause_of(unread: Unread) -> Cause:
+def cause_of(unread: SourceUnavailable) -> UnknownCause:
     """What several checks have in common when one source fails them all alike."""
     source, error = unread.source, unread.error
     if error is None or unread.is_silence:
@@ -232,9 +233,9 @@ def cause_of(unread: Unread) -> Cause:
         summary = words.lower_first(words.cut(error.message, 140))
         key = (source.key, type(error).__name__, error.message)
     remedy = (error.remedy if error else None) or source.remedy
-    return Cause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
+    return UnknownCause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
 
 
-def _run_of(unread: Unread) -> str | None:
+def _run_of(unread: SourceUnavailable) -> str | None:
     """The source's next step; a missing right is mended by the Role that the remedy names, by no command here."""
     return None if isinstance(unread.error, NotAllowed) else unread.source.run

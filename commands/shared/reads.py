@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from bot.domain.core import words
-from bot.domain.core.target import ContainerSpec
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import Claim, Container, Endpoint, Event, ExecResult, Pod, Service
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.errors import NotFound
 from bot.runbook.context import Context
 from bot.services import container_exec
-from commands.shared.probes import API, EXEC, Ask, Blocked, Unread, unread_finding
+from commands.shared.probes import API, EXEC, Ask, Blocked, SourceUnavailable, unread_finding
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Reads:
         return asyncio.shield(self._tasks[key])
 
     async def pods(self, ask: Ask) -> Sequence[Pod]:
-        """The target's pods. Raises `Unread`."""
+        """The target's pods. Raises `SourceUnavailable`."""
         return await ask.of(API, self._once("pods", lambda: self._ctx.cluster.pods(self._ctx.target.selector)))
 
     async def owner(self, ask: Ask) -> Owner:
@@ -58,42 +58,42 @@ class Reads:
         name = self._ctx.target.deployment
         try:
             return await ask.of(API, self._once("deployment", lambda: self._ctx.cluster.deployment(name)))
-        except Unread as unread:
+        except SourceUnavailable as unread:
             # Where the API server does not know Deployments at all, this one is not known either.
             if isinstance(unread.error, NotFound) and name in unread.error.message:
                 return judge_deployment.Absent(words.lower_first(unread.error.message))
             finding = unread_finding("", "", unread)
-            return judge_deployment.Unread(finding.summary, finding.remedy, finding.run)
+            return judge_deployment.DeploymentUnread(finding.summary, finding.remedy, finding.run)
 
     async def events(self, ask: Ask) -> Sequence[Event]:
-        """The namespace's events. Raises `Unread`."""
+        """The namespace's events. Raises `SourceUnavailable`."""
         return await ask.of(API, self._once("events", self._ctx.cluster.events))
 
     async def services(self, ask: Ask) -> Sequence[Service]:
-        """The namespace's Services. Raises `Unread`."""
+        """The namespace's Services. Raises `SourceUnavailable`."""
         return await ask.of(API, self._once("services", self._ctx.cluster.services))
 
     async def endpoints(self, ask: Ask) -> Sequence[Endpoint]:
-        """The namespace's endpoints. Raises `Unread`."""
+        """The namespace's endpoints. Raises `SourceUnavailable`."""
         return await ask.of(API, self._once("endpoints", self._ctx.cluster.endpoints))
 
     async def claims(self, ask: Ask) -> Sequence[Claim]:
-        """The namespace's volume claims. Raises `Unread`."""
+        """The namespace's volume claims. Raises `SourceUnavailable`."""
         return await ask.of(API, self._once("claims", self._ctx.cluster.claims))
 
     async def pod(self, ask: Ask) -> Pod:
-        """The pod to look into. Raises `Unread`, and `Blocked` when there is none."""
+        """The pod to look into. Raises `SourceUnavailable`, and `Blocked` when there is none."""
         pod = judge_pod.current(await self.pods(ask))
         if pod is None:
             raise Blocked("pod", "no pod is running")
         return pod
 
     async def exec(self, ask: Ask, pod: Pod, container: str, *argv: str) -> ExecResult:
-        """Run a command in a container of the pod. Raises `Unread`."""
+        """Run a command in a container of the pod. Raises `SourceUnavailable`."""
         return await ask.of(EXEC, self._ctx.cluster.exec(pod.name, container, argv))
 
     async def processes(self, ask: Ask, pod: Pod, container: str) -> ExecResult:
-        """A list of a container's processes. Raises `Unread`."""
+        """A list of a container's processes. Raises `SourceUnavailable`."""
         return await ask.of(EXEC, container_exec.processes(self._ctx.cluster, pod.name, container))
 
 
@@ -103,7 +103,7 @@ def _retrieve(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def running_container(pod: Pod, spec: ContainerSpec) -> Container | None:
+def running_container(pod: Pod, spec: ContainerTarget) -> Container | None:
     """The configured container of the pod, None when the pod has none by that name.
 
     Raises `Blocked` when it is there but does not run: the pod's own finding explains that.

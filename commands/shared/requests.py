@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.approvals import card
-from bot.domain.approvals.approval import Rule, Ruling, State
-from bot.domain.approvals.repair import SINK, Look, Proposal, RepairRequest
+from bot.domain.approvals.approval import RequestState, Rule, Ruling
+from bot.domain.approvals.repair import SINK, Proposal, RepairRequest, TargetState
 from bot.domain.core import redact, words
 from bot.domain.core.reply import Button, Form, Line, Mention, Reply
 from bot.domain.rbac.roles import Capability
@@ -66,7 +66,7 @@ def form(ctx: Context, wanted: Form) -> Reply:
     return Reply(wanted.note or wanted.title, form=wanted, shareable=False, repeatable=False)
 
 
-async def look(ctx: Context) -> Look:
+async def look(ctx: Context) -> TargetState:
     """The target as it is: what the request will be bound to. Raises as the cluster does."""
     ledger(ctx)
     return await look_at(ctx.cluster, ctx.target)
@@ -83,7 +83,7 @@ async def under_way(ctx: Context) -> tuple[str, ...]:
         return ()
     try:
         async with asyncio.timeout(min(1.0, ctx.probe_timeout)):
-            cases = await ctx.ledger.cases(states={State.EXECUTING}, target=ctx.target.name, limit=3)
+            cases = await ctx.ledger.cases(states={RequestState.EXECUTING}, target=ctx.target.name, limit=3)
     except (AgentpodError, TimeoutError):
         return ()
     now = ctx.clock.now()
@@ -137,9 +137,9 @@ def _told(ctx: Context, case: RepairRequest) -> str:
 def _joined(ctx: Context, case: RepairRequest, place: Line) -> Reply:
     """What somebody is told who asks for what was asked for already."""
     see: Line = ("See its card in ", *place, ".")
-    if case.state is State.APPROVED:  # what needs no value is claimed with its approval
+    if case.state is RequestState.APPROVED:  # what needs no value is claimed with its approval
         reply = Reply(f"🔑 Already approved: {case.id} waits for the requester to enter the value", body=(see,))
-    elif case.state is not State.OPEN:
+    elif case.state is not RequestState.OPEN:
         reply = Reply(f"⏳ Already under way: {case.id}", body=(see,))
     else:
         by = card.person(case.request.requester)
@@ -185,7 +185,7 @@ def ruled(ctx: Context, ruling: Ruling, case: RepairRequest) -> Reply:
     """What whoever clicked is told: what it led to, or the rule that was in the way and whom to ask."""
     said = card.late(case) if ruling.rule in (Rule.NOT_OPEN, Rule.EXPIRED) else Reply(_text(ruling, case))
     body: tuple[Line, ...] = ()
-    if ruling.accepted and case.state is State.VOID:
+    if ruling.accepted and case.state is RequestState.VOID:
         body = ("Your approval came too late for the target as it was: nothing was changed.",)
     if not ruling.accepted:
         body = (f"Rule: {ruling.rule.value}.",)
@@ -209,7 +209,7 @@ _GOES_AHEAD = (Rule.APPROVED, Rule.GLASS_BROKEN)
 def _text(ruling: Ruling, case: RepairRequest) -> str:
     if ruling.rule is Rule.APPROVED and case.action.needs_value:
         return f"✅ Approved: {case.id} waits for the requester to enter the value"
-    if ruling.rule in _GOES_AHEAD and case.state in (State.VOID, State.FAILED):
+    if ruling.rule in _GOES_AHEAD and case.state in (RequestState.VOID, RequestState.FAILED):
         return card.headline(case)
     if ruling.rule in _GOES_AHEAD and not ruling.begun:
         return f"✅ Approved: {case.id}. Its target is still being looked at; the card says how it ends"

@@ -11,7 +11,7 @@ from bot.domain.core.reply import Button, Line
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.outbox.message import OutboxMessage
-from bot.domain.rbac.access import Decision, Grant, decide_about, grants_of
+from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, grants_of
 from bot.domain.rbac.roles import APPROVER, Capability
 from bot.runbook.command import Command
 from bot.runbook.context import Context
@@ -35,21 +35,21 @@ def application_right(target: Target) -> tuple[Right, ...]:
     return (Right("get", "applications", "argoproj.io", name=config.application, namespace=config.namespace),)
 
 
-_TERMINAL = Grant(APPROVER, "the terminal, with the bot's own credentials")
+_TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 
 
-def held(ctx: Context) -> Sequence[Grant]:
+def held(ctx: Context) -> Sequence[RoleGrant]:
     """The roles that the caller has here, and where they come from; at least one, if only the role none."""
     return (_TERMINAL,) if ctx.caller.is_terminal else grants_of(ctx.access, ctx.caller.identity)
 
 
-def allowed(ctx: Context, needed: Capability, places: Sequence[str] = ()) -> Decision:
+def allowed(ctx: Context, needed: Capability, places: Sequence[str] = ()) -> AccessDecision:
     """Whether the caller has the capability ``needed``; a terminal's user has the bot's own credentials.
 
     ``places`` are the channels of the request that it is about.
     """
     if ctx.caller.is_terminal:
-        return Decision(True, _TERMINAL, needed, "you run it from a terminal with the bot's own credentials")
+        return AccessDecision(True, _TERMINAL, needed, "you run it from a terminal with the bot's own credentials")
     return decide_about(ctx.access, ctx.caller.identity, needed, places)
 
 

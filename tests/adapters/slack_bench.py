@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from bot.adapters.slack import SlackAdapter
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.reply import Button, Excerpt, Field, Form, Reply
+from bot.domain.core.reply import Button, Excerpt, Form, FormField, Reply
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Capability
@@ -106,7 +106,7 @@ def _commands(gate: asyncio.Event, runs: list[str]) -> tuple[Command, ...]:
         return Reply("120 records", excerpts=(Excerpt(records, filename="audit.jsonl"),))
 
     async def ask(ctx: Context, _: Any) -> Reply:
-        return Reply("Say why", form=Form("Why", "fix", (Field("reason", "Reason"),)))
+        return Reply("Say why", form=Form("Why", "fix", (FormField("reason", "Reason"),)))
 
     return (
         Command("export", "s", Capability.HELP, export, NoParams),

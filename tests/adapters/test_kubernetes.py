@@ -18,7 +18,7 @@ import pytest
 from aiohttp import web
 
 from bot.adapters.kubernetes import KubernetesCluster, config, facts
-from bot.domain.core.workload import Right, Rule, Rules
+from bot.domain.core.workload import PolicyRule, Right, Rules
 from bot.errors import AgentpodError, Conflict, Denied, NotAllowed, NotFound, Permanent, TimedOut, Transient
 from sandbox.breaks import Breaks
 from sandbox.cluster import PretendCluster
@@ -180,7 +180,7 @@ async def test_rules_are_all_that_the_authoriser_grants_in_a_namespace(cluster: 
     assert not here.incomplete
     assert here.reason is None
     named = ("agent-secrets-tier2", "agent-ssh-keys")
-    assert Rule(("",), ("secrets",), ("get", "patch"), named) in here.rules
+    assert PolicyRule(("",), ("secrets",), ("get", "patch"), named) in here.rules
     assert not any("secrets" in rule.resources for rule in elsewhere.rules)
     assert any("selfsubjectaccessreviews" in rule.resources for rule in elsewhere.rules)
 

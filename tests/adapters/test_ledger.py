@@ -29,7 +29,7 @@ from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.adapters.ledger.outbox import STUCK
 from bot.adapters.ledger.schema import to_micros
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import Request, Snapshot, State
+from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.repair import RepairRequest, from_json, new_id, to_json
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.history import BEAT, HistoryEvent
@@ -111,14 +111,14 @@ async def test_of_two_who_read_the_same_version_one_saves(ledger: SqlLedger) -> 
     async with ledger.writing() as tx:
         await tx.add(one)
     async with ledger.writing() as tx:
-        assert (await tx.save(one.in_state(State.EXECUTING))).version == 1
+        assert (await tx.save(one.in_state(RequestState.EXECUTING))).version == 1
     with pytest.raises(Conflict):
         async with ledger.writing() as tx:
-            await tx.save(one.in_state(State.DENIED))
+            await tx.save(one.in_state(RequestState.DENIED))
             await tx.record(NOW, "decision", "U2", one.id)
     found = await ledger.case(one.id)
     assert found is not None
-    assert (found.state, found.version) == (State.EXECUTING, 1)
+    assert (found.state, found.version) == (RequestState.EXECUTING, 1)
     assert await records(ledger) == []
 
 
@@ -138,13 +138,13 @@ async def test_cases_are_found_by_state_target_and_time(ledger: SqlLedger) -> No
         for one in (first, other):
             await tx.add(one)
     assert {c.id for c in await ledger.cases()} == {first.id, other.id}
-    assert [c.id for c in await ledger.cases(target="other", states={State.OPEN})] == [other.id]
-    assert await ledger.cases(states={State.FAILED}) == []
+    assert [c.id for c in await ledger.cases(target="other", states={RequestState.OPEN})] == [other.id]
+    assert await ledger.cases(states={RequestState.FAILED}) == []
     assert await ledger.cases(since=NOW + timedelta(seconds=1)) == []
     assert await ledger.overdue(NOW + timedelta(minutes=29)) == []
     assert len(await ledger.overdue(NOW + timedelta(minutes=30))) == 2
     async with ledger.writing() as tx:
-        await tx.save(first.in_state(State.EXECUTING).taken("me", NOW, HOLD))
+        await tx.save(first.in_state(RequestState.EXECUTING).taken("me", NOW, HOLD))
     assert await ledger.unheld(NOW) == []
     assert [c.id for c in await ledger.unheld(NOW + HOLD)] == [first.id]
 
@@ -432,7 +432,7 @@ VALUES (:id, :key, :target, :state, :live, :told, :opened_at, :resolved_at, :ver
 
 def shared_incident(name: str, *, group: str = "", issue: str = "") -> Incident:
     problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", NOW, issue=issue)
-    return Incident(f"i-{name}", problem, alerting.State.FIRING, NOW, fired_at=NOW, group=group)
+    return Incident(f"i-{name}", problem, alerting.IncidentState.FIRING, NOW, fired_at=NOW, group=group)
 
 
 def old_row(incident: Incident, body: str | None = None) -> tuple[str, Mapping[str, Any]]:
@@ -643,10 +643,12 @@ async def test_a_password_is_in_no_error(postgres: Postgres) -> None:
 @given(
     reason=st.text(max_size=200),
     images=st.lists(st.tuples(st.text(max_size=20), st.text(max_size=50)), max_size=3),
-    state=st.sampled_from(State),
+    state=st.sampled_from(RequestState),
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-def test_a_case_is_the_same_after_being_kept(reason: str, images: list[tuple[str, str]], state: State) -> None:
+def test_a_case_is_the_same_after_being_kept(
+    reason: str, images: list[tuple[str, str]], state: RequestState
+) -> None:
     request = Request("r-22222222", "U1", NOW, NOW, Snapshot("u", 1, tuple(images)), state=state)
     made = RepairRequest(request, "pod", RESTART, reason=reason).taken("me", NOW, HOLD)
     assert from_json(to_json(made)) == made
@@ -656,7 +658,7 @@ async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(
     def told(name: str, minutes: int, **of: Any) -> Incident:
         at = NOW + timedelta(minutes=minutes)
         problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", at, issue=of.pop("issue", ""))
-        return Incident(f"i-{name}", problem, alerting.State.FIRING, at, fired_at=at, **of)
+        return Incident(f"i-{name}", problem, alerting.IncidentState.FIRING, at, fired_at=at, **of)
 
     old = [told("a", 0, group="g-one", issue="o/r_x#1"), told("b", 1, group="g-one", issue="o/r%x#1")]
     others = [told(f"n{n}", 2 + n, group="g-one2", issue="o/rax#12") for n in range(1100)]
@@ -669,7 +671,7 @@ async def test_all_of_one_message_and_of_one_issue_are_found_among_ever_so_many(
 
 async def test_what_nobody_was_told_of_is_asked_for_apart(ledger: SqlLedger) -> None:
     problem = Problem("k:held", "heartbeat", "pod", "held", "stale", "warning", NOW, muted="maintenance a")
-    held = Incident("i-held", problem, alerting.State.PENDING, NOW)
+    held = Incident("i-held", problem, alerting.IncidentState.PENDING, NOW)
     async with ledger.writing() as tx:
         await tx.save_incidents([held])
     assert [i.id for i in await ledger.incidents(live=True, told=False)] == ["i-held"]

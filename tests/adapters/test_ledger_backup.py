@@ -26,7 +26,7 @@ from bot.adapters.ledger.backup import backup, new_file
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.adapters.ledger.portable import Reader, Summary
 from bot.adapters.ledger.restore import Restored, restore
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.core.audit import verify
 from bot.domain.core.history import HistoryEvent
 from bot.domain.incidents.job_state import JobState
@@ -86,7 +86,7 @@ async def filled(url: str) -> None:
             await tx.enqueue(f"card:{open_.id}", "C1")
             await tx.enqueue(f"card:{done.id}", "C1")
         async with ledger.writing() as tx:
-            await tx.save(done.in_state(State.DENIED))
+            await tx.save(done.in_state(RequestState.DENIED))
         [first] = await ledger.take(NOW, HOLD, limit=1)
         await ledger.delivered(first, MessageRef("C1", "1.0"))
 

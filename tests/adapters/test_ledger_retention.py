@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.adapters.ledger.schema import to_micros
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.audit import verify
 from bot.domain.incidents import alerting
@@ -50,7 +50,7 @@ async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await made.close()
 
 
-def request_of(state: State, *, days: int = 500) -> RepairRequest:
+def request_of(state: RequestState, *, days: int = 500) -> RepairRequest:
     made = case()
     at = NOW - timedelta(days=days)
     return replace(made, request=replace(made.request, created_at=at, expires_at=at, state=state))
@@ -59,9 +59,11 @@ def request_of(state: State, *, days: int = 500) -> RepairRequest:
 def incident(name: str, *, days: int | None = 500, group: str = "") -> Incident:
     problem = Problem(f"k:{name}", "heartbeat", "pod", name, "stale", "warning", OLD)
     if days is None:
-        return Incident(f"i-{name}", problem, alerting.State.FIRING, OLD, fired_at=OLD, group=group)
+        return Incident(f"i-{name}", problem, alerting.IncidentState.FIRING, OLD, fired_at=OLD, group=group)
     end = NOW - timedelta(days=days)
-    return Incident(f"i-{name}", problem, alerting.State.RESOLVED, OLD, fired_at=OLD, resolved_at=end, group=group)
+    return Incident(
+        f"i-{name}", problem, alerting.IncidentState.RESOLVED, OLD, fired_at=OLD, resolved_at=end, group=group
+    )
 
 
 async def put(ledger: SqlLedger, *things: RepairRequest | Incident) -> None:
@@ -109,8 +111,12 @@ async def everything_dropped(ledger: SqlLedger, limit: int = 500) -> int:
 
 
 async def test_what_is_over_for_long_goes_and_what_is_open_or_younger_stays(ledger: SqlLedger) -> None:
-    over = [request_of(s) for s in (State.DENIED, State.SUCCEEDED, State.EXPIRED)]
-    stays = [request_of(State.OPEN), request_of(State.EXECUTING), request_of(State.FAILED, days=399)]
+    over = [request_of(s) for s in (RequestState.DENIED, RequestState.SUCCEEDED, RequestState.EXPIRED)]
+    stays = [
+        request_of(RequestState.OPEN),
+        request_of(RequestState.EXECUTING),
+        request_of(RequestState.FAILED, days=399),
+    ]
     await put(ledger, *over, *stays, incident("old"), incident("young", days=399), incident("live", days=None))
     for thing in [*over, *stays]:
         await post(ledger, f"card:{thing.id}")
@@ -127,7 +133,7 @@ async def test_what_is_over_for_long_goes_and_what_is_open_or_younger_stays(ledg
 
 
 async def test_what_a_message_is_owed_about_stays_until_it_is_sent_or_given_up(ledger: SqlLedger) -> None:
-    denied = request_of(State.DENIED)
+    denied = request_of(RequestState.DENIED)
     await put(ledger, denied, incident("a"), incident("b", group="g-1"))
     owed = (f"card:{denied.id}", "incident:i-a", "group:g-1")
     await post(ledger, *owed, sent=False)
@@ -171,8 +177,10 @@ def small_batches(ledger: SqlLedger) -> Any:
 async def test_a_run_is_bounded_and_passes_over_what_has_to_stay(
     ledger: SqlLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stays = [request_of(State.OPEN) for _ in range(5)]
-    await put(ledger, *stays, *(request_of(State.DENIED) for _ in range(7)), *(incident(str(n)) for n in range(7)))
+    stays = [request_of(RequestState.OPEN) for _ in range(5)]
+    await put(
+        ledger, *stays, *(request_of(RequestState.DENIED) for _ in range(7)), *(incident(str(n)) for n in range(7))
+    )
     await post(ledger, *(f"card:{one.id}" for one in stays), *(f"incident:i-{n}" for n in range(7)))
     assert await ledger.drop_closed(BEFORE, 2) == 6, "two requests, two incidents and the messages of those two"
     monkeypatch.setattr(ledger_retention, "BATCHES", 2)

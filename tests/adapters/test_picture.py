@@ -12,23 +12,23 @@ from PIL import Image, ImageChops
 
 from bot.adapters.picture import RESTART, RUN, Painter, _legend
 from bot.adapters.slack import blocks
-from bot.domain.core.intervals import Span, What
+from bot.domain.core.intervals import Interval, What
 from bot.domain.core.reply import Image as Picture
 from bot.domain.digest.alt_text import in_words
 from bot.domain.digest.card import digest
-from bot.domain.digest.day import MOST_LANES, Day, Facts, Lane, window
+from bot.domain.digest.day import MOST_LANES, Day, DayTrack, DigestFacts, window
 from bot.errors import Permanent
 
 BERLIN = "Europe/Berlin"
 OF = window(date(2026, 11, 23), "UTC")
 
 
-def span(what: What, start: float = 6, end: float = 12) -> Span:
-    return Span(what, OF.start + timedelta(hours=start), OF.start + timedelta(hours=end))
+def span(what: What, start: float = 6, end: float = 12) -> Interval:
+    return Interval(what, OF.start + timedelta(hours=start), OF.start + timedelta(hours=end))
 
 
-def day(*jobs: Lane, pod: Lane | None = None) -> Day:
-    return Day("pod", OF, pod or Lane("pod"), jobs)
+def day(*jobs: DayTrack, pod: DayTrack | None = None) -> Day:
+    return Day("pod", OF, pod or DayTrack("pod"), jobs)
 
 
 def drawn(of: Day) -> Image.Image:
@@ -43,14 +43,14 @@ def band(of: Day) -> Image.Image:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (day(Lane("a")), day(Lane("a", (span(What.LATE),)))),
-        (day(Lane("a")), day(Lane("a", (span(What.DOWN),)))),
-        (day(Lane("a", (span(What.LATE),))), day(Lane("a", (span(What.DOWN),)))),
-        (day(Lane("a", (span(What.DOWN),))), day(Lane("a", (span(What.UNKNOWN),)))),
-        (day(Lane("a", (span(What.LATE),))), day(Lane("a", (span(What.UNKNOWN),)))),
-        (day(Lane("a")), day(Lane("a", (span(What.PAUSED),)))),
+        (day(DayTrack("a")), day(DayTrack("a", (span(What.LATE),)))),
+        (day(DayTrack("a")), day(DayTrack("a", (span(What.DOWN),)))),
+        (day(DayTrack("a", (span(What.LATE),))), day(DayTrack("a", (span(What.DOWN),)))),
+        (day(DayTrack("a", (span(What.DOWN),))), day(DayTrack("a", (span(What.UNKNOWN),)))),
+        (day(DayTrack("a", (span(What.LATE),))), day(DayTrack("a", (span(What.UNKNOWN),)))),
+        (day(DayTrack("a")), day(DayTrack("a", (span(What.PAUSED),)))),
         *(
-            (day(Lane("a", spans)), day(Lane("a", (span(What.MAINTENANCE),))))
+            (day(DayTrack("a", spans)), day(DayTrack("a", (span(What.MAINTENANCE),))))
             for spans in ((), *((span(what),) for what in What if what is not What.MAINTENANCE))
         ),
     ],
@@ -60,7 +60,7 @@ def test_states_differ_without_colour(one: Day, other: Day) -> None:
 
 
 def test_a_restart_of_the_pod_is_seen_without_colour_and_is_in_the_legend() -> None:
-    pod = Lane("pod", runs=(OF.start + timedelta(hours=9),))
+    pod = DayTrack("pod", runs=(OF.start + timedelta(hours=9),))
     plain, restarted = drawn(day()).convert("L"), drawn(day(pod=pod)).convert("L")
     lane = (340, 92, 490, 216)
     assert ImageChops.difference(plain.crop(lane), restarted.crop(lane)).getbbox() is not None
@@ -69,7 +69,7 @@ def test_a_restart_of_the_pod_is_seen_without_colour_and_is_in_the_legend() -> N
 
 def test_a_run_that_ends_a_late_time_is_seen() -> None:
     without, with_run = (
-        drawn(day(Lane("a", (span(What.LATE),), runs=(OF.start, *at))))
+        drawn(day(DayTrack("a", (span(What.LATE),), runs=(OF.start, *at))))
         for at in ((), (OF.start + timedelta(hours=9),))
     )
     lane = (340, 92, 490, 216)
@@ -77,16 +77,18 @@ def test_a_run_that_ends_a_late_time_is_seen() -> None:
 
 
 def test_the_legend_has_what_is_in_the_picture_only() -> None:
-    lanes = (Lane("pod", (span(What.DOWN), span(What.LATE)), runs=(OF.start,)),)
+    lanes = (DayTrack("pod", (span(What.DOWN), span(What.LATE)), runs=(OF.start,)),)
     assert _legend(lanes, day(pod=lanes[0])) == [What.LATE, What.DOWN, RESTART]
-    assert _legend((Lane("a", runs=(OF.start,)),), day()) == [RUN]
-    assert _legend((Lane("a", (span(What.MAINTENANCE),)),), day()) == [What.MAINTENANCE]
+    assert _legend((DayTrack("a", runs=(OF.start,)),), day()) == [RUN]
+    assert _legend((DayTrack("a", (span(What.MAINTENANCE),)),), day()) == [What.MAINTENANCE]
 
 
 @pytest.mark.parametrize("on", [date(2027, 3, 28), date(2027, 10, 31)])
 def test_a_day_on_which_the_clock_is_changed_has_its_hours_at_their_places(on: date) -> None:
     usual, changed = (
-        Image.open(io.BytesIO(Painter().day(Day("pod", window(d, BERLIN), Lane("pod"), ()), BERLIN))).convert("L")
+        Image.open(io.BytesIO(Painter().day(Day("pod", window(d, BERLIN), DayTrack("pod"), ()), BERLIN))).convert(
+            "L"
+        )
         for d in (date(2027, 5, 5), on)
     )
     of = window(on, BERLIN)
@@ -101,9 +103,9 @@ def test_a_day_on_which_the_clock_is_changed_has_its_hours_at_their_places(on: d
 
 
 def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
-    pod = Lane("pod", (span(What.DOWN),), runs=(OF.start + timedelta(hours=12),))
+    pod = DayTrack("pod", (span(What.DOWN),), runs=(OF.start + timedelta(hours=12),))
     spans = (span(What.UNKNOWN, 0, 2), span(What.LATE, 3, 4), span(What.MAINTENANCE, 4, 4.5))
-    job = Lane("a", spans, runs=(OF.start,))
+    job = DayTrack("a", spans, runs=(OF.start,))
     assert in_words(day(job, pod=pod), BERLIN) == (
         "Timeline of pod on Mon 23 Nov: pod down 6 h, restarted at 13:00; a late 1 h, "
         "in maintenance 30 min, not known for 2 h, 1 run"
@@ -111,8 +113,8 @@ def test_a_picture_says_in_words_when_the_pod_was_started_anew() -> None:
 
 
 def test_what_is_said_of_a_picture_of_many_jobs_fits_and_has_the_worst() -> None:
-    jobs = [Lane("n" * 200 + str(n)) for n in range(1000)]
-    said = in_words(day(*jobs, Lane("worst", (span(What.DOWN),))), "UTC")
+    jobs = [DayTrack("n" * 200 + str(n)) for n in range(1000)]
+    said = in_words(day(*jobs, DayTrack("worst", (span(What.DOWN),))), "UTC")
     assert len(said) < 2000, "as much as Slack takes"
     assert "; worst down 6 h, 0 runs; " in said
     assert said.endswith("; 989 other jobs not drawn")
@@ -125,25 +127,25 @@ def test_without_pillow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_long_name_leaves_room_for_how_it_was() -> None:
-    long = drawn(day(Lane("n" * 200, (span(What.DOWN),))))
-    short = drawn(day(Lane("n", (span(What.DOWN),))))
+    long = drawn(day(DayTrack("n" * 200, (span(What.DOWN),))))
+    short = drawn(day(DayTrack("n", (span(What.DOWN),))))
     words = (890, 92, 1040, 140)
     assert max(high for _, high in ImageChops.difference(long.crop(words), short.crop(words)).getextrema()) < 40
 
 
 def test_many_jobs_make_no_larger_picture_and_the_worst_are_in_it() -> None:
-    jobs = [Lane(f"job-{n}") for n in range(1000)]
+    jobs = [DayTrack(f"job-{n}") for n in range(1000)]
     most = drawn(day(*jobs[:MOST_LANES]))
-    worst = Lane("worst", (span(What.DOWN),))
+    worst = DayTrack("worst", (span(What.DOWN),))
     assert drawn(day(*jobs)).size == most.size
     assert drawn(day(*jobs, worst)).getcolors(10_000_000) != drawn(day(*jobs)).getcolors(10_000_000)
 
 
 @pytest.mark.parametrize("bad", [0, 1, 1000])
 def test_a_digest_of_a_thousand_jobs_is_one_message_with_all_that_matters(bad: int) -> None:
-    jobs = [Lane(f"job-{n:04}", (span(What.DOWN),) if n < bad else ()) for n in range(1000)]
+    jobs = [DayTrack(f"job-{n:04}", (span(What.DOWN),) if n < bad else ()) for n in range(1000)]
     now = day(*jobs)
-    facts = Facts([now], [day(*(Lane(j.subject) for j in jobs))])
+    facts = DigestFacts([now], [day(*(DayTrack(j.subject) for j in jobs))])
     reply = digest(facts, OF.end, [Picture(b"", "a day", "day.png", file="F1")])
     [message] = blocks.render(reply).messages
     kinds = [block["type"] for block in message.blocks]

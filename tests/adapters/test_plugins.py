@@ -18,7 +18,7 @@ from bot.adapters.kubernetes import KubernetesCluster, plugin
 from bot.adapters.kubernetes.client import Connection
 from bot.domain.core.summary import ProbeResult, fold
 from bot.errors import AgentpodError, Permanent, Transient
-from commands.shared.probes import API, Unread, cause_of, unread_finding
+from commands.shared.probes import API, SourceUnavailable, cause_of, unread_finding
 from tests.adapters.kube_bench import serving
 
 V1 = "client.authentication.k8s.io/v1"
@@ -132,7 +132,7 @@ async def test_one_that_waits_for_a_person_is_ended_with_all_that_it_started(
 
 def unread_cause(error: AgentpodError) -> str:
     """What the first line of an answer says of it."""
-    unread = Unread(API, 3.0, error)
+    unread = SourceUnavailable(API, 3.0, error)
     outcomes = [ProbeResult(unread_finding(p, p, unread), cause_of(unread)) for p in ("pod", "events")]
     return fold(outcomes)[0].summary
 

@@ -9,11 +9,13 @@ import pytest
 
 from bot.adapters.slack import blocks, forms, inbound
 from bot.adapters.slack.forms import CALLBACK, Origin
-from bot.domain.core.reply import Fact, Field, Form, Mention, Reply
+from bot.domain.core.reply import Fact, Form, FormField, Mention, Reply
 from sandbox.slack.views import Views
 
 FORM = Form(
-    "Restart", "restart --force", (Field("reason", "Why?", multiline=True), Field("x", "X", required=False))
+    "Restart",
+    "restart --force",
+    (FormField("reason", "Why?", multiline=True), FormField("x", "X", required=False)),
 )
 ORIGIN = Origin("C07OPSPOD01", "http://127.0.0.1/url", "1.2", edits=True)
 
@@ -30,7 +32,7 @@ def body(view: dict[str, Any], **values: str | None) -> dict[str, Any]:
 
 def test_a_form_is_a_modal_that_slack_takes() -> None:
     long = Form(
-        "T" * 60, "c", tuple(Field(f"f{n}", "L" * 3000, hint="h" * 3000) for n in range(3)), note="n" * 9000
+        "T" * 60, "c", tuple(FormField(f"f{n}", "L" * 3000, hint="h" * 3000) for n in range(3)), note="n" * 9000
     )
     for form in (FORM, long):
         Views(lambda _: None, lambda: 0.0).open("U1", forms.view(form, ORIGIN))
@@ -46,7 +48,7 @@ def test_what_was_filled_in_comes_back_with_where_it_was_asked() -> None:
 
 
 def test_a_secret_form_has_no_command_line() -> None:
-    form = Form("V", "", (Field("value", "V", secret=True, initial="never shown"),), sink="secret:r-22222222")
+    form = Form("V", "", (FormField("value", "V", secret=True, initial="never shown"),), sink="secret:r-22222222")
     view = forms.view(form, ORIGIN)
     assert "never shown" not in json.dumps(view)
     request = inbound.read(body(view, value="s3cret"), "B")

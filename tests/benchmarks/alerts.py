@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from bot.adapters.ledger.ledger import SqlLedger, open_ledger
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, Snapshot
+from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED, Group, HeartbeatPoll
 from bot.domain.incidents import alerting, job_state
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.incidents.job_state import JobState
@@ -53,8 +53,8 @@ class Source:
     def __init__(self) -> None:
         self._groups: dict[str, Group] = {}
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
-        return Snapshot(list(self._groups.values()))
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
+        return HeartbeatPoll(list(self._groups.values()))
 
     def push(self, name: str, at: datetime) -> None:
         self._groups[name] = Group({"instance": "", "job": name}, {PUSHED: at.timestamp(), PUSH_FAILED: 0.0})

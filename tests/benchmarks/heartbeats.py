@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from bot.adapters.pushgateway import Known, parse
+from bot.adapters.pushgateway import KnownGroups, parse
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents.alerting import AlertRules
 from bot.ports.ledger import Ledger
 from bot.services.incidents.incident_service import IncidentService
@@ -60,7 +60,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.time, self.body = NOW, b""
-        self._known: Known = {}
+        self._known: KnownGroups = {}
 
     def now(self) -> datetime:
         return self.time
@@ -68,7 +68,7 @@ class Gateway:
     def monotonic(self) -> float:
         return self.time.timestamp()
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
         return parse(self.body, metrics, self._known)
 
     async def push(self, labels: object, gauges: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bot.domain.core.bounds import bounded
-from bot.domain.core.target import ContainerSpec
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_processes import look
 from tests.benchmarks.common import Row
@@ -44,6 +44,6 @@ def _seconds(rows: str) -> float:
     for _ in range(ROUNDS):
         began = time.perf_counter()
         text = bounded(f"PID USER ELAPSED COMMAND\n{rows}")
-        look(ContainerSpec(), ExecResult(text.text, "", 0, not text.whole))
+        look(ContainerTarget(), ExecResult(text.text, "", 0, not text.whole))
         taken.append(time.perf_counter() - began)
     return min(taken)

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 
-from bot.domain.core.redact import Known, redact
+from bot.domain.core.redact import KnownValues, redact
 from tests.benchmarks.common import Row
 from tests.ordinary_log import lines
 
@@ -23,7 +23,7 @@ async def measure() -> list[Row]:
     length = sum(map(len, once)) + len(once)
     log = (once * (SIZE // length + 1))[: int(len(once) * SIZE / length)]
     whole = "\n".join(log).encode()
-    known = Known(VALUES)
+    known = KnownValues(VALUES)
     plain = _best(lambda: hashlib.sha256(whole))
     shapes, values = _best(lambda: redact(log)), _best(lambda: redact(log, known))
     return [

@@ -30,7 +30,7 @@ from bot.domain.core.workload import (
     ServicePort,
     Uses,
 )
-from bot.domain.heartbeats.heartbeat import Group, Snapshot
+from bot.domain.heartbeats.heartbeat import Group, HeartbeatPoll
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule
 from bot.domain.rbac.roles import Role
@@ -309,11 +309,11 @@ FRESH = (
 class FakeHeartbeats:
     """What the Pushgateway holds."""
 
-    answer: Any = field(default_factory=lambda: Snapshot(FRESH))
+    answer: Any = field(default_factory=lambda: HeartbeatPoll(FRESH))
 
     pushed: list[tuple[dict[str, str], dict[str, float]]] = field(default_factory=list)
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
         return await give(self.answer)
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:

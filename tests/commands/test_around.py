@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.core import summary
 from bot.domain.core.probes import Finding, Verdict, worst
 from bot.domain.core.reply import Reply
-from bot.domain.core.summary import Cause, ProbeResult
+from bot.domain.core.summary import ProbeResult, UnknownCause
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac import roles
@@ -237,7 +237,9 @@ VERDICTS = st.lists(st.sampled_from(list(Verdict)), max_size=14)
 
 
 def outcomes_of(verdicts: Sequence[Verdict], shared: bool) -> list[ProbeResult]:
-    cause = Cause(("api", "silent"), "api", "API server", "the API server does not answer", "no answer in 3 s")
+    cause = UnknownCause(
+        ("api", "silent"), "api", "API server", "the API server does not answer", "no answer in 3 s"
+    )
     made = []
     for number, verdict in enumerate(verdicts):
         finding = Finding(f"p{number}", f"Check {number}", verdict, f"number {number} is {verdict.value}")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import Container, ExecResult
 from bot.domain.incidents import pod_watch
 from tests.commands.fakes import NOW, World, container, pod, text_of
@@ -42,8 +42,8 @@ async def test_a_sidecar_that_the_settings_do_not_name_is_named_where_one_looks_
 
 async def test_a_sidecar_can_be_watched(world: World) -> None:
     shows(world, [container()], [SIDECAR])
-    beside = ContainerSpec(name="egress-proxy", user=None, processes=())
-    world.target = Target(containers=(ContainerSpec(), beside))
+    beside = ContainerTarget(name="egress-proxy", user=None, processes=())
+    world.target = Target(containers=(ContainerTarget(), beside))
     assert "not watched" not in text_of(await world.run("identity"))
 
 
@@ -69,7 +69,7 @@ async def test_a_container_that_is_not_there_is_said_once(world: World) -> None:
 
 async def test_what_is_wrong_in_the_others_is_said_beside_a_container_that_is_not_there(world: World) -> None:
     shows(world, [container()])
-    world.target = Target(containers=(ContainerSpec(), ContainerSpec(name="vk-local", processes=())))
+    world.target = Target(containers=(ContainerTarget(), ContainerTarget(name="vk-local", processes=())))
     world.cluster.programs["id"] = ExecResult("uid=0(root) gid=0(root)", "", 0)
     world.cluster.programs["ps"] = ExecResult("PID USER COMMAND\n1 claude tini\n", "", 0)
     said = {f.title: f.summary for f in (await world.run("status")).findings}

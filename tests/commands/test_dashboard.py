@@ -10,7 +10,7 @@ from typing import Any
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply, plain
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents import alerting
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.domain.outbox.key import MessageKey
@@ -88,13 +88,13 @@ async def test_what_the_headline_an_incident_or_the_list_of_jobs_says_is_not_sai
     world.network.status_answer = 404
     world.cluster.programs["df"] = said(DF.replace("31%", "97%").replace("690000", "10000"))
     assert world.heartbeats
-    world.heartbeats.answer = Snapshot((*FRESH[:2], beat("session_manager", timedelta(hours=2))))
+    world.heartbeats.answer = HeartbeatPoll((*FRESH[:2], beat("session_manager", timedelta(hours=2))))
     first = await look(world)
     assert first.headline == "Not healthy: 3 problems, first: VibeKanban answers with HTTP 404"
     also, beats = (plain(line).split("\n") for line in first.body)
     assert also == ["Also not as it should be:", "🔴 Disk: the disk of /home/claude is 97 % full"]
     assert "🔴 session-manager: stale, last seen 2 h ago" in beats
-    world.heartbeats.answer = Snapshot(())
+    world.heartbeats.answer = HeartbeatPoll(())
     assert any(
         line.endswith(" session-manager: never seen") for line in plain((await look(world)).body[-1]).split("\n")
     )
@@ -125,7 +125,7 @@ async def test_the_worst_jobs_come_first_and_those_that_have_no_room_are_counted
     world.target = Target(heartbeats=jobs)
     assert world.heartbeats
     late = {"job-07", "job-29"}
-    world.heartbeats.answer = Snapshot([beat(n, timedelta(hours=2 if n in late else 0)) for n in names])
+    world.heartbeats.answer = HeartbeatPoll([beat(n, timedelta(hours=2 if n in late else 0)) for n in names])
     rows = plain((await look(world)).body[-1]).split("\n")
     assert [row.split(":")[0] for row in rows[1:4]] == ["⚠️ job-07", "⚠️ job-29", "✅ job-00"]
     assert (len(rows), rows[-1]) == (27, "… and 5 more: heartbeats shows all")

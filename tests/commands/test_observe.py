@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ContainerSpec, ProcessRule, Target
+from bot.domain.core.target import ContainerTarget, ProcessRule, Target
 from bot.domain.core.workload import Claim, Condition, Deployment, Event, Pod, Service, Termination
-from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
-from commands.shared.probes import EXEC, Ask, Probe, Unread, run_probes
+from commands.shared.probes import EXEC, Ask, Probe, SourceUnavailable, run_probes
 from tests.commands.fakes import (
     DF,
     FRESH,
@@ -470,8 +470,8 @@ async def test_root_fails(world: World) -> None:
 
 TWO = Target(
     containers=(
-        ContainerSpec(),
-        ContainerSpec(name="sidecar", user=None, processes=(ProcessRule.named("sshd"),)),
+        ContainerTarget(),
+        ContainerTarget(name="sidecar", user=None, processes=(ProcessRule.named("sshd"),)),
     )
 )
 
@@ -646,7 +646,7 @@ async def test_heartbeats_say_state_age_what_comes_next_and_the_rule(world: Worl
 
 async def test_a_stale_critical_job_fails_and_comes_first(world: World) -> None:
     assert world.heartbeats
-    world.heartbeats.answer = Snapshot((*FRESH[:2], beat("session_manager", timedelta(minutes=24))))
+    world.heartbeats.answer = HeartbeatPoll((*FRESH[:2], beat("session_manager", timedelta(minutes=24))))
     reply = await world.run("heartbeats")
     assert reply.headline == "Not healthy: session-manager is stale"
     assert reply.tables[0].rows[0][:3] == ("session-manager", "24 min ago", "stale for 14 min")
@@ -655,14 +655,14 @@ async def test_a_stale_critical_job_fails_and_comes_first(world: World) -> None:
 
 async def test_never_seen_and_unknown_jobs_are_named(world: World) -> None:
     assert world.heartbeats
-    world.heartbeats.answer = Snapshot((*FRESH[:2], beat("mystery", timedelta(days=3))))
+    world.heartbeats.answer = HeartbeatPoll((*FRESH[:2], beat("mystery", timedelta(days=3))))
     reply = await world.run("heartbeats")
     assert reply.verdict is Verdict.UNKNOWN
     assert reply.headline == "Could not tell: session-manager was never seen"
     assert "Not in the settings, so not judged: mystery (3 d ago)." in reply.body
 
 
-@pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway refuses."), Snapshot(())])
+@pytest.mark.parametrize("answer", [HANG, Transient("The Pushgateway refuses."), HeartbeatPoll(())])
 async def test_a_source_that_can_t_be_read_is_blind_and_no_job_is_blamed(world: World, answer: object) -> None:
     assert world.heartbeats
     world.heartbeats.answer = answer
@@ -681,7 +681,7 @@ async def test_without_a_pushgateway_heartbeats_are_unknown(world: World) -> Non
 async def test_a_thousand_unknown_jobs_are_counted_not_listed(world: World) -> None:
     assert world.heartbeats
     many = tuple(beat(f"job-{n}", timedelta(hours=1)) for n in range(1000))
-    world.heartbeats.answer = Snapshot((*FRESH, *many))
+    world.heartbeats.answer = HeartbeatPoll((*FRESH, *many))
     reply = await world.run("heartbeats")
     assert len(reply.tables) == 1
     assert "995 more" in reply.body[0]
@@ -696,7 +696,7 @@ async def test_a_probe_that_does_not_end_in_time_still_names_the_source_it_asked
     async def stubborn(ask: Ask) -> Finding:
         try:
             return await ask.of(EXEC, asyncio.sleep(60, Finding("disk", "Disk", Verdict.OK, "fine")))
-        except Unread:
+        except SourceUnavailable:
             await asyncio.sleep(60)
             raise
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents import job_state
 from bot.domain.incidents.job_state import JobState
 from bot.errors import Transient
@@ -57,7 +57,7 @@ async def test_after_a_restart_of_the_gateway_without_its_file_they_say_what_the
     world: World, line: str
 ) -> None:
     assert world.heartbeats
-    world.heartbeats.answer = Snapshot((), NOW + timedelta(minutes=10))
+    world.heartbeats.answer = HeartbeatPoll((), NOW + timedelta(minutes=10))
     book = Book(remembered(world, timedelta()))
     reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(30)))  # type: ignore[arg-type]
     assert reply.verdict is Verdict.FAIL
@@ -70,7 +70,7 @@ async def test_after_a_restart_of_the_gateway_without_its_file_they_say_what_the
 @pytest.mark.parametrize("line", LINES)
 async def test_an_empty_gateway_is_no_proof_that_they_are_well(world: World, line: str) -> None:
     assert world.heartbeats
-    world.heartbeats.answer = Snapshot((), NOW + timedelta(minutes=1))
+    world.heartbeats.answer = HeartbeatPoll((), NOW + timedelta(minutes=1))
     book = Book(remembered(world, timedelta()))
     reply = await world.run(line, lambda ctx: replace(ctx, ledger=book, clock=_Later(2)))  # type: ignore[arg-type]
     assert reply.verdict is Verdict.UNKNOWN
@@ -101,7 +101,7 @@ async def test_a_ledger_that_is_away_leaves_what_the_gateway_says(world: World, 
 
 async def test_another_target_s_memory_is_no_sight(world: World) -> None:
     assert world.heartbeats
-    world.heartbeats.answer = Snapshot(())
+    world.heartbeats.answer = HeartbeatPoll(())
     others = {f"another/{key.partition('/')[2]}": m for key, m in remembered(world, timedelta()).items()}
     reply = await world.run("heartbeats", lambda ctx: replace(ctx, ledger=Book(others)))  # type: ignore[arg-type]
     assert "blind" in text_of(reply)

@@ -8,7 +8,7 @@ from bot.domain.approvals.actions.registry import BUILTIN as BUILTIN_ACTIONS
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
-from bot.domain.approvals.approval import Request, Snapshot, State
+from bot.domain.approvals.approval import Request, RequestState, Snapshot
 from bot.domain.approvals.card import card
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
@@ -18,7 +18,7 @@ from tests.services.workbench import START
 
 
 def _case(
-    action: RepairAction, state: State = State.VOID, reason: str = 'a "quoted" \\ “reason”'
+    action: RepairAction, state: RequestState = RequestState.VOID, reason: str = 'a "quoted" \\ “reason”'
 ) -> RepairRequest:
     request = Request("r-22222222", "U1", START, START, Snapshot("u", 1), state=state)
     details = {"key": "TOKEN"}
@@ -37,7 +37,7 @@ def test_every_button_of_every_card_is_a_command_line_that_is_taken() -> None:
     from bot.domain.approvals.approval import ApprovalPolicy
 
     for action in BUILTIN_ACTIONS:
-        for state in State:
+        for state in RequestState:
             for button in card(_case(action, state, "why"), ApprovalPolicy(break_glass=("U1",))).buttons:
                 parse(button.command, BUILTIN)
 

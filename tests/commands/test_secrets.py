@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
-from bot.domain.approvals.approval import ApprovalPolicy, Request, State
+from bot.domain.approvals.approval import ApprovalPolicy, Request, RequestState
 from bot.domain.approvals.repair import Asked, Proposal, RepairRequest, secret_snapshot
 from bot.domain.core.probes import Verdict
 from bot.domain.core.target import Target
@@ -58,7 +58,7 @@ class FakeApprovalService:
 
     asked: list[Proposal] = field(default_factory=list)
     policy: ApprovalPolicy = field(default_factory=ApprovalPolicy)
-    known: State | None = None
+    known: RequestState | None = None
     """How a request of somebody else for the same stands."""
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
@@ -491,11 +491,11 @@ async def test_the_answer_names_the_request(room: Room) -> None:
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (State.OPEN, "Already asked for: r-22222222 waits for a decision"),
-        (State.APPROVED, "Already approved: r-22222222 waits for the requester to enter the value"),
-        (State.EXECUTING, "Already under way: r-22222222"),
+        (RequestState.OPEN, "Already asked for: r-22222222 waits for a decision"),
+        (RequestState.APPROVED, "Already approved: r-22222222 waits for the requester to enter the value"),
+        (RequestState.EXECUTING, "Already under way: r-22222222"),
     ],
 )
-async def test_who_asks_for_the_same_hears_how_it_stands(room: Room, state: State, says: str) -> None:
+async def test_who_asks_for_the_same_hears_how_it_stands(room: Room, state: RequestState, says: str) -> None:
     room.approval_service.known = state
     assert says in (await room.say('secrets set GITHUB_TOKEN --reason "rotate"')).headline

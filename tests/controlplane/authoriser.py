@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from bot.domain.rbac.rights import VERBS, Grant, resource_text
+from bot.domain.rbac.rights import VERBS, Permission, resource_text
 from tests.controlplane.plane import ADMIN_TOKEN, Plane
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
@@ -37,7 +37,7 @@ class Question(NamedTuple):
     """Whether something is allowed in a namespace; ``""`` is the whole cluster."""
 
     namespace: str
-    grant: Grant
+    grant: Permission
 
     def __str__(self) -> str:
         """``get secrets "x" in argocd``."""
@@ -75,7 +75,7 @@ def cross(
 ) -> list[Question]:
     """Every kind × every verb × every namespace × (no name, and those ``names`` that matter for the kind)."""
     return [
-        Question(namespace, Grant(group, resource, name, verb))
+        Question(namespace, Permission(group, resource, name, verb))
         for (group, resource), namespace, verb in itertools.product(kinds, namespaces, ALL_VERBS)
         for name in ("", *names.get((group, resource), ()))
     ]
@@ -140,7 +140,7 @@ async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body
 
 
 def differences(
-    granted: Collection[Question], asked: Iterable[Question], expected: Mapping[str, Collection[Grant]]
+    granted: Collection[Question], asked: Iterable[Question], expected: Mapping[str, Collection[Permission]]
 ) -> list[str]:
     """``missing: …`` and ``excess: …``, where ``granted`` is not what ``expected`` says, by namespace."""
     found = []

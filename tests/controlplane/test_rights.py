@@ -19,7 +19,7 @@ import pytest_asyncio
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 from bot.domain.rbac.forbidden import OTHER_NAMESPACES, Where, to_ask
-from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, VERBS, Grant, grants
+from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, VERBS, Permission, grants
 from bot.wiring.rights import rights_needed
 from commands.registry import BUILTIN
 from sandbox.environment import Sandbox
@@ -62,7 +62,7 @@ PATHS = (*PUBLIC_PATHS, "/", "/metrics", "/logs/", "/debug/pprof/", "/configz", 
 TOO_MUCH = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}
 ALL = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 
-Expected = dict[str, set[Grant]]
+Expected = dict[str, set[Permission]]
 
 
 def named_rights() -> list[Right]:
@@ -74,7 +74,7 @@ def needed() -> Expected:
     """What the commands need and every account has, by namespace."""
     found: Expected = {place: set(EVERYBODY) for place in PLACES}
     for right in named_rights():
-        found[right.namespace or EVERYWHERE].add(Grant.of(right))
+        found[right.namespace or EVERYWHERE].add(Permission.of(right))
     return found
 
 
@@ -151,7 +151,7 @@ class Installed:
     def _holds(self, namespace: str, rule: Mapping[str, Any]) -> bool:
         """Whether the authoriser knows of a rule already, or still."""
         names = rule.get("resourceNames", [""])
-        atom = Grant(rule["apiGroups"][0], rule["resources"][0], names[0], rule["verbs"][0])
+        atom = Permission(rule["apiGroups"][0], rule["resources"][0], names[0], rule["verbs"][0])
         spec = review(BOT, Question(namespace, atom))
         return bool(self.plane.call("POST", REVIEWS, {"spec": spec})["status"]["allowed"])
 
@@ -247,7 +247,7 @@ async def test_the_servers_own_list_of_rules_has_those_and_no_other_names(
 
 def test_what_must_be_refused_is_refused(installed: Installed) -> None:
     rights = to_ask(named_rights(), OWN, OTHER_NAMESPACES)
-    asked = [Question(right.namespace or EVERYWHERE, Grant.of(right)) for right in rights]
+    asked = [Question(right.namespace or EVERYWHERE, Permission.of(right)) for right in rights]
     assert len(asked) > 50
     assert allowed(installed.plane, BOT, asked) == set()
 
@@ -320,12 +320,12 @@ def table(heading: str) -> list[list[str]]:
     return rows[2:]
 
 
-def grant_of(text: str) -> Grant:
+def grant_of(text: str) -> Permission:
     """A right as the page writes it."""
     found = _RIGHT.fullmatch(text)
     assert found, text
     verb, resource, group, subresource, name = found.groups()
-    return Grant(group or "", f"{resource}/{subresource}" if subresource else resource, name or "", verb)
+    return Permission(group or "", f"{resource}/{subresource}" if subresource else resource, name or "", verb)
 
 
 def place_of(text: str) -> str:
@@ -358,7 +358,7 @@ def test_what_the_page_says_is_refused_is_refused(installed: Installed) -> None:
     asked = []
     for right, where, reason in table("Refused, and why it matters"):
         assert reason
-        grant = Grant("*", "*", "", "*") if right == "every verb on everything" else grant_of(right)
+        grant = Permission("*", "*", "", "*") if right == "every verb on everything" else grant_of(right)
         asked += [Question(p, grant) for w in where.split(", ") for p in places[Where(w)]]
     assert len(asked) > 50
     assert allowed(installed.plane, BOT, asked) == set()

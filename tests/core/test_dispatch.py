@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bot import logs
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import Choice, Decision, Request, Snapshot, State
+from bot.domain.approvals.approval import Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Mention, Reply
@@ -181,9 +181,9 @@ async def test_to_look_at_the_home_tab_is_no_request_and_all_else_that_is_refuse
     assert written == ["U2 good"] * times
 
 
-def _request(state: State) -> RepairRequest:
+def _request(state: RequestState) -> RepairRequest:
     """A request in the operations channel that somebody has approved or denied."""
-    said = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, "U9", NOW)
+    said = Decision(Choice.DENY if state is RequestState.DENIED else Choice.APPROVE, "U9", NOW)
     request = Request("r-7k2m9xwq", "U8", NOW, NOW, Snapshot("uid", 1), state=state, decisions=(said,))
     return RepairRequest(request, "pod", RESTART, channel="C9")
 
@@ -191,16 +191,16 @@ def _request(state: State) -> RepairRequest:
 @pytest.mark.parametrize(
     ("line", "surface", "channel", "state", "first"),
     [
-        ("approve r-7k2m9xwq", "button", "C1", State.DENIED, "Too late: r-7k2m9xwq is denied already"),
-        ("deny r-7k2m9xwq", "slash", "C9", State.EXECUTING, "Too late: r-7k2m9xwq is approved already"),
-        ("approve r-7k2m9xwq", "slash", "C1", State.DENIED, "You may not run approve"),
-        ("approve r-7k2m9xwq", "button", "C9", State.OPEN, "You may not run approve"),
-        ("enter r-7k2m9xwq", "button", "C9", State.DENIED, "You may not run enter"),
+        ("approve r-7k2m9xwq", "button", "C1", RequestState.DENIED, "Too late: r-7k2m9xwq is denied already"),
+        ("deny r-7k2m9xwq", "slash", "C9", RequestState.EXECUTING, "Too late: r-7k2m9xwq is approved already"),
+        ("approve r-7k2m9xwq", "slash", "C1", RequestState.DENIED, "You may not run approve"),
+        ("approve r-7k2m9xwq", "button", "C9", RequestState.OPEN, "You may not run approve"),
+        ("enter r-7k2m9xwq", "button", "C9", RequestState.DENIED, "You may not run enter"),
     ],
     ids=["clicked", "typed beside the card", "typed elsewhere", "not late", "no decision"],
 )
 async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then_which_rule_refused(
-    line: str, surface: str, channel: str, state: State, first: str
+    line: str, surface: str, channel: str, state: RequestState, first: str
 ) -> None:
     written: list[tuple[str, str, str]] = []
 
@@ -233,7 +233,7 @@ async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a
     user: str, line: str, may: bool
 ) -> None:
     async def find(id_: str) -> RepairRequest | None:
-        return _request(State.OPEN) if id_ == "r-7k2m9xwq" else None
+        return _request(RequestState.OPEN) if id_ == "r-7k2m9xwq" else None
 
     rules = (
         AccessRule(role=roles.APPROVER, users=("U1",), channels=("C9",)),

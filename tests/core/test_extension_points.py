@@ -22,7 +22,7 @@ from bot.adapters.ledger.ledger import SqlLedger
 from bot.domain.approvals.actions import registry as actions
 from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reason
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, Snapshot, State
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest
 from bot.domain.core.reply import Button, Reply, plain
 from bot.domain.core.target import SshSpec, Target
@@ -473,7 +473,7 @@ class ReopenExecution(Stepwise[Gate]):
     async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
         while not self.gates.look().open:
             case = await holder.sleep(case, holder.tick)
-        await holder.conclude(case, State.SUCCEEDED, ExecutionResult("it is open", holder.clock.now()))
+        await holder.conclude(case, RequestState.SUCCEEDED, ExecutionResult("it is open", holder.clock.now()))
 
 
 @pytest_asyncio.fixture
@@ -504,7 +504,12 @@ async def test_a_repair_is_asked_for_approved_carried_out_once_and_verified(
         await one.say(case, Choice.APPROVE, PRIYA)
         ended = await one.ended(case)
         await one.deliver()
-        assert (ended.state, ended.action, gates.calls, gates.gate.open) == (State.SUCCEEDED, REOPEN, 1, True)
+        assert (ended.state, ended.action, gates.calls, gates.gate.open) == (
+            RequestState.SUCCEEDED,
+            REOPEN,
+            1,
+            True,
+        )
         shown = next(iter(one.chat.shown.values()))
         assert shown.headline == "✅ gate 7 of secure-agent-pod is open"
         assert [b.command for b in shown.buttons] == ["gates close gate 7"]
@@ -527,7 +532,7 @@ async def test_a_repair_that_was_approved_for_what_has_changed_since_is_void(led
         ended = await one.ended(case)
         await one.deliver()
     assert ended.outcome is not None
-    assert (ended.state, ended.outcome.text, gates.calls) == (State.VOID, "the Gate was changed", 0)
+    assert (ended.state, ended.outcome.text, gates.calls) == (RequestState.VOID, "the Gate was changed", 0)
     card = next(iter(one.chat.shown.values()))
     again = 'gates open gate 7 --reason "visitors" --target "secure-agent-pod"'
     assert [b.command for b in card.buttons] == [again]
@@ -545,7 +550,7 @@ async def test_a_repair_that_a_dead_process_sent_is_found_made_and_not_sent_agai
         two = bench(ledger, name="two", like=one)
         two.executor.executions = two.executor.executions.with_([ReopenExecution(gates)])
         assert await two.executor.take_over(at_start=True) == 1
-        assert (await two.ended(case)).state is State.SUCCEEDED
+        assert (await two.ended(case)).state is RequestState.SUCCEEDED
     assert gates.calls == 1
 
 
@@ -561,8 +566,8 @@ async def test_what_is_not_known_any_more_is_set_aside_and_stops_nobody(ledger: 
     with actions.also(REOPEN):
         case = await _asked(one, Gate())
     other = await one.ask(JONAS)
-    assert other.state is State.OPEN
-    assert [c.id for c in await ledger.cases(states={State.OPEN})] == [other.id]
+    assert other.state is RequestState.OPEN
+    assert [c.id for c in await ledger.cases(states={RequestState.OPEN})] == [other.id]
     with pytest.raises(Permanent, match=f"The request {case.id} can't be read"):
         await ledger.case(case.id)
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.check import describe_beyond
 from bot.domain.core.target import ArgoCD, Target
-from bot.domain.core.workload import Right, Rule, Rules
+from bot.domain.core.workload import PolicyRule, Right, Rules
 from bot.errors import AgentpodError, NotAllowed, TimedOut
 from bot.wiring.rights import Beyond, beyond_needs, review, rights_needed
 from commands.registry import BUILTIN
@@ -23,8 +23,8 @@ ACCOUNT = f"system:serviceaccount:{OWN}:agentpod"
 class Account:
     """An account with rules by namespace (``""``: everywhere), answered for as RBAC does."""
 
-    rules_held: list[tuple[str, Rule]] = field(default_factory=list)
-    hidden: list[tuple[str, Rule]] = field(default_factory=list)
+    rules_held: list[tuple[str, PolicyRule]] = field(default_factory=list)
+    hidden: list[tuple[str, PolicyRule]] = field(default_factory=list)
     """What the authoriser grants without listing it, as a webhook does."""
     incomplete: str | None = None
     refuse: Callable[[str], AgentpodError | None] = lambda _: None
@@ -51,11 +51,11 @@ class Account:
             raise error
 
 
-def rule(group: str, resource: str, verbs: str, *names: str) -> Rule:
-    return Rule((group,), (resource,), tuple(verbs.split()), names)
+def rule(group: str, resource: str, verbs: str, *names: str) -> PolicyRule:
+    return PolicyRule((group,), (resource,), tuple(verbs.split()), names)
 
 
-def exactly(*targets: Target) -> list[tuple[str, Rule]]:
+def exactly(*targets: Target) -> list[tuple[str, PolicyRule]]:
     """What the shipped Roles grant."""
     held = []
     for target in targets:
@@ -101,7 +101,7 @@ async def test_what_is_missing_is_not_beyond() -> None:
         ("", rule("*", "*", "*"), "everything: cluster admin"),
     ],
 )
-async def test_one_right_more_is_named_with_its_place(where: str, granted: Rule, said: str) -> None:
+async def test_one_right_more_is_named_with_its_place(where: str, granted: PolicyRule, said: str) -> None:
     beyond = await ask(Account([*exactly(Target()), (where, granted)]))
     assert str(beyond) == said
     assert len(beyond.found) == 1
@@ -191,7 +191,7 @@ def lines(beyond: Beyond, user: str | None = ACCOUNT) -> list[tuple[bool | None,
     return [(check.ok, check.detail, check.remedy or "") for check in describe_beyond("T", beyond, user)]
 
 
-async def beyond_with(*more: tuple[str, Rule], incomplete: str | None = None) -> Beyond:
+async def beyond_with(*more: tuple[str, PolicyRule], incomplete: str | None = None) -> Beyond:
     return await ask(Account([*exactly(Target()), *more], incomplete=incomplete))
 
 

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from bot.domain.incidents.alerting import (
     AlertRules,
     Incident,
+    IncidentState,
     Maintenance,
     NotNow,
-    State,
     acknowledged,
     closed,
     decide,
@@ -62,37 +62,37 @@ def test_no_problem_is_no_incident() -> None:
 
 def test_a_problem_fires_at_once_with_its_deadline_as_its_time() -> None:
     late = told(RULES, [(7, P)])
-    assert (late.state, late.problem.since, late.fired_at) == (State.FIRING, NOW, NOW + 7 * MIN)
+    assert (late.state, late.problem.since, late.fired_at) == (IncidentState.FIRING, NOW, NOW + 7 * MIN)
     assert reasons(late) == [Reason.FIRST_FIRING]
 
 
 def test_it_waits_for_its_time_counted_from_the_deadline() -> None:
     waiting = rules(**{"for": "10m"})
-    assert told(waiting, [(0, P), (9.99, P)]).state is State.PENDING
-    assert told(waiting, [(0, P), (10, P)]).state is State.FIRING, "the boundary counts"
-    assert told(waiting, [(60, P)]).state is State.FIRING, "the bot was away meanwhile"
+    assert told(waiting, [(0, P), (9.99, P)]).state is IncidentState.PENDING
+    assert told(waiting, [(0, P), (10, P)]).state is IncidentState.FIRING, "the boundary counts"
+    assert told(waiting, [(60, P)]).state is IncidentState.FIRING, "the bot was away meanwhile"
     held = replace(P, hold=timedelta(minutes=2))
-    assert told(RULES, [(1, held)]).state is State.PENDING
-    assert told(RULES, [(2, held)]).state is State.FIRING
+    assert told(RULES, [(1, held)]).state is IncidentState.PENDING
+    assert told(RULES, [(2, held)]).state is IncidentState.FIRING
 
 
 def test_what_goes_before_it_was_told_is_never_told() -> None:
     gone = told(rules(**{"for": "10m"}), [(0, P), (5, None)])
-    assert (gone.state, gone.told, gone.notices) == (State.RESOLVED, False, ())
+    assert (gone.state, gone.told, gone.notices) == (IncidentState.RESOLVED, False, ())
 
 
 def test_it_resolves_once_it_stayed_away_and_lasted_until_it_was_gone() -> None:
     almost = told(RULES, [(0, P), (10, None), (10.9, None)])
-    assert almost.state is State.RECOVERING
+    assert almost.state is IncidentState.RECOVERING
     over = told(RULES, [(11, None)], almost)
-    assert (over.state, over.seconds) == (State.RESOLVED, 600.0)
+    assert (over.state, over.seconds) == (IncidentState.RESOLVED, 600.0)
     assert reasons(over) == [Reason.FIRST_FIRING, Reason.RESOLVED]
-    assert told(rules(keep_firing="0s"), [(0, P), (10, None)]).state is State.RESOLVED
+    assert told(rules(keep_firing="0s"), [(0, P), (10, None)]).state is IncidentState.RESOLVED
 
 
 def test_one_that_comes_back_at_once_stays_one_and_says_nothing() -> None:
     again = told(RULES, [(0, P), (10, None), (10.5, P), (20, P)])
-    assert (again.state, reasons(again)) == (State.FIRING, [Reason.FIRST_FIRING])
+    assert (again.state, reasons(again)) == (IncidentState.FIRING, [Reason.FIRST_FIRING])
     assert again.problem.since == NOW
 
 
@@ -108,12 +108,12 @@ def test_reminders_come_while_nobody_takes_care() -> None:
 
 def test_an_acknowledgement_ends_reminders_but_not_the_resolve_and_expires() -> None:
     mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW + MIN)
-    assert mine.state is State.ACKED
+    assert mine.state is IncidentState.ACKED
     quiet = told(RULES, [(m, P) for m in range(10, 700, 10)], mine)
     assert reasons(quiet) == [Reason.FIRST_FIRING, Reason.ACKED]
     assert reasons(told(RULES, [(700, None), (702, None)], quiet))[-1] is Reason.RESOLVED
     expired = told(RULES, [(60 * 12 + 1, P)], quiet)
-    assert (expired.state, reasons(expired)[-1]) == (State.FIRING, Reason.REMINDER_DUE)
+    assert (expired.state, reasons(expired)[-1]) == (IncidentState.FIRING, Reason.REMINDER_DUE)
     with pytest.raises(NotNow, match="U1 has acknowledged it already"):
         acknowledged(quiet, "U2", RULES, NOW + 30 * MIN)
 
@@ -121,7 +121,7 @@ def test_an_acknowledgement_ends_reminders_but_not_the_resolve_and_expires() -> 
 def test_an_acknowledged_one_that_comes_back_is_still_acknowledged() -> None:
     mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW)
     back = told(RULES, [(5, None), (5.5, P)], mine)
-    assert (back.state, back.recovered_at) == (State.ACKED, None)
+    assert (back.state, back.recovered_at) == (IncidentState.ACKED, None)
 
 
 def test_a_snooze_that_ends_while_it_is_still_so_says_exactly_one_thing() -> None:
@@ -140,7 +140,7 @@ def test_getting_worse_breaks_snooze_and_acknowledgement() -> None:
         acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW),
     ):
         loud = told(RULES, [(5, worse), (6, worse)], quiet)
-        assert (loud.state, loud.ack, loud.snoozed_until) == (State.FIRING, None, None)
+        assert (loud.state, loud.ack, loud.snoozed_until) == (IncidentState.FIRING, None, None)
         assert reasons(loud)[-1] is Reason.SEVERITY_RAISED
         assert reasons(loud).count(Reason.SEVERITY_RAISED) == 1
 
@@ -148,7 +148,7 @@ def test_getting_worse_breaks_snooze_and_acknowledgement() -> None:
 def test_nothing_is_said_while_muted_and_one_thing_when_that_ends() -> None:
     muted = replace(P, muted="maintenance nightly")
     before = told(RULES, [(0, muted), (500, muted)])
-    assert (before.state, before.told) == (State.PENDING, False)
+    assert (before.state, before.told) == (IncidentState.PENDING, False)
     assert reasons(told(RULES, [(501, P), (502, P)], before)) == [Reason.FIRST_FIRING]
     during = told(RULES, [(0, P), (1, muted), (600, muted)])
     assert reasons(during) == [Reason.FIRST_FIRING]
@@ -171,7 +171,7 @@ def test_a_problem_that_comes_and_goes_is_said_to_flap_once() -> None:
     assert incident is not None
     assert len(said) == 4, "three, and the one that flaps"
     assert reasons(incident) == [Reason.FLAPPING]
-    assert incident.state is State.RECOVERING
+    assert incident.state is IncidentState.RECOVERING
     quiet = told(RULES, [(200, None)], incident)
     assert reasons(quiet) == [Reason.FLAPPING, Reason.RESOLVED]
 
@@ -245,7 +245,7 @@ def test_what_outlasts_an_acknowledgement_ends_with_one_notice(excuse: str) -> N
     mine = told(RULES, [(m, quiet) for m in (10, 400, 725, 779)], mine)
     after = told(RULES, [(m / 2, P) for m in range(2 * 780, 2 * 800)], mine)
     assert [r for r in reasons(after) if r is not Reason.SNOOZED][2:] == [Reason.SNOOZE_ENDED]
-    assert (after.state, after.ack) == (State.FIRING, None)
+    assert (after.state, after.ack) == (IncidentState.FIRING, None)
 
 
 def test_of_blindness_there_are_no_reminders_also_when_an_acknowledgement_expires() -> None:
@@ -254,12 +254,12 @@ def test_of_blindness_there_are_no_reminders_also_when_an_acknowledgement_expire
     assert reasons(told(RULES, long)) == [Reason.BLIND]
     mine = acknowledged(told(RULES, [(0, blind)]), "U1", RULES, NOW)
     after = told(RULES, long, mine)
-    assert (reasons(after), after.state) == ([Reason.BLIND, Reason.ACKED], State.FIRING)
+    assert (reasons(after), after.state) == ([Reason.BLIND, Reason.ACKED], IncidentState.FIRING)
 
 
 def test_a_clock_that_goes_back_says_nothing_and_ends_nothing() -> None:
     back = told(RULES, [(300, P), (0, P), (60, P), (301, P)])
-    assert (reasons(back), back.state) == ([Reason.FIRST_FIRING], State.FIRING)
+    assert (reasons(back), back.state) == ([Reason.FIRST_FIRING], IncidentState.FIRING)
     gone = told(RULES, [(302, None), (290, None), (303, None)], back)
     assert reasons(gone) == [Reason.FIRST_FIRING, Reason.RESOLVED]
 
@@ -294,7 +294,7 @@ def test_keys_that_nobody_looked_at_stay_as_they_are() -> None:
     firing = told(RULES, [(0, P)])
     assert step({P.key: firing}, [], RULES, NOW + 60 * MIN) == []
     [changed] = step({P.key: firing}, [], RULES, NOW + 60 * MIN, about=[P.key])
-    assert changed.state is State.RECOVERING
+    assert changed.state is IncidentState.RECOVERING
 
 
 def test_it_is_read_as_it_was_written() -> None:
@@ -455,7 +455,7 @@ class Stories(RuleBasedStateMachine):
                 assert one.told
                 quiet = self.now - one.notices[-1].at < self.rules.remind
                 flaps = one.flapping and self.now - (one.back_at or one.fired_at) < self.rules.flap_window
-                assert quiet or one.state is State.ACKED or one.snoozed(self.now) or flaps
+                assert quiet or one.state is IncidentState.ACKED or one.snoozed(self.now) or flaps
 
     @invariant()
     def it_gets_worse_at_most_once_within_the_flap_window(self) -> None:

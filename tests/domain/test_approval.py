@@ -18,10 +18,10 @@ from bot.domain.approvals.approval import (
     Choice,
     Click,
     Request,
+    RequestState,
     Rule,
     Snapshot,
     Standing,
-    State,
     decided,
     may_start,
     overdue,
@@ -33,7 +33,7 @@ ASKER, ONE, TWO, NOBODY = "U0ASKER", "U0ONE", "U0TWO", "U0NOBODY"
 SEEN = Snapshot("d-1", 7, (("kali", "kali:1"),), (("pod-a", "p-1"),))
 
 
-def request(needed: int = 1, state: State = State.OPEN) -> Request:
+def request(needed: int = 1, state: RequestState = RequestState.OPEN) -> Request:
     return Request("r-1", ASKER, NOW, NOW + timedelta(minutes=30), SEEN, needed, state)
 
 
@@ -52,38 +52,45 @@ def click(
 @pytest.mark.parametrize(
     ("made", "clicked", "expected", "state"),
     [
-        (request(), click(Choice.APPROVE, ONE), Rule.APPROVED, State.APPROVED),
-        (request(2), click(Choice.APPROVE, ONE), Rule.COUNTED, State.OPEN),
-        (request(), click(Choice.APPROVE, ASKER), Rule.FOUR_EYES, State.OPEN),
-        (request(), click(Choice.APPROVE, NOBODY, approver=False), Rule.NOT_AN_APPROVER, State.OPEN),
-        (request(), click(Choice.DENY, ONE), Rule.DENIED, State.DENIED),
-        (request(), click(Choice.DENY, ASKER), Rule.DENIED, State.DENIED),
-        (request(), click(Choice.DENY, NOBODY, approver=False), Rule.NOT_AN_APPROVER, State.OPEN),
-        (request(), click(Choice.DENY, ONE, reason=" \n"), Rule.REASON_NEEDED, State.OPEN),
-        (request(), click(Choice.WITHDRAW, ASKER, approver=False), Rule.WITHDRAWN, State.WITHDRAWN),
-        (request(), click(Choice.WITHDRAW, ONE), Rule.ONLY_THE_REQUESTER, State.OPEN),
-        (request(2), click(Choice.BREAK_GLASS, ASKER, glass=True), Rule.GLASS_BROKEN, State.APPROVED),
-        (request(), click(Choice.BREAK_GLASS, ASKER), Rule.NO_BREAK_GLASS, State.OPEN),
-        (request(), click(Choice.BREAK_GLASS, ONE, glass=True, reason=""), Rule.REASON_NEEDED, State.OPEN),
-        (request(), click(Choice.APPROVE, ONE, after=timedelta(minutes=30)), Rule.EXPIRED, State.EXPIRED),
+        (request(), click(Choice.APPROVE, ONE), Rule.APPROVED, RequestState.APPROVED),
+        (request(2), click(Choice.APPROVE, ONE), Rule.COUNTED, RequestState.OPEN),
+        (request(), click(Choice.APPROVE, ASKER), Rule.FOUR_EYES, RequestState.OPEN),
+        (request(), click(Choice.APPROVE, NOBODY, approver=False), Rule.NOT_AN_APPROVER, RequestState.OPEN),
+        (request(), click(Choice.DENY, ONE), Rule.DENIED, RequestState.DENIED),
+        (request(), click(Choice.DENY, ASKER), Rule.DENIED, RequestState.DENIED),
+        (request(), click(Choice.DENY, NOBODY, approver=False), Rule.NOT_AN_APPROVER, RequestState.OPEN),
+        (request(), click(Choice.DENY, ONE, reason=" \n"), Rule.REASON_NEEDED, RequestState.OPEN),
+        (request(), click(Choice.WITHDRAW, ASKER, approver=False), Rule.WITHDRAWN, RequestState.WITHDRAWN),
+        (request(), click(Choice.WITHDRAW, ONE), Rule.ONLY_THE_REQUESTER, RequestState.OPEN),
+        (request(2), click(Choice.BREAK_GLASS, ASKER, glass=True), Rule.GLASS_BROKEN, RequestState.APPROVED),
+        (request(), click(Choice.BREAK_GLASS, ASKER), Rule.NO_BREAK_GLASS, RequestState.OPEN),
+        (request(), click(Choice.BREAK_GLASS, ONE, glass=True, reason=""), Rule.REASON_NEEDED, RequestState.OPEN),
+        (request(), click(Choice.APPROVE, ONE, after=timedelta(minutes=30)), Rule.EXPIRED, RequestState.EXPIRED),
         (
             request(),
             click(Choice.APPROVE, ONE, after=timedelta(minutes=29, seconds=59)),
             Rule.APPROVED,
-            State.APPROVED,
+            RequestState.APPROVED,
         ),
-        (request(), click(Choice.APPROVE, ONE, after=timedelta(days=-1)), Rule.APPROVED, State.APPROVED),
+        (request(), click(Choice.APPROVE, ONE, after=timedelta(days=-1)), Rule.APPROVED, RequestState.APPROVED),
         (
-            request(state=State.EXPIRED),
+            request(state=RequestState.EXPIRED),
             click(Choice.APPROVE, ONE, after=-timedelta(days=1)),
             Rule.EXPIRED,
-            State.EXPIRED,
+            RequestState.EXPIRED,
         ),
-        (request(state=State.DENIED), click(Choice.APPROVE, ONE), Rule.NOT_OPEN, State.DENIED),
-        (request(state=State.EXECUTING), click(Choice.WITHDRAW, ASKER), Rule.NOT_OPEN, State.EXECUTING),
+        (request(state=RequestState.DENIED), click(Choice.APPROVE, ONE), Rule.NOT_OPEN, RequestState.DENIED),
+        (
+            request(state=RequestState.EXECUTING),
+            click(Choice.WITHDRAW, ASKER),
+            Rule.NOT_OPEN,
+            RequestState.EXECUTING,
+        ),
     ],
 )
-def test_a_click_leads_to_a_state_by_a_rule(made: Request, clicked: Click, expected: Rule, state: State) -> None:
+def test_a_click_leads_to_a_state_by_a_rule(
+    made: Request, clicked: Click, expected: Rule, state: RequestState
+) -> None:
     ruling = rule(made, clicked, ApprovalPolicy())
     assert (ruling.rule, ruling.state) == (expected, state)
     assert decided(made, clicked, ruling).state is state
@@ -110,17 +117,17 @@ def test_an_approval_is_for_now() -> None:
     made = decided(request(), yes, rule(request(), yes, policy))
     assert may_start(made, policy, yes.at + timedelta(minutes=5))
     assert not may_start(made, policy, yes.at + timedelta(minutes=5, seconds=1))
-    claimed = replace(made, state=State.EXECUTING)
+    claimed = replace(made, state=RequestState.EXECUTING)
     assert may_start(claimed, policy, yes.at)
     assert not may_start(claimed, policy, yes.at + timedelta(minutes=6))
-    assert not any(may_start(replace(made, state=state), policy, yes.at) for state in State if state.final)
+    assert not any(may_start(replace(made, state=state), policy, yes.at) for state in RequestState if state.final)
     assert not may_start(request(), policy, yes.at)
 
 
 def test_only_what_waits_can_be_overdue() -> None:
     late = NOW + timedelta(hours=1)
     assert overdue(request(), late)
-    assert not any(overdue(request(state=state), late) for state in State if state is not State.OPEN)
+    assert not any(overdue(request(state=state), late) for state in RequestState if state is not RequestState.OPEN)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +184,7 @@ class Requests(RuleBasedStateMachine):
     def start(self, needed: int, alone: bool) -> None:
         self.policy = ApprovalPolicy(needed=needed, self_approval=alone)
         self.made = request(needed)
-        self.path = [State.OPEN]
+        self.path = [RequestState.OPEN]
         self.now = NOW
 
     def _go(self, made: Request) -> None:
@@ -204,26 +211,26 @@ class Requests(RuleBasedStateMachine):
     @step()
     def swept(self) -> None:
         if overdue(self.made, self.now):
-            self._go(replace(self.made, state=State.EXPIRED))
+            self._go(replace(self.made, state=RequestState.EXPIRED))
 
     @step(changed=st.booleans())
     def claimed(self, changed: bool) -> None:
-        if self.made.state is State.APPROVED:
+        if self.made.state is RequestState.APPROVED:
             begins = may_start(self.made, self.policy, self.now)
-            self._go(replace(self.made, state=State.EXECUTING if begins else State.FAILED))
+            self._go(replace(self.made, state=RequestState.EXECUTING if begins else RequestState.FAILED))
             if changed and begins:
-                self._go(replace(self.made, state=State.VOID))
+                self._go(replace(self.made, state=RequestState.VOID))
 
     @step(well=st.booleans())
     def finished(self, well: bool) -> None:
-        if self.made.state is State.EXECUTING:
-            self._go(replace(self.made, state=State.SUCCEEDED if well else State.FAILED))
+        if self.made.state is RequestState.EXECUTING:
+            self._go(replace(self.made, state=RequestState.SUCCEEDED if well else RequestState.FAILED))
 
     @invariant()
     def nothing_is_carried_out_but_by_the_right_people(self) -> None:
-        if State.EXECUTING not in getattr(self, "path", ()):
+        if RequestState.EXECUTING not in getattr(self, "path", ()):
             return
-        assert self.path[:3] == [State.OPEN, State.APPROVED, State.EXECUTING]
+        assert self.path[:3] == [RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING]
         alone = any(d.choice is Choice.BREAK_GLASS for d in self.made.decisions)
         people = {d.by for d in self.made.approvals}
         assert alone or len(people) == len(self.made.approvals) == self.policy.needed

@@ -11,7 +11,7 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, Snapshot, State
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.card import card, late, outcome, posted_late, unposted, value_wanted
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.reply import Line, Mention, Reply
@@ -21,36 +21,36 @@ ASKER, ONE, TWO = "U0ASKER", "U0ONE", "U0TWO"
 POLICY = ApprovalPolicy()
 FACTS = (("Pod", "secure-agent-pod-abc on gpu-1"), ("Image", "kali:1"))
 OUTCOMES = {
-    State.SUCCEEDED: ExecutionResult("ready", NOW, seconds=41.0),
-    State.FAILED: ExecutionResult(
+    RequestState.SUCCEEDED: ExecutionResult("ready", NOW, seconds=41.0),
+    RequestState.FAILED: ExecutionResult(
         "the new pod is in CrashLoopBackOff", NOW, ("Back-off restarting",), "logs --previous"
     ),
-    State.VOID: ExecutionResult("the image changed", NOW),
+    RequestState.VOID: ExecutionResult("the image changed", NOW),
 }
 HEADLINES = {
-    State.OPEN: "✋ Restart of agent: needs approval",
-    State.EXECUTING: "⏳ Restart of agent: under way, see the thread",
-    State.SUCCEEDED: "✅ Restarted agent: ready after 41 s",
-    State.FAILED: "🔴 Restart of agent failed: the new pod is in CrashLoopBackOff",
-    State.DENIED: "⛔ Restart of agent: denied",
-    State.WITHDRAWN: "↩️ Restart of agent: withdrawn",
-    State.EXPIRED: "⌛ Restart of agent: expired, nobody decided in time",
-    State.VOID: "🚫 Restart of agent: void, since the image changed",
+    RequestState.OPEN: "✋ Restart of agent: needs approval",
+    RequestState.EXECUTING: "⏳ Restart of agent: under way, see the thread",
+    RequestState.SUCCEEDED: "✅ Restarted agent: ready after 41 s",
+    RequestState.FAILED: "🔴 Restart of agent failed: the new pod is in CrashLoopBackOff",
+    RequestState.DENIED: "⛔ Restart of agent: denied",
+    RequestState.WITHDRAWN: "↩️ Restart of agent: withdrawn",
+    RequestState.EXPIRED: "⌛ Restart of agent: expired, nobody decided in time",
+    RequestState.VOID: "🚫 Restart of agent: void, since the image changed",
 }
 STANDS = {
-    State.APPROVED: "is approved already",
-    State.EXECUTING: "is approved already, and under way",
-    State.SUCCEEDED: "is approved already, and done",
-    State.FAILED: "is approved already, and has failed",
-    State.DENIED: "is denied already",
-    State.WITHDRAWN: "is withdrawn already",
-    State.EXPIRED: "has expired",
-    State.VOID: "is void",
+    RequestState.APPROVED: "is approved already",
+    RequestState.EXECUTING: "is approved already, and under way",
+    RequestState.SUCCEEDED: "is approved already, and done",
+    RequestState.FAILED: "is approved already, and has failed",
+    RequestState.DENIED: "is denied already",
+    RequestState.WITHDRAWN: "is withdrawn already",
+    RequestState.EXPIRED: "has expired",
+    RequestState.VOID: "is void",
 }
 
 
 def case(
-    state: State = State.OPEN, action: RepairAction = RESTART, needed: int = 1, **changes: object
+    state: RequestState = RequestState.OPEN, action: RepairAction = RESTART, needed: int = 1, **changes: object
 ) -> RepairRequest:
     request = Request("r-22222222", ASKER, NOW, NOW + timedelta(minutes=30), Snapshot("d", 1), needed, state)
     found = RepairRequest(request, "agent", action, reason="a new key", effect="It will be down.", facts=FACTS)
@@ -66,9 +66,9 @@ def lines(reply: Reply) -> list[str]:
     return [*map(flat, reply.body), *(f"{f.label}: {flat(f.value)}" for f in reply.facts), *reply.notes]
 
 
-@pytest.mark.parametrize("state", [s for s in State if s is not State.OPEN])
-def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: State) -> None:
-    decision = Decision(Choice.DENY if state is State.DENIED else Choice.APPROVE, ONE, NOW, "not now")
+@pytest.mark.parametrize("state", [s for s in RequestState if s is not RequestState.OPEN])
+def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: RequestState) -> None:
+    decision = Decision(Choice.DENY if state is RequestState.DENIED else Choice.APPROVE, ONE, NOW, "not now")
     one = case(state)
     shown = late(replace(one, request=replace(one.request, decisions=(decision,))))
     assert shown.headline == f"Too late: r-22222222 {STANDS[state]}"
@@ -77,13 +77,13 @@ def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: Sta
         "Denied by <@U0ONE> at 03:00:00 UTC: not now",
         "Approved by <@U0ONE> at 03:00:00 UTC: not now",
     )
-    why = OUTCOMES[state].text if state in (State.VOID, State.FAILED) else ""
+    why = OUTCOMES[state].text if state in (RequestState.VOID, RequestState.FAILED) else ""
     assert text[1:] == ([f"Why: {why}"] if why else [])
     assert not shown.buttons
 
 
 @pytest.mark.parametrize("state", HEADLINES)
-def test_the_first_line_is_the_answer_and_is_not_said_again(state: State) -> None:
+def test_the_first_line_is_the_answer_and_is_not_said_again(state: RequestState) -> None:
     shown = card(case(state), POLICY)
     assert shown.headline == HEADLINES[state]
     text = lines(shown)
@@ -102,15 +102,15 @@ def test_an_open_card_says_what_will_happen_who_decides_and_until_when() -> None
     assert [b.command for b in shown.buttons] == [f"{w} r-22222222" for w in ("approve", "deny", "withdraw")]
 
 
-@pytest.mark.parametrize("state", [s for s in HEADLINES if s is not State.OPEN])
-def test_once_it_is_decided_nobody_is_called_and_nothing_can_be_decided(state: State) -> None:
+@pytest.mark.parametrize("state", [s for s in HEADLINES if s is not RequestState.OPEN])
+def test_once_it_is_decided_nobody_is_called_and_nothing_can_be_decided(state: RequestState) -> None:
     shown = card(case(state), POLICY, (Mention(ONE),))
     assert shown.notify == ()
     assert not {b.command.split()[0] for b in shown.buttons} & {"approve", "deny", "withdraw", "break-glass"}
 
 
 def test_a_pause_that_the_api_server_asked_for_is_in_the_first_line() -> None:
-    waiting = case(State.EXECUTING, wait=Wait(NOW, NOW + timedelta(minutes=2)))
+    waiting = case(RequestState.EXECUTING, wait=Wait(NOW, NOW + timedelta(minutes=2)))
     shown = card(waiting, POLICY)
     assert shown.headline == "⏳ Restart of agent: waiting 2 min, the API server asked for a pause"
     assert "Next try: 03:02:00 UTC" in lines(shown)
@@ -136,7 +136,7 @@ def test_break_glass_is_offered_only_where_it_is_set_up_and_is_loud_afterwards()
     policy = ApprovalPolicy(break_glass=(TWO,))
     assert "break-glass r-22222222" in [b.command for b in card(case(), policy).buttons]
     alone = Decision(Choice.BREAK_GLASS, TWO, NOW, "nobody is awake")
-    went = case(State.SUCCEEDED)
+    went = case(RequestState.SUCCEEDED)
     went = replace(went, request=replace(went.request, decisions=(alone,)))
     shown = card(went, policy)
     assert shown.headline.startswith("💥 BREAK-GLASS · ✅")
@@ -146,20 +146,20 @@ def test_break_glass_is_offered_only_where_it_is_set_up_and_is_loud_afterwards()
 @pytest.mark.parametrize(
     ("state", "command"),
     [
-        (State.EXPIRED, 'restart --reason "a new key" --target "agent"'),
-        (State.VOID, 'restart --reason "a new key" --target "agent"'),
-        (State.FAILED, "logs --previous"),
-        (State.SUCCEEDED, None),
-        (State.DENIED, None),
+        (RequestState.EXPIRED, 'restart --reason "a new key" --target "agent"'),
+        (RequestState.VOID, 'restart --reason "a new key" --target "agent"'),
+        (RequestState.FAILED, "logs --previous"),
+        (RequestState.SUCCEEDED, None),
+        (RequestState.DENIED, None),
     ],
 )
-def test_an_end_offers_what_comes_next(state: State, command: str | None) -> None:
+def test_an_end_offers_what_comes_next(state: RequestState, command: str | None) -> None:
     for shown in (card(case(state), POLICY), outcome(case(state))):
         assert [b.command for b in shown.buttons] == ([command] if command else [])
 
 
 def test_a_log_s_button_is_short_enough_for_a_phone() -> None:
-    ended = case(State.FAILED)
+    ended = case(RequestState.FAILED)
     assert ended.outcome is not None
     advice = "logs --container fix-permissions --previous"
     shown = card(replace(ended, outcome=replace(ended.outcome, advice=advice)), POLICY)
@@ -167,13 +167,13 @@ def test_a_log_s_button_is_short_enough_for_a_phone() -> None:
 
 
 def test_a_failure_shows_its_evidence() -> None:
-    assert "What to do: Back-off restarting" in lines(card(case(State.FAILED), POLICY))
+    assert "What to do: Back-off restarting" in lines(card(case(RequestState.FAILED), POLICY))
 
 
 def test_a_stored_value_offers_the_restart_that_it_needs() -> None:
-    done = case(State.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
+    done = case(RequestState.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
     assert [b.command.split()[0] for b in card(done, POLICY).buttons] == ["restart"]
-    wanted = case(State.APPROVED, SECRET_SET, subject="s/TOKEN")
+    wanted = case(RequestState.APPROVED, SECRET_SET, subject="s/TOKEN")
     shown = value_wanted(wanted, NOW + timedelta(minutes=15))
     assert shown.headline.startswith("🔑 New value for s/TOKEN is approved: enter it by ")
     assert [b.command for b in shown.buttons] == ["secrets enter r-22222222"]
@@ -184,14 +184,14 @@ def test_a_card_that_nobody_sees_is_told_of() -> None:
     alone = unposted(case(), "The bot is not in the channel.")
     assert alone.headline == "⚠️ Restart of agent: nobody sees your request yet"
     assert "The bot is not in the channel." in alone.body[0]
-    assert unposted(case(State.DENIED), "No.").headline == "⛔ Restart of agent: denied"
+    assert unposted(case(RequestState.DENIED), "No.").headline == "⛔ Restart of agent: denied"
     late = posted_late(case(channel="C1"))
     assert late.headline == "📌 Restart of agent: your request was posted late"
     assert late.body == (("Its card is in ", Mention("C1"), ", and says how it stands."),)
 
 
 def test_to_ask_again_for_the_last_key_says_so_again() -> None:
-    gone = case(State.EXPIRED, SSH_KEY_REMOVE, subject="SHA256:x", details={LAST: "yes"})
+    gone = case(RequestState.EXPIRED, SSH_KEY_REMOVE, subject="SHA256:x", details={LAST: "yes"})
     assert card(gone, POLICY).buttons[0].command.startswith("ssh keys remove SHA256:x --last --reason")
 
 

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import Choice, Decision, Request, Snapshot, State
+from bot.domain.approvals.approval import Choice, Decision, Request, RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
-from bot.domain.core.intervals import Span, What, merged
+from bot.domain.core.intervals import Interval, What, merged
 from bot.domain.core.reply import plain
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.digest import day as digest
 from bot.domain.digest import timeline
 from bot.domain.digest.card import digest as digest_reply
-from bot.domain.digest.day import Day, Facts, Lane, Watched, window
+from bot.domain.digest.day import Day, DayTrack, DigestFacts, WatchedSince, window
 from bot.domain.incidents.alerting import AlertRules, Incident, Maintenance, decide
 from bot.domain.incidents.problem import Problem
 
@@ -30,7 +30,7 @@ DAY = date(2026, 11, 23)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 OF = window(DAY, "UTC")
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-ALWAYS = Watched(START, START)
+ALWAYS = WatchedSince(START, START)
 POD = pod_source("pod")
 TARGET = Target(
     name="pod", heartbeats=tuple(HeartbeatPolicy(job=j, stale_after=timedelta(hours=1)) for j in ("alpha", "beta"))
@@ -78,13 +78,13 @@ def day(
     incidents: Sequence[Incident] = (),
     history: Sequence[HistoryEvent] = (),
     now: datetime = NOW,
-    watched: Watched = ALWAYS,
+    watched: WatchedSince = ALWAYS,
     maintenance: Sequence[Maintenance] = (),
 ) -> Day:
     return timeline.day(TARGET, OF, incidents, history, now, watched, maintenance)
 
 
-def lane(of: Day, subject: str) -> Lane:
+def lane(of: Day, subject: str) -> DayTrack:
     return next(found for found in (*of.jobs, of.pod) if found.subject == subject)
 
 
@@ -191,10 +191,10 @@ def test_down_before_and_after_a_time_of_which_nothing_is_known_is_once() -> Non
 
 
 def test_before_the_first_look_nothing_is_known() -> None:
-    found = day(watched=Watched(at(6), at(9)))
+    found = day(watched=WatchedSince(at(6), at(9)))
     assert (found.of_jobs, found.of_pod) == (timedelta(hours=6), timedelta(hours=9))
-    assert not day(watched=Watched()).known
-    assert not day(watched=Watched()).good
+    assert not day(watched=WatchedSince()).known
+    assert not day(watched=WatchedSince()).good
 
 
 def test_a_bot_that_was_off_could_not_see() -> None:
@@ -336,7 +336,7 @@ SPANS = st.lists(st.tuples(st.floats(-5, 30), st.floats(0.01, 10), st.sampled_fr
 
 @given(SPANS)
 def test_no_time_is_counted_twice(given_: list[tuple[float, float, What]]) -> None:
-    spans = [Span(what, at(start), at(start + hours)) for start, hours, what in given_]
+    spans = [Interval(what, at(start), at(start + hours)) for start, hours, what in given_]
     found = merged(spans)
     assert all(a.end <= b.start for a, b in pairwise(found))
     assert all(a.end < b.start or a.what is not b.what for a, b in pairwise(found))
@@ -349,19 +349,19 @@ def test_no_time_is_counted_twice(given_: list[tuple[float, float, What]]) -> No
 # How it reads
 
 
-def read(facts: Facts) -> list[str]:
+def read(facts: DigestFacts) -> list[str]:
     reply = digest_reply(facts, NOW)
     return [reply.headline, *map(plain, reply.body), *(f"{f.label}: {plain(f.value)}" for f in reply.facts)]
 
 
 def test_all_good_is_one_line() -> None:
-    assert read(Facts([day()], [day()])) == ["✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 %"]
+    assert read(DigestFacts([day()], [day()])) == ["✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 %"]
 
 
 def test_the_worst_is_first_and_beside_the_day_before() -> None:
     bad = [incident("heartbeat", "alpha", 3, 4), incident("heartbeat", "beta", 5, 10)]
     before = day([incident("heartbeat", "alpha", 1, 1.5)])
-    assert read(Facts([day(bad)], [before])) == [
+    assert read(DigestFacts([day(bad)], [before])) == [
         "🔎 Mon 23 Nov: beta down 5 h and 1 other, pod up 100 %",
         "🔴 beta: down 5 h, once · the day before: all good",
         "🔴 alpha: down 1 h, once · the day before: down 30 min, once",
@@ -371,7 +371,7 @@ def test_the_worst_is_first_and_beside_the_day_before() -> None:
 
 def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
     bad = [incident("heartbeat", "alpha", 3, 4), incident("heartbeat", "beta", 5, 10)]
-    assert read(Facts([day(bad)], [day()]))[1:] == [
+    assert read(DigestFacts([day(bad)], [day()]))[1:] == [
         "🔴 beta: down 5 h, once",
         "🔴 alpha: down 1 h, once",
         "The day before, each of them: all good",
@@ -380,17 +380,17 @@ def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
 
 
 def test_a_day_before_of_which_nothing_is_known_was_not_good() -> None:
-    bad, unknown = day([incident("heartbeat", "alpha", 3, 4)]), day(watched=Watched())
-    assert read(Facts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
+    bad, unknown = day([incident("heartbeat", "alpha", 3, 4)]), day(watched=WatchedSince())
+    assert read(DigestFacts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
 
 
 def test_a_share_is_never_rounded_up_to_all() -> None:
-    text = read(Facts([day([incident("pod", "pod", 6, 6.001)])], [day()]))[0]
+    text = read(DigestFacts([day([incident("pod", "pod", 6, 6.001)])], [day()]))[0]
     assert "pod up 99.99 %" in text
 
 
 def of(*incidents: Incident, story: Sequence[HistoryEvent] = ()) -> list[str]:
-    return read(Facts([day(incidents, story)], [day()]))
+    return read(DigestFacts([day(incidents, story)], [day()]))
 
 
 def test_unknown_time_is_said() -> None:
@@ -422,8 +422,8 @@ def test_of_what_nothing_is_known_is_said() -> None:
 
 
 def test_what_little_is_known_of_the_jobs_is_not_called_nothing() -> None:
-    seen = day([incident("heartbeat", "alpha", 23.99, None)], watched=Watched(at(23.98)))
-    assert read(Facts([seen], [day()]))[2:] == [
+    seen = day([incident("heartbeat", "alpha", 23.99, None)], watched=WatchedSince(at(23.98)))
+    assert read(DigestFacts([seen], [day()]))[2:] == [
         "✅ beta: all good",
         "🙈 Nothing is known of the pod.",
         "🙈 No data on the jobs for 23 h 58 min: not counted.",
@@ -443,12 +443,12 @@ def test_paused_jobs_are_left_out_and_said() -> None:
     story = [event("alpha", -100, "paused")]
     assert of(story=story) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 paused, pod up 100 %"]
     assert "⏸️ alpha: paused" in of(incident("heartbeat", "beta", 3, 4), story=story)
-    running = read(Facts([day([incident("heartbeat", "alpha", 3, 4)])], [day([], story)]))
+    running = read(DigestFacts([day([incident("heartbeat", "alpha", 3, 4)])], [day([], story)]))
     assert running[1].endswith("the day before: paused")
 
 
 def away(*bad: Incident, before: Day | None = None, hours: float = 4) -> list[str]:
-    return read(Facts([day(bad, maintenance=[planned(4, hours)])], [before or day()]))
+    return read(DigestFacts([day(bad, maintenance=[planned(4, hours)])], [before or day()]))
 
 
 def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
@@ -481,42 +481,42 @@ def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
 
 
 def test_what_was_in_maintenance_all_day_is_counted_apart() -> None:
-    all_day = Facts([day([incident("heartbeat", "alpha", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
+    all_day = DigestFacts([day([incident("heartbeat", "alpha", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
     assert read(all_day) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 in maintenance, pod up 100 %"]
-    pod = Facts([day([incident("pod", "pod", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
+    pod = DigestFacts([day([incident("pod", "pod", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
     assert read(pod)[0] == "✅ Mon 23 Nov: all good, 2 jobs on time, pod in maintenance"
-    back = Facts([day([incident("heartbeat", "alpha", 3, 4)])], [all_day.days[0]])
+    back = DigestFacts([day([incident("heartbeat", "alpha", 3, 4)])], [all_day.days[0]])
     assert read(back)[1].endswith("the day before: in maintenance")
 
 
 def test_jobs_that_never_came_are_said() -> None:
-    facts = Facts([day(watched=replace(ALWAYS, never=frozenset({"alpha"})))], [day()])
+    facts = DigestFacts([day(watched=replace(ALWAYS, never=frozenset({"alpha"})))], [day()])
     assert read(facts)[0] == "✅ Mon 23 Nov: all good, 1 job on time, 1 never seen, pod up 100 %"
 
 
 def test_where_no_job_ever_came_the_day_is_not_called_good_for_them() -> None:
-    silent = Watched(START, START, frozenset({"alpha", "beta"}))
-    assert read(Facts([day(watched=silent)], [day()])) == [
+    silent = WatchedSince(START, START, frozenset({"alpha", "beta"}))
+    assert read(DigestFacts([day(watched=silent)], [day()])) == [
         "🔎 Mon 23 Nov: all good, 2 never seen, pod up 100 %",
     ]
     blind_from_the_start = day(watched=replace(silent, jobs=None))
-    assert "nothing known of the jobs" in read(Facts([blind_from_the_start], [day()]))[0]
+    assert "nothing known of the jobs" in read(DigestFacts([blind_from_the_start], [day()]))[0]
 
 
 def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
     watched = replace(ALWAYS, each={"alpha": START, "beta": at(24)})
     found = day(watched=watched)
     assert [j.subject for j in found.jobs] == ["alpha"]
-    assert read(Facts([found], [found]))[0] == "✅ Mon 23 Nov: all good, 1 job on time, pod up 100 %"
+    assert read(DigestFacts([found], [found]))[0] == "✅ Mon 23 Nov: all good, 1 job on time, pod up 100 %"
     taken_out_and_back = day([], [event("beta", 3, "stale"), event("beta", 4, "up")], watched=watched)
     assert lane(taken_out_and_back, "beta").downs == 1
-    bad = read(Facts([day([incident("heartbeat", "beta", 3, 4)])], [found]))
+    bad = read(DigestFacts([day([incident("heartbeat", "beta", 3, 4)])], [found]))
     assert bad[1].endswith("the day before: not watched")
 
 
 def test_of_several_targets_each_is_named() -> None:
     bad = replace(day([incident("pod", "pod", 3, 4)]), target="other")
-    text = read(Facts([day(), bad], [day(), day()]))
+    text = read(DigestFacts([day(), bad], [day(), day()]))
     assert text[:2] == [
         "🔎 Mon 23 Nov: other pod down 1 h, pod up 95.83 %",
         "🔴 other pod: down 1 h, once · the day before: all good",
@@ -531,24 +531,25 @@ def test_what_was_late_for_longest_is_first_of_the_late_ones() -> None:
 
 def test_what_is_open_now_is_not_said_of_the_day() -> None:
     still = incident("heartbeat", "alpha", 30, None)
-    assert read(Facts([day()], [day()], open=[still]))[0] == (
+    assert read(DigestFacts([day()], [day()], open=[still]))[0] == (
         "🔎 Mon 23 Nov: nothing was down, 1 incident open now, pod up 100 %"
     )
-    unsure = read(Facts([day([blind(PUSHGATEWAY, 0, 12)])], [day()], open=[still]))
+    unsure = read(DigestFacts([day([blind(PUSHGATEWAY, 0, 12)])], [day()], open=[still]))
     assert unsure[0].endswith("nothing known of the jobs for 12 h, 1 incident open now, pod up 100 %")
     assert not any(line.startswith("🙈") for line in unsure), "it is said above"
 
 
 def test_a_day_that_is_not_over_is_so_far() -> None:
     assert (
-        read(Facts([day(now=at(9))], [day()]))[0] == "✅ Mon 23 Nov so far: all good, 2 jobs on time, pod up 100 %"
+        read(DigestFacts([day(now=at(9))], [day()]))[0]
+        == "✅ Mon 23 Nov so far: all good, 2 jobs on time, pod up 100 %"
     )
 
 
 def test_scripts_get_the_numbers() -> None:
     bad = [incident("heartbeat", "alpha", 3, 4), blind(API, 6, 8), incident("pod", "pod", 8, 19)]
     story = [event("beta", -100, "paused"), event("alpha", 2, BEAT)]
-    [data] = digest_reply(Facts([day(bad, story)], [day()]), NOW).data["days"]  # type: ignore[misc]
+    [data] = digest_reply(DigestFacts([day(bad, story)], [day()]), NOW).data["days"]  # type: ignore[misc]
     assert data == {
         "target": "pod",
         "day": "2026-11-23",
@@ -583,8 +584,8 @@ def test_scripts_get_the_numbers() -> None:
 
 def test_down_for_all_of_a_long_day_is_all_day() -> None:
     long = window(date(2027, 10, 31), "Europe/Berlin")
-    made = Day("pod", long, Lane("pod"), (Lane("alpha", (Span(What.DOWN, long.start, long.end),)),))
-    text = read(Facts([made], [made], zone="Europe/Berlin"))
+    made = Day("pod", long, DayTrack("pod"), (DayTrack("alpha", (Interval(What.DOWN, long.start, long.end),)),))
+    text = read(DigestFacts([made], [made], zone="Europe/Berlin"))
     assert text[:2] == [
         "🔎 Sun 31 Oct: alpha down all day, pod up 100 %",
         "🔴 alpha: down all day · the day before: down all day",
@@ -600,23 +601,23 @@ def test_down_for_all_of_a_long_day_is_all_day() -> None:
     ],
 )
 def test_a_day_on_which_the_clock_is_changed_says_its_hours(on: date, said: str) -> None:
-    made = Day("pod", window(on, "Europe/Berlin"), Lane("pod"), ())
-    [note] = digest_reply(Facts([made], [made], zone="Europe/Berlin"), NOW).notes
+    made = Day("pod", window(on, "Europe/Berlin"), DayTrack("pod"), ())
+    [note] = digest_reply(DigestFacts([made], [made], zone="Europe/Berlin"), NOW).notes
     assert note.endswith(f"00:00, {said}")
 
 
 def test_without_a_pushgateway_it_is_of_the_pod_only() -> None:
-    made = Day("pod", OF, Lane("pod"), ())
-    reply = digest_reply(Facts([made], [made], heartbeats=False), NOW)
+    made = Day("pod", OF, DayTrack("pod"), ())
+    reply = digest_reply(DigestFacts([made], [made], heartbeats=False), NOW)
     assert reply.headline == "✅ Mon 23 Nov: all good, pod up 100 %"
     assert reply.notes[0].endswith("; of the pod only: no Pushgateway is set")
 
 
 def test_a_late_one_says_so() -> None:
-    text = read(Facts([day()], [day()], late_by=timedelta(hours=3)))
+    text = read(DigestFacts([day()], [day()], late_by=timedelta(hours=3)))
     assert text[1] == "This digest is 3 h late: it could not be posted at its time."
-    assert len(read(Facts([day()], [day()], late_by=timedelta(minutes=9)))) == 2
-    assert len(read(Facts([day()], [day()], late_by=timedelta(minutes=1)))) == 1
+    assert len(read(DigestFacts([day()], [day()], late_by=timedelta(minutes=9)))) == 2
+    assert len(read(DigestFacts([day()], [day()], late_by=timedelta(minutes=1)))) == 1
 
 
 @pytest.mark.parametrize(
@@ -629,7 +630,7 @@ def test_a_late_one_says_so() -> None:
     ],
 )
 def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
-    facts = Facts([day()], [day()], missed=missed)
+    facts = DigestFacts([day()], [day()], missed=missed)
     assert read(facts)[1] == f"No digest was posted for {said}."
     assert read(replace(facts, was_off=True))[1] == f"No digest was posted for {said}: the bot was off."
     last = digest_reply(facts, NOW).buttons[-1]
@@ -637,18 +638,18 @@ def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
 
 
 def test_repairs_name_who_asked_and_who_approved() -> None:
-    request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
+    request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=RequestState.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
     case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
-    text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
+    text = read(DigestFacts([day()], [day()], cases=[case], zone="Europe/Berlin"))
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
 
 def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
-    request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=State.SUCCEEDED)
+    request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=RequestState.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
     case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
-    text = read(Facts([day()], [day()], cases=[case], zone="Europe/Berlin"))
+    text = read(DigestFacts([day()], [day()], cases=[case], zone="Europe/Berlin"))
     assert (
         text[1] == "💥 15:03 Restart of pod, asked by @U1, GLASS BROKEN by @U2 (nobody is awake): ready after 41 s"
     )
@@ -657,6 +658,6 @@ def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
 def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
     still = incident("heartbeat", "alpha", 20, None)
     dead = "The alert i-1, for channel C1: channel_not_found"
-    text = read(Facts([day([still])], [day()], open=[still], undelivered=[dead]))
+    text = read(DigestFacts([day([still])], [day()], open=[still], undelivered=[dead]))
     assert any(line.startswith("Still open: 🔴 CRITICAL alpha") for line in text)
     assert "Not delivered: The alert i-1, for channel C1: channel_not_found" in text

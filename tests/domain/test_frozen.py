@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from bot.domain.core.frozen import make, replace
 from bot.domain.incidents import alerting, job_state
-from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.alerting import Incident, IncidentState
 from bot.domain.incidents.job_state import JobState
 from bot.domain.incidents.problem import Problem
 
@@ -16,8 +16,8 @@ PROBLEM = Problem("heartbeat:t:alpha", "heartbeat", "t", "alpha", "is silent", "
 
 
 def test_what_is_made_is_what_the_class_makes_with_its_defaults() -> None:
-    made = make(Incident, id="i-1", problem=PROBLEM, state=State.PENDING, opened_at=NOW)
-    usual = Incident("i-1", PROBLEM, State.PENDING, NOW)
+    made = make(Incident, id="i-1", problem=PROBLEM, state=IncidentState.PENDING, opened_at=NOW)
+    usual = Incident("i-1", PROBLEM, IncidentState.PENDING, NOW)
     assert made == usual
     assert hash(made) == hash(usual)
     assert repr(made) == repr(usual)
@@ -26,16 +26,16 @@ def test_what_is_made_is_what_the_class_makes_with_its_defaults() -> None:
 
 
 def test_a_copy_has_the_changes_and_all_else_as_it_was() -> None:
-    made = make(Incident, id="i-1", problem=PROBLEM, state=State.PENDING, opened_at=NOW, flapping=True)
-    changed = replace(made, state=State.FIRING, fired_at=NOW)
-    assert changed == Incident("i-1", PROBLEM, State.FIRING, NOW, NOW, flapping=True)
-    assert made.state is State.PENDING
-    assert dataclasses.replace(made, state=State.FIRING, fired_at=NOW) == changed
+    made = make(Incident, id="i-1", problem=PROBLEM, state=IncidentState.PENDING, opened_at=NOW, flapping=True)
+    changed = replace(made, state=IncidentState.FIRING, fired_at=NOW)
+    assert changed == Incident("i-1", PROBLEM, IncidentState.FIRING, NOW, NOW, flapping=True)
+    assert made.state is IncidentState.PENDING
+    assert dataclasses.replace(made, state=IncidentState.FIRING, fired_at=NOW) == changed
 
 
 def test_the_ledger_gets_every_field_of_what_was_made() -> None:
-    incident = make(Incident, id="i-1", problem=PROBLEM, state=State.PENDING, opened_at=NOW)
-    assert alerting.to_json(incident) == alerting.to_json(Incident("i-1", PROBLEM, State.PENDING, NOW))
+    incident = make(Incident, id="i-1", problem=PROBLEM, state=IncidentState.PENDING, opened_at=NOW)
+    assert alerting.to_json(incident) == alerting.to_json(Incident("i-1", PROBLEM, IncidentState.PENDING, NOW))
     assert alerting.from_json(alerting.to_json(incident)) == incident
     memory = make(JobState, job="alpha", watched_since=NOW)
     assert job_state.to_json(memory) == job_state.to_json(JobState("alpha", NOW))

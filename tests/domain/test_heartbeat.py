@@ -18,7 +18,7 @@ from bot.domain.heartbeats.heartbeat import (
     PUSHED,
     Group,
     Health,
-    Snapshot,
+    HeartbeatPoll,
     deadlines,
     judge,
     status_at,
@@ -209,7 +209,7 @@ def test_all_groups_stale_is_stale_for_every_policy() -> None:
 
 
 def test_configured_jobs_come_first_in_their_order_then_the_others_by_name() -> None:
-    snapshot = Snapshot([group(5, job=j) for j in ("zebra", "session_manager", "beta_job", "audit-digest")])
+    snapshot = HeartbeatPoll([group(5, job=j) for j in ("zebra", "session_manager", "beta_job", "audit-digest")])
     statuses = judge(HANDBOOK_HEARTBEATS, snapshot, NOW)
     assert [s.job for s in statuses] == [
         "exercise-reminder",
@@ -223,17 +223,17 @@ def test_configured_jobs_come_first_in_their_order_then_the_others_by_name() -> 
 
 
 def test_underscore_and_dash_name_the_same_job() -> None:
-    snapshot = Snapshot([group(50, job="my_job"), group(5, job="my-job")])
+    snapshot = HeartbeatPoll([group(50, job="my_job"), group(5, job="my-job")])
     [status] = judge([HeartbeatPolicy(job="my_job", stale_after=timedelta(minutes=1))], snapshot, NOW)
     assert status.last_success == NOW - timedelta(seconds=5)
 
 
 def test_a_job_without_a_policy_is_shown_by_its_newest_group_and_its_failure() -> None:
-    [up] = judge([], Snapshot([group(50, x="1"), group(5, x="2"), group(None, x="3")]), NOW)
+    [up] = judge([], HeartbeatPoll([group(50, x="1"), group(5, x="2"), group(None, x="3")]), NOW)
     assert (up.health, up.group, up.due, up.stale_at) == (Health.UP, "x=2", None, None)
-    [failed] = judge([], Snapshot([group(50, failed=5)]), NOW)
+    [failed] = judge([], HeartbeatPoll([group(50, failed=5)]), NOW)
     assert failed.health is Health.FAILED
-    [never] = judge([], Snapshot([group(CLOCK)]), NOW)
+    [never] = judge([], HeartbeatPoll([group(CLOCK)]), NOW)
     assert never.health is Health.NEVER_SEEN
 
 
@@ -272,7 +272,7 @@ moments = st.datetimes(datetime(2001, 1, 1), datetime(2099, 1, 1), timezones=st.
 @given(policies, st.lists(groups, max_size=6), moments)
 @settings(deadline=None)
 def test_every_job_is_judged_exactly_once(policy: HeartbeatPolicy, found: list[Group], now: datetime) -> None:
-    statuses = judge([policy], Snapshot(found), now)
+    statuses = judge([policy], HeartbeatPoll(found), now)
     assert statuses[0].policy is policy
     names = [canonical_job(s.job) for s in statuses[1:]]
     assert names == sorted({canonical_job(g.job) for g in found} - {"a"})

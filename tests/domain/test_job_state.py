@@ -17,8 +17,8 @@ from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.job_state import (
     MOST_GROUPS,
     Flip,
+    JobEvaluation,
     JobState,
-    Look,
     from_json,
     look,
     problem,
@@ -44,7 +44,7 @@ def group(at: datetime | float | None = None, *, failed: datetime | None = None,
     return Group({"job": "a_job", **labels}, gauges)
 
 
-def story(rule: HeartbeatPolicy, looks: Sequence[tuple[datetime, Sequence[Group]]]) -> Look:
+def story(rule: HeartbeatPolicy, looks: Sequence[tuple[datetime, Sequence[Group]]]) -> JobEvaluation:
     """The last of several looks."""
     memory, found = None, None
     for now, groups in looks:
@@ -334,7 +334,7 @@ def test_a_leap_day_is_a_day() -> None:
 METRIC = "last_success"
 
 
-def each_minute(memory: JobState, until: int, last: int) -> tuple[Look, int]:
+def each_minute(memory: JobState, until: int, last: int) -> tuple[JobEvaluation, int]:
     """Looks from the second minute on at pushes that end with ``last``; the last look, and the first stale one."""
     found, stale = None, 0
     for n in range(2, until):

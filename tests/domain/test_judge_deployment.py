@@ -11,7 +11,7 @@ import pytest
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Condition, Container, Deployment, Pod
-from bot.domain.health.judge_deployment import Absent, Owner, Unread, in_a_line
+from bot.domain.health.judge_deployment import Absent, DeploymentUnread, Owner, in_a_line
 from bot.domain.health.judge_pod import judge_pod
 from tests.pods import conditions
 
@@ -99,7 +99,7 @@ def whole(finding: Finding) -> str:
             "get pods --show-labels",
         ),
         (podless(), "no pod is running", "describe deployment"),
-        (Unread("no answer in 3 s"), "no pod is running", "describe deployment"),
+        (DeploymentUnread("no answer in 3 s"), "no pod is running", "describe deployment"),
         (None, "no pod is running", "describe deployment"),
     ],
 )
@@ -165,7 +165,7 @@ def test_several_pods_that_nobody_asked_for_are_only_counted() -> None:
         (deployment(paused=True), "paused: a change or restart won't roll out until it is resumed"),
         (deployment(LATE), "the rollout made no progress in time"),
         (deployment(GOING, updated=0), "a rollout is in progress: 0 of 1 replica updated"),
-        (Unread("the bot may not get it"), f"Deployment {NAME}: unknown (the bot may not get it)"),
+        (DeploymentUnread("the bot may not get it"), f"Deployment {NAME}: unknown (the bot may not get it)"),
         (Absent("not found"), f"there is no Deployment {NAME}"),
     ],
 )
@@ -184,7 +184,7 @@ def test_beside_a_ready_pod_a_deployment_that_works_adds_nothing(owner: Owner) -
 
 
 def test_beside_a_ready_pod_a_deployment_that_is_not_known_is_said_to_be() -> None:
-    finding = judged(Unread("no answer in 3 s", "Look at the API server.", "/agentpod version"), pod())
+    finding = judged(DeploymentUnread("no answer in 3 s", "Look at the API server.", "/agentpod version"), pod())
     assert (finding.verdict, finding.summary) == (
         Verdict.UNKNOWN,
         f"Deployment {NAME}: unknown (no answer in 3 s)",

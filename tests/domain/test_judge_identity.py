@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ContainerSpec
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.judge_identity import ContainerIdentity, judge_id, judge_identity
 
@@ -29,16 +29,16 @@ CLAUDE = "uid=1000(claude) gid=1000(claude) groups=1000(claude)"
     ],
 )
 def test_what_id_prints_is_compared_with_the_expectation(said: str, user: str | None, verdict: Verdict) -> None:
-    assert judge_id(ContainerSpec(user=user), ExecResult(said, "", 0)).verdict is verdict
+    assert judge_id(ContainerTarget(user=user), ExecResult(said, "", 0)).verdict is verdict
 
 
 def test_the_summary_is_the_identity_without_its_groups() -> None:
-    identity = judge_id(ContainerSpec(), ExecResult(CLAUDE, "", 0))
+    identity = judge_id(ContainerTarget(), ExecResult(CLAUDE, "", 0))
     assert identity.summary == "uid=1000(claude) gid=1000(claude)"
 
 
 def test_what_went_wrong_is_shown() -> None:
-    identity = judge_id(ContainerSpec(), ExecResult("", "id: cannot find name", 1))
+    identity = judge_id(ContainerTarget(), ExecResult("", "id: cannot find name", 1))
     assert (identity.verdict, identity.said) == (Verdict.UNKNOWN, "id: cannot find name")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ContainerSpec, ProcessRule
+from bot.domain.core.target import ContainerTarget, ProcessRule
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.command_line import program
 from bot.domain.health.judge_processes import (
@@ -51,7 +51,7 @@ claude        62  0.1  0.1 123456 20480 ?        Sl   15:50   0:09 /usr/local/bi
 claude        63  1.0  2.1 923456 99480 ?        Sl   15:50   1:09 /usr/bin/node /usr/bin/vibe-kanban --port 8081
 claude        99  0.0  0.0   9876  3210 pts/0    R+   22:41   0:00 ps aux
 """
-SPEC = ContainerSpec()
+SPEC = ContainerTarget()
 
 
 def missing(text: str) -> list[str]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.core.probes import Verdict
-from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
 from bot.domain.health import judge_services
 
-SSH = ServiceSpec(name="SSH", ip="192.0.2.1", port=22, target_port=2222, check="ssh")
-WEB = ServiceSpec(name="My API", ip="192.0.2.2", port=8081, check="http", path="/health", expect_status=204)
-TCP = ServiceSpec(name="Other", ip="192.0.2.3", port=9)
+SSH = ServiceTarget(name="SSH", ip="192.0.2.1", port=22, target_port=2222, check="ssh")
+WEB = ServiceTarget(name="My API", ip="192.0.2.2", port=8081, check="http", path="/health", expect_status=204)
+TCP = ServiceTarget(name="Other", ip="192.0.2.3", port=9)
 TARGET = Target(services=(SSH, WEB))
 
 
@@ -107,7 +107,7 @@ def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -
     ],
 )
 def test_addresses_are_compared_as_addresses_and_names_without_case(settings: str, assigned: str) -> None:
-    target = Target(services=(ServiceSpec(name="SSH", ip=settings, port=22),))
+    target = Target(services=(ServiceTarget(name="SSH", ip=settings, port=22),))
     found = [service("ssh", assigned, 22)]
     assert judge_services.judge_addresses(found, target).verdict is Verdict.OK
     assert judge_services.judge_endpoints(found, [Endpoint("ssh", "10.1.1.1", True)], target).verdict is Verdict.OK
@@ -123,7 +123,7 @@ def test_addresses_are_compared_as_addresses_and_names_without_case(settings: st
     ],
 )
 def test_other_addresses_are_other_addresses(settings: str, assigned: str) -> None:
-    target = Target(services=(ServiceSpec(name="SSH", ip=settings, port=22),))
+    target = Target(services=(ServiceTarget(name="SSH", ip=settings, port=22),))
     assert judge_services.judge_addresses([service("ssh", assigned, 22)], target).verdict is Verdict.FAIL
 
 
@@ -143,7 +143,7 @@ def test_other_addresses_are_other_addresses(settings: str, assigned: str) -> No
 )
 def test_what_is_no_address_is_refused_with_what_would_be_right(field: str, value: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        ServiceSpec(**{"name": "SSH", "ip": "192.0.2.1", "port": 22, field: value})
+        ServiceTarget(**{"name": "SSH", "ip": "192.0.2.1", "port": 22, field: value})
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_what_is_no_address_is_refused_with_what_would_be_right(field: str, valu
     ],
 )
 def test_the_way_to_check_through_takes_ipv6_in_brackets(connect: str, host: tuple[str, int], url: str) -> None:
-    spec = ServiceSpec(name="SSH", ip="2001:DB8::15", port=22, connect=connect)
+    spec = ServiceTarget(name="SSH", ip="2001:DB8::15", port=22, connect=connect)
     assert judge_services.address(spec) == host
     assert judge_services.url(spec) == url
     assert judge_services.place(spec) == "[2001:db8::15]:22"

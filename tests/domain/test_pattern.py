@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.core.pattern import pattern
-from bot.domain.core.target import HANDBOOK_HEARTBEATS, ContainerSpec, ProcessRule
+from bot.domain.core.target import HANDBOOK_HEARTBEATS, ContainerTarget, ProcessRule
 
 
 @pytest.mark.parametrize("text", ["^(a+)+$", "^(a|aa)+$", "(.*a){12}", r"^(\w+\s?)*$", "(a?){30}a{30}"])
@@ -46,7 +46,9 @@ def test_case_can_be_ignored() -> None:
 
 
 def test_the_rules_that_are_there_by_default_work() -> None:
-    assert [p.name for p in ContainerSpec().processes if not pattern(p.match).found(f"/usr/bin/{p.name} -x")] == []
+    assert [
+        p.name for p in ContainerTarget().processes if not pattern(p.match).found(f"/usr/bin/{p.name} -x")
+    ] == []
     assert HANDBOOK_HEARTBEATS
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import Pod
 from bot.domain.health import pod_state
 from bot.domain.health.judge_pod import current, judge_pod
@@ -725,7 +725,7 @@ def test_the_evidence_has_what_the_container_left_behind() -> None:
 def test_a_container_that_hit_its_limit_and_runs_again_is_a_warning_with_its_own_log() -> None:
     limits = {"resources": {"limits": {"memory": "8Gi"}}}
     local = {**UP, "name": "vk-local", "restartCount": 1, "lastState": OOM, "spec": limits}
-    target = Target(containers=(ContainerSpec(), ContainerSpec(name="vk-local")))
+    target = Target(containers=(ContainerTarget(), ContainerTarget(name="vk-local")))
     finding = judge_pod([api(UP, local)], target, NOW)
     assert (finding.verdict, finding.summary) == (Verdict.WARN, "vk-local hit its memory limit (8Gi) 12 min ago")
     assert (finding.remedy, finding.run) == (HANDBOOK_MEMORY, "/agentpod logs --container vk-local --previous")

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from bot.domain.core.redact import PLACEHOLDER, Known, redact
+from bot.domain.core.redact import PLACEHOLDER, KnownValues, redact
 
 Write = Callable[[str], str]
 
@@ -173,4 +173,4 @@ def test_what_names_a_value_in_the_next_line_is_read_over_the_end_of_a_chunk() -
 
 
 def test_nothing_that_is_kept_shows_a_value() -> None:
-    assert "hunter2" not in repr(Known(["hunter2-hunter2"]))
+    assert "hunter2" not in repr(KnownValues(["hunter2-hunter2"]))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.core.workload import Right, Rule
+from bot.domain.core.workload import PolicyRule, Right
 from bot.domain.rbac import rights
 from bot.domain.rbac.forbidden import FORBIDDEN, Where, to_ask
-from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, Excess, Grant, excess, spelled, summary
+from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, Excess, Permission, excess, spelled, summary
 from sandbox.cluster import rbac
 
 NEEDED = (
@@ -25,8 +25,8 @@ NEEDED = (
 )
 
 
-def rule(group: str, resource: str, verbs: str, *names: str) -> Rule:
-    return Rule((group,), (resource,), tuple(verbs.split()), names)
+def rule(group: str, resource: str, verbs: str, *names: str) -> PolicyRule:
+    return PolicyRule((group,), (resource,), tuple(verbs.split()), names)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def rule(group: str, resource: str, verbs: str, *names: str) -> Rule:
         (rule("certificates.k8s.io", "clustertrustbundles", "get delete"), None),
     ],
 )
-def test_what_is_beyond_is_named_in_a_few_words(granted: Rule, said: list[str] | None) -> None:
+def test_what_is_beyond_is_named_in_a_few_words(granted: PolicyRule, said: list[str] | None) -> None:
     found = [str(entry) for entry in excess([granted], NEEDED)]
     assert found == (["delete clustertrustbundles.certificates.k8s.io"] if said is None else said)
 
@@ -115,11 +115,11 @@ def test_the_worst_comes_first() -> None:
 GROUPS, RESOURCES, NAMES = ("", "apps"), ("pods", "secrets", "pods/log"), ("", "a", "b")
 VERBS = ("get", "list", "create", "impersonate")
 atoms = st.builds(
-    Grant, st.sampled_from(GROUPS), st.sampled_from(RESOURCES), st.sampled_from(NAMES), st.sampled_from(VERBS)
+    Permission, st.sampled_from(GROUPS), st.sampled_from(RESOURCES), st.sampled_from(NAMES), st.sampled_from(VERBS)
 )
 needs = st.lists(atoms.map(lambda grant: dataclasses.replace(grant.right(""), namespace=None)), max_size=8)
 wild = st.builds(
-    Rule,
+    PolicyRule,
     st.lists(st.sampled_from((*GROUPS, "*")), min_size=1, max_size=2).map(tuple),
     st.lists(st.sampled_from((*RESOURCES, "*", "*/log")), min_size=1, max_size=2).map(tuple),
     st.lists(st.sampled_from((*VERBS, "*")), min_size=1, max_size=3).map(tuple),
@@ -127,11 +127,11 @@ wild = st.builds(
 )
 
 
-def alone(grant: Grant) -> Rule:
-    return Rule((grant.group,), (grant.resource,), (grant.verb,), (grant.name,) if grant.name else ())
+def alone(grant: Permission) -> PolicyRule:
+    return PolicyRule((grant.group,), (grant.resource,), (grant.verb,), (grant.name,) if grant.name else ())
 
 
-def allows(rules: Sequence[Rule], request: Grant) -> bool:
+def allows(rules: Sequence[PolicyRule], request: Permission) -> bool:
     """RBAC's answer, as the pretend cluster gives it (which is held to a real one by tests of its own)."""
     asked = (request.verb, request.group, request.resource, request.name, "here")
     return any(rbac.Rule("", r.groups, r.resources, r.verbs, r.names).allows(*asked) for r in rules)
@@ -139,22 +139,26 @@ def allows(rules: Sequence[Rule], request: Grant) -> bool:
 
 @given(needs, st.randoms())
 def test_exactly_what_is_needed_is_never_beyond(needed: list[Right], chance: Random) -> None:
-    granted = [alone(Grant.of(right)) for right in needed] + [alone(grant) for grant in EVERYBODY]
+    granted = [alone(Permission.of(right)) for right in needed] + [alone(grant) for grant in EVERYBODY]
     chance.shuffle(granted)
     assert excess(granted, needed) == []
 
 
 @given(needs, atoms, st.randoms())
-def test_any_other_right_is_reported_and_nothing_else(needed: list[Right], more: Grant, chance: Random) -> None:
-    granted = [alone(Grant.of(right)) for right in needed] + [alone(more)]
+def test_any_other_right_is_reported_and_nothing_else(
+    needed: list[Right], more: Permission, chance: Random
+) -> None:
+    granted = [alone(Permission.of(right)) for right in needed] + [alone(more)]
     expected = [] if allows(granted[:-1], more) else [alone(more)]
     chance.shuffle(granted)
     found = excess(granted, needed)
-    assert [Rule((e.group,), (e.resource,), e.verbs, e.names) for e in found] == expected
+    assert [PolicyRule((e.group,), (e.resource,), e.verbs, e.names) for e in found] == expected
 
 
 @given(st.lists(wild, max_size=4), needs, st.randoms())
-def test_the_order_of_rules_makes_no_difference(granted: list[Rule], needed: list[Right], chance: Random) -> None:
+def test_the_order_of_rules_makes_no_difference(
+    granted: list[PolicyRule], needed: list[Right], chance: Random
+) -> None:
     before = excess(granted, needed)
     chance.shuffle(granted)
     assert excess(granted, needed) == before
@@ -162,31 +166,31 @@ def test_the_order_of_rules_makes_no_difference(granted: list[Rule], needed: lis
 
 @given(st.lists(wild, max_size=4), needs, atoms)
 def test_what_is_reported_is_granted_and_what_is_granted_beyond_is_reported(
-    granted: list[Rule], needed: list[Right], request: Grant
+    granted: list[PolicyRule], needed: list[Right], request: Permission
 ) -> None:
-    found = [Rule((e.group,), (e.resource,), e.verbs, e.names) for e in excess(granted, needed)]
+    found = [PolicyRule((e.group,), (e.resource,), e.verbs, e.names) for e in excess(granted, needed)]
     if allows(found, request):
         assert allows(granted, request)
     elif allows(granted, request):
-        assert allows([alone(Grant.of(right)) for right in needed], request)
+        assert allows([alone(Permission.of(right)) for right in needed], request)
 
 
 @given(wild, atoms)
-def test_an_atom_is_wider_than_another_as_rbac_matches(granted: Rule, request: Grant) -> None:
+def test_an_atom_is_wider_than_another_as_rbac_matches(granted: PolicyRule, request: Permission) -> None:
     has = set(rights.grants([granted]))
     assert allows([granted], request) == (not has.isdisjoint(request.wider()))
 
 
 @given(st.lists(wild, max_size=5), needs)
-def test_every_finding_is_told_apart_from_the_others(granted: list[Rule], needed: list[Right]) -> None:
+def test_every_finding_is_told_apart_from_the_others(granted: list[PolicyRule], needed: list[Right]) -> None:
     said = [str(entry) for entry in excess(granted, needed)]
     assert len(said) == len(set(said))
 
 
 # Where it holds
 
-DELETE_PODS = Grant("", "pods", "", "delete")
-ANY_PODS = Grant("", "pods", "", "*")
+DELETE_PODS = Permission("", "pods", "", "delete")
+ANY_PODS = Permission("", "pods", "", "*")
 
 
 def test_what_holds_in_the_whole_cluster_is_not_repeated_for_its_parts() -> None:
@@ -206,10 +210,10 @@ def test_what_a_wider_grant_says_elsewhere_is_left_out_only_there() -> None:
 def test_the_summary_names_the_places_and_the_own_namespace_first() -> None:
     found = spelled(
         {
-            Grant("", "pods", "", "create"): {"agents"},
-            Grant("", "pods", "", "list"): {"default", "kube-system"},
-            Grant("", "users", "", "impersonate"): {EVERYWHERE},
-            Grant("", "configmaps", "", "get"): {"default"},
+            Permission("", "pods", "", "create"): {"agents"},
+            Permission("", "pods", "", "list"): {"default", "kube-system"},
+            Permission("", "users", "", "impersonate"): {EVERYWHERE},
+            Permission("", "configmaps", "", "get"): {"default"},
         },
         NEEDED,
     )
@@ -220,7 +224,7 @@ def test_the_summary_names_the_places_and_the_own_namespace_first() -> None:
 
 
 def test_what_is_done_to_several_resources_is_said_once() -> None:
-    found = excess([Rule(("",), ("nodes", "pods", "secrets"), ("get", "watch"))], NEEDED)
+    found = excess([PolicyRule(("",), ("nodes", "pods", "secrets"), ("get", "watch"))], NEEDED)
     own = [dataclasses.replace(entry, where=("agents",)) for entry in found]
     assert summary(own, "agents") == "get, watch secrets (any), nodes, pods"
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.core.probes import Verdict
-from bot.domain.health.judge_ssh_keys import Unread, judge
+from bot.domain.health.judge_ssh_keys import KeyFileUnread, judge
 from bot.domain.health.ssh_keys import (
     MAX_KEYS,
     BadKey,
@@ -226,7 +226,7 @@ def test_what_the_pod_has_and_the_secret_stand_side_by_side() -> None:
 
 
 def test_whether_the_pod_has_the_same_is_unknown_where_its_file_is() -> None:
-    judged = judge(f"{ed()}\n", Unread("exec is refused"), NOW)
+    judged = judge(f"{ed()}\n", KeyFileUnread("exec is refused"), NOW)
     assert (judged.verdict, judged.same) == (Verdict.UNKNOWN, None)
     assert judged.lines == ("Whether the pod has the same keys is not known: exec is refused.",)
     assert judge(f"{ed()}\n", None, NOW).verdict is Verdict.OK

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.domain.core.target import (
-    ContainerSpec,
+    ContainerTarget,
     HeartbeatPolicy,
     ProcessRule,
-    ServiceSpec,
+    ServiceTarget,
     StorageSpec,
     Target,
     canonical_job,
@@ -99,7 +99,9 @@ def test_a_near_name_is_another_process(near: str) -> None:
 
 
 def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
-    spec = ContainerSpec.model_validate({"name": "x", "processes": ["sshd", {"name": "web", "match": "node .*"}]})
+    spec = ContainerTarget.model_validate(
+        {"name": "x", "processes": ["sshd", {"name": "web", "match": "node .*"}]}
+    )
     assert spec.processes == (ProcessRule.named("sshd"), ProcessRule(name="web", match="node .*"))
 
 
@@ -127,7 +129,7 @@ def test_a_bare_name_in_the_settings_becomes_its_rule() -> None:
             "no time zone is called",
         ),
         (HeartbeatPolicy, {"job": "x", "stale_after": "soon"}, "not a duration"),
-        (ServiceSpec, {"name": "x", "ip": "192.0.2.1", "port": 70000}, "less than or equal to 65535"),
+        (ServiceTarget, {"name": "x", "ip": "192.0.2.1", "port": 70000}, "less than or equal to 65535"),
         (Target, {"containers": [{"name": "a"}, {"name": "a"}]}, "container 'a' is listed twice"),
         (Target, {"containers": []}, "at least 1 item"),
         (Target, {"namespace": "Not_OK"}, "pattern"),

@@ -10,8 +10,8 @@ import pytest
 
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.ssh_key_remove import SSH_KEY_REMOVE
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, Rule, State
-from bot.domain.approvals.repair import Look, Proposal
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule
+from bot.domain.approvals.repair import Proposal, TargetState
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import AccessPolicy, AccessRule, Identity
 from bot.domain.rbac.membership import Membership
@@ -31,9 +31,9 @@ async def test_an_approved_restart_is_made_once_and_everything_is_in_the_trail(o
     case = await one.ask()
     ruling, decided = await one.say(case, Choice.APPROVE, JONAS)
     assert (ruling.rule, ruling.begun) == (Rule.APPROVED, True)
-    assert decided.state in (State.EXECUTING, State.SUCCEEDED)  # approved and claimed in one
+    assert decided.state in (RequestState.EXECUTING, RequestState.SUCCEEDED)  # approved and claimed in one
     ended = await one.ended(case)
-    assert ended.state is State.SUCCEEDED
+    assert ended.state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [case.id]
     assert await kinds(one) == ["request", "decision", "execution", "execution", "outcome"]
 
@@ -79,7 +79,7 @@ async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
     assert second.id != first.id
     found = await one.now(first)
     assert (found.state, found.outcome.text if found.outcome else "") == (
-        State.VOID,
+        RequestState.VOID,
         "the pod was replaced (pod-1 → pod-9)",
     )
     assert [r.data.get("state") for r in await one.trail() if r.kind == "outcome"] == ["void"]
@@ -87,14 +87,14 @@ async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
         MAYA: [f"🚫 Restart of {TARGET.name}: void, since the pod was replaced (pod-1 → pod-9)"]
     }
     await one.say(second, Choice.APPROVE, JONAS)
-    assert (await one.ended(second)).state is State.SUCCEEDED
+    assert (await one.ended(second)).state is RequestState.SUCCEEDED
 
 
 async def test_what_is_void_already_is_in_the_way_of_nothing_else(one: Bench) -> None:
     first = await one.ask()
     one.cluster.pods_ = [pod(9)]
     forced = await one.ask(PRIYA, force=True)
-    assert (await one.now(first)).state is State.VOID
+    assert (await one.now(first)).state is RequestState.VOID
     await one.say(forced, Choice.WITHDRAW, PRIYA)
 
 
@@ -131,7 +131,7 @@ async def test_what_the_settings_do_not_have_any_more_can_only_be_refused(tmp_pa
         case = await one.ask()
         one.executor.targets = {}
         ruling, found = await one.say(case, choice, JONAS, "now")
-        assert (ruling.rule, found.state) == (Rule.NO_TARGET, State.OPEN)
+        assert (ruling.rule, found.state) == (Rule.NO_TARGET, RequestState.OPEN)
         assert (await one.trail())[-1].data["rule"] == "no-target"
         assert (await one.say(case, Choice.DENY, JONAS, "gone"))[0].rule is Rule.DENIED
         assert one.cluster.sent == 0
@@ -145,7 +145,7 @@ async def test_n_of_m_needs_that_many_different_people(tmp_path: Path) -> None:
         assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.ONE_VOTE
         assert one.cluster.sent == 0
         assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.APPROVED
-        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert (await one.ended(case)).state is RequestState.SUCCEEDED
         await one.executor.stop(1)
 
 
@@ -219,7 +219,7 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_
 
 
 async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_for(one: Bench) -> None:
-    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
         proposal = Proposal(RESTART, look.snapshot, place, "")
         caller = Caller(member(MAYA, place), "slash")
@@ -235,7 +235,7 @@ async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> Non
         assert (await one.say(case, Choice.BREAK_GLASS, PRIYA, "x"))[0].rule is Rule.NO_BREAK_GLASS
         assert (await one.say(case, Choice.BREAK_GLASS, MAYA))[0].rule is Rule.REASON_NEEDED
         assert (await one.say(case, Choice.BREAK_GLASS, MAYA, "on fire"))[0].rule is Rule.GLASS_BROKEN
-        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert (await one.ended(case)).state is RequestState.SUCCEEDED
         said = [r.data for r in await one.trail() if r.kind == "decision"]
         assert said == [{"choice": "break-glass", "rule": "glass-broken", "reason": "on fire"}]
 
@@ -254,7 +254,7 @@ async def test_only_the_requester_withdraws_and_a_denial_needs_a_reason(one: Ben
     case = await one.ask()
     assert (await one.say(case, Choice.WITHDRAW, JONAS))[0].rule is Rule.ONLY_THE_REQUESTER
     assert (await one.say(case, Choice.DENY, JONAS))[0].rule is Rule.REASON_NEEDED
-    assert (await one.say(case, Choice.DENY, JONAS, "no"))[1].state is State.DENIED
+    assert (await one.say(case, Choice.DENY, JONAS, "no"))[1].state is RequestState.DENIED
     late, _ = await one.say(case, Choice.APPROVE, PRIYA)
     assert late.rule is Rule.NOT_OPEN
     assert one.cluster.sent == 0
@@ -266,7 +266,7 @@ async def test_expiry_is_final_whatever_the_clock_does_then(one: Bench) -> None:
     assert await one.approval_service.expire() == 1
     one.clock.pass_(minutes=-30)
     assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
-    assert (await one.now(case)).state is State.EXPIRED
+    assert (await one.now(case)).state is RequestState.EXPIRED
     assert one.cluster.sent == 0
 
 
@@ -274,7 +274,7 @@ async def test_a_click_after_the_time_expires_it_before_any_look_at_the_clock(on
     case = await one.ask()
     one.clock.pass_(minutes=30)
     assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
-    assert (await one.now(case)).state is State.EXPIRED
+    assert (await one.now(case)).state is RequestState.EXPIRED
     assert await one.approval_service.expire() == 0
 
 
@@ -294,7 +294,9 @@ async def test_a_clock_set_back_delays_expiry_by_as_much_and_brings_nothing_back
         (Rule.EXPIRED, Rule.EXPIRED) if sweeps else (Rule.APPROVED, Rule.NOT_OPEN)
     )
     state = (await one.ended(case)).state
-    assert (state, len(one.cluster.rollouts)) == ((State.EXPIRED, 0) if sweeps else (State.SUCCEEDED, 1))
+    assert (state, len(one.cluster.rollouts)) == (
+        (RequestState.EXPIRED, 0) if sweeps else (RequestState.SUCCEEDED, 1)
+    )
 
 
 async def test_a_clock_set_back_after_the_request_still_comes_to_its_expiry(one: Bench) -> None:
@@ -335,7 +337,7 @@ async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Pat
         clicks = ((one, JONAS), (two, PRIYA), (two, JONAS), (one, PRIYA))
         rulings = await asyncio.gather(*(b.say(case, Choice.APPROVE, who) for b, who in clicks))
         assert [r.rule for r, _ in rulings].count(Rule.APPROVED) == 1
-        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert (await one.ended(case)).state is RequestState.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
         await one.trail()
         await one.executor.stop(1)
@@ -385,13 +387,13 @@ def in_a_shell(user: str = "root") -> Caller:
 async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, choice: Choice) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
-        look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+        look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
         case = (
             await one.approval_service.ask(Proposal(RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
         ).case
         for who in (JONAS, "root", MAYA):
             ruling, found = await one.approval_service.decide(case.id, choice, in_a_shell(who), "x")
-            assert (ruling.rule, found.state) == (Rule.SHELL, State.OPEN)
+            assert (ruling.rule, found.state) == (Rule.SHELL, RequestState.OPEN)
 
 
 @pytest.mark.parametrize(("own", "needed"), [(False, 2), (True, 1)])
@@ -400,7 +402,7 @@ async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_ow
 ) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
-        look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+        look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
         proposal = Proposal(RESTART, look.snapshot, "why", "")
         case = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
         assert case.request.needed == needed
@@ -418,7 +420,7 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
         one = bench(ledger, policy=ApprovalPolicy(open_at_once=2))
 
         async def ask(number: int, caller: Caller) -> str:
-            snapshot = Look(one.cluster.deployment_, ()).snapshot
+            snapshot = TargetState(one.cluster.deployment_, ()).snapshot
             proposal = Proposal(SSH_KEY_REMOVE, snapshot, "why", "", subject=f"SHA256:{number}")
             return (await one.approval_service.ask(proposal, TARGET.name, caller)).case.id
 
@@ -453,7 +455,7 @@ async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays
 
 
 async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:
-    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "")
     caller = Caller(member(JONAS, "terminal"), "terminal")
     case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
@@ -463,7 +465,7 @@ async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -
 @pytest.mark.parametrize("place", ["D07MAYA0001", "", MAYA, "terminal"], ids=["DM", "nowhere", "Home", "terminal"])
 async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, place: str) -> None:
     one.approval_service.channels = {}
-    look = Look(one.cluster.deployment_, tuple(one.cluster.pods_))
+    look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "")
     with pytest.raises(Refused, match="no channel where approvers would see it") as caught:
         await one.approval_service.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))

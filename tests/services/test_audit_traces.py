@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.runbook.context import Repairs
@@ -33,7 +33,7 @@ async def restarted(one: Bench) -> str:
     case = await one.ask(MAYA)
     await one.ask(PRIYA)
     await one.say(case, Choice.APPROVE, JONAS)
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
     return case.id
 
 
@@ -68,7 +68,7 @@ async def void(one: Bench) -> str:
     case = await one.ask()
     one.cluster.change(uid="another")
     await one.say(case, Choice.APPROVE, JONAS)
-    assert (await one.ended(case)).state is State.VOID
+    assert (await one.ended(case)).state is RequestState.VOID
     return case.id
 
 

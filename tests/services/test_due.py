@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.core.target import Target
 from bot.domain.heartbeats.heartbeat import PUSHED, Group
-from bot.domain.incidents.job_state import Watched
+from bot.domain.incidents.job_state import WatchedJob
 from bot.services.heartbeats.due import DueJobs, GroupIndex
 from tests.services.watchbench import policies
 
@@ -18,7 +18,7 @@ def group(job: str, at: float = 1.0, **labels: str) -> Group:
     return Group({"job": job, **labels}, {PUSHED: at})
 
 
-def due_jobs(*jobs: str) -> tuple[DueJobs, dict[str, Watched]]:
+def due_jobs(*jobs: str) -> tuple[DueJobs, dict[str, WatchedJob]]:
     """Nobody is awake any more."""
     made = DueJobs(Target(heartbeats=policies(*jobs)))
     found = {job.job: job for job in made.due(NOW)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.alerting import Incident, IncidentState
 from bot.domain.incidents.problem import Problem
 from bot.ports.ledger import Writing
 from bot.services.incidents.incident_cache import IncidentCache
@@ -58,9 +58,9 @@ async def test_what_a_look_saves_itself_is_not_read_anew(one: Watch) -> None:
     await keeper.look(problem)
     assert keeper.reloads == 1
     assert (gone := await keeper.look()) is not None
-    assert gone.state is State.RECOVERING
+    assert gone.state is IncidentState.RECOVERING
     assert (back := await keeper.look(problem)) is not None
-    assert back.state is State.FIRING
+    assert back.state is IncidentState.FIRING
     assert keeper.reloads == 1
 
 
@@ -70,12 +70,12 @@ async def test_a_click_another_watcher_and_another_process_are_seen_by_the_next_
     await one.incidents.acknowledge((await alpha(one)).id, "U07MAYA")
     acked = await keeper.look(problem)
     assert acked is not None
-    assert acked.state is State.ACKED
+    assert acked.state is IncidentState.ACKED
     other = watch(one.ledger, like=one)
     other.source.push("alpha")
     await other.look(1)
     assert (well := await keeper.look()) is not None
-    assert well.state is State.RECOVERING
+    assert well.state is IncidentState.RECOVERING
     assert keeper.reloads == 3
 
 
@@ -84,7 +84,7 @@ async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
     await keeper.look(problem)
     with pytest.raises(ValueError, match="after it saved"):
         await keeper.look(fails=True)
-    assert (await alpha(one)).state is State.FIRING
+    assert (await alpha(one)).state is IncidentState.FIRING
     still = await keeper.look(problem)
     assert still is not None
     assert still.recovered_at is None
@@ -93,18 +93,18 @@ async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
 
 
 async def test_who_sends_messages_is_told_once_they_are_in_the_ledger_and_only_of_some(one: Watch) -> None:
-    told: list[State] = []
+    told: list[IncidentState] = []
     keeper, problem = Keeper(one), (await alpha(one)).problem
-    one.incidents.changed = lambda: told.append(State.RECOVERING)
+    one.incidents.changed = lambda: told.append(IncidentState.RECOVERING)
     await keeper.look(problem)
     assert told == []
     with pytest.raises(ValueError, match="after it saved"):
         await keeper.look(fails=True)
     assert told == []
     await keeper.look()
-    assert told == [State.RECOVERING]
+    assert told == [IncidentState.RECOVERING]
     assert one.first_lines() == [CRITICAL]
-    assert (await one.ledger.incidents(since=START))[0].state is State.RECOVERING
+    assert (await one.ledger.incidents(since=START))[0].state is IncidentState.RECOVERING
 
 
 async def test_what_another_process_decided_later_stays_as_it_is(one: Watch) -> None:
@@ -117,7 +117,7 @@ async def test_what_another_process_decided_later_stays_as_it_is(one: Watch) -> 
     assert await quick.look() is not None, "it recovers"
     one.clock.time, late = early, one.clock.time
     assert (seen := await slow.look(problem)) is not None
-    assert seen.state is State.RECOVERING, "the problem that the earlier look saw is over"
+    assert seen.state is IncidentState.RECOVERING, "the problem that the earlier look saw is over"
     one.clock.time = late
     while (await quick.look()) is not None:
         one.clock.pass_(seconds=1)
@@ -134,4 +134,4 @@ async def test_a_clock_that_is_far_behind_still_decides(one: Watch) -> None:
     await keeper.look((await alpha(one)).problem)
     one.clock.time -= timedelta(minutes=15)
     assert (found := await keeper.look()) is not None
-    assert found.state is State.RECOVERING
+    assert found.state is IncidentState.RECOVERING

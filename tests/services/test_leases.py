@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.adapters.ledger.ledger import open_ledger
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.services.approvals.secret_writer import UNSURE
 from tests.postgres import Postgres
 from tests.services.test_secret_writer import approved, ended, give, slowly
@@ -54,7 +54,7 @@ async def test_a_value_that_takes_long_is_taken_from_nobody(replicas: tuple[Benc
         assert await two.executor.take_over() == 0
     goes_on.set()
     assert (await storing).headline.startswith("✅")
-    assert (await ended(two, case))[0] is State.SUCCEEDED
+    assert (await ended(two, case))[0] is RequestState.SUCCEEDED
 
 
 async def test_a_message_that_is_being_sent_is_sent_by_nobody_else(replicas: tuple[Bench, Bench]) -> None:
@@ -69,7 +69,7 @@ async def test_a_message_that_is_being_sent_is_sent_by_nobody_else(replicas: tup
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     assert len(one.chat.said) == 1
-    assert case.state is State.OPEN
+    assert case.state is RequestState.OPEN
 
 
 async def test_a_restart_whose_call_takes_long_stays_in_the_hands_of_its_process(one: Bench) -> None:
@@ -92,7 +92,7 @@ async def test_a_restart_whose_call_takes_long_stays_in_the_hands_of_its_process
         assert await bench(one.ledger, name="two", like=one).executor.take_over() == 0
     goes_on.set()
     await deciding
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
     assert one.cluster.sent == 1
 
 
@@ -105,7 +105,7 @@ async def test_nobody_says_that_it_was_not_stored_where_another_may_still_store_
         two = bench(ledger, name="two", like=one)
         assert await two.executor.take_over() == 1
         state, text = await ended(two, case)
-        assert (state, text) == (State.FAILED, UNSURE)
+        assert (state, text) == (RequestState.FAILED, UNSURE)
         found = await two.now(case)
         assert found.outcome is not None
         assert "Look before you ask again" in found.outcome.evidence[0]
@@ -128,4 +128,4 @@ async def test_what_another_one_stores_late_is_found(tmp_path: Path) -> None:
 
         one.cluster.look_at_secret = late
         assert await two.executor.take_over() == 1
-        assert (await ended(two, case))[0] is State.SUCCEEDED
+        assert (await ended(two, case))[0] is RequestState.SUCCEEDED

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, Rule, State
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Rule
 from bot.domain.approvals.repair import RepairRequest
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Refused, Transient, Uncertain
 from bot.ports.cluster import Cluster
@@ -43,7 +43,7 @@ TROUBLE: st.SearchStrategy[Trouble] = st.one_of(
     st.just(((None, NotAllowed("no right")), (), (LOST,))),  # and nobody may look whether it was done
 )
 """What is wrong with the reads, with the changes before they take effect, and with the answers to them."""
-NOTHING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID)
+NOTHING = (RequestState.DENIED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.VOID)
 """States that say that nothing was changed."""
 
 
@@ -91,7 +91,7 @@ class Repairs(RuleBasedStateMachine):
         self.run(drop())
         old = self.one
         self.starts(name=f"bot-{old.executor.name}", like=old)
-        self.known = list(self.run(self.one.ledger.cases(states=frozenset(State), limit=1000)))
+        self.known = list(self.run(self.one.ledger.cases(states=frozenset(RequestState), limit=1000)))
         self.run(self.one.executor.take_over(at_start=True))
 
     def teardown(self) -> None:
@@ -100,8 +100,8 @@ class Repairs(RuleBasedStateMachine):
         self.run(self._settle())
         cases = self.run(self._all())
         for case in cases:
-            assert case.state.final or case.state is State.OPEN, f"{case.id} is left {case.state}"
-            if case.state is State.SUCCEEDED:
+            assert case.state.final or case.state is RequestState.OPEN, f"{case.id} is left {case.state}"
+            if case.state is RequestState.SUCCEEDED:
                 assert case.id in self.approved
         self.run(self.one.trail())
         self.run(self.one.executor.stop(1))
@@ -118,7 +118,7 @@ class Repairs(RuleBasedStateMachine):
         self.one.clock.pass_(minutes=1)
         await self.one.executor.take_over(at_start=True)
         for case in self.known:
-            if (await self.one.now(case)).state is State.EXECUTING:
+            if (await self.one.now(case)).state is RequestState.EXECUTING:
                 await self.one.ended(case)
 
     def _ask(self, who: str, force: bool) -> RepairRequest | None:
@@ -137,7 +137,7 @@ class Repairs(RuleBasedStateMachine):
         except Died:  # perhaps after it was written down
             said = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
         if said in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
-            assert before is State.OPEN
+            assert before is RequestState.OPEN
             self.approved.add(case.id)
 
     @rule(who=PEOPLE, force=st.booleans())
@@ -179,7 +179,7 @@ class Repairs(RuleBasedStateMachine):
     @rule()
     def everything_comes_to_an_end(self) -> None:
         for case in self.known:
-            self.run(self.one.until(case, lambda c: c.state is not State.EXECUTING or self.life.dead))
+            self.run(self.one.until(case, lambda c: c.state is not RequestState.EXECUTING or self.life.dead))
 
     @rule(minutes=st.sampled_from((-40, -3, -1, 1, 3, 11, 40)))
     def clock(self, minutes: int) -> None:
@@ -265,7 +265,7 @@ def _as_said(case: RepairRequest, others: Sequence[RepairRequest], cluster: Fake
         pods = set(case.request.snapshot.pods)
         elsewhere = any(c.action is case.action and pods & set(c.request.snapshot.pods) for c in others)
         return effects(case, cluster) == 0 or (case.action is not RESTART and elsewhere)
-    return case.state is not State.SUCCEEDED or effects(case, cluster) == 1
+    return case.state is not RequestState.SUCCEEDED or effects(case, cluster) == 1
 
 
 Repairs.TestCase.settings = settings(

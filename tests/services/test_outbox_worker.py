@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.core.reply import Reply
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import NotAllowed, Permanent, TimedOut, Transient, Uncertain
@@ -69,7 +69,7 @@ async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_
     one.clock.pass_(minutes=2)
     await one.deliver()
     assert one.chat.said[-1][0] == OPS
-    assert (await one.now(case)).state is State.OPEN
+    assert (await one.now(case)).state is RequestState.OPEN
 
 
 async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_somebody_mends_it(
@@ -104,7 +104,7 @@ async def test_who_was_told_that_nobody_sees_it_is_told_again_only_for_another_r
     await one.deliver()
     [told] = one.chat.shown.values()
     assert (one.chat.edits, "is_archived" in str(told.body)) == (1, True)
-    assert (await one.now(case)).state is State.OPEN
+    assert (await one.now(case)).state is RequestState.OPEN
 
 
 async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_before_it_was_owed(
@@ -116,7 +116,7 @@ async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_bef
     one.chat.errors = [Permanent("not_in_channel")]
     await one.deliver()
     assert one.chat.headlines() == [f"⚠️ Restart of {TARGET.name}: nobody sees your request yet"]
-    assert (await one.now(case)).state is State.OPEN
+    assert (await one.now(case)).state is RequestState.OPEN
 
 
 async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_have(one: Bench) -> None:

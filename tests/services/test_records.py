@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.approvals.approval import Choice, State
-from bot.domain.approvals.repair import Look
+from bot.domain.approvals.approval import Choice, RequestState
+from bot.domain.approvals.repair import TargetState
 from bot.domain.core.workload import Deployment, Pod
 from tests.services.workbench import JONAS, TARGET, bench, opened, pod
 
@@ -36,7 +36,7 @@ async def test_records_that_come_and_go_do_not_void_a_request(
         assert case.request.snapshot.pods == (("pod-1", "uid-1"),)
         one.cluster.pods_ = [*after, pod(1)]
         await one.say(case, Choice.APPROVE, JONAS)
-        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert (await one.ended(case)).state is RequestState.SUCCEEDED
         assert one.cluster.deleted == (["uid-1"] if force else []), "the records stay"
         assert one.cluster.sent == 1
         await one.executor.stop(1)
@@ -48,11 +48,11 @@ async def test_a_pod_that_was_evicted_after_the_request_is_a_change(tmp_path: Pa
         case = await one.ask(force=True)
         one.cluster.pods_ = [record(1), pod(2)]
         await one.say(case, Choice.APPROVE, JONAS)
-        assert (await one.ended(case)).state is State.VOID
+        assert (await one.ended(case)).state is RequestState.VOID
         assert one.cluster.sent == 0
         await one.executor.stop(1)
 
 
 def test_a_terminating_pod_is_no_part_of_it_either() -> None:
-    look = Look(Deployment(TARGET.deployment, "uid-d"), (*RECORDS, replace(pod(3), deleting=True), pod(4)))
+    look = TargetState(Deployment(TARGET.deployment, "uid-d"), (*RECORDS, replace(pod(3), deleting=True), pod(4)))
     assert look.snapshot.pods == (("pod-4", "uid-4"),)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, State
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState
 from bot.domain.health.rollout import RESTARTED_ANNOTATION
 from bot.errors import Conflict, Denied, NotAllowed, Permanent, Transient, Uncertain
 from tests.services.workbench import JONAS, TARGET, Bench, bench, opened, pod
@@ -27,7 +27,7 @@ async def approved(one: Bench, **more: Any) -> Any:
 async def test_a_conflict_is_looked_at_again_and_sent_again(one: Bench) -> None:
     one.cluster.before = [Conflict("changed"), Conflict("changed"), None]
     case = await approved(one)
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [case.id]
 
 
@@ -35,7 +35,7 @@ async def test_a_conflict_is_looked_at_again_and_sent_again(one: Bench) -> None:
 async def test_a_lost_answer_is_looked_at_and_never_made_twice(one: Bench, force: bool) -> None:
     one.cluster.after = [Uncertain("no answer")]
     case = await approved(one, force=force)
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
     assert len(one.cluster.rollouts) == 1
     assert one.cluster.sent == 1
 
@@ -50,14 +50,14 @@ async def test_a_change_is_sent_before_anything_is_said_of_it(one: Bench) -> Non
 async def test_a_change_that_gets_no_answer_holds_up_the_words_about_it_for_a_moment_only(one: Bench) -> None:
     one.cluster.reads = [Transient("It is away.", retry_after=1000)]
     case = await approved(one)
-    assert (await one.now(case)).state is State.EXECUTING
+    assert (await one.now(case)).state is RequestState.EXECUTING
     assert one.cluster.sent == 0
 
 
 async def test_a_lost_question_is_sent_again(one: Bench) -> None:
     one.cluster.before = [Uncertain("no answer"), Transient("away"), None]
     case = await approved(one)
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [case.id]
 
 
@@ -65,7 +65,7 @@ async def test_a_lost_question_is_sent_again(one: Bench) -> None:
 async def test_a_refusal_is_a_failure_that_says_nothing_was_changed(one: Bench, error: Exception) -> None:
     one.cluster.before = [error] * 10_000
     ended = await one.ended(await approved(one))
-    assert ended.state is State.FAILED
+    assert ended.state is RequestState.FAILED
     assert ended.outcome is not None
     assert ended.outcome.text.startswith("nothing was changed: ")
     assert one.cluster.rollouts == []
@@ -84,7 +84,7 @@ async def test_what_changed_since_the_request_makes_it_void(one: Bench, changes:
     one.cluster.change(**changes)
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
-    assert ended.state is State.VOID
+    assert ended.state is RequestState.VOID
     assert ended.outcome is not None
     assert words in ended.outcome.text
     assert one.cluster.sent == 0
@@ -96,7 +96,7 @@ async def test_another_pod_makes_it_void(one: Bench, force: bool) -> None:
     one.cluster.pods_ = [pod(7)]
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
-    assert ended.state is State.VOID
+    assert ended.state is RequestState.VOID
     assert ended.outcome is not None
     assert "the pod was replaced (pod-1 → pod-7)" in ended.outcome.text
 
@@ -112,10 +112,10 @@ async def test_what_was_sent_and_lost_is_looked_for_and_never_said_to_be_undone(
     await one.until_sent(1)
     one.clock.pass_(minutes=6)
     await asyncio.sleep(0.05)
-    assert (await one.now(case)).state is State.EXECUTING  # one goes on looking
+    assert (await one.now(case)).state is RequestState.EXECUTING  # one goes on looking
     one.clock.pass_(minutes=10)
     ended = await one.ended(case)
-    assert ended.state is State.FAILED
+    assert ended.state is RequestState.FAILED
     assert ended.outcome is not None
     assert ended.outcome.text == f"{NOBODY_KNOWS}: the API server is away"
     assert "Look before you ask again" in str(ended.outcome.evidence)
@@ -130,7 +130,7 @@ async def test_an_outage_after_a_lost_answer_is_waited_out_beyond_the_time_to_be
     one.clock.pass_(minutes=6)
     await asyncio.sleep(0.05)
     one.cluster.reads = []
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [case.id]
 
 
@@ -164,7 +164,10 @@ async def test_a_change_of_somebody_elses_after_a_lost_answer_hides_what_was_don
     one.cluster.restart = rolled_back_meanwhile  # type: ignore[method-assign]
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
-    assert (ended.state, one.cluster.rollouts) == (State.FAILED, [case.id])  # void would say that nothing was done
+    assert (ended.state, one.cluster.rollouts) == (
+        RequestState.FAILED,
+        [case.id],
+    )  # void would say that nothing was done
     assert ended.outcome is not None
     assert ended.outcome.text.startswith(f"{NOBODY_KNOWS}: the pod was replaced (pod-1 → pod-2)")
 
@@ -177,7 +180,7 @@ async def test_of_two_pods_one_deleted_is_not_nothing(one: Bench) -> None:
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
     assert one.cluster.deleted == ["uid-1"]
-    assert ended.state is State.FAILED
+    assert ended.state is RequestState.FAILED
     assert NOBODY_KNOWS in (ended.outcome.text if ended.outcome else "")
 
 
@@ -207,10 +210,10 @@ async def test_a_ledger_that_fails_after_the_change_does_not_undo_it(tmp_path: P
         await one.say(case, Choice.APPROVE, JONAS)
         await one.until_sent(1)
         await one.idle(case)
-        assert (await one.now(case)).state is State.EXECUTING
+        assert (await one.now(case)).state is RequestState.EXECUTING
         one.clock.pass_(seconds=11)
         assert await one.executor.take_over() == 1  # taken up again, which finds it made
-        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert (await one.ended(case)).state is RequestState.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
         await one.executor.stop(1)
 
@@ -251,7 +254,7 @@ async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None
     one.clock.pass_(minutes=20)
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
-    assert (ended.state, one.cluster.sent) == (State.VOID, 0)
+    assert (ended.state, one.cluster.sent) == (RequestState.VOID, 0)
     assert (ended.outcome.text if ended.outcome else "") == "there was no pod then, and now there is pod-7"
 
 
@@ -259,7 +262,7 @@ async def test_a_forced_restart_is_not_confused_by_a_restart_from_a_fast_clock(o
     ahead = (one.clock.now() + timedelta(minutes=5)).isoformat()
     one.cluster.change(template_annotations={RESTARTED_ANNOTATION: ahead})
     case = await approved(one, force=True)
-    assert (await one.ended(case)).state is State.SUCCEEDED
+    assert (await one.ended(case)).state is RequestState.SUCCEEDED
 
 
 async def test_a_forced_restart_is_superseded_by_another_one_of_somebody_else(one: Bench) -> None:
@@ -300,7 +303,7 @@ async def test_an_api_server_that_stays_away_ends_it_with_nothing_done(one: Benc
     await asyncio.sleep(0.05)
     one.clock.pass_(minutes=6)
     ended = await one.ended(case)
-    assert ended.state is State.FAILED
+    assert ended.state is RequestState.FAILED
     assert "nothing was changed" in (ended.outcome.text if ended.outcome else "")
 
 
@@ -310,7 +313,7 @@ async def test_a_pod_that_never_gets_ready_fails_at_the_deadline(one: Bench) -> 
     await one.until(case, lambda c: c.sent_at is not None)
     one.clock.pass_(minutes=11)
     ended = await one.ended(case)
-    assert ended.state is State.FAILED
+    assert ended.state is RequestState.FAILED
     assert "not ready" in (ended.outcome.text if ended.outcome else "")
 
 
@@ -336,7 +339,7 @@ async def test_what_a_dead_process_began_is_ended_once(tmp_path: Path, force: bo
         del one.cluster.__dict__["delete_pod" if force else "restart"]
         two = bench(ledger, name="two", like=one)
         assert await two.executor.take_over(at_start=True) == 1
-        assert (await two.ended(case)).state is State.SUCCEEDED
+        assert (await two.ended(case)).state is RequestState.SUCCEEDED
         assert len(one.cluster.rollouts) == 1
         dead.cancel()
         await asyncio.gather(dead, return_exceptions=True)
@@ -380,10 +383,10 @@ async def test_a_ledger_that_is_away_loses_nothing(tmp_path: Path) -> None:
         away["times"] = 1
         with pytest.raises(Transient):
             await one.say(case, Choice.APPROVE, JONAS)
-        assert (await one.now(case)).state is State.OPEN
+        assert (await one.now(case)).state is RequestState.OPEN
         await one.say(case, Choice.APPROVE, JONAS)
         away["times"] = 5
-        assert (await one.ended(case)).state is State.SUCCEEDED
+        assert (await one.ended(case)).state is RequestState.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
         await one.executor.stop(1)
 
@@ -399,7 +402,7 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
         two = bench(ledger, name="two", like=one)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
-        assert ended.state is State.FAILED
+        assert ended.state is RequestState.FAILED
         # The first process may have sent it, for all that the second can know.
         assert "may have been sent, and has done nothing 5 min after" in (
             ended.outcome.text if ended.outcome else ""
@@ -414,7 +417,7 @@ async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(
     setattr(one.cluster, where, [NotAllowed("The bot may not patch deployments.")] * 2)
     await one.say(case, Choice.APPROVE, JONAS)
     ended = await one.ended(case)
-    assert ended.state is State.SUCCEEDED
+    assert ended.state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [case.id], "once, whatever was refused before"
 
 
@@ -428,7 +431,7 @@ async def test_a_pause_of_a_day_ends_with_the_time_to_begin(tmp_path: Path) -> N
         await asyncio.sleep(0.05)
         one.clock.pass_(seconds=1)
         ended = await one.ended(case)
-        assert ended.state is State.FAILED
+        assert ended.state is RequestState.FAILED
         assert ended.outcome is not None
         assert ended.outcome.text == "nothing was changed: Throttled"
         assert one.cluster.sent == 0
@@ -458,9 +461,9 @@ async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goe
     case = await approved(one)
     waiting = await one.until(case, lambda c: c.wait is not None)
     await shows(one, f"⏳ Restart of {TARGET.name}: waiting 0 s, {ASKED}")
-    assert waiting.state is State.EXECUTING
+    assert waiting.state is RequestState.EXECUTING
     ended = await one.ended(case)
-    assert (ended.state, ended.wait) == (State.SUCCEEDED, None)
+    assert (ended.state, ended.wait) == (RequestState.SUCCEEDED, None)
     await one.deliver()
     assert not [line for line in one.chat.headlines() if ASKED in line]
 
@@ -480,7 +483,7 @@ async def test_who_takes_over_waits_for_the_rest_of_a_pause_and_says_so(tmp_path
         two.clock.pass_(minutes=3)
         three = bench(ledger, name="three", like=two)
         assert await three.executor.take_over(at_start=True) == 1
-        assert (await three.ended(case)).state is State.SUCCEEDED
+        assert (await three.ended(case)).state is RequestState.SUCCEEDED
         await three.deliver()
         assert not [line for line in three.chat.headlines() if ASKED in line]
 
@@ -496,6 +499,6 @@ async def test_a_pause_that_outlives_the_time_to_begin_is_not_on_the_card_any_mo
         two = bench(ledger, name="two", like=one)
         await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
-        assert (ended.state, ended.wait) == (State.FAILED, None)
+        assert (ended.state, ended.wait) == (RequestState.FAILED, None)
         await two.deliver()
         assert not [line for line in two.chat.headlines() if ASKED in line]

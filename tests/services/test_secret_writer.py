@@ -17,7 +17,7 @@ from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
 from bot.domain.approvals.actions.ssh_key_remove import LAST, SSH_KEY_REMOVE
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import Proposal, RepairRequest, secret_snapshot
 from bot.domain.core.reply import Reply
 from bot.domain.health import ssh_keys
@@ -54,7 +54,7 @@ async def give(one: Bench, case: RepairRequest, value: str = VALUE, who: str = M
     )
 
 
-async def ended(one: Bench, case: RepairRequest) -> tuple[State, str]:
+async def ended(one: Bench, case: RepairRequest) -> tuple[RequestState, str]:
     found = await one.ended(case)
     return found.state, found.outcome.text if found.outcome else ""
 
@@ -95,7 +95,7 @@ async def test_a_value_that_nobody_gives_in_time_ends_the_case(one: Bench) -> No
     one.clock.pass_(seconds=VALUE_WITHIN.total_seconds() + 1)
     assert f"The time to give {case.id} its value is over" in (await give(one, case)).headline
     assert await one.approval_service.expire() == 1
-    assert await ended(one, case) == (State.FAILED, NO_VALUE)
+    assert await ended(one, case) == (RequestState.FAILED, NO_VALUE)
     one.clock.pass_(hours=-1)
     assert "is over: failed" in (await give(one, case)).headline
     assert one.cluster.sent == 0
@@ -141,7 +141,7 @@ async def test_somebody_elses_value_is_refused(one: Bench) -> None:
     one.approval_service.access = AccessPolicy(rules=(AccessRule(role=roles.APPROVER, users=("*",)),))
     case = await approved(one)
     assert (await give(one, case, who=PRIYA)).headline == "Only who asked for it can give the value."
-    assert (await one.now(case)).state is State.APPROVED
+    assert (await one.now(case)).state is RequestState.APPROVED
     assert one.cluster.sent == 0
 
 
@@ -176,7 +176,7 @@ async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -
     assert reply.body == ("Ask an approver.",)
     [refusal] = [r for r in await one.trail() if r.kind == "refusal"]
     assert (refusal.actor, refusal.subject) == (MAYA, case.id)
-    assert (await one.now(case)).state is State.APPROVED
+    assert (await one.now(case)).state is RequestState.APPROVED
     assert one.cluster.sent == 0
 
 
@@ -207,7 +207,7 @@ async def test_a_defect_is_answered_and_nothing_of_the_value_is_logged(
     one.cluster.look_at_secret = None
     one.clock.pass_(seconds=11)
     assert await one.executor.take_over() == 1
-    assert await ended(one, case) == (State.FAILED, STOPPED)
+    assert await ended(one, case) == (RequestState.FAILED, STOPPED)
 
 
 # -- answers that are lost
@@ -219,7 +219,7 @@ async def test_a_lost_answer_is_looked_for_and_not_given_twice(one: Bench, after
     case = await approved(one)
     one.cluster.reads = [None, *after]
     await give(one, case)
-    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (await ended(one, case))[0] is RequestState.SUCCEEDED
     assert (one.cluster.stored, one.cluster.sent) == (1, 1)
 
 
@@ -232,7 +232,7 @@ async def test_a_lost_answer_that_can_not_be_looked_for_is_not_called_nothing(
     one.cluster.reads = [None, *[error] * 100]
     reply = await give(one, case)
     state, text = await ended(one, case)
-    assert (state, one.cluster.stored) == (State.FAILED, 1)
+    assert (state, one.cluster.stored) == (RequestState.FAILED, 1)
     assert text.startswith(NOBODY_KNOWS)
     assert NOBODY_KNOWS in reply.headline
 
@@ -247,7 +247,7 @@ async def test_a_secret_that_changed_after_a_lost_answer_is_not_called_void(one:
     one.cluster.after = [Uncertain("no answer")]
     one.cluster.look_at_secret = written_over
     await give(one, case)
-    assert await ended(one, case) == (State.FAILED, f"{NOBODY_KNOWS}: the Secret {SECRET} was changed")
+    assert await ended(one, case) == (RequestState.FAILED, f"{NOBODY_KNOWS}: the Secret {SECRET} was changed")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ async def test_what_was_not_taken_is_said_as_far_as_it_is_known(
     one.cluster.before = before
     case = await approved(one)
     await give(one, case)
-    assert await ended(one, case) == (State.FAILED, text)
+    assert await ended(one, case) == (RequestState.FAILED, text)
     assert one.cluster.stored == 0
 
 
@@ -276,7 +276,7 @@ async def test_what_may_pass_is_tried_again(one: Bench, before: list[Exception |
     one.cluster.before = before
     case = await approved(one)
     await give(one, case)
-    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (await ended(one, case))[0] is RequestState.SUCCEEDED
     assert one.cluster.stored == 1
 
 
@@ -284,7 +284,7 @@ async def test_a_value_for_a_secret_that_changed_since_is_void(one: Bench) -> No
     case = await approved(one)
     one.cluster.change_secret(b"theirs")
     await give(one, case)
-    assert await ended(one, case) == (State.VOID, f"the Secret {SECRET} was changed")
+    assert await ended(one, case) == (RequestState.VOID, f"the Secret {SECRET} was changed")
     assert one.cluster.file == b"theirs"
 
 
@@ -317,7 +317,7 @@ async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_proces
         assert await bench(one.ledger, name="two", like=one).executor.take_over() == 0
     goes_on.set()
     assert (await storing).headline.startswith("✅")
-    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (await ended(one, case))[0] is RequestState.SUCCEEDED
 
 
 async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_not_taken_away(one: Bench) -> None:
@@ -329,7 +329,7 @@ async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_n
     await begun.wait()
     assert await one.executor.take_over(at_start=True) == 0
     goes_on.set()
-    assert (await storing).state is State.SUCCEEDED
+    assert (await storing).state is RequestState.SUCCEEDED
 
 
 async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) 
         one.cluster.look_at_secret = None
         two = bench(ledger, name="two", like=one)
         assert await two.executor.take_over() == 1
-        assert await ended(two, case) == (State.FAILED, UNSURE)
+        assert await ended(two, case) == (RequestState.FAILED, UNSURE)
         goes_on.set()
         assert "Another process has taken" in (await storing).headline
         assert one.cluster.sent == 0
@@ -362,9 +362,9 @@ async def test_a_stop_waits_for_a_value_that_is_being_stored(one: Bench) -> None
     await stopping
     await asyncio.gather(storing, return_exceptions=True)
     assert one.cluster.stored == 1
-    if (await one.now(case)).state is State.EXECUTING:  # stopped before it was written down
+    if (await one.now(case)).state is RequestState.EXECUTING:  # stopped before it was written down
         assert await bench(one.ledger, name="two", like=one).executor.take_over() == 1
-    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (await ended(one, case))[0] is RequestState.SUCCEEDED
 
 
 @pytest.mark.parametrize("stored", [False, True])
@@ -380,7 +380,9 @@ async def test_what_became_of_a_value_is_found_by_who_takes_over(tmp_path: Path,
         one.cluster.reads = [Transient("away")] * blips
         assert await two.executor.take_over(at_start=True) == 1
         expected = (
-            (State.SUCCEEDED, "stored; the pod has it after a restart") if stored else (State.FAILED, STOPPED)
+            (RequestState.SUCCEEDED, "stored; the pod has it after a restart")
+            if stored
+            else (RequestState.FAILED, STOPPED)
         )
         assert await ended(two, case) == expected
         assert one.cluster.sent == 0  # the value is gone: it is never given again
@@ -394,7 +396,7 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) ->
         two = bench(ledger, name="two", like=one)
         one.cluster.reads = [Transient("It is away.")] * 100
         await two.executor.take_over(at_start=True)
-        assert await ended(two, case) == (State.FAILED, f"{NOBODY_KNOWS}: it is away")
+        assert await ended(two, case) == (RequestState.FAILED, f"{NOBODY_KNOWS}: it is away")
 
 
 # -- keys
@@ -438,7 +440,7 @@ async def test_a_key_is_added_or_removed_and_every_other_byte_stays(
 ) -> None:
     one.cluster.file = before
     case = await approved(one, **wanted)
-    assert (await ended(one, case))[0] is State.SUCCEEDED
+    assert (await ended(one, case))[0] is RequestState.SUCCEEDED
     assert (one.cluster.file, one.cluster.stored) == (after, 1)
     assert one.cluster.secret_.annotations == {"agentpod.dev/approval": case.id}
 
@@ -457,7 +459,7 @@ async def test_a_file_that_does_not_fit_is_left_as_it_is(
     """Whatever the request was bound to: what would lock everybody out has to be asked for in so many words."""
     one.cluster.file = file
     state, text = await ended(one, await approved(one, **wanted))
-    assert (state, one.cluster.sent) == (State.VOID, 0)
+    assert (state, one.cluster.sent) == (RequestState.VOID, 0)
     assert words in text
 
 
@@ -466,7 +468,7 @@ async def test_a_file_that_does_not_fit_is_left_as_it_is(
 )
 async def test_a_blip_does_not_end_an_approved_key(one: Bench, reads: list[Exception | None]) -> None:
     one.cluster.reads = reads
-    assert (await ended(one, await approved(one, **adding())))[0] is State.SUCCEEDED
+    assert (await ended(one, await approved(one, **adding())))[0] is RequestState.SUCCEEDED
     assert one.cluster.stored == 1
 
 
@@ -493,7 +495,7 @@ async def test_a_key_that_a_dead_process_began_with_is_there_once(
         one.cluster.reads = reads
         two = bench(ledger, name="two", like=one)
         assert await two.executor.take_over(at_start=True) == 1
-        assert (await ended(two, case))[0] is State.SUCCEEDED
+        assert (await ended(two, case))[0] is RequestState.SUCCEEDED
         assert (one.cluster.stored, one.cluster.file) == (1, NEW.encode() + b"\n")
         died.cancel()
         await asyncio.gather(died, return_exceptions=True)
@@ -505,6 +507,6 @@ async def test_a_key_that_may_have_been_sent_is_not_called_undone(tmp_path: Path
         one.cluster.after = [Uncertain("no answer")]
         one.cluster.reads = [None, None, *[Transient("It is away.")] * 100]
         case = await approved(one, **adding())
-        assert await ended(one, case) == (State.FAILED, f"{NOBODY_KNOWS}: it is away")
+        assert await ended(one, case) == (RequestState.FAILED, f"{NOBODY_KNOWS}: it is away")
         assert one.cluster.stored == 1
         await one.executor.stop(1)

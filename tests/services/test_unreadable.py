@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.incidents.bridge import state
 from bot.services.heartbeats.own_heartbeat import HEARD
 from bot.services.incidents.poll_coverage import pod_coverage
@@ -84,7 +84,7 @@ async def test_a_request_that_can_not_be_read_is_in_no_other_s_way(
     other = await one.ask()
     assert other.id != case.id
     await one.say(other, Choice.APPROVE, JONAS)
-    assert (await one.ended(other)).state is State.SUCCEEDED
+    assert (await one.ended(other)).state is RequestState.SUCCEEDED
     assert await named(one) == ["request"]
 
 

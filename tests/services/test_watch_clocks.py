@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from bot.domain.core.target import HeartbeatPolicy
-from bot.domain.heartbeats.heartbeat import Snapshot
+from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.domain.incidents.alerting import Maintenance
 from bot.services.incidents.muting import Muting
 from tests.services.watchbench import CRITICAL, FakeSource, Watch, policies, watch, watched
@@ -120,7 +120,7 @@ class Sleeper:
     clock: Clock
     hours: int = 3
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
         before = await self.source.read(metrics)
         if self.hours:
             self.clock.pass_(hours=self.hours)

@@ -18,7 +18,7 @@ from bot.domain.approvals.approval import Choice
 from bot.domain.core.registry import Registry
 from bot.domain.core.workload import Termination
 from bot.domain.heartbeats.heartbeat import Health
-from bot.domain.incidents.alerting import State
+from bot.domain.incidents.alerting import IncidentState
 from bot.domain.incidents.problem import Reason
 from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.errors import AgentpodError, NotFound, Permanent, Refused, TimedOut, Transient, Uncertain
@@ -576,7 +576,9 @@ async def test_an_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) ->
                 await world.see(repairs.cluster.pods_, 1)
             await world.look(1 if seen else 2)
         assert world.chat.said == []
-        muted = {i.problem.subject: i.problem.muted for i in (await _all(world)) if i.state is State.PENDING}
+        muted = {
+            i.problem.subject: i.problem.muted for i in (await _all(world)) if i.state is IncidentState.PENDING
+        }
         assert muted["alpha"] == f"the pod is being restarted ({case.id})"
         await repairs.executor.stop(1)
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
-from bot.domain.core.target import ContainerSpec, Target
+from bot.domain.core.target import ContainerTarget, Target
 from bot.domain.core.workload import ExecResult, Pod
 from bot.errors import AgentpodError, NotAllowed, Permanent, TimedOut, Transient
 from bot.ports.cluster import Cluster
@@ -237,7 +237,7 @@ async def test_nothing_is_told_of_processes_during_maintenance(tmp_path: Path) -
 
 async def test_a_process_taken_from_the_settings_is_closed_and_not_called_well(world: World) -> None:
     await gone(world)
-    fewer = Target(node=None, containers=(ContainerSpec.model_validate({"processes": ["sshd"]}),))
+    fewer = Target(node=None, containers=(ContainerTarget.model_validate({"processes": ["sshd"]}),))
     await OrphanCloser([fewer], True, world.of.clock, world.of.incidents).close()
     await world.of.deliver()
     assert world.of.first_lines() == ["⚪ vibe-kanban: closed, the process is no longer in the settings"]

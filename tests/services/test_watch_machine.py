@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bot.domain.heartbeats.heartbeat import PUSH_FAILED, PUSHED
-from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.alerting import Incident, IncidentState
 from bot.domain.incidents.problem import Reason
 from bot.errors import Refused
 from tests.services.watchbench import AWAY, JOBS, Watch, watch
@@ -132,8 +132,8 @@ class Alerts(RuleBasedStateMachine):
                 continue
             assert job in told, f"{job} is wrong, and nobody was told"
             incident = told[job]
-            assert incident.state in (State.FIRING, State.ACKED), incident.state
-            quiet = incident.state is State.ACKED or incident.snoozed(now)
+            assert incident.state in (IncidentState.FIRING, IncidentState.ACKED), incident.state
+            quiet = incident.state is IncidentState.ACKED or incident.snoozed(now)
             rules = self.one.rules
             # Of one that comes and goes nothing is said again before it stays.
             last = max(incident.notices[-1].at, (incident.back_at or START) if incident.flapping else START)

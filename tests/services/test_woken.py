@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.services.approvals.recovery import RequestRecovery
 from tests.services.workbench import OPS, Bench, bench, opened
 
@@ -50,4 +50,4 @@ async def test_a_request_expires_at_its_time_without_anybody_doing_anything(one:
     case = await one.ask()
     one.clock.time = case.request.expires_at
     async with running(one):
-        assert (await one.ended(case)).state is State.EXPIRED
+        assert (await one.ended(case)).state is RequestState.EXPIRED

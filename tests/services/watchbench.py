@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from bot.domain.core.target import HeartbeatPolicy, Target
 from bot.domain.core.workload import Pod
-from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED, Group, Snapshot
+from bot.domain.heartbeats.heartbeat import MANUAL, PUSHED, Group, HeartbeatPoll
 from bot.domain.incidents.alerting import AlertRules, Incident
 from bot.errors import Transient
 from bot.ports.cluster import Cluster
@@ -37,11 +37,11 @@ class FakeSource:
     groups: dict[tuple[tuple[str, str], ...], Group] = field(default_factory=dict)
     error: Exception | None = None
 
-    async def read(self, metrics: Collection[str]) -> Snapshot:
+    async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
         assert metrics
         if self.error is not None:
             raise self.error
-        return Snapshot(list(self.groups.values()))
+        return HeartbeatPoll(list(self.groups.values()))
 
     def push_by_hand(self, job: str) -> None:
         """What `heartbeats push` leaves."""

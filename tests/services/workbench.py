@@ -15,7 +15,7 @@ from bot.adapters.sinks.slack import SlackSink
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
-from bot.domain.approvals.repair import Look, Proposal, RepairRequest
+from bot.domain.approvals.repair import Proposal, RepairRequest, TargetState
 from bot.domain.core.audit import Record, verify
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Reply
@@ -292,7 +292,7 @@ class Bench:
         self, user: str = MAYA, *, force: bool = False, origin: str = "", reason: str = "why"
     ) -> RepairRequest:
         """Ask for a restart of the pod as it is now."""
-        look = Look(self.cluster.deployment_, tuple(self.cluster.pods_))
+        look = TargetState(self.cluster.deployment_, tuple(self.cluster.pods_))
         action = FORCE_RESTART if force else RESTART
         proposal = Proposal(action, look.snapshot, reason, "It will be down.")
         return (await self.approval_service.ask(proposal, TARGET.name, self.caller(user, origin))).case

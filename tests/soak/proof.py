@@ -23,7 +23,7 @@ from bot.domain.approvals.actions.force_restart import FORCE_RESTART
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.actions.secret_set import SECRET_SET
 from bot.domain.approvals.actions.ssh_key_add import SSH_KEY_ADD
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.audit import Verifier
 from bot.errors import AgentpodError
@@ -41,15 +41,15 @@ ACTIONS = (RESTART,) * 4 + (FORCE_RESTART, SECRET_SET, SECRET_SET, SSH_KEY_ADD)
 PAUSED = "paused"
 """The fault of an API server that stands still, and answers later what it was asked."""
 OUTAGES = (PAUSED, *(f"{AWAY}{point}" for point in CLUSTER_POINTS))
-LIVE = frozenset({State.OPEN, State.APPROVED, State.EXECUTING})
-UNTOUCHED = frozenset({State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID})
+LIVE = frozenset({RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING})
+UNTOUCHED = frozenset({RequestState.DENIED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.VOID})
 MARKS = {
-    State.SUCCEEDED: "✅",
-    State.FAILED: "🔴",
-    State.DENIED: "⛔",
-    State.VOID: "🚫",
-    State.EXPIRED: "⌛",
-    State.WITHDRAWN: "↩️",
+    RequestState.SUCCEEDED: "✅",
+    RequestState.FAILED: "🔴",
+    RequestState.DENIED: "⛔",
+    RequestState.VOID: "🚫",
+    RequestState.EXPIRED: "⌛",
+    RequestState.WITHDRAWN: "↩️",
 }
 
 
@@ -182,11 +182,15 @@ class Proof:
             case = await self._case(reason) or case
             if case.state not in LIVE:
                 return case
-            if case.state is State.OPEN and time.monotonic() - clicked > 4:
+            if case.state is RequestState.OPEN and time.monotonic() - clicked > 4:
                 who = [(seed.JONAS, 0), (seed.PRIYA, 0), (seed.JONAS, 0)][: self.dice.randint(1, 3)]
                 if await self._click(case, reason, who):
                     clicked = time.monotonic()
-            if case.state is State.APPROVED and time.monotonic() - given > 4 and await self.stores.give(case):
+            if (
+                case.state is RequestState.APPROVED
+                and time.monotonic() - given > 4
+                and await self.stores.give(case)
+            ):
                 given = time.monotonic()
             await asyncio.sleep(0.05)
         return case
@@ -194,7 +198,7 @@ class Proof:
     async def _click(self, case: RepairRequest, reason: str, who: Sequence[tuple[str, int]]) -> bool:
         """Click the card's buttons by their place, at once; False while there is no card."""
         cards = [c for c in self._cards(reason) if "needs approval" in c.text]
-        if not cards or case.state is not State.OPEN:
+        if not cards or case.state is not RequestState.OPEN:
             return False
         clicks = [self.sandbox.workspace.click(user, cards[-1], f"agentpod:run:{n}") for user, n in who]
         await asyncio.gather(*clicks, return_exceptions=True)
@@ -223,8 +227,8 @@ class Proof:
             self.tally.doubled += 1
             self._complain(f"{said}: {rollouts} rollouts, {pods} pods; Secrets {before.secrets}, {after.secrets}")
         self._judge_end(said, case)
-        nothing = case.state in UNTOUCHED or (case.state is State.FAILED and "nothing was" in _text(case))
-        if (nothing and pods) or (case.state is State.SUCCEEDED and pods != 1):
+        nothing = case.state in UNTOUCHED or (case.state is RequestState.FAILED and "nothing was" in _text(case))
+        if (nothing and pods) or (case.state is RequestState.SUCCEEDED and pods != 1):
             self._untrue(f"{said}: {pods} pods were made")
 
     async def _judge_store(self, said: str, case: RepairRequest, before: Seen, after: Seen) -> None:

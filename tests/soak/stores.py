@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bot.domain.approvals.actions.action import RepairAction
 from bot.domain.approvals.actions.secret_set import SECRET_SET
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import SINK, RepairRequest
 from sandbox.slack import seed
 from sandbox.slack.errors import SlackError
@@ -99,9 +99,9 @@ class Stores:
         """What of a case's end is not as the Secrets are; empty where all is."""
         text = case.outcome.text if case.outcome else ""
         kept = [base64.b64decode(s["data"][case.details["key"]]).decode() for s in writes]
-        if case.state is State.SUCCEEDED and not kept:
+        if case.state is RequestState.SUCCEEDED and not kept:
             return "it was never stored"
-        if kept and case.state is not State.SUCCEEDED and not any(words in text for words in UNSURE):
+        if kept and case.state is not RequestState.SUCCEEDED and not any(words in text for words in UNSURE):
             return "it was stored"
         if any(not self._is_whole(case, one) for one in kept):
             return "what was stored is not what was given"

@@ -56,7 +56,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """A response read to its end."""
 
     status: int
@@ -104,7 +104,7 @@ class Connection:
         return cls(await Login.open(context, seconds, patience, kubeconfig), seconds)
 
     @property
-    def source(self) -> config.Source:
+    def source(self) -> config.ConfigSource:
         """Which configuration is in use."""
         return self.login.source
 
@@ -172,12 +172,12 @@ class Connection:
             if len(body) < LONG:
                 return decode.listed(body, shape, convert, instead)
             return await asyncio.to_thread(decode.listed, body, shape, convert, instead)
-        except decode.Unreadable as error:
+        except decode.UndecodableObject as error:
             raise errors.unexpected(self.server, f"in the answer to `{call.right}`, {error}") from error
         except decode.WRONG as error:
             raise errors.unexpected(self.server, _no_json(call, body, error)) from error
 
-    async def send(self, call: Call) -> Answer:
+    async def send(self, call: Call) -> ApiResponse:
         """Send and read to the end, within one deadline. Raises `bot.errors` only, also for any status but 2xx."""
         with errors.edge(self.server, self.timeout, self.route):
             async with asyncio.timeout(self.timeout) as deadline:
@@ -215,7 +215,9 @@ class Connection:
                 raise errors.unexpected(self.server, f"a stream with the encoding “{encoding[:40]}”")
             return response
         body = await sessions.read(response, _REFUSAL_LIMIT, cut=True)
-        raise self.refused(Answer(response.status, response.headers, body, headers.get("Authorization", "")), call)
+        raise self.refused(
+            ApiResponse(response.status, response.headers, body, headers.get("Authorization", "")), call
+        )
 
     async def _request(
         self, call: Call, headers: Mapping[str, str], limits: aiohttp.ClientTimeout
@@ -230,23 +232,23 @@ class Connection:
             **self.socket_options(),
         )
 
-    def refused(self, answer: Answer, call: Call) -> AgentpodError:
+    def refused(self, answer: ApiResponse, call: Call) -> AgentpodError:
         """The error for an answer that is no success; for 401 it says whose credentials were not accepted."""
         if answer.status == 401:
             said = errors.status_of(answer.body).message or "Unauthorized"
             return self.login.not_accepted(said, answer.authorization)
         return errors.from_status(answer.status, answer.body, call.right, answer.headers)
 
-    async def _once(self, call: Call) -> Answer:
+    async def _once(self, call: Call) -> ApiResponse:
         headers = await self.headers()
         # The deadline is asyncio's: it covers the reading as well.
         response = await self._request(call, headers, aiohttp.ClientTimeout(total=None))
         good = 200 <= response.status < 300
         most = call.most if good else _REFUSAL_LIMIT
         body = await sessions.read(response, most, cut=call.cut or not good)
-        return Answer(response.status, response.headers, body, headers.get("Authorization", ""))
+        return ApiResponse(response.status, response.headers, body, headers.get("Authorization", ""))
 
-    async def _worth_another_try(self, answer: Answer, deadline: asyncio.Timeout) -> bool:
+    async def _worth_another_try(self, answer: ApiResponse, deadline: asyncio.Timeout) -> bool:
         """One more try: after new credentials, an expired list, or a pause that fits the deadline."""
         if answer.status == 410:
             return True

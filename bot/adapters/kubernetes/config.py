@@ -51,7 +51,7 @@ _UNREADABLE = (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, 
 
 
 @dataclass(frozen=True)
-class Source:
+class ConfigSource:
     """Which configuration is in use: kubeconfig files, or none for the pod's own service account."""
 
     files: tuple[str, ...]
@@ -96,7 +96,7 @@ class Access:
     """What is needed to speak to an API server."""
 
     configuration: Configuration
-    source: Source
+    source: ConfigSource
     expires: datetime | None = None
     """When the credential that a plugin gave ends, if it said so."""
     plugin: str = ""
@@ -133,7 +133,7 @@ async def load(context: str | None, patience: float = plugin.SECONDS, kubeconfig
             f"The pod's service account can't be used: {_plain(error)}.",
             remedy="Set automountServiceAccountToken: true on the bot's pod, or give it a kubeconfig.",
         ) from error
-    return Access(configuration, Source((), None, None))
+    return Access(configuration, ConfigSource((), None, None))
 
 
 def _existing(kubeconfig: str) -> str:
@@ -182,7 +182,7 @@ async def _from_files(
             f"The kubeconfig {', '.join(files)} can't be used: {_plain(error)}.",
             remedy=f"Check it with `kubectl config view`, or set {setting.file} to another file.",
         ) from error
-    source = Source(files, current["name"], (current.get("context") or {}).get("user"))
+    source = ConfigSource(files, current["name"], (current.get("context") or {}).get("user"))
     return Access(configuration, source, given.expires, wanted.name if wanted else "")
 
 
@@ -293,7 +293,7 @@ def _plain(error: Exception) -> str:
     return lines[0].rstrip(".")
 
 
-def tls(configuration: Configuration, source: Source) -> ssl.SSLContext:
+def tls(configuration: Configuration, source: ConfigSource) -> ssl.SSLContext:
     """How the connection is encrypted. Raises Permanent for certificates that can't be loaded."""
     try:
         context = _trust(configuration)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from bot.adapters.kubernetes.config import Source
+from bot.adapters.kubernetes.config import ConfigSource
 from bot.domain.core import words
 from bot.errors import NotAllowed
 
@@ -21,17 +21,17 @@ _LAST_SECOND = 253_402_300_799
 """The last one that a datetime has."""
 
 
-class _Named(msgspec.Struct):
+class _BoundObject(msgspec.Struct):
     name: str = ""
 
 
 class _Bound(msgspec.Struct):
-    pod: _Named | None = None
-    secret: _Named | None = None
-    node: _Named | None = None
+    pod: _BoundObject | None = None
+    secret: _BoundObject | None = None
+    node: _BoundObject | None = None
 
 
-class Claims(msgspec.Struct):
+class TokenClaims(msgspec.Struct):
     """What of a token's claims is read."""
 
     sub: str = ""
@@ -45,19 +45,19 @@ class Claims(msgspec.Struct):
         return next((f"{kind} {named.name}" for kind, named in kinds if named), "")
 
 
-def claims_of(authorization: str) -> Claims | None:
+def claims_of(authorization: str) -> TokenClaims | None:
     """The claims of an ``Authorization: Bearer …`` header's token. None for what is no JWT."""
     parts = authorization.rpartition(" ")[2].split(".")
     if len(parts) != 3:
         return None
     try:
         body = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        return msgspec.json.decode(body, type=Claims)
+        return msgspec.json.decode(body, type=TokenClaims)
     except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
-def not_accepted(said: str, authorization: str, source: Source, now: datetime) -> NotAllowed:
+def not_accepted(said: str, authorization: str, source: ConfigSource, now: datetime) -> NotAllowed:
     """The error for a 401. ``said`` are the API server's words, ``authorization`` the header that it refused."""
     claims = claims_of(authorization)
     refusal = f"The API server does not accept the bot's credentials (401 {said})"
@@ -74,7 +74,7 @@ def not_accepted(said: str, authorization: str, source: Source, now: datetime) -
     )
 
 
-def _expired(source: Source, claims: Claims) -> str:
+def _expired(source: ConfigSource, claims: TokenClaims) -> str:
     if source.in_cluster:
         return (
             "The kubelet renews it in the bot's pod: check the clocks of node and API server, or delete the pod."
@@ -82,7 +82,7 @@ def _expired(source: Source, claims: Claims) -> str:
     return _renew(source, f"the token of {claims.sub}")
 
 
-def _renew(source: Source, what: str) -> str:
+def _renew(source: ConfigSource, what: str) -> str:
     if source.in_cluster:
         return "Delete the bot's pod, so that it is given a new one."
     where = f"context {source.context} of {source.described}" if source.context else source.described

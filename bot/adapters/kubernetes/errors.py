@@ -44,14 +44,14 @@ class Status(msgspec.Struct):
     code: int | None = None
 
 
-class _Kind(msgspec.Struct):
+class _TypeMeta(msgspec.Struct):
     kind: str | None = None
 
 
 def status_of(body: bytes) -> Status:
     """The Status in an error's body, or the body's first line as its message where it is no Status."""
     try:
-        if msgspec.json.decode(body, type=_Kind).kind == "Status":
+        if msgspec.json.decode(body, type=_TypeMeta).kind == "Status":
             return msgspec.json.decode(body, type=Status)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass

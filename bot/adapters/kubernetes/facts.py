@@ -66,15 +66,15 @@ def pod(raw: shapes.Pod) -> workload.Pod:
 
 
 def _containers(
-    specs: Iterable[shapes.ContainerSpec] | None,
+    specs: Iterable[shapes.Container] | None,
     statuses: Iterable[shapes.ContainerStatus] | None,
-    role: workload.Role,
+    role: workload.ContainerRole,
     limit: str | None,
 ) -> tuple[workload.Container, ...]:
     """Those of the spec, then those of which there is only a status. ``limit`` is the pod's own, of memory."""
     known = {c.name: c for c in statuses or ()}
     named = list(specs or ())
-    unnamed = [shapes.ContainerSpec(n, s.image) for n, s in known.items() if n not in {c.name for c in named}]
+    unnamed = [shapes.Container(n, s.image) for n, s in known.items() if n not in {c.name for c in named}]
     return tuple(container(c, known.get(c.name), role, limit) for c in (*named, *unnamed))
 
 
@@ -84,9 +84,9 @@ def _memory_limit(resources: shapes.Resources | None) -> str | None:
 
 
 def container(
-    spec: shapes.ContainerSpec,
+    spec: shapes.Container,
     status: shapes.ContainerStatus | None,
-    role: workload.Role = "main",
+    role: workload.ContainerRole = "main",
     limit: str | None = None,
 ) -> workload.Container:
     """One container. An init container that is always restarted is a sidecar."""
@@ -114,17 +114,17 @@ def container(
     )
 
 
-def _termination(state: shapes.State) -> workload.Termination:
+def _termination(state: shapes.StateDetails) -> workload.Termination:
     return workload.Termination(state.reason or "Unknown", state.exit_code, state.finished_at, state.message)
 
 
-def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.State]:
+def _state(state: shapes.ContainerState | None) -> tuple[str, shapes.StateDetails]:
     """What it does, and the details. Where a status says nothing the container waits (core/v1, ContainerState)."""
     for name in ("running", "waiting", "terminated"):
         found = getattr(state, name, None)
         if found is not None:
             return name, found
-    return "waiting", shapes.State()
+    return "waiting", shapes.StateDetails()
 
 
 def conditions(
@@ -141,7 +141,7 @@ def deployment(raw: shapes.Deployment) -> workload.Deployment:
     """One Deployment. Without a word on replicas it asks for one (apps/v1)."""
     spec, status = raw.spec or shapes.DeploymentSpec(), raw.status or shapes.DeploymentStatus()
     template = spec.template or shapes.PodTemplate()
-    pod_spec, pod_meta = template.spec or shapes.PodSpec(), template.metadata or shapes.Meta()
+    pod_spec, pod_meta = template.spec or shapes.PodSpec(), template.metadata or shapes.ObjectMeta()
     return workload.Deployment(
         name=raw.metadata.name,
         uid=raw.metadata.uid,
@@ -248,7 +248,7 @@ MOST_SOURCES = 20
 def application(raw: shapes.Application) -> workload.Application:
     """An Argo CD Application. What it doesn't say yet is ``Unknown``, Argo CD's own word."""
     status = raw.status or shapes.ApplicationStatus()
-    sync, health = status.sync or shapes.Sync(), status.health or shapes.Health()
+    sync, health = status.sync or shapes.Sync(), status.health or shapes.HealthStatus()
     operation = status.operation_state or shapes.Operation()
     sources = _sources(raw.spec or shapes.ApplicationSpec(), sync)
     return workload.Application(
@@ -279,7 +279,7 @@ def _sources(spec: shapes.ApplicationSpec, sync: shapes.Sync) -> tuple[workload.
     )
 
 
-def _source_name(source: shapes.Source) -> str:
+def _source_name(source: shapes.ApplicationSource) -> str:
     """The chart, or the repository: ``https://example.com/group/name.git`` and ``oci://example.com/name``."""
     repository = (source.repo or "").rstrip("/").removesuffix(".git").rpartition("/")[2].rpartition(":")[2]
     return source.name or source.chart or repository
@@ -296,7 +296,7 @@ def rules(raw: shapes.RulesStatus) -> workload.Rules:
     """What a SelfSubjectRulesReview says of resources."""
     return workload.Rules(
         tuple(
-            workload.Rule(
+            workload.PolicyRule(
                 tuple(r.api_groups or ()),
                 tuple(r.resources or ()),
                 tuple(r.verbs or ()),
@@ -327,7 +327,7 @@ FINGERPRINT = 8
 
 def secret(raw: shapes.Secret, key: bytes) -> workload.SecretFacts:
     """A Secret without its values. ``key`` is what fingerprints are keyed with."""
-    meta = raw.metadata or shapes.Meta()
+    meta = raw.metadata or shapes.ObjectMeta()
     newest = managers.last_write(meta)
     return workload.SecretFacts(
         name=meta.name,

@@ -11,7 +11,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from bot.adapters.kubernetes import config, credentials, plugin
-from bot.adapters.kubernetes.config import Access, Source
+from bot.adapters.kubernetes.config import Access, ConfigSource
 from bot.adapters.transport.sessions import by_environment
 from bot.domain.core.proxies import Route
 from bot.errors import AgentpodError, NotAllowed, Transient
@@ -55,7 +55,7 @@ class Login:
         return login
 
     @property
-    def source(self) -> Source:
+    def source(self) -> ConfigSource:
         """Which configuration is in use."""
         return self._access.source
 

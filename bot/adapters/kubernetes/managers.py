@@ -96,7 +96,7 @@ _NOBODY = frozenset({"", "kubectl", "manual", "manually", "none", "agentpod", "h
 """What ``app.kubernetes.io/managed-by`` has where no program applies it again."""
 
 
-def managers(meta: shapes.Meta) -> tuple[Manager, ...]:
+def managers(meta: shapes.ObjectMeta) -> tuple[Manager, ...]:
     """Who else writes the Secret, the surest first, each once."""
     found = {one.by: one for one in _owners(meta)}
     writers = {one.by: one for one in _writers(meta)}
@@ -108,7 +108,7 @@ def managers(meta: shapes.Meta) -> tuple[Manager, ...]:
     return tuple(sorted(found.values(), key=lambda m: not m.undoes))
 
 
-def _owners(meta: shapes.Meta) -> Iterator[Manager]:
+def _owners(meta: shapes.ObjectMeta) -> Iterator[Manager]:
     for owner in (meta.owner_references or ())[:_MOST]:
         kind, name = owner.kind or "", owner.name or ""
         if (owner.api_version or "").partition("/")[0] in _KUBERNETES:
@@ -117,7 +117,7 @@ def _owners(meta: shapes.Meta) -> Iterator[Manager]:
         yield Manager(by, f"{kind} {name}", where, undoes=True)
 
 
-def _marks(meta: shapes.Meta) -> Iterator[Manager]:
+def _marks(meta: shapes.ObjectMeta) -> Iterator[Manager]:
     marks = (meta.labels or {}) | (meta.annotations or {})
     for table, undoes in ((_UNDOES, True), (_APPLIES, False)):
         for beginning, by, where in table:
@@ -138,7 +138,7 @@ def _named(by: str, mark: str, value: str) -> str:
     return by
 
 
-def _writers(meta: shapes.Meta) -> Iterator[Manager]:
+def _writers(meta: shapes.ObjectMeta) -> Iterator[Manager]:
     """Programs that have written values, each with the keys that are its own."""
     for entry in (meta.managed_fields or ())[:_MOST]:
         keys = written(entry.fields_v1)
@@ -148,7 +148,7 @@ def _writers(meta: shapes.Meta) -> Iterator[Manager]:
                 break
 
 
-def last_write(meta: shapes.Meta) -> shapes.Managed | None:
+def last_write(meta: shapes.ObjectMeta) -> shapes.Managed | None:
     """The newest entry of managedFields with values; None where no entry tells."""
     entries = [m for m in meta.managed_fields or () if m.time is not None and "f:data" in (m.fields_v1 or {})]
     return max(entries, key=lambda m: m.time or _LONG_AGO, default=None)

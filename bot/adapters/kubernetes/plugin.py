@@ -55,17 +55,17 @@ class Spec(msgspec.Struct, rename="camel"):
     interactive_mode: str = "IfAvailable"
 
 
-class _Status(msgspec.Struct, rename="camel"):
+class _ExecCredentialStatus(msgspec.Struct, rename="camel"):
     token: str | None = None
     client_certificate_data: str | None = None
     client_key_data: str | None = None
     expiration_timestamp: datetime | None = None
 
 
-class _Credential(msgspec.Struct, rename="camel"):
+class _ExecCredential(msgspec.Struct, rename="camel"):
     kind: str
     api_version: str
-    status: _Status | None = None
+    status: _ExecCredentialStatus | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Plugin:
         """The credential that it gives within ``seconds``. Raises Permanent or Transient, with its own words."""
         self._check()
         process = await self._start()
-        out, err = _Kept(MAX_OUTPUT), _Kept(MAX_WORDS)
+        out, err = _StreamHead(MAX_OUTPUT), _StreamHead(MAX_WORDS)
         try:
             async with asyncio.timeout(seconds):
                 code = await _ended(process, out, err)
@@ -148,21 +148,21 @@ class Plugin:
         given = {entry.get("name", ""): entry.get("value", "") for entry in self.spec.env or ()}
         return {**inherited, **given, "KUBERNETES_EXEC_INFO": msgspec.json.encode(info).decode()}
 
-    def _read(self, out: _Kept, err: _Kept) -> Credential:
+    def _read(self, out: _StreamHead, err: _StreamHead) -> Credential:
         if out.more:
             raise self._wrong(f"it printed more than {words.size(MAX_OUTPUT)}", "It must print an ExecCredential.")
         try:
-            found = msgspec.json.decode(bytes(out.content), type=_Credential)
+            found = msgspec.json.decode(bytes(out.content), type=_ExecCredential)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             said = self._quoted(err)
             raise self._wrong(f"it printed no ExecCredential{said}", "Run it by hand and look.") from None
-        status = found.status or _Status()
+        status = found.status or _ExecCredentialStatus()
         if found.kind != "ExecCredential" or found.api_version != self.spec.api_version:
             what = f"it printed {found.kind[:40]} of {found.api_version[:60]}, not {self.spec.api_version}"
             raise self._wrong(what, "Use the apiVersion that it prints.")
         return self._checked(status)
 
-    def _checked(self, status: _Status) -> Credential:
+    def _checked(self, status: _ExecCredentialStatus) -> Credential:
         token, expires = (status.token or "").strip(), status.expiration_timestamp
         certificate, key = status.client_certificate_data or "", status.client_key_data or ""
         if not token and not (certificate and key):
@@ -175,21 +175,21 @@ class Plugin:
             raise self._wrong(f"its credential expired {when}", "Sign in again, and check the clocks.", Transient)
         return Credential(token, certificate, key, expires)
 
-    def _slow(self, seconds: float, err: _Kept) -> Transient:
+    def _slow(self, seconds: float, err: _StreamHead) -> Transient:
         # Not TimedOut: the API server, which nobody has asked yet, is not to be blamed.
         return Transient(
             f"{_title(self.name)} gave no credential in {seconds:g} s{self._quoted(err)}.",
             remedy="If it waits for a person, sign in beforehand, or use a credential that needs nobody.",
         )
 
-    def _failed(self, code: int, err: _Kept) -> Transient:
+    def _failed(self, code: int, err: _StreamHead) -> Transient:
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         return Transient(
             f"{_title(self.name)} failed with {how}{self._quoted(err) or ', and said nothing'}.",
             remedy="Mend what it names, where the bot runs: the bot tries it again by itself.",
         )
 
-    def _quoted(self, err: _Kept) -> str:
+    def _quoted(self, err: _StreamHead) -> str:
         """Its own words after a colon, without secrets; empty where it said nothing."""
         given = [e.get("value", "") for e in self.spec.env or () if _SECRET.search(e.get("name", ""))]
         lines = redact(bytes(err.content).decode("utf-8", "replace").splitlines(), given).lines
@@ -202,7 +202,7 @@ class Plugin:
         return kind(f"{_title(self.name)} can't be used: {why}.", remedy=remedy)
 
 
-class _Kept:
+class _StreamHead:
     """The first bytes of a stream."""
 
     def __init__(self, limit: int) -> None:
@@ -218,7 +218,7 @@ class _Kept:
             self.content += chunk[: self._limit - len(self.content)]
 
 
-async def _ended(process: asyncio.subprocess.Process, out: _Kept, err: _Kept) -> int:
+async def _ended(process: asyncio.subprocess.Process, out: _StreamHead, err: _StreamHead) -> int:
     """Its exit code, once it has ended and said all."""
     if process.stdout is None or process.stderr is None:
         raise AssertionError("both are pipes")

@@ -8,7 +8,7 @@ from bot.adapters.kubernetes import shapes
 from bot.domain.core.workload import OwnerRef, Uses
 
 
-def owners(meta: shapes.Meta) -> tuple[OwnerRef, ...]:
+def owners(meta: shapes.ObjectMeta) -> tuple[OwnerRef, ...]:
     """The object's owners."""
     found = meta.owner_references or ()
     return tuple(OwnerRef(o.kind or "", o.name or "", o.uid or "", o.api_version or "") for o in found)
@@ -42,5 +42,5 @@ def _claims(pod: str, volumes: Iterable[shapes.Volume]) -> Iterator[str]:
             yield f"{pod}-{volume.name}"
 
 
-def _names(found: Iterable[shapes.Named | None]) -> frozenset[str]:
+def _names(found: Iterable[shapes.NamedReference | None]) -> frozenset[str]:
     return frozenset(name for one in found if one is not None and (name := one.name or one.secret_name))

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from bot.adapters.kubernetes import errors, facts, shapes
-from bot.adapters.kubernetes.client import Answer, Call, Connection
+from bot.adapters.kubernetes.client import ApiResponse, Call, Connection
 from bot.domain.core import words
 from bot.domain.core.workload import Deployment, Pod, Right, SecretFacts
 from bot.errors import AgentpodError, Conflict, NotAllowed, NotFound, Permanent, Transient, Uncertain
@@ -127,7 +127,7 @@ def _in_own_words(error: AgentpodError, right: Right, what: str, look: str) -> A
     )
 
 
-async def _once(connection: Connection, call: Call, what: str, look: str) -> Answer:
+async def _once(connection: Connection, call: Call, what: str, look: str) -> ApiResponse:
     try:
         return await connection.send(call)
     except Transient as error:

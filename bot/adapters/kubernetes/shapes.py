@@ -58,7 +58,7 @@ class Managed(Shape):
     fields_v1: dict[str, Any] | None = None
 
 
-class Meta(Shape):
+class ObjectMeta(Shape):
     name: str = ""
     uid: str = ""
     creation_timestamp: Time | None = None
@@ -74,7 +74,7 @@ class Meta(Shape):
 
 class Items(Shape, Generic[T]):
     items: list[T] | None = None
-    metadata: Meta | None = None
+    metadata: ObjectMeta | None = None
 
 
 class Condition(Shape):
@@ -85,7 +85,7 @@ class Condition(Shape):
     last_transition_time: Time | None = None
 
 
-class State(Shape):
+class StateDetails(Shape):
     reason: str | None = None
     message: str | None = None
     exit_code: int | None = None
@@ -94,9 +94,9 @@ class State(Shape):
 
 
 class ContainerState(Shape):
-    running: State | None = None
-    waiting: State | None = None
-    terminated: State | None = None
+    running: StateDetails | None = None
+    waiting: StateDetails | None = None
+    terminated: StateDetails | None = None
 
 
 class ContainerStatus(Shape):
@@ -114,7 +114,7 @@ class Resources(Shape):
     limits: dict[str, str | int | float] | None = None
 
 
-class Named(Shape):
+class NamedReference(Shape):
     """A reference to a Secret, a ConfigMap or a claim, by whichever of the API's names for it."""
 
     name: str | None = None
@@ -123,8 +123,8 @@ class Named(Shape):
 
 
 class Projection(Shape):
-    secret: Named | None = None
-    config_map: Named | None = None
+    secret: NamedReference | None = None
+    config_map: NamedReference | None = None
 
 
 class Projected(Shape):
@@ -133,26 +133,26 @@ class Projected(Shape):
 
 class Volume(Projection):
     name: str = ""
-    persistent_volume_claim: Named | None = None
+    persistent_volume_claim: NamedReference | None = None
     ephemeral: dict[str, Any] | None = None
     projected: Projected | None = None
 
 
 class EnvironmentSource(Shape):
-    secret_ref: Named | None = None
-    config_map_ref: Named | None = None
+    secret_ref: NamedReference | None = None
+    config_map_ref: NamedReference | None = None
 
 
 class EnvironmentValue(Shape):
-    secret_key_ref: Named | None = None
-    config_map_key_ref: Named | None = None
+    secret_key_ref: NamedReference | None = None
+    config_map_key_ref: NamedReference | None = None
 
 
 class EnvironmentVariable(Shape):
     value_from: EnvironmentValue | None = None
 
 
-class ContainerSpec(Shape):
+class Container(Shape):
     name: str
     image: str = ""
     env: list[EnvironmentVariable] | None = None
@@ -168,9 +168,9 @@ class ReadinessGate(Shape):
 class PodSpec(Shape):
     volumes: list[Volume] | None = None
     node_name: str | None = None
-    containers: list[ContainerSpec] | None = None
-    init_containers: list[ContainerSpec] | None = None
-    ephemeral_containers: list[ContainerSpec] | None = None
+    containers: list[Container] | None = None
+    init_containers: list[Container] | None = None
+    ephemeral_containers: list[Container] | None = None
     readiness_gates: list[ReadinessGate] | None = None
     resources: Resources | None = None
 
@@ -188,7 +188,7 @@ class PodStatus(Shape):
 
 
 class Pod(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     spec: PodSpec | None = None
     status: PodStatus | None = None
 
@@ -199,7 +199,7 @@ class WatchEvent(Shape):
 
 
 class PodTemplate(Shape):
-    metadata: Meta | None = None
+    metadata: ObjectMeta | None = None
     spec: PodSpec | None = None
 
 
@@ -224,7 +224,7 @@ class DeploymentStatus(Shape):
 
 
 class Deployment(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     spec: DeploymentSpec | None = None
     status: DeploymentStatus | None = None
 
@@ -239,7 +239,7 @@ class Series(Shape):
 
 
 class Event(Shape):
-    metadata: Meta | None = None
+    metadata: ObjectMeta | None = None
     involved_object: ObjectRef | None = None
     type: str | None = None
     reason: str | None = None
@@ -282,7 +282,7 @@ class ServiceStatus(Shape):
 
 
 class Service(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     spec: ServiceSpec | None = None
     status: ServiceStatus | None = None
 
@@ -302,7 +302,7 @@ class SlicePort(Shape):
 
 
 class EndpointSlice(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     endpoints: list[SliceEndpoint] | None = None
     ports: list[SlicePort] | None = None
 
@@ -319,7 +319,7 @@ class ClaimStatus(Shape):
 
 
 class Claim(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     spec: ClaimSpec | None = None
     status: ClaimStatus | None = None
 
@@ -330,7 +330,7 @@ class Sync(Shape):
     revisions: list[str] | None = None
 
 
-class Health(Shape):
+class HealthStatus(Shape):
     status: str | None = None
     message: str | None = None
 
@@ -341,7 +341,7 @@ class Operation(Shape):
     finished_at: Time | None = None
 
 
-class Source(Shape):
+class ApplicationSource(Shape):
     repo: str | None = field(default=None, name="repoURL")
     chart: str | None = None
     name: str | None = None
@@ -349,31 +349,31 @@ class Source(Shape):
 
 
 class ApplicationSpec(Shape):
-    sources: list[Source] | None = None
+    sources: list[ApplicationSource] | None = None
 
 
 class ApplicationResource(Shape):
     kind: str | None = None
     name: str | None = None
-    health: Health | None = None
+    health: HealthStatus | None = None
 
 
 class ApplicationStatus(Shape):
     resources: list[ApplicationResource] | None = None
     sync: Sync | None = None
-    health: Health | None = None
+    health: HealthStatus | None = None
     operation_state: Operation | None = None
     conditions: list[Condition] | None = None
 
 
 class Application(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     spec: ApplicationSpec | None = None
     status: ApplicationStatus | None = None
 
 
 class Secret(Shape):
-    metadata: Meta | None = None
+    metadata: ObjectMeta | None = None
     data: dict[str, str] | None = None
     immutable: bool | None = None
 
@@ -392,7 +392,7 @@ class ExternalStatus(Shape):
 
 
 class ExternalSecret(Shape):
-    metadata: Meta
+    metadata: ObjectMeta
     spec: ExternalSpec | None = None
     status: ExternalStatus | None = None
 

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Raw
 
 from bot.adapters.kubernetes import decode, errors, facts, shapes
-from bot.adapters.kubernetes.client import Answer, Call, Connection
+from bot.adapters.kubernetes.client import ApiResponse, Call, Connection
 from bot.domain.core.workload import Pod
 from bot.errors import NotAllowed, Transient
 
@@ -50,7 +50,7 @@ class Pace:
 USUAL = Pace()
 
 
-class Outage:
+class WatchOutage:
     """How long it has not worked, and how long to wait before the next try."""
 
     def __init__(self, patience: float, pace: Pace) -> None:
@@ -102,7 +102,7 @@ async def follow(
     connection: Connection, listing: Call, patience: float, pace: Pace
 ) -> AsyncGenerator[list[Pod], None]:
     """The pods of ``listing`` now and whenever they differ. Raises `bot.errors` only; see the port."""
-    outage = Outage(patience, pace)
+    outage = WatchOutage(patience, pace)
     shown: list[Pod] | None = None
     while True:
         try:
@@ -116,7 +116,7 @@ async def follow(
 
 
 async def _until_it_ends(
-    connection: Connection, listing: Call, outage: Outage, pace: Pace
+    connection: Connection, listing: Call, outage: WatchOutage, pace: Pace
 ) -> AsyncGenerator[list[Pod], None]:
     """One list and one watch from there on, until the API server ends it. Raises as the calls do."""
     outage.tries("list")
@@ -158,7 +158,7 @@ def _apply(change: str, pod: Pod, pods: dict[str, Pod]) -> None:
 
 
 async def _events(
-    connection: Connection, call: Call, outage: Outage, pace: Pace
+    connection: Connection, call: Call, outage: WatchOutage, pace: Pace
 ) -> AsyncGenerator[shapes.WatchEvent, None]:
     """The events of one watch. An ``ERROR`` among them is raised as the same HTTP status would be."""
     outage.tries("watch")
@@ -170,7 +170,7 @@ async def _events(
                 event = _decoded(line, shapes.WatchEvent, connection, call)
                 if event.type == "ERROR":
                     said = bytes(event.object)
-                    raise connection.refused(Answer(errors.status_of(said).code or 500, {}, said, ""), call)
+                    raise connection.refused(ApiResponse(errors.status_of(said).code or 500, {}, said, ""), call)
                 yield event
 
 

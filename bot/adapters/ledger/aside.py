@@ -20,7 +20,7 @@ LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
-class Bad:
+class UnreadableRow:
     """A row that can't be read."""
 
     kind: str
@@ -29,7 +29,9 @@ class Bad:
     body: str
 
 
-def sort_out(kind: str, rows: Iterable[Row[Any]], load: Callable[[Row[Any]], T]) -> tuple[list[T], list[Bad]]:
+def sort_out(
+    kind: str, rows: Iterable[Row[Any]], load: Callable[[Row[Any]], T]
+) -> tuple[list[T], list[UnreadableRow]]:
     """What can be read of some rows, and those that can't and are in the way: what is over only stays unread.
 
     ``load`` raises ValueError for a row that can't be read.
@@ -42,11 +44,11 @@ def sort_out(kind: str, rows: Iterable[Row[Any]], load: Callable[[Row[Any]], T])
             named = row._mapping
             if named.get("live", True):
                 id_ = str(named.get("id") or named.get("key"))
-                bad.append(Bad(kind, id_, str(error), str(row.body)[:LARGEST]))
+                bad.append(UnreadableRow(kind, id_, str(error), str(row.body)[:LARGEST]))
     return good, bad
 
 
-def put(connection: Connection, bad: Sequence[Bad]) -> None:
+def put(connection: Connection, bad: Sequence[UnreadableRow]) -> None:
     """Set rows aside, in the caller's transaction."""
     for one in bad:
         connection.execute(delete(set_aside).where(set_aside.c.kind == one.kind, set_aside.c.id == one.id))

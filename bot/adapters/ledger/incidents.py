@@ -13,7 +13,7 @@ from bot.adapters.ledger.schema import incidents, to_micros
 from bot.adapters.ledger.session import Session
 from bot.adapters.ledger.upserts import upsert
 from bot.domain.incidents import alerting
-from bot.domain.incidents.alerting import Incident, State
+from bot.domain.incidents.alerting import Incident, IncidentState
 
 
 class IncidentStore(Session):
@@ -96,7 +96,7 @@ def _columns(incident: Incident) -> dict[str, Any]:
         "key": incident.key,
         "target": incident.problem.target,
         "state": incident.state.value,
-        "live": incident.state is not State.RESOLVED,
+        "live": incident.state is not IncidentState.RESOLVED,
         "told": incident.told,
         "opened_at": to_micros(incident.opened_at),
         "resolved_at": to_micros(incident.resolved_at) if incident.resolved_at else None,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, or_, select, 
 
 from bot.adapters.ledger.schema import cases, from_micros, to_micros
 from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest, from_json, to_json
 from bot.errors import Conflict, Permanent
 
@@ -30,7 +30,7 @@ class RequestStore(Session):
     async def cases(
         self,
         *,
-        states: Collection[State] | None = None,
+        states: Collection[RequestState] | None = None,
         target: str | None = None,
         since: datetime | None = None,
         limit: int = 100,
@@ -48,18 +48,18 @@ class RequestStore(Session):
     async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
         late = cases.c.expires_at <= to_micros(now)
-        return await self._requests(select(cases).where(cases.c.state == State.OPEN.value, late).limit(100))
+        return await self._requests(select(cases).where(cases.c.state == RequestState.OPEN.value, late).limit(100))
 
     async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
-        begun = cases.c.state.in_([State.APPROVED.value, State.EXECUTING.value])
+        begun = cases.c.state.in_([RequestState.APPROVED.value, RequestState.EXECUTING.value])
         free = or_(cases.c.held_until.is_(None), cases.c.held_until <= to_micros(now))
         return await self._requests(select(cases).where(_LIVE, begun, free).limit(100))
 
     async def next_deadline(self, now: datetime) -> datetime | None:
         """See the port."""
         rows = await self._rows(select(cases.c.state, cases.c.expires_at).where(_LIVE))
-        if any(row.state != State.OPEN.value for row in rows):
+        if any(row.state != RequestState.OPEN.value for row in rows):
             return now
         ends = [row.expires_at for row in rows if isinstance(row.expires_at, int)]
         return from_micros(min(ends)) if ends else None

@@ -126,7 +126,7 @@ def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text("DROP FUNCTION IF EXISTS agentpod_audit_only_grows()"))
     migrations.advance(connection, 0, summary.header.schema)
-    tables = {table: _Table(connection, table, names) for table, names in summary.header.columns.items()}
+    tables = {table: _TableWriter(connection, table, names) for table, names in summary.header.columns.items()}
     rows = reader.rows(summary)
     while some := list(islice(rows, _AT_ONCE)):
         for table, of_table in _by_table(some):
@@ -150,7 +150,7 @@ def _by_table(rows: Sequence[Row]) -> Iterator[tuple[str, list[Sequence[Scalar]]
     yield from found.items()
 
 
-class _Table:
+class _TableWriter:
     """Puts rows into a table, each value as its column takes it."""
 
     def __init__(self, connection: Connection, table: str, names: Sequence[str]) -> None:

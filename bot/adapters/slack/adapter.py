@@ -28,7 +28,7 @@ from bot.adapters.slack.check import CheckResult, check_channel
 from bot.adapters.slack.connection import ConnectionStatus, SocketConnection
 from bot.adapters.slack.groups import Groups
 from bot.adapters.slack.http import HttpServer
-from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import SeenRequests
 from bot.adapters.slack.people import Accounts, People
@@ -301,14 +301,14 @@ class SlackAdapter:
             return BoltResponse(status=200, body="")
         return BoltResponse(status=200, body={"response_type": "ephemeral", "text": "⏳ Checking…"})
 
-    def _start(self, request: Request, *, quick: bool) -> bool:
+    def _start(self, request: SlackRequest, *, quick: bool) -> bool:
         """Have it worked on when its turn comes; says whether it is taken."""
         if not self._workers.waits(request.user):
             self._told.discard(request.user)
         work = partial(self._handler.handle, request)
         return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
 
-    def _too_much(self, request: Request) -> BoltResponse:
+    def _too_much(self, request: SlackRequest) -> BoltResponse:
         """Say that it is not run: each time where the acknowledgement can say it, else once."""
         if request.surface == "slash":
             return BoltResponse(status=200, body={"response_type": "ephemeral", "text": _TOO_MUCH})

@@ -12,7 +12,7 @@ from bot.adapters.slack.api import Api
 from bot.adapters.slack.blocks import PIECE, File, escape, pieces
 from bot.adapters.slack.delivery import patiently
 from bot.adapters.slack.errors import may_have_worked
-from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.inbound import SlackRequest
 from bot.errors import AgentpodError
 
 logger = logging.getLogger("agentpod.slack")
@@ -36,7 +36,7 @@ class Attachments:
     """Brings an answer's files. They can't be ephemeral: for a private answer they go to a direct message."""
 
     api: Api
-    request: Request
+    request: SlackRequest
     prefix: str
     private: bool
     """Whether the answer is for whoever asked alone."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.core.reply import Field, Form
+from bot.domain.core.reply import Form, FormField
 
 Json = dict[str, Any]
 CALLBACK = "agentpod:form"
@@ -65,7 +65,7 @@ def _plain(text: str, most: int) -> Json:
     return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…"}
 
 
-def _input(field: Field) -> Json:
+def _input(field: FormField) -> Json:
     element: Json = {
         "type": "plain_text_input",
         "action_id": "value",

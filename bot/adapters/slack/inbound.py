@@ -30,7 +30,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Request:
+class SlackRequest:
     """One thing that somebody wants. ``line`` is the command line; None for a click that makes no sense."""
 
     surface: Surface
@@ -61,7 +61,7 @@ class Request:
     """Whether the answer to a public question is for whoever asked alone."""
 
 
-def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> Request | None:
+def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> SlackRequest | None:
     """The request in a payload, or None for what is not for the bot. By ``names`` the bot is addressed, too."""
     if "command" in body and "type" not in body:
         return _slash(body, bot_user, names)
@@ -74,8 +74,8 @@ def read(body: Mapping[str, Any], bot_user: str, names: Sequence[str] = ()) -> R
     return None
 
 
-def _slash(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Request:
-    return Request(
+def _slash(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> SlackRequest:
+    return SlackRequest(
         "slash",
         str(body.get("user_id", "")),
         str(body.get("channel_id", "")),
@@ -87,7 +87,7 @@ def _slash(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Requ
     )
 
 
-def _submitted(body: Mapping[str, Any]) -> Request:
+def _submitted(body: Mapping[str, Any]) -> SlackRequest:
     """A form that was sent. The modal says where the answer goes; one that makes no sense is answered directly."""
     person = _object(body.get("user"))
     user, claims = str(person.get("id", "")), of_person(person)
@@ -95,9 +95,9 @@ def _submitted(body: Mapping[str, Any]) -> Request:
     dedup = f"form:{view_id or body.get('trigger_id')}"
     sent = forms.submission(body)
     if sent is None:
-        return Request("modal", user, user, None, dedup, claims=claims)
+        return SlackRequest("modal", user, user, None, dedup, claims=claims)
     origin = sent.origin
-    return Request(
+    return SlackRequest(
         "modal",
         user,
         origin.channel or user,
@@ -113,7 +113,7 @@ def _submitted(body: Mapping[str, Any]) -> Request:
     )
 
 
-def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Request | None:
+def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> SlackRequest | None:
     event = body.get("event")
     if not isinstance(event, dict) or event.get("bot_id") or event.get("subtype") or event.get("hidden"):
         return None
@@ -135,16 +135,16 @@ def _event(body: Mapping[str, Any], bot_user: str, names: Sequence[str]) -> Requ
     key = f"event:{body.get('event_id') or channel + ts}"
     said, place = command_line(text, bot_user, names), thread or _own(surface, ts)
     claims = of_event(body, event)
-    return Request(
+    return SlackRequest(
         surface, str(user), channel, said, key, thread_ts=place, claims=claims, in_thread=thread is not None
     )
 
 
-def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> Request:
+def _opened(body: Mapping[str, Any], event: Mapping[str, Any]) -> SlackRequest:
     """Somebody looks at their Home tab: it shows the dashboard."""
     user = str(event["user"])
     key = f"event:{body.get('event_id') or user + str(event.get('event_ts'))}"
-    return Request("home", user, user, "dashboard", key, home=True, claims=of_event(body, event))
+    return SlackRequest("home", user, user, "dashboard", key, home=True, claims=of_event(body, event))
 
 
 def _own(surface: Surface, ts: str) -> str | None:
@@ -152,7 +152,7 @@ def _own(surface: Surface, ts: str) -> str | None:
     return ts if surface == "mention" else None
 
 
-def _click(body: Mapping[str, Any]) -> Request | None:
+def _click(body: Mapping[str, Any]) -> SlackRequest | None:
     actions = body.get("actions")
     if not isinstance(actions, list) or not actions or not isinstance(actions[0], dict):
         return None
@@ -164,7 +164,7 @@ def _click(body: Mapping[str, Any]) -> Request | None:
     home = isinstance(body.get("view"), dict) and body["view"].get("type") == "home"
     channel = (body.get("channel") or {}).get("id") or place.get("channel_id") or (user if home else "")
     wanted, action = _value(str(first.get("action_id", "")), _given(first))
-    return Request(
+    return SlackRequest(
         "button",
         user,
         str(channel),

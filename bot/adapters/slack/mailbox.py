@@ -26,7 +26,7 @@ AT_ONCE = 2.0
 
 
 @dataclass(eq=False)
-class _Kept:
+class _MailboxEntry:
     task: asyncio.Task[None]
     size: int
 
@@ -40,11 +40,11 @@ class Mailbox:
     kept_for: float = KEPT_FOR
     most: int = MOST
     most_bytes: int = MOST_BYTES
-    _kept: list[_Kept] = field(default_factory=list)
+    _kept: list[_MailboxEntry] = field(default_factory=list)
 
     async def deliver(self, work: Callable[[], Coroutine[Any, Any, None]], size: int) -> None:
         """Run a delivery of ``size`` characters; returns when it is done, or takes longer than a moment."""
-        kept = _Kept(asyncio.create_task(self._until_done(work), name="slack-answer"), size)
+        kept = _MailboxEntry(asyncio.create_task(self._until_done(work), name="slack-answer"), size)
         self._kept.append(kept)
         kept.task.add_done_callback(lambda _: self._kept.remove(kept))
         self._make_place()

@@ -34,7 +34,7 @@ class SeenRequests:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptAnswer:
     """An answer, whose it was, when, and about how many bytes it takes."""
 
     reply: Reply
@@ -55,7 +55,7 @@ class Answers:
     ) -> None:
         """``size`` in bytes, ``ttl`` in seconds."""
         self._limit, self._size, self._ttl, self._now = limit, size, ttl, now
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, KeptAnswer] = OrderedDict()
         self._bytes = 0
 
     def put(self, key: str, reply: Reply, user: str) -> None:
@@ -63,7 +63,7 @@ class Answers:
         size = len(repr(reply))
         if size > self._size // 4:
             return
-        self._kept[key] = Kept(reply, user, self._now(), size)
+        self._kept[key] = KeptAnswer(reply, user, self._now(), size)
         self._bytes += size
         while len(self._kept) > self._limit or self._bytes > self._size:
             self._bytes -= self._kept.popitem(last=False)[1].size

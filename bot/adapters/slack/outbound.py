@@ -16,7 +16,7 @@ from bot.adapters.slack.attachments import Attachments
 from bot.adapters.slack.blocks import Message, Rendered
 from bot.adapters.slack.delivery import Delivery, Way, mark, noted, patiently
 from bot.adapters.slack.errors import SlackRefused, UrlSpent, may_have_worked
-from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.pictures import BAD_BLOCKS, hosted, sent
 from bot.adapters.slack.precedence import Precedence
@@ -38,7 +38,7 @@ class Answer:
 
     api: Api
     observer: SlackObserver
-    request: Request
+    request: SlackRequest
     prefix: str
     mailbox: Mailbox
     precedence: Precedence = field(default_factory=Precedence)
@@ -184,7 +184,7 @@ def _payload(message: Message) -> dict[str, Any]:
     return {"text": message.text, "blocks": message.blocks}
 
 
-async def share(api: Api, request: Request, rendered: Rendered, text: str) -> None:
+async def share(api: Api, request: SlackRequest, rendered: Rendered, text: str) -> None:
     """Post an answer into the clicked message's channel in the name of who clicked. Raises AgentpodError."""
     by = {
         "type": "context",
@@ -205,7 +205,7 @@ async def share(api: Api, request: Request, rendered: Rendered, text: str) -> No
             await api.respond(request.response_url, {"delete_original": True})
 
 
-async def _publish(api: Api, request: Request, payload: dict[str, Any]) -> None:
+async def _publish(api: Api, request: SlackRequest, payload: dict[str, Any]) -> None:
     """By the response URL, which works where the app is no member; else as an ordinary message.
 
     Raises Uncertain (or TimedOut) where it may be there: it is for everybody to see, so it is not done again.

@@ -18,10 +18,10 @@ MAX_WORD = 3_000
 MAX_DEPTH = 40
 MAX_FIELDS = 100
 
-Check = Callable[[object], bool]
+ShapeCheck = Callable[[object], bool]
 
 
-def _text(most: int) -> Check:
+def _text(most: int) -> ShapeCheck:
     def check(value: object) -> bool:
         return value is None or (isinstance(value, str) and len(value) <= most and _writable(value))
 
@@ -38,32 +38,32 @@ def _writable(text: str) -> bool:
 _word, _long = _text(MAX_WORD), _text(MAX_TEXT)
 
 
-def _object(parts: Mapping[str, Check]) -> Check:
+def _object(parts: Mapping[str, ShapeCheck]) -> ShapeCheck:
     def check(value: object) -> bool:
         return value is None or (isinstance(value, dict) and _fits(value, parts))
 
     return check
 
 
-def _either(*checks: Check) -> Check:
+def _either(*checks: ShapeCheck) -> ShapeCheck:
     return lambda value: any(check(value) for check in checks)
 
 
-def _list_of(check: Check) -> Check:
+def _list_of(check: ShapeCheck) -> ShapeCheck:
     return lambda value: (
         value is None or (isinstance(value, list) and len(value) <= MAX_FIELDS and all(map(check, value)))
     )
 
 
-def _given(check: Check) -> Check:
+def _given(check: ShapeCheck) -> ShapeCheck:
     return lambda value: value is not None and check(value)
 
 
-def _fits(value: Mapping[Any, Any], parts: Mapping[str, Check]) -> bool:
+def _fits(value: Mapping[Any, Any], parts: Mapping[str, ShapeCheck]) -> bool:
     return all(check(value[name]) for name, check in parts.items() if name in value)
 
 
-_IDS: Mapping[str, Check] = dict.fromkeys(
+_IDS: Mapping[str, ShapeCheck] = dict.fromkeys(
     (
         "type",
         "id",
@@ -108,17 +108,17 @@ _WHO = _either(_word, _NAMED)
 _AUTHORIZATION = _given(
     _object({**_IDS, "user": _WHO, "team": _WHO, "enterprise": _WHO, "authorizations": lambda _: False})
 )
-_INNER: Mapping[str, Check] = {**_IDS, "user": _WHO, "channel": _WHO, "team": _WHO, "enterprise": _WHO}
-_NESTED: Mapping[str, Check] = dict.fromkeys(("event", "authorizations"), lambda _: False)
+_INNER: Mapping[str, ShapeCheck] = {**_IDS, "user": _WHO, "channel": _WHO, "team": _WHO, "enterprise": _WHO}
+_NESTED: Mapping[str, ShapeCheck] = dict.fromkeys(("event", "authorizations"), lambda _: False)
 """Bolt looks for these in every part, and for their parts in them: Slack has them at the top alone."""
-_NO_MORE: Mapping[str, Check] = dict.fromkeys(
+_NO_MORE: Mapping[str, ShapeCheck] = dict.fromkeys(
     ("message", "previous_message", "item", "assistant_thread"), lambda _: False
 )
 _MESSAGE = _object({**_INNER, **_NESTED, **_NO_MORE, "text": _long})
 _ACTION = _given(_object({**_IDS, "value": _word, "selected_option": _object({"value": _word})}))
 _VALUES = _object({})
 _VIEW = _object({**_IDS, "state": _object({"values": _VALUES})})
-_PARTS: Mapping[str, Check] = {
+_PARTS: Mapping[str, ShapeCheck] = {
     **_INNER,
     "text": _long,
     "event": _object(

@@ -23,7 +23,7 @@ _NOT_OURS = ("user_not_found", "user_not_visible")
 
 
 @dataclass
-class _Known:
+class _CachedAccount:
     """An account as it was read, and when (seconds); None where it could not be."""
 
     seen: Account | None
@@ -37,7 +37,7 @@ class Accounts:
     def __init__(self, api: Api, clock: Callable[[], float] = time.monotonic) -> None:
         """``clock`` gives seconds."""
         self._api, self._clock = api, clock
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, _CachedAccount] = OrderedDict()
         self._reading: dict[str, asyncio.Task[None]] = {}
         self._said = False
 
@@ -54,7 +54,7 @@ class Accounts:
         oldest = began - (FRESH_ENOUGH if strict else LAST_KNOWN)
         return known.seen if known is not None and known.at >= oldest else None
 
-    def _due(self, known: _Known, now: float, *, anew: bool, strict: bool) -> bool:
+    def _due(self, known: _CachedAccount, now: float, *, anew: bool, strict: bool) -> bool:
         if known.seen is None or known.tried_at > known.at:
             return now - known.tried_at > (FRESH_ENOUGH if strict else RETRY)
         return now - known.at > (FRESH_ENOUGH if strict else FRESH) or (anew and known.at < now)
@@ -92,9 +92,9 @@ class Accounts:
         now, old = self._clock(), self._known.pop(user, None)
         if seen is not None:
             self._said = False
-            self._known[user] = _Known(seen, now, now)
+            self._known[user] = _CachedAccount(seen, now, now)
         else:
-            self._known[user] = replace(old, tried_at=now) if old else _Known(None, now, now)
+            self._known[user] = replace(old, tried_at=now) if old else _CachedAccount(None, now, now)
         if len(self._known) > MOST:
             self._known.popitem(last=False)
 

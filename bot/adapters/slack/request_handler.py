@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from bot.adapters.slack import blocks, forms, outbound
 from bot.adapters.slack.api import Api, SlackObserver
 from bot.adapters.slack.errors import may_have_worked
-from bot.adapters.slack.inbound import Request
+from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.mailbox import Mailbox
 from bot.adapters.slack.memory import Answers
 from bot.adapters.slack.outbound import Answer
@@ -48,13 +48,13 @@ class RequestHandler:
         self._mailbox, self._precedence, self._secret_sink = mailbox, precedence, secret_sink
         self._answers = Answers()
 
-    def answer_to(self, request: Request) -> Answer:
+    def answer_to(self, request: SlackRequest) -> Answer:
         """Where the request is answered."""
         return Answer(
             self._api, self._observer, request, self._dispatcher.prefix, self._mailbox, precedence=self._precedence
         )
 
-    async def handle(self, request: Request) -> None:
+    async def handle(self, request: SlackRequest) -> None:
         """Have it run, and answer it; a request of the Home tab shows that anew."""
         request_id = new_request_id()
         request_id_var.set(request_id)
@@ -67,7 +67,7 @@ class RequestHandler:
         if request.home:
             await self._home(replace(request, line="dashboard", answers={}), request_id)
 
-    async def _answered(self, request: Request, answer: Answer, request_id: str) -> None:
+    async def _answered(self, request: SlackRequest, answer: Answer, request_id: str) -> None:
         if request.sink:
             await answer.final(await self._secret(request), "")
             return
@@ -89,12 +89,12 @@ class RequestHandler:
         if shown is not None:
             await self._answer(request, answer, shown)
 
-    async def _no_longer(self, request: Request, kept: Reply) -> Reply | None:
+    async def _no_longer(self, request: SlackRequest, kept: Reply) -> Reply | None:
         """Why whoever got an answer may not have it any more: then they may not show it to others either."""
         identity = await self._who(request, anew=True)
         return await self._dispatcher.refusal(kept.command, Caller(identity, request.surface, request.dedup))
 
-    async def _home(self, request: Request, request_id: str) -> None:
+    async def _home(self, request: SlackRequest, request_id: str) -> None:
         """Show the dashboard as it is for that user now."""
         identity = await self._who(request)
         caller = Caller(identity, "home", request.dedup)
@@ -106,7 +106,7 @@ class RequestHandler:
         except AgentpodError as error:
             logger.warning("the Home tab was not shown: %s", error.message)
 
-    async def _ask(self, request: Request, reply: Reply, form: Form) -> Reply | None:
+    async def _ask(self, request: SlackRequest, reply: Reply, form: Form) -> Reply | None:
         """Open a form; gives what is said beside it, or why it did not open.
 
         A click needs no word beside its form: the message that was clicked is still there. A slash command's first
@@ -131,7 +131,7 @@ class RequestHandler:
             return None
         return Reply("📝 Fill in the form that opened", buttons=again, shareable=False, repeatable=False)
 
-    async def _secret(self, request: Request) -> Reply:
+    async def _secret(self, request: SlackRequest) -> Reply:
         """Hand secret values on; they are in nothing that is logged or kept."""
         if self._secret_sink is None:
             return Reply("Nothing here takes secret values.", shareable=False)
@@ -139,7 +139,7 @@ class RequestHandler:
         values = {name: SecretStr(value) for name, value in request.answers.items()}
         return await self._secret_sink(request.sink, values, Caller(identity, request.surface, request.dedup))
 
-    async def _run(self, request: Request, answer: Answer, request_id: str) -> Reply:
+    async def _run(self, request: SlackRequest, answer: Answer, request_id: str) -> Reply:
         command = self._dispatcher.command(request.line)
         identity = await self._who(request, anew=command is not None and command.asks_anew)
         caller = Caller(identity, request.surface, request.dedup)
@@ -151,10 +151,10 @@ class RequestHandler:
             answers=request.answers,
         )
 
-    async def _who(self, request: Request, *, anew: bool = False) -> Identity:
+    async def _who(self, request: SlackRequest, *, anew: bool = False) -> Identity:
         return await self._people.identity(request.user, request.channel, request.claims, anew=anew)
 
-    async def _answer(self, request: Request, answer: Answer, reply: Reply) -> None:
+    async def _answer(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
         if "error" in reply.data:  # it is answered where it was asked: it shows nothing of what was asked for
             request = answer.request = replace(request, private=False)
         private = request.private or (bool(request.response_url) and not request.channel.startswith("D"))
@@ -163,7 +163,7 @@ class RequestHandler:
             self._answers.put(key, reply, request.user)
         await answer.final(reply, key)
 
-    async def _share(self, request: Request, answer: Answer, reply: Reply) -> None:
+    async def _share(self, request: SlackRequest, answer: Answer, reply: Reply) -> None:
         reply = await self._api.clean(reply)
         rendered = blocks.render(reply, prefix=self._dispatcher.prefix, outside=self._api.outside)
         asked = blocks.escape(f"{self._dispatcher.prefix} {reply.command}".strip()[:500])
@@ -182,5 +182,5 @@ async def _nothing(_: Reply) -> None:
     """The Home tab shows no partial answers."""
 
 
-def _is_share(request: Request) -> bool:
+def _is_share(request: SlackRequest) -> bool:
     return request.action is not None and request.action.kind == "share"

@@ -24,7 +24,7 @@ UNKNOWN = 10.0
 """Seconds that are waited where nobody said how long."""
 
 
-class Throttled(AsyncRetryHandler):
+class RateLimitRetryHandler(AsyncRetryHandler):
     """Waits as long as Slack asks for, where that ends in time; the SDK's own waits for a day if it is told to."""
 
     async def _can_retry_async(
@@ -67,6 +67,6 @@ def handlers() -> list[AsyncRetryHandler]:
     """For calls that may be made again."""
     return [
         AsyncConnectionErrorRetryHandler(max_retry_count=2),
-        Throttled(max_retry_count=3),
+        RateLimitRetryHandler(max_retry_count=3),
         AsyncServerErrorRetryHandler(max_retry_count=2),
     ]

@@ -17,7 +17,7 @@ from bot.domain.core import ids
 from bot.domain.core.target import parse_duration
 
 
-class State(Enum):
+class RequestState(Enum):
     """Where a request stands. What is final stays as it is, whatever the clock does."""
 
     OPEN = "open"
@@ -40,18 +40,26 @@ class State(Enum):
         return not FOLLOWS[self]
 
 
-FOLLOWS: Mapping[State, frozenset[State]] = {
-    State.OPEN: frozenset({State.APPROVED, State.DENIED, State.WITHDRAWN, State.EXPIRED, State.VOID}),
+FOLLOWS: Mapping[RequestState, frozenset[RequestState]] = {
+    RequestState.OPEN: frozenset(
+        {
+            RequestState.APPROVED,
+            RequestState.DENIED,
+            RequestState.WITHDRAWN,
+            RequestState.EXPIRED,
+            RequestState.VOID,
+        }
+    ),
     # Failed without a start: no bot was there to claim it in time.
-    State.APPROVED: frozenset({State.EXECUTING, State.VOID, State.FAILED}),
+    RequestState.APPROVED: frozenset({RequestState.EXECUTING, RequestState.VOID, RequestState.FAILED}),
     # Void after the claim: the last look before the call saw a change.
-    State.EXECUTING: frozenset({State.SUCCEEDED, State.FAILED, State.VOID}),
-    State.SUCCEEDED: frozenset(),
-    State.FAILED: frozenset(),
-    State.DENIED: frozenset(),
-    State.WITHDRAWN: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.VOID: frozenset(),
+    RequestState.EXECUTING: frozenset({RequestState.SUCCEEDED, RequestState.FAILED, RequestState.VOID}),
+    RequestState.SUCCEEDED: frozenset(),
+    RequestState.FAILED: frozenset(),
+    RequestState.DENIED: frozenset(),
+    RequestState.WITHDRAWN: frozenset(),
+    RequestState.EXPIRED: frozenset(),
+    RequestState.VOID: frozenset(),
 }
 """What may follow what. EXECUTING can only be reached through APPROVED."""
 
@@ -190,7 +198,7 @@ class Request:
     expires_at: datetime
     snapshot: Snapshot
     needed: int = 1
-    state: State = State.OPEN
+    state: RequestState = RequestState.OPEN
     decisions: tuple[Decision, ...] = ()
 
     @property
@@ -257,7 +265,7 @@ class Ruling:
     """What a click leads to: the state that follows, and the rule that says so."""
 
     rule: Rule
-    state: State
+    state: RequestState
     unread: frozenset[str] = frozenset()
     """User groups that could not be read, where membership of one might have made it count."""
     begun: bool = True
@@ -271,12 +279,12 @@ class Ruling:
 
 def overdue(request: Request, now: datetime) -> bool:
     """Whether a request that waits has waited too long."""
-    return request.state is State.OPEN and now >= request.expires_at
+    return request.state is RequestState.OPEN and now >= request.expires_at
 
 
 def may_start(request: Request, policy: ApprovalPolicy, now: datetime) -> bool:
     """Whether what was approved may still begin, claimed or not: an approval is for now, not for some day."""
-    if request.state not in (State.APPROVED, State.EXECUTING) or not request.decisions:
+    if request.state not in (RequestState.APPROVED, RequestState.EXECUTING) or not request.decisions:
         return False
     return now <= start_by(request, policy)
 
@@ -292,15 +300,15 @@ def rule(request: Request, click: Click, policy: ApprovalPolicy) -> Ruling:
     refusal = _refusal(request, click, policy)
     if refusal is not None:
         by_group = refusal in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS)
-        state = State.EXPIRED if refusal is Rule.EXPIRED else request.state
+        state = RequestState.EXPIRED if refusal is Rule.EXPIRED else request.state
         return Ruling(refusal, state, click.who.unread if by_group else frozenset())
     if click.choice is Choice.APPROVE:
         last = request.missing <= 1
-        return Ruling(Rule.APPROVED, State.APPROVED) if last else Ruling(Rule.COUNTED, State.OPEN)
+        return Ruling(Rule.APPROVED, RequestState.APPROVED) if last else Ruling(Rule.COUNTED, RequestState.OPEN)
     return {
-        Choice.DENY: Ruling(Rule.DENIED, State.DENIED),
-        Choice.WITHDRAW: Ruling(Rule.WITHDRAWN, State.WITHDRAWN),
-        Choice.BREAK_GLASS: Ruling(Rule.GLASS_BROKEN, State.APPROVED),
+        Choice.DENY: Ruling(Rule.DENIED, RequestState.DENIED),
+        Choice.WITHDRAW: Ruling(Rule.WITHDRAWN, RequestState.WITHDRAWN),
+        Choice.BREAK_GLASS: Ruling(Rule.GLASS_BROKEN, RequestState.APPROVED),
     }[click.choice]
 
 
@@ -314,8 +322,8 @@ def decided(request: Request, click: Click, ruling: Ruling) -> Request:
 
 def _refusal(request: Request, click: Click, policy: ApprovalPolicy) -> Rule | None:
     """The first rule that forbids it: the request's own state first, then the person, then the form."""
-    if request.state is not State.OPEN:
-        return Rule.EXPIRED if request.state is State.EXPIRED else Rule.NOT_OPEN
+    if request.state is not RequestState.OPEN:
+        return Rule.EXPIRED if request.state is RequestState.EXPIRED else Rule.NOT_OPEN
     if overdue(request, click.at):
         return Rule.EXPIRED
     refusal = _not_entitled(request, click, policy)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, State
+from bot.domain.approvals.approval import ApprovalPolicy, Choice, Decision, RequestState
 from bot.domain.approvals.repair import SHELL, RepairRequest
 from bot.domain.core import words
 from bot.domain.core.reply import Button, Fact, Line, Mention, Reply
@@ -37,30 +37,30 @@ def _headline(case: RepairRequest) -> str:
     outcome = case.outcome
     text = outcome.text if outcome else ""
     match case.state:
-        case State.OPEN:
+        case RequestState.OPEN:
             needed, has = case.request.needed, len(case.request.approvals)
             wanted = "needs approval" if needed == 1 else f"has {has} of {needed} approvals"
             return f"✋ {what(case)}: {wanted}"
-        case State.APPROVED:
+        case RequestState.APPROVED:
             return f"🔑 {what(case)}: approved, waiting for the requester to enter it"
-        case State.EXECUTING:
+        case RequestState.EXECUTING:
             if case.wait is not None:
                 pause = words.age(case.wait.until - case.wait.since)
                 return f"⏳ {what(case)}: waiting {pause}, the API server asked for a pause"
             where = ", see the thread" if case.action.restarts else ""
             return f"⏳ {what(case)}: under way{where}"
-        case State.SUCCEEDED:
+        case RequestState.SUCCEEDED:
             took = f": ready after {_span(outcome.seconds)}" if outcome and outcome.seconds else ""
             return f"✅ {case.action.was_done(case)}{took}"
-        case State.FAILED:
+        case RequestState.FAILED:
             return f"🔴 {what(case)} failed: {text}"
-        case State.DENIED:
+        case RequestState.DENIED:
             return f"⛔ {what(case)}: denied"
-        case State.WITHDRAWN:
+        case RequestState.WITHDRAWN:
             return f"↩️ {what(case)}: withdrawn"
-        case State.EXPIRED:
+        case RequestState.EXPIRED:
             return f"⌛ {what(case)}: expired, nobody decided in time"
-        case State.VOID:
+        case RequestState.VOID:
             return f"🚫 {what(case)}: void, since {text}"
     raise AssertionError(case.state)
 
@@ -71,8 +71,8 @@ def _span(seconds: float) -> str:
 
 def card(case: RepairRequest, policy: ApprovalPolicy, approvers: Sequence[Mention] = ()) -> Reply:
     """The message in the operations channel."""
-    is_open = case.state is State.OPEN
-    body = (case.effect,) if case.effect and (is_open or case.state is State.APPROVED) else ()
+    is_open = case.state is RequestState.OPEN
+    body = (case.effect,) if case.effect and (is_open or case.state is RequestState.APPROVED) else ()
     notes = [f"{case.id} · asked {words.clock(case.request.created_at)}"]
     if is_open:
         notes.append(f"void if {case.action.bound_to(case.request.snapshot)} changes")
@@ -103,11 +103,14 @@ def _facts(case: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
     facts += [_said(d) for d in request.decisions]
     if case.wait is not None:
         facts.append(Fact("Next try", words.clock(case.wait.until)))
-    if case.state is State.OPEN:
+    if case.state is RequestState.OPEN:
         facts.append(Fact("Decides", _decides(case, policy)))
     if case.outcome is not None and case.state.final:
         facts += _evidence(case)
-        if case.state in (State.SUCCEEDED, State.FAILED):  # the others end with what was said or changed
+        if case.state in (
+            RequestState.SUCCEEDED,
+            RequestState.FAILED,
+        ):  # the others end with what was said or changed
             facts.append(Fact("Ended", words.clock(case.outcome.at)))
     return facts
 
@@ -145,7 +148,7 @@ def _said(decision: Decision) -> Fact:
 
 
 def _buttons(case: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...]:
-    if case.state is State.OPEN:
+    if case.state is RequestState.OPEN:
         glass = (Button("Break glass", f"break-glass {case.id}", style="danger"),) if policy.break_glass else ()
         return (
             Button("Approve", f"approve {case.id}", style="primary"),
@@ -165,11 +168,11 @@ def _label(line: str) -> str:
 
 def _afterwards(case: RepairRequest) -> tuple[Button, ...]:
     """What to go on with once it is over."""
-    if case.state in (State.EXPIRED, State.VOID) and (line := case.action.again_line(case)):
+    if case.state in (RequestState.EXPIRED, RequestState.VOID) and (line := case.action.again_line(case)):
         return (Button("Ask again", line),)
-    if case.state is State.FAILED and case.outcome and case.outcome.advice:
+    if case.state is RequestState.FAILED and case.outcome and case.outcome.advice:
         return (Button(_label(case.outcome.advice), case.outcome.advice, style="primary"),)
-    return case.action.next_steps(case) if case.state is State.SUCCEEDED else ()
+    return case.action.next_steps(case) if case.state is RequestState.SUCCEEDED else ()
 
 
 def progress(case: RepairRequest, now: datetime) -> Reply:
@@ -207,14 +210,14 @@ def _why_told(case: RepairRequest, joined: bool) -> str:
 
 
 _LATE = {
-    State.APPROVED: "is approved already",
-    State.EXECUTING: "is approved already, and under way",
-    State.SUCCEEDED: "is approved already, and done",
-    State.FAILED: "is approved already, and has failed",
-    State.DENIED: "is denied already",
-    State.WITHDRAWN: "is withdrawn already",
-    State.EXPIRED: "has expired",
-    State.VOID: "is void",
+    RequestState.APPROVED: "is approved already",
+    RequestState.EXECUTING: "is approved already, and under way",
+    RequestState.SUCCEEDED: "is approved already, and done",
+    RequestState.FAILED: "is approved already, and has failed",
+    RequestState.DENIED: "is denied already",
+    RequestState.WITHDRAWN: "is withdrawn already",
+    RequestState.EXPIRED: "has expired",
+    RequestState.VOID: "is void",
 }
 
 
@@ -222,7 +225,7 @@ def late(case: RepairRequest) -> Reply:
     """What whoever decides on what can't be decided any more is told first: how it stands, and by whom."""
     said = [_said(d) for d in case.request.decisions]
     body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in said]
-    if case.outcome is not None and case.state in (State.VOID, State.FAILED):
+    if case.outcome is not None and case.state in (RequestState.VOID, RequestState.FAILED):
         body.append(f"Why: {case.outcome.text}")
     text = f"Too late: {case.id} {_LATE[case.state]}"
     return Reply(text, body=tuple(body), shareable=False, repeatable=False)
@@ -230,7 +233,7 @@ def late(case: RepairRequest) -> Reply:
 
 def value_wanted(case: RepairRequest, until: datetime) -> Reply:
     """The direct message with the one-time button for a value; then what became of it."""
-    if case.state is not State.APPROVED:
+    if case.state is not RequestState.APPROVED:
         return outcome(case)
     return Reply(
         f"🔑 {what(case)} is approved: enter it by {words.clock(until)}",
@@ -256,7 +259,7 @@ def posted_late(case: RepairRequest) -> Reply:
 
 def unposted(case: RepairRequest, why: str) -> Reply:
     """The direct message to whoever asked, when the card itself can't be posted."""
-    if case.state is not State.OPEN:
+    if case.state is not RequestState.OPEN:
         body = (f"The card could not be posted. {why}",)
         return Reply(headline(case), body=body, notes=(case.id,), shareable=False, repeatable=False)
     return Reply(

@@ -14,7 +14,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from bot.domain.approvals.actions import registry
 from bot.domain.approvals.actions.action import RepairAction
-from bot.domain.approvals.approval import Choice, Request, Snapshot, State
+from bot.domain.approvals.approval import Choice, Request, RequestState, Snapshot
 from bot.domain.core import ids
 from bot.domain.core.stored import Stored
 from bot.domain.core.workload import Deployment, Pod, SecretFacts
@@ -111,7 +111,7 @@ class RepairRequest:
         return self.request.id
 
     @property
-    def state(self) -> State:
+    def state(self) -> RequestState:
         """Where the request stands."""
         return self.request.state
 
@@ -131,11 +131,11 @@ class RepairRequest:
         """Cases that are open at the same time differ in this: one restart a target, one change a key."""
         return self.action.exclusive(self)
 
-    def in_state(self, state: State) -> RepairRequest:
+    def in_state(self, state: RequestState) -> RepairRequest:
         """The case with its request in another state."""
         return replace(self, request=replace(self.request, state=state))
 
-    def ended(self, state: State, outcome: ExecutionResult) -> RepairRequest:
+    def ended(self, state: RequestState, outcome: ExecutionResult) -> RepairRequest:
         """The case at its end; nobody holds it any more."""
         return replace(self.in_state(state), outcome=outcome, held=None, wait=None)
 
@@ -159,7 +159,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Look:
+class TargetState:
     """The target as it is: what approvals are bound to."""
 
     deployment: Deployment

@@ -9,7 +9,7 @@ from enum import Enum
 
 
 @dataclass(frozen=True)
-class Window:
+class LocalDay:
     """A local day: 23, 24 or 25 hours."""
 
     day: date
@@ -33,7 +33,7 @@ class What(Enum):
 
 
 @dataclass(frozen=True)
-class Span:
+class Interval:
     """An interval in which something was not normal, within the window."""
 
     what: What
@@ -46,32 +46,32 @@ class Span:
         return self.end - self.start
 
 
-def cut(what: What, start: datetime, end: datetime, of: Window) -> Span | None:
+def cut(what: What, start: datetime, end: datetime, of: LocalDay) -> Interval | None:
     """The part of an interval that lies in the window; None where there is none."""
     start, end = max(start, of.start), min(end, of.end)
-    return Span(what, start, end) if start < end else None
+    return Interval(what, start, end) if start < end else None
 
 
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
+def merged(spans: Iterable[Interval]) -> tuple[Interval, ...]:
     """Join adjacent spans of a kind, and resolve overlaps of different kinds by the order in `What`."""
-    found: list[Span] = []
+    found: list[Interval] = []
     given = list(spans)
     for kind in What:
         found += _without(_joined(kind, [s for s in given if s.what is kind]), found)
     return tuple(sorted(found, key=lambda s: s.start))
 
 
-def _joined(kind: What, spans: Iterable[Span]) -> list[Span]:
-    joined: list[Span] = []
+def _joined(kind: What, spans: Iterable[Interval]) -> list[Interval]:
+    joined: list[Interval] = []
     for span in sorted(spans, key=lambda s: s.start):
         if joined and span.start <= joined[-1].end:
-            joined[-1] = Span(kind, joined[-1].start, max(joined[-1].end, span.end))
+            joined[-1] = Interval(kind, joined[-1].start, max(joined[-1].end, span.end))
         else:
             joined.append(span)
     return joined
 
 
-def _without(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
+def _without(spans: Iterable[Interval], others: Sequence[Interval]) -> list[Interval]:
     """Subtract ``others`` from ``spans``."""
     left = list(spans)
     for other in others:
@@ -79,8 +79,8 @@ def _without(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
     return left
 
 
-def _minus(span: Span, other: Span) -> list[Span]:
+def _minus(span: Interval, other: Interval) -> list[Interval]:
     if other.end <= span.start or span.end <= other.start:
         return [span]
     pieces = [(span.start, min(span.end, other.start)), (max(span.start, other.end), span.end)]
-    return [Span(span.what, start, end) for start, end in pieces if start < end]
+    return [Interval(span.what, start, end) for start, end in pieces if start < end]

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
-from bot.domain.core.redact import Known, redact
+from bot.domain.core.redact import KnownValues, redact
 from bot.domain.core.reply import Excerpt, Reply
 
 T = TypeVar("T")
@@ -35,14 +35,14 @@ class Outside:
         """``own`` are the secrets in the settings."""
         self._own = frozenset(own)
         self._learnt: dict[str, frozenset[str]] = {}
-        self._known = Known(self._own)
+        self._known = KnownValues(self._own)
 
     def learn(self, source: str, values: Collection[str]) -> None:
         """Redact ``values`` from now on; they replace those that ``source`` gave before."""
         given = frozenset(values)
         if self._learnt.get(source) != given:
             self._learnt[source] = given
-            self._known = Known(self._own.union(*self._learnt.values()))
+            self._known = KnownValues(self._own.union(*self._learnt.values()))
 
     def prepare(self) -> None:
         """Compile the patterns now rather than at the first text: it takes tens of milliseconds and some MB."""

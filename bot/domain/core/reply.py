@@ -101,7 +101,7 @@ class Menu:
 
 
 @dataclass(frozen=True)
-class Field:
+class FormField:
     """One input of a form."""
 
     name: str
@@ -122,7 +122,7 @@ class Form:
     title: str
     """At most 24 characters."""
     command: str
-    fields: tuple[Field, ...]
+    fields: tuple[FormField, ...]
     submit: str = "Go on"
     note: str = ""
     sink: str = ""

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import TypeAdapter
 
 T = TypeVar("T")
-Step = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+Upgrade = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Converts a body's fields to those of the next version."""
 
 LARGEST = 1 << 20
@@ -32,7 +32,7 @@ class Stored(Generic[T]):
     """Serializes things of one kind to versioned JSON, and back."""
 
     kind: type[T]
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Upgrade, ...] = ()
     """The first converts version 1 to 2, and so on."""
     _known: int = field(init=False)
 

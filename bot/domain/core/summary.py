@@ -24,7 +24,7 @@ _CAUSE = "cause:"
 
 
 @dataclass(frozen=True)
-class Cause:
+class UnknownCause:
     """Why a check could not be made. Causes with equal keys are the same cause."""
 
     key: tuple[str, ...]
@@ -45,7 +45,7 @@ class ProbeResult:
     """A probe's finding; ``cause`` and ``blocked_by`` say why the check could not be made."""
 
     finding: Finding
-    cause: Cause | None = None
+    cause: UnknownCause | None = None
     blocked_by: str | None = None
     """The probe whose finding explains why this check was not made."""
     answered: frozenset[str] = frozenset()
@@ -96,7 +96,7 @@ def _fold_causes(outcomes: Sequence[ProbeResult], findings: dict[str, Finding]) 
         findings[f"{_CAUSE}{cause.source}:{len(findings)}"] = _carrier(cause, group, somebody_heard)
 
 
-def _carrier(cause: Cause, group: Sequence[ProbeResult], somebody_heard: bool) -> Finding:
+def _carrier(cause: UnknownCause, group: Sequence[ProbeResult], somebody_heard: bool) -> Finding:
     silent = cause.key[-1] == "silent" and not somebody_heard
     summary = cause.silent if silent else cause.summary
     evidence = [cause.summary] if silent else []

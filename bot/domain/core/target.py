@@ -18,7 +18,7 @@ from bot.domain.core.cron import DIALECTS, Dialect, check_crontab, name_of, next
 from bot.domain.core.pattern import pattern
 
 Severity = Literal["critical", "warning"]
-Issue = Annotated[str, Field(pattern=r"^(|([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+#[1-9][0-9]{0,9})$")]
+IssueReference = Annotated[str, Field(pattern=r"^(|([A-Za-z0-9_.-]+/)?[A-Za-z0-9_.-]+#[1-9][0-9]{0,9})$")]
 """A GitHub issue, or none. Without an owner it is one of the organisation that the health-bridge knows.
 
 In letters that GitHub knows: a pattern of all letters there are holds a MiB.
@@ -120,7 +120,7 @@ def _host_port(value: str) -> str:
     return value
 
 
-Address = Annotated[str, AfterValidator(_address)]
+IpAddress = Annotated[str, AfterValidator(_address)]
 JobName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Regex = Annotated[str, AfterValidator(_regex)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -157,7 +157,7 @@ def _process(value: object) -> object:
     return ProcessRule.named(value) if isinstance(value, str) else value
 
 
-class ContainerSpec(_Model):
+class ContainerTarget(_Model):
     """One container of the pod and what must be true inside it."""
 
     name: str = "kali"
@@ -179,12 +179,12 @@ class ContainerSpec(_Model):
         return data
 
 
-class ServiceSpec(_Model):
+class ServiceTarget(_Model):
     """One address the pod is reached at: the Service that must carry it, and what must answer there."""
 
     name: str
     """How messages call it: "SSH", "VibeKanban"."""
-    ip: Address
+    ip: IpAddress
     """The LoadBalancer's address that must be assigned: an IPv4 or IPv6 address, or a host name."""
     port: int = Field(ge=1, le=65535)
     """The port at that address."""
@@ -270,7 +270,7 @@ class HeartbeatPolicy(_Model):
     """Whether it runs in the pod, so that nothing is said of it while the pod is restarted or not ready."""
     paused: bool = False
     """Whether nothing is expected of it at present: it is shown, and never told of."""
-    issue: Issue = ""
+    issue: IssueReference = ""
     """The GitHub issue that the health-bridge keeps for it: ``repository#12`` or ``owner/repository#12``."""
 
     @cached_property
@@ -335,8 +335,8 @@ HANDBOOK_HEARTBEATS = (
 )
 
 HANDBOOK_SERVICES = (
-    ServiceSpec(name="SSH", ip="192.168.55.215", port=22, target_port=2222, check="ssh"),
-    ServiceSpec(name="VibeKanban", ip="192.168.55.218", port=8081, check="http"),
+    ServiceTarget(name="SSH", ip="192.168.55.215", port=22, target_port=2222, check="ssh"),
+    ServiceTarget(name="VibeKanban", ip="192.168.55.218", port=8081, check="http"),
 )
 
 
@@ -356,9 +356,9 @@ class Target(_Model):
     """The label selector of its pods."""
     node: str | None = "gpu-1"
     """The node that the pod must run on; null: any."""
-    containers: tuple[ContainerSpec, ...] = Field(default=(ContainerSpec(),), min_length=1)
+    containers: tuple[ContainerTarget, ...] = Field(default=(ContainerTarget(),), min_length=1)
     """The containers that are looked into; the first one is meant where a command names none."""
-    services: tuple[ServiceSpec, ...] = HANDBOOK_SERVICES
+    services: tuple[ServiceTarget, ...] = HANDBOOK_SERVICES
     """The addresses that it is reached at."""
     argocd: ArgoCD | None = ArgoCD()
     """The Argo CD Application that owns its manifests; null: none does."""
@@ -368,7 +368,7 @@ class Target(_Model):
     """The cron that runs the jobs in the pod, whose reading of a ``schedule`` counts: supercronic or debian."""
     heartbeats: tuple[HeartbeatPolicy, ...] = HANDBOOK_HEARTBEATS
     """The jobs whose heartbeats are expected; a heartbeat of any other is shown and not judged."""
-    issue: Issue = ""
+    issue: IssueReference = ""
     """The GitHub issue that the health-bridge keeps for the pod, and for being blind: ``repository#12``."""
     secrets: tuple[str, ...] = ("agent-secrets-tier2",)
     """Secrets whose keys `secrets set` changes, and whose values are redacted from logs."""
@@ -400,7 +400,7 @@ class Target(_Model):
         """Names of all Secrets of the pod: ``secrets``, and the one with the SSH keys."""
         return tuple(dict.fromkeys((*self.secrets, *((self.ssh.secret,) if self.ssh else ()))))
 
-    def container(self, name: str | None = None) -> ContainerSpec:
+    def container(self, name: str | None = None) -> ContainerTarget:
         """The container of that name, or the first. Raises KeyError for a name that isn't configured."""
         if name is None:
             return self.containers[0]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Role = Literal["main", "sidecar", "init", "ephemeral"]
+ContainerRole = Literal["main", "sidecar", "init", "ephemeral"]
 """What a container is for. A sidecar is an init container with ``restartPolicy: Always``: it keeps running."""
 
 
@@ -41,7 +41,7 @@ class Container:
     started_at: datetime | None = None
     last_termination: Termination | None = None
     """How the previous container terminated, before the last restart."""
-    role: Role = "main"
+    role: ContainerRole = "main"
     started: bool | None = None
     """Whether the startup probe, if there is one, has passed."""
     terminated: Termination | None = None
@@ -464,7 +464,7 @@ class Right:
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """One rule that the authorizer grants in a namespace, in RBAC's terms (``*``, ``pods/log``)."""
 
     groups: tuple[str, ...]
@@ -478,7 +478,7 @@ class Rule:
 class Rules:
     """The rules that the authorizer lists for an account in a namespace."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[PolicyRule, ...]
     incomplete: bool = False
     """Whether there may be more rules: some authorizers, such as webhooks, can't list theirs."""
     reason: str | None = None

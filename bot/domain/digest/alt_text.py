@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.core import words
 from bot.domain.core.intervals import What
-from bot.domain.digest.day import NOTHING, Day, Lane
+from bot.domain.digest.day import NOTHING, Day, DayTrack
 
 MOST = 12
 """Times of restarts that are named."""
@@ -39,12 +39,12 @@ def as_data(day: Day) -> dict[str, object]:
     }
 
 
-def _numbers(lane: Lane) -> dict[str, object]:
+def _numbers(lane: DayTrack) -> dict[str, object]:
     seconds = {what.value: lane.total(what).total_seconds() for what in What}
     return {"name": lane.subject, **seconds, "times_down": lane.downs}
 
 
-def _state(lane: Lane, day: Day) -> str:
+def _state(lane: DayTrack, day: Day) -> str:
     if not day.knows(lane):
         return "not known"
     each = (
@@ -58,11 +58,11 @@ def _state(lane: Lane, day: Day) -> str:
     return ", ".join(said) or "all good"
 
 
-def _runs(lane: Lane) -> str:
+def _runs(lane: DayTrack) -> str:
     return f", {words.plural(len(lane.runs), 'run')}"
 
 
-def _restarts(pod: Lane, zone: str) -> str:
+def _restarts(pod: DayTrack, zone: str) -> str:
     if not pod.runs:
         return ""
     times = [f"{at.astimezone(ZoneInfo(zone)):%H:%M}" for at in pod.runs[:MOST]]

@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.approvals import card
-from bot.domain.approvals.approval import Choice, State
+from bot.domain.approvals.approval import Choice, RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.reply import Button, Fact, Image, Line, Reply
 from bot.domain.digest.alt_text import as_data
-from bot.domain.digest.day import Facts, window
+from bot.domain.digest.day import DigestFacts, window
 from bot.domain.digest.lines import MOST_BAD, beside, headline, lanes
 from bot.domain.incidents import incident_card
 
@@ -22,7 +22,7 @@ LATE_AFTER = timedelta(minutes=2)
 """From then on a digest says that it is late."""
 
 
-def digest(facts: Facts, now: datetime, images: Sequence[Image] = (), notes: Sequence[str] = ()) -> Reply:
+def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), notes: Sequence[str] = ()) -> Reply:
     """The message. ``notes`` say why a picture is missing."""
     lines: list[Line] = []
     if facts.late_by > LATE_AFTER:
@@ -68,7 +68,7 @@ def _repair(case: RepairRequest, zone: str) -> Line:
         parts += [", approved by " if number == 0 else ", ", *_parts(card.person(who))]
     for one in alone:
         parts += [", GLASS BROKEN by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
-    if case.state is State.FAILED:
+    if case.state is RequestState.FAILED:
         parts.append(": failed")
     elif case.outcome is not None and case.outcome.seconds:
         parts.append(f": ready after {words.took(case.outcome.seconds).removeprefix('took ')}")
@@ -79,7 +79,7 @@ def _parts(line: Line) -> tuple[object, ...]:
     return (line,) if isinstance(line, str) else tuple(line)
 
 
-def _still(facts: Facts, now: datetime) -> list[Fact]:
+def _still(facts: DigestFacts, now: datetime) -> list[Fact]:
     """What is so at this moment."""
     found = [Fact("Still open", incident_card.headline(i, now)) for i in facts.open[:5]]
     if len(facts.open) > 5:
@@ -90,7 +90,7 @@ def _still(facts: Facts, now: datetime) -> list[Fact]:
     return found
 
 
-def _buttons(facts: Facts) -> tuple[Button, ...]:
+def _buttons(facts: DigestFacts) -> tuple[Button, ...]:
     buttons = [Button("Status", "status")]
     if facts.open:
         buttons.append(Button("Incidents", "incidents"))
@@ -100,7 +100,7 @@ def _buttons(facts: Facts) -> tuple[Button, ...]:
     return tuple(buttons)
 
 
-def _small_print(facts: Facts) -> str:
+def _small_print(facts: DigestFacts) -> str:
     of = facts.days[0].window
     start, end = (moment.astimezone(ZoneInfo(facts.zone)) for moment in (of.start, of.end))
     hours = window(of.day, facts.zone).length / timedelta(hours=1)

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.domain.approvals.repair import RepairRequest
-from bot.domain.core.intervals import Span, What, Window
+from bot.domain.core.intervals import Interval, LocalDay, What
 from bot.domain.core.reply import Line
 from bot.domain.incidents.alerting import Incident
 
@@ -22,10 +22,10 @@ MOST_LANES = 12
 """Jobs in a picture: more would be no picture for a phone, and cost memory that the bot has not."""
 
 
-def window(day: date, zone: str) -> Window:
+def window(day: date, zone: str) -> LocalDay:
     """The local day of that date."""
     first, last = (_midnight(d, zone) for d in (day, day + timedelta(days=1)))
-    return Window(day, first, last)
+    return LocalDay(day, first, last)
 
 
 def _midnight(day: date, zone: str) -> datetime:
@@ -38,11 +38,11 @@ def yesterday(now: datetime, zone: str) -> date:
 
 
 @dataclass(frozen=True)
-class Lane:
+class DayTrack:
     """One job, or the pod, through the day."""
 
     subject: str
-    spans: tuple[Span, ...] = ()
+    spans: tuple[Interval, ...] = ()
     """In order; no two of them overlap."""
     runs: tuple[datetime, ...] = ()
     """When heartbeats came; for the pod when it was started anew."""
@@ -68,9 +68,9 @@ class Day:
     """One target's day."""
 
     target: str
-    window: Window
-    pod: Lane
-    jobs: tuple[Lane, ...]
+    window: LocalDay
+    pod: DayTrack
+    jobs: tuple[DayTrack, ...]
     paused: tuple[str, ...] = ()
     """Jobs of which nothing was expected all day: they are neither on time nor late."""
     never: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Day:
     """Jobs that were in maintenance all day, and not up: neither are they."""
 
     @property
-    def lanes(self) -> tuple[Lane, ...]:
+    def lanes(self) -> tuple[DayTrack, ...]:
         """The jobs, and the pod last."""
         return (*self.jobs, self.pod)
 
@@ -98,7 +98,7 @@ class Day:
         """Whether anything at all is known of it."""
         return any(self.knows(lane) for lane in self.lanes)
 
-    def knows(self, lane: Lane) -> bool:
+    def knows(self, lane: DayTrack) -> bool:
         """Whether anything is known of a lane."""
         return lane.total(What.UNKNOWN) < self.window.length
 
@@ -111,7 +111,7 @@ class Day:
         known = self.window.length - self.of_pod - self.pod.total(What.MAINTENANCE)
         return 100.0 * (1 - self.pod.total(What.DOWN) / known) if known > NOTHING else None
 
-    def worst_jobs(self) -> tuple[Lane, ...]:
+    def worst_jobs(self) -> tuple[DayTrack, ...]:
         """Those that a picture has room for, in their order: that were down or late for longest."""
         ranked = sorted(self.jobs, key=lambda j: (j.total(What.DOWN), j.total(What.LATE)), reverse=True)
         chosen = {id(lane) for lane in ranked[:MOST_LANES]}
@@ -130,7 +130,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Watched:
+class WatchedSince:
     """Since when the bot has looked at each source: before that, and for None always, nothing is known."""
 
     jobs: datetime | None = None
@@ -142,7 +142,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DigestFacts:
     """All that a digest is made of."""
 
     days: Sequence[Day]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.domain.core import words
 from bot.domain.core.intervals import What
 from bot.domain.core.reply import Line
-from bot.domain.digest.day import NOTHING, Day, Facts, Lane, window
+from bot.domain.digest.day import NOTHING, Day, DayTrack, DigestFacts, window
 
 MOST_BAD, MOST_GOOD = 10, 8
 """Lines and names that a digest has at most, so that all of it is one message: the worst ones."""
@@ -18,7 +18,7 @@ ALIKE = timedelta(minutes=3)
 UNSEEN, UNSEEN_POD = "pod not known", "the pod"
 
 
-def headline(facts: Facts) -> str:
+def headline(facts: DigestFacts) -> str:
     """The answer."""
     of = facts.days[0].window
     over = of.length >= window(of.day, facts.zone).length
@@ -35,34 +35,34 @@ def headline(facts: Facts) -> str:
     return f"{mark} {name}: {all_} {', '.join([*jobs, uptime])}"
 
 
-def _good(facts: Facts) -> str:
+def _good(facts: DigestFacts) -> str:
     """The mark of a good day; where no job is known to run, it is none of theirs."""
     return "🔎" if not _count(facts) and any(d.never for d in facts.days) else "✅"
 
 
-def _well(facts: Facts) -> bool:
+def _well(facts: DigestFacts) -> bool:
     """Whether nothing was down, that is known, and nothing is open."""
     return all(d.good for d in facts.days) and not facts.open
 
 
-def _count(facts: Facts) -> int:
+def _count(facts: DigestFacts) -> int:
     return sum(len(d.jobs) for d in facts.days)
 
 
-def _on_time(facts: Facts) -> list[str]:
+def _on_time(facts: DigestFacts) -> list[str]:
     return [f"{words.plural(_count(facts), 'job')} on time"] if _count(facts) else []
 
 
-def _late(facts: Facts) -> str:
+def _late(facts: DigestFacts) -> str:
     late = sum(d.late for d in facts.days)
     return f"{late} of {words.plural(_count(facts), 'job')} ran late" if late else ""
 
 
-def _left_out(facts: Facts) -> list[str]:
+def _left_out(facts: DigestFacts) -> list[str]:
     return [f"{len(names)} {what}" for _, what, names in _neither(facts)]
 
 
-def _neither(facts: Facts) -> list[tuple[str, str, list[str]]]:
+def _neither(facts: DigestFacts) -> list[tuple[str, str, list[str]]]:
     """The jobs that were neither on time nor late: a mark, why, and their names."""
     paused = [name for d in facts.days for name in d.paused]
     never = [name for d in facts.days for name in d.never]
@@ -91,7 +91,7 @@ def _percent(share: float) -> str:
     return f"{min(share, 99.99):.2f}".rstrip("0").rstrip(".") + " %"
 
 
-def _worst(facts: Facts) -> str:
+def _worst(facts: DigestFacts) -> str:
     """What is wrong, in few words."""
     if down := _down(facts):
         name, first = max(down, key=lambda d: d[1].total(What.DOWN))
@@ -104,7 +104,7 @@ def _worst(facts: Facts) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _unsure(facts: Facts) -> str:
+def _unsure(facts: DigestFacts) -> str:
     """That all was good as far as it is known; empty where all of it is."""
     unknown = _unknown(facts)
     if not unknown:
@@ -117,7 +117,7 @@ def _unsure(facts: Facts) -> str:
     return f"all good as far as it is known, nothing known of {most}{span}"
 
 
-def _unknown(facts: Facts) -> dict[str, timedelta]:
+def _unknown(facts: DigestFacts) -> dict[str, timedelta]:
     """Of what nothing is known, and for how long. The empty name is of everything."""
     found: dict[str, timedelta] = {}
     for d in facts.days:
@@ -130,19 +130,19 @@ def _unknown(facts: Facts) -> dict[str, timedelta]:
     return {what: long for what, long in found.items() if long}
 
 
-def _down(facts: Facts) -> list[tuple[str, Lane]]:
+def _down(facts: DigestFacts) -> list[tuple[str, DayTrack]]:
     """What was down, by name."""
     return [(_name(lane, d, facts), lane) for d in facts.days for lane in d.lanes if lane.downs]
 
 
-def _name(lane: Lane, day: Day, facts: Facts) -> str:
+def _name(lane: DayTrack, day: Day, facts: DigestFacts) -> str:
     """A job or the pod; of several targets, of which."""
     return f"{day.target} {lane.subject}" if len(facts.days) > 1 else lane.subject
 
 
-def lanes(facts: Facts) -> list[Line]:
+def lanes(facts: DigestFacts) -> list[Line]:
     """A line for what was not well, the worst first, beside the day before; what was well in one line."""
-    bad: list[_Bad] = []
+    bad: list[_SubjectProblem] = []
     good: list[str] = []
     away: list[tuple[timedelta, str]] = []
     for now, then in zip(facts.days, facts.before, strict=True):
@@ -152,7 +152,7 @@ def lanes(facts: Facts) -> list[Line]:
             old = past.get(lane.subject)
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
                 text = f"{_mark(lane, now)} {name}: {_of(lane, now)}"
-                bad.append(_Bad(lane, text, _past(lane.subject, old, then)))
+                bad.append(_SubjectProblem(lane, text, _past(lane.subject, old, then)))
             elif long := lane.total(What.MAINTENANCE):
                 away.append((long, name))
             elif now.knows(lane):
@@ -161,10 +161,10 @@ def lanes(facts: Facts) -> list[Line]:
 
 
 @dataclass(frozen=True)
-class _Bad:
+class _SubjectProblem:
     """What was not well, then or the day before, in words."""
 
-    lane: Lane
+    lane: DayTrack
     text: str
     past: str
 
@@ -174,7 +174,7 @@ class _Bad:
         return -self.lane.total(What.DOWN), -self.lane.total(What.LATE), self.text
 
 
-def _told(bad: Sequence[_Bad], good: Sequence[str]) -> list[Line]:
+def _told(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[Line]:
     pasts = {b.past for b in bad}
     alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
     worst = sorted(bad, key=lambda b: b.order)[:MOST_BAD]
@@ -194,7 +194,7 @@ def _away(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
     return [f"🛠️ {_named(names)}: not up in maintenance; not counted."] if names else []
 
 
-def beside(facts: Facts) -> list[Line]:
+def beside(facts: DigestFacts) -> list[Line]:
     """What the headline has no room for: of what nothing is known, and what was paused."""
     if _well(facts) or not any(d.known for d in facts.days):
         return []
@@ -212,13 +212,13 @@ def _named(names: Sequence[str]) -> str:
     return words.listed([*names[:MOST_GOOD], *more])
 
 
-def _nothing_known(what: str, long: timedelta, facts: Facts) -> str:
+def _nothing_known(what: str, long: timedelta, facts: DigestFacts) -> str:
     if long >= facts.days[0].window.length:
         return f"🙈 Nothing is known{f' of {what}' if what else ''}."
     return f"🙈 No data{f' on {what}' if what else ''} for {words.age(long)}: not counted."
 
 
-def _mark(lane: Lane, day: Day) -> str:
+def _mark(lane: DayTrack, day: Day) -> str:
     if not day.knows(lane):
         return "🙈"
     if lane.downs or lane.total(What.LATE):
@@ -226,11 +226,11 @@ def _mark(lane: Lane, day: Day) -> str:
     return "🛠️" if lane.total(What.MAINTENANCE) else "✅"
 
 
-def _all_day(lane: Lane, day: Day) -> bool:
+def _all_day(lane: DayTrack, day: Day) -> bool:
     return lane.total(What.DOWN) >= day.window.length
 
 
-def _past(name: str, lane: Lane | None, day: Day) -> str:
+def _past(name: str, lane: DayTrack | None, day: Day) -> str:
     """How it was on the day before, where it may have had no lane."""
     if lane is not None:
         return _of(lane, day)
@@ -239,7 +239,7 @@ def _past(name: str, lane: Lane | None, day: Day) -> str:
     return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
 
 
-def _of(lane: Lane, day: Day) -> str:
+def _of(lane: DayTrack, day: Day) -> str:
     """How it was on a day."""
     if not day.knows(lane):
         return "not known"

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent, pod_source
-from bot.domain.core.intervals import Span, What, Window, cut, merged
+from bot.domain.core.intervals import Interval, LocalDay, What, cut, merged
 from bot.domain.core.target import POD, HeartbeatPolicy, Target, canonical_job
-from bot.domain.digest.day import NOTHING, Day, Lane, Watched
+from bot.domain.digest.day import NOTHING, Day, DayTrack, WatchedSince
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import planned
 from bot.domain.incidents.alerting import Incident, Maintenance
@@ -25,15 +25,15 @@ ON_TIME = timedelta(minutes=5)
 
 def day(
     target: Target,
-    of: Window,
+    of: LocalDay,
     incidents: Sequence[Incident],
     history: Sequence[HistoryEvent],
     now: datetime,
-    watched: Watched,
+    watched: WatchedSince,
     maintenance: Sequence[Maintenance] = (),
 ) -> Day:
     """The target's day from what was told and what happened; ``history`` begins some time before the day."""
-    seen = Window(of.day, of.start, max(min(of.end, now), of.start))
+    seen = LocalDay(of.day, of.start, max(min(of.end, now), of.start))
     story = _Story.of(target, incidents, history, seen, maintenance)
     unknown = [*story.blind(PUSHGATEWAY.key()), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
     there = [h for h in target.heartbeats if _was_there(story, canonical_job(h.job), watched)]
@@ -49,7 +49,7 @@ def day(
 
 def off_at(history: Sequence[HistoryEvent], moment: datetime, sources: Iterable[str]) -> bool:
     """Whether nobody looked at any of the sources then: no bot was running."""
-    of = Window(moment.date(), moment, moment + timedelta.resolution)
+    of = LocalDay(moment.date(), moment, moment + timedelta.resolution)
     return all(_spans(_of(history, "", source), {"off": What.UNKNOWN}, of) for source in sources)
 
 
@@ -71,7 +71,7 @@ class _Story:
     """What is told of a target and happened to it, by subject."""
 
     target: Target
-    seen: Window
+    seen: LocalDay
     incidents: Sequence[Incident]
     of_jobs: Mapping[str, Sequence[Incident]]
     by_subject: Mapping[tuple[str, str], Sequence[HistoryEvent]]
@@ -83,7 +83,7 @@ class _Story:
         target: Target,
         incidents: Sequence[Incident],
         history: Sequence[HistoryEvent],
-        seen: Window,
+        seen: LocalDay,
         maintenance: Sequence[Maintenance],
     ) -> _Story:
         jobs, by_subject = defaultdict(list), defaultdict(list)
@@ -97,14 +97,14 @@ class _Story:
     def things(self, target: str, subject: str) -> Sequence[HistoryEvent]:
         return self.by_subject.get((target, subject), ())
 
-    def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Span]:
+    def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Interval]:
         return _spans(self.things(target, subject), kinds, self.seen)
 
-    def blind(self, key: str) -> list[Span]:
+    def blind(self, key: str) -> list[Interval]:
         """When a source could not be read, as it was told."""
         return _incident_spans((i for i in self.incidents if i.key == key), What.UNKNOWN, self.seen)
 
-    def merged(self, job: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+    def merged(self, job: str, spans: Sequence[Interval]) -> tuple[Interval, ...]:
         """A job's spans, or the pod's (``""``), with those apart that were in maintenance."""
         return merged([*spans, *planned.excused(spans, self.maintenance, self.target.name, job, self.seen)])
 
@@ -114,38 +114,38 @@ class _Story:
         return tuple(h.at for h in things if h.what == what and self.seen.start <= h.at < self.seen.end)
 
 
-def _was_there(story: _Story, name: str, watched: Watched) -> bool:
+def _was_there(story: _Story, name: str, watched: WatchedSince) -> bool:
     """Whether a job was looked at on that day, or earlier; one that was taken out meanwhile has a story."""
     since = watched.each.get(name)
     return since is None or since < story.seen.end or bool(story.things(story.target.name, name))
 
 
-def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Span]) -> Lane:
+def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Interval]) -> DayTrack:
     name = canonical_job(policy.job)
     spans = story.states(story.target.name, name, _HEALTH)
     # An incident that began before the history does reaches into the day all the same.
     told = _incident_spans(story.of_jobs.get(name, ()), What.DOWN, story.seen)
     spans = [*story.merged(name, [*spans, *told, *unknown])]
     spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
-    return Lane(policy.job, tuple(spans), story.moments(name, BEAT))
+    return DayTrack(policy.job, tuple(spans), story.moments(name, BEAT))
 
 
-def _all_of(lane: Lane, what: What, of: Window) -> bool:
+def _all_of(lane: DayTrack, what: What, of: LocalDay) -> bool:
     """Whether it was like that all day, as far as it is known."""
     long = lane.total(what)
     return long > NOTHING and long + lane.total(What.UNKNOWN) >= of.length
 
 
-def _pod(story: _Story, unseen: Sequence[Span]) -> Lane:
+def _pod(story: _Story, unseen: Sequence[Interval]) -> DayTrack:
     name = story.target.name
     # Others of its kind, such as a process that is gone, don't say that the pod was down.
     told = [i for i in story.incidents if i.key == POD_HEALTH.key(name) and i.problem.severity == "critical"]
     down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
     unknown = [*story.blind(CLUSTER.key(name)), *story.states("", pod_source(name), _OFF), *unseen]
-    return Lane(POD, story.merged("", [*down, *unknown]), story.moments(POD, "ready"))
+    return DayTrack(POD, story.merged("", [*down, *unknown]), story.moments(POD, "ready"))
 
 
-def _before(since: datetime | None, of: Window) -> list[Span]:
+def _before(since: datetime | None, of: LocalDay) -> list[Interval]:
     """The time before the first look."""
     unseen = cut(What.UNKNOWN, of.start, since or of.end, of)
     return [unseen] if unseen is not None else []
@@ -155,7 +155,7 @@ def _of(history: Sequence[HistoryEvent], target: str, subject: str) -> list[Hist
     return [h for h in history if h.target == target and h.subject == subject]
 
 
-def _spans(things: Iterable[HistoryEvent], kinds: Mapping[str, What], of: Window) -> list[Span]:
+def _spans(things: Iterable[HistoryEvent], kinds: Mapping[str, What], of: LocalDay) -> list[Interval]:
     """The spans of a subject's states: each lasts until the next one."""
     mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
     ends = [*(h.at for h in mine[1:]), of.end]
@@ -163,6 +163,6 @@ def _spans(things: Iterable[HistoryEvent], kinds: Mapping[str, What], of: Window
     return [s for what, start, end in found if (s := cut(what, start, end, of)) is not None]
 
 
-def _incident_spans(incidents: Iterable[Incident], what: What, of: Window) -> list[Span]:
+def _incident_spans(incidents: Iterable[Incident], what: What, of: LocalDay) -> list[Interval]:
     ends = [(i.problem.since, i.recovered_at or i.resolved_at or of.end) for i in incidents]
     return [s for start, end in ends if (s := cut(what, start, end, of)) is not None]

@@ -29,7 +29,7 @@ class Absent:
 
 
 @dataclass(frozen=True)
-class Unread:
+class DeploymentUnread:
     """The Deployment could not be read; ``why`` is the reason, ``remedy`` and ``run`` the next step."""
 
     why: str
@@ -37,7 +37,7 @@ class Unread:
     run: str | None = None
 
 
-Owner = Deployment | Absent | Unread | None
+Owner = Deployment | Absent | DeploymentUnread | None
 """The pod's Deployment as far as it is known; None where it was not read."""
 
 
@@ -86,7 +86,7 @@ def why_several(owner: Owner, target: Target, count: int) -> PodIssue | None:
 
 def beside_a_ready_pod(owner: Owner, target: Target) -> list[PodIssue]:
     """Problems of the Deployment although its pod is ready: the next change or restart won't work."""
-    if isinstance(owner, Unread):
+    if isinstance(owner, DeploymentUnread):
         return [PodIssue(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
     if isinstance(owner, Absent):
         trouble = _absent(owner, target)
@@ -100,7 +100,7 @@ def notes(owner: Owner, target: Target) -> tuple[str, ...]:
     """Lines about the Deployment for a pod that has issues of its own."""
     if isinstance(owner, Absent):
         return (_absent(owner, target).summary,)
-    if isinstance(owner, Unread):
+    if isinstance(owner, DeploymentUnread):
         return (unread_line(owner, target),)
     if owner is None:
         return ()
@@ -112,7 +112,7 @@ def notes(owner: Owner, target: Target) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def unread_line(owner: Unread, target: Target) -> str:
+def unread_line(owner: DeploymentUnread, target: Target) -> str:
     """The line for a Deployment that could not be read."""
     return f"Deployment {target.deployment}: unknown ({owner.why})"
 

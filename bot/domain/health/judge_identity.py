@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict, worst
-from bot.domain.core.target import ContainerSpec
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
 
 PROBE, TITLE = "identity", "Identity"
@@ -26,7 +26,7 @@ class ContainerIdentity:
     summary: str
 
 
-def judge_id(spec: ContainerSpec, result: ExecResult) -> ContainerIdentity:
+def judge_id(spec: ContainerTarget, result: ExecResult) -> ContainerIdentity:
     """Compare the output of ``id`` with its expected beginning; root always fails."""
     said = words.cut(result.stdout or result.stderr, 200)
     uid = _UID.match(result.stdout.strip())

@@ -53,7 +53,7 @@ def judge_pod(
     pod = current(pods)
     # Without a pod, the Deployment's explanation is the finding itself, unless the Deployment could not be read.
     known = judge_deployment.notes(owner, target)
-    added = known if pod or isinstance(owner, judge_deployment.Unread) else ()
+    added = known if pod or isinstance(owner, judge_deployment.DeploymentUnread) else ()
     # Several pods are listed as evidence already.
     about_it = about(pod, now) if pod and len(live(pods)) == 1 else ()
     if not troubles and pod:

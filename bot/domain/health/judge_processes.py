@@ -23,7 +23,7 @@ from bot.domain.core import words
 from bot.domain.core.bounds import number
 from bot.domain.core.pattern import pattern
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ContainerSpec, ProcessRule
+from bot.domain.core.target import ContainerTarget, ProcessRule
 from bot.domain.core.workload import ExecResult
 from bot.domain.health.command_line import Program, program
 
@@ -132,7 +132,7 @@ def _called(name: str, word: str) -> bool:
     return path.endswith(f"/{name}") or f"/{name}:" in path
 
 
-def find_expected(spec: ContainerSpec, processes: Sequence[Process]) -> list[Match]:
+def find_expected(spec: ContainerTarget, processes: Sequence[Process]) -> list[Match]:
     """Match each process that the container's settings expect against the process list."""
     found: list[list[Process]] = [[] for _ in spec.processes]
     for process in processes:
@@ -147,7 +147,7 @@ def find_expected(spec: ContainerSpec, processes: Sequence[Process]) -> list[Mat
 
 
 @dataclass(frozen=True)
-class Looked:
+class ProcessMatches:
     """The judgement of a container's process list. ``unknown`` says why some processes are in no match."""
 
     processes: tuple[Process, ...] = ()
@@ -158,19 +158,19 @@ class Looked:
 NO_LIST = "no process list could be read"
 
 
-def look(spec: ContainerSpec, result: ExecResult) -> Looked:
+def look(spec: ContainerTarget, result: ExecResult) -> ProcessMatches:
     """Judge a container's process list. In a truncated list, expected processes that aren't found are unknown."""
     processes = tuple(parse_ps(result.stdout))
     if not processes:
-        return Looked(unknown=NO_LIST)
+        return ProcessMatches(unknown=NO_LIST)
     matches = find_expected(spec, processes)
     if not result.truncated:
-        return Looked(processes, tuple(matches))
+        return ProcessMatches(processes, tuple(matches))
     absent = [m.name for m in matches if not m.found]
     count = words.plural(len(processes), "process", "processes")
     why = f"the process list is too long to be read whole (cut after {count})"
     unknown = f"{why}, so {words.listed(absent)} may run or not" if absent else ""
-    return Looked(processes, tuple(m for m in matches if m.found), unknown)
+    return ProcessMatches(processes, tuple(m for m in matches if m.found), unknown)
 
 
 def _oldest_first(process: Process) -> tuple[float, int]:

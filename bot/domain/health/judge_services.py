@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.domain.core import addresses, words
 from bot.domain.core.bounds import number
 from bot.domain.core.probes import Finding, Verdict
-from bot.domain.core.target import ServiceSpec, Target
+from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.core.workload import Endpoint, Service, ServicePort
 
 SSH_REMEDY = (
@@ -21,13 +21,13 @@ HTTP_REMEDY = (
 )
 
 
-def carrier(spec: ServiceSpec, services: Sequence[Service]) -> Service | None:
+def carrier(spec: ServiceTarget, services: Sequence[Service]) -> Service | None:
     """The Service with the expected address; of several, preferably one that also has the port."""
     holders = [s for s in services if any(addresses.same(spec.ip, one) for one in s.addresses)]
     return next((s for s in holders if _port(spec, s)), holders[0] if holders else None)
 
 
-def _port(spec: ServiceSpec, service: Service) -> ServicePort | None:
+def _port(spec: ServiceTarget, service: Service) -> ServicePort | None:
     """The Service's port with the expected number. It must be TCP: UDP may use the same number, as for HTTP/3."""
     return next((p for p in service.ports if p.port == spec.port and p.protocol == "TCP"), None)
 
@@ -57,7 +57,7 @@ def _balancer(service: Service) -> str:
     return f"{service.name}: {at}, port {ports or 'none'}"
 
 
-def _address_problem(spec: ServiceSpec, services: Sequence[Service]) -> str | None:
+def _address_problem(spec: ServiceTarget, services: Sequence[Service]) -> str | None:
     service = carrier(spec, services)
     if service is None:
         return f"{spec.ip} ({spec.name}) is not assigned to any Service"
@@ -101,30 +101,30 @@ def slug(name: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-") or "service"
 
 
-def title(spec: ServiceSpec) -> str:
+def title(spec: ServiceTarget) -> str:
     """The finding's title: ``SSH``, ``VibeKanban``."""
     return spec.name
 
 
-def address(spec: ServiceSpec) -> tuple[str, int]:
+def address(spec: ServiceTarget) -> tuple[str, int]:
     """Host and port to check: those of ``connect`` where it is set."""
     if spec.connect is None:
         return spec.ip, spec.port
     return addresses.split_port(spec.connect)
 
 
-def place(spec: ServiceSpec) -> str:
+def place(spec: ServiceTarget) -> str:
     """The address that users connect to, even where it is checked through another one."""
     return f"{addresses.in_url(spec.ip)}:{spec.port}"
 
 
-def url(spec: ServiceSpec) -> str:
+def url(spec: ServiceTarget) -> str:
     """The URL to check."""
     host, port = address(spec)
     return f"http://{addresses.in_url(host)}:{port}{spec.path}"
 
 
-def judge_banner(spec: ServiceSpec, banner: str) -> Finding:
+def judge_banner(spec: ServiceTarget, banner: str) -> Finding:
     """Judge whether an SSH 2 server answers (RFC 4253, 4.2: ``SSH-2.0-``, or ``SSH-1.99-`` for both versions)."""
     shown = words.cut(banner, 80)
     if banner.startswith(("SSH-2.0-", "SSH-1.99-")):
@@ -133,7 +133,7 @@ def judge_banner(spec: ServiceSpec, banner: str) -> Finding:
     return _unreachable(spec, f"{spec.name} is not answered by an SSH server", said)
 
 
-def judge_status(spec: ServiceSpec, status: int) -> Finding:
+def judge_status(spec: ServiceTarget, status: int) -> Finding:
     """Judge whether the HTTP status is the expected one."""
     if status == spec.expect_status:
         return Finding(slug(spec.name), title(spec), Verdict.OK, f"answers with HTTP {status}")
@@ -141,12 +141,12 @@ def judge_status(spec: ServiceSpec, status: int) -> Finding:
     return _unreachable(spec, f"{spec.name} answers with HTTP {status}", expected)
 
 
-def judge_open(spec: ServiceSpec) -> Finding:
+def judge_open(spec: ServiceTarget) -> Finding:
     """The finding for a port that accepted a connection."""
     return Finding(slug(spec.name), title(spec), Verdict.OK, f"port {spec.port} takes connections")
 
 
-def judge_refused(spec: ServiceSpec, message: str) -> Finding:
+def judge_refused(spec: ServiceTarget, message: str) -> Finding:
     """The finding for a refused or broken connection; ``message`` says how it failed.
 
     An sshd that rejects the bot's address or any new connection is running, so that is only a warning.
@@ -175,7 +175,7 @@ _BUSY = (
 """Messages that sshd sends instead of its identification, with their meaning and remedy."""
 
 
-def _unreachable(spec: ServiceSpec, summary: str, *evidence: str) -> Finding:
+def _unreachable(spec: ServiceTarget, summary: str, *evidence: str) -> Finding:
     remedy = {"ssh": SSH_REMEDY, "http": HTTP_REMEDY}.get(spec.check, "Check the process, then the Service.")
     grep = "sshd" if spec.check == "ssh" else slug(spec.name)
     run = {"ssh": "/agentpod logs --grep sshd", "http": "/agentpod processes"}.get(spec.check)

@@ -16,7 +16,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Unread:
+class KeyFileUnread:
     """The pod's own file could not be read."""
 
     why: str
@@ -37,7 +37,7 @@ class Judged:
     data: list[dict[str, object]] = field(default_factory=list)
 
 
-def judge(secret: str, pod: str | Unread | None, now: datetime) -> Judged:
+def judge(secret: str, pod: str | KeyFileUnread | None, now: datetime) -> Judged:
     """Compare the Secret's file with the pod's own; ``pod`` is None where there is no own file to compare."""
     entries = ssh_keys.parse_file(secret)
     found, bad = [e.key for e in entries if e.key is not None], [e for e in entries if e.key is None]
@@ -49,7 +49,7 @@ def judge(secret: str, pod: str | Unread | None, now: datetime) -> Judged:
     if other:
         lines = (f"Once the pod has the Secret's keys: {words.lower_first(own)}.", *lines)
         verdict = Verdict.FAIL if verdict is Verdict.FAIL else Verdict.WARN
-    elif isinstance(pod, Unread):
+    elif isinstance(pod, KeyFileUnread):
         lines = (f"Whether the pod has the same keys is not known: {pod.why}.", *lines)
         verdict = Verdict.UNKNOWN if verdict is Verdict.OK else verdict
     return Judged(

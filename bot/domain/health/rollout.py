@@ -77,7 +77,7 @@ class Outcome(Enum):
     """Another change of the pod template replaced this one before it was complete."""
 
 
-class Kind(Enum):
+class ObstacleKind(Enum):
     """Kinds of problems during a rollout, which decide how long to wait for them to pass."""
 
     ADMISSION = "admission"
@@ -102,22 +102,22 @@ class Kind(Enum):
     """A reason of the kubelet that is not known here."""
 
 
-PATIENCE: Mapping[Kind, timedelta] = {
+PATIENCE: Mapping[ObstacleKind, timedelta] = {
     # A quota is freed shortly after the old pod is gone; a webhook may be restarting.
-    Kind.ADMISSION: timedelta(seconds=60),
+    ObstacleKind.ADMISSION: timedelta(seconds=60),
     # The condition of an earlier rollout stays until the controller has created the new ReplicaSet.
-    Kind.LATE: timedelta(seconds=60),
+    ObstacleKind.LATE: timedelta(seconds=60),
     # The kubelet retries after 10, 20, 40 seconds: registries fail temporarily.
-    Kind.PULL: timedelta(seconds=60),
+    ObstacleKind.PULL: timedelta(seconds=60),
     # The kubelet's cache of Secrets may lag behind; a Secret that does not exist won't appear by itself.
-    Kind.CONFIG: timedelta(seconds=20),
-    Kind.CRASH: timedelta(seconds=60),
+    ObstacleKind.CONFIG: timedelta(seconds=20),
+    ObstacleKind.CRASH: timedelta(seconds=60),
 }
 """How long to wait for a problem to pass; kinds that are not listed fail only at the deadline."""
 
 
 @dataclass(frozen=True)
-class Step:
+class StageReached:
     """A stage that was reached, and when: by the cluster's timestamps, else when it was first seen."""
 
     stage: Stage
@@ -130,7 +130,7 @@ class Step:
 class RolloutProgress:
     """The progress as it is shown. It is stored in the ledger, so that a bot that takes over continues from it."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[StageReached, ...]
     """Ordered by time."""
     started_at: datetime
     outcome: Outcome = Outcome.GOING
@@ -149,7 +149,7 @@ class RolloutProgress:
     trouble: str = ""
     """The current problem, which may pass."""
     trouble_since: datetime | None = None
-    trouble_kind: Kind | None = None
+    trouble_kind: ObstacleKind | None = None
     pod_uid: str = ""
     replaced: tuple[str, ...] = ()
     """New pods that did not stay, with what happened to them, a line each."""
@@ -165,7 +165,7 @@ class RolloutProgress:
 
 @dataclass(frozen=True)
 class _Trouble:
-    kind: Kind
+    kind: ObstacleKind
     text: str
     advice: str
     final: bool = False
@@ -173,7 +173,7 @@ class _Trouble:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class _RolloutFacts:
     mark: ChangeMarker
     deployment: Deployment
     pods: Sequence[Pod]
@@ -229,10 +229,10 @@ def progress(
     if previous is not None and previous.outcome is not Outcome.GOING:
         return previous
     if isinstance(deployment, Absent):
-        before = previous or RolloutProgress((Step(Stage.SENT, mark.started_at),), mark.started_at)
+        before = previous or RolloutProgress((StageReached(Stage.SENT, mark.started_at),), mark.started_at)
         text = f"the Deployment is gone: {words.cut(deployment.said, 160)}"
         return replace(before, outcome=Outcome.FAILED, reason=text, advice="status", ended_at=now, doing="")
-    facts = _Facts(mark, deployment, pods, events, now, previous)
+    facts = _RolloutFacts(mark, deployment, pods, events, now, previous)
     lost = _lost(facts)
     replaced = _replaced(facts, lost)
     steps = _steps(facts, anew=bool(lost))
@@ -272,7 +272,7 @@ def _since(trouble: _Trouble | None, previous: RolloutProgress | None, now: date
 # -- stages
 
 
-def _lost(facts: _Facts) -> str:
+def _lost(facts: _RolloutFacts) -> str:
     """What happened to the new pod that was followed until now; empty while it is still followed."""
     before, new = facts.previous, facts.new
     if before is None or not before.pod_uid or (new and new.uid == before.pod_uid):
@@ -286,7 +286,7 @@ def _end_of(pod: Pod) -> str:
     return f"{pod.name}: {pod.reason or pod.phase}{said}"
 
 
-def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
+def _replaced(facts: _RolloutFacts, lost: str) -> tuple[str, ...]:
     """New pods that did not stay, including those that failed between two polls; the last `ENDED` of them."""
     told = facts.previous.replaced if facts.previous else ()
     ended = [_end_of(p) for p in facts.fresh if p.over]
@@ -294,7 +294,7 @@ def _replaced(facts: _Facts, lost: str) -> tuple[str, ...]:
     return (*(line for line in told if line != lost), *([lost] if lost else ()))[-ENDED:]
 
 
-def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
+def _steps(facts: _RolloutFacts, *, anew: bool) -> tuple[StageReached, ...]:
     """The stages reached so far. A stage stays reached unless the new pod was replaced (``anew``)."""
     before = facts.previous.steps if facts.previous else ()
     of_any_pod = (Stage.SENT, Stage.OLD_GONE)
@@ -303,14 +303,14 @@ def _steps(facts: _Facts, *, anew: bool) -> tuple[Step, ...]:
     for stage, at, detail in _reached(facts):
         if stage not in found:
             at = max(floor, min(at or facts.now, facts.now))
-            found[stage] = Step(stage, at, detail)
+            found[stage] = StageReached(stage, at, detail)
         if stage is not Stage.OLD_GONE or facts.mark.generation is not None:
             floor = max(floor, found[stage].at)
     # The sort is stable: of the same time, new steps come after those shown before.
     return tuple(sorted(found.values(), key=lambda s: s.at))
 
 
-def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
+def _reached(facts: _RolloutFacts) -> Iterator[tuple[Stage, datetime | None, str]]:
     """Yield the stages that the cluster's state shows: stage, time if known, detail."""
     new = facts.new
     yield Stage.SENT, facts.mark.started_at, ""
@@ -331,7 +331,7 @@ def _reached(facts: _Facts) -> Iterator[tuple[Stage, datetime | None, str]]:
             yield Stage.READY, None, ""
 
 
-def _is_ready(facts: _Facts, new: Pod) -> bool:
+def _is_ready(facts: _RolloutFacts, new: Pod) -> bool:
     """Whether the new pod is ready, old pods are at least terminating, and the controller reports it too."""
     owner, generation = facts.deployment, facts.mark.generation
     if not pod_state.is_ready(new) or any(not p.deleting for p in facts.old) or owner.ready < max(1, owner.wanted):
@@ -353,7 +353,11 @@ def _image(pod: Pod) -> str:
 
 
 def _verdict(
-    facts: _Facts, steps: Sequence[Step], deadline: timedelta, trouble: _Trouble | None, since: datetime | None
+    facts: _RolloutFacts,
+    steps: Sequence[StageReached],
+    deadline: timedelta,
+    trouble: _Trouble | None,
+    since: datetime | None,
 ) -> tuple[Outcome, str, str]:
     """Decide the outcome, with its reason and the next command."""
     if by := _superseded(facts):
@@ -373,7 +377,7 @@ def _verdict(
     return Outcome.GOING, trouble.text if trouble else "", trouble.advice if trouble else ""
 
 
-def _superseded(facts: _Facts) -> str:
+def _superseded(facts: _RolloutFacts) -> str:
     """A sentence where the pod template was changed after this change; empty where it was not."""
     mark, annotations = facts.mark, facts.deployment.template_annotations
     theirs = annotations.get(APPROVAL_ANNOTATION)
@@ -396,7 +400,7 @@ def _time(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _ready_words(facts: _Facts) -> str:
+def _ready_words(facts: _RolloutFacts) -> str:
     generation, owner = facts.mark.generation, facts.deployment
     said = "the new pod is ready"
     if facts.old:
@@ -409,18 +413,18 @@ def _ready_words(facts: _Facts) -> str:
 # -- problems
 
 
-def _trouble(facts: _Facts, replaced: Sequence[str]) -> _Trouble | None:
+def _trouble(facts: _RolloutFacts, replaced: Sequence[str]) -> _Trouble | None:
     """The current problem; None while all is normal."""
     new, ended = facts.new, sum(p.over for p in facts.fresh)
     if ended >= ENDED and not (new and pod_state.is_ready(new)):
         text = f"{words.plural(ended, 'new pod')} did not stay, the last was {replaced[-1]}"
-        return _Trouble(Kind.LOST, text, "events", final=True)
+        return _Trouble(ObstacleKind.LOST, text, "events", final=True)
     if new is not None:
         return _of_new_pod(new, facts.now, facts.events) or _of_controller(facts)
     return _of_controller(facts) or _of_lost(replaced) or _of_old_pods(facts)
 
 
-def _of_controller(facts: _Facts) -> _Trouble | None:
+def _of_controller(facts: _RolloutFacts) -> _Trouble | None:
     """A problem reported by the Deployment's controller, if it can be about this change."""
     owner, new = facts.deployment, facts.new
     late = owner.condition("Progressing")
@@ -428,7 +432,7 @@ def _of_controller(facts: _Facts) -> _Trouble | None:
     if owner.paused:
         held = new is None and facts.mark.generation is not None
         text = f"Deployment {owner.name} is {judge_deployment.PAUSED}"
-        return _Trouble(Kind.PAUSED, text, "status") if held else None
+        return _Trouble(ObstacleKind.PAUSED, text, "status") if held else None
     if facts.old:
         return None
     why = judge_deployment.why_no_pod(replace(owner, current=0), _ANY, ())
@@ -436,25 +440,27 @@ def _of_controller(facts: _Facts) -> _Trouble | None:
         return None
     run = why.run.removeprefix("/agentpod ") if why.run and why.run.startswith("/agentpod ") else "status"
     if refused is not None and refused.status == "True":
-        return _Trouble(Kind.ADMISSION, why.summary, run) if new is None else None
+        return _Trouble(ObstacleKind.ADMISSION, why.summary, run) if new is None else None
     if facts.mark.generation is None or late is None or late.reason != "ProgressDeadlineExceeded":
         return None
     # The message names the ReplicaSet: if it is the new pod's, it is not about an earlier rollout.
     ours = new is not None and f'"{new.name.rpartition("-")[0]}"' in (late.message or "")
-    return _Trouble(Kind.LATE, why.summary, "events", final=ours)
+    return _Trouble(ObstacleKind.LATE, why.summary, "events", final=ours)
 
 
 def _of_lost(replaced: Sequence[str]) -> _Trouble | None:
     if not replaced:
         return None
-    return _Trouble(Kind.LOST, f"the new pod did not stay ({replaced[-1]}), and there is no other yet", "events")
+    return _Trouble(
+        ObstacleKind.LOST, f"the new pod did not stay ({replaced[-1]}), and there is no other yet", "events"
+    )
 
 
-def _of_old_pods(facts: _Facts) -> _Trouble | None:
+def _of_old_pods(facts: _RolloutFacts) -> _Trouble | None:
     leaving = [p.name for p in facts.old if p.deleting]
     if not leaving or facts.now - facts.mark.started_at < STALLED:
         return None
-    return _Trouble(Kind.OLD, f"the old pod {words.listed(leaving)} is still terminating", "events")
+    return _Trouble(ObstacleKind.OLD, f"the old pod {words.listed(leaving)} is still terminating", "events")
 
 
 def _of_new_pod(new: Pod, now: datetime, events: Sequence[Event]) -> _Trouble | None:
@@ -464,33 +470,33 @@ def _of_new_pod(new: Pod, now: datetime, events: Sequence[Event]) -> _Trouble | 
 
 
 _KINDS = {
-    Cause.NODE: Kind.NODE,
-    Cause.UNPLACED: Kind.PLACE,
-    Cause.CONFIG: Kind.CONFIG,
-    Cause.IMAGE: Kind.PULL,
-    Cause.WAITS: Kind.WAITS,
-    Cause.NOT_MADE: Kind.WAITS,
-    **dict.fromkeys((Cause.CRASH, Cause.MEMORY, Cause.KILLED, Cause.START), Kind.CRASH),
+    Cause.NODE: ObstacleKind.NODE,
+    Cause.UNPLACED: ObstacleKind.PLACE,
+    Cause.CONFIG: ObstacleKind.CONFIG,
+    Cause.IMAGE: ObstacleKind.PULL,
+    Cause.WAITS: ObstacleKind.WAITS,
+    Cause.NOT_MADE: ObstacleKind.WAITS,
+    **dict.fromkeys((Cause.CRASH, Cause.MEMORY, Cause.KILLED, Cause.START), ObstacleKind.CRASH),
 }
 """Causes that are problems; the others are normal waiting."""
 
 
 def _of_issue(issue: Issue) -> _Trouble | None:
     kind = _KINDS.get(issue.cause)
-    if kind is None or (kind is Kind.PLACE and not issue.reason):
+    if kind is None or (kind is ObstacleKind.PLACE and not issue.reason):
         return None
     if issue.cause is Cause.START and issue.reason.startswith("CreateContainer"):
-        return _Trouble(Kind.CONFIG, issue.summary, "events")
-    if kind is Kind.CRASH:
+        return _Trouble(ObstacleKind.CONFIG, issue.summary, "events")
+    if kind is ObstacleKind.CRASH:
         log = "events" if issue.cause is Cause.START else issue.log or "events"
-        kind = Kind.AGAIN if issue.running else kind
+        kind = ObstacleKind.AGAIN if issue.running else kind
         return _Trouble(kind, issue.summary, log, final=issue.restarts >= CRASHES)
-    unsaid = kind is Kind.PULL and issue.evidence and ")" not in issue.summary
+    unsaid = kind is ObstacleKind.PULL and issue.evidence and ")" not in issue.summary
     said = f": {words.cut(issue.evidence[0], 160)}" if unsaid else ""
     return _Trouble(kind, issue.summary + said, "events", final=issue.final)
 
 
-def _evidence(facts: _Facts) -> Iterator[str]:
+def _evidence(facts: _RolloutFacts) -> Iterator[str]:
     """The new pod's evidence, then the newest warnings about it, its owners and the old pods."""
     issue = _issue(facts)
     # The kubelet's messages on images and Secrets are events as well.
@@ -513,17 +519,17 @@ def _evidence(facts: _Facts) -> Iterator[str]:
 # -- wording
 
 
-def _issue(facts: _Facts) -> Issue | None:
+def _issue(facts: _RolloutFacts) -> Issue | None:
     return pod_state.state(facts.new, facts.now, facts.events).issue if facts.new else None
 
 
-def _waited_for(facts: _Facts, steps: Sequence[Step]) -> str:
+def _waited_for(facts: _RolloutFacts, steps: Sequence[StageReached]) -> str:
     """What it waited for when the deadline passed: why the new pod is not ready, where that is known."""
     issue = _issue(facts)
     return issue.summary if issue and issue.cause is not Cause.UNPLACED else _doing(facts, steps)
 
 
-def _doing(facts: _Facts, steps: Sequence[Step]) -> str:
+def _doing(facts: _RolloutFacts, steps: Sequence[StageReached]) -> str:
     """What the rollout is waiting for."""
     reached, new, issue = {s.stage for s in steps}, facts.new, _issue(facts)
     if Stage.STARTED in reached:
@@ -541,7 +547,7 @@ def _doing(facts: _Facts, steps: Sequence[Step]) -> str:
     return "the old pod is ending" if any(p.deleting for p in facts.old) else "waiting for the old pod to end"
 
 
-def _is_pulling(facts: _Facts, new: Pod) -> bool:
+def _is_pulling(facts: _RolloutFacts, new: Pod) -> bool:
     """Whether the newest event on images says that one is being pulled."""
     said = [e for e in facts.events if e.object == f"pod/{new.name}" and e.reason in ("Pulling", "Pulled")]
     last = max(said, key=lambda e: e.last_seen or facts.mark.started_at, default=None)
@@ -581,7 +587,7 @@ def lines(progress: RolloutProgress, now: datetime) -> tuple[str, ...]:
     return (*((line for _, line in listed) if listed else ("✓ change made",)), *_last(progress, now))
 
 
-def _line(step: Step, progress: RolloutProgress) -> str:
+def _line(step: StageReached, progress: RolloutProgress) -> str:
     after = words.age(step.at - progress.started_at)
     return f"✓ {_SAID[step.stage].format(detail=step.detail)} after {after}"
 

@@ -20,7 +20,7 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True)
-class Facts:
+class KeyFacts:
     """Facts about a key from its binary part."""
 
     bits: int
@@ -31,7 +31,7 @@ class Facts:
     """Why it should be replaced although sshd accepts it; else empty."""
 
 
-class _Reader:
+class _KeyFieldReader:
     """Reads the fields of a key one after the other."""
 
     def __init__(self, data: bytes) -> None:
@@ -60,30 +60,30 @@ class _Reader:
 def type_of(blob: bytes) -> str:
     """The type named inside the key; empty where there is none."""
     try:
-        return _Reader(blob).string()[:200].decode("ascii")
+        return _KeyFieldReader(blob).string()[:200].decode("ascii")
     except (Malformed, UnicodeDecodeError):
         return ""
 
 
-def facts(type_: str, blob: bytes) -> Facts:
+def facts(type_: str, blob: bytes) -> KeyFacts:
     """Parse a key of that type. Raises `Malformed`."""
-    fields = _Reader(blob)
+    fields = _KeyFieldReader(blob)
     if fields.string() != type_.encode():
         raise Malformed("it names another type")
     if type_.endswith(CERTIFICATE):
         fields.string()  # the nonce, before the key's own fields
         found = _known(type_.removesuffix(CERTIFICATE), fields)
-        return Facts(
+        return KeyFacts(
             found.bits if found else 0, "a certificate lets nobody in from here; its authority's key does"
         )
     found = _known(type_, fields)
     if found is None:
-        return Facts(0, "OpenSSH knows no such type")
+        return KeyFacts(0, "OpenSSH knows no such type")
     fields.end()
     return found
 
 
-def _known(type_: str, fields: _Reader) -> Facts | None:
+def _known(type_: str, fields: _KeyFieldReader) -> KeyFacts | None:
     """Parse the fields of a known type; None for a type that OpenSSH does not have."""
     plain = type_.removesuffix("@openssh.com")
     if plain in ("ssh-ed25519", "sk-ssh-ed25519"):
@@ -101,29 +101,29 @@ def _known(type_: str, fields: _Reader) -> Facts | None:
     return found
 
 
-def _ed25519(fields: _Reader) -> Facts:
+def _ed25519(fields: _KeyFieldReader) -> KeyFacts:
     if len(fields.string()) != 32:
         raise Malformed("its point has another length")
-    return Facts(256)
+    return KeyFacts(256)
 
 
-def _rsa(fields: _Reader) -> Facts:
+def _rsa(fields: _KeyFieldReader) -> KeyFacts:
     exponent, modulus = fields.number(), fields.number()
     bits, (least, most) = modulus.bit_length(), SSHD_RSA_BITS
     if exponent < 3 or not modulus & 1:
         raise Malformed("its numbers are no RSA key's")
     if bits < least:
-        return Facts(bits, f"sshd takes RSA keys from {least:,} bits on")
+        return KeyFacts(bits, f"sshd takes RSA keys from {least:,} bits on")
     if bits > most:
-        return Facts(bits, f"sshd reads RSA keys up to {most:,} bits")
-    return Facts(bits, weak="weak" if bits < GOOD_RSA_BITS else "")
+        return KeyFacts(bits, f"sshd reads RSA keys up to {most:,} bits")
+    return KeyFacts(bits, weak="weak" if bits < GOOD_RSA_BITS else "")
 
 
-def _dsa(fields: _Reader) -> Facts:
+def _dsa(fields: _KeyFieldReader) -> KeyFacts:
     bits = fields.number().bit_length()
     for _ in range(3):
         fields.number()
-    return Facts(bits, "OpenSSH takes no DSA keys since 7.0")
+    return KeyFacts(bits, "OpenSSH takes no DSA keys since 7.0")
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ _CURVES = (
 _CURVE_OF = {f"ecdsa-sha2-{curve.name.decode()}": curve for curve in _CURVES}
 
 
-def _ecdsa(curve: _Curve, fields: _Reader) -> Facts:
+def _ecdsa(curve: _Curve, fields: _KeyFieldReader) -> KeyFacts:
     name, point = fields.string(), fields.string()
     size = (curve.bits + 7) // 8
     if name != curve.name or len(point) != 1 + 2 * size or point[0] != 4:
@@ -167,4 +167,4 @@ def _ecdsa(curve: _Curve, fields: _Reader) -> Facts:
     x, y = int.from_bytes(point[1 : 1 + size], "big"), int.from_bytes(point[1 + size :], "big")
     if x >= curve.p or y >= curve.p or (y * y - (x * x - 3) * x - curve.b) % curve.p:
         raise Malformed("its point is not on the curve")
-    return Facts(curve.bits)
+    return KeyFacts(curve.bits)

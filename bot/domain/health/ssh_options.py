@@ -73,7 +73,7 @@ class Options:
         return ""
 
 
-class _Bad(ValueError):
+class _InvalidOption(ValueError):
     pass
 
 
@@ -95,7 +95,7 @@ def parse(text: str) -> Options:
         return Options()
     try:
         return _options(list(_each(text)))
-    except _Bad as error:
+    except _InvalidOption as error:
         return Options(error=str(error))
 
 
@@ -113,7 +113,7 @@ def _each(text: str) -> Iterator[tuple[str, str | None]]:
             at = end + 1
             continue
         if name not in (_VALUED if valued else _PLAIN):
-            raise _Bad(f"it does not know {words.cut(name or text[end:], 40)!r}")
+            raise _InvalidOption(f"it does not know {words.cut(name or text[end:], 40)!r}")
         value = None
         if valued:
             value, end = _dequoted(text, end + 1, name)
@@ -121,14 +121,14 @@ def _each(text: str) -> Iterator[tuple[str, str | None]]:
         if end == len(text):
             return
         if text[end] != ",":
-            raise _Bad(f"there is no comma after {name}")
+            raise _InvalidOption(f"there is no comma after {name}")
         at = end + 1
 
 
 def _dequoted(text: str, at: int, name: str) -> tuple[str, int]:
     """Parse a quoted value, in which only quotes can be escaped; the value, and the position after it."""
     if text[at : at + 1] != '"':
-        raise _Bad(f"the value of {name} does not begin with a quote")
+        raise _InvalidOption(f"the value of {name} does not begin with a quote")
     found: list[str] = []
     at += 1
     while at < len(text):
@@ -138,18 +138,18 @@ def _dequoted(text: str, at: int, name: str) -> tuple[str, int]:
             at += 1
         found.append(text[at])
         at += 1
-    raise _Bad(f"the value of {name} has no quote at its end")
+    raise _InvalidOption(f"the value of {name} has no quote at its end")
 
 
 def _options(found: list[tuple[str, str | None]]) -> Options:
     for name in _ONCE:
         if sum(one == name for one, _ in found) > 1:
-            raise _Bad(f"{name} is there twice")
+            raise _InvalidOption(f"{name} is there twice")
     for name, value in found:
         if name in _VALID and not _VALID[name].fullmatch(value or ""):
-            raise _Bad(f"the value of {name} is none")
+            raise _InvalidOption(f"the value of {name} is none")
     if any(name == "principals" for name, _ in found) and ("cert-authority", None) not in found:
-        raise _Bad("principals needs cert-authority")
+        raise _InvalidOption("principals needs cert-authority")
     values = {name: value for name, value in found if value is not None}
     expiries = [_moment(value or "") for name, value in found if name == "expiry-time"]
     return Options(
@@ -175,13 +175,13 @@ _LENGTHS = (8, 12, 14)
 
 
 def _moment(text: str) -> datetime:
-    """Parse a time as in sshd(8), optionally with ``Z`` or ``UTC`` at its end. Raises _Bad."""
+    """Parse a time as in sshd(8), optionally with ``Z`` or ``UTC`` at its end. Raises _InvalidOption."""
     plain = text[:20].upper().removesuffix("UTC").removesuffix("Z")
     if len(plain) not in _LENGTHS or not (plain.isascii() and plain.isdigit()) or len(text) > 20:
-        raise _Bad("the time of expiry-time is none (YYYYMMDD[HHMM[SS]][Z])")
+        raise _InvalidOption("the time of expiry-time is none (YYYYMMDD[HHMM[SS]][Z])")
     digits = plain.ljust(14, "0")
     year, rest = int(digits[:4]), [int(digits[n : n + 2]) for n in range(4, 14, 2)]
     month, day, hour, minute, second = rest
     if not (year >= 1970 and 1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second <= 60):
-        raise _Bad("the time of expiry-time does not exist")
+        raise _InvalidOption("the time of expiry-time does not exist")
     return datetime(year, month, 1, hour, minute, tzinfo=UTC) + timedelta(days=day - 1, seconds=second)

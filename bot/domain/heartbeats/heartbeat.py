@@ -48,7 +48,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class HeartbeatPoll:
     """The result of one poll of the Pushgateway."""
 
     groups: Sequence[Group]
@@ -107,7 +107,7 @@ _ORDER = {h: n for n, h in enumerate((Health.UP, Health.LATE, Health.NEVER_SEEN,
 
 
 def judge(
-    policies: Sequence[HeartbeatPolicy], snapshot: Snapshot, now: datetime, status_of: StatusOf | None = None
+    policies: Sequence[HeartbeatPolicy], snapshot: HeartbeatPoll, now: datetime, status_of: StatusOf | None = None
 ) -> list[JobStatus]:
     """The state of all jobs: those with a policy in the order of policies, then the others by name.
 

@@ -41,7 +41,7 @@ def _span(value: object) -> timedelta:
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 RUNS = 10
 """Runs of a maintenance that are looked at for one that begins after the one before has ended."""
-Span = Annotated[timedelta, BeforeValidator(_span), AfterValidator(limited(timedelta(), DAY))]
+Delay = Annotated[timedelta, BeforeValidator(_span), AfterValidator(limited(timedelta(), DAY))]
 Window = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(SECOND, DAY))]
 Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(MINUTE, 30 * DAY))]
 
@@ -108,9 +108,9 @@ class AlertRules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    for_: Span = Field(default=timedelta(), alias="for")
+    for_: Delay = Field(default=timedelta(), alias="for")
     """How long a problem has to last before it is told, at most 1d; heartbeats have their grace already."""
-    keep_firing: Span = timedelta(minutes=1)
+    keep_firing: Delay = timedelta(minutes=1)
     """How long a problem has to be gone before that is told, at most 1d: one that comes back at once stays one."""
     remind: Longer = timedelta(hours=4)
     """The time between two reminders of an incident that nobody acknowledged: 1m to 30d."""
@@ -128,7 +128,7 @@ class AlertRules(BaseModel):
     """The time between two looks at the heartbeats: 1s to 1h."""
     blind_after: int = Field(default=3, ge=1, le=1000)
     """How many looks have to fail in a row before the bot calls itself blind."""
-    pod_for: Span = timedelta(minutes=2)
+    pod_for: Delay = timedelta(minutes=2)
     """How long the pod has to be in trouble before that is told, at most 1d: a restart by hand is no incident."""
     outages: int = Field(default=4, ge=2, le=100)
     """How many short outages of the pod (restarted, evicted, not ready) within ``outage_window`` are told."""
@@ -170,7 +170,7 @@ class AlertRules(BaseModel):
         return found[0] if found and None not in found else None
 
 
-class State(Enum):
+class IncidentState(Enum):
     """Where an incident is in its life. Snoozes and what mutes it are beside that."""
 
     PENDING = "pending"
@@ -210,7 +210,7 @@ class Incident:
     id: str
     problem: Problem
     """As it was last seen."""
-    state: State
+    state: IncidentState
     opened_at: datetime
     fired_at: datetime | None = None
     recovered_at: datetime | None = None
@@ -245,7 +245,7 @@ class Incident:
     @property
     def open(self) -> bool:
         """Whether it is not over."""
-        return self.state is not State.RESOLVED
+        return self.state is not IncidentState.RESOLVED
 
     @property
     def root(self) -> MessageKey:
@@ -256,7 +256,7 @@ class Incident:
     @property
     def there(self) -> bool:
         """Whether what is wrong is there still."""
-        return self.open and self.state is not State.RECOVERING
+        return self.open and self.state is not IncidentState.RECOVERING
 
     @property
     def told(self) -> bool:
@@ -306,7 +306,9 @@ def decide(
 def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
     recent = tuple([at for at in before.firings if now - at < rules.flap_window]) if before else ()
     if not _due(problem, rules, now):
-        return make(Incident, id=new_id(), problem=problem, state=State.PENDING, opened_at=now, firings=recent)
+        return make(
+            Incident, id=new_id(), problem=problem, state=IncidentState.PENDING, opened_at=now, firings=recent
+        )
     firing = _firing(recent, (), problem, rules, now)
     return make(Incident, id=new_id(), problem=problem, opened_at=now, **firing)
 
@@ -319,11 +321,11 @@ def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
 def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
     """The problem is there."""
     before = incident.problem
-    if incident.state is State.PENDING:
+    if incident.state is IncidentState.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
         incident = _with(incident, _begins(problem, before))
         return _fired(incident, rules, now) if _due(incident.problem, rules, now) else incident
-    if incident.state is State.RECOVERING:
+    if incident.state is IncidentState.RECOVERING:
         incident = _back(incident, now)
     incident = _calmed(_with(incident, _begins(problem, before)), rules, now)
     return incident if problem.muted else _spoken(incident, before, rules, now)
@@ -337,7 +339,7 @@ def _begins(problem: Problem, before: Problem) -> Problem:
 def _back(incident: Incident, now: datetime) -> Incident:
     """The problem was gone for a moment. An acknowledgement that expired meanwhile is none any more."""
     ack = incident.ack if incident.ack is not None and now < incident.ack.until else None
-    state = State.ACKED if ack else State.FIRING
+    state = IncidentState.ACKED if ack else IncidentState.FIRING
     return replace(incident, state=state, ack=ack, recovered_at=None, back_at=now)
 
 
@@ -369,7 +371,7 @@ def _firing(
     flapping = len(before) >= rules.flaps
     reason = Reason.FLAPPING if flapping else sources.of(problem).begins
     return {
-        "state": State.FIRING,
+        "state": IncidentState.FIRING,
         "fired_at": now,
         "firings": (*before, now),
         "flapping": flapping,
@@ -382,7 +384,7 @@ def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetim
     """What a problem that goes on gives to say: at most one thing at a time."""
     current = _steady(_unexcused(incident, now), rules, now)
     if current.problem.severity == "critical" and not current.alarmed:
-        woken = replace(current, state=State.FIRING, ack=None, snoozed_by="", snoozed_until=None)
+        woken = replace(current, state=IncidentState.FIRING, ack=None, snoozed_by="", snoozed_until=None)
         return replace(woken, alarmed=True).noted(Reason.SEVERITY_RAISED, now)
     if incident.snoozed(now):
         return incident
@@ -390,7 +392,7 @@ def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetim
         why = "the snooze is over" if incident.snoozed_until is not None else f"over: {before.muted}"
         woken = replace(current, snoozed_by="", snoozed_until=None)
         return woken.noted(Reason.SNOOZE_ENDED, now, why)
-    if current.state is State.ACKED or not sources.of(current.problem).reminds:
+    if current.state is IncidentState.ACKED or not sources.of(current.problem).reminds:
         return current
     return _reminded(current, incident, rules, now)
 
@@ -398,7 +400,7 @@ def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetim
 def _unexcused(incident: Incident, now: datetime) -> Incident:
     """Without the acknowledgement, where it has expired."""
     expired = incident.ack is not None and now >= incident.ack.until
-    return replace(incident, state=State.FIRING, ack=None) if expired else incident
+    return replace(incident, state=IncidentState.FIRING, ack=None) if expired else incident
 
 
 def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
@@ -422,22 +424,22 @@ def _steady(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
 def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     """The problem is not there."""
     keep = incident.problem.keep
-    if incident.state is State.PENDING:  # nobody was told, so nobody is told
+    if incident.state is IncidentState.PENDING:  # nobody was told, so nobody is told
         incident = incident if incident.recovered_at else replace(incident, recovered_at=now)
         waits = incident.recovered_at is not None and now < incident.recovered_at + keep
-        return incident if waits else replace(incident, state=State.RESOLVED, resolved_at=now)
-    if incident.state is not State.RECOVERING:
-        incident = replace(incident, state=State.RECOVERING, recovered_at=now)
+        return incident if waits else replace(incident, state=IncidentState.RESOLVED, resolved_at=now)
+    if incident.state is not IncidentState.RECOVERING:
+        incident = replace(incident, state=IncidentState.RECOVERING, recovered_at=now)
     quiet = rules.flap_window if incident.flapping else max(rules.keep_firing, keep)
     if incident.recovered_at is None or now < incident.recovered_at + quiet:
         return incident
-    over = replace(incident, state=State.RESOLVED, resolved_at=now, snoozed_by="", snoozed_until=None)
+    over = replace(incident, state=IncidentState.RESOLVED, resolved_at=now, snoozed_by="", snoozed_until=None)
     return over.noted(sources.of(incident.problem).ends, now)
 
 
 def closed(incident: Incident, why: str, now: datetime) -> Incident:
     """The incident without its subject: it ends, and nobody says that it is well."""
-    over = replace(incident, state=State.RESOLVED, resolved_at=now, closed=why)
+    over = replace(incident, state=IncidentState.RESOLVED, resolved_at=now, closed=why)
     return over.noted(Reason.CLOSED, now, why) if incident.told else over
 
 
@@ -448,10 +450,10 @@ class NotNow(Exception):
 def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) -> Incident:
     """Somebody takes care of it: no more reminders, for a time. Raises NotNow."""
     _live(incident)
-    if incident.state is State.ACKED and incident.ack is not None and now < incident.ack.until:
+    if incident.state is IncidentState.ACKED and incident.ack is not None and now < incident.ack.until:
         raise NotNow(f"{incident.ack.by} has acknowledged it already")
     ack = Ack(by, now, now + rules.ack_for)
-    state = State.RECOVERING if incident.state is State.RECOVERING else State.ACKED
+    state = IncidentState.RECOVERING if incident.state is IncidentState.RECOVERING else IncidentState.ACKED
     return replace(incident, state=state, ack=ack).noted(Reason.ACKED, now, by=by)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.audit import Trace
 from bot.domain.incidents.alerting import Incident
 
-_ENDED_BY_THE_BOT = (State.SUCCEEDED, State.FAILED, State.VOID, State.EXPIRED)
+_ENDED_BY_THE_BOT = (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.VOID, RequestState.EXPIRED)
 
 
 def traces(cases: Iterable[RepairRequest], incidents: Iterable[Incident]) -> list[Trace]:
@@ -25,7 +25,7 @@ def _of_case(case: RepairRequest) -> Iterator[Trace]:
     yield Trace("request", case.id, f"request {case.id}", 1 + len(case.joined))
     if case.request.decisions:
         yield Trace("decision", case.id, f"the decision on {case.id}", len(case.request.decisions))
-    if case.sent_at is not None or case.state in (State.EXECUTING, State.SUCCEEDED):
+    if case.sent_at is not None or case.state in (RequestState.EXECUTING, RequestState.SUCCEEDED):
         yield Trace("execution", case.id, f"the execution of {case.id}")
     if case.state in _ENDED_BY_THE_BOT:
         yield Trace("outcome", case.id, f"the outcome of {case.id}")

@@ -12,7 +12,7 @@ from bot.domain.approvals.card import person
 from bot.domain.core import words
 from bot.domain.core.reply import Button, Fact, Line, Mention, Menu, Reply
 from bot.domain.incidents import message_keys, sources
-from bot.domain.incidents.alerting import REMINDERS, Incident, Notice, State
+from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, Notice
 from bot.domain.incidents.problem import Reason
 
 MOST = 12
@@ -30,11 +30,11 @@ def mark(incident: Incident, now: datetime) -> str:
     """An emoji for the state, each of another shape."""
     if not incident.open:
         return "⚪" if incident.closed else "✅"
-    if incident.state is State.RECOVERING:
+    if incident.state is IncidentState.RECOVERING:
         return "🌤️"
     if incident.snoozed(now):
         return "💤"
-    if incident.state is State.ACKED:
+    if incident.state is IncidentState.ACKED:
         return "👀"
     return "🔴" if incident.problem.severity == "critical" else "⚠️"
 
@@ -46,7 +46,7 @@ def headline(incident: Incident, now: datetime) -> str:
         text = f"{subject}: closed, {incident.closed}"
     elif not incident.open:
         text = f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
-    elif incident.state is State.RECOVERING:
+    elif incident.state is IncidentState.RECOVERING:
         text = f"{_recovered(incident)}: resolved if it stays so"
     else:
         again = "comes and goes: " if incident.flapping else ""
@@ -68,7 +68,7 @@ def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> 
         buttons=tuple(_buttons(incident)) if incident.open else (),
         menus=(_snooze(incident),) if firing else (),
         notes=(f"{incident.id} · {incident.problem.target}",),
-        notify=tuple(call) if firing and incident.state is State.FIRING else (),
+        notify=tuple(call) if firing and incident.state is IncidentState.FIRING else (),
         shareable=False,
         repeatable=False,
     )
@@ -105,7 +105,7 @@ def _buttons(incident: Incident) -> list[Button]:
     problem, where = incident.problem, f" --target {words.quoted(incident.problem.target)}"
     source = sources.of(problem)
     buttons = []
-    if incident.state is State.FIRING:
+    if incident.state is IncidentState.FIRING:
         buttons.append(Button("Acknowledge", f"ack {incident.id}", style="primary"))
     buttons.append(Button("Diagnose", f"{problem.advice or source.diagnosis}{where}"))
     if problem.restart and source.restart and incident.there:
@@ -125,7 +125,7 @@ def _snooze(incident: Incident) -> Menu:
 
 def notice(incident: Incident, said: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
     """One thing said in the incident's thread. What got worse, and what nobody has taken, calls people."""
-    calls = incident.state is State.FIRING and said.reason in _CALLS
+    calls = incident.state is IncidentState.FIRING and said.reason in _CALLS
     text, subject = _said(incident, said, now), incident.problem.subject
     named = incident.root == message_keys.incident(incident.id) or text.startswith(subject)
     return Reply(

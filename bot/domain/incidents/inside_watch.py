@@ -13,7 +13,7 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult
 from bot.domain.health import judge_processes, judge_storage
-from bot.domain.health.judge_processes import Looked, Match
+from bot.domain.health.judge_processes import Match, ProcessMatches
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.disk import DISK
 from bot.domain.incidents.sources.process import PROCESS
@@ -35,7 +35,7 @@ def keys(target: Target) -> frozenset[str]:
     return PROCESS.keys(target) | {DISK.key(target.name)}
 
 
-def processes(target: Target, looked: Mapping[str, Looked], now: datetime) -> InsideFacts:
+def processes(target: Target, looked: Mapping[str, ProcessMatches], now: datetime) -> InsideFacts:
     """The expected processes, by the lists of the containers that gave one."""
     several = len(target.containers) > 1
     matches = [m for c in target.containers if c.name in looked for m in looked[c.name].matches]

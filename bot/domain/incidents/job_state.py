@@ -25,8 +25,8 @@ from bot.domain.heartbeats.heartbeat import (
     PUSHED,
     Group,
     Health,
+    HeartbeatPoll,
     JobStatus,
-    Snapshot,
     credible,
     deadlines,
     health_by,
@@ -67,7 +67,7 @@ class JobState:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedJob:
     """One job of a target, with the names that it is kept under: made once, since every look needs all of them."""
 
     policy: HeartbeatPolicy
@@ -88,7 +88,7 @@ class Flip(NamedTuple):
     at: datetime
 
 
-class Look(NamedTuple):
+class JobEvaluation(NamedTuple):
     """What one look at a job gave."""
 
     memory: JobState
@@ -104,7 +104,7 @@ def look(
     memory: JobState | None,
     now: datetime,
     started: datetime | None = None,
-) -> Look:
+) -> JobEvaluation:
     """One job at ``now``: from what the source, ``started`` then, holds of it, and from what is remembered."""
     memory = memory or JobState(policy.canonical, now)
     if memory.health is Health.PAUSED and not policy.paused:
@@ -135,13 +135,13 @@ def look(
         resumed=memory.resumed,
     )
     beat = None if groups is memory.groups else _beat(memory.groups, groups, policy.metric)
-    return Look(memory if flip is None and after == memory else after, status, flip, beat)
+    return JobEvaluation(memory if flip is None and after == memory else after, status, flip, beat)
 
 
 def judge(
     target: str,
     policies: Sequence[HeartbeatPolicy],
-    snapshot: Snapshot,
+    snapshot: HeartbeatPoll,
     job_states: Mapping[str, JobState],
     now: datetime,
 ) -> list[JobStatus]:
@@ -362,11 +362,11 @@ def _next(status: JobStatus, now: datetime) -> datetime | None:
     return status.stale_at if status.stale_at is not None and status.stale_at > now else None
 
 
-def watched(target: Target) -> tuple[Watched, ...]:
+def watched(target: Target) -> tuple[WatchedJob, ...]:
     """The jobs of a target, in the order of its settings."""
     name = target.name
     return tuple(
-        Watched(h, h.canonical, f"{name}/{h.canonical}", HEARTBEAT.key(name, h.canonical))
+        WatchedJob(h, h.canonical, f"{name}/{h.canonical}", HEARTBEAT.key(name, h.canonical))
         for h in target.heartbeats
     )
 
@@ -387,7 +387,7 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
     )
 
 
-def problem(target: str, found: Look, now: datetime) -> Problem | None:
+def problem(target: str, found: JobEvaluation, now: datetime) -> Problem | None:
     """What is wrong with a job, or None: late is not wrong yet, and one that never came was never there."""
     status = found.status
     policy = status.policy

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bot.domain.core.cron import next_run
-from bot.domain.core.intervals import Span, What, Window
+from bot.domain.core.intervals import Interval, LocalDay, What
 from bot.domain.incidents.alerting import Maintenance
 
 NOT_UP = frozenset({What.DOWN, What.LATE})
 
 
 def excused(
-    spans: Iterable[Span], planned: Sequence[Maintenance], target: str, job: str, of: Window
-) -> list[Span]:
+    spans: Iterable[Interval], planned: Sequence[Maintenance], target: str, job: str, of: LocalDay
+) -> list[Interval]:
     """The parts of spans in which a job (``""`` is the pod) was not up, and was in maintenance."""
     times = [time for one in planned if one.covers(target, job) for time in _times(one, of)]
     return [
-        Span(What.MAINTENANCE, max(span.start, start), min(span.end, end))
+        Interval(What.MAINTENANCE, max(span.start, start), min(span.end, end))
         for span in spans
         if span.what in NOT_UP
         for start, end in times
@@ -26,7 +26,7 @@ def excused(
     ]
 
 
-def _times(one: Maintenance, of: Window) -> list[tuple[datetime, datetime]]:
+def _times(one: Maintenance, of: LocalDay) -> list[tuple[datetime, datetime]]:
     """From when to when it goes on, as far as it reaches into the day."""
     if one.begins is not None:
         return [(one.begins, one.begins + one.lasts)]

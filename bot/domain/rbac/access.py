@@ -175,7 +175,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Grant:
+class RoleGrant:
     """A role that somebody has, and the rule it comes from."""
 
     role: Role
@@ -187,11 +187,11 @@ class Grant:
 
 
 @dataclass(frozen=True)
-class Decision:
+class AccessDecision:
     """Whether something is allowed, with the reason in words."""
 
     allowed: bool
-    grant: Grant
+    grant: RoleGrant
     """The one that allows it; of a refusal, the first that they have."""
     needed: Capability
     reason: str
@@ -200,37 +200,37 @@ class Decision:
 NO_RULE = "no access rule names you"
 
 
-def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> tuple[Grant, ...]:
+def grants_of(policy: AccessPolicy, who: Identity, *, by_name: bool = False) -> tuple[RoleGrant, ...]:
     """What the rules give, or those that name the person; the role none where they give nothing.
 
     What another grant includes is left out. The first of equals stays.
     """
     found = [
-        Grant(rule.role, rule.name or f"access rule {number}")
+        RoleGrant(rule.role, rule.name or f"access rule {number}")
         for number, rule in enumerate(policy.rules, start=1)
         if rule.grants(who) and (not by_name or rule.names(who))
     ]
     widest = [g for place, g in enumerate(found) if not _included(g.role, found[:place], found)]
-    return tuple(widest) or (Grant(roles.NONE, NO_RULE),)
+    return tuple(widest) or (RoleGrant(roles.NONE, NO_RULE),)
 
 
-def _included(role: Role, before: Sequence[Grant], all_: Sequence[Grant]) -> bool:
+def _included(role: Role, before: Sequence[RoleGrant], all_: Sequence[RoleGrant]) -> bool:
     """Whether a role says nothing new: one before it is its equal, or any is wider."""
     return any(g.role.may == role.may for g in before) or any(g.role.may > role.may for g in all_)
 
 
-def decide(policy: AccessPolicy, who: Identity, needed: Capability, *, by_name: bool = False) -> Decision:
+def decide(policy: AccessPolicy, who: Identity, needed: Capability, *, by_name: bool = False) -> AccessDecision:
     """Whether ``who`` has the capability ``needed``. What the role none has is open to everybody."""
     held = grants_of(policy, who, by_name=by_name)
     if needed in roles.NONE.may:
-        return Decision(True, held[0], needed, "open to everybody")
+        return AccessDecision(True, held[0], needed, "open to everybody")
     for grant in held:
         if needed in grant.role.may:
-            return Decision(True, grant, needed, f"you are {grant}")
-    return Decision(False, held[0], needed, _refusal(policy, held, needed, who))
+            return AccessDecision(True, grant, needed, f"you are {grant}")
+    return AccessDecision(False, held[0], needed, _refusal(policy, held, needed, who))
 
 
-def decide_about(policy: AccessPolicy, who: Identity, needed: Capability, places: Sequence[str]) -> Decision:
+def decide_about(policy: AccessPolicy, who: Identity, needed: Capability, places: Sequence[str]) -> AccessDecision:
     """As :func:`decide`, about what has its ``places``: in a direct message or Home it counts as said there.
 
     So it does for whom a rule names. One for everybody in a channel does not say who is there.
@@ -247,7 +247,7 @@ def allowed_in(policy: AccessPolicy, who: Identity, needed: Capability) -> tuple
     return tuple(c for c in policy.channels() if decide(policy, replace(who, channel=c), needed).allowed)
 
 
-def left_out(policy: AccessPolicy, who: Identity, than: Iterable[Grant]) -> str:
+def left_out(policy: AccessPolicy, who: Identity, than: Iterable[RoleGrant]) -> str:
     """Which rule would give ``who`` more ``than`` they have, if they were a member of the team; why it does not.
 
     Empty where none would.
@@ -262,7 +262,7 @@ def left_out(policy: AccessPolicy, who: Identity, than: Iterable[Grant]) -> str:
     return f"{more.rule} is for members of the app's own Slack team, and {who.membership.why_not}"
 
 
-def _refusal(policy: AccessPolicy, held: Sequence[Grant], needed: Capability, who: Identity) -> str:
+def _refusal(policy: AccessPolicy, held: Sequence[RoleGrant], needed: Capability, who: Identity) -> str:
     outside = left_out(policy, who, held)
     none = held[0].role == roles.NONE
     wanted = f"it needs the role {roles.holders(needed)[0]}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from bot.domain.core.workload import Right
-from bot.domain.rbac.rights import EVERYWHERE, Grant, needed_in
+from bot.domain.rbac.rights import EVERYWHERE, Permission, needed_in
 
 OTHER_NAMESPACES = ("default", "kube-system")
 """Namespaces that every cluster has, checked as examples of namespaces that the bot must not access."""
@@ -95,6 +95,6 @@ def to_ask(needed: Collection[Right], own: str, others: Sequence[str]) -> Iterat
     places = {Where.OWN: [own], Where.OTHER: others, Where.CLUSTER: [EVERYWHERE]}
     for entry in FORBIDDEN:
         for namespace in (place for where in entry.where for place in places[where]):
-            allowed = {Grant.of(right) for right in needed_in(needed, namespace)}
-            if allowed.isdisjoint(Grant.of(entry.right).wider()):
+            allowed = {Permission.of(right) for right in needed_in(needed, namespace)}
+            if allowed.isdisjoint(Permission.of(entry.right).wider()):
                 yield replace(entry.right, namespace=namespace)

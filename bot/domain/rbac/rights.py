@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from bot.domain.core.workload import Right, Rule
+from bot.domain.core.workload import PolicyRule, Right
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
 """The standard verbs, in the order in which they are shown."""
@@ -22,7 +22,7 @@ _READS = frozenset(VERBS[:3])
 _POWERS = frozenset({"impersonate", "bind", "escalate", "approve", "sign", "attest"})
 
 
-class Grant(NamedTuple):
+class Permission(NamedTuple):
     """One element of a rule's product: ``resource`` is ``pods`` or ``pods/log``; an empty ``name`` means any."""
 
     group: str
@@ -31,7 +31,7 @@ class Grant(NamedTuple):
     verb: str
 
     @classmethod
-    def of(cls, right: Right) -> Grant:
+    def of(cls, right: Right) -> Permission:
         """The grant that a right needs."""
         resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
         return cls(right.group, resource, right.name, right.verb)
@@ -41,22 +41,22 @@ class Grant(NamedTuple):
         resource, _, subresource = self.resource.partition("/")
         return Right(self.verb, resource, self.group, subresource, self.name, namespace)
 
-    def wider(self) -> Iterator[Grant]:
+    def wider(self) -> Iterator[Permission]:
         """Yield every grant that includes this one, itself first."""
         subresource = self.resource.partition("/")[2]
         resources = (self.resource, "*", f"*/{subresource}") if subresource else (self.resource, "*")
         for atom in itertools.product((self.group, "*"), resources, (self.name, ""), (self.verb, "*")):
-            yield Grant(*atom)
+            yield Permission(*atom)
 
 
-Places = dict[Grant, set[str]]
+Places = dict[Permission, set[str]]
 """The namespaces in which each grant applies; `EVERYWHERE` is the whole cluster."""
 
 EVERYBODY = (
-    Grant("authorization.k8s.io", "selfsubjectaccessreviews", "", "create"),
-    Grant("authorization.k8s.io", "selfsubjectrulesreviews", "", "create"),
-    Grant("authentication.k8s.io", "selfsubjectreviews", "", "create"),
-    *(Grant("certificates.k8s.io", "clustertrustbundles", "", verb) for verb in VERBS[:3]),
+    Permission("authorization.k8s.io", "selfsubjectaccessreviews", "", "create"),
+    Permission("authorization.k8s.io", "selfsubjectrulesreviews", "", "create"),
+    Permission("authentication.k8s.io", "selfsubjectreviews", "", "create"),
+    *(Permission("certificates.k8s.io", "clustertrustbundles", "", verb) for verb in VERBS[:3]),
 )
 """What Kubernetes 1.37 grants every service account: reviews of its own rights, and reading public certificates.
 
@@ -127,11 +127,11 @@ def resource_text(group: str, resource: str) -> str:
     return f"{kind}.{group}{slash}{subresource}" if group else resource
 
 
-def grants(rules: Iterable[Rule]) -> Iterator[Grant]:
+def grants(rules: Iterable[PolicyRule]) -> Iterator[Permission]:
     """Expand rules to their grants; there may be duplicates."""
     for rule in rules:
         for atom in itertools.product(rule.groups, rule.resources, rule.names or ("",), rule.verbs):
-            yield Grant(*atom)
+            yield Permission(*atom)
 
 
 def needed_in(needed: Iterable[Right], namespace: str | None) -> list[Right]:
@@ -139,13 +139,13 @@ def needed_in(needed: Iterable[Right], namespace: str | None) -> list[Right]:
     return [right for right in needed if right.namespace in (namespace, EVERYWHERE)]
 
 
-def beyond(found: Iterable[Grant], needed: Iterable[Right]) -> set[Grant]:
+def beyond(found: Iterable[Permission], needed: Iterable[Right]) -> set[Permission]:
     """The grants that are included neither in the needed rights nor in those of every account."""
-    allowed = {*EVERYBODY, *(Grant.of(right) for right in needed)}
+    allowed = {*EVERYBODY, *(Permission.of(right) for right in needed)}
     return {grant for grant in found if allowed.isdisjoint(grant.wider())}
 
 
-def excess(rules: Iterable[Rule], needed: Iterable[Right], namespace: str | None = None) -> list[Excess]:
+def excess(rules: Iterable[PolicyRule], needed: Iterable[Right], namespace: str | None = None) -> list[Excess]:
     """What ``rules`` of a namespace grant beyond what is ``needed`` there; worst first.
 
     ``namespace`` is compared with that of each right, where None is the target's. The result does not depend on
@@ -156,10 +156,10 @@ def excess(rules: Iterable[Rule], needed: Iterable[Right], namespace: str | None
     return [replace(entry, where=()) for entry in found]
 
 
-def spelled(places: Mapping[Grant, Collection[str]], needed: Iterable[Right]) -> list[Excess]:
+def spelled(places: Mapping[Permission, Collection[str]], needed: Iterable[Right]) -> list[Excess]:
     """Combine grants into findings, worst first: join verbs and names, and drop what a wider grant includes."""
-    by_name = {Grant.of(right)._replace(name="") for right in needed if right.name}
-    verbs: dict[tuple[Grant, tuple[str, ...]], set[str]] = {}
+    by_name = {Permission.of(right)._replace(name="") for right in needed if right.name}
+    verbs: dict[tuple[Permission, tuple[str, ...]], set[str]] = {}
     for grant, where in places.items():
         if left := _untold(grant, where, places):
             verbs.setdefault((grant._replace(verb=""), left), set()).add(grant.verb)
@@ -172,7 +172,9 @@ def spelled(places: Mapping[Grant, Collection[str]], needed: Iterable[Right]) ->
     return sorted(found, key=lambda e: e.weight)
 
 
-def _untold(grant: Grant, where: Collection[str], places: Mapping[Grant, Collection[str]]) -> tuple[str, ...]:
+def _untold(
+    grant: Permission, where: Collection[str], places: Mapping[Permission, Collection[str]]
+) -> tuple[str, ...]:
     """The places where the grant applies and no wider grant does."""
     wider = {place for other in grant.wider() if other != grant for place in places.get(other, ())}
     if EVERYWHERE in wider:

@@ -19,10 +19,10 @@ from bot.domain.approvals.approval import (
     Choice,
     Click,
     Request,
+    RequestState,
     Rule,
     Ruling,
     Standing,
-    State,
     decided,
     overdue,
     rule,
@@ -137,7 +137,9 @@ class ApprovalService:
     async def _limit(self, tx: Writing, case: RepairRequest) -> None:
         """Raise `Refused` where the requester has too many open requests: each takes an approver's time."""
         targets = sorted({case.target, *self.executor.targets})
-        found = [one for target in targets for one in await tx.open_cases(target) if one.state is State.OPEN]
+        found = [
+            one for target in targets for one in await tx.open_cases(target) if one.state is RequestState.OPEN
+        ]
         mine = sorted(one.id for one in found if _same(one.request.requester, case.request.requester))
         if len(mine) >= self.policy.open_at_once:
             back = f"take one back: withdraw {mine[0]}" if is_person(case.request.requester) else "have one denied"
@@ -152,14 +154,14 @@ class ApprovalService:
 
         Returns the ended request; None where ``other`` is still valid or already being carried out.
         """
-        if other.state not in (State.OPEN, State.APPROVED):
+        if other.state not in (RequestState.OPEN, RequestState.APPROVED):
             return None
         text = "; ".join(other.action.changes(other.request.snapshot, case.request.snapshot))
         if not text:
             return None
         now = self.clock.now()
-        await tx.record(now, "outcome", BOT, other.id, {"state": State.VOID.value, "text": text})
-        void = await tx.save(other.ended(State.VOID, ExecutionResult(text, now)))
+        await tx.record(now, "outcome", BOT, other.id, {"state": RequestState.VOID.value, "text": text})
+        void = await tx.save(other.ended(RequestState.VOID, ExecutionResult(text, now)))
         await enqueue_messages(tx, void)
         return void
 
@@ -207,7 +209,7 @@ class ApprovalService:
             raise
         if case.state.final and case.state is not before:
             request_log.over(case)
-        if case.state is State.EXECUTING and ruling.accepted:
+        if case.state is RequestState.EXECUTING and ruling.accepted:
             request_log.claimed(case, self.executor.name)
             self.executor.start(case, look)
             ruling = replace(ruling, begun=await self.executor.ahead(case))
@@ -269,7 +271,7 @@ class ApprovalService:
             return case
         if ruling.accepted and case.state.final:
             case = case.ended(case.state, ExecutionResult(click.reason.strip(), at))
-        if case.state is State.APPROVED:
+        if case.state is RequestState.APPROVED:
             case = await self._approved(tx, case, at)
         case = await tx.save(case)
         await enqueue_messages(tx, case)
@@ -287,13 +289,13 @@ class ApprovalService:
         now = self.clock.now()
         if not overdue(case.request, now):
             return None
-        await tx.record(now, "outcome", BOT, case.id, {"state": State.EXPIRED.value})
+        await tx.record(now, "outcome", BOT, case.id, {"state": RequestState.EXPIRED.value})
         expired = await tx.save(self._expired(case, now))
         await enqueue_messages(tx, expired)
         return expired
 
     def _expired(self, case: RepairRequest, now: datetime) -> RepairRequest:
-        return case.ended(State.EXPIRED, ExecutionResult("nobody decided in time", now))
+        return case.ended(RequestState.EXPIRED, ExecutionResult("nobody decided in time", now))
 
     async def expire(self) -> int:
         """End requests without a decision or a value in time; returns how many. Also records sums of refusals."""

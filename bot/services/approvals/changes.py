@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.approvals import message_keys
-from bot.domain.approvals.approval import ApprovalPolicy, State
+from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import Lease, RepairRequest
 from bot.domain.health.rollout import ChangeMarker
 from bot.ports.ledger import Writing
@@ -26,7 +26,7 @@ def claimed(case: RepairRequest, by: str, now: datetime, lease: datetime) -> Rep
     """
     mark = ChangeMarker(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
     held = Lease(by, now, lease + HOLD)
-    return replace(case.in_state(State.EXECUTING), mark=mark, held=held)
+    return replace(case.in_state(RequestState.EXECUTING), mark=mark, held=held)
 
 
 def value_until(case: RepairRequest, policy: ApprovalPolicy) -> datetime:
@@ -53,7 +53,7 @@ async def enqueue_messages(tx: Writing, case: RepairRequest) -> None:
         return
     if case.action.needs_value and case.approved:
         await tx.enqueue(message_keys.value(case.id), who)  # this message is edited to show the outcome
-    elif case.state.final and case.state is not State.WITHDRAWN:
+    elif case.state.final and case.state is not RequestState.WITHDRAWN:
         await tx.enqueue(message_keys.outcome(case.id), who)
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from bot.domain.approvals import message_keys
-from bot.domain.approvals.approval import ApprovalPolicy, State
+from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, Wait
 from bot.domain.core.target import Target
 from bot.errors import Conflict, Transient
@@ -70,12 +70,14 @@ class LeaseHolder:
 
     # -- how a request ends
 
-    async def end(self, case: RepairRequest, state: State, text: str, remedy: str | None = None) -> RepairRequest:
+    async def end(
+        self, case: RepairRequest, state: RequestState, text: str, remedy: str | None = None
+    ) -> RepairRequest:
         """End a request without success, with the reason and the remedy."""
         evidence = (remedy,) if remedy else ()
         return await self.conclude(case, state, ExecutionResult(text, self.clock.now(), evidence, "status"))
 
-    async def conclude(self, case: RepairRequest, state: State, outcome: ExecutionResult) -> RepairRequest:
+    async def conclude(self, case: RepairRequest, state: RequestState, outcome: ExecutionResult) -> RepairRequest:
         """End a request: record its outcome and enqueue the messages about it."""
         data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
         ended = await self.save(case.ended(state, outcome), "outcome", data, progress=case.progress is not None)
@@ -93,7 +95,7 @@ class LeaseHolder:
     async def conclude_with(
         self,
         case: RepairRequest,
-        work: Callable[[RequestLease], Coroutine[Any, Any, tuple[State, ExecutionResult]]],
+        work: Callable[[RequestLease], Coroutine[Any, Any, tuple[RequestState, ExecutionResult]]],
     ) -> RepairRequest:
         """End a request with the result of ``work``, renewing the lease until that is there."""
         state, outcome = await self.leased_during(case, work(_Leased(self, case)))
@@ -201,7 +203,7 @@ class LeaseHolder:
     def _leased(self, current: RepairRequest | None) -> RepairRequest:
         """The request, if this process has its lease. Raises `LeaseLost` otherwise."""
         mine = current is not None and current.held is not None and current.held.by == self.name
-        if current is None or not mine or current.state is not State.EXECUTING:
+        if current is None or not mine or current.state is not RequestState.EXECUTING:
             raise LeaseLost
         return current
 
@@ -226,7 +228,11 @@ class LeaseHolder:
         """Take over an executing request whose lease ends by ``horizon``; None where there is none to take."""
         async with self.ledger.writing() as tx:
             case = await tx.case(id_)
-            if case is None or case.state is not State.EXECUTING or (case.held and case.held.until > horizon):
+            if (
+                case is None
+                or case.state is not RequestState.EXECUTING
+                or (case.held and case.held.until > horizon)
+            ):
                 return None
             now = self.clock.now()
             before = case.held.by if case.held else ""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from pydantic import SecretStr
 
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.registry import Registry
 from bot.errors import AgentpodError
@@ -141,7 +141,7 @@ class RepairExecutor(LeaseHolder):
             await self._execution(case).carry_out(case, self, look, sent=sent)
         else:
             text = f"target {case.target} is no longer in the settings: look yourself whether it was done"
-            await self.end(case, State.FAILED, text)
+            await self.end(case, RequestState.FAILED, text)
 
     async def take_over(self, *, at_start: bool = False) -> int:
         """Take over and resume requests whose lease has ended or was released; returns how many.

@@ -15,7 +15,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from bot.domain.approvals import card
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import SINK, ExecutionResult, RepairRequest, secret_snapshot
 from bot.domain.core import words
 from bot.domain.core.reply import Reply
@@ -72,7 +72,7 @@ class SecretWriter:
 
     async def store(
         self, case: RepairRequest, value: SecretStr, lease: RequestLease
-    ) -> tuple[State, ExecutionResult]:
+    ) -> tuple[RequestState, ExecutionResult]:
         """Write the value to the request's key of a Secret."""
 
         async def given() -> bytes:
@@ -82,7 +82,7 @@ class SecretWriter:
 
     async def file(
         self, case: RepairRequest, change: Callable[[str], bytes], lease: RequestLease, *, sent: bool
-    ) -> tuple[State, ExecutionResult]:
+    ) -> tuple[RequestState, ExecutionResult]:
         """Change the file of SSH keys in a Secret. ``sent``: another process may have changed it already.
 
         ``change`` turns the file's text into its new content; it may raise `ssh_keys.BadKey`, which ends the
@@ -96,11 +96,11 @@ class SecretWriter:
         try:
             return await self._change(case, changed, lease, sent=sent)
         except ssh_keys.BadKey as error:
-            return self._ended(State.VOID, f"{error}")
+            return self._ended(RequestState.VOID, f"{error}")
 
     async def found(
         self, case: RepairRequest, lease: RequestLease, why: str = STOPPED
-    ) -> tuple[State, ExecutionResult]:
+    ) -> tuple[RequestState, ExecutionResult]:
         """Find out whether a write whose result isn't known took effect. Never repeats the write.
 
         ``why`` is the outcome's text where the value isn't there.
@@ -124,7 +124,7 @@ class SecretWriter:
                     await asyncio.sleep(self.pause)
                     continue
                 look = () if why != UNSURE else (_LOOK,)
-                return State.FAILED, ExecutionResult(why, self.clock.now(), look)
+                return RequestState.FAILED, ExecutionResult(why, self.clock.now(), look)
         raise AssertionError("unreachable")
 
     async def _change(
@@ -134,7 +134,7 @@ class SecretWriter:
         lease: RequestLease,
         *,
         sent: bool = False,
-    ) -> tuple[State, ExecutionResult]:
+    ) -> tuple[RequestState, ExecutionResult]:
         """Read the Secret, compare it with what was approved, write; read again where the answer is unclear.
 
         ``value`` is called after the read whose resource version the write is bound to, so a change in between is
@@ -166,7 +166,7 @@ class SecretWriter:
 
     async def _once(
         self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], lease: RequestLease, sent: bool
-    ) -> tuple[State, ExecutionResult]:
+    ) -> tuple[RequestState, ExecutionResult]:
         """One try. Raises as the cluster does."""
         cluster, details = self.cluster_of(case.target), case.details
         seen = await cluster.secret(details["secret"])
@@ -174,8 +174,8 @@ class SecretWriter:
             return self._done()
         if changes := case.action.changes(case.request.snapshot, secret_snapshot(seen)):
             text = "; ".join(changes)
-            ended = self._ended(State.FAILED, f"{_NOBODY_KNOWS}: {text}")
-            return ended if sent else self._ended(State.VOID, text)
+            ended = self._ended(RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}")
+            return ended if sent else self._ended(RequestState.VOID, text)
         wanted = await value()
         await lease.confirm()
         await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
@@ -189,20 +189,20 @@ class SecretWriter:
         else:
             await asyncio.sleep(seconds)
 
-    def _done(self) -> tuple[State, ExecutionResult]:
-        return State.SUCCEEDED, ExecutionResult("stored; the pod has it after a restart", self.clock.now())
+    def _done(self) -> tuple[RequestState, ExecutionResult]:
+        return RequestState.SUCCEEDED, ExecutionResult("stored; the pod has it after a restart", self.clock.now())
 
-    def _ended(self, state: State, text: str) -> tuple[State, ExecutionResult]:
+    def _ended(self, state: RequestState, text: str) -> tuple[RequestState, ExecutionResult]:
         return state, ExecutionResult(text, self.clock.now())
 
-    def _failed(self, error: AgentpodError, *, sent: bool) -> tuple[State, ExecutionResult]:
+    def _failed(self, error: AgentpodError, *, sent: bool) -> tuple[RequestState, ExecutionResult]:
         """The outcome of a failure. With ``sent`` the text doesn't claim that nothing was stored."""
         said = words.lower_first(error.message).rstrip(".")
         if sent:
-            return State.FAILED, ExecutionResult(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (_LOOK,))
+            return RequestState.FAILED, ExecutionResult(f"{_NOBODY_KNOWS}: {said}", self.clock.now(), (_LOOK,))
         evidence = (error.remedy,) if error.remedy else ()
         text = said if isinstance(error, NotFound) else f"nothing was stored: {said}"
-        return State.FAILED, ExecutionResult(text, self.clock.now(), evidence)
+        return RequestState.FAILED, ExecutionResult(text, self.clock.now(), evidence)
 
 
 def _is_ours(seen: SecretFacts, case: RepairRequest) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from bot.domain.approvals.approval import ApprovalPolicy, State
+from bot.domain.approvals.approval import ApprovalPolicy, RequestState
 from bot.domain.approvals.repair import ExecutionResult, RepairRequest, is_id
 from bot.domain.core.reply import Reply
 from bot.domain.rbac.access import AccessPolicy, Identity, decide_about
@@ -29,7 +29,7 @@ logger = logging.getLogger("agentpod.repairs")
 NO_VALUE = "no value was given in time"
 
 
-class Service(Protocol):
+class ApprovalServicePart(Protocol):
     """The parts of `ApprovalService` that `ValueIntake` uses."""
 
     ledger: Ledger
@@ -52,7 +52,7 @@ class Service(Protocol):
 class ValueIntake:
     """Checks a value from a form, claims the request, and has the executor store the value."""
 
-    service: Service
+    service: ApprovalServicePart
 
     async def take(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
         """Store a form's value, if its request waits for it. Never raises: failures become the reply."""
@@ -106,9 +106,9 @@ class ValueIntake:
             return "There is no request that waits for a value under that id."
         if case.request.requester != caller.identity.user:
             return "Only who asked for it can give the value."
-        if case.state is State.OPEN:
+        if case.state is RequestState.OPEN:
             return f"{case.id} is not approved yet."
-        if case.state is not State.APPROVED:
+        if case.state is not RequestState.APPROVED:
             return f"{case.id} took its value already, or is over: {case.state.value}."
         if self.service.clock.now() > value_until(case, self.service.policy):
             return f"The time to give {case.id} its value is over."
@@ -151,9 +151,9 @@ class ValueIntake:
     async def expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
         """End an approved request that got no value in time; None for any other."""
         now = self.service.clock.now()
-        if case.state is not State.APPROVED or now <= value_until(case, self.service.policy):
+        if case.state is not RequestState.APPROVED or now <= value_until(case, self.service.policy):
             return None
-        await tx.record(now, "outcome", BOT, case.id, {"state": State.FAILED.value, "text": NO_VALUE})
-        failed = await tx.save(case.ended(State.FAILED, ExecutionResult(NO_VALUE, now)))
+        await tx.record(now, "outcome", BOT, case.id, {"state": RequestState.FAILED.value, "text": NO_VALUE})
+        failed = await tx.save(case.ended(RequestState.FAILED, ExecutionResult(NO_VALUE, now)))
         await enqueue_messages(tx, failed)
         return failed

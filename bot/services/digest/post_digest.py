@@ -13,17 +13,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core.history import HistoryEvent
-from bot.domain.core.intervals import Window
+from bot.domain.core.intervals import LocalDay
 from bot.domain.core.registry import Registry
 from bot.domain.core.reply import Image, Line, Reply
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.digest import card, timeline
 from bot.domain.digest import day as digest
 from bot.domain.digest.alt_text import in_words
-from bot.domain.digest.day import Day, Facts, Watched
+from bot.domain.digest.day import Day, DigestFacts, WatchedSince
 from bot.domain.heartbeats.heartbeat import Health
 from bot.domain.incidents import incident_card
 from bot.domain.incidents.alerting import AlertRules, Incident
@@ -156,7 +156,7 @@ class DigestMessages:
         images, notes = await self._images(facts)
         return card.digest(facts, now, images, notes)
 
-    async def _facts(self, day: date, now: datetime) -> Facts:
+    async def _facts(self, day: date, now: datetime) -> DigestFacts:
         zone = self.when.zone
         here, before = digest.window(day, zone), digest.window(day - DAY, zone)
         ongoing = await self._ongoing_gaps(now)  # before the history, which has a gap that ends meanwhile
@@ -170,22 +170,22 @@ class DigestMessages:
         watched = await self._watched()
         targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
 
-        def days(of: Window) -> list[Day]:
+        def days(of: LocalDay) -> list[Day]:
             planned = self.rules.maintenance
             return [timeline.day(t, of, incidents, history, now, watched[t.name], planned) for t in targets]
 
-        return Facts(
+        return DigestFacts(
             days=days(here),
             before=days(before),
             cases=[c for c in cases if _carried_out(c, here.start, here.end)],
-            waiting=[c for c in cases if c.state is State.OPEN],
+            waiting=[c for c in cases if c.state is RequestState.OPEN],
             open=_open(incidents),
             undelivered=await self.undelivered(await self.ledger.dead(now - UNDELIVERED_FOR, 5)),
             zone=zone,
             heartbeats=self.heartbeats,
         )
 
-    async def _watched(self) -> dict[str, Watched]:
+    async def _watched(self) -> dict[str, WatchedSince]:
         """By target: since when it is watched, and its jobs that never sent a heartbeat."""
         jobs = await heartbeat_coverage(self.rules).since(self.ledger)
         job_states = await self.ledger.job_states()
@@ -195,7 +195,9 @@ class DigestMessages:
             names = [canonical_job(h.job) for h in target.heartbeats]
             never = frozenset(name for name in names if f"{target.name}/{name}" not in came)
             each = {n: job_states[key].watched_since for n in names if (key := f"{target.name}/{n}") in job_states}
-            found[target.name] = Watched(jobs, await pod_coverage(target.name).since(self.ledger), never, each)
+            found[target.name] = WatchedSince(
+                jobs, await pod_coverage(target.name).since(self.ledger), never, each
+            )
         return found
 
     def _coverages(self) -> list[PollCoverage]:
@@ -217,7 +219,7 @@ class DigestMessages:
         sources = [coverage.subject for coverage in self._coverages()]
         return all(timeline.off_at(history, self.when.on(d), sources) for d in missed)
 
-    async def _images(self, facts: Facts) -> tuple[list[Image], list[str]]:
+    async def _images(self, facts: DigestFacts) -> tuple[list[Image], list[str]]:
         """The days' pictures, or a note on why there are none."""
         if self.painter is None or not any(d.known for d in facts.days):
             return [], []
@@ -235,7 +237,7 @@ class DigestMessages:
 
 
 def _carried_out(case: RepairRequest, start: datetime, end: datetime) -> bool:
-    done = case.state in (State.SUCCEEDED, State.FAILED) and case.outcome is not None
+    done = case.state in (RequestState.SUCCEEDED, RequestState.FAILED) and case.outcome is not None
     return bool(done and case.outcome and start <= case.outcome.at < end)
 
 

@@ -15,7 +15,7 @@ from operator import is_
 from bot.domain.core.target import Target, canonical_job
 from bot.domain.heartbeats.heartbeat import Group, by_job
 from bot.domain.incidents import job_state
-from bot.domain.incidents.job_state import Watched
+from bot.domain.incidents.job_state import WatchedJob
 
 
 class GroupIndex:
@@ -76,7 +76,7 @@ class DueJobs:
             if job in self._jobs:
                 self._due[job] = self._jobs[job]
 
-    def due(self, now: datetime) -> list[Watched]:
+    def due(self, now: datetime) -> list[WatchedJob]:
         """The jobs to evaluate now."""
         while self._times and self._times[0] <= now:
             for job in self._by_time.pop(at := heapq.heappop(self._times)):
@@ -85,7 +85,7 @@ class DueJobs:
                 self._due[job] = self._jobs[job]
         return list(self._due.values())
 
-    def postpone(self, job: Watched, until: datetime | None) -> None:
+    def postpone(self, job: WatchedJob, until: datetime | None) -> None:
         """Take a job off the list until then (None: until it is woken)."""
         del self._due[job.job]
         planned = self._next_at.get(job.job)

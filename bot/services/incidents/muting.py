@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bot.domain.approvals.approval import State
+from bot.domain.approvals.approval import RequestState
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.core.target import HeartbeatPolicy, Target
@@ -27,7 +27,7 @@ def unseen_mark(target: str) -> str:
 async def restarting(tx: Writing, target: str) -> RepairRequest | None:
     """The target's restart that is being carried out, if any."""
     found = await tx.open_cases(target)
-    return next((c for c in found if c.action.restarts and c.state is State.EXECUTING), None)
+    return next((c for c in found if c.action.restarts and c.state is RequestState.EXECUTING), None)
 
 
 MuteReason = Callable[[HeartbeatPolicy, datetime, bool], str]

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from bot.domain.core.frozen import replace
 from bot.domain.core.history import BEAT, SOURCE, HistoryEvent
 from bot.domain.core.target import HeartbeatPolicy, Target
-from bot.domain.heartbeats.heartbeat import Health, Snapshot
+from bot.domain.heartbeats.heartbeat import Health, HeartbeatPoll
 from bot.domain.incidents import alerting, job_state
-from bot.domain.incidents.alerting import AlertRules, Incident, State
-from bot.domain.incidents.job_state import JobState, Look, Watched
+from bot.domain.incidents.alerting import AlertRules, Incident, IncidentState
+from bot.domain.incidents.job_state import JobEvaluation, JobState, WatchedJob
 from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 from bot.errors import AgentpodError, unexpected
@@ -34,7 +34,7 @@ Mute = Callable[[Writing, Target, datetime], Awaitable[MuteReason]]
 
 SLEPT = timedelta(seconds=30)
 """A read that seems to take longer was interrupted: the machine slept, or its clock was set."""
-Evaluated = tuple[Watched, Look, Problem | None]
+Evaluated = tuple[WatchedJob, JobEvaluation, Problem | None]
 """A job, the result of its evaluation, and its problem if there is one."""
 
 
@@ -99,7 +99,7 @@ class HeartbeatWatch:
         logger.error("the heartbeats were not judged", exc_info=None if self._failures else error)
         return await self._source_unavailable(unexpected(what, error))
 
-    async def _read(self, metrics: Collection[str]) -> Snapshot:
+    async def _read(self, metrics: Collection[str]) -> HeartbeatPoll:
         """Read the source; an answer from before the machine slept is stale, so the read is repeated."""
         while True:
             asked = self.clock.now()
@@ -127,7 +127,7 @@ class HeartbeatWatch:
 
     # -- the source answered
 
-    async def _evaluate(self, snapshot: Snapshot) -> list[Incident]:
+    async def _evaluate(self, snapshot: HeartbeatPoll) -> list[Incident]:
         now = self.clock.now()
         async with self._cache.evaluation(now) as tx:
             touched, self._started = self._groups.update(snapshot.groups), snapshot.started
@@ -141,7 +141,7 @@ class HeartbeatWatch:
             changed: list[Incident] = []
             if unavailable is not None:
                 changed += await self._cache.update(tx, [], now, [unavailable.key])
-                if unavailable.state is not State.RECOVERING:
+                if unavailable.state is not IncidentState.RECOVERING:
                     await tx.add_history([HistoryEvent("", SOURCE, now, "ok")])
             for target in self.targets:
                 changed += await self._target(tx, target, now)
@@ -165,7 +165,9 @@ class HeartbeatWatch:
         self._postpone(self._due_jobs(target), evaluated)
         return changed
 
-    async def _closed(self, tx: Writing, well: Sequence[tuple[Watched, Look]], now: datetime) -> list[Incident]:
+    async def _closed(
+        self, tx: Writing, well: Sequence[tuple[WatchedJob, JobEvaluation]], now: datetime
+    ) -> list[Incident]:
         """Close incidents whose problem went away without a new heartbeat: that doesn't prove a recovery."""
         over = [
             alerting.closed(incident, why, now)
@@ -183,7 +185,11 @@ class HeartbeatWatch:
                 due.postpone(job, found.memory.next_at)
 
     async def _muted(
-        self, tx: Writing, target: Target, wrong: Sequence[tuple[HeartbeatPolicy, Look, Problem]], now: datetime
+        self,
+        tx: Writing,
+        target: Target,
+        wrong: Sequence[tuple[HeartbeatPolicy, JobEvaluation, Problem]],
+        now: datetime,
     ) -> list[Problem]:
         """The problems, each with the reason why it is muted, if any."""
         why = await self.mute(tx, target, now)
@@ -204,7 +210,7 @@ class HeartbeatWatch:
                 broken.append(job_state.defect(target.name, job.policy, error, now))
         return evaluated, broken
 
-    def _evaluate_job(self, job: Watched, now: datetime) -> Look | None:
+    def _evaluate_job(self, job: WatchedJob, now: datetime) -> JobEvaluation | None:
         """Evaluate a job; None if nothing was pushed, no deadline has passed, and no incident is open."""
         state, groups = self._states.get(job.memory), self._groups.of(job.job)
         if job.incident not in self._cache.open and job_state.unchanged(job.policy, state, groups, now):
@@ -233,7 +239,7 @@ class HeartbeatWatch:
             due.wake(None)
 
 
-def _reason(why: MuteReason, policy: HeartbeatPolicy, look: Look, problem: Problem) -> str:
+def _reason(why: MuteReason, policy: HeartbeatPolicy, look: JobEvaluation, problem: Problem) -> str:
     """Why a problem is muted; empty where that can't be judged: a needless alert is better than a missing one."""
     try:
         return why(policy, problem.since, look.status.health is Health.FAILED)

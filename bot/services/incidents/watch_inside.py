@@ -7,10 +7,10 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.core.target import ContainerSpec
+from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import Pod
 from bot.domain.health import judge_pod, judge_processes
-from bot.domain.health.judge_processes import Looked
+from bot.domain.health.judge_processes import ProcessMatches
 from bot.domain.incidents import downtime, inside_watch
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.inside_watch import InsideFacts
@@ -32,7 +32,7 @@ UNREAD = timedelta(minutes=15)
 
 
 @dataclass
-class _Unreadable:
+class _ReadFailures:
     """Since when the pod can't be read, and how many polls in a row failed by a defect of the bot."""
 
     since: datetime | None = None
@@ -49,7 +49,7 @@ class _Unreadable:
 class InsideWatch(TargetWatch):
     """Watches the inside of one target's pod. Skips a pod that is not ready: `PodWatch` raises that incident."""
 
-    _unreadable: _Unreadable = field(default_factory=_Unreadable)
+    _unreadable: _ReadFailures = field(default_factory=_ReadFailures)
     _disk_unread: tuple[str, ...] = ()
     """Why the last read of the disk failed."""
 
@@ -126,12 +126,12 @@ class InsideWatch(TargetWatch):
         named = {c.name: found for c, found in zip(specs, lists, strict=True)}
         return inside_watch.processes(self.target, named, self.clock.now())
 
-    async def _processes(self, cluster: Cluster, pod: Pod, spec: ContainerSpec) -> Looked:
+    async def _processes(self, cluster: Cluster, pod: Pod, spec: ContainerTarget) -> ProcessMatches:
         """Judge a container's process list; in a thread, since the pod decides how long the list is."""
         try:
             result = await container_exec.processes(cluster, pod.name, spec.name)
         except AgentpodError as error:
-            return Looked(unknown=error.message)
+            return ProcessMatches(unknown=error.message)
         return await asyncio.to_thread(judge_processes.look, spec, result)
 
     async def _disk(self, cluster: Cluster, pod: Pod) -> InsideFacts:

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from bot.domain.core.cron import debian, supercronic
 from bot.domain.core.cron.clock import WallClock
-from bot.domain.core.cron.lines import Wrong, shown, wrong
+from bot.domain.core.cron.lines import InvalidLine, shown, wrong
 
 Dialect = Literal["supercronic", "debian"]
 """The cron whose rules apply."""
@@ -21,7 +21,7 @@ DIALECTS: tuple[Dialect, ...] = ("supercronic", "debian")
 NEVER = "it never runs: there is no such date or time"
 
 
-class Line(Protocol):
+class CronLine(Protocol):
     """A parsed schedule."""
 
     @property
@@ -33,7 +33,7 @@ class Line(Protocol):
 
 
 _NAMES: dict[Dialect, str] = {"supercronic": supercronic.CRON, "debian": debian.CRON}
-_READERS: dict[Dialect, Callable[[str], Line]] = {"supercronic": supercronic.read, "debian": debian.read}
+_READERS: dict[Dialect, Callable[[str], CronLine]] = {"supercronic": supercronic.read, "debian": debian.read}
 _START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -59,25 +59,25 @@ def _next_run(schedule: str, zone: str, after: int, dialect: Dialect) -> datetim
     """Cached, since every poll asks for the same next run of each job until it has run."""
     run = _line(schedule, dialect).next_run(WallClock(zone), after)
     if run is None:
-        raise _refused(schedule, dialect, Wrong(NEVER))
+        raise _refused(schedule, dialect, InvalidLine(NEVER))
     return datetime.fromtimestamp(run, UTC)
 
 
 @lru_cache(maxsize=1024)
-def _line(schedule: str, dialect: Dialect) -> Line:
+def _line(schedule: str, dialect: Dialect) -> CronLine:
     try:
         return _READERS[dialect](shown(schedule))
-    except Wrong as error:
+    except InvalidLine as error:
         raise _refused(schedule, dialect, error) from None
 
 
 def check_crontab(schedule: str, dialect: Dialect) -> None:
     """Raise ValueError for a line that the cron refuses or never runs; the message marks what is wrong in it."""
     if _line(schedule, dialect).next_run(WallClock("UTC"), _START) is None:
-        raise _refused(schedule, dialect, Wrong(NEVER))
+        raise _refused(schedule, dialect, InvalidLine(NEVER))
 
 
-def _refused(schedule: str, dialect: Dialect, error: Wrong) -> ValueError:
+def _refused(schedule: str, dialect: Dialect, error: InvalidLine) -> ValueError:
     others = [name_of(other) for other in DIALECTS if other != dialect and _takes(schedule, other)]
     hint = f"; {others[0]} takes it" if others else ""
     return wrong(shown(schedule), error.where, f"{error.why}{hint}", name_of(dialect))
@@ -86,5 +86,5 @@ def _refused(schedule: str, dialect: Dialect, error: Wrong) -> ValueError:
 def _takes(schedule: str, dialect: Dialect) -> bool:
     try:
         return _READERS[dialect](shown(schedule)).next_run(WallClock("UTC"), _START) is not None
-    except Wrong:
+    except InvalidLine:
         return False

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from bot.domain.core.bounds import number
 from bot.domain.core.cron.clock import DAY, HOUR, MINUTE, WallClock
-from bot.domain.core.cron.lines import Where, Wrong, expanded, fields, no_value
+from bot.domain.core.cron.lines import Extent, InvalidLine, expanded, fields, no_value
 
 CRON = "Debian's cron"
 YEARS = 60
@@ -30,7 +30,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 
 
 @dataclass(frozen=True)
-class Field:
+class DebianField:
     """The range and the names of one field."""
 
     name: str
@@ -48,11 +48,11 @@ class Field:
 
 
 FIELDS = (
-    Field("minute", "0 to 59", 0, 59),
-    Field("hour", "0 to 23", 0, 23),
-    Field("day of the month", "1 to 31", 1, 31),
-    Field("month", "1 to 12, or JAN to DEC", 1, 12, _MONTHS),
-    Field("day of the week", "0 to 7, or SUN to SAT", 0, 7, _DAYS),
+    DebianField("minute", "0 to 59", 0, 59),
+    DebianField("hour", "0 to 23", 0, 23),
+    DebianField("day of the month", "1 to 31", 1, 31),
+    DebianField("month", "1 to 12, or JAN to DEC", 1, 12, _MONTHS),
+    DebianField("day of the week", "0 to 7, or SUN to SAT", 0, 7, _DAYS),
 )
 SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
@@ -66,7 +66,7 @@ SHORTHANDS = {
 
 
 @dataclass(frozen=True)
-class Line:
+class DebianLine:
     """A parsed schedule: the values of each field, and the effects of a leading ``*``."""
 
     minutes: tuple[int, ...]
@@ -134,7 +134,7 @@ class Line:
 
 
 @lru_cache(maxsize=2048)
-def _runs(line: Line, zone: str, day: int) -> tuple[int, ...]:
+def _runs(line: DebianLine, zone: str, day: int) -> tuple[int, ...]:
     """The runs on a matching day (in days since the epoch), in order."""
     clock = WallClock(zone)
     walls = (day * DAY + hour * HOUR + minute * MINUTE for hour in line.hours for minute in line.minutes)
@@ -144,16 +144,18 @@ def _runs(line: Line, zone: str, day: int) -> tuple[int, ...]:
     return tuple(sorted({moment for wall in walls for moment in line.moments(clock, wall)}))
 
 
-def read(line: str) -> Line:
-    """Parse a line of five fields, or ``@daily``. Raises Wrong."""
+def read(line: str) -> DebianLine:
+    """Parse a line of five fields, or ``@daily``. Raises InvalidLine."""
     if line == "@reboot":
-        raise Wrong(f"{CRON} runs it when it starts, at no time that is known: use stale_after", (0, len(line)))
+        raise InvalidLine(
+            f"{CRON} runs it when it starts, at no time that is known: use stale_after", (0, len(line))
+        )
     found = fields(expanded(line, SHORTHANDS, CRON), 5, 5, CRON)
     minutes, hours, days, months, weekdays = (_values(f, of) for f, of in zip(found, FIELDS, strict=True))
     stars = [field[0].startswith("*") for field in found]
     if 0 in weekdays or 7 in weekdays:
         weekdays |= {0, 7}
-    return Line(
+    return DebianLine(
         tuple(sorted(minutes)),
         tuple(sorted(hours)),
         frozenset(days),
@@ -168,8 +170,11 @@ _RANGE = re.compile(r"(?P<star>\*)|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-
 _STEP = re.compile(r"/([0-9A-Za-z]*)")
 
 
-def _values(field: re.Match[str], of: Field) -> set[int]:
-    """Parse a field from the left, as cron does. Raises Wrong, also for a rest that cron would silently ignore."""
+def _values(field: re.Match[str], of: DebianField) -> set[int]:
+    """Parse a field from the left, as cron does.
+
+    Raises InvalidLine, also for a rest that cron would silently ignore.
+    """
     found: set[int] = set()
     text, at = field[0], 0
     while True:
@@ -182,11 +187,11 @@ def _values(field: re.Match[str], of: Field) -> set[int]:
             return found
         if text[end] != ",":
             rest = (field.start() + end, field.end())
-            raise Wrong(f"{CRON} ignores this, and runs as if it were not there: leave it out", rest)
+            raise InvalidLine(f"{CRON} ignores this, and runs as if it were not there: leave it out", rest)
         at = end + 1
 
 
-def _range(field: re.Match[str], span: re.Match[str], of: Field) -> tuple[set[int], int]:
+def _range(field: re.Match[str], span: re.Match[str], of: DebianField) -> tuple[set[int], int]:
     """Parse one range: its values, and the position after it."""
     where = (field.start() + span.start(), field.start() + span.end())
     first, last = (of.low, of.high) if span["star"] else (of.value(span["first"]), None)
@@ -201,10 +206,10 @@ def _range(field: re.Match[str], span: re.Match[str], of: Field) -> tuple[set[in
     return _stepped(first, last, of.high, step, (where[0], field.start() + step.end())), step.end()
 
 
-def _stepped(first: int, last: int | None, high: int, step: re.Match[str], where: Where) -> set[int]:
+def _stepped(first: int, last: int | None, high: int, step: re.Match[str], where: Extent) -> set[int]:
     if last is None:
-        raise Wrong(f"{CRON} takes a step only after a range: write {first}-{high}/{step[1]}", where)
+        raise InvalidLine(f"{CRON} takes a step only after a range: write {first}-{high}/{step[1]}", where)
     every = number(step[1])
     if every is None or not 0 < every < 2**31:
-        raise Wrong("this is no step: it takes a number above 0", where)
+        raise InvalidLine("this is no step: it takes a number above 0", where)
     return set(range(first, last + 1, every))

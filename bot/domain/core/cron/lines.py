@@ -8,14 +8,14 @@ from collections.abc import Mapping
 LONGEST = 200
 """Longest schedule, in characters."""
 
-Where = tuple[int, int]
+Extent = tuple[int, int]
 """Start and end of a part of the line, in characters."""
 
 
-class Wrong(Exception):
+class InvalidLine(Exception):
     """What is wrong with a line, and where. ``where`` is None where no single part is wrong."""
 
-    def __init__(self, why: str, where: Where | None = None) -> None:
+    def __init__(self, why: str, where: Extent | None = None) -> None:
         """``why`` is a sentence without its full stop."""
         super().__init__(why)
         self.why, self.where = why, where
@@ -27,41 +27,41 @@ def shown(schedule: str) -> str:
 
 
 def fields(line: str, least: int, most: int, cron: str) -> list[re.Match[str]]:
-    """Split a line into its fields. Raises Wrong for too few or too many, and for what no cron accepts."""
+    """Split a line into its fields. Raises InvalidLine for too few or too many, and for what no cron accepts."""
     if len(line) > LONGEST:
-        raise Wrong(f"it is longer than {LONGEST} characters")
+        raise InvalidLine(f"it is longer than {LONGEST} characters")
     if line.startswith("#"):
-        raise Wrong("a line that begins with # is a comment, which never runs")
+        raise InvalidLine("a line that begins with # is a comment, which never runs")
     if zone := re.match(r"(CRON_)?TZ=\S*", line):
-        raise Wrong("a zone is no part of the schedule: give it as the job's timezone", zone.span())
+        raise InvalidLine("a zone is no part of the schedule: give it as the job's timezone", zone.span())
     if odd := re.search(r"[^ -~]+", line):
-        raise Wrong("a crontab has plain letters, digits and signs only", odd.span())
+        raise InvalidLine("a crontab has plain letters, digits and signs only", odd.span())
     found = list(re.finditer(r"\S+", line))
     if least <= len(found) <= most:
         return found
     takes = str(least) if least == most else f"{least} to {most}"
     where = found[most].span() if len(found) > most else (len(line), len(line) + 1)
-    raise Wrong(f"it has {len(found)} fields, and {cron} takes {takes}", where)
+    raise InvalidLine(f"it has {len(found)} fields, and {cron} takes {takes}", where)
 
 
 def expanded(line: str, shorthands: Mapping[str, str], cron: str) -> str:
-    """Replace a shorthand such as ``@daily`` by its fields. Raises Wrong for an unknown one."""
+    """Replace a shorthand such as ``@daily`` by its fields. Raises InvalidLine for an unknown one."""
     if not line.startswith("@"):
         return line
     name, _, rest = line.partition(" ")
     if name not in shorthands:
-        raise Wrong(f"{cron} knows no {name}: it has {', '.join(shorthands)}", (0, len(name)))
+        raise InvalidLine(f"{cron} knows no {name}: it has {', '.join(shorthands)}", (0, len(name)))
     if rest:
-        raise Wrong(f"{name} stands alone", (len(name), len(line)))
+        raise InvalidLine(f"{name} stands alone", (len(name), len(line)))
     return shorthands[name]
 
 
-def no_value(name: str, takes: str, where: Where) -> Wrong:
+def no_value(name: str, takes: str, where: Extent) -> InvalidLine:
     """The error for a text that is no value of a field."""
-    return Wrong(f"this is no {name}: it takes {takes}", where)
+    return InvalidLine(f"this is no {name}: it takes {takes}", where)
 
 
-def wrong(line: str, where: Where | None, why: str, cron: str) -> ValueError:
+def wrong(line: str, where: Extent | None, why: str, cron: str) -> ValueError:
     """The error for people: the line and, under it, a mark at the wrong part."""
     start, end = where or (0, max(len(line), 1))
     line, marks = line[:LONGEST], f"{' ' * start}{'^' * (end - start)}"[:LONGEST]

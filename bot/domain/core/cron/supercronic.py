@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.domain.core.cron.lines import Where, Wrong, expanded, fields, no_value
-from bot.domain.core.cron.supercronic_line import Days, Line
+from bot.domain.core.cron.lines import Extent, InvalidLine, expanded, fields, no_value
+from bot.domain.core.cron.supercronic_line import Days, SupercronicLine
 
 CRON = "supercronic"
 
@@ -23,7 +23,7 @@ _STEPS = {str(n) for n in range(10)} | {f"{n:02}" for n in range(60)}
 
 
 @dataclass(frozen=True)
-class Field:
+class SupercronicField:
     """The range and the names of one field."""
 
     name: str
@@ -44,14 +44,14 @@ def _named(names: Sequence[str], first: int) -> tuple[tuple[str, int], ...]:
     return (*full, *((name[:3], n) for name, n in full))
 
 
-SECOND = Field("second", "0 to 59", 0, 59)
-MINUTE = Field("minute", "0 to 59", 0, 59)
-HOUR = Field("hour", "0 to 23", 0, 23)
-DAY_OF_MONTH = Field("day of the month", "1 to 31, L, LW or 15W", 1, 31)
-MONTH = Field("month", "1 to 12, or JAN to DEC", 1, 12, _named(_MONTHS, 1))
+SECOND = SupercronicField("second", "0 to 59", 0, 59)
+MINUTE = SupercronicField("minute", "0 to 59", 0, 59)
+HOUR = SupercronicField("hour", "0 to 23", 0, 23)
+DAY_OF_MONTH = SupercronicField("day of the month", "1 to 31, L, LW or 15W", 1, 31)
+MONTH = SupercronicField("month", "1 to 12, or JAN to DEC", 1, 12, _named(_MONTHS, 1))
 SUNDAYS = ("7", *(f"0{n}" for n in range(8)))
 """Spellings of Sunday. cronexpr takes every number with a leading zero for Sunday, also ``05``."""
-DAY_OF_WEEK = Field(
+DAY_OF_WEEK = SupercronicField(
     "day of the week",
     "0 to 7, SUN to SAT, 5L or 5#3",
     0,
@@ -69,14 +69,19 @@ SHORTHANDS = {
 }
 
 
-def read(line: str) -> Line:
-    """Parse a line of five fields, six with a year, seven with seconds and year; or ``@daily``. Raises Wrong."""
+def read(line: str) -> SupercronicLine:
+    """Parse a line of five fields, six with a year, seven with seconds and year; or ``@daily``.
+
+    Raises InvalidLine.
+    """
     found = fields(expanded(line, SHORTHANDS, CRON), 5, 7, CRON)
     if len(found) > 5:
         _any_year(found.pop())
     seconds = _values(found.pop(0), SECOND) if len(found) == 6 else (0,)
     minute, hour, day, month, weekday = found
-    return Line(seconds, _values(minute, MINUTE), _values(hour, HOUR), _values(month, MONTH), _days(day, weekday))
+    return SupercronicLine(
+        seconds, _values(minute, MINUTE), _values(hour, HOUR), _values(month, MONTH), _days(day, weekday)
+    )
 
 
 def _any_year(field: re.Match[str]) -> None:
@@ -84,24 +89,26 @@ def _any_year(field: re.Match[str]) -> None:
         return
     if not re.match(r"[0-9*]", field[0]):
         why = f"{CRON} takes only a year here: leave a command out, and seconds where there is no year"
-        raise Wrong(why, field.span())
+        raise InvalidLine(why, field.span())
     why = f"{CRON} reads {field[0]} as the year, and a job that ends can't be watched: leave the year out"
-    raise Wrong(why, field.span())
+    raise InvalidLine(why, field.span())
 
 
-def _values(field: re.Match[str], of: Field) -> tuple[int, ...]:
+def _values(field: re.Match[str], of: SupercronicField) -> tuple[int, ...]:
     found: set[int] = set()
     star = False
     for text, where in _entries(field, of):
         values = _entry(text, of, where)
         if values is None and star:
-            raise Wrong(f"{CRON} ignores this beside *, and runs as if it were not there: leave it out", where)
+            raise InvalidLine(
+                f"{CRON} ignores this beside *, and runs as if it were not there: leave it out", where
+            )
         if values is None:
             raise no_value(of.name, of.takes, where)
         star |= text in {"*", "?"}
         found |= values
     if not found:
-        raise Wrong(f"no {of.name} fits this: it never runs", field.span())
+        raise InvalidLine(f"no {of.name} fits this: it never runs", field.span())
     return tuple(sorted(found))
 
 
@@ -145,7 +152,7 @@ def _weekdays(field: re.Match[str]) -> tuple[frozenset[int] | None, frozenset[tu
     return None if star else frozenset(found), frozenset(weeks)
 
 
-def _entries(field: re.Match[str], of: Field) -> list[tuple[str, Where]]:
+def _entries(field: re.Match[str], of: SupercronicField) -> list[tuple[str, Extent]]:
     """Split a field at commas: each entry in lower case, and where it is in the line."""
     found = [
         (m[0].lower(), (field.start() + m.start(), field.start() + m.end()))
@@ -156,11 +163,11 @@ def _entries(field: re.Match[str], of: Field) -> list[tuple[str, Where]]:
     return found
 
 
-def _entry(text: str, of: Field, where: Where) -> set[int] | None:
-    """Parse ``*``, ``5`` or ``5-20``, each also with a step; None for anything else. Raises Wrong."""
+def _entry(text: str, of: SupercronicField, where: Extent) -> set[int] | None:
+    """Parse ``*``, ``5`` or ``5-20``, each also with a step; None for anything else. Raises InvalidLine."""
     span, slash, step = text.partition("/")
     if slash and (step not in _STEPS or not 1 <= int(step) <= of.high):
-        raise Wrong(f"this is no step: it takes 1 to {min(of.high, 59)}", where)
+        raise InvalidLine(f"this is no step: it takes 1 to {min(of.high, 59)}", where)
     if span == "*" or (span == "?" and not slash):
         return set(range(of.low, of.high + 1, int(step or 1)))
     start, dash, end = span.partition("-")
@@ -169,5 +176,5 @@ def _entry(text: str, of: Field, where: Where) -> set[int] | None:
     if first is None or last is None:
         return None
     if dash and not slash and last < first:
-        raise Wrong(f"this range of the {of.name} ends before it begins", where)
+        raise InvalidLine(f"this range of the {of.name} ends before it begins", where)
     return set(range(first, last + 1, int(step or 1)))

@@ -73,7 +73,7 @@ def _workday(year: int, month: int, day: int, length: int) -> int:
 
 
 @dataclass(frozen=True)
-class Line:
+class SupercronicLine:
     """A parsed schedule: the values of each field, in order."""
 
     seconds: tuple[int, ...]

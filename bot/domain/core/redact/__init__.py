@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 from bot.domain.core.redact.engine import Span, merged
 from bot.domain.core.redact.keys import has_key, may_have_key, without_keys
-from bot.domain.core.redact.known import SHORTEST, Known
+from bot.domain.core.redact.known import SHORTEST, KnownValues
 from bot.domain.core.redact.names import named_spans
 from bot.domain.core.redact.phrases import phrase_spans
 from bot.domain.core.redact.plain import plain, plain_text
 from bot.domain.core.redact.tokens import random_spans, token_spans
 from bot.domain.core.redact.words import PLACEHOLDER
 
-__all__ = ["PLACEHOLDER", "SHORTEST", "Known", "Redacted", "has_token", "plain", "plain_text", "redact"]
+__all__ = ["PLACEHOLDER", "SHORTEST", "KnownValues", "Redacted", "has_token", "plain", "plain_text", "redact"]
 
 _CHUNK = 1024 * 1024
 """Size of the chunks that are searched at once, in bytes: each pattern then keeps its cached states for a
@@ -40,9 +40,9 @@ class Redacted:
     count: int
 
 
-def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redacted:
+def redact(lines: Iterable[str], secrets: Collection[str] | KnownValues = ()) -> Redacted:
     """Remove control characters from lines, and redact known values and whatever has the shape of a secret."""
-    known = secrets if isinstance(secrets, Known) else Known(secrets)
+    known = secrets if isinstance(secrets, KnownValues) else KnownValues(secrets)
     cleaned = [line if line.isascii() and line.isprintable() else plain(line) for line in lines]
     if not cleaned:
         return Redacted((), 0)
@@ -62,7 +62,9 @@ def redact(lines: Iterable[str], secrets: Collection[str] | Known = ()) -> Redac
     return Redacted(tuple(cleaned), count)
 
 
-def _over_its_end(known: Known, data: bytes, following: bytes, over: list[Span]) -> tuple[list[Span], list[Span]]:
+def _over_its_end(
+    known: KnownValues, data: bytes, following: bytes, over: list[Span]
+) -> tuple[list[Span], list[Span]]:
     """Find secrets that cross a chunk's end: their spans in this chunk, and in the following one.
 
     ``over`` are the spans that the chunk before found in this one.
@@ -94,7 +96,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield data[start:], b""
 
 
-def _secrets(known: Known, data: bytes) -> list[Span]:
+def _secrets(known: KnownValues, data: bytes) -> list[Span]:
     """All spans to redact, sorted and not overlapping."""
     found = [
         *known.spans(data),

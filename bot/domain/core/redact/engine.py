@@ -17,7 +17,7 @@ _REGEXP = type(re2.compile(b""))
 _UNANCHORED = _re2.RE2.Anchor.UNANCHORED
 
 
-class Finder:
+class MatchFinder:
     """Finds the spans of a pattern's matches. Creating re2's match objects would take longer than the search."""
 
     __slots__ = ("_groups", "_match")
@@ -49,24 +49,24 @@ class Finder:
         return (span for found in self.matches(data) for span in found[1:] if span[0] >= 0)
 
 
-def finder(pattern: str, *, ignore_case: bool = False, captures: bool = True, memory: int = MEMORY) -> Finder:
+def finder(pattern: str, *, ignore_case: bool = False, captures: bool = True, memory: int = MEMORY) -> MatchFinder:
     """Compile a pattern for UTF-8 text. Raises ValueError for an invalid pattern."""
     return _finder(pattern.encode(), _options(ignore_case=ignore_case, captures=captures, memory=memory))
 
 
-def bytes_finder(pattern: bytes, *, memory: int = MEMORY) -> Finder:
+def bytes_finder(pattern: bytes, *, memory: int = MEMORY) -> MatchFinder:
     """Compile a pattern of single bytes (Latin-1)."""
     options = _options(captures=False, memory=memory)
     options.encoding = re2.Options.Encoding.LATIN1
     return _finder(pattern, options)
 
 
-def _finder(pattern: bytes, options: re2.Options) -> Finder:
+def _finder(pattern: bytes, options: re2.Options) -> MatchFinder:
     """Compile without `re2.compile`, whose cache would keep the pattern for ever, and known values in it."""
     made = _re2.RE2(pattern, options)
     if not made.ok():
         raise ValueError(made.error().decode())
-    return Finder(made)
+    return MatchFinder(made)
 
 
 def compiled(pattern: bytes) -> Any:

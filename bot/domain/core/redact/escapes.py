@@ -14,7 +14,7 @@ from bot.domain.core.redact.plain import plain
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Rewriting:
     """The replacements of one rewriting: their spans in the new text and in the text before."""
 
     starts: list[int]
@@ -36,7 +36,7 @@ class _Step:
 class View:
     """A text (UTF-8), and the rewriting steps that it resulted from."""
 
-    def __init__(self, data: bytes, steps: tuple[_Step, ...] = ()) -> None:
+    def __init__(self, data: bytes, steps: tuple[_Rewriting, ...] = ()) -> None:
         """``steps`` are in the order in which they were applied."""
         self.data, self._steps = data, steps
 
@@ -49,7 +49,7 @@ class View:
     def rewritten(self, pattern: Any, new: Callable[[Any], bytes]) -> View:
         """Return a view with every match replaced; the view itself where nothing matches."""
         pieces: list[bytes] = []
-        step = _Step([], [], [], [])
+        step = _Rewriting([], [], [], [])
         position = length = 0
         for match in pattern.finditer(self.data):
             start, end = match.span()
@@ -81,7 +81,7 @@ class _Joined(View):
         self._view, self._by = view, by
 
     @cached_property
-    def _steps(self) -> tuple[_Step, ...]:  # type: ignore[override] # computed on demand
+    def _steps(self) -> tuple[_Rewriting, ...]:  # type: ignore[override] # computed on demand
         return self._view.rewritten(_LINE_END, lambda _: self._by)._steps
 
 

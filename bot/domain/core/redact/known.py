@@ -35,7 +35,7 @@ TOO_MANY = 2_000
 """Matches in one chunk above which all of it is redacted: it consists of little else than that value."""
 
 
-class Known:
+class KnownValues:
     """A compiled set of known values. Create it once for many texts: it takes some milliseconds."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:

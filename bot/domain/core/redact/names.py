@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Finder, Span, finder
+from bot.domain.core.redact.engine import MatchFinder, Span, finder
 from bot.domain.core.redact.vocabulary import (
     ABOUT,
     COUNTED,
@@ -110,7 +110,7 @@ def named_spans(data: bytes) -> Iterator[Span]:
 
 
 @cache
-def _assignments() -> Finder:
+def _assignments() -> MatchFinder:
     # Without groups: finding their positions takes RE2 longer than finding the match.
     after = rf"{_TAIL}[\w\-]{{0,32}}{_SEPARATOR}"
     weak = rf"(?:{_WEAK}){after}(?:\d{{4}}|[\"'`\\]{{0,4}}[^\s\"'`]{{12}})"

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Finder, Span, compiled_set, finder
+from bot.domain.core.redact.engine import MatchFinder, Span, compiled_set, finder
 from bot.domain.core.redact.names import JUDGED, is_odd, is_said
 
 Judge = Callable[[str], bool]
@@ -509,7 +509,7 @@ def _lines(group: int, data: bytes) -> Iterator[Span]:
 
 
 @cache
-def _either(group: int) -> Finder:
+def _either(group: int) -> MatchFinder:
     """One pattern for the whole group, to select lines; which phrases match in them is searched afterwards."""
     patterns = [_narrow(pattern, judge) for pattern, judge in _GROUPS[group]]
     return finder("|".join(patterns), ignore_case=True, captures=False, memory=16 << 20)
@@ -545,5 +545,5 @@ def _which(group: int) -> Any:
 
 
 @cache
-def _compiled(group: int) -> tuple[tuple[Finder, Judge], ...]:
+def _compiled(group: int) -> tuple[tuple[MatchFinder, Judge], ...]:
     return tuple((finder(pattern, ignore_case=True, memory=1 << 20), judge) for pattern, judge in _GROUPS[group])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from bot.domain.core.redact import looks
-from bot.domain.core.redact.engine import Finder, Span, finder
+from bot.domain.core.redact.engine import MatchFinder, Span, finder
 from bot.domain.core.redact.vocabulary import IDS
 
 _RUN = r"[\w\-]"
@@ -281,7 +281,7 @@ def _whole(data: bytes, end: int) -> int:
 
 
 @cache
-def _vendors() -> Finder:
+def _vendors() -> MatchFinder:
     alternatives = "|".join(f"{begin}{goes_on}{{{min(least, 8)}}}{goes_on}*" for begin, goes_on, least in _VENDORS)
     return finder(rf"\b(?:{alternatives})", captures=False)
 
@@ -293,7 +293,7 @@ def _begins() -> re.Pattern[bytes]:
 
 
 @cache
-def _runs() -> Finder:
+def _runs() -> MatchFinder:
     return finder(r"[A-Za-z0-9_+/]{42,}={0,2}")
 
 
@@ -308,30 +308,30 @@ _RECOGNISED = re.compile(
 
 
 @cache
-def _odd() -> Finder:
+def _odd() -> MatchFinder:
     return finder("|".join(_ODD))
 
 
 @cache
-def _urls() -> Finder:
+def _urls() -> MatchFinder:
     return finder("|".join(_URLS))
 
 
 @cache
-def _seldom() -> Finder:
+def _seldom() -> MatchFinder:
     """A fast check whether any of `_urls` or `_runs` may match: most text has neither."""
     return finder("|".join([_MARKS, rf"\b{_NGROK}", *_URLS]), captures=False)
 
 
 _WORD = r"(?:[a-z][a-z0-9]{1,15}|[A-Z][A-Z0-9]{1,15})"
-_Form = tuple[str, str]
-_PREFIXED: _Form = (rf"({_WORD}(?:[_-][A-Za-z0-9]{{1,10}}){{0,3}}[_-])", r"[A-Za-z0-9]{20,}")
-_HYPHENED: _Form = (rf"({_WORD}(?:_|-(?:[a-z0-9]{{1,8}}-){{0,2}}))", r"[\w\-]{24,}")
-_LONG: _Form = ("()", r"[\w\-]{120,}")
+_TokenForm = tuple[str, str]
+_PREFIXED: _TokenForm = (rf"({_WORD}(?:[_-][A-Za-z0-9]{{1,10}}){{0,3}}[_-])", r"[A-Za-z0-9]{20,}")
+_HYPHENED: _TokenForm = (rf"({_WORD}(?:_|-(?:[a-z0-9]{{1,8}}-){{0,2}}))", r"[\w\-]{24,}")
+_LONG: _TokenForm = ("()", r"[\w\-]{120,}")
 
 
 @cache
-def _random(form: _Form) -> Finder:
+def _random(form: _TokenForm) -> MatchFinder:
     """Without groups: finding their positions takes RE2 longer than finding the match."""
     return finder(rf"\b{form[0]}{form[1]}\b" if form is _PREFIXED else rf"\b{form[0]}{form[1]}", captures=False)
 
@@ -341,7 +341,7 @@ _PLACES = ("live", "prod", "production", "test", "dev", "staging", "sandbox")
 
 
 @cache
-def _prefix(form: _Form) -> re.Pattern[bytes]:
+def _prefix(form: _TokenForm) -> re.Pattern[bytes]:
     return re.compile(rf"{form[0]}(?={form[1]})".encode(), re.ASCII)
 
 
@@ -409,7 +409,7 @@ def _is_base64url(prefix: str, body: str, _: bytes) -> bool:
     )
 
 
-_RANDOM: tuple[tuple[_Form, Callable[[str, str, bytes], bool], bool], ...] = (
+_RANDOM: tuple[tuple[_TokenForm, Callable[[str, str, bytes], bool], bool], ...] = (
     (_PREFIXED, _is_prefixed, False),
     (_HYPHENED, _is_base64url, True),
     (_LONG, _is_long, True),

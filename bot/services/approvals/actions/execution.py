@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import SecretStr
 
 from bot.domain.approvals.actions.action import RepairAction
-from bot.domain.approvals.approval import Snapshot, State, may_start, start_by
+from bot.domain.approvals.approval import RequestState, Snapshot, may_start, start_by
 from bot.domain.approvals.repair import RepairRequest
 from bot.domain.core import words
 from bot.domain.health.rollout import ChangeMarker
@@ -127,7 +127,7 @@ class Stepwise(Execution, Generic[S]):
             except AgentpodError as error:
                 passing = isinstance(error, Transient) or refusals.may_pass(error)
                 if not passing or _given_up(case, holder, sent):
-                    return await holder.end(case, State.FAILED, *self._unmade(error, sent))
+                    return await holder.end(case, RequestState.FAILED, *self._unmade(error, sent))
                 case = await _rest(case, holder, error, sent)
             else:
                 if against is not None and not made:
@@ -135,14 +135,16 @@ class Stepwise(Execution, Generic[S]):
                 return await holder.sent(replace(case, mark=self.marked(case, seen)))
             look, case = None, await holder.renewed(case)
 
-    def _against(self, case: RepairRequest, seen: S, holder: LeaseHolder, sent: bool) -> tuple[State, str] | None:
+    def _against(
+        self, case: RepairRequest, seen: S, holder: LeaseHolder, sent: bool
+    ) -> tuple[RequestState, str] | None:
         """Why a change that isn't made yet must not be made, with the state to end in; None where it may."""
         if changes := self.action.changes(case.request.snapshot, self.snapshot(seen)):
             text = "; ".join(changes)
-            return (State.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (State.VOID, text)
+            return (RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (RequestState.VOID, text)
         if may_start(case.request, holder.policy, holder.clock.now()):
             return None
-        return State.FAILED, _late(holder.policy.start_within, sent)
+        return RequestState.FAILED, _late(holder.policy.start_within, sent)
 
     def _unmade(self, error: AgentpodError, sent: bool) -> tuple[str, str | None]:
         """The text and remedy of a change that failed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain.approvals.actions.force_restart import FORCE_RESTART
-from bot.domain.approvals.repair import Look, RepairRequest
+from bot.domain.approvals.repair import RepairRequest, TargetState
 from bot.domain.health.rollout import RESTARTED_ANNOTATION, ChangeMarker
 from bot.errors import AgentpodError, NotFound, Uncertain
 from bot.services.approvals.actions.execution import inner
@@ -18,12 +18,12 @@ class ForceRestart(PodRestart):
 
     action = FORCE_RESTART
 
-    def is_made(self, case: RepairRequest, seen: Look, *, tried: bool) -> bool:
+    def is_made(self, case: RepairRequest, seen: TargetState, *, tried: bool) -> bool:
         """See `Stepwise`. Absent pods count only where a call may have been sent: others may have deleted them."""
         there = {p.uid for p in seen.pods if not p.deleting}
         return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
 
-    async def call(self, case: RepairRequest, seen: Look, holder: LeaseHolder) -> Look:
+    async def call(self, case: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`. A pod that is gone since the read needs no deletion."""
         cluster, wanted = holder.cluster_of(case.target), {uid for _, uid in case.request.snapshot.pods}
         gone = 0
@@ -41,7 +41,7 @@ class ForceRestart(PodRestart):
             gone += 1
         return seen
 
-    def marked(self, case: RepairRequest, seen: Look) -> ChangeMarker | None:
+    def marked(self, case: RepairRequest, seen: TargetState) -> ChangeMarker | None:
         """See `Stepwise`."""
         if case.mark is None:
             return None

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from bot.domain.approvals.approval import Snapshot, State
-from bot.domain.approvals.repair import ExecutionResult, Look, RepairRequest
+from bot.domain.approvals.approval import RequestState, Snapshot
+from bot.domain.approvals.repair import ExecutionResult, RepairRequest, TargetState
 from bot.domain.core.target import Target
 from bot.domain.core.workload import Deployment, Event, Pod
 from bot.domain.health import rollout
@@ -21,25 +21,25 @@ from bot.services.approvals.lease_holder import TICK, LeaseHolder
 
 logger = logging.getLogger("agentpod.repairs")
 
-Seen = tuple[Deployment, Sequence[Pod], Sequence[Event]]
+ObservedRollout = tuple[Deployment, Sequence[Pod], Sequence[Event]]
 
 
-async def look_at(cluster: Cluster, target: Target) -> Look:
+async def look_at(cluster: Cluster, target: Target) -> TargetState:
     """Read the Deployment and its pods concurrently. Raises as `Cluster` does."""
     deployment, pods = await asyncio.gather(cluster.deployment(target.deployment), cluster.pods(target.selector))
-    return Look(deployment, tuple(pods))
+    return TargetState(deployment, tuple(pods))
 
 
-class PodRestart(Stepwise[Look]):
+class PodRestart(Stepwise[TargetState]):
     """A change that ends the pod."""
 
     check = "Look before you ask again: status shows how old the pod is."
 
-    async def look(self, case: RepairRequest, holder: LeaseHolder) -> Look:
+    async def look(self, case: RepairRequest, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
         return await look_at(holder.cluster_of(case.target), holder.targets[case.target])
 
-    def snapshot(self, seen: Look) -> Snapshot:
+    def snapshot(self, seen: TargetState) -> Snapshot:
         """See `Stepwise`."""
         return seen.snapshot
 
@@ -52,11 +52,11 @@ class PodRestart(Stepwise[Look]):
                     seen = await watch.look()
                 except NotFound as error:
                     text = f"the Deployment is gone: {error.message}"
-                    case = await holder.end(case, State.FAILED, text, error.remedy)
+                    case = await holder.end(case, RequestState.FAILED, text, error.remedy)
                 except AgentpodError as error:
                     if holder.clock.now() > until:
                         text = f"it was sent, and could not be followed: {error.message}"
-                        case = await holder.end(case, State.FAILED, text)
+                        case = await holder.end(case, RequestState.FAILED, text)
                 else:
                     case = await _step(case, holder, seen)
                 if case.state.final:
@@ -65,7 +65,7 @@ class PodRestart(Stepwise[Look]):
                 await watch.wait(holder.tick)
 
 
-async def _step(case: RepairRequest, holder: LeaseHolder, seen: Seen) -> RepairRequest:
+async def _step(case: RepairRequest, holder: LeaseHolder, seen: ObservedRollout) -> RepairRequest:
     """Save the rollout's progress if it shows something new; end the request where the rollout has ended."""
     if case.mark is None:
         raise AssertionError(f"{case.id} was claimed without a mark")
@@ -80,7 +80,7 @@ async def _step(case: RepairRequest, holder: LeaseHolder, seen: Seen) -> RepairR
 
 async def _finish(case: RepairRequest, holder: LeaseHolder, progress: rollout.RolloutProgress) -> RepairRequest:
     good = progress.outcome is rollout.Outcome.READY
-    state = State.SUCCEEDED if good else State.FAILED
+    state = RequestState.SUCCEEDED if good else RequestState.FAILED
     seconds = progress.took.total_seconds() if progress.took else None
     outcome = ExecutionResult(progress.reason, holder.clock.now(), progress.evidence, progress.advice, seconds)
     return await holder.conclude(case, state, outcome)
@@ -114,7 +114,7 @@ class _Watch:
                 logger.debug("watch on the pods ended: %s", error.message)
             await asyncio.sleep(TICK)
 
-    async def look(self) -> Seen:
+    async def look(self) -> ObservedRollout:
         """Read Deployment, pods and events. Raises as `Cluster` does; events that can't be read are left out."""
         self._news.clear()
         cluster, target = self._cluster, self._target

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain.approvals.actions.restart import RESTART
-from bot.domain.approvals.repair import Look, RepairRequest
+from bot.domain.approvals.repair import RepairRequest, TargetState
 from bot.domain.health.rollout import APPROVAL_ANNOTATION, RESTARTED_ANNOTATION, ChangeMarker
 from bot.services.approvals.actions.pod_restart import PodRestart
 from bot.services.approvals.lease_holder import LeaseHolder
@@ -19,16 +19,16 @@ class Restart(PodRestart):
 
     action = RESTART
 
-    def is_made(self, case: RepairRequest, seen: Look, *, tried: bool) -> bool:  # noqa: ARG002 - the annotation is proof
+    def is_made(self, case: RepairRequest, seen: TargetState, *, tried: bool) -> bool:  # noqa: ARG002 - the annotation is proof
         """See `Stepwise`."""
         return seen.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
 
-    async def call(self, case: RepairRequest, seen: Look, holder: LeaseHolder) -> Look:
+    async def call(self, case: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
         marks = {RESTARTED_ANNOTATION: _restarted(case), APPROVAL_ANNOTATION: case.id}
         return replace(seen, deployment=await holder.cluster_of(case.target).restart(seen.deployment, marks))
 
-    def marked(self, case: RepairRequest, seen: Look) -> ChangeMarker | None:
+    def marked(self, case: RepairRequest, seen: TargetState) -> ChangeMarker | None:
         """See `Stepwise`."""
         if case.mark is None:
             return None
