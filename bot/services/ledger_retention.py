@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +9,7 @@ from datetime import timedelta
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.ports.ledger import Ledger
+from bot.services.repeat import repeat
 
 logger = logging.getLogger("agentpod.ledger")
 
@@ -28,12 +28,10 @@ class LedgerRetention:
 
     async def run(self) -> None:
         """Delete now and every hour until cancelled. Ledger errors are logged; the next pass makes up for them."""
-        while True:
-            try:
-                await self.drop()
-            except AgentpodError as error:
-                logger.info("old entries of the ledger not deleted: %s", error.message)
-            await asyncio.sleep(EVERY.total_seconds())
+        await repeat(self.drop, EVERY, self._failed)
+
+    def _failed(self, error: AgentpodError) -> None:
+        logger.info("old entries of the ledger not deleted: %s", error.message)
 
     async def drop(self) -> int:
         """Delete what ended more than ``keep`` ago; returns the number of rows.

@@ -5,7 +5,6 @@ Such an incident is closed, not resolved: nobody knows whether its problem has e
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from bot.domain.incidents.alerting import Incident
 from bot.errors import AgentpodError
 from bot.ports.clock import Clock
 from bot.services.incidents.incident_service import IncidentService
+from bot.services.repeat import repeat
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -36,12 +36,10 @@ class OrphanCloser:
 
     async def run(self) -> None:
         """Close now and every few minutes until cancelled."""
-        while True:
-            try:
-                await self.close()
-            except AgentpodError as error:
-                logger.warning("incidents that left the settings were not closed: %s", error.message)
-            await asyncio.sleep(EVERY.total_seconds())
+        await repeat(self.close, EVERY, self._failed)
+
+    def _failed(self, error: AgentpodError) -> None:
+        logger.warning("incidents that left the settings were not closed: %s", error.message)
 
     async def close(self) -> list[Incident]:
         """Close incidents and delete job states; returns the closed incidents."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from bot.services.incidents.incident_cache import IncidentCache, reasons
 from bot.services.incidents.incident_service import IncidentService
 from bot.services.incidents.muting import MuteReason
 from bot.services.incidents.poll_coverage import heartbeat_coverage
+from bot.services.repeat import repeat
 
 logger = logging.getLogger("agentpod.watch")
 
@@ -67,12 +67,10 @@ class HeartbeatWatch:
 
     async def run(self) -> None:
         """Poll until cancelled. The ledger's errors are logged: the next poll makes up for it."""
-        while True:
-            try:
-                await self.tick()
-            except AgentpodError as error:
-                logger.warning("the heartbeats were not judged: %s", error.message)
-            await asyncio.sleep(self.rules.poll.total_seconds())
+        await repeat(self.tick, self.rules.poll, self._failed)
+
+    def _failed(self, error: AgentpodError) -> None:
+        logger.warning("the heartbeats were not judged: %s", error.message)
 
     async def tick(self) -> list[Incident]:
         """Poll once; returns the incidents that changed. Raises as the ledger does.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -15,11 +14,11 @@ from bot.errors import AgentpodError, unexpected
 from bot.ports.clock import Clock
 from bot.services.incidents.incident_cache import IncidentCache, reasons
 from bot.services.incidents.incident_service import IncidentService
+from bot.services.repeat import repeat
 
 logger = logging.getLogger("agentpod.watch")
 
-EVERY = 30.0
-"""Seconds between two polls."""
+EVERY = timedelta(seconds=30)
 TIMES = 3
 """A task keeps crashing once it has crashed so often `WITHIN` this time."""
 WITHIN = timedelta(minutes=30)
@@ -69,12 +68,10 @@ class TaskWatch:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except AgentpodError as error:
-                logger.warning("crashes of background tasks were not evaluated: %s", error.message)
-            await asyncio.sleep(EVERY)
+        await repeat(self.look, EVERY, self._failed)
+
+    def _failed(self, error: AgentpodError) -> None:
+        logger.warning("crashes of background tasks were not evaluated: %s", error.message)
 
     async def look(self) -> list[Incident]:
         """Evaluate once; returns the incidents that changed."""
