@@ -70,7 +70,7 @@ def _data(application: Application) -> dict[str, object]:
         "revision": application.revision,
         "sources": [{"name": s.name, "revision": s.revision} for s in application.sources],
         "short_revision": judge_argocd.revision(application),
-        "last_sync": application.finished_at.isoformat() if application.finished_at else None,
+        "last_sync": words.iso(application.finished_at),
     }
 
 

@@ -110,8 +110,8 @@ def _data(group: EventGroup) -> dict[str, object]:
         "object": group.object,
         "count": group.count,
         "own": group.own,
-        "first_seen": group.first_seen.isoformat() if group.first_seen else None,
-        "last_seen": group.last_seen.isoformat() if group.last_seen else None,
+        "first_seen": words.iso(group.first_seen),
+        "last_seen": words.iso(group.last_seen),
         "message": group.message,
     }
 

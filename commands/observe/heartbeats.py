@@ -101,16 +101,12 @@ def _data(status: JobStatus) -> dict[str, object]:
         "group": status.group,
         "state": status.health.value,
         "verdict": judge_heartbeats.verdict_of(status).value if status.policy else None,
-        "last_success": _iso(status.last_success),
-        "due": _iso(status.due),
-        "stale_at": _iso(status.stale_at),
+        "last_success": words.iso(status.last_success),
+        "due": words.iso(status.due),
+        "stale_at": words.iso(status.stale_at),
         "policy": judge_heartbeats.policy_in_words(status.policy),
         "note": status.note,
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
 
 
 COMMAND = Command(

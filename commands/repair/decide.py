@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import Field as Param
 from pydantic import field_validator
 
@@ -95,56 +97,46 @@ def _breaks_glass(ctx: Context) -> bool:
     return _decides(ctx) and ctx.repairs is not None and ctx.repairs.policy.lets_alone(who.user, who.groups)
 
 
-APPROVE = Command(
+_decision = partial(
+    Command,
+    group="Repair",
+    quick=True,
+    sensitive_args=True,
+    offered=_decides,
+    unoffered="is done in Slack: a shell decides nothing",
+)
+APPROVE = _decision(
     "approve",
     "Approve a request: with the last approval it is carried out",
     Capability.DECIDE,
     approve,
     IdParams,
-    group="Repair",
-    quick=True,
-    sensitive_args=True,
-    offered=_decides,
-    unoffered="is done in Slack: a shell decides nothing",
     examples=("approve r-7k2m9xwq",),
     details="The same as the card's button. Who asked can't approve it themselves unless the settings say so.",
 )
-DENY = Command(
+DENY = _decision(
     "deny",
     "Deny a request, with a reason",
     Capability.DECIDE,
     deny,
     ReasonParams,
-    group="Repair",
-    quick=True,
-    sensitive_args=True,
-    offered=_decides,
-    unoffered="is done in Slack: a shell decides nothing",
     examples=('deny r-7k2m9xwq --reason "a job is running"',),
 )
-WITHDRAW = Command(
+WITHDRAW = _decision(
     "withdraw",
     "Take back your own request",
     Capability.REQUEST,
     withdraw,
     IdParams,
-    group="Repair",
-    quick=True,
-    sensitive_args=True,
-    offered=_decides,
-    unoffered="is done in Slack: a shell decides nothing",
     examples=("withdraw r-7k2m9xwq",),
 )
-BREAK_GLASS = Command(
+BREAK_GLASS = _decision(
     "break-glass",
     "Go ahead alone in an emergency, loudly recorded",
     Capability.BREAK_GLASS,
     break_glass,
     ReasonParams,
-    group="Repair",
     anew=True,
-    quick=True,
-    sensitive_args=True,
     offered=_breaks_glass,
     unoffered="is for those on approvals.break_glass in the settings, in Slack",
     examples=('break-glass r-7k2m9xwq --reason "site is down, nobody else is awake"',),

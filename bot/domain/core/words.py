@@ -83,6 +83,11 @@ def moment_of(text: str | None) -> datetime | None:
     return at if at.tzinfo is not None else None
 
 
+def iso(at: datetime | None) -> str | None:
+    """Write a time as ISO 8601; None for None."""
+    return at.isoformat() if at is not None else None
+
+
 def _utc(at: datetime) -> datetime:
     """Convert to UTC; nearly all times are in UTC already, so that the conversion is skipped."""
     return at if at.tzinfo is UTC else at.astimezone(UTC)
