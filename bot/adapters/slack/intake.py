@@ -1,0 +1,117 @@
+"""What comes from Slack: acknowledged at once, with the work begun behind that."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.adapters.slack import forms, inbound, payload
+from bot.adapters.slack.api import SlackObserver
+from bot.adapters.slack.inbound import SlackRequest
+from bot.adapters.slack.memory import SeenRequests
+from bot.adapters.slack.request_handler import RequestHandler
+from bot.adapters.slack.work import MOST_WAITING, Workers
+from bot.runbook.dispatch import Dispatcher
+
+logger = logging.getLogger("agentpod.slack")
+_TOO_MUCH = (
+    f"You have {MOST_WAITING} commands waiting already, so this one was not run. "
+    "Wait for their answers, then try again."
+)
+
+
+class Intake:
+    """Takes requests, each once, and has them worked on in their turn."""
+
+    def __init__(
+        self,
+        app: AsyncApp,
+        workers: Workers,
+        handler: RequestHandler,
+        dispatcher: Dispatcher,
+        observer: SlackObserver,
+        *,
+        bot_user: str,
+        names: tuple[str, ...],
+        hearing: Callable[[], bool],
+    ) -> None:
+        """``names``: what the bot is called in a message; ``hearing``: whether anything new is taken."""
+        self._app, self._workers, self._handler = app, workers, handler
+        self._dispatcher, self._observer = dispatcher, observer
+        self._bot_user, self._names, self._hearing = bot_user, names, hearing
+        self._seen = SeenRequests()
+        self._told: set[str] = set()
+        """Who was told that they have too much waiting, since they had nothing waiting."""
+        app.use(self._middleware)
+
+    async def on_socket(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
+        """Take an envelope of Socket Mode, and acknowledge it."""
+        started = time.monotonic()
+        if not payload.sound(req.payload):
+            logger.warning("a request of Slack's was not understood", extra={"kind": str(req.type)[:40]})
+            req = SocketModeRequest(type="not understood", envelope_id=req.envelope_id, payload={})
+        with self._workers.acknowledging():
+            answer = await run_async_bolt_app(self._app, req)
+            try:
+                await send_async_response(client, req, answer, time.time())
+            except Exception as error:
+                logger.warning("not acknowledged: %s", type(error).__name__, extra={"kind": req.type})
+                return
+        self._observer.acked(req.type, time.monotonic() - started)
+
+    async def _middleware(self, req: AsyncBoltRequest) -> BoltResponse:
+        """Acknowledge everything at once; work starts behind the acknowledgement."""
+        request = inbound.read(req.body, self._bot_user, self._names)
+        if request is None or not request.user:
+            return BoltResponse(status=200, body="")
+        if not self._hearing():
+            return BoltResponse(status=503, body="shutting down")
+        if not self._seen.first(request.dedup):
+            self._observer.redelivered(request.surface)
+            return BoltResponse(status=200, body="")
+        if request.surface == "modal" and request.line:
+            problem = self._dispatcher.problem(request.line, request.answers)
+            if problem:
+                self._seen.forget(request.dedup)  # the same modal is sent again, with something better in it
+                return BoltResponse(status=200, body=forms.refused(request.answers, problem))
+        command = self._dispatcher.command(request.line)
+        if request.surface == "mention" and command is not None and command.private:
+            request = replace(request, private=True)
+        quick = command is None or command.quick
+        if not self._start(request, quick=quick):
+            return self._too_much(request)
+        if request.surface != "slash":
+            return BoltResponse(status=200, body="")
+        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": "⏳ Checking…"})
+
+    def _start(self, request: SlackRequest, *, quick: bool) -> bool:
+        """Have it worked on when its turn comes; says whether it is taken."""
+        if not self._workers.waits(request.user):
+            self._told.discard(request.user)
+        work = partial(self._handler.handle, request)
+        return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
+
+    def _too_much(self, request: SlackRequest) -> BoltResponse:
+        """Say that it is not run: each time where the acknowledgement can say it, else once."""
+        if request.surface == "slash":
+            return BoltResponse(status=200, body={"response_type": "ephemeral", "text": _TOO_MUCH})
+        if request.surface == "modal" and request.answers:
+            self._seen.forget(request.dedup)
+            return BoltResponse(status=200, body=forms.refused(request.answers, _TOO_MUCH))
+        if request.user not in self._told:
+            self._told.add(request.user)
+            answer = self._handler.answer_to(replace(request, private=True))
+            self._workers.start(
+                partial(answer.say, _TOO_MUCH), "slack-too-much", f"told {request.user}", quick=True
+            )
+        return BoltResponse(status=200, body="")
