@@ -1,1 +1,1 @@
-"""Requests that somebody has to approve, and what is shown of them."""
+"""Repair requests that need approval, and how they are shown."""

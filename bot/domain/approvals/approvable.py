@@ -1,4 +1,4 @@
-"""Whether a request can get the approvals that it needs, as far as the settings say who approves. Pure."""
+"""Check the settings: whether there are enough approvers for a request to be approved. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOBODY = "approvals.needed is {needed}, and no access rule gives the role approv
 
 
 def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
-    """Why requests can't be approved, or not those of an approver, and what to do; None where they can."""
+    """Why requests can't be approved, or not those made by an approver, with the remedy; None where they can."""
     approving = [rule for rule in access.rules if Capability.DECIDE in rule.role.may]
     if not approving:
         return _nobody(access, policy)
@@ -34,7 +34,7 @@ def unapprovable(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str
 
 
 def _nobody(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | None:
-    """Who lets nobody ask for anything needs nobody to approve it."""
+    """The problem of having no approvers; None where no rule lets anybody make requests, by default settings."""
     if policy == ApprovalPolicy() and not any(Capability.REQUEST in rule.role.may for rule in access.rules):
         return None
     return NOBODY.format(
@@ -43,5 +43,5 @@ def _nobody(access: AccessPolicy, policy: ApprovalPolicy) -> tuple[str, str] | N
 
 
 def _open_ended(rule: AccessRule) -> bool:
-    """Whether the settings don't say how many it means: a group's members, everybody, those in a channel."""
+    """Whether the rule's number of people is not known from the settings: a group, everybody, or a channel."""
     return bool(rule.groups) or "*" in rule.users or not rule.users

@@ -1,7 +1,7 @@
-"""Approval requests: who may decide, what a decision leads to, and what makes a request void.
+"""The state machine of approvals: who may decide, what a decision leads to, and what makes a request void.
 
-Pure: times are arguments, and nothing is stored here. The ledger makes each transition conditional on the state
-that it was decided from, so that of two bots or two clicks exactly one wins.
+Pure: times are arguments, and nothing is stored here. The ledger makes each transition conditional on the state it
+was decided from, so that of two bots or two clicks exactly one wins.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from bot.domain.core.target import parse_duration
 
 
 class RequestState(Enum):
-    """Where a request stands. What is final stays as it is, whatever the clock does."""
+    """The state of a request. Final states never change."""
 
     OPEN = "open"
     """Waits for decisions."""
     APPROVED = "approved"
-    """Has all approvals; no bot has claimed it yet."""
+    """Has all approvals, but no bot has claimed it yet."""
     EXECUTING = "executing"
-    """Claimed by one bot: from here on the call may have been made."""
+    """Claimed by one bot: from now on, the change may have been sent."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     DENIED = "denied"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
     VOID = "void"
-    """What was asked for has changed since."""
+    """The target has changed since the request."""
 
     @property
     def final(self) -> bool:
-        """Whether nothing can follow."""
+        """Whether no other state can follow."""
         return not FOLLOWS[self]
 
 
@@ -50,9 +50,9 @@ FOLLOWS: Mapping[RequestState, frozenset[RequestState]] = {
             RequestState.VOID,
         }
     ),
-    # Failed without a start: no bot was there to claim it in time.
+    # Failed without having started: no bot claimed it in time.
     RequestState.APPROVED: frozenset({RequestState.EXECUTING, RequestState.VOID, RequestState.FAILED}),
-    # Void after the claim: the last look before the call saw a change.
+    # Void after the claim: the last check before the change found that the target had changed.
     RequestState.EXECUTING: frozenset({RequestState.SUCCEEDED, RequestState.FAILED, RequestState.VOID}),
     RequestState.SUCCEEDED: frozenset(),
     RequestState.FAILED: frozenset(),
@@ -61,7 +61,7 @@ FOLLOWS: Mapping[RequestState, frozenset[RequestState]] = {
     RequestState.EXPIRED: frozenset(),
     RequestState.VOID: frozenset(),
 }
-"""What may follow what. EXECUTING can only be reached through APPROVED."""
+"""The allowed transitions. EXECUTING can only be reached through APPROVED."""
 
 
 class ApprovalPolicy(BaseModel):
@@ -102,20 +102,21 @@ class ApprovalPolicy(BaseModel):
         return ids.people(value)
 
     def needed_for(self, *, shell: bool) -> int:
-        """The approvals that a new request needs: of a shell's, one may be that of whoever sits at it."""
+        """The approvals that a new request needs. One from a shell needs one more, since its requester may approve
+        it in Slack."""
         return self.needed + (shell and not self.self_approval)
 
     def lets_alone(self, user: str, groups: frozenset[str]) -> bool:
-        """Whether somebody in these groups may go ahead alone."""
+        """Whether a user in these groups may break glass."""
         return not {user, *groups}.isdisjoint(self.break_glass)
 
     def groups(self) -> frozenset[str]:
-        """The user groups that the break-glass list names."""
+        """The user groups in the break-glass list."""
         return frozenset(g for g in self.break_glass if g.startswith("S"))
 
 
 class Choice(Enum):
-    """What somebody can say to a request."""
+    """The possible decisions on a request."""
 
     APPROVE = "approve"
     DENY = "deny"
@@ -125,7 +126,7 @@ class Choice(Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """One thing that somebody said, and that counted."""
+    """A decision that was accepted."""
 
     choice: Choice
     by: str
@@ -135,21 +136,21 @@ class Decision:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a request is bound to: an approval is for this and nothing else."""
+    """The target's state that a request is bound to: an approval is only valid for this."""
 
     uid: str
     generation: int
     images: tuple[tuple[str, str], ...] = ()
     """Container name and image, in the Deployment's order."""
     pods: tuple[tuple[str, str], ...] = ()
-    """Name and UID of each pod that the action ends: where there was none, one that comes is a change."""
+    """Name and uid of each pod that the action ends. A pod that appears where there was none is a change."""
     version: str = ""
-    """The object's resource version, where any change of it counts and pods don't; empty for a Deployment."""
+    """The object's resource version, if any change of it counts; then pods don't count. Empty for a Deployment."""
     kind: str = "Deployment"
-    """What the object is, in words."""
+    """The kind of the object, for messages."""
 
     def changes(self, now: Snapshot) -> list[str]:
-        """What is different now, in words; empty when the approval still fits."""
+        """Describe the differences to the present state; empty if the approval is still valid."""
         if now.uid != self.uid:
             return [f"the {self.kind} was deleted and made anew"]
         found = [
@@ -167,7 +168,7 @@ class Snapshot:
 
 
 def _image(container: str, before: str, now: str) -> str:
-    """What became of a container's image; of two of one repository only the tags."""
+    """Describe the change of a container's image; only the tags if both are of one repository."""
     if not now:
         return f"{container} is gone from the Deployment (image {before})"
     repository = before.rpartition(":")[0] + ":"
@@ -190,7 +191,7 @@ def _names(pods: Sequence[tuple[str, str]]) -> str:
 
 @dataclass(frozen=True)
 class Request:
-    """One request and what was said to it so far."""
+    """The approval part of a repair request: state and decisions."""
 
     id: str
     requester: str
@@ -203,7 +204,7 @@ class Request:
 
     @property
     def approvals(self) -> tuple[Decision, ...]:
-        """The approvals that count, oldest first."""
+        """The approvals, oldest first."""
         return tuple(d for d in self.decisions if d.choice is Choice.APPROVE)
 
     @property
@@ -213,7 +214,7 @@ class Request:
 
 
 class Rule(Enum):
-    """Why a click counted or did not; the words are for the one who clicked."""
+    """Why a click was accepted or not. The values are shown to whoever clicked."""
 
     APPROVED = "approved"
     COUNTED = "counted: more approvals are needed"
@@ -237,22 +238,22 @@ ACCEPTED = frozenset({Rule.APPROVED, Rule.COUNTED, Rule.DENIED, Rule.WITHDRAWN, 
 
 @dataclass(frozen=True)
 class Standing:
-    """What somebody may do at the time of the click, not of the request: rights can be taken away in between."""
+    """A person's rights at the time of the click, since they may have changed after the request."""
 
     user: str
     approver: bool = False
     break_glass: bool = False
     joined: bool = False
-    """Whether they asked for the same while it was open."""
+    """Whether they made the same request while this one was open."""
     shell: bool = False
-    """Whether they sit at a shell, where anybody can be who they like."""
+    """Whether they use a shell, where identities are not verified."""
     unread: frozenset[str] = frozenset()
-    """User groups whose members could not be read at the click: they give nothing."""
+    """User groups whose members could not be read at the click; they grant no rights."""
 
 
 @dataclass(frozen=True)
 class Click:
-    """One click, or its like: what was chosen, by whom, when."""
+    """A decision before it is accepted, by a button or a command: what, by whom, when."""
 
     choice: Choice
     who: Standing
@@ -262,41 +263,41 @@ class Click:
 
 @dataclass(frozen=True)
 class Ruling:
-    """What a click leads to: the state that follows, and the rule that says so."""
+    """The result of a click: the next state, and the rule that decided it."""
 
     rule: Rule
     state: RequestState
     unread: frozenset[str] = frozenset()
-    """User groups that could not be read, where membership of one might have made it count."""
+    """User groups that could not be read, where being a member of one might have made the click count."""
     begun: bool = True
-    """Whether it is known by now what an approval led to: False while the target is still being looked at."""
+    """Whether the effect of an approval is known: False while the target is still being checked."""
 
     @property
     def accepted(self) -> bool:
-        """Whether the click counted."""
+        """Whether the click was accepted."""
         return self.rule in ACCEPTED
 
 
 def overdue(request: Request, now: datetime) -> bool:
-    """Whether a request that waits has waited too long."""
+    """Whether an open request has expired."""
     return request.state is RequestState.OPEN and now >= request.expires_at
 
 
 def may_start(request: Request, policy: ApprovalPolicy, now: datetime) -> bool:
-    """Whether what was approved may still begin, claimed or not: an approval is for now, not for some day."""
+    """Whether an approved request may still start, claimed or not: an approval is valid for a limited time."""
     if request.state not in (RequestState.APPROVED, RequestState.EXECUTING) or not request.decisions:
         return False
     return now <= start_by(request, policy)
 
 
 def start_by(request: Request, policy: ApprovalPolicy) -> datetime:
-    """Until when what was approved may begin; of what nobody decided on, from its beginning."""
+    """The latest start of an approved request; without decisions, counted from the creation."""
     last = request.decisions[-1].at if request.decisions else request.created_at
     return last + policy.start_within
 
 
 def rule(request: Request, click: Click, policy: ApprovalPolicy) -> Ruling:
-    """What a click leads to. A final or claimed request is never changed by one."""
+    """Decide on a click. A final or claimed request is never changed."""
     refusal = _refusal(request, click, policy)
     if refusal is not None:
         by_group = refusal in (Rule.NOT_AN_APPROVER, Rule.NO_BREAK_GLASS)
@@ -313,7 +314,7 @@ def rule(request: Request, click: Click, policy: ApprovalPolicy) -> Ruling:
 
 
 def decided(request: Request, click: Click, ruling: Ruling) -> Request:
-    """The request after a click: its state, and the decision where it counted."""
+    """The request after a click: the new state, and the decision if it was accepted."""
     if not ruling.accepted:
         return replace(request, state=ruling.state)
     decision = Decision(click.choice, click.who.user, click.at, click.reason.strip())
@@ -321,7 +322,7 @@ def decided(request: Request, click: Click, ruling: Ruling) -> Request:
 
 
 def _refusal(request: Request, click: Click, policy: ApprovalPolicy) -> Rule | None:
-    """The first rule that forbids it: the request's own state first, then the person, then the form."""
+    """The first rule that refuses the click: by the request's state, then the person, then the reason."""
     if request.state is not RequestState.OPEN:
         return Rule.EXPIRED if request.state is RequestState.EXPIRED else Rule.NOT_OPEN
     if overdue(request, click.at):

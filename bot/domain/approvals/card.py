@@ -1,6 +1,6 @@
-"""What Slack shows of a case: the card, the progress in its thread, and the messages to whoever asked. Pure.
+"""Render a repair request for Slack: the card, the progress in its thread, the messages to the requester. Pure.
 
-Each is made anew from the case, so a card can be brought to the truth at any time, by any process.
+Each message is rendered from the whole request, so that any process can update it at any time.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from bot.domain.health import rollout
 
 
 def what(case: RepairRequest) -> str:
-    """What is asked for, as a headline begins."""
+    """The requested repair, as the beginning of a headline."""
     return case.action.what(case)
 
 
 def person(who: str) -> Line:
-    """A Slack user as a mention; who asked in a shell, by login name; who else is none as plain text."""
+    """A Slack user as a mention; a requester from a shell by login name; anything else as plain text."""
     if who.startswith(SHELL):
         return f"somebody in a shell (as {who.removeprefix(SHELL)})"
     return (Mention(who),) if who.startswith(("U", "W")) and who.isalnum() else who
 
 
 def headline(case: RepairRequest) -> str:
-    """The answer to what has become of it, in one line."""
+    """The state of the request in one line."""
     loud = "💥 BREAK-GLASS · " if any(d.choice is Choice.BREAK_GLASS for d in case.request.decisions) else ""
     return loud + _headline(case)
 
@@ -96,7 +96,7 @@ def _facts(case: RepairRequest, policy: ApprovalPolicy) -> list[Fact]:
     facts = [Fact("Asked by", tuple(asked))]
     if case.reason:
         facts.append(Fact("Reason", case.reason))
-    if not case.state.final:  # how it was then is no help once it is over
+    if not case.state.final:  # the target's earlier state doesn't help once it is over
         facts += [Fact(label, value) for label, value in case.facts]
     elif case.progress is not None and case.progress.pod:
         facts.append(Fact("New pod", case.progress.pod))
@@ -125,7 +125,7 @@ def _decides(case: RepairRequest, policy: ApprovalPolicy) -> str:
 
 
 def _evidence(case: RepairRequest) -> list[Fact]:
-    """What proves a failure, or (where nothing was sent) what to do about it."""
+    """Evidence of a failure; where no change was sent, what to do about it."""
     label = "Evidence" if case.progress is not None else "What to do"
     return [Fact(label, line) for line in case.outcome.evidence] if case.outcome else []
 
@@ -160,14 +160,14 @@ def _buttons(case: RepairRequest, policy: ApprovalPolicy) -> tuple[Button, ...]:
 
 
 def _label(line: str) -> str:
-    """What the button of a command says: a container's name would be cut on a phone."""
+    """The label of a command's button, without a container's name, which would be cut on a phone."""
     if not line.startswith("logs "):
         return f"Run {line}"
     return "Logs before the restart" if line.endswith("--previous") else "Its log"
 
 
 def _afterwards(case: RepairRequest) -> tuple[Button, ...]:
-    """What to go on with once it is over."""
+    """Buttons for the next steps once the request is over."""
     if case.state in (RequestState.EXPIRED, RequestState.VOID) and (line := case.action.again_line(case)):
         return (Button("Ask again", line),)
     if case.state is RequestState.FAILED and case.outcome and case.outcome.advice:
@@ -176,7 +176,7 @@ def _afterwards(case: RepairRequest) -> tuple[Button, ...]:
 
 
 def progress(case: RepairRequest, now: datetime) -> Reply:
-    """The message in the card's thread, edited as the rollout goes on."""
+    """The message in the card's thread, which is edited during the rollout."""
     if case.progress is None:
         return Reply(headline(case), shareable=False, repeatable=False)
     done = case.state.final
@@ -192,7 +192,7 @@ def progress(case: RepairRequest, now: datetime) -> Reply:
 
 
 def outcome(case: RepairRequest, *, joined: bool = False) -> Reply:
-    """The direct message to whoever asked, at the end, or to who ``joined`` them."""
+    """The direct message at the end, to the requester or to somebody who ``joined``."""
     facts = [_said(d) for d in case.request.decisions]
     facts += _evidence(case)
     return Reply(
@@ -222,7 +222,7 @@ _LATE = {
 
 
 def late(case: RepairRequest) -> Reply:
-    """What whoever decides on what can't be decided any more is told first: how it stands, and by whom."""
+    """The reply to a decision that comes too late: the state, and who decided."""
     said = [_said(d) for d in case.request.decisions]
     body: list[Line] = [(f"{fact.label} ", *_parts(fact.value)) for fact in said]
     if case.outcome is not None and case.state in (RequestState.VOID, RequestState.FAILED):
@@ -232,7 +232,7 @@ def late(case: RepairRequest) -> Reply:
 
 
 def value_wanted(case: RepairRequest, until: datetime) -> Reply:
-    """The direct message with the one-time button for a value; then what became of it."""
+    """The direct message with the one-time button to enter a value; later, the outcome."""
     if case.state is not RequestState.APPROVED:
         return outcome(case)
     return Reply(
@@ -247,7 +247,7 @@ def value_wanted(case: RepairRequest, until: datetime) -> Reply:
 
 
 def posted_late(case: RepairRequest) -> Reply:
-    """What becomes of the message that nobody sees a request, once its card is posted."""
+    """Replaces the message of `unposted` once the card is posted."""
     return Reply(
         f"📌 {what(case)}: your request was posted late",
         body=(("Its card is in ", Mention(case.channel), ", and says how it stands."),),
@@ -258,7 +258,7 @@ def posted_late(case: RepairRequest) -> Reply:
 
 
 def unposted(case: RepairRequest, why: str) -> Reply:
-    """The direct message to whoever asked, when the card itself can't be posted."""
+    """The direct message to the requester while the card can't be posted."""
     if case.state is not RequestState.OPEN:
         body = (f"The card could not be posted. {why}",)
         return Reply(headline(case), body=body, notes=(case.id,), shareable=False, repeatable=False)

@@ -1,4 +1,4 @@
-"""The messages about requests. Pure."""
+"""Keys of the messages about repair requests. Pure."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ CARD, PROGRESS, VALUE, UNPOSTED, OUTCOME = "card", "progress", "value", "unposte
 
 
 def card(id_: str) -> MessageKey:
-    """The card, in the target's channel."""
+    """Key of the card in the target's channel."""
     return MessageKey.of(CARD, id_)
 
 
 def progress(id_: str) -> MessageKey:
-    """How far it has come, in the card's thread."""
+    """Key of the progress message in the card's thread."""
     return MessageKey.of(PROGRESS, id_)
 
 
 def value(id_: str) -> MessageKey:
-    """The form for its value, to whoever asked."""
+    """Key of the direct message to the requester with the button to enter the value."""
     return MessageKey.of(VALUE, id_)
 
 
 def unposted(id_: str) -> MessageKey:
-    """That nobody sees the card, to whoever asked."""
+    """Key of the direct message to the requester that the card can't be posted."""
     return MessageKey.of(UNPOSTED, id_)
 
 
 def outcome(id_: str, joined: str = "") -> MessageKey:
-    """How it ended, to whoever asked, or to somebody who ``joined``."""
+    """Key of the direct message with the outcome, to the requester or to somebody who ``joined``."""
     return MessageKey.of(OUTCOME, id_, *([joined] if joined else []))

@@ -1,6 +1,6 @@
-"""Repairs as cases: what was asked for, of what, why, and how far it has come.
+"""Repair requests: what is to be done to which target, why, and how far it has come.
 
-A case never holds a secret's value: a value goes from its modal straight to the API server.
+A request never contains a secret's value, which goes from the form straight to the API server.
 """
 
 from __future__ import annotations
@@ -27,22 +27,25 @@ def _name(action: RepairAction) -> str:
 
 
 KnownAction = Annotated[RepairAction, PlainValidator(registry.named), PlainSerializer(_name, return_type=str)]
-"""An action as it is kept: by its name. A body with a name that this agentpod does not know can't be read."""
+"""An action, stored by its name. A body with an unknown action can't be read."""
 
 
 def new_id() -> str:
-    """A request's id, short enough to type on a phone: about 10¹² of them; the ledger refuses a double."""
+    """Return a new request id, short enough to type on a phone.
+
+    There are about 10¹²; the ledger refuses duplicates.
+    """
     return ids.short("r-", 8)
 
 
 def is_id(text: str) -> bool:
-    """Whether a text looks like a request's id."""
+    """Whether a text has the form of a request id."""
     return text.startswith("r-") and len(text) == 10 and all(c in ids.LETTERS for c in text[2:])
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Which process carries a case out, and until when the others leave it alone."""
+    """Which process carries a request out, and until when no other may take it over."""
 
     by: str
     since: datetime
@@ -51,20 +54,20 @@ class Lease:
 
 @dataclass(frozen=True)
 class ExecutionResult:
-    """How it ended, in words."""
+    """How a request ended."""
 
     text: str
     at: datetime
     evidence: tuple[str, ...] = ()
     advice: str = ""
-    """The command line to go on with, without ``/agentpod``."""
+    """The next command line, without ``/agentpod``."""
     seconds: float | None = None
-    """From the change to ready."""
+    """Seconds from the change to ready."""
 
 
 @dataclass(frozen=True)
 class Wait:
-    """A pause that the API server asked for, before the change is tried again."""
+    """A pause requested by the API server before the change is tried again."""
 
     since: datetime
     until: datetime
@@ -72,57 +75,57 @@ class Wait:
 
 @dataclass(frozen=True)
 class RepairRequest:
-    """One repair from the request to its end."""
+    """A repair, from the request to its end."""
 
     request: Request
     target: str
     action: KnownAction
     reason: str = ""
     subject: str = ""
-    """What of the target: a Secret's name and key, a key's fingerprint; empty for the pod itself."""
+    """The part of the target: a Secret's name and key, an SSH key's fingerprint; empty for the pod itself."""
     details: Mapping[str, str] = field(default_factory=dict)
-    """What carrying it out needs besides; never a secret's value."""
+    """Further data for the execution; never a secret's value."""
     facts: tuple[tuple[str, str], ...] = ()
-    """Labels and values that the card shows of it as it was when it was asked for."""
+    """Labels and values for the card, as of the time of the request."""
     effect: str = ""
     """What will happen, in a sentence or two."""
     channel: str = ""
-    """Where the card is."""
+    """The channel of the card."""
     asked_in: str = ""
-    """Where it was asked for."""
+    """The channel in which the request was made."""
     origin: str = ""
-    """The one Slack request it came from: the same one delivered twice asks once."""
+    """The id of the Slack delivery it came from, so that a redelivery makes no second request."""
     joined: tuple[str, ...] = ()
-    """Others who asked for the same while it was open."""
+    """Others who made the same request while it was open."""
     held: Lease | None = None
     mark: ChangeMarker | None = None
-    """What the change left to recognise it by, from the claim on."""
+    """By what the change can be recognised, set when the request is claimed."""
     sent_at: datetime | None = None
-    """When the change was known to be made: from then on it is only followed."""
+    """When the change was known to be made; from then on it is only followed."""
     progress: RolloutProgress | None = None
     wait: Wait | None = None
     outcome: ExecutionResult | None = None
     version: int = 0
-    """Counts its changes; the ledger refuses to save over a newer one."""
+    """Number of changes; the ledger refuses to overwrite a newer version."""
 
     @property
     def id(self) -> str:
-        """The request's id."""
+        """The id of the request."""
         return self.request.id
 
     @property
     def state(self) -> RequestState:
-        """Where the request stands."""
+        """The state of the request."""
         return self.request.state
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The channels that it belongs to: of its card, and where it was asked for."""
+        """The channels of the request: of the card, and where it was made."""
         return tuple(dict.fromkeys(p for p in (self.channel, self.asked_in) if p.startswith(("C", "G"))))
 
     @property
     def approved(self) -> bool:
-        """Whether it was approved, whatever came after."""
+        """Whether it was approved, whatever happened afterwards."""
         alone = any(d.choice is Choice.BREAK_GLASS for d in self.request.decisions)
         return alone or self.request.missing == 0
 
@@ -132,22 +135,22 @@ class RepairRequest:
         return self.action.exclusive(self)
 
     def in_state(self, state: RequestState) -> RepairRequest:
-        """The case with its request in another state."""
+        """A copy in another state."""
         return replace(self, request=replace(self.request, state=state))
 
     def ended(self, state: RequestState, outcome: ExecutionResult) -> RepairRequest:
-        """The case at its end; nobody holds it any more."""
+        """A copy that has ended, without lease and pause."""
         return replace(self.in_state(state), outcome=outcome, held=None, wait=None)
 
     def taken(self, by: str, now: datetime, hold: timedelta) -> RepairRequest:
-        """The case in the hands of one process for the time of ``hold``."""
+        """A copy that is leased to one process for ``hold``; a renewed lease keeps its beginning."""
         since = self.held.since if self.held else now
         return replace(self, held=Lease(by, since, now + hold))
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a command asks for: a case before it has an id, a place and a time."""
+    """A repair that a command proposes, before it has an id, a channel and a time."""
 
     action: RepairAction
     snapshot: Snapshot
@@ -160,48 +163,48 @@ class Proposal:
 
 @dataclass(frozen=True)
 class TargetState:
-    """The target as it is: what approvals are bound to."""
+    """The target's present state, to which approvals are bound."""
 
     deployment: Deployment
     pods: tuple[Pod, ...]
 
     @property
     def snapshot(self) -> Snapshot:
-        """What a request made now would be bound to. The records of pods that are over are no part of it."""
+        """The snapshot for a request made now; pods that are over are left out."""
         pods = tuple((p.name, p.uid) for p in judge_pod.live(self.pods))
         images = tuple(self.deployment.images.items())
         return Snapshot(self.deployment.uid, self.deployment.generation, images, pods)
 
 
 SHELL = "terminal:"
-"""How the names of those begin who ask in a shell; the login name follows, which proves nothing."""
+"""Prefix of requesters who use a shell; the login name follows, which is not verified."""
 
 SINK = "secret:"
-"""How the sinks of forms for values begin; the case's id follows."""
+"""Prefix of the sinks of forms for values; the request id follows."""
 
 
 def secret_snapshot(seen: SecretFacts) -> Snapshot:
-    """What a change of a Secret is bound to: the Secret as it is, to the last byte."""
+    """The snapshot for a change of a Secret, bound to its exact version."""
     return Snapshot(seen.uid, 0, version=seen.resource_version, kind=f"Secret {seen.name}")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What became of a proposal."""
+    """The result of a proposal."""
 
     case: RepairRequest
     joined: bool
-    """Whether the same was asked for already, so that there is nothing new."""
+    """Whether the requester joined an equal open request, so that no new one was made."""
 
 
 KEPT = Stored(RepairRequest)
 
 
 def to_json(case: RepairRequest) -> str:
-    """A case as the ledger keeps it."""
+    """Serialize for the ledger."""
     return KEPT.dump(case)
 
 
 def from_json(text: object) -> RepairRequest:
-    """A case from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    """Deserialize. Raises `Unreadable` (a ValueError) for what `to_json` did not write."""
     return KEPT.load(text)

@@ -1,1 +1,1 @@
-"""What can be asked for: one module an action. Texts and rules; how it is done is in `bot.services.approvals`."""
+"""Repair actions, a module each: texts and rules. The execution is in `bot.services.approvals.actions`."""

@@ -1,4 +1,4 @@
-"""What a repair action is: its name in the ledger, its words, what it is bound to, and its rights."""
+"""The base classes of repair actions: name in the ledger, texts, what an approval is bound to, and rights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.core.workload import Right
 
 
 class Wanted(Protocol):
-    """What was asked for, as far as an action's words depend on it: see `bot.domain.approvals.repair`."""
+    """The parts of a repair request that an action's texts depend on; see `bot.domain.approvals.repair`."""
 
     @property
     def target(self) -> str: ...
@@ -29,54 +29,54 @@ class Wanted(Protocol):
 
 
 class RepairAction:
-    """One kind of repair. By default it changes one object, which the pod sees after a restart."""
+    """A kind of repair. The defaults are for changing one object, which takes effect after a restart."""
 
     name: ClassVar[str]
-    """How the ledger, the log and the metrics name it, for ever; also the command's words."""
+    """Its name in the ledger, the log and the metrics, which must not change; also the words of the command."""
     title: ClassVar[str]
-    """What is asked for, as the beginning of a headline; may have {target} and {subject}."""
+    """The beginning of a headline about a request; may contain {target} and {subject}."""
     done: ClassVar[str]
-    """What was done, as a headline; may have the same."""
+    """The headline once it is done; may contain the same."""
     restarts: ClassVar[bool] = False
-    """Whether it ends the pod: alerts are excused meanwhile, and the card's thread shows the rollout."""
+    """Whether it ends the pod: alerts are muted meanwhile, and the card's thread shows the rollout."""
     needs_value: ClassVar[bool] = False
-    """Whether it waits, once approved, for a value that only the requester gives."""
+    """Whether, once approved, it waits for the requester to enter a value."""
 
     def __repr__(self) -> str:
-        """For test names and errors."""
+        """The name, for test ids and errors."""
         return f"<{self.name}>"
 
     def what(self, wanted: Wanted) -> str:
-        """What is asked for, as a headline begins."""
+        """The beginning of a headline about a request."""
         return self.title.format(target=wanted.target, subject=wanted.subject)
 
     def was_done(self, wanted: Wanted) -> str:
-        """What was done, as a headline says it."""
+        """The headline once it is done."""
         return self.done.format(target=wanted.target, subject=wanted.subject)
 
     def exclusive(self, wanted: Wanted) -> str:
-        """Of the requests of a target that are open at one time, no two have the same."""
+        """A key for mutual exclusion: a target has at most one open request for each."""
         return f"{self.name} {wanted.subject}"
 
     def changes(self, approved: Snapshot, now: Snapshot) -> list[str]:
-        """What makes an approval void, in words; empty while it still fits."""
+        """Describe what makes an approval void; empty while it is valid."""
         return approved.changes(now)
 
     def bound_to(self, snapshot: Snapshot) -> str:
-        """What must not change, as the card says it."""
+        """What must not change, in the words of the card."""
         return f"the {snapshot.kind}"
 
-    def again_line(self, wanted: Wanted) -> str:  # noqa: ARG002 - what takes a form can't be asked for in a line
-        """The command line that asks for the same once more; empty where it takes a form."""
+    def again_line(self, wanted: Wanted) -> str:  # noqa: ARG002 - a request by form has no command line
+        """The command line that makes the same request again; empty if that takes a form."""
         return ""
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:
-        """What to go on with once it has succeeded."""
+        """Buttons for the next steps after success."""
         line = restart_line(f"{wanted.subject} was changed", wanted.target)
         return (Button("Ask for a restart", line, style="primary"),)
 
     def rights(self, target: Target) -> Sequence[Right]:
-        """What it takes in Kubernetes to look, to change and to follow."""
+        """The Kubernetes rights to read the target, change it and follow the change."""
         raise NotImplementedError
 
 
@@ -85,8 +85,8 @@ class PodRestart(RepairAction):
 
     restarts = True
 
-    def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - one at a time, whatever it is of the pod
-        """One restart a target, of whatever kind."""
+    def exclusive(self, wanted: Wanted) -> str:  # noqa: ARG002 - one at a time, whatever the request
+        """Allow one restart of a target at a time, of any kind."""
         return "restart"
 
     def bound_to(self, snapshot: Snapshot) -> str:  # noqa: ARG002 - the same for each
@@ -94,11 +94,11 @@ class PodRestart(RepairAction):
         return "the pod, the image or the Deployment"
 
     def next_steps(self, wanted: Wanted) -> tuple[Button, ...]:  # noqa: ARG002 - the same for each
-        """It is over."""
+        """None: the restart is complete."""
         return ()
 
     def rights(self, target: Target) -> Sequence[Right]:
-        """To look and to follow."""
+        """The rights to read the pod and follow the rollout."""
         return [
             Right("list", "pods"),
             Right("get", "deployments", "apps", name=target.deployment),
@@ -108,10 +108,10 @@ class PodRestart(RepairAction):
 
 
 def restart_line(reason: str, target: str) -> str:
-    """The command line that asks for a restart of that target, whichever is the usual one."""
+    """The command line that requests a restart of the target."""
     return f"restart --reason {words.quoted(reason)} --target {words.quoted(target)}"
 
 
 def with_reason(line: str, wanted: Wanted) -> str:
-    """A command line with the reason and the target that it was asked with."""
+    """Add the request's reason and target to a command line."""
     return f"{line} --reason {words.quoted(wanted.reason)} --target {words.quoted(wanted.target)}"

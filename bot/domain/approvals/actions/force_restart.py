@@ -1,4 +1,4 @@
-"""A restart by force: that very pod is deleted, and the Deployment makes a new one."""
+"""Restart by deleting the pod; the Deployment creates a new one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ForceRestart(PodRestart):
     title = "Forced restart of {target}"
     done = "Restarted {target} by force"
 
-    def effect(self, strategy: str, last: timedelta | None) -> str:  # noqa: ARG002 - a deletion goes by none
-        """What will happen, with the downtime to expect."""
+    def effect(self, strategy: str, last: timedelta | None) -> str:  # noqa: ARG002 - a deletion doesn't depend on it
+        """What will happen, with the expected downtime."""
         return f"That very pod is deleted and a new one started. {DOWN}{last_time(last)}"
 
     def again_line(self, wanted: Wanted) -> str:

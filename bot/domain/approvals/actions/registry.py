@@ -1,4 +1,4 @@
-"""Which actions there are: an action is one module, and one line here."""
+"""The registry of repair actions: each action is one module and one line here."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _known = BUILTIN
 
 
 def named(name: str) -> RepairAction:
-    """The action that the ledger names so. Raises KeyError for one that this agentpod does not have."""
+    """The action of that name. Raises KeyError for an unknown one."""
     return _known[name]
 
 
 @contextmanager
 def also(*more: RepairAction) -> Iterator[None]:
-    """Within the block, requests for ``more`` can be read from the ledger as well."""
+    """Register ``more`` actions within a block, so that their requests can be read from the ledger."""
     global _known
     before, _known = _known, _known.with_(more)
     try:

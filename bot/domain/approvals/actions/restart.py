@@ -1,4 +1,4 @@
-"""A restart by a rollout: the pod template gets a new annotation, and the Deployment replaces the pod."""
+"""Restart by a rollout: a new annotation on the pod template makes the Deployment replace the pod."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Restart(PodRestart):
     done = "Restarted {target}"
 
     def effect(self, strategy: str, last: timedelta | None) -> str:
-        """What will happen, with the downtime to expect; ``strategy`` is the Deployment's."""
+        """What will happen, with the expected downtime; ``strategy`` is the Deployment's."""
         if strategy == "Recreate":
             return f"The old pod ends before the new one starts (Recreate). {DOWN}{last_time(last)}"
         return f"The new pod starts before the old one ends ({strategy}).{last_time(last)}"
@@ -36,7 +36,7 @@ class Restart(PodRestart):
 
 
 def last_time(last: timedelta | None) -> str:
-    """How long it took the last time, as the end of an effect."""
+    """A sentence on how long the last restart took, to append to an effect; or empty."""
     return f" Last time it took {words.age(last)}." if last else ""
 
 

@@ -1,4 +1,4 @@
-"""Another value for one key of a Secret. The value comes after the approval, and is kept nowhere."""
+"""Set one key of a Secret. The value is entered after the approval, and stored nowhere else."""
 
 from __future__ import annotations
 

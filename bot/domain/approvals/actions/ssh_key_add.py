@@ -1,4 +1,4 @@
-"""Another SSH key that may sign in to the pod."""
+"""Add an SSH key that may sign in to the pod."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.core.workload import Right
 
 
 class SshKeyAdd(RepairAction):
-    """See the module. It takes a form, so that no line asks for it again."""
+    """See the module. The request takes a form, so it has no command line to repeat it."""
 
     name = "ssh keys add"
     title = "New SSH key for {target}"
@@ -23,7 +23,7 @@ class SshKeyAdd(RepairAction):
 
 
 def key_file_rights(target: Target) -> list[Right]:
-    """To read and change the one Secret that has the file of keys."""
+    """The rights to read and change the Secret with the SSH keys."""
     if target.ssh is None:
         return []
     return [Right(verb, "secrets", name=target.ssh.secret) for verb in ("get", "patch")]

@@ -1,4 +1,4 @@
-"""An SSH key that may not sign in to the pod any more; the last one only where that was said."""
+"""Remove an SSH key from the pod; the last key only where the request says so explicitly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.core.target import Target
 from bot.domain.core.workload import Right
 
 LAST = "last"
-"""The detail of a removal that may take the last key."""
+"""The detail of a request that may remove the last key."""
 
 
 class SshKeyRemove(RepairAction):
