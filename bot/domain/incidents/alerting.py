@@ -1,7 +1,7 @@
-"""Incidents: an open problem, and what is said of it when. Pure; ``now`` is an argument.
+"""The state machine of incidents: when a problem fires, is repeated and is resolved. Pure; ``now`` is an argument.
 
-The rules are in docs/alerts.md. A problem is what is wrong now; an incident is its story. Nothing here knows
-where problems come from: all of them go through `decide`, and what differs is asked of their source.
+The rules are in docs/alerts.md. A problem is what is wrong now; an incident is its history and notifications. All
+problems go through `decide`, which asks their source (`sources`) for what differs between them.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from bot.domain.outbox.key import MessageKey
 
 
 def _span(value: object) -> timedelta:
-    """A duration that may be nothing."""
+    """Parse a duration that may be zero."""
     return timedelta() if value in (0, "0", "0s", timedelta()) else parse_duration(value)
 
 
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 RUNS = 10
-"""Runs of a maintenance that are looked at for one that begins after the one before has ended."""
+"""Most runs of a maintenance schedule to search for a pair with a gap between them."""
 Delay = Annotated[timedelta, BeforeValidator(_span), AfterValidator(limited(timedelta(), DAY))]
 Window = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(SECOND, DAY))]
 Longer = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(limited(MINUTE, 30 * DAY))]
@@ -86,18 +86,18 @@ class Maintenance(BaseModel):
         raise ValueError(f"maintenance {self.name!r} lasts until its next run: it would never end")
 
     def covers(self, target: str, job: str) -> bool:
-        """Whether it is about that target and job; the pod is the job ``""``."""
+        """Whether it applies to that target and job; the pod is the job ``""``."""
         mine = not self.jobs or canonical_job(job) in map(canonical_job, self.jobs)
         return mine and (not self.targets or target in self.targets)
 
     @property
     def begins(self) -> datetime | None:
-        """When it begins, where it does so once."""
+        """When a maintenance without a schedule begins; None with a schedule."""
         naive = self.start is not None and self.start.tzinfo is None
         return self.start.replace(tzinfo=ZoneInfo(self.timezone)) if self.start and naive else self.start
 
     def active(self, now: datetime) -> bool:
-        """Whether it is going on."""
+        """Whether it is in progress."""
         if self.begins is not None:
             return self.begins <= now < self.begins + self.lasts
         return next_run(self.schedule or "", self.timezone, now - self.lasts, self.cron) <= now
@@ -158,20 +158,20 @@ class AlertRules(BaseModel):
         return ids.people(value)
 
     def window(self, target: str, job: str, now: datetime) -> Maintenance | None:
-        """The maintenance that a target, or a job of it, is in now."""
+        """The active maintenance of a target or one of its jobs; None where there is none."""
         for one in self.maintenance:
             if one.covers(target, job) and one.active(now):
                 return one
         return None
 
     def window_over(self, targets: Sequence[str], now: datetime) -> Maintenance | None:
-        """The maintenance that a whole target is in now, if all of them are in one."""
+        """The first target's active maintenance, if all targets are in maintenance as a whole; else None."""
         found = [self.window(target, "", now) for target in targets]
         return found[0] if found and None not in found else None
 
 
 class IncidentState(Enum):
-    """Where an incident is in its life. Snoozes and what mutes it are beside that."""
+    """The state of an incident. Snoozing and muting are independent of it."""
 
     PENDING = "pending"
     FIRING = "firing"
@@ -181,12 +181,12 @@ class IncidentState(Enum):
 
 
 REMINDERS = frozenset({Reason.REMINDER_DUE, Reason.SNOOZE_ENDED})
-"""What says once more what is known, since nobody takes care of it."""
+"""Reasons for which a known problem is notified again, since nobody has acknowledged it."""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing said of an incident."""
+    """One notification about an incident."""
 
     reason: Reason
     at: datetime
@@ -196,7 +196,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Ack:
-    """Who takes care of it, and until when that counts."""
+    """An acknowledgement: by whom, and until when it is valid."""
 
     by: str
     at: datetime
@@ -205,98 +205,98 @@ class Ack:
 
 @dataclass(frozen=True)
 class Incident:
-    """A problem's story."""
+    """An incident: a problem with its history and notifications."""
 
     id: str
     problem: Problem
-    """As it was last seen."""
+    """The problem as last observed."""
     state: IncidentState
     opened_at: datetime
     fired_at: datetime | None = None
     recovered_at: datetime | None = None
-    """When the problem was gone; it counts from `RECOVERING` on."""
+    """When the problem disappeared; meaningful from `RECOVERING` on."""
     resolved_at: datetime | None = None
     ack: Ack | None = None
     snoozed_by: str = ""
     snoozed_until: datetime | None = None
     flapping: bool = False
     back_at: datetime | None = None
-    """When the problem was there again after it had been gone."""
+    """When the problem last reappeared while recovering."""
     alarmed: bool = False
-    """Whether people know that it is critical."""
+    """Whether people were notified of it as critical."""
     calmer_at: datetime | None = None
-    """Since when it is less than they know."""
+    """Since when it is less severe than notified."""
     firings: tuple[datetime, ...] = ()
-    """When the same problem began to be told of late, this incident's own time last."""
+    """Recent times at which incidents of the same key fired, this incident's own last."""
     notices: tuple[Notice, ...] = ()
     group: str = ""
-    """The message that it shares with others; empty: it has its own."""
+    """The id of the group message that it shares with others; empty if it has its own message."""
     apart: bool = False
-    """Whether its own message was in the channel before the one of the group."""
+    """Whether its own message was posted before it joined the group."""
     closed: str = ""
-    """Why it was closed without being over."""
+    """Why it was closed without recovery; else empty."""
     version: int = 0
 
     @property
     def key(self) -> str:
-        """What it is of."""
+        """The key of the problem."""
         return self.problem.key
 
     @property
     def open(self) -> bool:
-        """Whether it is not over."""
+        """Whether it is not resolved."""
         return self.state is not IncidentState.RESOLVED
 
     @property
     def root(self) -> MessageKey:
-        """The message in the channel in whose thread it is talked about."""
+        """The key of the channel message whose thread has its notifications."""
         in_group = self.group and not self.apart
         return message_keys.group(self.group) if in_group else message_keys.incident(self.id)
 
     @property
     def there(self) -> bool:
-        """Whether what is wrong is there still."""
+        """Whether the problem is still present."""
         return self.open and self.state is not IncidentState.RECOVERING
 
     @property
     def told(self) -> bool:
-        """Whether anybody was ever told of it."""
+        """Whether it was ever notified."""
         return self.fired_at is not None
 
     @property
     def seconds(self) -> float:
-        """How long the problem lasted; 0 while it lasts."""
+        """How long the problem lasted, in seconds; 0 while it lasts."""
         end = self.recovered_at or self.resolved_at
         return max((end - self.problem.since).total_seconds(), 0.0) if end else 0.0
 
     @property
     def changed_at(self) -> datetime:
-        """When it was last decided on, or somebody answered it."""
+        """When the incident last changed, including acknowledgements and snoozes."""
         last = self.notices[-1].at if self.notices else None
         times = (self.opened_at, self.recovered_at, self.resolved_at, self.back_at, last)
         return max(time for time in times if time is not None)
 
     def snoozed(self, now: datetime) -> bool:
-        """Whether somebody does not want to hear of it at present."""
+        """Whether it is snoozed now."""
         return self.snoozed_until is not None and now < self.snoozed_until
 
     def noted(self, reason: Reason, now: datetime, text: str = "", by: str = "") -> Incident:
-        """With one more notice."""
+        """A copy with one more notice."""
         return replace(self, notices=(*self.notices, Notice(reason, now, text, by)))
 
 
 def new_id(prefix: str = "i-") -> str:
-    """An incident's id, short enough to type on a phone."""
+    """Return a new incident id, short enough to type on a phone."""
     return ids.short(prefix, 7)
 
 
 def decide(
     incident: Incident | None, problem: Problem | None, rules: AlertRules, now: datetime
 ) -> Incident | None:
-    """The incident after a look at its problem; the same object where nothing has changed.
+    """Update an incident after a poll of its problem; returns the same object if nothing has changed.
 
-    ``incident`` is the open one of the problem's key, or the last one that was resolved: it says how often the
-    problem came back. New notices are at the end of ``notices``.
+    ``incident`` is the open one of the problem's key, or the last resolved one, by which flapping is detected.
+    ``problem`` is None if it is gone. New notices are at the end of ``notices``.
     """
     if incident is None or not incident.open:
         return incident if problem is None else _begun(problem, incident, rules, now)
@@ -314,12 +314,12 @@ def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: da
 
 
 def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
-    """Whether it has lasted long enough to be told, and nothing is in the way."""
+    """Whether the problem has lasted long enough to fire, and is not muted."""
     return not problem.muted and now >= problem.since + max(rules.for_, problem.hold)
 
 
 def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
-    """The problem is there."""
+    """The open incident's problem is present."""
     before = incident.problem
     if incident.state is IncidentState.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
@@ -332,19 +332,22 @@ def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime
 
 
 def _begins(problem: Problem, before: Problem) -> Problem:
-    """It lasts since it was first seen, whatever is found to be its beginning later."""
+    """Keep the earlier beginning: a later poll must not make the problem start later."""
     return problem if problem.since <= before.since else replace(problem, since=before.since)
 
 
 def _back(incident: Incident, now: datetime) -> Incident:
-    """The problem was gone for a moment. An acknowledgement that expired meanwhile is none any more."""
+    """The problem came back while recovering. An acknowledgement that has expired meanwhile is dropped."""
     ack = incident.ack if incident.ack is not None and now < incident.ack.until else None
     state = IncidentState.ACKED if ack else IncidentState.FIRING
     return replace(incident, state=state, ack=ack, recovered_at=None, back_at=now)
 
 
 def _calmed(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
-    """One that stays less bad for long may get worse again; one that goes up and down is as bad as it was."""
+    """Reset ``alarmed`` once it has been below critical for `flap_window`, so that critical is notified again.
+
+    Until then, a severity that goes up and down causes no further notification.
+    """
     if not incident.alarmed:
         return incident
     if incident.problem.severity == "critical":
@@ -367,7 +370,7 @@ def _fired(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
 def _firing(
     before: tuple[datetime, ...], notices: tuple[Notice, ...], problem: Problem, rules: AlertRules, now: datetime
 ) -> dict[str, Any]:
-    """What an incident is once it is told, ``before`` being when others of its key were."""
+    """Fields of an incident that fires now; ``before`` are the recent times at which its key fired."""
     flapping = len(before) >= rules.flaps
     reason = Reason.FLAPPING if flapping else sources.of(problem).begins
     return {
@@ -381,7 +384,7 @@ def _firing(
 
 
 def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
-    """What a problem that goes on gives to say: at most one thing at a time."""
+    """Add a notice about a continuing problem where one is due: at most one at a time."""
     current = _steady(_unexcused(incident, now), rules, now)
     if current.problem.severity == "critical" and not current.alarmed:
         woken = replace(current, state=IncidentState.FIRING, ack=None, snoozed_by="", snoozed_until=None)
@@ -398,13 +401,13 @@ def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetim
 
 
 def _unexcused(incident: Incident, now: datetime) -> Incident:
-    """Without the acknowledgement, where it has expired."""
+    """Drop an expired acknowledgement."""
     expired = incident.ack is not None and now >= incident.ack.until
     return replace(incident, state=IncidentState.FIRING, ack=None) if expired else incident
 
 
 def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
-    """Nobody takes care of it, and nothing is in the way."""
+    """Add a reminder where one is due: the incident is neither acknowledged nor snoozed nor muted."""
     if before.ack is not None and current.ack is None:
         text = "acknowledged long ago, and still so"
         return current.noted(Reason.REMINDER_DUE, now, text, before.ack.by)
@@ -415,16 +418,16 @@ def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datet
 
 
 def _steady(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
-    """One that has not gone away for long does not come and go any more."""
+    """Reset ``flapping`` once the problem has been present for `flap_window` without interruption."""
     since = incident.back_at or incident.fired_at or incident.opened_at
     stays = incident.flapping and now - since >= rules.flap_window
     return replace(incident, flapping=False) if stays else incident
 
 
 def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
-    """The problem is not there."""
+    """The open incident's problem is gone."""
     keep = incident.problem.keep
-    if incident.state is IncidentState.PENDING:  # nobody was told, so nobody is told
+    if incident.state is IncidentState.PENDING:  # it never fired, so its end is not notified either
         incident = incident if incident.recovered_at else replace(incident, recovered_at=now)
         waits = incident.recovered_at is not None and now < incident.recovered_at + keep
         return incident if waits else replace(incident, state=IncidentState.RESOLVED, resolved_at=now)
@@ -438,17 +441,17 @@ def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
 
 
 def closed(incident: Incident, why: str, now: datetime) -> Incident:
-    """The incident without its subject: it ends, and nobody says that it is well."""
+    """Close an incident without claiming a recovery, because its subject is gone; ``why`` says so."""
     over = replace(incident, state=IncidentState.RESOLVED, resolved_at=now, closed=why)
     return over.noted(Reason.CLOSED, now, why) if incident.told else over
 
 
 class NotNow(Exception):
-    """What was asked of an incident does not apply; the message says why."""
+    """An acknowledgement or a snooze does not apply to the incident; the message says why."""
 
 
 def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) -> Incident:
-    """Somebody takes care of it: no more reminders, for a time. Raises NotNow."""
+    """Acknowledge an incident: no reminders until the acknowledgement expires. Raises NotNow."""
     _live(incident)
     if incident.state is IncidentState.ACKED and incident.ack is not None and now < incident.ack.until:
         raise NotNow(f"{incident.ack.by} has acknowledged it already")
@@ -458,7 +461,7 @@ def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) 
 
 
 def snoozed(incident: Incident, by: str, until: datetime, now: datetime) -> Incident:
-    """Nothing is said of it until then, unless it gets worse. Raises NotNow."""
+    """Snooze an incident: no notifications until then, unless it becomes critical. Raises NotNow."""
     _live(incident)
     if until <= now:
         raise NotNow("that time is over already")
@@ -481,10 +484,10 @@ def step(
     *,
     about: Iterable[str] = (),
 ) -> list[Incident]:
-    """One look at many: the incidents that have changed, oldest problem first.
+    """Update many incidents after a poll; returns those that changed, oldest problem first.
 
-    ``incidents`` holds the newest one of each key; ``about`` the keys that were looked at and may have no problem.
-    An incident of a key that nobody looked at is left as it is: it may be that nobody can see.
+    ``incidents`` has the newest incident of each key; ``about`` are the keys that were checked, also those without
+    a problem. Incidents of other keys stay unchanged: without data, nothing is resolved.
     """
     wrong = {p.key: p for p in problems}
     changed = []
@@ -500,12 +503,12 @@ KEPT = Stored(Incident)
 
 
 def to_json(incident: Incident) -> str:
-    """An incident as the ledger keeps it."""
+    """Serialize for the ledger."""
     return KEPT.dump(incident)
 
 
 def from_json(text: object) -> Incident:
-    """An incident from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    """Deserialize. Raises `Unreadable` (a ValueError) for what `to_json` did not write."""
     found = KEPT.load(text)
     if not sources.known(found.problem):
         raise Unreadable("no source of problems is called what it names")

@@ -1,6 +1,7 @@
-"""Which audit records must exist, from what else the ledger has: a trail that was cut is whole in itself.
+"""Derive which audit records must exist from the requests and incidents in the ledger.
 
-Each step of a request and each answer to an incident is written with its record in one transaction.
+A truncated audit trail is intact by itself. But each step of a request, and each answer to an incident, is written
+with its audit record in one transaction, so a missing record can be detected.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ _ENDED_BY_THE_BOT = (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.V
 
 
 def traces(cases: Iterable[RepairRequest], incidents: Iterable[Incident]) -> list[Trace]:
-    """What the requests and the incidents of the ledger must have left in the audit trail."""
+    """The audit records that the requests and incidents require."""
     of_cases = [trace for case in cases for trace in _of_case(case)]
     return [*of_cases, *(trace for incident in incidents for trace in _of_incident(incident))]
 

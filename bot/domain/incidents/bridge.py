@@ -1,6 +1,6 @@
-"""What the health-bridge is told of one GitHub issue: the worst state of all incidents that share it. Pure.
+"""Build the health-bridge's alert for a GitHub issue: the worst state of all incidents that share it. Pure.
 
-The shape is Alertmanager's webhook, version 4; the rules are in docs/alerts.md, "GitHub issues by the
+The format is Alertmanager's webhook, version 4; the rules are in docs/alerts.md, "GitHub issues by the
 health-bridge".
 """
 
@@ -15,13 +15,13 @@ from bot.domain.incidents import incident_card, sources
 from bot.domain.incidents.alerting import Incident
 
 NEVER = "0001-01-01T00:00:00Z"
-"""As Alertmanager writes an end that is not known yet."""
+"""Alertmanager's value for an unknown end."""
 
 
 def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str, Any] | None:
-    """The webhook's body for an issue; None where nobody was ever told of anything.
+    """The webhook's body for an issue; None where none of its incidents was ever notified.
 
-    ``incidents`` are those of the issue that are open or ended lately, in any order.
+    ``incidents`` are those of the issue that are open or ended recently, in any order.
     """
     told = [i for i in incidents if i.told]
     if not told:
@@ -58,14 +58,15 @@ def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str,
 
 
 def kept(alert: Mapping[str, Any]) -> str:
-    """What is remembered of a body that was sent: itself while it is firing, nothing once it is over."""
+    """What is stored of a sent body: the body while it is firing, nothing once it is resolved."""
     return json.dumps(alert, sort_keys=True) if alert["status"] == "firing" else ""
 
 
 def state(issue: str, incidents: Sequence[Incident], last: str, now: datetime) -> dict[str, Any] | None:
-    """What to tell of an issue of which ``last`` was `kept`: no end without a beginning. None for nothing.
+    """The body to send for an issue, where ``last`` is the stored one (`kept`); None for nothing to send.
 
-    What began under an issue that the settings no longer name for it, or ended long ago, ends there all the same.
+    An end is only sent after a beginning. An alert is also ended if its incident ended long ago, or the settings
+    no longer assign it to the issue.
     """
     found = alert(issue, incidents, now)
     if found is not None and found["status"] == "firing":
@@ -80,7 +81,7 @@ def state(issue: str, incidents: Sequence[Incident], last: str, now: datetime) -
 
 
 def _told(last: str) -> dict[str, Any] | None:
-    """What was kept of the body that was sent last; None where that can't be read."""
+    """Parse the stored body; None where it can't be read."""
     try:
         told: dict[str, Any] = json.loads(last)
         one = told["alerts"][0]

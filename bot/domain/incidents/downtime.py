@@ -1,4 +1,4 @@
-"""When the pod was down, and what its jobs are excused for because of it. Pure."""
+"""Track the pod's downtimes, and mute the jobs' alerts that they explain. Pure."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from bot.domain.health import judge_pod, pod_state
 from bot.domain.heartbeats.heartbeat import deadlines
 
 SLACK_TIME = timedelta(seconds=30)
-"""A deadline this long before the pod went down is its doing as well: the last run was under way."""
+"""A deadline up to this long before the pod went down is excused too: the last run was in progress."""
 BELIEVED = timedelta(minutes=10)
-"""For so long it counts that the pod was not ready when it was last seen. Beyond, nobody knows whether it still
-is, and an excuse that nobody can end would keep the jobs' alerts back for ever."""
+"""How long "not ready when last seen" counts while the pod can't be read. Without a limit, the jobs' alerts could
+stay muted for ever."""
 MOST = 30
-"""Spells that are kept; of more, the oldest two are taken as one."""
+"""Most downtimes that are stored; beyond that, the oldest two are merged."""
 
 
 @dataclass(frozen=True)
 class Downtime:
-    """A time in which the pod was down: what its jobs missed then is no fault of theirs."""
+    """An interval in which the pod was down, which excuses its jobs' missed deadlines."""
 
     down_since: datetime
     ready_at: datetime | None = None
-    """None: it still is."""
+    """None while it is still down."""
 
     def __str__(self) -> str:
-        """As it is kept."""
+        """The format in which it is stored."""
         return f"{self.down_since.isoformat()}|{self.ready_at.isoformat() if self.ready_at else ''}"
 
 
 def kept(spells: Sequence[Downtime]) -> str:
-    """As the ledger keeps them."""
+    """Serialize for the ledger."""
     return " ".join(map(str, spells))
 
 
 def read(text: str) -> tuple[Downtime, ...]:
-    """From what :func:`kept` gave; none for anything else."""
+    """Deserialize; empty for what `kept` did not write."""
     try:
         return tuple(_read(part) for part in text.split())
     except ValueError:
@@ -56,13 +56,13 @@ def _read(text: str) -> Downtime:
 
 
 def ready(pods: Sequence[Pod]) -> bool:
-    """Whether the jobs inside can run: one pod, and it is ready."""
+    """Whether the jobs in the pod can run: there is exactly one live pod, and it is ready."""
     alive = judge_pod.live(pods)
     return len(alive) == 1 and pod_state.is_ready(alive[0])
 
 
 def seen(before: tuple[Downtime, ...], pods: Sequence[Pod], now: datetime) -> tuple[Downtime, ...]:
-    """The spells after a look at the pods, oldest first; the same object where nothing has changed."""
+    """Update the downtimes after a poll of the pods, oldest first; the same object if nothing has changed."""
     last = before[-1] if before else None
     newest = _newest(last, pods, now)
     if newest is None or newest == last:
@@ -77,7 +77,7 @@ def _newest(last: Downtime | None, pods: Sequence[Pod], now: datetime) -> Downti
     if last is None or last.ready_at is not None:
         began = _began(pods)
         known = last.ready_at if last else None
-        # A pod that came and went between two looks, or while nobody looked.
+        # The pod was replaced or restarted between two polls, or while the bot was off.
         return Downtime(began, began) if began and (known is None or began > known) else last
     return Downtime(last.down_since, now)
 
@@ -102,10 +102,11 @@ def excuse(
     now: datetime,
     unseen: datetime | None = None,
 ) -> str:
-    """Why a job that missed a deadline is not to blame for it, in words; empty: it is.
+    """Why a downtime excuses a job's missed deadline, in words; empty if none does.
 
-    A pod that goes down again before the job has had its period excuses it further, whichever spell the deadline
-    fell in; a job that was overdue before stays so. ``unseen``: since when nobody can see the pod.
+    If the pod goes down again before the job has had a full period, the excuse continues, whichever downtime the
+    deadline fell in. A job that was overdue before the downtime is not excused. ``unseen``: since when the pod
+    can't be read.
     """
     last: Downtime | None = None
     for spell in spells:
@@ -122,7 +123,7 @@ def excuse(
 
 
 def _until(spell: Downtime, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:
-    """When the excuse ends: one period after the pod was ready."""
+    """When the excuse ends: one period of the job after the pod was ready."""
     if spell.ready_at is not None:
         return deadlines(policy, spell.ready_at)[1]
     if unseen is None:

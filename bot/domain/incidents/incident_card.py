@@ -1,6 +1,6 @@
-"""What Slack shows of an incident: its message, what is said in its thread, and the one message of many. Pure.
+"""Render incidents for Slack: the alert, notifications in its thread, and the alert about a group. Pure.
 
-Each is made anew from the incident, so that a message can be brought to the truth at any time, by any process.
+Each message is rendered from the whole incident, so that any process can update it at any time.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from bot.domain.incidents.alerting import REMINDERS, Incident, IncidentState, No
 from bot.domain.incidents.problem import Reason
 
 MOST = 12
-"""Incidents that the message of many lists."""
+"""Most incidents that the message of a group lists."""
 WHILE_SO = ("Evidence", "Why", "What to do")
-"""Facts that are of use only while it is so."""
+"""Labels of facts that are shown only while the problem is present."""
 
 
 def severity(incident: Incident) -> str:
-    """In words, for those who see no colours."""
+    """The severity in words, for people who can't see the colours."""
     return "CRITICAL" if incident.problem.severity == "critical" else "WARNING"
 
 
 def mark(incident: Incident, now: datetime) -> str:
-    """An emoji for the state, each of another shape."""
+    """An emoji for the state, each with a different shape."""
     if not incident.open:
         return "⚪" if incident.closed else "✅"
     if incident.state is IncidentState.RECOVERING:
@@ -40,7 +40,7 @@ def mark(incident: Incident, now: datetime) -> str:
 
 
 def headline(incident: Incident, now: datetime) -> str:
-    """The answer to what is wrong, in one line."""
+    """The incident in one line: what is wrong, or that it has recovered."""
     subject = incident.problem.subject
     if incident.closed:
         text = f"{subject}: closed, {incident.closed}"
@@ -59,7 +59,7 @@ def _recovered(incident: Incident) -> str:
 
 
 def message(incident: Incident, now: datetime, call: Sequence[Mention] = ()) -> Reply:
-    """The one message of an incident, as it is now."""
+    """The alert in its present state."""
     firing = incident.there
     return Reply(
         headline(incident, now),
@@ -124,7 +124,7 @@ def _snooze(incident: Incident) -> Menu:
 
 
 def notice(incident: Incident, said: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
-    """One thing said in the incident's thread. What got worse, and what nobody has taken, calls people."""
+    """A notification in the incident's thread. Higher severity and reminders mention people."""
     calls = incident.state is IncidentState.FIRING and said.reason in _CALLS
     text, subject = _said(incident, said, now), incident.problem.subject
     named = incident.root == message_keys.incident(incident.id) or text.startswith(subject)
@@ -184,7 +184,7 @@ def _said(incident: Incident, said: Notice, now: datetime) -> str:
 
 
 def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] = ()) -> Reply:
-    """The message of many that came at once; each has its own in the thread."""
+    """The message about a group of incidents that began together; each has its own message in the thread."""
     firing, live = [i for i in incidents if i.there], any(i.open for i in incidents)
     rows = tuple(headline(i, now) for i in sorted(incidents, key=rank)[:MOST])
     more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
@@ -200,7 +200,7 @@ def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] 
 
 
 def _of_many(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
-    """How many of them are left, and which."""
+    """The headline of a group: how many incidents are left, and which."""
     count = words.plural(len(incidents), "incident")
     if firing:
         worst = any(i.problem.severity == "critical" for i in firing)
@@ -212,7 +212,7 @@ def _of_many(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
 
 
 def over(incidents: Sequence[Incident]) -> Reply:
-    """What is said in the thread of many once all of them are over. Raises ValueError for none."""
+    """The message in a group's thread once all incidents are over. Raises ValueError for an empty group."""
     first = min(i.problem.since for i in incidents)
     last = max(i.recovered_at or i.resolved_at or i.problem.since for i in incidents)
     head = f"✅ All {words.plural(len(incidents), 'incident')} are over, after {words.age(last - first)}"
@@ -220,7 +220,7 @@ def over(incidents: Sequence[Incident]) -> Reply:
 
 
 def rank(incident: Incident) -> tuple[bool, bool, bool, datetime, str]:
-    """The order in which people want to read them: what is wrong still, the worst first; what is over last."""
+    """Sort key for lists: present problems first, by severity and age; resolved incidents last."""
     problem = incident.problem
     return (
         not incident.open,

@@ -1,6 +1,6 @@
-"""What is wrong inside a pod that is ready, as incidents have it: a process that is gone, a full disk. Pure.
+"""Derive problems inside a ready pod for incidents: missing processes, a full disk. Pure.
 
-What could not be read is neither wrong nor well: its key is not looked at.
+What could not be read is neither a problem nor a recovery: its key is left out of ``about``.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from bot.domain.incidents.sources.source import ProblemSource
 
 @dataclass(frozen=True)
 class InsideFacts:
-    """One look: what could be read, and what of it is wrong."""
+    """The result of one poll: the keys that could be checked (``about``), and their problems."""
 
     about: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     unread: tuple[str, ...] = ()
-    """What could not be read, each with the reason."""
+    """What could not be read, with the reason."""
 
 
 def keys(target: Target) -> frozenset[str]:
-    """All keys that are looked at."""
+    """All keys that are checked."""
     return PROCESS.keys(target) | {DISK.key(target.name)}
 
 
 def processes(target: Target, looked: Mapping[str, ProcessMatches], now: datetime) -> InsideFacts:
-    """The expected processes, by the lists of the containers that gave one."""
+    """Check the expected processes in the containers whose process lists are in ``looked``."""
     several = len(target.containers) > 1
     matches = [m for c in target.containers if c.name in looked for m in looked[c.name].matches]
     gone = [_gone(target, m, several, now) for m in matches if not m.found]
@@ -53,7 +53,7 @@ def _gone(target: Target, match: Match, several: bool, now: datetime) -> Problem
 
 
 def disk(target: Target, result: ExecResult, now: datetime, counted: ExecResult | None = None) -> InsideFacts:
-    """The home's file system; ``counted`` has its inodes: well is only what both say."""
+    """Check the home's file system. It has recovered only if its inodes, in ``counted``, could be read as well."""
     home = target.container().home
     finding = judge_storage.judge_disk(home, result, target.storage, counted)
     if finding.verdict is Verdict.UNKNOWN:

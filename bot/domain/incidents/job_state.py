@@ -1,8 +1,8 @@
-"""What the watcher keeps in mind of each job, and what is wrong with it now. Pure; ``now`` is an argument.
+"""Remember each job between polls, and derive its problem. Pure; ``now`` is an argument.
 
-The Pushgateway forgets: a restart without its file empties it. What was seen of a group is remembered here and
-goes on ageing, so that a job whose series has vanished turns stale as any other
-(docs/alerts.md, "When a job is late, and when stale").
+The Pushgateway loses its data when it restarts without its file. So each job's last heartbeats are remembered and
+keep ageing: a job whose series has vanished becomes stale like any other (docs/alerts.md, "When a job is late, and
+when stale").
 """
 
 from __future__ import annotations
@@ -39,42 +39,42 @@ from bot.domain.incidents.sources.heartbeat import HEARTBEAT
 
 REFUSED = "It ran, and the Pushgateway refused what it pushed: the job's log says why."
 WRONG = (Health.STALE, Health.FAILED)
-"""The healths of a job that is a problem."""
+"""Values of `Health` that are a problem."""
 MOST_GROUPS = 50
-"""Groups of one job that are kept in mind: the newest ones."""
+"""Most groups of one job that are remembered, the newest."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """One job: its groups as they count, and how it was at the last look."""
+    """What is remembered of one job: its groups with corrected times, and its health at the last poll."""
 
     job: str
-    """As `canonical_job` has it."""
+    """The canonical name (`canonical_job`)."""
     watched_since: datetime
-    """When the first look at it was: a required job that never came has its first deadline counted from then."""
+    """When the job was first polled; the first deadline of a required job counts from then."""
     groups: tuple[Group, ...] = ()
-    """With nothing but credible times, none of them later than when it was seen."""
+    """All times in it are credible, and none was in the future when it was seen."""
     health: Health = Health.NEVER_SEEN
     since: datetime | None = None
-    """Since when it is in that health."""
+    """Since when it has that health."""
     next_at: datetime | None = None
-    """When its health changes next if nothing is pushed; None: not by itself."""
+    """When its health changes next without a push; None: it doesn't."""
     note: str = ""
     rule: str = ""
-    """The fingerprint of the policy that all this was judged by."""
+    """The fingerprint of the policy by which this was judged."""
     resumed: datetime | None = None
-    """When it was paused no more: it has one period from then."""
+    """When its pause ended; the next heartbeat is due one period later."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedJob:
-    """One job of a target, with the names that it is kept under: made once, since every look needs all of them."""
+    """One job of a target with its keys, which are computed once, since every poll needs them for every job."""
 
     policy: HeartbeatPolicy
     job: str
-    """As `canonical_job` has it."""
+    """The canonical name (`canonical_job`)."""
     memory: str
-    """The key of its memory."""
+    """The key of its `JobState` in the ledger."""
     incident: str
     """The key of its incident."""
 
@@ -89,13 +89,13 @@ class Flip(NamedTuple):
 
 
 class JobEvaluation(NamedTuple):
-    """What one look at a job gave."""
+    """The result of one poll of a job."""
 
     memory: JobState
     status: JobStatus
     flip: Flip | None
     beat: datetime | None = None
-    """The newest success, where it was not known before."""
+    """The time of the newest success, if it is new."""
 
 
 def look(
@@ -105,7 +105,10 @@ def look(
     now: datetime,
     started: datetime | None = None,
 ) -> JobEvaluation:
-    """One job at ``now``: from what the source, ``started`` then, holds of it, and from what is remembered."""
+    """Judge one job from the groups seen in this poll and from its memory.
+
+    ``started`` is when the Pushgateway started, if known.
+    """
     memory = memory or JobState(policy.canonical, now)
     if memory.health is Health.PAUSED and not policy.paused:
         memory = replace(memory, resumed=now)
@@ -145,7 +148,7 @@ def judge(
     job_states: Mapping[str, JobState],
     now: datetime,
 ) -> list[JobStatus]:
-    """As `heartbeat.judge`, by what is remembered as well. ``job_states`` are the ledger's."""
+    """Like `heartbeat.judge`, but using the memory of jobs. ``job_states`` are those of the ledger."""
 
     def status_of(policy: HeartbeatPolicy, seen: Sequence[Group], now: datetime) -> JobStatus:
         memory = job_states.get(f"{target}/{policy.canonical}")
@@ -155,14 +158,14 @@ def judge(
 
 
 def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str) -> bool:
-    """Whether its successes were read from another gauge before: this one has a period from now to come."""
+    """Whether the policy names a new gauge that has no data yet; the job then gets one period to push it."""
     if any(metric in group.gauges for group in (*known, *seen)):
         return False
     return any(group.gauges.keys() - {PUSH_FAILED, MANUAL} for group in known)
 
 
 def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:
-    """That it pushes again since a push failed, without having succeeded."""
+    """A note where the job has pushed since the failed push, but without a success; else empty."""
     failed = status.failed_at.timestamp() if status.failed_at is not None else 0.0
     again = max((group.gauges.get(PUSHED, 0.0) for group in seen), default=0.0)
     return (
@@ -173,26 +176,26 @@ def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:
 
 
 def _flip(status: JobStatus, memory: JobState, now: datetime) -> tuple[Flip | None, datetime]:
-    """The change of health, if it is one, and since when it is as it is."""
+    """The change of health, or None, and since when the job has the present one."""
     if memory.since is not None and status.health is memory.health:
         return None, memory.since
     since = _since(status, now)
     if memory.since is not None and since <= memory.since:
-        since = now  # a push that bears an older time than the deadline it missed: it came now
+        since = now  # a late push with a time before the deadline it missed: it arrived now
     changed = status.health is not memory.health
     return Flip(memory.job, memory.health, status.health, since) if changed else None, since
 
 
 def _beat(before: Sequence[Group], after: Sequence[Group], metric: str) -> datetime | None:
-    """The newest success, where it is newer than what was known."""
+    """The newest success, if it is newer than those before; else None."""
     known, newest = (max((g.gauges.get(metric, 0.0) for g in gs), default=0.0) for gs in (before, after))
     return datetime.fromtimestamp(newest, UTC) if newest > known else None
 
 
 def unchanged(policy: HeartbeatPolicy, memory: JobState | None, seen: Sequence[Group], now: datetime) -> bool:
-    """Whether a look would give what the last one gave: the same rule, nothing new, and no deadline has passed.
+    """Whether `look` would give the same result as last time: same policy, no new push, no deadline passed.
 
-    A look at something odd is never the same, and what is wrong is looked at again: its incident may be lost.
+    Jobs with a note are always evaluated, and so are bad ones, whose incident may have been lost.
     """
     if (
         memory is None
@@ -228,8 +231,8 @@ def _same(known: Group | None, seen: Group, metric: str) -> bool:
 
 
 def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, clock: float) -> tuple[Group, ...]:
-    """The groups as they count, and those that have vanished as they were. ``clock`` is now."""
-    if _one_and_the_same(before, seen):  # as it nearly always is
+    """Merge the groups seen now, with corrected times, into those remembered. ``clock`` is now."""
+    if _one_and_the_same(before, seen):  # the usual case
         if _counts(before[0], seen[0], metric, clock):
             return before
         return (_counted(before[0], seen[0], metric, clock),)
@@ -244,7 +247,7 @@ def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, cl
 
 
 def _counts(known: Group, seen: Group, metric: str, clock: float) -> bool:
-    """Whether what is seen is all known, and counts as it is."""
+    """Whether the group is unchanged, and its times need no correction."""
     if max(seen.gauges.values(), default=0.0) > clock:
         return False
     if known is seen:
@@ -253,12 +256,12 @@ def _counts(known: Group, seen: Group, metric: str, clock: float) -> bool:
 
 
 def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
-    """A group with the times that count.
+    """Correct the times of a group, using its state at the last poll.
 
-    One that is not credible never does, and a success never goes backwards. One in the future counts as of when it
-    was first seen, and stays so: else it would hide an outage for as long as the clock was wrong. The newest is
-    moved back to now, the other by as much, so that a failure after a success stays that. One that lies behind
-    what is known, and has moved on since the last look, was pushed by a clock that is behind: it counts as of now.
+    - Times that are not credible are ignored, and the success never goes backwards. - A time in the future counts
+    as of when it was first seen, else it would hide an outage for as long as the clock was wrong. If both times
+    are in the future, they are shifted by the same amount, so that their order stays. - A success older than the
+    known one, but newer than the last pushed value, comes from a clock that is behind: it counts as of now.
     """
     times = {n: credible(new.gauges[n], clock)[0] or 0.0 for n in (metric, PUSH_FAILED) if n in new.gauges}
     shift = max(0.0, *times.values(), clock) - clock
@@ -281,7 +284,7 @@ def _counted(old: Group | None, new: Group, metric: str, clock: float) -> Group:
 
 
 def _keep_failure(old: Group | None, gauges: dict[str, float], odd: dict[str, float]) -> None:
-    """A refused push is over with a newer success, not because a group that was made anew knows nothing of it."""
+    """Keep a known failure if the group was re-created without it: only a newer success ends it."""
     failed = old.gauges.get(PUSH_FAILED, 0.0) if old is not None else 0.0
     if failed > (seen := gauges.get(PUSH_FAILED, 0.0)):
         gauges[PUSH_FAILED] = failed
@@ -289,7 +292,7 @@ def _keep_failure(old: Group | None, gauges: dict[str, float], odd: dict[str, fl
 
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
-    """What is odd about what is seen, beside what counts of it."""
+    """A note on raw times that differ from the corrected ones; else empty."""
     if _one_and_the_same(groups, seen):
         return _oddity(groups[0].gauges.get(metric, 0.0), seen[0].gauges.get(metric), clock)
     known = {_key(g): g.gauges.get(metric, 0.0) for g in groups}
@@ -325,9 +328,10 @@ def _key_of(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: JobState, now: datetime) -> JobStatus:
-    """A required job that never came has its first deadline after it began to be watched, or was resumed.
+    """Apply the first deadline of a required job without heartbeats, and the grace of a resumed one.
 
-    One that was resumed has one period from then, whenever its last success was.
+    The first deadline counts from when the job was first watched, or was resumed. A resumed job has one period
+    from then, however old its last success is.
     """
     start = memory.resumed or memory.watched_since
     if status.health is Health.NEVER_SEEN and policy.required:
@@ -342,7 +346,7 @@ def _with_first_deadline(policy: HeartbeatPolicy, status: JobStatus, memory: Job
 
 
 def _since(status: JobStatus, now: datetime) -> datetime:
-    """When the health that is seen now began: the deadline, the push; not the moment of the look."""
+    """When the present health began: the time of the deadline or the push, not of the poll."""
     if status.health is Health.STALE and status.stale_at is not None:
         return min(status.stale_at, now)
     if status.health is Health.LATE and status.due is not None:
@@ -363,7 +367,7 @@ def _next(status: JobStatus, now: datetime) -> datetime | None:
 
 
 def watched(target: Target) -> tuple[WatchedJob, ...]:
-    """The jobs of a target, in the order of its settings."""
+    """The jobs of a target, in the order of the settings."""
     name = target.name
     return tuple(
         WatchedJob(h, h.canonical, f"{name}/{h.canonical}", HEARTBEAT.key(name, h.canonical))
@@ -372,7 +376,7 @@ def watched(target: Target) -> tuple[WatchedJob, ...]:
 
 
 def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime) -> Problem:
-    """That a job can't be judged: nothing is known of it, which is not healthy."""
+    """The problem where judging a job raised an error: nothing is known of it, which is not healthy."""
     return Problem(
         key=HEARTBEAT.key(target, policy.job),
         kind=HEARTBEAT.stored,
@@ -388,7 +392,7 @@ def defect(target: str, policy: HeartbeatPolicy, error: Exception, now: datetime
 
 
 def problem(target: str, found: JobEvaluation, now: datetime) -> Problem | None:
-    """What is wrong with a job, or None: late is not wrong yet, and one that never came was never there."""
+    """A job's problem; None where it is up, only late, or never seen."""
     status = found.status
     policy = status.policy
     if policy is None or status.health not in WRONG:
@@ -413,7 +417,7 @@ def problem(target: str, found: JobEvaluation, now: datetime) -> Problem | None:
 
 
 def unproven(incident: Incident, metric: str, memory: JobState) -> str:
-    """Why an incident whose problem is gone is not called well; empty where a newer success ended it."""
+    """Why a problem that is gone is no recovery: no newer success has come. Empty where one has."""
     newest = max((group.gauges.get(metric, 0.0) for group in memory.groups), default=0.0)
     before = incident.problem.success
     if not incident.there or newest > (before.timestamp() if before is not None else 0.0):
@@ -422,7 +426,7 @@ def unproven(incident: Incident, metric: str, memory: JobState) -> str:
 
 
 def _summary(status: JobStatus, now: datetime) -> str:
-    """After the job's name; it does not change while nothing happens, so that nothing is edited for it."""
+    """The summary, which stays the same while nothing happens, so that messages need no edit."""
     if status.health is Health.FAILED:
         return "its last push failed"
     if status.last_success is None:
@@ -447,10 +451,10 @@ KEPT = Stored(JobState)
 
 
 def to_json(memory: JobState) -> str:
-    """A memory as the ledger keeps it."""
+    """Serialize for the ledger."""
     return KEPT.dump(memory)
 
 
 def from_json(text: object) -> JobState:
-    """A memory from the ledger. Raises `Unreadable` (a ValueError) for what :func:`to_json` did not write."""
+    """Deserialize. Raises `Unreadable` (a ValueError) for what `to_json` did not write."""
     return KEPT.load(text)

@@ -1,4 +1,4 @@
-"""The messages about incidents. Pure."""
+"""Keys of the messages about incidents. Pure."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ INCIDENT, NOTICE, GROUP, OVER, ISSUE = "incident", "notice", "group", "over", "b
 
 
 def incident(id_: str) -> MessageKey:
-    """The alert, which is edited as the incident goes on."""
+    """Key of the alert, which is edited while the incident lasts."""
     return MessageKey.of(INCIDENT, id_)
 
 
 def notice(id_: str, number: int) -> MessageKey:
-    """One thing more that is said of an incident, in the alert's thread. Sorts by its number."""
+    """Key of a further notification in the alert's thread. Keys sort by number."""
     return MessageKey.of(NOTICE, id_, f"{number:04}")
 
 
 def group(id_: str) -> MessageKey:
-    """The alert about several incidents."""
+    """Key of the alert about a group of incidents."""
     return MessageKey.of(GROUP, id_)
 
 
 def over(group_id: str) -> MessageKey:
-    """That all of a group are over, in its thread."""
+    """Key of the message in a group's thread that all its incidents are over."""
     return MessageKey.of(OVER, group_id)
 
 
 def issue(name: str) -> MessageKey:
-    """The state of a GitHub issue, for the health-bridge."""
+    """Key of the state of a GitHub issue, for the health-bridge."""
     return MessageKey.of(ISSUE, name)

@@ -1,4 +1,4 @@
-"""Time in a maintenance that was planned: what was not up then is told apart, and blamed on nobody. Pure."""
+"""Reclassify downtime within planned maintenance, so that it doesn't count against uptime. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_UP = frozenset({What.DOWN, What.LATE})
 def excused(
     spans: Iterable[Interval], planned: Sequence[Maintenance], target: str, job: str, of: LocalDay
 ) -> list[Interval]:
-    """The parts of spans in which a job (``""`` is the pod) was not up, and was in maintenance."""
+    """The parts of ``spans`` in which a job (``""``: the pod) was down or late during maintenance."""
     times = [time for one in planned if one.covers(target, job) for time in _times(one, of)]
     return [
         Interval(What.MAINTENANCE, max(span.start, start), min(span.end, end))
@@ -27,7 +27,7 @@ def excused(
 
 
 def _times(one: Maintenance, of: LocalDay) -> list[tuple[datetime, datetime]]:
-    """From when to when it goes on, as far as it reaches into the day."""
+    """Start and end of each run of a maintenance that may overlap the window."""
     if one.begins is not None:
         return [(one.begins, one.begins + one.lasts)]
     found, at = [], of.start - one.lasts

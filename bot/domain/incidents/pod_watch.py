@@ -1,4 +1,4 @@
-"""What is wrong with the pod as incidents have it: it does not run as it should, or is restarted often. Pure."""
+"""Derive the pod's problems for incidents: it is not healthy, or it restarts often. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.restarts import POD_RESTARTS
 
 RISING = 3
-"""Restarts one after the other that are worth telling though the pod runs again each time."""
+"""Restarts in a series that are a problem although the pod runs again each time."""
 KILLED_AGAIN = 2
-"""Kills for memory one after the other that are no chance any more."""
+"""OOM kills in a series that make it critical."""
 QUIET = timedelta(minutes=15)
-"""Without another restart they are over: beyond the kubelet's longest back-off, five minutes."""
+"""A series ends after this long without a restart; the kubelet's longest back-off is five minutes."""
 
 
 def problem(
@@ -37,10 +37,10 @@ def problem(
     events: Sequence[Event] = (),
     muted: str = "",
 ) -> Problem | None:
-    """What is wrong with the pod, or None. Its words don't change while nothing happens.
+    """The pod's problem, or None. Its summary stays the same while nothing happens.
 
-    ``hold``: a restart by hand is over before. ``keep``: where a container has been restarted, it has to stay up
-    for so long until it is well: between two crashes of a loop it runs for a moment.
+    ``hold`` is longer than a manual restart takes. ``keep``: how long a pod with restarted containers must stay up
+    until it has recovered, since it runs for a moment between two crashes of a loop.
     """
     troubles = sorted(
         judge_pod.pod_troubles(pods, target, now, owner, events, restarts=False), key=lambda t: -t.verdict.badness
@@ -77,10 +77,9 @@ def restarting(
     hold: timedelta = timedelta(),
     muted: str = "",
 ) -> Problem | None:
-    """That its containers keep being restarted, or were killed for their memory; None once that is over.
+    """The problem of repeated restarts or OOM kills; None once the series is over.
 
-    ``hold`` is for restarts: where they are a crash loop, the pod's own incident is there before. A kill for
-    memory is told at once.
+    ``hold`` delays restarts, so that in a crash loop the pod's own incident fires first. OOM kills fire at once.
     """
     first, last = restarts.first_at, restarts.last_at
     if first is None or last is None or now - last >= QUIET or not (restarts.kills or restarts.times >= RISING):
@@ -110,7 +109,7 @@ def restarting(
 def repeated(
     target: Target, pods: Sequence[Pod], outages: Outages, now: datetime, *, muted: str = ""
 ) -> Problem | None:
-    """That the pod was out for a short time again and again; None where that is not so often."""
+    """The problem of many short outages; None while there is no series of them."""
     first, last = outages.first_at, outages.last_at
     if first is None or last is None:
         return None
@@ -147,7 +146,7 @@ _AGAIN: Mapping[How, str] = {
 
 
 def _of_records(pods: Sequence[Pod], now: datetime) -> list[tuple[str, str]]:
-    """How the last pod that is over ended."""
+    """How the last pod that is over ended, as facts."""
     records = [p for p in pods if p.over]
     issue = pod_state.state(records[-1], now).issue if records else None
     return [("Evidence", f"{records[-1].name}: {issue.summary}")] if issue else []
@@ -159,13 +158,13 @@ def _log(pod: Pod | None) -> str:
 
 
 def _advice(trouble: PodIssue) -> str:
-    """What its button runs: the log that the trouble names, else the whole judgement."""
+    """The command of the diagnosis button: the log that the issue names, else ``status``."""
     line = (trouble.run or "").removeprefix("/agentpod ")
     return line if line.startswith("logs ") else "status"
 
 
 def _times(restarts: Restarts, ended: Container | None, last: datetime, now: datetime) -> str:
-    """How often, and when and how it was last; since when is the incident's own time."""
+    """How often it restarted, and when and how the last time. The incident itself shows since when."""
     name, how = ("it", "")
     if ended is not None:
         name, how = container_state.called(ended), f" ({judge_pod.ending(ended)})"

@@ -1,7 +1,6 @@
-"""A problem: what is wrong now; and why something is said of one. Pure.
+"""Problems, and the reasons for notifications about them. Pure.
 
-Where it comes from, and what follows from that for how it is told, is its source's to say: see
-`bot.domain.incidents.sources`.
+What differs by where a problem comes from is defined by its source: see `bot.domain.incidents.sources`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from bot.domain.core.target import Severity
 
 
 class Reason(Enum):
-    """Why something is said."""
+    """The reason of a notification."""
 
     FIRST_FIRING = "firing"
     SEVERITY_RAISED = "got worse"
@@ -31,36 +30,36 @@ class Reason(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong now."""
+    """Something that is wrong now."""
 
     key: str
-    """The same for the same thing: there is one open incident of it at most."""
+    """Identifies the problem: there is at most one open incident for a key."""
     kind: str
-    """What the ledger calls its source: `bot.domain.incidents.sources`."""
+    """The stored name of its source; see `bot.domain.incidents.sources`."""
     target: str
     subject: str
-    """What it is about, as messages call it: a job, the pod, the Pushgateway."""
+    """What it is about, in messages: a job, the pod, the Pushgateway."""
     summary: str
-    """What is wrong, after the subject: ``no heartbeat for 3 h 2 min``."""
+    """What is wrong, to follow the subject: ``no heartbeat since 14:05 UTC``."""
     severity: Severity
     since: datetime
-    """The deadline that was missed, or when it began; not when it was noticed."""
+    """The missed deadline, or when it began; not when it was noticed."""
     facts: tuple[tuple[str, str], ...] = ()
     advice: str = ""
-    """The command line that looks closer, without ``/agentpod``."""
+    """The command line for the diagnosis, without ``/agentpod``."""
     issue: str = ""
-    """The GitHub issue that the health-bridge keeps for it."""
+    """The GitHub issue that the health-bridge maintains for it."""
     hold: timedelta = timedelta()
-    """How long it has to last before it is told, where that is longer than the rules' own."""
+    """How long it must last before it fires, if longer than the rules' ``for``."""
     keep: timedelta = timedelta()
-    """How long it has to be gone until it is over, told or not, where that is longer than the rules' own."""
+    """How long it must be gone before it is resolved, if longer than the rules' ``keep_firing``."""
     muted: str = ""
-    """Why nothing is said of it at present, in words; empty: nothing is in the way."""
+    """Why it is muted now, in words; empty if it isn't."""
     meaning: str = ""
-    """What follows from it for the rest, in a sentence."""
+    """A sentence on its consequences."""
     restart: bool = True
-    """Whether a restart of the pod may help."""
+    """Whether restarting the pod may help."""
     counted_from: str = "Since"
-    """What the time of ``since`` is called in its message."""
+    """The label of ``since`` in messages."""
     success: datetime | None = None
-    """A job's last success: only a newer one is its recovery."""
+    """A job's last success; only a newer one is a recovery."""

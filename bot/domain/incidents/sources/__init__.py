@@ -1,6 +1,6 @@
-"""Where problems come from: what differs between them is said by their source, and asked of nobody else.
+"""Sources of problems, each of which defines what is special about its problems.
 
-A new source is one module here and one line in `BUILTIN`; who looks for its problems is a watcher in
+A new source is one module here and one line in `BUILTIN`; its problems are detected by a watcher in
 `bot/services/incidents/`.
 """
 
@@ -32,26 +32,29 @@ BUILTIN: tuple[ProblemSource, ...] = (
     DISK,
     TASK,
 )
-"""Those in code, in the order in which they are asked."""
+"""All sources, in the order in which they are searched."""
 
 
 class ProblemSources:
-    """Sources, and those of each kind that is stored."""
+    """A registry of sources, which can be looked up by stored kind and key."""
 
     def __init__(self, sources: Iterable[ProblemSource]) -> None:
-        """Raises ValueError where two have one name."""
+        """Raises ValueError for duplicate names."""
         self._sources = Registry("problem source", sources)
         self._of_kind: dict[str, list[ProblemSource]] = {}
         for one in self._sources:
             self._of_kind.setdefault(one.stored, []).append(one)
 
     def register(self, source: ProblemSource) -> None:
-        """Add one. Raises ValueError where its name is taken."""
+        """Add a source. Raises ValueError if its name is taken."""
         self._sources = self._sources.with_([source])
         self._of_kind.setdefault(source.stored, []).append(source)
 
     def find(self, kind: str, key: str) -> ProblemSource | None:
-        """The one of a kind whose key it is; where it is nobody's, the first of the kind."""
+        """The source of a stored kind that owns the key; the first of the kind if none does.
+
+        None: unknown kind.
+        """
         found = self._of_kind.get(kind, [])
         if len(found) < 2:
             return found[0] if found else None
@@ -59,14 +62,14 @@ class ProblemSources:
 
 
 KNOWN = ProblemSources(BUILTIN)
-"""Those of this process."""
+"""The sources of this process."""
 
 
 def of(problem: Problem) -> ProblemSource:
-    """The source of a problem. One of a kind that nobody knows is shown by its own words."""
+    """The source of a problem; a default source for an unknown kind."""
     return KNOWN.find(problem.kind, problem.key) or ProblemSource(problem.kind)
 
 
 def known(problem: Problem) -> bool:
-    """Whether its source is known here: another version of agentpod may have others."""
+    """Whether the problem's source is known; another version of agentpod may have others."""
     return KNOWN.find(problem.kind, problem.key) is not None

@@ -1,4 +1,4 @@
-"""The API server that can't be read: nothing is known of a target's pod."""
+"""The API server can't be read, so nothing is known of a target's pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The home's disk that fills up: `bot.domain.incidents.inside_watch` looks at it."""
+"""The disk of the home directory is filling up; judged in `bot.domain.incidents.inside_watch`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job whose heartbeat is overdue, whose push failed, or that can't be judged."""
+"""A job's heartbeat is overdue, its push failed, or it can't be judged."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bot.domain.incidents.problem import Problem
 from bot.domain.incidents.sources.source import ProblemSource
 
 UNREAD = "no Pushgateway is in the settings any more"
-"""Why what was read from it is closed."""
+"""Why incidents of its jobs are closed."""
 
 
 @dataclass(frozen=True)
 class _Heartbeat(ProblemSource):
     def key(self, target: str, *about: str) -> str:
-        """The key of a job's problem, by any of the job's names."""
+        """The key of a job's problem, from any spelling of the job's name."""
         return super().key(target, *map(canonical_job, about))
 
     def recovered(self, problem: Problem) -> str:

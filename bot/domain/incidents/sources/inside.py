@@ -1,4 +1,4 @@
-"""The inside of a pod that nobody can look into: nothing is known of its processes and its disk."""
+"""Commands in the pod fail, so nothing is known of its processes and its disk."""
 
 from __future__ import annotations
 

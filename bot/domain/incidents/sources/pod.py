@@ -1,4 +1,4 @@
-"""A target's pod that does not run as it should: `bot.domain.incidents.pod_watch` judges it."""
+"""A target's pod is not healthy; judged in `bot.domain.incidents.pod_watch`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process in the pod that is expected and does not run: `bot.domain.incidents.inside_watch` looks for it."""
+"""An expected process does not run in the pod; judged in `bot.domain.incidents.inside_watch`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.incidents.sources.source import ProblemSource
 @dataclass(frozen=True)
 class _Process(ProblemSource):
     def keys(self, target: Target) -> frozenset[str]:
-        """The keys of all processes that are expected of a target."""
+        """The keys of all processes that are expected in a target."""
         return frozenset(self.key(target.name, c.name, p.name) for c in target.containers for p in c.processes)
 
     def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - no job's

@@ -1,4 +1,4 @@
-"""The Pushgateway that can't be read: nothing is known of any job."""
+"""The Pushgateway can't be read, so nothing is known of any job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.incidents.sources.source import Blindness
 @dataclass(frozen=True)
 class _Pushgateway(Blindness):
     def key(self, target: str = "", *about: str) -> str:  # noqa: ARG002 - all targets have the same one
-        """The key of its one problem."""
+        """The key of its only problem."""
         return self.name
 
     def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - as above

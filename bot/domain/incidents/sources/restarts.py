@@ -1,4 +1,4 @@
-"""A target's pod that runs, and keeps being restarted: `bot.domain.incidents.pod_watch` counts."""
+"""A target's pod keeps restarting; counted in `bot.domain.incidents.pod_watch`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source says of its problems: how they are kept, told and ended. Pure."""
+"""The base classes of problem sources: how problems are stored, notified and resolved. Pure."""
 
 from __future__ import annotations
 
@@ -13,73 +13,73 @@ from bot.domain.incidents.problem import Problem, Reason
 
 @dataclass(frozen=True)
 class ProblemSource:
-    """A source of problems, which may say something else than most do.
+    """A source of problems; subclasses override what differs.
 
-    ``name`` and ``kind`` are in the ledger: they stay what they are.
+    ``name`` and ``kind`` are stored in the ledger and must not change.
     """
 
     name: str
-    """What the keys of its problems begin with."""
+    """Prefix of the keys of its problems."""
     kind: str = ""
-    """What the ledger calls it, where that is not its name: several may share one."""
+    """The stored kind, if it differs from the name; several sources may share one."""
     restart: bool = True
-    """Whether a restart of the pod is offered, where the problem says that it may help."""
+    """Whether to offer a restart of the pod, for problems that say it may help."""
     diagnosis: str = "status"
-    """The command line that looks closer, where the problem has none of its own."""
+    """The command line for the diagnosis, for problems without their own."""
 
     begins: ClassVar[Reason] = Reason.FIRST_FIRING
-    """Why it is said that there is a problem."""
+    """The reason of the first notification."""
     ends: ClassVar[Reason] = Reason.RESOLVED
-    """Why it is said that it is over."""
+    """The reason of the notification at the end."""
     reminds: ClassVar[bool] = True
-    """Whether it is said again, while it lasts and nobody takes care of it."""
+    """Whether to send reminders while it is not acknowledged."""
 
     @property
     def stored(self) -> str:
-        """The kind that the ledger keeps with each of its problems."""
+        """The kind that is stored with each of its problems."""
         return self.kind or self.name
 
     def key(self, target: str, *about: str) -> str:
-        """The key of a problem of a target."""
+        """Build the key of a problem of a target."""
         return ":".join((self.name, target, *about))
 
     def owns(self, key: str) -> bool:
-        """Whether a key is of one of its problems."""
+        """Whether a key belongs to one of its problems."""
         return key == self.name or key.startswith(f"{self.name}:")
 
     def recovered(self, problem: Problem) -> str:
-        """That it is over."""
+        """The text for a recovery."""
         return f"{problem.subject} is well again"
 
-    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - for others
-        """Why the settings don't name its subject any more, or empty.
+    def orphaned(self, problem: Problem, target: Target, *, heartbeats: bool) -> str:  # noqa: ARG002 - for subclasses
+        """Why the problem's subject is no longer in the settings; empty if it is.
 
-        ``target`` is the problem's own, as it is in the settings; ``heartbeats``: whether any are read.
+        ``target`` is the problem's target in the settings; ``heartbeats``: whether a Pushgateway is configured.
         """
         return ""
 
     def alert_name(self, problem: Problem) -> str:
-        """What the health-bridge calls it."""
+        """The alert's name for the health-bridge."""
         return f"{problem.target}-unhealthy"
 
     def alert_severity(self, problem: Problem) -> str:
-        """How bad it is for the health-bridge."""
+        """The alert's severity for the health-bridge."""
         return problem.severity
 
 
 @dataclass(frozen=True)
 class Blindness(ProblemSource):
-    """A source whose one problem is that something can't be read: nothing is known of it, which is not healthy.
+    """A source whose only problem is that something can't be read, so that its state is unknown.
 
-    It is told once, and no restart helps.
+    It is notified once, without reminders, and no restart is offered.
     """
 
     kind: str = "blind"
     restart: bool = False
     subject: str = "{target}"
-    """What can't be read, as messages call it."""
+    """What can't be read, in messages."""
     meaning: str = ""
-    """What follows from it for the rest."""
+    """A sentence on the consequences."""
 
     begins: ClassVar[Reason] = Reason.BLIND
     ends: ClassVar[Reason] = Reason.SIGHT_REGAINED
@@ -88,7 +88,7 @@ class Blindness(ProblemSource):
     def problem(
         self, target: Target, since: datetime, facts: Sequence[tuple[str, str]], muted: str = ""
     ) -> Problem:
-        """That it can't be read; ``facts`` say why."""
+        """The problem; ``facts`` say why it can't be read."""
         return Problem(
             key=self.key(target.name),
             kind=self.stored,
@@ -108,10 +108,10 @@ class Blindness(ProblemSource):
         """See `ProblemSource`."""
         return f"{problem.subject} can be read again"
 
-    def alert_name(self, problem: Problem) -> str:  # noqa: ARG002 - all of them have one
-        """As Grafana calls it."""
+    def alert_name(self, problem: Problem) -> str:  # noqa: ARG002 - all have the same
+        """Grafana's name for it."""
         return "DatasourceError"
 
-    def alert_severity(self, problem: Problem) -> str:  # noqa: ARG002 - however bad it is
-        """Nothing is known to be wrong."""
+    def alert_severity(self, problem: Problem) -> str:  # noqa: ARG002 - always the same
+        """Always a warning: nothing is known to be wrong."""
         return "warning"

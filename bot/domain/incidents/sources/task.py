@@ -1,4 +1,4 @@
-"""The bot's own background tasks that keep failing: what they look at is not looked at."""
+"""A background task of the bot keeps failing, so what it watches is not watched."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUBJECTS: dict[str, Callable[[str], str]] = {
 @dataclass(frozen=True)
 class _Task(ProblemSource):
     def problem(self, target: str, task: str, since: datetime, facts: Sequence[tuple[str, str]]) -> Problem:
-        """That a task keeps failing; ``target`` is where it is told, ``facts`` say of what it died last."""
+        """The problem; ``target`` is where it is notified, ``facts`` describe the last error."""
         return Problem(
             key=self.key(task),
             kind=self.stored,
@@ -41,4 +41,4 @@ def _subject(task: str) -> str:
 
 
 TASK = _Task("task", kind="pod", restart=False)
-"""Its keys hold the task's name and no target."""
+"""Its keys contain the task's name and no target."""
