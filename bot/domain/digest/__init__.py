@@ -1,1 +1,1 @@
-"""A day in review."""
+"""The daily digest: each job's and the pod's day."""

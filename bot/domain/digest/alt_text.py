@@ -1,4 +1,4 @@
-"""A day for those who don't see its picture, and for scripts. Pure."""
+"""The digest's picture in words (alt text), and the day as JSON for scripts. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bot.domain.core.intervals import What
 from bot.domain.digest.day import NOTHING, Day, DayTrack
 
 MOST = 12
-"""Times of restarts that are named."""
+"""Most restart times that are listed."""
 
 
 def in_words(day: Day, zone: str) -> str:
-    """What the picture shows, with times of the zone."""
+    """Describe the picture, with times in the zone."""
     title = f"Timeline of {day.target} on {day.window.day:%a %d %b}"
     if not day.known:
         return f"{title}: nothing is known"
@@ -26,7 +26,7 @@ def in_words(day: Day, zone: str) -> str:
 
 
 def as_data(day: Day) -> dict[str, object]:
-    """The day as JSON: times in seconds; ``uptime`` in percent of what counts, null where nothing does."""
+    """The day as JSON: durations in seconds; ``uptime`` in percent (`Day.uptime`), or null."""
     return {
         "target": day.target,
         "day": day.window.day.isoformat(),

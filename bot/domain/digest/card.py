@@ -1,4 +1,4 @@
-"""The digest as people read it with the morning coffee: worst first, and all good is one line. Pure."""
+"""Render the digest: worst first, and a good day is one line. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.domain.digest.lines import MOST_BAD, beside, headline, lanes
 from bot.domain.incidents import incident_card
 
 MOST_MISSED = 3
-"""Days without a digest that have a button."""
+"""Most days without a digest that get a button."""
 LATE_AFTER = timedelta(minutes=2)
-"""From then on a digest says that it is late."""
+"""A digest that is later than this says so."""
 
 
 def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), notes: Sequence[str] = ()) -> Reply:
-    """The message. ``notes`` say why a picture is missing."""
+    """The digest's message. ``notes`` say why a picture is missing."""
     lines: list[Line] = []
     if facts.late_by > LATE_AFTER:
         lines.append(f"This digest is {words.age(facts.late_by)} late: it could not be posted at its time.")
@@ -48,7 +48,7 @@ def digest(facts: DigestFacts, now: datetime, images: Sequence[Image] = (), note
 
 
 def _dates(days: Sequence[date]) -> str:
-    """``23 and 24 November``; of many the first and the last."""
+    """``23 and 24 November``; of more than four days only the first and the last."""
     first, last = min(days), max(days)
     if len(days) > 4:
         return f"{len(days)} days, from {first.day} {first:%B} to {last.day} {last:%B}"
@@ -80,7 +80,7 @@ def _parts(line: Line) -> tuple[object, ...]:
 
 
 def _still(facts: DigestFacts, now: datetime) -> list[Fact]:
-    """What is so at this moment."""
+    """The present state: open incidents, waiting requests, undelivered messages."""
     found = [Fact("Still open", incident_card.headline(i, now)) for i in facts.open[:5]]
     if len(facts.open) > 5:
         found.append(Fact("And", f"{len(facts.open) - 5} more"))

@@ -1,8 +1,7 @@
-"""A day in review: what each job and the pod were like, as far as it is known. Pure; `timeline` makes it.
+"""The data of a digest: the state of each job and the pod through a day. Pure; `timeline` computes it.
 
-The rules are in docs/alerts.md, "The digest". Time of which nothing is known is never counted as healthy, nor as
-down. Jobs are seen through the Pushgateway and the pod through the API server: each may be blind while the other
-sees.
+The rules are in docs/alerts.md, "The digest". Time without data counts neither as healthy nor as down. Data on
+jobs comes from the Pushgateway and data on the pod from the API server, so one may be missing without the other.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from bot.domain.incidents.alerting import Incident
 
 NOTHING = timedelta()
 MOST_LANES = 12
-"""Jobs in a picture: more would be no picture for a phone, and cost memory that the bot has not."""
+"""Most jobs in a picture: more would be unreadable on a phone, and take too much memory to draw."""
 
 
 def window(day: date, zone: str) -> LocalDay:
-    """The local day of that date."""
+    """The local day of a date, from midnight to midnight."""
     first, last = (_midnight(d, zone) for d in (day, day + timedelta(days=1)))
     return LocalDay(day, first, last)
 
@@ -39,21 +38,21 @@ def yesterday(now: datetime, zone: str) -> date:
 
 @dataclass(frozen=True)
 class DayTrack:
-    """One job, or the pod, through the day."""
+    """A job or the pod through the day: one row of the picture."""
 
     subject: str
     spans: tuple[Interval, ...] = ()
-    """In order; no two of them overlap."""
+    """In order, without overlaps."""
     runs: tuple[datetime, ...] = ()
-    """When heartbeats came; for the pod when it was started anew."""
+    """Times of heartbeats; for the pod, times at which it became ready."""
 
     def total(self, what: What) -> timedelta:
-        """How long it was like that."""
+        """The total length of spans of that kind."""
         return sum((s.length for s in self.spans if s.what is what), NOTHING)
 
     @property
     def downs(self) -> int:
-        """How often it was down. One before and one after a time that counts for nothing are one."""
+        """How often it was down. Two downtimes with only unknown or maintenance time between them count once."""
         count, end, going_on = 0, None, False
         for span in self.spans:
             goes_on = going_on and span.start == end
@@ -72,95 +71,92 @@ class Day:
     pod: DayTrack
     jobs: tuple[DayTrack, ...]
     paused: tuple[str, ...] = ()
-    """Jobs of which nothing was expected all day: they are neither on time nor late."""
+    """Jobs that were paused all day; they count neither as on time nor as late."""
     never: tuple[str, ...] = ()
-    """Jobs of which no heartbeat ever came: neither are they."""
+    """Jobs that have never sent a heartbeat; the same."""
     away: tuple[str, ...] = ()
-    """Jobs that were in maintenance all day, and not up: neither are they."""
+    """Jobs that were down or late in maintenance all day; the same."""
 
     @property
     def lanes(self) -> tuple[DayTrack, ...]:
-        """The jobs, and the pod last."""
+        """The jobs, then the pod."""
         return (*self.jobs, self.pod)
 
     @property
     def of_jobs(self) -> timedelta:
-        """For how long nothing was known of a job, at the most: they have one source."""
+        """How long there was no data on the jobs: the longest of them, since all have the same source."""
         return max((lane.total(What.UNKNOWN) for lane in self.jobs), default=NOTHING)
 
     @property
     def of_pod(self) -> timedelta:
-        """For how long nothing was known of the pod."""
+        """How long there was no data on the pod."""
         return self.pod.total(What.UNKNOWN)
 
     @property
     def known(self) -> bool:
-        """Whether anything at all is known of it."""
+        """Whether there is any data on the day."""
         return any(self.knows(lane) for lane in self.lanes)
 
     def knows(self, lane: DayTrack) -> bool:
-        """Whether anything is known of a lane."""
+        """Whether there is any data on a lane."""
         return lane.total(What.UNKNOWN) < self.window.length
 
     @property
     def uptime(self) -> float | None:
-        """The pod's share of the known time in which it was up, in percent, without what was maintenance.
-
-        None where nothing is left.
-        """
+        """The pod's uptime in percent of the time that is known and not maintenance; None where that is zero."""
         known = self.window.length - self.of_pod - self.pod.total(What.MAINTENANCE)
         return 100.0 * (1 - self.pod.total(What.DOWN) / known) if known > NOTHING else None
 
     def worst_jobs(self) -> tuple[DayTrack, ...]:
-        """Those that a picture has room for, in their order: that were down or late for longest."""
+        """The jobs for the picture, in their order: those that were down or late for the longest time."""
         ranked = sorted(self.jobs, key=lambda j: (j.total(What.DOWN), j.total(What.LATE)), reverse=True)
         chosen = {id(lane) for lane in ranked[:MOST_LANES]}
         return tuple(lane for lane in self.jobs if id(lane) in chosen)
 
     @property
     def late(self) -> int:
-        """How many jobs ran late."""
+        """Number of jobs that ran late."""
         return sum(lane.total(What.LATE) > NOTHING for lane in self.jobs)
 
     @property
     def good(self) -> bool:
-        """Whether nothing was down, and that is known. A job may have run late: see `late`."""
+        """Whether nothing was down and no data is missing. Jobs may have run late: see `late`."""
         bad = (What.DOWN, What.UNKNOWN)
         return not any(s.what in bad for lane in self.lanes for s in lane.spans)
 
 
 @dataclass(frozen=True)
 class WatchedSince:
-    """Since when the bot has looked at each source: before that, and for None always, nothing is known."""
+    """Since when the bot has polled each source; before that, and if None, there is no data."""
 
     jobs: datetime | None = None
     pod: datetime | None = None
     never: frozenset[str] = frozenset()
-    """The jobs, by their canonical names, of which no heartbeat ever came and none has to yet."""
+    """Canonical names of jobs without any heartbeat so far, and none overdue."""
     each: Mapping[str, datetime] = field(default_factory=dict)
-    """Since when each job is looked at, by its canonical name, where that is known."""
+    """Since when each job is polled, by canonical name, where it is known."""
 
 
 @dataclass(frozen=True)
 class DigestFacts:
-    """All that a digest is made of."""
+    """The input of a digest."""
 
     days: Sequence[Day]
-    """One a target."""
+    """One for each target."""
     before: Sequence[Day]
     """The day before, in the same order."""
     cases: Sequence[RepairRequest] = ()
-    """Repairs that were carried out on the day."""
+    """Repair requests that were carried out on the day."""
     waiting: Sequence[RepairRequest] = ()
-    """Requests that wait for a decision."""
+    """Repair requests that wait for a decision."""
     open: Sequence[Incident] = ()
     undelivered: Sequence[Line] = ()
-    """What could not be delivered, a line for each place and reason."""
+    """Undelivered messages, a line for each place and reason."""
     zone: str = "UTC"
     late_by: timedelta = field(default_factory=timedelta)
     missed: Sequence[date] = ()
-    """Days before of which no digest was posted."""
+    """Earlier days without a digest."""
     was_off: bool = False
-    """Whether that was because no bot was running."""
+    """Whether they are missing because no bot was running."""
     heartbeats: bool = True
-    """Whether heartbeats are read at all: else it is about the pod only."""
+    """Whether heartbeats are read at all; else the digest is about the pod only."""

@@ -1,4 +1,4 @@
-"""What a digest says of the day: the headline, and a line for each that was not well. Pure."""
+"""The text of a digest: the headline, and a line for each job or pod with problems. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot.domain.core.reply import Line
 from bot.domain.digest.day import NOTHING, Day, DayTrack, DigestFacts, window
 
 MOST_BAD, MOST_GOOD = 10, 8
-"""Lines and names that a digest has at most, so that all of it is one message: the worst ones."""
+"""Most lines and names in a digest, so that it fits into one message; the worst are shown."""
 ALIKE = timedelta(minutes=3)
-"""The bot looks at the pod and at the jobs' source at moments of their own: so much apart is the same time."""
+"""Gaps in the data of jobs and pod that differ by less are the same gap: the two are polled at different times."""
 UNSEEN, UNSEEN_POD = "pod not known", "the pod"
 
 
 def headline(facts: DigestFacts) -> str:
-    """The answer."""
+    """The headline of the digest."""
     of = facts.days[0].window
     over = of.length >= window(of.day, facts.zone).length
     name = of.day.strftime("%a %d %b") + ("" if over else " so far")
@@ -36,12 +36,12 @@ def headline(facts: DigestFacts) -> str:
 
 
 def _good(facts: DigestFacts) -> str:
-    """The mark of a good day; where no job is known to run, it is none of theirs."""
+    """The mark of a good day; not a check mark where every job has yet to send a heartbeat."""
     return "🔎" if not _count(facts) and any(d.never for d in facts.days) else "✅"
 
 
 def _well(facts: DigestFacts) -> bool:
-    """Whether nothing was down, that is known, and nothing is open."""
+    """Whether nothing was down, no data is missing, and no incident is open."""
     return all(d.good for d in facts.days) and not facts.open
 
 
@@ -63,7 +63,7 @@ def _left_out(facts: DigestFacts) -> list[str]:
 
 
 def _neither(facts: DigestFacts) -> list[tuple[str, str, list[str]]]:
-    """The jobs that were neither on time nor late: a mark, why, and their names."""
+    """Jobs that count neither as on time nor as late: mark, reason and names."""
     paused = [name for d in facts.days for name in d.paused]
     never = [name for d in facts.days for name in d.never]
     away = [name for d in facts.days for name in d.away]
@@ -72,7 +72,7 @@ def _neither(facts: DigestFacts) -> list[tuple[str, str, list[str]]]:
 
 
 def _uptime(days: Sequence[Day]) -> str:
-    """Of the pod; of several the worst one's."""
+    """The pod's uptime; with several targets, the worst."""
     if not all(d.knows(d.pod) for d in days):
         return UNSEEN if len(days) == 1 else "a pod not known"
     shares = {share: d for d in days if (share := d.uptime) is not None}
@@ -85,14 +85,14 @@ def _uptime(days: Sequence[Day]) -> str:
 
 
 def _percent(share: float) -> str:
-    """Never rounded up to all of it."""
+    """A percentage, never rounded up to 100."""
     if share >= 100.0:
         return "100 %"
     return f"{min(share, 99.99):.2f}".rstrip("0").rstrip(".") + " %"
 
 
 def _worst(facts: DigestFacts) -> str:
-    """What is wrong, in few words."""
+    """The worst problem, in few words."""
     if down := _down(facts):
         name, first = max(down, key=lambda d: d[1].total(What.DOWN))
         more = f" and {words.plural(len(down) - 1, 'other')}" if len(down) > 1 else ""
@@ -105,7 +105,7 @@ def _worst(facts: DigestFacts) -> str:
 
 
 def _unsure(facts: DigestFacts) -> str:
-    """That all was good as far as it is known; empty where all of it is."""
+    """A phrase on missing data; empty where none is missing."""
     unknown = _unknown(facts)
     if not unknown:
         return ""
@@ -118,11 +118,11 @@ def _unsure(facts: DigestFacts) -> str:
 
 
 def _unknown(facts: DigestFacts) -> dict[str, timedelta]:
-    """Of what nothing is known, and for how long. The empty name is of everything."""
+    """How long data is missing, by what it is missing on; an empty name stands for everything."""
     found: dict[str, timedelta] = {}
     for d in facts.days:
         pod = f"{d.target}'s pod" if len(facts.days) > 1 else UNSEEN_POD
-        whole = {long >= d.window.length for long in (d.of_jobs, d.of_pod)}  # a little known is not nothing
+        whole = {long >= d.window.length for long in (d.of_jobs, d.of_pod)}  # all day and nearly all day differ
         alike = bool(d.jobs) and abs(d.of_jobs - d.of_pod) < ALIKE and len(whole) == 1
         parts = {"": max(d.of_jobs, d.of_pod)} if alike else {"the jobs": d.of_jobs, pod: d.of_pod}
         for what, long in parts.items():
@@ -131,17 +131,17 @@ def _unknown(facts: DigestFacts) -> dict[str, timedelta]:
 
 
 def _down(facts: DigestFacts) -> list[tuple[str, DayTrack]]:
-    """What was down, by name."""
+    """The lanes that were down, with their names."""
     return [(_name(lane, d, facts), lane) for d in facts.days for lane in d.lanes if lane.downs]
 
 
 def _name(lane: DayTrack, day: Day, facts: DigestFacts) -> str:
-    """A job or the pod; of several targets, of which."""
+    """The name of a job or the pod; with several targets, the target's name before it."""
     return f"{day.target} {lane.subject}" if len(facts.days) > 1 else lane.subject
 
 
 def lanes(facts: DigestFacts) -> list[Line]:
-    """A line for what was not well, the worst first, beside the day before; what was well in one line."""
+    """A line for each lane with problems, worst first, compared with the day before; good lanes in one line."""
     bad: list[_SubjectProblem] = []
     good: list[str] = []
     away: list[tuple[timedelta, str]] = []
@@ -162,7 +162,7 @@ def lanes(facts: DigestFacts) -> list[Line]:
 
 @dataclass(frozen=True)
 class _SubjectProblem:
-    """What was not well, then or the day before, in words."""
+    """A lane with problems on the day or the day before."""
 
     lane: DayTrack
     text: str
@@ -170,7 +170,7 @@ class _SubjectProblem:
 
     @property
     def order(self) -> tuple[timedelta, timedelta, str]:
-        """What was down for longest first, then what was late for longest."""
+        """Sort key: longest downtime first, then longest lateness."""
         return -self.lane.total(What.DOWN), -self.lane.total(What.LATE), self.text
 
 
@@ -189,13 +189,13 @@ def _told(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[Line]:
 
 
 def _away(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
-    """What was well but for a maintenance, the longest first."""
+    """A line on lanes whose only downtime was maintenance, longest first."""
     names = [f"{name} ({words.age(long)})" for long, name in sorted(away, key=lambda a: (-a[0], a[1]))]
     return [f"🛠️ {_named(names)}: not up in maintenance; not counted."] if names else []
 
 
 def beside(facts: DigestFacts) -> list[Line]:
-    """What the headline has no room for: of what nothing is known, and what was paused."""
+    """Lines that don't fit into the headline: missing data, and paused, never seen or maintained jobs."""
     if _well(facts) or not any(d.known for d in facts.days):
         return []
     found: list[Line] = []
@@ -207,7 +207,7 @@ def beside(facts: DigestFacts) -> list[Line]:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Not more of them than one wants to read."""
+    """List names, at most `MOST_GOOD`."""
     more = [words.plural(len(names) - MOST_GOOD, "other")] if len(names) > MOST_GOOD else []
     return words.listed([*names[:MOST_GOOD], *more])
 
@@ -231,7 +231,7 @@ def _all_day(lane: DayTrack, day: Day) -> bool:
 
 
 def _past(name: str, lane: DayTrack | None, day: Day) -> str:
-    """How it was on the day before, where it may have had no lane."""
+    """Describe the day before, on which there may have been no lane."""
     if lane is not None:
         return _of(lane, day)
     if name in day.away:
@@ -240,7 +240,7 @@ def _past(name: str, lane: DayTrack | None, day: Day) -> str:
 
 
 def _of(lane: DayTrack, day: Day) -> str:
-    """How it was on a day."""
+    """Describe a lane's day."""
     if not day.knows(lane):
         return "not known"
     if _all_day(lane, day):

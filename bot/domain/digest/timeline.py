@@ -1,4 +1,4 @@
-"""How a day becomes what the digest tells of it: from what was told, and what happened to each. Pure."""
+"""Compute a target's day from its incidents and its history events. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.domain.incidents.sources.pod import POD_HEALTH
 from bot.domain.incidents.sources.pushgateway import PUSHGATEWAY
 
 ON_TIME = timedelta(minutes=5)
-"""A run that ends so long after its time is on time: it has to run first."""
+"""A heartbeat this late still counts as on time, since the run itself takes time."""
 
 
 def day(
@@ -32,7 +32,7 @@ def day(
     watched: WatchedSince,
     maintenance: Sequence[Maintenance] = (),
 ) -> Day:
-    """The target's day from what was told and what happened; ``history`` begins some time before the day."""
+    """Compute the target's day; ``history`` begins some time before the day, to know the state at its start."""
     seen = LocalDay(of.day, of.start, max(min(of.end, now), of.start))
     story = _Story.of(target, incidents, history, seen, maintenance)
     unknown = [*story.blind(PUSHGATEWAY.key()), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
@@ -48,7 +48,7 @@ def day(
 
 
 def off_at(history: Sequence[HistoryEvent], moment: datetime, sources: Iterable[str]) -> bool:
-    """Whether nobody looked at any of the sources then: no bot was running."""
+    """Whether no bot was running at the moment: no source was polled."""
     of = LocalDay(moment.date(), moment, moment + timedelta.resolution)
     return all(_spans(_of(history, "", source), {"off": What.UNKNOWN}, of) for source in sources)
 
@@ -62,13 +62,14 @@ _HEALTH = {
 }
 _POD = {"down": What.DOWN}
 _LAST = {None: 1, What.UNKNOWN: 2}
-"""What comes last of two at one moment. The good one: a pod may be seen again only when it is ready again. After
-that what is unknown: of a bot that looked once and was off again, nothing is known from that look on."""
+"""Tie-break for events with the same timestamp: the later state wins. Good states come after bad ones, since a pod
+may only be readable again once it is ready; unknown comes last, since a bot that polled once and stopped has no
+data from that poll on."""
 
 
 @dataclass(frozen=True)
 class _Story:
-    """What is told of a target and happened to it, by subject."""
+    """A target's incidents and history events, indexed by subject."""
 
     target: Target
     seen: LocalDay
@@ -101,21 +102,21 @@ class _Story:
         return _spans(self.things(target, subject), kinds, self.seen)
 
     def blind(self, key: str) -> list[Interval]:
-        """When a source could not be read, as it was told."""
+        """Spans in which a source could not be read, by its incidents."""
         return _incident_spans((i for i in self.incidents if i.key == key), What.UNKNOWN, self.seen)
 
     def merged(self, job: str, spans: Sequence[Interval]) -> tuple[Interval, ...]:
-        """A job's spans, or the pod's (``""``), with those apart that were in maintenance."""
+        """Merge the spans of a job (``""``: the pod), with those in maintenance reclassified."""
         return merged([*spans, *planned.excused(spans, self.maintenance, self.target.name, job, self.seen)])
 
     def moments(self, subject: str, what: str) -> tuple[datetime, ...]:
-        """When that happened in the day."""
+        """Times of an event within the day."""
         things = self.things(self.target.name, subject)
         return tuple(h.at for h in things if h.what == what and self.seen.start <= h.at < self.seen.end)
 
 
 def _was_there(story: _Story, name: str, watched: WatchedSince) -> bool:
-    """Whether a job was looked at on that day, or earlier; one that was taken out meanwhile has a story."""
+    """Whether a job was watched on the day: it was polled by then, or has history events."""
     since = watched.each.get(name)
     return since is None or since < story.seen.end or bool(story.things(story.target.name, name))
 
@@ -123,7 +124,7 @@ def _was_there(story: _Story, name: str, watched: WatchedSince) -> bool:
 def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Interval]) -> DayTrack:
     name = canonical_job(policy.job)
     spans = story.states(story.target.name, name, _HEALTH)
-    # An incident that began before the history does reaches into the day all the same.
+    # Incidents as well: one may have begun before the history does.
     told = _incident_spans(story.of_jobs.get(name, ()), What.DOWN, story.seen)
     spans = [*story.merged(name, [*spans, *told, *unknown])]
     spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
@@ -131,14 +132,14 @@ def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Interval]) ->
 
 
 def _all_of(lane: DayTrack, what: What, of: LocalDay) -> bool:
-    """Whether it was like that all day, as far as it is known."""
+    """Whether the lane was in that state all day, as far as is known."""
     long = lane.total(what)
     return long > NOTHING and long + lane.total(What.UNKNOWN) >= of.length
 
 
 def _pod(story: _Story, unseen: Sequence[Interval]) -> DayTrack:
     name = story.target.name
-    # Others of its kind, such as a process that is gone, don't say that the pod was down.
+    # Not incidents of the same stored kind, such as a missing process: the pod was not down then.
     told = [i for i in story.incidents if i.key == POD_HEALTH.key(name) and i.problem.severity == "critical"]
     down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
     unknown = [*story.blind(CLUSTER.key(name)), *story.states("", pod_source(name), _OFF), *unseen]
@@ -146,7 +147,7 @@ def _pod(story: _Story, unseen: Sequence[Interval]) -> DayTrack:
 
 
 def _before(since: datetime | None, of: LocalDay) -> list[Interval]:
-    """The time before the first look."""
+    """The span before the first poll."""
     unseen = cut(What.UNKNOWN, of.start, since or of.end, of)
     return [unseen] if unseen is not None else []
 
@@ -156,7 +157,7 @@ def _of(history: Sequence[HistoryEvent], target: str, subject: str) -> list[Hist
 
 
 def _spans(things: Iterable[HistoryEvent], kinds: Mapping[str, What], of: LocalDay) -> list[Interval]:
-    """The spans of a subject's states: each lasts until the next one."""
+    """The spans of a subject's states: each lasts until the next event."""
     mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
     ends = [*(h.at for h in mine[1:]), of.end]
     found = [(kinds[h.what], h.at, end) for h, end in zip(mine, ends, strict=False) if h.what in kinds]
