@@ -200,9 +200,9 @@ class Asked:
 KEPT = Stored(RepairRequest)
 
 
-def to_json(case: RepairRequest) -> str:
+def to_json(repair: RepairRequest) -> str:
     """Serialize for the ledger."""
-    return KEPT.dump(case)
+    return KEPT.dump(repair)
 
 
 def from_json(text: object) -> RepairRequest:

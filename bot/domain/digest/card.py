@@ -57,21 +57,21 @@ def _dates(days: Sequence[date]) -> str:
     return words.listed([f"{d.day} {d:%B}" for d in sorted(days)])
 
 
-def _repair(case: RepairRequest, zone: str) -> Line:
-    at = (case.outcome.at if case.outcome else case.request.created_at).astimezone(ZoneInfo(zone))
-    decisions = case.request.decisions
+def _repair(repair: RepairRequest, zone: str) -> Line:
+    at = (repair.outcome.at if repair.outcome else repair.request.created_at).astimezone(ZoneInfo(zone))
+    decisions = repair.request.decisions
     approvers = [d.by for d in decisions if d.choice is Choice.APPROVE]
     alone = [d for d in decisions if d.choice is Choice.BREAK_GLASS]
-    asked = card.person(case.request.requester)
-    parts: list[object] = [f"{'💥' if alone else '🔁'} {at:%H:%M} {card.what(case)}, asked by ", *_parts(asked)]
+    asked = card.person(repair.request.requester)
+    parts: list[object] = [f"{'💥' if alone else '🔁'} {at:%H:%M} {card.what(repair)}, asked by ", *_parts(asked)]
     for number, who in enumerate(approvers):
         parts += [", approved by " if number == 0 else ", ", *_parts(card.person(who))]
     for one in alone:
         parts += [", GLASS BROKEN by ", *_parts(card.person(one.by)), f" ({words.cut(one.reason, 80)})"]
-    if case.state is RequestState.FAILED:
+    if repair.state is RequestState.FAILED:
         parts.append(": failed")
-    elif case.outcome is not None and case.outcome.seconds:
-        parts.append(f": ready after {words.took(case.outcome.seconds).removeprefix('took ')}")
+    elif repair.outcome is not None and repair.outcome.seconds:
+        parts.append(f": ready after {words.took(repair.outcome.seconds).removeprefix('took ')}")
     return tuple(parts)  # type: ignore[arg-type]  # texts and mentions
 
 

@@ -59,10 +59,10 @@ def _late(facts: DigestFacts) -> str:
 
 
 def _left_out(facts: DigestFacts) -> list[str]:
-    return [f"{len(names)} {what}" for _, what, names in _neither(facts)]
+    return [f"{len(names)} {what}" for _, what, names in _uncounted(facts)]
 
 
-def _neither(facts: DigestFacts) -> list[tuple[str, str, list[str]]]:
+def _uncounted(facts: DigestFacts) -> list[tuple[str, str, list[str]]]:
     """Jobs that count neither as on time nor as late: mark, reason and names."""
     paused = [name for d in facts.days for name in d.paused]
     never = [name for d in facts.days for name in d.never]
@@ -98,15 +98,15 @@ def _worst(facts: DigestFacts) -> str:
         more = f" and {words.plural(len(down) - 1, 'other')}" if len(down) > 1 else ""
         long = "all day" if _all_day(first, facts.days[0]) else words.age(first.total(What.DOWN))
         return f"{words.cut(name, 60)} down {long}{more}"
-    unsure, late = _unsure(facts), _late(facts)
+    unsure, late = _missing_data_phrase(facts), _late(facts)
     opened = f"{words.plural(len(facts.open), 'incident')} open now" if facts.open else ""
     parts = (unsure, "" if unsure or late else "nothing was down", late, opened)
     return ", ".join(part for part in parts if part)
 
 
-def _unsure(facts: DigestFacts) -> str:
+def _missing_data_phrase(facts: DigestFacts) -> str:
     """A phrase on missing data; empty where none is missing."""
-    unknown = _unknown(facts)
+    unknown = _missing_data(facts)
     if not unknown:
         return ""
     most = max(unknown, key=lambda what: unknown[what])
@@ -117,7 +117,7 @@ def _unsure(facts: DigestFacts) -> str:
     return f"all good as far as it is known, nothing known of {most}{span}"
 
 
-def _unknown(facts: DigestFacts) -> dict[str, timedelta]:
+def _missing_data(facts: DigestFacts) -> dict[str, timedelta]:
     """How long data is missing, by what it is missing on; an empty name stands for everything."""
     found: dict[str, timedelta] = {}
     for d in facts.days:
@@ -151,13 +151,13 @@ def lanes(facts: DigestFacts) -> list[Line]:
             name = _name(lane, now, facts)
             old = past.get(lane.subject)
             if lane.downs or lane.total(What.LATE) or (old is not None and old.downs):
-                text = f"{_mark(lane, now)} {name}: {_of(lane, now)}"
-                bad.append(_SubjectProblem(lane, text, _past(lane.subject, old, then)))
+                text = f"{_mark(lane, now)} {name}: {_describe(lane, now)}"
+                bad.append(_SubjectProblem(lane, text, _day_before(lane.subject, old, then)))
             elif long := lane.total(What.MAINTENANCE):
                 away.append((long, name))
             elif now.knows(lane):
                 good.append(name)
-    return [*_told(bad, good), *_away(away)]
+    return [*_problem_lines(bad, good), *_maintenance_lines(away)]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class _SubjectProblem:
         return -self.lane.total(What.DOWN), -self.lane.total(What.LATE), self.text
 
 
-def _told(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[Line]:
+def _problem_lines(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[Line]:
     pasts = {b.past for b in bad}
     alike = pasts.pop() if len(bad) > 1 and len(pasts) == 1 else ""
     worst = sorted(bad, key=lambda b: b.order)[:MOST_BAD]
@@ -188,7 +188,7 @@ def _told(bad: Sequence[_SubjectProblem], good: Sequence[str]) -> list[Line]:
     return found
 
 
-def _away(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
+def _maintenance_lines(away: Sequence[tuple[timedelta, str]]) -> list[Line]:
     """A line on lanes whose only downtime was maintenance, longest first."""
     names = [f"{name} ({words.age(long)})" for long, name in sorted(away, key=lambda a: (-a[0], a[1]))]
     return [f"🛠️ {_named(names)}: not up in maintenance; not counted."] if names else []
@@ -200,9 +200,9 @@ def beside(facts: DigestFacts) -> list[Line]:
         return []
     found: list[Line] = []
     said = 0 if _down(facts) else 1
-    unknown = sorted(_unknown(facts).items(), key=lambda u: -u[1])
+    unknown = sorted(_missing_data(facts).items(), key=lambda u: -u[1])
     found += [_nothing_known(what, long, facts) for what, long in unknown[said:]]
-    found += [f"{mark} {_named(names)}: {what}" for mark, what, names in _neither(facts)]
+    found += [f"{mark} {_named(names)}: {what}" for mark, what, names in _uncounted(facts)]
     return found
 
 
@@ -230,16 +230,16 @@ def _all_day(lane: DayTrack, day: Day) -> bool:
     return lane.total(What.DOWN) >= day.window.length
 
 
-def _past(name: str, lane: DayTrack | None, day: Day) -> str:
+def _day_before(name: str, lane: DayTrack | None, day: Day) -> str:
     """Describe the day before, on which there may have been no lane."""
     if lane is not None:
-        return _of(lane, day)
+        return _describe(lane, day)
     if name in day.away:
         return "in maintenance"
     return "paused" if name in day.paused else "never seen" if name in day.never else "not watched"
 
 
-def _of(lane: DayTrack, day: Day) -> str:
+def _describe(lane: DayTrack, day: Day) -> str:
     """Describe a lane's day."""
     if not day.knows(lane):
         return "not known"

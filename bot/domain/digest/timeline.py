@@ -34,17 +34,21 @@ def day(
 ) -> Day:
     """Compute the target's day; ``history`` begins some time before the day, to know the state at its start."""
     seen = LocalDay(of.day, of.start, max(min(of.end, now), of.start))
-    story = _Story.of(target, incidents, history, seen, maintenance)
-    unknown = [*story.blind(PUSHGATEWAY.key()), *story.states("", SOURCE, _OFF), *_before(watched.jobs, seen)]
-    there = [h for h in target.heartbeats if _was_there(story, canonical_job(h.job), watched)]
+    timeline = _Timeline.of(target, incidents, history, seen, maintenance)
+    unknown = [
+        *timeline.blind(PUSHGATEWAY.key()),
+        *timeline.states("", SOURCE, _OFF),
+        *_before(watched.jobs, seen),
+    ]
+    there = [h for h in target.heartbeats if _was_there(timeline, canonical_job(h.job), watched)]
     silent = watched.never if watched.jobs is not None else ()
     never = tuple(h.job for h in there if canonical_job(h.job) in silent)
-    found = [_job(story, h, unknown) for h in there if h.job not in never]
+    found = [_job(timeline, h, unknown) for h in there if h.job not in never]
     paused, away = (
         tuple(j.subject for j in found if _all_of(j, what, seen)) for what in (What.PAUSED, What.MAINTENANCE)
     )
     jobs = tuple(lane for lane in found if lane.subject not in (*paused, *away))
-    return Day(target.name, seen, _pod(story, _before(watched.pod, seen)), jobs, paused, never, away)
+    return Day(target.name, seen, _pod(timeline, _before(watched.pod, seen)), jobs, paused, never, away)
 
 
 def off_at(history: Sequence[HistoryEvent], moment: datetime, sources: Iterable[str]) -> bool:
@@ -68,7 +72,7 @@ data from that poll on."""
 
 
 @dataclass(frozen=True)
-class _Story:
+class _Timeline:
     """A target's incidents and history events, indexed by subject."""
 
     target: Target
@@ -86,20 +90,20 @@ class _Story:
         history: Sequence[HistoryEvent],
         seen: LocalDay,
         maintenance: Sequence[Maintenance],
-    ) -> _Story:
+    ) -> _Timeline:
         jobs, by_subject = defaultdict(list), defaultdict(list)
         for one in incidents:
             if HEARTBEAT.owns(one.key) and one.problem.target == target.name:
                 jobs[canonical_job(one.problem.subject)].append(one)
-        for thing in history:
-            by_subject[(thing.target, thing.subject)].append(thing)
+        for event in history:
+            by_subject[(event.target, event.subject)].append(event)
         return cls(target, seen, incidents, jobs, by_subject, maintenance)
 
-    def things(self, target: str, subject: str) -> Sequence[HistoryEvent]:
+    def events(self, target: str, subject: str) -> Sequence[HistoryEvent]:
         return self.by_subject.get((target, subject), ())
 
     def states(self, target: str, subject: str, kinds: Mapping[str, What]) -> list[Interval]:
-        return _spans(self.things(target, subject), kinds, self.seen)
+        return _spans(self.events(target, subject), kinds, self.seen)
 
     def blind(self, key: str) -> list[Interval]:
         """Spans in which a source could not be read, by its incidents."""
@@ -111,24 +115,24 @@ class _Story:
 
     def moments(self, subject: str, what: str) -> tuple[datetime, ...]:
         """Times of an event within the day."""
-        things = self.things(self.target.name, subject)
-        return tuple(h.at for h in things if h.what == what and self.seen.start <= h.at < self.seen.end)
+        events = self.events(self.target.name, subject)
+        return tuple(h.at for h in events if h.what == what and self.seen.start <= h.at < self.seen.end)
 
 
-def _was_there(story: _Story, name: str, watched: WatchedSince) -> bool:
+def _was_there(timeline: _Timeline, name: str, watched: WatchedSince) -> bool:
     """Whether a job was watched on the day: it was polled by then, or has history events."""
     since = watched.each.get(name)
-    return since is None or since < story.seen.end or bool(story.things(story.target.name, name))
+    return since is None or since < timeline.seen.end or bool(timeline.events(timeline.target.name, name))
 
 
-def _job(story: _Story, policy: HeartbeatPolicy, unknown: Sequence[Interval]) -> DayTrack:
+def _job(timeline: _Timeline, policy: HeartbeatPolicy, unknown: Sequence[Interval]) -> DayTrack:
     name = canonical_job(policy.job)
-    spans = story.states(story.target.name, name, _HEALTH)
+    spans = timeline.states(timeline.target.name, name, _HEALTH)
     # Incidents as well: one may have begun before the history does.
-    told = _incident_spans(story.of_jobs.get(name, ()), What.DOWN, story.seen)
-    spans = [*story.merged(name, [*spans, *told, *unknown])]
+    from_incidents = _incident_spans(timeline.of_jobs.get(name, ()), What.DOWN, timeline.seen)
+    spans = [*timeline.merged(name, [*spans, *from_incidents, *unknown])]
     spans = [s for s in spans if s.what is not What.LATE or s.length >= ON_TIME]
-    return DayTrack(policy.job, tuple(spans), story.moments(name, BEAT))
+    return DayTrack(policy.job, tuple(spans), timeline.moments(name, BEAT))
 
 
 def _all_of(lane: DayTrack, what: What, of: LocalDay) -> bool:
@@ -137,13 +141,15 @@ def _all_of(lane: DayTrack, what: What, of: LocalDay) -> bool:
     return long > NOTHING and long + lane.total(What.UNKNOWN) >= of.length
 
 
-def _pod(story: _Story, unseen: Sequence[Interval]) -> DayTrack:
-    name = story.target.name
+def _pod(timeline: _Timeline, unseen: Sequence[Interval]) -> DayTrack:
+    name = timeline.target.name
     # Not incidents of the same stored kind, such as a missing process: the pod was not down then.
-    told = [i for i in story.incidents if i.key == POD_HEALTH.key(name) and i.problem.severity == "critical"]
-    down = [*story.states(name, POD, _POD), *_incident_spans(told, What.DOWN, story.seen)]
-    unknown = [*story.blind(CLUSTER.key(name)), *story.states("", pod_source(name), _OFF), *unseen]
-    return DayTrack(POD, story.merged("", [*down, *unknown]), story.moments(POD, "ready"))
+    from_incidents = [
+        i for i in timeline.incidents if i.key == POD_HEALTH.key(name) and i.problem.severity == "critical"
+    ]
+    down = [*timeline.states(name, POD, _POD), *_incident_spans(from_incidents, What.DOWN, timeline.seen)]
+    unknown = [*timeline.blind(CLUSTER.key(name)), *timeline.states("", pod_source(name), _OFF), *unseen]
+    return DayTrack(POD, timeline.merged("", [*down, *unknown]), timeline.moments(POD, "ready"))
 
 
 def _before(since: datetime | None, of: LocalDay) -> list[Interval]:
@@ -156,9 +162,9 @@ def _of(history: Sequence[HistoryEvent], target: str, subject: str) -> list[Hist
     return [h for h in history if h.target == target and h.subject == subject]
 
 
-def _spans(things: Iterable[HistoryEvent], kinds: Mapping[str, What], of: LocalDay) -> list[Interval]:
+def _spans(events: Iterable[HistoryEvent], kinds: Mapping[str, What], of: LocalDay) -> list[Interval]:
     """The spans of a subject's states: each lasts until the next event."""
-    mine = sorted((h for h in things if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
+    mine = sorted((h for h in events if h.what != BEAT), key=lambda h: (h.at, _LAST.get(kinds.get(h.what), 0)))
     ends = [*(h.at for h in mine[1:]), of.end]
     found = [(kinds[h.what], h.at, end) for h, end in zip(mine, ends, strict=False) if h.what in kinds]
     return [s for what, start, end in found if (s := cut(what, start, end, of)) is not None]

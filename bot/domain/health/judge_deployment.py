@@ -89,9 +89,9 @@ def beside_a_ready_pod(owner: Owner, target: Target) -> list[PodIssue]:
     if isinstance(owner, DeploymentUnread):
         return [PodIssue(Verdict.UNKNOWN, unread_line(owner, target), owner.remedy, owner.run)]
     if isinstance(owner, Absent):
-        trouble = _absent(owner, target)
-        summary = f"{trouble.summary}: nothing brings the pod back when it ends"
-        return [PodIssue(Verdict.WARN, summary, trouble.remedy, trouble.run, trouble.evidence)]
+        issue = _absent(owner, target)
+        summary = f"{issue.summary}: nothing brings the pod back when it ends"
+        return [PodIssue(Verdict.WARN, summary, issue.remedy, issue.run, issue.evidence)]
     stuck = _stuck(owner, target) if isinstance(owner, Deployment) else None
     return [PodIssue(Verdict.WARN, stuck.summary, stuck.remedy, stuck.run, stuck.evidence)] if stuck else []
 
@@ -166,7 +166,7 @@ def _stuck(owner: Deployment, target: Target) -> PodIssue | None:
     if refused is not None and refused.status == "True":
         return _refused(refused, target)
     if progress is not None and progress.status == "False" and progress.reason == "ProgressDeadlineExceeded":
-        return _told(
+        return _controller_issue(
             "the rollout made no progress in time",
             progress,
             "Look at the events for what is in its way; a rollout that can't succeed can be undone.",
@@ -188,10 +188,10 @@ def _refused(condition: Condition, target: Target) -> PodIssue:
         remedy = "Make the pod template meet the policy, or ask who runs the webhook that the message names."
     elif "serviceaccount" in said:
         remedy, run = "Create the ServiceAccount that the pod template names.", f"{get} serviceaccounts"
-    return _told("no pod can be created", condition, remedy, run)
+    return _controller_issue("no pod can be created", condition, remedy, run)
 
 
-def _told(what: str, condition: Condition, remedy: str, run: str) -> PodIssue:
+def _controller_issue(what: str, condition: Condition, remedy: str, run: str) -> PodIssue:
     """An issue with the controller's message: shortened in the summary, whole in the evidence where it is long.
 
     The generated name of a pod that was never created is removed: it would only fill the first line on a phone.

@@ -79,7 +79,7 @@ def judge_events(events: Sequence[Event], now: datetime, own: Own | None = None)
         TITLE,
         Verdict.WARN,
         f"{recent[0].reason}, {_when(recent[0], now)}{others}",
-        (_said(recent[0]), *(describe(g, now) for g in recent[1:3]))
+        (_subject_and_message(recent[0]), *(describe(g, now) for g in recent[1:3]))
         + ((f"and {words.plural(len(recent) - 3, 'more kind')}",) if len(recent) > 3 else ()),
         "Read the events; most name what to mend.",
         "/agentpod events",
@@ -100,9 +100,9 @@ def _lasts(entry: EventGroup) -> bool:
 
 def describe(entry: EventGroup, now: datetime) -> str:
     """One line: reason, time and count, object, message."""
-    return f"{entry.reason}, {_when(entry, now)}: {_said(entry)}"
+    return f"{entry.reason}, {_when(entry, now)}: {_subject_and_message(entry)}"
 
 
-def _said(entry: EventGroup) -> str:
+def _subject_and_message(entry: EventGroup) -> str:
     """Object and message."""
     return f"{entry.object}: {words.cut(words.without_pod_id(entry.message[:1_000]), 120)}"

@@ -49,31 +49,31 @@ def judge_pod(
     ``owner`` is its Deployment, which explains a missing or surplus pod; ``events`` explain containers that are
     not created.
     """
-    troubles = sorted(pod_troubles(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
+    issues = sorted(pod_troubles(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
     pod = current(pods)
     # Without a pod, the Deployment's explanation is the finding itself, unless the Deployment could not be read.
     known = judge_deployment.notes(owner, target)
     added = known if pod or isinstance(owner, judge_deployment.DeploymentUnread) else ()
     # Several pods are listed as evidence already.
     about_it = about(pod, now) if pod and len(live(pods)) == 1 else ()
-    if not troubles and pod:
+    if not issues and pod:
         up = words.age_since(pod.started_at or pod.created_at, now)
         where = f" on {pod.node}" if pod.node else ""
         return Finding(PROBE, TITLE, Verdict.OK, f"{pod.ready} ready{where}, up {up}", (*added, *about_it))
-    first, others = troubles[0], [t.summary for t in troubles[1:]]
+    first, others = issues[0], [t.summary for t in issues[1:]]
     said = (first.summary, *others)
     return Finding(
         PROBE,
         TITLE,
-        worst(t.verdict for t in troubles),
+        worst(t.verdict for t in issues),
         first.summary,
-        (*first.evidence, *others, *(line for line in added if not _told(line, said)), *about_it),
+        (*first.evidence, *others, *(line for line in added if not _is_repeated(line, said)), *about_it),
         first.remedy,
         first.run,
     )
 
 
-def _told(line: str, said: Sequence[str]) -> bool:
+def _is_repeated(line: str, said: Sequence[str]) -> bool:
     """Whether a line is the beginning of a summary, so that it would only repeat it."""
     return any(summary.startswith(line) for summary in said)
 
@@ -97,19 +97,19 @@ def pod_troubles(
         return [_no_pod(pods, target, now, owner)]
     # A pod on a lost node does not count as surplus: its replacement has to run beside it.
     there = [p for p in alive if not pod_state.on_lost_node(p)]
-    troubles = [_too_many(there, target, owner)] if len(there) > 1 else []
+    issues = [_too_many(there, target, owner)] if len(there) > 1 else []
     for pod in alive:
-        troubles += _not_ready(pod, target, now, events) or (_restarted(pod, target, now) if restarts else [])
+        issues += _not_ready(pod, target, now, events) or (_restarted(pod, target, now) if restarts else [])
         if target.node and pod.node and pod.node != target.node:
-            troubles.append(_wrong_node(pod, target))
+            issues.append(_wrong_node(pod, target))
     if len(alive) == 1:
-        troubles += coverage.of_missing(alive[0], target, Verdict.FAIL if restarts else Verdict.WARN)
-        troubles += coverage.of_unwatched(alive[0], target) if restarts else []
+        issues += coverage.of_missing(alive[0], target, Verdict.FAIL if restarts else Verdict.WARN)
+        issues += coverage.of_unwatched(alive[0], target) if restarts else []
     if restarts:
-        troubles += _ended_often(pods, now)
+        issues += _ended_often(pods, now)
     if len(alive) == 1 and pod_state.is_ready(alive[0]):
-        troubles += judge_deployment.beside_a_ready_pod(owner, target)
-    return troubles
+        issues += judge_deployment.beside_a_ready_pod(owner, target)
+    return issues
 
 
 def _no_pod(pods: Sequence[Pod], target: Target, now: datetime, owner: Owner) -> PodIssue:
@@ -192,7 +192,7 @@ def _of_issue(issue: Issue, pod: Pod, target: Target) -> PodIssue:
 
 def _restarted(pod: Pod, target: Target, now: datetime) -> list[PodIssue]:
     """Issues for the containers of a ready pod that restarted recently."""
-    return [_after(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
+    return [_restart_issue(c, ended.finished_at, target, now) for c in pod.lasting if (ended := _recent(c, now))]
 
 
 def _recent(container: Container, now: datetime) -> Termination | None:
@@ -201,7 +201,7 @@ def _recent(container: Container, now: datetime) -> Termination | None:
     return ended if recent else None
 
 
-def _after(container: Container, at: datetime | None, target: Target, now: datetime) -> PodIssue:
+def _restart_issue(container: Container, at: datetime | None, target: Target, now: datetime) -> PodIssue:
     how, when, name = container_state.crashed(container), words.ago(at, now), container_state.called(container)
     limit = f" ({container.memory_limit})" if container.memory_limit else ""
     summary = {

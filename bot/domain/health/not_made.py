@@ -27,15 +27,15 @@ _GOES_ON = ("Pulling", "Pulled", "Created", "Started")
 
 def explained(pod: Pod, issues: Sequence[Issue], events: Sequence[Event]) -> list[Issue]:
     """Replace issues that only say that containers are not created yet by one that names the cause."""
-    told = _told(pod, events) if events and asks(pod, issues) else []
-    if not told:
+    relevant = _relevant(pod, events) if events and asks(pod, issues) else []
+    if not relevant:
         return list(issues)
-    newest = told[-1]
+    newest = relevant[-1]
     if newest.reason == "Pulling":
         return [replace(issues[0], summary=f"{issues[0].summary}: its image is being pulled"), *issues[1:]]
     if newest.reason in _GOES_ON or _sandbox_stands(pod):
         return list(issues)
-    return [_of_event(_most_telling(told))]
+    return [_issue(_failure(relevant))]
 
 
 def asks(pod: Pod, issues: Sequence[Issue]) -> bool:
@@ -44,27 +44,27 @@ def asks(pod: Pod, issues: Sequence[Issue]) -> bool:
     return bool(issues and waits and pod.node)
 
 
-def _told(pod: Pod, events: Sequence[Event]) -> list[Event]:
+def _relevant(pod: Pod, events: Sequence[Event]) -> list[Event]:
     """The events about creating this pod's containers, newest last, without attach failures before a success."""
     reasons = (*_VOLUME, *_SANDBOX, *_GOES_ON, _ATTACHED)
     own = (e for e in events if e.object == f"pod/{pod.name}" and e.uid in (None, pod.uid) and e.reason in reasons)
-    told = sorted(own, key=_last)
-    attached = max((_last(e) for e in told if e.reason == _ATTACHED), default=_LONG_AGO)
+    relevant = sorted(own, key=_last_seen)
+    attached = max((_last_seen(e) for e in relevant if e.reason == _ATTACHED), default=_LONG_AGO)
     return [
         e
-        for e in told
-        if e.reason != _ATTACHED and not (e.reason == "FailedAttachVolume" and _last(e) <= attached)
+        for e in relevant
+        if e.reason != _ATTACHED and not (e.reason == "FailedAttachVolume" and _last_seen(e) <= attached)
     ]
 
 
-def _most_telling(told: Sequence[Event]) -> Event:
+def _failure(relevant: Sequence[Event]) -> Event:
     """The newest failure that names a cause; the newest event where all only report a timeout."""
-    newest = told[-1]
-    fresh = [e for e in told if _last(newest) - _last(e) < _FRESH and e.reason not in _GOES_ON]
+    newest = relevant[-1]
+    fresh = [e for e in relevant if _last_seen(newest) - _last_seen(e) < _FRESH and e.reason not in _GOES_ON]
     return next((e for e in reversed(fresh) if not _WAITED.search(e.message[:1_000])), newest)
 
 
-def _last(event: Event) -> datetime:
+def _last_seen(event: Event) -> datetime:
     return event.last_seen or event.first_seen or _LONG_AGO
 
 
@@ -78,7 +78,7 @@ _SIMILAR = re.compile(r"^\(combined from similar events\): ")
 _WAITED = re.compile(r"^Unable to (attach or )?mount volumes|timed out waiting for the condition$", re.IGNORECASE)
 
 
-def _of_event(event: Event) -> Issue:
+def _issue(event: Event) -> Issue:
     said = _SIMILAR.sub("", " ".join(words.without_pod_id(event.message[:8_000]).split()))
     if event.reason not in _VOLUME:
         text = f"the pod's network or sandbox can't be made: {words.innermost(_SANDBOX_OF.sub('', said), _SAID)}"

@@ -87,7 +87,7 @@ def seen(before: Outages | None, pods: Sequence[Pod], now: datetime, window: tim
         counts=_counts(pods),
         unexplained=after.unexplained and not _up(pods),
     )
-    return _story(base, now, window, most)
+    return _series(base, now, window, most)
 
 
 def _up(pods: Sequence[Pod]) -> bool:
@@ -156,7 +156,7 @@ def _ended(container: Container) -> str:
     return at.isoformat() if at else ""
 
 
-def _story(found: Outages, now: datetime, window: timedelta, most: int) -> Outages:
+def _series(found: Outages, now: datetime, window: timedelta, most: int) -> Outages:
     last = found.last_at
     if last is None or now - last >= window:
         return replace(found, seen=(), older=0, first_at=None)

@@ -299,11 +299,11 @@ def decide(
     ``problem`` is None if it is gone. New notices are at the end of ``notices``.
     """
     if incident is None or not incident.open:
-        return incident if problem is None else _begun(problem, incident, rules, now)
-    return _gone(incident, rules, now) if problem is None else _seen(incident, problem, rules, now)
+        return incident if problem is None else _opened(problem, incident, rules, now)
+    return _absent(incident, rules, now) if problem is None else _present(incident, problem, rules, now)
 
 
-def _begun(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
+def _opened(problem: Problem, before: Incident | None, rules: AlertRules, now: datetime) -> Incident:
     recent = tuple([at for at in before.firings if now - at < rules.flap_window]) if before else ()
     if not _due(problem, rules, now):
         return make(
@@ -318,32 +318,32 @@ def _due(problem: Problem, rules: AlertRules, now: datetime) -> bool:
     return not problem.muted and now >= problem.since + max(rules.for_, problem.hold)
 
 
-def _seen(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
+def _present(incident: Incident, problem: Problem, rules: AlertRules, now: datetime) -> Incident:
     """The open incident's problem is present."""
     before = incident.problem
     if incident.state is IncidentState.PENDING:
         incident = replace(incident, recovered_at=None) if incident.recovered_at else incident
-        incident = _with(incident, _begins(problem, before))
+        incident = _with(incident, _with_first_since(problem, before))
         return _fired(incident, rules, now) if _due(incident.problem, rules, now) else incident
     if incident.state is IncidentState.RECOVERING:
-        incident = _back(incident, now)
-    incident = _calmed(_with(incident, _begins(problem, before)), rules, now)
-    return incident if problem.muted else _spoken(incident, before, rules, now)
+        incident = _reappeared(incident, now)
+    incident = _with_alarm_reset(_with(incident, _with_first_since(problem, before)), rules, now)
+    return incident if problem.muted else _with_due_notice(incident, before, rules, now)
 
 
-def _begins(problem: Problem, before: Problem) -> Problem:
+def _with_first_since(problem: Problem, before: Problem) -> Problem:
     """Keep the earlier beginning: a later poll must not make the problem start later."""
     return problem if problem.since <= before.since else replace(problem, since=before.since)
 
 
-def _back(incident: Incident, now: datetime) -> Incident:
+def _reappeared(incident: Incident, now: datetime) -> Incident:
     """The problem came back while recovering. An acknowledgement that has expired meanwhile is dropped."""
     ack = incident.ack if incident.ack is not None and now < incident.ack.until else None
     state = IncidentState.ACKED if ack else IncidentState.FIRING
     return replace(incident, state=state, ack=ack, recovered_at=None, back_at=now)
 
 
-def _calmed(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+def _with_alarm_reset(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     """Reset ``alarmed`` once it has been below critical for `flap_window`, so that critical is notified again.
 
     Until then, a severity that goes up and down causes no further notification.
@@ -383,30 +383,30 @@ def _firing(
     }
 
 
-def _spoken(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
+def _with_due_notice(incident: Incident, before: Problem, rules: AlertRules, now: datetime) -> Incident:
     """Add a notice about a continuing problem where one is due: at most one at a time."""
-    current = _steady(_unexcused(incident, now), rules, now)
+    current = _with_flapping_reset(_without_expired_ack(incident, now), rules, now)
     if current.problem.severity == "critical" and not current.alarmed:
-        woken = replace(current, state=IncidentState.FIRING, ack=None, snoozed_by="", snoozed_until=None)
-        return replace(woken, alarmed=True).noted(Reason.SEVERITY_RAISED, now)
+        raised = replace(current, state=IncidentState.FIRING, ack=None, snoozed_by="", snoozed_until=None)
+        return replace(raised, alarmed=True).noted(Reason.SEVERITY_RAISED, now)
     if incident.snoozed(now):
         return incident
     if incident.snoozed_until is not None or before.muted:
         why = "the snooze is over" if incident.snoozed_until is not None else f"over: {before.muted}"
-        woken = replace(current, snoozed_by="", snoozed_until=None)
-        return woken.noted(Reason.SNOOZE_ENDED, now, why)
+        raised = replace(current, snoozed_by="", snoozed_until=None)
+        return raised.noted(Reason.SNOOZE_ENDED, now, why)
     if current.state is IncidentState.ACKED or not sources.of(current.problem).reminds:
         return current
-    return _reminded(current, incident, rules, now)
+    return _with_due_reminder(current, incident, rules, now)
 
 
-def _unexcused(incident: Incident, now: datetime) -> Incident:
+def _without_expired_ack(incident: Incident, now: datetime) -> Incident:
     """Drop an expired acknowledgement."""
     expired = incident.ack is not None and now >= incident.ack.until
     return replace(incident, state=IncidentState.FIRING, ack=None) if expired else incident
 
 
-def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
+def _with_due_reminder(current: Incident, before: Incident, rules: AlertRules, now: datetime) -> Incident:
     """Add a reminder where one is due: the incident is neither acknowledged nor snoozed nor muted."""
     if before.ack is not None and current.ack is None:
         text = "acknowledged long ago, and still so"
@@ -417,14 +417,14 @@ def _reminded(current: Incident, before: Incident, rules: AlertRules, now: datet
     return current if current.flapping or now - last < rules.remind else current.noted(Reason.REMINDER_DUE, now)
 
 
-def _steady(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+def _with_flapping_reset(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     """Reset ``flapping`` once the problem has been present for `flap_window` without interruption."""
     since = incident.back_at or incident.fired_at or incident.opened_at
     stays = incident.flapping and now - since >= rules.flap_window
     return replace(incident, flapping=False) if stays else incident
 
 
-def _gone(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
+def _absent(incident: Incident, rules: AlertRules, now: datetime) -> Incident:
     """The open incident's problem is gone."""
     keep = incident.problem.keep
     if incident.state is IncidentState.PENDING:  # it never fired, so its end is not notified either
@@ -452,7 +452,7 @@ class NotNow(Exception):
 
 def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) -> Incident:
     """Acknowledge an incident: no reminders until the acknowledgement expires. Raises NotNow."""
-    _live(incident)
+    _require_fired(incident)
     if incident.state is IncidentState.ACKED and incident.ack is not None and now < incident.ack.until:
         raise NotNow(f"{incident.ack.by} has acknowledged it already")
     ack = Ack(by, now, now + rules.ack_for)
@@ -462,14 +462,14 @@ def acknowledged(incident: Incident, by: str, rules: AlertRules, now: datetime) 
 
 def snoozed(incident: Incident, by: str, until: datetime, now: datetime) -> Incident:
     """Snooze an incident: no notifications until then, unless it becomes critical. Raises NotNow."""
-    _live(incident)
+    _require_fired(incident)
     if until <= now:
         raise NotNow("that time is over already")
     quiet = replace(incident, snoozed_by=by, snoozed_until=until)
     return quiet.noted(Reason.SNOOZED, now, until.isoformat(), by)
 
 
-def _live(incident: Incident) -> None:
+def _require_fired(incident: Incident) -> None:
     if not incident.open:
         raise NotNow("it is over" if not incident.closed else f"it was closed: {incident.closed}")
     if not incident.told:

@@ -16,20 +16,20 @@ from bot.domain.incidents.alerting import Incident
 _ENDED_BY_THE_BOT = (RequestState.SUCCEEDED, RequestState.FAILED, RequestState.VOID, RequestState.EXPIRED)
 
 
-def traces(cases: Iterable[RepairRequest], incidents: Iterable[Incident]) -> list[Trace]:
+def traces(repairs: Iterable[RepairRequest], incidents: Iterable[Incident]) -> list[Trace]:
     """The audit records that the requests and incidents require."""
-    of_cases = [trace for case in cases for trace in _of_case(case)]
-    return [*of_cases, *(trace for incident in incidents for trace in _of_incident(incident))]
+    of_repairs = [trace for repair in repairs for trace in _of_repair(repair)]
+    return [*of_repairs, *(trace for incident in incidents for trace in _of_incident(incident))]
 
 
-def _of_case(case: RepairRequest) -> Iterator[Trace]:
-    yield Trace("request", case.id, f"request {case.id}", 1 + len(case.joined))
-    if case.request.decisions:
-        yield Trace("decision", case.id, f"the decision on {case.id}", len(case.request.decisions))
-    if case.sent_at is not None or case.state in (RequestState.EXECUTING, RequestState.SUCCEEDED):
-        yield Trace("execution", case.id, f"the execution of {case.id}")
-    if case.state in _ENDED_BY_THE_BOT:
-        yield Trace("outcome", case.id, f"the outcome of {case.id}")
+def _of_repair(repair: RepairRequest) -> Iterator[Trace]:
+    yield Trace("request", repair.id, f"request {repair.id}", 1 + len(repair.joined))
+    if repair.request.decisions:
+        yield Trace("decision", repair.id, f"the decision on {repair.id}", len(repair.request.decisions))
+    if repair.sent_at is not None or repair.state in (RequestState.EXECUTING, RequestState.SUCCEEDED):
+        yield Trace("execution", repair.id, f"the execution of {repair.id}")
+    if repair.state in _ENDED_BY_THE_BOT:
+        yield Trace("outcome", repair.id, f"the outcome of {repair.id}")
 
 
 def _of_incident(incident: Incident) -> Iterator[Trace]:

@@ -23,11 +23,11 @@ def alert(issue: str, incidents: Sequence[Incident], now: datetime) -> dict[str,
 
     ``incidents`` are those of the issue that are open or ended recently, in any order.
     """
-    told = [i for i in incidents if i.told]
-    if not told:
+    sent = [i for i in incidents if i.told]
+    if not sent:
         return None
-    firing = [i for i in told if i.open]
-    shown = min(firing, key=_worst) if firing else max(told, key=lambda i: i.resolved_at or i.opened_at)
+    firing = [i for i in sent if i.open]
+    shown = min(firing, key=_worst) if firing else max(sent, key=lambda i: i.resolved_at or i.opened_at)
     status = "firing" if firing else "resolved"
     labels = {"alertname": name(shown), "severity": _severity(shown), "github_issue": issue}
     return {
@@ -73,29 +73,29 @@ def state(issue: str, incidents: Sequence[Incident], last: str, now: datetime) -
         return found
     if not last:
         return None
-    told = _told(last)
-    if told is None:
+    sent = _sent(last)
+    if sent is None:
         return found
-    known = told["alerts"][0]["fingerprint"] in {i.id for i in incidents}
-    return found if known and found is not None else _ended(told, now)
+    known = sent["alerts"][0]["fingerprint"] in {i.id for i in incidents}
+    return found if known and found is not None else _ended(sent, now)
 
 
-def _told(last: str) -> dict[str, Any] | None:
+def _sent(last: str) -> dict[str, Any] | None:
     """Parse the stored body; None where it can't be read."""
     try:
-        told: dict[str, Any] = json.loads(last)
-        one = told["alerts"][0]
+        sent: dict[str, Any] = json.loads(last)
+        one = sent["alerts"][0]
         whole = isinstance(one["annotations"], dict) and isinstance(one["fingerprint"], str)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return None
-    return told if whole else None
+    return sent if whole else None
 
 
-def _ended(told: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    one = told["alerts"][0]
+def _ended(sent: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    one = sent["alerts"][0]
     said = {**one["annotations"], "description": "Nothing that is wrong belongs to this issue any more."}
     over = {**one, "status": "resolved", "endsAt": _time(now), "annotations": said}
-    return {**told, "status": "resolved", "alerts": [over]}
+    return {**sent, "status": "resolved", "alerts": [over]}
 
 
 def name(incident: Incident) -> str:

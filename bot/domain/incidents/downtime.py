@@ -34,9 +34,9 @@ class Downtime:
         return f"{self.down_since.isoformat()}|{self.ready_at.isoformat() if self.ready_at else ''}"
 
 
-def kept(spells: Sequence[Downtime]) -> str:
+def kept(downtimes: Sequence[Downtime]) -> str:
     """Serialize for the ledger."""
-    return " ".join(map(str, spells))
+    return " ".join(map(str, downtimes))
 
 
 def read(text: str) -> tuple[Downtime, ...]:
@@ -88,15 +88,15 @@ def _began(pods: Sequence[Pod]) -> datetime | None:
     return max(times, default=None)
 
 
-def _bounded(spells: tuple[Downtime, ...]) -> tuple[Downtime, ...]:
-    if len(spells) <= MOST:
-        return spells
-    first, second, *others = spells
+def _bounded(downtimes: tuple[Downtime, ...]) -> tuple[Downtime, ...]:
+    if len(downtimes) <= MOST:
+        return downtimes
+    first, second, *others = downtimes
     return (Downtime(first.down_since, second.ready_at), *others)
 
 
 def excuse(
-    spells: Sequence[Downtime],
+    downtimes: Sequence[Downtime],
     policy: HeartbeatPolicy,
     missed: datetime,
     now: datetime,
@@ -109,9 +109,9 @@ def excuse(
     can't be read.
     """
     last: Downtime | None = None
-    for spell in spells:
-        goes_on = last is not None and spell.down_since < _until(last, policy, unseen)
-        last = spell if goes_on or missed >= spell.down_since - SLACK_TIME else None
+    for downtime in downtimes:
+        goes_on = last is not None and downtime.down_since < _until(last, policy, unseen)
+        last = downtime if goes_on or missed >= downtime.down_since - SLACK_TIME else None
     if last is None or now >= (until := _until(last, policy, unseen)):
         return ""
     if last.ready_at is not None:
@@ -122,10 +122,10 @@ def excuse(
     return f"the pod was not ready when it was last seen; that counts until {words.moment(until, now)}"
 
 
-def _until(spell: Downtime, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:
+def _until(downtime: Downtime, policy: HeartbeatPolicy, unseen: datetime | None) -> datetime:
     """When the excuse ends: one period of the job after the pod was ready."""
-    if spell.ready_at is not None:
-        return deadlines(policy, spell.ready_at)[1]
+    if downtime.ready_at is not None:
+        return deadlines(policy, downtime.ready_at)[1]
     if unseen is None:
-        return datetime.max.replace(tzinfo=spell.down_since.tzinfo)
+        return datetime.max.replace(tzinfo=downtime.down_since.tzinfo)
     return max(deadlines(policy, unseen)[1], unseen + BELIEVED)

@@ -123,14 +123,14 @@ def _snooze(incident: Incident) -> Menu:
     return Menu("Snooze", options)
 
 
-def notice(incident: Incident, said: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
+def notice(incident: Incident, entry: Notice, now: datetime, call: Sequence[Mention] = ()) -> Reply:
     """A notification in the incident's thread. Higher severity and reminders mention people."""
-    calls = incident.state is IncidentState.FIRING and said.reason in _CALLS
-    text, subject = _said(incident, said, now), incident.problem.subject
+    calls = incident.state is IncidentState.FIRING and entry.reason in _CALLS
+    text, subject = _notice_text(incident, entry, now), incident.problem.subject
     named = incident.root == message_keys.incident(incident.id) or text.startswith(subject)
     return Reply(
-        f"{_ICONS[said.reason]} {text if named else f'{subject}: {text}'}",
-        body=_who(said),
+        f"{_ICONS[entry.reason]} {text if named else f'{subject}: {text}'}",
+        body=_author(entry),
         notify=tuple(call) if calls else (),
         shareable=False,
         repeatable=False,
@@ -155,30 +155,30 @@ _ICONS = {
 _CALLS = REMINDERS | {Reason.SEVERITY_RAISED}
 
 
-def _who(said: Notice) -> tuple[Line, ...]:
-    return (_by(said.by, ""),) if said.by and said.reason in (Reason.ACKED, Reason.SNOOZED) else ()
+def _author(entry: Notice) -> tuple[Line, ...]:
+    return (_by(entry.by, ""),) if entry.by and entry.reason in (Reason.ACKED, Reason.SNOOZED) else ()
 
 
-def _said(incident: Incident, said: Notice, now: datetime) -> str:
+def _notice_text(incident: Incident, entry: Notice, now: datetime) -> str:
     problem = incident.problem
-    lasted = words.age(said.at - problem.since)
-    match said.reason:
+    lasted = words.age(entry.at - problem.since)
+    match entry.reason:
         case Reason.RESOLVED | Reason.SIGHT_REGAINED:
             return f"{_recovered(incident)} after {words.age(timedelta(seconds=incident.seconds))}"
         case Reason.ACKED:
             until = f", until {words.moment(incident.ack.until, now)}" if incident.ack else ""
             return f"acknowledged: no more reminders{until}"
         case Reason.SNOOZED:
-            return f"snoozed until {words.moment(datetime.fromisoformat(said.text), now)}"
+            return f"snoozed until {words.moment(datetime.fromisoformat(entry.text), now)}"
         case Reason.SEVERITY_RAISED:
             return f"critical now: {problem.summary}"
         case Reason.REMINDER_DUE:
-            extra = f" ({said.text})" if said.text else ""
+            extra = f" ({entry.text})" if entry.text else ""
             return f"still so, for {lasted} now{extra}: {problem.summary}"
         case Reason.SNOOZE_ENDED:
-            return f"{said.text}; still so, for {lasted} now: {problem.summary}"
+            return f"{entry.text}; still so, for {lasted} now: {problem.summary}"
         case Reason.CLOSED:
-            return f"closed: {said.text}"
+            return f"closed: {entry.text}"
         case _:
             return problem.summary
 
@@ -190,7 +190,7 @@ def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] 
     more, above = len(incidents) - len(rows), any(i.apart for i in incidents)
     listed = "\n".join(rows) + (f"\nand {more} more" if more > 0 else "")
     return Reply(
-        _of_many(incidents, firing),
+        _group_headline(incidents, firing),
         body=(listed, f"Each has its own message{', in the thread or above' if above else ' in the thread'}."),
         buttons=(Button("Diagnose", "status"), Button("All incidents", "incidents")) if live else (),
         notify=tuple(call) if firing else (),
@@ -199,7 +199,7 @@ def group(incidents: Sequence[Incident], now: datetime, call: Sequence[Mention] 
     )
 
 
-def _of_many(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
+def _group_headline(incidents: Sequence[Incident], firing: Sequence[Incident]) -> str:
     """The headline of a group: how many incidents are left, and which."""
     count = words.plural(len(incidents), "incident")
     if firing:

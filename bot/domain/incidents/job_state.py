@@ -120,9 +120,9 @@ def look(
     lost = _lost(status, started) if groups and not seen else ""
     odd = "" if groups is memory.groups else _odd(groups, seen, policy.metric, clock)
     note = status.note
-    vain = _in_vain(status, seen) if status.failed_at is not None else ""
-    if lost or odd or vain:
-        note = joined(note, lost, odd, vain)
+    without_success = _pushed_without_success(status, seen) if status.failed_at is not None else ""
+    if lost or odd or without_success:
+        note = joined(note, lost, odd, without_success)
         status = status._replace(note=note)
     flip, since = _flip(status, memory, now)
     after = make(
@@ -164,7 +164,7 @@ def _by_another_gauge(known: Sequence[Group], seen: Sequence[Group], metric: str
     return any(group.gauges.keys() - {PUSH_FAILED, MANUAL} for group in known)
 
 
-def _in_vain(status: JobStatus, seen: Sequence[Group]) -> str:
+def _pushed_without_success(status: JobStatus, seen: Sequence[Group]) -> str:
     """A note where the job has pushed since the failed push, but without a success; else empty."""
     failed = status.failed_at.timestamp() if status.failed_at is not None else 0.0
     again = max((group.gauges.get(PUSHED, 0.0) for group in seen), default=0.0)
@@ -206,7 +206,7 @@ def unchanged(policy: HeartbeatPolicy, memory: JobState | None, seen: Sequence[G
         or (memory.next_at is not None and now >= memory.next_at)
     ):
         return False
-    if _one_and_the_same(memory.groups, seen):
+    if _is_same_group(memory.groups, seen):
         return _same(memory.groups[0], seen[0], policy.metric)
     if bool(seen) != bool(memory.groups):
         return False
@@ -214,7 +214,7 @@ def unchanged(policy: HeartbeatPolicy, memory: JobState | None, seen: Sequence[G
     return all(_same(known.get(_key(g)), g, policy.metric) for g in seen)
 
 
-def _one_and_the_same(known: Sequence[Group], seen: Sequence[Group]) -> bool:
+def _is_same_group(known: Sequence[Group], seen: Sequence[Group]) -> bool:
     if len(seen) != 1 or len(known) != 1:
         return False
     return seen[0] is known[0] or seen[0].labels == known[0].labels
@@ -232,7 +232,7 @@ def _same(known: Group | None, seen: Group, metric: str) -> bool:
 
 def remembered(before: tuple[Group, ...], seen: Sequence[Group], metric: str, clock: float) -> tuple[Group, ...]:
     """Merge the groups seen now, with corrected times, into those remembered. ``clock`` is now."""
-    if _one_and_the_same(before, seen):  # the usual case
+    if _is_same_group(before, seen):  # the usual case
         if _counts(before[0], seen[0], metric, clock):
             return before
         return (_counted(before[0], seen[0], metric, clock),)
@@ -293,7 +293,7 @@ def _keep_failure(old: Group | None, gauges: dict[str, float], odd: dict[str, fl
 
 def _odd(groups: Sequence[Group], seen: Sequence[Group], metric: str, clock: float) -> str:
     """A note on raw times that differ from the corrected ones; else empty."""
-    if _one_and_the_same(groups, seen):
+    if _is_same_group(groups, seen):
         return _oddity(groups[0].gauges.get(metric, 0.0), seen[0].gauges.get(metric), clock)
     known = {_key(g): g.gauges.get(metric, 0.0) for g in groups}
     return max((_oddity(known.get(_key(g), 0.0), g.gauges.get(metric), clock) for g in seen), default="")

@@ -161,7 +161,7 @@ def spelled(places: Mapping[Permission, Collection[str]], needed: Iterable[Right
     by_name = {Permission.of(right)._replace(name="") for right in needed if right.name}
     verbs: dict[tuple[Permission, tuple[str, ...]], set[str]] = {}
     for grant, where in places.items():
-        if left := _untold(grant, where, places):
+        if left := _not_covered(grant, where, places):
             verbs.setdefault((grant._replace(verb=""), left), set()).add(grant.verb)
     names: dict[tuple[Excess, bool], set[str]] = {}
     for (grant, where), said in verbs.items():
@@ -172,7 +172,7 @@ def spelled(places: Mapping[Permission, Collection[str]], needed: Iterable[Right
     return sorted(found, key=lambda e: e.weight)
 
 
-def _untold(
+def _not_covered(
     grant: Permission, where: Collection[str], places: Mapping[Permission, Collection[str]]
 ) -> tuple[str, ...]:
     """The places where the grant applies and no wider grant does."""
