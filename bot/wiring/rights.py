@@ -93,7 +93,7 @@ async def beyond_needs(
         *(inquiry.try_out(right) for right in to_ask(inquiry.needed, own, others)),
     )
     await inquiry.confirm([name for name in others if name not in named])
-    found = rights.spelled(inquiry.places, inquiry.needed)
+    found = rights.combined(inquiry.places, inquiry.needed)
     return Beyond(own, tuple(found), tuple(dict.fromkeys(inquiry.unknown)), inquiry.incomplete)
 
 

@@ -182,7 +182,7 @@ def _case(case: RepairRequest, now: datetime) -> str:
 
 def _beats(statuses: Sequence[JobStatus], now: datetime) -> list[str]:
     """The worst first, in the settings' order beside that."""
-    apart, note = judge_heartbeats.told_once(statuses)
+    apart, note = judge_heartbeats.shared_note(statuses)
     worst_first = sorted(apart, key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     left = len(apart) - MOST_BEATS
     more = [f"… and {left} more: heartbeats shows all"] if left > 0 else []

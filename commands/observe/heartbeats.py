@@ -32,7 +32,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         statuses = ()  # an empty Pushgateway is blindness too: rows of "never seen" would read like dead jobs
     known = sorted((s for s in statuses if s.policy), key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     unknown = [s for s in statuses if s.policy is None]
-    apart, note = judge_heartbeats.told_once(known)
+    apart, note = judge_heartbeats.shared_note(known)
     now = ctx.clock.now()
     return part_answer.reply(
         ctx,

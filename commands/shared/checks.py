@@ -180,7 +180,7 @@ class Checks:
             pod = await self.reads.pod(ask)
             found = await self._in_each(pod, lambda s: self.reads.processes(ask, pod, s.name))
             # In a thread: whoever may start processes in the pod decides how long the list is.
-            judging = (asyncio.to_thread(judge_processes.look, spec, result) for spec, result in found.answers)
+            judging = (asyncio.to_thread(judge_processes.scan, spec, result) for spec, result in found.answers)
             looked = list(
                 zip((spec.name for spec, _ in found.answers), await asyncio.gather(*judging), strict=True)
             )
@@ -319,7 +319,7 @@ class Checks:
         async def run(ask: Ask) -> Finding:
             policies = self.ctx.target.heartbeats
             if self.ctx.heartbeats is None:
-                return judge_heartbeats.blind("no Pushgateway is in the settings")
+                return judge_heartbeats.no_data("no Pushgateway is in the settings")
             metrics = {p.metric for p in policies}
             try:
                 reading = asyncio.gather(self.ctx.heartbeats.read(metrics), self._memories())
@@ -327,7 +327,7 @@ class Checks:
             except SourceUnavailable as unread:
                 silent = f"the Pushgateway gave no answer in {unread.waited:g} s"
                 said = unread.error.message.removesuffix(".") if unread.error else silent
-                return judge_heartbeats.blind(words.cut(words.lower_first(said), 200))
+                return judge_heartbeats.no_data(words.cut(words.lower_first(said), 200))
             name, now = self.ctx.target.name, self.ctx.clock.now()
             self.seen.groups = len(snapshot.groups)
             self.seen.statuses = job_state.judge(name, policies, snapshot, job_states, now)

@@ -7,7 +7,7 @@ import time
 from bot.domain.core.bounds import bounded
 from bot.domain.core.target import ContainerTarget
 from bot.domain.core.workload import ExecResult
-from bot.domain.health.judge_processes import look
+from bot.domain.health.judge_processes import scan
 from tests.benchmarks.common import Row
 
 ROUNDS = 7
@@ -44,6 +44,6 @@ def _seconds(rows: str) -> float:
     for _ in range(ROUNDS):
         began = time.perf_counter()
         text = bounded(f"PID USER ELAPSED COMMAND\n{rows}")
-        look(ContainerTarget(), ExecResult(text.text, "", 0, not text.whole))
+        scan(ContainerTarget(), ExecResult(text.text, "", 0, not text.whole))
         taken.append(time.perf_counter() - began)
     return min(taken)

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.core.workload import ExecResult
-from bot.domain.health.judge_processes import look
+from bot.domain.health.judge_processes import scan
 from bot.domain.incidents import inside_watch
 from bot.domain.incidents.alerting import AlertRules, Incident, decide
 from bot.domain.incidents.incident_card import group, message
@@ -29,8 +29,8 @@ def disk() -> Problem:
 
 def process() -> Problem:
     listed = "PID USER ELAPSED COMMAND\n10 claude 01:00 sshd -D\n11 claude 01:00 supercronic /x\n"
-    looked = look(Target().container(), ExecResult(listed, "", 0))
-    [found] = inside_watch.processes(Target(), {"kali": looked}, NOW).problems
+    scanned = scan(Target().container(), ExecResult(listed, "", 0))
+    [found] = inside_watch.processes(Target(), {"kali": scanned}, NOW).problems
     return found
 
 

@@ -19,10 +19,10 @@ from bot.domain.health.judge_processes import (
     describe,
     find_expected,
     judge_processes,
-    look,
     matches,
     parse_elapsed,
     parse_ps,
+    scan,
 )
 
 # The handbook's own listings ("Observing State").
@@ -227,11 +227,11 @@ def test_an_odd_running_time_is_not_known(elapsed: str) -> None:
 
 def test_of_a_list_that_was_cut_only_what_is_in_it_is_known() -> None:
     cut = ExecResult("PID USER CMD\n1 claude sshd -D\n", "", None, truncated=True)
-    looked = look(SPEC, cut)
+    looked = scan(SPEC, cut)
     assert [m.name for m in looked.matches] == ["sshd"]
     assert "too long to be read whole" in looked.unknown
     assert "supercronic and vibe-kanban may run or not" in looked.unknown
-    whole = look(SPEC, ExecResult(HANDBOOK_EO, "", None, truncated=True))
+    whole = scan(SPEC, ExecResult(HANDBOOK_EO, "", None, truncated=True))
     assert (len(whole.matches), whole.unknown) == (3, "")
 
 

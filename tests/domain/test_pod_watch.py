@@ -41,10 +41,10 @@ def pod(
 
 def counted(*looks: tuple[float, int, str]) -> Restarts:
     """What is known after restarts at those minutes, with the count and the reason of each."""
-    known = restarts.seen(None, [pod()], NINE)
+    known = restarts.updated(None, [pod()], NINE)
     for minutes, count, why in looks:
         at = NINE + minutes * MIN
-        known = restarts.seen(known, [pod(count, at, why)], at)
+        known = restarts.updated(known, [pod(count, at, why)], at)
     return known
 
 
@@ -112,18 +112,18 @@ def test_restarts_are_over_a_quarter_of_an_hour_after_the_last() -> None:
 
 def test_another_pod_begins_anew_and_an_old_one_is_not_blamed_for_what_nobody_saw() -> None:
     known = counted((1, 2, "Error"))
-    assert restarts.seen(known, [pod(0, uid="uid-2")], NINE + 5 * MIN).times == 0
+    assert restarts.updated(known, [pod(0, uid="uid-2")], NINE + 5 * MIN).times == 0
     day = NINE + timedelta(days=1)
-    assert restarts.seen(None, [pod(40, day - 5 * MIN)], day).times == 1, "only its last is known to be recent"
-    assert restarts.seen(None, [pod(40, day - 65 * MIN)], day).times == 0
+    assert restarts.updated(None, [pod(40, day - 5 * MIN)], day).times == 1, "only its last is known to be recent"
+    assert restarts.updated(None, [pod(40, day - 65 * MIN)], day).times == 0
 
 
 def test_restarts_are_kept_as_text_and_nonsense_is_nothing() -> None:
     known = counted((1, 2, "OOMKilled"))
     assert restarts.from_json(restarts.to_json(known)) == known
     assert restarts.from_json("") is None
-    assert known.told().times == 0
-    assert restarts.seen(known.told(), [pod(2, NINE + MIN)], NINE + 2 * MIN).times == 0, "not counted again"
+    assert known.cleared().times == 0
+    assert restarts.updated(known.cleared(), [pod(2, NINE + MIN)], NINE + 2 * MIN).times == 0, "not counted again"
 
 
 # Excuses
@@ -171,18 +171,18 @@ def test_a_pod_that_nobody_sees_excuses_for_a_period_and_not_for_ever() -> None:
 def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
     spells: tuple[Downtime, ...] = ()
     for n in range(100):
-        spells = downtime.seen(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
-        spells = downtime.seen(spells, [pod()], NINE + (2 * n + 1) * MIN)
+        spells = downtime.updated(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
+        spells = downtime.updated(spells, [pod()], NINE + (2 * n + 1) * MIN)
     assert len(spells) == downtime.MOST
     assert (spells[0].down_since, spells[-1].ready_at) == (NINE, NINE + 199 * MIN)
-    assert downtime.read(downtime.kept(spells)) == spells
-    assert downtime.read("nonsense|") == ()
-    assert downtime.seen(spells, [pod()], NINE + 300 * MIN) is spells
+    assert downtime.from_text(downtime.to_text(spells)) == spells
+    assert downtime.from_text("nonsense|") == ()
+    assert downtime.updated(spells, [pod()], NINE + 300 * MIN) is spells
 
 
 def test_a_pod_that_came_and_went_between_two_looks_was_down_then() -> None:
     before = (Downtime(NINE - 9 * MIN, NINE - 8 * MIN),)
     later = replace(pod().containers[0], started_at=NINE + 3 * MIN)
-    assert downtime.seen(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Downtime(
+    assert downtime.updated(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Downtime(
         NINE + 3 * MIN, NINE + 3 * MIN
     )

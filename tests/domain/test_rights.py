@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.domain.core.workload import PolicyRule, Right
 from bot.domain.rbac import rights
 from bot.domain.rbac.forbidden import FORBIDDEN, Where, to_ask
-from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, Excess, Permission, excess, spelled, summary
+from bot.domain.rbac.rights import EVERYBODY, EVERYWHERE, Excess, Permission, combined, excess, summary
 from sandbox.cluster import rbac
 
 NEEDED = (
@@ -194,21 +194,21 @@ ANY_PODS = Permission("", "pods", "", "*")
 
 
 def test_what_holds_in_the_whole_cluster_is_not_repeated_for_its_parts() -> None:
-    (entry,) = spelled({DELETE_PODS: {"agents", "default", EVERYWHERE}}, NEEDED)
+    (entry,) = combined({DELETE_PODS: {"agents", "default", EVERYWHERE}}, NEEDED)
     assert entry.where == (EVERYWHERE,)
 
 
 def test_what_a_wider_grant_says_elsewhere_is_left_out_only_there() -> None:
-    found = spelled({DELETE_PODS: {"agents", "default"}, ANY_PODS: {"default"}}, NEEDED)
+    found = combined({DELETE_PODS: {"agents", "default"}, ANY_PODS: {"default"}}, NEEDED)
     assert {(str(entry), entry.where) for entry in found} == {
         ("delete pods", ("agents",)),
         ("every verb on pods", ("default",)),
     }
-    assert spelled({DELETE_PODS: {"agents"}, ANY_PODS: {EVERYWHERE}}, NEEDED)[0].where == (EVERYWHERE,)
+    assert combined({DELETE_PODS: {"agents"}, ANY_PODS: {EVERYWHERE}}, NEEDED)[0].where == (EVERYWHERE,)
 
 
 def test_the_summary_names_the_places_and_the_own_namespace_first() -> None:
-    found = spelled(
+    found = combined(
         {
             Permission("", "pods", "", "create"): {"agents"},
             Permission("", "pods", "", "list"): {"default", "kube-system"},

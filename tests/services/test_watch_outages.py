@@ -191,19 +191,19 @@ async def test_a_crash_loop_stays_the_pod_s_own_incident(one: Watch) -> None:
 
 
 def test_what_was_kept_is_read_again_and_nonsense_is_nothing() -> None:
-    known = outages.seen(None, [pod(1)], START, timedelta(minutes=10), 4)
+    known = outages.updated(None, [pod(1)], START, timedelta(minutes=10), 4)
     assert outages.from_json(outages.to_json(known)) == known
     assert outages.from_json("") is None
     assert outages.from_json('{"seen": 3}') is None
 
 
 def test_a_long_story_is_bounded_and_still_counted() -> None:
-    known: Outages | None = outages.seen(None, [pod(1)], START, timedelta(minutes=10), 4)
+    known: Outages | None = outages.updated(None, [pod(1)], START, timedelta(minutes=10), 4)
     now = START
     for _ in range(300):
         for pods in ([], [pod(1)]):
             now += timedelta(seconds=10)
-            known = outages.seen(known, pods, now, timedelta(minutes=10), 4)
+            known = outages.updated(known, pods, now, timedelta(minutes=10), 4)
     assert known is not None
     assert (known.times, len(known.seen)) == (300, outages.MOST)
     target = Target()

@@ -43,9 +43,9 @@ def judge(pods: Sequence[Pod], owner: Deployment) -> Judged:
     """Judge in all places."""
     finding = judge_pod.judge_pod(pods, TARGET, NOW, owner)
     problem = pod_watch.problem(TARGET, pods, NOW, hold=timedelta(minutes=1), owner=owner)
-    counted = restarts.seen(None, pods, NOW)
+    counted = restarts.updated(None, pods, NOW)
     pod_watch.restarting(TARGET, pods, counted, NOW)
-    downtime.seen((), pods, NOW)
+    downtime.updated((), pods, NOW)
     return Judged(finding.verdict, finding.summary, problem and problem.summary, downtime.ready(pods))
 
 

@@ -49,7 +49,7 @@ def judge_pod(
     ``owner`` is its Deployment, which explains a missing or surplus pod; ``events`` explain containers that are
     not created.
     """
-    issues = sorted(pod_troubles(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
+    issues = sorted(pod_issues(pods, target, now, owner, events), key=lambda t: -t.verdict.badness)
     pod = current(pods)
     # Without a pod, the Deployment's explanation is the finding itself, unless the Deployment could not be read.
     known = judge_deployment.notes(owner, target)
@@ -78,7 +78,7 @@ def _is_repeated(line: str, said: Sequence[str]) -> bool:
     return any(summary.startswith(line) for summary in said)
 
 
-def pod_troubles(
+def pod_issues(
     pods: Sequence[Pod],
     target: Target,
     now: datetime,

@@ -158,7 +158,7 @@ class ProcessMatches:
 NO_LIST = "no process list could be read"
 
 
-def look(spec: ContainerTarget, result: ExecResult) -> ProcessMatches:
+def scan(spec: ContainerTarget, result: ExecResult) -> ProcessMatches:
     """Judge a container's process list. In a truncated list, expected processes that aren't found are unknown."""
     processes = tuple(parse_ps(result.stdout))
     if not processes:

@@ -68,12 +68,12 @@ class Outages:
         """Number of outages by kind, most frequent first."""
         return dict(Counter(o.how for o in self.seen).most_common())
 
-    def told(self) -> Outages:
+    def cleared(self) -> Outages:
         """Clear the outages so far: another incident has reported them, or they were planned."""
         return replace(self, seen=(), older=0, first_at=None, unexplained=False)
 
 
-def seen(before: Outages | None, pods: Sequence[Pod], now: datetime, window: timedelta, most: int) -> Outages:
+def updated(before: Outages | None, pods: Sequence[Pod], now: datetime, window: timedelta, most: int) -> Outages:
     """Update the state after a poll of the pods; the result is equal to ``before`` where nothing changed.
 
     ``most`` outages within ``window`` begin a series, which ends after a ``window`` without an outage.

@@ -29,12 +29,12 @@ class Restarts:
     first_at: datetime | None = None
     last_at: datetime | None = None
 
-    def told(self) -> Restarts:
+    def cleared(self) -> Restarts:
         """Clear the series: another incident has reported its restarts."""
         return replace(self, times=0, kills=0, first_at=None, last_at=None) if self.times else self
 
 
-def seen(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Restarts:
+def updated(before: Restarts | None, pods: Sequence[Pod], now: datetime) -> Restarts:
     """Update the series after a poll of the pods; the result is equal to ``before`` where nothing changed."""
     pod = judge_pod.current(pods)
     if pod is None:

@@ -78,11 +78,11 @@ def _remedy(bad: Sequence[JobStatus]) -> tuple[str, str]:
 
 def _described(statuses: Sequence[JobStatus], now: datetime) -> tuple[str, ...]:
     """A line for each job; a note that all of them share comes once, in a line below."""
-    apart, note = told_once(statuses)
+    apart, note = shared_note(statuses)
     return (*(describe(s, now) for s in apart), *([f"each of them: {note}"] if note else []))
 
 
-def told_once(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:
+def shared_note(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:
     """Extract a note that all of several jobs share: the statuses without it, and the note (may be empty)."""
     notes = {s.note or "" for s in statuses}
     if len(statuses) < 2 or len(notes) > 1 or not (note := notes.pop()):
@@ -93,8 +93,8 @@ def told_once(statuses: Sequence[JobStatus]) -> tuple[Sequence[JobStatus], str]:
 def _empty(remembered: Sequence[str]) -> Finding:
     summary = "the Pushgateway holds no heartbeats at all"
     if not remembered:
-        return blind(summary, "it may have restarted without its data")
-    return replace(blind(summary), evidence=("as they were last seen:", *remembered))
+        return no_data(summary, "it may have restarted without its data")
+    return replace(no_data(summary), evidence=("as they were last seen:", *remembered))
 
 
 def _all_fresh(known: Sequence[JobStatus]) -> str:
@@ -122,7 +122,7 @@ def _clause(names: Sequence[str], health: Health) -> str:
     return f"{shown} {verb[0] if len(names) == 1 else verb[1]} {health.value}"
 
 
-def blind(summary: str, *evidence: str) -> Finding:
+def no_data(summary: str, *evidence: str) -> Finding:
     """The finding where there is no data: unknown, with no conclusion about any job."""
     return Finding(
         PROBE,

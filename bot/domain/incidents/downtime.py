@@ -34,13 +34,13 @@ class Downtime:
         return f"{self.down_since.isoformat()}|{self.ready_at.isoformat() if self.ready_at else ''}"
 
 
-def kept(downtimes: Sequence[Downtime]) -> str:
+def to_text(downtimes: Sequence[Downtime]) -> str:
     """Serialize for the ledger."""
     return " ".join(map(str, downtimes))
 
 
-def read(text: str) -> tuple[Downtime, ...]:
-    """Deserialize; empty for what `kept` did not write."""
+def from_text(text: str) -> tuple[Downtime, ...]:
+    """Deserialize; empty for what `to_text` did not write."""
     try:
         return tuple(_read(part) for part in text.split())
     except ValueError:
@@ -61,7 +61,7 @@ def ready(pods: Sequence[Pod]) -> bool:
     return len(alive) == 1 and pod_state.is_ready(alive[0])
 
 
-def seen(before: tuple[Downtime, ...], pods: Sequence[Pod], now: datetime) -> tuple[Downtime, ...]:
+def updated(before: tuple[Downtime, ...], pods: Sequence[Pod], now: datetime) -> tuple[Downtime, ...]:
     """Update the downtimes after a poll of the pods, oldest first; the same object if nothing has changed."""
     last = before[-1] if before else None
     newest = _newest(last, pods, now)

@@ -43,7 +43,7 @@ def problem(
     until it has recovered, since it runs for a moment between two crashes of a loop.
     """
     troubles = sorted(
-        judge_pod.pod_troubles(pods, target, now, owner, events, restarts=False), key=lambda t: -t.verdict.badness
+        judge_pod.pod_issues(pods, target, now, owner, events, restarts=False), key=lambda t: -t.verdict.badness
     )
     troubles = [t for t in troubles if t.verdict in (Verdict.FAIL, Verdict.WARN)]
     if not troubles:

@@ -152,11 +152,11 @@ def excess(rules: Iterable[PolicyRule], needed: Iterable[Right], namespace: str 
     the order of the rules, or on how they are split.
     """
     here = needed_in(needed, namespace)
-    found = spelled({grant: {"here"} for grant in beyond(grants(rules), here)}, here)
+    found = combined({grant: {"here"} for grant in beyond(grants(rules), here)}, here)
     return [replace(entry, where=()) for entry in found]
 
 
-def spelled(places: Mapping[Permission, Collection[str]], needed: Iterable[Right]) -> list[Excess]:
+def combined(places: Mapping[Permission, Collection[str]], needed: Iterable[Right]) -> list[Excess]:
     """Combine grants into findings, worst first: join verbs and names, and drop what a wider grant includes."""
     by_name = {Permission.of(right)._replace(name="") for right in needed if right.name}
     verbs: dict[tuple[Permission, tuple[str, ...]], set[str]] = {}

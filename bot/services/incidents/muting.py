@@ -48,7 +48,7 @@ class Muting:
         explain it.
         """
         case = await restarting(tx, target.name)
-        downtimes = downtime.read(await tx.mark(downtimes_mark(target.name)) or "")
+        downtimes = downtime.from_text(await tx.mark(downtimes_mark(target.name)) or "")
         unseen = words.moment_of(await tx.mark(unseen_mark(target.name)))
 
         def why(policy: HeartbeatPolicy, missed: datetime, failed: bool) -> str:

@@ -132,7 +132,7 @@ class InsideWatch(TargetWatch):
             result = await container_exec.processes(cluster, pod.name, spec.name)
         except AgentpodError as error:
             return ProcessMatches(unknown=error.message)
-        return await asyncio.to_thread(judge_processes.look, spec, result)
+        return await asyncio.to_thread(judge_processes.scan, spec, result)
 
     async def _disk(self, cluster: Cluster, pod: Pod) -> InsideFacts:
         spec = self.target.container()

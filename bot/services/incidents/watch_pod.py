@@ -194,11 +194,11 @@ class PodWatch(TargetWatch):
 
     async def _note_downtime(self, tx: Writing, pods: Sequence[Pod], now: datetime) -> None:
         """Save when the pod went down or became ready."""
-        before = downtime.read(await tx.mark(downtimes_mark(self.target.name)) or "")
-        after = downtime.seen(before, pods, now)
+        before = downtime.from_text(await tx.mark(downtimes_mark(self.target.name)) or "")
+        after = downtime.updated(before, pods, now)
         if after is before:
             return
-        await tx.set_mark(downtimes_mark(self.target.name), downtime.kept(after))
+        await tx.set_mark(downtimes_mark(self.target.name), downtime.to_text(after))
         newest = after[-1]
         what, at = ("ready", newest.ready_at) if newest.ready_at else ("down", newest.down_since)
         if not before or before[-1].down_since != newest.down_since:
@@ -209,9 +209,9 @@ class PodWatch(TargetWatch):
         """Count recent restarts that no incident covers yet: those of a crash loop belong to its own incident."""
         name = self.target.name
         before = restarts.from_json(await tx.mark(restarts_mark(name)) or "")
-        after = restarts.seen(before, pods, now)
+        after = restarts.updated(before, pods, now)
         if self._is_notified(POD_HEALTH.key(name)) and not self._is_notified(POD_RESTARTS.key(name)):
-            after = after.told()
+            after = after.cleared()
         if after != before:
             await tx.set_mark(restarts_mark(name), restarts.to_json(after))
         return after
@@ -219,9 +219,9 @@ class PodWatch(TargetWatch):
     async def _outages(self, tx: Writing, pods: Sequence[Pod], muted: str, now: datetime) -> Outages:
         """Count recent short outages that no incident covers; those of a restart by the bot are intended."""
         before = outages.from_json(await tx.mark(outages_mark(self.target.name)) or "")
-        after = outages.seen(before, pods, now, self.rules.outage_window, self.rules.outages)
+        after = outages.updated(before, pods, now, self.rules.outage_window, self.rules.outages)
         if muted or (self._is_notified_by_pod() and not self._is_notified(POD_RESTARTS.key(self.target.name))):
-            after = after.told()
+            after = after.cleared()
         if after != before:
             await tx.set_mark(outages_mark(self.target.name), outages.to_json(after))
         return after
