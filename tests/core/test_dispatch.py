@@ -1,4 +1,4 @@
-"""The way from a command line to a reply: authorised, counted, and no failure without words."""
+"""From a command line to a reply: authorised, counted, and every failure is answered."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLICY = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("U1",)),), con
 
 
 class Counted:
-    """What was counted."""
+    """Records the metrics."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, str]] = []
@@ -52,7 +52,7 @@ async def _later(_: Context, __: NoParams) -> Reply:
 
 
 async def _quiet(_: Reply) -> None:
-    """Nobody watches."""
+    """A progress callback that does nothing."""
 
 
 def _context(target: str | None, caller: Caller, request_id: str, progress: object) -> Context:
@@ -93,7 +93,7 @@ async def _run(line: str, user: str = "U1", surface: str = "slash") -> tuple[Rep
         ("crash", "U1", "crash", "Something went wrong inside agentpod"),
     ],
 )
-async def test_each_outcome_is_said_and_counted(line: str, user: str, outcome: str, says: str) -> None:
+async def test_each_outcome_is_answered_and_counted(line: str, user: str, outcome: str, says: str) -> None:
     reply, counted = await _run(line, user)
     assert says in reply.headline
     assert [o for _, o in counted.done] == [outcome]
@@ -123,7 +123,7 @@ async def test_a_crash_gives_its_request_id_and_keeps_its_secret(
     assert "xoxb-123456-secret" not in line
 
 
-async def test_what_was_typed_after_a_discreet_command_is_not_offered_to_be_run_again() -> None:
+async def test_arguments_of_a_sensitive_command_are_not_offered_to_run_again() -> None:
     assert (await _run("secret --target hunter2222"))[0].command.startswith("secret")
     hidden = Dispatcher([replace(c, sensitive_args=True) for c in COMMANDS], POLICY, _context, Counted())
     caller = Caller(member("U1", "C1"), "mention")
@@ -136,7 +136,7 @@ class IdParams(Params):
     id: str = Field(json_schema_extra={"positional": True})
 
 
-async def test_an_answer_that_says_which_line_gives_it_keeps_that() -> None:
+async def test_a_reply_with_its_own_command_line_keeps_it() -> None:
     async def about(_: Context, __: NoParams) -> Reply:
         return Reply("fine", command="good")
 
@@ -146,7 +146,7 @@ async def test_an_answer_that_says_which_line_gives_it_keeps_that() -> None:
     assert (await dispatcher.run("GOOD", caller, request_id="1", progress=_quiet)).command == "good"
 
 
-async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_about() -> None:
+async def test_a_refused_decision_is_audited_with_its_request() -> None:
     written: list[tuple[str, str, str]] = []
 
     async def record(who: str, what: str, rule: str) -> None:
@@ -165,9 +165,7 @@ async def test_a_refused_decision_is_written_down_with_the_request_that_it_was_a
 @pytest.mark.parametrize(
     ("surface", "times"), [("home", 0), ("slash", 1), ("button", 1), ("mention", 1), ("dm", 1), ("modal", 1)]
 )
-async def test_to_look_at_the_home_tab_is_no_request_and_all_else_that_is_refused_is_written_down(
-    surface: str, times: int
-) -> None:
+async def test_every_refusal_is_audited_except_the_home_tab(surface: str, times: int) -> None:
     written: list[str] = []
 
     async def record(who: str, what: str, _: str) -> None:
@@ -182,7 +180,7 @@ async def test_to_look_at_the_home_tab_is_no_request_and_all_else_that_is_refuse
 
 
 def _request(state: RequestState) -> RepairRequest:
-    """A request in the operations channel that somebody has approved or denied."""
+    """A decided request in the operations channel."""
     said = Decision(Choice.DENY if state is RequestState.DENIED else Choice.APPROVE, "U9", NOW)
     request = Request("r-7k2m9xwq", "U8", NOW, NOW, Snapshot("uid", 1), state=state, decisions=(said,))
     return RepairRequest(request, "pod", RESTART, channel="C9")
@@ -199,7 +197,7 @@ def _request(state: RequestState) -> RepairRequest:
     ],
     ids=["clicked", "typed beside the card", "typed elsewhere", "not late", "no decision"],
 )
-async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then_which_rule_refused(
+async def test_a_late_unauthorised_decision_shows_the_state_before_the_rule(
     line: str, surface: str, channel: str, state: RequestState, first: str
 ) -> None:
     written: list[tuple[str, str, str]] = []
@@ -229,7 +227,7 @@ async def test_who_may_not_decide_and_is_late_hears_first_how_it_stands_and_then
     [("U1", "approve r-7k2m9xwq", True), ("U1", "approve r-22222222", False), ("U2", "approve r-7k2m9xwq", False)],
     ids=["named by the rule", "no such request", "one of everybody"],
 )
-async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a_direct_message(
+async def test_channel_rights_for_a_request_also_count_in_a_direct_message(
     user: str, line: str, may: bool
 ) -> None:
     async def find(id_: str) -> RepairRequest | None:
@@ -246,7 +244,7 @@ async def test_what_a_rule_lets_somebody_do_in_a_request_s_channel_they_may_in_a
     assert reply.headline == "fine" if may else ("You may in ", Mention("C9"), ": type it there.") in reply.body
 
 
-async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refusal() -> None:
+async def test_a_refusal_is_answered_even_without_the_ledger() -> None:
     async def find(_: str) -> RepairRequest | None:
         raise Transient("The ledger can't be reached.")
 
@@ -260,7 +258,7 @@ async def test_a_ledger_that_can_not_be_asked_keeps_nobody_from_hearing_the_refu
 @pytest.mark.parametrize(
     ("user", "channel", "where"), [("U1", "D1", "C7"), ("U2", "D1", "C8"), ("U1", "C1", None)]
 )
-async def test_who_may_in_a_channel_and_not_in_a_direct_message_is_told_where(
+async def test_a_refusal_names_the_channel_in_which_it_would_be_allowed(
     user: str, channel: str, where: str | None
 ) -> None:
     rules = (
@@ -278,7 +276,7 @@ async def test_who_may_in_a_channel_and_not_in_a_direct_message_is_told_where(
 
 
 @pytest.mark.parametrize(("user", "groups", "sees"), [("U1", (), True), ("U2", ("S1",), True), ("U2", (), False)])
-async def test_home_shows_what_its_user_may_see_in_any_channel_and_says_where_everybody_may(
+async def test_home_shows_what_its_user_may_see_in_any_channel(
     user: str, groups: tuple[str, ...], sees: bool
 ) -> None:
     rules = (

@@ -1,4 +1,4 @@
-"""What is added from one file alone: nothing that is there has to learn of it."""
+"""Extensions from a single file: no existing code has to be changed for them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_a_command_is_run_explained_and_suggested(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "ack", GREET.name])
-def test_two_commands_of_one_name_are_refused(name: str) -> None:
+def test_duplicate_command_names_are_refused(name: str) -> None:
     again = Command(name, "Another one", Capability.HELP, _greet)
     with pytest.raises(ValueError, match=f"two commands are called '{name}'"):
         registry.build([GREET, again])
@@ -184,7 +184,7 @@ SUBJECT = f"the certificate of {HOST}"
 
 
 class _CertificateWatch(TargetWatch):
-    """Looks at the hosts' certificates."""
+    """Checks the hosts' certificates."""
 
     async def look(self, found: Sequence[Problem], *hosts: str) -> list[Incident]:
         now = self.clock.now()
@@ -197,7 +197,7 @@ class _CertificateWatch(TargetWatch):
 
 @dataclass
 class _World:
-    """A bot that looks at certificates as well."""
+    """A bot that also watches certificates."""
 
     watch: Watch
     watcher: _CertificateWatch
@@ -210,7 +210,7 @@ class _World:
         return cls(made, watcher)
 
     async def look(self, minutes: float, days: int | None) -> str:
-        """Time passes, the bot looks; gives the newest message in the channel, as it is then."""
+        """Advance the clock and poll; returns the newest message in the channel in its present state."""
         self.watch.clock.pass_(minutes=minutes)
         problems = [CERTIFICATE.problem(self.watch, HOST, days)] if days is not None else []
         await self.watcher.look(problems, HOST)
@@ -218,19 +218,19 @@ class _World:
         return self.watch.first_lines()[-1]
 
     async def incidents(self, *args: str) -> Reply:
-        """What the command answers."""
+        """The command's reply."""
         here = replace(World().context(), ledger=self.watch.ledger, clock=self.watch.clock)
         ctx = replace(here, alerts=cast("Alerts", self.watch.incidents))
         return await incidents.run(ctx, incidents.IncidentsParams(id=args[0] if args else None))
 
     async def digest(self) -> Reply:
-        """Today's, as far as it is over."""
+        """The digest of today so far."""
         one = self.watch
         messages = DigestMessages(one.ledger, one.clock, [one.target], When(time(9), "UTC"), None, one.rules)
         return await messages.digest(one.clock.now().date())
 
     async def close_orphans(self, target: Target) -> str:
-        """The bot starts anew with other settings."""
+        """Restart the bot with other settings."""
         await OrphanCloser([target], True, self.watch.clock, self.watch.incidents).close()
         await self.watch.deliver()
         return self.watch.first_lines()[-1]
@@ -262,7 +262,7 @@ async def test_a_problem_source_fires_is_acknowledged_and_recovers(tmp_path: Pat
         assert (await world.digest()).facts == ()
 
 
-async def test_a_problem_source_says_what_the_settings_no_longer_name(tmp_path: Path) -> None:
+async def test_a_problem_source_finds_its_orphans(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         world = _World.of(watch(ledger))
         firing = await world.look(0, 3)
@@ -273,12 +273,12 @@ async def test_a_problem_source_says_what_the_settings_no_longer_name(tmp_path: 
         assert gone in text_of(await world.incidents())
 
 
-def test_two_problem_sources_of_one_name_are_refused() -> None:
+def test_duplicate_problem_sources_are_refused() -> None:
     with pytest.raises(ValueError, match="problem source 'certificate' is registered twice"):
         sources.KNOWN.register(_Certificate("certificate"))
 
 
-async def test_a_problem_source_s_maintenance_is_the_target_s(tmp_path: Path) -> None:
+async def test_a_problem_source_respects_the_target_s_maintenance(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         planned = {"name": "renewal", "lasts": "1h", "schedule": "0 9 * * *"}
         made = watch(ledger, maintenance=[planned])
@@ -299,7 +299,7 @@ def test_every_watcher_of_a_target_is_started() -> None:
 
 
 class _Clock(SystemClock):
-    """A clock that can be set on."""
+    """A clock that can be advanced."""
 
     def __init__(self) -> None:
         self.passed = timedelta()
@@ -309,7 +309,7 @@ class _Clock(SystemClock):
 
 
 class _Pager:
-    """A sink: a folder's worth of code, such as for a paging service."""
+    """A sink, such as for a paging service."""
 
     name = "pager"
 
@@ -340,7 +340,7 @@ PAGE = MessageKind("page", _page, _called, sink="pager", place="on-call")
 
 @asynccontextmanager
 async def _paging(tmp_path: Path, pager: _Pager, clock: SystemClock) -> AsyncIterator[Parts]:
-    """The bot's parts on a SQLite ledger, with the kind and the sink, and one message that waits."""
+    """The bot's parts on a SQLite ledger, with the kind and the sink, and one pending message."""
     settings = Settings(ledger=LedgerSettings(url=f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
     parts = Parts.build(settings, clock=clock, kinds=[PAGE], sinks=[pager])
     try:
@@ -378,7 +378,7 @@ async def test_a_kind_of_message_and_its_sink_are_sent_retried_and_described(tmp
     assert pager.pages[-1] == ("", "closed")
 
 
-async def test_a_message_whose_sink_or_kind_is_gone_is_listed_by_its_key(tmp_path: Path) -> None:
+async def test_a_message_of_an_unknown_kind_or_sink_is_listed_by_its_key(tmp_path: Path) -> None:
     async with _paging(tmp_path, _Pager(), SystemClock()):
         pass
     settings = Settings(ledger=LedgerSettings(url=f"sqlite+aiosqlite:///{tmp_path / 'ledger.db'}"))
@@ -392,7 +392,7 @@ async def test_a_message_whose_sink_or_kind_is_gone_is_listed_by_its_key(tmp_pat
 
 
 @pytest.mark.parametrize(("kinds", "sinks"), [([replace(PAGE, name="card")], []), ([], [_Pager(), _Pager()])])
-def test_two_kinds_or_sinks_of_one_name_are_refused(
+def test_duplicate_kinds_and_sinks_are_refused(
     tmp_path: Path, kinds: list[MessageKind], sinks: list[_Pager]
 ) -> None:
     with pytest.raises(ValueError, match="is registered twice"):
@@ -429,7 +429,7 @@ class Gate:
 
 @dataclass
 class GateCluster:
-    """One gate, which opens a look after it was told to; the first call is lost on its way back."""
+    """One gate, which opens one poll after the command; the answer to the first call is lost."""
 
     gate: Gate = field(default_factory=Gate)
     calls: int = 0
@@ -487,7 +487,7 @@ async def _asked(one: Bench, gate: Gate) -> RepairRequest:
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
 
 
-async def test_a_repair_is_asked_for_approved_carried_out_once_and_verified(
+async def test_a_repair_is_requested_approved_executed_once_and_verified(
     ledger: SqlLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "agentpod.repairs")
@@ -521,7 +521,7 @@ async def test_a_repair_is_asked_for_approved_carried_out_once_and_verified(
     assert trail[0][1]["action"] == trail[3][1]["action"] == "gates open"
 
 
-async def test_a_repair_that_was_approved_for_what_has_changed_since_is_void(ledger: SqlLedger) -> None:
+async def test_a_repair_is_void_if_its_target_changed_after_the_approval(ledger: SqlLedger) -> None:
     gates = GateCluster()
     one = bench(ledger)
     one.executor.executions = one.executor.executions.with_([ReopenExecution(gates)])
@@ -538,7 +538,7 @@ async def test_a_repair_that_was_approved_for_what_has_changed_since_is_void(led
     assert [b.command for b in card.buttons] == [again]
 
 
-async def test_a_repair_that_a_dead_process_sent_is_found_made_and_not_sent_again(ledger: SqlLedger) -> None:
+async def test_a_repair_sent_by_a_dead_process_is_found_and_not_sent_again(ledger: SqlLedger) -> None:
     gates = GateCluster()
     one = bench(ledger)
     with actions.also(REOPEN):
@@ -561,7 +561,7 @@ class _Dies(ReopenExecution):
         return await asyncio.Event().wait()
 
 
-async def test_what_is_not_known_any_more_is_set_aside_and_stops_nobody(ledger: SqlLedger) -> None:
+async def test_requests_for_unknown_actions_are_set_aside(ledger: SqlLedger) -> None:
     one = bench(ledger)
     with actions.also(REOPEN):
         case = await _asked(one, Gate())
@@ -572,12 +572,12 @@ async def test_what_is_not_known_any_more_is_set_aside_and_stops_nobody(ledger: 
         await ledger.case(case.id)
 
 
-def test_two_repairs_of_one_name_are_refused() -> None:
+def test_duplicate_repairs_are_refused() -> None:
     with pytest.raises(ValueError, match="'restart' is registered twice"), actions.also(RESTART):
         pass
 
 
-def test_every_repair_can_be_carried_out_and_each_has_its_modules() -> None:
+def test_every_repair_has_its_action_and_execution_modules() -> None:
     assert executions.BUILTIN.names == actions.BUILTIN.names
     for action, execution in zip(actions.BUILTIN, executions.BUILTIN, strict=True):
         assert execution.action is action

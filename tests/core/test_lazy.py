@@ -1,4 +1,4 @@
-"""What is connected on first use answers as the adapter itself does, and has all of its port."""
+"""Adapters that connect on first use behave like the adapter itself, and have every method of its port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.wiring.lazy import LazyCluster, LazyLedger
 
 
 class Api:
-    """The two methods of a cluster that are asked here."""
+    """The two methods of a cluster that are used here."""
 
     closed = False
 
@@ -34,11 +34,11 @@ class Api:
 
 
 @pytest.mark.parametrize(("port", "stand_in"), [(Cluster, LazyCluster), (Ledger, LazyLedger)])
-def test_a_stand_in_has_all_of_its_port(port: type, stand_in: type) -> None:
+def test_a_lazy_adapter_has_every_method_of_its_port(port: type, stand_in: type) -> None:
     assert [n for n in vars(port) if not n.startswith("_") and n not in vars(stand_in)] == []
 
 
-async def test_every_call_waits_until_it_is_connected() -> None:
+async def test_every_call_waits_for_the_connection() -> None:
     connected, api = asyncio.Event(), Api()
 
     async def find() -> Any:
@@ -57,7 +57,7 @@ async def test_every_call_waits_until_it_is_connected() -> None:
     assert api.closed
 
 
-async def test_what_could_not_be_connected_says_why() -> None:
+async def test_a_failed_connection_is_reported_with_its_reason() -> None:
     async def find() -> Any:
         raise Permanent("there is no kubeconfig")
 
@@ -68,7 +68,7 @@ async def test_what_could_not_be_connected_says_why() -> None:
         await anext(cluster.follow("app=x"))
 
 
-async def test_a_ledger_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+async def test_opening_the_ledger_is_retried(tmp_path: Path) -> None:
     folder = tmp_path / "volume"
     ledger = LazyLedger(f"sqlite+aiosqlite:///{folder / 'ledger.db'}")
     told: list[bool] = []
@@ -83,7 +83,7 @@ async def test_a_ledger_that_could_not_be_opened_is_tried_again(tmp_path: Path) 
     await ledger.close()
 
 
-async def test_one_try_serves_all_who_wait_for_a_ledger(tmp_path: Path) -> None:
+async def test_concurrent_callers_share_one_attempt_to_open_the_ledger(tmp_path: Path) -> None:
     ledger = LazyLedger(f"sqlite+aiosqlite:///{tmp_path / 'volume' / 'ledger.db'}")
     failed = await asyncio.gather(*(ledger.waiting() for _ in range(5)), return_exceptions=True)
     assert isinstance(failed[0], Permanent)

@@ -1,4 +1,4 @@
-"""Logs: one line for people, one object for machines, no secret in either."""
+"""Logs: one line for people, one JSON object for machines, no secret in either."""
 
 from __future__ import annotations
 

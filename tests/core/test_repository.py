@@ -1,4 +1,4 @@
-"""Promises of the repository itself: references are fresh, locks name no address, rights are exact."""
+"""Checks of the repository itself: references are up to date, locks name no index, rights are exact."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from commands.registry import BUILTIN
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_reference_pages_are_what_the_code_says() -> None:
+def test_the_reference_pages_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, "scripts/reference.py", "--check"],
         cwd=ROOT,
@@ -32,7 +32,7 @@ def test_the_reference_pages_are_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_the_locks_have_hashes_and_no_address(name: str) -> None:
+def test_the_lock_files_have_hashes_and_name_no_index(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert not re.search(r"^\s*(-i|--index-url|--extra-index-url|-f|--find-links)\b", text, re.MULTILINE)
@@ -48,7 +48,7 @@ def test_every_make_target_of_the_documents_exists() -> None:
         assert named <= targets, page.name
 
 
-def test_every_link_between_documents_leads_somewhere() -> None:
+def test_every_link_between_documents_is_valid() -> None:
     for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
             if "://" not in link:
@@ -116,8 +116,8 @@ def test_tests_of_one_group_share_a_worker(tmp_path: Path) -> None:
     assert (len(workers), len(set(workers))) == (8, 1), workers
 
 
-def test_every_document_that_the_code_cites_is_here_and_has_the_section() -> None:
-    """A rule that a docstring follows is for everybody to read."""
+def test_every_document_and_section_cited_in_code_exists() -> None:
+    """Every rule cited in a docstring must be in the repository."""
     cited = re.compile(r"\b((?:docs/)?[\w-]+\.md)\b(?:,\s+\"([^\"]+)\")?")
     for path in (p for root in ("bot", "commands", "sandbox") for p in (ROOT / root).rglob("*.py")):
         for name, section in cited.findall(path.read_text(encoding="utf-8")):
@@ -131,7 +131,7 @@ def test_every_document_that_the_code_cites_is_here_and_has_the_section() -> Non
 
 
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
-def test_every_file_that_a_page_names_is_there(page: str) -> None:
+def test_every_file_named_in_a_page_exists(page: str) -> None:
     """Newcomers follow the walks and the checklists file by file."""
     named = re.findall(r"`((?:bot|commands|sandbox|tests|scripts)/[\w/]+\.py)`", (ROOT / page).read_text("utf-8"))
     assert len(named) >= 3

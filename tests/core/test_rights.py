@@ -1,4 +1,4 @@
-"""What the API server is asked about the account, and what is made of its answers."""
+"""The API server's reviews of the account's rights, and the conclusions from them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ ACCOUNT = f"system:serviceaccount:{OWN}:agentpod"
 
 @dataclass
 class Account:
-    """An account with rules by namespace (``""``: everywhere), answered for as RBAC does."""
+    """An account with rules by namespace (``""``: everywhere), with RBAC's answers."""
 
     rules_held: list[tuple[str, PolicyRule]] = field(default_factory=list)
     hidden: list[tuple[str, PolicyRule]] = field(default_factory=list)
-    """What the authoriser grants without listing it, as a webhook does."""
+    """Rights that the authorizer grants without listing them, as a webhook does."""
     incomplete: str | None = None
     refuse: Callable[[str], AgentpodError | None] = lambda _: None
     asked: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ def rule(group: str, resource: str, verbs: str, *names: str) -> PolicyRule:
 
 
 def exactly(*targets: Target) -> list[tuple[str, PolicyRule]]:
-    """What the shipped Roles grant."""
+    """The rights of the shipped Roles."""
     held = []
     for target in targets:
         for right in rights_needed(target, BUILTIN):
@@ -67,18 +67,18 @@ def exactly(*targets: Target) -> list[tuple[str, PolicyRule]]:
 
 
 async def ask(account: Account, *targets: Target) -> Beyond:
-    """What is beyond the needs of the first target."""
+    """The excess rights at the first target."""
     every = targets or (Target(),)
     return await beyond_needs(account, every[0], every, BUILTIN)  # type: ignore[arg-type]
 
 
-async def test_exactly_the_needed_rights_are_nothing_beyond() -> None:
+async def test_exactly_the_needed_rights_are_no_excess() -> None:
     beyond = await ask(Account(exactly(Target())))
     assert beyond.nothing
     assert str(beyond) == ""
 
 
-async def test_what_is_missing_is_not_beyond() -> None:
+async def test_missing_rights_are_no_excess() -> None:
     account = Account(exactly(Target())[1:])
     missing, beyond = await review(account, Target(), (Target(),), BUILTIN)  # type: ignore[arg-type]
     assert missing == rights_needed(Target(), BUILTIN)[:1]
@@ -101,7 +101,7 @@ async def test_what_is_missing_is_not_beyond() -> None:
         ("", rule("*", "*", "*"), "everything: cluster admin"),
     ],
 )
-async def test_one_right_more_is_named_with_its_place(where: str, granted: PolicyRule, said: str) -> None:
+async def test_an_excess_right_is_named_with_its_place(where: str, granted: PolicyRule, said: str) -> None:
     beyond = await ask(Account([*exactly(Target()), (where, granted)]))
     assert str(beyond) == said
     assert len(beyond.found) == 1
@@ -109,7 +109,7 @@ async def test_one_right_more_is_named_with_its_place(where: str, granted: Polic
     assert beyond.administrator is (said == "everything: cluster admin")
 
 
-async def test_what_the_authoriser_grants_without_listing_it_is_found_if_it_is_dangerous() -> None:
+async def test_unlisted_dangerous_rights_are_found() -> None:
     hidden = [("", rule("", "groups", "impersonate")), (OWN, rule("", "secrets", "list"))]
     account = Account(exactly(Target()), hidden, incomplete="webhook authorizer does not support rules")
     beyond = await ask(account)
@@ -117,14 +117,14 @@ async def test_what_the_authoriser_grants_without_listing_it_is_found_if_it_is_d
     assert beyond.incomplete == "webhook authorizer does not support rules"
 
 
-async def test_an_incomplete_list_is_not_nothing() -> None:
+async def test_an_incomplete_list_is_reported() -> None:
     beyond = await ask(Account(exactly(Target()), incomplete="webhook"))
     assert not beyond.found
     assert not beyond.nothing
 
 
 @pytest.mark.parametrize("refused", ["rules of", "list secrets", ""])
-async def test_a_refused_question_is_unknown_and_never_nothing(refused: str) -> None:
+async def test_a_refused_review_is_unknown_and_never_empty(refused: str) -> None:
     def refuse(question: str) -> AgentpodError | None:
         return TimedOut("no answer in 3 s") if refused in question else None
 
@@ -133,7 +133,7 @@ async def test_a_refused_question_is_unknown_and_never_nothing(refused: str) -> 
     assert not beyond.nothing
 
 
-async def test_what_could_be_asked_is_told_beside_what_could_not() -> None:
+async def test_partial_results_are_shown_with_what_failed() -> None:
     def refuse(question: str) -> AgentpodError | None:
         return NotAllowed("refused") if question == "rules of kube-system" else None
 
@@ -152,7 +152,7 @@ async def test_a_namespace_of_another_target_is_not_another_namespace() -> None:
     assert "default" in str(alone)
 
 
-async def test_what_is_too_much_at_one_target_is_told_of_that_one_only() -> None:
+async def test_excess_rights_are_reported_for_their_target_only() -> None:
     second = Target(name="second", namespace="default", argocd=None)
     both = (Target(), second)
     account = Account([*exactly(*both), ("default", rule("", "pods", "create"))])
@@ -160,14 +160,14 @@ async def test_what_is_too_much_at_one_target_is_told_of_that_one_only() -> None
     assert str(await ask(account, *both[::-1])) == "create pods"
 
 
-async def test_two_targets_in_one_namespace_may_have_what_either_needs() -> None:
+async def test_targets_in_one_namespace_share_their_needed_rights() -> None:
     one, two = Target(), Target(name="two", deployment="two", secrets=("two",), argocd=None)
     account = Account(exactly(one, two))
     assert (await ask(account, one, two)).nothing
     assert 'get, patch secrets "two"' in str(await ask(account, one))
 
 
-async def test_argo_cds_namespace_is_only_looked_at_where_it_is_configured() -> None:
+async def test_argo_cd_s_namespace_is_checked_only_if_configured() -> None:
     target = Target(argocd=None)
     account = Account(exactly(target))
     assert (await ask(account, target)).nothing
@@ -176,7 +176,7 @@ async def test_argo_cds_namespace_is_only_looked_at_where_it_is_configured() -> 
     assert (await ask(Account(exactly(elsewhere)), elsewhere)).nothing
 
 
-async def test_no_question_is_asked_twice_and_a_long_list_asks_no_more_than_a_page() -> None:
+async def test_reviews_are_not_repeated_and_limited_to_a_page() -> None:
     account = Account([("", rule("", f"kind{n}", "get")) for n in range(500)])
     beyond = await ask(account)
     assert len(account.asked) == len(set(account.asked))
@@ -195,7 +195,7 @@ async def beyond_with(*more: tuple[str, PolicyRule], incomplete: str | None = No
     return await ask(Account([*exactly(Target()), *more], incomplete=incomplete))
 
 
-async def test_check_notes_what_a_service_account_has_too_much_and_how_to_find_the_binding() -> None:
+async def test_check_reports_excess_rights_and_how_to_find_the_binding() -> None:
     ((ok, detail, remedy),) = lines(await beyond_with((OWN, rule("", "pods", "create"))))
     assert ok is None
     assert detail == "the account can do more than agentpod needs: create pods"
@@ -205,7 +205,7 @@ async def test_check_notes_what_a_service_account_has_too_much_and_how_to_find_t
 
 
 @pytest.mark.parametrize("user", ["kubernetes-admin", None])
-async def test_check_finds_an_administrators_own_kubeconfig_fine_for_a_try(user: str | None) -> None:
+async def test_check_accepts_an_administrator_s_kubeconfig_for_a_trial(user: str | None) -> None:
     ((ok, detail, remedy),) = lines(await beyond_with(("", rule("*", "*", "*"))), user)
     assert ok is None
     assert detail.endswith("everything: cluster admin")
@@ -225,7 +225,7 @@ def details(checks: Iterable[tuple[bool | None, str, str]]) -> list[str]:
     return [detail for _, detail, _ in checks]
 
 
-def test_check_says_what_is_unknown_and_nothing_where_there_is_nothing() -> None:
+def test_check_reports_unknowns_and_nothing_without_excess() -> None:
     unknown = Beyond(OWN, unknown=("no answer in 3 s",))
     assert details(lines(unknown)) == ["unknown what else the account can do: no answer in 3 s"]
     assert lines(Beyond(OWN)) == []

@@ -1,4 +1,4 @@
-"""The command grammar: what a phone types becomes a call, or an error that says what was wrong."""
+"""The command grammar: a typed line becomes a call, or an error that says what is wrong."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_wrong_line_says_what_was_wrong(line: str, says: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["hunter2222", "TOKEN=hunter2222", "ghp_hunter2222 is the token", "h" * 60])
-def test_a_word_that_is_near_no_command_may_be_a_secret_and_is_not_repeated(line: str) -> None:
+def test_an_unknown_word_may_be_a_secret_and_is_not_quoted(line: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse(line, COMMANDS)
     error = caught.value
@@ -104,13 +104,13 @@ def test_a_word_that_is_near_no_command_may_be_a_secret_and_is_not_repeated(line
     assert error.remedy == "/agentpod help lists what you may run."
 
 
-def test_a_typo_carries_the_command_line_that_would_be_right() -> None:
+def test_a_typo_suggests_the_right_command_line() -> None:
     with pytest.raises(UsageError) as caught:
         parse("statsu", COMMANDS)
     assert caught.value.suggestion == "status"
 
 
-def test_a_long_unknown_word_is_not_repeated_whole() -> None:
+def test_a_long_unknown_word_is_not_quoted_whole() -> None:
     with pytest.raises(UsageError) as caught:
         parse("x" * 2900, COMMANDS)
     assert len(caught.value.message) < 200
@@ -158,7 +158,7 @@ def test_any_text_is_parsed_or_refused_in_words(line: str) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=6))
-def test_quoted_words_come_back_as_they_were(words: list[str]) -> None:
+def test_quoted_words_round_trip(words: list[str]) -> None:
     plain = [w for w in words if not set(w) & set("“”„«»‘’")]
     line = " ".join("'" + w.replace("'", "'\"'\"'") + "'" for w in plain)
     assert split(line) == plain

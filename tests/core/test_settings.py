@@ -1,4 +1,4 @@
-"""Settings: every source works, every problem is named with its origin, nothing passes in silence."""
+"""Settings: every source works, and every problem is reported with its origin."""
 
 from __future__ import annotations
 
@@ -179,12 +179,12 @@ def test_the_digests_time_needs_no_quotes(tmp_path: Path, text: str, at: str) ->
         "targets: [{nodee: x}]\n",
     ],
 )
-def test_a_list_is_not_called_too_short_for_what_is_wrong_in_it(tmp_path: Path, text: str) -> None:
+def test_an_error_inside_a_list_is_not_reported_as_its_length(tmp_path: Path, text: str) -> None:
     assert len(_problems(config=_file(tmp_path, text))) == 1
     assert "at least 1 item" in _problems(config=_file(tmp_path, "targets: []\n"))[0]
 
 
-def test_all_problems_come_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     path = _file(tmp_path, "slak: 1\nprobes: {timeout: soon}\n")
     problems = _problems(config=path, environ={"AGENTPOD_SLACK__BOT_TOKN": "x"})
     assert len(problems) == 3
@@ -226,7 +226,7 @@ def test_the_example_settings_are_valid() -> None:
     assert isinstance(load(config=EXAMPLE, environ={}).settings, Settings)
 
 
-def test_maintenance_of_what_is_not_there_is_noted_with_the_near_name() -> None:
+def test_maintenance_of_an_unknown_job_is_noted_with_a_similar_name() -> None:
     given = {
         "targets": [{"name": "desk"}, {"name": "web", "heartbeats": [{"job": "backup", "stale_after": "1h"}]}],
         "alerts": {
@@ -271,13 +271,13 @@ def test_maintenance_of_what_is_not_there_is_noted_with_the_near_name() -> None:
         ({}, "", []),
     ],
 )
-def test_a_bridge_that_can_be_told_nothing_is_noted(bridge: dict[str, str], issue: str, says: list[str]) -> None:
+def test_a_health_bridge_without_issues_is_noted(bridge: dict[str, str], issue: str, says: list[str]) -> None:
     job = {"job": "a", "stale_after": "1h", "issue": issue}
     settings = Settings.model_validate({"bridge": bridge, "targets": [{"heartbeats": [job]}]})
     assert [check.detail for check in health_bridge(settings)] == says
 
 
-def test_every_secret_of_the_settings_is_known_to_whoever_redacts() -> None:
+def test_every_secret_in_the_settings_is_redacted() -> None:
     given = {
         "slack": {"bot_token": "xoxb-1", "app_token": "xapp-1", "signing_secret": "signing-1"},
         "pushgateway": {"password": "gateway-1"},
@@ -314,22 +314,22 @@ def _models(model: type[BaseModel]) -> list[type[BaseModel]]:
         ({"DIGEST__CHANNEL": "C0000002", "DIGEST__AT": ""}, {}),
     ],
 )
-def test_each_channel_where_the_bot_speaks_is_named_once_with_its_settings(
+def test_each_channel_is_listed_once_with_its_settings(
     variables: dict[str, str], channels: dict[str, str]
 ) -> None:
     env = {f"AGENTPOD_{name}": value for name, value in variables.items()}
     assert load(environ=env).settings.channels() == channels
 
 
-def test_no_pattern_counts_letters_of_all_alphabets() -> None:
-    """pydantic's regular expressions are automata: one of ``\\w{0,62}`` holds 6 MiB as long as the bot lives."""
+def test_no_pattern_repeats_all_unicode_letters() -> None:
+    """pydantic's regular expressions are automata: one for ``\\w{0,62}`` takes 6 MiB as long as the bot runs."""
     patterns = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(Settings.model_json_schema()))
     assert patterns
     counted = re.compile(r"\\[wWDS]([^]]*\])?\{")
     assert [p for p in map(json.loads, patterns) if counted.search(p)] == []
 
 
-def test_the_effective_settings_have_the_names_that_a_file_takes(tmp_path: Path) -> None:
+def test_the_effective_settings_use_the_file_s_names(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("alerts: {for: 2m}\n", encoding="utf-8")
     rows = {name: (value, origin) for name, value, origin in effective(load(config=file, environ={}))}

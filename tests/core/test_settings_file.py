@@ -1,4 +1,4 @@
-"""What YAML allows beyond plain settings is refused, with file and line and no traceback."""
+"""YAML beyond plain settings is refused, with file and line and without a traceback."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "says"), WRONG, ids=range(len(WRONG)))
-def test_what_is_no_plain_setting_is_refused_in_words(tmp_path: Path, text: str, says: tuple[str, ...]) -> None:
+def test_yaml_beyond_plain_settings_is_refused_with_an_explanation(
+    tmp_path: Path, text: str, says: tuple[str, ...]
+) -> None:
     path = tmp_path / "agentpod.yaml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     with pytest.raises(SettingsError) as caught:
@@ -96,7 +98,7 @@ def test_what_is_no_plain_setting_is_refused_in_words(tmp_path: Path, text: str,
         (b"# " + b"x" * 300_000, "more than 256 KiB"),
     ],
 )
-def test_a_file_that_is_no_text_of_settings_is_refused(tmp_path: Path, raw: bytes, says: str) -> None:
+def test_a_file_that_is_no_settings_text_is_refused(tmp_path: Path, raw: bytes, says: str) -> None:
     path = tmp_path / "agentpod.yaml"
     path.write_bytes(raw)
     with pytest.raises(SettingsError, match=says):
@@ -123,13 +125,13 @@ def test_a_folder_and_an_endless_file_are_refused(tmp_path: Path) -> None:
         "ops:\r\n  port: 1\r\n",
     ],
 )
-def test_what_people_write_is_taken(tmp_path: Path, text: str) -> None:
+def test_common_notations_are_accepted(tmp_path: Path, text: str) -> None:
     path = tmp_path / "agentpod.yaml"
     path.write_text(text, encoding="utf-8")
     load(config=path, environ={})
 
 
-def test_the_example_is_taken() -> None:
+def test_the_example_file_is_accepted() -> None:
     assert yaml_file.read(EXAMPLE, "--config").problems == ()
 
 
@@ -154,7 +156,7 @@ def test_no_text_raises(text: str) -> None:
     ],
     ids=range(10),
 )
-def test_a_variable_that_makes_no_sense_is_refused_in_words(name: str, value: str) -> None:
+def test_an_invalid_variable_is_refused_with_an_explanation(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(environ={name: value})
     assert len("\n".join(caught.value.problems)) < 600

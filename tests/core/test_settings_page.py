@@ -1,4 +1,4 @@
-"""docs/settings.md says what is accepted: each name and variable as it is taken, each with a sentence."""
+"""docs/settings.md lists exactly the accepted names and variables, each with a sentence."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def test_every_row_has_a_sentence() -> None:
     assert [name for name, _, meaning in ROWS if len(re.sub(r"`AGENTPOD_\w+`", "", meaning).split()) < 3] == []
 
 
-def test_every_variable_is_named_and_none_that_is_not_taken() -> None:
+def test_the_page_lists_exactly_the_accepted_variables() -> None:
     sections = {name for name in variables() if "__" not in name} | {"AGENTPOD_SLACK__HTTP"}
     assert set(NAMED) <= variables()
     assert variables() - sections - set(NAMED) - OWN_VARIABLES == set()
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_each_variable_is_taken(name: str) -> None:
-    """With any value: what is wrong with that is no matter of its name."""
+def test_each_variable_is_accepted(name: str) -> None:
+    """With any value: only the name is checked here."""
     try:
         load(environ={name: "x"})
     except SettingsError as error:
         assert "is not a setting" not in str(error)  # noqa: PT017 - either outcome is right
 
 
-def test_every_default_is_taken_in_the_way_that_it_is_written() -> None:
+def test_every_default_is_accepted_as_written() -> None:
     given = {f"AGENTPOD_{name.upper().replace('.', '__')}": value for name, value in PLAIN.items()}
     assert len(given) > 30
     loaded = load(environ=given).settings
@@ -50,7 +50,7 @@ def test_every_default_is_taken_in_the_way_that_it_is_written() -> None:
 @pytest.mark.parametrize(
     "name", ["AGENTPOD_ALERTS__FOR_", "AGENTPOD_ARGOCD__NAMESPACE", "AGENTPOD_STORAGE__WARN_PERCENT"]
 )
-def test_what_is_not_named_is_refused(name: str) -> None:
+def test_unlisted_names_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="is not a setting"):
         load(environ={name: "1"})
 

@@ -83,7 +83,7 @@ BOUND = AccessPolicy(
         ("U2", "D1", ("S1",), ("C3",), True),
     ],
 )
-def test_what_is_said_of_a_request_in_no_channel_counts_in_its_own_for_whom_a_rule_names(
+def test_a_direct_message_about_a_request_counts_in_its_channel_for_people_named_by_a_rule(
     user: str, channel: str, groups: tuple[str, ...], places: tuple[str, ...], may: bool
 ) -> None:
     who = member(user, channel, frozenset(groups))
@@ -98,7 +98,7 @@ def test_what_the_role_none_has_is_open_to_everybody() -> None:
     assert decide(AccessPolicy(), member("U1"), Capability.HELP).allowed
 
 
-def test_a_refusal_says_what_is_needed_and_what_one_has() -> None:
+def test_a_refusal_names_the_needed_role_and_the_present_one() -> None:
     reason = decide(POLICY, member("U1", "C1"), Capability.REQUEST).reason
     assert reason == "it needs the role operator, and you are viewer by access rule 1"
 
@@ -144,7 +144,7 @@ def test_a_refusal_says_when_a_group_could_not_be_read() -> None:
         {"role": "viewer", "channels": ["#ops"]},
     ],
 )
-def test_a_rule_that_can_not_mean_anything_is_refused(rule: dict[str, object]) -> None:
+def test_a_meaningless_rule_is_refused(rule: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         AccessRule.model_validate(rule)
 
@@ -160,7 +160,7 @@ OPEN = AccessPolicy(
 
 
 @pytest.mark.parametrize("membership", list(Membership))
-def test_a_rule_for_everybody_counts_full_members_one_for_a_group_the_team_s_and_an_id_is_an_id(
+def test_which_memberships_each_kind_of_rule_accepts(
     membership: Membership,
 ) -> None:
     def role(user: str, channel: str, *groups: str) -> Role:
@@ -174,7 +174,7 @@ def test_a_rule_for_everybody_counts_full_members_one_for_a_group_the_team_s_and
     assert role("UNAMED1", "C2") == (roles.NONE if membership is Membership.GONE else roles.OPERATOR)
 
 
-def test_everybody_by_a_star_is_no_more_than_everybody_of_the_team() -> None:
+def test_a_star_means_everybody_in_the_team() -> None:
     policy = AccessPolicy(rules=(AccessRule(role=roles.VIEWER, users=("*",)),))
     assert not decide(policy, replace(member("U1"), membership=Membership.OTHER), Capability.VIEW).allowed
     assert decide(policy, member("U1"), Capability.VIEW).allowed
@@ -192,7 +192,7 @@ def test_everybody_by_a_star_is_no_more_than_everybody_of_the_team() -> None:
         (Membership.MEMBER, ""),
     ],
 )
-def test_a_refusal_says_which_rule_counts_members_only_and_why_somebody_is_none(
+def test_a_refusal_names_the_rule_for_members_only_and_why_the_user_is_none(
     membership: Membership, why: str
 ) -> None:
     decision = decide(OPEN, replace(member("U1", "C1"), membership=membership), Capability.DECIDE)
@@ -200,14 +200,14 @@ def test_a_refusal_says_which_rule_counts_members_only_and_why_somebody_is_none(
     assert why in decision.reason
 
 
-def test_who_has_a_role_by_id_is_told_what_would_give_them_more() -> None:
+def test_a_user_with_a_role_by_id_hears_which_rule_would_give_a_higher_one() -> None:
     who = replace(member("UNAMED1", "C1"), membership=Membership.OTHER)
     reason = decide(OPEN, who, Capability.DECIDE).reason
     assert reason.startswith("it needs the role approver, and you are operator by named; ops is for members")
     assert reason.endswith("only a rule whose users name UNAMED1 gives you more")
 
 
-def test_who_is_none_and_would_get_nothing_as_a_member_either_is_told_of_no_rule() -> None:
+def test_no_rule_is_named_if_membership_would_not_help() -> None:
     reason = decide(OPEN, replace(member("U1", "C9"), membership=Membership.OTHER), Capability.DECIDE).reason
     assert reason == "it needs the role approver, and no access rule names you here"
 
@@ -224,14 +224,14 @@ def test_who_is_none_and_would_get_nothing_as_a_member_either_is_told_of_no_rule
         ("<#C0HELP001|help>", "C0HELP001"),
     ],
 )
-def test_whom_to_ask_is_mentioned_where_it_is_an_id(contact: str, asked: str) -> None:
+def test_the_contact_is_mentioned_if_it_is_an_id(contact: str, asked: str) -> None:
     assert AccessPolicy(contact=contact).ask(" for a role") == ("Ask ", Mention(asked), " for a role.")
 
 
 @pytest.mark.parametrize("contact", ["Priya", "SUPPORT", "#ops-agent-pod", "Ursula", "the C-suite"])
-def test_whom_to_ask_in_words_stays_so(contact: str) -> None:
+def test_a_contact_in_words_is_shown_as_written(contact: str) -> None:
     assert AccessPolicy(contact=contact).ask() == f"Ask {contact}."
 
 
-def test_where_nobody_is_named_to_ask_it_is_whoever_looks_after_the_settings() -> None:
+def test_without_a_contact_the_settings_owner_is_named() -> None:
     assert AccessPolicy().ask() == "Ask whoever looks after agentpod's settings."

@@ -1,4 +1,4 @@
-"""Incidents: what is said when, line by line of docs/alerts.md, and what may never be said."""
+"""Incidents: when notices are due, line by line of docs/alerts.md, and what must never happen."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ def rules(**changes: Any) -> AlertRules:
     return AlertRules.model_validate(changes)
 
 
-def test_no_problem_is_no_incident() -> None:
+def test_without_a_problem_there_is_no_incident() -> None:
     assert decide(None, None, RULES, NOW) is None
 
 
-def test_a_problem_fires_at_once_with_its_deadline_as_its_time() -> None:
+def test_a_problem_fires_at_once_and_starts_at_its_deadline() -> None:
     late = told(RULES, [(7, P)])
     assert (late.state, late.problem.since, late.fired_at) == (IncidentState.FIRING, NOW, NOW + 7 * MIN)
     assert reasons(late) == [Reason.FIRST_FIRING]
 
 
-def test_it_waits_for_its_time_counted_from_the_deadline() -> None:
+def test_the_pending_time_counts_from_the_deadline() -> None:
     waiting = rules(**{"for": "10m"})
     assert told(waiting, [(0, P), (9.99, P)]).state is IncidentState.PENDING
     assert told(waiting, [(0, P), (10, P)]).state is IncidentState.FIRING, "the boundary counts"
@@ -76,12 +76,12 @@ def test_it_waits_for_its_time_counted_from_the_deadline() -> None:
     assert told(RULES, [(2, held)]).state is IncidentState.FIRING
 
 
-def test_what_goes_before_it_was_told_is_never_told() -> None:
+def test_a_problem_that_ends_while_pending_is_never_notified() -> None:
     gone = told(rules(**{"for": "10m"}), [(0, P), (5, None)])
     assert (gone.state, gone.told, gone.notices) == (IncidentState.RESOLVED, False, ())
 
 
-def test_it_resolves_once_it_stayed_away_and_lasted_until_it_was_gone() -> None:
+def test_it_resolves_after_keep_firing_and_lasted_until_it_was_gone() -> None:
     almost = told(RULES, [(0, P), (10, None), (10.9, None)])
     assert almost.state is IncidentState.RECOVERING
     over = told(RULES, [(11, None)], almost)
@@ -90,18 +90,18 @@ def test_it_resolves_once_it_stayed_away_and_lasted_until_it_was_gone() -> None:
     assert told(rules(keep_firing="0s"), [(0, P), (10, None)]).state is IncidentState.RESOLVED
 
 
-def test_one_that_comes_back_at_once_stays_one_and_says_nothing() -> None:
+def test_a_problem_that_comes_back_at_once_stays_one_incident_without_a_notice() -> None:
     again = told(RULES, [(0, P), (10, None), (10.5, P), (20, P)])
     assert (again.state, reasons(again)) == (IncidentState.FIRING, [Reason.FIRST_FIRING])
     assert again.problem.since == NOW
 
 
-def test_a_look_that_shows_nothing_new_changes_nothing() -> None:
+def test_a_poll_without_news_returns_the_same_incident() -> None:
     firing = told(RULES, [(0, P)])
     assert decide(firing, P, RULES, NOW + 5 * MIN) is firing
 
 
-def test_reminders_come_while_nobody_takes_care() -> None:
+def test_reminders_come_until_it_is_acknowledged() -> None:
     story = [(m, P) for m in range(0, 60 * 9, 10)]
     assert reasons(told(RULES, story)) == [Reason.FIRST_FIRING, Reason.REMINDER_DUE, Reason.REMINDER_DUE]
 
@@ -118,13 +118,13 @@ def test_an_acknowledgement_ends_reminders_but_not_the_resolve_and_expires() -> 
         acknowledged(quiet, "U2", RULES, NOW + 30 * MIN)
 
 
-def test_an_acknowledged_one_that_comes_back_is_still_acknowledged() -> None:
+def test_an_acknowledgement_survives_a_short_recovery() -> None:
     mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW)
     back = told(RULES, [(5, None), (5.5, P)], mine)
     assert (back.state, back.recovered_at) == (IncidentState.ACKED, None)
 
 
-def test_a_snooze_that_ends_while_it_is_still_so_says_exactly_one_thing() -> None:
+def test_an_expired_snooze_gives_exactly_one_notice() -> None:
     quiet = snoozed(told(RULES, [(0, P)]), "U1", NOW + 30 * MIN, NOW)
     assert reasons(told(RULES, [(29, P)], quiet)) == [Reason.FIRST_FIRING, Reason.SNOOZED]
     awake = told(RULES, [(30, P), (31, P), (40, P)], quiet)
@@ -133,7 +133,7 @@ def test_a_snooze_that_ends_while_it_is_still_so_says_exactly_one_thing() -> Non
         snoozed(quiet, "U1", NOW, NOW)
 
 
-def test_getting_worse_breaks_snooze_and_acknowledgement() -> None:
+def test_a_higher_severity_ends_snooze_and_acknowledgement() -> None:
     worse = replace(P, severity="critical")
     for quiet in (
         snoozed(told(RULES, [(0, P)]), "U1", NOW + 60 * MIN, NOW),
@@ -145,7 +145,7 @@ def test_getting_worse_breaks_snooze_and_acknowledgement() -> None:
         assert reasons(loud).count(Reason.SEVERITY_RAISED) == 1
 
 
-def test_nothing_is_said_while_muted_and_one_thing_when_that_ends() -> None:
+def test_muting_holds_notices_back_and_its_end_gives_exactly_one() -> None:
     muted = replace(P, muted="maintenance nightly")
     before = told(RULES, [(0, muted), (500, muted)])
     assert (before.state, before.told) == (IncidentState.PENDING, False)
@@ -157,7 +157,7 @@ def test_nothing_is_said_while_muted_and_one_thing_when_that_ends() -> None:
     assert "maintenance nightly" in after.notices[-1].text
 
 
-def test_a_problem_that_comes_and_goes_is_said_to_flap_once() -> None:
+def test_flapping_is_notified_once() -> None:
     incident, said = None, []
     for n in range(8):
         for minutes, problem in (
@@ -179,7 +179,7 @@ def test_a_problem_that_comes_and_goes_is_said_to_flap_once() -> None:
 CRITICAL = replace(P, severity="critical")
 
 
-def test_one_that_goes_up_and_down_gets_worse_once_and_keeps_its_acknowledgement() -> None:
+def test_an_oscillating_severity_is_raised_once_and_keeps_the_acknowledgement() -> None:
     loop = told(RULES, [(0, P), (1, CRITICAL)])
     loop = acknowledged(loop, "U1", RULES, NOW + MIN)
     loop = told(RULES, [(n, P if n % 2 else CRITICAL) for n in range(2, 120)], loop)
@@ -188,16 +188,16 @@ def test_one_that_goes_up_and_down_gets_worse_once_and_keeps_its_acknowledgement
     assert loop.ack is not None
 
 
-def test_one_that_began_critical_does_not_get_worse_by_going_down_and_up() -> None:
+def test_an_initially_critical_incident_is_not_raised_again() -> None:
     assert reasons(told(RULES, [(0, CRITICAL), (1, P), (2, CRITICAL)])) == [Reason.FIRST_FIRING]
 
 
-def test_one_that_was_less_bad_for_long_gets_worse_again() -> None:
+def test_severity_is_raised_again_after_a_long_time_below_critical() -> None:
     again = told(RULES, [(0, CRITICAL), (1, P), (61, P), (62, CRITICAL), (63, CRITICAL)])
     assert reasons(again) == [Reason.FIRST_FIRING, Reason.SEVERITY_RAISED]
 
 
-def test_getting_worse_while_muted_is_said_when_that_ends_also_to_who_snoozed_it() -> None:
+def test_a_severity_raised_while_muted_is_notified_afterwards_despite_a_snooze() -> None:
     quiet = snoozed(told(RULES, [(0, P)]), "U1", NOW + 600 * MIN, NOW)
     quiet = told(RULES, [(10, replace(CRITICAL, muted="maintenance x"))], quiet)
     assert reasons(quiet)[-1] is Reason.SNOOZED
@@ -216,7 +216,7 @@ def flapping() -> Incident:
     return incident
 
 
-def test_one_that_came_and_went_and_stays_is_told_of_again_and_then_reminded_of() -> None:
+def test_flapping_that_ends_in_a_lasting_problem_is_notified_and_then_repeated() -> None:
     before = told(RULES, [(m, P) for m in range(16, 75)], flapping())
     assert reasons(before) == [Reason.FLAPPING]
     stays = told(RULES, [(m, P) for m in range(75, 75 + 8 * 60)], before)
@@ -225,19 +225,19 @@ def test_one_that_came_and_went_and_stays_is_told_of_again_and_then_reminded_of(
     assert not stays.flapping
 
 
-def test_of_one_that_comes_and_goes_nobody_is_reminded_before_it_stays() -> None:
+def test_there_are_no_reminders_while_flapping() -> None:
     often = rules(remind="10m")
     stays = told(often, [(m, P) for m in range(16, 75)], flapping())
     assert reasons(stays) == [Reason.FLAPPING]
 
 
-def test_one_that_goes_on_coming_and_going_is_not_said_to_stay() -> None:
+def test_continued_flapping_is_not_called_lasting() -> None:
     story = [(16 + 30 * n + m, p) for n in range(8) for m, p in ((0, P), (5, None))]
     assert reasons(told(RULES, story, flapping())) == [Reason.FLAPPING]
 
 
 @pytest.mark.parametrize("excuse", ["snooze", "maintenance"])
-def test_what_outlasts_an_acknowledgement_ends_with_one_notice(excuse: str) -> None:
+def test_an_expired_acknowledgement_gives_one_notice(excuse: str) -> None:
     mine = acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW)
     if excuse == "snooze":
         mine = snoozed(mine, "U1", NOW + 780 * MIN, NOW)
@@ -248,7 +248,7 @@ def test_what_outlasts_an_acknowledgement_ends_with_one_notice(excuse: str) -> N
     assert (after.state, after.ack) == (IncidentState.FIRING, None)
 
 
-def test_of_blindness_there_are_no_reminders_also_when_an_acknowledgement_expires() -> None:
+def test_an_unavailable_source_has_no_reminders_even_after_an_acknowledgement() -> None:
     blind = replace(P, kind="blind")
     long = [(m, blind) for m in range(0, 60 * 30, 10)]
     assert reasons(told(RULES, long)) == [Reason.BLIND]
@@ -257,19 +257,19 @@ def test_of_blindness_there_are_no_reminders_also_when_an_acknowledgement_expire
     assert (reasons(after), after.state) == ([Reason.BLIND, Reason.ACKED], IncidentState.FIRING)
 
 
-def test_a_clock_that_goes_back_says_nothing_and_ends_nothing() -> None:
+def test_a_clock_set_back_causes_no_notice_and_no_resolve() -> None:
     back = told(RULES, [(300, P), (0, P), (60, P), (301, P)])
     assert (reasons(back), back.state) == ([Reason.FIRST_FIRING], IncidentState.FIRING)
     gone = told(RULES, [(302, None), (290, None), (303, None)], back)
     assert reasons(gone) == [Reason.FIRST_FIRING, Reason.RESOLVED]
 
 
-def test_blindness_has_its_own_words() -> None:
+def test_an_unavailable_source_has_its_own_reasons() -> None:
     blind = replace(P, kind="blind")
     assert reasons(told(RULES, [(0, blind), (5, None), (7, None)])) == [Reason.BLIND, Reason.SIGHT_REGAINED]
 
 
-def test_one_without_its_job_is_closed_and_not_called_well() -> None:
+def test_an_incident_without_its_job_is_closed_not_resolved() -> None:
     gone = closed(told(RULES, [(0, P)]), "the job is no longer in the settings", NOW + MIN)
     assert (gone.open, reasons(gone)) == (False, [Reason.FIRST_FIRING, Reason.CLOSED])
     assert closed(told(rules(**{"for": "5m"}), [(0, P)]), "x", NOW).notices == ()
@@ -282,7 +282,7 @@ def _answered(one: Incident, act: str, now: datetime) -> Incident:
 
 
 @pytest.mark.parametrize("act", ["ack", "snooze"])
-def test_what_is_over_or_untold_takes_no_answer(act: str) -> None:
+def test_resolved_and_pending_incidents_refuse_acknowledgement_and_snooze(act: str) -> None:
     over = told(RULES, [(0, P), (1, None), (3, None)])
     untold = told(rules(**{"for": "5m"}), [(0, P)])
     for one, why in ((over, "it is over"), (untold, "not been told"), (closed(over, "gone", NOW), "closed: gone")):
@@ -290,14 +290,14 @@ def test_what_is_over_or_untold_takes_no_answer(act: str) -> None:
             _answered(one, act, NOW)
 
 
-def test_keys_that_nobody_looked_at_stay_as_they_are() -> None:
+def test_incidents_of_keys_that_were_not_polled_stay_unchanged() -> None:
     firing = told(RULES, [(0, P)])
     assert step({P.key: firing}, [], RULES, NOW + 60 * MIN) == []
     [changed] = step({P.key: firing}, [], RULES, NOW + 60 * MIN, about=[P.key])
     assert changed.state is IncidentState.RECOVERING
 
 
-def test_it_is_read_as_it_was_written() -> None:
+def test_json_round_trip() -> None:
     full = snoozed(acknowledged(told(RULES, [(0, P)]), "U1", RULES, NOW), "U2", NOW + MIN, NOW)
     assert from_json(to_json(full)) == full
 
@@ -317,7 +317,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         (datetime(2026, 6, 24, 2, 30, tzinfo=BERLIN), True),
     ],
 )
-def test_a_window_by_schedule_is_in_its_own_zone(at: datetime, active: bool) -> None:
+def test_a_scheduled_window_uses_its_own_time_zone(at: datetime, active: bool) -> None:
     window = Maintenance(name="nightly", schedule="0 2 * * *", lasts="1h", timezone="Europe/Berlin")
     assert window.active(at.astimezone(UTC)) is active
 
@@ -327,14 +327,14 @@ def test_a_window_may_last_until_the_next_run_on_some_days() -> None:
     assert not weekdays.active(datetime(2026, 11, 22, 12, tzinfo=UTC)), "a Sunday"
 
 
-def test_a_window_with_a_start_is_once() -> None:
+def test_a_window_with_a_start_occurs_once() -> None:
     window = Maintenance(name="move", start="2026-11-24T09:00", lasts="2h", timezone="Europe/Berlin")
     assert not window.active(datetime(2026, 11, 24, 7, 59, tzinfo=UTC))
     assert window.active(datetime(2026, 11, 24, 8, 0, tzinfo=UTC))
     assert not window.active(datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
 
 
-def test_a_window_is_for_its_jobs_and_targets() -> None:
+def test_a_window_applies_to_its_jobs_and_targets() -> None:
     here = Maintenance(name="x", start=NOW, lasts="1h", jobs=("session_manager",), targets=("pod",))
     covering = AlertRules(maintenance=(here,))
     assert covering.window("pod", "session-manager", NOW) is here
@@ -378,7 +378,7 @@ def test_everything_is_in_maintenance_when_each_target_is_in_a_window_of_its_own
         ({"maintenance": [{"name": "x", "lasts": "1d", "schedule": "0 2 * * *"}]}, "'x' .*would never end"),
     ],
 )
-def test_rules_that_make_no_sense_are_refused(given: dict[str, Any], said: str) -> None:
+def test_invalid_rules_are_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         AlertRules.model_validate(given)
 

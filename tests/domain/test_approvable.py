@@ -1,4 +1,4 @@
-"""Whether requests can be approved at all, as far as the settings say who approves."""
+"""Whether requests can be approved at all by the settings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ONE, TWO = approver("U01"), approver("U01", "U02")
         ([ONE], {}, "name 1 approver: what one of them asks for can't be approved."),
     ],
 )
-def test_what_can_not_be_approved_is_said(rules: list[Any], policy: dict[str, Any], said: str) -> None:
+def test_unapprovable_settings_are_reported(rules: list[Any], policy: dict[str, Any], said: str) -> None:
     found = unapprovable(AccessPolicy.model_validate({"rules": rules}), ApprovalPolicy.model_validate(policy))
     assert found is not None
     assert said in found[0]
@@ -60,6 +60,6 @@ def test_what_can_not_be_approved_is_said(rules: list[Any], policy: dict[str, An
         ([approver("U01"), approver("U02"), approver("U03", channels=["C0123456789"])], {"needed": 2}),
     ],
 )
-def test_where_enough_may_approve_nothing_is_said(rules: list[Any], policy: dict[str, Any]) -> None:
+def test_settings_with_enough_approvers_are_not_reported(rules: list[Any], policy: dict[str, Any]) -> None:
     access = AccessPolicy.model_validate({"rules": rules})
     assert unapprovable(access, ApprovalPolicy.model_validate(policy)) is None

@@ -1,4 +1,4 @@
-"""Approval requests: four eyes, one vote each, expiry, and no way from a refusal to a restart."""
+"""Approvals: four eyes, one vote each, expiry, and no way from a refusal to a restart."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ def test_two_approvals_are_two_people() -> None:
     assert rule(made, click(Choice.APPROVE, TWO), policy).rule is Rule.APPROVED
 
 
-def test_self_approval_is_for_those_who_say_so_in_the_settings() -> None:
+def test_self_approval_needs_the_setting() -> None:
     own = click(Choice.APPROVE, ASKER)
     assert rule(request(), own, ApprovalPolicy(self_approval=True)).rule is Rule.APPROVED
 
 
-def test_an_approval_is_for_now() -> None:
+def test_an_approval_expires() -> None:
     policy = ApprovalPolicy(start_within=timedelta(minutes=5))
     yes = click(Choice.APPROVE, ONE)
     made = decided(request(), yes, rule(request(), yes, policy))
@@ -124,7 +124,7 @@ def test_an_approval_is_for_now() -> None:
     assert not may_start(request(), policy, yes.at)
 
 
-def test_only_what_waits_can_be_overdue() -> None:
+def test_only_open_requests_can_be_overdue() -> None:
     late = NOW + timedelta(hours=1)
     assert overdue(request(), late)
     assert not any(overdue(request(state=state), late) for state in RequestState if state is not RequestState.OPEN)
@@ -146,17 +146,17 @@ def test_only_what_waits_can_be_overdue() -> None:
         (replace(SEEN, pods=(("pod-a", "p-2"),)), ["the pod was replaced (pod-a → pod-a)"]),
     ],
 )
-def test_what_changed_since_is_said(now: Snapshot, words: list[str]) -> None:
+def test_changes_since_the_request_are_described(now: Snapshot, words: list[str]) -> None:
     assert SEEN.changes(now) == words
 
 
-def test_a_pod_that_nobody_was_shown_is_a_change_where_there_was_none() -> None:
+def test_a_new_pod_where_there_was_none_is_a_change() -> None:
     empty = replace(SEEN, pods=())
     assert empty.changes(SEEN) == ["there was no pod then, and now there is pod-a"]
     assert empty.changes(empty) == []
 
 
-def test_what_is_bound_to_an_object_alone_is_changed_by_no_pod() -> None:
+def test_a_request_bound_to_an_object_ignores_pods() -> None:
     secret = Snapshot("s-1", 0, version="7", kind="Secret keys")
     assert secret.changes(replace(secret, pods=(("pod-a", "p-1"),))) == []
     assert secret.changes(replace(secret, version="8")) == ["the Secret keys was changed"]
@@ -172,13 +172,13 @@ def test_what_is_bound_to_an_object_alone_is_changed_by_no_pod() -> None:
         ({"selfapproval": True}, "Extra inputs are not permitted"),
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(value: dict[str, object], words: str) -> None:
+def test_an_invalid_policy_is_refused(value: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         ApprovalPolicy.model_validate(value)
 
 
 class Requests(RuleBasedStateMachine):
-    """Anybody clicks anything at any time, clocks jump, bots claim and finish: what must never be, never is."""
+    """Random clicks by anybody, clock jumps, claims and ends: invariants that must always hold."""
 
     @initialize(needed=st.integers(1, 3), alone=st.booleans())
     def start(self, needed: int, alone: bool) -> None:

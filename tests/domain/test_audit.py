@@ -1,4 +1,4 @@
-"""The audit trail's chain: any change to any record is found, and the first one is named."""
+"""The hash chain of the audit trail: any changed record is found, and the first one is named."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def chain(count: int) -> list[Record]:
     return made
 
 
-def test_a_chain_that_nobody_touched_is_whole() -> None:
+def test_an_untouched_chain_is_intact() -> None:
     made = chain(5)
     assert verify(made) is None
     assert verify([]) is None
@@ -55,7 +55,7 @@ def test_a_changed_record_is_named(changes: dict[str, object], why: str) -> None
     assert why in broken.why
 
 
-def test_a_record_that_was_changed_and_digested_anew_breaks_the_next() -> None:
+def test_a_changed_record_with_a_new_digest_breaks_the_next_one() -> None:
     made = chain(5)
     forged = replace(made[2], actor="U0TWO")
     made[2] = replace(forged, digest=forged.computed())
@@ -69,7 +69,7 @@ def test_a_missing_and_a_swapped_record_are_named() -> None:
     assert verify(made) == Broken(2, "record 2 is missing")
 
 
-def test_a_cut_end_shows_by_a_digest_kept_elsewhere() -> None:
+def test_a_truncated_chain_is_detected_by_a_digest_kept_elsewhere() -> None:
     made = chain(5)
     assert verify(made, head=made[3].digest) is None
     assert verify(made[:3]) is None
@@ -86,7 +86,7 @@ def test_the_zone_in_which_a_time_was_written_makes_no_difference() -> None:
 @given(
     st.lists(st.tuples(st.text(), st.text(), st.dictionaries(st.text(), JSON, max_size=3)), min_size=1), st.data()
 )
-def test_whatever_is_written_is_whole_and_any_record_left_out_shows(
+def test_any_chain_is_intact_and_any_missing_record_is_detected(
     contents: list[tuple[str, str, dict[str, object]]], data: st.DataObject
 ) -> None:
     made: list[Record] = []
@@ -100,13 +100,13 @@ def test_whatever_is_written_is_whole_and_any_record_left_out_shows(
 TRACES = [Trace("decision", f"r-{n}", f"the decision on r-{n}") for n in range(5)]
 
 
-def test_an_emptied_trail_is_broken_where_the_ledger_has_what_was_recorded() -> None:
+def test_an_emptied_trail_is_broken_by_the_ledger_s_traces() -> None:
     why = "it was emptied: the ledger has the decision on r-0 and 4 more, and no record of that is left"
     assert verify([], traces=TRACES) == Broken(1, why)
     assert verify(chain(5), traces=TRACES) is None
 
 
-def test_a_trail_without_a_record_that_must_be_there_is_broken() -> None:
+def test_a_trail_without_a_required_record_is_broken() -> None:
     assert verify(chain(4), traces=TRACES) == Broken(5, "records of the decision on r-4 are missing")
     twice = [Trace("decision", "r-0", "the decision on r-0", least=2)]
     assert verify(chain(5), traces=twice) == Broken(6, "records of the decision on r-0 are missing")

@@ -1,4 +1,4 @@
-"""What comes from outside is cut before it is judged, and a cut list hides nothing and proves nothing."""
+"""Untrusted text is limited before it is parsed, and truncation is reported."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from hypothesis import strategies as st
 from bot.domain.core.bounds import LINE, LINES, bounded, number
 
 
-def test_an_ordinary_text_is_kept_as_it_is() -> None:
+def test_a_short_text_is_unchanged() -> None:
     assert bounded("a\nb\n").text == "a\nb\n"
 
 
 @pytest.mark.parametrize("text", ["x" * 120_000, "1 " * 60_000, "a\n" + "y" * 99_999 + "\nb", "\u2028" * 9_000])
-def test_a_line_is_cut_and_the_others_are_whole(text: str) -> None:
+def test_only_the_long_line_is_cut(text: str) -> None:
     found = bounded(text)
     assert max(map(len, found.text.split("\n"))) == LINE
     assert (found.shortened, found.whole, found.text.count("\n")) == (1, True, text.count("\n"))
 
 
 @pytest.mark.parametrize("text", ["\n".join("x" * 60_000), "row\n" * 60_000])
-def test_lines_beyond_the_most_are_left_out_and_that_is_said(text: str) -> None:
+def test_surplus_lines_are_dropped_and_reported(text: str) -> None:
     found = bounded(text)
     assert (found.text.count("\n"), found.whole) == (LINES, False)
 
 
-def test_exactly_as_many_lines_as_are_kept_are_whole() -> None:
+def test_the_maximum_number_of_lines_is_complete() -> None:
     assert bounded("x\n" * LINES) == bounded("x\n" * LINES, line=10)
     assert bounded("x\n" * LINES, line=0).whole
 
 
 @given(st.text(alphabet="ab\n", max_size=60), st.integers(1, 5), st.integers(1, 5))
-def test_what_is_kept_is_the_beginning(text: str, line: int, lines: int) -> None:
+def test_the_beginning_of_a_long_text_is_kept(text: str, line: int, lines: int) -> None:
     found = bounded(text, line, lines)
     kept = found.text.split("\n")
     assert all(whole.startswith(part) for whole, part in zip(text.split("\n"), kept, strict=False))

@@ -1,4 +1,4 @@
-"""What the health-bridge is told: an issue's worst state, and its end when all that share it are over."""
+"""What is sent to the health-bridge: an issue's worst state, and its end when all its incidents are over."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def over(made: Incident) -> Incident:
     return done
 
 
-def test_a_firing_incident_has_alertmanager_s_shape() -> None:
+def test_a_firing_incident_has_alertmanager_s_format() -> None:
     found = alert(ISSUE, [incident("session_manager", "critical")], NOW)
     assert found is not None
     [one] = found["alerts"]
@@ -43,7 +43,7 @@ def test_a_firing_incident_has_alertmanager_s_shape() -> None:
     assert {"generatorURL", "fingerprint"} <= set(one)
 
 
-def test_the_worst_of_those_that_share_an_issue_counts() -> None:
+def test_the_worst_incident_of_an_issue_is_sent() -> None:
     both = [incident("a", "warning", since=-60), incident("b", "critical")]
     found = alert(ISSUE, both, NOW)
     assert found is not None
@@ -54,25 +54,25 @@ def test_the_worst_of_those_that_share_an_issue_counts() -> None:
     assert (fewer["status"], fewer["alerts"][0]["labels"]["severity"]) == ("firing", "warning")
 
 
-def test_it_is_resolved_when_all_are_over() -> None:
+def test_an_issue_resolves_when_all_its_incidents_are_over() -> None:
     found = alert(ISSUE, [over(incident("a")), over(incident("b"))], NOW)
     assert found is not None
     assert (found["status"], found["alerts"][0]["endsAt"]) == ("resolved", "2026-11-24T09:10:00Z")
 
 
-def test_blindness_is_a_warning_named_as_grafana_names_it() -> None:
+def test_an_unavailable_source_is_a_warning_with_grafana_s_name() -> None:
     found = alert(ISSUE, [incident("the Pushgateway", "critical", "blind")], NOW)
     assert found is not None
     labels = found["alerts"][0]["labels"]
     assert (labels["alertname"], labels["severity"]) == ("DatasourceError", "warning")
 
 
-def test_what_nobody_was_told_of_is_not_told_here() -> None:
+def test_an_incident_that_never_fired_is_not_sent() -> None:
     assert alert(ISSUE, [replace(incident("a"), fired_at=None)], NOW) is None
     assert alert(ISSUE, [], NOW) is None
 
 
-def test_an_end_is_told_only_of_what_was_told_to_have_begun() -> None:
+def test_an_end_is_sent_only_after_a_beginning() -> None:
     begun = incident("a")
     assert state(ISSUE, [over(begun)], "", NOW) is None
     firing = state(ISSUE, [begun], "", NOW)
@@ -84,7 +84,7 @@ def test_an_end_is_told_only_of_what_was_told_to_have_begun() -> None:
 
 
 @pytest.mark.parametrize("older", [(), (over(incident("of old", since=-120)),)])
-def test_what_went_on_elsewhere_or_ended_long_ago_ends_where_it_was_told(older: tuple[Incident, ...]) -> None:
+def test_a_sent_alert_ends_even_if_its_incident_moved_or_ended_long_ago(older: tuple[Incident, ...]) -> None:
     firing = alert(ISSUE, [incident("a", "critical")], NOW)
     assert firing is not None
     done = state(ISSUE, older, kept(firing), NOW + 30 * MIN)

@@ -1,4 +1,4 @@
-"""The card in each of its states: the answer in the first line, nothing said twice, and a way to go on."""
+"""The card in each state: the answer in the headline, no repetition, and next steps."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def flat(line: Line) -> str:
 
 
 def lines(reply: Reply) -> list[str]:
-    """All that is read, a line each."""
+    """All visible text, a line each."""
     return [*map(flat, reply.body), *(f"{f.label}: {flat(f.value)}" for f in reply.facts), *reply.notes]
 
 
 @pytest.mark.parametrize("state", [s for s in RequestState if s is not RequestState.OPEN])
-def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: RequestState) -> None:
+def test_a_late_decision_is_answered_with_state_decisions_and_reason(state: RequestState) -> None:
     decision = Decision(Choice.DENY if state is RequestState.DENIED else Choice.APPROVE, ONE, NOW, "not now")
     one = case(state)
     shown = late(replace(one, request=replace(one.request, decisions=(decision,))))
@@ -83,7 +83,7 @@ def test_who_is_late_hears_how_it_stands_who_decided_and_why_it_ended(state: Req
 
 
 @pytest.mark.parametrize("state", HEADLINES)
-def test_the_first_line_is_the_answer_and_is_not_said_again(state: RequestState) -> None:
+def test_the_headline_is_the_answer_and_is_not_repeated(state: RequestState) -> None:
     shown = card(case(state), POLICY)
     assert shown.headline == HEADLINES[state]
     text = lines(shown)
@@ -93,7 +93,7 @@ def test_the_first_line_is_the_answer_and_is_not_said_again(state: RequestState)
     assert "Reason: a new key" in text
 
 
-def test_an_open_card_says_what_will_happen_who_decides_and_until_when() -> None:
+def test_an_open_card_shows_effect_approvers_and_deadline() -> None:
     shown = card(case(), POLICY, (Mention(ONE),))
     assert shown.notify == (Mention(ONE),)
     assert shown.body == ("It will be down.",)
@@ -103,13 +103,13 @@ def test_an_open_card_says_what_will_happen_who_decides_and_until_when() -> None
 
 
 @pytest.mark.parametrize("state", [s for s in HEADLINES if s is not RequestState.OPEN])
-def test_once_it_is_decided_nobody_is_called_and_nothing_can_be_decided(state: RequestState) -> None:
+def test_a_decided_card_mentions_nobody_and_has_no_decision_buttons(state: RequestState) -> None:
     shown = card(case(state), POLICY, (Mention(ONE),))
     assert shown.notify == ()
     assert not {b.command.split()[0] for b in shown.buttons} & {"approve", "deny", "withdraw", "break-glass"}
 
 
-def test_a_pause_that_the_api_server_asked_for_is_in_the_first_line() -> None:
+def test_a_pause_for_the_api_server_is_in_the_headline() -> None:
     waiting = case(RequestState.EXECUTING, wait=Wait(NOW, NOW + timedelta(minutes=2)))
     shown = card(waiting, POLICY)
     assert shown.headline == "⏳ Restart of agent: waiting 2 min, the API server asked for a pause"
@@ -125,14 +125,14 @@ def test_votes_are_counted_and_named() -> None:
     assert any("2 approvals needed" in line for line in lines(shown))
 
 
-def test_a_shell_s_card_names_nobody_and_says_why_it_needs_one_more() -> None:
+def test_a_card_from_a_shell_explains_the_extra_approval() -> None:
     request = replace(case(needed=2).request, requester="terminal:root")
     shown = lines(card(replace(case(), request=request), POLICY))
     assert "Asked by: somebody in a shell (as root)" in shown
     assert any("2 approvals needed (one more than usual: one could be of whoever sits" in line for line in shown)
 
 
-def test_break_glass_is_offered_only_where_it_is_set_up_and_is_loud_afterwards() -> None:
+def test_break_glass_is_offered_only_if_configured_and_shown_prominently() -> None:
     policy = ApprovalPolicy(break_glass=(TWO,))
     assert "break-glass r-22222222" in [b.command for b in card(case(), policy).buttons]
     alone = Decision(Choice.BREAK_GLASS, TWO, NOW, "nobody is awake")
@@ -153,12 +153,12 @@ def test_break_glass_is_offered_only_where_it_is_set_up_and_is_loud_afterwards()
         (RequestState.DENIED, None),
     ],
 )
-def test_an_end_offers_what_comes_next(state: RequestState, command: str | None) -> None:
+def test_a_finished_request_offers_next_steps(state: RequestState, command: str | None) -> None:
     for shown in (card(case(state), POLICY), outcome(case(state))):
         assert [b.command for b in shown.buttons] == ([command] if command else [])
 
 
-def test_a_log_s_button_is_short_enough_for_a_phone() -> None:
+def test_a_log_button_s_label_fits_on_a_phone() -> None:
     ended = case(RequestState.FAILED)
     assert ended.outcome is not None
     advice = "logs --container fix-permissions --previous"
@@ -170,7 +170,7 @@ def test_a_failure_shows_its_evidence() -> None:
     assert "What to do: Back-off restarting" in lines(card(case(RequestState.FAILED), POLICY))
 
 
-def test_a_stored_value_offers_the_restart_that_it_needs() -> None:
+def test_a_stored_value_offers_a_restart() -> None:
     done = case(RequestState.SUCCEEDED, SECRET_SET, subject="s/TOKEN", details={"key": "TOKEN"})
     assert [b.command.split()[0] for b in card(done, POLICY).buttons] == ["restart"]
     wanted = case(RequestState.APPROVED, SECRET_SET, subject="s/TOKEN")
@@ -180,7 +180,7 @@ def test_a_stored_value_offers_the_restart_that_it_needs() -> None:
     assert value_wanted(done, NOW).headline.startswith("✅")
 
 
-def test_a_card_that_nobody_sees_is_told_of() -> None:
+def test_a_card_that_could_not_be_posted_is_reported() -> None:
     alone = unposted(case(), "The bot is not in the channel.")
     assert alone.headline == "⚠️ Restart of agent: nobody sees your request yet"
     assert "The bot is not in the channel." in alone.body[0]
@@ -190,7 +190,7 @@ def test_a_card_that_nobody_sees_is_told_of() -> None:
     assert late.body == (("Its card is in ", Mention("C1"), ", and says how it stands."),)
 
 
-def test_to_ask_again_for_the_last_key_says_so_again() -> None:
+def test_repeating_a_removal_of_the_last_key_keeps_its_flag() -> None:
     gone = case(RequestState.EXPIRED, SSH_KEY_REMOVE, subject="SHA256:x", details={LAST: "yes"})
     assert card(gone, POLICY).buttons[0].command.startswith("ssh keys remove SHA256:x --last --reason")
 
@@ -202,9 +202,7 @@ def test_to_ask_again_for_the_last_key_says_so_again() -> None:
         (SECRET_SET, "Secret tokens", "void if the Secret tokens changes"),
     ],
 )
-def test_an_open_card_says_what_it_is_for_alone_and_repeats_no_button(
-    action: RepairAction, kind: str, says: str
-) -> None:
+def test_an_open_card_says_what_voids_it_and_repeats_no_button(action: RepairAction, kind: str, says: str) -> None:
     one = case(action=action)
     one = replace(one, request=replace(one.request, snapshot=Snapshot("d", 1, kind=kind)))
     shown = card(one, POLICY)

@@ -1,4 +1,4 @@
-"""Crontab lines: the next run is after the moment whatever the clock does, and a bad line is shown."""
+"""Crontab lines: the next run is always later, also at clock changes, and errors mark what is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
     st.integers(-24 * 60, 24 * 60),
 )
 @settings(max_examples=300, deadline=None)
-def test_the_next_run_is_later_and_no_run_is_left_out(
+def test_the_next_run_is_later_and_no_run_is_skipped(
     cron: Dialect, schedule: str, zone: str, day: tuple[int, int, int], minutes: int
 ) -> None:
     after = datetime(*day, tzinfo=UTC) + timedelta(minutes=minutes)
@@ -44,7 +44,7 @@ def test_the_next_run_is_later_and_no_run_is_left_out(
         ("supercronic", "America/New_York", "30 1 * * *", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),
     ],
 )
-def test_a_maintenance_in_a_doubled_hour_is_one_window(
+def test_a_maintenance_in_a_repeated_hour_is_one_window(
     cron: Dialect, zone: str, schedule: str, first: datetime
 ) -> None:
     window = Maintenance(name="x", schedule=schedule, lasts=timedelta(minutes=20), timezone=zone, cron=cron)
@@ -138,11 +138,11 @@ BAD = [
     for cron, rows in (("supercronic", EITHER + SUPERCRONIC), ("debian", EITHER + DEBIAN))
     for row in rows
 ]
-"""Crons, lines, what is marked (anything where empty) and why."""
+"""Crons, lines, the marked part (empty: any) and the reason."""
 
 
 @pytest.mark.parametrize(("cron", "line", "caret", "why"), BAD)
-def test_a_bad_line_is_shown_with_a_caret_under_what_is_wrong(
+def test_the_error_for_a_bad_line_has_a_caret_under_the_wrong_part(
     cron: Dialect, line: str, caret: str, why: str
 ) -> None:
     name = "supercronic" if cron == "supercronic" else "Debian's cron"
@@ -158,7 +158,7 @@ def test_a_bad_line_is_shown_with_a_caret_under_what_is_wrong(
 
 @pytest.mark.parametrize("cron", DIALECTS)
 @given(st.text(alphabet="0123456789*/,-#LW?MONSAT@ ", max_size=20) | st.text(max_size=12))
-def test_any_line_is_taken_or_refused_with_a_reason(cron: Dialect, line: str) -> None:
+def test_any_line_is_accepted_or_refused_with_a_reason(cron: Dialect, line: str) -> None:
     try:
         check_crontab(line, cron)
     except ValueError as error:
@@ -168,14 +168,14 @@ def test_any_line_is_taken_or_refused_with_a_reason(cron: Dialect, line: str) ->
         assert next_run(line, "Europe/Berlin", after, cron) > after
 
 
-def test_a_schedule_that_never_fits_is_refused_in_bounded_work() -> None:
-    """Sixty years are looked through at most, in months: a day of the month that no month has is none."""
+def test_a_schedule_that_never_matches_is_refused_in_bounded_time() -> None:
+    """The search covers at most sixty years, month by month; some days of the month don't exist in any month."""
     for line in ("0 0 31 2,4,6,9,11 *", "0 0 31W 4 *", "0 0 30 2 *", "59 23 31 11 *"):
         with pytest.raises(ValueError, match="never runs"):
             check_crontab(line, "supercronic")
 
 
-def test_a_rare_day_is_found_however_far_it_is() -> None:
+def test_a_rare_day_is_found_decades_ahead() -> None:
     """Five Mondays in February come every 28 years, and after 2072 not before 2112."""
     after = datetime(2072, 3, 1, tzinfo=UTC)
     assert next_run("0 0 * 2 1#5", "UTC", after, "supercronic") == datetime(2112, 2, 29, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The digest: what a day was like, to the second, and how that reads."""
+"""The digest: a day's spans, to the second, and their text."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def incident(
 
 
 def blind(key: str, since: float, until: float | None) -> Incident:
-    """That a source could not be read."""
+    """An incident of a source that could not be read."""
     return incident("blind", "x", since, until, key=key)
 
 
@@ -70,7 +70,7 @@ def event(subject: str, hour: float, what: str) -> HistoryEvent:
 
 
 def off(since: float, until: float) -> list[HistoryEvent]:
-    """That no bot was there to look."""
+    """An event that no bot was running."""
     return [event(s, hour, what) for s in (SOURCE, POD) for hour, what in ((since, "off"), (until, "ok"))]
 
 
@@ -98,11 +98,11 @@ def lane(of: Day, subject: str) -> DayTrack:
         (date(2028, 2, 29), "UTC", 24),
     ],
 )
-def test_a_local_day_is_as_long_as_it_is(day_: date, zone: str, hours: int) -> None:
+def test_the_length_of_a_local_day_follows_clock_changes(day_: date, zone: str, hours: int) -> None:
     assert window(day_, zone).length == timedelta(hours=hours)
 
 
-def test_yesterday_is_the_reader_s() -> None:
+def test_yesterday_is_in_the_digest_s_time_zone() -> None:
     late = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
     assert digest.yesterday(late, "UTC") == date(2026, 11, 23)
     assert digest.yesterday(late, "Asia/Tokyo") == date(2026, 11, 24)
@@ -114,31 +114,31 @@ def test_an_empty_day_is_good() -> None:
     assert empty.uptime == 100.0
 
 
-def test_a_downtime_counts_from_its_deadline_to_its_recovery() -> None:
+def test_a_downtime_lasts_from_its_deadline_to_its_recovery() -> None:
     down = lane(day([incident("heartbeat", "alpha", 3, 5.5)]), "alpha")
     assert (down.total(What.DOWN), down.downs) == (timedelta(hours=2.5), 1)
 
 
-def test_what_reaches_into_the_day_is_cut_at_its_ends() -> None:
+def test_spans_are_cut_at_the_ends_of_the_day() -> None:
     down = lane(day([incident("heartbeat", "alpha", -30, 2)]), "alpha")
     assert down.total(What.DOWN) == timedelta(hours=2)
     still = lane(day([incident("heartbeat", "alpha", 20, None)]), "alpha")
     assert still.total(What.DOWN) == timedelta(hours=4)
 
 
-def test_the_same_time_in_the_history_and_an_incident_is_counted_once() -> None:
+def test_downtime_in_both_history_and_incident_counts_once() -> None:
     story = [event("alpha", 3, "stale"), event("alpha", 5, "up")]
     down = lane(day([incident("heartbeat", "alpha", 3, 5)], story), "alpha")
     assert (down.total(What.DOWN), down.downs) == (timedelta(hours=2), 1)
 
 
-def test_late_is_no_downtime_and_ends_where_it_is_down() -> None:
+def test_lateness_is_no_downtime_and_ends_when_the_job_is_down() -> None:
     story = [event("alpha", 3, "late"), event("alpha", 4, "stale"), event("alpha", 5, "up")]
     found = lane(day([], story), "alpha")
     assert (found.total(What.LATE), found.total(What.DOWN)) == (timedelta(hours=1), timedelta(hours=1))
 
 
-def test_a_run_that_takes_its_minutes_is_on_time() -> None:
+def test_a_run_of_some_minutes_is_on_time() -> None:
     story = [event("alpha", 21, "late"), event("alpha", 21.05, "up")]
     story += [event("beta", 21, "late"), event("beta", 21.2, "up")]
     assert day([], story).late == 1
@@ -150,7 +150,7 @@ def test_heartbeats_are_runs_of_the_day() -> None:
     assert len(lane(day([], story), "alpha").runs) == 3
 
 
-def test_time_of_which_nothing_is_known_is_not_healthy() -> None:
+def test_time_without_data_is_not_healthy() -> None:
     without = day([blind(PUSHGATEWAY, 6, 12), blind(API, 6, 12)])
     assert not without.good
     assert without.of_jobs == without.of_pod == timedelta(hours=6)
@@ -167,13 +167,13 @@ def test_time_of_which_nothing_is_known_is_not_healthy() -> None:
         ([blind("source:cluster:other", 0, 12)], 0, 0),
     ],
 )
-def test_each_source_blinds_the_bot_to_its_own_only(one: list[Incident], jobs: int, pod: int) -> None:
+def test_an_unavailable_source_affects_only_its_own_lanes(one: list[Incident], jobs: int, pod: int) -> None:
     found = day([*one, incident("pod", "pod", 0, 12)])
     assert (found.of_jobs, found.of_pod) == (timedelta(hours=jobs), timedelta(hours=pod))
     assert found.uptime == (50.0 if pod == 0 else 100.0)
 
 
-def test_what_is_not_known_is_neither_down_nor_late() -> None:
+def test_unknown_time_is_neither_down_nor_late() -> None:
     story = [event("alpha", 2, "late"), event("alpha", 8, "stale"), event("alpha", 16, "up")]
     found = lane(day([blind(PUSHGATEWAY, 4, 12)], story), "alpha")
     assert [(s.what, s.start, s.end) for s in found.spans] == [
@@ -183,26 +183,26 @@ def test_what_is_not_known_is_neither_down_nor_late() -> None:
     ]
 
 
-def test_down_before_and_after_a_time_of_which_nothing_is_known_is_once() -> None:
+def test_downtimes_around_missing_data_count_once() -> None:
     twice = day([blind(API, 6, 8), incident("pod", "pod", 4, 10)])
     assert lane(twice, "pod").downs == 1
     later = day([blind(API, 6, 8), incident("pod", "pod", 4, 6), incident("pod", "pod", 9, 10)])
     assert lane(later, "pod").downs == 2
 
 
-def test_before_the_first_look_nothing_is_known() -> None:
+def test_there_is_no_data_before_the_first_poll() -> None:
     found = day(watched=WatchedSince(at(6), at(9)))
     assert (found.of_jobs, found.of_pod) == (timedelta(hours=6), timedelta(hours=9))
     assert not day(watched=WatchedSince()).known
     assert not day(watched=WatchedSince()).good
 
 
-def test_a_bot_that_was_off_could_not_see() -> None:
+def test_there_is_no_data_while_the_bot_was_off() -> None:
     found = day([], off(2, 5))
     assert found.of_jobs == found.of_pod == timedelta(hours=3)
 
 
-def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
+def test_no_bot_was_running_if_no_source_was_polled() -> None:
     sources = (SOURCE, POD)
     assert timeline.off_at(off(2, 5), at(3), sources)
     assert not timeline.off_at(off(2, 5), at(6), sources)
@@ -210,7 +210,7 @@ def test_no_bot_was_running_when_nobody_looked_at_anything() -> None:
 
 
 @pytest.mark.parametrize("turn", [1, -1])
-def test_one_look_between_two_times_of_being_off_makes_nothing_known_of_the_second(turn: int) -> None:
+def test_one_poll_between_two_off_times_gives_no_data_for_the_second(turn: int) -> None:
     history = [*off(2, 5), *off(5, 8)][::turn]
     found = day([], history)
     assert [lane(found, subject).total(What.UNKNOWN) for subject in ("alpha", "pod")] == [timedelta(hours=6)] * 2
@@ -225,7 +225,7 @@ def test_a_paused_job_is_neither_on_time_nor_late() -> None:
     assert found.good
 
 
-def test_a_pause_in_a_day_of_which_something_is_not_known_is_one() -> None:
+def test_a_pause_is_recognised_on_a_day_with_missing_data() -> None:
     assert day([blind(PUSHGATEWAY, 6, 8)], [event("alpha", -100, "paused")]).paused == ("alpha",)
 
 
@@ -240,7 +240,7 @@ def kinds(of: Day, subject: str) -> list[tuple[What, float, float]]:
     return [(s.what, (s.start - OF.start) / hour, (s.end - OF.start) / hour) for s in lane(of, subject).spans]
 
 
-def test_what_was_down_in_maintenance_is_no_downtime_before_and_after_it_is() -> None:
+def test_downtime_is_excused_only_within_maintenance() -> None:
     bad = [incident("heartbeat", "alpha", 3, 9), incident("pod", "pod", 5, 6)]
     found = day(bad, maintenance=[planned(4, 4)])
     assert kinds(found, "alpha") == [(What.DOWN, 3, 4), (What.MAINTENANCE, 4, 8), (What.DOWN, 8, 9)]
@@ -250,11 +250,11 @@ def test_what_was_down_in_maintenance_is_no_downtime_before_and_after_it_is() ->
     assert day([incident("pod", "pod", 4, 16)], maintenance=[planned(4, 4)]).uptime == 60.0, "8 of 20 h"
 
 
-def test_a_maintenance_in_which_all_was_up_leaves_no_trace() -> None:
+def test_a_maintenance_without_downtime_is_not_shown() -> None:
     assert day(maintenance=[planned(4, 4)]) == day()
 
 
-def test_what_was_late_or_failed_in_maintenance_is_not_blamed_on_the_job() -> None:
+def test_lateness_and_failures_in_maintenance_are_excused() -> None:
     story = [event("alpha", 4, "late"), event("alpha", 5, "failed"), event("alpha", 7, "up")]
     found = day([], story, maintenance=[planned(4, 4)])
     assert kinds(found, "alpha") == [(What.MAINTENANCE, 4, 7)]
@@ -271,13 +271,15 @@ def test_what_was_late_or_failed_in_maintenance_is_not_blamed_on_the_job() -> No
         ({"targets": ("other",)}, False, False, False),
     ],
 )
-def test_a_maintenance_is_of_what_it_names(only: dict[str, Any], alpha: bool, beta: bool, pod: bool) -> None:
+def test_a_maintenance_applies_only_to_what_it_names(
+    only: dict[str, Any], alpha: bool, beta: bool, pod: bool
+) -> None:
     bad = [incident("heartbeat", j, 5, 6) for j in ("alpha", "beta")] + [incident("pod", "pod", 5, 6)]
     found = day(bad, maintenance=[planned(4, 4, **only)])
     assert [not lane(found, subject).downs for subject in ("alpha", "beta", "pod")] == [alpha, beta, pod]
 
 
-def test_a_scheduled_maintenance_is_each_of_its_runs_also_one_that_began_the_day_before() -> None:
+def test_every_run_of_a_scheduled_maintenance_counts_even_from_the_day_before() -> None:
     nightly = Maintenance(name="n", schedule="0 23,11 * * *", timezone="Europe/Berlin", lasts=timedelta(hours=3))
     found = day([incident("heartbeat", "alpha", -5, 25)], maintenance=[nightly])
     assert kinds(found, "alpha") == [
@@ -290,7 +292,7 @@ def test_a_scheduled_maintenance_is_each_of_its_runs_also_one_that_began_the_day
 
 
 @given(st.integers(0, 1439), st.integers(60, 600), st.sampled_from(["0 2 * * *", "30 */4 * * *", "0 22 * * 1-5"]))
-def test_the_digest_takes_for_maintenance_what_the_alerts_do(minute: int, lasts: int, schedule: str) -> None:
+def test_digest_and_alerts_agree_on_maintenance(minute: int, lasts: int, schedule: str) -> None:
     one = Maintenance(name="n", schedule=schedule, lasts=timedelta(minutes=min(lasts, 200)))
     moment = at(minute / 60)
     spans = lane(day([incident("heartbeat", "alpha", -99, 99)], maintenance=[one]), "alpha").spans
@@ -298,7 +300,7 @@ def test_the_digest_takes_for_maintenance_what_the_alerts_do(minute: int, lasts:
     assert (there is What.MAINTENANCE) == one.active(moment)
 
 
-def test_maintenance_that_nobody_could_see_is_not_known() -> None:
+def test_maintenance_without_data_is_unknown() -> None:
     found = day([blind(PUSHGATEWAY, 4, 6), incident("heartbeat", "alpha", 3, 8)], maintenance=[planned(3, 5)])
     assert kinds(found, "alpha") == [(What.MAINTENANCE, 3, 4), (What.UNKNOWN, 4, 6), (What.MAINTENANCE, 6, 8)]
 
@@ -309,12 +311,12 @@ def test_a_job_in_maintenance_all_day_is_neither_on_time_nor_down() -> None:
     assert day([incident("pod", "pod", -1, 25)], maintenance=[planned(-2, 48)]).uptime is None
 
 
-def test_a_job_that_never_came_is_not_on_time() -> None:
+def test_a_never_seen_job_is_not_on_time() -> None:
     found = day(watched=replace(ALWAYS, never=frozenset({"alpha"})))
     assert (found.never, [j.subject for j in found.jobs]) == (("alpha",), ["beta"])
 
 
-def test_of_two_things_at_one_moment_the_pod_is_as_it_became() -> None:
+def test_of_two_events_at_the_same_time_the_pod_s_final_state_counts() -> None:
     story = [event("pod", 6, "ready"), event("pod", 6, "down")]
     assert day([], story).uptime == 100.0
 
@@ -325,7 +327,7 @@ def test_the_pod_is_down_from_when_it_was_not_ready() -> None:
     assert lane(found, "pod").downs == 1
 
 
-def test_today_ends_now() -> None:
+def test_an_unfinished_day_ends_now() -> None:
     found = day([incident("heartbeat", "alpha", 3, None)], now=at(4))
     assert lane(found, "alpha").total(What.DOWN) == timedelta(hours=1)
     assert found.window.end == at(4)
@@ -354,11 +356,11 @@ def read(facts: DigestFacts) -> list[str]:
     return [reply.headline, *map(plain, reply.body), *(f"{f.label}: {plain(f.value)}" for f in reply.facts)]
 
 
-def test_all_good_is_one_line() -> None:
+def test_a_good_day_is_one_line() -> None:
     assert read(DigestFacts([day()], [day()])) == ["✅ Mon 23 Nov: all good, 2 jobs on time, pod up 100 %"]
 
 
-def test_the_worst_is_first_and_beside_the_day_before() -> None:
+def test_the_worst_comes_first_with_the_day_before() -> None:
     bad = [incident("heartbeat", "alpha", 3, 4), incident("heartbeat", "beta", 5, 10)]
     before = day([incident("heartbeat", "alpha", 1, 1.5)])
     assert read(DigestFacts([day(bad)], [before])) == [
@@ -369,7 +371,7 @@ def test_the_worst_is_first_and_beside_the_day_before() -> None:
     ]
 
 
-def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
+def test_a_day_before_that_was_the_same_for_all_is_one_line() -> None:
     bad = [incident("heartbeat", "alpha", 3, 4), incident("heartbeat", "beta", 5, 10)]
     assert read(DigestFacts([day(bad)], [day()]))[1:] == [
         "🔴 beta: down 5 h, once",
@@ -379,12 +381,12 @@ def test_a_day_before_that_was_alike_for_all_is_told_once() -> None:
     ]
 
 
-def test_a_day_before_of_which_nothing_is_known_was_not_good() -> None:
+def test_a_day_before_without_data_is_not_called_good() -> None:
     bad, unknown = day([incident("heartbeat", "alpha", 3, 4)]), day(watched=WatchedSince())
     assert read(DigestFacts([bad], [unknown]))[1] == "🔴 alpha: down 1 h, once · the day before: not known"
 
 
-def test_a_share_is_never_rounded_up_to_all() -> None:
+def test_a_share_is_never_rounded_up_to_100_percent() -> None:
     text = read(DigestFacts([day([incident("pod", "pod", 6, 6.001)])], [day()]))[0]
     assert "pod up 99.99 %" in text
 
@@ -393,7 +395,7 @@ def of(*incidents: Incident, story: Sequence[HistoryEvent] = ()) -> list[str]:
     return read(DigestFacts([day(incidents, story)], [day()]))
 
 
-def test_unknown_time_is_said() -> None:
+def test_unknown_time_is_shown() -> None:
     assert of(story=off(6, 8)) == [
         "🔎 Mon 23 Nov: all good but for 2 h of which nothing is known, pod up 100 % of 22 h known"
     ]
@@ -402,7 +404,7 @@ def test_unknown_time_is_said() -> None:
     assert of(story=off(-1, 25)) == ["🔎 Mon 23 Nov: nothing is known of it"]
 
 
-def test_of_what_nothing_is_known_is_said() -> None:
+def test_what_has_no_data_is_named() -> None:
     assert of(blind(PUSHGATEWAY, 0, 12))[0] == (
         "🔎 Mon 23 Nov: all good as far as it is known, nothing known of the jobs for 12 h, pod up 100 %"
     )
@@ -421,7 +423,7 @@ def test_of_what_nothing_is_known_is_said() -> None:
     ]
 
 
-def test_what_little_is_known_of_the_jobs_is_not_called_nothing() -> None:
+def test_a_little_data_on_the_jobs_is_not_called_none() -> None:
     seen = day([incident("heartbeat", "alpha", 23.99, None)], watched=WatchedSince(at(23.98)))
     assert read(DigestFacts([seen], [day()]))[2:] == [
         "✅ beta: all good",
@@ -439,7 +441,7 @@ def test_a_day_with_late_runs_is_not_simply_good() -> None:
     ]
 
 
-def test_paused_jobs_are_left_out_and_said() -> None:
+def test_paused_jobs_are_not_counted_but_listed() -> None:
     story = [event("alpha", -100, "paused")]
     assert of(story=story) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 paused, pod up 100 %"]
     assert "⏸️ alpha: paused" in of(incident("heartbeat", "beta", 3, 4), story=story)
@@ -451,7 +453,7 @@ def away(*bad: Incident, before: Day | None = None, hours: float = 4) -> list[st
     return read(DigestFacts([day(bad, maintenance=[planned(4, hours)])], [before or day()]))
 
 
-def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
+def test_downtime_in_maintenance_is_listed_separately_with_its_length() -> None:
     alpha, beta, pod = (
         incident(kind, subject, 5, until)
         for kind, subject, until in (
@@ -480,7 +482,7 @@ def test_what_was_not_up_in_maintenance_is_said_apart_with_how_long() -> None:
     ]
 
 
-def test_what_was_in_maintenance_all_day_is_counted_apart() -> None:
+def test_a_full_day_of_maintenance_is_counted_separately() -> None:
     all_day = DigestFacts([day([incident("heartbeat", "alpha", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
     assert read(all_day) == ["✅ Mon 23 Nov: all good, 1 job on time, 1 in maintenance, pod up 100 %"]
     pod = DigestFacts([day([incident("pod", "pod", -1, 25)], maintenance=[planned(-2, 48)])], [day()])
@@ -489,12 +491,12 @@ def test_what_was_in_maintenance_all_day_is_counted_apart() -> None:
     assert read(back)[1].endswith("the day before: in maintenance")
 
 
-def test_jobs_that_never_came_are_said() -> None:
+def test_never_seen_jobs_are_listed() -> None:
     facts = DigestFacts([day(watched=replace(ALWAYS, never=frozenset({"alpha"})))], [day()])
     assert read(facts)[0] == "✅ Mon 23 Nov: all good, 1 job on time, 1 never seen, pod up 100 %"
 
 
-def test_where_no_job_ever_came_the_day_is_not_called_good_for_them() -> None:
+def test_a_day_with_only_never_seen_jobs_has_no_check_mark() -> None:
     silent = WatchedSince(START, START, frozenset({"alpha", "beta"}))
     assert read(DigestFacts([day(watched=silent)], [day()])) == [
         "🔎 Mon 23 Nov: all good, 2 never seen, pod up 100 %",
@@ -503,7 +505,7 @@ def test_where_no_job_ever_came_the_day_is_not_called_good_for_them() -> None:
     assert "nothing known of the jobs" in read(DigestFacts([blind_from_the_start], [day()]))[0]
 
 
-def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
+def test_a_job_that_was_not_watched_yet_is_not_part_of_the_day() -> None:
     watched = replace(ALWAYS, each={"alpha": START, "beta": at(24)})
     found = day(watched=watched)
     assert [j.subject for j in found.jobs] == ["alpha"]
@@ -514,7 +516,7 @@ def test_a_job_that_nobody_watched_yet_is_not_part_of_the_day() -> None:
     assert bad[1].endswith("the day before: not watched")
 
 
-def test_of_several_targets_each_is_named() -> None:
+def test_several_targets_are_each_named() -> None:
     bad = replace(day([incident("pod", "pod", 3, 4)]), target="other")
     text = read(DigestFacts([day(), bad], [day(), day()]))
     assert text[:2] == [
@@ -523,13 +525,13 @@ def test_of_several_targets_each_is_named() -> None:
     ]
 
 
-def test_what_was_late_for_longest_is_first_of_the_late_ones() -> None:
+def test_late_jobs_are_sorted_by_lateness() -> None:
     story = [event(job, hour, what) for job, hour, what in (("alpha", 3, "late"), ("alpha", 4, "up"))]
     story += [event("beta", 3, "late"), event("beta", 8, "up")]
     assert [line.split(":")[0] for line in of(story=story)[1:3]] == ["🕒 beta", "🕒 alpha"]
 
 
-def test_what_is_open_now_is_not_said_of_the_day() -> None:
+def test_open_incidents_are_shown_as_present_state() -> None:
     still = incident("heartbeat", "alpha", 30, None)
     assert read(DigestFacts([day()], [day()], open=[still]))[0] == (
         "🔎 Mon 23 Nov: nothing was down, 1 incident open now, pod up 100 %"
@@ -539,7 +541,7 @@ def test_what_is_open_now_is_not_said_of_the_day() -> None:
     assert not any(line.startswith("🙈") for line in unsure), "it is said above"
 
 
-def test_a_day_that_is_not_over_is_so_far() -> None:
+def test_an_unfinished_day_is_marked_so_far() -> None:
     assert (
         read(DigestFacts([day(now=at(9))], [day()]))[0]
         == "✅ Mon 23 Nov so far: all good, 2 jobs on time, pod up 100 %"
@@ -600,20 +602,20 @@ def test_down_for_all_of_a_long_day_is_all_day() -> None:
         (date(2027, 10, 30), "Europe/Berlin"),
     ],
 )
-def test_a_day_on_which_the_clock_is_changed_says_its_hours(on: date, said: str) -> None:
+def test_a_day_with_a_clock_change_shows_its_length(on: date, said: str) -> None:
     made = Day("pod", window(on, "Europe/Berlin"), DayTrack("pod"), ())
     [note] = digest_reply(DigestFacts([made], [made], zone="Europe/Berlin"), NOW).notes
     assert note.endswith(f"00:00, {said}")
 
 
-def test_without_a_pushgateway_it_is_of_the_pod_only() -> None:
+def test_without_a_pushgateway_the_digest_covers_the_pod_only() -> None:
     made = Day("pod", OF, DayTrack("pod"), ())
     reply = digest_reply(DigestFacts([made], [made], heartbeats=False), NOW)
     assert reply.headline == "✅ Mon 23 Nov: all good, pod up 100 %"
     assert reply.notes[0].endswith("; of the pod only: no Pushgateway is set")
 
 
-def test_a_late_one_says_so() -> None:
+def test_a_late_digest_says_so() -> None:
     text = read(DigestFacts([day()], [day()], late_by=timedelta(hours=3)))
     assert text[1] == "This digest is 3 h late: it could not be posted at its time."
     assert len(read(DigestFacts([day()], [day()], late_by=timedelta(minutes=9)))) == 2
@@ -637,7 +639,7 @@ def test_days_without_a_digest_are_named(missed: list[date], said: str) -> None:
     assert last.command == f"digest {missed[-1]}"
 
 
-def test_repairs_name_who_asked_and_who_approved() -> None:
+def test_repairs_name_requester_and_approvers() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=RequestState.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.APPROVE, "U2", at(14)),))
     case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
@@ -645,7 +647,7 @@ def test_repairs_name_who_asked_and_who_approved() -> None:
     assert text[1] == "🔁 15:03 Restart of pod, asked by @U1, approved by @U2: ready after 41 s"
 
 
-def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
+def test_break_glass_is_prominent_with_person_and_reason() -> None:
     request = Request("r-1", "U1", at(14), at(15), Snapshot("d", 1), state=RequestState.SUCCEEDED)
     request = replace(request, decisions=(Decision(Choice.BREAK_GLASS, "U2", at(14), "nobody is awake"),))
     case = RepairRequest(request, "pod", RESTART, outcome=ExecutionResult("ready", at(14.05), seconds=41.0))
@@ -655,7 +657,7 @@ def test_broken_glass_is_said_loudly_with_who_and_why() -> None:
     )
 
 
-def test_what_is_still_so_and_what_was_never_delivered_is_said() -> None:
+def test_open_incidents_and_undelivered_messages_are_listed() -> None:
     still = incident("heartbeat", "alpha", 20, None)
     dead = "The alert i-1, for channel C1: channel_not_found"
     text = read(DigestFacts([day([still])], [day()], open=[still], undelivered=[dead]))

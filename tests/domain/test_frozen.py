@@ -1,4 +1,4 @@
-"""Dataclasses that are made quickly are what the usual way makes."""
+"""Dataclasses created by `make` and `replace` equal those created the usual way."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PROBLEM = Problem("heartbeat:t:alpha", "heartbeat", "t", "alpha", "is silent", "critical", NOW)
 
 
-def test_what_is_made_is_what_the_class_makes_with_its_defaults() -> None:
+def test_make_equals_the_constructor_with_defaults() -> None:
     made = make(Incident, id="i-1", problem=PROBLEM, state=IncidentState.PENDING, opened_at=NOW)
     usual = Incident("i-1", PROBLEM, IncidentState.PENDING, NOW)
     assert made == usual
@@ -25,7 +25,7 @@ def test_what_is_made_is_what_the_class_makes_with_its_defaults() -> None:
     assert (made.ack, made.group, made.version, made.told) == (None, "", 0, False)
 
 
-def test_a_copy_has_the_changes_and_all_else_as_it_was() -> None:
+def test_replace_changes_only_the_given_fields() -> None:
     made = make(Incident, id="i-1", problem=PROBLEM, state=IncidentState.PENDING, opened_at=NOW, flapping=True)
     changed = replace(made, state=IncidentState.FIRING, fired_at=NOW)
     assert changed == Incident("i-1", PROBLEM, IncidentState.FIRING, NOW, NOW, flapping=True)
@@ -33,7 +33,7 @@ def test_a_copy_has_the_changes_and_all_else_as_it_was() -> None:
     assert dataclasses.replace(made, state=IncidentState.FIRING, fired_at=NOW) == changed
 
 
-def test_the_ledger_gets_every_field_of_what_was_made() -> None:
+def test_made_objects_serialize_with_every_field() -> None:
     incident = make(Incident, id="i-1", problem=PROBLEM, state=IncidentState.PENDING, opened_at=NOW)
     assert alerting.to_json(incident) == alerting.to_json(Incident("i-1", PROBLEM, IncidentState.PENDING, NOW))
     assert alerting.from_json(alerting.to_json(incident)) == incident

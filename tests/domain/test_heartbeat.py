@@ -1,4 +1,4 @@
-"""When a heartbeat is due, late, stale, failed or no time at all."""
+"""When a heartbeat is due, late, stale, failed or not a valid time."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_schedule_follows_its_zone_through_clock_changes_as_its_cron_does(
     assert deadlines(policy, last) == (due, due + grace)
 
 
-def test_a_job_without_a_group_was_never_seen() -> None:
+def test_a_job_without_a_group_is_never_seen() -> None:
     status = status_at(HOURLY, [], NOW)
     assert (status.health, status.last_success, status.due, status.note) == (Health.NEVER_SEEN, None, None, None)
 
@@ -139,7 +139,7 @@ def test_a_job_without_a_group_was_never_seen() -> None:
     ],
 )
 @pytest.mark.parametrize("policy", [HOURLY, NIGHTLY])
-def test_a_value_that_is_no_time_is_no_heartbeat(value: float, note: str | None, policy: HeartbeatPolicy) -> None:
+def test_an_invalid_time_is_no_heartbeat(value: float, note: str | None, policy: HeartbeatPolicy) -> None:
     status = status_at(policy, [Group({"job": "a"}, {PUSHED: value})], NOW)
     assert (status.health, status.last_success) == (Health.NEVER_SEEN, None)
     if note is None:
@@ -190,7 +190,7 @@ def test_a_failure_newer_than_the_success_is_failed(
         ("all", Health.UP, "context=new"),
     ],
 )
-def test_of_several_groups_the_policy_says_which_decides(
+def test_the_policy_chooses_among_several_groups(
     which: Literal["newest", "any", "all"], health: Health, key: str
 ) -> None:
     policy = HeartbeatPolicy(job="a", stale_after=timedelta(hours=1), groups=which)
@@ -237,7 +237,7 @@ def test_a_job_without_a_policy_is_shown_by_its_newest_group_and_its_failure() -
     assert never.health is Health.NEVER_SEEN
 
 
-def test_the_key_leaves_out_the_job_and_empty_labels() -> None:
+def test_the_group_label_omits_the_job_and_empty_labels() -> None:
     assert (
         status_at(HOURLY, [group(5, instance="", context="desk", host="x")], NOW).group == "context=desk, host=x"
     )
@@ -279,9 +279,7 @@ def test_every_job_is_judged_exactly_once(policy: HeartbeatPolicy, found: list[G
 
 
 @given(policies, st.lists(groups, max_size=6), moments)
-def test_a_status_agrees_with_its_own_deadlines(
-    policy: HeartbeatPolicy, found: list[Group], now: datetime
-) -> None:
+def test_health_agrees_with_the_deadlines(policy: HeartbeatPolicy, found: list[Group], now: datetime) -> None:
     status = status_at(policy, found, now)
     if status.last_success is None:
         assert status.health in (Health.NEVER_SEEN, Health.FAILED)

@@ -1,4 +1,4 @@
-"""What the message of an incident shows: what is of use now, and each thing once."""
+"""The message of an incident shows what is relevant now, without repetition."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def process() -> Problem:
 
 
 def after(problem: Problem, minutes: int) -> Incident:
-    """Its incident, so long after it was gone; 0: it is there."""
+    """The problem's incident, ``minutes`` after the problem was gone; 0: it is still present."""
     incident = decide(None, problem, RULES, NOW)
     for minute in range(1, minutes + 1):
         incident = decide(incident, None, RULES, NOW + minute * MIN)
@@ -51,14 +51,14 @@ def buttons(reply: Reply) -> list[str]:
     return [button.label for button in reply.buttons]
 
 
-def test_a_process_that_is_gone_is_said_once_with_what_to_do() -> None:
+def test_a_missing_process_is_shown_once_with_its_remedy() -> None:
     shown = message(after(process(), 0), NOW)
     assert shown.headline == "🔴 CRITICAL vibe-kanban: is not running"
     assert labels(shown) == ["Since", "What to do"]
     assert buttons(shown) == ["Acknowledge", "Diagnose", "Restart"]
 
 
-def test_it_may_be_snoozed_for_a_moment_a_while_or_the_night() -> None:
+def test_the_snooze_menu_has_three_durations() -> None:
     incident = after(process(), 0)
     [menu] = message(incident, NOW).menus
     assert [(b.label, b.command) for b in menu.options] == [
@@ -81,7 +81,7 @@ def test_a_restart_is_not_offered_where_it_does_not_help() -> None:
         (2, "✅ vibe-kanban is well again after 1 min", ["Since", "Until", "Pod"], []),
     ],
 )
-def test_what_is_well_again_asks_for_nothing(
+def test_a_recovered_incident_offers_no_action(
     minutes: int, head: str, facts: list[str], offered: list[str]
 ) -> None:
     more = replace(process(), facts=(("Pod", "pod-1"), *process().facts, ("Evidence", "seen then")))
@@ -89,19 +89,19 @@ def test_what_is_well_again_asks_for_nothing(
     assert (shown.headline, labels(shown), buttons(shown)) == (head, facts, offered)
 
 
-def test_what_follows_from_being_blind_is_said_only_while_it_is_so() -> None:
+def test_the_consequences_of_an_unavailable_source_are_shown_only_while_it_lasts() -> None:
     blind = replace(disk(), kind="blind", meaning="Nothing is known of any job.")
     assert [message(after(blind, m), NOW + m * MIN).body for m in (0, 1, 2)] == [(blind.meaning,), (), ()]
 
 
 def many(*minutes: int) -> Reply:
-    """The message of as many incidents, the first of which is critical, each so long after it was gone."""
+    """The message of a group of incidents, the first critical, each some minutes after its problem was gone."""
     problems = [replace(disk(), key=f"k{n}", subject=f"job-{n}", severity="warning") for n in range(len(minutes))]
     problems[0] = replace(problems[0], severity="critical")
     return group([after(p, m) for p, m in zip(problems, minutes, strict=True)], NOW + 2 * MIN)
 
 
-def test_of_many_those_that_are_wrong_still_are_counted_named_and_listed_first() -> None:
+def test_a_group_counts_names_and_lists_present_problems_first() -> None:
     shown = many(1, 0, 2, *[1] * 10, 0)
     assert shown.headline == "⚠️ WARNING 2 of 14 incidents at once: job-1 and job-13"
     rows = str(shown.body[0]).splitlines()
@@ -113,7 +113,7 @@ def test_of_many_those_that_are_wrong_still_are_counted_named_and_listed_first()
     assert buttons(shown) == ["Diagnose", "All incidents"]
 
 
-def test_many_that_are_all_well_again_are_no_alarm_before_they_are_over() -> None:
+def test_a_group_that_is_recovering_is_no_alarm() -> None:
     shown = many(1, 2)
     assert shown.headline == "🌤️ None of 2 incidents is left, resolved if it stays so: job-0"
     assert buttons(shown) == ["Diagnose", "All incidents"]

@@ -1,4 +1,4 @@
-"""What the watcher keeps in mind of a job, over time: every line of docs/alerts.md that is about a job alone."""
+"""The memory of a job over time: every line of docs/alerts.md that is about a single job."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def group(at: datetime | float | None = None, *, failed: datetime | None = None,
 
 
 def story(rule: HeartbeatPolicy, looks: Sequence[tuple[datetime, Sequence[Group]]]) -> JobEvaluation:
-    """The last of several looks."""
+    """The last of several polls."""
     memory, found = None, None
     for now, groups in looks:
         found = look(rule, groups, memory, now)
@@ -57,7 +57,7 @@ def story(rule: HeartbeatPolicy, looks: Sequence[tuple[datetime, Sequence[Group]
 # The states
 
 
-def test_the_first_heartbeat_makes_it_up_and_is_no_problem() -> None:
+def test_the_first_heartbeat_makes_a_job_up() -> None:
     found = story(policy(), [(NOW, []), (NOW + MIN, [group(NOW + MIN)])])
     assert found.flip == Flip("a-job", Health.NEVER_SEEN, Health.UP, NOW + MIN)
     assert problem("t", found, NOW + MIN) is None
@@ -86,14 +86,14 @@ def test_a_schedule_is_late_at_due_and_stale_after_its_grace(minutes: int, healt
     assert (found.status.health, found.memory.since) == (health, NOW + since * MIN)
 
 
-def test_a_push_with_an_older_time_than_the_deadline_that_it_missed_came_when_it_was_seen() -> None:
+def test_a_late_push_with_an_old_time_counts_from_when_it_was_seen() -> None:
     rule = policy(schedule="0 * * * *", grace="10m")
     stale = story(rule, [(NOW, [group(NOW)]), (NOW + 75 * MIN, [group(NOW)])])
     back = look(rule, [group(NOW + HOUR)], stale.memory, NOW + 76 * MIN)
     assert back.flip == Flip("a-job", Health.STALE, Health.UP, NOW + 76 * MIN)
 
 
-def test_late_is_no_problem_yet_and_a_newer_heartbeat_ends_it() -> None:
+def test_late_is_no_problem_and_ends_with_a_newer_heartbeat() -> None:
     rule = policy(schedule="0 * * * *", grace="10m")
     late = story(rule, [(NOW, [group(NOW)]), (NOW + 65 * MIN, [group(NOW)])])
     assert problem("t", late, NOW + 65 * MIN) is None
@@ -112,9 +112,7 @@ def test_a_failure_newer_than_the_success_is_failed_and_a_newer_success_ends_it(
 
 
 @pytest.mark.parametrize(("required", "health"), [(True, Health.STALE), (False, Health.NEVER_SEEN)])
-def test_one_that_never_came_is_stale_after_its_first_deadline_if_it_must_come(
-    required: bool, health: Health
-) -> None:
+def test_a_required_job_is_stale_after_its_first_deadline(required: bool, health: Health) -> None:
     rule = policy(required=required)
     assert story(rule, [(NOW, []), (NOW + 9 * MIN, [])]).status.health is Health.NEVER_SEEN
     found = story(rule, [(NOW, []), (NOW + 60 * MIN, [])])
@@ -126,18 +124,18 @@ def test_one_that_never_came_is_stale_after_its_first_deadline_if_it_must_come(
 # What is remembered
 
 
-def test_a_vanished_series_goes_on_ageing() -> None:
+def test_a_vanished_series_keeps_ageing() -> None:
     found = story(policy(), [(NOW, [group(NOW)]), (NOW + 5 * MIN, []), (NOW + 10 * MIN, [])])
     assert found.status.health is Health.STALE
     assert found.status.last_success == NOW
 
 
-def test_one_that_vanished_and_comes_back_is_up() -> None:
+def test_a_vanished_series_that_returns_is_up() -> None:
     back = story(policy(), [(NOW, [group(NOW)]), (NOW + 20 * MIN, []), (NOW + 21 * MIN, [group(NOW + 21 * MIN)])])
     assert back.status.health is Health.UP
 
 
-def test_a_time_that_goes_backwards_does_not_count_and_is_said() -> None:
+def test_a_time_that_goes_backwards_is_ignored_and_noted() -> None:
     found = story(policy(), [(NOW, [group(NOW)]), (NOW + MIN, [group(NOW - HOUR)])])
     assert (found.status.health, found.status.last_success) == (Health.UP, NOW)
     assert found.status.note == "its time went back by 1 h; the newer one counts"
@@ -155,7 +153,9 @@ def test_a_time_that_goes_backwards_does_not_count_and_is_said() -> None:
         (NOW.timestamp() + 90_000, Health.NEVER_SEEN, "clock skew: its time is 2026-11-25 10:00 UTC, too far"),
     ],
 )
-def test_odd_times_are_said_and_only_credible_ones_count(value: float, health: Health, note: str | None) -> None:
+def test_unusual_times_are_noted_and_only_credible_ones_count(
+    value: float, health: Health, note: str | None
+) -> None:
     found = story(policy(), [(NOW, [group(value)])])
     assert found.status.health is health
     assert (note or "") in (found.status.note or "")
@@ -163,7 +163,7 @@ def test_odd_times_are_said_and_only_credible_ones_count(value: float, health: H
 
 
 @pytest.mark.parametrize(("which", "health"), [("newest", Health.UP), ("any", Health.STALE), ("all", Health.UP)])
-def test_of_several_groups_the_policy_says_which_decides(which: str, health: Health) -> None:
+def test_the_policy_chooses_among_several_groups(which: str, health: Health) -> None:
     seen = [group(NOW, context="desk"), group(NOW + 12 * MIN, context="web")]
     assert story(policy(groups=which), [(NOW + 15 * MIN, seen)]).status.health is health
     # The one that vanished still counts as it was.
@@ -171,12 +171,12 @@ def test_of_several_groups_the_policy_says_which_decides(which: str, health: Hea
     assert story(policy(groups=which), looks).status.health is health
 
 
-def test_dashes_and_underscores_are_one_job() -> None:
+def test_dashes_and_underscores_name_one_job() -> None:
     found = by_job([group(NOW), Group({"job": "a-job", "context": "x"}, {})])
     assert [len(groups) for groups in found.values()] == [2]
 
 
-def test_the_memory_is_read_as_it_was_written_and_stays_the_same_while_nothing_happens() -> None:
+def test_the_memory_survives_a_round_trip_and_is_stable_without_news() -> None:
     found = story(policy(), [(NOW, [group(NOW, context="desk")])])
     assert from_json(to_json(found.memory)) == found.memory
     again = look(policy(), [group(NOW, context="desk")], found.memory, NOW + MIN)
@@ -195,10 +195,8 @@ STEPS = st.sampled_from(["push", "fail", "vanish", "nothing"])
     st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
-def test_leaving_out_looks_that_would_show_nothing_new_changes_nothing(
-    steps: list[tuple[int, str]], scheduled: bool
-) -> None:
-    """`unchanged` is only a saving: whoever looks every time sees the same."""
+def test_skipping_unchanged_polls_gives_the_same_result(steps: list[tuple[int, str]], scheduled: bool) -> None:
+    """`unchanged` only saves time: evaluating every poll gives the same result."""
     rule = policy(schedule="*/15 * * * *", grace="5m") if scheduled else policy()
     now, held, always, lazy = NOW, list[Group](), None, None
     for minutes, what in steps:
@@ -219,14 +217,14 @@ def test_leaving_out_looks_that_would_show_nothing_new_changes_nothing(
 
 
 def runs(rule: HeartbeatPolicy, start: datetime, end: datetime) -> Iterator[datetime]:
-    """When its cron runs it; tests/schedules hold that against the real ones."""
+    """When its cron runs it; tests/schedules compare that with the real crons."""
     at = start
     while (at := next_run(rule.schedule or "", rule.timezone, at, rule.cron)) < end:
         yield at
 
 
 def false_alerts(rule: HeartbeatPolicy, start: datetime, end: datetime, took: timedelta = MIN) -> list[str]:
-    """What would have been told of a job that runs on time, each run lasting ``took``."""
+    """The false alerts for a job that runs on time, with runs that last ``took``."""
     pushes = [at + took for at in runs(rule, start, end)]
     looks = sorted({p + n * MIN for p in pushes for n in (-2, -1, 0, 1, 5, 30, 200) if p + n * MIN < end})
     memory: JobState | None = None
@@ -249,13 +247,13 @@ FRIDAY_TO_MONDAY = "0 7,10,13,16,19 * * 5,6,0,1"
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
-def test_a_year_of_five_times_a_day_from_friday_to_monday_has_no_false_alert(zone: str) -> None:
+def test_a_weekend_schedule_has_no_false_alert_in_a_year(zone: str) -> None:
     rule = policy(schedule=FRIDAY_TO_MONDAY, timezone=zone, grace="15m")
     assert false_alerts(rule, datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)) == []
 
 
-def test_the_same_year_with_a_fixed_age_would_have_alerted_all_nights() -> None:
-    """The control: the search for false alerts finds those that there are."""
+def test_a_fixed_age_has_false_alerts_in_the_same_year() -> None:
+    """The control: `false_alerts` finds false alerts where there are some."""
     rule = policy(schedule=FRIDAY_TO_MONDAY, timezone="UTC", grace="15m")
     fixed = rule.model_copy(update={"stale_after": 3 * HOUR})
     assert len(false_alerts(fixed, datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC))) > 30
@@ -274,9 +272,7 @@ def test_the_same_year_with_a_fixed_age_would_have_alerted_all_nights() -> None:
         ("America/New_York", datetime(2027, 11, 7, 6, 0, tzinfo=UTC)),
     ],
 )
-def test_neither_change_of_the_clock_makes_a_false_alert(
-    schedule: str, zone: str, change: datetime, cron: Dialect
-) -> None:
+def test_clock_changes_cause_no_false_alert(schedule: str, zone: str, change: datetime, cron: Dialect) -> None:
     rule = policy(schedule=schedule, timezone=zone, cron=cron, grace="10m")
     assert false_alerts(rule, change - 3 * DAY, change + 3 * DAY) == []
 
@@ -294,7 +290,7 @@ def test_a_year_of_a_nightly_job_has_no_false_alert_however_long_it_runs(
 
 
 @pytest.mark.parametrize(("early", "due"), [(0, 24), (1, 24), (30, 24), (30.5, 0), (31, 0), (600, 0)])
-def test_a_success_just_before_its_run_is_that_run_s(early: float, due: int) -> None:
+def test_a_success_just_before_a_run_counts_for_that_run(early: float, due: int) -> None:
     """The gateway's clock may be a little behind cron's."""
     rule = policy(schedule="0 9 * * *", grace="10m")
     found = story(rule, [(NOW, [group(NOW - timedelta(seconds=early))])])
@@ -314,7 +310,7 @@ def test_a_success_just_before_its_run_is_that_run_s(early: float, due: int) -> 
         ("2027-10-31T02:30+02:00", "2027-11-01T02:30+01:00"),
     ],
 )
-def test_a_run_in_a_skipped_or_doubled_hour_is_due_once(last: str, due: str) -> None:
+def test_a_run_in_a_skipped_or_repeated_hour_is_due_once(last: str, due: str) -> None:
     rule = policy(schedule="30 2 * * *", timezone="Europe/Berlin", cron="debian", grace="10m")
     at = datetime.fromisoformat(last)
     found = story(rule, [(at, [group(at)])])
@@ -335,7 +331,7 @@ METRIC = "last_success"
 
 
 def each_minute(memory: JobState, until: int, last: int) -> tuple[JobEvaluation, int]:
-    """Looks from the second minute on at pushes that end with ``last``; the last look, and the first stale one."""
+    """Poll each minute, with pushes until ``last``; the last result, and the first stale minute."""
     found, stale = None, 0
     for n in range(2, until):
         found = look(policy(), [group(NOW + min(n, last) * MIN)], memory, NOW + n * MIN)
@@ -351,9 +347,7 @@ ODD = [NOW.timestamp() * 1000, float("nan"), float("inf"), -1.0, 1e300, (NOW + 3
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("odd", [*ODD, (NOW + 20 * HOUR).timestamp(), (NOW + 3 * MIN).timestamp()])
-def test_an_odd_value_hides_neither_the_good_ones_after_it_nor_the_death_that_follows(
-    odd: float, first: bool
-) -> None:
+def test_an_invalid_value_hides_neither_later_heartbeats_nor_their_absence(odd: float, first: bool) -> None:
     before = look(policy(), [] if first else [group(NOW)], None, NOW).memory
     poisoned = look(policy(), [group(odd)], before, NOW + MIN).memory
     found, _ = each_minute(poisoned, 15, 14)
@@ -362,7 +356,7 @@ def test_an_odd_value_hides_neither_the_good_ones_after_it_nor_the_death_that_fo
 
 
 @pytest.mark.parametrize("odd", ODD)
-def test_what_is_not_credible_is_said_and_the_last_credible_one_goes_on_counting(odd: float) -> None:
+def test_incredible_values_are_noted_and_the_last_credible_one_counts(odd: float) -> None:
     before = look(policy(), [group(NOW)], None, NOW).memory
     found = look(policy(), [group(odd)], before, NOW + MIN)
     assert (found.status.health, found.status.last_success, found.beat) == (Health.UP, NOW, None)
@@ -384,7 +378,7 @@ def test_a_time_in_the_future_counts_as_of_when_it_was_first_seen() -> None:
     assert newer.status.last_success == NOW + 5 * MIN, "another push by the same clock"
 
 
-def test_a_time_days_ahead_is_called_clock_skew_in_the_same_words_at_each_look() -> None:
+def test_the_note_on_clock_skew_is_the_same_at_each_poll() -> None:
     ahead = [group(NOW + 48 * HOUR)]
     found = look(policy(), ahead, look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)
     said = "clock skew: its time is 2026-11-26 09:00 UTC, too far in the future to count; the last credible one"
@@ -393,7 +387,7 @@ def test_a_time_days_ahead_is_called_clock_skew_in_the_same_words_at_each_look()
     assert later.memory is found.memory, "nothing is written or edited for it"
 
 
-def test_of_ever_so_many_groups_of_one_job_the_newest_are_kept_in_mind() -> None:
+def test_only_the_newest_groups_of_a_job_are_remembered() -> None:
     seen = [group(NOW - n * MIN, instance=f"i-{n}") for n in range(MOST_GROUPS + 20)]
     kept = look(policy(), seen, None, NOW).memory.groups
     assert {g.labels["instance"] for g in kept} == {f"i-{n}" for n in range(MOST_GROUPS)}
@@ -414,7 +408,7 @@ def test_a_clock_that_was_set_back_hides_neither_heartbeats_nor_their_end() -> N
     assert (right.status.last_success, right.status.note) == (NOW + 26 * MIN, None)
 
 
-def test_a_failure_by_a_clock_that_is_ahead_ends_with_the_next_success_and_not_when_that_time_comes() -> None:
+def test_a_failure_with_a_future_time_ends_with_the_next_success() -> None:
     skewed = group(NOW + 20 * HOUR, failed=NOW + 20 * HOUR + MIN)
     found = look(policy(), [skewed], look(policy(), [group(NOW)], None, NOW).memory, NOW + MIN)
     assert (found.status.health, found.status.failed_at) == (Health.FAILED, NOW + MIN)
@@ -422,14 +416,14 @@ def test_a_failure_by_a_clock_that_is_ahead_ends_with_the_next_success_and_not_w
     assert (better.status.health, better.status.last_success) == (Health.UP, NOW + 2 * MIN)
 
 
-def test_gauges_that_the_rule_does_not_ask_for_are_not_remembered() -> None:
+def test_only_gauges_of_the_policy_are_remembered() -> None:
     other = Group({"job": "a_job"}, {PUSHED: NOW.timestamp(), "other": float("nan")})
     found = look(policy(), [other], None, NOW)
     assert from_json(to_json(found.memory)) == found.memory
     assert unchanged(policy(), found.memory, [other], NOW + MIN)
 
 
-def test_a_refused_push_is_said_once_with_the_last_success_and_what_to_do() -> None:
+def test_a_refused_push_is_shown_once_with_last_success_and_remedy() -> None:
     known = look(policy(), [group(NOW)], None, NOW).memory
     found = problem("t", look(policy(), [group(NOW, failed=NOW + MIN)], known, NOW + MIN), NOW + MIN)
     assert found is not None
@@ -451,7 +445,7 @@ def test_a_refused_push_is_said_once_with_the_last_success_and_what_to_do() -> N
         ({"metric": METRIC}, {"metric": PUSHED}),
     ],
 )
-def test_another_rule_is_judged_by_at_once(old: dict[str, str], new: dict[str, str]) -> None:
+def test_a_changed_policy_applies_at_once(old: dict[str, str], new: dict[str, str]) -> None:
     seen, later = [group(NOW)], NOW + 62 * MIN
     memory = look(policy(**old), seen, None, NOW).memory
     assert not unchanged(policy(**new), memory, seen, later)
@@ -460,13 +454,13 @@ def test_another_rule_is_judged_by_at_once(old: dict[str, str], new: dict[str, s
     assert look(policy(**new), seen, found.memory, later).memory is found.memory
 
 
-def test_a_job_that_is_required_from_now_on_is_judged_anew() -> None:
+def test_a_newly_required_job_is_judged_again() -> None:
     memory = look(policy(required=False), [], None, NOW).memory
     assert unchanged(policy(required=False), memory, [], NOW + HOUR)
     assert not unchanged(policy(), memory, [], NOW + HOUR)
 
 
-def test_a_paused_job_is_no_problem_and_has_one_period_once_it_is_resumed() -> None:
+def test_a_paused_job_is_no_problem_and_gets_one_period_when_resumed() -> None:
     stale = look(policy(), [group(NOW)], None, NOW + HOUR)
     paused = look(policy(paused=True), [group(NOW)], stale.memory, NOW + HOUR)
     assert (paused.status.health, paused.status.due) == (Health.PAUSED, None)
@@ -478,7 +472,7 @@ def test_a_paused_job_is_no_problem_and_has_one_period_once_it_is_resumed() -> N
     assert again.flip == Flip("a-job", Health.UP, Health.STALE, NOW + 2 * HOUR + 10 * MIN)
 
 
-def test_a_job_that_is_judged_by_another_gauge_has_one_period_to_push_it() -> None:
+def test_a_job_with_a_new_gauge_gets_one_period_to_push_it() -> None:
     before = story(policy(), [(NOW, [group(NOW)]), (NOW + DAY, [group(NOW + DAY)])])
     other, later = policy(metric="a_job_last_success"), NOW + DAY + MIN
     changed = look(other, [group(NOW + DAY)], before.memory, later)
@@ -489,14 +483,14 @@ def test_a_job_that_is_judged_by_another_gauge_has_one_period_to_push_it() -> No
     assert look(other, [group(NOW + DAY)], again.memory, later + 10 * MIN).status.health is Health.STALE
 
 
-def test_a_job_that_never_came_has_one_period_once_it_is_resumed() -> None:
+def test_a_resumed_never_seen_job_gets_one_period() -> None:
     paused = look(policy(paused=True), [], None, NOW)
     resumed = look(policy(), [], paused.memory, NOW + DAY)
     assert resumed.status.health is Health.NEVER_SEEN
     assert look(policy(), [], resumed.memory, NOW + DAY + 10 * MIN).status.health is Health.STALE
 
 
-def test_that_the_gateway_has_lost_a_job_is_said() -> None:
+def test_a_job_that_the_gateway_lost_has_a_note() -> None:
     memory = look(policy(), [group(NOW)], None, NOW).memory
     assert not unchanged(policy(), memory, [], NOW + MIN)
     gone = look(policy(), [], memory, NOW + MIN)
@@ -511,7 +505,7 @@ def test_that_the_gateway_has_lost_a_job_is_said() -> None:
         (NOW + 30 * MIN, "the Pushgateway restarted at 09:30 UTC on 24 Nov, and has lost it"),
     ],
 )
-def test_that_the_gateway_has_restarted_since_is_said(started: datetime, note: str) -> None:
+def test_a_restart_of_the_gateway_is_noted(started: datetime, note: str) -> None:
     memory = look(policy(), [group(NOW)], None, NOW).memory
     gone = look(policy(), [], memory, NOW + HOUR, started)
     assert (gone.status.health, gone.status.note) == (Health.STALE, note)

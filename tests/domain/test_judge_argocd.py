@@ -83,7 +83,7 @@ def several(**changes: object) -> Application:
     return replace(Application("app", "Synced", "Healthy", sources=sources), **changes)
 
 
-def test_of_several_sources_each_has_its_short_revision_and_its_name() -> None:
+def test_several_sources_each_show_short_revision_and_name() -> None:
     finding = judge_application(several(), ArgoCD(), NOW)
     assert finding.summary == "Synced and Healthy at 0123456 (agent-ops), 4.2.1 (redis) and sha256:cdcdcdc (x)"
     more = judge_application(several(sources=several().sources * 3), ArgoCD(), NOW)
@@ -146,7 +146,7 @@ def test_of_several_sources_each_has_its_short_revision_and_its_name() -> None:
         ({"health": "Sleeping"}, Verdict.UNKNOWN, "Argo CD says app is Synced and Sleeping"),
     ],
 )
-def test_the_cause_comes_first(changes: dict[str, object], verdict: Verdict, summary: str) -> None:
+def test_the_cause_is_in_the_headline(changes: dict[str, object], verdict: Verdict, summary: str) -> None:
     finding = judge_application(several(**changes), ArgoCD(), NOW)
     assert finding.verdict is verdict
     assert finding.summary.startswith(summary)
@@ -154,7 +154,7 @@ def test_the_cause_comes_first(changes: dict[str, object], verdict: Verdict, sum
     assert not any(said in line for line in finding.evidence)
 
 
-def test_why_it_is_unhealthy_is_said_also_after_a_sync_that_succeeded() -> None:
+def test_the_health_message_is_shown_even_after_a_successful_sync() -> None:
     app = Application(
         "app",
         "Synced",

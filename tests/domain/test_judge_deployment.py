@@ -1,4 +1,4 @@
-"""Why there is no pod or not the right one, as the Deployment and its controller say it."""
+"""Missing and surplus pods are explained by the Deployment and its controller."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NO_ACCOUNT = 'pods "x-1-" is forbidden: error looking up service account n/x: se
 
 
 def bare(said: str) -> str:
-    """What the API server says, without the name of the pod that never came to be."""
+    """The API server's message, without the name of the pod that was never created."""
     return said.split(" is forbidden: ", 1)[1]
 
 
 def deployment(*conditions: Condition, **changes: Any) -> Deployment:
-    """One that wants a pod; by default it has a ready one and is done."""
+    """A Deployment of one replica; by default its rollout is complete."""
     usual: dict[str, Any] = {"current": 1, "updated": 1, "ready": 1, "available": 1, "strategy": "Recreate"}
     usual |= {"generation": 4, "observed_generation": 4}
     return Deployment(NAME, "uid", conditions=conditions or (DONE,), **(usual | changes))
@@ -110,24 +110,24 @@ def test_a_missing_pod_has_the_deployments_reason(owner: Owner, summary: str, ru
     assert finding.remedy
 
 
-def test_a_missing_deployment_says_where_its_name_comes_from_and_what_the_server_said() -> None:
+def test_a_missing_deployment_shows_the_setting_and_the_server_s_message() -> None:
     finding = judged(Absent(f'deployments.apps "{NAME}" not found'))
     assert "targets[].deployment in the settings" in (finding.remedy or "")
     assert finding.evidence == (f'deployments.apps "{NAME}" not found',)
 
 
-def test_a_refusal_too_long_for_a_line_is_whole_under_it() -> None:
+def test_a_long_refusal_is_complete_in_the_evidence() -> None:
     message = QUOTA + ", requested: limits.memory=64Gi, used: limits.memory=0, limited: limits.memory=32Gi" * 2
     finding = judged(podless(failed(message)))
     assert finding.summary.endswith("…")
     assert bare(message) in finding.evidence
 
 
-def test_the_controller_that_has_not_acted_yet_is_named() -> None:
+def test_a_controller_that_has_not_acted_yet_is_reported() -> None:
     assert "the Deployment controller has not acted on generation 5 yet" in judged(podless(generation=5)).evidence
 
 
-def test_a_terminating_pod_is_why_there_is_no_new_one_unless_the_deployment_is_off_or_stuck() -> None:
+def test_a_terminating_pod_explains_a_missing_one_unless_the_deployment_does() -> None:
     going = pod(deleting=True)
     assert judged(podless(GOING), going).summary.startswith("the old pod is still terminating")
     off = judged(podless(wanted=0), going)
@@ -143,19 +143,19 @@ def test_an_evicted_pod_is_not_taken_for_one_with_other_labels() -> None:
     assert "pod-1: Evicted" in finding.evidence
 
 
-def test_several_pods_that_were_asked_for_are_scaled_back() -> None:
+def test_several_wanted_replicas_have_scaling_as_remedy() -> None:
     finding = judged(deployment(wanted=2), pod("a"), pod("b"))
     assert finding.summary == "2 pods run instead of one: 2 replicas wanted"
     assert finding.run == f"kubectl -n secure-agent-pod scale deployment {NAME} --replicas=1"
     assert finding.evidence[:2] == ("a: 1/1 Running", "b: 1/1 Running")
 
 
-def test_several_pods_of_a_rolling_update_blame_the_strategy() -> None:
+def test_several_pods_of_a_rolling_update_are_explained_by_the_strategy() -> None:
     finding = judged(deployment(strategy="RollingUpdate"), pod("a"), pod("b"))
     assert finding.summary == "2 pods run instead of one: the strategy is RollingUpdate, not Recreate"
 
 
-def test_several_pods_that_nobody_asked_for_are_only_counted() -> None:
+def test_unexplained_pods_are_only_counted() -> None:
     assert judged(deployment(), pod("a"), pod("b")).summary == "2 pods run instead of one"
 
 
@@ -169,21 +169,19 @@ def test_several_pods_that_nobody_asked_for_are_only_counted() -> None:
         (Absent("not found"), f"there is no Deployment {NAME}"),
     ],
 )
-def test_a_pod_in_trouble_keeps_its_own_reason_and_the_deployments_is_a_line_under_it(
-    owner: Owner, line: str
-) -> None:
+def test_a_pod_s_own_issue_comes_before_the_deployment_s(owner: Owner, line: str) -> None:
     finding = judged(owner, pod(ready=False))
     assert finding.summary == "kali keeps crashing"
     assert sum(line in e for e in finding.evidence) == 1
 
 
 @pytest.mark.parametrize("owner", [deployment(), deployment(paused=True), deployment(wanted=1), None])
-def test_beside_a_ready_pod_a_deployment_that_works_adds_nothing(owner: Owner) -> None:
+def test_a_healthy_deployment_adds_nothing_to_a_ready_pod(owner: Owner) -> None:
     finding = judged(owner, pod())
     assert (finding.verdict, finding.summary) == (Verdict.OK, "1/1 ready on gpu-1, up 1 h")
 
 
-def test_beside_a_ready_pod_a_deployment_that_is_not_known_is_said_to_be() -> None:
+def test_an_unreadable_deployment_is_reported_with_a_ready_pod() -> None:
     finding = judged(DeploymentUnread("no answer in 3 s", "Look at the API server.", "/agentpod version"), pod())
     assert (finding.verdict, finding.summary) == (
         Verdict.UNKNOWN,
@@ -201,7 +199,7 @@ def test_beside_a_ready_pod_a_deployment_that_is_not_known_is_said_to_be() -> No
         (deployment(LATE), "has timed out progressing"),
     ],
 )
-def test_beside_a_ready_pod_a_deployment_that_can_not_act_warns_and_is_said_once(owner: Owner, words: str) -> None:
+def test_a_stuck_deployment_warns_once_with_a_ready_pod(owner: Owner, words: str) -> None:
     finding = judged(owner, pod())
     assert finding.verdict is Verdict.WARN
     assert words in finding.summary

@@ -1,4 +1,4 @@
-"""Events: grouped and counted; only recent warnings deserve a look."""
+"""Events are grouped and counted; only recent warnings are reported."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_the_summary_counts_and_names_the_newest() -> None:
         (timedelta(minutes=50), "last 50 min ago (4,312 times)"),
     ],
 )
-def test_nobody_claims_to_know_when_the_repetitions_were(first: timedelta, says: str) -> None:
+def test_repetitions_are_counted_without_claiming_their_times(first: timedelta, says: str) -> None:
     seen = replace(event("Unhealthy", 50, count=4312), first_seen=NOW - first)
     assert judge_events([seen], NOW).summary == f"Unhealthy, {says}"
     assert f"Unhealthy, {says}: pod/pod-1" in describe(group([seen])[0], NOW)
 
 
-def test_a_count_without_a_time_has_none() -> None:
+def test_a_count_without_times_shows_none() -> None:
     assert judge_events([event(minutes=None, count=7)], NOW).summary == (
         "BackOff, last at an unknown time (7 times)"
     )
@@ -68,11 +68,11 @@ def test_more_than_three_kinds_are_counted() -> None:
     assert finding.evidence[3] == "and 2 more kinds"
 
 
-def test_an_event_that_counts_nothing_happened_once() -> None:
+def test_an_event_without_a_count_happened_once() -> None:
     assert group([event(count=0)])[0].count == 1
 
 
-def test_the_first_time_stands_in_for_a_missing_last_one() -> None:
+def test_the_first_time_replaces_a_missing_last_time() -> None:
     first = NOW - timedelta(minutes=3)
     made = group([Event("Warning", "X", "said", "pod/p", first_seen=first)])
     assert describe(made[0], NOW) == "X, 3 min ago: pod/p: said"

@@ -1,4 +1,4 @@
-"""Heartbeats add up to one finding; a source that is blind says nothing about any job."""
+"""Heartbeats become one finding; without data nothing is concluded about any job."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def test_all_fresh_counts_the_jobs() -> None:
     assert (paused.verdict, paused.summary) == (Verdict.OK, "1 job on time, 1 paused")
 
 
-def test_no_group_at_all_is_blind_and_names_no_job() -> None:
+def test_no_groups_means_no_data_and_names_no_job() -> None:
     finding = judge_heartbeats([status("a", Health.NEVER_SEEN, None)], 0, NOW)
     assert finding.verdict is Verdict.UNKNOWN
     assert finding.summary == "the Pushgateway holds no heartbeats at all"
     assert "blind: nothing is known of any job" in finding.evidence
 
 
-def test_the_worst_leads_and_only_bad_ones_are_evidence() -> None:
+def test_the_worst_job_is_first_and_only_bad_ones_are_evidence() -> None:
     late, stale = status("late", Health.LATE), status("stale", Health.STALE, 200, severity="critical")
     finding = judge_heartbeats([status("fine"), late, stale], 3, NOW)
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, "stale is stale, late is late")
@@ -103,7 +103,7 @@ def test_a_job_that_was_never_seen_is_named_and_not_on_time() -> None:
     assert several.summary == "nightly was never seen", "one of its groups was"
 
 
-def test_the_remedy_is_looked_for_where_the_job_runs() -> None:
+def test_the_remedy_depends_on_where_the_job_runs() -> None:
     elsewhere = status("backup", Health.STALE, 300, inside=False)
     finding = judge_heartbeats([elsewhere], 1, NOW)
     assert finding.remedy == "Look where it runs: not in this pod, so that neither its log nor a restart helps."

@@ -28,7 +28,9 @@ CLAUDE = "uid=1000(claude) gid=1000(claude) groups=1000(claude)"
         ("the uid=1000 is not at the start", None, Verdict.UNKNOWN),
     ],
 )
-def test_what_id_prints_is_compared_with_the_expectation(said: str, user: str | None, verdict: Verdict) -> None:
+def test_the_output_of_id_is_compared_with_the_expected_user(
+    said: str, user: str | None, verdict: Verdict
+) -> None:
     assert judge_id(ContainerTarget(user=user), ExecResult(said, "", 0)).verdict is verdict
 
 
@@ -37,12 +39,12 @@ def test_the_summary_is_the_identity_without_its_groups() -> None:
     assert identity.summary == "uid=1000(claude) gid=1000(claude)"
 
 
-def test_what_went_wrong_is_shown() -> None:
+def test_an_error_of_id_is_shown() -> None:
     identity = judge_id(ContainerTarget(), ExecResult("", "id: cannot find name", 1))
     assert (identity.verdict, identity.said) == (Verdict.UNKNOWN, "id: cannot find name")
 
 
-def test_the_worst_container_leads() -> None:
+def test_the_worst_container_comes_first() -> None:
     fine = ContainerIdentity("kali", Verdict.OK, "uid=1000", "uid=1000")
     root = ContainerIdentity("proxy", Verdict.FAIL, "uid=0(root)", "proxy runs as root")
     finding = judge_identity([fine, root])

@@ -1,4 +1,4 @@
-"""The pod: one, all of it ready, on its node; and what the handbook does about each trouble."""
+"""The pod: exactly one, ready, on its node; and the handbook's remedy for each issue."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_no_pod_fails_and_names_the_selector() -> None:
     assert "app=secure-agent-pod" in finding.evidence[0]
 
 
-def test_only_an_evicted_pod_fails_and_says_why() -> None:
+def test_a_single_evicted_pod_fails_with_its_reason() -> None:
     finding = judged(pod(phase="Failed", reason="Evicted", message="low on memory", containers=()))
     assert finding.summary == "no pod is running: the pod was evicted (low on memory)"
     assert finding.evidence[0] == "pod-1: Evicted"
@@ -73,15 +73,13 @@ def record(number: int, minutes: float, reason: str = "Evicted") -> Pod:
         ),
     ],
 )
-def test_pods_that_end_again_and_again_are_a_warning_beside_a_ready_one(
-    records: list[Pod], summary: str | None
-) -> None:
+def test_repeated_evictions_are_a_warning_despite_a_ready_pod(records: list[Pod], summary: str | None) -> None:
     finding = judged(*records, pod())
     assert finding.verdict is (Verdict.WARN if summary else Verdict.OK)
     assert summary is None or finding.summary == summary
 
 
-def test_only_a_terminating_pod_says_a_restart_is_under_way() -> None:
+def test_a_single_terminating_pod_suggests_a_restart_in_progress() -> None:
     finding = judged(pod(deleting=True))
     assert finding.verdict is Verdict.FAIL
     assert finding.summary == "the old pod is still terminating and there is no new one yet"
@@ -109,7 +107,7 @@ def test_the_wrong_node_fails_and_none_accepts_any() -> None:
         ("ContainerCreating", None, "kali is being created since 15:50 UTC", "/agentpod events"),
     ],
 )
-def test_a_reason_for_waiting_is_said_as_a_cause_with_the_next_step(
+def test_a_waiting_reason_becomes_a_cause_with_a_next_step(
     reason: str, says: str | None, headline: str, run: str
 ) -> None:
     finding = judged(pod(containers=(container("waiting", reason, message=says),)))
@@ -138,14 +136,14 @@ def test_a_restart_within_the_hour_warns(minutes: int, verdict: Verdict) -> None
     assert any("(Error, exit code 1)" in line for line in finding.evidence)
 
 
-def test_the_worst_trouble_leads_and_the_others_are_evidence() -> None:
+def test_the_worst_issue_is_first_and_the_others_are_evidence() -> None:
     ended = Termination("Error", 1, NOW - timedelta(minutes=5))
     finding = judged(pod(node="gpu-2", containers=(container(restarts=1, last_termination=ended),)))
     assert finding.summary == "the pod runs on gpu-2, not on gpu-1"
     assert "kali restarted 5 min ago (Error, exit code 1)" in finding.evidence
 
 
-def test_the_pod_to_look_into_is_the_newest_that_runs() -> None:
+def test_the_current_pod_is_the_newest_running_one() -> None:
     waiting = pod("new", containers=(container("waiting"),))
     pods = [pod("old"), pod("mid"), waiting, pod("gone", deleting=True)]
     assert [p.name for p in live(pods)] == ["old", "mid", "new"]
@@ -155,12 +153,12 @@ def test_the_pod_to_look_into_is_the_newest_that_runs() -> None:
     assert current([pod(deleting=True)]) is None
 
 
-def test_nothing_is_known_of_a_container_in_state_unknown() -> None:
+def test_a_container_without_a_status_is_unknown() -> None:
     finding = judged(pod(containers=(Container("kali", "kali:1"),)))
     assert finding.verdict is Verdict.FAIL
 
 
-def test_how_the_last_pod_ended_is_said_once() -> None:
+def test_the_last_pod_s_end_is_shown_once() -> None:
     said = "The node was low on resource: memory. Container kali was using 9Gi"
     gone = api(status={"phase": "Failed", "reason": "Evicted", "message": said})
     finding = judge_pod([gone], TARGET, NOW)

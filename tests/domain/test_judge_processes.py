@@ -68,7 +68,7 @@ def test_the_handbooks_healthy_listings_are_healthy(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["sshd", "supercronic", "vibe-kanban"])
 @pytest.mark.parametrize("text", [HANDBOOK_AUX, HANDBOOK_EO, FULL_AUX])
-def test_each_process_is_missed_when_its_line_is_gone(text: str, name: str) -> None:
+def test_each_process_is_missing_without_its_line(text: str, name: str) -> None:
     kept = "\n".join(line for line in text.splitlines() if name not in line)
     assert missing(kept) == [name]
     finding = judge_processes(find_expected(SPEC, parse_ps(kept)))
@@ -136,7 +136,7 @@ def test_each_process_is_missed_when_its_line_is_gone(text: str, name: str) -> N
         "timeout 5",
     ],
 )
-def test_what_only_mentions_sshd_is_not_sshd(decoy: str) -> None:
+def test_a_mere_mention_of_sshd_is_not_sshd(decoy: str) -> None:
     assert not matches(ProcessRule.named("sshd"), decoy)
 
 
@@ -216,16 +216,16 @@ def test_a_process_cannot_write_rows_of_its_own(separator: str) -> None:
 @pytest.mark.parametrize(
     "row", ["² claude x", "٣ claude x", f"{'9' * 5000} claude x", "-1 claude x", "1_0 claude x"]
 )
-def test_a_row_that_is_none_leaves_the_others_known(row: str) -> None:
+def test_a_malformed_row_does_not_affect_the_others(row: str) -> None:
     assert missing(f"{HANDBOOK_EO}{row}\n") == []
 
 
 @pytest.mark.parametrize("elapsed", ["9" * 5000 + ":00", "²:00", "999999999999-00:00:00"])
-def test_an_odd_running_time_is_not_known(elapsed: str) -> None:
+def test_an_invalid_elapsed_time_is_unknown(elapsed: str) -> None:
     assert parse_ps(f"PID USER ELAPSED CMD\n1 u {elapsed} sshd -D\n")[0].elapsed is None
 
 
-def test_of_a_list_that_was_cut_only_what_is_in_it_is_known() -> None:
+def test_a_truncated_list_proves_no_absence() -> None:
     cut = ExecResult("PID USER CMD\n1 claude sshd -D\n", "", None, truncated=True)
     looked = scan(SPEC, cut)
     assert [m.name for m in looked.matches] == ["sshd"]
@@ -239,31 +239,31 @@ def test_of_a_list_that_was_cut_only_what_is_in_it_is_known() -> None:
     "line",
     ["x " * 4096, "sudo " * 1600, "env " + "a=b " * 2000, "node " + "-x " * 2700, "node" + "1." * 4000 + "x"],
 )
-def test_a_line_costs_the_same_however_its_words_are_chosen(line: str) -> None:
+def test_parsing_time_does_not_depend_on_the_words(line: str) -> None:
     assert not matches(ProcessRule.named("sshd"), line)
     assert len(program(line).names) <= 2
 
 
-def test_a_session_without_a_listener_is_no_sshd() -> None:
+def test_an_sshd_session_does_not_count_as_the_listener() -> None:
     text = "PID USER CMD\n1 claude tini -- /entrypoint.sh\n70 claude sshd: claude@pts/0\n71 claude -bash\n"
     assert "sshd" in missing(text)
 
 
-def test_dozens_of_children_do_not_hide_or_stand_in_for_anything() -> None:
+def test_many_child_processes_neither_hide_nor_replace_a_process() -> None:
     children = "".join(f"  {n} claude 00:01 node /home/claude/src/agent-{n}.js sshd\n" for n in range(100, 180))
     assert missing(HANDBOOK_EO + children) == []
     gone = "\n".join(line for line in HANDBOOK_EO.splitlines() if "[listener]" not in line)
     assert missing(gone + "\n" + children) == ["sshd"]
 
 
-def test_of_several_the_oldest_is_named() -> None:
+def test_of_several_matches_the_oldest_is_named() -> None:
     text = "PID USER ELAPSED CMD\n90 claude 00:05 supercronic x\n62 claude 06:51:00 supercronic x\n"
     match = next(m for m in find_expected(SPEC, parse_ps(text)) if m.name == "supercronic")
     assert [p.pid for p in match.found] == [62, 90]
     assert describe(match) == "supercronic: pid 62, for 6 h 51 min (and 1 more)"
 
 
-def test_lines_that_do_not_fit_are_left_out() -> None:
+def test_malformed_lines_are_skipped() -> None:
     text = "noise\nPID USER CMD\nx claude sshd\n12\n\n13 claude sshd -D  \n"
     assert parse_ps(text) == [Process(13, "claude", "sshd -D")]
 
@@ -312,7 +312,7 @@ def test_several_containers_are_told_apart() -> None:
     assert finding.evidence == ("sshd in kali: not found", "envoy in proxy: pid 1")
 
 
-def test_a_missing_container_names_those_that_exist() -> None:
+def test_a_missing_container_is_reported_with_the_existing_ones() -> None:
     finding = container_missing("processes", "Processes", [("kalli", ["kali", "proxy"])])
     assert (finding.verdict, finding.summary) == (Verdict.FAIL, "the pod has no container kalli")
     assert finding.evidence == ("it has kali and proxy",)

@@ -1,4 +1,4 @@
-"""Whether the pod has the secrets as they are now."""
+"""Whether the pod has the Secrets' current values."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_external_secrets(
 
 
 def looks(*seen: tuple[SecretFacts, datetime]) -> Remembered | None:
-    """The memory after looks."""
+    """The memory after several polls."""
     memory = None
     for facts, at in seen:
         memory = secret_memory.from_json(secret_memory.to_json(secret_memory.noted(memory, facts, at)))
@@ -88,19 +88,17 @@ def looks(*seen: tuple[SecretFacts, datetime]) -> Remembered | None:
         (None, FACTS, Age.SAME),
     ],
 )
-def test_only_values_that_are_others_now_count_as_a_change(
-    memory: Remembered | None, facts: SecretFacts, age: Age
-) -> None:
+def test_only_different_values_count_as_a_change(memory: Remembered | None, facts: SecretFacts, age: Age) -> None:
     assert secret_memory.age(facts, STARTED, memory) is age
 
 
-def test_a_touch_changes_nothing_of_when_the_values_changed() -> None:
+def test_a_write_without_new_values_keeps_the_time_of_change() -> None:
     finding = judge_secrets.judge_secret("s", TOUCHED, [POD], NOW, looks((FACTS, AFTER)))
     assert (finding.verdict, finding.summary) == (Verdict.OK, "1 key, changed 1 d 2 h ago")
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "{}", "[1]"])
-def test_what_is_no_memory_is_none(text: str) -> None:
+def test_an_invalid_memory_is_none(text: str) -> None:
     assert secret_memory.from_json(text) is None
 
 

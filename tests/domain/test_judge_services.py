@@ -64,9 +64,7 @@ def test_a_named_target_port_is_not_judged() -> None:
         ),
     ],
 )
-def test_an_address_is_the_service_s_however_it_has_it_and_a_port_is_one_of_tcp(
-    ssh: Service, verdict: Verdict
-) -> None:
+def test_an_address_of_any_kind_counts_and_the_port_must_be_tcp(ssh: Service, verdict: Verdict) -> None:
     assert judge_services.judge_addresses([ssh, WEB_SERVICE], TARGET).verdict is verdict
 
 
@@ -77,13 +75,13 @@ def test_an_address_is_the_service_s_however_it_has_it_and_a_port_is_one_of_tcp(
         ("Exceeded MaxStartups", "SSH runs, and has too many connections that have not signed in"),
     ],
 )
-def test_an_sshd_that_turns_the_bot_away_runs(said: str, summary: str) -> None:
+def test_an_sshd_that_rejects_the_bot_is_running(said: str, summary: str) -> None:
     finding = judge_services.judge_refused(SSH, f"answered “{said}” instead of an SSH banner")
     assert (finding.verdict, finding.summary) == (Verdict.WARN, summary)
     assert judge_services.judge_refused(WEB, said).verdict is Verdict.FAIL
 
 
-def test_of_two_services_sharing_an_address_the_one_with_the_port_carries_it() -> None:
+def test_of_two_services_with_an_address_the_one_with_the_port_counts() -> None:
     other = service("other", "192.0.2.1", 443)
     assert judge_services.carrier(SSH, [other, SSH_SERVICE]) == SSH_SERVICE
     assert judge_services.carrier(SSH, [other]) == other
@@ -122,7 +120,7 @@ def test_addresses_are_compared_as_addresses_and_names_without_case(settings: st
         ("::ffff:192.0.2.1", "::192.0.2.1"),
     ],
 )
-def test_other_addresses_are_other_addresses(settings: str, assigned: str) -> None:
+def test_different_addresses_are_not_equal(settings: str, assigned: str) -> None:
     target = Target(services=(ServiceTarget(name="SSH", ip=settings, port=22),))
     assert judge_services.judge_addresses([service("ssh", assigned, 22)], target).verdict is Verdict.FAIL
 
@@ -141,7 +139,7 @@ def test_other_addresses_are_other_addresses(settings: str, assigned: str) -> No
         ("connect", "[]:22", "no host"),
     ],
 )
-def test_what_is_no_address_is_refused_with_what_would_be_right(field: str, value: str, said: str) -> None:
+def test_an_invalid_address_is_refused_with_a_valid_form(field: str, value: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         ServiceTarget(**{"name": "SSH", "ip": "192.0.2.1", "port": 22, field: value})
 
@@ -154,7 +152,7 @@ def test_what_is_no_address_is_refused_with_what_would_be_right(field: str, valu
         ("Agent.example.com.:80", ("agent.example.com", 80), "http://agent.example.com:80/"),
     ],
 )
-def test_the_way_to_check_through_takes_ipv6_in_brackets(connect: str, host: tuple[str, int], url: str) -> None:
+def test_connect_accepts_ipv6_in_brackets(connect: str, host: tuple[str, int], url: str) -> None:
     spec = ServiceTarget(name="SSH", ip="2001:DB8::15", port=22, connect=connect)
     assert judge_services.address(spec) == host
     assert judge_services.url(spec) == url
@@ -220,7 +218,7 @@ def test_a_services_probe_id(name: str, slug: str) -> None:
     assert judge_services.slug(name) == slug
 
 
-def test_a_service_checked_another_way_is_still_named_by_its_own_address() -> None:
+def test_a_service_with_connect_is_named_by_its_own_address() -> None:
     spec = WEB.model_copy(update={"connect": "127.0.0.1:8000"})
     refused = judge_services.judge_refused(spec, "connection refused")
     assert refused.summary == f"{WEB.name} can't be reached at {WEB.ip}:{WEB.port}: connection refused"

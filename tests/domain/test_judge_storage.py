@@ -50,7 +50,7 @@ def test_df_is_read(text: str, expected: tuple[int, int, int, str]) -> None:
         pytest.param(f"/dev/{'x ' * 500_000}1 1 1 50% /home/claude", id="a megabyte"),
     ],
 )
-def test_without_a_true_size_it_is_unknown_how_full_it_is(row: str) -> None:
+def test_without_a_valid_size_the_use_is_unknown(row: str) -> None:
     finding = judge_disk("/home/claude", ExecResult(f"{HEAD}{row}\n", "", 0), StorageSpec())
     assert finding.verdict is Verdict.UNKNOWN
     assert "full" not in finding.summary
@@ -65,7 +65,7 @@ def test_without_a_true_size_it_is_unknown_how_full_it_is(row: str) -> None:
         ("/dev/sda 9 9 0 100% /home/claude-old\n/dev/sdb 9 1 8 12% /", "/"),
     ],
 )
-def test_of_several_file_systems_the_home_s_own_counts(rows: str, mount: str) -> None:
+def test_of_several_file_systems_that_of_the_home_counts(rows: str, mount: str) -> None:
     disk = parse_df(HEAD + rows, "/home/claude")
     assert disk is not None
     assert disk.mount == mount
@@ -76,7 +76,7 @@ def test_a_file_system_without_room_for_users_is_full() -> None:
     assert judge_disk("/home/claude", ExecResult(reserved, "", 0), StorageSpec()).verdict is Verdict.FAIL
 
 
-def test_what_is_no_size_of_a_folder_is_left_out() -> None:
+def test_invalid_folder_sizes_are_skipped() -> None:
     text = f"{'9' * 5000}\t/h/huge\n18014398509481983\t/h/all\n-\t/h/none\n4\t/h/a\n"
     assert parse_du(text, "/h") == [("/h/a", 4096)]
 
@@ -197,7 +197,7 @@ def counted(row: str) -> ExecResult:
         ("0 0 0 -", Verdict.OK, "40 % used, 600 KiB free of 1000 KiB"),
     ],
 )
-def test_a_disk_without_inodes_is_full_however_much_room_it_has(row: str, verdict: Verdict, summary: str) -> None:
+def test_a_disk_without_free_inodes_is_full(row: str, verdict: Verdict, summary: str) -> None:
     found = judge_disk("/home/claude", ROOM, StorageSpec(), counted(row))
     assert (found.verdict, found.summary) == (verdict, summary)
     assert verdict is Verdict.OK or "bytes are not what is missing: 600 KiB free of 1000 KiB" in found.evidence
@@ -212,14 +212,14 @@ def test_a_disk_without_inodes_is_full_however_much_room_it_has(row: str, verdic
         ExecResult(f"{HEAD}/dev/sdb 1000 980 20 98% /home/claude\n", "", 0),
     ],
 )
-def test_a_df_that_does_not_count_inodes_says_nothing_of_them(said: ExecResult | None) -> None:
+def test_without_inode_counts_inodes_are_unknown(said: ExecResult | None) -> None:
     blocks = ExecResult(f"{HEAD}/dev/sdb 1000 980 20 98% /home/claude\n", "", 0)
     assert (
         judge_disk("/home/claude", blocks, StorageSpec(), said).summary == "the disk of /home/claude is 98 % full"
     )
 
 
-def test_of_bytes_and_inodes_the_worse_is_the_cause_and_bytes_where_both_are() -> None:
+def test_the_worse_of_bytes_and_inodes_is_the_cause_and_bytes_on_a_tie() -> None:
     full = ExecResult(f"{HEAD}/dev/sdb 1000 990 10 99% /home/claude\n", "", 0)
     assert judge_disk("/home/claude", full, StorageSpec(), counted("9 9 0 100%")).summary.endswith("99 % full")
     filling = ExecResult(f"{HEAD}/dev/sdb 1000 890 110 89% /home/claude\n", "", 0)

@@ -1,4 +1,4 @@
-"""The line of a termination message that says why: of a sentence, a log's end, and a stack trace of each kind."""
+"""The line of a termination message that says why: in a sentence, a log's end, and many kinds of stack traces."""
 
 from __future__ import annotations
 
@@ -80,18 +80,18 @@ def test_the_line_that_says_why(message: str, line: str) -> None:
         " " * 4_000 + "x",
     ],
 )
-def test_it_is_short_and_no_word_of_it_is_cut(message: str) -> None:
+def test_the_result_is_short_and_cuts_no_word(message: str) -> None:
     said = last_words(message)
     assert len(said) <= LONGEST + 1
     whole = {word.rstrip(":") for word in message.split()}
     assert all(word.rstrip("…:") in whole for word in said.split())
 
 
-def test_what_went_wrong_comes_last_in_a_chain() -> None:
+def test_the_cause_is_the_end_of_a_chain() -> None:
     chain = "starting the agent: reading the settings of the agent in its home: opening it: permission denied"
     assert last_words(chain) == "reading the settings of the agent in its home: opening it: permission denied"
 
 
-def test_a_secret_is_taken_out_before_anything_is_cut() -> None:
+def test_secrets_are_redacted_before_cutting() -> None:
     said = last_words("cannot log in with the token that is in the environment, password=hunter2-" + "abcdef" * 9)
     assert "hunter2" not in said

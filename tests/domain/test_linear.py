@@ -1,4 +1,4 @@
-"""Odd numbers and texts from outside are read as what they are, and none raises."""
+"""Unusual numbers and untrusted texts are parsed without an exception."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPEC = ServiceTarget(name="SSH", ip="10.0.0.1", port=22, target_port=2222)
     "said",
     ["uid=" + "9" * 5_000, "uid=²", "uid=٣(x)", "uid=", "uid=-1", "uid=1e3" * 900, "\ud800", "uid=00000000000"],
 )
-def test_an_identity_that_is_none_is_unknown_or_not_the_expected_one(said: str) -> None:
+def test_an_invalid_identity_is_unknown_or_unexpected(said: str) -> None:
     found = judge_id(ContainerTarget(), ExecResult(said, "", 0))
     assert found.verdict is not Verdict.OK
 
@@ -30,13 +30,13 @@ def test_a_services_target_port_may_be_any_text(port: str) -> None:
     judge_addresses([service], Target(services=(SPEC,)))
 
 
-def test_a_target_port_that_is_another_number_is_still_said() -> None:
+def test_a_different_target_port_is_reported() -> None:
     service = Service("ssh", "LoadBalancer", "10.1.1.1", ("10.0.0.1",), (ServicePort(22, "22"),))
     assert "sends port 22 to 22" in judge_addresses([service], Target(services=(SPEC,))).summary
 
 
 @pytest.mark.parametrize("piece", [" ", "pod=", "in pod ", "in pod a_b(", "<@U1|", "*", "```", "<http:"])
-def test_texts_of_many_pieces_are_read_in_linear_time(piece: str) -> None:
+def test_texts_of_many_pieces_are_parsed_in_linear_time(piece: str) -> None:
     """Searched quadratically, each takes minutes."""
     text = piece * (400_000 // len(piece))
     assert len(words.cut(text, 100)) <= 100

@@ -1,4 +1,4 @@
-"""Whose member somebody is: by the payload, and by what Slack says of them. Unknown is not own."""
+"""Membership by the payload and by Slack's account data; unknown users count as outsiders."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ CASES: dict[str, tuple[Home, Claims, Account | None, Membership]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_whose_member_somebody_is(name: str) -> None:
+def test_membership_by_payload_and_account(name: str) -> None:
     home, said, seen, expected = CASES[name]
     assert judge("U1", said, home, seen) is expected
 
 
-def test_slackbot_is_a_bot_though_its_account_says_nothing_of_it() -> None:
+def test_slackbot_is_a_bot_although_its_account_is_not_marked() -> None:
     assert judge("USLACKBOT", claims(OWN), ALONE, MEMBER) is Membership.BOT
 
 
@@ -74,7 +74,5 @@ def test_slackbot_is_a_bot_though_its_account_says_nothing_of_it() -> None:
         ({}, Account()),
     ],
 )
-def test_an_account_is_read_from_what_slack_says_whatever_is_missing(
-    user: dict[str, Any], expected: Account
-) -> None:
+def test_an_account_is_parsed_with_missing_fields(user: dict[str, Any], expected: Account) -> None:
     assert account(user) == expected

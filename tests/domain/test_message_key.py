@@ -1,4 +1,4 @@
-"""The key of a message is the text that the ledger has, and is written and read in one place."""
+"""The key of a message is the text that the ledger stores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SPAN = "2026-11-23T09:00:00+00:00|2026-11-23T09:05:00+00:00"
         (MessageKey.of("deaf", SPAN), f"deaf:{SPAN}", "2026-11-23T09", None),
     ],
 )
-def test_a_key_is_stored_as_it_always_was(
+def test_the_stored_format_of_keys_is_stable(
     key: MessageKey, stored: str, id_: str, more: tuple[str, ...] | None
 ) -> None:
     assert (key, str(key), MessageKey(stored)) == (stored, stored, key)
@@ -38,6 +38,6 @@ def test_a_key_is_stored_as_it_always_was(
 
 
 @pytest.mark.parametrize("odd", ["", "card", ":", "card:", "card::"])
-def test_an_odd_key_from_a_ledger_is_taken_apart_all_the_same(odd: str) -> None:
+def test_an_unusual_stored_key_is_parsed(odd: str) -> None:
     key = MessageKey(odd)
     assert (key, key.kind, key.id) == (odd, odd.partition(":")[0], "")

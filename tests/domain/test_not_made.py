@@ -1,4 +1,4 @@
-"""A pod whose containers are not being made names what its own events say is in the way: a volume, the network."""
+"""A pod whose containers are not created shows the cause from its own events: a volume, the network."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def summary(*events: Event, pod: Pod = POD) -> str:
 
 
 @pytest.mark.parametrize(("reason", "message", "said"), ROWS)
-def test_what_is_in_the_way_is_the_first_line_everywhere(reason: str, message: str, said: str) -> None:
+def test_the_cause_is_in_every_headline(reason: str, message: str, said: str) -> None:
     events = [event(reason, message)]
     assert said in summary(*events)
     problem = pod_watch.problem(Target(), [POD], NOW, hold=timedelta(), events=events)
@@ -123,16 +123,16 @@ def test_what_is_in_the_way_is_the_first_line_everywhere(reason: str, message: s
         (event("Unhealthy", "x"),),
     ],
 )
-def test_what_is_over_or_another_s_is_no_cause(events: tuple[Event, ...]) -> None:
+def test_outdated_events_and_those_of_other_pods_are_no_cause(events: tuple[Event, ...]) -> None:
     assert summary(*events) == "kali is being created since 02:00 UTC"
 
 
-def test_an_image_that_is_being_pulled_is_said_to_be() -> None:
+def test_an_image_pull_in_progress_is_shown() -> None:
     said = "kali is being created since 02:00 UTC: its image is being pulled"
     assert summary(event(MOUNT, "x", 90), event("Pulling", 'Pulling image "kali:1"', 30)) == said
 
 
-def test_the_event_that_says_why_goes_before_the_one_that_says_it_waited_in_vain() -> None:
+def test_an_event_with_a_cause_comes_before_a_timeout() -> None:
     why = event(ATTACH, 'Multi-Attach error for volume "pvc-1" Volume is already exclusively attached', 100)
     vain = event(MOUNT, "Unable to attach or mount volumes: unmounted volumes=[home]: timed out", 10)
     assert "already exclusively attached" in summary(why, vain)
@@ -159,6 +159,6 @@ def test_events_make_no_pod_unready_and_hide_no_container() -> None:
     assert summary(*events, pod=crashed) == "kali runs but is not ready"
 
 
-def test_a_megabyte_of_message_is_read_in_bounded_time() -> None:
+def test_a_megabyte_of_message_is_parsed_in_bounded_time() -> None:
     hostile = 'MountVolume.SetUp failed for volume "' + ": " * 500_000
     assert len(summary(event(MOUNT, hostile))) < 400

@@ -1,4 +1,4 @@
-"""Patterns that somebody wrote are searched in linear time, and what RE2 lacks is refused in words."""
+"""User-supplied patterns are searched in linear time, and what RE2 lacks is refused with an explanation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.domain.core.target import HANDBOOK_HEARTBEATS, ContainerTarget, Process
 
 
 @pytest.mark.parametrize("text", ["^(a+)+$", "^(a|aa)+$", "(.*a){12}", r"^(\w+\s?)*$", "(a?){30}a{30}"])
-def test_patterns_that_would_take_for_ever_do_not(text: str) -> None:
+def test_patterns_with_catastrophic_backtracking_are_fast(text: str) -> None:
     assert not pattern(text).found("a" * 28 + "!" if text.endswith("$") else "b" * 5_000)
 
 
@@ -29,7 +29,7 @@ def test_patterns_that_would_take_for_ever_do_not(text: str) -> None:
         ("\ud800", "half a character"),
     ],
 )
-def test_what_cannot_be_searched_is_refused_in_words(text: str, said: str) -> None:
+def test_unsupported_patterns_are_refused_with_an_explanation(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=r"regular expression|supported") as caught:
         pattern(text)
     assert said in str(caught.value)
@@ -45,7 +45,7 @@ def test_case_can_be_ignored() -> None:
     assert not pattern("error").found("ERROR")
 
 
-def test_the_rules_that_are_there_by_default_work() -> None:
+def test_the_default_rules_work() -> None:
     assert [
         p.name for p in ContainerTarget().processes if not pattern(p.match).found(f"/usr/bin/{p.name} -x")
     ] == []
@@ -53,7 +53,7 @@ def test_the_rules_that_are_there_by_default_work() -> None:
 
 
 @pytest.mark.parametrize("name", ["a.b", "c++", "my-app", "x[1]", "ü", "a b", "$x"])
-def test_a_bare_name_is_searched_as_it_is_written(name: str) -> None:
+def test_a_bare_name_is_searched_literally(name: str) -> None:
     rule = ProcessRule.named(name)
     assert rule.is_bare
     assert pattern(rule.match).found(f"/opt/{name}")

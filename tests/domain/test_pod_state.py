@@ -1,4 +1,4 @@
-"""What Kubernetes says of a pod: ready or not, the cause first, the remedy that fits and the log that shows it."""
+"""The judgement of a pod: ready or not, the cause first, the remedy that fits and the log that shows it."""
 
 from __future__ import annotations
 
@@ -629,7 +629,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("pod", "summary"), [row[1:] for row in GOOD], ids=[row[0] for row in GOOD])
-def test_a_pod_that_kubernetes_calls_ready_is_ready(pod: Pod, summary: str) -> None:
+def test_a_pod_that_is_ready_for_kubernetes_is_ready(pod: Pod, summary: str) -> None:
     finding = judged(pod)
     assert finding.verdict is Verdict.OK
     assert finding.summary.startswith(summary)
@@ -676,7 +676,9 @@ def test_a_pod_that_is_over_says_how_it_ended(status: dict[str, Any], says: str)
         ),
     ],
 )
-def test_a_pod_that_does_not_end_says_what_holds_it(meta: dict[str, Any], more: dict[str, Any], says: str) -> None:
+def test_a_stuck_terminating_pod_names_what_holds_it(
+    meta: dict[str, Any], more: dict[str, Any], says: str
+) -> None:
     pod = api(meta={"deletionTimestamp": "2026-11-24T03:02:30Z"} | meta, **more)
     assert judged(pod).summary.startswith(says)
 
@@ -688,7 +690,7 @@ REMEDIES = {
 }
 
 
-def test_a_remedy_stands_only_under_the_reason_that_it_fits() -> None:
+def test_a_remedy_is_shown_only_for_its_causes() -> None:
     said = {row[0]: judged(row[1]).remedy for row in BAD}
     for remedy, fits in REMEDIES.items():
         under = {name for name, text in said.items() if text == remedy}
@@ -698,21 +700,21 @@ def test_a_remedy_stands_only_under_the_reason_that_it_fits() -> None:
     assert all(said.values())
 
 
-def test_a_message_that_is_in_the_first_line_is_not_said_again() -> None:
+def test_a_message_in_the_headline_is_not_repeated() -> None:
     found = judged(main(BACK_OFF, run_that_ended("Error", 1, "cannot bind port 2222."), restartCount=7))
     assert found.summary == "kali keeps crashing (exit 1, 7 restarts): cannot bind port 2222"
     assert found.evidence[0] == "kali ended at 02:50 UTC (Error, exit code 1)"
     assert "2222" not in str(found.evidence)
 
 
-def test_what_runs_again_after_a_crash_says_first_why_it_crashed() -> None:
+def test_a_container_that_runs_after_a_crash_shows_the_cause_first() -> None:
     ended = run_that_ended("Error", 1, "cannot bind port 2222", at="2026-11-24T03:01:40Z")
     found = judged(main(RUNNING, ended, restartCount=1))
     why = "kali crashed (exit 1, 1 restart): cannot bind port 2222; it runs again and is not ready"
     assert found.summary == why
 
 
-def test_the_evidence_has_what_the_container_left_behind() -> None:
+def test_the_evidence_has_the_termination_message() -> None:
     said = "starting\nchown: Read-only file system"
     failed = starting(BACK_OFF, run_that_ended("Error", 1, said), restartCount=7)
     last = "fix-permissions ended at 02:50 UTC (Error, exit code 1): starting chown: Read-only file system"
@@ -722,7 +724,7 @@ def test_the_evidence_has_what_the_container_left_behind() -> None:
     assert ("Evidence", last) in problem.facts
 
 
-def test_a_container_that_hit_its_limit_and_runs_again_is_a_warning_with_its_own_log() -> None:
+def test_an_oom_killed_container_that_runs_again_is_a_warning_with_its_log() -> None:
     limits = {"resources": {"limits": {"memory": "8Gi"}}}
     local = {**UP, "name": "vk-local", "restartCount": 1, "lastState": OOM, "spec": limits}
     target = Target(containers=(ContainerTarget(), ContainerTarget(name="vk-local")))
@@ -731,7 +733,7 @@ def test_a_container_that_hit_its_limit_and_runs_again_is_a_warning_with_its_own
     assert (finding.remedy, finding.run) == (HANDBOOK_MEMORY, "/agentpod logs --container vk-local --previous")
 
 
-def test_an_end_without_a_process_that_is_watched_is_not_blamed_on_one() -> None:
+def test_a_container_without_expected_processes_gets_no_process_remedy() -> None:
     proxy = {**UP, **PROXY, "restartCount": 1, "lastState": CRASH}
     finding = judged(api(UP, inits=[proxy]))
     assert finding.summary == "sidecar egress-proxy restarted 12 min ago (Error, exit code 1)"
@@ -758,7 +760,7 @@ def test_the_columns_are_kubectls_own(pod: Pod, ready: str, status: str, restart
     assert (pod.ready, pod.status, pod.restarts) == (ready, status, restarts)
 
 
-def test_a_pod_on_a_lost_node_is_neither_looked_into_nor_one_too_many() -> None:
+def test_a_pod_on_a_lost_node_is_neither_current_nor_surplus() -> None:
     lost = api(conditions={"Ready": {"status": "False"}})
     fresh = api(
         STARTS, inits=[DONE], conditions=NOT_INITIALIZED, status=PENDING, meta={"name": "agent-2", "uid": "u-2"}
@@ -772,7 +774,7 @@ def test_a_pod_on_a_lost_node_is_neither_looked_into_nor_one_too_many() -> None:
     assert current([lost]) == lost
 
 
-def test_an_end_that_nobody_saw_is_not_blamed_on_a_process() -> None:
+def test_an_unobserved_termination_is_not_blamed_on_a_process() -> None:
     rebooted = api(UP | {"restartCount": 1, "lastState": run_that_ended("Unknown", 255)})
     finding = judged(rebooted)
     assert (finding.verdict, finding.summary) == (

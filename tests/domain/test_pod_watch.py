@@ -1,4 +1,4 @@
-"""What of the pod is a problem, how its restarts are counted, and what its jobs are excused for."""
+"""The pod's problems, counting its restarts, and excusing its jobs' missed deadlines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pod(
     state: str = "running",
     uid: str = "uid-1",
 ) -> Pod:
-    """A pod born at nine, whose container was restarted so often."""
+    """A pod created at nine, whose container was restarted that many times."""
     last = Termination(why, 137 if why == "OOMKilled" else 1, ended) if ended else None
     waits = None if state == "running" else "CrashLoopBackOff"
     container = Container(
@@ -40,7 +40,7 @@ def pod(
 
 
 def counted(*looks: tuple[float, int, str]) -> Restarts:
-    """What is known after restarts at those minutes, with the count and the reason of each."""
+    """The series after restarts at those minutes, with the count and the reason of each."""
     known = restarts.updated(None, [pod()], NINE)
     for minutes, count, why in looks:
         at = NINE + minutes * MIN
@@ -49,7 +49,7 @@ def counted(*looks: tuple[float, int, str]) -> Restarts:
 
 
 def found(known: Restarts, minutes: float, count: int = 1, why: str = "Error") -> tuple[str, str] | None:
-    """The severity and the words of what is told of them then."""
+    """Severity and summary of the problem at that time."""
     now = NINE + minutes * MIN
     problem = pod_watch.restarting(TARGET, [pod(count, known.last_at, why)], known, now)
     return (problem.severity, problem.summary) if problem else None
@@ -58,11 +58,11 @@ def found(known: Restarts, minutes: float, count: int = 1, why: str = "Error") -
 # The pod
 
 
-def test_a_pod_that_runs_again_after_a_restart_is_not_in_trouble() -> None:
+def test_a_pod_that_runs_after_a_restart_has_no_problem() -> None:
     assert pod_watch.problem(TARGET, [pod(3, NINE)], NINE, hold=2 * MIN) is None
 
 
-def test_a_crash_has_to_stay_away_for_longer_than_other_trouble() -> None:
+def test_a_crash_needs_longer_to_resolve_than_other_problems() -> None:
     looped = pod_watch.problem(TARGET, [pod(3, NINE, state="waiting")], NINE, hold=2 * MIN, keep=5 * MIN)
     waits = pod_watch.problem(TARGET, [pod(state="waiting")], NINE, hold=2 * MIN, keep=5 * MIN)
     assert looped is not None
@@ -73,7 +73,7 @@ def test_a_crash_has_to_stay_away_for_longer_than_other_trouble() -> None:
 # Restarts
 
 
-def test_one_or_two_restarts_are_not_told_and_the_third_is() -> None:
+def test_the_third_restart_is_a_problem() -> None:
     two, three = (
         counted((1, 1, "Error"), (20, 2, "Error")),
         counted((1, 1, "Error"), (20, 2, "Error"), (50, 3, "Error")),
@@ -85,11 +85,11 @@ def test_one_or_two_restarts_are_not_told_and_the_third_is() -> None:
     )
 
 
-def test_restarts_more_than_an_hour_apart_have_nothing_to_do_with_each_other() -> None:
+def test_restarts_more_than_an_hour_apart_are_separate_series() -> None:
     assert found(counted((1, 1, "Error"), (62, 2, "Error"), (123, 3, "Error")), 123) is None
 
 
-def test_a_kill_for_memory_is_told_and_the_second_one_is_critical() -> None:
+def test_an_oom_kill_is_a_problem_and_the_second_is_critical() -> None:
     once, twice = counted((1, 1, "OOMKilled")), counted((1, 1, "OOMKilled"), (30, 2, "OOMKilled"))
     assert found(once, 1, 1, "OOMKilled") == ("warning", "kali hit its memory limit at 09:01 UTC")
     assert found(twice, 30, 2, "OOMKilled") == (
@@ -98,19 +98,19 @@ def test_a_kill_for_memory_is_told_and_the_second_one_is_critical() -> None:
     )
 
 
-def test_a_crash_after_a_kill_for_memory_is_not_called_one() -> None:
+def test_a_crash_after_an_oom_kill_is_not_called_an_oom_kill() -> None:
     both = counted((1, 1, "OOMKilled"), (30, 2, "Error"))
     said = "kali restarted 2 times, 1 of them OOM-killed, last at 09:30 UTC (Error, exit code 1)"
     assert found(both, 30, 2) == ("warning", said)
 
 
-def test_restarts_are_over_a_quarter_of_an_hour_after_the_last() -> None:
+def test_a_restart_series_ends_after_15_minutes() -> None:
     killed = counted((1, 1, "OOMKilled"))
     assert found(killed, 15.9, 1, "OOMKilled") is not None
     assert found(killed, 16, 1, "OOMKilled") is None
 
 
-def test_another_pod_begins_anew_and_an_old_one_is_not_blamed_for_what_nobody_saw() -> None:
+def test_a_new_pod_starts_a_new_series_and_unseen_restarts_do_not_count() -> None:
     known = counted((1, 2, "Error"))
     assert restarts.updated(known, [pod(0, uid="uid-2")], NINE + 5 * MIN).times == 0
     day = NINE + timedelta(days=1)
@@ -118,7 +118,7 @@ def test_another_pod_begins_anew_and_an_old_one_is_not_blamed_for_what_nobody_sa
     assert restarts.updated(None, [pod(40, day - 65 * MIN)], day).times == 0
 
 
-def test_restarts_are_kept_as_text_and_nonsense_is_nothing() -> None:
+def test_restarts_round_trip_and_invalid_text_is_none() -> None:
     known = counted((1, 2, "OOMKilled"))
     assert restarts.from_json(restarts.to_json(known)) == known
     assert restarts.from_json("") is None
@@ -132,7 +132,7 @@ def test_restarts_are_kept_as_text_and_nonsense_is_nothing() -> None:
 def excused(
     spells: list[tuple[float, float | None]], now: float, missed: float = 10, unseen: float | None = None
 ) -> str:
-    """Why a job that was last seen at nine is not to blame; times in minutes after nine."""
+    """The excuse of a job that was last seen at nine; times in minutes after nine."""
     at = lambda minutes: NINE + minutes * MIN  # noqa: E731 - it is short
     times = [Downtime(at(down), None if ready is None else at(ready)) for down, ready in spells]
     return downtime.excuse(times, TEN_MINUTES, at(missed), at(now), None if unseen is None else at(unseen))
@@ -156,19 +156,19 @@ def excused(
         ([(-30, -20), (12, None)], 12, ""),
     ],
 )
-def test_a_job_is_excused_while_the_pod_is_down_and_for_a_period_after(
+def test_a_job_is_excused_during_a_downtime_and_one_period_after(
     spells: list[tuple[float, float | None]], now: float, says: str
 ) -> None:
     assert excused(spells, now) == says
 
 
-def test_a_pod_that_nobody_sees_excuses_for_a_period_and_not_for_ever() -> None:
+def test_an_unreadable_pod_excuses_jobs_for_a_limited_time() -> None:
     said = "the pod was not ready when it was last seen; that counts until 09:17 UTC"
     assert excused([(5, None)], 16, unseen=7) == said
     assert excused([(5, None)], 17, unseen=7) == ""
 
 
-def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
+def test_downtimes_round_trip_and_are_bounded() -> None:
     spells: tuple[Downtime, ...] = ()
     for n in range(100):
         spells = downtime.updated(spells, [pod(state="waiting")], NINE + 2 * n * MIN)
@@ -180,7 +180,7 @@ def test_spells_are_kept_as_text_and_there_are_never_too_many() -> None:
     assert downtime.updated(spells, [pod()], NINE + 300 * MIN) is spells
 
 
-def test_a_pod_that_came_and_went_between_two_looks_was_down_then() -> None:
+def test_a_pod_replaced_between_two_polls_was_down() -> None:
     before = (Downtime(NINE - 9 * MIN, NINE - 8 * MIN),)
     later = replace(pod().containers[0], started_at=NINE + 3 * MIN)
     assert downtime.updated(before, [replace(pod(), containers=(later,))], NINE + 4 * MIN)[-1] == Downtime(

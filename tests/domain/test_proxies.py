@@ -1,4 +1,4 @@
-"""Which connection goes through which proxy, held against Go's own implementation (``go_proxies/``)."""
+"""Which connection uses which proxy, compared with Go's own implementation (``go_proxies/``)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PROXY = {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://p:1"}
 
 
 @pytest.mark.parametrize("no_proxy", GO["proxied"])
-def test_no_proxy_means_what_it_means_to_go(no_proxy: str) -> None:
+def test_no_proxy_is_read_as_by_go(no_proxy: str) -> None:
     environment = {**PROXY, "NO_PROXY": no_proxy}
     found = [proxies.choose(address, environment).proxy for address in GO["addresses"]]
     assert "".join("p" if proxy else "-" for proxy in found) == GO["proxied"][no_proxy]
 
 
-def test_the_proxy_is_the_one_that_go_takes() -> None:
+def test_the_proxy_is_the_same_as_go_s() -> None:
     for row in GO["proxies"]:
         proxy = proxies.choose(row["address"], row["environment"]).proxy
         asked = row["proxy"].rstrip("/")
@@ -59,7 +59,7 @@ def test_the_proxy_is_the_one_that_go_takes() -> None:
         ),
     ],
 )
-def test_a_route_says_what_it_is_and_why(environment: dict[str, str], url: str, said: str) -> None:
+def test_a_route_describes_itself_with_its_reason(environment: dict[str, str], url: str, said: str) -> None:
     assert str(proxies.choose(url, environment)) == said
 
 
@@ -78,7 +78,7 @@ def test_a_route_says_what_it_is_and_why(environment: dict[str, str], url: str, 
         ("://p:1", "its scheme is empty"),
     ],
 )
-def test_what_is_no_proxy_is_refused_without_repeating_it(value: str, why: str) -> None:
+def test_an_invalid_proxy_is_refused_without_quoting_it(value: str, why: str) -> None:
     with pytest.raises(Permanent) as caught:
         proxies.choose("https://slack.com", {"HTTPS_PROXY": value})
     assert caught.value.message == f"HTTPS_PROXY is not the address of a proxy: {why}."

@@ -1,4 +1,4 @@
-"""Redaction: no known value and nothing with a secret's shape is left, and ordinary lines stay as they are."""
+"""Redaction removes known values and anything with a secret's shape, and leaves ordinary lines unchanged."""
 
 from __future__ import annotations
 
@@ -163,13 +163,13 @@ LONG = "ol1BBxgfZiaZ2yEzUARskrhQv-avv2p4KqkCaavnIGt"
         for text in texts
     ],
 )
-def test_what_the_words_around_give_away_is_redacted(text: str, hidden: str) -> None:
+def test_secrets_are_redacted_by_their_context(text: str, hidden: str) -> None:
     shown = "\n".join(redact(text.split("\n")).lines)
     assert PLACEHOLDER in shown
     assert hidden not in shown
 
 
-def test_what_surrounds_a_secret_stays() -> None:
+def test_the_text_around_a_secret_stays() -> None:
     assert one('{"password": "x y", "user": "bob"}') == '{"password": [redacted], "user": "bob"}'
     assert one("GET /x?token=abc&page=2") == "GET /x?token=[redacted]&page=2"
     assert one("https://bob:hunter2@git.example/x") == "https://bob:[redacted]@git.example/x"
@@ -189,11 +189,11 @@ def test_what_surrounds_a_secret_stays() -> None:
         ("tab\tstays", "tab\tstays"),
     ],
 )
-def test_control_characters_are_taken_out(line: str, kept: str) -> None:
+def test_control_characters_are_removed(line: str, kept: str) -> None:
     assert plain(line) == kept
 
 
-def test_overlapping_known_values_leave_nothing_of_either() -> None:
+def test_overlapping_known_values_are_both_redacted_completely() -> None:
     assert one("<abcdefghi>", "abcdef", "defghi") == f"<{PLACEHOLDER}>"
     assert one("<ababababab>", "ababab") == f"<{PLACEHOLDER}>"
     assert one("password=abcdef-tail", "abcdef") == f"password={PLACEHOLDER}"
@@ -225,16 +225,16 @@ def test_a_value_on_its_own_line_is_redacted_whatever_line_is_before(before: str
     "line",
     ["vault login -t 12 y; unlock <<EOF", "login <<EOF -t Zk39fjDk39d", "login x -t Zk39fjDk39d, password:"],
 )
-def test_what_goes_on_in_the_next_line_is_found_behind_another_phrase(line: str) -> None:
+def test_a_phrase_that_continues_in_the_next_line_is_found_after_another_one(line: str) -> None:
     assert "Hunter2x9q" not in redact([line, "Hunter2x9q"]).lines[1]
 
 
-def test_lines_that_do_not_follow_one_another_are_read_apart() -> None:
+def test_lines_that_are_not_adjacent_are_searched_separately() -> None:
     lines = ["register -t Zk39fjDk39d the password:", "hello there you", "example.org/reset/Zk39fjDk39d"]
     assert redact(lines).lines[2] == "example.org/reset/[redacted]"
 
 
-def test_values_of_five_characters_are_left() -> None:
+def test_values_of_five_characters_are_not_redacted() -> None:
     assert one("the value 12345", "12345") == "the value 12345"
 
 
@@ -263,7 +263,7 @@ def test_keys_on_one_line_are_redacted_each() -> None:
     assert one(f'a "{key}" b "{key}" c') == f'a "{PLACEHOLDER}" b "{PLACEHOLDER}" c'
 
 
-def test_a_public_key_stays() -> None:
+def test_a_public_key_is_not_redacted() -> None:
     lines = ("-----BEGIN PUBLIC KEY-----", KEY[2], "-----END PUBLIC KEY-----")
     assert redact(lines).lines == lines
 
@@ -299,8 +299,8 @@ HOSTILE = (
 
 
 @pytest.mark.timeout(20)
-def test_a_long_line_takes_no_longer_than_its_length() -> None:
-    """What takes the square of it would take minutes here."""
+def test_long_lines_take_linear_time() -> None:
+    """In quadratic time, this would take minutes."""
     for piece in HOSTILE:
         line = piece * (32_000 // len(piece))
         assert len(redact([line], ["aaaaaaaa", 'x&y"z/w+q=']).lines) == 1
@@ -369,7 +369,7 @@ def test_a_vendors_token_and_a_private_key_are_known_by_their_shape(text: str) -
 @pytest.mark.parametrize(
     "text", ["token: expired", "the new password=see vault", "ghp_ is how they begin", "rotated"]
 )
-def test_words_about_secrets_are_no_token(text: str) -> None:
+def test_words_about_secrets_are_no_tokens(text: str) -> None:
     assert not has_token(text)
 
 
@@ -381,7 +381,7 @@ def test_words_about_secrets_are_no_token(text: str) -> None:
         'restart --reason "agent-secrets-tier2/GITHUB_TOKEN was changed" --target "x"',
     ],
 )
-def test_what_the_bot_says_of_its_own_commands_stays_as_it_is(line: str) -> None:
+def test_the_bot_s_own_texts_are_not_redacted(line: str) -> None:
     assert redact([line]).lines == (line,)
 
 

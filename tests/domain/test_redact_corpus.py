@@ -1,4 +1,4 @@
-"""How much is found of made-up secrets, and how little is touched of an ordinary log."""
+"""The share of invented secrets that is found, and of ordinary log lines that is changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def kept(secret: str, text: str) -> bool:
     return any(longest[i : i + 10] in text for i in range(half, max(half + 1, len(longest) - 9)))
 
 
-def test_ninety_five_of_a_hundred_tokens_of_vendors_are_redacted_in_the_midst_of_a_line() -> None:
+def test_95_percent_of_vendor_tokens_within_a_line_are_redacted() -> None:
     assert len(TOKENS) >= 100
     left = [name for seed in SEEDS for name, token in tokens(seed) if not _gone(f"using {token} now", token)]
     assert len(left) <= 0.05 * len(TOKENS) * len(SEEDS), left
@@ -34,19 +34,19 @@ def _gone(line: str, token: str) -> bool:
     return PLACEHOLDER in text and not kept(token.replace("/getMe", "").replace("&issuer=x", ""), text)
 
 
-def test_ninety_five_of_a_hundred_ways_to_write_a_secret_down_are_redacted() -> None:
+def test_95_percent_of_ways_to_write_a_secret_are_redacted() -> None:
     assert len(PHRASES) >= 40
     made = [(line, value) for seed in SEEDS for line, value in phrases(seed)]
     left = [line for line, value in made if value[3:10] in shown(line)]
     assert len(left) <= 0.05 * len(made), left
 
 
-def test_not_one_of_a_hundred_ordinary_lines_is_touched() -> None:
+def test_no_ordinary_line_is_changed() -> None:
     ordinary = lines(10_000)
     touched = [line for line, now in zip(ordinary, redact(ordinary).lines, strict=True) if line != now]
     assert len(touched) <= 100, touched[:20]
 
 
-def test_what_was_redacted_is_left_alone() -> None:
+def test_redacted_text_stays_unchanged() -> None:
     once = [shown(line) for line, _ in phrases()]
     assert [shown(line) for line in once] == once

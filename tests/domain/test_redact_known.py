@@ -1,4 +1,4 @@
-"""A value that is known is found however a program writes it, and nothing of it is left."""
+"""A known value is found and redacted completely however a program writes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _json(text: str) -> str:
 
 
 def _signs(form: str) -> Write:
-    """Every sign by its number, letters and digits as they are."""
+    """Every sign as a numeric escape; letters and digits unchanged."""
     return lambda text: "".join(c if c.isascii() and c.isalnum() else _units(c, form) for c in text)
 
 
@@ -133,8 +133,8 @@ def test_a_known_value_is_redacted_however_it_is_written(way: str) -> None:
         assert left == ["log", "end"], (secret, written, text)
 
 
-def test_what_stands_in_a_secret_file_is_known_as_well() -> None:
-    """A file of settings, an address with a password in it, a registry's configuration."""
+def test_secrets_inside_a_secret_file_are_known() -> None:
+    """A settings file, a URL with a password, a registry's configuration."""
     auth = base64.b64encode(b"bob:Xk29-fjw83k").decode()
     values = [
         "LEVEL=debug\nDB_PASS=Xk29fjw83kq\n",
@@ -165,12 +165,12 @@ def test_values_are_found_in_lines_on_both_sides_of_a_chunks_end() -> None:
         assert lines[len(filler) :] == ("y" * left, *[PLACEHOLDER] * 5, "z"), left
 
 
-def test_what_names_a_value_in_the_next_line_is_read_over_the_end_of_a_chunk() -> None:
+def test_a_name_and_its_value_are_found_across_the_end_of_a_chunk() -> None:
     filler = ["x" * 99] * 10_485
     for left in range(30, 76):
         lines = redact([*filler, "y" * left, "- name: DB_PASSWORD", "  value: zX9-qqR2w", "z"]).lines
         assert lines[-3:] == ("- name: DB_PASSWORD", f"  value: {PLACEHOLDER}", "z"), left
 
 
-def test_nothing_that_is_kept_shows_a_value() -> None:
+def test_the_repr_shows_no_value() -> None:
     assert "hunter2" not in repr(KnownValues(["hunter2-hunter2"]))

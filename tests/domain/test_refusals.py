@@ -1,4 +1,4 @@
-"""Refusals that repeat: the first is recorded, the rest is a sum, and nobody can make more records than a few."""
+"""Repeated refusals: the first is recorded, the rest is summed, and the number of records is bounded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.domain.core.refusals import KINDS_EACH, MOST, VARIOUS, WINDOW, Refusals
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 
 
-def test_the_first_of_a_kind_is_recorded_and_the_rest_is_one_sum() -> None:
+def test_the_first_refusal_is_recorded_and_repetitions_are_summed() -> None:
     refusals = Refusals()
     firsts = [refusals.first("U1", "logs", "logs", "no rule", NOW + timedelta(seconds=n)) for n in range(100)]
     assert firsts == [True] + [False] * 99
@@ -25,13 +25,13 @@ def test_the_first_of_a_kind_is_recorded_and_the_rest_is_one_sum() -> None:
     assert refusals.first("U1", "logs", "logs", "no rule", NOW + WINDOW), "a new time begins"
 
 
-def test_one_that_does_not_repeat_leaves_no_sum() -> None:
+def test_a_single_refusal_leaves_no_sum() -> None:
     refusals = Refusals()
     assert refusals.first("U1", "logs", "logs", "no rule", NOW)
     assert list(refusals.over(NOW, all_=True)) == []
 
 
-def test_people_and_kinds_are_told_apart_up_to_a_number() -> None:
+def test_people_and_kinds_are_counted_separately_up_to_a_limit() -> None:
     refusals = Refusals()
     assert all(refusals.first(who, kind, kind, "r", NOW) for who in ("U1", "U2") for kind in ("logs", "restart"))
     recorded = sum(refusals.first("U3", f"kind {n}", "x", "r", NOW) for n in range(500))
@@ -40,14 +40,14 @@ def test_people_and_kinds_are_told_apart_up_to_a_number() -> None:
     assert (found.who, found.subject, found.more) == ("U3", VARIOUS, 500 - KINDS_EACH)
 
 
-def test_a_crowd_is_bounded_too() -> None:
+def test_the_number_of_people_is_bounded() -> None:
     refusals = Refusals()
     recorded = sum(refusals.first(f"U{n}", "logs", "logs", "r", NOW) for n in range(MOST + 500))
     assert recorded == MOST
     assert sum(found.more for found in refusals.over(NOW, all_=True)) == 500
 
 
-def test_what_was_not_kept_is_recorded_the_next_time() -> None:
+def test_an_unrecorded_refusal_is_recorded_the_next_time() -> None:
     refusals = Refusals()
     refusals.first("U1", "approve r-1 one-vote", "r-1", "one-vote", NOW)
     refusals.unrecorded("U1", "approve r-1")

@@ -1,4 +1,4 @@
-"""A name is taken once, and an unknown one is said to be."""
+"""Duplicate names are refused, and unknown names are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Tool:
 SAW, AXE = Tool("saw"), Tool("axe")
 
 
-def test_items_are_kept_in_order_and_found_by_name() -> None:
+def test_items_keep_their_order_and_are_found_by_name() -> None:
     tools = Registry("tool", [SAW]).with_([AXE])
     assert (list(tools), tools.names, len(tools)) == ([SAW, AXE], ("saw", "axe"), 2)
     assert (tools["axe"], tools.get("axe"), tools.get("file")) == (AXE, AXE, None)
@@ -25,12 +25,12 @@ def test_items_are_kept_in_order_and_found_by_name() -> None:
     assert "file" not in tools
 
 
-def test_a_name_is_taken_once() -> None:
+def test_duplicate_names_are_refused() -> None:
     with pytest.raises(ValueError, match="the tool 'saw' is registered twice"):
         Registry("tool", [SAW, AXE]).with_([Tool("saw")])
 
 
 @pytest.mark.parametrize(("items", "known"), [([SAW, AXE], "saw, axe"), ([], "none")])
-def test_an_unknown_name_is_answered_with_those_that_there_are(items: list[Tool], known: str) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(items: list[Tool], known: str) -> None:
     with pytest.raises(KeyError, match=f"there is no tool 'file'; known: {known}"):
         Registry("tool", items)["file"]

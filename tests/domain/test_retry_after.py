@@ -1,4 +1,4 @@
-"""Retry-After is a wish with a limit, whatever stands in it."""
+"""Retry-After is limited, whatever its value."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ NOW = datetime(2026, 11, 29, 10, 0, tzinfo=UTC)
         ("x" * 100_000, None),
     ],
 )
-def test_a_value_is_a_number_or_a_date_and_waited_two_minutes_at_most(
+def test_a_value_is_a_number_or_a_date_and_limited_to_two_minutes(
     value: str | None, seconds: float | None
 ) -> None:
     assert retry_after.seconds(value, NOW) == seconds
 
 
-def test_what_is_not_waited_is_said() -> None:
+def test_a_shortened_pause_is_reported() -> None:
     assert retry_after.said("86400", NOW) == " It asked for a pause of 1 d; agentpod tries again after 2 min."
     assert retry_after.said("100", NOW) == ""
     assert retry_after.said("garbage", NOW) == ""

@@ -1,4 +1,4 @@
-"""What is granted beyond the needs: exactly that, in any order, by RBAC's rules of matching."""
+"""Excess rights: found exactly, in any order of rules, by RBAC's matching."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def rule(group: str, resource: str, verbs: str, *names: str) -> PolicyRule:
         (rule("certificates.k8s.io", "clustertrustbundles", "get delete"), None),
     ],
 )
-def test_what_is_beyond_is_named_in_a_few_words(granted: PolicyRule, said: list[str] | None) -> None:
+def test_excess_rights_are_summarised(granted: PolicyRule, said: list[str] | None) -> None:
     found = [str(entry) for entry in excess([granted], NEEDED)]
     assert found == (["delete clustertrustbundles.certificates.k8s.io"] if said is None else said)
 
 
-def test_a_right_needed_in_another_namespace_is_beyond_in_the_own_one() -> None:
+def test_a_right_needed_in_another_namespace_is_in_excess_in_the_own_one() -> None:
     granted = [rule("argoproj.io", "applications", "get", "agent")]
     assert excess(granted, NEEDED, "argocd") == []
     assert len(excess(granted, NEEDED)) == 1
@@ -79,7 +79,7 @@ def test_what_is_needed_in_the_whole_cluster_is_fine_in_each_namespace() -> None
         assert excess([rule("", "pods", "list")], needed, namespace) == []
 
 
-def test_the_same_is_not_said_twice_in_other_words() -> None:
+def test_rights_included_in_wider_ones_are_not_repeated() -> None:
     granted = [
         rule("", "*", "*"),
         rule("", "secrets", "get list"),
@@ -132,13 +132,13 @@ def alone(grant: Permission) -> PolicyRule:
 
 
 def allows(rules: Sequence[PolicyRule], request: Permission) -> bool:
-    """RBAC's answer, as the pretend cluster gives it (which is held to a real one by tests of its own)."""
+    """RBAC's answer by the fake cluster, which other tests compare with a real one."""
     asked = (request.verb, request.group, request.resource, request.name, "here")
     return any(rbac.Rule("", r.groups, r.resources, r.verbs, r.names).allows(*asked) for r in rules)
 
 
 @given(needs, st.randoms())
-def test_exactly_what_is_needed_is_never_beyond(needed: list[Right], chance: Random) -> None:
+def test_exactly_the_needed_rights_are_never_in_excess(needed: list[Right], chance: Random) -> None:
     granted = [alone(Permission.of(right)) for right in needed] + [alone(grant) for grant in EVERYBODY]
     chance.shuffle(granted)
     assert excess(granted, needed) == []
@@ -165,7 +165,7 @@ def test_the_order_of_rules_makes_no_difference(
 
 
 @given(st.lists(wild, max_size=4), needs, atoms)
-def test_what_is_reported_is_granted_and_what_is_granted_beyond_is_reported(
+def test_reported_rights_are_granted_and_all_excess_is_reported(
     granted: list[PolicyRule], needed: list[Right], request: Permission
 ) -> None:
     found = [PolicyRule((e.group,), (e.resource,), e.verbs, e.names) for e in excess(granted, needed)]
@@ -176,13 +176,13 @@ def test_what_is_reported_is_granted_and_what_is_granted_beyond_is_reported(
 
 
 @given(wild, atoms)
-def test_an_atom_is_wider_than_another_as_rbac_matches(granted: PolicyRule, request: Permission) -> None:
+def test_wider_grants_follow_rbac_s_matching(granted: PolicyRule, request: Permission) -> None:
     has = set(rights.grants([granted]))
     assert allows([granted], request) == (not has.isdisjoint(request.wider()))
 
 
 @given(st.lists(wild, max_size=5), needs)
-def test_every_finding_is_told_apart_from_the_others(granted: list[PolicyRule], needed: list[Right]) -> None:
+def test_findings_are_distinct(granted: list[PolicyRule], needed: list[Right]) -> None:
     said = [str(entry) for entry in excess(granted, needed)]
     assert len(said) == len(set(said))
 
@@ -193,12 +193,12 @@ DELETE_PODS = Permission("", "pods", "", "delete")
 ANY_PODS = Permission("", "pods", "", "*")
 
 
-def test_what_holds_in_the_whole_cluster_is_not_repeated_for_its_parts() -> None:
+def test_cluster_wide_rights_are_not_repeated_for_namespaces() -> None:
     (entry,) = combined({DELETE_PODS: {"agents", "default", EVERYWHERE}}, NEEDED)
     assert entry.where == (EVERYWHERE,)
 
 
-def test_what_a_wider_grant_says_elsewhere_is_left_out_only_there() -> None:
+def test_a_wider_grant_replaces_narrower_ones_only_in_its_namespaces() -> None:
     found = combined({DELETE_PODS: {"agents", "default"}, ANY_PODS: {"default"}}, NEEDED)
     assert {(str(entry), entry.where) for entry in found} == {
         ("delete pods", ("agents",)),
@@ -223,7 +223,7 @@ def test_the_summary_names_the_places_and_the_own_namespace_first() -> None:
     )
 
 
-def test_what_is_done_to_several_resources_is_said_once() -> None:
+def test_several_resources_with_the_same_verbs_are_joined() -> None:
     found = excess([PolicyRule(("",), ("nodes", "pods", "secrets"), ("get", "watch"))], NEEDED)
     own = [dataclasses.replace(entry, where=("agents",)) for entry in found]
     assert summary(own, "agents") == "get, watch secrets (any), nodes, pods"
@@ -247,7 +247,7 @@ def test_a_long_list_of_resources_ends_with_a_count() -> None:
 # What is asked for one by one
 
 
-def test_every_forbidden_right_is_asked_for_in_each_of_its_places() -> None:
+def test_every_forbidden_right_is_checked_in_each_of_its_places() -> None:
     asked = list(to_ask((), "agents", ("default", "kube-system")))
     assert len(asked) == len(set(asked))
     assert Right("list", "secrets", namespace="agents") in asked

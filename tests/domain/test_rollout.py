@@ -1,4 +1,4 @@
-"""Following a restart: each way it can go, what is said of it, and that an old pod never passes for a new one."""
+"""Following a restart: every outcome, what is shown, and that an old pod is never taken for a new one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ IMAGE = "ghcr.io/derio/kali:1"
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds after the change was sent."""
+    """The time that many seconds after the change was sent."""
     return START + timedelta(seconds=seconds)
 
 
@@ -53,7 +53,7 @@ READY = replace(RUNNING, ready=True)
 
 
 def pod(name: str = NEW, *containers: Container, **more: Any) -> Pod:
-    """A new pod, 4 s after the change, taken by its node a second later."""
+    """A new pod, created 4 s after the change, scheduled a second later."""
     fields: dict[str, Any] = {"node": "gpu-1", "created_at": at(4), "started_at": at(5)}
     shown = containers or (container(),)
     fields["phase"] = "Pending" if any(c.state in ("waiting", "unknown") for c in shown) else "Running"
@@ -87,7 +87,7 @@ WAITS = deployment(ready=0)
 
 @dataclass
 class Following:
-    """One restart that is looked at again and again."""
+    """A restart that is polled repeatedly."""
 
     mark: ChangeMarker = PATCHED
     deadline: timedelta = DEADLINE
@@ -96,7 +96,7 @@ class Following:
     def look(
         self, seconds: float, pods: Sequence[Pod], owner: Deployment | Absent = WAITS, events: Sequence[Event] = ()
     ) -> RolloutProgress:
-        """What is said so many seconds after the start."""
+        """The progress that many seconds after the start."""
         before = self.said[-1] if self.said else None
         self.said.append(progress(self.mark, owner, pods, events, at(seconds), self.deadline, before))
         return self.said[-1]
@@ -132,7 +132,7 @@ def test_a_healthy_restart_goes_through_every_stage_with_the_clusters_own_times(
     )
 
 
-def test_a_bot_that_comes_late_tells_the_same_from_the_facts_alone() -> None:
+def test_a_bot_that_takes_over_late_derives_the_same_progress() -> None:
     done = Following().look(60, [UP], deployment())
     assert done.outcome is Outcome.READY
     assert [(s.stage.name, (s.at - START).seconds) for s in done.steps] == [
@@ -159,7 +159,7 @@ def test_a_slow_pull_names_the_image_stalls_with_events_and_still_succeeds() -> 
     assert one.look(70, [UP], deployment()).outcome is Outcome.READY
 
 
-def test_events_of_other_things_and_of_before_are_no_evidence() -> None:
+def test_older_events_and_those_of_other_objects_are_no_evidence() -> None:
     events = [
         warning("BackOff", "of another pod", "pod/other"),
         warning("Failed", "of another set", "replicaset/other-5d6b8c9f4"),
@@ -209,7 +209,7 @@ def test_a_second_restart_is_a_crash_loop_at_once(state: Container) -> None:
     assert lines(failed, at(40))[-1] == f"✗ {failed.reason}"
 
 
-def test_out_of_memory_again_and_again_fails_with_its_name() -> None:
+def test_repeated_oom_kills_fail_by_name() -> None:
     killed = container("terminated", "OOMKilled", restarts=2, last_termination=Termination("OOMKilled", 137))
     assert Following().look(40, [pod(NEW, killed)]).reason == "kali keeps hitting its memory limit (2 restarts)"
 
@@ -227,7 +227,7 @@ def test_out_of_memory_again_and_again_fails_with_its_name() -> None:
         ),
     ],
 )
-def test_what_may_pass_is_waited_for_and_then_a_failure(bad: Container, patience: int, reason: str) -> None:
+def test_a_temporary_problem_fails_after_its_patience(bad: Container, patience: int, reason: str) -> None:
     one = Following()
     assert one.look(10, [pod(NEW, bad)]).outcome is (Outcome.GOING if patience else Outcome.FAILED)
     if patience:
@@ -238,7 +238,7 @@ def test_what_may_pass_is_waited_for_and_then_a_failure(bad: Container, patience
         assert failed.evidence == ("Failed: it says",)
 
 
-def test_the_words_for_a_missing_image_change_and_the_patience_does_not_begin_anew() -> None:
+def test_a_changed_message_does_not_restart_the_patience() -> None:
     one = Following()
     for seconds in range(10, 70, 10):
         reason = "ErrImagePull" if seconds % 20 else "ImagePullBackOff"
@@ -246,7 +246,7 @@ def test_the_words_for_a_missing_image_change_and_the_patience_does_not_begin_an
     assert one.look(70, [pod(NEW, MISSING)]).outcome is Outcome.FAILED
 
 
-def test_trouble_that_passes_begins_anew_when_it_comes_back() -> None:
+def test_a_problem_that_returns_restarts_its_patience() -> None:
     one = Following()
     one.look(10, [pod(NEW, MISSING)])
     assert one.look(60, [pod()]).trouble_since is None
@@ -266,7 +266,7 @@ def test_a_quota_that_refuses_the_new_pod_fails_after_a_minute() -> None:
     assert (failed.outcome, failed.reason, failed.advice) == (Outcome.FAILED, one.said[-2].trouble, "status")
 
 
-def test_a_refusal_that_is_over_is_not_held_against_the_new_pod() -> None:
+def test_a_past_refusal_does_not_count_once_a_new_pod_exists() -> None:
     one, refused = Following(), replace(EMPTY, conditions=(QUOTA,))
     one.look(5, [], refused)
     assert one.look(100, [UP], deployment(conditions=(QUOTA,))).outcome is Outcome.READY
@@ -277,7 +277,7 @@ def late(replica_set: str) -> Deployment:
     return replace(WAITS, conditions=(Condition("Progressing", "False", "ProgressDeadlineExceeded", said),))
 
 
-def test_a_deadline_of_this_rollouts_own_is_final_and_one_of_before_is_not() -> None:
+def test_only_this_rollout_s_progress_deadline_is_final() -> None:
     ours, before = late(NEW.rpartition("-")[0]), late(OLD.rpartition("-")[0])
     failed = Following().look(20, [pod()], ours)
     assert failed.outcome is Outcome.FAILED
@@ -286,7 +286,7 @@ def test_a_deadline_of_this_rollouts_own_is_final_and_one_of_before_is_not() -> 
     assert Following(DELETED).look(20, [], before).trouble == ""
 
 
-def test_a_deployment_that_is_paused_meanwhile_is_said_to_be_and_may_be_resumed() -> None:
+def test_a_deployment_paused_meanwhile_is_reported_and_may_be_resumed() -> None:
     one, paused = Following(), deployment(observed_generation=7, paused=True)
     waits = one.look(5, [OLD_POD], paused)
     assert "Deployment secure-agent-pod is paused" in waits.trouble
@@ -298,7 +298,7 @@ def test_a_deployment_that_is_paused_meanwhile_is_said_to_be_and_may_be_resumed(
     assert Following(DELETED).look(5, [ENDING], paused).trouble == ""
 
 
-def test_scaled_to_nothing_or_gone_is_a_failure_at_once() -> None:
+def test_a_deployment_scaled_to_0_or_deleted_fails_at_once() -> None:
     scaled = Following().look(10, [], replace(EMPTY, wanted=0))
     assert (scaled.outcome, scaled.reason) == (Outcome.FAILED, f"Deployment {APP} is scaled to 0")
     for before in ([], [pod()]):
@@ -328,14 +328,14 @@ def test_another_change_of_the_template_supersedes_this_one(annotations: dict[st
     assert headline(found).startswith("Superseded after 40 s: ")
 
 
-def test_an_approval_of_before_says_nothing_of_a_forced_restart() -> None:
+def test_an_earlier_approval_does_not_affect_a_forced_restart() -> None:
     before = {APPROVAL_ANNOTATION: "r-0", RESTARTED_ANNOTATION: "2026-11-20T03:00:00+01:00"}
     mark = replace(DELETED, restarted=before[RESTARTED_ANNOTATION])
     assert Following(mark).look(20, [UP], deployment(template_annotations=before)).outcome is Outcome.READY
 
 
 @pytest.mark.parametrize("restarted", ["2026-11-24T03:05:00Z", "2026-11-24T02:00:00Z", "yesterday"])
-def test_only_another_restart_time_than_the_one_that_was_there_supersedes_whatever_the_clocks(
+def test_only_a_different_restart_time_supersedes_regardless_of_clocks(
     restarted: str,
 ) -> None:
     there = deployment(template_annotations={RESTARTED_ANNOTATION: restarted})
@@ -343,12 +343,12 @@ def test_only_another_restart_time_than_the_one_that_was_there_supersedes_whatev
     assert Following(DELETED).look(20, [UP], there).outcome is Outcome.SUPERSEDED
 
 
-def test_a_mark_of_before_that_knows_no_restart_time_is_superseded_by_none() -> None:
+def test_a_marker_without_a_restart_time_is_never_superseded_by_one() -> None:
     there = deployment(template_annotations={RESTARTED_ANNOTATION: "2026-11-24T03:00:30Z"})
     assert Following(replace(DELETED, restarted=None)).look(20, [UP], there).outcome is Outcome.READY
 
 
-def test_a_pod_that_no_node_takes_says_why_and_fails_at_the_deadline() -> None:
+def test_an_unschedulable_pod_shows_why_and_fails_at_the_deadline() -> None:
     one = Following()
     waits = one.look(10, [PENDING])
     assert waits.doing == "waiting for a node"
@@ -360,13 +360,13 @@ def test_a_pod_that_no_node_takes_says_why_and_fails_at_the_deadline() -> None:
     assert "SCHEDULED" not in stages(failed)
 
 
-def test_at_the_deadline_the_last_that_was_waited_for_is_the_reason() -> None:
+def test_at_the_deadline_the_reason_is_what_it_last_waited_for() -> None:
     failed = Following().look(300, [pod(NEW, RUNNING)])
     assert (failed.reason, failed.advice) == ("not ready in time: kali runs but is not ready", "events")
     assert Following().look(300, [UP], deployment()).outcome is Outcome.READY
 
 
-def test_an_old_pod_that_does_not_go_is_named() -> None:
+def test_an_old_pod_that_does_not_terminate_is_named() -> None:
     one, stuck = Following(), warning("FailedKillPod", "can't be stopped", f"pod/{OLD}", 30)
     assert one.look(44, [ENDING], EMPTY, [stuck]).trouble == ""
     named = one.look(45, [ENDING], EMPTY, [stuck])
@@ -383,7 +383,7 @@ def test_an_old_pod_that_does_not_go_is_named() -> None:
         (None, f"{NEW} was deleted"),
     ],
 )
-def test_a_new_pod_that_does_not_stay_is_told_and_the_next_one_followed(left: Pod | None, said: str) -> None:
+def test_a_lost_new_pod_is_reported_and_the_next_one_followed(left: Pod | None, said: str) -> None:
     one, rest = Following(), [left] if left else []
     assert "STARTED" in stages(one.look(10, [pod(NEW, RUNNING)]))
     without = one.look(12, rest, EMPTY)
@@ -400,7 +400,7 @@ def test_a_new_pod_that_does_not_stay_is_told_and_the_next_one_followed(left: Po
     assert one.look(30, [*rest, pod(NEWER, READY)], deployment()).outcome is Outcome.READY
 
 
-def test_new_pods_that_failed_between_two_looks_are_told_and_three_are_enough() -> None:
+def test_pods_that_failed_between_polls_are_reported_and_three_fail_the_rollout() -> None:
     out = [pod(f"{NEW[:-1]}{n}", phase="Failed", reason="OutOfcpu", message="no cpu left") for n in range(3)]
     one = Following()
     going = one.look(9, [*out[:2], pod()])
@@ -413,7 +413,7 @@ def test_new_pods_that_failed_between_two_looks_are_told_and_three_are_enough() 
     assert Following().look(12, [*out, UP], deployment()).outcome is Outcome.READY
 
 
-def test_where_there_was_no_pod_before_none_is_said_to_be_gone() -> None:
+def test_without_an_old_pod_none_is_reported_gone() -> None:
     found = progress(replace(PATCHED, old_pods=()), EMPTY, [], (), at(3), DEADLINE)
     assert lines(found, at(5)) == ("✓ change made", "⏳ waiting for a new pod (2 s)")
 
@@ -433,13 +433,13 @@ def test_the_old_pod_of_a_forced_restart_may_go_after_the_new_one_is_there() -> 
     assert found.stage is Stage.PULLING
 
 
-def test_a_pod_of_the_old_template_is_not_the_new_one_though_it_was_not_there_before() -> None:
+def test_a_later_pod_of_the_old_template_is_not_the_new_one() -> None:
     born_late = pod(f"{APP}-7f9c4d8b6-zzzzz", READY)
     found = Following().look(20, [born_late], deployment())
     assert (found.outcome, found.pod, stages(found)) == (Outcome.GOING, "", ["SENT"])
 
 
-def test_a_long_name_does_not_tell_the_template() -> None:
+def test_a_truncated_name_has_no_template_hash() -> None:
     long = "a" * 50
     old, new = (f"{long}-7f9c4d8-{end}" for end in ("aaaaa", "bbbbb"))
     owner = replace(deployment(), name=long)
@@ -452,23 +452,23 @@ def test_a_long_name_does_not_tell_the_template() -> None:
 @pytest.mark.parametrize(
     "owner", [deployment(observed_generation=7), deployment(updated=0), WAITS, deployment(generation=9)]
 )
-def test_a_ready_pod_waits_for_the_controllers_word(owner: Deployment) -> None:
+def test_a_ready_pod_waits_for_the_controller_s_status(owner: Deployment) -> None:
     assert Following().look(20, [UP], owner).outcome is Outcome.GOING
 
 
-def test_a_new_pod_beside_an_old_one_that_stays_is_not_the_end_of_a_rolling_update() -> None:
+def test_a_rolling_update_is_not_done_while_an_old_pod_stays() -> None:
     one = Following()
     assert one.look(20, [OLD_POD, UP], deployment(strategy="RollingUpdate")).outcome is Outcome.GOING
     assert one.look(25, [ENDING, UP], deployment(strategy="RollingUpdate")).outcome is Outcome.READY
 
 
-def test_the_new_pod_that_is_followed_is_not_changed_for_a_newer_one_while_it_lives() -> None:
+def test_the_followed_pod_is_kept_while_it_lives() -> None:
     one = Following()
     one.look(6, [pod()])
     assert one.look(8, [pod(), pod(NEWER)]).pod == NEW
 
 
-def test_a_time_of_the_clusters_that_is_yet_to_come_counts_as_now() -> None:
+def test_a_cluster_time_in_the_future_counts_as_now() -> None:
     ahead = pod(NEW, replace(RUNNING, started_at=at(70)), created_at=at(64), started_at=at(65))
     assert {s.at for s in Following().look(10, [ahead]).steps} == {START, at(10)}
 
@@ -477,14 +477,14 @@ def test_a_ready_pod_that_is_being_deleted_is_not_ready() -> None:
     assert Following().look(20, [replace(UP, deleting=True)], deployment()).outcome is Outcome.GOING
 
 
-def test_a_clock_that_is_set_back_makes_no_step_earlier_than_the_one_before() -> None:
+def test_a_clock_set_back_keeps_the_order_of_steps() -> None:
     one = Following()
     one.look(10, [pod()])
     back = one.look(-60, [pod(NEW, RUNNING)])
     assert [s.at for s in back.steps] == sorted(s.at for s in back.steps)
 
 
-def test_what_is_kept_in_the_ledger_comes_back_as_it_was() -> None:
+def test_progress_round_trips_through_the_ledger() -> None:
     one = Following()
     one.look(10, [pod(NEW, MISSING)])
     for kept, kind in ((one.said[-1], RolloutProgress), (PATCHED, ChangeMarker), (DELETED, ChangeMarker)):
@@ -523,7 +523,7 @@ LOOKS = st.lists(st.tuples(st.floats(0.1, 40), any_pods(), OWNERS), min_size=1, 
 
 
 @given(st.sampled_from([PATCHED, DELETED]), LOOKS)
-def test_whatever_is_seen_what_is_said_holds_together(
+def test_progress_is_consistent_for_any_sequence_of_states(
     mark: ChangeMarker, looks: list[tuple[float, list[Pod], Deployment]]
 ) -> None:
     one, seconds = Following(mark), 0.0
@@ -551,12 +551,12 @@ def test_whatever_is_seen_what_is_said_holds_together(
 
 
 @given(st.sampled_from([PATCHED, DELETED]), st.lists(st.sampled_from([OLD_POD, ENDING]), max_size=1), OWNERS)
-def test_an_old_pod_alone_is_never_the_new_one(mark: ChangeMarker, pods: list[Pod], owner: Deployment) -> None:
+def test_an_old_pod_is_never_taken_for_the_new_one(mark: ChangeMarker, pods: list[Pod], owner: Deployment) -> None:
     assert progress(mark, owner, pods, (), at(30), DEADLINE).outcome is not Outcome.READY
 
 
 @given(LOOKS)
-def test_at_the_deadline_nothing_goes_on(looks: list[tuple[float, list[Pod], Deployment]]) -> None:
+def test_every_rollout_ends_at_the_deadline(looks: list[tuple[float, list[Pod], Deployment]]) -> None:
     one, seconds = Following(), 0.0
     for pause, pods, owner in looks:
         seconds += pause

@@ -1,4 +1,4 @@
-"""Following a restart whose new pod does not come up: what can not pass by itself ends it at once, and why."""
+"""Following a restart whose new pod does not start: permanent problems fail at once, with their cause."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def look(
 
 
 def within(pod: Pod, seconds: Sequence[int]) -> RolloutProgress:
-    """The last of several looks."""
+    """The last of several polls."""
     seen: RolloutProgress | None = None
     for second in seconds:
         seen = look(pod, at=START + timedelta(seconds=second), before=seen)
@@ -61,7 +61,7 @@ def within(pod: Pod, seconds: Sequence[int]) -> RolloutProgress:
         ("start error in a loop", "events"),
     ],
 )
-def test_what_can_not_pass_by_itself_fails_at_once_with_its_cause(name: str, advice: str) -> None:
+def test_permanent_problems_fail_at_once_with_their_cause(name: str, advice: str) -> None:
     failed = look(ROWS[name])
     cause = next(row[2] for row in states.BAD if row[0] == name)
     assert failed.outcome is Outcome.FAILED
@@ -73,31 +73,31 @@ def test_what_can_not_pass_by_itself_fails_at_once_with_its_cause(name: str, adv
     "name",
     ["init lacks a secret", "secret missing", "key missing", "root", "name is reserved", "config map missing"],
 )
-def test_what_is_not_there_is_not_waited_for_to_the_deadline(name: str) -> None:
+def test_missing_objects_fail_before_the_deadline(name: str) -> None:
     failed = within(ROWS[name], [20, 30, 41])
     assert (failed.outcome, failed.advice) == (Outcome.FAILED, "events")
     assert failed.reason == next(row[2] for row in states.BAD if row[0] == name)
 
 
 @pytest.mark.parametrize("name", [n for n in ROWS if n not in ("unschedulable", "init crash loop")])
-def test_no_pod_that_is_not_ready_ends_a_restart_well(name: str) -> None:
+def test_a_restart_never_succeeds_with_an_unready_pod(name: str) -> None:
     assert within(ROWS[name], [5, 10, 300]).outcome is Outcome.FAILED
     assert look(ROWS[name], ready=1).outcome is not Outcome.READY
 
 
-def test_an_init_container_at_work_is_what_one_waits_for() -> None:
+def test_a_running_init_container_is_shown_as_waited_for() -> None:
     seen = look(ROWS["init runs"])
     assert (seen.outcome, seen.trouble) == (Outcome.GOING, "")
     assert headline(seen) == "Init container fix-permissions is still running, since 02:51 UTC"
 
 
-def test_what_the_failed_run_said_is_the_evidence() -> None:
+def test_the_termination_message_is_the_evidence() -> None:
     failed = look(ROWS["init crash loop"])
     assert failed.reason.endswith("keeps crashing (exit 1, 7 restarts): chown: Read-only file system")
     assert failed.evidence[0] == "fix-permissions ended at 02:50 UTC (Error, exit code 1)"
 
 
-def test_the_records_of_pods_that_were_over_before_are_not_new_pods_that_failed() -> None:
+def test_pods_that_were_over_before_are_not_failed_new_pods() -> None:
     gone = [
         api(
             meta={"name": f"agent-7d9-{n}", "uid": f"t-{n}", "creationTimestamp": "2026-11-23T20:00:00Z"},

@@ -1,4 +1,4 @@
-"""Slack's credentials by their looks: what they are, what would be right, and nothing of them shown."""
+"""Slack's credentials by their format: what they are, what would be right, and that no value is shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
         ("slack.signing_secret", SECRET),
     ],
 )
-def test_what_looks_right_is_left_to_slack(setting: str, value: str) -> None:
+def test_well_formed_credentials_are_accepted(setting: str, value: str) -> None:
     assert wrong(setting, value) is None
 
 
@@ -73,7 +73,7 @@ def test_what_looks_right_is_left_to_slack(setting: str, value: str) -> None:
         ),
     ],
 )
-def test_what_can_not_be_it_is_named(setting: str, value: str, said: str, right: str) -> None:
+def test_wrong_kinds_of_credentials_are_named(setting: str, value: str, said: str, right: str) -> None:
     found = wrong(setting, value)
     assert found is not None
     assert found[0].startswith(said)

@@ -1,4 +1,4 @@
-"""Where problems come from: what the ledger holds of them, and whose each is."""
+"""Problem sources: stored kinds and keys, and lookup by them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STORED = [
     (DISK, "pod", DISK.key("pod"), "storage:pod"),
     (TASK, "pod", TASK.key("inside pod"), "task:inside pod"),
 ]
-"""Each source, and what ledgers have held of its problems ever since."""
+"""Each source, with the kind and keys that ledgers store for its problems."""
 
 
 def problem(kind: str, key: str) -> Problem:
@@ -53,13 +53,13 @@ def incident(kind: str, key: str) -> Incident:
 
 
 @pytest.mark.parametrize(("source", "kind", "made", "key"), STORED)
-def test_kinds_and_keys_are_those_that_ledgers_hold(source: ProblemSource, kind: str, made: str, key: str) -> None:
+def test_stored_kinds_and_keys_are_stable(source: ProblemSource, kind: str, made: str, key: str) -> None:
     assert (source.stored, made) == (kind, key)
     assert sources.of(problem(kind, key)) is source
     assert alerting.from_json(alerting.to_json(incident(kind, key))).problem == problem(kind, key)
 
 
-def test_all_sources_are_held_to_what_ledgers_hold() -> None:
+def test_every_source_has_a_stored_example() -> None:
     assert {source.name for source, *_ in STORED} == {source.name for source in sources.BUILTIN}
 
 
@@ -70,30 +70,30 @@ def test_every_module_s_source_is_registered() -> None:
     assert found == {source.name for source in sources.BUILTIN}
 
 
-def test_a_key_that_is_nobody_s_is_told_as_its_kind_is() -> None:
+def test_an_unknown_key_uses_the_first_source_of_its_kind() -> None:
     assert sources.of(problem("pod", "from-a-newer-version:pod")) is POD_HEALTH
     assert sources.of(problem("blind", "source:cluster-of-a-newer-version:pod")) is PUSHGATEWAY
 
 
-def test_a_problem_of_a_kind_that_nobody_knows_is_told_by_its_own_words() -> None:
+def test_a_problem_of_an_unknown_kind_uses_the_defaults() -> None:
     odd = problem("of-a-newer-version", "of-a-newer-version:pod")
     assert sources.of(odd).recovered(odd) == "it is well again"
     assert sources.of(odd).alert_name(odd) == "pod-unhealthy"
 
 
-def test_an_incident_of_a_kind_that_nobody_knows_can_not_be_read() -> None:
+def test_an_incident_of_an_unknown_kind_can_not_be_read() -> None:
     body = alerting.to_json(incident("of-a-newer-version", "of-a-newer-version:pod"))
     with pytest.raises(Unreadable, match="no source of problems"):
         alerting.from_json(body)
 
 
-def test_a_name_is_taken_once() -> None:
+def test_duplicate_names_are_refused() -> None:
     mine = ProblemSources(sources.BUILTIN)
     with pytest.raises(ValueError, match="problem source 'pod' is registered twice"):
         mine.register(ProblemSource("pod"))
 
 
-def test_what_the_settings_name_is_no_orphan() -> None:
+def test_problems_named_in_the_settings_are_no_orphans() -> None:
     target = Target(name="pod", heartbeats=(HeartbeatPolicy(job="alpha", stale_after="1h"),))
     for _, kind, _, key in STORED[1:6] + STORED[7:]:
         one = problem(kind, key)

@@ -1,4 +1,4 @@
-"""SSH public keys: what is taken, what is refused, and that nothing of what was offered is repeated."""
+"""SSH public keys: what is accepted, what is refused, and that errors never quote the key."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_bad_key_is_refused_with_the_reason(name: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=9, max_size=200))
-def test_nothing_of_what_was_offered_is_repeated(secret: str) -> None:
+def test_no_part_of_the_entered_key_is_quoted(secret: str) -> None:
     for text in (secret, f"ssh-ed25519 {secret}", f"-----BEGIN PRIVATE KEY-----\n{secret}", f"{secret} {secret}"):
         with pytest.raises(BadKey) as refused:
             parse_key(text)
@@ -115,7 +115,7 @@ def pack(*fields: bytes) -> str:
 
 
 def rsa_of(bits: int) -> str:
-    """An RSA key's public half, of numbers that are no key's: nobody has its private half."""
+    """An RSA public key of arbitrary numbers, so that it has no private key."""
     modulus = (1 << (bits - 1)) | 1
     return "ssh-rsa " + pack(b"ssh-rsa", (65537).to_bytes(3, "big"), modulus.to_bytes(bits // 8 + 1, "big"))
 
@@ -150,7 +150,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_every_kind_of_key_is_shown_with_what_sshd_makes_of_it_and_can_be_removed(name: str) -> None:
+def test_every_kind_of_key_is_shown_as_sshd_treats_it_and_can_be_removed(name: str) -> None:
     line, kind, says = ODD[name]
     text = f"{GOOD['ssh-ed25519'][0]}\n{line} old\n"
     judged = judge(text, text, NOW)
@@ -178,7 +178,7 @@ def test_every_kind_of_key_is_shown_with_what_sshd_makes_of_it_and_can_be_remove
     ],
     ids=lambda _: "line",
 )
-def test_what_sshd_reads_as_no_key_is_none(line: str) -> None:
+def test_lines_that_sshd_rejects_are_no_keys(line: str) -> None:
     [entry] = parse_file(line)
     assert entry.key is None
     assert entry.problem
@@ -204,13 +204,13 @@ def test_a_point_on_its_curve_is_a_key(curve: ec.EllipticCurve) -> None:
         pytest.param("pty," * 4_000 + f" {ed()}\n", id="options"),
     ],
 )
-def test_a_megabyte_of_anything_is_read_within_bounds(text: str) -> None:
+def test_a_megabyte_of_anything_is_parsed_within_limits(text: str) -> None:
     judged = judge(text, text, NOW)
     assert len(judged.lines) < 30
     assert len(parse_file(text)) <= MAX_KEYS + 1
 
 
-def test_what_the_pod_has_and_the_secret_stand_side_by_side() -> None:
+def test_the_pod_s_keys_are_compared_with_the_secret_s() -> None:
     one, two, new = (ed(who) for who in ("one", "two", "new"))
     assert judge(f"{one}\n{two}\n", f"# header\n{two}\r\n{one} other\n", NOW).verdict is Verdict.OK
     old = judge(f"{one}\n{new}\n", f"{one}\n{two}\n", NOW)
@@ -225,7 +225,7 @@ def test_what_the_pod_has_and_the_secret_stand_side_by_side() -> None:
     assert changed.headline.startswith("The pod still has the old keys")
 
 
-def test_whether_the_pod_has_the_same_is_unknown_where_its_file_is() -> None:
+def test_an_unreadable_file_in_the_pod_makes_the_comparison_unknown() -> None:
     judged = judge(f"{ed()}\n", KeyFileUnread("exec is refused"), NOW)
     assert (judged.verdict, judged.same) == (Verdict.UNKNOWN, None)
     assert judged.lines == ("Whether the pod has the same keys is not known: exec is refused.",)
@@ -250,7 +250,7 @@ def test_the_headline_counts_who_can_sign_in(lines: list[str], says: str) -> Non
 FILE = f'# owners\n{ed("one")}\n\nno key at all\nfrom="10.0.0.*",command="a b" {ed("two")}\n'
 
 
-def test_a_file_s_lines_are_keys_or_named() -> None:
+def test_each_line_of_a_file_is_a_key_or_has_a_problem() -> None:
     entries = parse_file(FILE)
     assert [(e.line, e.key.comment if e.key else e.problem[:9]) for e in entries] == [
         (2, "one"),
@@ -262,7 +262,7 @@ def test_a_file_s_lines_are_keys_or_named() -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "\n"])
-def test_a_key_is_added_at_the_end_and_all_else_stays(ending: str) -> None:
+def test_a_key_is_appended_and_the_rest_is_unchanged(ending: str) -> None:
     key, before = parse_key(ed("new")), FILE.rstrip("\n") + ending
     after = added(before, key)
     assert after == f"{FILE}{key.text}\n"
@@ -274,7 +274,7 @@ def test_a_key_is_added_at_the_end_and_all_else_stays(ending: str) -> None:
 
 
 @given(st.lists(st.sampled_from(["# a", "", "junk", ed("x"), ed("y")]), max_size=8))
-def test_adding_and_removing_is_as_if_nothing_happened(lines: list[str]) -> None:
+def test_adding_and_removing_restores_the_file(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines)
     key = parse_key(ed("z"))
     assert removed(added(text, key), key.fingerprint) == text
@@ -282,8 +282,8 @@ def test_adding_and_removing_is_as_if_nothing_happened(lines: list[str]) -> None
 
 
 @given(st.binary(max_size=300))
-def test_a_file_of_any_bytes_comes_back_as_it_was(raw: bytes) -> None:
-    """A key added and taken away again leaves every byte, also of what is no UTF-8."""
+def test_a_file_of_any_bytes_is_preserved(raw: bytes) -> None:
+    """Adding and removing a key keeps every byte, also bytes that are no UTF-8."""
     key = parse_key(GOOD["ssh-ed25519"][0])
     before = as_text(raw)
     after = removed(added(before, key), key.fingerprint)
@@ -292,7 +292,7 @@ def test_a_file_of_any_bytes_comes_back_as_it_was(raw: bytes) -> None:
 
 @pytest.mark.parametrize("odd", ["\u2028", "\x0b", "\x0c", "\x85", "\x1c", "\r"])
 def test_only_a_line_feed_ends_a_line(odd: str) -> None:
-    """sshd reads a key after any of these as a part of the comment before it."""
+    """sshd treats a key after any of these as part of the comment before it."""
     text = f"# a comment{odd}{ed('hidden')}\n{ed('shown')}\n"
     assert [k.comment for k in keys(text)] == ["shown"]
     [shown] = keys(text)

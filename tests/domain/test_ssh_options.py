@@ -1,4 +1,4 @@
-"""Options of SSH keys: read as sshd reads them. What it does with each line was tried on sshd of OpenSSH 9.2."""
+"""Options of SSH keys are parsed as by sshd. The expected result of each line is from sshd of OpenSSH 9.2."""
 
 from __future__ import annotations
 
@@ -89,12 +89,12 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("options", TAKEN)
-def test_a_key_with_options_that_sshd_takes_signs_in(options: str) -> None:
+def test_a_key_with_valid_options_can_sign_in(options: str) -> None:
     assert len(ssh_keys.ways_in(f"{options}{KEY} maya\n", NOW)) == 1
 
 
 @pytest.mark.parametrize("options", REFUSED)
-def test_a_key_with_options_that_sshd_refuses_lets_nobody_in(options: str) -> None:
+def test_a_key_with_invalid_options_can_not_sign_in(options: str) -> None:
     text = f"{options}{KEY} maya\n"
     assert not ssh_keys.ways_in(text, NOW)
     [entry] = ssh_keys.parse_file(text)
@@ -115,7 +115,7 @@ def test_a_key_with_options_that_sshd_refuses_lets_nobody_in(options: str) -> No
         (f'command="{"x" * 5000}"', f"yes, runs only {'x' * 79}…"),
     ],
 )
-def test_what_the_options_mean_is_said(options: str, says: str) -> None:
+def test_the_meaning_of_options_is_described(options: str, says: str) -> None:
     [key] = ssh_keys.keys(f"{options} {KEY} maya\n")
     assert judge_ssh_keys.sign_in(key, NOW) == says
 

@@ -1,4 +1,4 @@
-"""Bodies in the ledger say which form they have; what can't be read is refused with the reason, whatever it is."""
+"""Stored bodies have a version; unreadable ones are refused with a reason."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def _renamed(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 FIRST, SECOND = Stored(Thing), Stored(Thing, (_renamed,))
 
 
-def test_a_body_says_its_form_and_is_read_again() -> None:
+def test_a_body_has_its_version_and_round_trips() -> None:
     assert FIRST.dump(THING).startswith('{"v":1,"name":"one"')
     assert FIRST.load(FIRST.dump(THING)) == THING
     assert SECOND.load(SECOND.dump(THING)) == THING
 
 
 @pytest.mark.parametrize("version", ["", '"v":1,'])
-def test_an_older_body_is_brought_to_this_form(version: str) -> None:
+def test_an_older_body_is_migrated(version: str) -> None:
     assert SECOND.load(f'{{{version}"title":"one","at":"{AT.isoformat()}","parts":["{AT.isoformat()}"]}}') == THING
 
 
-def test_a_newer_one_is_refused_as_that() -> None:
+def test_a_newer_body_is_refused() -> None:
     with pytest.raises(Unreadable, match=r"a newer agentpod wrote it \(form 2, and this one knows 1\)"):
         FIRST.load(SECOND.dump(THING))
 
@@ -70,7 +70,7 @@ def test_a_newer_one_is_refused_as_that() -> None:
     ],
     ids=range(18),
 )
-def test_anything_else_is_refused_whatever_it_is(text: object) -> None:
+def test_anything_else_is_refused(text: object) -> None:
     for stored in (FIRST, SECOND):
         with pytest.raises(Unreadable):
             stored.load(text)

@@ -64,7 +64,7 @@ def test_durations_are_read(value: object, seconds: float) -> None:
         float("nan"),
     ],
 )
-def test_what_is_no_usable_duration_is_refused(value: object) -> None:
+def test_invalid_durations_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(value)
 
@@ -94,7 +94,7 @@ def test_a_named_rule_matches_its_name_as_a_whole_word_only(name: str) -> None:
 
 
 @pytest.mark.parametrize("near", ["sshd2", "my-sshd", "sshd-session", "sshd_config", "sshd.conf", "xsshd"])
-def test_a_near_name_is_another_process(near: str) -> None:
+def test_a_similar_name_is_another_process(near: str) -> None:
     assert not re.search(ProcessRule.named("sshd").match, near)
 
 
@@ -170,14 +170,14 @@ def test_the_defaults_are_the_handbooks() -> None:
     }
 
 
-def test_a_targets_name_has_letters_of_any_alphabet_and_up_to_63_of_them() -> None:
+def test_a_target_s_name_may_have_letters_of_any_alphabet_up_to_63() -> None:
     assert Target(name="p" + "ö" * 62).name == "p" + "ö" * 62
 
 
 @pytest.mark.parametrize(
     "issue", ["", "agent-ops#18", "frank#7", "derio-net/frank#10", "O_w.n-er/repo.github_io-2#1"]
 )
-def test_an_issue_is_named_as_github_names_it(issue: str) -> None:
+def test_an_issue_has_github_s_format(issue: str) -> None:
     assert Target(issue=issue).issue == issue
 
 
@@ -187,11 +187,11 @@ def test_a_container_is_found_by_its_name() -> None:
         Target().container("other")
 
 
-def test_jobs_have_one_spelling() -> None:
+def test_job_names_are_normalised() -> None:
     assert canonical_job("session_manager") == canonical_job("session-manager")
 
 
-def test_a_heartbeat_is_read_by_the_cron_of_its_target_unless_it_names_its_own() -> None:
+def test_a_heartbeat_uses_its_target_s_cron_unless_it_has_its_own() -> None:
     ours, own = (
         {"job": "a", "schedule": "0 4 * * 5-7"},
         {"job": "b", "schedule": "0 4 L * *", "cron": "supercronic"},
@@ -216,11 +216,11 @@ def test_a_heartbeat_is_read_by_the_cron_of_its_target_unless_it_names_its_own()
         ({"cron": "cronie", "heartbeats": [{"job": "a", "schedule": "0 4 * * *"}]}, "'supercronic' or 'debian'"),
     ],
 )
-def test_a_schedule_that_its_cron_does_not_take_is_refused(data: dict[str, object], message: str) -> None:
+def test_a_schedule_that_its_cron_rejects_is_refused(data: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=f"(?s)1 validation error.*{message}"):
         Target.model_validate(data)
 
 
-def test_another_cron_is_another_policy() -> None:
+def test_a_different_cron_is_a_different_policy() -> None:
     one, other = (HeartbeatPolicy(job="a", schedule="0 4 * * *", cron=cron) for cron in ("supercronic", "debian"))
     assert one.fingerprint != other.fingerprint

@@ -24,7 +24,7 @@ NOW = datetime(2026, 11, 23, 22, 41, 7, tzinfo=UTC)
         (90_061, "1 d 1 h 1 min 1 s"),
     ],
 )
-def test_a_duration_that_was_set_is_shown_whole(seconds: float, text: str) -> None:
+def test_a_configured_duration_is_shown_exactly(seconds: float, text: str) -> None:
     assert words.exactly(timedelta(seconds=seconds)) == text
 
 
@@ -44,7 +44,7 @@ def test_a_duration_that_was_set_is_shown_whole(seconds: float, text: str) -> No
         (90000, "1 d 1 h"),
     ],
 )
-def test_ages_have_their_two_largest_units(seconds: float, text: str) -> None:
+def test_ages_show_their_two_largest_units(seconds: float, text: str) -> None:
     assert words.age(timedelta(seconds=seconds)) == text
 
 
@@ -56,7 +56,7 @@ def test_ago_knows_past_future_and_unknown() -> None:
     assert words.age_since(None, NOW) == "-"
 
 
-def test_a_moment_has_its_date_and_a_far_one_its_year() -> None:
+def test_a_moment_shows_its_date_and_its_year_if_far_away() -> None:
     now = datetime(2026, 11, 29, 11, 0, tzinfo=UTC)
     assert words.moment(now - timedelta(hours=1), now) == "10:00 UTC"
     assert words.moment(now - timedelta(days=3), now) == "Thu 26 Nov, 11:00 UTC"
@@ -97,7 +97,7 @@ def test_a_size_is_off_by_at_most_a_twentieth_of_its_unit(count: int) -> None:
 
 
 @given(st.integers(0, 400 * 86400))
-def test_an_age_never_claims_more_than_there_is(seconds: int) -> None:
+def test_an_age_is_never_rounded_up(seconds: int) -> None:
     units = {"d": 86400, "h": 3600, "min": 60, "s": 1}
     parts = words.age(timedelta(seconds=seconds)).split()
     shown = sum(int(n) * units[u] for n, u in zip(parts[::2], parts[1::2], strict=True))
@@ -124,7 +124,7 @@ def test_cut_text_is_on_one_line_and_not_longer(text: str, length: int) -> None:
     ("text", "lowered"),
     [("The pod is gone.", "the pod is gone"), ("SSH is down.", "SSH is down"), ("Argo CD says", "Argo CD says")],
 )
-def test_sentences_go_on_after_a_colon(text: str, lowered: str) -> None:
+def test_sentences_are_adapted_to_follow_a_colon(text: str, lowered: str) -> None:
     assert words.lower_first(text) == lowered
 
 
@@ -139,7 +139,7 @@ def test_how_long_it_took_has_one_decimal_at_most() -> None:
     ]
 
 
-def test_the_kubelets_names_of_pods_are_left_out() -> None:
+def test_pod_names_are_removed_from_kubelet_messages() -> None:
     uid = "2c05a925-29e6-4949-befb-6e29fb5a0c40"
     said = f"back-off 1m20s restarting failed container=kali pod=secure-agent-pod-ff5gr_secure-agent-pod({uid})"
     assert words.without_pod_id(said) == "back-off 1m20s restarting failed container=kali"

@@ -1,4 +1,4 @@
-"""Bots that start at once: each is forked from a process that has loaded all modules, and they share nothing else.
+"""Start bots quickly: each is forked from a process that has loaded all modules; they share nothing else.
 
 Most of what a bot costs at its start is to load modules, and the suite starts some two hundred. A forked one is a
 process like any other: it has its own environment, output and signals, runs the same entry function, and ends as
@@ -28,14 +28,14 @@ from sandbox.environment import Running, own_interpreter
 
 ROOT = Path(__file__).parents[2]
 USUAL = ("PYTHONPATH", "PYTHONUNBUFFERED")
-"""What a `Sandbox` sets for each bot, and a forked one has."""
+"""Variables that a `Sandbox` sets for each bot, and a forked bot gets."""
 
 
 class Forked:
-    """One process of the server's; see `sandbox.environment.Running`."""
+    """A process forked by the server; see `sandbox.environment.Running`."""
 
     def __init__(self, pid: int) -> None:
-        """``pid`` runs already."""
+        """``pid`` is a running process."""
         self.pid = pid
         self.ended: Future[int] = Future()
 
@@ -60,7 +60,7 @@ class Forked:
 
 
 class Server:
-    """The process that forks them, and what it tells of their ends."""
+    """The process that forks bots, and reports their exits."""
 
     def __init__(self) -> None:
         """Start it; it loads the modules meanwhile."""
@@ -83,7 +83,7 @@ class Server:
         atexit.register(self.close)
 
     def fork(self, words: Sequence[str], env: Mapping[str, str], log: Path) -> Future[Forked]:
-        """Ask for a process."""
+        """Fork a process."""
         asked: Future[Forked] = Future()
         order = {"words": list(words), "env": dict(env), "log": str(log), "folder": os.getcwd()}
         with self._lock:
@@ -94,7 +94,7 @@ class Server:
         return asked
 
     def _read(self) -> None:
-        """What it tells, in its order: a process that was begun, and one that has ended."""
+        """Read its reports in order: processes that were started, and those that exited."""
         with contextlib.suppress(OSError), self._socket.makefile("rb") as lines:
             for line in lines:
                 told: dict[str, Any] = json.loads(line)
@@ -118,7 +118,7 @@ class Server:
 
 
 server = cache(Server)
-"""One for this process, started when it is first needed."""
+"""The server of this process, started on first use."""
 
 
 async def spawn(words: Sequence[str], env: Mapping[str, str], log: Path) -> Running:

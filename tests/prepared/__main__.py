@@ -1,4 +1,4 @@
-"""Loads what a bot loads; then forks a process for each line on its socket, and tells when one has ended."""
+"""Load a bot's modules, then fork a process for each line on the socket, and report exits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOADED = (
 
 
 def load() -> None:
-    """All modules, as `agentpod run` loads them, but none that will be run as the main one."""
+    """Load all modules that `agentpod run` loads, except the one to be run as main."""
     gc.disable()
     main = importlib.import_module("bot.__main__")
     main._without_httpx_s_command_line()
@@ -43,7 +43,7 @@ def load() -> None:
 
 
 def serve(ours: socket.socket) -> dict[str, Any] | None:
-    """Fork for each order: gives it to the child, and None here once there will be no more."""
+    """Fork for each order: returns the order in the child, and None in the parent once the socket is closed."""
     woken, wake = socket.socketpair()
     wake.setblocking(False)
     woken.setblocking(False)
@@ -78,14 +78,14 @@ def serve(ours: socket.socket) -> dict[str, Any] | None:
 
 
 def tell_of_the_dead(ours: socket.socket) -> None:
-    """All that have ended since."""
+    """Report all processes that have exited since."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             tell(ours, pid=ended[0], code=os.waitstatus_to_exitcode(ended[1]))
 
 
 def tell(ours: socket.socket, **what: int) -> None:
-    """One line."""
+    """Send one line."""
     ours.sendall(json.dumps(what).encode() + b"\n")
 
 

@@ -1,4 +1,4 @@
-"""Has the product judge raw objects, in every place that judges pods."""
+"""Judge raw objects with the product's code, in every place that judges pods."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEALTHY = (Verdict.OK, Verdict.WARN)
 
 
 def decoded(pods: Sequence[Object], deployment: Object) -> tuple[list[Pod], Deployment]:
-    """As the adapter reads an API server's answer."""
+    """Decode objects as the adapter decodes an API server's answer."""
     listed = msgspec.json.decode(msgspec.json.encode({"items": pods}), type=shapes.Items[shapes.Pod])
     owner = msgspec.json.decode(msgspec.json.encode(deployment), type=shapes.Deployment)
     return list(facts.oldest_first(facts.pod(p) for p in listed.items or ())), facts.deployment(owner)
@@ -31,7 +31,7 @@ def decoded(pods: Sequence[Object], deployment: Object) -> tuple[list[Pod], Depl
 
 @dataclass
 class Judged:
-    """What each place concludes of the same pods."""
+    """The conclusions of each place on the same pods."""
 
     verdict: Verdict
     summary: str
@@ -50,7 +50,7 @@ def judge(pods: Sequence[Pod], owner: Deployment) -> Judged:
 
 
 def restarted(raw: Sequence[Object], deployment: Object) -> bool:
-    """Whether a restart that these pods came of, by deletion of one that is gone, would be called done."""
+    """Whether a restart by deletion that led to these pods would count as done."""
     pods, owner = decoded(raw, deployment)
     followed = _followed(pods, owner)
     rollout.headline(followed)
@@ -65,7 +65,7 @@ def _followed(pods: Sequence[Pod], owner: Deployment) -> rollout.RolloutProgress
 
 
 def complaint(name: str, raw: Sequence[Object], deployment: Object) -> str:
-    """What is wrong with the verdicts on these objects; empty where they are right. Raises nothing of its own."""
+    """What is wrong with the verdicts on these objects; empty if they are right. Never raises."""
     said = against(raw)
     judged = judge(*decoded(raw, deployment))
     calm = judged.verdict in HEALTHY or judged.incident is None or judged.jobs_can_run

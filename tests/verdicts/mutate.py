@@ -20,7 +20,7 @@ import msgspec
 Object = dict[str, Any]
 RECORDED = Path(__file__).parent / "recorded"
 NOW = datetime(2026, 11, 29, 9, 40, tzinfo=UTC)
-"""Minutes after the objects were recorded."""
+"""The present time: minutes after the objects were recorded."""
 
 CONDITIONS = ("Ready", "ContainersReady", "Initialized", "PodScheduled")
 OTHER_CONDITIONS = (
@@ -69,12 +69,12 @@ def recorded() -> dict[str, Object]:
 
 @cache
 def _texts() -> dict[str, bytes]:
-    """They are decoded anew for each mutation, which is faster than copying them."""
+    """The recorded objects as JSON texts: decoding them for each mutation is faster than copying."""
     return {name: msgspec.json.encode(thing) for name, thing in recorded().items()}
 
 
 def mutated(seed: int) -> tuple[str, list[Object], Object]:
-    """The name of a recorded state, its pods with changes, and its Deployment."""
+    """Mutate a random recorded state: its name, the changed pods, and the Deployment."""
     dice = Random(seed)  # noqa: S311 - to be thrown again, not to be secret
     name = dice.choice(list(_texts()))
     thing = msgspec.json.decode(_texts()[name])
@@ -89,7 +89,7 @@ def mutated(seed: int) -> tuple[str, list[Object], Object]:
 
 
 def moment(dice: Random) -> str | None:
-    """A time around now; sometimes far away, sometimes none."""
+    """A random time around now; sometimes far away, sometimes None."""
     far = dice.choice((1, 60, 3600, 86400, 10**8))
     at = NOW + timedelta(seconds=dice.uniform(-far, far / 10))
     return dice.choice((at.strftime("%Y-%m-%dT%H:%M:%SZ"), at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), None))

@@ -1,4 +1,4 @@
-"""What Kubernetes itself says against calling pods healthy, read from raw objects without the product's code."""
+"""Contradictions to "healthy" in raw Kubernetes objects, found without the product's code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Object = dict[str, Any]
 
 
 def against(pods: Sequence[Object]) -> list[str]:
-    """Each thing that is said against "one healthy pod"; empty where nothing is."""
+    """Each contradiction to "one healthy pod"; empty if there is none."""
     alive = [p for p in pods if not _leaving(p)]
     if len(alive) != 1:
         return [f"{len(alive)} pods"]
@@ -17,7 +17,7 @@ def against(pods: Sequence[Object]) -> list[str]:
 
 
 def one_is_well(pods: Sequence[Object]) -> bool:
-    """Whether nothing bad is said of one pod, whatever others there are: a restart may end with it."""
+    """Whether any one pod is healthy, whatever the others: a restart may then be done."""
     return any(not _leaving(p) and not list(_of_pod(p)) for p in pods)
 
 
@@ -40,7 +40,7 @@ def _of_pod(pod: Object) -> Iterator[str]:
 
 
 def _of_containers(specs: Sequence[Object], statuses: Sequence[Object]) -> Iterator[str]:
-    """Each container has to run and to be ready; sidecars like the others."""
+    """Each container must run and be ready, also sidecars."""
     said = {s["name"]: s for s in statuses}
     for spec in specs:
         status = said.get(spec["name"])

@@ -1,4 +1,4 @@
-"""However API objects are mutated: never "healthy" against what they say, and no foreign exception."""
+"""Mutated API objects are never judged healthy against their own status, and never raise a foreign exception."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from tests.verdicts.mutate import mutated, recorded
 from tests.verdicts.oracle import against, one_is_well
 
 BATCH, BATCHES = 2_000, 10
-"""Together the 20,000 that each run throws; `make soak` throws more."""
+"""Together the 20,000 mutations of each run; `make soak` runs more."""
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_no_mutation_is_called_healthy_against_what_kubernetes_says(batch: int) -> None:
+def test_no_mutation_is_healthy_against_kubernetes_own_status(batch: int) -> None:
     numbers = range(batch * BATCH, (batch + 1) * BATCH)
     wrong = [f"{n}: {words}" for n in numbers if (words := complaint(*mutated(n)))]
     assert not wrong, f"{len(wrong)} of {BATCH}: " + "\n".join(wrong[:10])
 
 
-def test_the_mutations_say_something_against_most_pods_and_nothing_against_some() -> None:
+def test_the_mutations_cover_unhealthy_and_healthy_pods() -> None:
     contradicted = sum(bool(against(mutated(n)[1])) for n in range(BATCH))
     assert BATCH * 0.5 < contradicted < BATCH * 0.97
 
 
-def test_a_restart_is_not_done_before_kubernetes_says_that_a_pod_is_ready() -> None:
+def test_a_restart_is_not_done_before_a_pod_is_ready() -> None:
     done = [n for n in range(BATCH) if restarted(*mutated(n)[1:])]
     assert len(done) > BATCH / 20
     assert not [n for n in done if not one_is_well(mutated(n)[1])]
 
 
 WHOLE = 150
-"""Mutations that whole commands answer: as many as take a second."""
+"""Number of mutations for whole commands, which take about a second."""
 
 
 @pytest.mark.parametrize("line", ["status", "pods"])
-async def test_whole_answers_are_never_healthy_against_it_and_can_be_shown(line: str) -> None:
+async def test_whole_replies_are_never_wrongly_healthy_and_can_be_rendered(line: str) -> None:
     for number in range(WHOLE):
         _, raw, deployment = mutated(number)
         world = World()
@@ -53,7 +53,7 @@ HEALTHY_STATES = ("healthy", "healthy-sidecar", "oom-killed", "evicted")
 
 
 @pytest.mark.parametrize("name", sorted(recorded()))
-def test_each_recorded_state_is_judged_as_it_was(name: str) -> None:
+def test_the_verdict_on_each_recorded_state_is_stable(name: str) -> None:
     thing = recorded()[name]
     judged = judge(*decoded(thing["pods"], thing["deployment"]))
     assert (judged.verdict in HEALTHY) == (name in HEALTHY_STATES), judged.summary
