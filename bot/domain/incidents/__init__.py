@@ -1,1 +1,1 @@
-"""Problems from their beginning to their end, and what is said of them when."""
+"""Problems and incidents: when problems fire, are repeated and resolve, and how they are shown."""
