@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, Ruling
 from bot.domain.approvals.repair import SHELL, Asked, Proposal, RepairRequest
+from bot.domain.core.outside import Outside
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
 from bot.domain.incidents.alerting import Incident
@@ -136,6 +137,8 @@ class Context:
     """None where there is no ledger."""
     undelivered: Undelivered | None = None
     """None where there is no ledger."""
+    outside: Outside = field(default_factory=Outside)
+    """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)
     """Whose turn it is to read what takes much memory."""
     others: tuple[Context, ...] = ()

@@ -142,6 +142,7 @@ class Parts:
                 timezone=self.settings.digest.timezone,
                 digests=self.outbox.digests,
                 undelivered=self.outbox.undelivered,
+                outside=self.outside,
                 heavy=self.heavy,
                 progress=progress,
             )

@@ -12,8 +12,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bot.domain.core import words
+from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
-from bot.domain.core.redact import redact
 from bot.domain.core.reply import Excerpt, Reply
 from bot.domain.core.target import Target, parse_duration
 from bot.domain.core.workload import LogText, Pod, Right
@@ -73,7 +73,7 @@ async def run(ctx: Context, params: LogsParams) -> Reply:
     container = _container(ctx.target, pod, params.container)
     async with ctx.heavy.turn(partial(_waiting, ctx)):
         (log, short), (secrets, blind) = await asyncio.gather(_read(ctx, pod, container, params), _secrets(ctx))
-        shown = await _shown(log, secrets, params.grep)
+        shown = await _shown(log, ctx.outside, secrets, params.grep)
         del log
     said = (*_which(pod, pods), *short, *shown.notes, *blind)
     return _reply(ctx, params, pod, container, shown, shape.notes(ctx, began, *said))
@@ -159,9 +159,9 @@ async def _secrets(ctx: Context) -> tuple[frozenset[str], tuple[str, ...]]:
     return frozenset(values), tuple(blind)
 
 
-async def _shown(log: LogText, secrets: frozenset[str], pattern: str | None) -> _Shown:
+async def _shown(log: LogText, outside: Outside, secrets: frozenset[str], pattern: str | None) -> _Shown:
     # In a thread: a full log takes a second, and other commands go on meanwhile.
-    clean = await asyncio.to_thread(redact, log.lines, secrets)
+    clean = await asyncio.to_thread(outside.lines, log.lines, secrets)
     numbers = range(len(clean.lines)) if pattern is None else await matching(pattern, clean.lines)
     kept = [clean.lines[n] for n in numbers]
     long = sum(len(line) > MAX_WIDTH for line in kept)

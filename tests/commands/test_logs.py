@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from bot.domain.core.outside import Outside
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply
 from bot.domain.core.target import Target
@@ -139,6 +140,16 @@ async def test_an_empty_log_says_so() -> None:
 async def test_no_pattern_can_probe_for_a_secret(pattern: str) -> None:
     reply = await ask(f"logs --grep '{pattern}'", FakeCluster([f"login {SECRET}", "password=hunter2"]))
     assert reply.headline.startswith("No line matches")
+
+
+async def test_the_bot_s_own_secrets_are_redacted_as_well() -> None:
+    ctx = context(
+        FakeCluster([f"login {SECRET}", "seen harbor-light-nine today"]), outside=Outside(["harbor-light-nine"])
+    )
+    invocation = parse("logs", BUILTIN)
+    reply = await invocation.command.run(ctx, invocation.params)
+    assert reply.excerpts[0].text == "login [redacted]\nseen [redacted] today"
+    assert note(reply, "2 secrets redacted")
 
 
 async def test_secrets_are_redacted_and_counted() -> None:

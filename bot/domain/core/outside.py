@@ -6,7 +6,7 @@ message has to think of it. Values of the pod's Secrets are held in memory only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from dataclasses import replace as replaced
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
-from bot.domain.core.redact import KnownValues, redact
+from bot.domain.core.redact import KnownValues, Redacted, redact
 from bot.domain.core.reply import Excerpt, Reply
 
 T = TypeVar("T")
@@ -35,14 +35,16 @@ class Outside:
         """``own`` are the secrets in the settings."""
         self._own = frozenset(own)
         self._learnt: dict[str, frozenset[str]] = {}
-        self._known = KnownValues(self._own)
+        self._values = self._own
+        self._known = KnownValues(self._values)
 
     def learn(self, source: str, values: Collection[str]) -> None:
         """Redact ``values`` from now on; they replace those that ``source`` gave before."""
         given = frozenset(values)
         if self._learnt.get(source) != given:
             self._learnt[source] = given
-            self._known = KnownValues(self._own.union(*self._learnt.values()))
+            self._values = self._own.union(*self._learnt.values())
+            self._known = KnownValues(self._values)
 
     def prepare(self) -> None:
         """Compile the patterns now rather than at the first text: it takes tens of milliseconds and some MB."""
@@ -51,6 +53,11 @@ class Outside:
     def text(self, text: str) -> str:
         """Clean text of one or more lines."""
         return "\n".join(redact(text.split("\n"), self._known).lines)
+
+    def lines(self, lines: Sequence[str], values: frozenset[str] = frozenset()) -> Redacted:
+        """Clean many lines, and count what was redacted; ``values`` are redacted besides the known ones."""
+        known = self._known if values <= self._values else KnownValues(self._values | values)
+        return redact(lines, known)
 
     def of(self, value: T) -> T:
         """Clean every string in dataclasses, tuples, lists and the values of mappings.
