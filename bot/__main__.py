@@ -1,8 +1,8 @@
 """The `agentpod` command line.
 
-``agentpod run`` is the bot; ``agentpod check`` tries the settings; ``agentpod sandbox`` is a workspace to try
-it in; every command of the runbook also runs here: ``agentpod status``. Exit codes: 0 healthy or done,
-1 not healthy, 2 could not tell (wrong usage and settings included).
+``agentpod run`` is the bot; ``agentpod check`` checks settings, connections and rights; ``agentpod sandbox``
+starts a workspace to try the bot in; every command of the runbook can be run here too, such as ``agentpod
+status``. Exit codes: 0 healthy or done, 1 not healthy, 2 could not tell (wrong usage and settings included).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and give the exit code. Never shows a traceback for a user's mistake."""
+    """Run the command line; returns the exit code. Never shows a traceback for a user's mistake."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _main(words)
@@ -57,13 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what could not be written is not tried again
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - so that the exit doesn't try to write it again
         return _complain(f"The answer could not be written: {error.strerror or error}.")
 
 
 def entry() -> None:
-    """For the installed script: exits with :func:`main`'s code."""
-    # As process 1 of a container we get no signal that nobody handles: one during the imports would be lost.
+    """Entry point of the installed script: exit with :func:`main`'s code."""
+    # The kernel drops unhandled signals to process 1 of a container: a SIGTERM during the imports would be lost.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _prepare_streams()
     try:
@@ -75,7 +75,7 @@ def entry() -> None:
 
 
 def _prepare_streams() -> None:
-    """Show a question mark for what the terminal's encoding lacks; write nothing to a stream that is closed."""
+    """Replace characters that the terminal can't encode by question marks, and closed streams by /dev/null."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
@@ -118,7 +118,7 @@ def _main(words: list[str]) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    """The whole audit trail on standard output, a JSON object a line, however long it is."""
+    """Write the whole audit trail to standard output, one JSON object per line, in batches."""
     from bot import logs
     from bot.wiring.lazy import LazyLedger
     from commands.admin.audit import line
@@ -144,7 +144,7 @@ _LEDGER_USAGE = (
 
 
 def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
-    """Back the ledger up, or restore it."""
+    """Run ``agentpod ledger backup`` or ``agentpod ledger restore``."""
     from bot import logs
     from bot.wiring.ledger_files import backup, restore
 
@@ -162,7 +162,7 @@ def _ledger(options: argparse.Namespace, words: Sequence[str]) -> int:
 
 
 def _help_on(options: argparse.Namespace) -> int:
-    """``agentpod logs --help`` is ``agentpod help logs``."""
+    """Show the help of a command: ``agentpod logs --help`` is ``agentpod help logs``."""
     if options.word == "ledger":
         sys.stdout.write(_LEDGER_USAGE + "\n")
         return 0
@@ -170,7 +170,7 @@ def _help_on(options: argparse.Namespace) -> int:
 
 
 def _shared(options: argparse.Namespace) -> list[str]:
-    """The options that are the sandbox's as well, wherever they stand."""
+    """The options that the sandbox takes as well, wherever they were given on the command line."""
     given = {"--config": options.config, "--context": options.context}
     return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
@@ -235,23 +235,23 @@ def _load(options: argparse.Namespace) -> Loaded:
     return load(config=options.config, flags=flags)
 
 
-def _without_httpx_s_command_line() -> None:
-    """httpx loads click, rich and pygments for a command of its own: five megabytes of a bot's memory."""
+def _without_httpx_cli() -> None:
+    """Keep httpx from importing its command line with click, rich and pygments: they take 5 MB of memory."""
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # importing it fails, as if not installed
 
 
 def _give_memory_back() -> None:
-    """Have glibc return what is freed: by itself it keeps twice the largest block that was ever freed."""
+    """Have glibc return freed memory: by default it keeps up to twice the largest block ever freed."""
     import ctypes
 
-    trim_threshold, mmap_threshold, size = -1, -3, 128 << 10  # of malloc.h, and what both are at first
+    trim_threshold, mmap_threshold, size = -1, -3, 128 << 10  # parameters in malloc.h, and their initial value
     with contextlib.suppress(AttributeError, OSError):  # another C library
         for threshold in (trim_threshold, mmap_threshold):
             ctypes.CDLL(None).mallopt(threshold, size)
 
 
 def _outside(settings: Settings) -> Outside:
-    """What keeps the settings' secrets and the proxies' passwords out of everything that is written."""
+    """The `Outside` that redacts the settings' secrets and the proxies' passwords."""
     from bot.domain.core.outside import Outside
     from bot.domain.core.proxies import passwords
 
@@ -259,10 +259,10 @@ def _outside(settings: Settings) -> Outside:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Nothing is garbage while modules load; looking for it takes a sixth of the time to ready.
+    # Loading modules makes hardly any garbage; collecting it would take a sixth of the start.
     gc.disable()
     _give_memory_back()
-    _without_httpx_s_command_line()
+    _without_httpx_cli()
     from bot import logs
     from bot.app import Bot
     from bot.check import bad_proxies, missing_tokens
@@ -277,7 +277,7 @@ def _run(options: argparse.Namespace) -> int:
 
     async def go() -> None:
         bot = Bot(settings, outside=outside)
-        gc.freeze()  # what is there now stays: no later collection has to pass over it
+        gc.freeze()  # everything loaded so far stays: later collections can skip it
         gc.enable()
         await bot.run()
 
@@ -309,17 +309,17 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if any(c.ok is False for c in checks) else 0
 
 
-class _Uncounted:
-    """Nobody counts the terminal's commands."""
+class _NoMetrics:
+    """Discards metrics: a terminal command has no metrics server."""
 
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def repair_ended(self, action: str, state: str, seconds: float | None) -> None:
-        """The bot counts it."""
+        """Do nothing."""
 
     def delivery(self, kind: str, outcome: str) -> None:
-        """The bot counts it."""
+        """Do nothing."""
 
 
 def _command(options: argparse.Namespace, words: Sequence[str]) -> int:
@@ -347,29 +347,29 @@ async def _answer(loaded: Loaded, line: str, outside: Outside) -> Reply:
     settings = loaded.settings
     parts = Parts.build(settings, outside=outside)
     parts.approval_service = Approvals(
-        settings, parts.ledger, parts.clock, parts.cluster_of, _Uncounted()
+        settings, parts.ledger, parts.clock, parts.cluster_of, _NoMetrics()
     ).approval_service
     try:
         await parts.clusters.connect()
-        dispatcher = parts.dispatcher("agentpod", _Uncounted())
+        dispatcher = parts.dispatcher("agentpod", _NoMetrics())
         caller = Caller(Identity(user=_user(), channel="terminal"), "terminal")
         known = KnownSecrets(settings.targets, parts.cluster_of, outside)
-        # Beside the command, so that it takes no longer: whatever it shows is searched for these values.
-        looking = asyncio.create_task(known.look())
+        # Concurrently with the command, to save time: the values must be known before the reply is shown.
+        reading = asyncio.create_task(known.look())
         reply = await dispatcher.run(line, caller, request_id=logs.new_request_id(), progress=_ignore)
-        await asyncio.wait([looking], timeout=settings.probes.timeout.total_seconds())
-        looking.cancel()
+        await asyncio.wait([reading], timeout=settings.probes.timeout.total_seconds())
+        reading.cancel()
         return reply
     finally:
         await parts.close()
 
 
 async def _ignore(_: Reply) -> None:
-    """A terminal waits for the whole answer."""
+    """Discard progress: a terminal shows the whole answer at its end."""
 
 
 def _user() -> str:
-    """The login name that this process runs as. The environment's USER can be set to anything."""
+    """The login name of this process's user. Not $USER, which can be set to anything."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bot import __version__
 from bot.adapters.ledger.file import FileLock, examine, sqlite_file
@@ -22,41 +22,38 @@ from bot.services.health.secret_values import KnownSecrets
 from bot.settings.model import Settings
 from bot.wiring.approvals import Approvals
 from bot.wiring.clusters import ClusterLink
-from bot.wiring.incidents import NAME_A_CHANNEL, Watching, untold
-from bot.wiring.rights import review
-
-if TYPE_CHECKING:
-    pass
+from bot.wiring.incidents import NAME_A_CHANNEL, Watching, missing_channel
 from bot.wiring.parts import Parts, SystemClock
+from bot.wiring.rights import review
 
 logger = logging.getLogger("agentpod.app")
 
 DRAIN_SECONDS = 10.0
-"""How long commands that run at SIGTERM may take to finish; Kubernetes kills after 30 s."""
+"""Seconds that running commands get at SIGTERM; Kubernetes kills the process after 30."""
 FIRST_SECONDS = 1.0
-"""How long ledger and cluster wait for Slack's connection at the start: to load their clients would hold it up."""
+"""Seconds that ledger and cluster wait for Slack at the start: loading their clients would delay it."""
 SETTLE_SECONDS = 2.0
-"""After the start, until the watchers begin."""
+"""Seconds after the start until the watchers begin."""
 STOP_SECONDS = 5.0
-"""Seconds for changes in flight, and then for pending messages."""
+"""Seconds to wait for in-flight changes, then for the outbox."""
 
 
 async def guarded(
-    name: str, work: Callable[[], Coroutine[Any, Any, None]], on_death: Callable[[str, Exception], None]
+    name: str, work: Callable[[], Coroutine[Any, Any, None]], on_crash: Callable[[str, Exception], None]
 ) -> None:
-    """Run a background task for ever: one that dies is logged, counted and started again with backoff."""
+    """Run a background task until it returns; log and count its crashes, and restart it with backoff."""
     pause = 1.0
     while True:
         started = time.monotonic()
         try:
             await work()
             return
-        except AgentpodError as error:  # it says what is wrong: where in the code adds nothing
-            on_death(name, error)
-            logger.error("background task stopped and is started again: %s", error, extra={"task": name})
+        except AgentpodError as error:  # its message says what is wrong: a traceback adds nothing
+            on_crash(name, error)
+            logger.error("background task failed and is restarted: %s", error, extra={"task": name})
         except Exception as error:
-            on_death(name, error)
-            logger.exception("background task died and is started again", extra={"task": name})
+            on_crash(name, error)
+            logger.exception("background task crashed and is restarted", extra={"task": name})
         if time.monotonic() - started > 60:
             pause = 1.0
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
@@ -64,20 +61,20 @@ async def guarded(
 
 
 async def _settled(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Begin once the start is over: nobody waits for the first look, but many for the first answer."""
+    """Run ``work`` after `SETTLE_SECONDS`, so that the first answers aren't delayed by the first polls."""
     await asyncio.sleep(SETTLE_SECONDS)
     await work()
 
 
 class Bot:
-    """The bot process: hears Slack, answers, and says on its port how it is."""
+    """The bot process: answers Slack, runs the background tasks, and serves health and metrics."""
 
     def __init__(
         self, settings: Settings, clock: SystemClock | None = None, outside: Outside | None = None
     ) -> None:
-        """Build everything that needs no connection. ``clock``: another one than the machine's.
+        """Build everything that needs no connection. ``clock`` replaces the machine's clock.
 
-        ``outside`` cleans what is shown: the same that cleans the log.
+        ``outside`` redacts everything shown; pass the one that redacts the log.
         """
         from bot.adapters.metrics import Metrics, OpsServer
         from bot.adapters.slack import SlackAdapter
@@ -117,7 +114,7 @@ class Bot:
         )
         self.ops = OpsServer(self.metrics, self._unready)
         self._tasks: list[asyncio.Task[None]] = []
-        self._dead: dict[str, float] = {}
+        self._crashed_at: dict[str, float] = {}
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
@@ -132,7 +129,7 @@ class Bot:
             await self._shut_down()
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it, or give it up where the bot is to stop: what it waits for may be away."""
+        """Run ``work``, but cancel it when the bot is to stop: it may wait for a server that doesn't answer."""
         tasks = [asyncio.create_task(work), asyncio.create_task(self._stop.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -144,7 +141,7 @@ class Bot:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _begin(self) -> None:
-        """Start everything. Raises AgentpodError where that can't be."""
+        """Start everything. Raises `AgentpodError` where something that the bot can't run without fails."""
         conf = self.settings.ops
         file = sqlite_file(self.settings.ledger.url)
         if file is not None:
@@ -152,7 +149,7 @@ class Bot:
             self.parts.ledger.held(FileLock(file))
         port = await self._listen(conf.host, conf.port)
         logger.info("health and metrics", extra={"port": port})
-        if file is None:  # a server says only when it is opened whether it will do
+        if file is None:  # whether a database server can be used shows only when it is opened
             await self._open_ledger()
         await self.slack.start()
         self._spawn("slack", self.slack.run)
@@ -163,13 +160,13 @@ class Bot:
         known = KnownSecrets(self.settings.targets, self.parts.cluster_of, self.parts.outside)
         self._spawn("known secrets", known.run)
         if file is not None:
-            await self._open_ledger()  # one that is locked takes seconds
+            await self._open_ledger()  # after Slack: waiting for a locked file takes seconds
         self._spawn("ledger changes", self.parts.ledger.watch)
         outbox = self.parts.outbox
-        self._spawn("deliveries", outbox.worker(self.slack.chat, self.metrics.delivery).run)
+        self._spawn("outbox", outbox.worker(self.slack.chat, self.metrics.delivery).run)
         for name, work in self.repairs.tasks(self.slack.fresh).items():
             self._spawn(name, work)
-        self._spawn("readdress", partial(_settled, outbox.rerouter().run))
+        self._spawn("reroute pending", partial(_settled, outbox.rerouter().run))
         for name, work in self.watching.tasks(self._can_hear, lambda: self.slack.gaps).items():
             self._spawn(name, partial(_settled, work))
 
@@ -177,9 +174,9 @@ class Bot:
         return self.slack.status().connected
 
     async def _open_ledger(self) -> None:
-        """Open it. Raises Permanent for one that will never do.
+        """Open the ledger. Raises `Permanent` for one that can't be used.
 
-        A database that is away is waited for later: meanwhile the bot shows how the pod is.
+        One that can't be reached is opened later, when it is used: meanwhile the bot answers what needs no ledger.
         """
         try:
             await self.parts.ledger.open()
@@ -196,17 +193,17 @@ class Bot:
             ) from error
 
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._tasks.append(asyncio.create_task(guarded(name, work, self._died), name=name))
+        self._tasks.append(asyncio.create_task(guarded(name, work, self._crashed), name=name))
 
-    def _died(self, name: str, error: Exception) -> None:
-        self._dead[name] = time.monotonic()
+    def _crashed(self, name: str, error: Exception) -> None:
+        self._crashed_at[name] = time.monotonic()
         self.watching.crashes.note(name, error, self.parts.clock.now())
         self.metrics.task_restarted(name)
 
     def _unready(self) -> list[str]:
         status = self.slack.status()
         reasons = [] if status.connected else [f"Slack: {status.reason}"]
-        recent = [name for name, when in self._dead.items() if time.monotonic() - when < 60]
+        recent = [name for name, when in self._crashed_at.items() if time.monotonic() - when < 60]
         failing = self.watching.crashes.failing(self.parts.clock.now())
         reasons += [f"background task {name} keeps failing" for name in failing]
         return reasons + [f"background task {n} died less than a minute ago" for n in recent if n not in failing]
@@ -220,15 +217,15 @@ class Bot:
         await self._report_rights(link.targets)
 
     async def _report_channels(self) -> None:
-        """Say once at start where nobody will be told anything; `incidents` lists what is pending there."""
-        if unset := untold(self.settings):
+        """Log once at start the channels that can't be posted in; `incidents` lists what is pending there."""
+        if unset := missing_channel(self.settings):
             logger.warning("%s", unset, extra={"remedy": NAME_A_CHANNEL})
         for found in await self.slack.may_post(self.settings.channels()):
             if not found.ok:
                 logger.warning("%s: %s", found.title, found.detail, extra={"remedy": found.remedy})
 
     async def _report_rights(self, targets: Sequence[Target]) -> None:
-        """Say once at start which rights are missing, and what the account can do beyond the commands' needs."""
+        """Log once at start which rights are missing, and which the account has beyond the commands' needs."""
         await asyncio.gather(*(self._report_rights_of(target, targets) for target in targets))
 
     async def _report_rights_of(self, target: Target, targets: Sequence[Target]) -> None:

@@ -1,4 +1,4 @@
-"""`agentpod check`: every connection and permission tried, all problems at once, each with its remedy."""
+"""`agentpod check`: tries every connection and permission, and reports all problems with their remedies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bot.errors import AgentpodError
 from bot.settings.loader import Loaded
 from bot.settings.model import Settings, hidden
 from bot.wiring.clusters import ClusterLink
-from bot.wiring.incidents import NAME_A_CHANNEL, untold
+from bot.wiring.incidents import NAME_A_CHANNEL, missing_channel
 from bot.wiring.outbox import CALLED
 from bot.wiring.parts import Parts
 from bot.wiring.rights import Beyond, review, rights_needed
@@ -33,7 +33,7 @@ _MANIFESTS = "deploy/base and, for Argo CD, deploy/options/argocd"
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. ``ok`` None is a note: worth knowing, not a failure."""
+    """One line of the report. ``ok`` is None for a note, which is not a failure."""
 
     title: str
     ok: bool | None
@@ -42,7 +42,7 @@ class Check:
 
 
 async def check_all(loaded: Loaded) -> list[Check]:
-    """Try everything that the bot will need, side by side; never raises for what it finds."""
+    """Try everything that the bot will need, concurrently. Never raises for what it finds."""
     parts = Parts.build(loaded.settings)
     try:
         groups = await asyncio.gather(_slack(loaded), _kubernetes(parts), _pushgateway(parts), _ledger(parts))
@@ -60,7 +60,7 @@ async def check_all(loaded: Loaded) -> list[Check]:
 
 
 def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What the settings have the bot connect to: what it is, and where. The API server is found out later."""
+    """(name, URL) of every server in the settings that the bot connects to, except the API server."""
     yield "Slack", settings.slack.api_url
     if settings.pushgateway.url:
         yield "the Pushgateway", settings.pushgateway.url
@@ -70,7 +70,7 @@ def addresses(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def routes_of(settings: Settings, environment: Mapping[str, str]) -> Iterator[Check]:
-    """Which way each connection goes: directly or through which proxy, and why."""
+    """The route of each connection: directly or through which proxy, and why."""
     for what, url in addresses(settings):
         try:
             yield Check(f"Route to {what}", True, str(proxies.choose(url, environment)))
@@ -79,7 +79,7 @@ def routes_of(settings: Settings, environment: Mapping[str, str]) -> Iterator[Ch
 
 
 def bad_proxies(settings: Settings, environment: Mapping[str, str]) -> list[str]:
-    """What is wrong with the proxies that the settings' connections would take; each once."""
+    """What is wrong with the proxies of the settings' connections, without duplicates."""
     wrong = [f"{c.detail} {c.remedy or ''}".strip() for c in routes_of(settings, environment) if not c.ok]
     return list(dict.fromkeys(wrong))
 
@@ -110,14 +110,14 @@ def _access(loaded: Loaded) -> list[Check]:
 
 
 def approvals(settings: Settings) -> Iterator[Check]:
-    """Whether what is asked for can be approved at all, and whether what an approver asks for can be."""
+    """Check that requests can be approved, and also those made by an approver."""
     if found := unapprovable(settings.access, settings.approvals):
         never = found[0].endswith("nothing can be approved.")
         yield Check("Approvals", False if never else None, *found)
 
 
 def health_bridge(settings: Settings) -> Iterator[Check]:
-    """Whether the bridge can be told anything: it takes its address, its token, and issues."""
+    """Check that the health-bridge can be used: it takes its URL, its token, and issues at targets or jobs."""
     url, token = settings.bridge.url, settings.bridge.token
     issues = {t.issue for t in settings.targets} | {h.issue for t in settings.targets for h in t.heartbeats}
     named = sorted(issues - {""})
@@ -135,7 +135,7 @@ def health_bridge(settings: Settings) -> Iterator[Check]:
 
 
 def unknown_in_maintenance(settings: Settings) -> Iterator[Check]:
-    """Maintenance that names a target or a job that is not in the settings: it mutes nothing there."""
+    """Find maintenance windows that name an unknown target or job, for which they mute nothing."""
     targets = {t.name: [h.canonical for h in t.heartbeats] for t in settings.targets}
     for window in settings.alerts.maintenance:
         for name in sorted(set(window.targets) - set(targets)):
@@ -162,7 +162,7 @@ async def _slack(loaded: Loaded) -> list[Check]:
     settings = loaded.settings
     results = await check_slack(settings.slack, settings.access, settings.channels())
     checks = [Check(r.title, r.ok, r.detail, r.remedy) for r in results]
-    unset = untold(settings)
+    unset = missing_channel(settings)
     return [*checks, Check("Slack channel", None, unset, NAME_A_CHANNEL)] if unset else checks
 
 
@@ -175,19 +175,19 @@ def _absent_tokens(settings: Settings) -> Iterator[Check]:
 
 
 def wrong_tokens(settings: Settings) -> Iterator[Check]:
-    """What can't be what it is set as, by its looks: nobody has to ask Slack."""
+    """Find tokens whose format doesn't fit their setting, without asking Slack."""
     for name, value in _tokens(settings).items():
         if value is not None and (found := slack_tokens.wrong(name, value.get_secret_value())):
             yield Check("Slack", False, *found)
 
 
 def missing_tokens(settings: Settings) -> list[str]:
-    """The tokens that the chosen mode needs and that are not set, by setting name."""
+    """The names of the settings for tokens that the mode needs and that are not set."""
     return [name for name, value in _tokens(settings).items() if value is None]
 
 
 def _tokens(settings: Settings) -> dict[str, SecretStr | None]:
-    """What the chosen mode needs."""
+    """The tokens that the mode needs, by setting name."""
     slack = settings.slack
     if slack.mode == "socket":
         return {"slack.bot_token": slack.bot_token, "slack.app_token": slack.app_token}
@@ -245,7 +245,7 @@ def _rights(title: str, total: int, missing: Sequence[Right], beyond: Beyond) ->
 
 
 def describe_beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Check]:
-    """What the account can do that it should not: a note, since trying it as an administrator is legitimate."""
+    """Report excess rights of the account, as a note: to try the bot as an administrator is legitimate."""
     if beyond.found:
         detail = f"the account can do more than agentpod needs: {beyond}"
         yield Check(title, None, detail, _narrower(beyond.own, user))
@@ -257,7 +257,7 @@ def describe_beyond(title: str, beyond: Beyond, user: str | None) -> Iterator[Ch
 
 
 def _narrower(own: str, user: str | None) -> str:
-    """How to find what is too much, for a service account; and what to use instead, for a person's kubeconfig."""
+    """The remedy: how to find excess rights of a service account, or what to use instead of one's own account."""
     account = (user or "").removeprefix("system:serviceaccount:").replace(":", "/")
     if not (user or "").startswith("system:serviceaccount:"):
         return f"Fine for a try as {user or 'yourself'}; in the cluster, {_MANIFESTS} grant just what is needed."
@@ -279,7 +279,7 @@ async def _pushgateway(parts: Parts) -> list[Check]:
 
 
 async def _ledger(parts: Parts) -> list[Check]:
-    """Whether requests and decisions can be kept. Makes no file: the bot does, at its start."""
+    """Check that the ledger can be used. Doesn't create the file: the bot does that when it starts."""
     missing = _missing_file(parts.settings.ledger.url)
     if missing is not None:
         return [missing]
@@ -287,11 +287,11 @@ async def _ledger(parts: Parts) -> list[Check]:
         open_cases = await parts.ledger.cases(
             states={RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING}
         )
-        owed = await parts.ledger.waiting()
+        pending = await parts.ledger.waiting()
         unread = await parts.ledger.set_aside(parts.clock.now() - aside.LISTED_FOR)
     except AgentpodError as error:
         return [_failed("Ledger", error)]
-    detail = f"{hidden(parts.settings.ledger.url)}: {len(open_cases)} open requests, {owed} messages owed"
+    detail = f"{hidden(parts.settings.ledger.url)}: {len(open_cases)} open requests, {pending} messages owed"
     return [Check("Ledger", True, detail), *(Check("Ledger", None, line, _UNREAD) for line in aside.lines(unread))]
 
 
@@ -299,7 +299,7 @@ _UNREAD = "Was it written by another version of agentpod? Run that one, or go on
 
 
 def _missing_file(url: str) -> Check | None:
-    """What is to be said of a SQLite file that is not there yet."""
+    """The result for a SQLite file that doesn't exist yet; None for any other ledger."""
     scheme, _, place = url.partition(":///")
     path = Path(place)
     if not scheme.startswith("sqlite") or path.exists():
@@ -315,7 +315,7 @@ def _missing_file(url: str) -> Check | None:
 
 
 def effective(loaded: Loaded) -> Iterator[tuple[str, str, str]]:
-    """Every setting as ``(dotted name, value, origin)``; secrets are masked."""
+    """Yield every setting as (dotted name, value, origin), with secrets masked."""
     yield from _walk("", loaded.settings, loaded)
 
 

@@ -1,11 +1,11 @@
-"""What can go wrong, by what the reader should do about it.
+"""The bot's exceptions, classified by what the reader should do about them.
 
 ::
 
     AgentpodError                 message (a sentence), remedy (what to do) or None
     ├── Refused                   a rule said no; nothing was tried
     │   ├── UsageError            the command line was wrong; carries the usage of that one command
-    │   ├── AccessDenied          the caller may not; carries the rule and whom to ask
+    │   ├── AccessDenied          the caller lacks the role; carries the rule and whom to ask
     │   └── SettingsError         the configuration is wrong; carries every problem at once
     ├── Transient                 may work when tried again; carries retry_after (seconds or None)
     │   ├── TimedOut              no answer within the deadline
@@ -13,11 +13,11 @@
     └── Permanent                 will not work until somebody changes something
         ├── NotAllowed            the other side refused our credentials or rights (401, 403)
         ├── Denied                the other side's own rules refused it: a quota, an admission policy (403)
-        ├── Conflict              the thing is no longer as it was when it was looked at (409)
+        ├── Conflict              the object has changed since it was read (409)
         └── NotFound              the thing does not exist (404)
 
-Adapters translate their vendor's exceptions into these at one edge; nothing else in the bot
-catches a vendor's exception. No message carries a secret's value.
+Adapters translate their vendor's exceptions into these; nothing else in the bot catches a vendor's exception. No
+message contains a secret's value.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Transient(AgentpodError):
     """May work when tried again, after ``retry_after`` seconds where the other side said so."""
 
     def __init__(self, message: str, *, remedy: str | None = None, retry_after: float | None = None) -> None:
-        """Keep the other side's wish for a pause, in seconds."""
+        """``retry_after`` is the pause that the other side asked for, in seconds."""
         super().__init__(message, remedy=remedy)
         self.retry_after = retry_after
 
@@ -99,7 +99,7 @@ class TimedOut(Transient):
 
 
 class Uncertain(Transient):
-    """A change was sent, and no answer says whether it took effect: look before it is asked for again."""
+    """A change was sent, and it isn't known whether it took effect: check before sending it again."""
 
 
 class Permanent(AgentpodError):
@@ -115,7 +115,7 @@ class Denied(Permanent):
 
 
 class Conflict(Permanent):
-    """The thing is no longer as it was when it was looked at, so nothing was changed: look again, decide again."""
+    """The object has changed since it was read, so nothing was changed: read it again and decide anew."""
 
 
 class NotFound(Permanent):
@@ -123,9 +123,9 @@ class NotFound(Permanent):
 
 
 def unexpected(what: str, error: Exception) -> Permanent:
-    """What nobody thought of, a defect or something odd from outside, as an error that is told like any other.
+    """Wrap an unexpected exception, from a defect or strange input, so that it is reported like any other error.
 
-    ``what`` could not be done, such as "The heartbeats could not be judged". The cause is named in its own words.
+    ``what`` says what failed, such as "The heartbeats could not be judged"; the exception's type and text follow.
     """
     said = " ".join(str(error).split())
     cause = f"{type(error).__name__}: {said[:200]}" if said else type(error).__name__

@@ -1,4 +1,4 @@
-"""Structured logs on stderr: lines for people, JSON for machines; a request's id on every line it causes."""
+"""Structured logs on stderr, as console lines or JSON; each line has the id of the request that caused it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ OWN = "agentpod"
 _WORDLESS = (type(None), bool, int, float, datetime)
 
 TOKEN = re.compile(r"x(?:ox[a-z]|app)-[A-Za-z0-9-]{6,}")
-"""Slack's tokens, wherever they turn up."""
+"""Matches Slack's tokens."""
 
 
 def new_request_id() -> str:
-    """A short id that a person can read out: ``req-`` and eight hex digits; a repair's begins with ``r-``."""
+    """A short id for one command, such as ``req-1a2b3c4d``. (Ids of repair requests begin with ``r-``.)"""
     return "req-" + secrets.token_hex(4)
 
 
 class Redactor(logging.Filter):
-    """Removes known secret values and whatever looks like a secret from every log line."""
+    """Redacts known secret values, and whatever looks like a secret, in every log line."""
 
     def __init__(self, values: Iterable[str] | Outside) -> None:
-        """``values`` are the settings' secrets; shorter ones than six characters are left alone."""
+        """``values`` are the settings' secrets; those shorter than six characters are not redacted."""
         super().__init__()
         self._outside = values if isinstance(values, Outside) else Outside(values)
 
@@ -43,7 +43,7 @@ class Redactor(logging.Filter):
         return self._outside.text(text)
 
     def of(self, value: object) -> object:
-        """The same for whatever JSON can hold; what it can't is text."""
+        """The same for any value that JSON can hold; others are turned into text first."""
         return self._outside.of(_jsonable(value))
 
 
@@ -86,7 +86,7 @@ class ConsoleFormatter(logging.Formatter):
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback under it where there is one."""
+        """Format a record as one line, followed by its traceback if it has one."""
         time = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S")
         fields = "".join(f"  {k}={_shown(v)}" for k, v in _extras(record).items())
         line = f"{time} {record.levelname:7s} {record.name}: {record.getMessage()}{fields}"
@@ -123,9 +123,9 @@ def _json_formatter(redactor: Redactor) -> logging.Formatter:
 def configure(
     level: str, style: Literal["auto", "console", "json"], secret_values: Iterable[str] | Outside = ()
 ) -> logging.Handler:
-    """Send all logs to stderr; libraries from warning upwards. Gives the handler that does it.
+    """Send all logs to stderr, those of libraries from level warning on; returns the handler.
 
-    ``secret_values`` are in no line, nor is what looks like a secret.
+    ``secret_values`` are redacted, and so is whatever looks like a secret.
     """
     redactor = Redactor(secret_values)
     people = style == "console" or (style == "auto" and sys.stderr.isatty())

@@ -1,7 +1,7 @@
 """Health, readiness and Prometheus metrics on one port.
 
-``/healthz`` says that the process's event loop turns; ``/readyz`` that the bot can hear Slack now, with
-the reasons when it can't; ``/metrics`` speaks Prometheus' text format.
+``/healthz`` answers as long as the event loop runs; ``/readyz`` says whether the bot is connected to Slack and its
+tasks run, with the reasons when not; ``/metrics`` is in Prometheus' text format.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from bot.adapters.transport.gate import MOST, Gate
 
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
-"""Up to Slack's three seconds."""
+"""In seconds, up to Slack's limit of three."""
 
 COMMAND_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0)
 
@@ -25,49 +25,51 @@ REPAIR_BUCKETS = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
 
 class Metrics:
-    """All metrics of the bot; each has a line in docs/metrics.md, which is generated from here."""
+    """All metrics of the bot. docs/metrics.md is generated from their help texts."""
 
     def __init__(self, version: str) -> None:
-        """Make a registry of its own, so that several bots fit in one process."""
+        """Create the metrics in a registry of their own, so that several bots can run in one process."""
         self.registry = CollectorRegistry()
-        self.commands = self._counter("commands", "Commands run, by outcome.", "command", "outcome")
+        self.commands = self._counter("commands", "Commands run, by command and outcome.", "command", "outcome")
         self.command_seconds = Histogram(
             "agentpod_command_seconds",
-            "Time from the start of the work to the answer.",
+            "Time from the start of a command to its answer, in seconds.",
             ["command"],
             registry=self.registry,
             buckets=COMMAND_BUCKETS,
         )
         self.ack_seconds = Histogram(
             "agentpod_slack_ack_seconds",
-            "Time from hearing a Slack request to acknowledging it.",
+            "Time from receiving a Slack request to acknowledging it, in seconds.",
             ["kind"],
             registry=self.registry,
             buckets=ACK_BUCKETS,
         )
         self.redeliveries = self._counter(
-            "slack_redeliveries", "Slack requests that had been delivered before, by kind.", "kind"
+            "slack_redeliveries", "Slack requests that had been received before, by kind.", "kind"
         )
         self.api_calls = self._counter(
-            "slack_api_calls", "Calls of Slack's Web API, by outcome.", "method", "outcome"
+            "slack_api_calls", "Calls to Slack's Web API, by method and outcome.", "method", "outcome"
         )
         self.delivery_failures = self._counter(
             "slack_delivery_failures", "Answers that could not be delivered, by reason.", "reason"
         )
-        self.connected_gauge = self._gauge("slack_connected", "1 while the bot can hear Slack.")
+        self.connected_gauge = self._gauge("slack_connected", "1 while the bot is connected to Slack, else 0.")
         self.task_restarts = self._counter(
-            "task_restarts", "Background tasks that died and were started again.", "task"
+            "task_restarts", "Restarts of background tasks after a crash, by task.", "task"
         )
-        self.repairs = self._counter("repairs", "Repairs that ended, by how.", "action", "state")
+        self.repairs = self._counter(
+            "repairs", "Repairs that ended, by action and final state.", "action", "state"
+        )
         self.repair_seconds = Histogram(
             "agentpod_repair_seconds",
-            "Time from the change to a ready pod.",
+            "Time from the change to a ready pod, in seconds.",
             ["action"],
             registry=self.registry,
             buckets=REPAIR_BUCKETS,
         )
         self.deliveries = self._counter(
-            "deliveries", "Attempts to bring a card or direct message up to date, by outcome.", "kind", "outcome"
+            "deliveries", "Attempts to deliver a pending message, by kind and outcome.", "kind", "outcome"
         )
         self._gauge("info", "Always 1; the version as a label.", "version").labels(version).set(1)
         self._gauge("resident_bytes", "Resident memory of the process at its highest, in bytes.").set_function(
@@ -90,7 +92,7 @@ class Metrics:
         self.ack_seconds.labels(kind).observe(seconds)
 
     def redelivered(self, kind: str) -> None:
-        """Count a request that had come before."""
+        """Count a Slack request that had been received before."""
         self.redeliveries.labels(kind).inc()
 
     def api_call(self, method: str, outcome: str, seconds: float) -> None:
@@ -99,15 +101,15 @@ class Metrics:
         self.api_calls.labels(method, outcome).inc()
 
     def connected(self, connected: bool) -> None:
-        """Note whether Slack can be heard."""
+        """Set whether the bot is connected to Slack."""
         self.connected_gauge.set(1 if connected else 0)
 
     def delivery_failed(self, reason: str) -> None:
-        """Count an answer that nobody got."""
+        """Count an answer that could not be delivered."""
         self.delivery_failures.labels(reason).inc()
 
     def repair_ended(self, action: str, state: str, seconds: float | None) -> None:
-        """Count a repair that ended; ``seconds`` from the change to ready, where it came to that."""
+        """Count a repair that ended; ``seconds`` from the change to a ready pod, if it became ready."""
         self.repairs.labels(action, state).inc()
         if seconds is not None:
             self.repair_seconds.labels(action).observe(seconds)
@@ -117,15 +119,15 @@ class Metrics:
         self.deliveries.labels(kind, outcome).inc()
 
     def task_restarted(self, task: str) -> None:
-        """Count a background task that died."""
+        """Count the restart of a crashed background task."""
         self.task_restarts.labels(task).inc()
 
 
 class OpsServer:
-    """The HTTP server for probes and Prometheus. Whoever opens connections to it holds nobody else up."""
+    """The HTTP server for probes and Prometheus. Limits connections, so that one client can't block the others."""
 
     def __init__(self, metrics: Metrics, unready: Callable[[], list[str]], most: int = MOST) -> None:
-        """``unready`` gives the reasons why the bot is not ready; none when it is. ``most`` connections."""
+        """``unready`` returns the reasons why the bot isn't ready; ``most`` is the limit of connections."""
         self._metrics = metrics
         self._unready = unready
         self._most = most
@@ -134,8 +136,8 @@ class OpsServer:
         self._gate: Gate | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; gives the port (a free one for 0). Raises OSError when it is taken."""
-        app = web.Application(client_max_size=0, middlewares=[self._attended])
+        """Listen; returns the port (for 0 a free one is chosen). Raises OSError when the port is taken."""
+        app = web.Application(client_max_size=0, middlewares=[self._gated])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_text)
@@ -154,7 +156,7 @@ class OpsServer:
             await self._runner.cleanup()
 
     @web.middleware
-    async def _attended(
+    async def _gated(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         assert self._gate is not None  # noqa: S101 - nothing comes before start()

@@ -1,1 +1,1 @@
-"""What the core needs from outside, as Protocols. Adapters provide them and raise only `bot.errors`."""
+"""Protocols for everything outside the core. Adapters implement them and raise only `bot.errors`."""

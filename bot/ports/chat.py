@@ -1,4 +1,4 @@
-"""Where messages are shown."""
+"""The chat in which the bot posts messages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from bot.domain.outbox.message import MessageRef
 
 
 class Chat(Protocol):
-    """Where the bot speaks by itself. Every method raises `bot.errors` only."""
+    """Posts and edits messages. Every method raises `bot.errors` only."""
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
-        """A new message in a channel, or (a user's id) a direct message; in a thread if one is given.
+        """Post a message in a channel, or (with a user's id) a direct message; in a thread if one is given.
 
-        `Permanent` where the place can't be posted to, with the remedy; `NotFound`, and nothing posted, where the
-        thread's message is gone.
+        Raises `Permanent`, with the remedy, where the place can't be posted to, and `NotFound` where the thread's
+        message was deleted; nothing was posted then.
         """
 
     async def edit(self, at: MessageRef, reply: Reply) -> None:
-        """Show something else in place of a message. `NotFound` when it is gone."""
+        """Replace a message's content. Raises `NotFound` when the message was deleted."""

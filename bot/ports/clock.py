@@ -1,4 +1,4 @@
-"""Where the time comes from."""
+"""The clock, as a port so that tests can set the time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where ``now`` comes from."""
+    """Gives the current time."""
 
     def now(self) -> datetime:
         """The time as an aware datetime in UTC."""

@@ -29,17 +29,17 @@ class Cluster(Protocol):
 
     Every method may raise `TimedOut`, `Transient`, `NotAllowed`, `NotFound`, `Denied` or `Permanent`,
     each with a sentence a person understands and, where there is one, a remedy. Those that change something
-    may also raise `Conflict` (nothing was done) and `Uncertain` (nobody knows), and are never tried twice.
+    may also raise `Conflict` (nothing was changed) and `Uncertain` (the result is unknown), and never retry.
     """
 
     async def info(self) -> ClusterInfo:
-        """The API server's address, its version, and as whom the bot speaks to it."""
+        """The API server's address, its version, and the user that the bot is authenticated as."""
 
     async def pods(self, selector: str) -> Sequence[Pod]:
         """Pods by label selector, oldest first."""
 
     def follow(self, selector: str, *, patience: float = 60.0) -> AsyncGenerator[Sequence[Pod], None]:
-        """The pods by label selector, oldest first: as they are now, and whenever one of them changes.
+        """Yield the pods by label selector, oldest first: as they are now, and again whenever one changes.
 
         Lasts until it is closed (`contextlib.aclosing`) or raises: `NotAllowed` and other permanent errors at
         once, `Transient` after an outage of ``patience`` seconds; shorter ones show only as a pause. Cancelling
@@ -47,7 +47,7 @@ class Cluster(Protocol):
         """
 
     async def deployment(self, name: str) -> Deployment:
-        """A Deployment by name: what it asks for, and how far its controller has come."""
+        """A Deployment by name: its spec and its controller's status."""
 
     async def events(self) -> Sequence[Event]:
         """The namespace's events, newest first."""
@@ -74,7 +74,7 @@ class Cluster(Protocol):
         tail: int | None = None,
         limit_bytes: int = 4_000_000,
     ) -> LogText:
-        """A container's log; ``previous`` the run before the last restart."""
+        """A container's log; with ``previous`` the previous container's log, from before the last restart."""
 
     async def exec(
         self,
@@ -85,29 +85,30 @@ class Cluster(Protocol):
         limit_bytes: int = 1_000_000,
         seconds: float | None = None,
     ) -> ExecResult:
-        """Run a command in a container and collect what it says. A non-zero exit is a result, not an error.
+        """Run a command in a container and collect its output. A non-zero exit code is a result, not an error.
 
-        ``seconds`` is a deadline of its own, for commands that take longer than a read may.
+        ``seconds`` is a deadline of its own, for commands that take longer than reads usually may.
         """
 
     async def restart(self, seen: Deployment, annotations: Mapping[str, str]) -> Deployment:
-        """Annotate the pod template of a Deployment that is still as ``seen``, and give what it is now.
+        """Annotate the pod template of a Deployment that is still as ``seen``; returns the Deployment after it.
 
-        A new template is a rollout, so this restarts the pod. `Conflict` when it changed since; `Permanent`, with
-        nothing sent, when it is paused; `Uncertain` when the answer was lost.
+        A changed template starts a rollout, so this restarts the pod. Raises `Conflict` when the Deployment has
+        changed; `Permanent`, with nothing sent, when it is paused; `Uncertain` when the answer was lost.
         """
 
     async def delete_pod(self, pod: Pod) -> None:
-        """Delete that very pod (by its uid), gracefully; its Deployment makes another.
+        """Delete this pod, identified by its uid, gracefully; its Deployment creates another.
 
-        `NotFound` when it is gone, `Conflict` when another one has its name, `Uncertain` when the answer was lost.
+        Raises `NotFound` when it is gone, `Conflict` when another pod has its name, `Uncertain` when the answer
+        was lost.
         """
 
     async def secret(self, name: str) -> SecretFacts:
-        """A Secret without its values: of each key the length, and a fingerprint to compare by.
+        """A Secret without its values: each key's length, and a fingerprint of its value.
 
-        The fingerprint is keyed with something that only the bot has, and short: it tells whether two values are
-        the same, and can't be used to try guesses.
+        The fingerprint is short and keyed with a secret of the bot: equal values have equal fingerprints, and
+        nobody else can use it to test guesses.
         """
 
     async def authorized_keys(self, name: str, key: str) -> str:
@@ -116,23 +117,23 @@ class Cluster(Protocol):
     async def set_secret_key(
         self, seen: SecretFacts, key: str, value: bytes, annotations: Mapping[str, str]
     ) -> SecretFacts:
-        """Give a key of a Secret that is still as ``seen`` another value, and annotate it.
+        """Set a key of a Secret that is still as ``seen``, and annotate the Secret; returns the Secret after it.
 
-        `Conflict` when it changed since; `Permanent`, with nothing sent, when it is immutable; `Uncertain` when
-        the answer was lost. No error has anything of the value.
+        Raises `Conflict` when the Secret has changed; `Permanent`, with nothing sent, when it is immutable;
+        `Uncertain` when the answer was lost. No error contains any part of the value.
         """
 
     async def external_secrets(self) -> Sequence[ExternalSecret]:
         """The namespace's ExternalSecrets by name. `NotFound` where the operator is not installed."""
 
     async def secret_values(self, names: Collection[str]) -> frozenset[str]:
-        """The values of those Secrets, only ever to look for them in text that is about to be shown."""
+        """The values of these Secrets, to be used for redaction only."""
 
     async def can_i(self, right: Right) -> bool:
-        """Whether the API server's authoriser grants the bot that right."""
+        """Whether the API server's authoriser grants the bot this right."""
 
     async def rules(self, namespace: str | None = None) -> Rules:
-        """All that the authoriser says the bot may do in a namespace; None is the target's own."""
+        """The rules that the authoriser lists for the bot in a namespace; None: the target's own."""
 
 
 class Network(Protocol):
@@ -145,4 +146,4 @@ class Network(Protocol):
         """Connect by TCP and hang up."""
 
     async def http_status(self, url: str) -> int:
-        """GET a URL (redirects not followed) and give the status."""
+        """GET a URL, without following redirects; returns the status."""

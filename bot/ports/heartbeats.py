@@ -1,4 +1,4 @@
-"""Where heartbeats are read and sent."""
+"""The source of heartbeats, and the dead man's switch."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 
 
 class HeartbeatSource(Protocol):
-    """Where heartbeats are read: a Pushgateway."""
+    """A Pushgateway, which heartbeats are read from and pushed to."""
 
     async def read(self, metrics: Collection[str]) -> HeartbeatPoll:
-        """All groups with the named gauges. Raises `Transient` or `Permanent`, saying what was wrong."""
+        """Read all groups with the named gauges. Raises `Transient` or `Permanent`, with what was wrong."""
 
     async def push(self, labels: Mapping[str, str], gauges: Mapping[str, float]) -> None:
-        """Push gauges to a group (``job`` in its labels); what else is in it stays. Raises as :meth:`read`."""
+        """Push gauges to the group of these labels (``job`` among them); its other metrics stay.
+
+        Raises as :meth:`read`.
+        """
 
 
 class DeadMan(Protocol):
-    """Who raises the alarm when the bot does not call."""
+    """A dead man's switch: an external service that raises an alarm when pings stop."""
 
     async def ping(self) -> None:
-        """Call. Raises `Transient` or `Permanent`."""
+        """Send a ping. Raises `Transient` or `Permanent`."""

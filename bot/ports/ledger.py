@@ -1,4 +1,4 @@
-"""The database."""
+"""The ledger: the database of requests, incidents, pending messages, history and the audit trail."""
 
 from __future__ import annotations
 
@@ -19,106 +19,110 @@ from bot.domain.outbox.message import MessageRef, OutboxMessage
 
 
 class Writing(Protocol):
-    """One transaction of the ledger. Transactions run one after the other, also those of several replicas."""
+    """One transaction of the ledger. Transactions are serialised, also between replicas."""
 
     async def now(self, here: datetime) -> datetime:
         """See `Ledger.now`."""
 
     async def case(self, id_: str) -> RepairRequest | None:
-        """A case as it is now."""
+        """A repair request by id."""
 
     async def from_origin(self, origin: str) -> RepairRequest | None:
-        """The case that one Slack request led to, if it came before."""
+        """The repair request that this Slack request opened, if Slack delivered it before."""
 
     async def open_cases(self, target: str) -> Sequence[RepairRequest]:
-        """The target's cases that are not at their end, oldest first."""
+        """The target's repair requests that have not ended, oldest first."""
 
     async def add(self, case: RepairRequest) -> None:
-        """Keep a new case. `Conflict` at the transaction's end where its id or its origin is taken."""
+        """Insert a repair request. The commit raises `Conflict` where its id or origin exists already."""
 
     async def save(self, case: RepairRequest) -> RepairRequest:
-        """Keep a case over the version that it was read as, and give it with its new one.
+        """Update a repair request, and return it with its new version.
 
-        `Conflict` at the transaction's end where somebody else has saved it meanwhile: nothing of it is kept then.
+        The commit raises `Conflict`, and nothing is saved, where the request is no longer at the version that it
+        was read as.
         """
 
     async def record(
         self, at: datetime, kind: str, actor: str, subject: str, data: Mapping[str, Any] | None = None
     ) -> None:
-        """Add to the audit trail's end; it gets its number when the transaction is kept."""
+        """Append a record to the audit trail; its number is assigned at the commit."""
 
     async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
-        """A message is enqueued, or (where the key is known) has to be brought up to date where it is."""
+        """Enqueue a message, in the thread of the message ``under`` if that is given.
+
+        Where a message of this key exists, it will be updated in place.
+        """
 
     async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
-        """The same for many: key, place and under of each. In one thread they are sent in order."""
+        """Enqueue many messages, each as (key, place, under). Those in one thread are sent in this order."""
 
     async def refresh(self, key: MessageKey) -> None:
-        """A message that was enqueued before has to be brought up to date; one that never was stays unsaid."""
+        """Have a message updated in place; a no-op where it was never enqueued."""
 
     async def unposted(self, keys: Sequence[MessageKey]) -> frozenset[MessageKey]:
-        """Those of the messages that are pending and not posted yet."""
+        """The keys of those of the messages that are pending and not posted yet."""
 
     async def mark(self, name: str) -> str | None:
-        """A single value that is kept under a name."""
+        """The value of a mark: a single string under a name."""
 
     async def set_mark(self, name: str, value: str) -> None:
-        """Keep a single value."""
+        """Set the value of a mark."""
 
     async def watched(self) -> str:
-        """Changes with every incident that is saved and everything that is remembered, by whatever process."""
+        """A mark that changes whenever any process saves an incident or a job state, to validate caches by."""
 
     async def incident(self, id_: str) -> Incident | None:
-        """An incident as it is now."""
+        """An incident by id."""
 
     async def newest_incidents(self, since: datetime) -> Mapping[str, Incident]:
-        """By key the open incident, or the last one that ended ``since``."""
+        """Key → the open incident, or else the last one that ended ``since``."""
 
     async def save_incidents(self, changed: Sequence[Incident]) -> None:
-        """Keep incidents. `Conflict` at the transaction's end where another one of the same key is open."""
+        """Save incidents. The commit raises `Conflict` where another one of the same key is open."""
 
     async def job_states(self) -> Mapping[str, JobState]:
-        """What is remembered of each job, by ``target/job``."""
+        """``target/job`` → the job's saved state."""
 
     async def remember(self, target: str, changed: Sequence[JobState]) -> None:
-        """Keep what is known of jobs."""
+        """Save the states of a target's jobs."""
 
     async def forget(self, keys: Sequence[str]) -> None:
-        """Forget jobs, each as ``target/job``."""
+        """Delete the states of jobs, each given as ``target/job``."""
 
     async def add_history(self, things: Sequence[HistoryEvent]) -> None:
-        """Keep what happened; the same thing twice is one."""
+        """Add events to the history; one that is there already is not added again."""
 
 
 class Ledger(Protocol):
     """The database: requests, pending messages, and the audit trail.
 
-    Every method may raise `Transient` (the database can't be reached, is locked, or its disk is full: nothing of
-    the transaction was kept) or `Permanent` (it can't be written, or is of a newer version), with a remedy.
-    `Uncertain` where the connection was lost while a commit was under way: look before it is done again.
+    Every method may raise `Transient` (the database can't be reached, is locked, or its disk is full: the
+    transaction was rolled back) or `Permanent` (it can't be written, or is of a newer version), with a remedy; and
+    `Uncertain` where the connection was lost during the commit: read again before repeating it.
     """
 
     @property
     def exclusive(self) -> bool:
-        """Whether no other process can use it, so that what others held is free."""
+        """Whether no other process can use the ledger, so that every lease of another process is void."""
 
     async def now(self, here: datetime) -> datetime:
-        """The time by which leases go, where it is ``here`` by this process's clock: one for all replicas.
+        """The time that leases are compared with, the same for all replicas.
 
-        It is the server's; a file is used on one machine, whose clock it is.
+        It is the database server's; for a file, which only one machine uses, it is ``here``, this process's time.
         """
 
     def on_change(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called after each commit; of other processes' commits while :meth:`watch` runs."""
+        """Register a callback for every commit; for those of other processes only while :meth:`watch` runs."""
 
     async def watch(self) -> None:
-        """Look for other processes' commits until cancelled."""
+        """Watch for other processes' commits until cancelled."""
 
     def writing(self) -> AbstractAsyncContextManager[Writing]:
-        """A transaction: kept when the block ends, forgotten when it raises."""
+        """A transaction: committed when the block ends, rolled back when it raises."""
 
     async def case(self, id_: str) -> RepairRequest | None:
-        """A case as it is now."""
+        """A repair request by id."""
 
     async def cases(
         self,
@@ -128,38 +132,38 @@ class Ledger(Protocol):
         since: datetime | None = None,
         limit: int = 100,
     ) -> Sequence[RepairRequest]:
-        """Cases, newest first: those in one of ``states``, of a target, created ``since``."""
+        """Repair requests, newest first: in one of ``states``, of a target, created ``since``."""
 
     async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
-        """Open cases whose time to decide is over."""
+        """Open requests whose time to be decided on is over."""
 
     async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
-        """Approved or executing cases that no process holds now: nobody claimed them, or the time is over."""
+        """Approved or executing requests without a valid lease: never claimed, or the lease has ended."""
 
     def records(
         self, *, after: int = 0, since: datetime | None = None, limit: int | None = None, newest: bool = False
     ) -> AsyncGenerator[Record, None]:
-        """The audit trail, oldest first (``newest``: the other way round), read bit by bit."""
+        """The audit trail, oldest first (``newest``: newest first), read in batches."""
 
     async def take(
         self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
     ) -> Sequence[OutboxMessage]:
-        """Deliveries that are due and that no other process sends at present; they are ours for ``hold``.
+        """Lease messages that are due and not leased by another process, for ``hold``; returns them, oldest first.
 
-        Those in a thread are due once the message above is posted and up to date. Oldest first, and none for
-        places ``without``.
+        A message in a thread is due once the thread's first message is posted and up to date. Messages for the
+        places in ``without`` are left out.
         """
 
     async def next_due(self, now: datetime) -> datetime | None:
-        """When the next delivery comes due by time alone; None for none. What else makes one due is a commit."""
+        """When the next message becomes due by time alone, not by a commit; None for none."""
 
     async def next_deadline(self, now: datetime) -> datetime | None:
-        """When time next does something to a case: ``now`` for those under way; None where none is open."""
+        """The next deadline: ``now`` while a request is approved or executing, else the first expiry, or None."""
 
     async def delivered(self, delivery: OutboxMessage, posted: MessageRef) -> None:
-        """The message shows what was ``wanted`` when the delivery was taken.
+        """Record that a message was posted, with the content that was ``wanted`` when it was leased.
 
-        Where another process noted meanwhile that it posted it elsewhere, that counts.
+        Where another process recorded meanwhile that it posted the message elsewhere, that record stays.
         """
 
     async def failed(
@@ -172,38 +176,38 @@ class Ledger(Protocol):
         unsure: bool,
         refused: bool = False,
     ) -> None:
-        """It was not delivered: to be tried again ``at`` that time; or never, and given up then (``dead``).
+        """Record a failed delivery, to be retried ``at`` that time, or given up at that time (``dead``).
 
-        ``unsure``: it may have been posted all the same. ``refused``: it won't be before somebody mends what is in
-        the way.
+        ``unsure``: the message may have been posted all the same. ``refused``: it can't be delivered until
+        somebody fixes the cause.
         """
 
     async def reroute_pending(self, places: Mapping[str, str], since: datetime) -> int:
-        """What is pending ``since`` and nowhere yet goes to the place of its kind, given up or not; says how many.
+        """Move messages that are unposted, pending or given up, to their kind's place; returns how many.
 
-        A kind that ``places`` does not name stays where it is.
+        Only those enqueued ``since``. Kinds that are not in ``places`` aren't moved.
         """
 
     async def delivery(self, key: MessageKey) -> OutboxMessage | None:
-        """What is known of a message."""
+        """A message of the outbox by key."""
 
     async def mark(self, name: str) -> str | None:
-        """A single value that is kept under a name."""
+        """The value of a mark: a single string under a name."""
 
     async def dropped(self, delivery: OutboxMessage) -> None:
-        """A message that was never posted is not wanted any more, nor is what would go into its thread."""
+        """Record that an unposted message is no longer needed, nor the messages that belong in its thread."""
 
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
-        """Messages that were given up ``since``, that are refused, or that nobody takes for long, newest first."""
+        """Messages given up ``since``, refused, or undelivered for long, newest first."""
 
     async def set_aside(self, since: datetime) -> Sequence[Aside]:
-        """What could not be read and was set aside ``since``, so that the rest goes on; newest first."""
+        """Rows that could not be read and were set aside ``since``, newest first."""
 
     async def waiting(self) -> int:
-        """How many deliveries are due or held, and not dead."""
+        """How many messages are pending, leased ones included; those given up are not counted."""
 
     async def incident(self, id_: str) -> Incident | None:
-        """An incident as it is now."""
+        """An incident by id."""
 
     async def incidents(
         self,
@@ -215,21 +219,24 @@ class Ledger(Protocol):
         issue: str = "",
         limit: int | None = 100,
     ) -> Sequence[Incident]:
-        """Incidents that somebody was ``told`` of, or nobody was, newest first: open or over; open or ended
-        ``since``; of one message or of one GitHub issue.
+        """Incidents, newest first.
+
+        ``live``: only open ones, or only ended ones. ``since``: open, or ended since then. ``told``: those that
+        were announced, or those that never were. ``group`` and ``issue``: those of one group message or one GitHub
+        issue.
         """
 
     async def job_states(self) -> Mapping[str, JobState]:
-        """What is remembered of each job, by ``target/job``."""
+        """``target/job`` → the job's saved state."""
 
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
-        """What happened from ``since`` on and before ``until``, in order; ``beats``: heartbeats too."""
+        """The events from ``since`` until before ``until``, in order; ``beats``: heartbeats as well."""
 
     async def forget_history(self, before: datetime) -> None:
-        """Throw away what happened before, but each subject's last state: it goes on until the next one."""
+        """Delete older events, except each subject's last one, whose state lasts until the next event."""
 
     async def drop_closed(self, before: datetime, limit: int = 500) -> int:
-        """Drop what was over ``before``, at most ``limit`` requests, incidents and messages each; how many.
+        """Delete what ended ``before``, at most ``limit`` requests, incidents and messages each; returns how many.
 
-        What is open, pending or needed by something that is kept stays, and so does the whole audit trail.
+        Whatever is open, pending or referred to by a row that stays is kept, and so is the whole audit trail.
         """

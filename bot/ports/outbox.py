@@ -1,4 +1,4 @@
-"""Messages that wait to be sent."""
+"""How commands describe messages that could not be delivered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.outbox.message import OutboxMessage
 
 
 class Undelivered(Protocol):
-    """Who knows what people call messages that could not be delivered."""
+    """Describes undelivered messages by their kinds, which commands don't know."""
 
     async def __call__(self, messages: Sequence[OutboxMessage]) -> Sequence[Line]:
-        """A line for each place and reason. Raises as the ledger does."""
+        """One line per place and reason. Raises as the ledger does."""

@@ -1,4 +1,4 @@
-"""Who draws a day."""
+"""Draws the digest's picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.domain.digest.day import Day
 
 
 class Painter(Protocol):
-    """Who draws."""
+    """Draws the digest's picture of a day."""
 
     def day(self, day: Day, zone: str) -> bytes:
-        """A PNG of a day, with times of the zone. Takes some tenths of a second: call it in a thread."""
+        """Draw a day as a PNG, with times in ``zone``. Takes some tenths of a second: call it in a thread."""

@@ -1,4 +1,4 @@
-"""Where messages go, and how a kind of such places is registered."""
+"""Sinks, which deliver messages, and how a type of sink is registered."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Sink(Protocol):
-    """Takes messages. Raises `bot.errors` only."""
+    """Delivers messages to one kind of destination. Raises `bot.errors` only."""
 
     @property
     def name(self) -> str:
-        """How kinds of messages name it."""
+        """The name by which message kinds refer to it."""
 
     async def deliver(self, message: OutboxMessage, content: Any) -> MessageRef:
-        """Bring what a kind's renderer made to ``message.place``, over what is there; says where it is then.
+        """Send the content to ``message.place``, replacing the message if it is posted; returns where it is.
 
-        `Permanent` where somebody has to mend something first, with the remedy; `TimedOut` or `Uncertain` where
-        nobody knows whether it was taken; `NotFound`, and nothing sent, where the message above
+        Raises `Permanent`, with the remedy, where somebody has to fix something first; `TimedOut` or `Uncertain`
+        where it isn't known whether it was sent; `NotFound`, with nothing sent, where the thread's first message
         (``message.thread``) is gone.
         """
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the sink's connections."""
 
 
 @dataclass(frozen=True)
 class SinkType(Generic[T_co]):
-    """A kind of place that the settings may name, in a folder of its own in `bot/adapters/sinks/`."""
+    """A type of sink that can be switched on in the settings; each has a folder in `bot/adapters/sinks/`."""
 
     name: str
     called: str
-    """What people call it, in the list of connections."""
+    """Its name for people, in the list of connections."""
     address: Callable[[Settings], str]
-    """Where the settings have it; empty for nowhere."""
+    """Its address in the settings; empty: switched off."""
     make: Callable[[Settings, Outside], T_co]
-    """Build one for settings that have an address. Connects to nothing; `Outside` cleans what is sent."""
+    """Build the sink for settings that have an address. Makes no connection; `Outside` redacts what is sent."""

@@ -1,1 +1,1 @@
-"""Commands as data: what one is (`command`), how a line becomes a call (`grammar`), who runs it (`dispatch`)."""
+"""Commands as data: their definition (`command`), the command-line parser (`grammar`), and `dispatch`."""

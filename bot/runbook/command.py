@@ -1,4 +1,4 @@
-"""What a command is: its words, its parameters, who may run it, and what it needs of Kubernetes."""
+"""Defines a command: name, parameters, required role, and required Kubernetes rights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.runbook.context import Context
 
 
 class Params(BaseModel):
-    """A command's arguments. A field with ``json_schema_extra={"positional": True}`` is given by place."""
+    """A command's arguments. A field with ``json_schema_extra={"positional": True}`` is positional."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,26 +44,26 @@ class Command:
     details: str = ""
     """A paragraph for `help COMMAND`."""
     sensitive_args: bool = False
-    """What is typed here by mistake may be secret: nothing of it is repeated. One of a first word, all of it."""
+    """Arguments may be secret: never echo them."""
     quick: bool = False
-    """Whether it asks nothing of another server, or next to nothing: then it waits for nobody's slow command."""
+    """Needs hardly anything from other servers, so it doesn't queue behind slow commands."""
     anew: bool = False
-    """Whether who may run it is asked of Slack anew, as it is for everything private."""
+    """Look up the caller's groups in Slack anew, as is done for all private commands."""
     offered: Callable[[Context], bool] = lambda _: True
-    """Whether it can do something for this caller with these settings: else `help` and `whoami` don't name it."""
+    """Whether it is of use to this caller with these settings; if not, `help` and `whoami` leave it out."""
     unoffered: str = "can do nothing for you here"
-    """Why it is not offered, after the command's name."""
+    """The reason for that, following the command's name."""
     rights: Callable[[Target], Sequence[Right]] = field(default=lambda _: ())
-    """What it needs of Kubernetes for a target, for `agentpod check` and the shipped Role."""
+    """The Kubernetes rights that it needs for a target, for `agentpod check` and the shipped Role."""
 
     @property
     def private(self) -> bool:
-        """Whether its answer is for whoever asked alone, also where the question was public: they may share it."""
+        """Whether only the caller sees its answer, even if asked in public; they can share it."""
         return self.needs.private
 
     @property
     def asks_anew(self) -> bool:
-        """Whether a role that was taken away a moment ago must not do: it shows logs, or changes something."""
+        """Whether a cached role is not good enough, since it shows logs or changes something."""
         return self.anew or self.needs.private
 
 
@@ -75,4 +75,4 @@ class Invocation:
     params: Params
     target: str | None
     line: str
-    """The words after the bot's name, normalised, for "run again"."""
+    """The words after the bot's name, with whitespace normalised, for "run again"."""

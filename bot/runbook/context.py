@@ -1,4 +1,4 @@
-"""What a command may use, and who runs it from where."""
+"""The context that a command runs in: ports, services, settings, and the caller."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Surface = Literal["slash", "mention", "dm", "button", "modal", "terminal", "home
 
 @dataclass(frozen=True)
 class About:
-    """What runs here."""
+    """The running version of the bot."""
 
     version: str
     started_at: datetime
@@ -45,64 +45,64 @@ class Caller:
     identity: Identity
     surface: Surface
     origin: str = ""
-    """What tells one Slack request from another: the same one delivered twice has the same."""
+    """Identifies the Slack request, so that one that is delivered twice is recognised."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody with the bot's own credentials runs it from a shell."""
+        """Whether it is run from a shell, with the bot's own credentials."""
         return self.surface == "terminal"
 
     @property
     def who(self) -> str:
-        """The caller as the ledger and messages name them: nobody in a shell passes for a Slack user."""
+        """The caller's name in the ledger and in messages; the prefix keeps shell users apart from Slack users."""
         return f"{SHELL}{self.identity.user}" if self.is_terminal else self.identity.user
 
 
 async def _silent(_: Reply) -> None:
-    """Progress that nobody watches."""
+    """Discard progress."""
 
 
 class SecretSink(Protocol):
-    """Takes values that may pass through nothing that keeps or shows them."""
+    """Takes secret values from forms, past everything that stores, logs or shows command lines."""
 
     async def __call__(self, sink: str, values: Mapping[str, SecretStr], caller: Caller) -> Reply:
-        """Store what a form with this ``sink`` was filled in with; never raises."""
+        """Store the values of a form with this ``sink``. Never raises."""
 
 
 class Repairs(Protocol):
-    """Where repairs are asked for and decided on. Raises as the ledger does, and `Refused` by rule."""
+    """Requests repairs and decides on them. Raises as the ledger does, and `Refused` where a rule forbids it."""
 
     @property
     def policy(self) -> ApprovalPolicy:
-        """How requests are decided."""
+        """The rules for decisions."""
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
-        """Open a case, or join the one that asks for the same."""
+        """Open a request, or join an open one for the same."""
 
     async def find(self, id_: str) -> RepairRequest | None:
-        """The request of that id as it stands now."""
+        """The request of that id; an overdue one is shown as expired."""
 
     async def decide(
         self, id_: str, choice: Choice, caller: Caller, reason: str = ""
     ) -> tuple[Ruling, RepairRequest]:
-        """Rule on what somebody said to a case, and carry out what is approved."""
+        """Rule on a decision, record it, and start what is approved."""
 
     async def may_give_value(self, id_: str, caller: Caller) -> RepairRequest:
-        """The approved case that waits for this caller's value."""
+        """The approved request that waits for this caller's value."""
 
 
 class Alerts(Protocol):
-    """What people do to incidents. Raises as the ledger does, `NotFound`, or `Refused` with why not."""
+    """Acknowledges and mutes incidents. Raises as the ledger does, `NotFound`, or `Refused` with the reason."""
 
     async def acknowledge(self, id_: str, by: str) -> Incident:
-        """Somebody takes care of it."""
+        """Acknowledge an incident."""
 
     async def snooze(self, id_: str, by: str, until: datetime) -> Incident:
-        """Nobody wants to hear of it until then."""
+        """Mute an incident until then."""
 
 
 class Digests(Protocol):
-    """Who looks back on a day. Raises as the ledger does."""
+    """Renders digests. Raises as the ledger does."""
 
     async def digest(self, day: date) -> Reply:
         """The digest of a local day."""
@@ -110,7 +110,7 @@ class Digests(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """All that a command may use."""
+    """Everything that a command may use."""
 
     target: Target
     cluster: Cluster
@@ -124,7 +124,7 @@ class Context:
     probe_timeout: float = 3.0
     """Each probe's own deadline, in seconds."""
     prefix: str = "/agentpod"
-    """How the caller addresses the bot, for command lines in answers."""
+    """How the caller addresses the bot; command lines in answers begin with it."""
     request_id: str = ""
     repairs: Repairs | None = None
     """None where there is no ledger."""
@@ -132,7 +132,7 @@ class Context:
     alerts: Alerts | None = None
     """None where there is no ledger."""
     timezone: str = "UTC"
-    """Whose days the digest is about, and where "tomorrow at nine" is."""
+    """The time zone of the digest's days and of times that callers type, such as "tomorrow 9:00"."""
     digests: Digests | None = None
     """None where there is no ledger."""
     undelivered: Undelivered | None = None
@@ -140,8 +140,8 @@ class Context:
     outside: Outside = field(default_factory=Outside)
     """Redacts text from outside; it knows all of the bot's secret values."""
     heavy: Turns = field(default_factory=Turns)
-    """Whose turn it is to read what takes much memory."""
+    """Limits how many commands that take much memory run at a time."""
     others: tuple[Context, ...] = ()
-    """The same for the other targets, where the caller named none."""
+    """The contexts of the other targets, where the caller named none."""
     progress: Callable[[Reply], Awaitable[None]] = _silent
-    """Show a partial answer; the renderer decides how often it really edits the message."""
+    """Show a partial answer; the renderer decides how often it edits the message."""

@@ -1,4 +1,4 @@
-"""From a command line to a reply: parse, authorise, run; every failure becomes a reply that says what to do."""
+"""Runs a command line: parse, authorise, run. Every failure becomes a reply that says what to do."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ logger = logging.getLogger("agentpod.commands")
 
 ShowProgress = Callable[[Reply], Awaitable[None]]
 Recorder = Callable[[str, str, str], Awaitable[None]]
-"""Takes who was refused, which command or request, and by which rule."""
+"""(who was refused, command or request id, rule) → records the refusal."""
 RequestFinder = Callable[[str], Awaitable[RepairRequest | None]]
 _DECISIONS = frozenset(choice.value for choice in Choice)
 _FLAG = re.compile(r"^--[a-z-]+: ")
 RECORDING = 3.0
-"""Seconds that the audit trail may take for a refusal, and the ledger to say how its request stands."""
+"""Seconds that recording a refusal may take, and reading the request that it was about."""
 
 
 class Observer(Protocol):
-    """Who counts commands."""
+    """Counts commands, for the metrics."""
 
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
         """``outcome`` is ok, refused, usage, error or crash."""
@@ -44,12 +44,12 @@ class MakeContext(Protocol):
     """Builds a command's context for a target."""
 
     def __call__(self, target: str | None, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
-        """Raises UsageError for an unknown target."""
+        """Raise `UsageError` for an unknown target."""
 
 
 @dataclass
 class Dispatcher:
-    """Runs command lines for anybody who may."""
+    """Runs command lines for callers with the required role."""
 
     commands: Sequence[Command]
     access: AccessPolicy
@@ -57,12 +57,12 @@ class Dispatcher:
     observer: Observer
     prefix: str = "/agentpod"
     recorder: Recorder | None = None
-    """Writes refusals down."""
+    """Records refusals in the audit trail."""
     find: RequestFinder | None = None
-    """Finds requests, as they stand now."""
+    """Finds repair requests by id."""
 
     def problem(self, line: str, answers: Mapping[str, str]) -> str:
-        """What is wrong with a form as it was filled in; empty when it can be taken. Decides nothing else."""
+        """What is wrong with a form's answers; empty where they are valid. Checks no role and runs nothing."""
         try:
             parse(line, self.commands, prefix=self.prefix, answers=answers)
         except UsageError as error:
@@ -78,7 +78,7 @@ class Dispatcher:
         progress: ShowProgress,
         answers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Answer a command line. Never raises (but is cancelled as any coroutine is)."""
+        """Answer a command line. Never raises, except `CancelledError`."""
         started = time.monotonic()
         name, about, outcome, shown = "unknown", "", "crash", ""
         try:
@@ -114,11 +114,11 @@ class Dispatcher:
             )
 
     def command(self, line: str | None) -> Command | None:
-        """The command that a line is about; None where it is about none."""
+        """The command that a line names; None where it names none."""
         return None if line is None else called(line, self.commands)
 
     async def refusal(self, line: str, caller: Caller) -> Reply | None:
-        """Why the caller may not run a line now, which is recorded; None where they may. Never raises."""
+        """The refusal if the caller may not run a line now, which is recorded; else None. Never raises."""
         try:
             invocation = parse(line, self.commands, prefix=self.prefix)
             await self._authorise(invocation, caller)
@@ -130,24 +130,24 @@ class Dispatcher:
         return None
 
     async def _denied(self, error: AccessDenied, name: str, about: str, caller: Caller, shown: str) -> Reply:
-        """Record a refusal, and say it."""
-        if caller.surface != "home":  # to look at a tab is no request
+        """Record a refusal, and render it."""
+        if caller.surface != "home":  # opening the Home tab is no attempt to run something
             await self._record(name, about, caller, error.rule)
         there = f"type {self.prefix} {shown}" if caller.surface == "home" else "type it"
         return await self._late(name, about, caller, self._explain(error, shown, there))
 
     async def _record(self, name: str, about: str, caller: Caller, rule: str) -> None:
-        """Put a refusal into the audit trail. One that can't be is no reason to let the caller wait or in."""
+        """Record a refusal in the audit trail; log where that fails, since the caller is refused all the same."""
         if self.recorder is None:
             return
         try:
             async with asyncio.timeout(RECORDING):
                 await self.recorder(caller.who, about or name, f"{name}: {rule}" if about else rule)
         except (AgentpodError, TimeoutError) as error:
-            logger.warning("a refusal is not in the audit trail: %s", error, extra={"command": name})
+            logger.warning("refusal not recorded in the audit trail: %s", error, extra={"command": name})
 
     async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
-        """A refusal to decide; where that came too late as well, it begins with how the request stands."""
+        """The refusal of a decision; if the request has been decided anyway, the reply begins with its outcome."""
         case = await self._case(about) if name in _DECISIONS else None
         if case is None or case.state is RequestState.OPEN or not _sees(caller, case):
             return refusal
@@ -155,7 +155,7 @@ class Dispatcher:
         return replace(late, body=(*late.body, refusal.headline, *refusal.body), data=refusal.data)
 
     async def _case(self, id_: str) -> RepairRequest | None:
-        """A request as it stands; None too where that can't be known at once."""
+        """A repair request; None also where it can't be read within `RECORDING` seconds."""
         if self.find is None or not id_:
             return None
         try:
@@ -165,7 +165,7 @@ class Dispatcher:
             return None
 
     async def _authorise(self, invocation: Invocation, caller: Caller) -> None:
-        """Raise AccessDenied unless the caller may. A terminal has the bot's own credentials already."""
+        """Raise `AccessDenied` unless the caller has the role. A shell has the bot's own credentials anyway."""
         if caller.is_terminal:
             return
         places = await self._places(invocation, caller)
@@ -180,14 +180,14 @@ class Dispatcher:
             )
 
     async def _places(self, invocation: Invocation, caller: Caller) -> Sequence[str]:
-        """The channels that it is about. Home is about all of them: it shows what its user may see anywhere."""
+        """The channels whose roles count besides the caller's: all for the Home tab, a request's own in a DM."""
         if caller.surface == "home":
             return self.access.channels()
         case = await self._case(_about(invocation)) if caller.identity.direct else None
         return case.places if case is not None else ()
 
     def _elsewhere(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
-        """The channels where they may: roles of channels hold in no direct message, where buttons end up too."""
+        """For a direct message, the channels where the caller may run it: channel roles don't hold in DMs."""
         if not caller.identity.direct:
             return ()
         return allowed_in(self.access, caller.identity, invocation.command.needs)
@@ -213,12 +213,12 @@ class Dispatcher:
 
 
 def _sees(caller: Caller, case: RepairRequest) -> bool:
-    """Whether somebody has the request before them anyway: they clicked on it, or are where its card is."""
+    """Whether the caller can see the request anyway: they clicked its card, or are in the card's channel."""
     return caller.surface == "button" or caller.identity.channel == case.channel
 
 
 def _about(invocation: Invocation) -> str:
-    """The request that a command is about; empty where it is about none."""
+    """The id of the repair request in a command's arguments; empty where there is none."""
     id_ = getattr(invocation.params, "id", None)
     return id_ if isinstance(id_, str) and is_id(id_) else ""
 
@@ -230,7 +230,7 @@ def _outcome(error: AgentpodError) -> str:
 
 
 def crashed(request_id: str) -> Reply:
-    """The reply to a defect of our own: no traceback, but the id that finds it in the log."""
+    """The reply to a defect of the bot: no traceback, but the id under which the log has it."""
     return Reply(
         headline="Something went wrong inside agentpod; nothing was changed.",
         verdict=Verdict.UNKNOWN,

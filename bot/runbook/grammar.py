@@ -1,7 +1,7 @@
-"""How a command line becomes a call, and what a command's usage says. Pure.
+"""Parses command lines, and renders the usage of commands. Pure.
 
-The grammar is one a phone can type: words, quoted words (curly quotes too), ``--flag value``,
-``--flag=value``, and the long dashes that phones make of ``--``.
+A command line has words, quoted words, ``--flag value`` and ``--flag=value``. Phones replace straight quotes by
+curly ones and ``--`` by a long dash, so these are understood as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bot.errors import UsageError
 from bot.runbook.command import Command, Invocation
 
 MAX_LINE = 3000
-"""Longest command line taken, in characters."""
+"""Longest accepted command line, in characters."""
 
 
 _QUOTES = {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'"}
@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 
 
 def split(line: str) -> list[str]:
-    """Split a command line into words. Raises UsageError for a quote left open and a line too long."""
+    """Split a command line into words. Raises `UsageError` for an open quote and for a line that is too long."""
     if len(line) > MAX_LINE:
         raise UsageError(f"That command line has {len(line):,} characters; at most {MAX_LINE:,} are taken.")
     text = "".join(_QUOTES.get(c, c) for c in line)
@@ -53,7 +53,7 @@ def split(line: str) -> list[str]:
 
 
 def _open_quote(text: str, position: int) -> UsageError:
-    """Says where, and repeats nothing: which command was meant is not known yet, so it may be a secret's value."""
+    """The error for an open quote, by position only: the command isn't parsed yet, so the text may be secret."""
     if text[position] == "\\":
         return UsageError("The line ends in a backslash with nothing after it.", remedy="Leave it out.")
     return UsageError(
@@ -73,7 +73,7 @@ def _unquote(match: re.Match[str]) -> str:
 
 
 def _dashes(word: str) -> str:
-    """Undo what phones make of ``--``."""
+    """Turn a leading long dash, as phones write it, back into ``--``."""
     return "--" + word.lstrip("–—") if word.startswith(("–", "—")) else word
 
 
@@ -84,7 +84,7 @@ def parse(
     prefix: str = "/agentpod",
     answers: Mapping[str, str] | None = None,
 ) -> Invocation:
-    """Read a command line, with a form's ``answers`` by field. Raises UsageError that says what was wrong."""
+    """Parse a command line, with a form's ``answers`` by field name. Raises `UsageError` with what is wrong."""
     words = [_dashes(word) for word in split(line)]
     if not words:
         words = [""]
@@ -99,7 +99,7 @@ def parse(
 
 
 def called(line: str, commands: Sequence[Command]) -> Command | None:
-    """The command that a line is about, whatever its arguments; None where it is about none."""
+    """The command that a line names, whatever its arguments; None where it names none."""
     try:
         return _find([_dashes(word) for word in split(line)] or [""], commands, "")[0]
     except UsageError:
@@ -107,7 +107,7 @@ def called(line: str, commands: Sequence[Command]) -> Command | None:
 
 
 def _answered(command: Command, answers: Mapping[str, str], prefix: str) -> Mapping[str, str]:
-    """A form's answers, which must be for this command: a form can be forged as a command line can be typed."""
+    """Check that a form's answers are fields of this command, since forms can be forged; returns the answers."""
     unknown = sorted(set(answers) - set(command.params.model_fields))
     if unknown:
         raise UsageError(f"{command.name} does not ask for {unknown[0][:40]!r}.", usage=usage(command, prefix))
@@ -115,7 +115,7 @@ def _answered(command: Command, answers: Mapping[str, str], prefix: str) -> Mapp
 
 
 def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tuple[Command, int]:
-    """The command named by the first words (longest name first) and how many words name it."""
+    """The command that the first words name (the longest name wins), and the number of those words."""
     names = {name: c for c in commands for name in (c.name, *c.aliases)}
     for length in range(max((n.count(" ") for n in names), default=0) + 1, 0, -1):
         name = " ".join(words[:length]).lower()
@@ -125,11 +125,11 @@ def _find(words: Sequence[str], commands: Sequence[Command], prefix: str) -> tup
 
 
 def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> UsageError:
-    """The error for a word that is no command, with the nearest one that is.
+    """The error for an unknown command, with the nearest command as suggestion.
 
-    A word that is not near to any is not repeated: it may be a secret's value that was pasted by mistake.
+    A word that resembles no command is not echoed: it may be a secret that was pasted by mistake.
     """
-    name = re.split("[=:]", word, maxsplit=1)[0] or word  # what follows would be a value, and may be a secret's
+    name = re.split("[=:]", word, maxsplit=1)[0] or word  # the rest would be a value, which may be secret
     near = difflib.get_close_matches(name.lower(), [n for n in names if n], n=1, cutoff=0.55)
     return UsageError(
         f"There is no command {name!r}. Did you mean {near[0]!r}?" if near else "There is no such command.",
@@ -139,7 +139,7 @@ def unknown_command(word: str, names: Mapping[str, Command], prefix: str) -> Usa
 
 
 def _take_target(words: Sequence[str]) -> tuple[list[str], str | None]:
-    """Take ``--target NAME`` out: it belongs to every command."""
+    """Take ``--target NAME`` out of the words: every command accepts it."""
     rest: list[str] = []
     target: str | None = None
     iterator = iter(words)
@@ -156,7 +156,7 @@ def _take_target(words: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def flag_of(name: str) -> str:
-    """A field's flag: ``min_age`` is ``--min-age``."""
+    """The flag of a field: ``--min-age`` for ``min_age``."""
     return "--" + name.replace("_", "-")
 
 
@@ -263,7 +263,7 @@ def _too_much(command: Command, prefix: str) -> UsageError:
 
 
 def _explain(error: ValidationError) -> str:
-    """One sentence for the first problem of a params model."""
+    """One sentence about the first error of a params model."""
     first = error.errors()[0]
     where = str(first["loc"][0]) if first["loc"] else ""
     message = str(first["msg"]).removeprefix("Value error, ")
@@ -275,7 +275,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def usage(command: Command, prefix: str = "/agentpod") -> str:
-    """One line: ``/agentpod logs [--grep RE] [--tail N]``."""
+    """A command's usage in one line, such as ``/agentpod logs [--grep RE] [--tail N]``."""
     parts = [prefix, command.name]
     for name, info in command.params.model_fields.items():
         if _positional(info):

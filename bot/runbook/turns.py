@@ -1,4 +1,4 @@
-"""What takes much memory is done a few at a time: the others wait for their turn, and are told."""
+"""Limits how many memory-hungry commands run at a time: a semaphore whose waiters learn their position."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import asynccontextmanager
 from bot.errors import Transient
 
 AT_ONCE = 2
-"""Logs read at a time: each takes some thirty MiB while it is redacted and searched."""
+"""Logs read at a time: each takes some 30 MiB while it is redacted and searched."""
 MOST_WAITING = 40
-"""Who comes after so many is turned away."""
+"""Longest queue; further callers are turned away."""
 
 
 class Turns:
-    """First come, first served; belongs to one event loop from the first wait on."""
+    """A first-come, first-served semaphore with a bounded queue; tied to one event loop after the first wait."""
 
     def __init__(self, at_once: int = AT_ONCE, most_waiting: int = MOST_WAITING) -> None:
-        """Everybody's turn at first."""
+        """``at_once`` run concurrently, ``most_waiting`` may queue."""
         self._free, self._most = at_once, most_waiting
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
     async def turn(self, wait: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
-        """Do something when its turn comes. ``wait`` is told how many are before, if anybody is.
+        """Enter when a slot is free. If none is, ``wait`` is called with the number of callers ahead.
 
-        Raises Transient where too many wait already.
+        Raises `Transient` where the queue is full.
         """
         await self._acquire(wait)
         try:
@@ -54,7 +54,7 @@ class Turns:
             raise
 
     def _leave(self, mine: asyncio.Future[None]) -> None:
-        """Give up waiting: a turn that came at that very moment goes to the next."""
+        """Leave the queue; a slot that was assigned at that very moment goes to the next waiter."""
         if mine.done() and not mine.cancelled():
             self._release()
         elif mine in self._queue:

@@ -1,1 +1,1 @@
-"""Typed settings: what there is (`model`), where it comes from (`loader`), what is wrong with it (`explain`)."""
+"""Typed settings: their definition (`model`), their sources (`loader`), and error messages (`explain`)."""

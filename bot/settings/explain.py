@@ -1,4 +1,4 @@
-"""What is wrong with a setting, in a sentence: where it came from, and what would be right."""
+"""Turns validation errors into sentences: which setting, where its value came from, and what is expected."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from bot.settings.model import Settings
 
 
 def sentences(error: ValidationError, origins: Mapping[str, str]) -> list[str]:
+    """One sentence per problem. ``origins`` maps dotted names to where their values came from."""
     found = error.errors(include_input=False, include_url=False)
     return [_sentence(item, origins) for item in found if not _follows(item["loc"], item["type"], found)]
 
 
 def _follows(path: tuple[int | str, ...], kind: str, found: Sequence[Any]) -> bool:
-    """Whether a list is called too short for nothing but what is wrong in it."""
+    """Whether "list too short" only follows from another error inside the list."""
     inside = (item["loc"][: len(path)] == path and len(item["loc"]) > len(path) for item in found)
     return kind == "too_short" and any(inside)
 
@@ -31,11 +32,11 @@ _SHAPES = {
     "namespace": "this is no namespace: write small letters, digits or -",
     "path": "this is no path: begin it with /",
 }
-"""What to write instead, by the setting's name, where a pattern says what it takes."""
+"""Setting name → message for a value that doesn't match the setting's pattern."""
 
 
 def _message(item: Any, path: Sequence[str]) -> str:
-    """What is wrong with a value. A pattern is nothing that people read."""
+    """What is wrong with a value, in words instead of patterns and types."""
     if item["type"] == "string_pattern_mismatch" and path[-1] in _SHAPES:
         return _SHAPES[path[-1]]
     if item["type"] in ("model_type", "model_attributes_type", "dict_type"):
@@ -56,6 +57,7 @@ def _sentence(item: Any, origins: Mapping[str, str]) -> str:
 
 
 def nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:
+    """The origin of a setting, or of the nearest section or list around it that has one."""
     for length in range(len(path), 0, -1):
         if origin := origins.get(".".join(path[:length])):
             return origin
@@ -63,7 +65,7 @@ def nearest(origins: Mapping[str, str], path: Sequence[str]) -> str | None:
 
 
 def _suggest(path: Sequence[str]) -> str:
-    """A setting of the same section that is spelt nearly so."""
+    """A hint with a similarly spelt setting of the same section, or with all its settings."""
     model: Any = Settings
     for part in path[:-1]:
         if not part.isdigit():

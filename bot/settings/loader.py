@@ -1,8 +1,8 @@
-"""Reads the settings: YAML file < secret files < environment < flags. Never at import.
+"""Loads the settings: YAML file < secret files < environment < flags. Never at import.
 
-:func:`load` reads all sources, remembers where each value came from, and reports every problem at
-once, each with its origin. pydantic-settings lets a missing YAML file and a mistyped variable pass in
-silence; both are refused here.
+:func:`load` reads all sources, remembers where each value came from, and reports all problems at once, each with
+its origin. pydantic-settings would silently ignore a missing YAML file and a mistyped variable; both are errors
+here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.settings.model import PREFIX, Settings
 
 CONFIG_VARIABLE = "AGENTPOD_CONFIG"
 SECRETS_VARIABLE = "AGENTPOD_SECRETS_DIR"
-"""Folder of secret files, one a setting (`slack__bot_token`), such as a mounted Secret."""
+"""Folder of secret files, one per setting (`slack__bot_token`), such as a mounted Secret."""
 OWN_VARIABLES = frozenset({CONFIG_VARIABLE, SECRETS_VARIABLE})
 
 
@@ -35,9 +35,9 @@ class Loaded:
     origins: Mapping[str, str]
 
     def origin(self, name: str) -> str:
-        """Where ``slack.bot_token`` came from; "default" where nobody set it.
+        """Where the value of a setting, such as ``slack.bot_token``, came from; "default" if it isn't set.
 
-        A file's origins are per key; a variable may hold a whole list, whose entries have its origin.
+        Files have an origin per key. A variable may hold a whole list, whose entries then have its origin.
         """
         if name in self.origins:
             return self.origins[name]
@@ -58,9 +58,9 @@ def load(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Loaded:
-    """Read all sources. Raises SettingsError with every problem at once.
+    """Read all sources. Raises `SettingsError` with all problems.
 
-    ``config`` (a flag) goes before ``AGENTPOD_CONFIG``; ``flags`` maps dotted names to values.
+    ``config`` (a flag) takes precedence over ``AGENTPOD_CONFIG``; ``flags`` maps dotted names to values.
     """
     env = os.environ if environ is None else environ
     path = config or (Path(env[CONFIG_VARIABLE]) if env.get(CONFIG_VARIABLE) else None)
@@ -122,7 +122,7 @@ def _environment(env: Mapping[str, str]) -> _MergedSettings:
 
 
 class _EnvFrom(EnvSettingsSource):
-    """pydantic-settings' environment source over a given mapping."""
+    """pydantic-settings' environment source, reading a given mapping instead of `os.environ`."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._given = {k.lower(): v for k, v in env.items()}
@@ -140,12 +140,12 @@ def _unknown_variable(name: str, leaves: Sequence[str]) -> str:
 
 
 def variables() -> frozenset[str]:
-    """Every environment variable that is taken."""
+    """All environment variables that are settings."""
     return frozenset(PREFIX + name.upper().replace(".", "__") for name in _leaf_names(Settings)) | OWN_VARIABLES
 
 
 def _leaf_names(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every dotted name that a variable may set: sections, leaves, and whole lists as JSON."""
+    """All dotted names that a variable may set: single settings, and sections and lists as JSON."""
     names: list[str] = []
     for field, info in model.model_fields.items():
         name = info.alias or field

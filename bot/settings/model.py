@@ -43,11 +43,11 @@ class HttpSettings(_Section):
     port: int = Field(default=3000, ge=0, le=65535)
     """The port to listen on; 0 is a free one."""
     path: str = Field(default="/slack/events", pattern=r"^/")
-    """The path that Slack is told, for commands, events and clicks alike."""
+    """The path of the request URL in the app's settings, for commands, events and interactivity."""
 
 
 def channel_id(value: str | None) -> str | None:
-    """A channel's id as it is. Raises ValueError for anything else, such as a channel's name."""
+    """Check that a value is a channel's id. Raises ValueError otherwise, such as for a channel's name."""
     if value is not None and not re.fullmatch(r"[CG][A-Z0-9]{6,20}", value):
         raise ValueError(
             f"{value!r} is not a channel's id, such as C0123456789: it is at the end of its About in Slack"
@@ -63,11 +63,11 @@ class SlackSettings(_Section):
     app_token: SecretStr | None = None
     """The app-level token for Socket Mode, which begins with xapp-."""
     signing_secret: SecretStr | None = None
-    """What Slack signs its requests with in HTTP mode."""
+    """The secret that Slack signs its requests with in HTTP mode."""
     api_url: str = "https://slack.com/api/"
     """Slack's Web API; another one for tests."""
     mode: Literal["socket", "http"] = "socket"
-    """How the bot hears Slack: by a connection of its own (socket), or as a web server that Slack calls (http)."""
+    """How the bot receives requests: over a WebSocket that it opens (socket), or as a web server (http)."""
     command: str = Field(default="/agentpod", pattern=r"^/[a-z0-9_-]{1,31}$")
     """The slash command, as the app's manifest has it."""
     channel: str | None = None
@@ -157,7 +157,7 @@ _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):([^@/\s]+)@")
 
 
 def hidden(text: str) -> str:
-    """A text with the password of any address in it masked."""
+    """A text with the passwords in its URLs masked."""
     return _PASSWORD.sub(r"\1:…@", text)
 
 
@@ -200,7 +200,7 @@ class BridgeSettings(_Section):
     url: str = ""
     """Its webhook, such as ``http://health-bridge.monitoring.svc:8080/webhook``.
 
-    It is told of the incidents of jobs and targets that name an ``issue``.
+    It is sent the incidents of jobs and targets that have an ``issue``.
     """
     token: SecretStr | None = None
     """The bearer token that it expects."""
@@ -214,14 +214,14 @@ class BridgeSettings(_Section):
 
 
 class HeartbeatSettings(_Section):
-    """The bot's own heartbeat: sent only while it can hear Slack."""
+    """The bot's own heartbeat: sent only while it is connected to Slack."""
 
     job: str = "agentpod"
-    """The job under which it is pushed to the Pushgateway. Empty: it is not."""
+    """The job under which it is pushed to the Pushgateway. Empty: not pushed."""
     every: Duration = timedelta(minutes=1)
-    """The time between two of them: 1s to 1h."""
+    """The time between two heartbeats: 1s to 1h."""
     dead_man_url: SecretStr | None = None
-    """A URL to GET each time, of a service that raises the alarm when nobody does."""
+    """The URL of a dead man's switch, fetched with GET at each heartbeat."""
 
     @field_validator("every")
     @classmethod
@@ -239,7 +239,7 @@ class HeartbeatSettings(_Section):
 
 
 def _time_of_day(value: object) -> object:
-    """YAML takes 10:30 without quotes for a number to the base of sixty."""
+    """Turn minutes back into a time of day: YAML reads an unquoted 10:30 as a base-60 number."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
         return f"{value // 60:02}:{value % 60:02}"
     return value
@@ -334,11 +334,11 @@ class Settings(BaseSettings):
         return self
 
     def secret_values(self) -> list[str]:
-        """Every secret in the settings, whatever section it is in: none may be in any output."""
+        """All secrets in the settings, to be redacted from any output."""
         return [*_secrets_in(self), *filter(None, [self.ledger.password()])]
 
     def channels(self) -> dict[str, str]:
-        """Where the bot posts by itself: channels' ids, each with the settings that name it."""
+        """Channel id → the settings that name it, for all channels that the bot posts in by itself."""
         found: dict[str, str] = {}
         for name, channel in (("slack.channel", self.slack.channel), ("digest.channel", self._digest_channel())):
             if channel:

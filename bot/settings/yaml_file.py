@@ -1,8 +1,8 @@
-"""The settings file: YAML as people mean it. What YAML allows beyond that is refused, with the line.
+"""Reads the settings file: a strict subset of YAML. Everything else is refused, with its line.
 
-A name that is given twice, a second document, names that are no text, objects of a programming language, numbers
-that are none, and texts that unfold into millions of values are mistakes or attacks; PyYAML takes most of them in
-silence, or with a traceback.
+Duplicate names, a second document, names that aren't text, tags for Python objects, numbers such as ``.nan``, and
+aliases that unfold into millions of values are mistakes or attacks. PyYAML accepts most of them silently, or fails
+with a traceback.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import yaml
 
 MAX_BYTES = 256 * 1024
 MAX_VALUES = 20_000
-"""Values that the file may unfold into, those of aliases counted each time."""
+"""Most values after unfolding aliases."""
 MAX_DEPTH = 30
 MAX_NUMBER = 24
-"""Characters of a number."""
+"""Most characters of a number."""
 
 _PREFIX = "tag:yaml.org,2002:"
 _PLAIN = frozenset(_PREFIX + kind for kind in ("str", "int", "float", "bool", "null", "timestamp"))
@@ -29,7 +29,7 @@ _MERGE = f"{_PREFIX}merge"
 
 @dataclass(frozen=True)
 class Parsed:
-    """What the file says, each name's line (by its path, joined by dots), and what is wrong, a sentence each."""
+    """The file's data, the line of each dotted name, and the problems, each a sentence."""
 
     data: dict[str, Any] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Parsed:
 
 
 class _YamlError(Exception):
-    """What is wrong, and in which line (from 1)."""
+    """A problem, with its line number (from 1)."""
 
     def __init__(self, what: str, node: yaml.Node | None = None, line: int = 0) -> None:
         super().__init__(what)
@@ -45,7 +45,7 @@ class _YamlError(Exception):
 
 
 def read(path: Path, named_by: str) -> Parsed:
-    """Read and check the file. Never raises for what is in it."""
+    """Read and check the file. Never raises: what is wrong goes into ``problems``."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -63,7 +63,7 @@ def _unreadable(path: Path, named_by: str, reason: str) -> Parsed:
 
 
 def parse(text: str, name: str) -> Parsed:
-    """Check a text of settings, of the file ``name``."""
+    """Parse and check the text of the file ``name``."""
     try:
         return _parsed(text, name)
     except _YamlError as wrong:
@@ -90,12 +90,12 @@ def _yaml_problem(error: Exception) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes no deeper than is read."""
+    """A safe loader with a limit on nesting."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As its base, which recurses without a limit."""
+        """Compose a node as the base class does, which has no limit of its own."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _YamlError(f"it is nested more than {MAX_DEPTH} deep", line=self.line + 1)
@@ -134,7 +134,7 @@ def _single(loader: _Loader) -> yaml.Node | None:
 
 
 class _Walk:
-    """Goes through what was composed, aliases unfolded."""
+    """Walks the composed nodes, with aliases unfolded."""
 
     def __init__(self, lines: dict[str, int]) -> None:
         self._lines = lines
@@ -142,7 +142,7 @@ class _Walk:
         self._inside: set[int] = set()
 
     def check(self, node: yaml.Node, path: tuple[str, ...]) -> None:
-        """Raise `_YamlError` for what is no plain setting; note each name's line."""
+        """Note each name\'s line. Raises `_YamlError` for anything that isn\'t a plain setting."""
         self._values += 1
         if self._values > MAX_VALUES:
             raise _YamlError(f"with its aliases unfolded it has more than {MAX_VALUES:,} values", node)

@@ -1,4 +1,4 @@
-"""Puts the parts of repairs together: requests, their execution, and what time does to them."""
+"""Builds the approval service with its executor and its background task."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from bot.settings.model import Settings
 
 
 class RepairObserver(Protocol):
-    """Who counts repairs."""
+    """Counts repairs, for the metrics."""
 
     def repair_ended(self, action: str, state: str, seconds: float | None) -> None:
-        """``seconds`` from the change to ready, where it was followed to there."""
+        """Count a repair that ended; ``seconds`` from the change to a ready pod, if it became ready."""
 
 
 def process_name() -> str:
-    """How the ledger names this process: unique among replicas and over restarts."""
+    """A name for this process in leases, unique among replicas and across restarts."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
@@ -46,7 +46,7 @@ class Approvals:
         observer: RepairObserver,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is pending."""
+        """Make no connection; :meth:`tasks` does the work. ``changed`` is called when messages were enqueued."""
         self._observer = observer
         policy = settings.approvals
         targets: Mapping[str, Target] = {t.name: t for t in settings.targets}
@@ -68,12 +68,12 @@ class Approvals:
         )
 
     def tasks(self, freshen: Freshen) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """The background tasks by name; they use ``freshen`` to look up groups."""
+        """The background tasks by name. Sets ``freshen``, which looks up the groups of whoever decides."""
         self.approval_service.freshen = freshen
-        return {"housekeeping": RequestRecovery(self.approval_service, self.executor).run}
+        return {"recovery": RequestRecovery(self.approval_service, self.executor).run}
 
     async def stop(self, seconds: float) -> None:
-        """Let the changes under way be made and written down, within ``seconds``."""
+        """Let changes in flight end, within ``seconds``, and record the sums of refusals."""
         await self.executor.stop(seconds)
         with contextlib.suppress(AgentpodError):
             await self.approval_service.sum_up(all_=True)

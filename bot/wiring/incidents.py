@@ -1,4 +1,4 @@
-"""Puts the parts of watching together: heartbeats, pods, and the incidents that come of them."""
+"""Builds the incident service, and the background tasks: watchers, retention, digest, own heartbeat."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from bot.settings.model import Settings
 
 logger = logging.getLogger("agentpod.digest")
 AGAIN = 30.0
-"""Seconds until a digest that the ledger could not take is tried again."""
+"""Seconds until a digest that could not be enqueued is tried again."""
 
 TARGET_WATCHERS: Mapping[str, type[TargetWatch]] = {"pod": PodWatch, "inside": InsideWatch}
-"""Who looks for problems of each target, by the name of the background task."""
+"""Background task name → the watcher to run for each target."""
 
 
 def digest_time(settings: Settings) -> When:
-    """When the digest is due; where none is posted, whose days it is about all the same."""
+    """The digest's time and zone; the `digest` command needs the zone even where no digest is posted."""
     hour, _, minute = (settings.digest.at or "09:00").partition(":")
     return When(time(int(hour), int(minute)), settings.digest.timezone)
 
 
 def digest_channel(settings: Settings) -> str:
-    """Where the digest is posted; empty where it is not."""
+    """The channel that the digest is posted in; empty where none is posted."""
     digest = settings.digest
     return (digest.channel or settings.slack.channel or "") if digest.at else ""
 
@@ -54,8 +54,8 @@ def digest_channel(settings: Settings) -> str:
 NAME_A_CHANNEL = "Set AGENTPOD_SLACK__CHANNEL to the operations channel's id, and invite the app there."
 
 
-def untold(settings: Settings) -> str:
-    """What nobody is told for want of a channel; empty where there is one."""
+def missing_channel(settings: Settings) -> str:
+    """A warning that no channel is set, with what isn't posted because of that; empty where one is set."""
     if settings.slack.channel:
         return ""
     digest = settings.digest.at and not settings.digest.channel
@@ -64,7 +64,7 @@ def untold(settings: Settings) -> str:
 
 
 class Watching:
-    """What people do to incidents, and the background tasks behind them."""
+    """The incident service, and the background tasks that watch and report."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Watching:
         changed: Callable[[], None] = lambda: None,
         outside: Outside | None = None,
     ) -> None:
-        """Connects to nothing; :meth:`tasks` does the work. ``changed`` is told when a message is enqueued."""
+        """Make no connection; :meth:`tasks` does the work. ``changed`` is called when messages were enqueued."""
         self._settings, self._ledger, self._clock = settings, ledger, clock
         self._cluster_of, self._heartbeats = cluster_of, heartbeats
         self._dead_man = dead_man
@@ -91,7 +91,7 @@ class Watching:
     def tasks(
         self, can_hear: Callable[[], bool], gaps: Callable[[], Sequence[Gap]] = tuple
     ) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """The background tasks by name. ``can_hear``: whether Slack reaches the bot; ``gaps``: when it did not."""
+        """The background tasks by name. ``can_hear``: whether Slack is connected; ``gaps``: when it was not."""
         settings, rules = self._settings, self._settings.alerts
         muting = Muting(rules)
         found: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
@@ -128,7 +128,7 @@ class Watching:
         return found
 
     async def _digests(self) -> None:
-        """Post the digest at its time; one that was missed while no bot ran, at once."""
+        """Post the digest at its time, and at the start one that was missed while no bot ran."""
         from bot.adapters.schedule import Daily, Schedule
 
         settings = self._settings
@@ -150,7 +150,7 @@ class Watching:
                 await job.post()
                 return
             except AgentpodError as error:
-                logger.warning("the digest has to wait: %s", error.message)
+                logger.warning("digest not enqueued yet: %s", error.message)
             except Exception:
-                logger.exception("the digest has to wait")
+                logger.exception("digest not enqueued yet")
             await asyncio.sleep(AGAIN)

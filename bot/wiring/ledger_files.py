@@ -1,4 +1,4 @@
-"""``agentpod ledger backup`` and ``restore``, between the settings' database and a file or a pipe."""
+"""``agentpod ledger backup`` and ``restore``: between the database in the settings and a file or a pipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIPE = "-"
 
 
 async def backup(url: str, name: str, *, force: bool) -> Sequence[str]:
-    """Write a backup; says what is in it."""
+    """Write a backup; returns lines that say what is in it."""
     if name == PIPE:
         return ["Backed up: " + _said(await write_backup(url, sys.stdout.buffer))]
     with new_file(Path(name), force=force, ledger=sqlite_file(url)) as out:
@@ -28,7 +28,7 @@ async def backup(url: str, name: str, *, force: bool) -> Sequence[str]:
 
 
 async def restore(url: str, name: str, *, force: bool) -> Sequence[str]:
-    """Restore a backup; says what was in it."""
+    """Restore a backup; returns lines that say what was in it."""
     with _opened(name) as file:
         reader = Reader(file, "on standard input" if name == PIPE else name)
         done = await put_back(url, reader, force=force, losing=_tell)

@@ -1,4 +1,4 @@
-"""Joins the kinds of messages that the features have with the sinks that the settings name."""
+"""Registers the features' message kinds and the settings' sinks, and builds the outbox worker."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from bot.settings.model import Settings
 from bot.wiring.incidents import digest_channel, digest_time
 
 SINKS: Registry[SinkType[Sink]] = Registry("sink", (health_bridge.SINK,))
-"""Where messages go besides Slack, which is always there."""
+"""The sinks besides Slack, which always exists."""
 CALLED: Registry[SinkType[Any]] = Registry("sink", (*SINKS, dead_mans_switch.SINK))
-"""Those, and what is called without a message: all that the settings have the bot connect to."""
+"""All optional servers that the bot calls: the sinks, and the dead man's switch, which takes no messages."""
 
 
 class Outbox:
-    """The kinds of messages, what could not be delivered of them, and the worker that sends them."""
+    """The message kinds, the sinks, and the worker that delivers messages."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Outbox:
         kinds: Iterable[MessageKind] = (),
         sinks: Iterable[Sink] = (),
     ) -> None:
-        """Connects to nothing. ``kinds`` and ``sinks``: others than those in code."""
+        """Make no connection. ``kinds`` and ``sinks`` are added to the built-in ones."""
         self._ledger, self._clock = ledger, clock
         self._worker: OutboxWorker | None = None
         self.digests = DigestMessages(
@@ -79,24 +79,24 @@ class Outbox:
         return await undelivered.lines(messages, self.kinds)
 
     def worker(self, chat: Chat, observe: Callable[[str, str], None]) -> OutboxWorker:
-        """Who sends them; ``observe`` is told of each attempt."""
+        """Build the worker; ``observe`` is called after each attempt."""
         self._worker = OutboxWorker(
             self._ledger, self._clock, self.kinds, self.sinks.with_([SlackSink(chat)]), observe
         )
         return self._worker
 
     def rerouter(self) -> PendingRerouter:
-        """Who sends elsewhere what the settings send elsewhere now."""
+        """Build the task that moves pending messages to the channels in the settings."""
         places = {kind.name: kind.place for kind in self.kinds if kind.place}
         return PendingRerouter(self._ledger, self._clock, places, self.wake)
 
     def wake(self) -> None:
-        """A message is pending."""
+        """Wake the worker, since a message was enqueued."""
         if self._worker is not None:
             self._worker.wake()
 
     async def finish(self, seconds: float) -> None:
-        """Send what is due, for the last time before a stop."""
+        """Send what is due before a stop, for at most ``seconds``."""
         if self._worker is not None:
             await self._worker.finish(seconds)
 

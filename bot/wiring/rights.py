@@ -1,4 +1,4 @@
-"""The account's rights, asked of the API server: what is missing, and what it can do beyond its needs."""
+"""Asks the API server for the account's rights: which are missing, and which it has beyond its needs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from bot.runbook.command import Command
 
 T = TypeVar("T")
 _CONFIRMED = 300
-"""At most so many findings are asked for in the whole cluster: about as many as the ClusterRole ``edit`` has."""
+"""Most findings that are asked for cluster-wide: about as many rules as the ClusterRole ``edit`` has."""
 
 
 def rights_needed(target: Target, commands: Sequence[Command]) -> list[Right]:
-    """All rights that the commands need for a target, each once, in a stable order."""
+    """All rights that the commands need for a target, without duplicates, in a stable order."""
     return list(dict.fromkeys(right for command in commands for right in command.rights(target)))
 
 
 async def missing_rights(cluster: Cluster, target: Target, commands: Sequence[Command]) -> list[Right]:
-    """Those needed rights that the API server's authoriser does not grant."""
+    """The needed rights that the API server's authoriser does not grant."""
     needed = rights_needed(target, commands)
     granted = await asyncio.gather(*(cluster.can_i(right) for right in needed))
     return [right for right, yes in zip(needed, granted, strict=True) if not yes]
@@ -35,7 +35,7 @@ async def missing_rights(cluster: Cluster, target: Target, commands: Sequence[Co
 
 @dataclass(frozen=True)
 class Beyond:
-    """What the account can do that no command needs, as far as the API server said."""
+    """The account's rights that no command needs, as far as the API server tells them."""
 
     own: str
     """The target's namespace."""
@@ -47,12 +47,12 @@ class Beyond:
 
     @property
     def nothing(self) -> bool:
-        """Whether it is certain that there is nothing; what could not be asked is not nothing."""
+        """Whether there is certainly no excess right: False if something could not be asked."""
         return not (self.found or self.unknown or self.incomplete)
 
     @property
     def administrator(self) -> bool:
-        """Whether it may do everything in the whole cluster."""
+        """Whether the account may do everything in the whole cluster."""
         return any(entry.everything and entry.where == (EVERYWHERE,) for entry in self.found)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Beyond:
 async def review(
     cluster: Cluster, target: Target, targets: Collection[Target], commands: Sequence[Command]
 ) -> tuple[list[Right], Beyond]:
-    """What is missing and what is beyond, side by side. Raises AgentpodError when the former can't be asked."""
+    """Ask for missing and excess rights concurrently. Raises `AgentpodError` where the missing can't be asked."""
     missing, beyond = await asyncio.gather(
         missing_rights(cluster, target, commands),
         beyond_needs(cluster, target, targets, commands),
@@ -79,10 +79,10 @@ async def review(
 async def beyond_needs(
     cluster: Cluster, target: Target, targets: Collection[Target], commands: Sequence[Command]
 ) -> Beyond:
-    """Compare what the account has with what all ``targets`` need, in and around the namespace of one of them.
+    """Compare the account's rights with the needs of all ``targets``, in and around one target's namespace.
 
-    Looked at are its own namespace, those that its rights name, and :data:`OTHER_NAMESPACES` as examples of all
-    others. Never raises for what can't be asked: that is ``unknown``.
+    Asks for the target's own namespace, for those that its rights name, and for :data:`OTHER_NAMESPACES` as
+    examples of all others. Never raises: what can't be asked goes into ``unknown``.
     """
     inquiry = _Inquiry(cluster, _named(targets, commands))
     own = target.namespace
@@ -98,7 +98,7 @@ async def beyond_needs(
 
 
 def _named(targets: Collection[Target], commands: Sequence[Command]) -> list[Right]:
-    """What all targets need, each right with its namespace."""
+    """The rights that all targets need, each with its namespace filled in."""
     return [
         right if right.namespace is not None else replace(right, namespace=target.namespace)
         for target in targets
@@ -108,7 +108,7 @@ def _named(targets: Collection[Target], commands: Sequence[Command]) -> list[Rig
 
 @dataclass
 class _Inquiry:
-    """The questions of one account, and the answers so far."""
+    """The queries about one account, and their results so far."""
 
     cluster: Cluster
     needed: Collection[Right]
@@ -117,7 +117,7 @@ class _Inquiry:
     incomplete: str | None = None
 
     async def rules(self, namespace: str) -> None:
-        """What the server lists for a namespace."""
+        """Collect excess rights from the rules that the server lists for a namespace."""
         answer = await self._ask(self.cluster.rules(namespace))
         if answer is None:
             return
@@ -127,12 +127,12 @@ class _Inquiry:
             self.places.setdefault(grant, set()).add(namespace)
 
     async def try_out(self, right: Right) -> None:
-        """Whether the authoriser as a whole grants one right, which has its namespace."""
+        """Ask for a single right, since the listed rules may be incomplete, and collect it if it is granted."""
         if await self._ask(self.cluster.can_i(right)):
             self.places.setdefault(Permission.of(right), set()).add(right.namespace or EVERYWHERE)
 
     async def confirm(self, others: Collection[str]) -> None:
-        """What holds in each of the ``others`` may hold everywhere: ask, rather than name the examples."""
+        """For rights found in each of the example namespaces ``others``, ask whether they hold cluster-wide."""
         likely = [g for g, where in self.places.items() if where.issuperset(others)]
         worst = sorted(likely, key=lambda grant: ("*" not in grant, grant.resource != "secrets", grant))
         await asyncio.gather(*(self.try_out(grant.right(EVERYWHERE)) for grant in worst[:_CONFIRMED]))

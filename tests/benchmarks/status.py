@@ -93,7 +93,7 @@ async def _slowest(world: World) -> float:
     parts = Parts.build(loaded.settings)
     try:
         await parts.clusters.connect()
-        dispatcher = parts.dispatcher("agentpod", _Uncounted())
+        dispatcher = parts.dispatcher("agentpod", _NoMetrics())
         caller = Caller(Identity(user="bench", channel="terminal"), "terminal")
         best: dict[str, float] = {}
         for _ in range(ROUNDS):
@@ -105,7 +105,7 @@ async def _slowest(world: World) -> float:
         await parts.close()
 
 
-class _Uncounted:
+class _NoMetrics:
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
         """Nobody counts here."""
 

@@ -59,7 +59,7 @@ from tests.services.watchbench import Watch, watch
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeChat, bench, opened
 
 
-class _Uncounted:
+class _NoMetrics:
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
         pass
 
@@ -80,7 +80,7 @@ async def _answer(tmp_path: Path, line: str) -> Reply:
     parts = Parts.build(settings, more=[GREET])
     try:
         caller = Caller(Identity(user="maya", channel="terminal"), "terminal")
-        dispatcher = parts.dispatcher("agentpod", _Uncounted())
+        dispatcher = parts.dispatcher("agentpod", _NoMetrics())
         return await dispatcher.run(line, caller, request_id="req-1", progress=_silent)
     finally:
         await parts.close()
@@ -119,7 +119,7 @@ async def _responder(tmp_path: Path) -> AsyncIterator[Dispatcher]:
     with roles.also(RESPONDER):
         parts = Parts.build(Settings.model_validate({"access": access, "ledger": ledger}))
         try:
-            yield parts.dispatcher("/agentpod", _Uncounted())
+            yield parts.dispatcher("/agentpod", _NoMetrics())
         finally:
             await parts.close()
 
@@ -353,7 +353,7 @@ async def _paging(tmp_path: Path, pager: _Pager, clock: SystemClock) -> AsyncIte
 
 async def _incidents(parts: Parts) -> Reply:
     caller = Caller(Identity(user="maya", channel="terminal"), "terminal")
-    return await parts.dispatcher("agentpod", _Uncounted()).run(
+    return await parts.dispatcher("agentpod", _NoMetrics()).run(
         "incidents", caller, request_id="req-1", progress=_silent
     )
 

@@ -89,7 +89,7 @@ def test_an_answer_is_as_private_as_the_table_says(command: Command) -> None:
     assert marks == EXPECTED[_name(command)][len(ROLES) :]
 
 
-class _Uncounted:
+class _NoMetrics:
     def command_done(self, command: str, outcome: str, seconds: float) -> None:
         pass
 
@@ -109,7 +109,7 @@ async def _silent(_: Reply) -> None:
 @pytest.mark.parametrize("role", ROLES)
 async def test_the_dispatcher_runs_for_a_role_what_the_table_says_and_nothing_else(role: str) -> None:
     commands = [replace(c, run=cast("Any", _ran), params=NoParams) for c in BUILTIN]
-    dispatcher = Dispatcher(commands, _policy(role), _no_context, _Uncounted())
+    dispatcher = Dispatcher(commands, _policy(role), _no_context, _NoMetrics())
     caller = Caller(member("U1", "C1"), "slash")
     ran = {}
     for command in commands:

@@ -34,7 +34,7 @@ def load() -> None:
     """Load all modules that `agentpod run` loads, except the one to be run as main."""
     gc.disable()
     main = importlib.import_module("bot.__main__")
-    main._without_httpx_s_command_line()
+    main._without_httpx_cli()
     for name in LOADED:
         importlib.import_module(name)
     del sys.modules["bot.__main__"]
