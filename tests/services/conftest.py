@@ -1,4 +1,4 @@
-"""A bench on a ledger of its own."""
+"""The fixture `one`: a bench with its own ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.services.workbench import Bench, bench, opened
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Bench]:
-    """One process's parts."""
+    """The services of one bot process on a new ledger."""
     async with opened(tmp_path) as ledger:
         made = bench(ledger)
         yield made

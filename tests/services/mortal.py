@@ -1,4 +1,4 @@
-"""A process that dies between two steps: what it has done stays, and nothing that follows is done any more."""
+"""Simulates a process that dies between two steps: what it has done stays, and it does nothing more."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from bot.ports.ledger import Writing
 
 
 class Died(BaseException):
-    """The process is gone. No `Exception`: nothing in the bot may handle it."""
+    """The process has died. Not an `Exception`, so that nothing in the bot handles it."""
 
 
 class Life:
-    """Ends after so many steps, once that is set."""
+    """A process's life, which can be set to end after a number of steps."""
 
     def __init__(self) -> None:
         self.dead = False
         self._left: int | None = None
 
     def ends_after(self, steps: int) -> None:
-        """The step after that many is its last."""
+        """Have it die at the step after that many."""
         self._left = steps
 
     def lives_on(self) -> None:
-        """It does not end by itself any more."""
+        """Cancel the planned death."""
         self._left = None
 
     def step(self) -> None:
-        """One thing that the world could notice. Raises `Died` at the last one and ever after."""
+        """Count one externally visible step. Raises `Died` at the last one and always afterwards."""
         if self._left is not None:
             self.dead, self._left = self.dead or self._left == 0, self._left - 1
         if self.dead:
@@ -39,7 +39,7 @@ class Life:
 
 
 class Mortal:
-    """What a process uses of the world: it can die before each call, and after it was made."""
+    """Wraps a port so that the process can die before each call and after it."""
 
     def __init__(self, used: Any, life: Life) -> None:
         self._used, self._life = used, life
@@ -60,7 +60,7 @@ class Mortal:
 
 
 class MortalLedger(Mortal):
-    """A ledger: one can also die in a transaction, which is then as if it had never begun."""
+    """Wraps a ledger. A death within a transaction rolls it back."""
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Writing]:

@@ -1,4 +1,4 @@
-"""The real watcher, outbox worker and Slack adapter on the sandbox's Slack, by one clock that is set."""
+"""The real watcher, outbox worker and Slack adapter against the sandbox's Slack, with a clock to set."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.services.watchbench import Watch, policies, watch
 from tests.services.workbench import Clock
 
 PAUSE = 30
-"""What a 429 asks for."""
+"""Seconds of ``Retry-After`` in a 429."""
 STEP = 5
-"""Seconds between two looks while Slack is away."""
+"""Seconds between two polls while Slack fails."""
 
 
 @dataclass
 class Stage:
-    """The watcher and the outbox worker, on the sandbox's Slack and one clock."""
+    """The watcher and the outbox worker, on the sandbox's Slack and with one clock."""
 
     ws: Workspace
     watch: Watch
@@ -36,7 +36,7 @@ class Stage:
             self.watch.source.push(name(number))
 
     async def fail(self, seconds: int, *, answers_lost: bool) -> None:
-        """Slack answers 429 and 500 in turn. ``answers_lost``: what it answers 500 to takes effect."""
+        """Have Slack answer 429 and 500 in turn. ``answers_lost``: calls that get a 500 take effect."""
         faults, limited = self.ws.core.faults, True
         for _ in range(seconds // STEP):
             faults.rate_limited = PAUSE if limited else 0
@@ -48,7 +48,7 @@ class Stage:
         faults.rate_limited, faults.server_error, faults.answer_lost = 0, False, False
 
     async def settle(self) -> None:
-        """Time in which Slack takes what is owed, at its own rate."""
+        """Let time pass until Slack has taken all pending messages, at its rate limits."""
         for _ in range(600):
             if not await self.watch.ledger.waiting():
                 return
@@ -60,7 +60,7 @@ class Stage:
         return [call for call in self.ws.record.calls if call.method.startswith("chat.")]
 
     async def kept(self, key: str) -> Message | None:
-        """The message that the ledger knows of and keeps up to date."""
+        """The message in Slack that the ledger has recorded for this key."""
         found = await self.watch.ledger.delivery(key)
         return self.ws.store.get(seed.OPS, found.posted.ts) if found and found.posted else None
 
@@ -69,13 +69,13 @@ class Stage:
 
 
 def name(number: int) -> str:
-    """A job's."""
+    """The name of a job."""
     return f"job-{number:02}"
 
 
 @contextlib.asynccontextmanager
 async def stage(ledger: SqlLedger, jobs: int) -> AsyncIterator[Stage]:
-    """The watcher of so many jobs, each stale after ten minutes."""
+    """A stage that watches ``jobs`` jobs, each stale after ten minutes."""
     many = watch(ledger, jobs=policies(*map(name, range(jobs))), keep_firing="0s", remind="4m")
     async with Workspace(MANIFEST, clock=lambda: many.clock.time.timestamp()) as ws:
         api = Api(ws.bot_token, ws.api_url, Counts())

@@ -1,4 +1,4 @@
-"""Requests and decisions, on a real ledger."""
+"""Repair requests and decisions, on a real ledger."""
 
 from __future__ import annotations
 
@@ -27,18 +27,21 @@ async def kinds(one: Bench) -> list[str]:
     return [r.kind for r in await one.trail()]
 
 
-async def test_an_approved_restart_is_made_once_and_everything_is_in_the_trail(one: Bench) -> None:
+async def test_approved_restart_is_made_once_and_fully_audited(one: Bench) -> None:
     case = await one.ask()
     ruling, decided = await one.say(case, Choice.APPROVE, JONAS)
     assert (ruling.rule, ruling.begun) == (Rule.APPROVED, True)
-    assert decided.state in (RequestState.EXECUTING, RequestState.SUCCEEDED)  # approved and claimed in one
+    assert decided.state in (
+        RequestState.EXECUTING,
+        RequestState.SUCCEEDED,
+    )  # approved and claimed in one transaction
     ended = await one.ended(case)
     assert ended.state is RequestState.SUCCEEDED
     assert one.cluster.rollouts == [case.id]
     assert await kinds(one) == ["request", "decision", "execution", "execution", "outcome"]
 
 
-async def test_the_same_request_delivered_twice_asks_once(one: Bench) -> None:
+async def test_redelivered_slack_request_opens_one_request(one: Bench) -> None:
     first = await one.ask(origin="slash:1")
     assert (await one.ask(origin="slash:1")).id == first.id
     assert await kinds(one) == ["request"]
@@ -47,11 +50,11 @@ async def test_the_same_request_delivered_twice_asks_once(one: Bench) -> None:
     assert (await one.ask(origin="slash:2")).id != first.id
 
 
-async def test_the_same_of_somebody_else_joins_it(one: Bench) -> None:
+async def test_somebody_elses_request_for_the_same_joins(one: Bench) -> None:
     first, second = await one.ask(), await one.ask(JONAS)
     assert second.id == first.id
     assert (await one.now(first)).joined == (JONAS,)
-    for who in (JONAS, MAYA):  # who is in it already adds nothing
+    for who in (JONAS, MAYA):  # both are requesters already
         await one.ask(who)
     assert (await one.now(first)).joined == (JONAS,)
     assert [(r.kind, r.actor) for r in await one.trail()] == [("request", MAYA), ("request", JONAS)]
@@ -62,7 +65,7 @@ async def test_the_same_of_somebody_else_joins_it(one: Bench) -> None:
 
 
 async def told(one: Bench) -> dict[str, list[str]]:
-    """Who was told what in direct messages."""
+    """The direct messages, by user."""
     await one.deliver()
     people: dict[str, list[str]] = {}
     for place, _, reply in one.chat.said:
@@ -71,8 +74,8 @@ async def told(one: Bench) -> dict[str, list[str]]:
     return people
 
 
-async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
-    """Whoever asks for what is there now gets a request of their own; the one for what was there is over."""
+async def test_outdated_request_is_ended_instead_of_joined(one: Bench) -> None:
+    """A request for the current pod is a new one; the request for the former pod ends."""
     first = await one.ask()
     one.cluster.pods_ = [pod(9)]
     second = await one.ask(PRIYA)
@@ -90,7 +93,7 @@ async def test_what_is_void_already_is_joined_by_nobody(one: Bench) -> None:
     assert (await one.ended(second)).state is RequestState.SUCCEEDED
 
 
-async def test_what_is_void_already_is_in_the_way_of_nothing_else(one: Bench) -> None:
+async def test_outdated_request_does_not_block_another_action(one: Bench) -> None:
     first = await one.ask()
     one.cluster.pods_ = [pod(9)]
     forced = await one.ask(PRIYA, force=True)
@@ -98,7 +101,7 @@ async def test_what_is_void_already_is_in_the_way_of_nothing_else(one: Bench) ->
     await one.say(forced, Choice.WITHDRAW, PRIYA)
 
 
-async def test_what_is_under_way_is_joined_though_the_pod_is_another_by_now(one: Bench) -> None:
+async def test_executing_request_is_joined_though_the_pod_was_replaced(one: Bench) -> None:
     one.cluster.stuck = True
     first = await one.ask()
     await one.say(first, Choice.APPROVE, JONAS)
@@ -110,7 +113,7 @@ async def test_what_is_under_way_is_joined_though_the_pod_is_another_by_now(one:
     ("choice", "who", "words"),
     [(Choice.DENY, JONAS, "denied"), (Choice.WITHDRAW, MAYA, "withdrawn"), (None, "", "expired")],
 )
-async def test_who_joined_is_told_how_it_ended(one: Bench, choice: Choice | None, who: str, words: str) -> None:
+async def test_joined_requester_gets_the_outcome(one: Bench, choice: Choice | None, who: str, words: str) -> None:
     case = await one.ask()
     await one.ask(PRIYA)
     if choice is None:
@@ -125,7 +128,7 @@ async def test_who_joined_is_told_how_it_ended(one: Bench, choice: Choice | None
 
 
 @pytest.mark.parametrize("choice", [Choice.APPROVE, Choice.BREAK_GLASS])
-async def test_what_the_settings_do_not_have_any_more_can_only_be_refused(tmp_path: Path, choice: Choice) -> None:
+async def test_request_for_a_removed_target_can_only_be_refused(tmp_path: Path, choice: Choice) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         case = await one.ask()
@@ -137,7 +140,7 @@ async def test_what_the_settings_do_not_have_any_more_can_only_be_refused(tmp_pa
         assert one.cluster.sent == 0
 
 
-async def test_n_of_m_needs_that_many_different_people(tmp_path: Path) -> None:
+async def test_n_of_m_needs_n_different_approvers(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(needed=2))
         case = await one.ask()
@@ -149,7 +152,7 @@ async def test_n_of_m_needs_that_many_different_people(tmp_path: Path) -> None:
         await one.executor.stop(1)
 
 
-async def test_four_eyes_unless_the_settings_say_otherwise(tmp_path: Path) -> None:
+async def test_own_approval_counts_only_if_the_settings_allow_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await one.ask(JONAS)
@@ -159,8 +162,8 @@ async def test_four_eyes_unless_the_settings_say_otherwise(tmp_path: Path) -> No
         await two.ended(case)
 
 
-async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
-    """A user group decides; who is taken out of it between request and click does not."""
+async def test_roles_are_looked_up_at_the_click(one: Bench) -> None:
+    """A user group decides, and a user removed from it between request and click does not."""
     one.groups[ONCALL] = {SAM}
     case = await one.ask()
     caller = one.caller(SAM)
@@ -178,7 +181,7 @@ async def test_a_role_counts_as_it_is_at_the_click(one: Bench) -> None:
     await one.ended(case)
 
 
-async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: Bench) -> None:
+async def test_channel_role_does_not_count_in_other_channels(one: Bench) -> None:
     one.approval_service.access = AccessPolicy(
         rules=(AccessRule(role=roles.APPROVER, users=(SAM,), channels=(OPS,)),)
     )
@@ -190,7 +193,7 @@ async def test_a_role_that_is_bound_to_a_channel_does_not_count_elsewhere(one: B
 
 
 @pytest.mark.parametrize("role", [r for r in roles.known() if Capability.DECIDE not in r.may], ids=str)
-async def test_who_may_not_decide_is_called_by_no_card_and_approves_nothing(one: Bench, role: Role) -> None:
+async def test_role_without_decide_is_not_mentioned_and_can_not_approve(one: Bench, role: Role) -> None:
     if role != roles.NONE:
         rules = (*one.approval_service.access.rules, AccessRule(role=role, users=(SAM,)))
         one.approval_service.access = AccessPolicy(rules=rules)
@@ -201,9 +204,7 @@ async def test_who_may_not_decide_is_called_by_no_card_and_approves_nothing(one:
 
 
 @pytest.mark.parametrize("place", ["D07SAM00004", SAM], ids=["DM", "Home"])
-async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_message(
-    one: Bench, place: str
-) -> None:
+async def test_channel_role_counts_in_a_direct_message(one: Bench, place: str) -> None:
     bound = AccessRule(role=roles.APPROVER, users=(SAM,), channels=(OPS,))
     everybody = AccessRule(role=roles.APPROVER, channels=(OPS,))
     case = await one.ask()
@@ -218,7 +219,7 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_counts_in_a_direct_
     await one.ended(case)
 
 
-async def test_a_request_belongs_to_where_its_card_is_and_to_where_it_was_asked_for(one: Bench) -> None:
+async def test_request_belongs_to_its_card_s_channel_and_its_origin_s(one: Bench) -> None:
     look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
         proposal = Proposal(RESTART, look.snapshot, place, "")
@@ -240,7 +241,7 @@ async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> Non
         assert said == [{"choice": "break-glass", "rule": "glass-broken", "reason": "on fire"}]
 
 
-async def test_nobody_breaks_glass_whose_account_was_deactivated(tmp_path: Path) -> None:
+async def test_deactivated_user_can_not_break_glass(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         case = await one.ask()
@@ -250,7 +251,7 @@ async def test_nobody_breaks_glass_whose_account_was_deactivated(tmp_path: Path)
         assert ruling.rule is Rule.NO_BREAK_GLASS
 
 
-async def test_only_the_requester_withdraws_and_a_denial_needs_a_reason(one: Bench) -> None:
+async def test_only_the_requester_withdraws_and_denials_need_a_reason(one: Bench) -> None:
     case = await one.ask()
     assert (await one.say(case, Choice.WITHDRAW, JONAS))[0].rule is Rule.ONLY_THE_REQUESTER
     assert (await one.say(case, Choice.DENY, JONAS))[0].rule is Rule.REASON_NEEDED
@@ -260,7 +261,7 @@ async def test_only_the_requester_withdraws_and_a_denial_needs_a_reason(one: Ben
     assert one.cluster.sent == 0
 
 
-async def test_expiry_is_final_whatever_the_clock_does_then(one: Bench) -> None:
+async def test_expiry_is_final_even_if_the_clock_goes_back(one: Bench) -> None:
     case = await one.ask()
     one.clock.pass_(minutes=31)
     assert await one.approval_service.expire() == 1
@@ -270,7 +271,7 @@ async def test_expiry_is_final_whatever_the_clock_does_then(one: Bench) -> None:
     assert one.cluster.sent == 0
 
 
-async def test_a_click_after_the_time_expires_it_before_any_look_at_the_clock(one: Bench) -> None:
+async def test_late_click_expires_a_request_that_no_sweep_has_expired(one: Bench) -> None:
     case = await one.ask()
     one.clock.pass_(minutes=30)
     assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
@@ -279,11 +280,11 @@ async def test_a_click_after_the_time_expires_it_before_any_look_at_the_clock(on
 
 
 @pytest.mark.parametrize("sweeps", [False, True])
-async def test_a_clock_set_back_delays_expiry_by_as_much_and_brings_nothing_back(one: Bench, sweeps: bool) -> None:
-    """What is open is open for as long as the clock says: nothing here knows a better one. What ended stays so."""
+async def test_clock_set_back_delays_expiry_and_revives_nothing(one: Bench, sweeps: bool) -> None:
+    """Open requests stay open as long as the clock says, since there is no better one. Ended ones stay ended."""
     case = await one.ask()
     one.clock.pass_(minutes=31)
-    if sweeps:  # a running bot notes it within a second
+    if sweeps:  # a running bot records the expiry within a second
         await one.approval_service.expire()
     one.clock.pass_(hours=-2)
     assert await one.approval_service.expire() == 0
@@ -299,7 +300,7 @@ async def test_a_clock_set_back_delays_expiry_by_as_much_and_brings_nothing_back
     )
 
 
-async def test_a_clock_set_back_after_the_request_still_comes_to_its_expiry(one: Bench) -> None:
+async def test_request_expires_though_the_clock_was_set_back_after_it(one: Bench) -> None:
     case = await one.ask()
     one.clock.pass_(hours=-2)
     one.clock.pass_(hours=2, minutes=30)
@@ -307,7 +308,7 @@ async def test_a_clock_set_back_after_the_request_still_comes_to_its_expiry(one:
     assert one.cluster.sent == 0
 
 
-async def test_a_clock_set_back_after_the_approval_repeats_nothing(tmp_path: Path) -> None:
+async def test_clock_set_back_after_approval_repeats_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.after = [Uncertain("no answer")]
@@ -324,12 +325,12 @@ async def test_a_clock_set_back_after_the_approval_repeats_nothing(tmp_path: Pat
 
 
 @pytest.mark.parametrize("forged", ["", "r-", "r-00000000", "r-zzzzzzzz", "../x", "r-zzzzzzzz; drop", "🙈" * 5])
-async def test_an_id_that_is_none_is_a_clear_answer(one: Bench, forged: str) -> None:
-    with pytest.raises(UsageError, match=r"^There is no request of that id\.$"):  # which is not repeated
+async def test_invalid_id_is_refused_without_echo(one: Bench, forged: str) -> None:
+    with pytest.raises(UsageError, match=r"^There is no request of that id\.$"):  # without an echo of the id
         await one.approval_service.decide(forged, Choice.APPROVE, one.caller(JONAS))
 
 
-async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Path) -> None:
+async def test_one_of_two_replicas_deciding_at_once_executes(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as first, opened(tmp_path, exclusive=False) as second:
         one = bench(first, name="one")
         two = bench(second, name="two", like=one)
@@ -344,7 +345,7 @@ async def test_of_two_replicas_deciding_at_once_one_carries_it_out(tmp_path: Pat
         await two.executor.stop(1)
 
 
-async def test_whoever_joined_does_not_count_as_an_approver_but_may_stop_it(one: Bench) -> None:
+async def test_joined_requester_can_deny_but_not_approve(one: Bench) -> None:
     case = await one.ask()
     await one.ask(JONAS)
     for who in (JONAS, JONAS):
@@ -354,8 +355,8 @@ async def test_whoever_joined_does_not_count_as_an_approver_but_may_stop_it(one:
     assert (await one.say(case, Choice.DENY, JONAS, "a job is running"))[0].rule is Rule.DENIED
 
 
-async def test_an_approval_counts_on_though_who_gave_it_asks_for_the_same_later(tmp_path: Path) -> None:
-    """They decided before they wanted it themselves, so they don't join: nobody is both."""
+async def test_approval_counts_though_its_approver_requests_the_same_later(tmp_path: Path) -> None:
+    """They don't join as a requester, since nobody may be requester and approver of one request."""
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(needed=2))
         case = await one.ask()
@@ -370,7 +371,7 @@ async def test_an_approval_counts_on_though_who_gave_it_asks_for_the_same_later(
         await one.executor.stop(1)
 
 
-async def test_where_one_s_own_approval_counts_so_does_that_of_who_joined(tmp_path: Path) -> None:
+async def test_joined_requester_s_approval_counts_where_own_approval_does(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(self_approval=True))
         case = await one.ask()
@@ -384,7 +385,7 @@ def in_a_shell(user: str = "root") -> Caller:
 
 
 @pytest.mark.parametrize("choice", list(Choice))
-async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, choice: Choice) -> None:
+async def test_shell_user_can_not_decide(tmp_path: Path, choice: Choice) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
@@ -397,9 +398,7 @@ async def test_a_shell_decides_nothing_whoever_it_says_it_is(tmp_path: Path, cho
 
 
 @pytest.mark.parametrize(("own", "needed"), [(False, 2), (True, 1)])
-async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_own(
-    tmp_path: Path, own: bool, needed: int
-) -> None:
+async def test_shell_request_needs_one_more_approval(tmp_path: Path, own: bool, needed: int) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
         look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
@@ -415,7 +414,7 @@ async def test_a_shell_s_request_needs_one_approval_more_since_one_may_be_its_ow
         await one.ended(case)
 
 
-async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_one(tmp_path: Path) -> None:
+async def test_open_requests_per_person_are_limited_and_shells_count_as_one(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(open_at_once=2))
 
@@ -429,7 +428,7 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
             await ask(3, one.caller(MAYA))
         assert all(id_ in caught.value.message for id_ in ids)
         assert caught.value.remedy == f"Wait for a decision on one, or take one back: withdraw {ids[0]}."
-        await ask(2, one.caller(JONAS))  # to join is none of one's own
+        await ask(2, one.caller(JONAS))  # joining doesn't count as an open request
         await ask(3, one.caller(JONAS))
         await one.approval_service.decide(ids[0], Choice.WITHDRAW, one.caller(MAYA))
         await ask(4, one.caller(MAYA))
@@ -439,7 +438,7 @@ async def test_nobody_has_more_open_than_the_settings_allow_and_all_shells_are_o
             await ask(7, in_a_shell("somebody"))
 
 
-async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays_whole(one: Bench) -> None:
+async def test_repeated_refusals_are_one_record_and_a_sum(one: Bench) -> None:
     case = await one.ask()
     for _ in range(300):
         await one.approval_service.refused(
@@ -454,7 +453,7 @@ async def test_refusals_that_repeat_are_one_record_and_a_sum_and_the_trail_stays
     assert sums == [(SAM, "logs", 299), (MAYA, case.id, 299)]
 
 
-async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -> None:
+async def test_shell_requester_is_no_slack_user(one: Bench) -> None:
     look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "")
     caller = Caller(member(JONAS, "terminal"), "terminal")
@@ -463,7 +462,7 @@ async def test_a_terminal_asks_under_a_name_that_no_slack_user_has(one: Bench) -
 
 
 @pytest.mark.parametrize("place", ["D07MAYA0001", "", MAYA, "terminal"], ids=["DM", "nowhere", "Home", "terminal"])
-async def test_a_card_goes_nowhere_but_where_approvers_can_see_it(one: Bench, place: str) -> None:
+async def test_card_needs_a_channel_with_approvers(one: Bench, place: str) -> None:
     one.approval_service.channels = {}
     look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "")

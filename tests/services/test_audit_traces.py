@@ -1,4 +1,4 @@
-"""What else the ledger has shows that records were taken out of the audit trail, however whole the rest is."""
+"""Records missing from the audit trail are detected by the ledger's requests and incidents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def verified(one: Bench) -> Reply:
 
 
 async def restarted(one: Bench) -> str:
-    """A request with somebody who joined it, approved and carried out."""
+    """A request that somebody joined, approved and carried out."""
     case = await one.ask(MAYA)
     await one.ask(PRIYA)
     await one.say(case, Choice.APPROVE, JONAS)
@@ -38,7 +38,7 @@ async def restarted(one: Bench) -> str:
 
 
 def without(folder: Path, which: str = "1 = 1") -> None:
-    """Take records out, as whoever can open the file may."""
+    """Delete records from the file, as anybody with access to it can."""
     with sqlite3.connect(folder / "ledger.db") as connection:
         connection.execute("DROP TRIGGER audit_no_delete")
         connection.execute(f"DELETE FROM audit WHERE {which}")  # noqa: S608 - of these tests
@@ -77,7 +77,7 @@ async def still_open(one: Bench) -> str:
 
 
 @pytest.mark.parametrize("story", [restarted, denied, withdrawn, expired, void, still_open])
-async def test_what_the_bot_wrote_is_whole_and_an_emptied_trail_is_not(
+async def test_emptied_audit_trail_is_detected(
     one: Bench, story: Callable[[Bench], object], tmp_path: Path
 ) -> None:
     id_ = await story(one)  # type: ignore[misc]
@@ -88,7 +88,7 @@ async def test_what_the_bot_wrote_is_whole_and_an_emptied_trail_is_not(
     assert found.headline.startswith(f"{BROKEN}it was emptied: the ledger has request {id_}")
 
 
-async def test_the_trail_is_whole_after_the_request_itself_was_dropped(one: Bench) -> None:
+async def test_trail_is_whole_after_the_request_was_deleted(one: Bench) -> None:
     await restarted(one)
     records = (await verified(one)).data["records"]
     await one.deliver()
@@ -98,7 +98,7 @@ async def test_the_trail_is_whole_after_the_request_itself_was_dropped(one: Benc
     assert (found.verdict, found.data["records"]) == (Verdict.OK, records)
 
 
-async def test_nothing_was_written_of_nothing(one: Bench) -> None:
+async def test_empty_ledger_has_a_whole_trail(one: Bench) -> None:
     assert (await verified(one)).headline == "The audit trail is whole: 0 records"
 
 
@@ -112,14 +112,14 @@ async def test_nothing_was_written_of_nothing(one: Bench) -> None:
         ("number in (2, 3)", "records 2 to 3 are missing"),
     ],
 )
-async def test_a_cut_trail_says_what_is_missing_once(one: Bench, gone: str, says: str, tmp_path: Path) -> None:
+async def test_cut_trail_names_what_is_missing_once(one: Bench, gone: str, says: str, tmp_path: Path) -> None:
     id_ = await restarted(one)
     without(tmp_path, gone)
     found = await verified(one)
     assert (found.verdict, found.headline) == (Verdict.FAIL, BROKEN + says.format(id_))
 
 
-async def test_of_another_request_s_records_none_is_counted(one: Bench, tmp_path: Path) -> None:
+async def test_records_of_other_requests_are_not_counted(one: Bench, tmp_path: Path) -> None:
     await denied(one)
     second = await denied(one)
     without(tmp_path, f"subject = '{second}'")

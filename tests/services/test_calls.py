@@ -1,4 +1,4 @@
-"""Whom an alert calls, and with which message: Slack tells nobody of an edit."""
+"""Which messages of an alert mention people: Slack doesn't notify anybody of an edit."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
 
 
 def calls(one: Watch) -> list[tuple[str, bool]]:
-    """The icon of each message that was posted, and whether it calls."""
+    """The icon of each posted message, and whether it mentions anybody."""
     assert all(reply.notify in ((), CALLED) for _, _, reply in one.chat.said)
     return [(reply.headline[:1], bool(reply.notify)) for _, _, reply in one.chat.said]
 
 
-async def test_a_critical_alert_and_each_reminder_of_it_call_and_its_end_does_not(one: Watch) -> None:
+async def test_critical_alert_and_reminders_mention_and_the_end_does_not(one: Watch) -> None:
     await stale(one)
     for _ in range(2):
         for _ in range(6):
@@ -40,7 +40,7 @@ async def test_a_critical_alert_and_each_reminder_of_it_call_and_its_end_does_no
     assert calls(one) == [("🔴", True), ("⏰", True), ("⏰", True), ("✅", False)]
 
 
-async def test_what_somebody_has_taken_calls_nobody_before_the_snooze_is_over(one: Watch) -> None:
+async def test_acknowledged_alert_mentions_nobody_until_the_snooze_ends(one: Watch) -> None:
     await stale(one)
     [incident] = await one.ledger.incidents(live=True)
     await one.incidents.snooze(incident.id, JONAS, one.clock.time.replace(hour=11))
@@ -50,7 +50,7 @@ async def test_what_somebody_has_taken_calls_nobody_before_the_snooze_is_over(on
 
 
 @pytest.mark.parametrize(("taken", "said"), [(False, ("⏰", True)), (True, ("👀", False))])
-async def test_of_reminders_that_slack_did_not_take_only_the_last_calls_and_only_while_nobody_took_it(
+async def test_only_the_last_undelivered_reminder_mentions(
     one: Watch, taken: bool, said: tuple[str, bool]
 ) -> None:
     await stale(one)
@@ -67,7 +67,7 @@ async def test_of_reminders_that_slack_did_not_take_only_the_last_calls_and_only
     assert calls(one) == [("🔴", True), said]
 
 
-async def test_nobody_is_reminded_of_an_alert_that_slack_has_not_taken_yet(one: Watch) -> None:
+async def test_unposted_alert_gets_no_reminder(one: Watch) -> None:
     one.chat.refuses = OPS
     for _ in range(20):
         await on(one, 10)
@@ -79,7 +79,7 @@ async def test_nobody_is_reminded_of_an_alert_that_slack_has_not_taken_yet(one: 
     assert calls(one) == [("🔴", True), ("⏰", True)]
 
 
-async def test_a_warning_calls_nobody_and_once_it_gets_worse_it_does_in_its_thread(tmp_path: Path) -> None:
+async def test_warning_mentions_only_once_it_gets_critical(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         world = made(watch(ledger, jobs=policies(), mention=(ONCALL, JONAS)), Inside())
         for percent in (85, 85, 97, 97):
@@ -88,7 +88,7 @@ async def test_a_warning_calls_nobody_and_once_it_gets_worse_it_does_in_its_thre
         assert calls(world.of) == [("⚠", False), ("🔺", True)]
 
 
-async def test_in_the_thread_of_many_only_the_message_above_calls(tmp_path: Path) -> None:
+async def test_in_a_group_s_thread_only_the_group_message_mentions(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(10))), mention=(ONCALL, JONAS))
         await many.look()
@@ -96,7 +96,7 @@ async def test_in_the_thread_of_many_only_the_message_above_calls(tmp_path: Path
         assert calls(many) == [("🔴", True)] + [("🔴", False)] * 10
 
 
-async def test_the_message_of_many_calls_nobody_once_the_critical_ones_are_well_again(tmp_path: Path) -> None:
+async def test_group_message_mentions_nobody_after_critical_ones_resolved(tmp_path: Path) -> None:
     jobs = [*policies("job-0"), *policies(*(f"job-{n}" for n in range(1, 10)), severity="warning")]
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=tuple(jobs), mention=(ONCALL, JONAS))

@@ -1,4 +1,4 @@
-"""The digest from what the watchers saw: each of the sources on its own, missed days, old history, no picture."""
+"""The digest from the watchers' data: unavailable sources, missed days, old history, no picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TODAY = START.date()
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
-    """Both jobs, and the pod, were seen at nine."""
+    """Watchers that saw both jobs and the pod at nine."""
     async with opened(tmp_path) as ledger:
         made = watch(ledger)
         made.outbox_worker.kinds = made.outbox_worker.kinds.with_(news(made).kinds(OPS))
@@ -46,7 +46,7 @@ def post(one: Watch) -> DigestPost:
 
 
 async def look(one: Watch) -> None:
-    """Both jobs push, and the bot looks at everything."""
+    """Both jobs push, and the bot polls everything."""
     one.source.push("alpha")
     one.source.push("beta")
     await one.look()
@@ -54,7 +54,7 @@ async def look(one: Watch) -> None:
 
 
 async def pass_(one: Watch, minutes: int, *, pod: bool = True, jobs: bool = True) -> None:
-    """Time passes, minute by minute, while the bot sees the pod, the jobs, or both."""
+    """Let time pass, minute by minute, while the bot polls the pod, the jobs, or both."""
     for _ in range(minutes):
         one.clock.pass_(minutes=1)
         one.source.push("alpha")
@@ -69,7 +69,7 @@ def text(reply: Reply) -> str:
     return "\n".join([reply.headline, *map(plain, reply.body), *reply.notes])
 
 
-async def test_a_blind_pushgateway_says_nothing_of_the_pod(one: Watch) -> None:
+async def test_unavailable_pushgateway_leaves_the_pod_s_day_known(one: Watch) -> None:
     await pass_(one, 60, jobs=False)
     await pass_(one, 3)
     said = (await news(one).digest(TODAY)).headline
@@ -77,7 +77,7 @@ async def test_a_blind_pushgateway_says_nothing_of_the_pod(one: Watch) -> None:
     assert "nothing known of the jobs for 10 h" in said, "before nine as well"
 
 
-async def test_a_pod_that_nobody_saw_says_nothing_of_the_jobs(one: Watch) -> None:
+async def test_unpolled_pod_leaves_the_jobs_day_known(one: Watch) -> None:
     await pass_(one, 60, pod=False)
     await pass_(one, 3)
     said = (await news(one).digest(TODAY)).headline
@@ -85,13 +85,13 @@ async def test_a_pod_that_nobody_saw_says_nothing_of_the_jobs(one: Watch) -> Non
     assert "nothing known of the pod for 10 h 1 min" in said
 
 
-async def test_a_pod_that_nobody_sees_any_more_is_not_known_before_anybody_sees_it_again(one: Watch) -> None:
+async def test_pod_is_unknown_from_the_last_poll_on(one: Watch) -> None:
     await pass_(one, 10)
     await pass_(one, 60, pod=False)
     assert "nothing known of the pod for 10 h, pod up 100 % of 10 min" in (await news(one).digest(TODAY)).headline
 
 
-async def test_without_a_pushgateway_the_pod_has_its_day(tmp_path: Path) -> None:
+async def test_digest_without_a_pushgateway_has_the_pod(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = watch(ledger)
         await one.see()
@@ -103,7 +103,7 @@ async def test_without_a_pushgateway_the_pod_has_its_day(tmp_path: Path) -> None
     assert "of the pod only" in reply.notes[0]
 
 
-async def test_a_look_is_not_kept_each_time(one: Watch) -> None:
+async def test_not_every_poll_is_saved(one: Watch) -> None:
     before = await one.ledger.mark(pod_coverage(one.target.name).last)
     await one.see(minutes=0.1)
     assert await one.ledger.mark(pod_coverage(one.target.name).last) == before
@@ -111,7 +111,7 @@ async def test_a_look_is_not_kept_each_time(one: Watch) -> None:
     assert await one.ledger.mark(pod_coverage(one.target.name).last) != before
 
 
-async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: Path) -> None:
+async def test_paused_and_never_seen_jobs_are_not_on_time(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         jobs = (*policies("alpha"), *policies("beta", paused=True), *policies("gamma", required=False))
         one = watch(ledger, jobs=jobs)
@@ -124,7 +124,7 @@ async def test_paused_jobs_and_those_that_never_came_are_not_on_time(tmp_path: P
     assert "🙈 gamma: never seen" in text(reply)
 
 
-async def test_what_was_down_in_maintenance_is_not_blamed_on_the_job_nor_on_the_pod(tmp_path: Path) -> None:
+async def test_downtime_in_maintenance_is_not_counted(tmp_path: Path) -> None:
     move = {"name": "move", "start": START.isoformat(), "lasts": "2h"}
     async with opened(tmp_path) as ledger:
         one = watch(ledger, maintenance=[move])
@@ -145,7 +145,7 @@ async def test_what_was_down_in_maintenance_is_not_blamed_on_the_job_nor_on_the_
     assert [lane["down"] for lane in (day["pod"], *day["jobs"])] == [0.0, 0.0, 0.0]
 
 
-async def test_a_job_that_was_added_later_is_not_on_time_the_day_before(one: Watch) -> None:
+async def test_job_added_later_is_not_counted_the_day_before(one: Watch) -> None:
     one.clock.pass_(hours=15)
     await pass_(one, 1)
     added = watch(one.ledger, like=one, jobs=policies("alpha", "beta", "gamma"))
@@ -160,7 +160,7 @@ async def test_a_job_that_was_added_later_is_not_on_time_the_day_before(one: Wat
 # -- missed
 
 
-async def test_days_that_were_missed_are_named_in_the_next_digest(one: Watch) -> None:
+async def test_missed_days_are_named_in_the_next_digest(one: Watch) -> None:
     await post(one).post()
     one.clock.pass_(days=3, hours=1)
     await look(one)
@@ -174,8 +174,8 @@ async def test_days_that_were_missed_are_named_in_the_next_digest(one: Watch) ->
     assert buttons[-2:] == ["digest 2026-11-24", "digest 2026-11-25"]
 
 
-async def test_the_bot_is_not_called_off_where_it_looked(one: Watch) -> None:
-    """No digest was in the settings for a while."""
+async def test_bot_that_polled_is_not_called_offline(one: Watch) -> None:
+    """The settings had no digest for a while."""
     await post(one).post()
     one.clock.pass_(hours=47.9)
     await pass_(one, 10)
@@ -185,7 +185,7 @@ async def test_the_bot_is_not_called_off_where_it_looked(one: Watch) -> None:
     assert "No digest was posted for 24 and 25 November." in one.chat.said[-1][2].body
 
 
-async def test_a_digest_after_one_that_was_posted_names_no_days(one: Watch) -> None:
+async def test_digest_after_a_posted_one_names_no_missed_days(one: Watch) -> None:
     await post(one).post()
     for _ in range(2):
         one.clock.pass_(days=1)
@@ -196,13 +196,13 @@ async def test_a_digest_after_one_that_was_posted_names_no_days(one: Watch) -> N
 
 
 class Missed(Daily):
-    """Its first time was two hours ago."""
+    """A schedule whose first time was two hours ago."""
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
         return now - timedelta(hours=2) if previous_fire_time is None else now + timedelta(days=1)
 
 
-async def test_a_time_that_passed_while_nothing_could_run_is_made_up_for() -> None:
+async def test_missed_schedule_is_made_up_for() -> None:
     done = asyncio.Event()
 
     async def work() -> None:
@@ -220,14 +220,14 @@ async def test_a_time_that_passed_while_nothing_could_run_is_made_up_for() -> No
 # -- old history
 
 
-async def test_a_bot_that_was_off_for_long_knows_nothing_of_it_after_the_history_is_gone(one: Watch) -> None:
+async def test_long_gap_stays_unknown_after_the_history_is_deleted(one: Watch) -> None:
     one.clock.pass_(days=40)
     await look(one)
     await HistoryRetention(one.ledger, one.clock).drop()
     assert "nothing is known" in (await news(one).digest(TODAY + timedelta(days=35))).headline
 
 
-async def test_old_history_is_thrown_away_where_no_digest_is_posted(one: Watch) -> None:
+async def test_old_history_is_deleted_where_no_digest_is_posted(one: Watch) -> None:
     settings = Settings.model_validate({"digest": {"at": ""}})
     watching = Watching(settings, one.ledger, one.clock, lambda _: one.cluster, None)  # type: ignore[arg-type,return-value]
     tasks = watching.tasks(lambda: True)
@@ -241,7 +241,7 @@ async def test_old_history_is_thrown_away_where_no_digest_is_posted(one: Watch) 
 
 @dataclass
 class Cannot:
-    """A painter that can't."""
+    """A painter that fails."""
 
     error: Exception
 
@@ -256,7 +256,7 @@ class Cannot:
         (OSError("disk"), "it could not be drawn (OSError); the bot's log has more."),
     ],
 )
-async def test_a_digest_without_its_picture_says_why(one: Watch, error: Exception, why: str) -> None:
+async def test_digest_without_its_picture_says_why(one: Watch, error: Exception, why: str) -> None:
     made = news(one)
     made.painter = Cannot(error)
     reply = await made.digest(date(2026, 11, 24))

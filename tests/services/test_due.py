@@ -1,4 +1,4 @@
-"""What a look leaves out shows nothing new; what it does not leave out is little."""
+"""Only jobs that may have changed are evaluated, and the list of planned evaluations stays small."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def group(job: str, at: float = 1.0, **labels: str) -> Group:
 
 
 def due_jobs(*jobs: str) -> tuple[DueJobs, dict[str, WatchedJob]]:
-    """Nobody is awake any more."""
+    """A `DueJobs` with these jobs, all postponed until they are woken."""
     made = DueJobs(Target(heartbeats=policies(*jobs)))
     found = {job.job: job for job in made.due(NOW)}
     for job in found.values():
@@ -27,16 +27,16 @@ def due_jobs(*jobs: str) -> tuple[DueJobs, dict[str, WatchedJob]]:
     return made, found
 
 
-def test_only_jobs_whose_groups_came_changed_or_went_are_touched() -> None:
+def test_only_jobs_with_new_changed_or_removed_groups_are_returned() -> None:
     index, a, b, c = GroupIndex(), group("a"), group("b_x"), group("c")
     assert set(index.update([a, b, c])) == {"a", "b-x", "c"}
-    assert not index.update([c, b, a]), "their order says nothing"
+    assert not index.update([c, b, a]), "the order doesn't matter"
     newer = group("b_x", 2.0)
     assert set(index.update([newer, a])) == {"b-x", "c"}
     assert (index.of("b-x"), index.of("c"), index.of("a")) == ([newer], (), [a])
 
 
-def test_a_job_keeps_its_other_groups_when_one_changes() -> None:
+def test_job_keeps_its_other_groups_when_one_changes() -> None:
     index, desk, web = GroupIndex(), group("a", context="desk"), group("a", context="web")
     index.update([desk, web])
     newer = group("a", 2.0, context="desk")
@@ -44,7 +44,7 @@ def test_a_job_keeps_its_other_groups_when_one_changes() -> None:
     assert index.of("a") == [web, newer]
 
 
-def test_all_are_looked_at_first_and_then_those_that_are_woken_or_due() -> None:
+def test_all_jobs_are_due_first_and_then_woken_or_planned_ones() -> None:
     made, jobs = due_jobs("a", "b", "c")
     made.wake(["b", "nobody-watches-it"])
     assert made.due(NOW) == [jobs["b"]]
@@ -55,7 +55,7 @@ def test_all_are_looked_at_first_and_then_those_that_are_woken_or_due() -> None:
     assert made.due(NOW) == [jobs["b"], jobs["a"], jobs["c"]]
 
 
-def test_one_that_is_woken_early_is_looked_at_at_its_earliest_deadline_all_the_same() -> None:
+def test_job_woken_early_stays_due_at_its_earliest_deadline() -> None:
     made, jobs = due_jobs("a")
     for until in (9, 3, 6):
         made.wake(["a"])
@@ -66,7 +66,7 @@ def test_one_that_is_woken_early_is_looked_at_at_its_earliest_deadline_all_the_s
     assert made.due(NOW + 6 * MIN) == [jobs["a"]]
 
 
-def test_what_is_kept_does_not_grow_with_the_looks() -> None:
+def test_planned_evaluations_do_not_accumulate() -> None:
     made, jobs = due_jobs("a", "b")
     for minute in range(10_000):
         made.wake(["a"])

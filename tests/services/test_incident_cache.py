@@ -1,4 +1,4 @@
-"""What a watcher keeps of the incidents is what the ledger held at the mark that it bears."""
+"""A watcher's cache of incidents is reloaded whenever somebody else has changed the ledger."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ KEY = "heartbeat:secure-agent-pod:alpha"
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
-    """Alpha has been told to be stale; beta is well."""
+    """Alpha's alert has been posted; beta is healthy."""
     async with watched(tmp_path) as made:
         yield await stale(made)
 
 
 class Keeper:
-    """A cache, and how often it read everything anew."""
+    """A cache, and how often it was reloaded."""
 
     def __init__(self, of: Watch) -> None:
         self.of, self.reloads = of, 0
@@ -38,7 +38,7 @@ class Keeper:
         self.reloads += 1
 
     async def look(self, *problems: Problem, fails: bool = False) -> Incident | None:
-        """One look, at alpha alone."""
+        """One evaluation, of alpha only."""
         now = self.of.clock.now()
         async with self.cache.evaluation(now) as tx:
             await self.cache.update(tx, problems, now, [KEY])
@@ -53,7 +53,7 @@ async def alpha(one: Watch) -> Incident:
     return found
 
 
-async def test_what_a_look_saves_itself_is_not_read_anew(one: Watch) -> None:
+async def test_own_changes_do_not_reload_the_cache(one: Watch) -> None:
     keeper, problem = Keeper(one), (await alpha(one)).problem
     await keeper.look(problem)
     assert keeper.reloads == 1
@@ -64,7 +64,7 @@ async def test_what_a_look_saves_itself_is_not_read_anew(one: Watch) -> None:
     assert keeper.reloads == 1
 
 
-async def test_a_click_another_watcher_and_another_process_are_seen_by_the_next_look(one: Watch) -> None:
+async def test_changes_by_others_reload_the_cache(one: Watch) -> None:
     keeper, problem = Keeper(one), (await alpha(one)).problem
     await keeper.look(problem)
     await one.incidents.acknowledge((await alpha(one)).id, "U07MAYA")
@@ -79,7 +79,7 @@ async def test_a_click_another_watcher_and_another_process_are_seen_by_the_next_
     assert keeper.reloads == 3
 
 
-async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
+async def test_failed_evaluation_invalidates_the_cache(one: Watch) -> None:
     keeper, problem = Keeper(one), (await alpha(one)).problem
     await keeper.look(problem)
     with pytest.raises(ValueError, match="after it saved"):
@@ -92,7 +92,7 @@ async def test_of_a_look_that_failed_nothing_is_kept(one: Watch) -> None:
     assert keeper.reloads == 2
 
 
-async def test_who_sends_messages_is_told_once_they_are_in_the_ledger_and_only_of_some(one: Watch) -> None:
+async def test_outbox_is_woken_after_the_commit_and_only_for_messages(one: Watch) -> None:
     told: list[IncidentState] = []
     keeper, problem = Keeper(one), (await alpha(one)).problem
     one.incidents.changed = lambda: told.append(IncidentState.RECOVERING)
@@ -107,8 +107,8 @@ async def test_who_sends_messages_is_told_once_they_are_in_the_ledger_and_only_o
     assert (await one.ledger.incidents(since=START))[0].state is IncidentState.RECOVERING
 
 
-async def test_what_another_process_decided_later_stays_as_it_is(one: Watch) -> None:
-    """A look of a replica waited for the database, while the other one looked, and decided."""
+async def test_later_decision_of_another_process_stays(one: Watch) -> None:
+    """One replica's evaluation waited for the database while the other one evaluated and committed."""
     slow, quick, problem = Keeper(one), Keeper(one), (await alpha(one)).problem
     await slow.look(problem)
     await quick.look(problem)
@@ -129,7 +129,7 @@ async def test_what_another_process_decided_later_stays_as_it_is(one: Watch) -> 
     assert await slow.look(problem) is not None, "and a later look does see it"
 
 
-async def test_a_clock_that_is_far_behind_still_decides(one: Watch) -> None:
+async def test_process_with_a_clock_far_behind_still_decides(one: Watch) -> None:
     keeper = Keeper(one)
     await keeper.look((await alpha(one)).problem)
     one.clock.time -= timedelta(minutes=15)

@@ -1,4 +1,4 @@
-"""Replicas whose clocks differ, and calls that take long: what one holds no other one takes."""
+"""Leases with replicas whose clocks differ, and with slow calls: nothing leased is taken over."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest_asyncio.fixture(params=APART, ids=str)
 async def replicas(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[tuple[Bench, Bench]]:
-    """Two on one PostgreSQL, the second one's clock that far ahead."""
+    """Two processes on one PostgreSQL, the second one's clock ahead by ``request.param``."""
     url = postgres.create(f"apart_{APART.index(request.param)}_{id(request)}")
     async with AsyncExitStack() as stack:
         ledgers = [await open_ledger(url) for _ in range(2)]
@@ -44,7 +44,7 @@ async def replicas(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncI
         yield one, two
 
 
-async def test_a_value_that_takes_long_is_taken_from_nobody(replicas: tuple[Bench, Bench]) -> None:
+async def test_slow_value_is_not_taken_over(replicas: tuple[Bench, Bench]) -> None:
     one, two = replicas
     case = await approved(one)
     begun, goes_on = slowly(one)
@@ -57,7 +57,7 @@ async def test_a_value_that_takes_long_is_taken_from_nobody(replicas: tuple[Benc
     assert (await ended(two, case))[0] is RequestState.SUCCEEDED
 
 
-async def test_a_message_that_is_being_sent_is_sent_by_nobody_else(replicas: tuple[Bench, Bench]) -> None:
+async def test_leased_message_is_sent_by_one_replica(replicas: tuple[Bench, Bench]) -> None:
     one, two = replicas
     async with one.ledger.writing() as tx:
         await tx.enqueue("card:r-none", OPS)
@@ -72,7 +72,7 @@ async def test_a_message_that_is_being_sent_is_sent_by_nobody_else(replicas: tup
     assert case.state is RequestState.OPEN
 
 
-async def test_a_restart_whose_call_takes_long_stays_in_the_hands_of_its_process(one: Bench) -> None:
+async def test_slow_restart_keeps_its_lease(one: Bench) -> None:
     begun, goes_on = asyncio.Event(), asyncio.Event()
     restart = one.cluster.restart
 
@@ -96,7 +96,7 @@ async def test_a_restart_whose_call_takes_long_stays_in_the_hands_of_its_process
     assert one.cluster.sent == 1
 
 
-async def test_nobody_says_that_it_was_not_stored_where_another_may_still_store_it(tmp_path: Path) -> None:
+async def test_value_is_not_called_missing_while_another_process_may_store_it(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await approved(one)
@@ -111,7 +111,7 @@ async def test_nobody_says_that_it_was_not_stored_where_another_may_still_store_
         assert "Look before you ask again" in found.outcome.evidence[0]
 
 
-async def test_what_another_one_stores_late_is_found(tmp_path: Path) -> None:
+async def test_late_write_of_another_process_is_found(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await approved(one)

@@ -1,4 +1,4 @@
-"""Any order of requests, decisions, outages, deaths, changes and clocks.
+"""Model-based test of repairs: any order of requests, decisions, outages, crashes, changes and clock jumps.
 
 Nothing is made twice, or without approval; and what a case says of it is so.
 """
@@ -33,18 +33,18 @@ Trouble = tuple[Errors, Errors, Errors]
 AWAY, LOST = Transient("away"), Uncertain("no answer")
 TROUBLE: st.SearchStrategy[Trouble] = st.one_of(
     st.just(((), (), ())),
-    st.just(((), (), (LOST,))),  # the change took effect, and nobody hears so
+    st.just(((), (), (LOST,))),  # the change took effect, and the answer is lost
     st.lists(st.sampled_from((LOST, Conflict("changed"), AWAY)), max_size=3).map(lambda lost: ((), lost, ())),
     st.sampled_from((Denied("a quota"), NotAllowed("no right"), Permanent("paused"))).map(
         lambda e: ((), (e,), ())
     ),
     st.tuples(st.integers(1, 6), st.integers(0, 2)).map(lambda n: ((AWAY,) * n[0], (AWAY,) * n[1], ())),
     st.just(((), (LOST, AWAY), (LOST,))),
-    st.just(((None, NotAllowed("no right")), (), (LOST,))),  # and nobody may look whether it was done
+    st.just(((None, NotAllowed("no right")), (), (LOST,))),  # and the result can't be read
 )
-"""What is wrong with the reads, with the changes before they take effect, and with the answers to them."""
+"""Errors of the reads, of the changes before they take effect, and after they took effect."""
 NOTHING = (RequestState.DENIED, RequestState.WITHDRAWN, RequestState.EXPIRED, RequestState.VOID)
-"""States that say that nothing was changed."""
+"""States that mean that nothing was changed."""
 
 
 class Repairs(RuleBasedStateMachine):
@@ -58,7 +58,7 @@ class Repairs(RuleBasedStateMachine):
         self.approved: set[str] = set()
         self.known: list[RepairRequest] = []
         self.ended: set[str] = set()
-        """Cases whose end was compared with what took effect."""
+        """Requests whose outcome was compared with what took effect."""
         self.life = Life()
         self.one: Bench
 
@@ -70,16 +70,16 @@ class Repairs(RuleBasedStateMachine):
         self.starts(policy=ApprovalPolicy(needed=needed, break_glass=(PRIYA,)))
 
     def starts(self, **more: Any) -> None:
-        """A process of its own, on the same ledger and cluster."""
+        """Start a process on the same ledger and cluster."""
         ledger = self.run(self.stack.enter_async_context(opened(Path(self.folder.name))))
         life = self.life = Life()
         self.one = bench(cast("Ledger", MortalLedger(ledger, life)), **more)
-        self.one.ledger = ledger  # what the test looks at itself is no step of the process
+        self.one.ledger = ledger  # the test's own reads are no steps of the process
         cluster = self.one.cluster
         self.one.executor.cluster_of = lambda _: cast("Cluster", Mortal(cluster, life))
 
     def starts_again(self) -> None:
-        """Whatever the old process still had in hand is dropped, and a new one takes over."""
+        """Drop all tasks of the old process, and start a new one."""
 
         async def drop() -> None:
             tasks = tuple(self.one.executor._tasks.values())
@@ -134,7 +134,7 @@ class Repairs(RuleBasedStateMachine):
         before = self.run(self.one.now(case)).state
         try:
             said = self.run(self.one.say(case, choice, who, "because"))[0].rule
-        except Died:  # perhaps after it was written down
+        except Died:  # perhaps after the commit
             said = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
         if said in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
             assert before is RequestState.OPEN
@@ -159,7 +159,7 @@ class Repairs(RuleBasedStateMachine):
     def is_approved_in_a_bad_moment(
         self, force: bool, changed: bool | None, trouble: Trouble, dies_after: int | None
     ) -> None:
-        """Asked for, perhaps changed, and approved by all that it takes; with something wrong from then on."""
+        """Request, perhaps change the target, and approve fully, with errors from then on."""
         case = self._ask(MAYA, force)
         if changed is not None:
             self.somebody_changes_it(changed)
@@ -172,7 +172,7 @@ class Repairs(RuleBasedStateMachine):
 
     @rule(trouble=TROUBLE)
     def the_api_server(self, trouble: Trouble) -> None:
-        """What it answers to the next reads and changes, before and after these take effect."""
+        """Set the API server's next errors: for reads, and for changes before and after they take effect."""
         cluster = self.one.cluster
         cluster.reads, cluster.before, cluster.after = (list(errors) for errors in trouble)
 
@@ -208,7 +208,7 @@ class Repairs(RuleBasedStateMachine):
 
     @rule(steps=st.integers(0, 25))
     def dies_soon(self, steps: int) -> None:
-        """Between any two of the next steps, whatever is under way then."""
+        """Have the process die between any two of its next steps."""
         self.life.ends_after(steps)
 
     @invariant()
@@ -227,13 +227,13 @@ class Repairs(RuleBasedStateMachine):
         assert set(self.one.cluster.deleted) <= self._may_be_deleted()
 
     def _may_be_deleted(self) -> set[str]:
-        """The pods that approved cases were about: one that came after is nobody's to delete."""
+        """The pods of approved requests: no other pod may be deleted."""
         forced = [c for c in self.known if c.id in self.approved and c.action is not RESTART]
         return {uid for case in forced for _, uid in case.request.snapshot.pods}
 
     @invariant()
     def what_a_case_says_is_so(self) -> None:
-        """Looked at when it ends: a forced restart leaves no mark, and another may delete the same pod."""
+        """Check a request as it ends: a forced restart leaves no marker, and another may delete the same pod."""
         if not hasattr(self, "one"):
             return
         cases = self.run(self._all())
@@ -248,19 +248,19 @@ class Repairs(RuleBasedStateMachine):
 
 
 def says_nothing_was_changed(case: RepairRequest) -> bool:
-    """Whether whoever reads its card takes it that the pod was left alone."""
+    """Whether the card tells its reader that the pod was left alone."""
     return case.state in NOTHING or (case.outcome is not None and "nothing was changed" in case.outcome.text)
 
 
 def effects(case: RepairRequest, cluster: FakeCluster) -> int:
-    """How often it took effect: by its mark, or by the pods that are gone."""
+    """How often it took effect, by its marker or by the deleted pods."""
     if case.action is RESTART:
         return cluster.rollouts.count(case.id)
     return sum(cluster.deleted.count(uid) for _, uid in case.request.snapshot.pods)
 
 
 def _as_said(case: RepairRequest, others: Sequence[RepairRequest], cluster: FakeCluster) -> bool:
-    """``others``: cases that may have taken effect, on the same pod too."""
+    """Whether the outcome is true. ``others``: requests that may have taken effect on the same pod."""
     if says_nothing_was_changed(case):
         pods = set(case.request.snapshot.pods)
         elsewhere = any(c.action is case.action and pods & set(c.request.snapshot.pods) for c in others)

@@ -1,4 +1,4 @@
-"""What people do to the bot's channel and its messages: over HTTP, on the sandbox's Slack."""
+"""Invitations and deleted messages, over HTTP on the sandbox's Slack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.services.slack_stage import Stage, stage
 from tests.services.workbench import START, opened
 
 
-async def test_a_bot_that_is_not_invited_is_listed_with_the_remedy_and_an_invitation_is_enough(
+async def test_uninvited_bot_is_listed_and_delivers_once_invited(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
@@ -29,7 +29,7 @@ async def test_a_bot_that_is_not_invited_is_listed_with_the_remedy_and_an_invita
 
 
 async def fired(one: Stage) -> Message:
-    """The alert of a job that has stopped."""
+    """The alert for a job that has stopped."""
     one.push(range(1))
     await one.watch.look()
     await one.watch.look(10)
@@ -43,7 +43,7 @@ async def ends(one: Stage) -> None:
     await one.watch.heartbeats.tick()
 
 
-async def test_what_is_said_of_a_deleted_alert_goes_below_the_new_one(tmp_path: Path) -> None:
+async def test_updates_of_a_deleted_alert_go_below_its_replacement(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
         one.ws.store.delete(await fired(one))
         await ends(one)
@@ -54,11 +54,11 @@ async def test_what_is_said_of_a_deleted_alert_goes_below_the_new_one(tmp_path: 
         assert not one.ws.record.of("chat.delete"), "nothing was ever astray"
 
 
-async def test_an_alert_that_is_deleted_at_the_last_moment_leaves_nothing_astray(tmp_path: Path) -> None:
+async def test_alert_deleted_at_the_last_moment_leaves_no_stray_message(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger, stage(ledger, 1) as one:
         alert = await fired(one)
         await ends(one)
-        await one.watch.outbox_worker.deliver()  # the alert is up to date, and its end not told yet
+        await one.watch.outbox_worker.deliver()  # the alert is up to date, and its end not posted yet
         assert alert.text.startswith("✅")
         one.ws.store.delete(alert)
         await one.settle()

@@ -1,4 +1,4 @@
-"""What the settings no longer name ends, is not called well, and takes nothing else with it."""
+"""Incidents of whatever was removed from the settings are closed, not resolved, and no others are."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.services.workbench import OPS, opened
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
-    """Alpha has been told to be stale; beta is well."""
+    """Alpha's alert has been posted; beta is healthy."""
     async with watched(tmp_path) as made:
         yield await stale(made)
 
 
 async def restarted(one: Watch, *targets: Target, heartbeats: bool = True) -> None:
-    """The bot starts anew with other settings, and everybody gets what is owed."""
+    """Restart the bot with other settings, and deliver the pending messages."""
     incidents = watch(one.ledger, like=one).incidents
     incidents.channels = {t.name: OPS for t in targets}
     await OrphanCloser(targets, heartbeats, one.clock, incidents).close()
@@ -34,20 +34,20 @@ async def job_states(one: Watch) -> set[str]:
     return set(await one.ledger.job_states())
 
 
-async def test_settings_that_are_the_same_close_nothing(one: Watch) -> None:
+async def test_unchanged_settings_close_nothing(one: Watch) -> None:
     await restarted(one, one.target)
     assert one.first_lines() == [CRITICAL]
     assert await job_states(one) == {"secure-agent-pod/alpha", "secure-agent-pod/beta"}
 
 
-async def test_a_job_taken_from_the_settings_is_closed_and_not_called_well(one: Watch) -> None:
+async def test_removed_job_is_closed_and_not_called_resolved(one: Watch) -> None:
     await restarted(one, Target(heartbeats=policies("beta")))
     assert one.first_lines() == ["⚪ alpha: closed, the job is no longer in the settings"]
     assert await job_states(one) == {"secure-agent-pod/beta"}
     assert not await one.ledger.incidents(live=True)
 
 
-async def test_a_target_taken_from_the_settings_is_closed_where_it_was_told(one: Watch) -> None:
+async def test_removed_target_is_closed_in_its_messages(one: Watch) -> None:
     await one.see()
     await one.see(down())
     await one.see(down(), 3)
@@ -60,7 +60,7 @@ async def test_a_target_taken_from_the_settings_is_closed_where_it_was_told(one:
     assert await job_states(one) == set()
 
 
-async def test_without_a_pushgateway_its_jobs_and_its_blindness_are_closed_and_not_the_pod_s(one: Watch) -> None:
+async def test_removed_pushgateway_closes_its_incidents_and_not_the_pod_s(one: Watch) -> None:
     one.source.error = AWAY
     for _ in range(5):
         await one.look(1)
@@ -76,7 +76,7 @@ async def test_without_a_pushgateway_its_jobs_and_its_blindness_are_closed_and_n
     ]
 
 
-async def test_a_job_that_is_paused_is_closed_and_not_called_well_and_remembered(one: Watch) -> None:
+async def test_paused_job_is_closed_and_its_state_kept(one: Watch) -> None:
     paused = watch(one.ledger, like=one, jobs=(*policies("alpha", paused=True), *policies("beta")))
     await paused.look()
     assert one.first_lines() == [CRITICAL], "not called well"
@@ -92,7 +92,7 @@ async def test_a_job_that_is_paused_is_closed_and_not_called_well_and_remembered
 
 
 @pytest.mark.parametrize("name", ["secure-agent-pod", "secure", "secure-agent-pod.2"])
-async def test_targets_with_names_alike_keep_their_own(tmp_path: Path, name: str) -> None:
+async def test_targets_with_similar_names_keep_their_incidents(tmp_path: Path, name: str) -> None:
     async with opened(tmp_path) as ledger:
         both = watch(ledger)
         other = Target(name="secure-agent", heartbeats=policies("alpha"))

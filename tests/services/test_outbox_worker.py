@@ -1,4 +1,4 @@
-"""Messages: what the ledger says is what Slack shows, whatever failed on the way."""
+"""The outbox worker: Slack ends up showing what the ledger says, whatever fails on the way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.services.outbox.worker import LONGEST_PAUSE
 from tests.services.workbench import JONAS, MAYA, OPS, START, TARGET, Bench, bench, opened, rendered, sending
 
 
-async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: Bench) -> None:
+async def test_card_goes_to_the_channel_and_progress_into_its_thread(one: Bench) -> None:
     case = await one.ask()
     await one.deliver()
     [(place, thread, card)] = one.chat.said
@@ -32,7 +32,7 @@ async def test_a_card_goes_to_the_channel_and_its_progress_into_its_thread(one: 
     assert await one.ledger.waiting() == 0
 
 
-async def test_slack_away_while_it_is_decided_the_card_is_right_afterwards(one: Bench) -> None:
+async def test_card_is_right_after_an_outage_of_slack_during_the_decision(one: Bench) -> None:
     case = await one.ask()
     await one.deliver()
     one.chat.errors = [Transient("500")] * 3
@@ -58,7 +58,7 @@ async def test_many_changes_are_one_edit(one: Bench) -> None:
     assert len(one.chat.said) == before
 
 
-async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_again(one: Bench) -> None:
+async def test_refused_card_is_reported_to_the_requester_and_retried(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel", remedy="/invite @agentpod")]
     case = await one.ask()
     await one.deliver()
@@ -72,7 +72,7 @@ async def test_a_place_that_does_not_take_it_is_told_to_the_requester_and_tried_
     assert (await one.now(case)).state is RequestState.OPEN
 
 
-async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_somebody_mends_it(
+async def test_refused_message_is_listed_with_its_remedy_until_fixed(
     one: Bench,
 ) -> None:
     refused = NotAllowed("Slack does not know the token (invalid_auth).", remedy="Copy it again.")
@@ -90,7 +90,7 @@ async def test_what_is_refused_for_good_is_listed_at_once_with_the_remedy_until_
     assert await one.ledger.dead(START) == []
 
 
-async def test_who_was_told_that_nobody_sees_it_is_told_again_only_for_another_reason(one: Bench) -> None:
+async def test_requester_is_notified_again_only_for_another_reason(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel")]
     case = await one.ask()
     await one.deliver()
@@ -107,7 +107,7 @@ async def test_who_was_told_that_nobody_sees_it_is_told_again_only_for_another_r
     assert (await one.now(case)).state is RequestState.OPEN
 
 
-async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_before_it_was_owed(
+async def test_requester_is_notified_though_the_process_died_first(
     one: Bench,
 ) -> None:
     case = await one.ask()
@@ -119,7 +119,7 @@ async def test_who_asked_is_told_that_nobody_sees_it_though_the_process_died_bef
     assert (await one.now(case)).state is RequestState.OPEN
 
 
-async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_have(one: Bench) -> None:
+async def test_message_is_given_up_by_the_ledger_s_clock(one: Bench) -> None:
     one.clock.pass_(days=9_000)
     async with one.ledger.writing() as tx:
         await tx.enqueue("card:r-nobody", OPS)
@@ -129,7 +129,7 @@ async def test_a_message_is_given_up_at_the_time_of_the_clock_that_all_others_ha
     assert await one.ledger.dead(now) == []
 
 
-async def test_who_was_told_that_nobody_sees_it_is_told_once_somebody_does(one: Bench) -> None:
+async def test_requester_is_notified_once_the_card_is_posted(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel")]
     case = await one.ask()
     await one.deliver()
@@ -145,7 +145,7 @@ async def test_who_was_told_that_nobody_sees_it_is_told_once_somebody_does(one: 
 
 
 @pytest.mark.parametrize("posts", [False, True])
-async def test_what_nobody_saw_is_over_once_it_has_ended(one: Bench, posts: bool) -> None:
+async def test_unposted_card_notice_ends_with_the_request(one: Bench, posts: bool) -> None:
     one.chat.refuses = OPS
     case = await one.ask()
     await one.deliver()
@@ -158,7 +158,7 @@ async def test_what_nobody_saw_is_over_once_it_has_ended(one: Bench, posts: bool
     assert not any("nobody sees" in line for line in one.chat.headlines())
 
 
-async def test_a_card_that_was_only_late_tells_nobody_so(one: Bench) -> None:
+async def test_late_card_notifies_nobody(one: Bench) -> None:
     one.chat.errors = [Transient("500")]
     await one.ask()
     await one.deliver()
@@ -167,7 +167,7 @@ async def test_a_card_that_was_only_late_tells_nobody_so(one: Bench) -> None:
     assert [place for place, _, _ in one.chat.said] == [OPS]
 
 
-async def test_a_copy_that_may_have_been_posted_unnoticed_is_mentioned_on_the_next(one: Bench) -> None:
+async def test_possible_copy_is_mentioned_on_the_next_attempt(one: Bench) -> None:
     one.chat.errors = [TimedOut("no answer")]
     await one.ask()
     await one.deliver()
@@ -176,7 +176,7 @@ async def test_a_copy_that_may_have_been_posted_unnoticed_is_mentioned_on_the_ne
     assert "A copy of this message may be above" in str(one.chat.said[-1][2].body)
 
 
-async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_path: Path) -> None:
+async def test_crash_between_posting_and_recording_mentions_a_copy(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.chat.lost_after = 1
@@ -192,7 +192,7 @@ async def test_a_process_that_died_between_posting_and_noting_is_told_of(tmp_pat
         await two.executor.stop(1)
 
 
-async def test_a_deleted_card_is_posted_anew(one: Bench) -> None:
+async def test_deleted_card_is_posted_again(one: Bench) -> None:
     case = await one.ask()
     await one.deliver()
     one.chat.shown.clear()
@@ -206,7 +206,7 @@ async def test_a_deleted_card_is_posted_anew(one: Bench) -> None:
     assert one.chat.shown[found.posted.ts].headline.startswith("⛔")
 
 
-async def test_two_couriers_send_each_message_once(tmp_path: Path) -> None:
+async def test_two_workers_send_each_message_once(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as first, opened(tmp_path, exclusive=False) as second:
         one = bench(first, name="one")
         two = bench(second, name="two", like=one)
@@ -216,7 +216,7 @@ async def test_two_couriers_send_each_message_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 3, 10])
-async def test_a_failure_is_tried_again_later_each_time(one: Bench, attempts: int) -> None:
+async def test_retries_back_off(one: Bench, attempts: int) -> None:
     await one.ask()
     one.chat.errors = [Transient("500", retry_after=None)] * attempts
     for _ in range(attempts):
@@ -226,11 +226,11 @@ async def test_a_failure_is_tried_again_later_each_time(one: Bench, attempts: in
     assert len(one.chat.said) == 1
 
 
-async def test_slacks_pause_holds_for_all_of_the_channel_also_for_what_changes_meanwhile(one: Bench) -> None:
+async def test_retry_after_pauses_the_whole_channel(one: Bench) -> None:
     one.chat.errors = [Transient("429", retry_after=30)]
     case = await one.ask()
     await one.deliver()
-    await one.say(case, Choice.DENY, JONAS, "no")  # its card and a direct message are owed anew
+    await one.say(case, Choice.DENY, JONAS, "no")  # enqueues its card again, and a direct message
     one.clock.pass_(seconds=29)
     await one.deliver()
     assert [place for place, _, _ in one.chat.said] == [MAYA]
@@ -240,7 +240,7 @@ async def test_slacks_pause_holds_for_all_of_the_channel_also_for_what_changes_m
     assert "A copy of this message" not in str(one.chat.said[-1][2].body)
 
 
-async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -> None:
+async def test_copy_is_mentioned_as_long_as_there_may_be_one(one: Bench) -> None:
     one.chat.errors = [Uncertain("reset")]
     case = await one.ask()
     await one.deliver()
@@ -253,11 +253,11 @@ async def test_a_copy_is_mentioned_for_as_long_as_there_may_be_one(one: Bench) -
 
 
 async def says(_: OutboxMessage) -> Reply:
-    """One sentence for everything."""
+    """Render every message as one sentence."""
     return Reply("x")
 
 
-async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tries_for_all(one: Bench) -> None:
+async def test_while_copies_are_possible_one_message_is_tried_per_channel(one: Bench) -> None:
     outbox_worker = sending(one.ledger, one.chat, one.clock, [rendered("note", says)], dice=lambda: 0.0)
     async with one.ledger.writing() as tx:
         await tx.enqueue_all([(f"note:{n}", OPS, "") for n in range(10)])
@@ -274,7 +274,7 @@ async def test_while_there_may_be_a_copy_in_a_channel_by_each_try_one_message_tr
     assert len(one.chat.said) == 10
 
 
-async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_is_over(one: Bench) -> None:
+async def test_deferred_messages_are_sent_in_order_after_the_pause(one: Bench) -> None:
     outbox_worker = sending(one.ledger, one.chat, one.clock, [rendered("note", says)], dice=lambda: 1.0)
     async with one.ledger.writing() as tx:
         await tx.enqueue_all([(f"note:{n}", OPS, "") for n in range(5)])
@@ -291,7 +291,7 @@ async def test_what_waited_behind_another_goes_out_in_its_order_once_the_pause_i
 
 
 class Forgetful:
-    """A ledger that is away when it should note where a message is; all else is the real one's."""
+    """The real ledger, except that recording deliveries fails."""
 
     def __init__(self, ledger: object, times: int) -> None:
         self._ledger, self._times = ledger, times
@@ -306,7 +306,7 @@ class Forgetful:
         await self._ledger.delivered(delivery, posted)  # type: ignore[attr-defined]
 
 
-async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_posted_again(one: Bench) -> None:
+async def test_message_posted_while_the_ledger_fails_is_recorded_later(one: Bench) -> None:
     one.outbox_worker.ledger = cast("Ledger", Forgetful(one.ledger, 2))
     case = await one.ask()
     for _ in range(2):
@@ -321,12 +321,12 @@ async def test_what_is_posted_while_the_ledger_is_away_is_noted_later_and_not_po
 
 
 async def slow(_: OutboxMessage) -> Reply:
-    """A renderer that finds no end."""
+    """A renderer that never returns."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
-async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_that(one: Bench) -> None:
+async def test_slow_rendering_is_not_sent_and_leaves_no_doubt(one: Bench) -> None:
     case = await one.ask()
     lease = timedelta(seconds=0.3)
     kinds = [rendered("card", slow)]
@@ -340,7 +340,7 @@ async def test_what_could_not_be_sent_while_it_is_ours_is_not_sent_and_sure_of_t
 
 
 class Bridge:
-    """A sink that takes everything."""
+    """A sink that accepts everything."""
 
     name = "bridge"
 
@@ -355,8 +355,8 @@ class Bridge:
         pass
 
 
-async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) -> None:
-    """Such as after a ledger that took its time to hand it out."""
+async def test_nothing_is_sent_that_might_outlast_the_lease(one: Bench) -> None:
+    """For instance because the ledger was slow to lease the message."""
     case, bridge = await one.ask(), Bridge()
     kinds, lease = [rendered("card", says, sink=bridge.name)], timedelta(seconds=0.1)
     outbox_worker = sending(one.ledger, one.chat, one.clock, kinds, bridge, sending=0.2, lease=lease)
@@ -367,9 +367,7 @@ async def test_nothing_is_begun_that_might_not_end_while_it_is_ours(one: Bench) 
 
 
 @pytest.mark.parametrize(("dice", "seconds"), [(0.0, 30.0), (1.0, 45.0)])
-async def test_a_retry_is_never_before_the_pause_and_not_always_at_its_end(
-    one: Bench, dice: float, seconds: float
-) -> None:
+async def test_retry_is_never_before_the_pause_and_has_jitter(one: Bench, dice: float, seconds: float) -> None:
     await one.ask()
     one.chat.errors = [Transient("429", retry_after=30)]
     one.outbox_worker.dice = lambda: dice

@@ -1,4 +1,4 @@
-"""The bot's own heartbeat: only while it can hear; and a deaf spell is said once, with its times."""
+"""The bot's own heartbeat: only while Slack is connected; a time offline is reported once, with its times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.services.workbench import OPS, opened
 
 @dataclass
 class Pushes:
-    """A gateway that is pushed to; and who is called besides."""
+    """A Pushgateway and a dead man's switch."""
 
     pushed: list[tuple[dict[str, str], dict[str, float]]] = field(default_factory=list)
     pings: int = 0
@@ -54,10 +54,10 @@ def own(world: Watch, to: Pushes) -> OwnHeartbeat:
 
 
 class _Asked(Exception):
-    """Often enough."""
+    """Ends the heartbeat's loop after some beats."""
 
 
-async def test_it_beats_only_while_slack_reaches_it(world: Watch) -> None:
+async def test_heartbeat_only_while_slack_is_connected(world: Watch) -> None:
     hears = [False, True, False]
 
     def can_hear() -> bool:
@@ -71,26 +71,26 @@ async def test_it_beats_only_while_slack_reaches_it(world: Watch) -> None:
     assert (to.pings, len(to.pushed)) == (1, 1)
 
 
-async def test_each_beat_is_pushed_and_called_in(world: Watch) -> None:
+async def test_heartbeat_is_pushed_and_pinged(world: Watch) -> None:
     to = Pushes()
     await own(world, to).beat()
     assert to.pushed == [({"job": "agentpod"}, {GAUGE: world.clock.time.timestamp()})]
     assert to.pings == 1
 
 
-async def test_a_gateway_that_is_away_keeps_nobody_from_being_called(world: Watch) -> None:
+async def test_failed_push_does_not_prevent_the_ping(world: Watch) -> None:
     to = Pushes(error=Transient("away"))
     await own(world, to).beat()
     assert to.pings == 1
 
 
 def offline(world: Watch, start: float | None, end: float = 0.0) -> Gap:
-    """A gap that began and ended so many seconds ago."""
+    """A gap that began and ended that many seconds ago."""
     now = world.clock.monotonic()
     return Gap(None if start is None else now - start, now - end)
 
 
-async def test_a_bot_that_was_off_says_once_from_when_to_when(world: Watch) -> None:
+async def test_offline_time_is_reported_once_with_its_times(world: Watch) -> None:
     one, other = own(world, Pushes()), own(world, Pushes())
     await one.beat()
     world.clock.pass_(minutes=7)
@@ -102,16 +102,16 @@ async def test_a_bot_that_was_off_says_once_from_when_to_when(world: Watch) -> N
 
 
 @pytest.mark.parametrize("seconds", [0.02, 3, 59, 119])
-async def test_a_short_gap_is_not_said_wherever_the_beats_fall(world: Watch, seconds: float) -> None:
+async def test_short_gap_is_not_reported_whenever_heartbeats_fall(world: Watch, seconds: float) -> None:
     one = own(world, Pushes())
     await one.beat()
-    world.clock.pass_(minutes=1, seconds=59.9)  # the beat of the minute before fell into the gap
+    world.clock.pass_(minutes=1, seconds=59.9)  # the heartbeat of the minute before fell into the gap
     await replace(one, gaps=lambda: (offline(world, seconds),)).beat()
     await world.deliver()
     assert world.chat.said == []
 
 
-async def test_a_long_gap_has_the_connections_own_times_not_those_of_the_beats(world: Watch) -> None:
+async def test_long_gap_has_the_connection_s_times(world: Watch) -> None:
     one = own(world, Pushes())
     await one.beat()
     world.clock.pass_(minutes=9)
@@ -121,7 +121,7 @@ async def test_a_long_gap_has_the_connections_own_times_not_those_of_the_beats(w
     assert world.first_lines() == ["🔌 I was offline for 5 min, from 09:02 UTC to 09:07 UTC"]
 
 
-async def test_beats_that_were_missed_while_the_connection_stood_are_no_gap(world: Watch) -> None:
+async def test_missed_heartbeats_with_a_connection_are_no_gap(world: Watch) -> None:
     one = own(world, Pushes())
     await one.beat()
     world.clock.pass_(minutes=30)
@@ -130,7 +130,7 @@ async def test_beats_that_were_missed_while_the_connection_stood_are_no_gap(worl
     assert world.chat.said == []
 
 
-async def test_what_another_replica_covered_is_not_said(world: Watch) -> None:
+async def test_gap_that_another_replica_covered_is_not_reported(world: Watch) -> None:
     one, other = own(world, Pushes()), own(world, Pushes())
     await one.beat()
     for _ in range(10):
@@ -143,7 +143,7 @@ async def test_what_another_replica_covered_is_not_said(world: Watch) -> None:
 
 
 @pytest.mark.parametrize("kept", ["", "yesterday", "2026-11-24", "2026-11-24T09:00:00", "9" * 5000])
-async def test_a_time_that_can_not_be_read_is_no_reason_to_stop(world: Watch, kept: str) -> None:
+async def test_unreadable_mark_does_not_stop_the_heartbeat(world: Watch, kept: str) -> None:
     async with world.ledger.writing() as tx:
         await tx.set_mark("heard", kept)
     await replace(own(world, Pushes()), gaps=lambda: (offline(world, None),)).beat()
@@ -151,10 +151,10 @@ async def test_a_time_that_can_not_be_read_is_no_reason_to_stop(world: Watch, ke
     assert world.chat.said == []
 
 
-async def test_a_stop_notes_until_when_it_could_hear(world: Watch) -> None:
+async def test_stop_saves_the_time_of_the_last_connection(world: Watch) -> None:
     one = own(world, Pushes())
     task = asyncio.create_task(one.run())
-    while await world.ledger.mark("heard") is None:  # noqa: ASYNC110 - the ledger tells nobody
+    while await world.ledger.mark("heard") is None:  # noqa: ASYNC110 - the ledger has no event for it
         await asyncio.sleep(0.005)
     world.clock.pass_(minutes=4)
     task.cancel()
@@ -166,7 +166,7 @@ async def test_a_stop_notes_until_when_it_could_hear(world: Watch) -> None:
 
 
 @pytest.mark.parametrize(("code", "error"), [(200, None), (404, Permanent), (500, Transient), (429, Transient)])
-async def test_a_dead_man_url_is_called_and_never_named(code: int, error: type[AgentpodError] | None) -> None:
+async def test_dead_man_url_is_called_and_never_shown(code: int, error: type[AgentpodError] | None) -> None:
     async with serving(fixed(code, b"OK")) as port:
         url = DeadMansSwitch(f"http://127.0.0.1:{port}/a-secret-uuid")
         if error is None:
@@ -177,7 +177,7 @@ async def test_a_dead_man_url_is_called_and_never_named(code: int, error: type[A
     assert "a-secret-uuid" not in f"{caught.value.message} {caught.value.remedy}"
 
 
-async def test_a_dead_man_url_that_cannot_be_reached_is_never_named() -> None:
+async def test_unreachable_dead_man_url_is_never_shown() -> None:
     with pytest.raises(Transient) as caught:
         await DeadMansSwitch("http://127.0.0.1:9/a-secret-uuid").ping()
     assert "a-secret-uuid" not in caught.value.message

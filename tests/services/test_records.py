@@ -1,4 +1,4 @@
-"""The records of pods that are over, evicted ones above all, are no part of what an approval is for."""
+"""Finished pods, such as evicted ones, are not part of the snapshot that an approval is bound to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RECORDS = [record(11), record(12, "Succeeded")]
     [(RECORDS, []), (RECORDS, RECORDS[1:]), ([], RECORDS), (RECORDS, RECORDS)],
     ids=["cleared away", "one cleared away", "more of them", "as they were"],
 )
-async def test_records_that_come_and_go_do_not_void_a_request(
+async def test_finished_pods_that_come_and_go_do_not_void_a_request(
     tmp_path: Path, force: bool, before: list[Pod], after: list[Pod]
 ) -> None:
     async with opened(tmp_path) as ledger:
@@ -42,7 +42,7 @@ async def test_records_that_come_and_go_do_not_void_a_request(
         await one.executor.stop(1)
 
 
-async def test_a_pod_that_was_evicted_after_the_request_is_a_change(tmp_path: Path) -> None:
+async def test_pod_evicted_after_the_request_is_a_change(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await one.ask(force=True)
@@ -53,6 +53,6 @@ async def test_a_pod_that_was_evicted_after_the_request_is_a_change(tmp_path: Pa
         await one.executor.stop(1)
 
 
-def test_a_terminating_pod_is_no_part_of_it_either() -> None:
+def test_terminating_pod_is_not_in_the_snapshot() -> None:
     look = TargetState(Deployment(TARGET.deployment, "uid-d"), (*RECORDS, replace(pod(3), deleting=True), pod(4)))
     assert look.snapshot.pods == (("pod-4", "uid-4"),)

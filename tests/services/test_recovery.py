@@ -1,4 +1,4 @@
-"""What ends an incident of a job: a newer success, and nothing that only looks like one."""
+"""What resolves a job's incident: a newer success, and nothing that only looks like one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
 
 
 async def failing(one: Watch) -> Watch:
-    """A job with a gauge of its own, yesterday's, whose push was refused just now."""
+    """A job with its own gauge, last set yesterday, whose push failed just now."""
     two = watch(one.ledger, like=one, jobs=policies("gamma", **OWN))
     yesterday = one.clock.time.timestamp() - 12 * 3600
     one.source.groups[(("job", "gamma"),)] = Group({"job": "gamma"}, {OWN["metric"]: yesterday})
@@ -40,8 +40,8 @@ async def _minutes(one: Watch, many: int) -> None:
 @pytest.mark.parametrize(
     "how", ["pushed again", "deleted and pushed", "deleted and pushed without the gauge", "gone"]
 )
-async def test_a_refused_push_is_not_over_before_the_next_success(one: Watch, how: str) -> None:
-    """The group is made anew, as after a restart of the Pushgateway: it knows nothing of the push that failed."""
+async def test_failed_push_resolves_only_with_the_next_success(one: Watch, how: str) -> None:
+    """The group is recreated, as after a restart of the Pushgateway, without the failed push."""
     two = await failing(one)
     key = (("job", "gamma"),)
     gauges = dict(one.source.groups.pop(key).gauges)
@@ -62,7 +62,7 @@ async def test_a_refused_push_is_not_over_before_the_next_success(one: Watch, ho
     assert two.first_lines() == ["✅ gamma sends heartbeats again after 6 min 6 s"]
 
 
-async def test_a_rule_that_calls_it_late_no_more_is_not_called_a_heartbeat(one: Watch) -> None:
+async def test_changed_rule_closes_instead_of_resolving(one: Watch) -> None:
     await stale(one)
     two = watch(one.ledger, like=one, jobs=policies("alpha", "beta", stale_after="3h"))
     await _minutes(two, 3)
@@ -78,9 +78,7 @@ async def test_a_rule_that_calls_it_late_no_more_is_not_called_a_heartbeat(one: 
 
 
 @pytest.mark.parametrize(("inside", "buttons"), [(True, True), (False, False)])
-async def test_a_job_that_runs_elsewhere_offers_no_restart_of_the_pod(
-    one: Watch, inside: bool, buttons: bool
-) -> None:
+async def test_job_outside_the_pod_offers_no_restart(one: Watch, inside: bool, buttons: bool) -> None:
     two = watch(one.ledger, like=one, jobs=policies("alpha", inside=inside))
     await two.look(11)
     shown = next(iter(two.chat.shown.values())).buttons
@@ -90,7 +88,7 @@ async def test_a_job_that_runs_elsewhere_offers_no_restart_of_the_pod(
     ]
 
 
-async def test_a_job_that_pushes_in_vain_after_a_refused_push_says_so(one: Watch) -> None:
+async def test_job_that_pushes_without_success_after_a_failed_push_says_so(one: Watch) -> None:
     two = await failing(one)
     one.source.push("gamma", at=one.clock.time.timestamp() + 4)
     await two.look(1)
@@ -99,8 +97,8 @@ async def test_a_job_that_pushes_in_vain_after_a_refused_push_says_so(one: Watch
     assert facts["Last success"].endswith("21:00 UTC")
 
 
-async def test_another_group_without_a_success_does_not_end_it(one: Watch) -> None:
-    """All groups have to be wrong: one that has none yet is not right."""
+async def test_group_without_a_success_does_not_resolve(one: Watch) -> None:
+    """A group without a success yet doesn't count as healthy."""
     two = await failing(watch(one.ledger, like=one))
     three = watch(one.ledger, like=one, jobs=policies("gamma", **OWN, groups="all"))
     one.source.push("gamma", instance="next")

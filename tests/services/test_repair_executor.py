@@ -1,4 +1,4 @@
-"""Carrying out: once, whatever the API server and the process do, and followed to an end."""
+"""The executor carries out each repair once, whatever the API server and the process do, and follows it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def approved(one: Bench, **more: Any) -> Any:
     return case
 
 
-async def test_a_conflict_is_looked_at_again_and_sent_again(one: Bench) -> None:
+async def test_conflict_is_read_again_and_sent_again(one: Bench) -> None:
     one.cluster.before = [Conflict("changed"), Conflict("changed"), None]
     case = await approved(one)
     assert (await one.ended(case)).state is RequestState.SUCCEEDED
@@ -32,7 +32,7 @@ async def test_a_conflict_is_looked_at_again_and_sent_again(one: Bench) -> None:
 
 
 @pytest.mark.parametrize("force", [False, True])
-async def test_a_lost_answer_is_looked_at_and_never_made_twice(one: Bench, force: bool) -> None:
+async def test_lost_answer_is_checked_and_never_repeated(one: Bench, force: bool) -> None:
     one.cluster.after = [Uncertain("no answer")]
     case = await approved(one, force=force)
     assert (await one.ended(case)).state is RequestState.SUCCEEDED
@@ -40,21 +40,21 @@ async def test_a_lost_answer_is_looked_at_and_never_made_twice(one: Bench, force
     assert one.cluster.sent == 1
 
 
-async def test_a_change_is_sent_before_anything_is_said_of_it(one: Bench) -> None:
+async def test_change_is_sent_before_its_messages(one: Bench) -> None:
     sent: list[int] = []
     one.approval_service.changed = lambda: sent.append(one.cluster.sent)
     await approved(one)
     assert sent == [0, 1]  # the request's own messages, and those of the approval
 
 
-async def test_a_change_that_gets_no_answer_holds_up_the_words_about_it_for_a_moment_only(one: Bench) -> None:
+async def test_unanswered_change_delays_the_messages_only_briefly(one: Bench) -> None:
     one.cluster.reads = [Transient("It is away.", retry_after=1000)]
     case = await approved(one)
     assert (await one.now(case)).state is RequestState.EXECUTING
     assert one.cluster.sent == 0
 
 
-async def test_a_lost_question_is_sent_again(one: Bench) -> None:
+async def test_lost_call_is_sent_again(one: Bench) -> None:
     one.cluster.before = [Uncertain("no answer"), Transient("away"), None]
     case = await approved(one)
     assert (await one.ended(case)).state is RequestState.SUCCEEDED
@@ -62,7 +62,7 @@ async def test_a_lost_question_is_sent_again(one: Bench) -> None:
 
 
 @pytest.mark.parametrize("error", [Denied("a quota"), NotAllowed("no right"), Permanent("paused")])
-async def test_a_refusal_is_a_failure_that_says_nothing_was_changed(one: Bench, error: Exception) -> None:
+async def test_refusal_fails_and_says_that_nothing_was_changed(one: Bench, error: Exception) -> None:
     one.cluster.before = [error] * 10_000
     ended = await one.ended(await approved(one))
     assert ended.state is RequestState.FAILED
@@ -79,7 +79,7 @@ async def test_a_refusal_is_a_failure_that_says_nothing_was_changed(one: Bench, 
         ({"paused": False}, "the Deployment was changed (generation 1, now 2)"),
     ],
 )
-async def test_what_changed_since_the_request_makes_it_void(one: Bench, changes: Any, words: str) -> None:
+async def test_change_since_the_request_makes_it_void(one: Bench, changes: Any, words: str) -> None:
     case = await one.ask()
     one.cluster.change(**changes)
     await one.say(case, Choice.APPROVE, JONAS)
@@ -91,7 +91,7 @@ async def test_what_changed_since_the_request_makes_it_void(one: Bench, changes:
 
 
 @pytest.mark.parametrize("force", [False, True])
-async def test_another_pod_makes_it_void(one: Bench, force: bool) -> None:
+async def test_replaced_pod_makes_it_void(one: Bench, force: bool) -> None:
     case = await one.ask(force=force)
     one.cluster.pods_ = [pod(7)]
     await one.say(case, Choice.APPROVE, JONAS)
@@ -105,14 +105,14 @@ NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was done"
 
 
 @pytest.mark.parametrize("force", [False, True])
-async def test_what_was_sent_and_lost_is_looked_for_and_never_said_to_be_undone(one: Bench, force: bool) -> None:
+async def test_lost_call_is_searched_for_and_never_called_undone(one: Bench, force: bool) -> None:
     one.cluster.after = [Uncertain("no answer")]
     one.cluster.reads = [None, *[Transient("The API server is away.")] * 10_000]
     case = await approved(one, force=force)
     await one.until_sent(1)
     one.clock.pass_(minutes=6)
     await asyncio.sleep(0.05)
-    assert (await one.now(case)).state is RequestState.EXECUTING  # one goes on looking
+    assert (await one.now(case)).state is RequestState.EXECUTING  # it goes on checking
     one.clock.pass_(minutes=10)
     ended = await one.ended(case)
     assert ended.state is RequestState.FAILED
@@ -122,7 +122,7 @@ async def test_what_was_sent_and_lost_is_looked_for_and_never_said_to_be_undone(
     assert len(one.cluster.rollouts) == 1
 
 
-async def test_an_outage_after_a_lost_answer_is_waited_out_beyond_the_time_to_begin(one: Bench) -> None:
+async def test_outage_after_a_lost_answer_is_waited_out(one: Bench) -> None:
     one.cluster.after = [Uncertain("no answer")]
     one.cluster.reads = [None, *[Transient("away")] * 10_000]
     case = await approved(one)
@@ -135,7 +135,7 @@ async def test_an_outage_after_a_lost_answer_is_waited_out_beyond_the_time_to_be
 
 
 @pytest.mark.parametrize("error", [NotAllowed("No right."), Transient("Away.")])
-async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path, error: Exception) -> None:
+async def test_takeover_that_can_not_read_makes_no_claim(tmp_path: Path, error: Exception) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.reads = [Transient("away")] * 10_000
@@ -150,7 +150,7 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path, er
         assert ended.outcome.text.startswith(NOBODY_KNOWS)
 
 
-async def test_a_change_of_somebody_elses_after_a_lost_answer_hides_what_was_done(one: Bench) -> None:
+async def test_other_change_after_a_lost_answer_is_not_void(one: Bench) -> None:
     one.cluster.after = [Uncertain("no answer")]
     case = await one.ask()
     plain = one.cluster.restart
@@ -167,12 +167,12 @@ async def test_a_change_of_somebody_elses_after_a_lost_answer_hides_what_was_don
     assert (ended.state, one.cluster.rollouts) == (
         RequestState.FAILED,
         [case.id],
-    )  # void would say that nothing was done
+    )  # VOID would mean that nothing was done
     assert ended.outcome is not None
     assert ended.outcome.text.startswith(f"{NOBODY_KNOWS}: the pod was replaced (pod-1 → pod-2)")
 
 
-async def test_of_two_pods_one_deleted_is_not_nothing(one: Bench) -> None:
+async def test_one_of_two_pods_deleted_is_reported(one: Bench) -> None:
     one.cluster.pods_ = [pod(1), pod(2)]
     case = await one.ask(force=True)
     one.cluster.before = [None, Denied("A webhook.")]
@@ -184,7 +184,7 @@ async def test_of_two_pods_one_deleted_is_not_nothing(one: Bench) -> None:
     assert NOBODY_KNOWS in (ended.outcome.text if ended.outcome else "")
 
 
-async def test_a_ledger_that_fails_after_the_change_does_not_undo_it(tmp_path: Path) -> None:
+async def test_failing_ledger_after_the_change_does_not_repeat_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await one.ask()
@@ -212,14 +212,14 @@ async def test_a_ledger_that_fails_after_the_change_does_not_undo_it(tmp_path: P
         await one.idle(case)
         assert (await one.now(case)).state is RequestState.EXECUTING
         one.clock.pass_(seconds=11)
-        assert await one.executor.take_over() == 1  # taken up again, which finds it made
+        assert await one.executor.take_over() == 1  # resumed, it finds the change made
         assert (await one.ended(case)).state is RequestState.SUCCEEDED
         assert one.cluster.rollouts == [case.id]
         await one.executor.stop(1)
 
 
-async def test_who_lost_the_case_while_it_looked_makes_no_call(tmp_path: Path) -> None:
-    """A process that stood still for long wakes up between its look and its call."""
+async def test_process_that_lost_its_lease_makes_no_call(tmp_path: Path) -> None:
+    """The process hangs for long between its read and its call."""
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
         case = await one.ask()
@@ -246,8 +246,8 @@ async def test_who_lost_the_case_while_it_looked_makes_no_call(tmp_path: Path) -
         await two.executor.stop(1)
 
 
-async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None:
-    """Nobody was shown the new pod, healthy as it may be."""
+async def test_restart_without_a_pod_is_void_once_there_is_one(one: Bench) -> None:
+    """The approvers never saw the new pod, healthy as it may be."""
     one.cluster.pods_ = [replace(pod(1), deleting=True)]
     case = await one.ask()
     one.cluster.pods_ = [pod(7)]
@@ -258,14 +258,14 @@ async def test_a_restart_of_no_pod_is_void_once_there_is_one(one: Bench) -> None
     assert (ended.outcome.text if ended.outcome else "") == "there was no pod then, and now there is pod-7"
 
 
-async def test_a_forced_restart_is_not_confused_by_a_restart_from_a_fast_clock(one: Bench) -> None:
+async def test_forced_restart_ignores_a_restart_from_a_fast_clock(one: Bench) -> None:
     ahead = (one.clock.now() + timedelta(minutes=5)).isoformat()
     one.cluster.change(template_annotations={RESTARTED_ANNOTATION: ahead})
     case = await approved(one, force=True)
     assert (await one.ended(case)).state is RequestState.SUCCEEDED
 
 
-async def test_a_forced_restart_is_superseded_by_another_one_of_somebody_else(one: Bench) -> None:
+async def test_forced_restart_is_superseded_by_another_restart(one: Bench) -> None:
     one.cluster.stuck = True
     case = await approved(one, force=True)
     await one.until(case, lambda c: c.sent_at is not None)
@@ -274,17 +274,17 @@ async def test_a_forced_restart_is_superseded_by_another_one_of_somebody_else(on
     assert "restarted again" in (ended.outcome.text if ended.outcome else "")
 
 
-async def test_what_a_stop_let_go_is_not_taken_back(one: Bench) -> None:
+async def test_stopped_process_does_not_take_back_a_released_request(one: Bench) -> None:
     one.cluster.stuck = True
     case = await approved(one)
     await one.until(case, lambda c: c.sent_at is not None)
     await one.executor.stop(1)
-    assert await one.executor.take_over() == 0  # housekeeping of the same process runs on for a moment
+    assert await one.executor.take_over() == 0  # the process's recovery task runs on for a moment
     assert not one.executor.busy(case.id)
     assert await bench(one.ledger, name="two", like=one).executor.take_over() == 1
 
 
-async def test_a_case_whose_target_is_gone_is_ended_by_who_takes_it_over(tmp_path: Path) -> None:
+async def test_request_for_a_removed_target_is_ended_at_takeover(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.reads = [Transient("away")] * 10_000
@@ -297,7 +297,7 @@ async def test_a_case_whose_target_is_gone_is_ended_by_who_takes_it_over(tmp_pat
         assert "no longer in the settings: look yourself" in (ended.outcome.text if ended.outcome else "")
 
 
-async def test_an_api_server_that_stays_away_ends_it_with_nothing_done(one: Bench) -> None:
+async def test_unreachable_api_server_fails_it_with_nothing_done(one: Bench) -> None:
     one.cluster.reads = [Transient("away")] * 10_000
     case = await approved(one)
     await asyncio.sleep(0.05)
@@ -307,7 +307,7 @@ async def test_an_api_server_that_stays_away_ends_it_with_nothing_done(one: Benc
     assert "nothing was changed" in (ended.outcome.text if ended.outcome else "")
 
 
-async def test_a_pod_that_never_gets_ready_fails_at_the_deadline(one: Bench) -> None:
+async def test_pod_that_never_gets_ready_fails_at_the_deadline(one: Bench) -> None:
     one.cluster.stuck = True
     case = await approved(one)
     await one.until(case, lambda c: c.sent_at is not None)
@@ -319,8 +319,8 @@ async def test_a_pod_that_never_gets_ready_fails_at_the_deadline(one: Bench) -> 
 
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize("sent", [False, True])
-async def test_what_a_dead_process_began_is_ended_once(tmp_path: Path, force: bool, sent: bool) -> None:
-    """The first process stops dead around its call; the second one starts on the same file."""
+async def test_work_of_a_dead_process_is_finished_once(tmp_path: Path, force: bool, sent: bool) -> None:
+    """The first process dies around its call; the second one starts on the same file."""
     async with opened(tmp_path) as ledger:
         one = bench(ledger, name="one")
         stop = asyncio.Event()
@@ -346,7 +346,7 @@ async def test_what_a_dead_process_began_is_ended_once(tmp_path: Path, force: bo
         assert len(one.cluster.rollouts) == 1
 
 
-async def test_a_case_is_taken_over_only_when_its_holder_was_silent_for_long(tmp_path: Path) -> None:
+async def test_request_is_taken_over_only_after_its_lease_ended(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger, name="one")
         one.cluster.stuck = True
@@ -362,10 +362,10 @@ async def test_a_case_is_taken_over_only_when_its_holder_was_silent_for_long(tmp
         await two.executor.stop(1)
         found = (await two.now(case)).held
         assert found is not None
-        assert found.until <= one.clock.now()  # let go, so that the next one need not wait
+        assert found.until <= one.clock.now()  # released, so that the next process needn't wait
 
 
-async def test_a_ledger_that_is_away_loses_nothing(tmp_path: Path) -> None:
+async def test_unavailable_ledger_loses_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await one.ask()
@@ -391,7 +391,7 @@ async def test_a_ledger_that_is_away_loses_nothing(tmp_path: Path) -> None:
         await one.executor.stop(1)
 
 
-async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path: Path) -> None:
+async def test_approval_that_was_not_begun_in_time_fails(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy())
         one.cluster.reads = [Transient("away")] * 10_000
@@ -403,7 +403,7 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
         await two.executor.take_over(at_start=True)
         ended = await two.ended(case)
         assert ended.state is RequestState.FAILED
-        # The first process may have sent it, for all that the second can know.
+        # The second process can't know that the first one didn't send it.
         assert "may have been sent, and has done nothing 5 min after" in (
             ended.outcome.text if ended.outcome else ""
         )
@@ -411,7 +411,7 @@ async def test_an_approval_that_nobody_began_in_time_is_void_of_effect(tmp_path:
 
 
 @pytest.mark.parametrize("where", ["reads", "before"])
-async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(one: Bench, where: str) -> None:
+async def test_early_refusal_is_retried(one: Bench, where: str) -> None:
     one.executor.settling = 30.0
     case = await one.ask()
     setattr(one.cluster, where, [NotAllowed("The bot may not patch deployments.")] * 2)
@@ -421,7 +421,7 @@ async def test_a_refusal_of_an_api_server_that_has_just_started_is_not_believed(
     assert one.cluster.rollouts == [case.id], "once, whatever was refused before"
 
 
-async def test_a_pause_of_a_day_ends_with_the_time_to_begin(tmp_path: Path) -> None:
+async def test_long_pause_ends_with_the_time_to_begin(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(start_within=timedelta(minutes=1)))
         one.cluster.reads = [Transient("Away.")] * 10_000
@@ -441,7 +441,7 @@ ASKED = "the API server asked for a pause"
 
 
 async def shows(one: Bench, headline: str) -> None:
-    """Once a message's first line is that."""
+    """Wait until a message has this first line."""
 
     async with asyncio.timeout(10):
         while headline not in one.chat.headlines():
@@ -454,9 +454,7 @@ def throttled(seconds: float) -> Transient:
 
 
 @pytest.mark.parametrize("where", ["reads", "before"])
-async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goes_on(
-    one: Bench, where: str
-) -> None:
+async def test_retry_after_is_on_the_card_until_it_ends(one: Bench, where: str) -> None:
     setattr(one.cluster, where, [throttled(0.5)])
     case = await approved(one)
     waiting = await one.until(case, lambda c: c.wait is not None)
@@ -468,7 +466,7 @@ async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goe
     assert not [line for line in one.chat.headlines() if ASKED in line]
 
 
-async def test_who_takes_over_waits_for_the_rest_of_a_pause_and_says_so(tmp_path: Path) -> None:
+async def test_takeover_waits_for_the_rest_of_a_pause(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.reads = [throttled(120)]
@@ -488,7 +486,7 @@ async def test_who_takes_over_waits_for_the_rest_of_a_pause_and_says_so(tmp_path
         assert not [line for line in three.chat.headlines() if ASKED in line]
 
 
-async def test_a_pause_that_outlives_the_time_to_begin_is_not_on_the_card_any_more(tmp_path: Path) -> None:
+async def test_pause_beyond_the_time_to_begin_leaves_the_card(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.reads = [throttled(120)] * 10_000

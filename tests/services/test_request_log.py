@@ -1,4 +1,4 @@
-"""Each step of a repair is one line in the log, with who and what."""
+"""Each step of a repair is logged as one line, with the people and the target."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.message for r in caplog.records if r.levelno == logging.INFO]
 
 
-async def test_a_restart_is_claimed_sent_and_done_once_each(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_restart_logs_claimed_sent_and_done_once_each(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
     case = await one.ask()
     await one.say(case, Choice.APPROVE, JONAS)
     await one.ended(case)
@@ -44,7 +44,7 @@ async def test_a_restart_is_claimed_sent_and_done_once_each(one: Bench, caplog: 
         (None, Uncertain("lost"), [CLAIMED, UNSURE, SENT, "repair succeeded"]),
     ],
 )
-async def test_what_does_not_simply_work_is_said_as_it_is(
+async def test_retries_and_pauses_are_logged(
     one: Bench,
     caplog: pytest.LogCaptureFixture,
     before: Exception | None,
@@ -59,16 +59,14 @@ async def test_what_does_not_simply_work_is_said_as_it_is(
     assert lines(caplog) == says
 
 
-async def test_a_value_is_claimed_sent_and_stored_once_each(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
+async def test_value_logs_claimed_sent_and_stored_once_each(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
     case = await approved(one)
     await give(one, case)
     assert lines(caplog) == [CLAIMED, SENT, "repair succeeded"]
     assert "hunter" not in caplog.text
 
 
-async def test_what_is_denied_withdrawn_expired_or_void_is_said_once(
-    one: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_ends_without_execution_are_logged_once(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
     await one.say(await one.ask(), Choice.DENY, JONAS, "not now")
     await one.say(await one.ask(), Choice.WITHDRAW, MAYA)
     await one.ask()
@@ -81,6 +79,6 @@ async def test_what_is_denied_withdrawn_expired_or_void_is_said_once(
     assert lines(caplog) == ["repair denied", "repair withdrawn", "repair expired", "repair void"]
 
 
-async def test_a_request_in_the_log_looks_like_no_repair(one: Bench) -> None:
+async def test_command_ids_differ_from_repair_ids(one: Bench) -> None:
     assert new_request_id().startswith("req-")
     assert (await one.ask()).id.startswith("r-")

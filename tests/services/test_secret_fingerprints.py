@@ -1,4 +1,4 @@
-"""The values of Secrets are remembered by their fingerprints, and nothing else of them is kept."""
+"""Values of Secrets are saved as fingerprints only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIER2, SSH = "agent-secrets-tier2", "agent-ssh-keys"
 
 @dataclass
 class Secrets:
-    """Secrets by name, or why one can't be read."""
+    """A cluster with Secrets by name, each readable or an error."""
 
     found: dict[str, SecretFacts | AgentpodError] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ async def of(tmp_path: Path) -> AsyncIterator[Watch]:
         yield watch(ledger)
 
 
-async def test_a_change_is_told_from_a_touch_by_what_is_remembered(of: Watch) -> None:
+async def test_changed_value_is_told_from_a_rewrite(of: Watch) -> None:
     secrets = Secrets({TIER2: FACTS, SSH: NotFound("gone")})
     watcher = SecretWatch(of.target, lambda _: cast("Cluster", secrets), of.incidents.ledger, of.clock)
     await watcher.look()
@@ -65,7 +65,7 @@ async def test_a_change_is_told_from_a_touch_by_what_is_remembered(of: Watch) ->
     assert secret_memory.age(changed, of.clock.now() + timedelta(minutes=1), await remembered()) is Age.SAME
 
 
-async def test_what_can_t_be_read_leaves_what_is_known(of: Watch) -> None:
+async def test_unreadable_secret_keeps_its_fingerprints(of: Watch) -> None:
     secrets = Secrets({TIER2: FACTS, SSH: replace(FACTS, name=SSH)})
     watcher = SecretWatch(of.target, lambda _: cast("Cluster", secrets), of.incidents.ledger, of.clock)
     await watcher.look()

@@ -1,4 +1,4 @@
-"""Values and keys: stored once, by who asked, while they may; never said to be missing where they may be there."""
+"""Secret values and SSH keys: stored once, by an allowed requester; never called missing where they may exist."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOBODY_KNOWS = "it may have been sent, and nobody knows whether it was stored"
 
 
 async def asked(one: Bench, action: RepairAction = SECRET_SET, **details: str) -> RepairRequest:
-    """Asked for, of the Secret as it is now."""
+    """Open a request for the Secret as it is now."""
     wanted = {"secret": SECRET, "key": KEY, **details}
     proposal = Proposal(action, secret_snapshot(one.cluster.secret_), "why", "", subject="it", details=wanted)
     return (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
@@ -62,7 +62,7 @@ async def ended(one: Bench, case: RepairRequest) -> tuple[RequestState, str]:
 # -- a value
 
 
-async def test_a_value_is_stored_once_and_its_form_works_once(one: Bench) -> None:
+async def test_value_is_stored_once_and_its_form_works_once(one: Bench) -> None:
     case = await approved(one)
     assert (await give(one, case)).headline.startswith("✅")
     assert one.cluster.file == VALUE.encode()
@@ -70,7 +70,7 @@ async def test_a_value_is_stored_once_and_its_form_works_once(one: Bench) -> Non
     assert (one.cluster.stored, one.cluster.file) == (1, VALUE.encode())
 
 
-async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goes_on(one: Bench) -> None:
+async def test_retry_after_is_on_the_card_until_it_ends(one: Bench) -> None:
     case = await approved(one)
     one.cluster.before = [Transient("Throttled.", retry_after=0.3)]
     giving = asyncio.create_task(give(one, case))
@@ -83,14 +83,14 @@ async def test_a_pause_that_the_api_server_asked_for_is_on_the_card_until_it_goe
     assert waiting not in one.chat.headlines()
 
 
-async def test_of_two_forms_sent_together_one_counts(one: Bench) -> None:
+async def test_one_of_two_concurrent_forms_counts(one: Bench) -> None:
     case = await approved(one)
     said = await asyncio.gather(give(one, case, "first"), give(one, case, "second"))
     assert sum(reply.headline.startswith("✅") for reply in said) == 1
     assert one.cluster.stored == 1
 
 
-async def test_a_value_that_nobody_gives_in_time_ends_the_case(one: Bench) -> None:
+async def test_request_without_a_value_in_time_fails(one: Bench) -> None:
     case = await approved(one)
     one.clock.pass_(seconds=VALUE_WITHIN.total_seconds() + 1)
     assert f"The time to give {case.id} its value is over" in (await give(one, case)).headline
@@ -111,7 +111,7 @@ async def test_a_value_that_nobody_gives_in_time_ends_the_case(one: Bench) -> No
         (MAYA, "restart", "no request that waits for a value"),
     ],
 )
-async def test_a_form_is_only_opened_for_who_asked_while_the_value_is_awaited(
+async def test_form_opens_only_for_the_requester_while_awaited(
     one: Bench, who: str, prepare: str | None, words: str
 ) -> None:
     case = await asked(one) if prepare == "open" else await approved(one)
@@ -130,7 +130,7 @@ async def test_a_form_is_only_opened_for_who_asked_while_the_value_is_awaited(
     assert said == [(who, case.id, 0), (who, case.id, 1)], "each look and each form that was refused is counted"
 
 
-async def test_a_form_that_may_be_opened_names_its_case(one: Bench) -> None:
+async def test_form_names_its_request(one: Bench) -> None:
     case = await approved(one)
     assert (await one.approval_service.may_give_value(case.id, one.caller(MAYA))).id == case.id
     with pytest.raises(Refused, match="no request that waits"):
@@ -145,7 +145,7 @@ async def test_somebody_elses_value_is_refused(one: Bench) -> None:
     assert one.cluster.sent == 0
 
 
-async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_a_direct_message(
+async def test_channel_role_gives_the_value_in_a_direct_message(
     one: Bench,
 ) -> None:
     case = await approved(one)
@@ -164,7 +164,7 @@ async def test_a_role_that_is_bound_to_the_request_s_channel_gives_the_value_in_
     )
 
 
-async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -> None:
+async def test_requester_who_lost_the_role_gives_no_value(one: Bench) -> None:
     case = await approved(one)
 
     async def looked_up_again(identity: Identity) -> Identity:
@@ -181,9 +181,7 @@ async def test_who_lost_the_role_since_the_approval_gives_no_value(one: Bench) -
 
 
 @pytest.mark.parametrize(("value", "words"), [("\r\n", "is empty"), ("hunter\ud8002222", "half a character")])
-async def test_what_is_no_value_is_refused_before_the_one_time_is_used_up(
-    one: Bench, value: str, words: str
-) -> None:
+async def test_invalid_value_is_refused_before_the_claim(one: Bench, value: str, words: str) -> None:
     case = await approved(one)
     reply = await give(one, case, value)
     assert words in reply.headline
@@ -191,7 +189,7 @@ async def test_what_is_no_value_is_refused_before_the_one_time_is_used_up(
     assert (await give(one, case)).headline.startswith("✅")
 
 
-async def test_a_defect_is_answered_and_nothing_of_the_value_is_logged(
+async def test_defect_is_answered_and_the_value_is_not_logged(
     one: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     case = await approved(one)
@@ -214,7 +212,7 @@ async def test_a_defect_is_answered_and_nothing_of_the_value_is_logged(
 
 
 @pytest.mark.parametrize("after", [[], [Transient("x")], [Transient("x")] * 10])
-async def test_a_lost_answer_is_looked_for_and_not_given_twice(one: Bench, after: list[Exception]) -> None:
+async def test_lost_answer_is_checked_and_not_written_twice(one: Bench, after: list[Exception]) -> None:
     one.cluster.after = [Uncertain("no answer")]
     case = await approved(one)
     one.cluster.reads = [None, *after]
@@ -224,9 +222,7 @@ async def test_a_lost_answer_is_looked_for_and_not_given_twice(one: Bench, after
 
 
 @pytest.mark.parametrize("error", [Transient("Connection refused."), Denied("No."), NotFound("Gone.")])
-async def test_a_lost_answer_that_can_not_be_looked_for_is_not_called_nothing(
-    one: Bench, error: Exception
-) -> None:
+async def test_lost_answer_that_can_not_be_checked_is_not_called_undone(one: Bench, error: Exception) -> None:
     one.cluster.after = [Uncertain("no answer")]
     case = await approved(one)
     one.cluster.reads = [None, *[error] * 100]
@@ -237,7 +233,7 @@ async def test_a_lost_answer_that_can_not_be_looked_for_is_not_called_nothing(
     assert NOBODY_KNOWS in reply.headline
 
 
-async def test_a_secret_that_changed_after_a_lost_answer_is_not_called_void(one: Bench) -> None:
+async def test_secret_changed_after_a_lost_answer_is_not_called_void(one: Bench) -> None:
     case = await approved(one)
 
     async def written_over() -> None:
@@ -261,7 +257,7 @@ async def test_a_secret_that_changed_after_a_lost_answer_is_not_called_void(one:
         ),
     ],
 )
-async def test_what_was_not_taken_is_said_as_far_as_it_is_known(
+async def test_failed_write_is_reported_as_far_as_it_is_known(
     one: Bench, before: list[Exception | None], text: str
 ) -> None:
     one.cluster.before = before
@@ -272,7 +268,7 @@ async def test_what_was_not_taken_is_said_as_far_as_it_is_known(
 
 
 @pytest.mark.parametrize("before", [[Conflict("x")], [Transient("x")] * 4, [Uncertain("x")] * 2])
-async def test_what_may_pass_is_tried_again(one: Bench, before: list[Exception | None]) -> None:
+async def test_transient_failure_is_tried_again(one: Bench, before: list[Exception | None]) -> None:
     one.cluster.before = before
     case = await approved(one)
     await give(one, case)
@@ -280,7 +276,7 @@ async def test_what_may_pass_is_tried_again(one: Bench, before: list[Exception |
     assert one.cluster.stored == 1
 
 
-async def test_a_value_for_a_secret_that_changed_since_is_void(one: Bench) -> None:
+async def test_value_for_a_changed_secret_is_void(one: Bench) -> None:
     case = await approved(one)
     one.cluster.change_secret(b"theirs")
     await give(one, case)
@@ -288,11 +284,11 @@ async def test_a_value_for_a_secret_that_changed_since_is_void(one: Bench) -> No
     assert one.cluster.file == b"theirs"
 
 
-# -- who holds it
+# -- leases
 
 
 def slowly(one: Bench) -> tuple[asyncio.Event, asyncio.Event]:
-    """Looks at the Secret last until told; gives what is set when one began, and what ends it."""
+    """Make reads of the Secret hang; returns the event set when one began, and the event that ends it."""
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
@@ -303,14 +299,14 @@ def slowly(one: Bench) -> tuple[asyncio.Event, asyncio.Event]:
     return begun, goes_on
 
 
-async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_process(one: Bench) -> None:
-    """Neither this process's housekeeping nor another replica says meanwhile that it was not stored."""
+async def test_slow_value_keeps_its_lease(one: Bench) -> None:
+    """Meanwhile neither this process's recovery task nor another replica ends the request as not stored."""
     case = await approved(one)
     begun, goes_on = slowly(one)
     storing = asyncio.create_task(give(one, case))
     await begun.wait()
     for _ in range(3):
-        one.clock.pass_(seconds=8)  # a hold lasts ten, and is renewed
+        one.clock.pass_(seconds=8)  # a lease lasts ten, and is renewed
         until = one.clock.now()
         await one.until(case, lambda c, now=until: c.held is not None and c.held.until > now)
         assert await one.executor.take_over() == 0
@@ -320,11 +316,11 @@ async def test_a_value_that_takes_long_to_store_stays_in_the_hands_of_its_proces
     assert (await ended(one, case))[0] is RequestState.SUCCEEDED
 
 
-async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_not_taken_away(one: Bench) -> None:
+async def test_fresh_claim_survives_recovery_at_start(one: Bench) -> None:
     case = await approved(one)
     begun, goes_on = slowly(one)
     claimed = await one.approval_service.values.claim(case.id, one.caller(MAYA))
-    assert await one.executor.take_over(at_start=True) == 0  # claimed, and not begun to be stored yet
+    assert await one.executor.take_over(at_start=True) == 0  # claimed, but storing has not begun
     storing = asyncio.create_task(one.executor.store(claimed, SecretStr(VALUE)))
     await begun.wait()
     assert await one.executor.take_over(at_start=True) == 0
@@ -332,11 +328,11 @@ async def test_a_value_that_comes_before_the_first_look_at_what_others_held_is_n
     assert (await storing).state is RequestState.SUCCEEDED
 
 
-async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) -> None:
-    """A process that stood still for long wakes up between its look and its call."""
+async def test_process_that_lost_its_lease_stores_nothing(tmp_path: Path) -> None:
+    """The process hangs for long between its read and its call."""
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
-        one.executor.renew = 1e9  # it stands still: so does what says that it lives
+        one.executor.renew = 1e9  # while it hangs, it doesn't renew its lease either
         case = await approved(one)
         begun, goes_on = slowly(one)
         storing = asyncio.create_task(give(one, case))
@@ -351,7 +347,7 @@ async def test_who_lost_the_case_while_it_looked_stores_nothing(tmp_path: Path) 
         assert one.cluster.sent == 0
 
 
-async def test_a_stop_waits_for_a_value_that_is_being_stored(one: Bench) -> None:
+async def test_stop_waits_for_a_value_that_is_being_stored(one: Bench) -> None:
     case = await approved(one)
     begun, goes_on = slowly(one)
     storing = asyncio.create_task(give(one, case))
@@ -362,14 +358,14 @@ async def test_a_stop_waits_for_a_value_that_is_being_stored(one: Bench) -> None
     await stopping
     await asyncio.gather(storing, return_exceptions=True)
     assert one.cluster.stored == 1
-    if (await one.now(case)).state is RequestState.EXECUTING:  # stopped before it was written down
+    if (await one.now(case)).state is RequestState.EXECUTING:  # stopped before the outcome was saved
         assert await bench(one.ledger, name="two", like=one).executor.take_over() == 1
     assert (await ended(one, case))[0] is RequestState.SUCCEEDED
 
 
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("blips", [0, 3])
-async def test_what_became_of_a_value_is_found_by_who_takes_over(tmp_path: Path, stored: bool, blips: int) -> None:
+async def test_takeover_finds_out_whether_a_value_was_stored(tmp_path: Path, stored: bool, blips: int) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await approved(one)
@@ -388,7 +384,7 @@ async def test_what_became_of_a_value_is_found_by_who_takes_over(tmp_path: Path,
         assert one.cluster.sent == 0  # the value is gone: it is never given again
 
 
-async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) -> None:
+async def test_takeover_that_can_not_read_makes_no_claim(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         case = await approved(one)
@@ -403,14 +399,14 @@ async def test_who_takes_over_and_can_not_look_claims_nothing(tmp_path: Path) ->
 
 
 def public(comment: str) -> str:
-    """A key of somebody, the same in each process that collects these tests."""
+    """A public key, the same in each process that collects these tests."""
     key = ed25519.Ed25519PrivateKey.from_private_bytes(comment.encode().ljust(32)).public_key()
     return f"{key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()} {comment}"
 
 
 FIRST, SECOND, NEW = public("maya"), public("jonas"), public("new")
 ODD = b'# caf\xe9, no UTF-8\r\n\n   \nrestrict,command="a b" ' + FIRST.encode() + b"\n"
-"""Lines as people leave them: each byte is theirs."""
+"""A messy file, whose other bytes must not change."""
 
 
 def print_of(line: str) -> str:
@@ -435,7 +431,7 @@ def removing(line: str, **more: str) -> dict[str, Any]:
         (FIRST.encode() + b"\n", removing(FIRST, **{LAST: "yes"}), b""),
     ],
 )
-async def test_a_key_is_added_or_removed_and_every_other_byte_stays(
+async def test_key_is_added_or_removed_and_other_bytes_stay(
     one: Bench, before: bytes, wanted: dict[str, Any], after: bytes
 ) -> None:
     one.cluster.file = before
@@ -453,10 +449,10 @@ async def test_a_key_is_added_or_removed_and_every_other_byte_stays(
         (b"# nobody else\n" + FIRST.encode(), removing(FIRST), "nobody asked for the last one to go"),
     ],
 )
-async def test_a_file_that_does_not_fit_is_left_as_it_is(
+async def test_unsuitable_key_file_is_left_as_it_is(
     one: Bench, file: bytes, wanted: dict[str, Any], words: str
 ) -> None:
-    """Whatever the request was bound to: what would lock everybody out has to be asked for in so many words."""
+    """For instance, removing the last key has to be requested explicitly, since it locks everybody out."""
     one.cluster.file = file
     state, text = await ended(one, await approved(one, **wanted))
     assert (state, one.cluster.sent) == (RequestState.VOID, 0)
@@ -466,7 +462,7 @@ async def test_a_file_that_does_not_fit_is_left_as_it_is(
 @pytest.mark.parametrize(
     "reads", [[Transient("x")], [None, Transient("x")], [None, Transient("x"), Transient("x")]]
 )
-async def test_a_blip_does_not_end_an_approved_key(one: Bench, reads: list[Exception | None]) -> None:
+async def test_blip_does_not_fail_an_approved_key(one: Bench, reads: list[Exception | None]) -> None:
     one.cluster.reads = reads
     assert (await ended(one, await approved(one, **adding())))[0] is RequestState.SUCCEEDED
     assert one.cluster.stored == 1
@@ -474,7 +470,7 @@ async def test_a_blip_does_not_end_an_approved_key(one: Bench, reads: list[Excep
 
 @pytest.mark.parametrize("stored", [False, True])
 @pytest.mark.parametrize("reads", [[], [Transient("x")], [None, Transient("x")], [Transient("x")] * 3])
-async def test_a_key_that_a_dead_process_began_with_is_there_once(
+async def test_key_of_a_dead_process_is_added_once(
     tmp_path: Path, stored: bool, reads: list[Exception | None]
 ) -> None:
     async with opened(tmp_path) as ledger:
@@ -501,7 +497,7 @@ async def test_a_key_that_a_dead_process_began_with_is_there_once(
         await asyncio.gather(died, return_exceptions=True)
 
 
-async def test_a_key_that_may_have_been_sent_is_not_called_undone(tmp_path: Path) -> None:
+async def test_key_that_may_have_been_sent_is_not_called_undone(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.after = [Uncertain("no answer")]

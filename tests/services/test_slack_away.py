@@ -1,4 +1,4 @@
-"""Slack answers 429 and 500 in turn for ten minutes while fifty jobs flip, over HTTP, by the worker's clock."""
+"""Slack answers 429 and 500 in turn for ten minutes while fifty jobs go stale and recover, over HTTP."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ JOBS = 50
 EVERY = 12
 """Seconds between the last heartbeats of two jobs: the fifty go stale within ten minutes."""
 AWAY = 600
-"""Seconds for which Slack is away."""
+"""Seconds for which Slack fails."""
 BACK = START + timedelta(seconds=EVERY * JOBS - STEP + AWAY)
-"""When Slack is back, but for what the clock itself moves on."""
+"""When Slack works again, apart from the clock's own ticks."""
 
 
 @dataclass
 class After:
-    """What there is in the end: the incidents, and the message of all of them."""
+    """The final state: the incidents, and the group message."""
 
     stage: Stage
     answers_lost: bool
@@ -38,7 +38,7 @@ class After:
 
 
 async def flipped_while_away(one: Stage, *, answers_lost: bool) -> list[Incident]:
-    """Fifty go stale one after the other; ten are back while Slack is away, ten more once it is there."""
+    """Fifty jobs go stale one after the other; ten recover while Slack fails, ten more after that."""
     for number in range(JOBS):
         at = one.clock.time + timedelta(seconds=EVERY * number)
         one.watch.source.push(name(number), at=at.timestamp())
@@ -55,7 +55,7 @@ async def flipped_while_away(one: Stage, *, answers_lost: bool) -> list[Incident
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[False, True], ids=["refused", "answer lost"])
 async def after(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[After]:
-    """Once all has arrived, where what Slack answered with 500 had taken no effect, or had."""
+    """The state after all was delivered; calls that got a 500 took effect ("answer lost") or didn't."""
     folder = tmp_path_factory.mktemp("away")
     async with opened(folder) as ledger, stage(ledger, JOBS) as one:
         told = await flipped_while_away(one, answers_lost=request.param)
@@ -65,7 +65,7 @@ async def after(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield After(one, request.param, told, root)
 
 
-async def test_all_arrive_in_order_and_grouped(after: After) -> None:
+async def test_all_messages_arrive_in_order_and_grouped(after: After) -> None:
     assert {i.problem.subject for i in after.told} == set(map(name, range(JOBS)))
     assert after.root.text.startswith(f"🔴 CRITICAL 30 of {JOBS} incidents at once: ")
     assert await after.stage.watch.ledger.dead(START) == []
@@ -89,7 +89,7 @@ def expected(incident: Incident) -> list[str]:
     return ["🔴" if incident.open else "✅", *("⏰" for _ in reminders)]
 
 
-async def test_nothing_is_said_twice_but_what_may_not_have_arrived_and_that_is_said(after: After) -> None:
+async def test_only_possibly_lost_messages_are_repeated_and_say_so(after: After) -> None:
     ws, posts = after.stage.ws, after.stage.ws.record.of("chat.postMessage")
     lost = sum(call.status == 500 for call in posts) if after.answers_lost else 0
     copies = [m for m in ws.messages(seed.OPS) if m is not after.root]
@@ -100,7 +100,7 @@ async def test_nothing_is_said_twice_but_what_may_not_have_arrived_and_that_is_s
     assert not [m for c in copies for m in after.stage.thread(c)], "nothing is said below a copy"
 
 
-async def test_no_request_is_made_within_a_pause_that_slack_asked_for(after: After) -> None:
+async def test_no_call_is_made_during_retry_after(after: After) -> None:
     calls, until = after.stage.calls(), 0.0
     assert {200, 429, 500} == {c.status for c in calls}
     for call in calls:

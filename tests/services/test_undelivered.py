@@ -1,4 +1,4 @@
-"""What could not be delivered is said in words, with people by their names."""
+"""Descriptions of messages that could not be delivered."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("key", "place", "says"), ROWS)
-async def test_each_kind_of_message_has_a_name(key: str, place: str, says: str) -> None:
+async def test_each_message_kind_has_a_description(key: str, place: str, says: str) -> None:
     [line] = await lines([OutboxMessage(MessageKey(key), place, error="why")], KINDS)
     assert plain(line) == says
     assert (Mention(place) in parts(line)) is place.startswith("U")
@@ -73,5 +73,5 @@ async def test_many_for_one_reason_are_one_line() -> None:
     ]
 
 
-def test_every_kind_has_its_row() -> None:
+def test_every_kind_has_a_row() -> None:
     assert {MessageKey(key).kind for key, _, _ in ROWS} >= set(KINDS.names)

@@ -1,4 +1,4 @@
-"""What the ledger holds and nobody can read is set aside and named, and everything else goes on."""
+"""Unreadable rows of the ledger are set aside and named, and everything else goes on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def world(tmp_path: Path) -> AsyncIterator[Watch]:
 
 
 async def stale(world: Watch, *beating: str) -> None:
-    """Twenty minutes in which only those jobs beat."""
+    """Let twenty minutes pass in which only those jobs send heartbeats."""
     for _ in range(4):
         for job in beating:
             world.source.push(job)
@@ -47,7 +47,7 @@ async def stale(world: Watch, *beating: str) -> None:
 
 
 def spoil(folder: Path, statement: str, *values: object) -> None:
-    """Change the ledger behind the bot's back."""
+    """Change the ledger's file directly."""
     with closing(sqlite3.connect(folder / "ledger.db")) as database, database:
         assert database.execute(statement, values).rowcount > 0
 
@@ -57,7 +57,7 @@ async def named(one: Watch | Bench) -> list[str]:
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-async def test_an_incident_that_can_not_be_read_stops_no_alert(world: Watch, tmp_path: Path, body: object) -> None:
+async def test_unreadable_incident_stops_no_alert(world: Watch, tmp_path: Path, body: object) -> None:
     await stale(world, "beta")
     spoil(tmp_path, "UPDATE incidents SET body = ?", body)
     spoil(tmp_path, "UPDATE marks SET value = value + 1 WHERE name = 'watched'")
@@ -67,7 +67,7 @@ async def test_an_incident_that_can_not_be_read_stops_no_alert(world: Watch, tmp
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-async def test_what_is_remembered_of_a_job_begins_anew(world: Watch, tmp_path: Path, body: object) -> None:
+async def test_unreadable_job_state_starts_over(world: Watch, tmp_path: Path, body: object) -> None:
     await stale(world, "beta")
     spoil(tmp_path, "UPDATE jobs SET body = ?", body)
     assert await world.ledger.job_states() == {}
@@ -76,9 +76,7 @@ async def test_what_is_remembered_of_a_job_begins_anew(world: Watch, tmp_path: P
 
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
-async def test_a_request_that_can_not_be_read_is_in_no_other_s_way(
-    one: Bench, tmp_path: Path, body: object
-) -> None:
+async def test_unreadable_request_blocks_no_other(one: Bench, tmp_path: Path, body: object) -> None:
     case = await one.ask()
     spoil(tmp_path, "UPDATE cases SET body = ?", body)
     other = await one.ask()
@@ -88,9 +86,7 @@ async def test_a_request_that_can_not_be_read_is_in_no_other_s_way(
     assert await named(one) == ["request"]
 
 
-async def test_a_message_whose_row_is_no_message_is_listed_and_the_rest_is_sent(
-    one: Bench, tmp_path: Path
-) -> None:
+async def test_unreadable_message_is_listed_and_the_rest_is_sent(one: Bench, tmp_path: Path) -> None:
     async with one.ledger.writing() as tx:
         await tx.enqueue("card:r-gone", OPS)
     spoil(tmp_path, "UPDATE deliveries SET attempts = 'many'")
@@ -100,14 +96,14 @@ async def test_a_message_whose_row_is_no_message_is_listed_and_the_rest_is_sent(
     assert [d.key for d in await one.ledger.dead(START - timedelta(days=400))] == ["card:r-gone"]
 
 
-async def test_what_happened_at_no_time_is_left_out(world: Watch, tmp_path: Path) -> None:
+async def test_event_without_a_time_is_left_out(world: Watch, tmp_path: Path) -> None:
     await stale(world, "beta")
     spoil(tmp_path, "UPDATE history SET at = 'never' || rowid")
     await world.ledger.history(START, START + timedelta(days=1))
 
 
 @pytest.mark.parametrize("kept", ["", "x", "2026-11-24T09:00:00", "9" * 400], ids=range(4))
-async def test_marks_that_can_not_be_read_are_begun_anew(world: Watch, tmp_path: Path, kept: str) -> None:
+async def test_unreadable_marks_start_over(world: Watch, tmp_path: Path, kept: str) -> None:
     async with world.ledger.writing() as tx:
         for name in (HEARD, "looked:pod", "looked-first:pod"):
             await tx.set_mark(name, kept)
@@ -119,11 +115,11 @@ async def test_marks_that_can_not_be_read_are_begun_anew(world: Watch, tmp_path:
 @pytest.mark.parametrize(
     "last", ["{", "[]", "{}", '{"alerts":[]}', '{"alerts":[{"fingerprint":1}]}', "[" * 50_000]
 )
-def test_what_the_bridge_was_told_last_may_be_unreadable(last: str) -> None:
+def test_unreadable_bridge_mark_is_ignored(last: str) -> None:
     assert state("o/r#1", [], last, START) is None
 
 
-async def test_what_was_over_is_left_where_it_is(one: Bench, tmp_path: Path) -> None:
+async def test_unreadable_ended_request_is_left_alone(one: Bench, tmp_path: Path) -> None:
     case = await one.ask()
     await one.say(case, Choice.DENY, JONAS, "no")
     spoil(tmp_path, "UPDATE cases SET body = '{}'")

@@ -1,4 +1,4 @@
-"""What people answered to an alert, over time: it keeps the bot quiet for as long as was said, and not longer."""
+"""Acknowledging and snoozing keep an alert quiet for as long as they say, and not longer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HALF_HOUR = timedelta(minutes=30)
 
 
 async def answered(one: Watch, how: str) -> Watch:
-    """Alpha is stale, and somebody acknowledged or snoozed it for half an hour; the bot starts anew after that."""
+    """Alpha is stale, acknowledged or snoozed for half an hour, and the bot was restarted after that."""
     made = await stale(watch(one.ledger, like=one, ack_for="30m", keep_firing="1m"))
     [incident] = await made.ledger.incidents(live=True)
     if how == "acknowledged":
@@ -31,7 +31,7 @@ SPEAKS = {
 
 
 async def blind_for_an_hour(one: Watch) -> None:
-    """Nothing can be read; then it can, and the first answer is not believed yet."""
+    """The source is unavailable, and then answers again; the first answer isn't used yet."""
     one.source.error = AWAY
     for _ in range(60):
         await one.look(1)
@@ -39,7 +39,7 @@ async def blind_for_an_hour(one: Watch) -> None:
 
 
 @pytest.mark.parametrize("how", SPEAKS)
-async def test_what_ends_while_the_bot_is_blind_is_said_once_when_it_sees_again(tmp_path: Path, how: str) -> None:
+async def test_answer_that_ends_without_data_is_reported_once_there_is_data(tmp_path: Path, how: str) -> None:
     async with watched(tmp_path) as world:
         one = await answered(world, how)
         await blind_for_an_hour(one)
@@ -54,9 +54,7 @@ async def test_what_ends_while_the_bot_is_blind_is_said_once_when_it_sees_again(
 
 
 @pytest.mark.parametrize("how", SPEAKS)
-async def test_what_ends_while_the_bot_is_blind_is_not_said_of_what_is_well_by_then(
-    tmp_path: Path, how: str
-) -> None:
+async def test_answer_that_ends_without_data_is_not_reported_if_resolved(tmp_path: Path, how: str) -> None:
     async with watched(tmp_path) as world:
         one = await answered(world, how)
         await blind_for_an_hour(one)

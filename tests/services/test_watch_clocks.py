@@ -1,4 +1,4 @@
-"""Odd clocks, defects and changed settings: one job's trouble is its own, and the settings hold at once."""
+"""Odd clocks, defects and changed settings: a job's defect affects no other job, new settings apply at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.services.workbench import START, Clock, opened
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
-    """Both jobs were seen at nine."""
+    """Watchers that saw both jobs at nine."""
     async with watched(tmp_path) as made:
         yield made
 
@@ -38,7 +38,7 @@ async def test_one_odd_value_stops_nothing(one: Watch, odd: float) -> None:
     assert [line for line in one.first_lines() if line.startswith("✅ beta sends heartbeats again")]
 
 
-async def test_a_job_that_cannot_be_judged_is_said_and_the_others_are_watched(
+async def test_job_that_cannot_be_judged_is_reported_and_others_watched(
     one: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = policies("beta")[0].model_copy(update={"stale_after": None, "schedule": "no crontab line"})
@@ -53,10 +53,8 @@ async def test_a_job_that_cannot_be_judged_is_said_and_the_others_are_watched(
     assert "a job could not be judged" in caplog.text
 
 
-async def test_an_alert_whose_excuse_cannot_be_judged_is_told_and_the_others_are_watched(
-    one: Watch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """There is a maintenance of it with a schedule that nobody can read."""
+async def test_alert_whose_muting_cannot_be_judged_is_sent(one: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    """A maintenance window has a schedule that can't be evaluated."""
     window = Maintenance.model_validate({"name": "odd", "lasts": "1h", "schedule": "0 9 * * *", "jobs": ["gamma"]})
     broken = window.model_copy(update={"schedule": "no crontab line"})
     two = watch(one.ledger, like=one, jobs=policies("gamma", "alpha"))
@@ -78,7 +76,7 @@ async def test_an_alert_whose_excuse_cannot_be_judged_is_told_and_the_others_are
         ),
     ],
 )
-async def test_another_rule_holds_from_the_restart_on(
+async def test_changed_rule_applies_after_a_restart(
     tmp_path: Path, old: dict[str, object], new: dict[str, object], said: str
 ) -> None:
     async with opened(tmp_path) as ledger:
@@ -92,7 +90,7 @@ async def test_another_rule_holds_from_the_restart_on(
         assert after.first_lines() == [said]
 
 
-async def test_a_clock_that_was_ahead_hides_no_death(one: Watch) -> None:
+async def test_clock_that_was_ahead_hides_no_stale_job(one: Watch) -> None:
     one.source.push("alpha", at=START.timestamp() + 20 * 3600)
     for n in range(15):  # the clock is put right after one wrong push
         one.source.push("alpha" if n else "beta")
@@ -104,7 +102,7 @@ async def test_a_clock_that_was_ahead_hides_no_death(one: Watch) -> None:
     assert one.first_lines() == ["🔴 CRITICAL alpha: no heartbeat since 09:14 UTC"]
 
 
-def test_a_policy_s_fingerprint_changes_with_the_policy() -> None:
+def test_policy_fingerprint_changes_with_the_policy() -> None:
     plain = HeartbeatPolicy(job="a", schedule="0 9 * * *")
     assert plain.fingerprint == HeartbeatPolicy(job="a", schedule="0 9 * * *").fingerprint
     assert (
@@ -114,7 +112,7 @@ def test_a_policy_s_fingerprint_changes_with_the_policy() -> None:
 
 @dataclass
 class Sleeper:
-    """A source that the machine falls asleep over, once: what it gives then is from before."""
+    """A source during whose first read the machine sleeps, so that its answer is old."""
 
     source: FakeSource
     clock: Clock
@@ -130,7 +128,7 @@ class Sleeper:
         return before
 
 
-async def test_what_was_read_before_the_machine_slept_is_read_again(one: Watch) -> None:
+async def test_data_from_before_a_sleep_is_read_again(one: Watch) -> None:
     one.heartbeats.source = Sleeper(one.source, one.clock)
     for _ in range(3):
         await one.look()

@@ -1,4 +1,4 @@
-"""The watchers from a missed heartbeat to the message in Slack: nothing false, nothing doubled, nothing lost."""
+"""From a missed heartbeat to the message in Slack: no false alert, none doubled, none lost."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from tests.services.workbench import OPS, START, FakeChat, opened, pod
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
-    """Both jobs were seen at nine."""
+    """Watchers that saw both jobs at nine."""
     async with watched(tmp_path) as made:
         yield made
 
 
-async def test_the_first_heartbeat_says_nothing(one: Watch) -> None:
+async def test_first_heartbeat_posts_nothing(one: Watch) -> None:
     assert one.chat.said == []
 
 
-async def test_an_alert_s_whole_life_is_one_message_and_its_thread(one: Watch) -> None:
+async def test_alert_is_one_message_with_a_thread(one: Watch) -> None:
     await stale(one)
     [incident] = await one.ledger.incidents(live=True)
     assert incident.problem.since == START + timedelta(minutes=10), "the deadline, not the look"
@@ -58,7 +58,7 @@ async def test_an_alert_s_whole_life_is_one_message_and_its_thread(one: Watch) -
     ]
 
 
-async def test_nothing_is_said_twice_by_a_bot_that_starts_anew_or_by_two(one: Watch) -> None:
+async def test_restarted_or_second_bot_repeats_nothing(one: Watch) -> None:
     await stale(one)
     other = watch(one.ledger, like=one)
     await other.look(1)
@@ -71,7 +71,7 @@ async def test_nothing_is_said_twice_by_a_bot_that_starts_anew_or_by_two(one: Wa
     assert len(one.thread()) == 1
 
 
-async def test_a_vanished_series_goes_on_ageing_also_after_a_restart_of_the_bot(one: Watch) -> None:
+async def test_vanished_series_goes_on_ageing_also_after_a_restart(one: Watch) -> None:
     one.source.groups.clear()
     await one.look(5)
     assert one.chat.said == []
@@ -82,7 +82,7 @@ async def test_a_vanished_series_goes_on_ageing_also_after_a_restart_of_the_bot(
     assert not [line for line in one.first_lines() if "again" in line], "absence is no heartbeat"
 
 
-async def test_blindness_is_said_once_and_no_job_is_called_stale_for_it(one: Watch) -> None:
+async def test_unavailable_source_is_reported_once_and_no_job_is_stale(one: Watch) -> None:
     one.source.error = AWAY
     for _ in range(30):
         await one.look(1)
@@ -101,7 +101,7 @@ async def test_blindness_is_said_once_and_no_job_is_called_stale_for_it(one: Wat
     assert one.first_lines() == ["✅ the Pushgateway can be read again after 31 min"]
 
 
-async def test_what_is_stale_after_blindness_is_said_then(one: Watch) -> None:
+async def test_job_stale_after_an_outage_is_reported_then(one: Watch) -> None:
     one.source.error = AWAY
     for _ in range(30):
         await one.look(1)
@@ -114,7 +114,7 @@ async def test_what_is_stale_after_blindness_is_said_then(one: Watch) -> None:
     assert not any("beta" in line for line in one.first_lines())
 
 
-async def test_one_or_two_failed_looks_are_no_blindness(one: Watch) -> None:
+async def test_one_or_two_failed_polls_are_no_incident(one: Watch) -> None:
     for _ in range(5):
         one.source.error = AWAY
         await one.look(0.5)
@@ -126,7 +126,7 @@ async def test_one_or_two_failed_looks_are_no_blindness(one: Watch) -> None:
     assert one.chat.said == []
 
 
-async def test_a_deadline_that_passes_while_nobody_can_see_says_nothing_of_the_job(one: Watch) -> None:
+async def test_deadline_during_an_outage_is_not_judged(one: Watch) -> None:
     one.source.error = AWAY
     for _ in range(2):
         await one.look(6)
@@ -142,7 +142,7 @@ async def test_a_deadline_that_passes_while_nobody_can_see_says_nothing_of_the_j
     assert one.chat.said == []
 
 
-async def test_a_failed_push_is_said_and_a_newer_success_ends_it(one: Watch) -> None:
+async def test_failed_push_is_reported_and_resolved_by_a_newer_success(one: Watch) -> None:
     one.clock.pass_(minutes=1)
     one.source.fail("alpha")
     await one.look()
@@ -155,7 +155,7 @@ async def test_a_failed_push_is_said_and_a_newer_success_ends_it(one: Watch) -> 
 
 
 @pytest.mark.parametrize("required", [True, False])
-async def test_a_job_that_never_came_is_stale_only_when_it_is_required(tmp_path: Path, required: bool) -> None:
+async def test_job_never_seen_is_stale_only_when_required(tmp_path: Path, required: bool) -> None:
     async with opened(tmp_path) as ledger:
         made = watch(ledger, jobs=policies("gamma", required=required))
         await made.look()
@@ -166,7 +166,7 @@ async def test_a_job_that_never_came_is_stale_only_when_it_is_required(tmp_path:
         assert made.first_lines() == expected
 
 
-async def test_a_look_that_the_ledger_loses_is_made_up_for_by_the_next(one: Watch) -> None:
+async def test_evaluation_that_the_ledger_lost_is_made_up_for(one: Watch) -> None:
     one.source.push("beta", at=(START + timedelta(minutes=10)).timestamp())
     one.clock.pass_(minutes=11)
     save = one.incidents.save
@@ -185,7 +185,7 @@ async def test_a_look_that_the_ledger_loses_is_made_up_for_by_the_next(one: Watc
 # Slack
 
 
-async def test_a_firing_that_is_over_before_slack_took_it_is_not_told_at_all(one: Watch) -> None:
+async def test_alert_resolved_before_it_was_posted_is_dropped(one: Watch) -> None:
     one.clock.pass_(minutes=11)
     one.source.push("beta")
     one.chat.errors = [Transient("Slack answered 500.")] * 50
@@ -200,7 +200,7 @@ async def test_a_firing_that_is_over_before_slack_took_it_is_not_told_at_all(one
     assert await one.ledger.waiting() == 0
 
 
-async def test_a_message_that_somebody_deleted_is_posted_anew(one: Watch) -> None:
+async def test_deleted_message_is_posted_again(one: Watch) -> None:
     await stale(one)
     one.chat.shown.clear()
     [incident] = await one.ledger.incidents(live=True)
@@ -209,7 +209,7 @@ async def test_a_message_that_somebody_deleted_is_posted_anew(one: Watch) -> Non
     assert [r.headline[:1] for _, t, r in one.chat.said if t is None] == ["🔴", "👀"]
 
 
-async def test_what_slack_will_never_take_is_a_dead_letter(one: Watch) -> None:
+async def test_permanently_refused_message_is_given_up(one: Watch) -> None:
     one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]
     await one.look(11)
     dead = await one.ledger.dead(START)
@@ -220,7 +220,7 @@ async def test_what_slack_will_never_take_is_a_dead_letter(one: Watch) -> None:
 RIGHT = "C07RIGHT001"
 
 
-async def test_an_alert_for_a_wrong_channel_goes_to_the_right_one_without_waiting_for_news(one: Watch) -> None:
+async def test_pending_alerts_move_to_the_new_channel_at_once(one: Watch) -> None:
     one.chat.errors = [NotFound("There is no channel C07OPSPOD01 (channel_not_found).")]  # one is given up,
     one.chat.refuses = OPS  # and one is tried again
     await one.look(11)
@@ -230,7 +230,7 @@ async def test_an_alert_for_a_wrong_channel_goes_to_the_right_one_without_waitin
     assert await one.ledger.dead(START) == []
 
 
-async def test_an_alert_for_a_wrong_channel_that_is_over_goes_nowhere(one: Watch) -> None:
+async def test_resolved_alert_for_a_wrong_channel_is_dropped(one: Watch) -> None:
     one.chat.refuses = OPS
     await one.look(11)
     one.source.push("alpha")
@@ -243,7 +243,7 @@ async def test_an_alert_for_a_wrong_channel_that_is_over_goes_nowhere(one: Watch
     assert await one.ledger.waiting() == 0
 
 
-async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Path) -> None:
+async def test_ten_at_once_are_one_group_message_with_a_thread(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
         for n in range(12):
@@ -254,7 +254,7 @@ async def test_ten_at_once_are_one_message_with_each_in_its_thread(tmp_path: Pat
         assert len(many.thread()) == 12
 
 
-async def test_the_end_of_each_of_many_is_shown_in_place_and_said_once_when_all_are_over(tmp_path: Path) -> None:
+async def test_group_shows_each_end_in_place_and_one_notice_at_last(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
         await many.look()
@@ -274,7 +274,7 @@ async def test_the_end_of_each_of_many_is_shown_in_place_and_said_once_when_all_
         assert await ledger.waiting() == 0
 
 
-async def test_what_is_said_of_one_of_many_but_its_end_is_said_in_the_thread(tmp_path: Path) -> None:
+async def test_updates_in_a_group_go_into_the_thread(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))))
         await many.look()
@@ -285,7 +285,7 @@ async def test_what_is_said_of_one_of_many_but_its_end_is_said_in_the_thread(tmp
         assert [line[:1] for line in many.thread()[12:]] == ["👀", *["⏰"] * 12]
 
 
-async def test_all_being_over_is_said_also_where_the_last_has_a_message_of_its_own_in_the_channel(
+async def test_group_end_is_posted_though_the_last_has_its_own_message(
     tmp_path: Path,
 ) -> None:
     async with opened(tmp_path) as ledger:
@@ -313,7 +313,7 @@ async def test_all_being_over_is_said_also_where_the_last_has_a_message_of_its_o
         ]
 
 
-async def test_the_end_of_many_that_nobody_was_told_of_is_not_said(tmp_path: Path) -> None:
+async def test_end_of_an_unposted_group_is_dropped(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))), keep_firing="0s")
         await many.look()
@@ -338,7 +338,7 @@ async def test_nine_at_once_are_nine_messages(tmp_path: Path) -> None:
         assert len(many.first_lines()) == 9
 
 
-async def test_the_tenth_within_a_minute_makes_one_message_of_all_and_the_nine_keep_theirs(tmp_path: Path) -> None:
+async def test_tenth_within_a_minute_makes_a_group_and_nine_keep_their_message(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n}" for n in range(10))))
         for n in range(9):
@@ -366,7 +366,7 @@ async def test_the_tenth_within_a_minute_makes_one_message_of_all_and_the_nine_k
         assert ends["10.0"].startswith("✅ All 10 incidents are over, after"), "its own message shows its end"
 
 
-async def test_the_message_of_many_is_right_among_ever_so_many(one: Watch) -> None:
+async def test_group_message_is_right_among_many_incidents(one: Watch) -> None:
     jobs = [f"job-{n}" for n in range(12)]
     many = watch(one.ledger, like=one, jobs=policies(*jobs))
     for job in jobs:
@@ -387,7 +387,7 @@ async def test_the_message_of_many_is_right_among_ever_so_many(one: Watch) -> No
     assert one.first_lines() == ["✅ All 12 incidents are over: job-0, job-1 and 10 more"]
 
 
-async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_grouped(tmp_path: Path) -> None:
+async def test_fifty_flips_during_an_outage_of_slack_arrive_in_order_and_grouped(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(50))), keep_firing="0s")
         for n in range(50):
@@ -411,7 +411,7 @@ async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_order_and_gro
         assert await ledger.dead(START) == []
 
 
-async def test_in_the_thread_of_many_nothing_is_said_of_what_nobody_was_told_of(tmp_path: Path) -> None:
+async def test_unposted_incident_gets_no_update_in_a_group_s_thread(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         many = watch(ledger, jobs=policies(*(f"job-{n:02}" for n in range(12))), keep_firing="0s")
         for n in range(12):
@@ -434,7 +434,7 @@ async def test_in_the_thread_of_many_nothing_is_said_of_what_nobody_was_told_of(
 # People
 
 
-async def test_a_snooze_is_quiet_and_speaks_once_when_it_ends(one: Watch) -> None:
+async def test_snooze_is_quiet_and_notifies_once_when_it_ends(one: Watch) -> None:
     await stale(one)
     [incident] = await one.ledger.incidents(live=True)
     await one.incidents.snooze(incident.id, "U1", one.clock.time + timedelta(hours=8))
@@ -445,7 +445,7 @@ async def test_a_snooze_is_quiet_and_speaks_once_when_it_ends(one: Watch) -> Non
     assert one.thread()[1].startswith("⏰ the snooze is over; still so, for 8 h 1 min now: no heart")
 
 
-async def test_who_answered_is_in_the_audit_trail_and_a_second_answer_is_refused(one: Watch) -> None:
+async def test_answers_are_audited_and_a_second_one_is_refused(one: Watch) -> None:
     await stale(one)
     [incident] = await one.ledger.incidents(live=True)
     await one.incidents.acknowledge(incident.id, "U1")
@@ -457,7 +457,7 @@ async def test_who_answered_is_in_the_audit_trail_and_a_second_answer_is_refused
     assert trail == [("incident", "U1", incident.id, {"what": "acknowledged"})]
 
 
-async def test_an_acknowledgement_is_seen_by_a_watcher_that_knows_the_incident(one: Watch) -> None:
+async def test_watcher_sees_an_acknowledgement_of_a_cached_incident(one: Watch) -> None:
     await stale(one)
     [incident] = await one.ledger.incidents(live=True)
     await one.incidents.acknowledge(incident.id, "U1")
@@ -473,7 +473,7 @@ async def test_an_acknowledgement_is_seen_by_a_watcher_that_knows_the_incident(o
 # The pod
 
 
-async def test_a_pod_in_trouble_is_an_incident_after_its_time(one: Watch) -> None:
+async def test_unhealthy_pod_is_an_incident_after_pod_for(one: Watch) -> None:
     await one.see()
     await one.see(down())
     await one.see(down(), 1.9)
@@ -485,7 +485,7 @@ async def test_a_pod_in_trouble_is_an_incident_after_its_time(one: Watch) -> Non
     assert one.first_lines() == ["✅ secure-agent-pod is well again after 3 min 6 s"]
 
 
-async def test_a_restart_by_hand_is_over_before_anybody_is_told(one: Watch) -> None:
+async def test_manual_restart_is_no_alert(one: Watch) -> None:
     await one.see()
     await one.see([])
     await one.see([], 1)
@@ -494,7 +494,7 @@ async def test_a_restart_by_hand_is_over_before_anybody_is_told(one: Watch) -> N
     assert one.chat.said == []
 
 
-async def test_a_container_that_was_killed_for_its_memory_is_said_though_it_runs_again(one: Watch) -> None:
+async def test_oom_kill_is_reported_though_the_container_runs_again(one: Watch) -> None:
     await one.see()
     healthy = pod(1)
     ended = Termination("OOMKilled", 137, finished_at=one.clock.time)
@@ -506,7 +506,7 @@ async def test_a_container_that_was_killed_for_its_memory_is_said_though_it_runs
     assert len(one.chat.said) == said
 
 
-async def test_jobs_inside_a_pod_that_is_down_are_not_called_stale_until_a_period_after(one: Watch) -> None:
+async def test_jobs_of_a_down_pod_are_excused_for_a_period_after(one: Watch) -> None:
     await one.see()
     one.clock.pass_(minutes=2)
     await one.see(down())
@@ -521,7 +521,7 @@ async def test_jobs_inside_a_pod_that_is_down_are_not_called_stale_until_a_perio
     assert any("CRITICAL alpha" in line for line in one.first_lines())
 
 
-async def test_a_job_that_runs_elsewhere_is_not_excused_by_a_pod_that_is_down(tmp_path: Path) -> None:
+async def test_job_outside_the_pod_is_not_excused_by_downtime(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         world = watch(ledger, jobs=policies("alpha", inside=False))
         world.source.push("alpha")
@@ -531,7 +531,7 @@ async def test_a_job_that_runs_elsewhere_is_not_excused_by_a_pod_that_is_down(tm
         assert CRITICAL in world.first_lines()
 
 
-async def test_a_push_that_is_refused_soon_after_the_pod_was_down_is_not_excused(one: Watch) -> None:
+async def test_failed_push_soon_after_downtime_is_not_excused(one: Watch) -> None:
     await one.see()
     await one.see(down(), 1)
     await one.see([pod(1)], 1)
@@ -541,7 +541,7 @@ async def test_a_push_that_is_refused_soon_after_the_pod_was_down_is_not_excused
     assert [line for line in one.first_lines() if "alpha" in line] == ["🔴 CRITICAL alpha: its last push failed"]
 
 
-async def test_a_job_that_was_stale_before_the_pod_went_down_is_not_excused(one: Watch) -> None:
+async def test_job_stale_before_the_downtime_is_not_excused(one: Watch) -> None:
     await one.see()
     one.clock.pass_(minutes=11)
     one.source.push("beta")
@@ -551,7 +551,7 @@ async def test_a_job_that_was_stale_before_the_pod_went_down_is_not_excused(one:
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["the-pod-is-seen-to-go", "nobody-looks-at-the-pod"])
-async def test_an_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) -> None:
+async def test_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) -> None:
     from tests.services.workbench import JONAS, bench
 
     async with opened(tmp_path) as ledger:
@@ -588,7 +588,7 @@ async def _all(world: Watch) -> list:
         return list((await tx.newest_incidents(START)).values())
 
 
-async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) -> None:
+async def test_unreadable_api_server_is_an_incident(one: Watch) -> None:
     await one.see()
     error = Permanent("The API server refused the bot's token.")
     await one.pod.source_unavailable(error, one.clock.time)
@@ -601,7 +601,7 @@ async def test_an_api_server_that_cannot_be_read_is_blindness_too(one: Watch) ->
     assert one.first_lines() == ["✅ the Kubernetes API can be read again after 1 min"]
 
 
-async def test_nothing_is_told_during_maintenance_and_once_after_it(tmp_path: Path) -> None:
+async def test_maintenance_mutes_and_alerts_once_after_it(tmp_path: Path) -> None:
     window = {"name": "nightly", "start": START + timedelta(minutes=5), "lasts": "2h"}
     async with opened(tmp_path) as ledger:
         made = watch(ledger, maintenance=[window])
@@ -615,7 +615,7 @@ async def test_nothing_is_told_during_maintenance_and_once_after_it(tmp_path: Pa
         assert made.first_lines() == [CRITICAL]
 
 
-async def test_the_messages_are_for_the_channel(one: Watch) -> None:
+async def test_messages_go_to_the_channel(one: Watch) -> None:
     await stale(one)
     assert {place for place, _, _ in one.chat.said} == {OPS}
     assert isinstance(one.chat, FakeChat)
@@ -633,7 +633,7 @@ def _news(one: Watch, at: str = "09:00", zone: str = "UTC") -> tuple[DigestPost,
     return post, news
 
 
-async def test_a_digest_is_posted_once_a_day_by_whichever_process_is_there(one: Watch) -> None:
+async def test_digest_is_posted_once_a_day_by_any_process(one: Watch) -> None:
     post, _ = _news(one)
     again, _ = _news(one)
     assert not await post.post(), "on the first day there is nothing to look back on"
@@ -646,7 +646,7 @@ async def test_a_digest_is_posted_once_a_day_by_whichever_process_is_there(one: 
     assert one.first_lines() == ["🔎 Tue 24 Nov: nothing is known of it"], "nobody looked after its first moment"
 
 
-async def test_a_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:
+async def test_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:
     post, _ = _news(one)
     await post.post()
     one.clock.pass_(hours=27)
@@ -656,7 +656,7 @@ async def test_a_missed_digest_is_posted_late_and_says_so(one: Watch) -> None:
     assert "This digest is 3 h late: it could not be posted at its time." in reply.body
 
 
-async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
+async def test_digest_reports_what_the_watcher_saw(one: Watch) -> None:
     _, news = _news(one)
     await stale(one)
     for _ in range(48):
@@ -670,7 +670,7 @@ async def test_the_digest_knows_what_the_watcher_saw(one: Watch) -> None:
     assert any("No data" in str(line) for line in reply.body), "nobody looked for two hours"
 
 
-async def test_a_day_on_which_nobody_looked_is_not_called_good_before_anybody_looks_again(one: Watch) -> None:
+async def test_day_without_polls_is_not_called_good(one: Watch) -> None:
     _, news = _news(one)
     await on(one, 0, "alpha", "beta")
     one.clock.pass_(hours=45)
@@ -678,7 +678,7 @@ async def test_a_day_on_which_nobody_looked_is_not_called_good_before_anybody_lo
     assert "nothing is known" in reply.headline
 
 
-async def test_a_bot_that_was_off_for_a_week_knows_nothing_of_the_days_in_it(one: Watch) -> None:
+async def test_days_of_a_week_offline_are_unknown(one: Watch) -> None:
     _, news = _news(one)
     await on(one, 0, "alpha", "beta")
     one.clock.pass_(hours=8 * 24)
@@ -696,9 +696,7 @@ async def test_a_bot_that_was_off_for_a_week_knows_nothing_of_the_days_in_it(one
         ("America/New_York", "2027-11-07", "2027-11-07T07:30+00:00"),
     ],
 )
-def test_a_time_that_a_change_of_the_clock_skips_or_doubles_is_one_moment(
-    zone: str, day: str, moment: str
-) -> None:
+def test_skipped_or_doubled_time_of_day_is_one_moment(zone: str, day: str, moment: str) -> None:
     at = When(time(2, 30), zone).on(date.fromisoformat(day))
     assert at == datetime.fromisoformat(moment)
     daily, fired, now = Daily(time(2, 30), zone), [], at - timedelta(days=1, hours=1)
@@ -718,7 +716,7 @@ ISSUE = "derio-net/frank#12"
 
 @dataclass
 class FakeBridge:
-    """Keeps what it is told; ``errors`` says what the next calls raise instead."""
+    """A bridge that records what it is sent; ``errors`` are raised by the next calls instead."""
 
     told: list[dict[str, Any]] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
@@ -740,7 +738,7 @@ class FakeBridge:
 
 
 def bridging(made: Watch, bridge: FakeBridge) -> Watch:
-    """The watch, which tells the bridge as well."""
+    """The watch, with incidents also sent to the bridge."""
     made.incidents.bridged = True
     issues = IssueMessages(made.ledger, made.clock)
     made.outbox_worker.kinds = made.outbox_worker.kinds.with_(issues.kinds())
@@ -757,7 +755,7 @@ async def bridged(folder: Path) -> AsyncIterator[tuple[Watch, FakeBridge]]:
         yield made, bridge
 
 
-async def test_the_bridge_is_told_of_an_issue_s_worst_state_and_its_end(tmp_path: Path) -> None:
+async def test_bridge_gets_an_issue_s_worst_state_and_its_end(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         await stale(one)
         assert [a["status"] for a in bridge.told] == ["firing"]
@@ -766,7 +764,7 @@ async def test_the_bridge_is_told_of_an_issue_s_worst_state_and_its_end(tmp_path
         assert [a["status"] for a in bridge.told][-1] == "resolved"
 
 
-async def test_what_the_bridge_did_not_take_is_sent_again_as_it_is_then(tmp_path: Path) -> None:
+async def test_failed_bridge_call_is_repeated_with_the_current_state(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         bridge.errors = [Transient("The health-bridge answered 200, but processed 0 of 1 alerts.")] * 2
         await stale(one)
@@ -776,7 +774,7 @@ async def test_what_the_bridge_did_not_take_is_sent_again_as_it_is_then(tmp_path
         assert [a["status"] for a in bridge.told] == ["firing"]
 
 
-async def test_what_was_over_before_the_bridge_took_it_is_not_sent(tmp_path: Path) -> None:
+async def test_incident_resolved_before_the_bridge_got_it_is_dropped(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         bridge.errors = [Transient("away")] * 100
         await stale(one)
@@ -789,18 +787,18 @@ async def test_what_was_over_before_the_bridge_took_it_is_not_sent(tmp_path: Pat
 
 
 async def both(one: Watch, *minutes: float) -> None:
-    """Both jobs run, and the bot looks after each time."""
+    """Both jobs run, and the bot polls after each of these times."""
     for passed in minutes:
         await on(one, passed, "alpha", "beta")
 
 
 async def fires_again(one: Watch) -> None:
-    """Alpha stops once more."""
+    """Alpha stops again."""
     for _ in range(11):
         await on(one, 1)
 
 
-async def test_a_second_life_that_the_bridge_never_heard_of_does_not_end_for_it(tmp_path: Path) -> None:
+async def test_unsent_recurrence_sends_no_end_to_the_bridge(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         await stale(one)
         await both(one, 1, 2)
@@ -817,7 +815,7 @@ async def test_a_second_life_that_the_bridge_never_heard_of_does_not_end_for_it(
 
 
 @pytest.mark.parametrize("error", [TimedOut("no answer in 8 s"), Uncertain("HTTP 502")])
-async def test_a_beginning_that_may_have_come_to_the_bridge_is_ended(tmp_path: Path, error: AgentpodError) -> None:
+async def test_possibly_sent_start_is_ended(tmp_path: Path, error: AgentpodError) -> None:
     async for one, bridge in bridged(tmp_path):
         await stale(one)
         await both(one, 1, 2)
@@ -833,7 +831,7 @@ async def test_a_beginning_that_may_have_come_to_the_bridge_is_ended(tmp_path: P
 
 
 @pytest.mark.parametrize("issue", ["derio-net/frank#13", ""])
-async def test_an_alert_that_goes_to_another_issue_ends_in_the_first(tmp_path: Path, issue: str) -> None:
+async def test_alert_moved_to_another_issue_ends_in_the_first(tmp_path: Path, issue: str) -> None:
     async for one, bridge in bridged(tmp_path):
         await stale(one)
         moved = watch(one.ledger, like=one, jobs=(*policies("alpha", issue=issue), *policies("beta")))
@@ -847,7 +845,7 @@ async def test_an_alert_that_goes_to_another_issue_ends_in_the_first(tmp_path: P
         )
 
 
-async def test_what_begins_while_an_end_is_dropped_is_told_all_the_same(tmp_path: Path) -> None:
+async def test_incident_that_begins_while_an_end_is_dropped_is_sent(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         async with one.ledger.writing() as tx:
             await tx.enqueue(f"bridge:{ISSUE}", "bridge")
@@ -859,7 +857,7 @@ async def test_what_begins_while_an_end_is_dropped_is_told_all_the_same(tmp_path
         assert bridge.told == []
 
 
-async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp_path: Path) -> None:
+async def test_refusing_bridge_is_listed_as_undelivered(tmp_path: Path) -> None:
     async for one, bridge in bridged(tmp_path):
         bridge.errors = [Permanent("The health-bridge answered HTTP 401.")] * 100
         await stale(one)
@@ -868,7 +866,7 @@ async def test_a_bridge_that_refuses_for_long_is_shown_among_the_undelivered(tmp
         assert [d.key for d in await one.ledger.dead(START)] == [f"bridge:{ISSUE}"]
 
 
-async def test_a_heartbeat_by_hand_counts_and_is_said_to_be_one(one: Watch) -> None:
+async def test_manual_heartbeat_counts_and_is_labelled(one: Watch) -> None:
     one.clock.pass_(minutes=5)
     one.source.push_by_hand("alpha")
     await one.look()

@@ -1,4 +1,4 @@
-"""What runs in the pod and how full its disk is: gone is told, not known is not, and a pod that is down waits."""
+"""Processes and disk inside the pod: missing ones are reported, unreadable ones not; unready pods are skipped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUNNING = ["/usr/sbin/sshd -D", "supercronic /etc/crontab", "node /usr/bin/vibe-
 
 @dataclass
 class Inside:
-    """A pod to look into."""
+    """A cluster with a pod to run commands in."""
 
     pods_: list[Pod] = field(default_factory=lambda: [pod(1)])
     running: list[str] = field(default_factory=lambda: list(RUNNING))
@@ -33,7 +33,7 @@ class Inside:
     inodes: str | ExecResult | Transient = "9000 900 8100 10%"
     error: AgentpodError | None = None
     defect: Exception | None = None
-    """What the process list raises that nobody thought of."""
+    """An unexpected exception that the process list raises."""
     truncated: bool = False
     asked: list[str] = field(default_factory=list)
 
@@ -67,14 +67,14 @@ class Inside:
 
 @dataclass
 class World:
-    """A watcher of it."""
+    """A watcher of that pod."""
 
     of: Watch
     inside: Inside
     watcher: InsideWatch
 
     async def look(self, minutes: float = 0) -> list[str]:
-        """Let time pass, look, and give the channel's first lines."""
+        """Let time pass, poll, and return the first lines of the channel's messages."""
         self.of.clock.pass_(minutes=minutes)
         await self.watcher.look()
         await self.of.deliver()
@@ -97,7 +97,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def gone(world: World) -> World:
-    """VibeKanban has ended, and everybody knows."""
+    """VibeKanban has ended, and its alert is posted."""
     world.inside.running = RUNNING[:2]
     assert await world.look(1) == []
     assert await world.look(1) == []
@@ -105,14 +105,14 @@ async def gone(world: World) -> World:
     return world
 
 
-async def test_a_process_that_is_gone_is_told_after_its_time_and_resolved_with_it(world: World) -> None:
+async def test_missing_process_is_reported_and_resolved(world: World) -> None:
     await gone(world)
     world.inside.running = list(RUNNING)
     await world.look(1)
     assert await world.look(1) == ["✅ vibe-kanban is well again after 3 min"]
 
 
-async def test_each_process_has_an_incident_of_its_own(world: World) -> None:
+async def test_each_process_has_its_own_incident(world: World) -> None:
     world.inside.running = RUNNING[:1]
     await world.look()
     assert sorted(await world.look(2)) == [
@@ -121,7 +121,7 @@ async def test_each_process_has_an_incident_of_its_own(world: World) -> None:
     ]
 
 
-async def test_a_disk_that_fills_up_warns_and_then_gets_worse_in_the_thread(world: World) -> None:
+async def test_filling_disk_warns_and_then_turns_critical(world: World) -> None:
     world.inside.percent = 85
     await world.look(5)
     assert await world.look(5) == ["⚠️ WARNING the disk of /home/claude: is 85 % full"]
@@ -133,7 +133,7 @@ async def test_a_disk_that_fills_up_warns_and_then_gets_worse_in_the_thread(worl
     assert await world.look(5) == ["✅ the disk of /home/claude is well again after 15 min"]
 
 
-async def test_a_disk_without_inodes_is_told_though_it_has_room(world: World) -> None:
+async def test_disk_without_inodes_is_reported_though_it_has_space(world: World) -> None:
     world.inside.inodes = "9000 9000 0 100%"
     await world.look()
     told = ["🔴 CRITICAL the disk of /home/claude: no inodes left (100 %)"]
@@ -146,7 +146,7 @@ async def test_a_disk_without_inodes_is_told_though_it_has_room(world: World) ->
     assert await world.look(5) == ["✅ the disk of /home/claude is well again after 20 min"]
 
 
-async def test_a_df_that_has_no_option_for_inodes_is_no_trouble(world: World) -> None:
+async def test_df_without_inode_option_is_no_problem(world: World) -> None:
     world.inside.inodes = ExecResult("", "df: invalid option -- 'i'", 1)
     world.inside.percent = 97
     await world.look(5)
@@ -157,22 +157,20 @@ async def test_a_df_that_has_no_option_for_inodes_is_no_trouble(world: World) ->
 
 
 @pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])
-async def test_what_cannot_be_read_is_not_gone(world: World, error: AgentpodError) -> None:
+async def test_unreadable_process_list_reports_nothing_missing(world: World, error: AgentpodError) -> None:
     world.inside.error = error
     for _ in range(10):
         assert await world.look(1) == []
 
 
-async def test_a_list_that_was_cut_says_nothing_of_what_is_missing(world: World) -> None:
+async def test_truncated_process_list_reports_nothing_missing(world: World) -> None:
     world.inside.running, world.inside.truncated = RUNNING[:1], True
     for _ in range(10):
         assert await world.look(1) == []
 
 
 @pytest.mark.parametrize("error", [TimedOut("no answer"), NotAllowed("may not exec"), Permanent("no ps")])
-async def test_a_pod_that_nobody_can_look_into_for_long_is_told_with_the_reason(
-    world: World, error: AgentpodError
-) -> None:
+async def test_pod_unreadable_for_long_is_reported_with_the_reason(world: World, error: AgentpodError) -> None:
     world.inside.error = error
     for _ in range(15):
         await world.look(1)
@@ -183,14 +181,14 @@ async def test_a_pod_that_nobody_can_look_into_for_long_is_told_with_the_reason(
     assert await world.look(2) == ["✅ the inside of secure-agent-pod can be read again after 16 min"]
 
 
-async def test_a_list_that_stays_too_long_is_told(world: World) -> None:
+async def test_process_list_that_stays_too_long_is_reported(world: World) -> None:
     world.inside.running, world.inside.truncated = RUNNING[:1], True
     for _ in range(16):
         await world.look(1)
     assert await world.look(1) == ["⚠️ WARNING the inside of secure-agent-pod: can't be read"]
 
 
-async def test_a_defect_of_the_bot_is_told_after_a_few_looks_and_the_disk_all_the_same(world: World) -> None:
+async def test_defect_is_reported_after_some_polls_and_the_disk_still_judged(world: World) -> None:
     world.inside.percent, world.inside.defect = 97, ValueError("invalid literal: '²'")
     for _ in range(3):
         await world.look(1)
@@ -201,21 +199,21 @@ async def test_a_defect_of_the_bot_is_told_after_a_few_looks_and_the_disk_all_th
     assert "ValueError: invalid literal: '²'" in str(world.of.chat.said)
 
 
-async def test_what_cannot_be_read_any_more_is_not_well_again(world: World) -> None:
+async def test_unreadable_process_does_not_resolve(world: World) -> None:
     await gone(world)
     world.inside.error = TimedOut("no answer")
     for _ in range(10):
         assert await world.look(1) == ["🔴 CRITICAL vibe-kanban: is not running"]
 
 
-async def test_a_pod_that_is_not_ready_is_not_looked_into(world: World) -> None:
+async def test_unready_pod_is_not_read(world: World) -> None:
     await gone(world)
     world.inside.pods_, world.inside.asked = down(), []
     assert await world.look(5) == ["🔴 CRITICAL vibe-kanban: is not running"]
     assert world.inside.asked == []
 
 
-async def test_what_a_pod_lost_on_its_way_out_is_not_held_against_the_next_one(world: World) -> None:
+async def test_process_lost_at_shutdown_is_not_reported_for_the_next_pod(world: World) -> None:
     world.inside.running = RUNNING[:1]
     await world.look(1)
     world.inside.pods_ = []
@@ -226,7 +224,7 @@ async def test_what_a_pod_lost_on_its_way_out_is_not_held_against_the_next_one(w
     assert await world.look(1) == []
 
 
-async def test_nothing_is_told_of_processes_during_maintenance(tmp_path: Path) -> None:
+async def test_maintenance_mutes_processes(tmp_path: Path) -> None:
     window = {"name": "upgrade", "start": START, "lasts": "1h"}
     async with opened(tmp_path) as ledger:
         found = made(watch(ledger, maintenance=[window]), Inside(running=RUNNING[:2]))
@@ -235,7 +233,7 @@ async def test_nothing_is_told_of_processes_during_maintenance(tmp_path: Path) -
         assert len(await found.look(10)) == 1
 
 
-async def test_a_process_taken_from_the_settings_is_closed_and_not_called_well(world: World) -> None:
+async def test_removed_process_is_closed_and_not_called_resolved(world: World) -> None:
     await gone(world)
     fewer = Target(node=None, containers=(ContainerTarget.model_validate({"processes": ["sshd"]}),))
     await OrphanCloser([fewer], True, world.of.clock, world.of.incidents).close()
@@ -243,7 +241,7 @@ async def test_a_process_taken_from_the_settings_is_closed_and_not_called_well(w
     assert world.of.first_lines() == ["⚪ vibe-kanban: closed, the process is no longer in the settings"]
 
 
-async def test_only_the_containers_that_the_pod_has_are_asked(world: World) -> None:
+async def test_only_existing_containers_are_read(world: World) -> None:
     other = replace(pod(1).containers[0], name="workspace")
     world.inside.pods_ = [replace(pod(1), containers=(other, *pod(1).containers))]
     assert await world.look(1) == []

@@ -1,4 +1,4 @@
-"""Any order of pushes, failures, vanishings, blind spells, restarts, acks and snoozes: alerts stay true."""
+"""Model-based test of alerts: any order of pushes, failures, outages, restarts, acks and snoozes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ T = TypeVar("T")
 WHICH = st.sampled_from(JOBS)
 DEADLINE = timedelta(minutes=10)
 SOON = 3
-"""Looks in a row after which what is wrong has to be told."""
+"""Polls in a row after which a problem has to be reported."""
 
 
 class Alerts(RuleBasedStateMachine):
-    """The real watcher, outbox worker and ledger; beside them what anybody who looks at the gateway would say."""
+    """The real watcher, outbox worker and ledger, beside a simple model of what the Pushgateway shows."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Alerts(RuleBasedStateMachine):
         self.success = dict.fromkeys(JOBS, 0.0)
         self.failure = dict.fromkeys(JOBS, 0.0)
         self.wrong = dict.fromkeys(JOBS, 0)
-        """For how many looks in a row a job was seen to be wrong."""
+        """Job → number of polls in a row in which it had a problem."""
         self.first: datetime | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -50,7 +50,7 @@ class Alerts(RuleBasedStateMachine):
 
     @initialize(wait=st.sampled_from(["0s", "1m"]))
     def opens(self, wait: str) -> None:
-        """``wait``: how long a problem has to last; not longer than `SOON` looks, the shortest ones."""
+        """``wait``: how long a problem has to last, at most `SOON` of the shortest polls."""
         ledger = self.run(self.stack.enter_async_context(opened(Path(self.folder.name))))
         self.one = watch(ledger, **{"for": wait})
 
@@ -135,7 +135,7 @@ class Alerts(RuleBasedStateMachine):
             assert incident.state in (IncidentState.FIRING, IncidentState.ACKED), incident.state
             quiet = incident.state is IncidentState.ACKED or incident.snoozed(now)
             rules = self.one.rules
-            # Of one that comes and goes nothing is said again before it stays.
+            # A flapping job is not reported again before its problem stays.
             last = max(incident.notices[-1].at, (incident.back_at or START) if incident.flapping else START)
             latest = last + max(rules.remind, rules.flap_window) + timedelta(minutes=5)
             assert quiet or now <= latest, f"{job} is wrong, and nothing was said since {incident.notices[-1]}"
@@ -144,7 +144,7 @@ class Alerts(RuleBasedStateMachine):
         return list(self.run(self.one.ledger.incidents(live=live, since=None if live else START)))
 
     async def _newest(self) -> list[Incident]:
-        """Also those that nobody was told of."""
+        """The newest incidents, including those that were never announced."""
         async with self.one.ledger.writing() as tx:
             return list((await tx.newest_incidents(START)).values())
 

@@ -1,4 +1,4 @@
-"""Outages of the pod that are each too short to be told are one incident once there are too many of them."""
+"""Outages of the pod that are each too short for an alert are one incident once there are too many."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ async def one(tmp_path: Path) -> AsyncIterator[Watch]:
 
 
 def born(one: Watch, number: int) -> Pod:
-    """A pod that was made now."""
+    """A pod that was created now."""
     healthy, now = pod(number), one.clock.time
     container = replace(healthy.containers[0], started_at=now)
     return replace(healthy, created_at=now, containers=(container,))
 
 
 def evicted(one: Watch, gone: Pod) -> Pod:
-    """What is left of a pod."""
+    """The remains of an evicted pod."""
     why = Condition("DisruptionTarget", "True", "TerminationByKubelet", since=one.clock.time)
     said = "The node was low on resource: memory."
     return replace(gone, phase="Failed", reason="Evicted", message=said, conditions=(why,))
@@ -71,7 +71,7 @@ async def evictions(one: Watch, count: int, minutes: float = 1) -> list[Pod]:
     return [*records, alive]
 
 
-async def test_eight_evictions_are_one_incident_with_their_count_and_the_nodes_message(one: Watch) -> None:
+async def test_eight_evictions_are_one_incident_with_count_and_message(one: Watch) -> None:
     pods = await evictions(one, 8)
     [line] = one.first_lines()
     assert line == f"{HEAD}evicted 8 times in 7 min, last at 09:07 UTC"
@@ -85,7 +85,7 @@ async def test_eight_evictions_are_one_incident_with_their_count_and_the_nodes_m
     assert one.first_lines()[0].startswith("✅ secure-agent-pod is well again")
 
 
-async def test_readiness_that_drops_every_twenty_seconds_is_one_incident(one: Watch) -> None:
+async def test_flapping_readiness_is_one_incident(one: Watch) -> None:
     for _ in range(12):
         await one.see([unready(one, pod(1))], STEP)
         await one.see([pod(1)], STEP)
@@ -101,27 +101,27 @@ async def test_restarts_are_counted_however_the_kubelet_counts_them(one: Watch, 
     assert "last at 09:04 UTC" in line
 
 
-async def test_a_new_pod_each_time_whose_restarts_start_over_is_counted(one: Watch) -> None:
+async def test_restarts_are_counted_across_new_pods(one: Watch) -> None:
     for n in range(2, 8):
         await one.see([born(one, n)], 1)
     assert one.first_lines()[0].startswith(f"{HEAD}replaced 6 times in 5 min")
 
 
-async def test_kinds_are_told_apart(one: Watch) -> None:
+async def test_outage_kinds_are_counted_separately(one: Watch) -> None:
     pods = await evictions(one, 3)
     for n in (1, 2):
         await one.see([*pods[:-1], restarted(one, pods[-1], n)], 1)
     assert one.first_lines()[0].startswith(f"{HEAD}evicted 3 times and restarted 2 times in 4 min")
 
 
-async def test_three_are_not_told_and_slow_ones_never(one: Watch) -> None:
+async def test_three_outages_or_slow_ones_are_no_incident(one: Watch) -> None:
     pods = await evictions(one, 3)
     for _ in range(20):
         await one.see(pods, 1)
     assert one.chat.said == []
 
 
-async def test_evictions_far_apart_are_not_told(one: Watch) -> None:
+async def test_evictions_far_apart_are_no_incident(one: Watch) -> None:
     await evictions(one, 6, minutes=5)
     assert one.chat.said == []
 
@@ -136,7 +136,7 @@ async def test_one_restart_by_kubectl_is_no_incident(one: Watch, overlap: bool) 
     assert one.chat.said == []
 
 
-async def test_the_count_outlives_a_restart_of_the_bot(one: Watch) -> None:
+async def test_outage_count_survives_a_restart_of_the_bot(one: Watch) -> None:
     for _ in range(3):
         await one.see([unready(one, pod(1))], STEP)
         await one.see([pod(1)], STEP)
@@ -147,7 +147,7 @@ async def test_the_count_outlives_a_restart_of_the_bot(one: Watch) -> None:
     assert one.first_lines()[0].startswith(f"{HEAD}not ready 4 times")
 
 
-async def test_the_count_and_the_window_are_settings(tmp_path: Path) -> None:
+async def test_outage_count_and_window_are_settings(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         made = watch(ledger, outages=2, outage_window="1h")
         await made.see([pod(1)])
@@ -157,7 +157,7 @@ async def test_the_count_and_the_window_are_settings(tmp_path: Path) -> None:
         assert made.first_lines() == [f"{HEAD}not ready 2 times in 11 min, last at 09:21 UTC"]
 
 
-async def test_restarts_that_were_approved_here_do_not_count(tmp_path: Path) -> None:
+async def test_approved_restarts_do_not_count(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         world, repairs = watch(ledger), bench(ledger)
         repairs.clock, repairs.executor.clock, repairs.approval_service.clock = (
@@ -180,7 +180,7 @@ async def test_restarts_that_were_approved_here_do_not_count(tmp_path: Path) -> 
         await repairs.executor.stop(1)
 
 
-async def test_a_crash_loop_stays_the_pod_s_own_incident(one: Watch) -> None:
+async def test_crash_loop_stays_the_pod_s_own_incident(one: Watch) -> None:
     for n in range(1, 12):
         crashed = restarted(one, pod(1), n)
         waits = replace(crashed.containers[0], ready=False, state="waiting", reason="CrashLoopBackOff")
@@ -190,14 +190,14 @@ async def test_a_crash_loop_stays_the_pod_s_own_incident(one: Watch) -> None:
     assert one.first_lines() == [f"{HEAD}kali keeps crashing (exit 1, 11 restarts)"]
 
 
-def test_what_was_kept_is_read_again_and_nonsense_is_nothing() -> None:
+def test_saved_outages_are_parsed_and_garbage_is_ignored() -> None:
     known = outages.updated(None, [pod(1)], START, timedelta(minutes=10), 4)
     assert outages.from_json(outages.to_json(known)) == known
     assert outages.from_json("") is None
     assert outages.from_json('{"seen": 3}') is None
 
 
-def test_a_long_story_is_bounded_and_still_counted() -> None:
+def test_saved_outages_are_bounded_and_still_counted() -> None:
     known: Outages | None = outages.updated(None, [pod(1)], START, timedelta(minutes=10), 4)
     now = START
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""The pod's own incidents, what it excuses its jobs for, and when it can't be seen."""
+"""The pod's own incidents, the excuses of its jobs, and a pod that can't be read."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ AWAY = Transient("The API server can't be reached: connection refused.")
 
 @pytest_asyncio.fixture
 async def one(tmp_path: Path) -> AsyncIterator[Watch]:
-    """Both jobs, and the pod, were seen at nine."""
+    """Watchers that saw both jobs and the pod at nine."""
     async with watched(tmp_path) as made:
         await made.see()
         yield made
 
 
 def restarted(one: Watch, count: int, why: str = "Error", *, runs: bool = True) -> list[Pod]:
-    """The pod after so many restarts, the last one now."""
+    """The pod after that many restarts, the last one now."""
     [healthy] = [pod(1)] if runs else down()
     ended = Termination(why, 137 if why == "OOMKilled" else 1, one.clock.time)
     changes = {"restarts": count, "last_termination": ended, "started_at": one.clock.time}
@@ -40,7 +40,7 @@ def restarted(one: Watch, count: int, why: str = "Error", *, runs: bool = True) 
 
 
 async def through(one: Watch, pods: Sequence[Pod], minutes: float, step: float = 0.5) -> None:
-    """Look at these pods for a time."""
+    """Evaluate these pods for a while."""
     for _ in range(round(minutes / step)):
         await one.see(pods, step)
 
@@ -60,7 +60,7 @@ async def loop(one: Watch, crashes: int) -> None:
         wait = min(wait * 2, 300)
 
 
-async def test_a_crash_loop_is_one_incident_whose_severity_does_not_move(one: Watch) -> None:
+async def test_crash_loop_is_one_incident_of_constant_severity(one: Watch) -> None:
     await loop(one, 12)
     [incident] = await incidents(one, "pod:")
     assert [n.reason for n in incident.notices] == [Reason.FIRST_FIRING]
@@ -68,7 +68,7 @@ async def test_a_crash_loop_is_one_incident_whose_severity_does_not_move(one: Wa
     assert len(one.chat.said) == 1
 
 
-async def test_a_crash_loop_is_told_though_it_never_waits_for_long(one: Watch) -> None:
+async def test_crash_loop_is_reported_though_it_never_waits_for_long(one: Watch) -> None:
     for n in range(1, 6):
         await through(one, restarted(one, n, runs=False), 0.5)
         await through(one, restarted(one, n), 0.5)
@@ -76,7 +76,7 @@ async def test_a_crash_loop_is_told_though_it_never_waits_for_long(one: Watch) -
     assert "secure-agent-pod" in one.first_lines()[0]
 
 
-async def test_a_crash_loop_that_is_mended_is_resolved_in_minutes_with_the_time_that_it_lasted(one: Watch) -> None:
+async def test_fixed_crash_loop_resolves_within_minutes_with_its_duration(one: Watch) -> None:
     one.clock.pass_(minutes=1)
     await through(one, restarted(one, 3, runs=False), 10)
     assert one.first_lines() == [CRASHING]
@@ -86,12 +86,12 @@ async def test_a_crash_loop_that_is_mended_is_resolved_in_minutes_with_the_time_
     assert len(one.first_lines()) == 1, "what the crash loop told is not told again"
 
 
-async def test_a_single_restart_is_not_told(one: Watch) -> None:
+async def test_single_restart_is_not_reported(one: Watch) -> None:
     await through(one, restarted(one, 1), 30)
     assert one.chat.said == []
 
 
-async def test_restarts_that_rise_are_one_message_and_stop_when_they_do(one: Watch) -> None:
+async def test_rising_restarts_are_one_message_until_they_stop(one: Watch) -> None:
     for n in range(1, 7):
         await through(one, restarted(one, n), 12, 1)
     last = "last at 10:00 UTC (Error, exit code 1)"
@@ -102,7 +102,7 @@ async def test_restarts_that_rise_are_one_message_and_stop_when_they_do(one: Wat
     assert one.first_lines()[0].startswith("✅ secure-agent-pod is well again")
 
 
-async def test_a_container_killed_for_memory_again_raises_the_severity_once(one: Watch) -> None:
+async def test_repeated_oom_kill_raises_the_severity_once(one: Watch) -> None:
     for n in range(1, 7):
         await through(one, restarted(one, n, "OOMKilled"), 10, 1)
     [incident] = await incidents(one, "restarts:")
@@ -112,7 +112,7 @@ async def test_a_container_killed_for_memory_again_raises_the_severity_once(one:
     )
 
 
-async def test_the_count_of_restarts_outlives_a_restart_of_the_bot(one: Watch) -> None:
+async def test_restart_count_survives_a_restart_of_the_bot(one: Watch) -> None:
     await through(one, restarted(one, 1, "OOMKilled"), 5, 1)
     other = watch(one.ledger, like=one)
     await through(other, restarted(one, 2, "OOMKilled"), 5, 1)
@@ -122,7 +122,7 @@ async def test_the_count_of_restarts_outlives_a_restart_of_the_bot(one: Watch) -
 # What jobs are excused for
 
 
-async def test_a_second_outage_of_the_pod_excuses_what_the_first_did(one: Watch) -> None:
+async def test_second_downtime_excuses_jobs_like_the_first(one: Watch) -> None:
     await one.see(down(), 5)
     await one.see([pod(1)], 4)
     await one.look(2)
@@ -136,7 +136,7 @@ async def test_a_second_outage_of_the_pod_excuses_what_the_first_did(one: Watch)
     assert len([line for line in one.first_lines() if "no heartbeat" in line]) == 2
 
 
-async def test_jobs_are_not_muted_for_ever_by_a_pod_that_nobody_can_see(one: Watch) -> None:
+async def test_unreadable_pod_does_not_mute_jobs_for_ever(one: Watch) -> None:
     await one.see(down(), 1)
     for _ in range(12):
         await one.pod.source_unavailable(AWAY, START + timedelta(minutes=2))
@@ -145,7 +145,7 @@ async def test_jobs_are_not_muted_for_ever_by_a_pod_that_nobody_can_see(one: Wat
     assert "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC" in one.first_lines()
 
 
-async def test_a_pod_that_is_seen_again_and_still_down_mutes_as_before(one: Watch) -> None:
+async def test_pod_readable_again_and_still_down_mutes_as_before(one: Watch) -> None:
     await one.see(down(), 1)
     await one.pod.source_unavailable(AWAY, START + timedelta(minutes=2))
     await one.see(down(), 1)
@@ -153,7 +153,7 @@ async def test_a_pod_that_is_seen_again_and_still_down_mutes_as_before(one: Watc
     assert [line for line in one.first_lines() if "no heartbeat" in line] == []
 
 
-async def test_a_window_over_the_whole_target_mutes_that_its_cluster_is_blind(tmp_path: Path) -> None:
+async def test_maintenance_of_a_target_mutes_its_unreadable_cluster(tmp_path: Path) -> None:
     window = {"name": "upgrade", "start": START, "lasts": "1h"}
     async with opened(tmp_path) as ledger:
         made = watch(ledger, maintenance=[window])
@@ -166,7 +166,7 @@ async def test_a_window_over_the_whole_target_mutes_that_its_cluster_is_blind(tm
         assert len(made.first_lines()) == 1
 
 
-async def test_a_window_for_one_job_does_not_mute_that_the_cluster_is_blind(tmp_path: Path) -> None:
+async def test_maintenance_of_a_job_does_not_mute_an_unreadable_cluster(tmp_path: Path) -> None:
     window = {"name": "nightly", "start": START, "lasts": "1h", "jobs": ["alpha"]}
     async with opened(tmp_path) as ledger:
         made = watch(ledger, maintenance=[window])
@@ -178,7 +178,7 @@ async def test_a_window_for_one_job_does_not_mute_that_the_cluster_is_blind(tmp_
 @pytest.mark.parametrize(
     ("narrower", "told"), [({}, 0), ({"targets": ["secure-agent-pod"]}, 0), ({"jobs": ["alpha"]}, 1)]
 )
-async def test_a_window_over_everything_mutes_that_the_pushgateway_is_blind(
+async def test_maintenance_of_everything_mutes_an_unavailable_pushgateway(
     tmp_path: Path, narrower: dict[str, object], told: int
 ) -> None:
     window = {"name": "upgrade", "start": START, "lasts": "1h", **narrower}
@@ -192,10 +192,10 @@ async def test_a_window_over_everything_mutes_that_the_pushgateway_is_blind(
         assert len(made.first_lines()) == 1, "what is still so is told when the window is over"
 
 
-# Blind
+# The API server can't be read
 
 
-def test_one_odd_answer_is_no_blindness_and_the_third_says_since_when() -> None:
+def test_third_odd_answer_in_a_row_counts_from_the_first() -> None:
     failures, odd = ReadFailures(after=3), Permanent("The API server's answer is no JSON.")
     times = [START + timedelta(seconds=10 * n) for n in range(4)]
     assert [failures.failed(odd, at) for at in times] == [None, None, START, START]
@@ -206,7 +206,7 @@ def test_one_odd_answer_is_no_blindness_and_the_third_says_since_when() -> None:
 @pytest.mark.parametrize(
     ("error", "waited"), [(NotAllowed("The bot may not list pods."), 0.0), (AWAY, PATIENCE)], ids=["403", "outage"]
 )
-def test_a_refusal_is_sure_at_once_and_an_outage_was_waited_for(error: Exception, waited: float) -> None:
+def test_refusal_and_outage_count_at_once(error: Exception, waited: float) -> None:
     assert isinstance(error, NotAllowed | Transient)
     assert ReadFailures(after=3).failed(error, START) == START - timedelta(seconds=waited)
 
@@ -215,7 +215,7 @@ def test_a_refusal_is_sure_at_once_and_an_outage_was_waited_for(error: Exception
 
 
 @pytest.mark.parametrize("comes", [True, False], ids=["the job is back", "the job is not back"])
-async def test_after_an_approved_restart_each_job_has_a_period_to_be_back(tmp_path: Path, comes: bool) -> None:
+async def test_jobs_have_a_period_after_an_approved_restart(tmp_path: Path, comes: bool) -> None:
     async with opened(tmp_path) as ledger:
         world, repairs = watch(ledger), bench(ledger)
         repairs.clock, repairs.executor.clock, repairs.approval_service.clock = (

@@ -1,4 +1,4 @@
-"""A background task that keeps dying is an incident, and what goes wrong unexpectedly is no data, not silence."""
+"""A background task that keeps crashing is an incident, and unexpected errors of watchers count as no data."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ async def look(of: Watch, watcher: TaskWatch, minutes: float = 0) -> list[str]:
         ("digest", "the bot's task 'digest'"),
     ],
 )
-async def test_a_task_that_keeps_dying_is_told_with_its_cause_until_it_lives(
-    one: Watch, name: str, subject: str
-) -> None:
+async def test_crashing_task_is_reported_with_its_cause_until_it_runs(one: Watch, name: str, subject: str) -> None:
     crashes = TaskCrashes()
     watcher = tasks(one, crashes)
     for _ in range(2):
@@ -66,7 +64,7 @@ async def test_a_task_that_keeps_dying_is_told_with_its_cause_until_it_lives(
     assert await look(one, watcher, 2) == [f"✅ {subject} is well again after 13 min"]
 
 
-async def test_what_was_told_before_a_restart_of_the_bot_is_resolved_after_it(one: Watch) -> None:
+async def test_task_incident_resolves_after_a_restart_of_the_bot(one: Watch) -> None:
     crashes = TaskCrashes()
     for _ in range(3):
         crashes.note("digest", KeyError("day"), one.clock.now())
@@ -76,14 +74,14 @@ async def test_what_was_told_before_a_restart_of_the_bot_is_resolved_after_it(on
     assert "is well again" in (await look(one, fresh, 2))[0]
 
 
-async def test_deaths_that_are_far_apart_are_no_incident(one: Watch) -> None:
+async def test_crashes_far_apart_are_no_incident(one: Watch) -> None:
     crashes = TaskCrashes()
     for _ in range(6):
         crashes.note("digest", KeyError("day"), one.clock.now())
         assert await look(one, tasks(one, crashes), 20) == []
 
 
-async def test_the_guard_says_which_task_died_of_what() -> None:
+async def test_guard_passes_on_the_task_and_its_error() -> None:
     died: list[tuple[str, Exception]] = []
     error = ValueError("no")
 
@@ -95,7 +93,7 @@ async def test_the_guard_says_which_task_died_of_what() -> None:
     assert died == [("digest", error)]
 
 
-async def test_whatever_a_read_of_the_heartbeats_raises_is_told_as_blindness_with_its_cause(one: Watch) -> None:
+async def test_unexpected_error_of_a_read_is_reported_as_no_data(one: Watch) -> None:
     one.source.error = NO_SOCKS
     for _ in range(15):
         await one.look(1)
@@ -110,7 +108,7 @@ async def test_whatever_a_read_of_the_heartbeats_raises_is_told_as_blindness_wit
     assert one.first_lines() == ["✅ the Pushgateway can be read again after 16 min"]
 
 
-async def test_one_group_that_makes_no_sense_leaves_the_other_jobs_watched(one: Watch) -> None:
+async def test_one_invalid_group_leaves_other_jobs_watched(one: Watch) -> None:
     one.source.push("beta", at=1e300)
     for _ in range(12):
         await one.look(1)
@@ -118,7 +116,7 @@ async def test_one_group_that_makes_no_sense_leaves_the_other_jobs_watched(one: 
 
 
 class OddCluster:
-    """Its pods can't be judged, or not be followed."""
+    """A cluster whose pods can't be judged, or can't be watched."""
 
     def __init__(self, error: Exception | None) -> None:
         self.error = error
@@ -131,7 +129,7 @@ class OddCluster:
 
 
 @pytest.mark.parametrize("error", [None, RecursionError("too deep"), UnicodeError("half"), KeyError("spec")])
-async def test_whatever_a_look_at_the_pod_raises_is_told_as_blindness(
+async def test_unexpected_error_of_a_pod_evaluation_is_reported_as_no_data(
     tmp_path: Path, error: Exception | None
 ) -> None:
     async with opened(tmp_path) as ledger:
@@ -153,7 +151,7 @@ async def until(of: Watch, holds: Callable[[], bool]) -> None:
 
 
 async def odd(message: OutboxMessage) -> Reply:
-    """Can't render some messages."""
+    """Message kinds of which some can't be rendered."""
     if message.key.id == "odd":
         raise ValueError("day is out of range for month")
     return Reply("well")
@@ -165,7 +163,7 @@ async def approval_service(tmp_path: Path) -> AsyncIterator[Bench]:
         yield bench(ledger)
 
 
-async def test_a_message_that_cannot_be_made_keeps_no_other_back(approval_service: Bench) -> None:
+async def test_message_that_cannot_be_rendered_blocks_no_other(approval_service: Bench) -> None:
     outbox_worker = sending(
         approval_service.ledger, approval_service.chat, approval_service.clock, [rendered("test", odd)]
     )

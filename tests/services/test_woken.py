@@ -1,4 +1,4 @@
-"""Nobody asks an idle ledger once a second: commits wake who waits, also those of another process."""
+"""Background tasks don't poll an idle ledger: commits wake them, also those of another process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.services.workbench import OPS, Bench, bench, opened
 
 @asynccontextmanager
 async def running(one: Bench) -> AsyncIterator[None]:
-    """The outbox worker and the recovery of a bot that has nothing to do."""
+    """The outbox worker and the recovery task of an idle bot."""
     works = (
         one.outbox_worker.run(),
         RequestRecovery(one.approval_service, one.executor).run(),
@@ -29,16 +29,16 @@ async def running(one: Bench) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_commit_of_this_process_wakes_the_courier_at_once(one: Bench) -> None:
+async def test_commit_of_this_process_wakes_the_worker_at_once(one: Bench) -> None:
     async with running(one), asyncio.timeout(5):
         await asyncio.sleep(0.05)
         async with one.ledger.writing() as tx:
             await tx.enqueue("card:r-none", OPS)  # nobody calls wake()
-        while await one.ledger.waiting():  # noqa: ASYNC110 - the ledger's own count is what is tested
+        while await one.ledger.waiting():  # noqa: ASYNC110 - the ledger's count is what is tested
             await asyncio.sleep(0.005)
 
 
-async def test_a_commit_of_another_process_wakes_it_too(tmp_path: Path) -> None:
+async def test_commit_of_another_process_wakes_the_worker(tmp_path: Path) -> None:
     async with opened(tmp_path) as mine, opened(tmp_path, exclusive=False) as terminals:
         one, terminal = bench(mine), bench(terminals)
         async with running(one), asyncio.timeout(8):
@@ -46,7 +46,7 @@ async def test_a_commit_of_another_process_wakes_it_too(tmp_path: Path) -> None:
             await one.chat.posted.wait()
 
 
-async def test_a_request_expires_at_its_time_without_anybody_doing_anything(one: Bench) -> None:
+async def test_request_expires_without_any_other_event(one: Bench) -> None:
     case = await one.ask()
     one.clock.time = case.request.expires_at
     async with running(one):

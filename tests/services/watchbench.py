@@ -1,4 +1,4 @@
-"""The watchers on a real SQLite ledger, with a source, a pod, a chat and a clock to set."""
+"""The watchers on a real SQLite ledger, with a fake source, pod and chat, and a clock to set."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from tests.services.workbench import OPS, Clock, FakeChat, FakeCluster, opened, 
 
 JOBS = ("alpha", "beta")
 CRITICAL = "🔴 CRITICAL alpha: no heartbeat since 09:00 UTC"
-"""What is said of alpha when it stops after `watched`."""
+"""The first line of alpha's alert when it stops after `watched`."""
 
 
 @dataclass
 class FakeSource:
-    """What the Pushgateway holds, or the error instead."""
+    """A Pushgateway with groups to set, or an error to raise."""
 
     clock: Clock
     groups: dict[tuple[tuple[str, str], ...], Group] = field(default_factory=dict)
@@ -44,19 +44,19 @@ class FakeSource:
         return HeartbeatPoll(list(self.groups.values()))
 
     def push_by_hand(self, job: str) -> None:
-        """What `heartbeats push` leaves."""
+        """Push as `heartbeats push` does."""
         now = self.clock.time.timestamp()
         self.groups[(("job", job),)] = Group({"job": job}, {PUSHED: now, MANUAL: now})
 
     def push(self, job: str, *, at: float | None = None, **labels: str) -> None:
-        """A push, now or at a time of its own."""
+        """Push a success, now or at the given time."""
         key = tuple(sorted({"job": job, **labels}.items()))
         old = self.groups.get(key)
         gauges = {**(old.gauges if old else {}), "push_time_seconds": at or self.clock.time.timestamp()}
         self.groups[key] = Group(dict(key), gauges)
 
     def fail(self, job: str) -> None:
-        """A push that was refused."""
+        """Record a failed push."""
         key = (("job", job),)
         old = self.groups.get(key)
         gauges = {**(old.gauges if old else {}), "push_failure_time_seconds": self.clock.time.timestamp()}
@@ -64,14 +64,14 @@ class FakeSource:
 
 
 def policies(*jobs: str, **how: Any) -> tuple[HeartbeatPolicy, ...]:
-    """A policy each: stale after ten minutes, critical, unless said otherwise."""
+    """A policy for each job: stale after ten minutes and critical, unless ``how`` says otherwise."""
     usual = {"severity": "critical", "stale_after": "10m"} | how
     return tuple(HeartbeatPolicy.model_validate({"job": job, **usual}) for job in jobs)
 
 
 @dataclass
 class Watch:
-    """One process's watchers, and what the others of the same world share."""
+    """One process's watchers, and the fakes that processes of the same test share."""
 
     ledger: Ledger
     clock: Clock
@@ -86,19 +86,19 @@ class Watch:
     outbox_worker: OutboxWorker
 
     async def look(self, minutes: float = 0) -> list[Incident]:
-        """Let time pass, look at the heartbeats, and send what is owed."""
+        """Let time pass, poll the heartbeats, and deliver pending messages."""
         self.clock.pass_(minutes=minutes)
         changed = await self.heartbeats.tick()
         await self.deliver()
         return changed
 
     async def deliver(self) -> None:
-        """Send what is due."""
+        """Deliver the messages that are due."""
         while await self.outbox_worker.deliver():
             pass
 
     async def see(self, pods: Sequence[Pod] | None = None, minutes: float = 0) -> list[Incident]:
-        """Let time pass, look at the pods, and send what is owed."""
+        """Let time pass, evaluate the pods, and deliver pending messages."""
         self.clock.pass_(minutes=minutes)
         changed = await self.pod.look(self.cluster.pods_ if pods is None else pods)
         await self.deliver()
@@ -110,7 +110,7 @@ class Watch:
         return [self.chat.shown[f"{n}.0"].headline for n in roots]
 
     def thread(self) -> list[str]:
-        """What was said in threads, in order."""
+        """The messages in threads, in order."""
         return [reply.headline for _, thread, reply in self.chat.said if thread is not None]
 
 
@@ -122,7 +122,7 @@ def watch(
     chat: FakeChat | None = None,
     **rules: Any,
 ) -> Watch:
-    """The parts of one process; ``like`` another one in the same world."""
+    """Build the watchers of one process; ``like``: share that one's fakes."""
     clock = like.clock if like else Clock()
     source = like.source if like else FakeSource(clock)
     cluster = like.cluster if like else FakeCluster()
@@ -140,7 +140,7 @@ def watch(
 
 @asynccontextmanager
 async def watched(folder: Path) -> AsyncIterator[Watch]:
-    """Watchers of their own ledger; both jobs were seen at nine."""
+    """Watchers on a new ledger that saw both jobs at nine."""
     async with opened(folder) as ledger:
         made = watch(ledger)
         for job in JOBS:
@@ -150,7 +150,7 @@ async def watched(folder: Path) -> AsyncIterator[Watch]:
 
 
 async def on(one: Watch, minutes: float, *jobs: str) -> None:
-    """Time passes, those jobs (without any named, beta) send a heartbeat, and the bot looks."""
+    """Let time pass, have those jobs (by default beta) send a heartbeat, and poll."""
     one.clock.pass_(minutes=minutes)
     for job in jobs or ("beta",):
         one.source.push(job)
@@ -158,7 +158,7 @@ async def on(one: Watch, minutes: float, *jobs: str) -> None:
 
 
 async def stale(one: Watch) -> Watch:
-    """Alpha has stopped, and everybody knows."""
+    """Alpha has stopped, and its alert is posted."""
     for _ in range(11):
         await on(one, 1)
     assert one.first_lines() == [CRITICAL]

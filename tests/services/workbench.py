@@ -1,4 +1,4 @@
-"""Approval service, executor and outbox worker on a real SQLite ledger, with a small cluster, chat and clock."""
+"""Approval service, executor and outbox worker on a real SQLite ledger, with fake cluster, chat and clock."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PATIENCE = 10.0
 
 
 class Clock:
-    """A clock to set. It moves on with each look, as a real one does: no two moments are the same."""
+    """A clock to set. It moves on with each reading, so that no two readings are equal."""
 
     def __init__(self) -> None:
         self.time = START
@@ -84,7 +84,7 @@ def pod(number: int) -> Pod:
 
 @dataclass
 class FakeCluster:
-    """One Deployment with one pod. A restart is instant; ``answers`` says what the next calls raise instead."""
+    """One Deployment with one pod. Restarts are instant, unless the fields below hold errors to raise."""
 
     deployment_: Deployment = field(
         default_factory=lambda: Deployment(
@@ -103,7 +103,7 @@ class FakeCluster:
     )
     pods_: list[Pod] = field(default_factory=lambda: [pod(1)])
     rollouts: list[str] = field(default_factory=list)
-    """The approval of each change that took effect."""
+    """The approval id of each change that took effect."""
     sent: int = 0
     before: list[Exception | None] = field(default_factory=list)
     """Raised by the next changes before they take effect."""
@@ -113,16 +113,16 @@ class FakeCluster:
     stuck: bool = False
     """Whether the new pod never gets ready."""
     keeps_others: bool = False
-    """Whether only the first pod makes place for the new one."""
+    """Whether only the first pod is replaced by the new one."""
     deleted: list[str] = field(default_factory=list)
     """The uid of each pod that was deleted."""
     secret_: SecretFacts = field(default_factory=lambda: SecretFacts(SECRET, "uid-s", "7"))
     file: bytes = b""
-    """The value of the one key that a Secret has here."""
+    """The value of the Secret's only key."""
     stored: int = 0
-    """How often it was changed."""
+    """How often the Secret was changed."""
     look_at_secret: Callable[[], Awaitable[None]] | None = None
-    """What happens at each look at the Secret."""
+    """Called at each read of the Secret."""
 
     async def deployment(self, name: str) -> Deployment:
         assert name == TARGET.deployment
@@ -219,7 +219,7 @@ class FakeCluster:
         return self.secret_
 
     def change_secret(self, value: bytes, **annotations: str) -> None:
-        """Somebody changes it."""
+        """Somebody else changes the Secret."""
         version = str(int(self.secret_.resource_version) + 1)
         marks = {**self.secret_.annotations, **annotations}
         self.secret_ = replace(self.secret_, resource_version=version, annotations=marks)
@@ -228,16 +228,16 @@ class FakeCluster:
 
 @dataclass
 class FakeChat:
-    """Keeps what was said; ``errors`` says what the next calls raise instead."""
+    """A chat that records messages; ``errors`` are raised by the next calls instead."""
 
     said: list[tuple[str, str | None, Reply]] = field(default_factory=list)
     shown: dict[str, Reply] = field(default_factory=dict)
     errors: list[Exception | None] = field(default_factory=list)
     posted: asyncio.Event = field(default_factory=asyncio.Event)
     refuses: str = ""
-    """A place that takes nothing."""
+    """A place that refuses all messages."""
     lost_after: int = 0
-    """How many of the next posts are posted, and then fail all the same."""
+    """How many of the next posts take effect and then raise an error."""
     edits: int = 0
 
     async def post(self, place: str, reply: Reply, *, thread: str | None = None) -> MessageRef:
@@ -271,7 +271,7 @@ class FakeChat:
 
 @dataclass
 class Bench:
-    """One process's parts."""
+    """The services of one bot process."""
 
     ledger: Ledger
     clock: Clock
@@ -284,14 +284,14 @@ class Bench:
     outbox_worker: OutboxWorker
 
     def caller(self, user: str, origin: str = "") -> Caller:
-        """Somebody in the operations channel, with the groups that the policy names."""
+        """A caller in the operations channel, with the groups that the policy names."""
         mine = frozenset(g for g, members in self.groups.items() if user in members)
         return Caller(member(user, OPS, mine), "button", origin)
 
     async def ask(
         self, user: str = MAYA, *, force: bool = False, origin: str = "", reason: str = "why"
     ) -> RepairRequest:
-        """Ask for a restart of the pod as it is now."""
+        """Request a restart of the pod as it is now."""
         look = TargetState(self.cluster.deployment_, tuple(self.cluster.pods_))
         action = FORCE_RESTART if force else RESTART
         proposal = Proposal(action, look.snapshot, reason, "It will be down.")
@@ -304,17 +304,17 @@ class Bench:
         return await self.approval_service.decide(case.id, choice, self.caller(user), reason)
 
     async def now(self, case: RepairRequest) -> RepairRequest:
-        """The case as it is in the ledger."""
+        """The request as it is in the ledger now."""
         found = await self.ledger.case(case.id)
         assert found is not None
         return found
 
     async def ended(self, case: RepairRequest) -> RepairRequest:
-        """The case at its end."""
+        """Wait until the request has ended; returns it."""
         return await self.until(case, lambda found: found.state.final)
 
     async def until(self, case: RepairRequest, holds: Callable[[RepairRequest], bool]) -> RepairRequest:
-        """The case once something holds of it."""
+        """Wait until ``holds`` is true of the request; returns it."""
         end = asyncio.get_running_loop().time() + PATIENCE
         while not holds(found := await self.now(case)):
             assert asyncio.get_running_loop().time() < end, f"{found.state}: {found.progress}"
@@ -322,28 +322,28 @@ class Bench:
         return found
 
     async def so(self, holds: Callable[[], bool]) -> None:
-        """Once something holds."""
+        """Wait until ``holds`` is true."""
         end = asyncio.get_running_loop().time() + PATIENCE
         while not holds():
             assert asyncio.get_running_loop().time() < end
             await asyncio.sleep(0.005)
 
     async def until_sent(self, times: int) -> None:
-        """Once so many calls have gone out."""
+        """Wait until that many calls were sent."""
         await self.so(lambda: self.cluster.sent >= times)
 
     async def idle(self, case: RepairRequest) -> None:
-        """Once this process is not at it any more."""
+        """Wait until this process no longer works on the request."""
         await self.so(lambda: not self.executor.busy(case.id))
 
     async def trail(self) -> list[Record]:
-        """The audit trail, which is whole."""
+        """The audit trail, after checking that it is whole."""
         records = [r async for r in self.ledger.records()]
         assert verify(records) is None
         return records
 
     async def deliver(self) -> None:
-        """Send what is due."""
+        """Deliver the messages that are due."""
         while await self.outbox_worker.deliver():
             pass
 
@@ -356,7 +356,7 @@ def bench(
     policy: ApprovalPolicy | None = None,
     chat: FakeChat | None = None,
 ) -> Bench:
-    """The parts of one process; ``like`` another one in the same world."""
+    """Build the services of one process; ``like``: share that one's fakes."""
     clock = like.clock if like else Clock()
     cluster = like.cluster if like else FakeCluster()
     groups: dict[str, set[str]] = like.groups if like else {ONCALL: set()}
@@ -395,14 +395,14 @@ async def _called(key: MessageKey) -> str:
 
 
 def rendered(name: str, render: Callable[[OutboxMessage], Awaitable[Any]], **more: Any) -> MessageKind:
-    """A kind of message of a test's own."""
+    """A message kind with a renderer of the test's own."""
     return MessageKind(name, render, _called, **more)
 
 
 def sending(
     ledger: Ledger, chat: Chat, clock: Clock, kinds: Iterable[MessageKind], *sinks: Sink, **how: Any
 ) -> OutboxWorker:
-    """A worker that sends messages of these kinds to the chat and to other sinks."""
+    """An outbox worker with these kinds, and the chat and ``sinks`` as its sinks."""
     to: Registry[Sink] = Registry("sink", (SlackSink(chat), *sinks))
     return OutboxWorker(ledger, clock, Registry("message kind", kinds), to, **how)
 
