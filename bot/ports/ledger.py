@@ -33,10 +33,10 @@ class Writing(Protocol):
     async def open_cases(self, target: str) -> Sequence[RepairRequest]:
         """The target's repair requests that have not ended, oldest first."""
 
-    async def add(self, case: RepairRequest) -> None:
+    async def add(self, repair: RepairRequest) -> None:
         """Insert a repair request. The commit raises `Conflict` where its id or origin exists already."""
 
-    async def save(self, case: RepairRequest) -> RepairRequest:
+    async def save(self, repair: RepairRequest) -> RepairRequest:
         """Update a repair request, and return it with its new version.
 
         The commit raises `Conflict`, and nothing is saved, where the request is no longer at the version that it

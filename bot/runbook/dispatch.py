@@ -148,10 +148,10 @@ class Dispatcher:
 
     async def _late(self, name: str, about: str, caller: Caller, refusal: Reply) -> Reply:
         """The refusal of a decision; if the request has been decided anyway, the reply begins with its outcome."""
-        case = await self._case(about) if name in _DECISIONS else None
-        if case is None or case.state is RequestState.OPEN or not _sees(caller, case):
+        repair = await self._case(about) if name in _DECISIONS else None
+        if repair is None or repair.state is RequestState.OPEN or not _sees(caller, repair):
             return refusal
-        late = card.late(case)
+        late = card.late(repair)
         return replace(late, body=(*late.body, refusal.headline, *refusal.body), data=refusal.data)
 
     async def _case(self, id_: str) -> RepairRequest | None:
@@ -183,8 +183,8 @@ class Dispatcher:
         """The channels whose roles count besides the caller's: all for the Home tab, a request's own in a DM."""
         if caller.surface == "home":
             return self.access.channels()
-        case = await self._case(_about(invocation)) if caller.identity.direct else None
-        return case.places if case is not None else ()
+        repair = await self._case(_about(invocation)) if caller.identity.direct else None
+        return repair.places if repair is not None else ()
 
     def _elsewhere(self, invocation: Invocation, caller: Caller) -> tuple[str, ...]:
         """For a direct message, the channels where the caller may run it: channel roles don't hold in DMs."""
@@ -212,9 +212,9 @@ class Dispatcher:
         )
 
 
-def _sees(caller: Caller, case: RepairRequest) -> bool:
+def _sees(caller: Caller, repair: RepairRequest) -> bool:
     """Whether the caller can see the request anyway: they clicked its card, or are in the card's channel."""
-    return caller.surface == "button" or caller.identity.channel == case.channel
+    return caller.surface == "button" or caller.identity.channel == repair.channel
 
 
 def _about(invocation: Invocation) -> str:

@@ -78,6 +78,6 @@ class Approvals:
         with contextlib.suppress(AgentpodError):
             await self.approval_service.sum_up(all_=True)
 
-    def _ended(self, case: RepairRequest) -> None:
-        seconds = case.outcome.seconds if case.outcome else None
-        self._observer.repair_ended(case.action.name, case.state.value, seconds)
+    def _ended(self, repair: RepairRequest) -> None:
+        seconds = repair.outcome.seconds if repair.outcome else None
+        self._observer.repair_ended(repair.action.name, repair.state.value, seconds)

@@ -28,16 +28,16 @@ async def kinds(one: Bench) -> list[str]:
 
 
 async def test_approved_restart_is_made_once_and_fully_audited(one: Bench) -> None:
-    case = await one.ask()
-    ruling, decided = await one.say(case, Choice.APPROVE, JONAS)
+    repair = await one.ask()
+    ruling, decided = await one.say(repair, Choice.APPROVE, JONAS)
     assert (ruling.rule, ruling.begun) == (Rule.APPROVED, True)
     assert decided.state in (
         RequestState.EXECUTING,
         RequestState.SUCCEEDED,
     )  # approved and claimed in one transaction
-    ended = await one.ended(case)
+    ended = await one.ended(repair)
     assert ended.state is RequestState.SUCCEEDED
-    assert one.cluster.rollouts == [case.id]
+    assert one.cluster.rollouts == [repair.id]
     assert await kinds(one) == ["request", "decision", "execution", "execution", "outcome"]
 
 
@@ -114,58 +114,58 @@ async def test_executing_request_is_joined_though_the_pod_was_replaced(one: Benc
     [(Choice.DENY, JONAS, "denied"), (Choice.WITHDRAW, MAYA, "withdrawn"), (None, "", "expired")],
 )
 async def test_joined_requester_gets_the_outcome(one: Bench, choice: Choice | None, who: str, words: str) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     await one.ask(PRIYA)
     if choice is None:
         one.clock.pass_(hours=1)
         await one.approval_service.expire()
     else:
-        await one.say(case, choice, who, "no")
+        await one.say(repair, choice, who, "no")
     [said] = (await told(one))[PRIYA]
     assert words in said
     [mine] = [reply for place, _, reply in one.chat.said if place == PRIYA]
-    assert mine.notes == (f"{case.id} · you asked for the same",)
+    assert mine.notes == (f"{repair.id} · you asked for the same",)
 
 
 @pytest.mark.parametrize("choice", [Choice.APPROVE, Choice.BREAK_GLASS])
 async def test_request_for_a_removed_target_can_only_be_refused(tmp_path: Path, choice: Choice) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
-        case = await one.ask()
+        repair = await one.ask()
         one.executor.targets = {}
-        ruling, found = await one.say(case, choice, JONAS, "now")
+        ruling, found = await one.say(repair, choice, JONAS, "now")
         assert (ruling.rule, found.state) == (Rule.NO_TARGET, RequestState.OPEN)
         assert (await one.trail())[-1].data["rule"] == "no-target"
-        assert (await one.say(case, Choice.DENY, JONAS, "gone"))[0].rule is Rule.DENIED
+        assert (await one.say(repair, Choice.DENY, JONAS, "gone"))[0].rule is Rule.DENIED
         assert one.cluster.sent == 0
 
 
 async def test_n_of_m_needs_n_different_approvers(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(needed=2))
-        case = await one.ask()
-        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
-        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.ONE_VOTE
+        repair = await one.ask()
+        assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
+        assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.ONE_VOTE
         assert one.cluster.sent == 0
-        assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.APPROVED
-        assert (await one.ended(case)).state is RequestState.SUCCEEDED
+        assert (await one.say(repair, Choice.APPROVE, PRIYA))[0].rule is Rule.APPROVED
+        assert (await one.ended(repair)).state is RequestState.SUCCEEDED
         await one.executor.stop(1)
 
 
 async def test_own_approval_counts_only_if_the_settings_allow_it(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
-        case = await one.ask(JONAS)
-        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.FOUR_EYES
+        repair = await one.ask(JONAS)
+        assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.FOUR_EYES
         two = bench(ledger, like=one, policy=ApprovalPolicy(self_approval=True))
-        assert (await two.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
-        await two.ended(case)
+        assert (await two.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
+        await two.ended(repair)
 
 
 async def test_roles_are_looked_up_at_the_click(one: Bench) -> None:
     """A user group decides, and a user removed from it between request and click does not."""
     one.groups[ONCALL] = {SAM}
-    case = await one.ask()
+    repair = await one.ask()
     caller = one.caller(SAM)
 
     async def again(identity: Identity) -> Identity:
@@ -173,23 +173,25 @@ async def test_roles_are_looked_up_at_the_click(one: Bench) -> None:
 
     one.approval_service.freshen = again
     one.groups[ONCALL] = set()
-    ruling, _ = await one.approval_service.decide(case.id, Choice.APPROVE, caller)
+    ruling, _ = await one.approval_service.decide(repair.id, Choice.APPROVE, caller)
     assert ruling.rule is Rule.NOT_AN_APPROVER
     assert (await one.trail())[-1].data["rule"] == "not-an-approver"
     one.groups[ONCALL] = {SAM}
-    assert (await one.approval_service.decide(case.id, Choice.APPROVE, one.caller(SAM)))[0].rule is Rule.APPROVED
-    await one.ended(case)
+    assert (await one.approval_service.decide(repair.id, Choice.APPROVE, one.caller(SAM)))[0].rule is Rule.APPROVED
+    await one.ended(repair)
 
 
 async def test_channel_role_does_not_count_in_other_channels(one: Bench) -> None:
     one.approval_service.access = AccessPolicy(
         rules=(AccessRule(role=roles.APPROVER, users=(SAM,), channels=(OPS,)),)
     )
-    case = await one.ask()
+    repair = await one.ask()
     elsewhere = Caller(member(SAM, "C07RANDOM03"), "slash")
-    assert (await one.approval_service.decide(case.id, Choice.APPROVE, elsewhere))[0].rule is Rule.NOT_AN_APPROVER
-    assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
-    await one.ended(case)
+    assert (await one.approval_service.decide(repair.id, Choice.APPROVE, elsewhere))[
+        0
+    ].rule is Rule.NOT_AN_APPROVER
+    assert (await one.say(repair, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
+    await one.ended(repair)
 
 
 @pytest.mark.parametrize("role", [r for r in roles.known() if Capability.DECIDE not in r.may], ids=str)
@@ -197,8 +199,8 @@ async def test_role_without_decide_is_not_mentioned_and_can_not_approve(one: Ben
     if role != roles.NONE:
         rules = (*one.approval_service.access.rules, AccessRule(role=role, users=(SAM,)))
         one.approval_service.access = AccessPolicy(rules=rules)
-    case = await one.ask()
-    assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.NOT_AN_APPROVER
+    repair = await one.ask()
+    assert (await one.say(repair, Choice.APPROVE, SAM))[0].rule is Rule.NOT_AN_APPROVER
     called = {mention.id for mention in approvers(one.approval_service.access, OPS)}
     assert called == {JONAS, PRIYA, ONCALL}
 
@@ -207,16 +209,18 @@ async def test_role_without_decide_is_not_mentioned_and_can_not_approve(one: Ben
 async def test_channel_role_counts_in_a_direct_message(one: Bench, place: str) -> None:
     bound = AccessRule(role=roles.APPROVER, users=(SAM,), channels=(OPS,))
     everybody = AccessRule(role=roles.APPROVER, channels=(OPS,))
-    case = await one.ask()
+    repair = await one.ask()
     for who in (SAM, PRIYA):
         one.approval_service.access = AccessPolicy(rules=(everybody,))
         alone = Caller(member(who, place), "button")
-        assert (await one.approval_service.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+        assert (await one.approval_service.decide(repair.id, Choice.APPROVE, alone))[
+            0
+        ].rule is Rule.NOT_AN_APPROVER
     one.approval_service.access = AccessPolicy(rules=(bound, everybody))
-    assert (await one.approval_service.decide(case.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
-    ruling, _ = await one.approval_service.decide(case.id, Choice.APPROVE, Caller(member(SAM, place), "button"))
+    assert (await one.approval_service.decide(repair.id, Choice.APPROVE, alone))[0].rule is Rule.NOT_AN_APPROVER
+    ruling, _ = await one.approval_service.decide(repair.id, Choice.APPROVE, Caller(member(SAM, place), "button"))
     assert ruling.rule is Rule.APPROVED
-    await one.ended(case)
+    await one.ended(repair)
 
 
 async def test_request_belongs_to_its_card_s_channel_and_its_origin_s(one: Bench) -> None:
@@ -224,19 +228,19 @@ async def test_request_belongs_to_its_card_s_channel_and_its_origin_s(one: Bench
     for place, places in (("C07RANDOM03", (OPS, "C07RANDOM03")), ("D07MAYA0001", (OPS,)), (OPS, (OPS,))):
         proposal = Proposal(RESTART, look.snapshot, place, "")
         caller = Caller(member(MAYA, place), "slash")
-        case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
-        assert (await one.now(case)).places == places
-        await one.say(case, Choice.WITHDRAW, MAYA)
+        repair = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
+        assert (await one.now(repair)).places == places
+        await one.say(repair, Choice.WITHDRAW, MAYA)
 
 
 async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(MAYA,)))
-        case = await one.ask()
-        assert (await one.say(case, Choice.BREAK_GLASS, PRIYA, "x"))[0].rule is Rule.NO_BREAK_GLASS
-        assert (await one.say(case, Choice.BREAK_GLASS, MAYA))[0].rule is Rule.REASON_NEEDED
-        assert (await one.say(case, Choice.BREAK_GLASS, MAYA, "on fire"))[0].rule is Rule.GLASS_BROKEN
-        assert (await one.ended(case)).state is RequestState.SUCCEEDED
+        repair = await one.ask()
+        assert (await one.say(repair, Choice.BREAK_GLASS, PRIYA, "x"))[0].rule is Rule.NO_BREAK_GLASS
+        assert (await one.say(repair, Choice.BREAK_GLASS, MAYA))[0].rule is Rule.REASON_NEEDED
+        assert (await one.say(repair, Choice.BREAK_GLASS, MAYA, "on fire"))[0].rule is Rule.GLASS_BROKEN
+        assert (await one.ended(repair)).state is RequestState.SUCCEEDED
         said = [r.data for r in await one.trail() if r.kind == "decision"]
         assert said == [{"choice": "break-glass", "rule": "glass-broken", "reason": "on fire"}]
 
@@ -244,67 +248,67 @@ async def test_break_glass_is_recorded_and_needs_a_reason(tmp_path: Path) -> Non
 async def test_deactivated_user_can_not_break_glass(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
-        case = await one.ask()
+        repair = await one.ask()
         caller = one.caller(JONAS)
         gone = replace(caller, identity=replace(caller.identity, membership=Membership.GONE))
-        ruling, _ = await one.approval_service.decide(case.id, Choice.BREAK_GLASS, gone, "on fire")
+        ruling, _ = await one.approval_service.decide(repair.id, Choice.BREAK_GLASS, gone, "on fire")
         assert ruling.rule is Rule.NO_BREAK_GLASS
 
 
 async def test_only_the_requester_withdraws_and_denials_need_a_reason(one: Bench) -> None:
-    case = await one.ask()
-    assert (await one.say(case, Choice.WITHDRAW, JONAS))[0].rule is Rule.ONLY_THE_REQUESTER
-    assert (await one.say(case, Choice.DENY, JONAS))[0].rule is Rule.REASON_NEEDED
-    assert (await one.say(case, Choice.DENY, JONAS, "no"))[1].state is RequestState.DENIED
-    late, _ = await one.say(case, Choice.APPROVE, PRIYA)
+    repair = await one.ask()
+    assert (await one.say(repair, Choice.WITHDRAW, JONAS))[0].rule is Rule.ONLY_THE_REQUESTER
+    assert (await one.say(repair, Choice.DENY, JONAS))[0].rule is Rule.REASON_NEEDED
+    assert (await one.say(repair, Choice.DENY, JONAS, "no"))[1].state is RequestState.DENIED
+    late, _ = await one.say(repair, Choice.APPROVE, PRIYA)
     assert late.rule is Rule.NOT_OPEN
     assert one.cluster.sent == 0
 
 
 async def test_expiry_is_final_even_if_the_clock_goes_back(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     one.clock.pass_(minutes=31)
     assert await one.approval_service.expire() == 1
     one.clock.pass_(minutes=-30)
-    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
-    assert (await one.now(case)).state is RequestState.EXPIRED
+    assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert (await one.now(repair)).state is RequestState.EXPIRED
     assert one.cluster.sent == 0
 
 
 async def test_late_click_expires_a_request_that_no_sweep_has_expired(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     one.clock.pass_(minutes=30)
-    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
-    assert (await one.now(case)).state is RequestState.EXPIRED
+    assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert (await one.now(repair)).state is RequestState.EXPIRED
     assert await one.approval_service.expire() == 0
 
 
 @pytest.mark.parametrize("sweeps", [False, True])
 async def test_clock_set_back_delays_expiry_and_revives_nothing(one: Bench, sweeps: bool) -> None:
     """Open requests stay open as long as the clock says, since there is no better one. Ended ones stay ended."""
-    case = await one.ask()
+    repair = await one.ask()
     one.clock.pass_(minutes=31)
     if sweeps:  # a running bot records the expiry within a second
         await one.approval_service.expire()
     one.clock.pass_(hours=-2)
     assert await one.approval_service.expire() == 0
     one.clock.pass_(hours=1, minutes=58, seconds=59)  # a second is left on this clock
-    ruling, _ = await one.say(case, Choice.APPROVE, JONAS)
-    again, _ = await one.say(case, Choice.APPROVE, PRIYA)
+    ruling, _ = await one.say(repair, Choice.APPROVE, JONAS)
+    again, _ = await one.say(repair, Choice.APPROVE, PRIYA)
     assert (ruling.rule, again.rule) == (
         (Rule.EXPIRED, Rule.EXPIRED) if sweeps else (Rule.APPROVED, Rule.NOT_OPEN)
     )
-    state = (await one.ended(case)).state
+    state = (await one.ended(repair)).state
     assert (state, len(one.cluster.rollouts)) == (
         (RequestState.EXPIRED, 0) if sweeps else (RequestState.SUCCEEDED, 1)
     )
 
 
 async def test_request_expires_though_the_clock_was_set_back_after_it(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     one.clock.pass_(hours=-2)
     one.clock.pass_(hours=2, minutes=30)
-    assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
+    assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.EXPIRED
     assert one.cluster.sent == 0
 
 
@@ -312,13 +316,13 @@ async def test_clock_set_back_after_approval_repeats_nothing(tmp_path: Path) -> 
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.after = [Uncertain("no answer")]
-        case = await one.ask()
-        await one.say(case, Choice.APPROVE, JONAS)
+        repair = await one.ask()
+        await one.say(repair, Choice.APPROVE, JONAS)
         await one.until_sent(1)
         one.clock.pass_(hours=-2)
         two = bench(ledger, name="two", like=one)
         await two.executor.take_over(at_start=True)
-        await one.ended(case)
+        await one.ended(repair)
         assert len(one.cluster.rollouts) == 1
         await one.executor.stop(1)
         await two.executor.stop(1)
@@ -334,50 +338,50 @@ async def test_one_of_two_replicas_deciding_at_once_executes(tmp_path: Path) -> 
     async with opened(tmp_path, exclusive=False) as first, opened(tmp_path, exclusive=False) as second:
         one = bench(first, name="one")
         two = bench(second, name="two", like=one)
-        case = await one.ask()
+        repair = await one.ask()
         clicks = ((one, JONAS), (two, PRIYA), (two, JONAS), (one, PRIYA))
-        rulings = await asyncio.gather(*(b.say(case, Choice.APPROVE, who) for b, who in clicks))
+        rulings = await asyncio.gather(*(b.say(repair, Choice.APPROVE, who) for b, who in clicks))
         assert [r.rule for r, _ in rulings].count(Rule.APPROVED) == 1
-        assert (await one.ended(case)).state is RequestState.SUCCEEDED
-        assert one.cluster.rollouts == [case.id]
+        assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+        assert one.cluster.rollouts == [repair.id]
         await one.trail()
         await one.executor.stop(1)
         await two.executor.stop(1)
 
 
 async def test_joined_requester_can_deny_but_not_approve(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     await one.ask(JONAS)
     for who in (JONAS, JONAS):
-        ruling, _ = await one.say(case, Choice.APPROVE, who)
+        ruling, _ = await one.say(repair, Choice.APPROVE, who)
         assert (ruling.rule, ruling.accepted) == (Rule.FOUR_EYES, False)
     assert one.cluster.sent == 0
-    assert (await one.say(case, Choice.DENY, JONAS, "a job is running"))[0].rule is Rule.DENIED
+    assert (await one.say(repair, Choice.DENY, JONAS, "a job is running"))[0].rule is Rule.DENIED
 
 
 async def test_approval_counts_though_its_approver_requests_the_same_later(tmp_path: Path) -> None:
     """They don't join as a requester, since nobody may be requester and approver of one request."""
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(needed=2))
-        case = await one.ask()
-        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
+        repair = await one.ask()
+        assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.COUNTED
         await one.ask(JONAS)
-        assert (await one.now(case)).joined == ()
+        assert (await one.now(repair)).joined == ()
         await one.ask(PRIYA)
-        assert (await one.say(case, Choice.APPROVE, PRIYA))[0].rule is Rule.FOUR_EYES
+        assert (await one.say(repair, Choice.APPROVE, PRIYA))[0].rule is Rule.FOUR_EYES
         one.groups[ONCALL].add(SAM)
-        assert (await one.say(case, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
-        assert {d.by for d in (await one.ended(case)).request.approvals} == {JONAS, SAM}
+        assert (await one.say(repair, Choice.APPROVE, SAM))[0].rule is Rule.APPROVED
+        assert {d.by for d in (await one.ended(repair)).request.approvals} == {JONAS, SAM}
         await one.executor.stop(1)
 
 
 async def test_joined_requester_s_approval_counts_where_own_approval_does(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(self_approval=True))
-        case = await one.ask()
+        repair = await one.ask()
         await one.ask(JONAS)
-        assert (await one.say(case, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
-        await one.ended(case)
+        assert (await one.say(repair, Choice.APPROVE, JONAS))[0].rule is Rule.APPROVED
+        await one.ended(repair)
 
 
 def in_a_shell(user: str = "root") -> Caller:
@@ -389,11 +393,11 @@ async def test_shell_user_can_not_decide(tmp_path: Path, choice: Choice) -> None
     async with opened(tmp_path) as ledger:
         one = bench(ledger, policy=ApprovalPolicy(break_glass=(JONAS,)))
         look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
-        case = (
+        repair = (
             await one.approval_service.ask(Proposal(RESTART, look.snapshot, "w", ""), TARGET.name, in_a_shell())
         ).case
         for who in (JONAS, "root", MAYA):
-            ruling, found = await one.approval_service.decide(case.id, choice, in_a_shell(who), "x")
+            ruling, found = await one.approval_service.decide(repair.id, choice, in_a_shell(who), "x")
             assert (ruling.rule, found.state) == (Rule.SHELL, RequestState.OPEN)
 
 
@@ -403,15 +407,15 @@ async def test_shell_request_needs_one_more_approval(tmp_path: Path, own: bool, 
         one = bench(ledger, policy=ApprovalPolicy(self_approval=own))
         look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
         proposal = Proposal(RESTART, look.snapshot, "why", "")
-        case = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
-        assert case.request.needed == needed
+        repair = (await one.approval_service.ask(proposal, TARGET.name, in_a_shell(JONAS))).case
+        assert repair.request.needed == needed
         await one.approval_service.ask(proposal, TARGET.name, in_a_shell("another"))
-        assert (await one.now(case)).joined == (), "a shell joins nothing: it can't be told how it ends"
+        assert (await one.now(repair)).joined == (), "a shell joins nothing: it can't be told how it ends"
         for who in (JONAS, PRIYA)[:needed]:
             assert one.cluster.sent == 0
-            ruling, _ = await one.say(case, Choice.APPROVE, who)
+            ruling, _ = await one.say(repair, Choice.APPROVE, who)
         assert ruling.rule is Rule.APPROVED
-        await one.ended(case)
+        await one.ended(repair)
 
 
 async def test_open_requests_per_person_are_limited_and_shells_count_as_one(tmp_path: Path) -> None:
@@ -439,26 +443,26 @@ async def test_open_requests_per_person_are_limited_and_shells_count_as_one(tmp_
 
 
 async def test_repeated_refusals_are_one_record_and_a_sum(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     for _ in range(300):
         await one.approval_service.refused(
             SAM, "logs", "it needs the role operator, and no access rule names you here"
         )
-        await one.say(case, Choice.APPROVE, MAYA)
+        await one.say(repair, Choice.APPROVE, MAYA)
     await one.approval_service.expire()
-    assert [r.subject for r in await one.trail() if r.kind == "refusal"] == ["logs", case.id]
+    assert [r.subject for r in await one.trail() if r.kind == "refusal"] == ["logs", repair.id]
     one.clock.pass_(minutes=11)
     await one.approval_service.expire()
     sums = [(r.actor, r.subject, r.data["more"]) for r in await one.trail() if "more" in r.data]
-    assert sums == [(SAM, "logs", 299), (MAYA, case.id, 299)]
+    assert sums == [(SAM, "logs", 299), (MAYA, repair.id, 299)]
 
 
 async def test_shell_requester_is_no_slack_user(one: Bench) -> None:
     look = TargetState(one.cluster.deployment_, tuple(one.cluster.pods_))
     proposal = Proposal(RESTART, look.snapshot, "why", "")
     caller = Caller(member(JONAS, "terminal"), "terminal")
-    case = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
-    assert case.request.requester == f"terminal:{JONAS}"
+    repair = (await one.approval_service.ask(proposal, TARGET.name, caller)).case
+    assert repair.request.requester == f"terminal:{JONAS}"
 
 
 @pytest.mark.parametrize("place", ["D07MAYA0001", "", MAYA, "terminal"], ids=["DM", "nowhere", "Home", "terminal"])
@@ -470,5 +474,5 @@ async def test_card_needs_a_channel_with_approvers(one: Bench, place: str) -> No
         await one.approval_service.ask(proposal, TARGET.name, Caller(member(MAYA, place), "slash"))
     assert "slack.channel" in (caught.value.remedy or "")
     assert await kinds(one) == []
-    case = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
-    assert case.channel == OPS  # where it was asked for, if that is one
+    repair = (await one.approval_service.ask(proposal, TARGET.name, one.caller(MAYA))).case
+    assert repair.channel == OPS  # where it was asked for, if that is one

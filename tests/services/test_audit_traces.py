@@ -30,11 +30,11 @@ async def verified(one: Bench) -> Reply:
 
 async def restarted(one: Bench) -> str:
     """A request that somebody joined, approved and carried out."""
-    case = await one.ask(MAYA)
+    repair = await one.ask(MAYA)
     await one.ask(PRIYA)
-    await one.say(case, Choice.APPROVE, JONAS)
-    assert (await one.ended(case)).state is RequestState.SUCCEEDED
-    return case.id
+    await one.say(repair, Choice.APPROVE, JONAS)
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
+    return repair.id
 
 
 def without(folder: Path, which: str = "1 = 1") -> None:
@@ -46,30 +46,30 @@ def without(folder: Path, which: str = "1 = 1") -> None:
 
 
 async def denied(one: Bench) -> str:
-    case = await one.ask()
-    await one.say(case, Choice.DENY, JONAS, "no")
-    return case.id
+    repair = await one.ask()
+    await one.say(repair, Choice.DENY, JONAS, "no")
+    return repair.id
 
 
 async def withdrawn(one: Bench) -> str:
-    case = await one.ask()
-    await one.say(case, Choice.WITHDRAW, MAYA)
-    return case.id
+    repair = await one.ask()
+    await one.say(repair, Choice.WITHDRAW, MAYA)
+    return repair.id
 
 
 async def expired(one: Bench) -> str:
-    case = await one.ask()
+    repair = await one.ask()
     one.clock.pass_(hours=1)
     await one.approval_service.expire()
-    return case.id
+    return repair.id
 
 
 async def void(one: Bench) -> str:
-    case = await one.ask()
+    repair = await one.ask()
     one.cluster.change(uid="another")
-    await one.say(case, Choice.APPROVE, JONAS)
-    assert (await one.ended(case)).state is RequestState.VOID
-    return case.id
+    await one.say(repair, Choice.APPROVE, JONAS)
+    assert (await one.ended(repair)).state is RequestState.VOID
+    return repair.id
 
 
 async def still_open(one: Bench) -> str:

@@ -46,15 +46,15 @@ async def replicas(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncI
 
 async def test_slow_value_is_not_taken_over(replicas: tuple[Bench, Bench]) -> None:
     one, two = replicas
-    case = await approved(one)
+    repair = await approved(one)
     begun, goes_on = slowly(one)
-    storing = asyncio.create_task(give(one, case))
+    storing = asyncio.create_task(give(one, repair))
     await begun.wait()
     for _ in range(3):
         assert await two.executor.take_over() == 0
     goes_on.set()
     assert (await storing).headline.startswith("✅")
-    assert (await ended(two, case))[0] is RequestState.SUCCEEDED
+    assert (await ended(two, repair))[0] is RequestState.SUCCEEDED
 
 
 async def test_leased_message_is_sent_by_one_replica(replicas: tuple[Bench, Bench]) -> None:
@@ -62,14 +62,14 @@ async def test_leased_message_is_sent_by_one_replica(replicas: tuple[Bench, Benc
     async with one.ledger.writing() as tx:
         await tx.enqueue("card:r-none", OPS)
     one.chat.lost_after = 1
-    case = await one.ask()
+    repair = await one.ask()
     sending = asyncio.create_task(one.outbox_worker.deliver())
     await one.chat.posted.wait()
     assert not await two.outbox_worker.deliver()
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
     assert len(one.chat.said) == 1
-    assert case.state is RequestState.OPEN
+    assert repair.state is RequestState.OPEN
 
 
 async def test_slow_restart_keeps_its_lease(one: Bench) -> None:
@@ -82,31 +82,31 @@ async def test_slow_restart_keeps_its_lease(one: Bench) -> None:
         return await restart(*given)  # type: ignore[arg-type]
 
     one.cluster.restart = slow  # type: ignore[method-assign,assignment]
-    case = await one.ask()
-    deciding = asyncio.create_task(one.say(case, Choice.APPROVE, JONAS))
+    repair = await one.ask()
+    deciding = asyncio.create_task(one.say(repair, Choice.APPROVE, JONAS))
     await begun.wait()
     for _ in range(3):
         one.clock.pass_(seconds=8)
         until = one.clock.now()
-        await one.until(case, lambda c, now=until: c.held is not None and c.held.until > now)
+        await one.until(repair, lambda c, now=until: c.held is not None and c.held.until > now)
         assert await bench(one.ledger, name="two", like=one).executor.take_over() == 0
     goes_on.set()
     await deciding
-    assert (await one.ended(case)).state is RequestState.SUCCEEDED
+    assert (await one.ended(repair)).state is RequestState.SUCCEEDED
     assert one.cluster.sent == 1
 
 
 async def test_value_is_not_called_missing_while_another_process_may_store_it(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
-        case = await approved(one)
-        await one.approval_service.values.claim(case.id, one.caller(case.request.requester))
+        repair = await approved(one)
+        await one.approval_service.values.claim(repair.id, one.caller(repair.request.requester))
         one.clock.pass_(seconds=11)
         two = bench(ledger, name="two", like=one)
         assert await two.executor.take_over() == 1
-        state, text = await ended(two, case)
+        state, text = await ended(two, repair)
         assert (state, text) == (RequestState.FAILED, UNSURE)
-        found = await two.now(case)
+        found = await two.now(repair)
         assert found.outcome is not None
         assert "Look before you ask again" in found.outcome.evidence[0]
 
@@ -114,8 +114,8 @@ async def test_value_is_not_called_missing_while_another_process_may_store_it(tm
 async def test_late_write_of_another_process_is_found(tmp_path: Path) -> None:
     async with opened(tmp_path, exclusive=False) as ledger:
         one = bench(ledger)
-        case = await approved(one)
-        await one.approval_service.values.claim(case.id, one.caller(case.request.requester))
+        repair = await approved(one)
+        await one.approval_service.values.claim(repair.id, one.caller(repair.request.requester))
         one.clock.pass_(seconds=11)
         two = bench(ledger, name="two", like=one)
         looks = 0
@@ -124,8 +124,8 @@ async def test_late_write_of_another_process_is_found(tmp_path: Path) -> None:
             nonlocal looks
             looks += 1
             if looks == 3:
-                one.cluster.change_secret(b"x", **{"agentpod.dev/approval": case.id})
+                one.cluster.change_secret(b"x", **{"agentpod.dev/approval": repair.id})
 
         one.cluster.look_at_secret = late
         assert await two.executor.take_over() == 1
-        assert (await ended(two, case))[0] is RequestState.SUCCEEDED
+        assert (await ended(two, repair))[0] is RequestState.SUCCEEDED

@@ -1,6 +1,6 @@
 """Model-based test of repairs: any order of requests, decisions, outages, crashes, changes and clock jumps.
 
-Nothing is made twice, or without approval; and what a case says of it is so.
+Nothing is done twice, or without approval, and each outcome is true.
 """
 
 from __future__ import annotations
@@ -98,11 +98,11 @@ class Repairs(RuleBasedStateMachine):
         if self.life.dead:
             self.starts_again()
         self.run(self._settle())
-        cases = self.run(self._all())
-        for case in cases:
-            assert case.state.final or case.state is RequestState.OPEN, f"{case.id} is left {case.state}"
-            if case.state is RequestState.SUCCEEDED:
-                assert case.id in self.approved
+        repairs = self.run(self._all())
+        for repair in repairs:
+            assert repair.state.final or repair.state is RequestState.OPEN, f"{repair.id} is left {repair.state}"
+            if repair.state is RequestState.SUCCEEDED:
+                assert repair.id in self.approved
         self.run(self.one.trail())
         self.run(self.one.executor.stop(1))
         self.run(self.stack.aclose())
@@ -117,28 +117,28 @@ class Repairs(RuleBasedStateMachine):
         self.one.cluster.before, self.one.cluster.after, self.one.cluster.reads = [], [], []
         self.one.clock.pass_(minutes=1)
         await self.one.executor.take_over(at_start=True)
-        for case in self.known:
-            if (await self.one.now(case)).state is RequestState.EXECUTING:
-                await self.one.ended(case)
+        for repair in self.known:
+            if (await self.one.now(repair)).state is RequestState.EXECUTING:
+                await self.one.ended(repair)
 
     def _ask(self, who: str, force: bool) -> RepairRequest | None:
         try:
-            case = self.run(self.one.ask(who, force=force))
+            repair = self.run(self.one.ask(who, force=force))
         except (Refused, Died):
             return None
-        if case.id not in {c.id for c in self.known}:
-            self.known.append(case)
-        return case
+        if repair.id not in {c.id for c in self.known}:
+            self.known.append(repair)
+        return repair
 
-    def _say(self, case: RepairRequest, choice: Choice, who: str) -> None:
-        before = self.run(self.one.now(case)).state
+    def _say(self, repair: RepairRequest, choice: Choice, who: str) -> None:
+        before = self.run(self.one.now(repair)).state
         try:
-            said = self.run(self.one.say(case, choice, who, "because"))[0].rule
+            said = self.run(self.one.say(repair, choice, who, "because"))[0].rule
         except Died:  # perhaps after the commit
-            said = Rule.APPROVED if self.run(self.one.now(case)).approved else Rule.NOT_OPEN
-        if said in (Rule.APPROVED, Rule.GLASS_BROKEN) and case.id not in self.approved:
+            said = Rule.APPROVED if self.run(self.one.now(repair)).approved else Rule.NOT_OPEN
+        if said in (Rule.APPROVED, Rule.GLASS_BROKEN) and repair.id not in self.approved:
             assert before is RequestState.OPEN
-            self.approved.add(case.id)
+            self.approved.add(repair.id)
 
     @rule(who=PEOPLE, force=st.booleans())
     def asks(self, who: str, force: bool) -> None:
@@ -160,15 +160,15 @@ class Repairs(RuleBasedStateMachine):
         self, force: bool, changed: bool | None, trouble: Trouble, dies_after: int | None
     ) -> None:
         """Request, perhaps change the target, and approve fully, with errors from then on."""
-        case = self._ask(MAYA, force)
+        repair = self._ask(MAYA, force)
         if changed is not None:
             self.somebody_changes_it(changed)
         self.the_api_server(trouble)
         if dies_after is not None:
             self.life.ends_after(dies_after)
         for who in (JONAS, PRIYA):
-            if case is not None and not self.life.dead:
-                self._say(case, Choice.APPROVE, who)
+            if repair is not None and not self.life.dead:
+                self._say(repair, Choice.APPROVE, who)
 
     @rule(trouble=TROUBLE)
     def the_api_server(self, trouble: Trouble) -> None:
@@ -178,8 +178,8 @@ class Repairs(RuleBasedStateMachine):
 
     @rule()
     def everything_comes_to_an_end(self) -> None:
-        for case in self.known:
-            self.run(self.one.until(case, lambda c: c.state is not RequestState.EXECUTING or self.life.dead))
+        for repair in self.known:
+            self.run(self.one.until(repair, lambda c: c.state is not RequestState.EXECUTING or self.life.dead))
 
     @rule(minutes=st.sampled_from((-40, -3, -1, 1, 3, 11, 40)))
     def clock(self, minutes: int) -> None:
@@ -229,43 +229,43 @@ class Repairs(RuleBasedStateMachine):
     def _may_be_deleted(self) -> set[str]:
         """The pods of approved requests: no other pod may be deleted."""
         forced = [c for c in self.known if c.id in self.approved and c.action is not RESTART]
-        return {uid for case in forced for _, uid in case.request.snapshot.pods}
+        return {uid for repair in forced for _, uid in repair.request.snapshot.pods}
 
     @invariant()
-    def what_a_case_says_is_so(self) -> None:
+    def outcomes_are_true(self) -> None:
         """Check a request as it ends: a forced restart leaves no marker, and another may delete the same pod."""
         if not hasattr(self, "one"):
             return
-        cases = self.run(self._all())
-        for case in cases:
-            if case.state.final and case.id not in self.ended:
-                self.ended.add(case.id)
-                others = [c for c in cases if c.id != case.id and not says_nothing_was_changed(c)]
-                said = _as_said(case, others, self.one.cluster)
-                assert said, (case.state, case.outcome, self.one.cluster.rollouts)
-            if says_nothing_was_changed(case):
-                assert case.id not in self.one.cluster.rollouts, case.outcome
+        repairs = self.run(self._all())
+        for repair in repairs:
+            if repair.state.final and repair.id not in self.ended:
+                self.ended.add(repair.id)
+                others = [c for c in repairs if c.id != repair.id and not says_nothing_was_changed(c)]
+                said = _as_said(repair, others, self.one.cluster)
+                assert said, (repair.state, repair.outcome, self.one.cluster.rollouts)
+            if says_nothing_was_changed(repair):
+                assert repair.id not in self.one.cluster.rollouts, repair.outcome
 
 
-def says_nothing_was_changed(case: RepairRequest) -> bool:
+def says_nothing_was_changed(repair: RepairRequest) -> bool:
     """Whether the card tells its reader that the pod was left alone."""
-    return case.state in NOTHING or (case.outcome is not None and "nothing was changed" in case.outcome.text)
+    return repair.state in NOTHING or (repair.outcome is not None and "nothing was changed" in repair.outcome.text)
 
 
-def effects(case: RepairRequest, cluster: FakeCluster) -> int:
+def effects(repair: RepairRequest, cluster: FakeCluster) -> int:
     """How often it took effect, by its marker or by the deleted pods."""
-    if case.action is RESTART:
-        return cluster.rollouts.count(case.id)
-    return sum(cluster.deleted.count(uid) for _, uid in case.request.snapshot.pods)
+    if repair.action is RESTART:
+        return cluster.rollouts.count(repair.id)
+    return sum(cluster.deleted.count(uid) for _, uid in repair.request.snapshot.pods)
 
 
-def _as_said(case: RepairRequest, others: Sequence[RepairRequest], cluster: FakeCluster) -> bool:
+def _as_said(repair: RepairRequest, others: Sequence[RepairRequest], cluster: FakeCluster) -> bool:
     """Whether the outcome is true. ``others``: requests that may have taken effect on the same pod."""
-    if says_nothing_was_changed(case):
-        pods = set(case.request.snapshot.pods)
-        elsewhere = any(c.action is case.action and pods & set(c.request.snapshot.pods) for c in others)
-        return effects(case, cluster) == 0 or (case.action is not RESTART and elsewhere)
-    return case.state is not RequestState.SUCCEEDED or effects(case, cluster) == 1
+    if says_nothing_was_changed(repair):
+        pods = set(repair.request.snapshot.pods)
+        elsewhere = any(c.action is repair.action and pods & set(c.request.snapshot.pods) for c in others)
+        return effects(repair, cluster) == 0 or (repair.action is not RESTART and elsewhere)
+    return repair.state is not RequestState.SUCCEEDED or effects(repair, cluster) == 1
 
 
 Repairs.TestCase.settings = settings(

@@ -19,13 +19,13 @@ from tests.services.workbench import JONAS, MAYA, OPS, START, TARGET, Bench, ben
 
 
 async def test_card_goes_to_the_channel_and_progress_into_its_thread(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     [(place, thread, card)] = one.chat.said
     assert (place, thread) == (OPS, None)
     assert {m.id for m in card.notify} == {JONAS, "U07PRIYA003", "S07ONCALL01"}
-    await one.say(case, Choice.APPROVE, JONAS)
-    await one.ended(case)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.ended(repair)
     await one.deliver()
     assert one.chat.headlines()[0].startswith("✅ Restarted secure-agent-pod")
     assert {(p, t) for p, t, _ in one.chat.said[1:]} == {(OPS, "1.0"), (MAYA, None)}
@@ -33,11 +33,11 @@ async def test_card_goes_to_the_channel_and_progress_into_its_thread(one: Bench)
 
 
 async def test_card_is_right_after_an_outage_of_slack_during_the_decision(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     one.chat.errors = [Transient("500")] * 3
-    await one.say(case, Choice.APPROVE, JONAS)
-    await one.ended(case)
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.ended(repair)
     await one.deliver()
     assert "needs approval" in one.chat.headlines()[0]
     one.clock.pass_(minutes=5)
@@ -46,21 +46,21 @@ async def test_card_is_right_after_an_outage_of_slack_during_the_decision(one: B
 
 
 async def test_many_changes_are_one_edit(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     before = len(one.chat.said)
-    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.say(repair, Choice.DENY, JONAS, "no")
     for _ in range(5):
         async with one.ledger.writing() as tx:
-            await tx.enqueue(f"card:{case.id}", OPS)
+            await tx.enqueue(f"card:{repair.id}", OPS)
     [*due] = [d.key for d in await one.ledger.take(one.clock.now(), one.policy.start_within)]
-    assert sorted(due) == [f"card:{case.id}", f"outcome:{case.id}"]
+    assert sorted(due) == [f"card:{repair.id}", f"outcome:{repair.id}"]
     assert len(one.chat.said) == before
 
 
 async def test_refused_card_is_reported_to_the_requester_and_retried(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel", remedy="/invite @agentpod")]
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     [(place, _, told)] = one.chat.said
     assert place == MAYA
@@ -69,7 +69,7 @@ async def test_refused_card_is_reported_to_the_requester_and_retried(one: Bench)
     one.clock.pass_(minutes=2)
     await one.deliver()
     assert one.chat.said[-1][0] == OPS
-    assert (await one.now(case)).state is RequestState.OPEN
+    assert (await one.now(repair)).state is RequestState.OPEN
 
 
 async def test_refused_message_is_listed_with_its_remedy_until_fixed(
@@ -77,12 +77,12 @@ async def test_refused_message_is_listed_with_its_remedy_until_fixed(
 ) -> None:
     refused = NotAllowed("Slack does not know the token (invalid_auth).", remedy="Copy it again.")
     one.chat.errors = [refused] * 3
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
-    [dead] = [d for d in await one.ledger.dead(START) if d.key == f"card:{case.id}"]
+    [dead] = [d for d in await one.ledger.dead(START) if d.key == f"card:{repair.id}"]
     assert dead.error == "Slack does not know the token (invalid_auth). Copy it again."
     one.clock.pass_(seconds=59)
-    assert f"card:{case.id}" not in {d.key for d in await one.ledger.take(one.clock.now(), timedelta())}
+    assert f"card:{repair.id}" not in {d.key for d in await one.ledger.take(one.clock.now(), timedelta())}
     one.chat.errors.clear()
     one.clock.pass_(seconds=2)
     await one.deliver()
@@ -92,7 +92,7 @@ async def test_refused_message_is_listed_with_its_remedy_until_fixed(
 
 async def test_requester_is_notified_again_only_for_another_reason(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel")]
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     for _ in range(3):
         one.clock.pass_(minutes=2)
@@ -104,19 +104,19 @@ async def test_requester_is_notified_again_only_for_another_reason(one: Bench) -
     await one.deliver()
     [told] = one.chat.shown.values()
     assert (one.chat.edits, "is_archived" in str(told.body)) == (1, True)
-    assert (await one.now(case)).state is RequestState.OPEN
+    assert (await one.now(repair)).state is RequestState.OPEN
 
 
 async def test_requester_is_notified_though_the_process_died_first(
     one: Bench,
 ) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     [card] = await one.ledger.take(one.clock.now(), timedelta())
     await one.ledger.failed(card, "not_in_channel", one.clock.now(), unsure=False, refused=True)
     one.chat.errors = [Permanent("not_in_channel")]
     await one.deliver()
     assert one.chat.headlines() == [f"⚠️ Restart of {TARGET.name}: nobody sees your request yet"]
-    assert (await one.now(case)).state is RequestState.OPEN
+    assert (await one.now(repair)).state is RequestState.OPEN
 
 
 async def test_message_is_given_up_by_the_ledger_s_clock(one: Bench) -> None:
@@ -131,7 +131,7 @@ async def test_message_is_given_up_by_the_ledger_s_clock(one: Bench) -> None:
 
 async def test_requester_is_notified_once_the_card_is_posted(one: Bench) -> None:
     one.chat.errors = [Permanent("not_in_channel")]
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     one.clock.pass_(minutes=2)
     await one.deliver()
@@ -139,7 +139,7 @@ async def test_requester_is_notified_once_the_card_is_posted(one: Bench) -> None
         f"📌 Restart of {TARGET.name}: your request was posted late",
         f"✋ Restart of {TARGET.name}: needs approval",
     ]
-    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.say(repair, Choice.DENY, JONAS, "no")
     await one.deliver()
     assert not any("nobody sees" in line for line in one.chat.headlines())
 
@@ -147,10 +147,10 @@ async def test_requester_is_notified_once_the_card_is_posted(one: Bench) -> None
 @pytest.mark.parametrize("posts", [False, True])
 async def test_unposted_card_notice_ends_with_the_request(one: Bench, posts: bool) -> None:
     one.chat.refuses = OPS
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     assert "nobody sees" in one.chat.headlines()[0]
-    await one.say(case, Choice.DENY, JONAS, "no")  # by its id
+    await one.say(repair, Choice.DENY, JONAS, "no")  # by its id
     one.chat.refuses = "" if posts else OPS
     await one.deliver()
     expected = "your request was posted late" if posts else f"⛔ Restart of {TARGET.name}: denied"
@@ -193,13 +193,13 @@ async def test_crash_between_posting_and_recording_mentions_a_copy(tmp_path: Pat
 
 
 async def test_deleted_card_is_posted_again(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     one.chat.shown.clear()
-    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.say(repair, Choice.DENY, JONAS, "no")
     await one.deliver()
     assert any(h.startswith("⛔") for h in one.chat.headlines())
-    found = await one.ledger.delivery(f"card:{case.id}")
+    found = await one.ledger.delivery(f"card:{repair.id}")
     assert found is not None
     assert found.posted is not None
     assert found.posted.channel == OPS
@@ -228,9 +228,9 @@ async def test_retries_back_off(one: Bench, attempts: int) -> None:
 
 async def test_retry_after_pauses_the_whole_channel(one: Bench) -> None:
     one.chat.errors = [Transient("429", retry_after=30)]
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
-    await one.say(case, Choice.DENY, JONAS, "no")  # enqueues its card again, and a direct message
+    await one.say(repair, Choice.DENY, JONAS, "no")  # enqueues its card again, and a direct message
     one.clock.pass_(seconds=29)
     await one.deliver()
     assert [place for place, _, _ in one.chat.said] == [MAYA]
@@ -242,11 +242,11 @@ async def test_retry_after_pauses_the_whole_channel(one: Bench) -> None:
 
 async def test_copy_is_mentioned_as_long_as_there_may_be_one(one: Bench) -> None:
     one.chat.errors = [Uncertain("reset")]
-    case = await one.ask()
+    repair = await one.ask()
     await one.deliver()
     one.clock.pass_(minutes=1)
     await one.deliver()
-    await one.say(case, Choice.DENY, JONAS, "no")
+    await one.say(repair, Choice.DENY, JONAS, "no")
     await one.deliver()
     [card] = [reply for reply in one.chat.shown.values() if reply.headline.startswith("⛔")][:1]
     assert "A copy of this message may be above" in str(card.body)
@@ -308,14 +308,14 @@ class Forgetful:
 
 async def test_message_posted_while_the_ledger_fails_is_recorded_later(one: Bench) -> None:
     one.outbox_worker.ledger = cast("Ledger", Forgetful(one.ledger, 2))
-    case = await one.ask()
+    repair = await one.ask()
     for _ in range(2):
         with pytest.raises(Transient):
             await one.outbox_worker.deliver()
         one.clock.pass_(minutes=1)
     await one.deliver()
     assert len(one.chat.said) == 1
-    found = await one.ledger.delivery(f"card:{case.id}")
+    found = await one.ledger.delivery(f"card:{repair.id}")
     assert found is not None
     assert found.posted == MessageRef(OPS, "1.0")
 
@@ -327,12 +327,12 @@ async def slow(_: OutboxMessage) -> Reply:
 
 
 async def test_slow_rendering_is_not_sent_and_leaves_no_doubt(one: Bench) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     lease = timedelta(seconds=0.3)
     kinds = [rendered("card", slow)]
     worker = sending(one.ledger, one.chat, one.clock, kinds, sending=0.2, lease=lease)
     await worker.deliver()
-    found = await one.ledger.delivery(f"card:{case.id}")
+    found = await one.ledger.delivery(f"card:{repair.id}")
     assert found is not None
     assert (found.unsure, found.attempts) == (False, 1)
     assert "nothing was sent" in found.error
@@ -357,11 +357,11 @@ class Bridge:
 
 async def test_nothing_is_sent_that_might_outlast_the_lease(one: Bench) -> None:
     """For instance because the ledger was slow to lease the message."""
-    case, bridge = await one.ask(), Bridge()
+    repair, bridge = await one.ask(), Bridge()
     kinds, lease = [rendered("card", says, sink=bridge.name)], timedelta(seconds=0.1)
     outbox_worker = sending(one.ledger, one.chat, one.clock, kinds, bridge, sending=0.2, lease=lease)
     await outbox_worker.deliver()
-    found = await one.ledger.delivery(f"card:{case.id}")
+    found = await one.ledger.delivery(f"card:{repair.id}")
     assert found is not None
     assert (found.posted, found.unsure, found.attempts, bridge.taken) == (None, False, 1, [])
 

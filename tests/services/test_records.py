@@ -32,11 +32,11 @@ async def test_finished_pods_that_come_and_go_do_not_void_a_request(
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
         one.cluster.pods_ = [*before, pod(1)]
-        case = await one.ask(force=force)
-        assert case.request.snapshot.pods == (("pod-1", "uid-1"),)
+        repair = await one.ask(force=force)
+        assert repair.request.snapshot.pods == (("pod-1", "uid-1"),)
         one.cluster.pods_ = [*after, pod(1)]
-        await one.say(case, Choice.APPROVE, JONAS)
-        assert (await one.ended(case)).state is RequestState.SUCCEEDED
+        await one.say(repair, Choice.APPROVE, JONAS)
+        assert (await one.ended(repair)).state is RequestState.SUCCEEDED
         assert one.cluster.deleted == (["uid-1"] if force else []), "the records stay"
         assert one.cluster.sent == 1
         await one.executor.stop(1)
@@ -45,10 +45,10 @@ async def test_finished_pods_that_come_and_go_do_not_void_a_request(
 async def test_pod_evicted_after_the_request_is_a_change(tmp_path: Path) -> None:
     async with opened(tmp_path) as ledger:
         one = bench(ledger)
-        case = await one.ask(force=True)
+        repair = await one.ask(force=True)
         one.cluster.pods_ = [record(1), pod(2)]
-        await one.say(case, Choice.APPROVE, JONAS)
-        assert (await one.ended(case)).state is RequestState.VOID
+        await one.say(repair, Choice.APPROVE, JONAS)
+        assert (await one.ended(repair)).state is RequestState.VOID
         assert one.cluster.sent == 0
         await one.executor.stop(1)
 

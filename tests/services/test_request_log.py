@@ -25,14 +25,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_restart_logs_claimed_sent_and_done_once_each(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    case = await one.ask()
-    await one.say(case, Choice.APPROVE, JONAS)
-    await one.ended(case)
-    await one.idle(case)
+    repair = await one.ask()
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.ended(repair)
+    await one.idle(repair)
     assert lines(caplog) == [CLAIMED, SENT, "repair succeeded"]
     for record in caplog.records:
         said = vars(record)
-        assert (said["repair"], said["action"], said["target"]) == (case.id, "restart", TARGET.name)
+        assert (said["repair"], said["action"], said["target"]) == (repair.id, "restart", TARGET.name)
         assert (said["requested_by"], said["approved_by"]) == (MAYA, JONAS)
 
 
@@ -52,16 +52,16 @@ async def test_retries_and_pauses_are_logged(
     says: list[str],
 ) -> None:
     one.cluster.before, one.cluster.after = [before], [after]
-    case = await one.ask()
-    await one.say(case, Choice.APPROVE, JONAS)
-    await one.ended(case)
-    await one.idle(case)
+    repair = await one.ask()
+    await one.say(repair, Choice.APPROVE, JONAS)
+    await one.ended(repair)
+    await one.idle(repair)
     assert lines(caplog) == says
 
 
 async def test_value_logs_claimed_sent_and_stored_once_each(one: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    case = await approved(one)
-    await give(one, case)
+    repair = await approved(one)
+    await give(one, repair)
     assert lines(caplog) == [CLAIMED, SENT, "repair succeeded"]
     assert "hunter" not in caplog.text
 

@@ -77,10 +77,10 @@ async def test_unreadable_job_state_starts_over(world: Watch, tmp_path: Path, bo
 
 @pytest.mark.parametrize("body", BODIES, ids=range(len(BODIES)))
 async def test_unreadable_request_blocks_no_other(one: Bench, tmp_path: Path, body: object) -> None:
-    case = await one.ask()
+    repair = await one.ask()
     spoil(tmp_path, "UPDATE cases SET body = ?", body)
     other = await one.ask()
-    assert other.id != case.id
+    assert other.id != repair.id
     await one.say(other, Choice.APPROVE, JONAS)
     assert (await one.ended(other)).state is RequestState.SUCCEEDED
     assert await named(one) == ["request"]
@@ -120,8 +120,8 @@ def test_unreadable_bridge_mark_is_ignored(last: str) -> None:
 
 
 async def test_unreadable_ended_request_is_left_alone(one: Bench, tmp_path: Path) -> None:
-    case = await one.ask()
-    await one.say(case, Choice.DENY, JONAS, "no")
+    repair = await one.ask()
+    await one.say(repair, Choice.DENY, JONAS, "no")
     spoil(tmp_path, "UPDATE cases SET body = '{}'")
     assert await one.ledger.cases() == []
     assert await named(one) == []

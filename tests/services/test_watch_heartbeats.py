@@ -568,9 +568,9 @@ async def test_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) -> No
         await world.see(repairs.cluster.pods_)
         repairs.cluster.stuck = True
         world.clock.pass_(minutes=5)
-        case = await repairs.ask()
-        await repairs.say(case, Choice.APPROVE, JONAS)
-        await repairs.until(case, lambda c: c.sent_at is not None)
+        repair = await repairs.ask()
+        await repairs.say(repair, Choice.APPROVE, JONAS)
+        await repairs.until(repair, lambda c: c.sent_at is not None)
         for _ in range(4):
             if seen:
                 await world.see(repairs.cluster.pods_, 1)
@@ -579,7 +579,7 @@ async def test_approved_restart_makes_no_alert(tmp_path: Path, seen: bool) -> No
         muted = {
             i.problem.subject: i.problem.muted for i in (await _all(world)) if i.state is IncidentState.PENDING
         }
-        assert muted["alpha"] == f"the pod is being restarted ({case.id})"
+        assert muted["alpha"] == f"the pod is being restarted ({repair.id})"
         await repairs.executor.stop(1)
 
 

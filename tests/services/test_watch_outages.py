@@ -168,13 +168,13 @@ async def test_approved_restarts_do_not_count(tmp_path: Path) -> None:
         await world.see(repairs.cluster.pods_)
         for n in range(2, 8):
             repairs.cluster.stuck = True
-            case = await repairs.ask()
-            await repairs.say(case, Choice.APPROVE, JONAS)
-            await repairs.until(case, lambda c: c.sent_at is not None)
+            repair = await repairs.ask()
+            await repairs.say(repair, Choice.APPROVE, JONAS)
+            await repairs.until(repair, lambda c: c.sent_at is not None)
             await world.see([], STEP)
             await world.see([born(world, n)], STEP)
             repairs.cluster.pods_ = [pod(n)]
-            await repairs.ended(case)
+            await repairs.ended(repair)
             await world.see([pod(n)], STEP)
         assert world.chat.said == []
         await repairs.executor.stop(1)

@@ -229,14 +229,14 @@ async def test_jobs_have_a_period_after_an_approved_restart(tmp_path: Path, come
         await world.see(repairs.cluster.pods_)
         repairs.cluster.stuck = True
         world.clock.pass_(minutes=5)
-        case = await repairs.ask()
-        await repairs.say(case, Choice.APPROVE, JONAS)
-        await repairs.until(case, lambda c: c.sent_at is not None)
+        repair = await repairs.ask()
+        await repairs.say(repair, Choice.APPROVE, JONAS)
+        await repairs.until(repair, lambda c: c.sent_at is not None)
         for _ in range(3):
             await world.see(repairs.cluster.pods_, 1)
             await world.look(1)
         repairs.cluster.pods_ = [pod(2)]
-        await repairs.ended(case)
+        await repairs.ended(repair)
         await world.see(repairs.cluster.pods_)
         await world.look(9)
         assert world.chat.said == []

@@ -47,7 +47,7 @@ async def test_commit_of_another_process_wakes_the_worker(tmp_path: Path) -> Non
 
 
 async def test_request_expires_without_any_other_event(one: Bench) -> None:
-    case = await one.ask()
-    one.clock.time = case.request.expires_at
+    repair = await one.ask()
+    one.clock.time = repair.request.expires_at
     async with running(one):
-        assert (await one.ended(case)).state is RequestState.EXPIRED
+        assert (await one.ended(repair)).state is RequestState.EXPIRED

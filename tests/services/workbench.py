@@ -298,25 +298,25 @@ class Bench:
         return (await self.approval_service.ask(proposal, TARGET.name, self.caller(user, origin))).case
 
     async def say(
-        self, case: RepairRequest, choice: Choice, user: str, reason: str = ""
+        self, repair: RepairRequest, choice: Choice, user: str, reason: str = ""
     ) -> tuple[Ruling, RepairRequest]:
         """Decide."""
-        return await self.approval_service.decide(case.id, choice, self.caller(user), reason)
+        return await self.approval_service.decide(repair.id, choice, self.caller(user), reason)
 
-    async def now(self, case: RepairRequest) -> RepairRequest:
+    async def now(self, repair: RepairRequest) -> RepairRequest:
         """The request as it is in the ledger now."""
-        found = await self.ledger.case(case.id)
+        found = await self.ledger.case(repair.id)
         assert found is not None
         return found
 
-    async def ended(self, case: RepairRequest) -> RepairRequest:
+    async def ended(self, repair: RepairRequest) -> RepairRequest:
         """Wait until the request has ended; returns it."""
-        return await self.until(case, lambda found: found.state.final)
+        return await self.until(repair, lambda found: found.state.final)
 
-    async def until(self, case: RepairRequest, holds: Callable[[RepairRequest], bool]) -> RepairRequest:
+    async def until(self, repair: RepairRequest, holds: Callable[[RepairRequest], bool]) -> RepairRequest:
         """Wait until ``holds`` is true of the request; returns it."""
         end = asyncio.get_running_loop().time() + PATIENCE
-        while not holds(found := await self.now(case)):
+        while not holds(found := await self.now(repair)):
             assert asyncio.get_running_loop().time() < end, f"{found.state}: {found.progress}"
             await asyncio.sleep(0.005)
         return found
@@ -332,9 +332,9 @@ class Bench:
         """Wait until that many calls were sent."""
         await self.so(lambda: self.cluster.sent >= times)
 
-    async def idle(self, case: RepairRequest) -> None:
+    async def idle(self, repair: RepairRequest) -> None:
         """Wait until this process no longer works on the request."""
-        await self.so(lambda: not self.executor.busy(case.id))
+        await self.so(lambda: not self.executor.busy(repair.id))
 
     async def trail(self) -> list[Record]:
         """The audit trail, after checking that it is whole."""

@@ -61,33 +61,33 @@ class RequestMessages:
     async def _rendered(
         self, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]], message: OutboxMessage
     ) -> Reply:
-        case = await self.ledger.case(message.key.id)
-        if case is None:
+        repair = await self.ledger.case(message.key.id)
+        if repair is None:
             raise NotFound(f"There is no case {message.key.id} for the message {message.key}.")
-        return await render(case, message)
+        return await render(repair, message)
 
     async def _described(self, called: str, key: MessageKey) -> str:
-        case = await self.ledger.case(key.id)
-        return f"{called} {f'{case.action.name} ({case.id})' if case else f'the request {key.id}'}"
+        repair = await self.ledger.case(key.id)
+        return f"{called} {f'{repair.action.name} ({repair.id})' if repair else f'the request {key.id}'}"
 
-    async def _card(self, case: RepairRequest, _: OutboxMessage) -> Reply:
-        return card.card(case, self.policy, approvers(self.access, case.channel))
+    async def _card(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
+        return card.card(repair, self.policy, approvers(self.access, repair.channel))
 
-    async def _progress(self, case: RepairRequest, _: OutboxMessage) -> Reply:
-        return card.progress(case, self.clock.now())
+    async def _progress(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
+        return card.progress(repair, self.clock.now())
 
-    async def _value(self, case: RepairRequest, _: OutboxMessage) -> Reply:
-        return card.value_wanted(case, value_until(case, self.policy))
+    async def _value(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
+        return card.value_wanted(repair, value_until(repair, self.policy))
 
-    async def _outcome(self, case: RepairRequest, message: OutboxMessage) -> Reply:
-        return card.outcome(case, joined=bool(message.key.more))
+    async def _outcome(self, repair: RepairRequest, message: OutboxMessage) -> Reply:
+        return card.outcome(repair, joined=bool(message.key.more))
 
-    async def _unposted(self, case: RepairRequest, _: OutboxMessage) -> Reply:
-        of_card = await self.ledger.delivery(message_keys.card(case.id))
+    async def _unposted(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
+        of_card = await self.ledger.delivery(message_keys.card(repair.id))
         if of_card is not None and of_card.posted is not None:
-            return card.posted_late(case)
+            return card.posted_late(repair)
         why = of_card.error if of_card is not None and of_card.error else "Slack did not take it."
-        return card.unposted(case, why)
+        return card.unposted(repair, why)
 
     async def arrived(self, message: OutboxMessage) -> None:
         """Tell a requester who was notified that the card couldn't be posted that it is posted now."""
@@ -96,13 +96,13 @@ class RequestMessages:
 
     async def refused(self, message: OutboxMessage) -> bool:
         """Tell the requester that the card can't be posted, once per reason; True where a message was enqueued."""
-        case = await self.ledger.case(message.key.id)
-        if case is None or case.state.final or not is_person(case.request.requester):
+        repair = await self.ledger.case(message.key.id)
+        if repair is None or repair.state.final or not is_person(repair.request.requester):
             return False
         if await self._notified(message):
             return False
         async with self.ledger.writing() as tx:
-            await tx.enqueue(message_keys.unposted(case.id), case.request.requester)
+            await tx.enqueue(message_keys.unposted(repair.id), repair.request.requester)
         return True
 
     async def _notified(self, message: OutboxMessage) -> bool:

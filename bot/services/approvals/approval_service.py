@@ -78,7 +78,7 @@ class ApprovalService:
 
     async def ask(self, proposal: Proposal, target: str, caller: Caller) -> Asked:
         """Open a request, or join an open one for the same. Raises `Refused` where a different one blocks it."""
-        case = self._new(proposal, target, caller)
+        repair = self._new(proposal, target, caller)
         async with self.ledger.writing() as tx:
             known = await tx.from_origin(caller.origin) if caller.origin else None
             if known is not None:
@@ -87,21 +87,23 @@ class ApprovalService:
             for other in await tx.open_cases(target):
                 if ended := await self._expire(tx, other):
                     over.append(ended)
-                elif other.exclusive == case.exclusive:
-                    if not (void := await self._outdated(tx, other, case)):
-                        return Asked(await self._join(tx, other, case), joined=True)
+                elif other.exclusive == repair.exclusive:
+                    if not (void := await self._outdated(tx, other, repair)):
+                        return Asked(await self._join(tx, other, repair), joined=True)
                     over.append(void)
-            await self._limit(tx, case)
-            await tx.add(case)
-            await tx.record(case.request.created_at, "request", case.request.requester, case.id, _asked(case))
-            await tx.enqueue(message_keys.card(case.id), case.channel)
+            await self._limit(tx, repair)
+            await tx.add(repair)
+            await tx.record(
+                repair.request.created_at, "request", repair.request.requester, repair.id, _asked(repair)
+            )
+            await tx.enqueue(message_keys.card(repair.id), repair.channel)
         self._over(*over)
-        return Asked(case, joined=False)
+        return Asked(repair, joined=False)
 
-    def _over(self, *cases: RepairRequest) -> None:
+    def _over(self, *repairs: RepairRequest) -> None:
         """Log requests that have ended; call it after the commit."""
-        for case in cases:
-            request_log.over(case)
+        for repair in repairs:
+            request_log.over(repair)
         self.changed()
 
     def _new(self, proposal: Proposal, target: str, caller: Caller) -> RepairRequest:
@@ -134,29 +136,31 @@ class ApprovalService:
             origin=caller.origin,
         )
 
-    async def _limit(self, tx: Writing, case: RepairRequest) -> None:
+    async def _limit(self, tx: Writing, repair: RepairRequest) -> None:
         """Raise `Refused` where the requester has too many open requests: each takes an approver's time."""
-        targets = sorted({case.target, *self.executor.targets})
+        targets = sorted({repair.target, *self.executor.targets})
         found = [
             one for target in targets for one in await tx.open_cases(target) if one.state is RequestState.OPEN
         ]
-        mine = sorted(one.id for one in found if _same(one.request.requester, case.request.requester))
+        mine = sorted(one.id for one in found if _same(one.request.requester, repair.request.requester))
         if len(mine) >= self.policy.open_at_once:
-            back = f"take one back: withdraw {mine[0]}" if is_person(case.request.requester) else "have one denied"
+            back = (
+                f"take one back: withdraw {mine[0]}" if is_person(repair.request.requester) else "have one denied"
+            )
             raise Refused(
                 f"{len(mine)} of your requests are open, and approvals.open_at_once allows no more: "
                 f"{listed(mine[:10])}.",
                 remedy=f"Wait for a decision on one, or {back}.",
             )
 
-    async def _outdated(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest | None:
-        """End ``other`` as void where the target's state read for the newer ``case`` differs from its snapshot.
+    async def _outdated(self, tx: Writing, other: RepairRequest, repair: RepairRequest) -> RepairRequest | None:
+        """End ``other`` as void where the target's state read for the newer ``repair`` differs from its snapshot.
 
         Returns the ended request; None where ``other`` is still valid or already being carried out.
         """
         if other.state not in (RequestState.OPEN, RequestState.APPROVED):
             return None
-        text = "; ".join(other.action.changes(other.request.snapshot, case.request.snapshot))
+        text = "; ".join(other.action.changes(other.request.snapshot, repair.request.snapshot))
         if not text:
             return None
         now = self.clock.now()
@@ -165,24 +169,24 @@ class ApprovalService:
         await enqueue_messages(tx, void)
         return void
 
-    async def _join(self, tx: Writing, other: RepairRequest, case: RepairRequest) -> RepairRequest:
-        if (other.action, other.subject) != (case.action, case.subject):
+    async def _join(self, tx: Writing, other: RepairRequest, repair: RepairRequest) -> RepairRequest:
+        if (other.action, other.subject) != (repair.action, repair.subject):
             raise Refused(
                 f"{other.id} ({other.action.name}) waits for the same pod already.",
                 remedy=f"Decide on it or take it back first: approvals shows it, withdraw {other.id} ends it.",
             )
-        who = case.request.requester
+        who = repair.request.requester
         if joins(other, who):
             other = await tx.save(replace(other, joined=(*other.joined, who)))
-            await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": case.reason})
+            await tx.record(self.clock.now(), "request", who, other.id, {"joined": True, "reason": repair.reason})
             await tx.enqueue(message_keys.card(other.id), other.channel)
             self.changed()
         return other
 
     async def find(self, id_: str) -> RepairRequest | None:
         """The request of that id; an overdue one is shown as expired even if that isn't recorded yet."""
-        case, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
-        return self._expired(case, now) if case is not None and overdue(case.request, now) else case
+        repair, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
+        return self._expired(repair, now) if repair is not None and overdue(repair.request, now) else repair
 
     async def decide(
         self, id_: str, choice: Choice, caller: Caller, reason: str = ""
@@ -195,63 +199,63 @@ class ApprovalService:
         look: asyncio.Task[Any] | None = None
         try:
             async with self.ledger.writing() as tx:
-                case = await tx.case(id_) if is_id(id_) else None
-                if case is None:
+                repair = await tx.case(id_) if is_id(id_) else None
+                if repair is None:
                     raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
-                look = self._look(case, choice)
-                click = Click(choice, self._standing(caller, identity, case), self.clock.now(), reason)
-                ruling, before = self._ruled(case, click), case.state
-                case = await self._write(tx, case, click, ruling)
+                look = self._look(repair, choice)
+                click = Click(choice, self._standing(caller, identity, repair), self.clock.now(), reason)
+                ruling, before = self._ruled(repair, click), repair.state
+                repair = await self._write(tx, repair, click, ruling)
         except BaseException:
             self.refusals.unrecorded(caller.who, f"{choice.value} {id_}")
             if look is not None:
                 look.cancel()
             raise
-        if case.state.final and case.state is not before:
-            request_log.over(case)
-        if case.state is RequestState.EXECUTING and ruling.accepted:
-            request_log.claimed(case, self.executor.name)
-            self.executor.start(case, look)
-            ruling = replace(ruling, begun=await self.executor.ahead(case))
-            case = await self._as_it_is(case)
+        if repair.state.final and repair.state is not before:
+            request_log.over(repair)
+        if repair.state is RequestState.EXECUTING and ruling.accepted:
+            request_log.claimed(repair, self.executor.name)
+            self.executor.start(repair, look)
+            ruling = replace(ruling, begun=await self.executor.ahead(repair))
+            repair = await self._as_it_is(repair)
         elif look is not None:
             look.cancel()
         self.changed()
-        return ruling, case
+        return ruling, repair
 
-    async def _as_it_is(self, case: RepairRequest) -> RepairRequest:
-        """Re-read the request for the answer; return ``case`` unchanged if the ledger can't be read."""
+    async def _as_it_is(self, repair: RepairRequest) -> RepairRequest:
+        """Re-read the request for the answer; return ``repair`` unchanged if the ledger can't be read."""
         try:
-            return await self.ledger.case(case.id) or case
+            return await self.ledger.case(repair.id) or repair
         except AgentpodError:
-            return case
+            return repair
 
-    def _look(self, case: RepairRequest, choice: Choice) -> asyncio.Task[Any] | None:
+    def _look(self, repair: RepairRequest, choice: Choice) -> asyncio.Task[Any] | None:
         """Start to read the target while the decision is recorded, since carrying it out needs both."""
-        if choice not in _GOING_AHEAD or not self.executor.knows(case):
+        if choice not in _GOING_AHEAD or not self.executor.knows(repair):
             return None
-        return self.executor.look_ahead(case)
+        return self.executor.look_ahead(repair)
 
-    def _ruled(self, case: RepairRequest, click: Click) -> Ruling:
+    def _ruled(self, repair: RepairRequest, click: Click) -> Ruling:
         """The ruling on a decision. A request whose target left the settings can't be approved, only ended."""
-        ruling = rule(case.request, click, self.policy)
-        if ruling.accepted and click.choice in _GOING_AHEAD and not self.executor.knows(case):
-            return Ruling(Rule.NO_TARGET, case.state)
+        ruling = rule(repair.request, click, self.policy)
+        if ruling.accepted and click.choice in _GOING_AHEAD and not self.executor.knows(repair):
+            return Ruling(Rule.NO_TARGET, repair.state)
         return ruling
 
     async def _looked_up(self, caller: Caller) -> Identity:
         """The caller's identity with fresh groups; a terminal's caller has no groups to look up."""
         return caller.identity if caller.is_terminal else await self.freshen(caller.identity)
 
-    def _standing(self, caller: Caller, identity: Identity, case: RepairRequest) -> Standing:
+    def _standing(self, caller: Caller, identity: Identity, repair: RepairRequest) -> Standing:
         """What the caller may decide about this request, in its channels: roles can be bound to channels."""
-        approver = decide_about(self.access, identity, Capability.DECIDE, case.places).allowed
+        approver = decide_about(self.access, identity, Capability.DECIDE, repair.places).allowed
         there = identity.membership is not Membership.GONE
         alone = there and self.policy.lets_alone(identity.user, identity.groups)
         who, shell = caller.who, caller.is_terminal
-        return Standing(who, approver, alone, who in case.joined, shell, identity.unread_groups)
+        return Standing(who, approver, alone, who in repair.joined, shell, identity.unread_groups)
 
-    async def _write(self, tx: Writing, case: RepairRequest, click: Click, ruling: Ruling) -> RepairRequest:
+    async def _write(self, tx: Writing, repair: RepairRequest, click: Click, ruling: Ruling) -> RepairRequest:
         at, who = click.at, click.who.user
         data = {
             "choice": click.choice.value,
@@ -259,43 +263,45 @@ class ApprovalService:
             "reason": click.reason,
         }
         if ruling.accepted:
-            await tx.record(at, "decision", who, case.id, data)
-        elif self.refusals.first(who, f"{click.choice.value} {case.id} {data['rule']}", case.id, data["rule"], at):
-            await tx.record(at, "refusal", who, case.id, data)
+            await tx.record(at, "decision", who, repair.id, data)
+        elif self.refusals.first(
+            who, f"{click.choice.value} {repair.id} {data['rule']}", repair.id, data["rule"], at
+        ):
+            await tx.record(at, "refusal", who, repair.id, data)
         if ruling.accepted:
-            case = replace(case, request=decided(case.request, click, ruling))
-        elif ruling.state is not case.state:  # it has expired
-            case = self._expired(case, at)
-            await tx.record(at, "outcome", BOT, case.id, {"state": case.state.value})
+            repair = replace(repair, request=decided(repair.request, click, ruling))
+        elif ruling.state is not repair.state:  # it has expired
+            repair = self._expired(repair, at)
+            await tx.record(at, "outcome", BOT, repair.id, {"state": repair.state.value})
         else:
-            return case
-        if ruling.accepted and case.state.final:
-            case = case.ended(case.state, ExecutionResult(click.reason.strip(), at))
-        if case.state is RequestState.APPROVED:
-            case = await self._approved(tx, case, at)
-        case = await tx.save(case)
-        await enqueue_messages(tx, case)
-        return case
+            return repair
+        if ruling.accepted and repair.state.final:
+            repair = repair.ended(repair.state, ExecutionResult(click.reason.strip(), at))
+        if repair.state is RequestState.APPROVED:
+            repair = await self._approved(tx, repair, at)
+        repair = await tx.save(repair)
+        await enqueue_messages(tx, repair)
+        return repair
 
-    async def _approved(self, tx: Writing, case: RepairRequest, at: datetime) -> RepairRequest:
+    async def _approved(self, tx: Writing, repair: RepairRequest, at: datetime) -> RepairRequest:
         """Claim an approved request; one that needs a value is claimed when the value arrives."""
-        if case.action.needs_value:
-            return case
-        await tx.record(at, "execution", BOT, case.id, {"by": self.executor.name, "action": case.action.name})
-        return claimed(case, self.executor.name, at, await tx.now(at))
+        if repair.action.needs_value:
+            return repair
+        await tx.record(at, "execution", BOT, repair.id, {"by": self.executor.name, "action": repair.action.name})
+        return claimed(repair, self.executor.name, at, await tx.now(at))
 
-    async def _expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
+    async def _expire(self, tx: Writing, repair: RepairRequest) -> RepairRequest | None:
         """Expire an overdue request and return it; None where it isn't overdue."""
         now = self.clock.now()
-        if not overdue(case.request, now):
+        if not overdue(repair.request, now):
             return None
-        await tx.record(now, "outcome", BOT, case.id, {"state": RequestState.EXPIRED.value})
-        expired = await tx.save(self._expired(case, now))
+        await tx.record(now, "outcome", BOT, repair.id, {"state": RequestState.EXPIRED.value})
+        expired = await tx.save(self._expired(repair, now))
         await enqueue_messages(tx, expired)
         return expired
 
-    def _expired(self, case: RepairRequest, now: datetime) -> RepairRequest:
-        return case.ended(RequestState.EXPIRED, ExecutionResult("nobody decided in time", now))
+    def _expired(self, repair: RepairRequest, now: datetime) -> RepairRequest:
+        return repair.ended(RequestState.EXPIRED, ExecutionResult("nobody decided in time", now))
 
     async def expire(self) -> int:
         """End requests without a decision or a value in time; returns how many. Also records sums of refusals."""
@@ -305,8 +311,8 @@ class ApprovalService:
         over = []
         for one in found:
             async with self.ledger.writing() as tx:
-                case = await tx.case(one.id)
-                ended = case and (await self._expire(tx, case) or await self.values.expire(tx, case))
+                repair = await tx.case(one.id)
+                ended = repair and (await self._expire(tx, repair) or await self.values.expire(tx, repair))
             over += [ended] if ended else []
         if over:
             self._over(*over)
@@ -348,24 +354,24 @@ def _same(one: str, other: str) -> bool:
     return one == other or not (is_person(one) or is_person(other))
 
 
-def joins(case: RepairRequest, who: str) -> bool:
+def joins(repair: RepairRequest, who: str) -> bool:
     """Whether somebody who asks for the same is added to the request's requesters.
 
     A shell user isn't, since no message reaches them; nor is anybody who has decided on it, since a requester
     can't be an approver of the same request.
     """
-    inside = {case.request.requester, *case.joined, *(d.by for d in case.request.decisions)}
+    inside = {repair.request.requester, *repair.joined, *(d.by for d in repair.request.decisions)}
     return is_person(who) and who not in inside
 
 
-def _asked(case: RepairRequest) -> dict[str, object]:
+def _asked(repair: RepairRequest) -> dict[str, object]:
     return {
-        "action": case.action.name,
-        "target": case.target,
-        "subject": case.subject,
-        "reason": case.reason,
-        "images": dict(case.request.snapshot.images),
-        "pods": [name for name, _ in case.request.snapshot.pods],
-        "generation": case.request.snapshot.generation,
-        "expires_at": case.request.expires_at.isoformat(timespec="seconds"),
+        "action": repair.action.name,
+        "target": repair.target,
+        "subject": repair.subject,
+        "reason": repair.reason,
+        "images": dict(repair.request.snapshot.images),
+        "pods": [name for name, _ in repair.request.snapshot.pods],
+        "generation": repair.request.snapshot.generation,
+        "expires_at": repair.request.expires_at.isoformat(timespec="seconds"),
     }

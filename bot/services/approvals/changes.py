@@ -19,20 +19,20 @@ VALUE_WITHIN = timedelta(minutes=15)
 """Shortest time that an approved request waits for its value: somebody has to go and fetch it."""
 
 
-def claimed(case: RepairRequest, by: str, now: datetime, lease: datetime) -> RepairRequest:
+def claimed(repair: RepairRequest, by: str, now: datetime, lease: datetime) -> RepairRequest:
     """The request as executing, leased to the process ``by``, with the marker of the change to come.
 
     ``now`` is this process's time, ``lease`` the ledger's, which leases go by (see `Ledger.now`).
     """
-    mark = ChangeMarker(started_at=now, old_pods=case.request.snapshot.pods, approval=case.id, generation=None)
+    mark = ChangeMarker(started_at=now, old_pods=repair.request.snapshot.pods, approval=repair.id, generation=None)
     held = Lease(by, now, lease + HOLD)
-    return replace(case.in_state(RequestState.EXECUTING), mark=mark, held=held)
+    return replace(repair.in_state(RequestState.EXECUTING), mark=mark, held=held)
 
 
-def value_until(case: RepairRequest, policy: ApprovalPolicy) -> datetime:
+def value_until(repair: RepairRequest, policy: ApprovalPolicy) -> datetime:
     """Until when an approved request takes its value."""
-    decisions = case.request.decisions
-    last = decisions[-1].at if decisions else case.request.created_at
+    decisions = repair.request.decisions
+    last = decisions[-1].at if decisions else repair.request.created_at
     return last + max(policy.start_within, VALUE_WITHIN)
 
 
@@ -41,22 +41,22 @@ def is_person(who: str) -> bool:
     return who.startswith(("U", "W"))
 
 
-async def enqueue_messages(tx: Writing, case: RepairRequest) -> None:
+async def enqueue_messages(tx: Writing, repair: RepairRequest) -> None:
     """Enqueue the messages about a changed request: its card, and at its end messages to all requesters."""
-    await tx.enqueue(message_keys.card(case.id), case.channel)
-    if case.state.final:
-        await tx.refresh(message_keys.unposted(case.id))
-        for other in filter(is_person, case.joined):
-            await tx.enqueue(message_keys.outcome(case.id, other), other)
-    who = case.request.requester
+    await tx.enqueue(message_keys.card(repair.id), repair.channel)
+    if repair.state.final:
+        await tx.refresh(message_keys.unposted(repair.id))
+        for other in filter(is_person, repair.joined):
+            await tx.enqueue(message_keys.outcome(repair.id, other), other)
+    who = repair.request.requester
     if not is_person(who):
         return
-    if case.action.needs_value and case.approved:
-        await tx.enqueue(message_keys.value(case.id), who)  # this message is edited to show the outcome
-    elif case.state.final and case.state is not RequestState.WITHDRAWN:
-        await tx.enqueue(message_keys.outcome(case.id), who)
+    if repair.action.needs_value and repair.approved:
+        await tx.enqueue(message_keys.value(repair.id), who)  # this message is edited to show the outcome
+    elif repair.state.final and repair.state is not RequestState.WITHDRAWN:
+        await tx.enqueue(message_keys.outcome(repair.id), who)
 
 
-async def enqueue_progress(tx: Writing, case: RepairRequest) -> None:
+async def enqueue_progress(tx: Writing, repair: RepairRequest) -> None:
     """Enqueue the progress message in the card's thread."""
-    await tx.enqueue(message_keys.progress(case.id), case.channel, under=message_keys.card(case.id))
+    await tx.enqueue(message_keys.progress(repair.id), repair.channel, under=message_keys.card(repair.id))

@@ -71,52 +71,56 @@ class LeaseHolder:
     # -- how a request ends
 
     async def end(
-        self, case: RepairRequest, state: RequestState, text: str, remedy: str | None = None
+        self, repair: RepairRequest, state: RequestState, text: str, remedy: str | None = None
     ) -> RepairRequest:
         """End a request without success, with the reason and the remedy."""
         evidence = (remedy,) if remedy else ()
-        return await self.conclude(case, state, ExecutionResult(text, self.clock.now(), evidence, "status"))
+        return await self.conclude(repair, state, ExecutionResult(text, self.clock.now(), evidence, "status"))
 
-    async def conclude(self, case: RepairRequest, state: RequestState, outcome: ExecutionResult) -> RepairRequest:
+    async def conclude(
+        self, repair: RepairRequest, state: RequestState, outcome: ExecutionResult
+    ) -> RepairRequest:
         """End a request: record its outcome and enqueue the messages about it."""
         data = {"state": state.value, "text": outcome.text, "seconds": outcome.seconds}
-        ended = await self.save(case.ended(state, outcome), "outcome", data, progress=case.progress is not None)
+        ended = await self.save(
+            repair.ended(state, outcome), "outcome", data, progress=repair.progress is not None
+        )
         self.observe(ended)
         request_log.over(ended)
         return ended
 
-    async def sent(self, case: RepairRequest) -> RepairRequest:
+    async def sent(self, repair: RepairRequest) -> RepairRequest:
         """Record that the change was made: from here on it is only followed."""
-        noted = replace(case, sent_at=self.clock.now())
+        noted = replace(repair, sent_at=self.clock.now())
         saved = await self.save(noted, "execution", {"sent": True}, progress=True)
         request_log.sent(saved)
         return saved
 
     async def conclude_with(
         self,
-        case: RepairRequest,
+        repair: RepairRequest,
         work: Callable[[RequestLease], Coroutine[Any, Any, tuple[RequestState, ExecutionResult]]],
     ) -> RepairRequest:
         """End a request with the result of ``work``, renewing the lease until that is there."""
-        state, outcome = await self.leased_during(case, work(_Leased(self, case)))
-        return await self.conclude(case, state, outcome)
+        state, outcome = await self.leased_during(repair, work(_Leased(self, repair)))
+        return await self.conclude(repair, state, outcome)
 
     # -- the lease while time passes
 
-    async def leased_during(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> T:
+    async def leased_during(self, repair: RepairRequest, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` to its end, renewing the lease meanwhile. A stopping bot waits for it."""
-        renewing = asyncio.create_task(self._keep_renewing(case), name=f"renew-{case.id}")
+        renewing = asyncio.create_task(self._keep_renewing(repair), name=f"renew-{repair.id}")
         try:
             return await self._as_call(work)
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
 
-    async def _keep_renewing(self, case: RepairRequest) -> None:
+    async def _keep_renewing(self, repair: RepairRequest) -> None:
         """Renew the lease until cancelled."""
         while True:
             await asyncio.sleep(self.renew)
-            await self.save(case)
+            await self.save(repair)
 
     async def _as_call(self, call: Coroutine[Any, Any, T]) -> T:
         """Run a call in a task that `stop` waits for before it cancels the request's own task."""
@@ -125,47 +129,52 @@ class LeaseHolder:
         task.add_done_callback(self._calls.discard)
         return await task
 
-    def answered(self, case: RepairRequest) -> None:
+    def answered(self, repair: RepairRequest) -> None:
         """Note that the first call was answered, whatever it said: the approver's answer waits for that."""
-        self._called[case.id].set()
+        self._called[repair.id].set()
 
-    async def pause(self, case: RepairRequest, seconds: float, why: str) -> RepairRequest:
+    async def pause(self, repair: RepairRequest, seconds: float, why: str) -> RepairRequest:
         """Wait for ``seconds`` as the API server asked for, and show it on the card."""
-        request_log.waits(case, seconds, why)
+        request_log.waits(repair, seconds, why)
         now = self.clock.now()
-        return await self.wait(case, Wait(now, now + timedelta(seconds=seconds)))
+        return await self.wait(repair, Wait(now, now + timedelta(seconds=seconds)))
 
-    async def wait(self, case: RepairRequest, wait: Wait) -> RepairRequest:
+    async def wait(self, repair: RepairRequest, wait: Wait) -> RepairRequest:
         """Wait until the end of a pause, which the card shows meanwhile."""
-        self._waits[case.id] = wait
+        self._waits[repair.id] = wait
         left = min(wait.until - self.clock.now(), wait.until - wait.since).total_seconds()
         if left > 0:
-            case = await self.sleep(await self.save(case), left)
-        self._waits.pop(case.id)
-        return await self.save(case)
+            repair = await self.sleep(await self.save(repair), left)
+        self._waits.pop(repair.id)
+        return await self.save(repair)
 
-    async def sleep(self, case: RepairRequest, seconds: float) -> RepairRequest:
+    async def sleep(self, repair: RepairRequest, seconds: float) -> RepairRequest:
         """Sleep, renewing the lease meanwhile."""
         until = _seconds() + seconds
         while (still := until - _seconds()) > 0:
             await asyncio.sleep(min(still, self.renew))
-            case = await self.renewed(case)
-        return case
+            repair = await self.renewed(repair)
+        return repair
 
-    async def renewed(self, case: RepairRequest) -> RepairRequest:
+    async def renewed(self, repair: RepairRequest) -> RepairRequest:
         """Renew the lease if a third of it has passed, by the monotonic clock.
 
         Raises `LeaseLost` where another process has it.
         """
-        since = self.clock.monotonic() - self._renewed.get(case.id, float("-inf"))
-        if case.held is None or 0 <= since < RENEW.total_seconds():
-            return case
-        return await self.save(case)
+        since = self.clock.monotonic() - self._renewed.get(repair.id, float("-inf"))
+        if repair.held is None or 0 <= since < RENEW.total_seconds():
+            return repair
+        return await self.save(repair)
 
     # -- the ledger
 
     async def save(
-        self, case: RepairRequest, kind: str = "", data: Mapping[str, Any] | None = None, *, progress: bool = False
+        self,
+        repair: RepairRequest,
+        kind: str = "",
+        data: Mapping[str, Any] | None = None,
+        *,
+        progress: bool = False,
     ) -> RepairRequest:
         """Save the request and renew its lease, retrying until the ledger takes it.
 
@@ -175,14 +184,14 @@ class LeaseHolder:
 
         async def once() -> RepairRequest:
             async with self.ledger.writing() as tx:
-                current = self._leased(await tx.case(case.id))
-                renewed = self._with_lease(case, await tx.now(self.clock.now()))
-                wait = None if case.state.final else self._waits.get(case.id)
+                current = self._leased(await tx.case(repair.id))
+                renewed = self._with_lease(repair, await tx.now(self.clock.now()))
+                wait = None if repair.state.final else self._waits.get(repair.id)
                 saved = await tx.save(replace(renewed, version=current.version, wait=wait))
                 if saved.wait != current.wait:
-                    await tx.enqueue(message_keys.card(case.id), case.channel)
+                    await tx.enqueue(message_keys.card(repair.id), repair.channel)
                 if kind:
-                    await tx.record(self.clock.now(), kind, BOT, case.id, data)
+                    await tx.record(self.clock.now(), kind, BOT, repair.id, data)
                 if kind == "outcome":
                     await enqueue_messages(tx, saved)
                 if progress:
@@ -192,13 +201,13 @@ class LeaseHolder:
 
         began = self.clock.monotonic()
         saved = await self._retried(once)
-        if case.id in self._renewed:
-            self._renewed[case.id] = began
+        if repair.id in self._renewed:
+            self._renewed[repair.id] = began
         return saved
 
-    def _with_lease(self, case: RepairRequest, now: datetime) -> RepairRequest:
+    def _with_lease(self, repair: RepairRequest, now: datetime) -> RepairRequest:
         """The request with a new lease from ``now`` on; an ended one needs none."""
-        return case if case.state.final else case.taken(self.name, now, HOLD)
+        return repair if repair.state.final else repair.taken(self.name, now, HOLD)
 
     def _leased(self, current: RepairRequest | None) -> RepairRequest:
         """The request, if this process has its lease. Raises `LeaseLost` otherwise."""
@@ -219,25 +228,25 @@ class LeaseHolder:
     async def release(self, id_: str) -> None:
         """End the lease now, so that another process can take the request over at once."""
         async with self.ledger.writing() as tx:
-            case = self._leased(await tx.case(id_))
-            if case.held is not None:
+            repair = self._leased(await tx.case(id_))
+            if repair.held is not None:
                 until = await tx.now(self.clock.now())
-                await tx.save(replace(case, held=replace(case.held, until=until)))
+                await tx.save(replace(repair, held=replace(repair.held, until=until)))
 
     async def take(self, id_: str, horizon: datetime) -> RepairRequest | None:
         """Take over an executing request whose lease ends by ``horizon``; None where there is none to take."""
         async with self.ledger.writing() as tx:
-            case = await tx.case(id_)
+            repair = await tx.case(id_)
             if (
-                case is None
-                or case.state is not RequestState.EXECUTING
-                or (case.held and case.held.until > horizon)
+                repair is None
+                or repair.state is not RequestState.EXECUTING
+                or (repair.held and repair.held.until > horizon)
             ):
                 return None
             now = self.clock.now()
-            before = case.held.by if case.held else ""
+            before = repair.held.by if repair.held else ""
             await tx.record(now, "execution", BOT, id_, {"by": self.name, "taken_over_from": before})
-            taken = await tx.save(case.taken(self.name, await tx.now(now), HOLD))
+            taken = await tx.save(repair.taken(self.name, await tx.now(now), HOLD))
         request_log.taken_over(taken, self.name, before)
         return taken
 
@@ -247,13 +256,13 @@ class _Leased:
     """One request's lease, as `SecretWriter` sees it."""
 
     holder: LeaseHolder
-    case: RepairRequest
+    repair: RepairRequest
 
     async def confirm(self) -> object:
-        return await self.holder.renewed(self.case)
+        return await self.holder.renewed(self.repair)
 
     async def wait(self, seconds: float, why: str) -> object:
-        return await self.holder.pause(self.case, seconds, why)
+        return await self.holder.pause(self.repair, seconds, why)
 
 
 def _seconds() -> float:

@@ -41,46 +41,46 @@ class RepairExecutor(LeaseHolder):
     _tasks: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     _stopped: bool = False
 
-    def knows(self, case: RepairRequest) -> bool:
+    def knows(self, repair: RepairRequest) -> bool:
         """Whether the request's target is in the settings: they may have changed since it was made."""
-        return case.target in self.targets
+        return repair.target in self.targets
 
-    def look_ahead(self, case: RepairRequest) -> asyncio.Task[Any] | None:
+    def look_ahead(self, repair: RepairRequest) -> asyncio.Task[Any] | None:
         """Start reading the request's target, if its execution begins with that; else None."""
-        look = self._execution(case).look_ahead(case, self)
+        look = self._execution(repair).look_ahead(repair, self)
         if look is None:
             return None
-        task = asyncio.create_task(_awaited(look), name=f"look-{case.id}")
+        task = asyncio.create_task(_awaited(look), name=f"look-{repair.id}")
         task.add_done_callback(_retrieve)
         return task
 
-    def _execution(self, case: RepairRequest) -> Execution:
-        return self.executions[case.action.name]
+    def _execution(self, repair: RepairRequest) -> Execution:
+        return self.executions[repair.action.name]
 
-    def start(self, case: RepairRequest, look: asyncio.Task[Any] | None = None, *, sent: bool = False) -> None:
+    def start(self, repair: RepairRequest, look: asyncio.Task[Any] | None = None, *, sent: bool = False) -> None:
         """Carry out a request whose lease this process has; a no-op while it is being carried out already.
 
         ``sent``: another process may have sent the call already.
         """
-        if case.id not in self._tasks and not self._stopped:
-            self._begin(case, self._guarded(case, look, sent))
+        if repair.id not in self._tasks and not self._stopped:
+            self._begin(repair, self._guarded(repair, look, sent))
 
-    async def store(self, case: RepairRequest, value: SecretStr) -> RepairRequest:
+    async def store(self, repair: RepairRequest, value: SecretStr) -> RepairRequest:
         """Store the value for a request that this process has claimed, and end the request with the result.
 
         Raises `LeaseLost` where another process has taken it over, or this one works on it already or is stopping.
         """
-        if case.id in self._tasks or self._stopped:
+        if repair.id in self._tasks or self._stopped:
             raise LeaseLost
-        work = partial(self._execution(case).store, case, value, self)
-        return await self._begin(case, self._releasing(case, work))
+        work = partial(self._execution(repair).store, repair, value, self)
+        return await self._begin(repair, self._releasing(repair, work))
 
-    def _begin(self, case: RepairRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    def _begin(self, repair: RepairRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run ``work`` as this process's only task for the request."""
-        task = asyncio.create_task(work, name=f"carry-out-{case.id}")
-        self._tasks[case.id], self._called[case.id] = task, asyncio.Event()
-        self._renewed[case.id] = self.clock.monotonic()  # it was claimed or taken a moment ago
-        task.add_done_callback(lambda _: self._over(case.id))
+        task = asyncio.create_task(work, name=f"carry-out-{repair.id}")
+        self._tasks[repair.id], self._called[repair.id] = task, asyncio.Event()
+        self._renewed[repair.id] = self.clock.monotonic()  # it was claimed or taken a moment ago
+        task.add_done_callback(lambda _: self._over(repair.id))
         return task
 
     def _over(self, id_: str) -> None:
@@ -89,13 +89,13 @@ class RepairExecutor(LeaseHolder):
         self._waits.pop(id_, None)
         self._called.pop(id_).set()
 
-    async def ahead(self, case: RepairRequest) -> bool:
+    async def ahead(self, repair: RepairRequest) -> bool:
         """Wait until a started request's first call is answered or the request has ended, at most ``patience``.
 
         Returns whether that came. Before it, it isn't known whether the repair will be carried out at all: the
         target may have changed since the request.
         """
-        if called := self._called.get(case.id):
+        if called := self._called.get(repair.id):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.patience):
                     await called.wait()
@@ -116,32 +116,32 @@ class RepairExecutor(LeaseHolder):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _guarded(self, case: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
+    async def _guarded(self, repair: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
         try:
-            await self._releasing(case, partial(self._carry_out, case, look, sent))
+            await self._releasing(repair, partial(self._carry_out, repair, look, sent))
         except LeaseLost:
-            logger.info("another process has taken the repair over", extra={"repair": case.id})
+            logger.info("another process has taken the repair over", extra={"repair": repair.id})
         except Exception:
-            logger.exception("carrying out a repair failed; it will be resumed", extra={"repair": case.id})
+            logger.exception("carrying out a repair failed; it will be resumed", extra={"repair": repair.id})
 
-    async def _releasing(self, case: RepairRequest, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _releasing(self, repair: RepairRequest, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run ``work``; release the lease when it is cancelled."""
         try:
             return await work()
         except asyncio.CancelledError:
             with contextlib.suppress(AgentpodError, LeaseLost, TimeoutError):
                 async with asyncio.timeout(3):
-                    await self.release(case.id)
+                    await self.release(repair.id)
             raise
 
-    async def _carry_out(self, case: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
-        if case.wait is not None:  # the API server asked the previous process to wait
-            case = await self.wait(case, case.wait)
-        if self.knows(case):
-            await self._execution(case).carry_out(case, self, look, sent=sent)
+    async def _carry_out(self, repair: RepairRequest, look: asyncio.Task[Any] | None, sent: bool) -> None:
+        if repair.wait is not None:  # the API server asked the previous process to wait
+            repair = await self.wait(repair, repair.wait)
+        if self.knows(repair):
+            await self._execution(repair).carry_out(repair, self, look, sent=sent)
         else:
-            text = f"target {case.target} is no longer in the settings: look yourself whether it was done"
-            await self.end(case, RequestState.FAILED, text)
+            text = f"target {repair.target} is no longer in the settings: look yourself whether it was done"
+            await self.end(repair, RequestState.FAILED, text)
 
     async def take_over(self, *, at_start: bool = False) -> int:
         """Take over and resume requests whose lease has ended or was released; returns how many.
@@ -154,10 +154,10 @@ class RepairExecutor(LeaseHolder):
         for found in await self.ledger.unheld(horizon):
             if self.busy(found.id) or self._stopped:
                 continue
-            case = await self.take(found.id, now if _is_by(found, self.name) else horizon)
-            if case is not None:
+            repair = await self.take(found.id, now if _is_by(found, self.name) else horizon)
+            if repair is not None:
                 count += 1
-                self.start(case, sent=True)
+                self.start(repair, sent=True)
         return count
 
 
@@ -165,9 +165,9 @@ async def _awaited(look: Awaitable[T]) -> T:
     return await look
 
 
-def _is_by(case: RepairRequest, name: str) -> bool:
+def _is_by(repair: RepairRequest, name: str) -> bool:
     """Whether that process has the lease, or had the last one."""
-    return case.held is not None and case.held.by == name
+    return repair.held is not None and repair.held.by == name
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:

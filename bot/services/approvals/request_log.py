@@ -15,47 +15,47 @@ LONGEST = 200
 """Characters of a reason that are logged."""
 
 
-def claimed(case: RepairRequest, by: str) -> None:
+def claimed(repair: RepairRequest, by: str) -> None:
     """A process has claimed the request; call it after the commit."""
-    logger.info("repair claimed", extra={**_about(case), "by": by})
+    logger.info("repair claimed", extra={**_about(repair), "by": by})
 
 
-def taken_over(case: RepairRequest, by: str, before: str) -> None:
+def taken_over(repair: RepairRequest, by: str, before: str) -> None:
     """A process has taken the request over from another one."""
-    logger.info("repair taken over", extra={**_about(case), "by": by, "from": before or "nobody"})
+    logger.info("repair taken over", extra={**_about(repair), "by": by, "from": before or "nobody"})
 
 
-def sent(case: RepairRequest) -> None:
+def sent(repair: RepairRequest) -> None:
     """The change was made."""
-    logger.info("repair sent", extra=_about(case))
+    logger.info("repair sent", extra=_about(repair))
 
 
-def unsure(case: RepairRequest, why: str) -> None:
+def unsure(repair: RepairRequest, why: str) -> None:
     """The change was sent, and it isn't known yet whether it took effect."""
-    logger.info("repair may have been sent", extra={**_about(case), "why": words.cut(why, LONGEST)})
+    logger.info("repair may have been sent", extra={**_about(repair), "why": words.cut(why, LONGEST)})
 
 
-def waits(case: RepairRequest, seconds: float, why: str) -> None:
+def waits(repair: RepairRequest, seconds: float, why: str) -> None:
     """The change will be tried again after a pause that the API server asked for."""
-    logger.info("repair waits %.0f s", seconds, extra={**_about(case), "why": words.cut(why, LONGEST)})
+    logger.info("repair waits %.0f s", seconds, extra={**_about(repair), "why": words.cut(why, LONGEST)})
 
 
-def over(case: RepairRequest) -> None:
+def over(repair: RepairRequest) -> None:
     """The request has ended: ``repair succeeded``, ``repair failed``, ``repair void`` and so on."""
-    outcome = case.outcome
+    outcome = repair.outcome
     ended = {"text": words.cut(outcome.text, LONGEST)} if outcome and outcome.text else {}
     took = {"seconds": round(outcome.seconds, 1)} if outcome and outcome.seconds is not None else {}
-    logger.info("repair %s", case.state.value, extra={**_about(case), **ended, **took})
+    logger.info("repair %s", repair.state.value, extra={**_about(repair), **ended, **took})
 
 
-def _about(case: RepairRequest) -> dict[str, str]:
-    decided = [d.by for d in case.request.decisions if d.choice in _GOES_AHEAD]
+def _about(repair: RepairRequest) -> dict[str, str]:
+    decided = [d.by for d in repair.request.decisions if d.choice in _GOES_AHEAD]
     found = {
-        "repair": case.id,
-        "action": case.action.name,
-        "target": case.target,
-        "subject": case.subject,
-        "requested_by": case.request.requester,
+        "repair": repair.id,
+        "action": repair.action.name,
+        "target": repair.target,
+        "subject": repair.subject,
+        "requested_by": repair.request.requester,
         "approved_by": ",".join(decided),
     }
     return {name: value for name, value in found.items() if value}

@@ -71,35 +71,35 @@ class SecretWriter:
     """See `EarlyRefusals`."""
 
     async def store(
-        self, case: RepairRequest, value: SecretStr, lease: RequestLease
+        self, repair: RepairRequest, value: SecretStr, lease: RequestLease
     ) -> tuple[RequestState, ExecutionResult]:
         """Write the value to the request's key of a Secret."""
 
         async def given() -> bytes:
             return value.get_secret_value().encode()
 
-        return await self._change(case, given, lease)
+        return await self._change(repair, given, lease)
 
     async def file(
-        self, case: RepairRequest, change: Callable[[str], bytes], lease: RequestLease, *, sent: bool
+        self, repair: RepairRequest, change: Callable[[str], bytes], lease: RequestLease, *, sent: bool
     ) -> tuple[RequestState, ExecutionResult]:
         """Change the file of SSH keys in a Secret. ``sent``: another process may have changed it already.
 
         ``change`` turns the file's text into its new content; it may raise `ssh_keys.BadKey`, which ends the
         request as void.
         """
-        secret, key = case.details["secret"], case.details["key"]
+        secret, key = repair.details["secret"], repair.details["key"]
 
         async def changed() -> bytes:
-            return change(await self.cluster_of(case.target).authorized_keys(secret, key))
+            return change(await self.cluster_of(repair.target).authorized_keys(secret, key))
 
         try:
-            return await self._change(case, changed, lease, sent=sent)
+            return await self._change(repair, changed, lease, sent=sent)
         except ssh_keys.BadKey as error:
             return self._ended(RequestState.VOID, f"{error}")
 
     async def found(
-        self, case: RepairRequest, lease: RequestLease, why: str = STOPPED
+        self, repair: RepairRequest, lease: RequestLease, why: str = STOPPED
     ) -> tuple[RequestState, ExecutionResult]:
         """Find out whether a write whose result isn't known took effect. Never repeats the write.
 
@@ -108,7 +108,7 @@ class SecretWriter:
         refusals = EarlyRefusals(self.settling)
         for left in reversed(range(LOOKS)):
             try:
-                seen = await self.cluster_of(case.target).secret(case.details["secret"])
+                seen = await self.cluster_of(repair.target).secret(repair.details["secret"])
             except Transient as error:
                 if not left:
                     return self._failed(error, sent=True)
@@ -118,7 +118,7 @@ class SecretWriter:
                     return self._failed(error, sent=True)
                 await asyncio.sleep(self.pause)
             else:
-                if _is_ours(seen, case):
+                if _is_ours(seen, repair):
                     return self._done()
                 if why == UNSURE and left:  # the other process's call may still be in flight
                     await asyncio.sleep(self.pause)
@@ -129,7 +129,7 @@ class SecretWriter:
 
     async def _change(
         self,
-        case: RepairRequest,
+        repair: RepairRequest,
         value: Callable[[], Awaitable[bytes]],
         lease: RequestLease,
         *,
@@ -145,11 +145,11 @@ class SecretWriter:
         while left:
             left -= 1
             try:
-                return await self._once(case, value, lease, sent)
+                return await self._once(repair, value, lease, sent)
             except (Conflict, Uncertain) as error:
                 sent = sent or isinstance(error, Uncertain)
                 if isinstance(error, Uncertain):
-                    request_log.unsure(case, error.message)
+                    request_log.unsure(repair, error.message)
             except Transient as error:
                 failed = error
                 await self._rest(error, lease)
@@ -159,27 +159,27 @@ class SecretWriter:
                 left += 1  # not counted as a try: `EarlyRefusals` bounds these by time
                 await asyncio.sleep(self.pause)
         return (
-            await self.found(case, lease, NOT_TAKEN)
+            await self.found(repair, lease, NOT_TAKEN)
             if sent or failed is None
             else self._failed(failed, sent=False)
         )
 
     async def _once(
-        self, case: RepairRequest, value: Callable[[], Awaitable[bytes]], lease: RequestLease, sent: bool
+        self, repair: RepairRequest, value: Callable[[], Awaitable[bytes]], lease: RequestLease, sent: bool
     ) -> tuple[RequestState, ExecutionResult]:
         """One try. Raises as the cluster does."""
-        cluster, details = self.cluster_of(case.target), case.details
+        cluster, details = self.cluster_of(repair.target), repair.details
         seen = await cluster.secret(details["secret"])
-        if _is_ours(seen, case):
+        if _is_ours(seen, repair):
             return self._done()
-        if changes := case.action.changes(case.request.snapshot, secret_snapshot(seen)):
+        if changes := repair.action.changes(repair.request.snapshot, secret_snapshot(seen)):
             text = "; ".join(changes)
             ended = self._ended(RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}")
             return ended if sent else self._ended(RequestState.VOID, text)
         wanted = await value()
         await lease.confirm()
-        await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: case.id})
-        request_log.sent(case)
+        await cluster.set_secret_key(seen, details["key"], wanted, {APPROVAL_ANNOTATION: repair.id})
+        request_log.sent(repair)
         return self._done()
 
     async def _rest(self, error: Transient, lease: RequestLease) -> None:
@@ -205,14 +205,14 @@ class SecretWriter:
         return RequestState.FAILED, ExecutionResult(text, self.clock.now(), evidence)
 
 
-def _is_ours(seen: SecretFacts, case: RepairRequest) -> bool:
-    return seen.annotations.get(APPROVAL_ANNOTATION) == case.id
+def _is_ours(seen: SecretFacts, repair: RepairRequest) -> bool:
+    return seen.annotations.get(APPROVAL_ANNOTATION) == repair.id
 
 
-def answer(case: RepairRequest) -> Reply:
+def answer(repair: RepairRequest) -> Reply:
     """The answer to whoever gave the value."""
-    shown = card.outcome(case)
-    return replace(shown, notes=(case.id,))
+    shown = card.outcome(repair)
+    return replace(shown, notes=(repair.id,))
 
 
 def case_id(sink: str) -> str:

@@ -61,8 +61,8 @@ class ValueIntake:
         try:
             value = self._value(id_, values)
             await self._still_operator(id_, caller)
-            case = await self.claim(id_, caller)
-            return answer(await self.service.executor.store(case, value))
+            repair = await self.claim(id_, caller)
+            return answer(await self.service.executor.store(repair, value))
         except LeaseLost:
             return Reply(f"Another process has taken {id_} over: {how}", shareable=False)
         except AgentpodError as error:
@@ -75,51 +75,51 @@ class ValueIntake:
     async def claim(self, id_: str, caller: Caller) -> RepairRequest:
         """Claim the approved request that the caller gives a value for. Raises `Refused` with the reason."""
         async with self.service.ledger.writing() as tx:
-            case = await tx.case(id_)
-            refusal = self._no_value(case, caller)
-            if case is not None and not refusal:
-                case = await self._claim(tx, case, caller)
-        if case is None or refusal:
-            raise await self._not_given(case, caller, refusal)
-        request_log.claimed(case, self.service.executor.name)
+            repair = await tx.case(id_)
+            refusal = self._no_value(repair, caller)
+            if repair is not None and not refusal:
+                repair = await self._claim(tx, repair, caller)
+        if repair is None or refusal:
+            raise await self._not_given(repair, caller, refusal)
+        request_log.claimed(repair, self.service.executor.name)
         self.service.changed()
-        return case
+        return repair
 
-    async def _claim(self, tx: Writing, case: RepairRequest, caller: Caller) -> RepairRequest:
-        now, about = self.service.clock.now(), {"by": self.service.executor.name, "action": case.action.name}
-        await tx.record(now, "execution", caller.identity.user, case.id, about)
-        case = await tx.save(claimed(case, self.service.executor.name, now, await tx.now(now)))
-        await enqueue_messages(tx, case)
-        return case
+    async def _claim(self, tx: Writing, repair: RepairRequest, caller: Caller) -> RepairRequest:
+        now, about = self.service.clock.now(), {"by": self.service.executor.name, "action": repair.action.name}
+        await tx.record(now, "execution", caller.identity.user, repair.id, about)
+        repair = await tx.save(claimed(repair, self.service.executor.name, now, await tx.now(now)))
+        await enqueue_messages(tx, repair)
+        return repair
 
     async def wanted(self, id_: str, caller: Caller) -> RepairRequest:
         """The approved request that waits for this caller's value. Raises `Refused` with the reason."""
-        case = await self.service.ledger.case(id_) if is_id(id_) else None
-        refusal = self._no_value(case, caller)
-        if case is None or refusal:
-            raise await self._not_given(case, caller, refusal)
-        return case
+        repair = await self.service.ledger.case(id_) if is_id(id_) else None
+        refusal = self._no_value(repair, caller)
+        if repair is None or refusal:
+            raise await self._not_given(repair, caller, refusal)
+        return repair
 
-    def _no_value(self, case: RepairRequest | None, caller: Caller) -> str:
+    def _no_value(self, repair: RepairRequest | None, caller: Caller) -> str:
         """Why this caller can't give this request its value now; empty when they can."""
-        if case is None or not case.action.needs_value:
+        if repair is None or not repair.action.needs_value:
             return "There is no request that waits for a value under that id."
-        if case.request.requester != caller.identity.user:
+        if repair.request.requester != caller.identity.user:
             return "Only who asked for it can give the value."
-        if case.state is RequestState.OPEN:
-            return f"{case.id} is not approved yet."
-        if case.state is not RequestState.APPROVED:
-            return f"{case.id} took its value already, or is over: {case.state.value}."
-        if self.service.clock.now() > value_until(case, self.service.policy):
-            return f"The time to give {case.id} its value is over."
-        if not self.service.executor.knows(case):
-            return f"{case.target}, which {case.id} is about, is no longer in the settings."
+        if repair.state is RequestState.OPEN:
+            return f"{repair.id} is not approved yet."
+        if repair.state is not RequestState.APPROVED:
+            return f"{repair.id} took its value already, or is over: {repair.state.value}."
+        if self.service.clock.now() > value_until(repair, self.service.policy):
+            return f"The time to give {repair.id} its value is over."
+        if not self.service.executor.knows(repair):
+            return f"{repair.target}, which {repair.id} is about, is no longer in the settings."
         return ""
 
-    async def _not_given(self, case: RepairRequest | None, caller: Caller, refusal: str) -> Refused:
+    async def _not_given(self, repair: RepairRequest | None, caller: Caller, refusal: str) -> Refused:
         """Record that the caller may not give a value; returns the error to raise."""
-        if case is not None:
-            await self.service.refused(caller.who, case.id, refusal)
+        if repair is not None:
+            await self.service.refused(caller.who, repair.id, refusal)
         return Refused(refusal, remedy="Nothing was stored. approvals shows what is open.")
 
     def _value(self, id_: str, values: Mapping[str, SecretStr]) -> SecretStr:
@@ -137,8 +137,8 @@ class ValueIntake:
 
     async def _still_operator(self, id_: str, caller: Caller) -> None:
         """Raise `AccessDenied`, and record it, where the caller is no longer an operator."""
-        case, identity = await self.service.ledger.case(id_), await self.service.freshen(caller.identity)
-        decision = decide_about(self.service.access, identity, Capability.REQUEST, case.places if case else ())
+        repair, identity = await self.service.ledger.case(id_), await self.service.freshen(caller.identity)
+        decision = decide_about(self.service.access, identity, Capability.REQUEST, repair.places if repair else ())
         if decision.allowed:
             return
         await self.service.refused(caller.who, id_, decision.reason)
@@ -148,12 +148,12 @@ class ValueIntake:
             remedy=self.service.access.asking(otherwise="an approver"),
         )
 
-    async def expire(self, tx: Writing, case: RepairRequest) -> RepairRequest | None:
+    async def expire(self, tx: Writing, repair: RepairRequest) -> RepairRequest | None:
         """End an approved request that got no value in time; None for any other."""
         now = self.service.clock.now()
-        if case.state is not RequestState.APPROVED or now <= value_until(case, self.service.policy):
+        if repair.state is not RequestState.APPROVED or now <= value_until(repair, self.service.policy):
             return None
-        await tx.record(now, "outcome", BOT, case.id, {"state": RequestState.FAILED.value, "text": NO_VALUE})
-        failed = await tx.save(case.ended(RequestState.FAILED, ExecutionResult(NO_VALUE, now)))
+        await tx.record(now, "outcome", BOT, repair.id, {"state": RequestState.FAILED.value, "text": NO_VALUE})
+        failed = await tx.save(repair.ended(RequestState.FAILED, ExecutionResult(NO_VALUE, now)))
         await enqueue_messages(tx, failed)
         return failed

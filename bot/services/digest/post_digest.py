@@ -166,7 +166,7 @@ class DigestMessages:
             *ongoing,
         ]
         incidents = await self.ledger.incidents(since=before.start, limit=10_000)
-        cases = await self.ledger.cases(since=here.start - DAY, limit=500)
+        repairs = await self.ledger.cases(since=here.start - DAY, limit=500)
         watched = await self._watched()
         targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
 
@@ -177,8 +177,8 @@ class DigestMessages:
         return DigestFacts(
             days=days(here),
             before=days(before),
-            cases=[c for c in cases if _carried_out(c, here.start, here.end)],
-            waiting=[c for c in cases if c.state is RequestState.OPEN],
+            cases=[c for c in repairs if _carried_out(c, here.start, here.end)],
+            waiting=[c for c in repairs if c.state is RequestState.OPEN],
             open=_open(incidents),
             undelivered=await self.undelivered(await self.ledger.dead(now - UNDELIVERED_FOR, 5)),
             zone=zone,
@@ -236,9 +236,9 @@ class DigestMessages:
         return [Image(png, in_words(d, self.when.zone), f"{d.target}-{d.window.day}.png") for d, png in named], []
 
 
-def _carried_out(case: RepairRequest, start: datetime, end: datetime) -> bool:
-    done = case.state in (RequestState.SUCCEEDED, RequestState.FAILED) and case.outcome is not None
-    return bool(done and case.outcome and start <= case.outcome.at < end)
+def _carried_out(repair: RepairRequest, start: datetime, end: datetime) -> bool:
+    done = repair.state in (RequestState.SUCCEEDED, RequestState.FAILED) and repair.outcome is not None
+    return bool(done and repair.outcome and start <= repair.outcome.at < end)
 
 
 def _open(incidents: Sequence[Incident]) -> list[Incident]:

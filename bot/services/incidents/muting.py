@@ -47,7 +47,7 @@ class Muting:
         A push that reported failure is muted by maintenance only: the job ran, so the pod's downtime doesn't
         explain it.
         """
-        case = await restarting(tx, target.name)
+        repair = await restarting(tx, target.name)
         downtimes = downtime.from_text(await tx.mark(downtimes_mark(target.name)) or "")
         unseen = words.moment_of(await tx.mark(unseen_mark(target.name)))
 
@@ -57,8 +57,12 @@ class Muting:
                 return f"maintenance {window.name}"
             if failed or not policy.inside:
                 return ""
-            if case is not None and case.mark is not None and missed >= case.mark.started_at - downtime.SLACK_TIME:
-                return f"the pod is being restarted ({case.id})"
+            if (
+                repair is not None
+                and repair.mark is not None
+                and missed >= repair.mark.started_at - downtime.SLACK_TIME
+            ):
+                return f"the pod is being restarted ({repair.id})"
             return downtime.excuse(downtimes, policy, missed, now, unseen)
 
         return why
@@ -72,5 +76,5 @@ class Muting:
         """Why alerts about the pod and what runs in it are muted; empty: they aren't."""
         if why := self.of_target(target, now):
             return why
-        case = await restarting(tx, target.name)
-        return f"it is being restarted ({case.id})" if case is not None else ""
+        repair = await restarting(tx, target.name)
+        return f"it is being restarted ({repair.id})" if repair is not None else ""

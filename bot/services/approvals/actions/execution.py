@@ -45,18 +45,18 @@ class Execution(ABC):
 
     @abstractmethod
     async def carry_out(
-        self, case: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, *, sent: bool
+        self, repair: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, *, sent: bool
     ) -> None:
         """Carry out a claimed request and end it. Raises `LeaseLost` where another process has taken it over.
 
         ``look`` is the read that `look_ahead` began. ``sent``: another process may have sent the call already.
         """
 
-    def look_ahead(self, case: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:  # noqa: ARG002
+    def look_ahead(self, repair: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:  # noqa: ARG002
         """Begin to read the target while the last approval is recorded; None where nothing can be read ahead."""
         return None
 
-    async def store(self, case: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
+    async def store(self, repair: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """Store the value that the requester gave, and end the request. Only for actions that need a value."""
         raise NotImplementedError
 
@@ -68,7 +68,7 @@ class Stepwise(Execution, Generic[S]):
     """The remedy where it isn't known whether the change was made."""
 
     @abstractmethod
-    async def look(self, case: RepairRequest, holder: LeaseHolder) -> S:
+    async def look(self, repair: RepairRequest, holder: LeaseHolder) -> S:
         """Read the state that the change is bound to."""
 
     @abstractmethod
@@ -76,35 +76,35 @@ class Stepwise(Execution, Generic[S]):
         """The part of the state that is compared with what was approved."""
 
     @abstractmethod
-    def is_made(self, case: RepairRequest, seen: S, *, tried: bool) -> bool:
+    def is_made(self, repair: RepairRequest, seen: S, *, tried: bool) -> bool:
         """Whether the state shows that the change was made. ``tried``: a call may have been sent."""
 
     @abstractmethod
-    async def call(self, case: RepairRequest, seen: S, holder: LeaseHolder) -> S:
+    async def call(self, repair: RepairRequest, seen: S, holder: LeaseHolder) -> S:
         """Make the change, with one call that takes effect at most once; returns the state after it."""
 
     @abstractmethod
-    async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
+    async def follow(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """Follow the change, also after a crash, and end the request with the result."""
 
-    def marked(self, case: RepairRequest, seen: S) -> ChangeMarker | None:  # noqa: ARG002 - most need no more
+    def marked(self, repair: RepairRequest, seen: S) -> ChangeMarker | None:  # noqa: ARG002 - most need no more
         """The marker by which the rollout that the change caused is recognised."""
-        return case.mark
+        return repair.mark
 
-    def look_ahead(self, case: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:
+    def look_ahead(self, repair: RepairRequest, holder: LeaseHolder) -> Awaitable[Any] | None:
         """See `Execution`."""
-        return self.look(case, holder)
+        return self.look(repair, holder)
 
     async def carry_out(
-        self, case: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, *, sent: bool
+        self, repair: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, *, sent: bool
     ) -> None:
         """See `Execution`."""
-        made = case if case.sent_at else await self._change(case, holder, look, sent)
+        made = repair if repair.sent_at else await self._change(repair, holder, look, sent)
         if not made.state.final:
             await self.follow(made, holder)
 
     async def _change(
-        self, case: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, sent: bool
+        self, repair: RepairRequest, holder: LeaseHolder, look: Awaitable[Any] | None, sent: bool
     ) -> RepairRequest:
         """Make the change or find that it was made; end the request where neither is possible.
 
@@ -113,36 +113,36 @@ class Stepwise(Execution, Generic[S]):
         refusals = EarlyRefusals(holder.settling)
         while True:
             try:
-                seen = await (look or self.look(case, holder))
-                made, against = self.is_made(case, seen, tried=sent), self._against(case, seen, holder, sent)
+                seen = await (look or self.look(repair, holder))
+                made, against = self.is_made(repair, seen, tried=sent), self._against(repair, seen, holder, sent)
                 if not made and against is None:
-                    case = await holder.renewed(case)  # last before the call: raises where the lease is lost
+                    repair = await holder.renewed(repair)  # last before the call: raises where the lease is lost
                     try:
-                        seen = await holder.leased_during(case, self.call(case, seen, holder))
+                        seen = await holder.leased_during(repair, self.call(repair, seen, holder))
                     finally:
-                        holder.answered(case)
+                        holder.answered(repair)
             except (Conflict, Uncertain) as error:  # the next read shows whether the change was made
                 sent = sent or isinstance(error, Uncertain)
-                _look_again(case, error)
+                _look_again(repair, error)
             except AgentpodError as error:
                 passing = isinstance(error, Transient) or refusals.may_pass(error)
-                if not passing or _given_up(case, holder, sent):
-                    return await holder.end(case, RequestState.FAILED, *self._unmade(error, sent))
-                case = await _rest(case, holder, error, sent)
+                if not passing or _given_up(repair, holder, sent):
+                    return await holder.end(repair, RequestState.FAILED, *self._unmade(error, sent))
+                repair = await _rest(repair, holder, error, sent)
             else:
                 if against is not None and not made:
-                    return await holder.end(case, *against)
-                return await holder.sent(replace(case, mark=self.marked(case, seen)))
-            look, case = None, await holder.renewed(case)
+                    return await holder.end(repair, *against)
+                return await holder.sent(replace(repair, mark=self.marked(repair, seen)))
+            look, repair = None, await holder.renewed(repair)
 
     def _against(
-        self, case: RepairRequest, seen: S, holder: LeaseHolder, sent: bool
+        self, repair: RepairRequest, seen: S, holder: LeaseHolder, sent: bool
     ) -> tuple[RequestState, str] | None:
         """Why a change that isn't made yet must not be made, with the state to end in; None where it may."""
-        if changes := self.action.changes(case.request.snapshot, self.snapshot(seen)):
+        if changes := self.action.changes(repair.request.snapshot, self.snapshot(seen)):
             text = "; ".join(changes)
             return (RequestState.FAILED, f"{_NOBODY_KNOWS}: {text}") if sent else (RequestState.VOID, text)
-        if may_start(case.request, holder.policy, holder.clock.now()):
+        if may_start(repair.request, holder.policy, holder.clock.now()):
             return None
         return RequestState.FAILED, _late(holder.policy.start_within, sent)
 
@@ -153,34 +153,34 @@ class Stepwise(Execution, Generic[S]):
         return f"nothing was changed: {inner(error)}", error.remedy
 
 
-async def _rest(case: RepairRequest, holder: LeaseHolder, error: AgentpodError, sent: bool) -> RepairRequest:
+async def _rest(repair: RepairRequest, holder: LeaseHolder, error: AgentpodError, sent: bool) -> RepairRequest:
     """Wait before the next try, at most until the last one is due; the lease is renewed meanwhile."""
     wanted = getattr(error, "retry_after", None) or holder.retry
-    left = (_last_try(case, holder, sent) - holder.clock.now()).total_seconds()
+    left = (_last_try(repair, holder, sent) - holder.clock.now()).total_seconds()
     pause = min(wanted, max(left, 0.0) + holder.retry)
     if pause > holder.retry:
-        return await holder.pause(case, pause, error.message)
-    return await holder.sleep(case, pause)
+        return await holder.pause(repair, pause, error.message)
+    return await holder.sleep(repair, pause)
 
 
-def _look_again(case: RepairRequest, error: AgentpodError) -> None:
+def _look_again(repair: RepairRequest, error: AgentpodError) -> None:
     """Log why the target is read again before anything else is done."""
     if isinstance(error, Uncertain):
-        request_log.unsure(case, error.message)
+        request_log.unsure(repair, error.message)
     else:
-        logger.debug("target is read again: %s", error.message, extra={"repair": case.id})
+        logger.debug("target is read again: %s", error.message, extra={"repair": repair.id})
 
 
-def _given_up(case: RepairRequest, holder: LeaseHolder, sent: bool) -> bool:
+def _given_up(repair: RepairRequest, holder: LeaseHolder, sent: bool) -> bool:
     """Whether the time for tries is over; see `_last_try`."""
     more = holder.policy.follow_for if sent else timedelta()
-    return not may_start(case.request, holder.policy, holder.clock.now() - more)
+    return not may_start(repair.request, holder.policy, holder.clock.now() - more)
 
 
-def _last_try(case: RepairRequest, holder: LeaseHolder, sent: bool) -> datetime:
+def _last_try(repair: RepairRequest, holder: LeaseHolder, sent: bool) -> datetime:
     """The time of the last try: `start_by`, plus ``follow_for`` where a call may have been sent."""
     more = holder.policy.follow_for if sent else timedelta()
-    return start_by(case.request, holder.policy) + more
+    return start_by(repair.request, holder.policy) + more
 
 
 def _late(within: timedelta, sent: bool) -> str:

@@ -18,14 +18,14 @@ class ForceRestart(PodRestart):
 
     action = FORCE_RESTART
 
-    def is_made(self, case: RepairRequest, seen: TargetState, *, tried: bool) -> bool:
+    def is_made(self, repair: RepairRequest, seen: TargetState, *, tried: bool) -> bool:
         """See `Stepwise`. Absent pods count only where a call may have been sent: others may have deleted them."""
         there = {p.uid for p in seen.pods if not p.deleting}
-        return tried and not any(uid in there for _, uid in case.request.snapshot.pods)
+        return tried and not any(uid in there for _, uid in repair.request.snapshot.pods)
 
-    async def call(self, case: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
+    async def call(self, repair: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`. A pod that is gone since the read needs no deletion."""
-        cluster, wanted = holder.cluster_of(case.target), {uid for _, uid in case.request.snapshot.pods}
+        cluster, wanted = holder.cluster_of(repair.target), {uid for _, uid in repair.request.snapshot.pods}
         gone = 0
         for pod in seen.pods:
             if pod.uid not in wanted or pod.deleting or pod.over:
@@ -41,8 +41,8 @@ class ForceRestart(PodRestart):
             gone += 1
         return seen
 
-    def marked(self, case: RepairRequest, seen: TargetState) -> ChangeMarker | None:
+    def marked(self, repair: RepairRequest, seen: TargetState) -> ChangeMarker | None:
         """See `Stepwise`."""
-        if case.mark is None:
+        if repair.mark is None:
             return None
-        return replace(case.mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))
+        return replace(repair.mark, restarted=seen.deployment.template_annotations.get(RESTARTED_ANNOTATION, ""))

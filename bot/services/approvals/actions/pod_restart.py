@@ -35,55 +35,55 @@ class PodRestart(Stepwise[TargetState]):
 
     check = "Look before you ask again: status shows how old the pod is."
 
-    async def look(self, case: RepairRequest, holder: LeaseHolder) -> TargetState:
+    async def look(self, repair: RepairRequest, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
-        return await look_at(holder.cluster_of(case.target), holder.targets[case.target])
+        return await look_at(holder.cluster_of(repair.target), holder.targets[repair.target])
 
     def snapshot(self, seen: TargetState) -> Snapshot:
         """See `Stepwise`."""
         return seen.snapshot
 
-    async def follow(self, case: RepairRequest, holder: LeaseHolder) -> None:
+    async def follow(self, repair: RepairRequest, holder: LeaseHolder) -> None:
         """Follow the rollout until the pod is ready, it failed, or time is up; each step is saved."""
-        until = (case.mark.started_at if case.mark else holder.clock.now()) + holder.policy.follow_for
-        async with _Watch(holder.cluster_of(case.target), holder.targets[case.target]) as watch:
+        until = (repair.mark.started_at if repair.mark else holder.clock.now()) + holder.policy.follow_for
+        async with _Watch(holder.cluster_of(repair.target), holder.targets[repair.target]) as watch:
             while True:
                 try:
                     seen = await watch.look()
                 except NotFound as error:
                     text = f"the Deployment is gone: {error.message}"
-                    case = await holder.end(case, RequestState.FAILED, text, error.remedy)
+                    repair = await holder.end(repair, RequestState.FAILED, text, error.remedy)
                 except AgentpodError as error:
                     if holder.clock.now() > until:
                         text = f"it was sent, and could not be followed: {error.message}"
-                        case = await holder.end(case, RequestState.FAILED, text)
+                        repair = await holder.end(repair, RequestState.FAILED, text)
                 else:
-                    case = await _step(case, holder, seen)
-                if case.state.final:
+                    repair = await _step(repair, holder, seen)
+                if repair.state.final:
                     return
-                case = await holder.renewed(case)
+                repair = await holder.renewed(repair)
                 await watch.wait(holder.tick)
 
 
-async def _step(case: RepairRequest, holder: LeaseHolder, seen: ObservedRollout) -> RepairRequest:
+async def _step(repair: RepairRequest, holder: LeaseHolder, seen: ObservedRollout) -> RepairRequest:
     """Save the rollout's progress if it shows something new; end the request where the rollout has ended."""
-    if case.mark is None:
-        raise AssertionError(f"{case.id} was claimed without a mark")
-    now, before = holder.clock.now(), case.progress
-    progress = rollout.progress(case.mark, *seen, now, holder.policy.follow_for, before)
+    if repair.mark is None:
+        raise AssertionError(f"{repair.id} was claimed without a mark")
+    now, before = holder.clock.now(), repair.progress
+    progress = rollout.progress(repair.mark, *seen, now, holder.policy.follow_for, before)
     if progress.outcome is not rollout.Outcome.GOING:
-        return await _finish(replace(case, progress=progress), holder, progress)
+        return await _finish(replace(repair, progress=progress), holder, progress)
     if before is not None and _visible(before) == _visible(progress):
-        return case
-    return await holder.save(replace(case, progress=progress), progress=True)
+        return repair
+    return await holder.save(replace(repair, progress=progress), progress=True)
 
 
-async def _finish(case: RepairRequest, holder: LeaseHolder, progress: rollout.RolloutProgress) -> RepairRequest:
+async def _finish(repair: RepairRequest, holder: LeaseHolder, progress: rollout.RolloutProgress) -> RepairRequest:
     good = progress.outcome is rollout.Outcome.READY
     state = RequestState.SUCCEEDED if good else RequestState.FAILED
     seconds = progress.took.total_seconds() if progress.took else None
     outcome = ExecutionResult(progress.reason, holder.clock.now(), progress.evidence, progress.advice, seconds)
-    return await holder.conclude(case, state, outcome)
+    return await holder.conclude(repair, state, outcome)
 
 
 class _Watch:

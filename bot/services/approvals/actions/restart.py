@@ -19,24 +19,24 @@ class Restart(PodRestart):
 
     action = RESTART
 
-    def is_made(self, case: RepairRequest, seen: TargetState, *, tried: bool) -> bool:  # noqa: ARG002 - the annotation is proof
+    def is_made(self, repair: RepairRequest, seen: TargetState, *, tried: bool) -> bool:  # noqa: ARG002 - the annotation is proof
         """See `Stepwise`."""
-        return seen.deployment.template_annotations.get(APPROVAL_ANNOTATION) == case.id
+        return seen.deployment.template_annotations.get(APPROVAL_ANNOTATION) == repair.id
 
-    async def call(self, case: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
+    async def call(self, repair: RepairRequest, seen: TargetState, holder: LeaseHolder) -> TargetState:
         """See `Stepwise`."""
-        marks = {RESTARTED_ANNOTATION: _restarted(case), APPROVAL_ANNOTATION: case.id}
-        return replace(seen, deployment=await holder.cluster_of(case.target).restart(seen.deployment, marks))
+        marks = {RESTARTED_ANNOTATION: _restarted(repair), APPROVAL_ANNOTATION: repair.id}
+        return replace(seen, deployment=await holder.cluster_of(repair.target).restart(seen.deployment, marks))
 
-    def marked(self, case: RepairRequest, seen: TargetState) -> ChangeMarker | None:
+    def marked(self, repair: RepairRequest, seen: TargetState) -> ChangeMarker | None:
         """See `Stepwise`."""
-        if case.mark is None:
+        if repair.mark is None:
             return None
-        return replace(case.mark, generation=seen.deployment.generation, restarted=_restarted(case))
+        return replace(repair.mark, generation=seen.deployment.generation, restarted=_restarted(repair))
 
 
-def _restarted(case: RepairRequest) -> str:
+def _restarted(repair: RepairRequest) -> str:
     """The value of the restart annotation: the time of the claim, so that it doesn't change with a retry."""
-    if case.held is None:
-        raise AssertionError(f"{case.id} is carried out by nobody")
-    return case.held.since.isoformat(timespec="seconds")
+    if repair.held is None:
+        raise AssertionError(f"{repair.id} is carried out by nobody")
+    return repair.held.since.isoformat(timespec="seconds")

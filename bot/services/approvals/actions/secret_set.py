@@ -20,13 +20,13 @@ class SecretSet(Execution):
 
     action = SECRET_SET
 
-    async def store(self, case: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
+    async def store(self, repair: RepairRequest, value: SecretStr, holder: LeaseHolder) -> RepairRequest:
         """See `Execution`."""
-        return await holder.conclude_with(case, partial(holder.secret_writer.store, case, value))
+        return await holder.conclude_with(repair, partial(holder.secret_writer.store, repair, value))
 
     async def carry_out(
         self,
-        case: RepairRequest,
+        repair: RepairRequest,
         holder: LeaseHolder,
         look: Awaitable[Any] | None,  # noqa: ARG002 - the Secret is read anew
         *,
@@ -34,4 +34,4 @@ class SecretSet(Execution):
     ) -> None:
         """Find out whether the value was stored: the process that had it has ended, and the value is lost."""
         why = STOPPED if holder.ledger.exclusive else UNSURE
-        await holder.conclude_with(case, lambda lease: holder.secret_writer.found(case, lease, why))
+        await holder.conclude_with(repair, lambda lease: holder.secret_writer.found(repair, lease, why))

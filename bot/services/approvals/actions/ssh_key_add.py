@@ -18,12 +18,12 @@ class KeyFileChange(Execution):
     """A change of the file of SSH keys, which is one key of a Secret."""
 
     @abstractmethod
-    def changed(self, case: RepairRequest, text: str, now: datetime) -> bytes:
+    def changed(self, repair: RepairRequest, text: str, now: datetime) -> bytes:
         """The file's new content. Raises `ssh_keys.BadKey` where the change can't be made."""
 
     async def carry_out(
         self,
-        case: RepairRequest,
+        repair: RepairRequest,
         holder: LeaseHolder,
         look: Awaitable[Any] | None,  # noqa: ARG002 - the Secret is read anew
         *,
@@ -32,9 +32,11 @@ class KeyFileChange(Execution):
         """See `Execution`."""
 
         def change(text: str) -> bytes:
-            return self.changed(case, text, holder.clock.now())
+            return self.changed(repair, text, holder.clock.now())
 
-        await holder.conclude_with(case, lambda lease: holder.secret_writer.file(case, change, lease, sent=sent))
+        await holder.conclude_with(
+            repair, lambda lease: holder.secret_writer.file(repair, change, lease, sent=sent)
+        )
 
 
 class SshKeyAdd(KeyFileChange):
@@ -42,6 +44,6 @@ class SshKeyAdd(KeyFileChange):
 
     action = SSH_KEY_ADD
 
-    def changed(self, case: RepairRequest, text: str, now: datetime) -> bytes:  # noqa: ARG002
+    def changed(self, repair: RepairRequest, text: str, now: datetime) -> bytes:  # noqa: ARG002
         """See `KeyFileChange`."""
-        return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(case.details["line"])))
+        return ssh_keys.as_bytes(ssh_keys.added(text, ssh_keys.parse_key(repair.details["line"])))

@@ -15,10 +15,10 @@ class SshKeyRemove(KeyFileChange):
 
     action = SSH_KEY_REMOVE
 
-    def changed(self, case: RepairRequest, text: str, now: datetime) -> bytes:
+    def changed(self, repair: RepairRequest, text: str, now: datetime) -> bytes:
         """See `KeyFileChange`."""
-        fingerprint = case.details["fingerprint"]
+        fingerprint = repair.details["fingerprint"]
         left = ssh_keys.removed(text, fingerprint)
-        if ssh_keys.is_last(text, fingerprint, now) and LAST not in case.details:
+        if ssh_keys.is_last(text, fingerprint, now) and LAST not in repair.details:
             raise ssh_keys.BadKey("it has become the only key, and nobody asked for the last one to go")
         return ssh_keys.as_bytes(left)
