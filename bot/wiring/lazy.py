@@ -1,7 +1,7 @@
-"""Ports whose adapter is connected on first use, or could not be: every call waits, connects, or says why not.
+"""Lazy proxies of ports: the adapter is opened at the first call, and each call raises if that fails.
 
-A stand-in names each of its port's methods once, as ``on_open(Port.method)``: the signature is the port's own, so
-mypy finds a method that is missing or has changed.
+A proxy lists each method of its port as ``on_open(Port.method)``. The signature is taken from the port, so mypy
+finds a method that is missing or has changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.ports.cluster import Cluster
 from bot.ports.ledger import Ledger, Writing
 
 AWAY = 5.0
-"""Seconds until a database that is away is looked for again."""
+"""Seconds until a database that can't be reached is tried again."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,7 +28,7 @@ Port_co = TypeVar("Port_co", covariant=True)
 
 
 class Opens(Protocol[Port_co]):
-    """Has an adapter once it is opened."""
+    """A proxy that can open its adapter."""
 
     place: str
     """What errors begin with; empty for nothing."""
@@ -40,7 +40,7 @@ class Opens(Protocol[Port_co]):
 def on_open(
     method: Callable[Concatenate[Port, P], Awaitable[T]],
 ) -> Callable[Concatenate[Opens[Port], P], Coroutine[Any, Any, T]]:
-    """The method of a port on what is opened first."""
+    """Make a method that opens the adapter and calls the port's ``method`` on it."""
     name = method.__name__
 
     async def call(self: Opens[Port], /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -57,7 +57,7 @@ def on_open(
 def stream_on_open(
     method: Callable[Concatenate[Port, P], AsyncGenerator[T, None]],
 ) -> Callable[Concatenate[Opens[Port], P], AsyncGenerator[T, None]]:
-    """The same for a generator, which is closed with the caller's."""
+    """The same for an async generator, which is closed when the caller's is closed."""
     name = method.__name__
 
     async def stream(self: Opens[Port], /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
@@ -73,14 +73,14 @@ def stream_on_open(
 
 
 class LazyCluster:
-    """A cluster that is being connected, or could not be."""
+    """A cluster that may not be connected yet: calls wait for that, or raise the reason why it failed."""
 
     def __init__(self, open_: Callable[[], Awaitable[Cluster]], place: str = "") -> None:
-        """``open_`` gives the cluster, or raises why there is none; errors begin with ``place``."""
+        """``open_`` returns the cluster, or raises why there is none; errors begin with ``place``."""
         self._open, self.place = open_, place
 
     async def open(self) -> Cluster:
-        """The cluster itself."""
+        """The connected cluster."""
         return await self._open()
 
     info = on_open(Cluster.info)
@@ -109,19 +109,19 @@ class OpenLedger(Ledger, Protocol):
     """A ledger that has to be closed."""
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections to the database."""
 
 
 class LazyLedger:
-    """A ledger that is opened when it is first needed, and tried again each time until that works.
+    """A ledger that is opened at the first call; a failed attempt is repeated at the next one.
 
-    So a database that is away keeps nobody from looking at the pod, and commands that need no ledger make no file.
+    So commands that need no ledger work without a database, and create no file.
     """
 
     place = ""
 
     def __init__(self, url: str, *, exclusive: bool = True) -> None:
-        """``exclusive``: whether this is the bot itself, which a file must belong to alone."""
+        """``exclusive``: whether this process is the bot, which must be the only user of a file."""
         self._url, self._wanted = url, exclusive
         self._real: OpenLedger | None = None
         self._lock = asyncio.Lock()
@@ -135,13 +135,13 @@ class LazyLedger:
         return self._real is not None and self._real.exclusive
 
     def held(self, lock: FileLock | None) -> None:
-        """Its file is locked for this process already; the ledger lets go of it when it is closed."""
+        """Take over a lock on its file that this process has already; `close` releases it."""
         self._file = lock
 
     async def open(self) -> OpenLedger:
-        """The ledger itself. Raises as the port's methods do.
+        """The opened ledger. Raises as the port's methods do.
 
-        One try serves all who wait for it: a file that is locked takes seconds, and they would add up.
+        One attempt serves all waiting callers: a locked file takes seconds, which would add up.
         """
         before = self._failed
         async with self._lock:
@@ -158,15 +158,15 @@ class LazyLedger:
             return self._real
 
     async def _opened(self) -> OpenLedger:
-        # SQLAlchemy takes a fifth of a second to import: in a thread, so that Slack is heard meanwhile.
+        # SQLAlchemy takes a fifth of a second to import: in a thread, so that the event loop can serve Slack.
         await asyncio.to_thread(importlib.import_module, "bot.adapters.ledger.ledger")
         from bot.adapters.ledger.ledger import open_ledger
 
-        lock, self._file = self._file, None  # it is let go where this fails, and taken again with the next try
+        lock, self._file = self._file, None  # released where this fails, and acquired again by the next attempt
         return await open_ledger(self._url, exclusive=self._wanted, lock=lock)
 
     async def close(self) -> None:
-        """Close what was opened, and let go of the file."""
+        """Close the ledger if it was opened, and release the lock on its file."""
         if self._real is not None:
             await self._real.close()
         if self._file is not None:
@@ -181,7 +181,7 @@ class LazyLedger:
             call()
 
     async def watch(self) -> None:
-        """See the port. A database that is away is waited for."""
+        """See the port. Retries while the database can't be reached."""
         while True:
             try:
                 await (await self.open()).watch()
@@ -198,7 +198,7 @@ class LazyLedger:
             yield tx
 
     async def job_states(self) -> Mapping[str, JobState]:
-        """See the port. Where there is no database yet nothing is remembered, and to ask makes none."""
+        """See the port. Empty where the file doesn't exist yet; reading doesn't create it."""
         file = sqlite_file(self._url)
         if self._real is None and file is not None and not file.exists():
             return {}

@@ -1,4 +1,4 @@
-"""The adapters that commands and services work with, and how they are connected."""
+"""Builds the adapters that commands and services work with, and connects them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some start."""
+        """Seconds since an arbitrary start."""
         return time.monotonic()
 
 
@@ -53,7 +53,7 @@ class Parts:
     clock: SystemClock
     commands: tuple[Command, ...]
     outside: Outside
-    """Cleans what is shown, and knows the values that must not be."""
+    """Redacts everything that is shown."""
     outbox: Outbox
     clusters: Clusters
     heartbeats: HeartbeatSource | None = None
@@ -78,8 +78,8 @@ class Parts:
     ) -> Parts:
         """Build what needs no connection; :meth:`Clusters.connect` does the rest.
 
-        ``exclusive``: this is the bot itself, which a ledger in a file must belong to alone.
-        ``more``, ``kinds`` and ``sinks``: commands, kinds of messages and sinks besides those in code.
+        ``exclusive``: this process is the bot, which must be the only user of a ledger in a file. ``more``,
+        ``kinds`` and ``sinks``: commands, message kinds and sinks in addition to the built-in ones.
         """
         timeout = settings.probes.timeout.total_seconds()
         about = About(__version__, datetime.now(UTC), platform.python_version())
@@ -114,7 +114,7 @@ class Parts:
             await close()
 
     def context(self, prefix: str) -> MakeContext:
-        """How a command's context is made, for callers that address the bot as ``prefix``."""
+        """A factory for contexts of commands, for callers that address the bot as ``prefix``."""
 
         def make(target: str | None, caller: Caller, request_id: str, progress: ShowProgress) -> Context:
             chosen = self._target(target)
