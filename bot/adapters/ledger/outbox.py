@@ -80,7 +80,7 @@ class OutboxStore(Session):
             refused=False,
         )
         if not noted:
-            logger.warning("posted twice: another process was first", extra={"delivery": delivery.key})
+            logger.warning("message posted twice: another process had posted it", extra={"delivery": delivery.key})
 
     async def failed(
         self,
@@ -246,7 +246,7 @@ def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: t
         if not _is_whole(row):
             given_up = {"dead": True, "error": "Its row in the ledger can't be read.", "retry_at": to_micros(now)}
             connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(given_up))
-            logger.error("given up: the row of the message %s can't be read", str(row.key)[:200])
+            logger.error("message given up: the row of %s can't be read", str(row.key)[:200])
             continue
         rows.append(row)
         held = {

@@ -200,7 +200,7 @@ class SlackAdapter:
             return
         until = asyncio.get_running_loop().time() + timeout
         if left := await self._workers.drain(timeout):
-            logger.warning("commands given up at the end", extra={"commands": left})
+            logger.warning("commands abandoned at shutdown", extra={"commands": left})
         await self._mailbox.finish(max(0.0, until - asyncio.get_running_loop().time()))
 
     def _lost(self, why: str) -> None:

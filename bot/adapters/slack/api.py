@@ -148,7 +148,7 @@ class Api:
         if refusal and self._worked and not self.refused:  # at start the caller says it
             logger.error("%s", refusal)
         elif self.refused and not refusal:
-            logger.info("Slack takes the bot token again")
+            logger.info("Slack accepts the bot token again")
         self.refused = refusal
 
     def _name_unsupported(self, method: str, error: AgentpodError) -> None:

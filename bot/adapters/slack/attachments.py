@@ -83,7 +83,7 @@ class Attachments:
             try:
                 await self.api.call("chat.update", 10, channel=place[0], ts=place[1], text=text)
             except AgentpodError as failure:
-                logger.info("the message that names the files stays: %s", failure.message)
+                logger.info("the message that names the files was not updated: %s", failure.message)
         return attached
 
     async def _instead(self, files: Sequence[File], names: str, error: AgentpodError) -> Attached:
@@ -96,7 +96,7 @@ class Attachments:
         try:
             await patiently(self.api, partial(self._post, files, names))
         except AgentpodError as failure:
-            logger.warning("nor sent as text: %s", failure.message)
+            logger.warning("file not sent as text either: %s", failure.message)
             return Attached(f"{why} {self._in_a_terminal()}", whole=False)
         there = "in your direct messages with me" if self.private else "in this conversation"
         return Attached(f"{why} Its text is {there}.")

@@ -67,7 +67,7 @@ class _Client(SocketModeClient):
         """
         envelope = payload.envelope(message)
         if envelope is None:
-            logger.warning("a frame of Slack's was not understood")
+            logger.warning("invalid WebSocket frame from Slack")
             return
         if envelope.get("type") == "disconnect":
             self.reason = str(envelope.get("reason") or "") or self.reason
@@ -86,7 +86,7 @@ class _Client(SocketModeClient):
         try:
             await self._receive(self.current_session)
         except (aiohttp.ClientError, ConnectionError) as error:
-            logger.debug("the websocket broke: %s", type(error).__name__)
+            logger.debug("the WebSocket failed: %s", type(error).__name__)
         finally:
             self.lost.set()
 

@@ -90,13 +90,13 @@ class Delivery:
                 except NotAllowed as error:  # no other way would do: all need the token
                     if not self.api.refused:
                         raise
-                    logger.warning("an answer waits until Slack takes the token: %s", error.message)
+                    logger.warning("an answer waits until Slack accepts the token: %s", error.message)
                     while self.api.refused:  # noqa: ASYNC110 - nobody tells
                         await asyncio.sleep(_jittered(FIRST_PAUSE))
                 except UrlSpent:  # by the tries of which no answer came: then those were taken
                     if not unsure:
                         raise
-                    logger.info("an answer counts as shown: its response URL was used up by it")
+                    logger.info("an answer counts as delivered: its attempts have used up the response URL")
                     return
         finally:
             self.copies = max(self.copies, int(unsure))
@@ -109,7 +109,7 @@ class Delivery:
         unsure = may_have_worked(error) and not way.repeatable
         self.copies += unsure
         if self.copies > 1:
-            logger.warning("an answer may be there once, twice or not at all: %s", error.message)
+            logger.warning("an answer was delivered once, twice or not at all: %s", error.message)
             return True
         self.failures += 1
         await pause(self.failures, error)
@@ -163,7 +163,7 @@ async def look(api: Api, way: Way, key: str, since: datetime) -> bool | None:
             failures += 1
             await pause(failures, error)
         except AgentpodError as error:
-            logger.info("whether an answer was posted can't be looked up: %s", error.message)
+            logger.info("could not look up whether an answer was posted: %s", error.message)
             return None
         else:
             return any(_is_ours(message, key) for message in answer.get("messages") or ())

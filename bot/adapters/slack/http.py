@@ -106,7 +106,7 @@ class HttpServer:
             return _ended(401, "invalid signature")
         found = payload.form(body, request.content_type)
         if found is None or not payload.sound(found):
-            logger.warning("a request of Slack's was not understood", extra={"bytes": len(raw)})
+            logger.warning("invalid request from Slack", extra={"bytes": len(raw)})
             return _ended(400, "not understood")
         passed: dict[str, str | Sequence[str]] = {
             name: value for name, value in request.headers.items() if name.lower() in _PASSED_ON

@@ -58,7 +58,7 @@ class Intake:
         """Take an envelope of Socket Mode, and acknowledge it."""
         started = time.monotonic()
         if not payload.sound(req.payload):
-            logger.warning("a request of Slack's was not understood", extra={"kind": str(req.type)[:40]})
+            logger.warning("invalid request from Slack", extra={"kind": str(req.type)[:40]})
             req = SocketModeRequest(type="not understood", envelope_id=req.envelope_id, payload={})
         with self._workers.acknowledging():
             answer = await run_async_bolt_app(self._app, req)

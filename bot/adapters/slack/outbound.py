@@ -128,7 +128,7 @@ class Answer:
             except AgentpodError as error:
                 reason = error
                 level = logging.INFO if isinstance(error, UrlSpent) else logging.WARNING
-                logger.log(level, "answer goes another way: %s", error.message)
+                logger.log(level, "answer not delivered this way: %s", error.message)
         self.lost(reason.message)
 
     def lost(self, why: str) -> None:

@@ -85,7 +85,7 @@ class Accounts:
     def _complain(self, error: AgentpodError) -> None:
         """Say once that people can't be read, and again once they could be."""
         if not self._said:
-            logger.warning("who is a member was not read: %s", error.message, extra={"remedy": error.remedy})
+            logger.warning("membership not read: %s", error.message, extra={"remedy": error.remedy})
         self._said = True
 
     def _keep(self, user: str, seen: Account | None) -> None:

@@ -30,7 +30,7 @@ class SlackSink:
                 await self.chat.edit(message.posted, reply)
                 return message.posted
             except NotFound:  # somebody deleted it
-                logger.info("posted anew: the message is gone", extra={"delivery": message.key})
+                logger.info("message was deleted and is posted again", extra={"delivery": message.key})
         if message.thread is not None:
             return await self.chat.post(message.thread.channel, reply, thread=message.thread.ts)
         return await self.chat.post(message.place, reply, thread=None)
