@@ -284,14 +284,14 @@ async def _ledger(parts: Parts) -> list[Check]:
     if missing is not None:
         return [missing]
     try:
-        open_cases = await parts.ledger.cases(
+        open_requests = await parts.ledger.requests(
             states={RequestState.OPEN, RequestState.APPROVED, RequestState.EXECUTING}
         )
         pending = await parts.ledger.waiting()
         unread = await parts.ledger.set_aside(parts.clock.now() - aside.LISTED_FOR)
     except AgentpodError as error:
         return [_failed("Ledger", error)]
-    detail = f"{hidden(parts.settings.ledger.url)}: {len(open_cases)} open requests, {pending} messages owed"
+    detail = f"{hidden(parts.settings.ledger.url)}: {len(open_requests)} open requests, {pending} messages owed"
     return [Check("Ledger", True, detail), *(Check("Ledger", None, line, _UNREAD) for line in aside.lines(unread))]
 
 

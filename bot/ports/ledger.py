@@ -24,13 +24,13 @@ class Writing(Protocol):
     async def now(self, here: datetime) -> datetime:
         """See `Ledger.now`."""
 
-    async def case(self, id_: str) -> RepairRequest | None:
+    async def request(self, id_: str) -> RepairRequest | None:
         """A repair request by id."""
 
     async def from_origin(self, origin: str) -> RepairRequest | None:
         """The repair request that this Slack request opened, if Slack delivered it before."""
 
-    async def open_cases(self, target: str) -> Sequence[RepairRequest]:
+    async def open_requests(self, target: str) -> Sequence[RepairRequest]:
         """The target's repair requests that have not ended, oldest first."""
 
     async def add(self, repair: RepairRequest) -> None:
@@ -84,10 +84,10 @@ class Writing(Protocol):
     async def job_states(self) -> Mapping[str, JobState]:
         """``target/job`` → the job's saved state."""
 
-    async def remember(self, target: str, changed: Sequence[JobState]) -> None:
+    async def save_job_states(self, target: str, changed: Sequence[JobState]) -> None:
         """Save the states of a target's jobs."""
 
-    async def forget(self, keys: Sequence[str]) -> None:
+    async def drop_job_states(self, keys: Sequence[str]) -> None:
         """Delete the states of jobs, each given as ``target/job``."""
 
     async def add_history(self, things: Sequence[HistoryEvent]) -> None:
@@ -121,10 +121,10 @@ class Ledger(Protocol):
     def writing(self) -> AbstractAsyncContextManager[Writing]:
         """A transaction: committed when the block ends, rolled back when it raises."""
 
-    async def case(self, id_: str) -> RepairRequest | None:
+    async def request(self, id_: str) -> RepairRequest | None:
         """A repair request by id."""
 
-    async def cases(
+    async def requests(
         self,
         *,
         states: Collection[RequestState] | None = None,
@@ -137,7 +137,7 @@ class Ledger(Protocol):
     async def overdue(self, now: datetime) -> Sequence[RepairRequest]:
         """Open requests whose time to be decided on is over."""
 
-    async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
+    async def without_lease(self, now: datetime) -> Sequence[RepairRequest]:
         """Approved or executing requests without a valid lease: never claimed, or the lease has ended."""
 
     def records(
@@ -232,7 +232,7 @@ class Ledger(Protocol):
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """The events from ``since`` until before ``until``, in order; ``beats``: heartbeats as well."""
 
-    async def forget_history(self, before: datetime) -> None:
+    async def drop_history(self, before: datetime) -> None:
         """Delete older events, except each subject's last one, whose state lasts until the next event."""
 
     async def drop_closed(self, before: datetime, limit: int = 500) -> int:

@@ -108,7 +108,7 @@ async def verify(ctx: Context, params: VerifyParams) -> Reply:
     began = ctx.clock.monotonic()
     ledger = requests.ledger(ctx)
     # Read before the records: what comes meanwhile has its record, and is not asked for.
-    known = traces(await ledger.cases(limit=_MOST_TRACED), await ledger.incidents(limit=_MOST_TRACED))
+    known = traces(await ledger.requests(limit=_MOST_TRACED), await ledger.incidents(limit=_MOST_TRACED))
     check = audit.Verifier(params.head, known)
     async for record in ledger.records():
         if check.broken_by(record):

@@ -95,7 +95,7 @@ async def _kept(ctx: Context) -> _LedgerFacts:
         return _LedgerFacts()
     try:
         incidents = await ctx.ledger.incidents(live=True, limit=50)
-        cases = await ctx.ledger.cases(states={RequestState.OPEN}, limit=20)
+        cases = await ctx.ledger.requests(states={RequestState.OPEN}, limit=20)
         dead = await ctx.ledger.dead(ctx.clock.now() - UNDELIVERED_FOR)
         undelivered = await shape.undelivered(ctx, dead)
     except AgentpodError as error:

@@ -33,8 +33,8 @@ async def run(ctx: Context, params: ApprovalsParams) -> Reply:
         return await _one(ctx, params.id)
     began = ctx.clock.monotonic()
     ledger = requests.ledger(ctx)
-    live = await ledger.cases(states=LIVE, limit=50)
-    ended = await ledger.cases(states=frozenset(RequestState) - LIVE, limit=RECENT)
+    live = await ledger.requests(states=LIVE, limit=50)
+    ended = await ledger.requests(states=frozenset(RequestState) - LIVE, limit=RECENT)
     waiting = [c for c in live if c.state is RequestState.OPEN]
     mine = [c for c in waiting if requests.may_approve(ctx, c)]
     return Reply(
@@ -67,7 +67,7 @@ def _when(ctx: Context, case: RepairRequest) -> str:
 
 
 async def _one(ctx: Context, id_: str) -> Reply:
-    case = await requests.ledger(ctx).case(id_) if is_id(id_) else None
+    case = await requests.ledger(ctx).request(id_) if is_id(id_) else None
     if case is None:
         raise UsageError("There is no request of that id.", remedy=f"{ctx.prefix} approvals lists them.")
     shown = card.card(case, requests.approval_service(ctx).policy)

@@ -98,7 +98,7 @@ def _possible(ctx: Context, look: TargetState, force: bool) -> None:
 async def _last_time(ctx: Context) -> timedelta | None:
     """How long the last restart of this target took to ready."""
     assert ctx.ledger is not None  # noqa: S101 - requests.look has made sure
-    done = await ctx.ledger.cases(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=20)
+    done = await ctx.ledger.requests(states={RequestState.SUCCEEDED}, target=ctx.target.name, limit=20)
     took = [c.outcome.seconds for c in done if c.action.restarts and c.outcome and c.outcome.seconds]
     return timedelta(seconds=took[0]) if took and took[0] >= 1 else None
 

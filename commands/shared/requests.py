@@ -83,7 +83,7 @@ async def under_way(ctx: Context) -> tuple[str, ...]:
         return ()
     try:
         async with asyncio.timeout(min(1.0, ctx.probe_timeout)):
-            cases = await ctx.ledger.cases(states={RequestState.EXECUTING}, target=ctx.target.name, limit=3)
+            cases = await ctx.ledger.requests(states={RequestState.EXECUTING}, target=ctx.target.name, limit=3)
     except (AgentpodError, TimeoutError):
         return ()
     now = ctx.clock.now()

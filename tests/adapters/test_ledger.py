@@ -89,8 +89,8 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(ledger: SqlLedger) -> N
             await tx.add(lost)
             await tx.record(NOW, "request", "U1", lost.id)
             1 / 0  # noqa: B018
-    assert await ledger.case(kept.id) == kept
-    assert await ledger.case(lost.id) is None
+    assert await ledger.request(kept.id) == kept
+    assert await ledger.request(lost.id) is None
     assert [r.subject for r in await records(ledger)] == [kept.id]
     assert verify(await records(ledger)) is None
     assert await ledger.waiting() == 1
@@ -100,10 +100,10 @@ async def test_what_is_written_is_seen_by_what_is_read_after_it(ledger: SqlLedge
     one = case(origin="slash:1")
     async with ledger.writing() as tx:
         await tx.add(one)
-        assert await tx.case(one.id) == one
+        assert await tx.request(one.id) == one
         assert await tx.from_origin("slash:1") == one
-        assert await tx.open_cases("pod") == [one]
-        assert await tx.open_cases("other") == []
+        assert await tx.open_requests("pod") == [one]
+        assert await tx.open_requests("other") == []
 
 
 async def test_of_two_who_read_the_same_version_one_saves(ledger: SqlLedger) -> None:
@@ -116,7 +116,7 @@ async def test_of_two_who_read_the_same_version_one_saves(ledger: SqlLedger) -> 
         async with ledger.writing() as tx:
             await tx.save(one.in_state(RequestState.DENIED))
             await tx.record(NOW, "decision", "U2", one.id)
-    found = await ledger.case(one.id)
+    found = await ledger.request(one.id)
     assert found is not None
     assert (found.state, found.version) == (RequestState.EXECUTING, 1)
     assert await records(ledger) == []
@@ -137,16 +137,16 @@ async def test_cases_are_found_by_state_target_and_time(ledger: SqlLedger) -> No
     async with ledger.writing() as tx:
         for one in (first, other):
             await tx.add(one)
-    assert {c.id for c in await ledger.cases()} == {first.id, other.id}
-    assert [c.id for c in await ledger.cases(target="other", states={RequestState.OPEN})] == [other.id]
-    assert await ledger.cases(states={RequestState.FAILED}) == []
-    assert await ledger.cases(since=NOW + timedelta(seconds=1)) == []
+    assert {c.id for c in await ledger.requests()} == {first.id, other.id}
+    assert [c.id for c in await ledger.requests(target="other", states={RequestState.OPEN})] == [other.id]
+    assert await ledger.requests(states={RequestState.FAILED}) == []
+    assert await ledger.requests(since=NOW + timedelta(seconds=1)) == []
     assert await ledger.overdue(NOW + timedelta(minutes=29)) == []
     assert len(await ledger.overdue(NOW + timedelta(minutes=30))) == 2
     async with ledger.writing() as tx:
         await tx.save(first.in_state(RequestState.EXECUTING).taken("me", NOW, HOLD))
-    assert await ledger.unheld(NOW) == []
-    assert [c.id for c in await ledger.unheld(NOW + HOLD)] == [first.id]
+    assert await ledger.without_lease(NOW) == []
+    assert [c.id for c in await ledger.without_lease(NOW + HOLD)] == [first.id]
 
 
 async def test_a_delivery_is_one_process_s_until_its_time_is_over(ledger: SqlLedger) -> None:
@@ -554,8 +554,8 @@ async def test_a_damaged_row_is_named_and_spoils_no_list(tmp_path: Path) -> None
         raw.execute("UPDATE cases SET body = '{}' WHERE id = ?", (bad.id,))
         raw.commit()
     with pytest.raises(Permanent, match=bad.id):
-        await ledger.case(bad.id)
-    assert [c.id for c in await ledger.cases()] == [good.id]
+        await ledger.request(bad.id)
+    assert [c.id for c in await ledger.requests()] == [good.id]
     await ledger.close()
 
 
@@ -573,7 +573,7 @@ async def test_old_history_is_thrown_away_but_the_last_state_of_each(ledger: Sql
             [HistoryEvent("t", s, NOW + timedelta(hours=h), what) for s, h, what in states + beats]
         )
     for _ in range(2):
-        await ledger.forget_history(NOW)
+        await ledger.drop_history(NOW)
     left = await ledger.history(datetime.fromtimestamp(0, UTC), NOW + timedelta(days=9))
     assert [(h.subject, h.what) for h in left] == [
         ("job", "paused"),
@@ -593,7 +593,7 @@ async def main():
         await tx.record(datetime.now(UTC), "k", "a", "kept")
     async with ledger.writing() as tx:
         await tx.record(datetime.now(UTC), "k", "a", "lost")
-        await tx.case("r-22222222")
+        await tx.request("r-22222222")
         os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
@@ -617,7 +617,7 @@ async def test_a_server_that_is_gone_for_a_while_is_used_again(postgres: Postgre
     async with ledger.writing() as tx:
         await tx.record(NOW, "k", "a", "before")
     postgres.stop()
-    for use in (ledger.case("r-22222222"), ledger.waiting(), ledger.take(NOW, HOLD)):
+    for use in (ledger.request("r-22222222"), ledger.waiting(), ledger.take(NOW, HOLD)):
         with pytest.raises(Transient, match="can't be reached"):
             await use
     with pytest.raises(AgentpodError):

@@ -80,7 +80,7 @@ async def filled(url: str) -> None:
                 await tx.add(one)
                 await tx.record(NOW, "request", "U1", one.id, {"reason": "漢 \x00", "n": [1, 2.5, None, True]})
             await tx.save_incidents([shared_incident("a", group="g-1"), shared_incident("b", issue="o/r#1")])
-            await tx.remember("pod", [JobState("alpha", NOW)])
+            await tx.save_job_states("pod", [JobState("alpha", NOW)])
             await tx.add_history([HistoryEvent("pod", "alpha", NOW, "up")])
             await tx.set_mark("m", "1")
             await tx.enqueue(f"card:{open_.id}", "C1")
@@ -94,7 +94,7 @@ async def filled(url: str) -> None:
 async def content(url: str) -> Any:
     """All that the ledger's own methods show."""
     async with opened(url) as ledger:
-        cases, incidents = await ledger.cases(), await ledger.incidents()
+        cases, incidents = await ledger.requests(), await ledger.incidents()
         cards = [await ledger.delivery(f"card:{c.id}") for c in cases]
         shown = [replace(card, unsure=False) for card in cards if card]
         history = await ledger.history(NOW - timedelta(1), NOW + timedelta(1))

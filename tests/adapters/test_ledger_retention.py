@@ -100,7 +100,7 @@ async def messages(ledger: SqlLedger) -> set[str]:
 
 async def left(ledger: SqlLedger) -> set[str]:
     incidents = await ledger.incidents(limit=None)
-    return {c.id for c in await ledger.cases()} | {i.id for i in incidents}
+    return {c.id for c in await ledger.requests()} | {i.id for i in incidents}
 
 
 async def everything_dropped(ledger: SqlLedger, limit: int = 500) -> int:

@@ -171,7 +171,7 @@ async def _carded(
 
 
 async def _ended(ledger: Ledger, case: RepairRequest) -> None:
-    while not ((found := await ledger.case(case.id)) and found.state.final):  # noqa: ASYNC110 - nobody tells
+    while not ((found := await ledger.request(case.id)) and found.state.final):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)
     while await ledger.waiting():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)

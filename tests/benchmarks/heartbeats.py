@@ -88,7 +88,7 @@ class Nothing:
             "newest_incidents": {},
             "job_states": {},
             "unposted": frozenset(),
-            "open_cases": (),
+            "open_requests": (),
         }
 
         async def call(*_: object) -> Any:

@@ -33,7 +33,7 @@ class Book:
     async def incidents(self, **_: Any) -> Sequence[Incident]:
         return self.kept
 
-    async def cases(self, **_: Any) -> Sequence[Any]:
+    async def requests(self, **_: Any) -> Sequence[Any]:
         return []
 
     async def job_states(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Book:
     async def incidents(self, **_: Any) -> list[Any]:
         return []
 
-    async def cases(self, **_: Any) -> list[Any]:
+    async def requests(self, **_: Any) -> list[Any]:
         return []
 
     async def dead(self, _: datetime) -> list[Any]:

@@ -567,9 +567,9 @@ async def test_requests_for_unknown_actions_are_set_aside(ledger: SqlLedger) -> 
         case = await _asked(one, Gate())
     other = await one.ask(JONAS)
     assert other.state is RequestState.OPEN
-    assert [c.id for c in await ledger.cases(states={RequestState.OPEN})] == [other.id]
+    assert [c.id for c in await ledger.requests(states={RequestState.OPEN})] == [other.id]
     with pytest.raises(Permanent, match=f"The request {case.id} can't be read"):
-        await ledger.case(case.id)
+        await ledger.request(case.id)
 
 
 def test_duplicate_repairs_are_refused() -> None:

@@ -53,7 +53,7 @@ async def put(url: str, day: date, last: date | None = None) -> None:
     async with ledger.writing() as tx:
         await tx.add_history(happenings(day))
         names = [str(beat["job"]) for beat in BEATS]
-        await tx.remember(TARGET, [JobState(name, now, health=Health.UP, since=now) for name in names])
+        await tx.save_job_states(TARGET, [JobState(name, now, health=Health.UP, since=now) for name in names])
         for looks in (heartbeat_coverage(AlertRules()), pod_coverage(TARGET)):
             await tx.set_mark(looks.first, (now - timedelta(days=9)).isoformat())
             await tx.set_mark(looks.last, now.isoformat())

@@ -93,7 +93,7 @@ async def test_trail_is_whole_after_the_request_was_deleted(one: Bench) -> None:
     records = (await verified(one)).data["records"]
     await one.deliver()
     assert await one.ledger.drop_closed(one.clock.now() + timedelta(days=400)) > 0
-    assert await one.ledger.cases() == []
+    assert await one.ledger.requests() == []
     found = await verified(one)
     assert (found.verdict, found.data["records"]) == (Verdict.OK, records)
 

@@ -91,7 +91,7 @@ class Repairs(RuleBasedStateMachine):
         self.run(drop())
         old = self.one
         self.starts(name=f"bot-{old.executor.name}", like=old)
-        self.known = list(self.run(self.one.ledger.cases(states=frozenset(RequestState), limit=1000)))
+        self.known = list(self.run(self.one.ledger.requests(states=frozenset(RequestState), limit=1000)))
         self.run(self.one.executor.take_over(at_start=True))
 
     def teardown(self) -> None:

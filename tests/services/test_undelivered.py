@@ -27,7 +27,7 @@ CASE = RepairRequest(Request("r-7k2m9xwq", "U1", NOW, NOW, Snapshot("d", 1)), "p
 class Book:
     """A ledger with one request."""
 
-    async def case(self, id_: str) -> RepairRequest | None:
+    async def request(self, id_: str) -> RepairRequest | None:
         return CASE if id_ == CASE.id else None
 
 

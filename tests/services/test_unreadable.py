@@ -123,5 +123,5 @@ async def test_unreadable_ended_request_is_left_alone(one: Bench, tmp_path: Path
     repair = await one.ask()
     await one.say(repair, Choice.DENY, JONAS, "no")
     spoil(tmp_path, "UPDATE cases SET body = '{}'")
-    assert await one.ledger.cases() == []
+    assert await one.ledger.requests() == []
     assert await named(one) == []

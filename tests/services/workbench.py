@@ -305,7 +305,7 @@ class Bench:
 
     async def now(self, repair: RepairRequest) -> RepairRequest:
         """The request as it is in the ledger now."""
-        found = await self.ledger.case(repair.id)
+        found = await self.ledger.request(repair.id)
         assert found is not None
         return found
 

@@ -167,7 +167,7 @@ class Proof:
 
     async def _case(self, reason: str) -> RepairRequest | None:
         with contextlib.suppress(AgentpodError):
-            return next((c for c in await self.ledger.cases(limit=5) if c.reason == reason), None)
+            return next((c for c in await self.ledger.requests(limit=5) if c.reason == reason), None)
         return None
 
     def _cards(self, reason: str) -> list[Message]:

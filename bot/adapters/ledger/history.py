@@ -23,7 +23,7 @@ class HistoryStore(Session):
         """See the port."""
         return _events(await self._rows(_between(since, until, beats=beats)))
 
-    async def forget_history(self, before: datetime) -> None:
+    async def drop_history(self, before: datetime) -> None:
         """See the port."""
         await self._change(lambda connection: connection.execute(_replaced(before)).rowcount)
 

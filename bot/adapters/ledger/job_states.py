@@ -30,14 +30,14 @@ class JobStateWriting(MarkWriting):
         """See the port. What can't be read is begun anew."""
         return dict(await self._sorted_out("job", await self._read(select(jobs)), _load))
 
-    async def remember(self, target: str, changed: Sequence[JobState]) -> None:
+    async def save_job_states(self, target: str, changed: Sequence[JobState]) -> None:
         """See the port."""
         if changed:
             self._touch()
             rows = [{"key": f"{target}/{m.job}", "target": target, "body": job_state.to_json(m)} for m in changed]
             self._write(upsert(self._dialect, jobs, "key"), rows)
 
-    async def forget(self, keys: Sequence[str]) -> None:
+    async def drop_job_states(self, keys: Sequence[str]) -> None:
         """See the port."""
         if keys:
             self._touch()

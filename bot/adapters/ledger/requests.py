@@ -22,12 +22,12 @@ _LIVE = cases.c.live.is_(True)
 class RequestStore(Session):
     """The repair requests of the ledger."""
 
-    async def case(self, id_: str) -> RepairRequest | None:
+    async def request(self, id_: str) -> RepairRequest | None:
         """See the port."""
         rows = await self._rows(select(cases).where(cases.c.id == id_))
         return _request_of(rows[0]) if rows else None
 
-    async def cases(
+    async def requests(
         self,
         *,
         states: Collection[RequestState] | None = None,
@@ -50,7 +50,7 @@ class RequestStore(Session):
         late = cases.c.expires_at <= to_micros(now)
         return await self._requests(select(cases).where(cases.c.state == RequestState.OPEN.value, late).limit(100))
 
-    async def unheld(self, now: datetime) -> Sequence[RepairRequest]:
+    async def without_lease(self, now: datetime) -> Sequence[RepairRequest]:
         """See the port."""
         begun = cases.c.state.in_([RequestState.APPROVED.value, RequestState.EXECUTING.value])
         free = or_(cases.c.held_until.is_(None), cases.c.held_until <= to_micros(now))
@@ -71,7 +71,7 @@ class RequestStore(Session):
 class RequestWriting(WriteBuffer):
     """The repair requests within a transaction."""
 
-    async def case(self, id_: str) -> RepairRequest | None:
+    async def request(self, id_: str) -> RepairRequest | None:
         """See the port."""
         rows = await self._read(_REQUEST, this=id_)
         return _request_of(rows[0]) if rows else None
@@ -81,7 +81,7 @@ class RequestWriting(WriteBuffer):
         rows = await self._read(select(cases).where(cases.c.origin == origin))
         return _request_of(rows[0]) if rows else None
 
-    async def open_cases(self, target: str) -> Sequence[RepairRequest]:
+    async def open_requests(self, target: str) -> Sequence[RepairRequest]:
         """See the port."""
         wanted = select(cases).where(_LIVE, cases.c.target == target).order_by(cases.c.created_at)
         return await self._sorted_out("request", await self._read(wanted), _load)

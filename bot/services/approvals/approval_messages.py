@@ -61,13 +61,13 @@ class RequestMessages:
     async def _rendered(
         self, render: Callable[[RepairRequest, OutboxMessage], Awaitable[Reply]], message: OutboxMessage
     ) -> Reply:
-        repair = await self.ledger.case(message.key.id)
+        repair = await self.ledger.request(message.key.id)
         if repair is None:
             raise NotFound(f"There is no case {message.key.id} for the message {message.key}.")
         return await render(repair, message)
 
     async def _described(self, called: str, key: MessageKey) -> str:
-        repair = await self.ledger.case(key.id)
+        repair = await self.ledger.request(key.id)
         return f"{called} {f'{repair.action.name} ({repair.id})' if repair else f'the request {key.id}'}"
 
     async def _card(self, repair: RepairRequest, _: OutboxMessage) -> Reply:
@@ -96,7 +96,7 @@ class RequestMessages:
 
     async def refused(self, message: OutboxMessage) -> bool:
         """Tell the requester that the card can't be posted, once per reason; True where a message was enqueued."""
-        repair = await self.ledger.case(message.key.id)
+        repair = await self.ledger.request(message.key.id)
         if repair is None or repair.state.final or not is_person(repair.request.requester):
             return False
         if await self._notified(message):

@@ -84,7 +84,7 @@ class ApprovalService:
             if known is not None:
                 return Asked(known, joined=False)
             over: list[RepairRequest] = []
-            for other in await tx.open_cases(target):
+            for other in await tx.open_requests(target):
                 if ended := await self._expire(tx, other):
                     over.append(ended)
                 elif other.exclusive == repair.exclusive:
@@ -140,7 +140,7 @@ class ApprovalService:
         """Raise `Refused` where the requester has too many open requests: each takes an approver's time."""
         targets = sorted({repair.target, *self.executor.targets})
         found = [
-            one for target in targets for one in await tx.open_cases(target) if one.state is RequestState.OPEN
+            one for target in targets for one in await tx.open_requests(target) if one.state is RequestState.OPEN
         ]
         mine = sorted(one.id for one in found if _same(one.request.requester, repair.request.requester))
         if len(mine) >= self.policy.open_at_once:
@@ -185,7 +185,7 @@ class ApprovalService:
 
     async def find(self, id_: str) -> RepairRequest | None:
         """The request of that id; an overdue one is shown as expired even if that isn't recorded yet."""
-        repair, now = await self.ledger.case(id_) if is_id(id_) else None, self.clock.now()
+        repair, now = await self.ledger.request(id_) if is_id(id_) else None, self.clock.now()
         return self._expired(repair, now) if repair is not None and overdue(repair.request, now) else repair
 
     async def decide(
@@ -199,7 +199,7 @@ class ApprovalService:
         look: asyncio.Task[Any] | None = None
         try:
             async with self.ledger.writing() as tx:
-                repair = await tx.case(id_) if is_id(id_) else None
+                repair = await tx.request(id_) if is_id(id_) else None
                 if repair is None:
                     raise UsageError(NO_REQUEST, remedy="approvals lists those that wait.")
                 look = self._look(repair, choice)
@@ -226,7 +226,7 @@ class ApprovalService:
     async def _as_it_is(self, repair: RepairRequest) -> RepairRequest:
         """Re-read the request for the answer; return ``repair`` unchanged if the ledger can't be read."""
         try:
-            return await self.ledger.case(repair.id) or repair
+            return await self.ledger.request(repair.id) or repair
         except AgentpodError:
             return repair
 
@@ -307,11 +307,11 @@ class ApprovalService:
         """End requests without a decision or a value in time; returns how many. Also records sums of refusals."""
         await self.sum_up()
         now = self.clock.now()
-        found = [*await self.ledger.overdue(now), *await self.ledger.unheld(now)]
+        found = [*await self.ledger.overdue(now), *await self.ledger.without_lease(now)]
         over = []
         for one in found:
             async with self.ledger.writing() as tx:
-                repair = await tx.case(one.id)
+                repair = await tx.request(one.id)
                 ended = repair and (await self._expire(tx, repair) or await self.values.expire(tx, repair))
             over += [ended] if ended else []
         if over:

@@ -184,7 +184,7 @@ class LeaseHolder:
 
         async def once() -> RepairRequest:
             async with self.ledger.writing() as tx:
-                current = self._leased(await tx.case(repair.id))
+                current = self._leased(await tx.request(repair.id))
                 renewed = self._with_lease(repair, await tx.now(self.clock.now()))
                 wait = None if repair.state.final else self._waits.get(repair.id)
                 saved = await tx.save(replace(renewed, version=current.version, wait=wait))
@@ -228,7 +228,7 @@ class LeaseHolder:
     async def release(self, id_: str) -> None:
         """End the lease now, so that another process can take the request over at once."""
         async with self.ledger.writing() as tx:
-            repair = self._leased(await tx.case(id_))
+            repair = self._leased(await tx.request(id_))
             if repair.held is not None:
                 until = await tx.now(self.clock.now())
                 await tx.save(replace(repair, held=replace(repair.held, until=until)))
@@ -236,7 +236,7 @@ class LeaseHolder:
     async def take(self, id_: str, horizon: datetime) -> RepairRequest | None:
         """Take over an executing request whose lease ends by ``horizon``; None where there is none to take."""
         async with self.ledger.writing() as tx:
-            repair = await tx.case(id_)
+            repair = await tx.request(id_)
             if (
                 repair is None
                 or repair.state is not RequestState.EXECUTING

@@ -151,7 +151,7 @@ class RepairExecutor(LeaseHolder):
         now = await self.ledger.now(self.clock.now())
         horizon = now + timedelta(days=36500) if at_start and self.ledger.exclusive else now
         count = 0
-        for found in await self.ledger.unheld(horizon):
+        for found in await self.ledger.without_lease(horizon):
             if self.busy(found.id) or self._stopped:
                 continue
             repair = await self.take(found.id, now if _is_by(found, self.name) else horizon)

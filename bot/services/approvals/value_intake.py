@@ -75,7 +75,7 @@ class ValueIntake:
     async def claim(self, id_: str, caller: Caller) -> RepairRequest:
         """Claim the approved request that the caller gives a value for. Raises `Refused` with the reason."""
         async with self.service.ledger.writing() as tx:
-            repair = await tx.case(id_)
+            repair = await tx.request(id_)
             refusal = self._no_value(repair, caller)
             if repair is not None and not refusal:
                 repair = await self._claim(tx, repair, caller)
@@ -94,7 +94,7 @@ class ValueIntake:
 
     async def wanted(self, id_: str, caller: Caller) -> RepairRequest:
         """The approved request that waits for this caller's value. Raises `Refused` with the reason."""
-        repair = await self.service.ledger.case(id_) if is_id(id_) else None
+        repair = await self.service.ledger.request(id_) if is_id(id_) else None
         refusal = self._no_value(repair, caller)
         if repair is None or refusal:
             raise await self._not_given(repair, caller, refusal)
@@ -137,7 +137,7 @@ class ValueIntake:
 
     async def _still_operator(self, id_: str, caller: Caller) -> None:
         """Raise `AccessDenied`, and record it, where the caller is no longer an operator."""
-        repair, identity = await self.service.ledger.case(id_), await self.service.freshen(caller.identity)
+        repair, identity = await self.service.ledger.request(id_), await self.service.freshen(caller.identity)
         decision = decide_about(self.service.access, identity, Capability.REQUEST, repair.places if repair else ())
         if decision.allowed:
             return

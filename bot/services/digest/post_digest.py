@@ -166,7 +166,7 @@ class DigestMessages:
             *ongoing,
         ]
         incidents = await self.ledger.incidents(since=before.start, limit=10_000)
-        repairs = await self.ledger.cases(since=here.start - DAY, limit=500)
+        repairs = await self.ledger.requests(since=here.start - DAY, limit=500)
         watched = await self._watched()
         targets = [t if self.heartbeats else t.model_copy(update={"heartbeats": ()}) for t in self.targets]
 

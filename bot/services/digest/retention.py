@@ -33,4 +33,4 @@ class HistoryRetention:
 
     async def drop(self) -> None:
         """Delete history older than `KEPT`."""
-        await self.ledger.forget_history(self.clock.now() - KEPT)
+        await self.ledger.drop_history(self.clock.now() - KEPT)

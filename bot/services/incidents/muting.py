@@ -26,7 +26,7 @@ def unseen_mark(target: str) -> str:
 
 async def restarting(tx: Writing, target: str) -> RepairRequest | None:
     """The target's restart that is being carried out, if any."""
-    found = await tx.open_cases(target)
+    found = await tx.open_requests(target)
     return next((c for c in found if c.action.restarts and c.state is RequestState.EXECUTING), None)
 
 

@@ -48,7 +48,7 @@ class OrphanCloser:
             known = await tx.newest_incidents(now)
             over = [alerting.closed(i, why, now) for i in known.values() if i.open and (why := self._gone(i))]
             closed = await replace(self.incidents, channels=self._channels(over)).save(tx, known, over, now)
-            await tx.forget([key for key in await tx.job_states() if key not in self._watched()])
+            await tx.drop_job_states([key for key in await tx.job_states() if key not in self._watched()])
         if closed:
             self.incidents.changed()
         return closed

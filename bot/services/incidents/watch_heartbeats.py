@@ -227,7 +227,7 @@ class HeartbeatWatch:
             if found.flip is not None:
                 events.append(HistoryEvent(target.name, job.job, found.flip.at, found.flip.after.value))
             self._states[job.memory] = found.memory
-        await tx.remember(target.name, changed)
+        await tx.save_job_states(target.name, changed)
         await tx.add_history(events)
 
     async def _reload(self, tx: Writing) -> None:
