@@ -1,4 +1,4 @@
-"""Rows that can't be read are set aside, so that the rest goes on: kept as they were, and named."""
+"""Moves unreadable rows to a table of their own, with the reason, so that the other rows stay usable."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bot.domain.core.aside import Aside
 logger = logging.getLogger("agentpod.ledger")
 T = TypeVar("T")
 LARGEST = 1 << 20
-"""Most characters of a body that is kept a second time."""
+"""Maximum characters of an unreadable body that are copied to the ``set_aside`` table."""
 
 
 @dataclass(frozen=True)
 class UnreadableRow:
-    """A row that can't be read."""
+    """A row that can't be read, and why."""
 
     kind: str
     id: str
@@ -32,9 +32,9 @@ class UnreadableRow:
 def sort_out(
     kind: str, rows: Iterable[Row[Any]], load: Callable[[Row[Any]], T]
 ) -> tuple[list[T], list[UnreadableRow]]:
-    """What can be read of some rows, and those that can't and are in the way: what is over only stays unread.
+    """Split rows into loaded objects and unreadable live rows.
 
-    ``load`` raises ValueError for a row that can't be read.
+    Closed rows that can't be read are skipped, as they block nothing. ``load`` raises ValueError for such a row.
     """
     good, bad = [], []
     for row in rows:
@@ -49,7 +49,7 @@ def sort_out(
 
 
 def put(connection: Connection, bad: Sequence[UnreadableRow]) -> None:
-    """Set rows aside, in the caller's transaction."""
+    """Set unreadable rows aside, in the caller's transaction."""
     for one in bad:
         connection.execute(delete(set_aside).where(set_aside.c.kind == one.kind, set_aside.c.id == one.id))
         at = to_micros(datetime.now(UTC))
@@ -60,12 +60,12 @@ def put(connection: Connection, bad: Sequence[UnreadableRow]) -> None:
 
 
 def listed(since: datetime) -> Select[Any]:
-    """The query for what was set aside since."""
+    """Return the query for the newest 20 rows that were set aside from ``since`` on."""
     return select(set_aside).where(set_aside.c.at >= to_micros(since)).order_by(set_aside.c.at.desc()).limit(20)
 
 
 def read(rows: Iterable[Row[Any]]) -> list[Aside]:
-    """What was set aside, from its rows."""
+    """Return the domain's view of ``set_aside`` rows."""
     return [Aside(str(row.kind), str(row.id), from_micros(row.at), str(row.why)) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""The audit trail: records that are only ever added, each chained to the one before."""
+"""The append-only audit trail; each record holds the digest of the one before."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from bot.adapters.ledger.session import OUTSIDE, Session, WriteBuffer
 from bot.domain.core.audit import Record, chained
 
 PAGE = 500
-"""Audit records read at once."""
+"""Audit records read per query."""
 
 
 class AuditStore(Session):
-    """The audit trail of the ledger."""
+    """Reads the audit trail."""
 
     async def records(
         self, *, after: int = 0, since: datetime | None = None, limit: int | None = None, newest: bool = False
@@ -43,7 +43,7 @@ class AuditStore(Session):
 
 
 class AuditWriting(WriteBuffer):
-    """The audit trail within a transaction."""
+    """Appends to the audit trail within a transaction."""
 
     _last: Record | None = None
 
@@ -73,7 +73,7 @@ class AuditWriting(WriteBuffer):
 
 
 def record_of(row: Row[Any]) -> Record:
-    """The audit record of a row. One that was changed to something unreadable is marked so, with what is there."""
+    """Return the audit record of a row; an unreadable one is marked as damaged, with the raw content."""
     kind, actor, subject = str(row.kind), str(row.actor), str(row.subject)
     damaged = ""
     try:
@@ -88,7 +88,7 @@ def record_of(row: Row[Any]) -> Record:
 
 
 def _object(text: str) -> Mapping[str, Any]:
-    """A JSON object. Raises ValueError for anything else, also for the numbers that JSON does not have."""
+    """Parse a JSON object. Raises ValueError for anything else, also for NaN and Infinity."""
     found = json.loads(text, parse_constant=_no_number)
     if not isinstance(found, dict):
         raise ValueError("no object")
@@ -100,11 +100,11 @@ def _no_number(name: str) -> None:
 
 
 def _plain(data: Mapping[str, Any] | None) -> dict[str, Any]:
-    """As it will be read again: JSON knows no tuples."""
+    """Return the data as it will be read back (JSON has no tuples), with secrets redacted."""
     plain: dict[str, Any] = json.loads(json.dumps(dict(data or {})))
     return OUTSIDE.of(plain)
 
 
-# Made once: to build a statement costs SQLAlchemy more than to run it.
+# Built once: building a statement costs SQLAlchemy more than running it.
 _NEWEST = select(audit).order_by(audit.c.number.desc()).limit(1)
 _APPEND = insert(audit).values({c.name: bindparam(c.name) for c in audit.c})

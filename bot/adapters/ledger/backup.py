@@ -1,4 +1,4 @@
-"""``agentpod ledger backup``: all of a ledger as it was at one moment, while the bot goes on."""
+"""``agentpod ledger backup``: a consistent snapshot of the ledger, taken while the bot keeps running."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ANOTHER = "Give another file, or --force to replace it."
 
 
 async def backup(url: str, out: IO[bytes]) -> Summary:
-    """Write the ledger to a file. Raises `bot.errors`, and OSError where ``out`` can't be written."""
+    """Write the ledger to ``out``. Raises `bot.errors`, and OSError if ``out`` can't be written."""
     file = sqlite_file(url)
     if file is not None and not file.exists():
         raise Permanent(f"There is no ledger {file}.", remedy="Check AGENTPOD_LEDGER__URL.")
@@ -48,7 +48,10 @@ async def backup(url: str, out: IO[bytes]) -> Summary:
 
 
 def _copy(connection: Connection, *, out: IO[bytes], failed: list[OSError]) -> Summary:
-    """In one snapshot. What fails in writing the file is no failure of the database."""
+    """Write all tables in one snapshot.
+
+    An OSError goes into ``failed`` as well, so that it is not taken for a failure of the database.
+    """
     if connection.dialect.name == "postgresql":
         connection = connection.execution_options(isolation_level="REPEATABLE READ")
     schema = migrations.current(connection)
@@ -72,21 +75,21 @@ def _copy(connection: Connection, *, out: IO[bytes], failed: list[OSError]) -> S
 
 
 def tables_of(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """The columns of each of our tables; the version is in the header."""
+    """Return the column names of each of our tables; the schema version is in the header instead."""
     known = inspect(connection)
     mine = sorted(set(known.get_table_names()) & version.TABLES)
     return {table: tuple(c["name"] for c in known.get_columns(table)) for table in mine}
 
 
 def _rows(connection: Connection, table: str, names: Sequence[str]) -> Iterator[list[Scalar]]:
-    order = names[0]  # the audit trail by its number; for the others any order that stays will do
+    order = names[0]  # the audit trail needs its number's order, the others any stable one
     query = text(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}")  # noqa: S608 - names of our own schema
     for row in connection.execute(query, execution_options={"yield_per": _AT_ONCE}):
         yield [_plain(value) for value in row]
 
 
 def _plain(value: Any) -> Scalar:
-    """SQLite keeps anything in any column, also what JSON can't."""
+    """Return a value that JSON can hold: SQLite keeps values of any type in any column."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value if value is None or isinstance(value, str | int | float) else str(value)
@@ -94,9 +97,10 @@ def _plain(value: Any) -> Scalar:
 
 @contextmanager
 def new_file(path: Path, *, force: bool, ledger: Path | None) -> Iterator[IO[bytes]]:
-    """A file for its owner alone that is there once all of it is written, or not at all.
+    """Write a file atomically, readable by its owner only: it appears once it is complete, or not at all.
 
-    Raises Permanent where it can't be made. ``ledger``: a file that it must not replace, with those beside it.
+    Raises Permanent if it can't be created or written, or exists and ``force`` is false. ``ledger`` is the SQLite
+    file that must not be replaced, nor its WAL, journal and lock files.
     """
     _may_be(path, force=force, ledger=ledger)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -143,11 +147,11 @@ def _to_its_name(beside: Path, path: Path, *, force: bool) -> None:
         beside.replace(path)
     else:
         try:
-            os.link(beside, path)  # unlike a rename it replaces nothing that came meanwhile
+            os.link(beside, path)  # unlike a rename, it does not replace a file created meanwhile
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS):
                 raise
-            _may_be(path, force=False, ledger=None)  # a file system without links
+            _may_be(path, force=False, ledger=None)  # a file system without hard links
             beside.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:

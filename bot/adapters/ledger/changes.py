@@ -1,6 +1,6 @@
-"""Who waits for news is woken by commits: by this process's own at once, by other processes' within a moment.
+"""Wakes tasks after commits: this process's own at once, other processes' within seconds.
 
-So nobody has to ask an idle database once a second whether there is something to do.
+Tasks therefore need not poll an idle database every second for something to do.
 """
 
 from __future__ import annotations
@@ -11,32 +11,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 LOOK = 2.0
-"""Seconds between two looks at a SQLite file's times: commands in a terminal write to it as well."""
+"""Seconds between checks of a SQLite file's modification time: terminal commands write to it as well."""
 POLL = 5.0
-"""Seconds after which PostgreSQL counts as changed: other replicas work on it too, and wake their own tasks."""
+"""Seconds after which PostgreSQL is assumed to have changed: other replicas' commits can't be seen from here."""
 
 
 class Changes:
-    """Tells of commits."""
+    """Calls its listeners after each commit to the database."""
 
     def __init__(self, path: Path | None) -> None:
-        """``path``: the SQLite file; None for a server."""
+        """``path``: the SQLite file; None for PostgreSQL."""
         self._files = (path, path.with_name(path.name + "-wal")) if path is not None else ()
         self._calls: list[Callable[[], None]] = []
         self._seen = self._times()
 
     def on_change(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called after each commit."""
+        """Register ``call`` to be called after each commit."""
         self._calls.append(call)
 
     def committed(self) -> None:
-        """This process has committed something."""
+        """Call the listeners; this process calls it after each of its own commits."""
         self._seen = self._times()
         for call in self._calls:
             call()
 
     async def watch(self) -> None:
-        """Look for other processes' commits until cancelled."""
+        """Call the listeners for other processes' commits, until cancelled."""
         while True:
             await asyncio.sleep(LOOK if self._files else POLL)
             if not self._files or self._times() != self._seen:

@@ -1,7 +1,7 @@
-"""How the two databases are opened and used: settings that a claim can rely on, and few steps a transaction.
+"""Opens SQLite and PostgreSQL, and runs transactions on them.
 
-All of a transaction's statements are functions of one connection. SQLite runs them in threads of its own, several
-at once: to hand every statement to a thread costs more than what it does. PostgreSQL runs them on the event loop.
+The work of a transaction is one or a few functions that take the connection. SQLite runs each of them in a thread
+(handing over every single statement would cost more than the statement), PostgreSQL on the event loop.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WRITES = "agentpod_writes"
-"""The execution option of connections that write."""
+"""The execution option that marks a connection for writing."""
 CONNECT, COMMAND = 5, 10
-"""Seconds until PostgreSQL counts as gone: for a connection, and for a statement."""
+"""PostgreSQL's timeouts in seconds: to connect (or get a pooled connection), and for a statement."""
 LOCK = 0x6167706F64
-"""The advisory lock under which PostgreSQL's writers go one after the other ("agpod")."""
+"""The advisory lock that serializes PostgreSQL's writers ("agpod" in ASCII)."""
 READERS = 3
 WAIT, AGAIN = 5.0, 0.01
-"""Seconds that SQLite waits for a lock, and after which what it does not wait for is tried again."""
+"""Seconds that SQLite waits for a lock, and between retries of the statements for which it does not wait."""
 
 
 class Run(Protocol):
-    """Runs a function of a transaction's connection."""
+    """Runs a function with the transaction's connection."""
 
     def __call__(self, work: Callable[[Connection], T]) -> Awaitable[T]:
-        """What ``work`` gives, or raises."""
+        """Return what ``work`` returns, and raise what it raises."""
 
 
 class Database(Protocol):
-    """One of the two."""
+    """An open database: `Sqlite` or `Postgresql`."""
 
     @property
     def dialect(self) -> str:
         """``sqlite`` or ``postgresql``."""
 
     def transaction(self, *, writes: bool) -> AbstractAsyncContextManager[Run]:
-        """A transaction; rolled back unless some work has committed it."""
+        """Open a transaction; it is rolled back unless some work commits it."""
 
     async def close(self) -> None:
         """Close all connections."""
 
 
 def name(url: str) -> str:
-    """The database as messages call it: the file, or host and database; never a password."""
+    """Return the database's name for messages: the file, or host and database; never a password."""
     parsed = make_url(url)
     if parsed.drivername.startswith("sqlite"):
         return str(parsed.database or "")
@@ -67,18 +67,18 @@ def name(url: str) -> str:
 
 
 def connect(url: str) -> Database:
-    """The database of a URL; nothing is opened yet. Raises Permanent for a file that can't be one."""
+    """Return the database of a URL, without connecting. Raises Permanent for a file that can't be a ledger."""
     parsed = make_url(url)
     return Sqlite(parsed) if parsed.drivername.startswith("sqlite") else Postgresql(parsed)
 
 
 class Sqlite:
-    """A file, used in threads: one for all that write, since only one can, and a few for readers."""
+    """A SQLite file, used in threads: one for writing, as SQLite has one writer at a time, a few for reading."""
 
     dialect = "sqlite"
 
     def __init__(self, url: URL) -> None:
-        """Raises Permanent for a file that can't be one."""
+        """Raises Permanent for a file that can't be a ledger."""
         path = Path(url.database or "")
         if not url.database or url.database == ":memory:":
             remedy = "Set AGENTPOD_LEDGER__URL to sqlite+aiosqlite:///PATH."
@@ -113,7 +113,7 @@ class Sqlite:
                 raise Transient("The ledger is closed: agentpod is stopping.")
             return await _to_its_end(asyncio.get_running_loop().run_in_executor(executor, call, work))
 
-        # In turn: a second writer's BEGIN would wait, in the one thread that could end the first.
+        # One writer at a time: a second one's BEGIN would block the only thread that can end the first.
         async with self._turn if writes else contextlib.nullcontext():
             try:
                 yield run
@@ -122,7 +122,7 @@ class Sqlite:
                     await run(lambda connection: connection.close())
 
     async def close(self) -> None:
-        """See the protocol. A transaction that is under way is waited for: it holds the file's lock."""
+        """See the protocol. Waits for the open write transaction, which holds the file's lock."""
         self._closed = True
         async with self._turn:
             await asyncio.to_thread(self._writer.shutdown)
@@ -131,7 +131,10 @@ class Sqlite:
 
 
 async def _to_its_end(work: asyncio.Future[T]) -> T:
-    """What a thread gives. It can't be stopped: who is cancelled waits for it, so that nobody meets it later."""
+    """Wait for a thread's result, even if cancelled.
+
+    A thread can't be stopped: without this it could still be using the connection after its caller is gone.
+    """
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -142,9 +145,9 @@ async def _to_its_end(work: asyncio.Future[T]) -> T:
 
 
 def _set_up(connection: Any, _: object) -> None:
-    """WAL lets readers go on while somebody writes; FULL has a commit survive a power cut."""
+    """Configure a new connection: WAL lets readers work during writes; FULL makes a commit survive a power cut."""
     connection.text_factory = _text
-    connection.isolation_level = None  # BEGIN is ours to say: pysqlite's own comes too late for IMMEDIATE
+    connection.isolation_level = None  # `_begin` issues BEGIN: pysqlite's comes too late for IMMEDIATE
     cursor = connection.cursor()
     _to_wal(cursor)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
@@ -153,12 +156,12 @@ def _set_up(connection: Any, _: object) -> None:
 
 
 def _text(raw: bytes) -> str:
-    """A text, whatever is in it: SQLite keeps any bytes, and one such row must not hide the others."""
+    """Decode any bytes: SQLite does not validate text, and one bad row must not make the others unreadable."""
     return raw.decode("utf-8", "replace")
 
 
 def _to_wal(cursor: sqlite3.Cursor) -> None:
-    """SQLite does not wait for who writes before the file is in this mode, as others that open it just now do."""
+    """Switch to WAL, retrying while the file is busy: SQLite's busy timeout does not cover this statement."""
     until = time.monotonic() + WAIT
     while True:
         try:
@@ -176,13 +179,13 @@ def _begin(connection: Connection) -> None:
 
 
 class Postgresql:
-    """A server, used on the event loop; its writers go one after the other."""
+    """A PostgreSQL server, used on the event loop; writers are serialized by an advisory lock."""
 
     dialect = "postgresql"
 
     def __init__(self, url: URL) -> None:
-        """Nothing is opened yet."""
-        # It loads SQLAlchemy's object mapper: six megabytes that a bot with a file does without.
+        """Configure the engine, without connecting."""
+        # Imported here: it loads SQLAlchemy's ORM, 6 MB that a bot with a SQLite file does not need.
         from sqlalchemy.ext.asyncio import create_async_engine
 
         query = dict(url.query)
@@ -201,7 +204,7 @@ class Postgresql:
 
     @asynccontextmanager
     async def transaction(self, *, writes: bool) -> AsyncIterator[Run]:
-        """See the protocol. This process's writers wait here, so that they hold no connections meanwhile."""
+        """See the protocol. This process's writers queue before they connect, so waiting takes no connection."""
         async with self._turn if writes else contextlib.nullcontext(), self._engine.connect() as connection:
             if writes:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))

@@ -1,4 +1,4 @@
-"""The one edge where the databases' failures become `bot.errors`. No message holds a password or a statement."""
+"""Translates database exceptions into `bot.errors`. No message contains a password or an SQL statement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.errors import AgentpodError, Conflict, NotAllowed, Permanent, Transient
 
 
 def translate(error: BaseException, where: str) -> AgentpodError:
-    """What a failed use of the database means for the reader. ``where`` names it, without a password."""
+    """Return the `bot.errors` exception for a database failure. ``where`` is the database's name in messages."""
     if isinstance(error, AgentpodError):
         return error
     if isinstance(error, exc.IntegrityError):
@@ -29,7 +29,7 @@ def translate(error: BaseException, where: str) -> AgentpodError:
 
 
 def is_databases(error: BaseException) -> bool:
-    """Whether it is a failure of the database, and none of whoever uses it."""
+    """Whether ``error`` comes from the database or its driver rather than from the calling code."""
     vendor = type(error).__module__.partition(".")[0] in ("sqlalchemy", "sqlite3", "asyncpg")
     return vendor or isinstance(error, OSError | TimeoutError)
 
@@ -67,7 +67,7 @@ def _postgres(error: BaseException, cause: BaseException, where: str) -> Agentpo
 
 
 def _why(error: BaseException) -> str:
-    if isinstance(error, TimeoutError | asyncio.CancelledError):  # its timeouts come of a cancelled wait
+    if isinstance(error, TimeoutError | asyncio.CancelledError):  # asyncpg's timeouts cancel the wait
         return "no answer"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"

@@ -1,6 +1,6 @@
-"""A ledger's SQLite file, before it is opened as one: whether it will do, and the lock that holds it for one bot.
+"""Checks a ledger's SQLite file before it is opened, and locks it for one bot.
 
-Cheap, so that a bot that can't have it ends before it does anything at all.
+Both are cheap, so that a bot that can't use the file exits before it does anything else.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AGAIN = "Nothing was kept of it; try again in a moment."
 
 
 def unwritable(path: Path, error: OSError) -> Permanent:
-    """The error for a file that can't be made or written."""
+    """Return the error for a file that can't be created or written."""
     return Permanent(f"The ledger {path} can't be written: {_reason(error)}.", remedy=_GIVE)
 
 
@@ -35,17 +35,17 @@ def _reason(error: OSError) -> str:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL; None for another database, and for one without a file."""
+    """Return the file of a SQLite URL; None for another database and for an in-memory one."""
     scheme, _, place = url.partition(":///")
     file = unquote(place.partition("?")[0])
     return Path(file) if scheme.startswith("sqlite") and file and file != ":memory:" else None
 
 
 class FileLock:
-    """Holds a SQLite file for one bot alone, as long as the process lives."""
+    """An exclusive lock on a SQLite file, held until `release` or the end of the process."""
 
     def __init__(self, path: Path) -> None:
-        """Take it. Raises Permanent when another process has it, or the folder can't be written."""
+        """Take the lock. Raises Permanent if another process has it or the lock file can't be written."""
         real = path.resolve()  # a link to the file is the same file
         self._path = real.with_name(real.name + ".lock")
         try:
@@ -58,18 +58,18 @@ class FileLock:
             by = _owner(self._file)
             os.close(self._file)
             raise _refusal(path, by, error) from error
-        with contextlib.suppress(OSError):  # who holds it is only for the message: a full disk is said elsewhere
+        with contextlib.suppress(OSError):  # the owner is only for the error message
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         with contextlib.suppress(OSError):
             os.close(self._file)
 
 
 def _owner(file: int) -> str:
-    """Who holds a lock, as the file says; empty where it does not."""
+    """Return the owner that the lock file names, ready for a message; empty if it names none."""
     number, _, host = os.pread(file, 300, 0).decode("ascii", "replace").strip().partition(" ")
     if not (number.isascii() and number.isdecimal()):
         return ""
@@ -89,9 +89,10 @@ def _refusal(path: Path, by: str, error: OSError) -> Permanent:
 
 
 def examine(path: Path) -> None:
-    """Raise Permanent where no ledger is and none can be made: a folder, a pipe, another file, a newer schema.
+    """Check that ``path`` is a ledger or that one can be created there.
 
-    What may pass, such as a file that another process has locked, is found when the ledger is opened.
+    Raises Permanent for a folder, a pipe, a file of another kind and a newer schema. Temporary problems, such as a
+    file that another process has locked, pass here and show when the ledger is opened.
     """
     mode = _mode(path)
     if stat.S_ISDIR(mode):
@@ -121,7 +122,7 @@ def examine(path: Path) -> None:
 
 
 def _mode(path: Path) -> int:
-    """What kind of file it is, links followed; 0 for none. Raises Permanent where nobody can tell."""
+    """Return the file's mode, following links; 0 if there is none. Raises Permanent if it can't be read."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -131,7 +132,7 @@ def _mode(path: Path) -> int:
 
 
 def of_sqlite(error: sqlite3.Error, where: str) -> AgentpodError:
-    """What a failure of SQLite means for the reader. ``where`` names the file."""
+    """Return the `bot.errors` exception for a SQLite failure. ``where`` names the file."""
     text, name = str(error).lower(), str(getattr(error, "sqlite_errorname", ""))
     if "can only grow" in text:
         return Permanent("The audit trail can only grow: what is written stays.")

@@ -1,4 +1,4 @@
-"""What happened when: the digest's days are made of it."""
+"""The history events in the ledger, from which the digest builds its timelines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.domain.core.history import BEAT, HistoryEvent
 
 
 class HistoryStore(Session):
-    """The history in the ledger."""
+    """Reads and prunes the history."""
 
     async def history(self, since: datetime, until: datetime, *, beats: bool = True) -> Sequence[HistoryEvent]:
         """See the port."""
@@ -29,7 +29,7 @@ class HistoryStore(Session):
 
 
 class HistoryWriting(WriteBuffer):
-    """The history within a transaction."""
+    """Adds history events within a transaction."""
 
     async def add_history(self, things: Sequence[HistoryEvent]) -> None:
         """See the port."""
@@ -41,7 +41,7 @@ class HistoryWriting(WriteBuffer):
 
 
 def _events(rows: Iterable[Row[Any]]) -> list[HistoryEvent]:
-    """What happened, from rows; one whose time is no time is left out."""
+    """Return the events of rows, without those whose time can't be read."""
     found = []
     for row in rows:
         with contextlib.suppress(TypeError, ValueError, OverflowError):
@@ -50,7 +50,7 @@ def _events(rows: Iterable[Row[Any]]) -> list[HistoryEvent]:
 
 
 def _between(since: datetime, until: datetime, *, beats: bool) -> Select[Any]:
-    """What happened from ``since`` on and before ``until``, in order."""
+    """Return the query for the events from ``since`` (inclusive) to ``until`` (exclusive), oldest first."""
     within = [history.c.at >= to_micros(since), history.c.at < to_micros(until)]
     if not beats:
         within.append(history.c.what != BEAT)
@@ -58,7 +58,7 @@ def _between(since: datetime, until: datetime, *, beats: bool) -> Select[Any]:
 
 
 def _replaced(before: datetime) -> Any:
-    """The statement that throws away what happened before, but the state that each subject was in then."""
+    """Return the statement that deletes what happened before ``before``, except each subject's last state."""
     newer = history.alias("newer")
     same = and_(newer.c.target == history.c.target, newer.c.subject == history.c.subject)
     replaced = exists().where(
@@ -69,5 +69,5 @@ def _replaced(before: datetime) -> Any:
 
 @cache
 def _add(dialect: str) -> Any:
-    """The statement that adds a row, or does nothing where it is there."""
+    """Return the statement that inserts a row unless it exists."""
     return insert(dialect, history).on_conflict_do_nothing()

@@ -1,4 +1,4 @@
-"""Incidents, open and over."""
+"""Incidents, open and resolved."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.domain.incidents.alerting import Incident, IncidentState
 
 
 class IncidentStore(Session):
-    """The incidents of the ledger."""
+    """Reads incidents."""
 
     async def incident(self, id_: str) -> Incident | None:
         """See the port."""
@@ -51,7 +51,7 @@ class IncidentStore(Session):
 
 
 class IncidentWriting(MarkWriting):
-    """The incidents within a transaction. Many rows are one statement."""
+    """Reads and saves incidents within a transaction. Many rows are saved with one or two statements."""
 
     async def incident(self, id_: str) -> Incident | None:
         """See the port."""
@@ -60,7 +60,7 @@ class IncidentWriting(MarkWriting):
 
     async def newest_incidents(self, since: datetime) -> Mapping[str, Incident]:
         """See the port."""
-        # A newer one of the same key comes later, and an open one last.
+        # The dict below keeps the last of each key: newer ones come later, and an open one last.
         wanted = select(incidents).where(_open_or_ended(since)).order_by(incidents.c.live, incidents.c.opened_at)
         return {i.key: i for i in await self._incidents(await self._read(wanted))}
 
@@ -70,7 +70,7 @@ class IncidentWriting(MarkWriting):
             self._touch()
             over = [_columns(i) for i in changed if not i.open]
             live = [_columns(i) for i in changed if i.open]
-            for rows in (over, live):  # of one key the old one ends before the new one begins
+            for rows in (over, live):  # only one incident of a key may be live: resolve the old one first
                 if rows:
                     self._write(upsert(self._dialect, incidents, "id"), rows)
 
@@ -83,7 +83,7 @@ def _open_or_ended(since: datetime) -> Any:
 
 
 def _load(row: Row[Any]) -> Incident:
-    """The incident of a row. Raises ValueError for one that can't be read."""
+    """Return the incident of a row. Raises ValueError for one that can't be read."""
     found = alerting.from_json(row.body)
     if (found.id, found.key) != (row.id, row.key):
         raise ValueError("it is about another incident")

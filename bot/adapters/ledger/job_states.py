@@ -1,4 +1,4 @@
-"""What is remembered of each job."""
+"""The stored state of each watched job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.domain.incidents.job_state import JobState
 
 
 class JobStateStore(Session):
-    """The states of jobs in the ledger."""
+    """Reads the states of jobs."""
 
     async def job_states(self) -> Mapping[str, JobState]:
         """See the port."""
@@ -24,10 +24,10 @@ class JobStateStore(Session):
 
 
 class JobStateWriting(MarkWriting):
-    """The states of jobs within a transaction. Many rows are one statement."""
+    """Reads and saves the states of jobs within a transaction. Many rows are saved with one statement."""
 
     async def job_states(self) -> Mapping[str, JobState]:
-        """See the port. What can't be read is begun anew."""
+        """See the port. A state that can't be read is set aside, and its job starts over."""
         return dict(await self._sorted_out("job", await self._read(select(jobs)), _load))
 
     async def save_job_states(self, target: str, changed: Sequence[JobState]) -> None:
@@ -45,7 +45,7 @@ class JobStateWriting(MarkWriting):
 
 
 def _load(row: Row[Any]) -> tuple[str, JobState]:
-    """The state of a job by its ``target/job``. Raises ValueError for a row that can't be read."""
+    """Return a job's key (``target/job``) and its state. Raises ValueError for a row that can't be read."""
     return str(row.key), job_state.from_json(row.body)
 
 

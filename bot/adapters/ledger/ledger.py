@@ -1,4 +1,4 @@
-"""The ledger itself: what each feature keeps, on one database that is opened and closed here."""
+"""Opens and closes the ledger: all features' stores on one database."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ logger = logging.getLogger("agentpod.ledger")
 
 
 async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None = None) -> SqlLedger:
-    """Open the database, and bring its schema to this version. Raises `bot.errors` only.
+    """Open the database and migrate its schema to this version. Raises `bot.errors` only.
 
-    ``exclusive``: a SQLite file is locked against other bots. Terminal commands beside the bot go without.
-    ``lock`` is one that is taken already; it is let go with the ledger.
+    ``exclusive``: lock a SQLite file against other bots; terminal commands that run beside the bot pass False.
+    ``lock``: a lock that is held already; it is released when the ledger closes or can't be opened.
     """
     where = database.name(url)
-    # The database's driver is slow to load: in a thread, so that Slack is heard meanwhile.
+    # The driver is slow to import: in a thread, so that the event loop keeps serving Slack.
     try:
         made = await asyncio.to_thread(database.connect, url)
     except BaseException:
@@ -62,7 +62,7 @@ async def open_ledger(url: str, *, exclusive: bool = True, lock: FileLock | None
 
 
 def _private(path: Path) -> None:
-    """A new file for us alone to read."""
+    """Create the file if it is missing, readable by its owner only."""
     try:
         if not path.exists():
             path.touch(0o600)
@@ -74,17 +74,17 @@ class SqlLedger(RequestStore, AuditStore, OutboxStore, IncidentStore, JobStateSt
     """The Ledger port on one database."""
 
     def __init__(self, made: Database, where: str, lock: FileLock | None) -> None:
-        """Use :func:`open_ledger`. ``where`` names the database in messages."""
+        """Call :func:`open_ledger` instead. ``where`` names the database in messages."""
         super().__init__(made, where)
         self._lock = lock
 
     @property
     def exclusive(self) -> bool:
-        """Whether no other bot can use it."""
+        """Whether this process holds the file's lock, so that no other bot can use the ledger."""
         return self._lock is not None
 
     async def prepare(self) -> None:
-        """Migrate where it is due. In a file that is ours alone, what a process before held is free again."""
+        """Migrate the schema. If the ledger is exclusive, free the messages that a previous process held."""
 
         def free(connection: Connection) -> int:
             before = migrations.migrate(connection)
@@ -97,7 +97,7 @@ class SqlLedger(RequestStore, AuditStore, OutboxStore, IncidentStore, JobStateSt
             logger.info("ledger migrated", extra={"from": before, "to": version.LATEST})
 
     async def close(self) -> None:
-        """Close all connections, and let go of the file."""
+        """Close all connections and release the file's lock."""
         await self._database.close()
         if self._lock is not None:
             self._lock.release()

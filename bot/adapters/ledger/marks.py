@@ -1,4 +1,4 @@
-"""Single values that are kept under a name. One of them says whether what is watched has changed."""
+"""Named single values. One of them, `WATCHED`, is the version of the incidents and job states."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bot.adapters.ledger.session import Session, WriteBuffer
 from bot.adapters.ledger.upserts import insert, upsert
 
 WATCHED = "watched"
-"""The mark that changes with every incident and every memory: who keeps a copy knows by it that it is stale."""
+"""The mark that changes whenever an incident or a job state is saved: caches compare it to know they are stale."""
 
 
 class MarkStore(Session):
-    """The marks of the ledger."""
+    """Reads marks."""
 
     async def mark(self, name: str) -> str | None:
         """See the port."""
@@ -25,7 +25,7 @@ class MarkStore(Session):
 
 
 class MarkWriting(WriteBuffer):
-    """The marks within a transaction."""
+    """Reads and sets marks within a transaction."""
 
     _touched = False
 
@@ -43,7 +43,7 @@ class MarkWriting(WriteBuffer):
         return await self.mark(WATCHED) or "0"
 
     def _touch(self) -> None:
-        """Change the `WATCHED` mark, once a transaction."""
+        """Increment the `WATCHED` mark, once per transaction."""
         if not self._touched:
             self._touched = True
             self._write(_count_up(self._dialect), {"name": WATCHED})
@@ -54,7 +54,7 @@ _MARK = select(marks).where(marks.c.name == bindparam("this"))
 
 @cache
 def _count_up(dialect: str) -> Any:
-    """The statement that begins a mark at 1, or adds 1 to it."""
+    """Return the statement that sets a mark to 1, or adds 1 to it."""
     count = cast(cast(marks.c.value, Integer) + 1, Text)
     made = insert(dialect, marks, "name").values({"value": literal("1")})
     return made.on_conflict_do_update(index_elements=["name"], set_={"value": count})

@@ -1,6 +1,6 @@
-"""The schema's versions, and how a database gets from one to the next: plain SQL that both databases take.
+"""The schema's versions and the migrations between them, in SQL that both databases understand.
 
-(Alembic would do the same for 40 MiB of memory; with one list of steps there is nothing to generate or branch.)
+Not Alembic: it would take 40 MiB of memory, and one linear list of steps needs no generator and no branches.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _GROWS = {
 
 
 def _first(dialect: str) -> Sequence[str]:
-    """Cases, deliveries and the audit trail, which the database itself lets only grow."""
+    """Create requests, messages and the audit trail, which triggers make append-only."""
     return (*_FIRST, *_GROWS[dialect])
 
 
@@ -69,12 +69,12 @@ _SECOND = (
 
 
 def _second(_: str) -> Sequence[str]:
-    """Incidents, what the watcher remembers, what happened when, and single values such as who did what last."""
+    """Create incidents, job states, the history and the marks."""
     return _SECOND
 
 
 def _third(dialect: str) -> Sequence[str]:
-    """SQLite's REPLACE deletes without a trigger for it: it is stopped before."""
+    """Stop SQLite's REPLACE from overwriting audit records: it deletes without firing the DELETE trigger."""
     if dialect != "sqlite":
         return ()
     return (
@@ -85,7 +85,7 @@ def _third(dialect: str) -> Sequence[str]:
 
 
 def _fourth(_: str) -> Sequence[str]:
-    """What waits until somebody mends something is known apart; and an index that SQLite uses for what is due."""
+    """Add a flag for messages that wait until somebody fixes their cause, and an index that SQLite can use."""
     return (
         "ALTER TABLE deliveries ADD COLUMN refused BOOLEAN NOT NULL DEFAULT FALSE",
         "DROP INDEX deliveries_due",
@@ -94,7 +94,7 @@ def _fourth(_: str) -> Sequence[str]:
 
 
 def _fifth(_: str) -> Sequence[str]:
-    """What this or another version could not read, kept out of the way of the rest."""
+    """Create the table for rows that this or another version could not read."""
     return (
         """CREATE TABLE set_aside (
             kind TEXT NOT NULL, id TEXT NOT NULL, at BIGINT NOT NULL, why TEXT NOT NULL, body TEXT NOT NULL,
@@ -103,13 +103,13 @@ def _fifth(_: str) -> Sequence[str]:
 
 
 Step = str | Callable[[Connection], None]
-"""A statement, or what takes more than one language has."""
+"""An SQL statement, or a function for what plain SQL can't do in both databases."""
 BATCH = 1000
-"""Rows that a step holds in memory at once."""
+"""Rows that a migration step holds in memory at once."""
 
 
 def _sixth(_: str) -> Sequence[Step]:
-    """Columns for what an incident shares with others, and indexes for that and for what is old."""
+    """Add columns for an incident's message group and issue, with indexes for them and for old messages."""
     return (
         "ALTER TABLE incidents ADD COLUMN message_group TEXT",
         "ALTER TABLE incidents ADD COLUMN issue TEXT",
@@ -122,7 +122,7 @@ def _sixth(_: str) -> Sequence[Step]:
 
 
 def _fill_shared(connection: Connection) -> None:
-    """Both from the bodies of form 1, which is the only one that was written before."""
+    """Fill both columns from the incidents' bodies, all of which have body version 1 before this migration."""
     fill = text("UPDATE incidents SET message_group = :message_group, issue = :issue WHERE id = :id")
     for rows in _pages(connection, "SELECT id, body FROM incidents WHERE id > :after ORDER BY id LIMIT :count"):
         found = [{"id": id_, **_shared(body)} for id_, body in rows]
@@ -131,7 +131,7 @@ def _fill_shared(connection: Connection) -> None:
 
 
 def _pages(connection: Connection, query: str) -> Iterator[Sequence[tuple[str, object]]]:
-    """Rows by their id, some at a time."""
+    """Yield the rows of a query in the order of their id, `BATCH` at a time."""
     after = ""
     while rows := [tuple(row) for row in connection.execute(text(query), {"after": after, "count": BATCH})]:
         yield rows
@@ -139,7 +139,7 @@ def _pages(connection: Connection, query: str) -> Iterator[Sequence[tuple[str, o
 
 
 def _shared(body: object) -> dict[str, str | None]:
-    """What a body says; nothing where it can't be read, which is set aside once somebody asks for it."""
+    """Return an incident body's group and issue; None for both if it can't be read."""
     try:
         fields = json.loads(str(body))
         found = {"message_group": fields.get("group"), "issue": fields["problem"].get("issue")}
@@ -149,11 +149,11 @@ def _shared(body: object) -> dict[str, str | None]:
 
 
 MIGRATIONS: tuple[Callable[[str], Sequence[Step]], ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
-"""Number 1 is the first; each is run once, in order. Those that were shipped are never changed."""
+"""Migration to version 1 first; each runs once, in order. A migration that was released never changes."""
 
 
 def current(connection: Connection) -> int:
-    """The version of the database; 0 for an empty one. Raises Permanent for one that can't be used."""
+    """Return the database's schema version; 0 for an empty one. Raises Permanent for one that can't be used."""
     tables = inspect(connection).get_table_names()
     known = version.TABLE in tables
     numbers = connection.execute(text(version.NUMBERS)).scalars().all() if known else []
@@ -161,9 +161,9 @@ def current(connection: Connection) -> int:
 
 
 def migrate(connection: Connection) -> int:
-    """Bring the database to this version, in the caller's transaction; gives the version it had.
+    """Migrate the database to `version.LATEST`, in the caller's transaction; return the version it had.
 
-    Raises Permanent for a newer one, with nothing touched.
+    Raises Permanent for a newer one, with nothing changed.
     """
     found = current(connection)
     advance(connection, found, version.LATEST)
@@ -171,7 +171,7 @@ def migrate(connection: Connection) -> int:
 
 
 def advance(connection: Connection, found: int, wanted: int) -> None:
-    """Bring a database of version ``found`` to the version ``wanted``."""
+    """Migrate a database from version ``found`` to version ``wanted``."""
     for migration in MIGRATIONS[found:wanted]:
         for step in migration(connection.dialect.name):
             if isinstance(step, str):

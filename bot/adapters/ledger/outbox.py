@@ -1,4 +1,4 @@
-"""Messages: what each has to show, where it is, and who sends it at present."""
+"""The outbox's messages: which state each has to show, where it was posted, and until when a worker holds it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from bot.domain.outbox.message import MessageRef, OutboxMessage
 logger = logging.getLogger("agentpod.ledger")
 
 STUCK = 5
-"""Attempts after which a message that still waits counts as undeliverable."""
+"""Attempts after which a message that is still pending is listed as undeliverable."""
 
 _PENDING = deliveries.c.wanted > deliveries.c.shown
 _DEAD = deliveries.c.dead.is_(True)
 _UNPOSTED = deliveries.c.ts.is_(None)
 _ABOVE = deliveries.alias("above")
-"""The message in whose thread another one goes."""
+"""The parent message of a thread."""
 
 
 class OutboxStore(Session):
-    """The messages of the ledger."""
+    """Reads messages, leases them to a worker, and records how their delivery went."""
 
     async def take(
         self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
@@ -52,7 +52,7 @@ class OutboxStore(Session):
         wanted = _due(now).limit(limit)
         if without:
             wanted = wanted.where(deliveries.c.place.not_in(list(without)))
-        if not await self._rows(wanted):  # most looks find nothing: no transaction for them
+        if not await self._rows(wanted):  # mostly nothing is due: no write transaction then
             return ()
         return await self._change(partial(_hold, wanted=wanted, now=now, hold=hold))
 
@@ -116,7 +116,7 @@ class OutboxStore(Session):
         return _message(rows[0]) if rows and _is_whole(rows[0]) else None
 
     async def dead(self, since: datetime, limit: int = 20) -> Sequence[OutboxMessage]:
-        """See the port. What an earlier version gave up counts from when it was enqueued."""
+        """See the port. Dead messages of earlier versions have no time of the last try: their creation counts."""
         lately = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at) >= to_micros(since)
         hopeless = or_(deliveries.c.attempts >= STUCK, deliveries.c.refused.is_(True))
         stuck = and_(~_DEAD, _PENDING, deliveries.c.error != "", hopeless)
@@ -131,10 +131,10 @@ class OutboxStore(Session):
 
 
 class OutboxWriting(WriteBuffer):
-    """The messages within a transaction. Many rows are one statement."""
+    """Enqueues messages within a transaction. Many rows are saved with one statement."""
 
     async def enqueue(self, key: MessageKey, place: str, under: str = "") -> None:
-        """See the port. A new state deserves a new try, whatever became of the last."""
+        """See the port. A new state resets the attempts, also of a message that was given up."""
         await self.enqueue_all([(key, place, under)])
 
     async def enqueue_all(self, pending: Sequence[tuple[MessageKey, str, str]]) -> None:
@@ -157,7 +157,7 @@ class OutboxWriting(WriteBuffer):
 
 
 def free_held(connection: Connection) -> None:
-    """Let go of what a process that is gone held; it may have posted what it held."""
+    """Free the messages that a dead process held; unposted ones become unsure, as it may have posted them."""
     held = deliveries.c.held_until.is_not(None)
     connection.execute(update(deliveries).where(held, _UNPOSTED).values(unsure=True))
     connection.execute(update(deliveries).where(held).values(held_until=None))
@@ -167,7 +167,7 @@ def free_held(connection: Connection) -> None:
 
 
 def _messages(*wanted: ColumnElement[bool]) -> Select[Any]:
-    """Those that are wanted, each with where the message is in whose thread it goes."""
+    """Return the query for messages, each with the channel and timestamp of its thread's parent."""
     thread = (_ABOVE.c.channel.label("thread_channel"), _ABOVE.c.ts.label("thread_ts"))
     joined = deliveries.outerjoin(_ABOVE, _ABOVE.c.key == deliveries.c.under)
     return select(deliveries, *thread).select_from(joined).where(*wanted)
@@ -185,13 +185,13 @@ def _due(now: datetime) -> Select[Any]:
 
 
 def _thread_is_there() -> ColumnElement[bool]:
-    """The message above is posted. One that is about to be edited may turn out to be gone, and be posted anew."""
+    """The thread's parent is posted and no edit of it is due: the edit may find it deleted and post it again."""
     tried = and_(_ABOVE.c.dead.is_(False), _ABOVE.c.refused.is_(False), _ABOVE.c.error == "")
     return and_(_ABOVE.c.ts.is_not(None), ~and_(_ABOVE.c.wanted > _ABOVE.c.shown, tried))
 
 
 def _earlier_in_the_thread() -> ColumnElement[bool]:
-    """Something older that is not in the same thread yet: what is said there is said in its order."""
+    """An older message of the same thread is not posted yet: replies keep their order."""
     other = deliveries.alias("other")
     older = or_(
         other.c.created_at < deliveries.c.created_at,
@@ -206,23 +206,23 @@ def _earlier_in_the_thread() -> ColumnElement[bool]:
 
 _TRIED_ANEW = {"dead": False, "refused": False, "retry_at": None, "attempts": 0}
 _AGAIN: dict[str, Any] = {"wanted": deliveries.c.wanted + 1, **_TRIED_ANEW}
-"""A new state deserves a new try, whatever became of the last."""
+"""A new state resets the attempts, also of a message that was given up."""
 _REFRESH = update(deliveries).where(deliveries.c.key == bindparam("this")).values(_AGAIN)
 
 
 @cache
 def _enqueue(dialect: str) -> Any:
-    """The statement that adds a message, or has one that is known brought up to date."""
+    """Return the statement that adds a message, or marks an existing one for an update."""
     made = insert(dialect, deliveries, "key", "place", "under", "wanted", "created_at")
-    # A message that is nowhere yet may still go elsewhere: into a group's thread, to a channel set right.
+    # An unposted message can still move: into a group's thread, or to a channel corrected in the settings.
     moved = {name: case((_UNPOSTED, made.excluded[name]), else_=deliveries.c[name]) for name in ("place", "under")}
     return made.on_conflict_do_update(index_elements=["key"], set_={**_AGAIN, **moved})
 
 
 def _drop(delivery: OutboxMessage) -> Any:
-    """The statement that marks a message, and those in its thread, as not wanted any more.
+    """Return the statement that cancels an unposted message and the unposted ones in its thread.
 
-    What was wanted of the message itself meanwhile stays wanted.
+    The message itself stays pending if it was enqueued again after the worker took it.
     """
     mine = deliveries.c.key == delivery.key
     these = or_(mine, deliveries.c.under == delivery.key)
@@ -232,7 +232,7 @@ def _drop(delivery: OutboxMessage) -> Any:
 
 
 def _reroute(kind: str, place: str, since: datetime) -> Any:
-    """The statement that sends elsewhere what is pending of a kind and was never posted."""
+    """Return the statement that changes the place of a kind's pending messages that were never posted."""
     these = [deliveries.c.key.startswith(MessageKey.prefix(kind)), deliveries.c.place != place]
     anew = {"place": place, **_TRIED_ANEW, "error": ""}
     lately = deliveries.c.created_at >= to_micros(since)
@@ -240,7 +240,7 @@ def _reroute(kind: str, place: str, since: datetime) -> Any:
 
 
 def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[OutboxMessage]:
-    """Take what is still due for ourselves; a row that can't be read is given up, and listed as such."""
+    """Lease the messages that are still due; an unreadable row is marked dead, so that it is listed as such."""
     rows = []
     for row in connection.execute(wanted).all():
         if not _is_whole(row):
@@ -262,14 +262,14 @@ def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: t
 
 
 def _is_whole(row: Row[Any]) -> bool:
-    """Whether a message's columns hold what they should: SQLite takes any type."""
+    """Whether a message's columns have the right types: SQLite accepts any."""
     texts, numbers = (row.key, row.place, row.under, row.error), (row.wanted, row.shown, row.attempts)
     place = all(part is None or isinstance(part, str) for part in (row.channel, row.ts))
     return place and all(isinstance(t, str) for t in texts) and all(isinstance(n, int) for n in numbers)
 
 
 def _named(row: Row[Any]) -> OutboxMessage:
-    """A message of which only its name is known for certain."""
+    """Return a message with only its key, place and error, for a row that can't be read."""
     return OutboxMessage(MessageKey(str(row.key)), str(row.place), error=str(row.error))
 
 

@@ -1,8 +1,8 @@
-"""A ledger in a file of our own: JSON lines that both databases are written to and read from.
+"""The backup format: JSON lines, the same for SQLite and PostgreSQL.
 
-The first line is the header: the form, the schema's version, each table's columns. Then a line for each row, its
-table first; and at the end how many rows of each table there are, with the SHA-256 of everything before. A file
-without that last line is cut off. It is read twice: once to check all of it, once to restore it.
+The first line is the header: format version, schema version, each table's columns. Then comes a line for each row,
+with its table first. The last line has the number of rows of each table and the SHA-256 of everything before it; a
+file without it is truncated. A backup is read twice: once to check all of it, once to restore it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bot.errors import AgentpodError, Permanent
 
 FORMAT, FORM = "agentpod-ledger", 1
 LONGEST = 64 << 20
-"""Most bytes of a line that is read: no row is near it."""
+"""Maximum bytes read of one line; no real row comes near it."""
 UNTOUCHED = "Nothing was changed. Restore another backup."
 Scalar = str | int | float | bool | None
 Row = tuple[str, Sequence[Scalar]]
@@ -34,20 +34,20 @@ _NAMES = {"cases": "request", "incidents": "incident", "deliveries": "message", 
 
 @dataclass(frozen=True)
 class Header:
-    """What a backup says of itself first."""
+    """The first line of a backup."""
 
     schema: int
     columns: Mapping[str, Sequence[str]]
     at: str
-    """When it was written, in UTC."""
+    """When the backup was written, in UTC."""
     agentpod: str
-    """By which version."""
+    """The agentpod version that wrote it."""
     database: str
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What is in a whole backup."""
+    """What a complete backup contains."""
 
     header: Header
     rows: Mapping[str, int]
@@ -56,37 +56,37 @@ class Summary:
     head: str
     """The digest of the last audit record."""
     broken: str
-    """Where the audit trail is broken; empty for a whole one."""
+    """Where the audit trail's chain is broken; empty if it is intact."""
 
 
 def counted(rows: Mapping[str, int]) -> str:
-    """What a ledger holds, in words."""
+    """Return the row counts in words, such as ``3 requests, 1 incident, …``."""
     named = [words.plural(rows.get(table, 0), name) for table, name in _NAMES.items()]
     rest = sum(count for table, count in rows.items() if table not in _NAMES and table != version.TABLE)
     return ", ".join([*named, words.plural(rest, "other row")])
 
 
 class Trail:
-    """Tries the audit trail's chain as its rows pass by."""
+    """Verifies the audit trail's chain while its rows are read or written."""
 
     def __init__(self, columns: Mapping[str, Sequence[str]]) -> None:
-        """``columns`` of each table."""
+        """``columns``: the column names of each table, from the header."""
         self._columns = columns.get("audit", ())
         self._check = Verifier()
 
     def pass_(self, values: Sequence[Scalar]) -> None:
-        """The next record."""
+        """Verify the next record."""
         row: Any = SimpleNamespace(**dict(zip(self._columns, values, strict=True)))
         self._check.broken_by(record_of(row))
 
     @property
     def head(self) -> str:
-        """The digest of the last record that fits; empty for none."""
+        """The digest of the last valid record; empty if there is none."""
         return "" if self._check.last == START else self._check.last
 
     @property
     def broken(self) -> str:
-        """Where it is broken, in words."""
+        """Where the chain is broken, in words; empty if it is intact."""
         found = self._check.broken()
         return found.why if found is not None else ""
 
@@ -95,7 +95,7 @@ class Writer:
     """Writes a backup line by line."""
 
     def __init__(self, out: IO[bytes], header: Header) -> None:
-        """Begins with the header."""
+        """Write the header."""
         self._out, self._header = out, header
         self._hash, self._rows = hashlib.sha256(), Counter[str]()
         self._trail = Trail(header.columns)
@@ -103,14 +103,14 @@ class Writer:
         self._line(first)
 
     def row(self, table: str, values: Sequence[Scalar]) -> None:
-        """One more row."""
+        """Write a row."""
         self._rows[table] += 1
         if table == "audit":
             self._trail.pass_(values)
         self._line([table, *values])
 
     def end(self) -> Summary:
-        """The last line."""
+        """Write the last line, and return what the backup contains."""
         rows = {table: self._rows[table] for table in self._header.columns}
         digest = self._hash.hexdigest()
         self._line({"end": True, "rows": rows, "sha256": digest})
@@ -123,14 +123,14 @@ class Writer:
 
 
 class Reader:
-    """Reads a backup from a file that can be read again. Raises Permanent for one that is not whole."""
+    """Reads a backup from a seekable file. Raises Permanent for one that is damaged or truncated."""
 
     def __init__(self, file: IO[bytes], name: str) -> None:
-        """``name`` of the file in messages."""
+        """``name`` is what messages call the file."""
         self._file, self._name = file, name
 
     def examine(self) -> Summary:
-        """All of it: the header, each row, the counts, the checksum and the audit trail's chain."""
+        """Check the header, each row, the counts, the checksum and the audit trail's chain."""
         self._file.seek(0)
         with self._said():
             header = self._header(self._next())
@@ -141,7 +141,7 @@ class Reader:
             return Summary(header, dict(counts), self._digest, trail.head, trail.broken)
 
     def rows(self, summary: Summary) -> Iterator[Row]:
-        """The rows of a file that was examined; raises at their end where it was changed meanwhile."""
+        """Yield the rows of an examined file. Raises Permanent after the last one if the file has changed."""
         self._file.seek(0)
         with self._said():
             header = self._header(self._next())
@@ -164,7 +164,7 @@ class Reader:
         return Permanent(f"The backup {self._name} is damaged: {why}.", remedy=UNTOUCHED)
 
     def _next(self) -> Any:
-        """The first line."""
+        """Read and hash the first line; None if it is not JSON."""
         self._number, self._hash = 1, hashlib.sha256()
         line = self._file.readline(LONGEST)
         self._hash.update(line)
@@ -232,7 +232,7 @@ def _is_scalar(value: object) -> bool:
 
 
 def seekable(stream: IO[bytes]) -> IO[bytes]:
-    """A stream's content in a temporary file."""
+    """Copy a stream, such as standard input, into a temporary file."""
     import shutil
     import tempfile
 

@@ -1,4 +1,4 @@
-"""Repair requests: a row each, which is saved over the version that it was read as."""
+"""Repair requests, one row each, saved with optimistic locking on their version."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LIVE = cases.c.live.is_(True)
 
 
 class RequestStore(Session):
-    """The repair requests of the ledger."""
+    """Reads repair requests."""
 
     async def request(self, id_: str) -> RepairRequest | None:
         """See the port."""
@@ -69,7 +69,7 @@ class RequestStore(Session):
 
 
 class RequestWriting(WriteBuffer):
-    """The repair requests within a transaction."""
+    """Reads and saves repair requests within a transaction."""
 
     async def request(self, id_: str) -> RepairRequest | None:
         """See the port."""
@@ -104,7 +104,7 @@ class RequestWriting(WriteBuffer):
 
 
 def _request_of(row: Row[Any]) -> RepairRequest:
-    """The request of a row. Raises Permanent for one that can't be read."""
+    """Return the request of a row. Raises Permanent for one that can't be read."""
     try:
         return _load(row)
     except ValueError as error:
@@ -115,7 +115,7 @@ def _request_of(row: Row[Any]) -> RepairRequest:
 
 
 def _load(row: Row[Any]) -> RepairRequest:
-    """The request of a row. Raises ValueError for one that can't be read."""
+    """Return the request of a row. Raises ValueError for one that can't be read."""
     case = from_json(row.body)
     if case.id != row.id:
         raise ValueError("it is about another request")
@@ -137,7 +137,7 @@ def _columns(case: RepairRequest) -> dict[str, Any]:
 
 
 _COLUMNS = ("target", "state", "live", "requester", "created_at", "expires_at", "held_until", "version", "body")
-# Made once: to build a statement costs SQLAlchemy more than to run it.
+# Built once: building a statement costs SQLAlchemy more than running it.
 _REQUEST = select(cases).where(cases.c.id == bindparam("this"))
 _ADD = insert(cases).values({n: bindparam(n) for n in ("id", "origin", *_COLUMNS)})
 _SAVE = (

@@ -1,4 +1,4 @@
-"""``agentpod ledger restore``: a backup into an empty ledger, or over one, in one transaction."""
+"""``agentpod ledger restore``: a backup into an empty ledger or over an existing one, in one transaction."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ _STOP = "Stop the bot (all its replicas), restore, and start it again."
 
 @dataclass(frozen=True)
 class Restored:
-    """What was restored, where, and what was there before."""
+    """The result: what was restored, where, and what it replaced."""
 
     summary: Summary
     where: str
     lost: Mapping[str, int]
-    """Rows by table that were replaced."""
+    """The number of replaced rows, by table."""
 
 
 async def restore(url: str, reader: Reader, *, force: bool, losing: Callable[[str], None]) -> Restored:
-    """Restore what ``reader`` has. Raises `bot.errors`, with nothing changed.
+    """Restore the backup of ``reader``. Raises `bot.errors`, with nothing changed.
 
-    ``force`` replaces what the ledger holds, once ``losing`` was told what that is, and takes a broken trail.
+    ``force`` replaces what the ledger holds and accepts a broken audit trail. ``losing`` is called with a sentence
+    that says what is about to be replaced.
     """
     summary = reader.examine()
     if summary.broken and not force:
@@ -60,7 +61,7 @@ async def restore(url: str, reader: Reader, *, force: bool, losing: Callable[[st
 
 @asynccontextmanager
 async def _alone(url: str) -> AsyncIterator[tuple[Database, str]]:
-    """The database, used by nobody else."""
+    """Open the database; a SQLite file is locked, and removed again after a failure if it was created here."""
     where = database.name(url)
     made = database.connect(url)
     lock: FileLock | None = None
@@ -94,7 +95,7 @@ def _locked(path: Path) -> FileLock:
 
 
 def _touched(path: Path) -> Path | None:
-    """Make the file, for its owner alone; None where it was there."""
+    """Create the file, readable by its owner only; None if it existed."""
     try:
         path.touch(0o600, exist_ok=False)
     except FileExistsError:
@@ -105,7 +106,7 @@ def _touched(path: Path) -> Path | None:
 
 
 def _may(connection: Connection, *, where: str, force: bool) -> Mapping[str, int]:
-    """What is in the ledger now. Raises Permanent where that must stay."""
+    """Return the ledger's row counts. Raises Permanent if it is in use, or not empty without ``force``."""
     if connection.dialect.name == "postgresql" and connection.execute(text(_OTHERS)).scalar_one():
         raise Permanent(f"Another agentpod uses the ledger {where}.", remedy=_STOP)
     migrations.current(connection)
@@ -120,7 +121,7 @@ def _may(connection: Connection, *, where: str, force: bool) -> Mapping[str, int
 
 
 def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
-    """As the version that wrote the backup had it, and from there to this one."""
+    """Create the backup's schema version, insert its rows, then migrate to this version."""
     for table in (*sorted(version.TABLES), version.TABLE):
         connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
     if connection.dialect.name == "postgresql":
@@ -138,7 +139,7 @@ def _fill(connection: Connection, *, reader: Reader, summary: Summary) -> None:
 
 
 def _may_be_sent_already(connection: Connection) -> None:
-    """What was pending then may have been posted since: it is posted again, and says so."""
+    """Mark unposted pending messages as unsure: they may have been posted after the backup was taken."""
     pending = [deliveries.c.wanted > deliveries.c.shown, deliveries.c.ts.is_(None)]
     connection.execute(update(deliveries).where(*pending).values(unsure=True))
 
@@ -151,10 +152,10 @@ def _by_table(rows: Sequence[Row]) -> Iterator[tuple[str, list[Sequence[Scalar]]
 
 
 class _TableWriter:
-    """Puts rows into a table, each value as its column takes it."""
+    """Inserts rows into a table, converting each value to its column's type."""
 
     def __init__(self, connection: Connection, table: str, names: Sequence[str]) -> None:
-        """Raises Permanent for a table or a column that the schema's version does not have."""
+        """Raises Permanent for a table or a column that is not in the backup's schema version."""
         self._connection, self._name = connection, table
         known = {c["name"]: c["type"] for c in inspect(connection).get_columns(table)} if _is_ours(table) else {}
         if missing := [name for name in names if name not in known] or not known:
@@ -167,7 +168,7 @@ class _TableWriter:
         self._insert = text(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})")  # noqa: S608 - known names
 
     def put(self, rows: Sequence[Sequence[Scalar]]) -> None:
-        """Insert them."""
+        """Insert rows. Raises Permanent for a value that the database can't hold."""
         made = [
             {name: self._value(v, type_) for name, v, type_ in zip(self._names, row, self._types, strict=True)}
             for row in rows
@@ -178,7 +179,7 @@ class _TableWriter:
             raise self._unfit() from error
 
     def _value(self, value: Scalar, type_: Any) -> Scalar:
-        """SQLite knows no booleans, and takes anything anywhere; PostgreSQL is strict."""
+        """Convert a value to its column's type: SQLite stores any type anywhere, PostgreSQL is strict."""
         if value is None:
             return None
         if isinstance(type_, Boolean):
@@ -192,7 +193,7 @@ class _TableWriter:
         return int(value)
 
     def _text(self, value: str) -> str:
-        """PostgreSQL's text has no NUL; the audit trail stays as it is or is not restored."""
+        """Replace NUL, which PostgreSQL can't store. Raises Permanent in the audit trail: it must not change."""
         if "\0" not in value:
             return value
         if self._name == "audit":

@@ -1,7 +1,7 @@
-"""What is over for long is dropped, a bounded number of rows at a time. The audit trail is never touched.
+"""Deletes rows that were closed long ago, a bounded number at a time. The audit trail is never touched.
 
-A row stays while something that stays needs it: a request or an incident that a message is still pending about, an
-incident that shares its message with one that is kept, a message about one of them or with others in its thread.
+A row stays while another one needs it: a request or an incident with a pending message, an incident that shares
+its message with one that is kept, a message whose request or incident is kept or that has others in its thread.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from bot.domain.outbox.key import MessageKey
 
 _OWED = and_(deliveries.c.wanted > deliveries.c.shown, deliveries.c.dead.is_(False))
 Free = Callable[[Sequence[Row[Any]]], list[str]]
-"""Of rows that are old enough, the names of those that nothing needs."""
+"""Returns the ids (keys, for messages) of the rows that nothing needs, out of rows that are old enough."""
 
 
 def drop_closed(connection: Connection, before: int, limit: int) -> int:
-    """Drop what was over ``before``, at most ``limit`` rows of each table; says how many went."""
+    """Delete what was closed before ``before``, at most ``limit`` rows per table; return the number of rows."""
     keys = connection.execute(select(deliveries.c.key).where(_OWED)).scalars()
     pending = {MessageKey(key).id for key in keys}
 
@@ -58,7 +58,7 @@ def drop_closed(connection: Connection, before: int, limit: int) -> int:
 def _pick(
     connection: Connection, wanted: Select[Any], by: tuple[ColumnElement[Any], ...], limit: int, free: Free
 ) -> list[str]:
-    """The first that may go, in the order of the columns ``by``, which are the query's first ones."""
+    """Return the ids of the first ``limit`` deletable rows in the order of ``by``, the query's first columns."""
     wanted = wanted.order_by(*by).limit(limit)
     found: list[str] = []
     rows = connection.execute(wanted).all()
@@ -70,7 +70,7 @@ def _pick(
 
 
 def _closed_requests(before: int) -> Select[Any]:
-    """A request is over soon after it expires at the latest."""
+    """Closed requests by creation and expiry time: their end is not a column, and comes soon after the expiry."""
     old = [cases.c.live.is_(False), cases.c.created_at < before, cases.c.expires_at < before]
     return select(cases.c.created_at, cases.c.id, literal("").label("shared")).where(*old)
 
@@ -85,7 +85,7 @@ def _resolved_incidents(before: int) -> Select[Any]:
 
 
 def _settled_messages(before: int) -> Select[Any]:
-    """Those at the end of their thread: the message above follows once nothing is under it."""
+    """Messages without others in their thread; a thread's parent follows once its replies are gone."""
     below = deliveries.alias("below")
     last_tried = func.coalesce(deliveries.c.retry_at, deliveries.c.created_at)
     old = [deliveries.c.created_at < before, last_tried < before, ~_OWED, deliveries.c.held_until.is_(None)]
@@ -94,7 +94,7 @@ def _settled_messages(before: int) -> Select[Any]:
 
 
 def _kept(connection: Connection, subjects: Collection[str]) -> set[str]:
-    """Those of the subjects that the ledger still has."""
+    """Return which subjects (ids of requests, incidents and message groups) the ledger still has."""
     these = sorted(subjects)
     found: set[str] = set()
     for column in (cases.c.id, incidents.c.id, incidents.c.message_group):

@@ -1,4 +1,4 @@
-"""The tables as queries name them; `migrations` makes them.
+"""The tables and columns that queries use; `migrations` creates them.
 
 Times are microseconds since the epoch in UTC: exact, sorted as integers, the same in both databases.
 """
@@ -85,10 +85,10 @@ audit = table(
 
 
 def to_micros(moment: datetime) -> int:
-    """An aware time as an integer."""
+    """Convert an aware datetime to microseconds since the epoch."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_micros(value: int) -> datetime:
-    """The time again, in UTC."""
+    """Convert microseconds since the epoch to a datetime in UTC."""
     return _EPOCH + timedelta(microseconds=value)

@@ -1,7 +1,7 @@
-"""How the ledger is read and written: transactions, reading rows, and what the database's failures become.
+"""Transactions, reading rows and error translation, shared by all features of the ledger.
 
-What a feature keeps is a mixin of each of the two classes here: a *store* over `Session`, and a *writing* over
-`WriteBuffer`. `ledger` and `writing` put them together.
+Each feature has two mixins: a *store* derived from `Session`, and a *writing* derived from `WriteBuffer`. `ledger`
+and `writing` combine them.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from bot.errors import AgentpodError, Transient, Uncertain
 T = TypeVar("T")
 
 PATIENCE = 20.0
-"""Seconds for a whole transaction: one that takes longer is given up, so that nobody waits for it for ever."""
+"""The timeout of a whole transaction, in seconds."""
 CLOCK = select(func.clock_timestamp())
-"""PostgreSQL's time at this moment, not at the transaction's beginning."""
+"""PostgreSQL's current time; ``now()`` would be the time at which the transaction began."""
 OUTSIDE = Outside()
-"""What looks like a secret is kept nowhere: errors quote what an API server or a person said."""
+"""Redacts what looks like a secret before it is stored: errors quote what an API server or a person wrote."""
 
 
 class WriteBuffer:
-    """An open transaction. What is written is kept back, and done in one go at the end."""
+    """An open transaction that collects its writes and executes them in one go, before a read or at the end."""
 
     def __init__(self, run: Run, dialect: str, now: datetime) -> None:
-        """``now`` is when a message was enqueued."""
+        """``now`` is the time that enqueued messages get as their creation time."""
         self._run, self._dialect, self._now = run, dialect, now
         self._writes: list[Callable[[Connection], None]] = []
 
@@ -50,7 +50,7 @@ class WriteBuffer:
         return at
 
     async def _read(self, wanted: Select[Any], **values: str) -> Sequence[Row[Any]]:
-        """Rows, with everything that was written before."""
+        """Execute the collected writes, then the query."""
 
         def read(connection: Connection) -> Sequence[Row[Any]]:
             self.flush(connection)
@@ -59,14 +59,14 @@ class WriteBuffer:
         return await self._run(read)
 
     async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
-        """What can be read of some rows; the rest is set aside where it is in the way."""
+        """Load rows; live ones that can't be read are set aside with this transaction."""
         good, bad = aside.sort_out(kind, rows, load)
         if bad:
             self._writes.append(lambda connection: aside.put(connection, bad))
         return good
 
     def _write(self, statement: Any, rows: Any) -> None:
-        """Keep back a statement with its values: those of one row, or of many."""
+        """Collect a statement with the values of one row or of many."""
 
         def write(connection: Connection) -> None:
             connection.execute(statement, rows)
@@ -74,7 +74,7 @@ class WriteBuffer:
         self._writes.append(write)
 
     def flush(self, connection: Connection) -> None:
-        """Do what is kept back. Raises what the database does, and Conflict."""
+        """Execute the collected writes. Raises what the database raises, and Conflict."""
         writes, self._writes = self._writes, []
         for write in writes:
             write(connection)
@@ -84,7 +84,7 @@ Open = TypeVar("Open", bound=WriteBuffer)
 
 
 class Session:
-    """The database, used a transaction at a time. Raises `bot.errors` only."""
+    """Runs queries and transactions on the database. Raises `bot.errors` only."""
 
     def __init__(self, made: Database, where: str) -> None:
         """``where`` names the database in messages."""
@@ -112,7 +112,7 @@ class Session:
 
     @asynccontextmanager
     async def _transaction(self, begin: Callable[[Run], Open]) -> AsyncIterator[Open]:
-        """A transaction of several steps: kept when the block ends, forgotten when it raises."""
+        """Open a transaction of several steps: committed when the block ends, rolled back when it raises."""
         committing = False
         try:
             async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
@@ -129,7 +129,7 @@ class Session:
             raise self._failure(error, committing) from error
 
     async def _change(self, work: Callable[[Connection], T]) -> T:
-        """A whole transaction in one go."""
+        """Run ``work`` in a write transaction of its own, and commit."""
         try:
             async with asyncio.timeout(PATIENCE), self._database.transaction(writes=True) as run:
                 done = await run(partial(_keep, work))
@@ -162,7 +162,7 @@ class Session:
             raise translate(error, self._where) from error
 
     async def _sorted_out(self, kind: str, rows: Sequence[Row[Any]], load: Callable[[Row[Any]], T]) -> list[T]:
-        """What can be read of some rows; the rest is set aside where it is in the way."""
+        """Load rows; live ones that can't be read are set aside in a transaction of their own."""
         good, bad = aside.sort_out(kind, rows, load)
         if bad:
             await self._change(lambda connection: aside.put(connection, bad))
@@ -170,7 +170,7 @@ class Session:
 
 
 def _keep(work: Callable[[Connection], T], connection: Connection) -> T:
-    """Do it, and keep it, in one step."""
+    """Run ``work``, commit, and close the connection, in one hand-over to the database's thread."""
     done = work(connection)
     connection.commit()
     connection.close()

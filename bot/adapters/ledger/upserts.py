@@ -1,4 +1,4 @@
-"""INSERT statements with an ON CONFLICT clause, which each database has in its own dialect."""
+"""INSERT statements with an ON CONFLICT clause, in the dialect of each database."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from sqlalchemy import TableClause, bindparam
 
 
 def insert(dialect: str, table: TableClause, *columns: str) -> Any:
-    """The dialect's own INSERT of some columns, else of all; the other dialect's would cost 2 MiB to load."""
+    """Return the dialect's INSERT of the given columns, by default all.
+
+    Only this dialect's module is imported: the other one would cost 2 MiB of memory.
+    """
     words = importlib.import_module(f"sqlalchemy.dialects.{dialect}")
     return words.insert(table).values({n: bindparam(n) for n in columns or _names(table)})
 
 
 @cache
 def upsert(dialect: str, table: TableClause, key: str) -> Any:
-    """The statement that inserts a row, or replaces the one with the same key.
+    """Return the statement that inserts a row, or replaces the one with the same key.
 
-    Made once a database: to build a statement costs SQLAlchemy more than to run it.
+    Cached: building a statement costs SQLAlchemy more than running it.
     """
     made = insert(dialect, table)
     changed = {n: made.excluded[n] for n in _names(table) if n != key}

@@ -1,4 +1,4 @@
-"""Which version of the schema a database has, by what is in it."""
+"""Determines the schema version of a database from its tables."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Collection, Sequence
 from bot.errors import Permanent
 
 LATEST = 6
-"""The version that this agentpod writes."""
+"""The schema version that this agentpod writes."""
 TABLE = "ledger_version"
 NUMBERS = f"SELECT number FROM {TABLE}"  # noqa: S608 - a constant
 OURS = frozenset({"cases", "deliveries", "audit", "incidents", "jobs", "history", "marks"})
 TABLES = OURS | {"set_aside"}
-"""All that hold rows."""
+"""The tables that a backup contains: all but the version's own."""
 
 
 def judge(tables: Collection[str], numbers: Sequence[object]) -> int:
-    """The version of a database with these tables and these rows in `TABLE`; 0 for an empty one.
+    """Return the schema version of a database with these tables and these rows in `TABLE`; 0 for an empty one.
 
-    Raises Permanent for one that is no ledger, and for a newer one.
+    Raises Permanent if it is damaged, newer than `LATEST`, or has tables of the same names that are not ours.
     """
     if TABLE in tables:
         found = numbers[0] if len(numbers) == 1 else None

@@ -1,4 +1,4 @@
-"""One transaction of the ledger: what each feature writes in it."""
+"""The write transaction of the ledger, put together from one mixin per feature."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ from bot.adapters.ledger.requests import RequestWriting
 class SqlWriting(
     RequestWriting, AuditWriting, OutboxWriting, IncidentWriting, JobStateWriting, MarkWriting, HistoryWriting
 ):
-    """The Writing port within an open transaction."""
+    """The Writing port on an open transaction."""
