@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -16,8 +16,10 @@ from bot.domain.rbac.access import AccessDecision
 from bot.domain.rbac.roles import Capability, holders
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.health.check import Check, run_checks
+from bot.services.health.reads import Reads
+from bot.services.health.sources import API
 from commands.shared import shape
-from commands.shared.probes import API, Ask, Probe, run_probes
 
 
 class CanIParams(Params):
@@ -26,12 +28,34 @@ class CanIParams(Params):
     command: tuple[str, ...] = Field(json_schema_extra={"positional": True}, description="A command's name")
 
 
-@dataclass
-class Rights:
-    """What the API server's authoriser said of each right that a command needs."""
+class _RightsCheck(Check):
+    """What the API server's authoriser says of each right that a command needs."""
 
-    needed: Sequence[Right]
-    missing: list[Right] = field(default_factory=list)
+    id, title = "rights", "The bot's rights"
+
+    def __init__(self, needed: Sequence[Right]) -> None:
+        self.needed = needed
+        self.missing: list[Right] = []
+
+    async def run(self, reads: Reads) -> Finding:
+        if not self.needed:
+            return Finding(self.id, self.title, Verdict.OK, "none needed of Kubernetes")
+        reading = asyncio.gather(*(reads.ctx.cluster.can_i(right) for right in self.needed))
+        granted = await reads.of(API, reading)
+        self.missing = [r for r, yes in zip(self.needed, granted, strict=True) if not yes]
+        total = words.plural(len(self.needed), "right")
+        if not self.missing:
+            said = f"all {total} granted" if len(granted) > 1 else "granted"
+            return Finding(self.id, self.title, Verdict.OK, said)
+        return Finding(
+            self.id,
+            self.title,
+            Verdict.FAIL,
+            f"{len(self.missing)} of the bot's {total} {'is' if len(self.missing) == 1 else 'are'} missing",
+            tuple(f"missing: {right}" for right in self.missing),
+            "Apply the shipped Role and RoleBinding, or grant what is missing to the bot's service account.",
+            "agentpod check",
+        )
 
 
 async def run(ctx: Context, params: CanIParams) -> Reply:
@@ -39,9 +63,8 @@ async def run(ctx: Context, params: CanIParams) -> Reply:
     began = ctx.clock.monotonic()
     command = shape.command_called(ctx, params.command)
     decision = _decision(ctx, command)
-    rights = Rights(list(dict.fromkeys(command.rights(ctx.target))))
-    outcome = (await run_probes([_rights(ctx, rights)], ctx.probe_timeout))[0]
-    finding = outcome.finding
+    rights = _RightsCheck(list(dict.fromkeys(command.rights(ctx.target))))
+    finding = (await run_checks(ctx, [rights]))[0].finding
     verdict = finding.verdict if decision.allowed else Verdict.FAIL
     return Reply(
         _headline(decision, finding),
@@ -97,31 +120,6 @@ def _answers(decision: AccessDecision, rights: Finding) -> list[Fact]:
     if rights.verdict is Verdict.OK:
         return [Fact("The bot's rights", rights.summary, rights.verdict)]
     return [Fact("Your role", yours, Verdict.OK)]
-
-
-def _rights(ctx: Context, rights: Rights) -> Probe:
-    title = "The bot's rights"
-
-    async def ask_all(ask: Ask) -> Finding:
-        if not rights.needed:
-            return Finding("rights", title, Verdict.OK, "none needed of Kubernetes")
-        reading = asyncio.gather(*(ctx.cluster.can_i(right) for right in rights.needed))
-        granted = await ask.of(API, reading)
-        rights.missing = [r for r, yes in zip(rights.needed, granted, strict=True) if not yes]
-        total = words.plural(len(rights.needed), "right")
-        if not rights.missing:
-            return Finding("rights", title, Verdict.OK, f"all {total} granted" if len(granted) > 1 else "granted")
-        return Finding(
-            "rights",
-            title,
-            Verdict.FAIL,
-            f"{len(rights.missing)} of the bot's {total} {'is' if len(rights.missing) == 1 else 'are'} missing",
-            tuple(f"missing: {right}" for right in rights.missing),
-            "Apply the shipped Role and RoleBinding, or grant what is missing to the bot's service account.",
-            "agentpod check",
-        )
-
-    return Probe("rights", title, ask_all)
 
 
 COMMAND = Command(

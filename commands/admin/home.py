@@ -7,11 +7,9 @@ from bot.domain.core.reply import Reply
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from commands.observe import status
+from bot.services.health.check import run_checks
+from bot.services.health.checks import registry
 from commands.shared import folding, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
 
 COMMON = (
     ("Status", "status"),
@@ -25,8 +23,7 @@ COMMON = (
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run all checks and give the headline alone."""
     began = ctx.clock.monotonic()
-    async with Reads(ctx) as reads:
-        outcomes = await run_probes(Checks(ctx, reads).all(), ctx.probe_timeout)
+    outcomes = await run_checks(ctx, registry.checks_of(ctx))
     findings = folding.folded(ctx.target, outcomes)
     return Reply(
         summary.headline(findings, len(outcomes)),
@@ -43,5 +40,5 @@ COMMAND = Command(
     needs=Capability.VIEW,
     run=run,
     group="Around it",
-    rights=status.rights,
+    rights=registry.rights,
 )

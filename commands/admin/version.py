@@ -8,20 +8,26 @@ from bot.domain.core.reply import Fact, Reply
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health.check import Check, run_checks
+from bot.services.health.reads import Reads
+from bot.services.health.sources import API
 from commands.shared import shape
-from commands.shared.probes import API, Ask, Probe, run_probes
+
+
+class _ApiServer(Check):
+    """Whether the API server says its version."""
+
+    id, title = API.key, API.title
+
+    async def run(self, reads: Reads) -> Finding:
+        info = await reads.of(API, reads.ctx.cluster.info())
+        return Finding(self.id, self.title, Verdict.OK, f"{info.version} at {info.server}")
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Say the bot's version and, where it answers in time, the API server's."""
     began = ctx.clock.monotonic()
-
-    async def server(ask: Ask) -> Finding:
-        info = await ask.of(API, ctx.cluster.info())
-        return Finding("kubernetes", "API server", Verdict.OK, f"{info.version} at {info.server}")
-
-    outcomes = await run_probes([Probe("kubernetes", "API server", server)], ctx.probe_timeout)
-    found = outcomes[0].finding
+    found = (await run_checks(ctx, [_ApiServer()]))[0].finding
     now = ctx.clock.now()
     up = words.age_since(ctx.about.started_at, now)
     api = found.summary if found.verdict is Verdict.OK else f"unknown: {found.summary}"

@@ -11,10 +11,9 @@ from bot.domain.health import judge_argocd
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health.check import run_checks
+from bot.services.health.checks.argocd import ArgocdCheck
 from commands.shared import part_answer, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
@@ -23,10 +22,9 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
     if ctx.target.argocd is None:
         said = "The settings say that no Argo CD Application owns this target (argocd: null)."
         return Reply("Argo CD is switched off in the settings", body=(said,), notes=shape.notes(ctx, began))
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes([checks.argocd()], ctx.probe_timeout)
-    application = checks.seen.application
+    check = ArgocdCheck(ctx.target.argocd)
+    outcomes = await run_checks(ctx, [check])
+    application = check.application
     where = Fact("Application", f"{ctx.target.argocd.namespace}/{ctx.target.argocd.application}", code=True)
     details = _facts(application, ctx.clock.now()) if application else []
     data: dict[str, object] = {"application": _data(application)} if application else {}
@@ -81,5 +79,5 @@ COMMAND = Command(
     run=run,
     examples=("argocd",),
     details="Unknown, with the reason, where the Application or the right to read it is absent.",
-    rights=shape.application_right,
+    rights=ArgocdCheck.rights,
 )

@@ -22,11 +22,10 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from commands.observe import status
+from bot.services.health.check import run_checks
+from bot.services.health.checks import registry
+from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from commands.shared import folding, requests, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
 
 MOST = 5
 """Incidents and requests that are shown; `incidents` and `approvals` show all."""
@@ -83,10 +82,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
 
 
 async def _look(ctx: Context) -> _TargetFacts:
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes(checks.all(), ctx.probe_timeout)
-    beats = [s for s in checks.seen.statuses or () if s.policy is not None]
+    checks = registry.checks_of(ctx)
+    outcomes = await run_checks(ctx, checks)
+    jobs = [s for check in checks if isinstance(check, HeartbeatsCheck) for s in check.statuses]
+    beats = [s for s in jobs if s.policy is not None]
     return _TargetFacts(ctx.target.name, folding.folded(ctx.target, outcomes), len(outcomes), beats)
 
 
@@ -228,5 +227,5 @@ COMMAND = Command(
     run,
     group="Around it",
     details="What the app's Home tab shows: of each target, or of the one that --target names.",
-    rights=status.rights,
+    rights=registry.rights,
 )

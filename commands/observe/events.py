@@ -12,16 +12,14 @@ from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.core.summary import ProbeResult
-from bot.domain.core.workload import Right
 from bot.domain.health import judge_events
 from bot.domain.health.judge_events import EventGroup
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from commands.shared import part_answer, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
+from bot.services.health.check import run_checks
+from bot.services.health.checks.events import EventsCheck
+from commands.shared import part_answer
 
 MOST = 40
 """Rows shown; more than that is no longer read on a phone."""
@@ -36,11 +34,9 @@ class EventsParams(Params):
 async def run(ctx: Context, params: EventsParams) -> Reply:
     """Judge the last hour's warnings of the target's own objects, then list what there is."""
     began = ctx.clock.monotonic()
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes([checks.events(all_=True)], ctx.probe_timeout)
-    seen = checks.seen.events
-    groups = judge_events.group(seen or (), checks.seen.own)
+    check = EventsCheck(all_=True)
+    outcomes = await run_checks(ctx, [check])
+    groups = judge_events.group(check.events or (), check.own)
     shown = [g for g in groups if params.all or (g.is_warning and g.own)]
     return part_answer.reply(
         ctx,
@@ -48,7 +44,7 @@ async def run(ctx: Context, params: EventsParams) -> Reply:
         began,
         own="events --all" if params.all else "events",
         detailed=True,
-        body=_body(params.all, groups, shown) if seen is not None else (),
+        body=_body(params.all, groups, shown) if check.events is not None else (),
         tables=[_table(shown, ctx.clock.now())],
         more=(("All events", "events --all"),) if not params.all else (),
         data={"events": [_data(g) for g in shown]},
@@ -125,11 +121,5 @@ COMMAND = Command(
     examples=("events", "events --all"),
     details="Same reason and object: one row with a count. The last hour's warnings of the pod's own objects are "
     "marked; those of others and of what is gone are under --all.",
-    rights=lambda target: (
-        Right("list", "events"),
-        *shape.POD_READ,
-        shape.deployment_right(target),
-        Right("list", "services"),
-        Right("list", "persistentvolumeclaims"),
-    ),
+    rights=EventsCheck.rights,
 )

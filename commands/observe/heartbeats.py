@@ -12,10 +12,9 @@ from bot.domain.heartbeats.heartbeat import Health, JobStatus
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health.check import run_checks
+from bot.services.health.checks.heartbeats import HeartbeatsCheck
 from commands.shared import part_answer
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
 
 MOST = 5
 """Jobs without a policy that are named."""
@@ -24,11 +23,10 @@ MOST = 5
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Judge all jobs; a source that can't be read is said once, and nothing is said of any job."""
     began = ctx.clock.monotonic()
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes([checks.heartbeats()], ctx.probe_timeout)
-    statuses = checks.seen.statuses or ()
-    if not checks.seen.groups and not any(s.last_success for s in statuses):
+    check = HeartbeatsCheck()
+    outcomes = await run_checks(ctx, [check])
+    statuses = check.statuses
+    if not check.groups and not any(s.last_success for s in statuses):
         statuses = ()  # an empty Pushgateway is blindness too: rows of "never seen" would read like dead jobs
     known = sorted((s for s in statuses if s.policy), key=lambda s: -judge_heartbeats.verdict_of(s).badness)
     unknown = [s for s in statuses if s.policy is None]

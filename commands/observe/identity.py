@@ -7,19 +7,17 @@ from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from commands.shared import part_answer, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
+from bot.services.health.check import run_checks
+from bot.services.health.checks.identity import IdentityCheck
+from commands.shared import part_answer
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Run ``id`` in each container and compare with the settings."""
     began = ctx.clock.monotonic()
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes([checks.identity()], ctx.probe_timeout)
-    seen = checks.seen.identities
+    check = IdentityCheck()
+    outcomes = await run_checks(ctx, [check])
+    seen = check.identities
     expected = {spec.name: spec.user or "anybody but root" for spec in ctx.target.containers}
     rows = tuple((i.container, i.said, expected.get(i.container, "-")) for i in seen)
     verdicts = tuple(i.verdict for i in seen)
@@ -28,7 +26,7 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         part_answer.without(outcomes, {f"{i.container}: {i.said}" for i in seen}),
         began,
         own="identity",
-        body=checks.seen.unwatched,
+        body=check.unwatched,
         facts=_facts(*rows[0], seen[0].verdict) if len(rows) == 1 else (),
         tables=[Table(("Container", "Runs as", "Expected"), rows, "", verdicts)] if len(rows) > 1 else (),
         more=(("Processes", "processes"),),
@@ -49,5 +47,5 @@ COMMAND = Command(
     run=run,
     examples=("identity",),
     details="Runs id in each container of the settings. Root is never right.",
-    rights=lambda _: (*shape.POD_READ, *shape.EXEC),
+    rights=IdentityCheck.rights,
 )

@@ -22,6 +22,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, NotFound
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
+from bot.services.health.rights import POD_READ
 from commands.observe.grep import check_pattern, matching
 from commands.shared import shape
 
@@ -229,7 +230,7 @@ def _headline(params: LogsParams, container: str, shown: _Shown) -> str:
 def rights(target: Target) -> list[Right]:
     """The pod, its log, and each named Secret whose values are to be redacted."""
     secrets = [Right("get", "secrets", name=name) for name in target.secrets]
-    return [*shape.POD_READ, Right("get", "pods", subresource="log"), *secrets]
+    return [*POD_READ, Right("get", "pods", subresource="log"), *secrets]
 
 
 COMMAND = Command(

@@ -8,26 +8,23 @@ from datetime import datetime
 from bot.domain.core import words
 from bot.domain.core.probes import Verdict
 from bot.domain.core.reply import Fact, Reply
-from bot.domain.core.workload import Condition, Container, Deployment, Pod, Right
+from bot.domain.core.workload import Condition, Container, Deployment, Pod
 from bot.domain.health import judge_deployment, judge_pod, pod_state
 from bot.domain.health.judge_deployment import Owner
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
-from commands.shared import part_answer, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import run_probes
-from commands.shared.reads import Reads
+from bot.services.health.check import run_checks
+from bot.services.health.checks.pod import PodCheck
+from commands.shared import part_answer
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Judge the pods, then show the one that counts with its containers and conditions."""
     began = ctx.clock.monotonic()
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes([checks.pod()], ctx.probe_timeout)
-    pods, owner = checks.seen.pods or (), checks.seen.owner
-    now = ctx.clock.now()
+    check = PodCheck()
+    outcomes = await run_checks(ctx, [check])
+    pods, owner, now = check.pods, check.owner, ctx.clock.now()
     shown = judge_pod.current(pods) or (pods[-1] if pods else None)
     verdict = outcomes[0].finding.verdict
     facts = [*_facts(shown, now, verdict), *_others(pods, shown, now)] if shown else []
@@ -196,5 +193,5 @@ COMMAND = Command(
     run=run,
     examples=("pods",),
     details="Exactly one pod must be ready, on its node. What is wrong comes first, with the handbook's remedy.",
-    rights=lambda target: (*shape.POD_READ, shape.deployment_right(target), Right("list", "events")),
+    rights=PodCheck.rights,
 )

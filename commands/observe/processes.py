@@ -17,10 +17,11 @@ from bot.domain.health.judge_processes import Match, Process
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, Params
 from bot.runbook.context import Context
-from commands.shared import part_answer, shape
-from commands.shared.checks import Checks
-from commands.shared.probes import API, Ask, Probe, run_probes
-from commands.shared.reads import Reads
+from bot.services.health.check import Check, run_checks
+from bot.services.health.checks.processes import ProcessesCheck
+from bot.services.health.reads import Reads
+from bot.services.health.sources import API
+from commands.shared import part_answer
 
 MOST = 200
 """Rows shown of one container."""
@@ -35,41 +36,37 @@ class ProcessesParams(Params):
 async def run(ctx: Context, params: ProcessesParams) -> Reply:
     """Look for the expected processes; list all on request, without secrets."""
     began = ctx.clock.monotonic()
-    secrets: list[frozenset[str]] = []
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        probes = [checks.processes(), *([_secrets(ctx, secrets)] if params.all else ())]
-        outcomes = await run_probes(probes, ctx.probe_timeout)
-    seen = checks.seen
-    lists = seen.processes or {}
+    check, secrets = ProcessesCheck(), _Secrets()
+    outcomes = await run_checks(ctx, [check, secrets] if params.all else [check])
+    lists = check.processes
     several = len(ctx.target.containers) > 1
-    tables = [] if params.all else [_expected(seen.matches, several)]
+    tables = [] if params.all else [_expected(check.matches, several)]
     body = []
     if params.all and lists:
-        known = secrets[0] if secrets else None
-        tables += [_everything(name, found, known, len(lists) > 1) for name, found in lists.items()]
-        body = _left_out(lists, known)
+        tables += [_everything(name, found, secrets.values, len(lists) > 1) for name, found in lists.items()]
+        body = _left_out(lists, secrets.values)
     return part_answer.reply(
         ctx,
-        part_answer.without(outcomes[:1], {judge_processes.describe(m, several) for m in seen.matches}),
+        part_answer.without(outcomes[:1], {judge_processes.describe(m, several) for m in check.matches}),
         began,
         own="processes --all" if params.all else "processes",
-        facts=_expected_facts(seen.matches, several) if params.all else (),
-        body=[*body, *seen.unwatched],
+        facts=_expected_facts(check.matches, several) if params.all else (),
+        body=[*body, *check.unwatched],
         tables=tables,
         more=(("All processes", "processes --all"), ("Logs", "logs")),
-        data={"expected": [_data(m) for m in seen.matches]},
+        data={"expected": [_data(m) for m in check.matches]},
     )
 
 
-def _secrets(ctx: Context, into: list[frozenset[str]]) -> Probe:
+class _Secrets(Check):
     """Reads the values that must not be shown: command lines carry tokens now and then."""
 
-    async def read(ask: Ask) -> Finding:
-        into.append(await ask.of(API, ctx.cluster.secret_values(ctx.target.secrets)))
-        return Finding("secrets", "Secrets", Verdict.OK, "known")
+    id, title = "secrets", "Secrets"
+    values: frozenset[str] | None = None
 
-    return Probe("secrets", "Secrets", read)
+    async def run(self, reads: Reads) -> Finding:
+        self.values = await reads.of(API, reads.ctx.cluster.secret_values(reads.target.secrets))
+        return Finding(self.id, self.title, Verdict.OK, "known")
 
 
 def _expected(matches: Sequence[Match], several: bool) -> Table:
@@ -137,7 +134,7 @@ def _data(match: Match) -> dict[str, object]:
 
 def rights(target: Target) -> list[Right]:
     """Lists, commands, and the Secrets whose values are kept out of the answer."""
-    return [*shape.POD_READ, *shape.EXEC, *(Right("get", "secrets", name=name) for name in target.secrets)]
+    return [*ProcessesCheck.rights(target), *(Right("get", "secrets", name=name) for name in target.secrets)]
 
 
 COMMAND = Command(

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Reply, Table
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget
-from bot.domain.core.workload import Endpoint, Right, Service
+from bot.domain.core.workload import Endpoint, Service
 from bot.domain.health import judge_services
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
+from bot.services.health.check import run_checks
+from bot.services.health.checks.addresses import AddressesCheck, EndpointsCheck
+from bot.services.health.checks.network import NetworkCheck
 from commands.shared import part_answer
-from commands.shared.checks import CheckFacts, Checks
-from commands.shared.probes import Probe, run_probes
-from commands.shared.reads import Reads
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Check each expected address from the Service to the server's answer, all side by side."""
     began = ctx.clock.monotonic()
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
-        outcomes = await run_probes(_probes(checks), ctx.probe_timeout)
+    addresses, endpoints = AddressesCheck(), EndpointsCheck()
+    # Endpoints are only judged for addresses that somebody expects.
+    more = [endpoints, *NetworkCheck.of(ctx)] if ctx.target.services else []
+    outcomes = await run_checks(ctx, [addresses, *more])
     answers = {o.finding.probe: o.finding for o in outcomes}
-    expected = [_row(spec, checks.seen, answers) for spec in ctx.target.services]
+    services, behind = addresses.services, endpoints.endpoints
+    expected = [_row(s, services, behind, answers[judge_services.slug(s.name)]) for s in ctx.target.services]
     verdicts = tuple(answers[judge_services.slug(s.name)].verdict for s in ctx.target.services)
-    seen = checks.seen
     return part_answer.reply(
         ctx,
         _without_endpoints(outcomes),
@@ -39,10 +40,10 @@ async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every 
         body=[] if expected else ["The settings expect no address (target.services)."],
         tables=[
             Table(("Service", "Answer", "Address", "Endpoints"), tuple(expected), "", verdicts),
-            _others(ctx.target.services, seen.services or (), seen.endpoints),
+            _others(ctx.target.services, services or (), behind),
         ],
         more=(("Pods", "pods"), ("Processes", "processes")),
-        data={"services": [s.name for s in seen.services or ()]},
+        data={"services": [s.name for s in services or ()]},
     )
 
 
@@ -56,26 +57,23 @@ def _said(names: Sequence[str]) -> str:
     return f"{words.listed(names)} {'answers' if len(names) == 1 else 'answer'}" if names else ""
 
 
-def _probes(checks: Checks) -> list[Probe]:
-    """Endpoints are only judged for addresses that somebody expects."""
-    if not checks.ctx.target.services:
-        return [checks.addresses()]
-    return [checks.addresses(), checks.endpoints(), *checks.network()]
-
-
-def _row(spec: ServiceTarget, seen: CheckFacts, answers: Mapping[str, Finding]) -> tuple[str, ...]:
-    service = judge_services.carrier(spec, seen.services or ())
+def _row(
+    spec: ServiceTarget,
+    services: Sequence[Service] | None,
+    endpoints: Sequence[Endpoint] | None,
+    answer: Finding,
+) -> tuple[str, ...]:
+    service = judge_services.carrier(spec, services or ())
     port = next((p for p in service.ports if p.port == spec.port), None) if service else None
     target = f" → {port.target_port}" if port and port.target_port else ""
-    unassigned = "" if service or seen.services is None else " (not assigned)"
-    answer = answers[judge_services.slug(spec.name)].summary
+    unassigned = "" if service or services is None else " (not assigned)"
     return (
         spec.name,
-        answer.removeprefix("answers with ")
+        answer.summary.removeprefix("answers with ")
         .removeprefix(f"{spec.name} ")
         .replace(f" at {judge_services.place(spec)}", ""),
         f"{judge_services.place(spec)}{target}{unassigned}",
-        _ready(service.name, seen.endpoints) if service else "-",
+        _ready(service.name, endpoints) if service else "-",
     )
 
 
@@ -117,5 +115,5 @@ COMMAND = Command(
     run=run,
     examples=("services",),
     details=f"{judge_services.SSH_REMEDY} For HTTP: {judge_services.HTTP_REMEDY}",
-    rights=lambda _: (Right("list", "services"), Right("list", "endpointslices", "discovery.k8s.io")),
+    rights=EndpointsCheck.rights,
 )

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.domain.core import words
 from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Fact, Reply, Table
 from bot.domain.core.summary import ProbeResult
-from bot.domain.core.workload import Claim, ExecResult, Right
+from bot.domain.core.workload import Claim, ExecResult
 from bot.domain.health import judge_storage
 from bot.domain.rbac.roles import Capability
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Context
 from bot.services import container_exec
-from commands.shared import part_answer, shape
-from commands.shared.checks import CheckFacts, Checks
-from commands.shared.probes import EXEC, Ask, Blocked, Probe, run_probes
-from commands.shared.reads import Reads, running_container
+from bot.services.health.check import Check, rights_of, run_checks
+from bot.services.health.checks.claim import ClaimCheck
+from bot.services.health.checks.disk import DiskCheck
+from bot.services.health.reads import Reads, running_container
+from bot.services.health.sources import EXEC, Blocked
+from commands.shared import part_answer
 
 SECONDS = 15.0
 """The deadline of the folders' sizes: du reads every inode."""
@@ -31,51 +33,73 @@ printed by then is shown, for GNU du flushes every line."""
 TITLE = "Folder sizes"
 
 
-@dataclass
-class Folders:
-    """What du said: the largest folders with bytes, and whether it was cut short."""
+class FoldersCheck(Check):
+    """What du says: the largest folders with bytes, and whether it was cut short."""
 
-    rows: list[tuple[str, int]] = field(default_factory=list)
+    id, title, seconds = "folders", TITLE, SECONDS
+
+    rows: Sequence[tuple[str, int]] = ()
     partial: str = ""
     """Why there may be more than is shown; empty where du read everything."""
+
+    async def run(self, reads: Reads) -> Finding:
+        """Run du in the container that has the home."""
+        spec = reads.target.container()
+        # Only du may take its time.
+        pod = await reads.within(reads.ctx.probe_timeout).pod()
+        if running_container(pod, spec) is None:
+            raise Blocked("pod", f"the pod has no container {spec.name}")
+        measured = container_exec.first_that_works(
+            reads.ctx.cluster,
+            pod.name,
+            spec.name,
+            du_commands(spec.home),
+            lambda r: bool(judge_storage.parse_du(r.stdout, spec.home)),
+            SECONDS,
+        )
+        result = await reads.of(EXEC, measured)
+        self.rows = judge_storage.parse_du(result.stdout, spec.home)
+        self.partial = _why_partial(result) if self.rows else ""
+        return _concluded(self.rows, spec.home, result)
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """The three checks, which have what was read."""
+
+    claim: ClaimCheck = field(default_factory=ClaimCheck)
+    disk: DiskCheck = field(default_factory=DiskCheck)
+    folders: FoldersCheck = field(default_factory=FoldersCheck)
 
 
 async def run(ctx: Context, params: NoParams) -> Reply:  # noqa: ARG001 - every command takes its params
     """Judge claims and disk, then add the folders; they never hold up or change the verdict."""
     began = ctx.clock.monotonic()
-    folders = Folders()
-    async with Reads(ctx) as reads:
-        checks = Checks(ctx, reads)
+    checks = _Checks()
 
-        async def show(outcomes: Sequence[ProbeResult], pending: Sequence[str]) -> None:
-            await ctx.progress(_partial(ctx, checks, outcomes, pending, began))
+    async def show(outcomes: Sequence[ProbeResult], pending: Sequence[str]) -> None:
+        await ctx.progress(_partial(ctx, checks, outcomes, pending, began))
 
-        probes = [checks.claim(), checks.disk(), _sizes(ctx, reads, folders)]
-        outcomes = await run_probes(probes, ctx.probe_timeout, show)
-    judged, sizes = outcomes[:2], outcomes[2].finding
-    return _reply(ctx, checks.seen, judged, began, folders, sizes)
+    outcomes = await run_checks(ctx, [checks.claim, checks.disk, checks.folders], show)
+    return _reply(ctx, checks, outcomes[:2], began, outcomes[2].finding)
 
 
 def _partial(
-    ctx: Context, checks: Checks, outcomes: Sequence[ProbeResult], pending: Sequence[str], began: float
+    ctx: Context, checks: _Checks, outcomes: Sequence[ProbeResult], pending: Sequence[str], began: float
 ) -> Reply:
-    judged = [o for o in outcomes if o.finding.probe != "folders"]
-    reply = _reply(ctx, checks.seen, judged, began, Folders(), None)
+    judged = [o for o in outcomes if o.finding.probe != FoldersCheck.id]
+    reply = _reply(ctx, replace(checks, folders=FoldersCheck()), judged, began, None)
     headline = reply.headline if len(judged) == 2 else "Reading the volume"
     return Reply(headline, findings=reply.findings, facts=reply.facts, tables=reply.tables, pending=tuple(pending))
 
 
 def _reply(
-    ctx: Context,
-    seen: CheckFacts,
-    judged: Sequence[ProbeResult],
-    began: float,
-    folders: Folders,
-    sizes: Finding | None,
+    ctx: Context, checks: _Checks, judged: Sequence[ProbeResult], began: float, sizes: Finding | None
 ) -> Reply:
+    claims, disk, inodes, folders = checks.claim.claims, checks.disk.disk, checks.disk.inodes, checks.folders
     unread = sizes is not None and sizes.verdict is Verdict.UNKNOWN
-    one = len(seen.claims or ()) == 1
-    tables = [_largest(folders, ctx.target.container().home), *(() if one else (_claims(seen.claims or ()),))]
+    one = len(claims or ()) == 1
+    tables = [_largest(folders, ctx.target.container().home), *(() if one else (_claims(claims or ()),))]
     body = [f"{TITLE}: {sizes.summary}. What is above is complete without them."] if unread and sizes else []
     if folders.partial:
         body.append(f"{TITLE} are partial: {folders.partial}.")
@@ -85,16 +109,14 @@ def _reply(
         began,
         own="storage",
         said=_said(judged),
-        detailed=seen.disk is not None and seen.claims is not None,
+        detailed=disk is not None and claims is not None,
         body=body,
-        facts=[*_disk(seen, ctx), *(map(_claim, seen.claims or ()) if one else ())],
+        facts=[*_disk(checks.disk, ctx), *(map(_claim, claims or ()) if one else ())],
         tables=tables,
         data={
-            "claims": [
-                {"name": c.name, "phase": c.phase, "capacity_bytes": c.capacity} for c in seen.claims or ()
-            ],
-            "disk_percent": seen.disk.percent if seen.disk and seen.disk.has_size else None,
-            "inodes_percent": seen.inodes.percent if seen.inodes else None,
+            "claims": [{"name": c.name, "phase": c.phase, "capacity_bytes": c.capacity} for c in claims or ()],
+            "disk_percent": disk.percent if disk and disk.has_size else None,
+            "inodes_percent": inodes.percent if inodes else None,
             "folders": [{"path": path, "bytes": count} for path, count in folders.rows],
             "folders_complete": sizes is not None and not unread and not folders.partial,
         },
@@ -111,8 +133,8 @@ def _claim(claim: Claim) -> Fact:
     return Fact("Volume claim", ", ".join(part for part in said if part))
 
 
-def _disk(seen: CheckFacts, ctx: Context) -> list[Fact]:
-    disk, inodes = seen.disk, seen.inodes
+def _disk(check: DiskCheck, ctx: Context) -> list[Fact]:
+    disk, inodes = check.disk, check.inodes
     if disk is None or not disk.has_size:
         return []
     limits = ctx.target.storage
@@ -133,36 +155,11 @@ def _claims(claims: Sequence[Claim]) -> Table:
     return Table(("Claim", "Status", "Size", "Class", "Access"), rows, "Volume claims", verdicts)
 
 
-def _largest(folders: Folders, home: str) -> Table:
+def _largest(folders: FoldersCheck, home: str) -> Table:
     root = home.rstrip("/") + "/"
     rows = tuple((path.removeprefix(root), words.size(count)) for path, count in folders.rows)
     title = f"Largest in {home}" + (" (partial)" if folders.partial else "")
     return Table(("Folder", "Size"), rows, title)
-
-
-def _sizes(ctx: Context, reads: Reads, into: Folders) -> Probe:
-    spec = ctx.target.container()
-
-    async def read(ask: Ask) -> Finding:
-        # Only du may take its time.
-        pod = await reads.pod(ask.within(ctx.probe_timeout))
-        if running_container(pod, spec) is None:
-            raise Blocked("pod", f"the pod has no container {spec.name}")
-
-        measured = container_exec.first_that_works(
-            ctx.cluster,
-            pod.name,
-            spec.name,
-            du_commands(spec.home),
-            lambda r: bool(judge_storage.parse_du(r.stdout, spec.home)),
-            SECONDS,
-        )
-        result = await ask.of(EXEC, measured)
-        into.rows = judge_storage.parse_du(result.stdout, spec.home)
-        into.partial = _why_partial(result) if into.rows else ""
-        return _concluded(into, spec.home, result)
-
-    return Probe("folders", TITLE, read, SECONDS)
 
 
 def _why_partial(result: ExecResult) -> str:
@@ -175,9 +172,9 @@ def _why_partial(result: ExecResult) -> str:
     return "du could not read everything" + (f" ({said})" if said else "")
 
 
-def _concluded(folders: Folders, home: str, result: ExecResult) -> Finding:
-    if folders.rows:
-        return Finding("folders", TITLE, Verdict.OK, words.plural(len(folders.rows), "folder"))
+def _concluded(rows: Sequence[tuple[str, int]], home: str, result: ExecResult) -> Finding:
+    if rows:
+        return Finding("folders", TITLE, Verdict.OK, words.plural(len(rows), "folder"))
     if result.exit_code == 0:
         return Finding("folders", TITLE, Verdict.OK, f"{home} has no folders")
     said = words.cut(result.stderr or result.stdout, 160) or "it said nothing"
@@ -204,10 +201,5 @@ COMMAND = Command(
     details=f"The folders' sizes have {SECONDS:.0f} s; claims and disk don't wait for them. In the pod it "
     "runs df -Pk, df -Pi (a df without -i says nothing of inodes) and "
     f" du -k -x -d 1 of the home, ended after {IN_THE_POD} s.",
-    rights=lambda target: (
-        Right("list", "persistentvolumeclaims"),
-        *shape.POD_READ,
-        shape.deployment_right(target),
-        *shape.EXEC,
-    ),
+    rights=lambda target: rights_of((ClaimCheck, DiskCheck), target),
 )

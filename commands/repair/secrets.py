@@ -24,6 +24,7 @@ from bot.domain.rbac.roles import Capability
 from bot.errors import AgentpodError, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
+from bot.services.health.rights import POD_READ
 from commands.repair import managed
 from commands.shared import requests, shape
 
@@ -203,7 +204,7 @@ async def enter(ctx: Context, params: EnterParams) -> Reply:
 def read_rights(target: Target) -> Sequence[Right]:
     """To read each Secret by name, the pod's age, and ExternalSecrets."""
     named = [Right("get", "secrets", name=n) for n in target.every_secret]
-    return [*named, *shape.POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
+    return [*named, *POD_READ, Right("list", "externalsecrets", "external-secrets.io")]
 
 
 def write_rights(target: Target) -> Sequence[Right]:

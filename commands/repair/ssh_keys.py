@@ -24,6 +24,7 @@ from bot.errors import AgentpodError, NotFound, Refused, UsageError
 from bot.runbook.command import Command, NoParams, Params
 from bot.runbook.context import Context
 from bot.services import container_exec
+from bot.services.health.rights import EXEC, POD_READ
 from commands.repair import managed
 from commands.shared import requests, shape
 
@@ -217,7 +218,7 @@ def read_rights(target: Target) -> Sequence[Right]:
     """To read the one Secret by name, and the pod's own file."""
     if target.ssh is None:
         return []
-    compared = [*shape.POD_READ, *shape.EXEC] if target.ssh.file else []
+    compared = [*POD_READ, *EXEC] if target.ssh.file else []
     return [Right("get", "secrets", name=target.ssh.secret), *compared]
 
 

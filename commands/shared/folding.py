@@ -9,6 +9,8 @@ from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.summary import ProbeResult
 from bot.domain.core.target import ServiceTarget, Target
 from bot.domain.health import judge_services
+from bot.services.health.checks import registry
+from bot.services.health.sources import API, EXEC
 
 
 def folded(target: Target, outcomes: Sequence[ProbeResult]) -> list[Finding]:
@@ -56,30 +58,19 @@ def _serves(missing: str, spec: ServiceTarget) -> bool:
     return "".join(c for c in spec.name.lower() if c.isalnum()) in plain
 
 
-_STEPS = {
-    "pod": (("Events", "events"), ("Pods", "pods")),
-    "events": (("Events", "events"),),
-    "identity": (("Identity", "identity"),),
-    "processes": (("Processes", "processes --all"), ("Logs", "logs"), ("Ask for a restart", "restart")),
-    "services": (("Services", "services"),),
-    "endpoints": (("Services", "services"), ("Pods", "pods")),
-    "argocd": (("Argo CD", "argocd"),),
-    "claim": (("Storage", "storage"),),
-    "disk": (("Storage", "storage"),),
-    "heartbeats": (("Heartbeats", "heartbeats"), ("Logs", "logs")),
-    "exec": (("Pods", "pods"),),
-    "kubernetes": (("Version", "version"),),
-}
+_OF_SOURCES = {EXEC.key: (("Pods", "pods"),), API.key: (("Version", "version"),)}
+"""What helps when a source is silent."""
+_OTHERWISE = (("Services", "services"), ("Logs", "logs"))
 
 
 def next_steps(findings: Sequence[Finding]) -> list[tuple[str, str]]:
     """Commands that fit what is wrong, the worst first: (label, command line)."""
-    other = (("Services", "services"), ("Logs", "logs"))
+    known = _OF_SOURCES | registry.steps()
     steps: list[tuple[str, str]] = []
     for finding in findings:
         if finding.verdict is not Verdict.OK:
             steps += _log_of(finding)
-            steps += _STEPS.get(finding.probe, other)
+            steps += known.get(finding.probe, _OTHERWISE)
     return steps
 
 

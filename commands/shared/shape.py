@@ -8,32 +8,12 @@ from dataclasses import replace
 from bot.domain.core import words
 from bot.domain.core.probes import Finding
 from bot.domain.core.reply import Button, Line
-from bot.domain.core.target import Target
-from bot.domain.core.workload import Right
 from bot.domain.outbox.message import OutboxMessage
 from bot.domain.rbac.access import AccessDecision, RoleGrant, decide_about, grants_of
 from bot.domain.rbac.roles import APPROVER, Capability
 from bot.runbook.command import Command
 from bot.runbook.context import Context
 from bot.runbook.grammar import unknown_command
-
-POD_READ = (Right("list", "pods"),)
-EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))
-"""Both: the WebSocket handshake is a GET, and newer API servers ask for create as well."""
-
-
-def deployment_right(target: Target) -> Right:
-    """The right to read the target's Deployment, which explains a pod that is missing or not ready."""
-    return Right("get", "deployments", "apps", name=target.deployment)
-
-
-def application_right(target: Target) -> tuple[Right, ...]:
-    """The right to read the Argo CD Application, where one is configured."""
-    if target.argocd is None:
-        return ()
-    config = target.argocd
-    return (Right("get", "applications", "argoproj.io", name=config.application, namespace=config.namespace),)
-
 
 _TERMINAL = RoleGrant(APPROVER, "the terminal, with the bot's own credentials")
 

@@ -18,7 +18,7 @@ from bot.adapters.kubernetes import KubernetesCluster, plugin
 from bot.adapters.kubernetes.client import Connection
 from bot.domain.core.summary import ProbeResult, fold
 from bot.errors import AgentpodError, Permanent, Transient
-from commands.shared.probes import API, SourceUnavailable, cause_of, unread_finding
+from bot.services.health.sources import API, SourceUnavailable, cause_of, unread_finding
 from tests.adapters.kube_bench import serving
 
 V1 = "client.authentication.k8s.io/v1"

@@ -15,7 +15,9 @@ from bot.domain.core.target import ContainerTarget, ProcessRule, Target
 from bot.domain.core.workload import Claim, Condition, Deployment, Event, Pod, Service, Termination
 from bot.domain.heartbeats.heartbeat import HeartbeatPoll
 from bot.errors import NotAllowed, NotFound, Permanent, Transient, UsageError
-from commands.shared.probes import EXEC, Ask, Probe, SourceUnavailable, run_probes
+from bot.services.health.check import Check, run_checks
+from bot.services.health.reads import Reads
+from bot.services.health.sources import EXEC, SourceUnavailable
 from tests.commands.fakes import (
     DF,
     FRESH,
@@ -692,15 +694,19 @@ async def test_a_flag_that_does_not_exist_gets_the_usage(world: World) -> None:
         await world.run("events --al")
 
 
-async def test_a_probe_that_does_not_end_in_time_still_names_the_source_it_asked() -> None:
-    async def stubborn(ask: Ask) -> Finding:
+class Stubborn(Check):
+    id, title, seconds = "disk", "Disk", 0.05
+
+    async def run(self, reads: Reads) -> Finding:
         try:
-            return await ask.of(EXEC, asyncio.sleep(60, Finding("disk", "Disk", Verdict.OK, "fine")))
+            return await reads.of(EXEC, asyncio.sleep(60, Finding("disk", "Disk", Verdict.OK, "fine")))
         except SourceUnavailable:
             await asyncio.sleep(60)
             raise
 
-    outcome = (await run_probes([Probe("disk", "Disk", stubborn)], 0.05))[0]
+
+async def test_a_check_that_does_not_end_in_time_still_names_the_source_it_asked(world: World) -> None:
+    outcome = (await run_checks(world.context(), [Stubborn()]))[0]
     assert outcome.cause is not None
     assert outcome.cause.source == EXEC.key
     assert outcome.finding.summary == "no answer in 0.05 s"

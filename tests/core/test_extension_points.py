@@ -17,6 +17,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
+import bot.services.health.checks
 import bot.services.incidents
 from bot.adapters.ledger.ledger import SqlLedger
 from bot.domain.approvals.actions import registry as actions
@@ -24,9 +25,10 @@ from bot.domain.approvals.actions.action import RepairAction, Wanted, with_reaso
 from bot.domain.approvals.actions.restart import RESTART
 from bot.domain.approvals.approval import ApprovalPolicy, Choice, RequestState, Snapshot
 from bot.domain.approvals.repair import ExecutionResult, Proposal, RepairRequest
+from bot.domain.core.probes import Finding, Verdict
 from bot.domain.core.reply import Button, Reply, plain
 from bot.domain.core.target import SshSpec, Target
-from bot.domain.core.workload import Right
+from bot.domain.core.workload import Right, Service
 from bot.domain.incidents import bridge, sources
 from bot.domain.incidents.alerting import Incident
 from bot.domain.incidents.problem import Problem
@@ -36,7 +38,7 @@ from bot.domain.outbox.message import MessageRef, OutboxMessage
 from bot.domain.rbac import roles
 from bot.domain.rbac.access import Identity
 from bot.domain.rbac.roles import Capability, Role
-from bot.errors import Conflict, Permanent, Uncertain
+from bot.errors import Conflict, Permanent, Transient, Uncertain
 from bot.runbook.command import Command, NoParams
 from bot.runbook.context import Alerts, Caller, Context
 from bot.runbook.dispatch import Dispatcher
@@ -44,6 +46,9 @@ from bot.services.approvals.actions import registry as executions
 from bot.services.approvals.actions.execution import Stepwise
 from bot.services.approvals.lease_holder import LeaseHolder
 from bot.services.digest.post_digest import DigestMessages, When
+from bot.services.health.check import Check
+from bot.services.health.checks import registry as checks
+from bot.services.health.reads import CheckContext, Reads
 from bot.services.incidents.incident_cache import TargetWatch
 from bot.services.incidents.muting import Muting
 from bot.services.incidents.orphans import OrphanCloser
@@ -53,7 +58,7 @@ from bot.wiring.incidents import TARGET_WATCHERS
 from bot.wiring.parts import Parts, SystemClock
 from commands import registry
 from commands.incidents import incidents
-from tests.commands.fakes import World, text_of
+from tests.commands.fakes import FakeCluster, World, text_of
 from tests.people import member
 from tests.services.watchbench import Watch, watch
 from tests.services.workbench import JONAS, MAYA, PRIYA, TARGET, Bench, FakeChat, bench, opened
@@ -145,6 +150,111 @@ async def test_a_role_may_run_what_it_is_meant_to_and_nothing_else(tmp_path: Pat
     assert {name for name, refusal in refusals.items() if refusal is None} == RESPONDS
     said = {refusal.headline.partition(":")[0] for refusal in refusals.values() if refusal is not None}
     assert said == {f"You may not run {name}" for name in lines.keys() - RESPONDS}
+
+
+# -- a check in status
+
+
+def _judge_balancers(services: Sequence[Service]) -> Finding:
+    """The judge, which in the project is a pure function in `bot/domain/health/`."""
+    waiting = [s.name for s in services if s.type == "LoadBalancer" and not s.ingress]
+    if not waiting:
+        return Finding("balancers", "Load balancers", Verdict.OK, "each has an address")
+    return Finding("balancers", "Load balancers", Verdict.FAIL, f"{waiting[0]} has no address")
+
+
+class _BalancersCheck(Check):
+    """Whether each load balancer has an address."""
+
+    id, title, about = "balancers", "Load balancers", "the load balancers"
+    steps = (("Push", "heartbeats"),)
+
+    async def run(self, reads: Reads) -> Finding:
+        return _judge_balancers(await reads.services())
+
+    @classmethod
+    def of(cls, ctx: CheckContext) -> Sequence[Check]:
+        return [cls()] if ctx.target.services else []
+
+    @classmethod
+    def left_out(cls, ctx: CheckContext) -> str:
+        return f"load balancers ({ctx.target.name} has no services)"
+
+    @classmethod
+    def rights(cls, target: Target) -> Sequence[Right]:
+        return (Right("list", "services"), Right("get", "ipaddresspools", "metallb.io", name=target.name))
+
+
+class _CountingCluster(FakeCluster):
+    """Counts how often the Services are listed."""
+
+    listed = 0
+
+    async def services(self) -> Sequence[Service]:
+        self.listed += 1
+        return await super().services()
+
+
+async def test_a_check_is_made_by_status_beside_the_others_and_shares_their_reads() -> None:
+    world = World(cluster=_CountingCluster())
+    with checks.also(_BalancersCheck):
+        reply = await world.run("status")
+        assert reply.headline == "Healthy: 13 checks ok"
+        assert reply.findings[-1].summary == "each has an address"
+        assert world.cluster.listed == 1
+        assert (await world.run("dashboard")).headline == "Healthy: 13 checks ok"
+    assert (await world.run("status")).headline == "Healthy: 12 checks ok"
+
+
+async def test_a_check_that_fails_is_said_with_what_helps() -> None:
+    world = World()
+    world.cluster.services_answer.append(Service("spare", "LoadBalancer", "10.0.0.9"))
+    with checks.also(_BalancersCheck):
+        reply = await world.run("status")
+    assert reply.headline == "Not healthy: spare has no address"
+    assert [(b.label, b.command) for b in reply.buttons] == [("Push", "heartbeats")]
+
+
+async def test_a_check_that_can_t_be_read_is_unknown_under_the_cause_of_all() -> None:
+    world = World()
+    world.cluster.services_answer = Transient("The API server answered with 500.")
+    with checks.also(_BalancersCheck):
+        reply = await world.run("status")
+    assert reply.headline == "Could not tell: the API server answered with 500"
+    assert reply.findings[0].evidence[-1] == "Not checked because of it: Services, Endpoints, Load balancers"
+
+
+async def test_a_check_that_does_not_apply_is_left_out_with_its_reason() -> None:
+    with checks.also(_BalancersCheck):
+        reply = await World(target=Target(services=())).run("status")
+    assert reply.headline == "Healthy: 8 checks ok"
+    assert reply.notes[0] == "Not checked: load balancers (secure-agent-pod has no services)"
+
+
+def test_a_check_s_rights_are_those_of_status_and_of_the_dashboard() -> None:
+    needed = Right("get", "ipaddresspools", "metallb.io", name="secure-agent-pod")
+    commands = [c for c in registry.BUILTIN if c.name in ("", "status", "dashboard")]
+    assert [needed in c.rights(Target()) for c in commands] == [False] * 3
+    with checks.also(_BalancersCheck):
+        assert [needed in c.rights(Target()) for c in commands] == [True] * 3
+
+
+def test_two_checks_of_one_id_are_refused() -> None:
+    again = type("Again", (_BalancersCheck,), {"id": "pod"})
+    with pytest.raises(ValueError, match="the check 'pod' is registered twice"), checks.also(again):
+        pass
+
+
+def test_every_check_of_the_package_is_in_status_and_in_its_help() -> None:
+    package = bot.services.health.checks
+    modules = [
+        importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)
+    ]
+    made = {v for m in modules for v in vars(m).values() if isinstance(v, type) and issubclass(v, Check)}
+    assert made - {Check} == set(checks.BUILTIN)
+    assert len({check.id for check in checks.BUILTIN}) == len(checks.BUILTIN)
+    status = next(c for c in registry.BUILTIN if c.name == "status")
+    assert all(check.about and check.about in status.details for check in checks.BUILTIN)
 
 
 # -- a problem source

@@ -125,3 +125,9 @@ def _evidence(application: Application, now: datetime, said: str) -> tuple[str, 
     shown = [c for c in application.conditions if (c.message or c.reason) != said or not said]
     lines += [f"{c.type}: {words.cut(c.message or c.reason or '', 160)}" for c in shown[:3]]
     return tuple(lines)
+
+
+def no_application(said: str, remedy: str | None) -> Finding:
+    """The finding where the Application isn't there or may not be read: ``said`` is the error's sentence."""
+    default = "Give the bot the right to read the Application, or set argocd: null where Argo CD is not used."
+    return Finding(PROBE, TITLE, Verdict.UNKNOWN, said.rstrip("."), (), remedy or default)

@@ -1,0 +1,15 @@
+"""Kubernetes rights that several checks and commands need."""
+
+from __future__ import annotations
+
+from bot.domain.core.target import Target
+from bot.domain.core.workload import Right
+
+POD_READ = (Right("list", "pods"),)
+EXEC = (Right("get", "pods", subresource="exec"), Right("create", "pods", subresource="exec"))
+"""Both: the WebSocket handshake is a GET, and newer API servers ask for create as well."""
+
+
+def deployment_right(target: Target) -> Right:
+    """The right to read the target's Deployment, which explains a pod that is missing or not ready."""
+    return Right("get", "deployments", "apps", name=target.deployment)

@@ -1,0 +1,101 @@
+"""Where checks read from, and what is said when a source gives nothing: unknown, never ok."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.core import words
+from bot.domain.core.probes import Finding, Verdict
+from bot.domain.core.summary import NO_ANSWER, UnknownCause
+from bot.errors import AgentpodError, NotAllowed, TimedOut
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where facts come from, and what is said when nothing comes."""
+
+    key: str
+    title: str
+    silent: str
+    remedy: str | None = None
+    run: str | None = None
+
+
+API = Source(
+    "kubernetes",
+    "API server",
+    "the API server does not answer",
+    "Check the API server and the bot's network; the pod itself may be fine.",
+    "kubectl cluster-info",
+)
+EXEC = Source(
+    "exec",
+    "Commands in the pod",
+    "the pod does not answer commands",
+    "Check the kubelet of the pod's node; the processes may be fine.",
+    "/agentpod pods",
+)
+GATEWAY = Source(
+    "pushgateway",
+    "Pushgateway",
+    "the Pushgateway does not answer",
+    "Check the Pushgateway itself; the jobs may be fine.",
+    "/agentpod heartbeats",
+)
+
+
+class SourceUnavailable(Exception):
+    """A source gave nothing: ``error`` says why, None for no answer within the deadline."""
+
+    def __init__(self, source: Source, waited: float, error: AgentpodError | None = None) -> None:
+        """``waited`` is the deadline in seconds."""
+        super().__init__(source.key)
+        self.source = source
+        self.waited = waited
+        self.error = error
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether nothing came at all, as opposed to an error."""
+        return self.error is None or isinstance(self.error, TimedOut)
+
+
+class Blocked(Exception):
+    """A check makes no sense because of what another one found; ``reason`` says it in words."""
+
+    def __init__(self, check: str, reason: str) -> None:
+        """``check`` is the id of the other one."""
+        super().__init__(reason)
+        self.check = check
+        self.reason = reason
+
+
+def unread_finding(check: str, title: str, unread: SourceUnavailable) -> Finding:
+    """The finding for a source that gave nothing: the error's own sentence and remedy, or "no answer in 3 s"."""
+    source, error = unread.source, unread.error
+    if error is None:
+        summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
+        return Finding(check, title, Verdict.UNKNOWN, summary, (source.silent,), source.remedy, source.run)
+    summary = words.lower_first(words.cut(error.message, 140))
+    evidence = (words.cut(error.message, 1000),) if len(error.message) > 140 else ()
+    return Finding(
+        check, title, Verdict.UNKNOWN, summary, evidence, error.remedy or source.remedy, _run_of(unread)
+    )
+
+
+def cause_of(unread: SourceUnavailable) -> UnknownCause:
+    """What several checks have in common when one source fails them all alike."""
+    source, error = unread.source, unread.error
+    if error is None or unread.is_silence:
+        summary = f"{NO_ANSWER} {words.seconds(unread.waited)}"
+        key: tuple[str, ...] = (source.key, "silent")
+    else:
+        summary = words.lower_first(words.cut(error.message, 140))
+        key = (source.key, type(error).__name__, error.message)
+    remedy = (error.remedy if error else None) or source.remedy
+    return UnknownCause(key, source.key, source.title, source.silent, summary, remedy, _run_of(unread))
+
+
+def _run_of(unread: SourceUnavailable) -> str | None:
+    """The source's next step; a missing right is mended by the Role that the remedy names, by no command here."""
+    return None if isinstance(unread.error, NotAllowed) else unread.source.run
