@@ -92,6 +92,7 @@ async def test_what_is_delivered_twice_runs_once(bot: Rig) -> None:
     done = await bot.ws.slash(MAYA, OPS, "/agentpod", "status")
     bot.ws.mention(MAYA, OPS, "fix")
     await bot.answer(OPS, MAYA, "fixed")
+    await bot.answer(OPS, MAYA, "1 of 2 checks failed")
     await until(lambda: len(bot.counts.again) == 2)
     assert done.ok
     assert (bot.runs_of("status"), bot.runs_of("fix")) == (1, 1)

@@ -200,6 +200,39 @@ async def test_frames_that_come_at_once_are_heard_once_each_whatever_is_among_th
     assert heard == [f"e{n}" for n in range(1_000)]
 
 
+async def test_a_slash_command_is_answered_before_the_next_frame_is_read() -> None:
+    kinds = ["events_api", *["slash_commands"] * 50]
+
+    async def link(request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        for number, kind in enumerate(kinds):
+            await socket.send_str(f'{{"type":"{kind}","envelope_id":"e{number}","payload":{{}}}}')
+        await socket.receive()
+        return socket
+
+    steps: list[str] = []
+    event_over = asyncio.Event()
+
+    async def hear(_: object, request: SocketModeRequest) -> None:
+        if request.type == "events_api":
+            await event_over.wait()
+            return
+        steps.append(f"{request.envelope_id} begins")
+        await asyncio.sleep(0)
+        steps.append(f"{request.envelope_id} is answered")
+
+    async with other_server(link) as base, api_of(base) as api:
+        connection = SocketConnection(api, "xapp-made-up", hear, Counts())
+        task = asyncio.create_task(connection.run())
+        await until(lambda: len(steps) == 100)
+        event_over.set()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await connection.close()
+    assert steps == [f"e{n} {what}" for n in range(1, 51) for what in ("begins", "is answered")]
+
+
 async def test_sharing_where_the_bot_may_not_write_says_so_and_how_to_change_it(bot: Rig) -> None:
     await bot.ws.slash(MAYA, seed.RANDOM, "/agentpod", "status")
     private = await bot.answer(seed.RANDOM, MAYA, "1 of 2 checks failed")

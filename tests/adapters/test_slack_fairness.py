@@ -29,7 +29,7 @@ async def test_a_flood_of_one_person_holds_nobody_else_up_and_is_told_so_in_the_
     assert told == flood[taken:]
     await bot.ws.slash(JONAS, OPS, "/agentpod", "status")
     await bot.answer(OPS, JONAS, "1 of 2 checks failed")
-    assert bot.runs_of("slow") == EACH
+    await until(lambda: bot.runs_of("slow") == EACH)
     bot.gate.set()
     await until(lambda: bot.runs_of("slow") == taken)
     assert (await bot.ws.slash(MAYA, OPS, "/agentpod", "status")).ok
@@ -65,6 +65,27 @@ async def test_what_asks_nothing_of_another_server_waits_for_nobody_s_hanging_co
     await until(lambda: done == ["quick", "slow"])
     assert await workers.drain(1) == 0
     assert QUICK_AT_ONCE > AT_ONCE > EACH
+
+
+async def test_work_waits_while_one_acknowledgement_follows_on_another() -> None:
+    def acknowledged(times: int) -> tuple[Workers, asyncio.Event]:
+        workers, begun = Workers(hold=3600, calm=3600), asyncio.Event()
+
+        async def begin() -> None:
+            begun.set()
+
+        for _ in range(times):
+            with workers.acknowledging():
+                pass
+        assert workers.start(begin, "work", "U1")
+        return workers, begun
+
+    alone, begun_alone = acknowledged(1)
+    burst, begun_in_burst = acknowledged(2)
+    await begun_alone.wait()
+    assert await alone.drain(1) == 0
+    assert not begun_in_burst.is_set()
+    await burst.cancel()
 
 
 async def test_people_take_turns_however_much_each_has_waiting() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -291,6 +292,21 @@ async def test_at_sigterm_a_running_command_is_answered_first(slow: World) -> No
     assert is_final(done.messages), words(done.messages)
     assert "Healthy" in words(done.messages)
     assert "Traceback" not in slow.bot.output()
+
+
+async def test_at_sigterm_a_burst_that_was_acknowledged_is_answered_once_each() -> None:
+    async with Sandbox(rate_limits=False, pod_seconds=0.0) as sandbox:
+        bot, workspace = await sandbox.start_bot(), sandbox.workspace
+        workspace.core.faults.duplicate = True
+        who = [user for user in (MAYA, JONAS, PRIYA) for _ in range(20)]
+        sent = [asyncio.create_task(workspace.slash(user, OPS, "/agentpod", "version")) for user in who]
+        await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+        assert await bot.stop() == 0
+        acknowledged = [done for done in await asyncio.gather(*sent) if done.ok]
+        assert acknowledged
+        answers = [words(done.messages) for done in acknowledged]
+        assert [answer for answer in answers if "Python" not in answer] == []
+        assert {len(done.messages) for done in acknowledged} == {1}
 
 
 async def test_no_output_of_the_bot_holds_a_token(house: World) -> None:

@@ -35,6 +35,8 @@ _REASONS = {
     "too_many_websockets": "too many connections of this app are open: is it running more than ten times?",
     "link_disabled": "Socket Mode was switched off for the app: switch it on at api.slack.com, Socket Mode",
 }
+AT_ONCE = "slash_commands"
+"""The kind of envelope that is answered before the next frame is read."""
 _ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 Handle = Callable[[AsyncBaseSocketModeClient, SocketModeRequest], Awaitable[None]]
 
@@ -60,10 +62,12 @@ class _Client(SocketModeClient):
     _running: set[asyncio.Future[None]]
 
     async def enqueue_message(self, message: str) -> None:
-        """Hand a frame to its listeners at once.
+        """Hand a frame to whoever answers it, without the SDK's queue and the task behind it.
 
-        The SDK's queue and the task behind it would take as long as half an acknowledgement. A goodbye's reason is
-        noted as it arrives: the SDK tells no listener of it, and the close may come first.
+        A slash command is answered before the next frame is read: its answer waits for nothing, so of many that
+        come together the first does not wait for the last. Where Slack takes no answers, none of its frames are
+        read, until pings without an answer end the connection. A goodbye's reason is noted as it arrives: the SDK
+        tells no listener of it, and the close may come first.
         """
         envelope = payload.envelope(message)
         if envelope is None:
@@ -71,6 +75,9 @@ class _Client(SocketModeClient):
             return
         if envelope.get("type") == "disconnect":
             self.reason = str(envelope.get("reason") or "") or self.reason
+        if envelope.get("type") == AT_ONCE:
+            await self.run_message_listeners(envelope, message)
+            return
         self.unread += 1
         task = asyncio.ensure_future(self._listened_to(envelope, message))
         self._running.add(task)
@@ -79,6 +86,12 @@ class _Client(SocketModeClient):
     async def _listened_to(self, envelope: dict[str, Any], frame: str) -> None:
         self.unread -= 1
         await self.run_message_listeners(envelope, frame)
+
+    async def send_message(self, message: str) -> None:
+        """Send a frame. Raises ConnectionError where this connection is over: the next one is another client."""
+        if self.current_session is None:
+            raise ConnectionResetError
+        await self.current_session.send_str(message)
 
     async def receive_messages(self) -> None:
         """Take frames until the websocket ends, which is news at once; the SDK's own loop sleeps then."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.app.async_app import AsyncApp
@@ -16,7 +17,9 @@ from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from bot.adapters.slack import forms, inbound, payload
+from bot.adapters.slack.acknowledgement import Acknowledgement
 from bot.adapters.slack.api import SlackObserver
+from bot.adapters.slack.connection import AT_ONCE
 from bot.adapters.slack.inbound import SlackRequest
 from bot.adapters.slack.memory import SeenRequests
 from bot.adapters.slack.request_handler import RequestHandler
@@ -24,6 +27,7 @@ from bot.adapters.slack.work import MOST_WAITING, Workers
 from bot.runbook.dispatch import Dispatcher
 
 logger = logging.getLogger("agentpod.slack")
+_CHECKING = {"response_type": "ephemeral", "text": "⏳ Checking…"}
 _TOO_MUCH = (
     f"You have {MOST_WAITING} commands waiting already, so this one was not run. "
     "Wait for their answers, then try again."
@@ -61,38 +65,47 @@ class Intake:
             logger.warning("invalid request from Slack", extra={"kind": str(req.type)[:40]})
             req = SocketModeRequest(type="not understood", envelope_id=req.envelope_id, payload={})
         with self._workers.acknowledging():
-            answer = await run_async_bolt_app(self._app, req)
             try:
-                await send_async_response(client, req, answer, time.time())
+                await self._acknowledge(client, req)
             except Exception as error:
                 logger.warning("not acknowledged: %s", type(error).__name__, extra={"kind": req.type})
                 return
         self._observer.acked(req.type, time.monotonic() - started)
 
+    async def _acknowledge(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
+        """Answer an envelope. A slash command doesn't go through Bolt, which would take most of the time."""
+        if req.type != AT_ONCE:
+            await send_async_response(client, req, await run_async_bolt_app(self._app, req), time.time())
+            return
+        frame = self._decide(req.payload).frame(req.envelope_id)
+        if frame is not None:
+            await client.send_message(frame)
+
     async def _middleware(self, req: AsyncBoltRequest) -> BoltResponse:
+        return self._decide(req.body).bolt()
+
+    def _decide(self, body: Mapping[str, Any]) -> Acknowledgement:
         """Acknowledge everything at once; work starts behind the acknowledgement."""
-        request = inbound.read(req.body, self._bot_user, self._names)
+        request = inbound.read(body, self._bot_user, self._names)
         if request is None or not request.user:
-            return BoltResponse(status=200, body="")
+            return Acknowledgement()
         if not self._hearing():
-            return BoltResponse(status=503, body="shutting down")
+            return Acknowledgement(accepted=False)
         if not self._seen.first(request.dedup):
             self._observer.redelivered(request.surface)
-            return BoltResponse(status=200, body="")
+            return Acknowledgement()
         if request.surface == "modal" and request.line:
             problem = self._dispatcher.problem(request.line, request.answers)
             if problem:
                 self._seen.forget(request.dedup)  # the same modal is sent again, with something better in it
-                return BoltResponse(status=200, body=forms.refused(request.answers, problem))
+                return Acknowledgement(forms.refused(request.answers, problem))
         command = self._dispatcher.command(request.line)
         if request.surface == "mention" and command is not None and command.private:
             request = replace(request, private=True)
         quick = command is None or command.quick
         if not self._start(request, quick=quick):
             return self._too_much(request)
-        if request.surface != "slash":
-            return BoltResponse(status=200, body="")
-        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": "⏳ Checking…"})
+        return Acknowledgement(_CHECKING if request.surface == "slash" else None)
 
     def _start(self, request: SlackRequest, *, quick: bool) -> bool:
         """Have it worked on when its turn comes; says whether it is taken."""
@@ -101,17 +114,17 @@ class Intake:
         work = partial(self._handler.handle, request)
         return self._workers.start(work, f"slack-{request.surface}", request.user, quick=quick)
 
-    def _too_much(self, request: SlackRequest) -> BoltResponse:
+    def _too_much(self, request: SlackRequest) -> Acknowledgement:
         """Say that it is not run: each time where the acknowledgement can say it, else once."""
         if request.surface == "slash":
-            return BoltResponse(status=200, body={"response_type": "ephemeral", "text": _TOO_MUCH})
+            return Acknowledgement({"response_type": "ephemeral", "text": _TOO_MUCH})
         if request.surface == "modal" and request.answers:
             self._seen.forget(request.dedup)
-            return BoltResponse(status=200, body=forms.refused(request.answers, _TOO_MUCH))
+            return Acknowledgement(forms.refused(request.answers, _TOO_MUCH))
         if request.user not in self._told:
             self._told.add(request.user)
             answer = self._handler.answer_to(replace(request, private=True))
             self._workers.start(
                 partial(answer.say, _TOO_MUCH), "slack-too-much", f"told {request.user}", quick=True
             )
-        return BoltResponse(status=200, body="")
+        return Acknowledgement()

@@ -16,6 +16,10 @@ logger = logging.getLogger("agentpod.slack")
 
 HOLD = 0.5
 """Longest that work is held back for others' acknowledgements, in seconds."""
+BURST = 0.01
+"""Seconds between two acknowledgements of which more are to be expected."""
+CALM = 0.005
+"""Seconds without another one after which work begins all the same."""
 AT_ONCE = 16
 """Commands worked on at the same time that ask something of the cluster or another server."""
 QUICK_AT_ONCE = 64
@@ -95,13 +99,14 @@ class Lane:
 class Workers:
     """Runs requests after their acknowledgement."""
 
-    def __init__(self, at_once: int = AT_ONCE, hold: float = HOLD) -> None:
-        """``unread`` can be set to say whether frames are still unread."""
+    def __init__(self, at_once: int = AT_ONCE, hold: float = HOLD, calm: float = CALM) -> None:
+        """``unread`` can be set to say whether frames are still unread. ``hold`` and ``calm`` in seconds."""
         self._slow, self._quick = Lane(self._task, at_once), Lane(self._task, QUICK_AT_ONCE)
-        self._hold = hold
+        self._hold, self._calm = hold, calm
         self._acknowledging = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._last_ack, self._burst = 0.0, False
         self._tasks: set[asyncio.Task[None]] = set()
         self.unread: Callable[[], bool] = lambda: False
 
@@ -114,6 +119,8 @@ class Workers:
             yield
         finally:
             self._acknowledging -= 1
+            now = asyncio.get_running_loop().time()
+            self._last_ack, self._burst = now, now - self._last_ack < BURST
             if not self._acknowledging:
                 self._idle.set()
 
@@ -148,9 +155,13 @@ class Workers:
         while True:
             await self._idle.wait()
             await asyncio.sleep(0)
-            if not self._acknowledging and not self.unread():
+            if not self._acknowledging and not self.unread() and not self._more_expected():
                 return
             await asyncio.sleep(0.005)
+
+    def _more_expected(self) -> bool:
+        """Whether a burst of requests still goes on; one that comes alone is worked on at once."""
+        return self._burst and asyncio.get_running_loop().time() - self._last_ack < self._calm
 
     async def drain(self, seconds: float) -> int:
         """Wait for what runs and waits; gives how many were not over after that time."""
