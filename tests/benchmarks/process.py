@@ -1,4 +1,4 @@
-"""Start to ready, and resident memory, beside the bare stack's."""
+"""Start to ready, and resident memory, beside the bare stack's; and what an idle bot uses of the processor."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import aiohttp
 from bot.app import SETTLE_SECONDS
 from sandbox.environment import Sandbox
 from tests.benchmarks.acks import load
-from tests.benchmarks.common import Row, python, resident_mib, until_ready
+from tests.benchmarks.common import Row, cpu_seconds, python, resident_mib, until_ready
 
 ROUNDS = 7
 COMMANDS = 10_000
+IDLE = 40.0
+"""Seconds over which an idle bot is looked at: all its watchers look several times meanwhile."""
 
 
 async def measure() -> list[Row]:
-    """Start, idle memory, and growth after 10,000 commands."""
-    return [await _start(), *await _memory()]
+    """Start, what an idle bot uses, and growth after 10,000 commands."""
+    return [await _start(), *await _resources()]
 
 
 async def _start() -> Row:
@@ -47,7 +49,7 @@ async def _import_seconds() -> float:
     return time.perf_counter() - started
 
 
-async def _memory() -> list[Row]:
+async def _resources() -> list[Row]:
     async with python("-m", "tests.benchmarks.bare", "idle") as process:
         assert process.stdout is not None
         await process.stdout.readline()
@@ -57,10 +59,14 @@ async def _memory() -> list[Row]:
         await asyncio.sleep(SETTLE_SECONDS + 1)  # the watchers have begun
         await _settled(bot.pid)
         idle = resident_mib(bot.pid)
+        before = cpu_seconds(bot.pid)
+        await asyncio.sleep(IDLE)
+        cpu = cpu_seconds(bot.pid) - before
         await load(sandbox.workspace, COMMANDS, answered=True)
         await _settled(bot.pid)
         after = resident_mib(bot.pid)
     return [
+        Row("idle CPU (% of a core)", cpu / IDLE * 100, 0.2, f"{cpu * 1000:.0f} ms in {IDLE:.0f} s"),
         Row("idle memory vs bare stack", idle / bare, 1.15, f"{idle:.1f} MiB beside {bare:.1f} MiB"),
         Row("memory grown by 10,000 commands (MiB)", after - idle, 5.0, f"{idle:.1f} to {after:.1f} MiB"),
     ]

@@ -38,6 +38,17 @@ async def test_commit_of_this_process_wakes_the_worker_at_once(one: Bench) -> No
             await asyncio.sleep(0.005)
 
 
+async def test_transaction_that_writes_nothing_wakes_nobody(one: Bench) -> None:
+    woken: list[bool] = []
+    one.ledger.on_change(lambda: woken.append(True))
+    async with one.ledger.writing() as tx:
+        await tx.mark("nothing")
+    assert woken == []
+    async with one.ledger.writing() as tx:
+        await tx.set_mark("something", "1")
+    assert woken == [True]
+
+
 async def test_commit_of_another_process_wakes_the_worker(tmp_path: Path) -> None:
     async with opened(tmp_path) as mine, opened(tmp_path, exclusive=False) as terminals:
         one, terminal = bench(mine), bench(terminals)

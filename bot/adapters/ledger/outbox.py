@@ -10,8 +10,10 @@ from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
+    Integer,
     Row,
     Select,
     and_,
@@ -49,18 +51,17 @@ class OutboxStore(Session):
         self, now: datetime, hold: timedelta, limit: int = 20, *, without: Collection[str] = ()
     ) -> Sequence[OutboxMessage]:
         """See the port."""
-        wanted = _due(now).limit(limit)
+        wanted, values = _due(), {"now": to_micros(now), "most": limit}
         if without:
             wanted = wanted.where(deliveries.c.place.not_in(list(without)))
-        if not await self._rows(wanted):  # mostly nothing is due: no write transaction then
+        if not await self._rows(wanted, **values):  # mostly nothing is due: no write transaction then
             return ()
-        return await self._change(partial(_hold, wanted=wanted, now=now, hold=hold))
+        return await self._change(partial(_hold, wanted=wanted, values=values, now=now, hold=hold))
 
     async def next_due(self, now: datetime) -> datetime | None:
         """See the port."""
         at = to_micros(now)
-        times = select(deliveries.c.retry_at, deliveries.c.held_until).where(_PENDING, ~_DEAD)
-        rows = await self._rows(times.where(or_(deliveries.c.retry_at > at, deliveries.c.held_until > at)))
+        rows = await self._rows(_later(), now=at)
         later = [t for row in rows for t in (row.retry_at, row.held_until) if isinstance(t, int) and t > at]
         return from_micros(min(later)) if later else None
 
@@ -173,15 +174,26 @@ def _messages(*wanted: ColumnElement[bool]) -> Select[Any]:
     return select(deliveries, *thread).select_from(joined).where(*wanted)
 
 
-def _due(now: datetime) -> Select[Any]:
-    at = to_micros(now)
-    return _messages(
+@cache
+def _due() -> Select[Any]:
+    """The first ``most`` messages that are due ``now``. Made once: to make it costs more than to run it."""
+    now = bindparam("now", type_=BigInteger)
+    wanted = _messages(
         _PENDING,
         ~_DEAD,
-        or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= at),
-        or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= at),
+        or_(deliveries.c.retry_at.is_(None), deliveries.c.retry_at <= now),
+        or_(deliveries.c.held_until.is_(None), deliveries.c.held_until <= now),
         or_(deliveries.c.under == "", and_(_thread_is_there(), ~_earlier_in_the_thread())),
-    ).order_by(deliveries.c.created_at, deliveries.c.key)
+    )
+    return wanted.order_by(deliveries.c.created_at, deliveries.c.key).limit(bindparam("most", type_=Integer))
+
+
+@cache
+def _later() -> Select[Any]:
+    """When pending messages come due after ``now``."""
+    now = bindparam("now", type_=BigInteger)
+    times = select(deliveries.c.retry_at, deliveries.c.held_until).where(_PENDING, ~_DEAD)
+    return times.where(or_(deliveries.c.retry_at > now, deliveries.c.held_until > now))
 
 
 def _thread_is_there() -> ColumnElement[bool]:
@@ -239,10 +251,12 @@ def _reroute(kind: str, place: str, since: datetime) -> Any:
     return update(deliveries).where(*these, _PENDING, _UNPOSTED, lately).values(anew)
 
 
-def _hold(connection: Connection, *, wanted: Select[Any], now: datetime, hold: timedelta) -> list[OutboxMessage]:
+def _hold(
+    connection: Connection, *, wanted: Select[Any], values: Mapping[str, int], now: datetime, hold: timedelta
+) -> list[OutboxMessage]:
     """Lease the messages that are still due; an unreadable row is marked dead, so that it is listed as such."""
     rows = []
-    for row in connection.execute(wanted).all():
+    for row in connection.execute(wanted, values).all():
         if not _is_whole(row):
             given_up = {"dead": True, "error": "Its row in the ledger can't be read.", "retry_at": to_micros(now)}
             connection.execute(update(deliveries).where(deliveries.c.key == row.key).values(given_up))

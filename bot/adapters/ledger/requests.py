@@ -17,6 +17,7 @@ from bot.domain.approvals.repair import RepairRequest, from_json, to_json
 from bot.errors import Conflict, Permanent
 
 _LIVE = cases.c.live.is_(True)
+_DEADLINES = select(cases.c.state, cases.c.expires_at).where(_LIVE)
 
 
 class RequestStore(Session):
@@ -58,7 +59,7 @@ class RequestStore(Session):
 
     async def next_deadline(self, now: datetime) -> datetime | None:
         """See the port."""
-        rows = await self._rows(select(cases.c.state, cases.c.expires_at).where(_LIVE))
+        rows = await self._rows(_DEADLINES)
         if any(row.state != RequestState.OPEN.value for row in rows):
             return now
         ends = [row.expires_at for row in rows if isinstance(row.expires_at, int)]

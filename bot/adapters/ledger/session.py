@@ -41,6 +41,8 @@ class WriteBuffer:
         """``now`` is the time that enqueued messages get as their creation time."""
         self._run, self._dialect, self._now = run, dialect, now
         self._writes: list[Callable[[Connection], None]] = []
+        self.changed = False
+        """Whether anything was written."""
 
     async def now(self, here: datetime) -> datetime:
         """See the port."""
@@ -76,6 +78,7 @@ class WriteBuffer:
     def flush(self, connection: Connection) -> None:
         """Execute the collected writes. Raises what the database raises, and Conflict."""
         writes, self._writes = self._writes, []
+        self.changed = self.changed or bool(writes)
         for write in writes:
             write(connection)
 
@@ -120,7 +123,8 @@ class Session:
                 yield tx
                 committing = True
                 await run(partial(_keep, tx.flush))
-            self._changes.committed()
+            if tx.changed:  # most evaluations of a healthy pod write nothing, and wake nobody
+                self._changes.committed()
         except AgentpodError:
             raise
         except Exception as error:
@@ -147,9 +151,9 @@ class Session:
             return Uncertain(text, remedy="Look before it is done again.")
         return failure
 
-    async def _rows(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
+    async def _rows(self, wanted: Select[Any], **values: int) -> Sequence[Row[Any]]:
         def read(connection: Connection) -> Sequence[Row[Any]]:
-            rows = connection.execute(wanted).all()
+            rows = connection.execute(wanted, values).all()
             connection.close()
             return rows
 

@@ -165,10 +165,9 @@ class SlackAdapter:
     async def _watch_token(self) -> None:
         assert self._api is not None  # noqa: S101 - start() has set it
         while True:
-            left = TOKEN_LOOK
-            while left > 0 and not self._api.refused:
-                await asyncio.sleep(TOKEN_RETRY)
-                left -= TOKEN_RETRY
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TOKEN_LOOK):
+                    await self._api.refusal.wait()
             if self._api.refused:
                 await asyncio.sleep(TOKEN_RETRY)
             with contextlib.suppress(AgentpodError):  # a refusal is kept by the Api; the rest passes

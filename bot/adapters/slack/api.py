@@ -75,6 +75,8 @@ class Api:
         self.base_url = base_url
         self.refused = ""
         """Why Slack does not take the bot token at present; empty while it does."""
+        self.refusal = asyncio.Event()
+        """Set while it does not."""
         self.hearing = Hearing()
         self._worked = False
         self.session = new_session(timeout=aiohttp.ClientTimeout(total=30, connect=5))
@@ -150,6 +152,7 @@ class Api:
         elif self.refused and not refusal:
             logger.info("Slack accepts the bot token again")
         self.refused = refusal
+        (self.refusal.set if refusal else self.refusal.clear)()
 
     def _name_unsupported(self, method: str, error: AgentpodError) -> None:
         if isinstance(error, SlackRefused) and error.word in UNKNOWN_METHOD and method not in self._unsupported:

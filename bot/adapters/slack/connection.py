@@ -257,11 +257,12 @@ class SocketConnection:
 
 
 async def _connect(client: _Client) -> None:
-    """As the SDK's connect(), but a refusal is raised instead of tried for ever with the same ticket."""
+    """As the SDK's connect(), but a refusal is raised instead of tried for ever with the same ticket.
+
+    aiohttp pings a silent connection and ends one that does not answer: the SDK's own pings would only repeat it.
+    """
     session = await client.aiohttp_client_session.ws_connect(str(client.wss_uri), autoping=False, heartbeat=PING)
     client.current_session = session
-    await session.ping(f"sdk-ping-pong:{time.time()}".encode())
-    client.current_session_monitor = asyncio.ensure_future(client.monitor_current_session())
     client.message_receiver = asyncio.ensure_future(client.receive_messages())
 
 
@@ -273,7 +274,7 @@ async def _linger(client: _Client) -> None:
 
 
 async def _close(client: _Client) -> None:
-    tasks = [client.message_processor, client.current_session_monitor, client.message_receiver]
+    tasks = [client.message_processor, client.message_receiver]
     with contextlib.suppress(Exception):
         async with asyncio.timeout(5):
             await client.close()  # type: ignore[no-untyped-call]  # the SDK's own

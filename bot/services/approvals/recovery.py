@@ -35,10 +35,8 @@ class RequestRecovery:
             self._kick.clear()
             pause = EVERY
             try:
-                await self.approval_service.expire()
-                await self.executor.take_over(at_start=at_start)
+                pause = await self._pass(at_start=at_start)
                 at_start = False
-                pause = await self._until_deadline()
             except AgentpodError as error:
                 logger.debug("recovery pass failed: %s", error.message)
             await asyncio.sleep(EVERY)
@@ -46,8 +44,21 @@ class RequestRecovery:
                 async with asyncio.timeout(pause - EVERY):
                     await self._kick.wait()
 
-    async def _until_deadline(self) -> float:
-        """Seconds until the next deadline of any request or lease, from `EVERY` to `IDLE`."""
+    async def _pass(self, *, at_start: bool) -> float:
+        """One pass; gives the seconds until the next one, from `EVERY` to `IDLE`.
+
+        One query finds that no request is live, as is usual.
+        """
+        if not at_start and await self._until_deadline() is None:
+            await self.approval_service.sum_up()
+            return IDLE
+        await self.approval_service.expire()
+        await self.executor.take_over(at_start=at_start)
+        left = await self._until_deadline()
+        return IDLE if left is None else min(IDLE, max(EVERY, left))
+
+    async def _until_deadline(self) -> float | None:
+        """Seconds until the next deadline of any request or lease; None where no request is live."""
         now = self.approval_service.clock.now()
         at = await self.approval_service.ledger.next_deadline(now)
-        return IDLE if at is None else min(IDLE, max(EVERY, (at - now).total_seconds()))
+        return None if at is None else (at - now).total_seconds()
