@@ -49,6 +49,7 @@ async def test_auth_test_names_team_and_bot(client: AsyncWebClient) -> None:
     answer = await client.auth_test()
     assert (answer["team_id"], answer["user_id"], answer["bot_id"]) == (seed.TEAM_ID, seed.BOT_USER, seed.BOT_ID)
     assert "chat:write" in answer.headers["X-OAuth-Scopes"].split(",")
+    assert "x-oauth-scopes" in [*answer.headers], "Slack writes it so, and some look for it so"
     assert answer.headers["x-slack-req-id"]
 
 

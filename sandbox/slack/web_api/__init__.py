@@ -116,8 +116,8 @@ class WebApi:
     def _answer(self, name: str, call: ApiCall, headers: dict[str, str]) -> web.Response:
         method = METHODS.get(name)
         common = {
-            "X-OAuth-Scopes": ",".join(sorted(self._core.scopes)),
-            "X-Accepted-OAuth-Scopes": (method.scope or "") if method else "",
+            "x-oauth-scopes": ",".join(sorted(self._core.scopes)),
+            "x-accepted-oauth-scopes": (method.scope or "") if method else "",
             "x-slack-req-id": secrets.token_hex(16),
             "Cache-Control": "private, no-cache, no-store, must-revalidate",
         }
