@@ -29,7 +29,9 @@ def bolt_app(settings: SlackSettings, api: Api, who: dict[str, Any]) -> AsyncApp
         return known
 
     return AsyncApp(
-        name="agentpod",  # otherwise Bolt reads the source of every caller, to be called after a file
+        # Without a name Bolt reads the source of every caller, to be called after a file. It sets up the logger of
+        # that name as its own: it must be none of ours.
+        name="bolt",
         logger=sdk_logs.BOLT,
         signing_secret=secret,
         client=api.web_client(None, []),
