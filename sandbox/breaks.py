@@ -1,7 +1,7 @@
-"""Faults that a person (on the page's panel) or a test (by id) can switch on and off while everything runs.
+"""Faults to switch on and off while the sandbox runs: by a person on the page's panel, or by a test by id.
 
-Each part of the sandbox offers its own list; the page shows them all, grouped. A fault's ``id`` is stable:
-tests and docs refer to it.
+Each part of the sandbox offers its own list of faults; the page shows all of them, grouped. A fault's ``id`` is
+stable: tests and docs refer to it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Option:
 class Break:
     """One thing that can be broken.
 
-    ``read`` gives the present value; ``apply`` sets it (``None`` for a button), perhaps as a coroutine.
+    ``read`` returns the current value; ``apply`` sets it (``None`` for a button) and may be a coroutine function.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Break:
     options: tuple[Option, ...] = field(default=())
 
     def as_json(self) -> dict[str, Any]:
-        """What the page needs to draw it."""
+        """The fault as the page receives it."""
         value = self.read()
         return {
             "id": self.id,
@@ -69,7 +69,7 @@ class Breaks:
             self._items[item.id] = item
 
     def as_json(self) -> list[dict[str, Any]]:
-        """All faults with their present values, in the order they were added."""
+        """All faults with their current values, in the order they were added."""
         return [item.as_json() for item in self._items.values()]
 
     async def apply(self, break_id: str, value: Value) -> None:

@@ -19,7 +19,7 @@ from bot.settings.loader import load
 from sandbox.environment import BotProcess, Sandbox
 
 TAKEN = ("targets", "approvals", "alerts", "digest", "probes")
-"""The sections of a settings file that are taken; Slack, its people and all other parts are the sandbox's own."""
+"""The sections read from a settings file. The sandbox itself provides Slack, its users and everything else."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """What is taken of a settings file. Raises SettingsError with every problem of it, and its lines."""
+    """Read the sections in use from a settings file. Raises SettingsError with every problem and its line."""
     load(config=path, environ={})
     given = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     taken = {section: given[section] for section in TAKEN if given.get(section) is not None}
@@ -108,7 +108,7 @@ def _say(sandbox: Sandbox, bot: BotProcess, taken: Sequence[str]) -> None:
 
 
 def _open_browser(url: str) -> None:
-    """Open the page where there is a browser; a machine without one has the printed address."""
+    """Open the page in a browser, if the machine has one; otherwise the printed address has to do."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return
     webbrowser.open(url)

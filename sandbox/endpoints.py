@@ -1,4 +1,4 @@
-"""What listens behind the pod's two services: an SSH server's banner and VibeKanban's web page."""
+"""The servers behind the pod's two services: an SSH server's banner and VibeKanban's web page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = "<!doctype html>\n<html><head><title>vibe-kanban</title></head><body><div
 
 
 class SshEndpoint:
-    """Sends an SSH identification line to everybody who connects. ``latency`` is the seconds before it."""
+    """Sends an SSH identification line to every client. ``latency`` is the seconds before it."""
 
     def __init__(self, port: int = 0) -> None:
         """Not yet started; port 0 takes a free one."""
@@ -32,7 +32,7 @@ class SshEndpoint:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def set_mode(self, mode: SshMode) -> None:
-        """Answer well (empty), or badly in one of the ways of :data:`SshMode`."""
+        """Answer normally (empty), or fail as one of :data:`SshMode`."""
         self.mode = mode
         await (self._refuse() if mode == "refuses" else self._accept())
 
@@ -64,9 +64,9 @@ class SshEndpoint:
             if self.mode != "hangs":
                 writer.write(WRONG_BANNER if self.mode == "wrong-banner" else BANNER)
                 await writer.drain()
-            await reader.read()  # until the client has enough
+            await reader.read()  # until the client hangs up
         except ConnectionError:
-            return  # the client, or a switch to "refuses", cut the connection
+            return  # cut by the client, or by the switch to "refuses"
         finally:
             self._open.discard(writer)
             writer.close()
@@ -94,7 +94,7 @@ class KanbanEndpoint:
         return self.listener.port
 
     async def set_mode(self, mode: KanbanMode) -> None:
-        """Answer well (empty), or badly in one of the ways of :data:`KanbanMode`."""
+        """Answer normally (empty), or fail as one of :data:`KanbanMode`."""
         self.mode = mode
         await (self.listener.refuse() if mode == "down" else self.listener.accept())
 
@@ -108,7 +108,7 @@ class KanbanEndpoint:
 
 
 class Endpoints:
-    """Both, with their faults. Use it as ``async with Endpoints() as endpoints``."""
+    """Both servers, with their faults. Use it as ``async with Endpoints() as endpoints``."""
 
     def __init__(self, *, ssh_port: int = 0, kanban_port: int = 0) -> None:
         """Not yet started; port 0 takes a free one."""

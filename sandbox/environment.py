@@ -1,7 +1,7 @@
-"""The whole sandbox under one roof: workspace, pretend cluster, Pushgateway, the pod's doors; and the real bot.
+"""The whole sandbox: workspace, pretend cluster, Pushgateway and the pod's endpoints, with the real bot.
 
 The bot is the unchanged `agentpod run` in a process of its own, connected through its ordinary settings. In the
-lively sandbox that people use, its clock is one that the panel can move.
+lively sandbox that people use, the panel can move its clock forward.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HERE = Path(__file__).parent
 MANIFEST = HERE.parent / "deploy" / "slack-manifest.yaml"
 PAGE = HERE / "page"
 PORTS = (10_000, 32_768)
-"""Below those of outgoing connections, on Linux and elsewhere."""
+"""Below the ephemeral ports of Linux and other systems."""
 
 
 LIVELY = [
@@ -41,36 +41,36 @@ LIVELY = [
     {"job": "audit-digest", "severity": "warning", "stale_after": "26h"},
     {"job": "session-manager", "severity": "critical", "stale_after": "10m"},
 ]
-"""The handbook's three rules, and one that is quick enough to be watched, and goes by the pod's own clock."""
+"""The handbook's three rules, and one for a job that runs every minute and is judged by the pod's own clock."""
 
 
 class Running(Protocol):
-    """A process that was started; asyncio's is one."""
+    """A started process, such as asyncio's."""
 
     @property
     def pid(self) -> int:
-        """Its id."""
+        """The process id."""
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs."""
+        """The exit code; None while the process runs."""
 
     async def wait(self) -> int:
-        """The exit code, once it has ended."""
+        """Wait for the process to end; returns its exit code."""
 
     def send_signal(self, signal: int) -> None:
-        """Send a signal. Raises ProcessLookupError where it has ended."""
+        """Send a signal. Raises ProcessLookupError if the process has ended."""
 
     def kill(self) -> None:
-        """Send SIGKILL. Raises ProcessLookupError where it has ended."""
+        """Send SIGKILL. Raises ProcessLookupError if the process has ended."""
 
 
 Spawn = Callable[[Sequence[str], Mapping[str, str], Path], Awaitable[Running]]
-"""Starts a module with its words, in an environment; what it writes goes to the end of a file."""
+"""Starts a module with its arguments, in an environment; appends its output to a file."""
 
 
 async def own_interpreter(words: Sequence[str], env: Mapping[str, str], log: Path) -> Running:
-    """``python -m`` with these words."""
+    """Start ``python -m`` with these words."""
     with log.open("ab") as sink:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", *words, env=env, stdout=sink, stderr=sink
@@ -81,7 +81,7 @@ class BotProcess:
     """One `agentpod …` process and what it wrote to stderr."""
 
     spawn: Spawn = staticmethod(own_interpreter)
-    """How a process is started; the tests fork theirs from one that has loaded everything."""
+    """How a process is started; the tests fork theirs from a process that has loaded all modules."""
 
     def __init__(self, env: Mapping[str, str], log: Path, ops_port: int) -> None:
         """``log`` takes the process's output; ``ops_port`` serves health and metrics."""
@@ -91,7 +91,7 @@ class BotProcess:
         self._process: Running | None = None
 
     async def start(self, *words: str) -> None:
-        """Start ``agentpod run`` (or other words); where time can be moved, the bot with that time."""
+        """Start ``agentpod run`` (or other words); where the panel moves the time, a bot that follows it."""
         timed = not words and VARIABLE in self.env
         command = ("sandbox.timed_bot",) if timed else ("bot", *(words or ("run",)))
         self._process = await self.spawn(command, self.env, self.log)
@@ -104,7 +104,7 @@ class BotProcess:
         return self._process.pid
 
     async def wait(self) -> int:
-        """The exit code, once it has ended."""
+        """Wait for the bot to end; returns its exit code."""
         assert self._process is not None  # noqa: S101 - pid says it in words
         return await self._process.wait()
 
@@ -122,12 +122,12 @@ class BotProcess:
         return await process.wait()
 
     def output(self) -> str:
-        """Everything it wrote so far."""
+        """Everything that the bot wrote so far."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
 
 
 class Sandbox:
-    """Everything started and connected; use as ``async with Sandbox() as sandbox``."""
+    """All parts, started and connected; use as ``async with Sandbox() as sandbox``."""
 
     def __init__(
         self,
@@ -142,11 +142,12 @@ class Sandbox:
         http_mode: bool = False,
         lively: bool = False,
     ) -> None:
-        """``kubeconfig`` uses a real cluster, and no pretend one is started; ``settings`` replaces sections,
-        ``target`` single settings of the target, such as its namespace.
+        """Prepare the parts. With ``kubeconfig`` a real cluster takes the pretend one's place.
 
-        With ``http_mode`` the bot hears Slack on a port of its own instead of a socket. ``lively``: a job runs
-        every minute, alerts don't take their time, and the panel can move it, so that one can watch.
+        ``settings`` replaces whole sections, ``target`` single settings of the target, such as its namespace.
+
+        With ``http_mode`` Slack posts requests to a port of the bot. With ``lively``, for people who watch: a job
+        runs every minute, alerts fire within seconds, and the panel can move time forward.
         """
         self._slack_port = free_port() if http_mode else None
         url = f"http://127.0.0.1:{self._slack_port}/slack/events" if http_mode else None
@@ -215,7 +216,7 @@ class Sandbox:
         return base | self._settings
 
     def env(self, **more: str) -> dict[str, str]:
-        """The bot's environment: nothing of ours but what it needs, so that no setting leaks in from outside."""
+        """The bot's environment, without this process's AGENTPOD_ variables: no setting leaks in from outside."""
         unwanted = ("AGENTPOD_", "PYTHONDONTWRITEBYTECODE")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         config = self.folder / "agentpod.yaml"
@@ -258,7 +259,7 @@ class Sandbox:
         return bot
 
     async def start_bot(self, timeout: float = 20.0, **env: str) -> BotProcess:  # noqa: ASYNC109 - a clear error
-        """Start a bot and wait until it hears. Raises RuntimeError with its output when it ends instead."""
+        """Start a bot and wait until it is connected. Raises RuntimeError with its output if it isn't."""
         bot = self.bot(**env)
         await bot.start()
         connected = asyncio.ensure_future(self._wait_heard(timeout))
@@ -271,20 +272,20 @@ class Sandbox:
         return bot
 
     async def _wait_heard(self, seconds: float) -> None:
-        """Until the bot hears Slack. Raises TimeoutError."""
+        """Wait until the bot receives from Slack. Raises TimeoutError."""
         if self._slack_port is None:
             await self.workspace.wait_connected(timeout=seconds)
             return
         async with asyncio.timeout(seconds):
-            while not await self.workspace.verify_url():  # noqa: ASYNC110 - nobody tells when a port opens
+            while not await self.workspace.verify_url():  # noqa: ASYNC110 - nothing signals that a port opened
                 await asyncio.sleep(0.05)
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on now.
+    """Find a port of this machine on which nothing listens.
 
-    Not one of those that a system gives to outgoing connections: what listens on it may be down for a while, and
-    one of them would have it then.
+    Not an ephemeral port: whatever listens on it may be down for a while, and an outgoing connection could take it
+    meanwhile.
     """
     while True:
         port = random.SystemRandom().randrange(*PORTS)

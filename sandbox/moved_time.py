@@ -1,6 +1,6 @@
-"""The sandbox's time: the machine's, which the panel moves forward for the pod, the Pushgateway and the bot alike.
+"""The sandbox's clock: the machine's time plus an offset that the panel increases.
 
-What is past grows older for all of them at once. Jobs that run have run meanwhile; one that is stopped has not.
+Pod, Pushgateway and bot all follow it. When time moves, running jobs have run meanwhile; stopped ones have not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sandbox.breaks import Break
 from sandbox.cluster.store import utc_now
 
 VARIABLE = "SANDBOX_AHEAD"
-"""Under which name the bot is told the file."""
+"""The environment variable that names the offset's file to the bot."""
 STEPS = (
     ("10m", 600, "10 minutes pass", "for the pod, the Pushgateway and the bot; jobs that run have run meanwhile"),
     ("1h", 3600, "1 hour passes", "longer than session-manager may be silent"),
@@ -24,32 +24,32 @@ STEPS = (
 
 
 class MovedTime:
-    """As many seconds ahead of the machine's time as a file says: whoever reads it has the same time."""
+    """A clock ahead of the machine's by the seconds in a file, so that several processes share its time."""
 
     def __init__(self, file: Path) -> None:
-        """The file need not exist: nothing is moved then."""
+        """The file need not exist: then the offset is 0."""
         self._file = file
         self.between: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-        """Within it nobody has read something of before that is judged by the time of after."""
+        """Entered while time moves, so that nothing read before the move is judged by the time after it."""
         self.breaks: list[Break] = [self._step(*step) for step in STEPS]
 
     @property
     def ahead(self) -> timedelta:
-        """By how much it was moved."""
+        """The offset."""
         try:
             return timedelta(seconds=int(self._file.read_text("ascii")))
         except FileNotFoundError:
             return timedelta()
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """The sandbox's time in UTC."""
         return utc_now() + self.ahead
 
     async def move(self, seconds: int) -> None:
-        """Let time pass."""
+        """Move time forward."""
         async with self.between():
             total = int(self.ahead.total_seconds()) + seconds
-            whole = self._file.with_suffix(".new")  # nobody reads half of it
+            whole = self._file.with_suffix(".new")  # replaced atomically: no reader sees half a number
             whole.write_text(str(total), "ascii")
             os.replace(whole, self._file)
 

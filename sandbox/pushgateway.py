@@ -32,7 +32,7 @@ FAILURE_HELP = "Last Unix time when changing this group in the Pushgateway faile
 HEARTBEAT = "agent_heartbeat_last_success_timestamp"
 """The gauge that ``push-heartbeat.sh`` pushes: the job's own clock."""
 READ_IN = 0.5
-"""Seconds after which whoever read the groups has asked the rest and judged them."""
+"""Seconds in which a client that has read the groups has finished its other reads and judged them."""
 METRICS = "/api/v1/metrics"
 
 
@@ -45,12 +45,12 @@ class Schedule:
     offset: int = 0
 
     def last(self, now: datetime) -> float:
-        """The Unix time of the latest run until ``now``."""
+        """The Unix time of the latest run up to ``now``."""
         return (now.timestamp() - self.offset) // self.period * self.period + self.offset
 
 
 PULSE = Schedule("agent_pulse", 60)
-"""Runs often enough for a person to see an alert's whole life."""
+"""A job that runs often enough for a person to watch an alert fire and resolve."""
 SCHEDULES = (
     Schedule("exercise_reminder", 3600, 900),
     Schedule("audit_digest", 86_400, 21 * 3600),
@@ -94,7 +94,7 @@ class JobFaults:
 
 
 class ExpositionError(ValueError):
-    """A pushed body that is not the text format; the message is the gateway's."""
+    """A pushed body that is not in the text format; the message is the real gateway's."""
 
 
 class PretendPushgateway:
@@ -104,7 +104,7 @@ class PretendPushgateway:
     """
 
     def __init__(self, *, clock: Clock = utc_now, port: int = 0, jobs: bool = True, pulse: bool = False) -> None:
-        """A gateway that is not yet started; without ``jobs`` it begins empty; with ``pulse`` `PULSE` runs too."""
+        """Prepare a gateway; without ``jobs`` it starts empty, with ``pulse`` the job `PULSE` runs as well."""
         self.clock = clock
         self.schedules = (PULSE, *SCHEDULES) if pulse else SCHEDULES
         self._forgot = 0.0
@@ -113,7 +113,7 @@ class PretendPushgateway:
         self.groups: dict[tuple[tuple[str, str], ...], Group] = {}
         self.faults = {s.job: JobFaults() for s in self.schedules}
         self.pod_clock = 0.0
-        """Seconds by which the pod's clock, and with it the time that its jobs push, is ahead of the gateway's."""
+        """Seconds by which the pod's clock, and so the time that its jobs push, is ahead of the gateway's."""
         self.hanging = False
         self._answers = asyncio.Event()
         self._answers.set()
@@ -151,7 +151,7 @@ class PretendPushgateway:
 
     @asynccontextmanager
     async def silent(self) -> AsyncIterator[None]:
-        """No new read of the groups is answered meanwhile; who read them before is done with that by then."""
+        """Hold back answers to reads of the groups, once clients have had time to judge earlier answers."""
         self._answers.clear()
         try:
             await asyncio.sleep(READ_IN)
@@ -160,13 +160,13 @@ class PretendPushgateway:
             self._answers.set()
 
     def set_body(self, body: bytes | None) -> None:
-        """Answer ``/api/v1/metrics`` with these bytes, whatever they are; None ends that."""
+        """Answer ``/api/v1/metrics`` with exactly these bytes; None restores the normal answer."""
         self._body = body
 
     def set_groups(self, count: int | None) -> None:
-        """Show ``count`` groups more that were pushed lately; None ends that."""
+        """Show ``count`` additional groups with recent pushes; None removes them."""
         self._many = [self._example(number) for number in range(count or 0)]
-        # Written once: the sandbox is not to be slower than the gateway it stands for.
+        # Encoded once: the sandbox must not be slower than the gateway it stands for.
         self._many_json = [json.dumps(group_as_json(group)).encode() for group in self._many]
 
     def set_start_time(self, moment: datetime) -> None:
@@ -175,13 +175,13 @@ class PretendPushgateway:
         self.groups.clear()
 
     def restart(self) -> None:
-        """Start again without the file that would have kept the groups: a job is back with its next run."""
+        """Restart without a persistence file: all groups are lost, and each returns with its job's next run."""
         now = self.clock()
         self._forgot = now.timestamp()
         self.set_start_time(now)
 
     def push(self, labels: Labels, at: datetime, value: float | None = None) -> Group:
-        """An accepted push under the grouping key ``labels``, with the heartbeat gauge if ``value`` is given."""
+        """Accept a push under the grouping key ``labels``, with the heartbeat gauge if ``value`` is given."""
         group = self._group(labels)
         group.success = at.timestamp()
         if value is not None:
@@ -189,11 +189,11 @@ class PretendPushgateway:
         return group
 
     def fail(self, labels: Labels, at: datetime) -> None:
-        """A refused push."""
+        """Refuse a push."""
         self._group(labels).failure = at.timestamp()
 
     def advance(self) -> None:
-        """Let the simulated jobs push what is due."""
+        """Make the simulated jobs' due pushes."""
         now = self.clock()
         for schedule in self.schedules if self._jobs else ():
             faults = self.faults[schedule.job]
@@ -206,7 +206,7 @@ class PretendPushgateway:
                 self.push(labels, datetime.fromtimestamp(due, tz=UTC), due + self.pod_clock)
 
     def move_pod_clock(self, seconds: float) -> None:
-        """Let the pod's clock be so far ahead; the jobs that run push at once, so that it shows."""
+        """Set how far the pod's clock is ahead; running jobs push at once, so that it shows."""
         self.advance()
         self.pod_clock, now = seconds, self.clock()
         for schedule in self.schedules if self._jobs else ():
@@ -215,7 +215,7 @@ class PretendPushgateway:
                 self.push({"job": schedule.job}, now, now.timestamp() + seconds)
 
     def age(self, job: str, seconds: float) -> None:
-        """Let the last success of ``job`` be ``seconds`` old."""
+        """Make the last success of ``job`` ``seconds`` old."""
         moment = self.clock() - timedelta(seconds=seconds)
         self.push({"job": job}, moment, moment.timestamp())
 
@@ -223,7 +223,7 @@ class PretendPushgateway:
         return self.groups.setdefault(tuple(sorted(labels.items())), Group(dict(labels)))
 
     def _pushed(self, labels: Labels) -> float:
-        """When a push was accepted last; 0 is never. To ask makes no group of it."""
+        """When a push was last accepted (0: never). Unlike :meth:`_group`, this creates no group."""
         group = self.groups.get(tuple(sorted(labels.items())))
         return group.success if group is not None else 0.0
 
@@ -236,7 +236,7 @@ class PretendPushgateway:
         return [] if self.empty else [*self._own(), *self._many]
 
     def _own(self) -> list[Group]:
-        """The simulated jobs' groups and what was pushed, up to now."""
+        """The simulated jobs' groups and all others that were pushed, up to now."""
         self.advance()
         return sorted(self.groups.values(), key=_place)
 
@@ -343,7 +343,7 @@ _LABEL = re.compile(r'\s*([a-zA-Z_]\w*)\s*=\s*"((?:\\.|[^"\\])*)"\s*,?')
 
 
 def parse_exposition(text: str, now: datetime) -> dict[str, Family]:
-    """The metrics of a text-format body: counters, gauges and untyped ones. Raises ExpositionError."""
+    """The metrics of a text-format body: counters, gauges and untyped metrics. Raises ExpositionError."""
     types: dict[str, str] = {}
     helps: dict[str, str] = {}
     families: dict[str, Family] = {}

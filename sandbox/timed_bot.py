@@ -1,4 +1,4 @@
-"""The bot of the sandbox with a panel: `agentpod run` as it is, but for its clock, which the panel can move."""
+"""The lively sandbox's bot: `agentpod run`, unchanged but for a clock that the panel can move."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MovedClock(SystemClock):
     """The sandbox's time."""
 
     def __init__(self, time: MovedTime) -> None:
-        """Go by ``time``."""
+        """Follow ``time``."""
         self._time = time
 
     def now(self) -> datetime:

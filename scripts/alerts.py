@@ -1,6 +1,6 @@
-"""Make the pictures of an alert's life, the digest and the Home tab anew: the real bot, on a phone.
+"""Regenerate the screenshots of an alert, the digest and the Home tab, from the real bot at a phone's size.
 
-The day that the digest shows is put into the ledger before the bot starts, and read and drawn as any other.
+The digest's day is written to the ledger before the bot starts; the bot reads and draws it like any other.
 Needs Chromium. `make screenshots` calls it.
 """
 
@@ -40,13 +40,13 @@ async def _world() -> AsyncIterator[World]:
 
 
 def _alerts(world: World, text: str) -> list[Message]:
-    """The bot's own messages in the channel that say that."""
+    """The bot's messages in the channel that contain ``text``."""
     here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
     return [m for m in here if text in words([m])]
 
 
 async def _shoot(browser: Browser, world: World, name: str, text: str, theme: str = "light") -> None:
-    """One message, as somebody sees it."""
+    """Take a screenshot of the latest message with ``text``."""
     query = f"?user={seed.MAYA}&channel={seed.OPS}&theme={theme}&panel=closed"
     async with page_at(browser, f"{world.workspace.base_url}/{query}") as page:
         message = page.locator(".message", has_text=text).last

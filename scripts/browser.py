@@ -1,4 +1,4 @@
-"""The browser that the pictures in docs/images are made with."""
+"""The browser that makes the screenshots in docs/images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "images"
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, headless."""
     async with async_playwright() as playwright:
         path = shutil.which("chromium") or "chromium"
         browser = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -28,7 +28,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def page_at(browser: Browser, url: str, size: dict[str, int] | None = None) -> AsyncIterator[Page]:
-    """A page of the sandbox, as sharp as a phone shows it."""
+    """A page of the sandbox, at a phone's resolution."""
     page = await browser.new_page(viewport=size or PHONE, device_scale_factor=2)  # type: ignore[arg-type]
     await page.goto(url)
     try:
@@ -38,5 +38,5 @@ async def page_at(browser: Browser, url: str, size: dict[str, int] | None = None
 
 
 async def settled(page: Page) -> None:
-    """Fonts are there, and the scroll to the end is over."""
+    """Wait until fonts are loaded and the page has scrolled to its end."""
     await page.wait_for_timeout(400)

@@ -1,4 +1,4 @@
-"""Make the pictures of the approval card anew, one for each of its states: the real bot, on a phone.
+"""Regenerate the screenshots of the approval card, one per state, from the real bot at a phone's size.
 
 Needs Chromium. `make screenshots` calls it.
 """
@@ -76,7 +76,7 @@ async def _withdrawn(world: World) -> Repair:
 
 async def _expired(world: World) -> Repair:
     repair = await _open(world)
-    await repair.shows("⌛", patience=90.0)  # the shortest time that the settings take
+    await repair.shows("⌛", patience=90.0)  # the shortest time that the settings allow
     return repair
 
 

@@ -1,4 +1,4 @@
-"""docs/map.md: which package imports which, as a picture made from the imports."""
+"""Generates docs/map.md: a diagram of which package imports which."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ROOTS = ("bot", "commands")
 SPLIT = ("bot/domain", "bot/services", "bot/adapters", "commands")
-"""Packages of which each part is shown by itself."""
+"""Packages whose parts are shown one by one."""
 GROUPS = {"bot/domain": "domain", "bot/services": "services", "bot/adapters": "adapters", "commands": "commands"}
 LEFT_OUT = ("bot", "bot/errors", "bot/logs", "bot/domain", "bot/services", "bot/adapters", "commands")
-"""What everybody imports says nothing."""
+"""Imported nearly everywhere, so an arrow to them would say nothing."""
 
 Graph = Mapping[str, set[str]]
 
 
 def map_page(made: str) -> str:
-    """The page; ``made`` says by what it was made."""
+    """The page; ``made`` is the sentence that says how it was generated."""
     graph = reduced(imports())
     lines = [
         "# Map",
@@ -46,7 +46,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def package(path: Path) -> str:
-    """What a file, or a package's folder, belongs to in the picture."""
+    """The box in the diagram that a module or package belongs to."""
     parts = path.with_suffix("").parts
     if parts[-1] == "__init__":
         parts = parts[:-1]
@@ -67,7 +67,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def reduced(graph: Graph) -> dict[str, set[str]]:
-    """Without the arrows that follow from others."""
+    """The transitive reduction of ``graph``."""
     return {
         one: {other for other in others if not any(_reaches(graph, by, other) for by in others - {other})}
         for one, others in graph.items()

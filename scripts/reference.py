@@ -1,6 +1,6 @@
 """Write docs/settings.md, metrics.md, commands.md, rights.md and map.md from the code; ``--check`` only compares.
 
-A reference that is typed by hand goes stale; this one can't: a test runs it with ``--check``.
+The pages can't go stale: a test runs this script with ``--check``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MADE = "<!-- Made by scripts/reference.py from the code: change it there. -->\n"
 
 
 def settings_page() -> str:
-    """Every setting with its default, its variable and what it means."""
+    """The page with every setting's default, environment variable and meaning."""
     lines = [
         "# Settings",
         MADE,
@@ -77,7 +77,7 @@ def _inner(annotation: Any) -> type[BaseModel] | None:
 
 
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    """A row for each setting, by the name that is accepted. Raises LookupError for one without a word."""
+    """A row per setting, by its accepted name. Raises LookupError for a setting without a description."""
     notes = _field_notes(model)
     for field, info in model.model_fields.items():
         inner = _inner(info.annotation)
@@ -96,7 +96,7 @@ def _rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _choices(info: Any) -> str:
-    """The values that a setting takes, where a registry has them."""
+    """A setting's allowed values, if a registry lists them."""
     names = [n for m in info.metadata if isinstance(m, WithJsonSchema) for n in m.json_schema.get("enum", ())]
     return f" One of: {', '.join(f'`{name}`' for name in names)}." if names else ""
 
@@ -106,7 +106,7 @@ def _list(shown: str, note: str) -> Iterator[str]:
 
 
 def _with_variable(meaning: str, shown: str) -> str:
-    """What it means, and the variable that sets it, where there is one."""
+    """A setting's meaning, and the environment variable that sets it, if there is one."""
     variable = f"{PREFIX}{shown.upper().replace('.', '__')}"
     return f"{meaning} `{variable}`" if variable in variables() else meaning
 
@@ -156,7 +156,7 @@ def _field_notes(model: type[BaseModel]) -> dict[str, str]:
 
 
 def metrics_page() -> str:
-    """Every metric with its labels."""
+    """The page with every metric and its labels."""
     lines = [
         "# Metrics",
         MADE,
@@ -179,7 +179,7 @@ def _metric_name(collector: Any) -> str:
 
 
 def commands_page() -> str:
-    """Every command with its usage and who may run it."""
+    """The page with every command's usage and the role it requires."""
     lines = [
         "# Commands",
         MADE,
@@ -204,7 +204,7 @@ def commands_page() -> str:
 
 
 def _roles() -> list[str]:
-    """What each role may run, with reference to the widest one before it that it includes."""
+    """What each role may run, referring to the widest earlier role that it includes."""
     lines = ["## Roles", "", "| `access.rules[].role` | may run |", "|---|---|"]
     before: list[Role] = []
     for role in roles.BUILTIN:
@@ -219,7 +219,7 @@ def _roles() -> list[str]:
 
 
 def main() -> int:
-    """Write the pages, or compare them with ``--check``; gives the exit code."""
+    """Write the pages, or compare them with ``--check``; returns the exit code."""
     pages = {
         "settings.md": settings_page(),
         "metrics.md": metrics_page(),

@@ -1,4 +1,4 @@
-"""docs/rights.md: what the account may do, for whom, by which manifest; and what it must never be able to do."""
+"""Generates docs/rights.md: the account's rights, the commands and manifests behind each, and those refused."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from commands.registry import BUILTIN
 ROOT = Path(__file__).parents[1]
 OWN = "its own namespace"
 TARGET = Target()
-"""The handbook's pod; other names in the settings mean other names here."""
+"""The handbook's pod; with other names in the settings, the page's names differ as well."""
 
 Place = tuple[str, Permission]
-"""A namespace, and one atom that is granted in it."""
+"""A namespace, and one permission that is granted in it."""
 
 
 def rights_page(made: str) -> str:
-    """The page; ``made`` says how it came to be."""
+    """The page; ``made`` is the sentence that says how it was generated."""
     needed = rights_needed(TARGET, BUILTIN)
     granted = dict(_granted())
     parts = [
@@ -80,7 +80,7 @@ Kubernetes itself lets every account ask what it may do itself and read public c
 
 
 def _flow(text: str) -> list[str]:
-    """A paragraph a line, as the other pages have them; lists stay together."""
+    """One line per paragraph, as in the other pages; list items stay together."""
     paragraphs = [" ".join(part.split()) for part in text.strip().split("\n\n")]
     return [line for p in paragraphs for line in ([p] if p.startswith("- ") else [p, ""])]
 
@@ -161,7 +161,7 @@ def _everybody() -> Iterator[str]:
 
 
 def _granted() -> Iterator[tuple[Place, str]]:
-    """Every atom that a Role in deploy/ grants, with the file."""
+    """Every permission that a Role in deploy/ grants, with its file."""
     for file in sorted((ROOT / "deploy").glob("**/*.yaml")):
         for role in yaml.safe_load_all(file.read_text(encoding="utf-8")):
             if isinstance(role, dict) and role.get("kind") == "Role":

@@ -1,6 +1,6 @@
-"""Make the pictures in docs/images anew: the sandbox's page after `/agentpod status`, healthy and broken.
+"""Regenerate the screenshots in docs/images: the sandbox's page after `/agentpod status`, healthy and broken.
 
-The real bot answers; nothing in the pictures is drawn by hand. Needs Chromium.
+The answers are the real bot's. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.scenarios.talk import World  # noqa: E402 - likewise
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: a name, what is broken, what is asked, and how it is looked at."""
+    """One screenshot: its name, the faults, the commands, and the view."""
 
     name: str
     faults: tuple[tuple[str, bool | str], ...]
     lines: tuple[str, ...]
     says: str
-    """How the last answer begins: what a busy machine made unknown is no picture of it."""
+    """The first line that each answer must have: on a busy machine, checks may time out as unknown."""
     theme: str = "light"
     height: int = PHONE["height"]
 

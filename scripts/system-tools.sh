@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure that Debian's tools for the tests are here: installs them as root, else says what is not covered.
+# Install Debian's tools for the tests if root; otherwise say what the tests won't cover.
 # usage: scripts/system-tools.sh [TOOL …]; under CI=true a missing tool is a failure.
 set -uo pipefail
 declare -A package=([chromium]=chromium [prometheus-pushgateway]=prometheus-pushgateway [psql]=postgresql [cron]=cron [cc]=gcc)
@@ -14,11 +14,11 @@ for tool in "$@"; do command -v "$tool" >/dev/null || missing+=("$tool"); done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     names=()
     for tool in "${missing[@]}"; do names+=("${package[$tool]}"); done
-    # Fonts, so that pictures of the page look as on a person's machine.
+    # Fonts, so that screenshots look as on a user's machine.
     case " ${names[*]} " in *" gcc "*) names+=(libc6-dev) ;; esac
     case " ${names[*]} " in *" chromium "*) names+=(fonts-noto-color-emoji fonts-inter fonts-noto-core) ;; esac
     echo "Installing ${names[*]} (once)"
-    # Debian starts a service with the package; a test starts its own.
+    # Debian's package starts a service; the tests start their own.
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${names[@]}"; } >/dev/null 2>&1
 fi

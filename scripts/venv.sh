@@ -18,7 +18,7 @@ if [ -z "$python" ]; then
 fi
 
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    # Debian keeps these two in a package of their own.
+    # Debian ships these two in a separate package.
     package=$("$python" -c 'import sys; print(f"python3.{sys.version_info[1]}-venv")')
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "Installing $package"
@@ -32,7 +32,7 @@ fi
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "Installing the packages of $lock into $venv (once; about a minute)"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-# The project itself: a path file does for an editable install, without a build step or its dependencies.
+# The project itself: a path file works as an editable install, without a build step or its dependencies.
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pwd >"$site/agentpod.pth"
 cat >"$venv/bin/agentpod" <<SCRIPT

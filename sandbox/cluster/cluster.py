@@ -32,7 +32,7 @@ class PretendCluster:
     """
 
     def __init__(self, *, speed: float = 3.0, clock: Clock = utc_now, port: int = 0, tls: bool = False) -> None:
-        """A cluster that is not yet started; with ``tls`` it is served with a self-signed certificate."""
+        """Prepare a cluster without starting it; ``tls`` serves it over HTTPS with a self-signed certificate."""
         self.store = Store(clock)
         self.simulation = Simulation(self.store, speed=speed)
         self.server = ApiServer(self.store, self.simulation, {ADMIN_TOKEN: ADMIN, BOT_TOKEN: BOT})

@@ -1,6 +1,6 @@
-"""What is beside the main container of the pretend pod: an init container, a native sidecar, a readiness gate.
+"""The pretend pod's optional extras: an init container, a native sidecar and a readiness gate.
 
-They are there only while a fault wants them. Statuses and conditions are as the kubelet writes them
+They exist only while a fault asks for them. Statuses and conditions are as the kubelet writes them
 (``pkg/kubelet/status/generate.go``).
 """
 
@@ -34,27 +34,27 @@ def spec(faults: PodFaults) -> Object:
 
 
 def blocks(pod: Object) -> bool:
-    """Whether its main container has to wait for an init container that never ends well."""
+    """Whether the main container waits for an init container that never succeeds."""
     return any(c["name"] == INIT for c in pod["spec"].get("initContainers") or ())
 
 
 def statuses(pod: Object, faults: PodFaults, at: datetime) -> list[Object]:
-    """The statuses of its init containers and sidecars once the kubelet has begun with them."""
+    """The statuses of the pod's init containers and sidecars once the kubelet has started them."""
     return [_status(c, faults, at) for c in pod["spec"].get("initContainers") or ()]
 
 
 def all_ready(pod: Object) -> bool:
-    """Whether its sidecars are ready."""
+    """Whether the pod's sidecars are ready."""
     return all(s["ready"] for s in pod["status"].get("initContainerStatuses") or () if s["name"] == SIDECAR)
 
 
 def gated(pod: Object) -> bool:
-    """Whether somebody else has to say that it is ready."""
+    """Whether the pod has a readiness gate."""
     return bool(pod["spec"].get("readinessGates"))
 
 
 def log(pod: Object, container: str, at: datetime) -> list[Line] | None:
-    """The log of a container that is not the main one; None where there is none of that name."""
+    """The log of an init container or sidecar; None if the pod has none of that name."""
     names = [c["name"] for c in pod["spec"].get("initContainers") or ()]
     return [Line(at, text) for text in _SAID[container]] if container in names else None
 

@@ -1,4 +1,4 @@
-"""What is wrong at the moment: plain switches that the simulation and the server look at."""
+"""The faults currently switched on: plain flags that the simulation and the server read."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class PodFaults:
-    """What is wrong with the pod. The simulation acts on them when it settles."""
+    """Faults of the pod. The simulation acts on them in `Simulation.settle`."""
 
     crash: bool = False
     """The container ends shortly after each start."""
     pending: bool = False
-    """No node takes the pod."""
+    """The pod can't be scheduled."""
     none: bool = False
     """A quota refuses the ReplicaSet's pods."""
     two: bool = False
@@ -20,9 +20,9 @@ class PodFaults:
     wrong_node: bool = False
     """The pod lands on gpu-2."""
     container_renamed: bool = False
-    """The container is called otherwise."""
+    """The container has another name."""
     init_crash: bool = False
-    """An init container ends badly again and again."""
+    """An init container is in CrashLoopBackOff."""
     sidecar: str = ""
     """The pod has a native sidecar: it runs (ready), crashes (crash) or hits its memory limit (oom)."""
     gate: bool = False
@@ -40,37 +40,37 @@ class PodFaults:
     disk_full: bool = False
     """The home is 97 % full."""
     no_inodes: bool = False
-    """The home's file system has room, and no inode left."""
+    """The home's file system has free space but no free inodes."""
     no_ps: bool = False
     """The image has no ``ps``."""
     exec_hangs: bool = False
-    """``exec`` opens and never says anything."""
+    """``exec`` connects and never sends anything."""
     log_gone: bool = False
-    """The log's file is gone from the node: the kubelet says so in the log's place."""
+    """The log file is gone from the node: the kubelet sends an error message in place of the log."""
     no_size: bool = False
-    """``df`` knows no size of the home's file system."""
+    """``df`` reports no size for the home's file system."""
     noisy_logs: bool = False
-    """The log holds lines that try to break whoever shows them."""
+    """The log has hostile lines: escape codes, markup, tokens."""
     killed: str = ""
-    """This process is gone although the container still runs."""
+    """This process is missing while the container keeps running."""
     hostile: str = ""
-    """Processes that somebody in the pod started to harm whoever looks at the list."""
+    """Hostile processes, started in the pod to attack whoever reads the process list."""
 
 
 @dataclass
 class ApiFaults:
-    """What is wrong with the API server. ``refuse`` is the listener's own."""
+    """Faults of the API server. Refused connections are a switch of the listener."""
 
     hang: bool = False
     unauthorized: bool = False
     forbidden: str = ""
-    """A resource (``pods``, ``pods/exec``) that everybody is refused, or ``*``."""
+    """The resource (``pods``, ``pods/exec``) that is forbidden for everybody, or ``*``."""
     not_found: bool = False
     expired: bool = False
     too_many: bool = False
     broken: bool = False
     echo: int = 0
-    """The HTTP status with which whatever is to be changed is refused, in words that repeat what was sent."""
+    """The HTTP status that refuses every change, with a message that repeats what was sent."""
     delay: float = 0.0
     """Seconds before each answer."""
     absent_groups: set[str] = field(default_factory=set)

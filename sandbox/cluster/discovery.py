@@ -1,4 +1,4 @@
-"""Discovery: which groups, versions and resources there are, in the old and the aggregated form."""
+"""API discovery: groups, versions and resources, in the older and the aggregated format."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def resource_list(group_name: str, version_name: str) -> Object:
 
 
 def aggregated(core: bool, absent: Iterable[str] = ()) -> Object:
-    """``GET /api`` (``core``) or ``/apis`` for a client that asks for the aggregated form."""
+    """``GET /api`` (``core``) or ``/apis`` for clients that request the aggregated format."""
     names = [""] if core else [name for name in _groups(absent) if name]
     return {
         "kind": "APIGroupDiscoveryList",
@@ -88,7 +88,7 @@ def openapi_index(absent: Iterable[str] = ()) -> Object:
 
 
 def openapi(group_name: str, version_name: str) -> Object:
-    """``GET /openapi/v3/apis/<group>/<version>``: just what says that fields are checked by the server."""
+    """``GET /openapi/v3/apis/<group>/<version>``: the minimum that announces server-side field validation."""
     paths: Object = {}
     for kind in KINDS:
         if (kind.group, kind.version) == (group_name, version_name):
@@ -190,4 +190,4 @@ def _gvk(kind: Kind, name: str) -> Object:
 UNSTORED = frozenset(
     kind.qualified for kind in (ACCESS_REVIEW, RULES_REVIEW, TOKEN_REVIEW, SELF_REVIEW, NEW_EVENT)
 )
-"""Types that are answered on the spot and never stored."""
+"""Types that are answered without being stored."""

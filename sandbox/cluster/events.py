@@ -29,7 +29,7 @@ class Recorder:
         count: int = 1,
         since: datetime | None = None,
     ) -> None:
-        """Say ``reason`` about an object, ``count`` times ``since`` then; the same words again raise the count."""
+        """Record an event, ``count`` times ``since`` then; a repeat with the same words raises the count."""
         moment = at or self._store.clock()
         meta = about["metadata"]
         source = component or {"Pod": "kubelet", "ReplicaSet": "replicaset-controller"}.get(

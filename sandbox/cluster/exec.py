@@ -21,7 +21,7 @@ _CHUNK = 32 * 1024
 
 
 def choose_container(pod: Object, asked: str) -> str:
-    """The container meant. Raises ApiError 400 when there is none of that name, or none was named of several."""
+    """The requested container. Raises ApiError 400 for an unknown name, or if none of several is named."""
     main = [c["name"] for c in pod["spec"]["containers"]]
     names = main + [c["name"] for c in pod["spec"].get("initContainers") or ()]
     name = pod["metadata"]["name"]
@@ -82,7 +82,7 @@ async def _send(request: web.Request, socket: web.WebSocketResponse, result: Res
         for start in range(0, len(data), _CHUNK):
             await socket.send_bytes(bytes([channel]) + data[start : start + _CHUNK])
     await socket.send_bytes(bytes([ERROR]) + json.dumps(status).encode())
-    # As a real API server does: it says goodbye and hangs up, without waiting for the client's goodbye.
+    # Like a real API server: send a close frame and hang up, without waiting for the client's close frame.
     await socket.send_frame(WSCloseCode.OK.to_bytes(2, "big"), WSMsgType.CLOSE)
     if request.transport is not None:
         request.transport.close()
@@ -102,7 +102,7 @@ def _outcome(
 
 
 def inside(simulation: Simulation, pod: Object) -> Container:
-    """The container as it is now."""
+    """The inside of the container as it is now."""
     faults, runtime = simulation.faults, simulation.runtime(pod)
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -139,7 +139,7 @@ def _no_executable(simulation: Simulation, name: str) -> tuple[Result, Object]:
 
 
 def exit_status(code: int, command: list[str]) -> Object:
-    """Channel 3's last word: the metav1.Status for an exit code."""
+    """The metav1.Status for an exit code, sent last on channel 3."""
     if code == 0:
         return {"metadata": {}, "status": "Success"}
     words = f"error executing command [{' '.join(command)}], exit code {code}"

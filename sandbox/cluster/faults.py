@@ -29,7 +29,7 @@ def toggle(
     read: Callable[[], bool],
     apply: Callable[[bool], Awaitable[None] | None],
 ) -> Break:
-    """A fault that is on or off; ``words`` are its label and its help."""
+    """A fault that is on or off; ``words`` are its label and its help text."""
     return Break(id_, group, words[0], words[1], "toggle", read, lambda value: apply(bool(value)))
 
 
@@ -41,12 +41,12 @@ def choice(
     read: Callable[[], str],
     apply: Callable[[str], Awaitable[None] | None],
 ) -> Break:
-    """A fault with variants; the empty value is off."""
+    """A fault with variants; the empty value switches it off."""
     return Break(id_, group, words[0], words[1], "choice", read, lambda v: apply(str(v or "")), options)
 
 
 def cluster_breaks(server: ApiServer, simulation: Simulation, listener: Listener) -> list[Break]:
-    """All of them."""
+    """All faults of the cluster."""
     return [
         *_pod_breaks(simulation),
         *_api_breaks(server.faults, listener),
@@ -132,7 +132,7 @@ def _pod_breaks(simulation: Simulation) -> list[Break]:
 
 
 def _readiness(simulation: Simulation) -> list[Break]:
-    """What comes and goes while the pod stays, and a sidecar beside it."""
+    """Faults that change a pod's readiness, and its sidecar."""
     faults = simulation.faults
 
     def sidecar(value: str) -> Awaitable[None]:

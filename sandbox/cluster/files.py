@@ -63,7 +63,7 @@ def children(files: dict[str, File], folder: str) -> list[str] | None:
 
 
 def expand(files: dict[str, File], word: str) -> list[str]:
-    """What a shell makes of ``word``: the matching paths, or the word itself."""
+    """Expand ``word`` as a shell's glob: the matching paths, or the word itself if none match."""
     if not any(char in word for char in "*?["):
         return [word]
     folder, _, pattern = word.rpartition("/")

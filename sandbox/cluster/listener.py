@@ -56,7 +56,7 @@ class Listener:
             self.cut()
 
     def cut(self) -> None:
-        """Close every open connection; new ones are welcome."""
+        """Close every open connection; new ones are accepted."""
         server = self._runner.server if self._runner else None
         for connection in list(server.connections) if server else []:
             transport = connection.transport
@@ -64,7 +64,7 @@ class Listener:
                 transport.abort()
 
     async def stop(self) -> None:
-        """End for good."""
+        """Stop for good."""
         await self.refuse()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -73,7 +73,7 @@ class Listener:
 
 
 def bound_socket(port: int) -> socket.socket:
-    """A TCP socket bound to 127.0.0.1 that shares its port with others not listening."""
+    """A TCP socket bound to 127.0.0.1, which can share its port with sockets that don't listen."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))

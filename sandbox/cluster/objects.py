@@ -1,4 +1,4 @@
-"""The agent pod's objects as they are on a good day: the handbook's names, addresses and settings."""
+"""The healthy agent pod's objects, with the handbook's names, addresses and settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HOME = "/home/claude"
 
 
 def seed(store: Store, started: datetime) -> None:
-    """Everything but the ReplicaSet, the pods and what follows from them; ``started`` is the pod's birth."""
+    """Store all objects except the ReplicaSet, pods and what derives from them; ``started`` is the pod's start."""
     set_up = started - timedelta(days=61)
     for name in ("default", "kube-system", "argocd", "monitoring", NAMESPACE):
         store.put(kinds.NAMESPACE, namespace(name, set_up))
@@ -109,7 +109,7 @@ def node(name: str, ip: str, created: datetime, now: datetime) -> Object:
 
 
 def secrets(created: datetime) -> list[Object]:
-    """The three Secrets of the handbook, with values that are plainly made up."""
+    """The handbook's three Secrets, with obviously made-up values."""
     configs = {
         name: f"# {name} of the sandbox: not a credential\n"
         for name in ("talosconfig", "kubeconfig", "omniconfig")
@@ -136,7 +136,7 @@ def secret(name: str, values: dict[str, str], created: datetime) -> Object:
 
 
 def text_of(secret_: Object | None, key: str) -> str | None:
-    """A value of a Secret as text; None where there is none."""
+    """A Secret's value as text; None if the key is missing."""
     encoded = (secret_ or {}).get("data", {}).get(key)
     return None if encoded is None else base64.b64decode(encoded).decode("utf-8", "replace")
 

@@ -1,4 +1,4 @@
-"""What a healthy cluster may hold besides the agent pod's own: Secrets that others write, events of others."""
+"""Oddities of a healthy cluster: Secrets that other programs write, events of other objects and the like."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _REVISIONS = ["3f1c2b7d9a4e5f60718293a4b5c6d7e8f9012345", "4.2.1"]
 
 
 def oddities(simulation: Simulation) -> list[Break]:
-    """All of them."""
+    """All oddities, as entries of the panel."""
     store = simulation.store
     return [
         _writer(store),
@@ -76,7 +76,7 @@ def _writer(store: Store) -> Break:
 
 
 def _touch(store: Store) -> None:
-    """A label by the program that also wrote the values: their entry of managedFields gets the new time."""
+    """Label a Secret as the program that wrote its values: their managedFields entry gets the new time."""
     draft = store.draft(kinds.SECRET, NAMESPACE, objects.TIER2_SECRET)
     now = stamp(store.clock())
     draft["metadata"]["labels"] = {**draft["metadata"].get("labels", {}), "sandbox/looked-at": "yes"}
@@ -94,7 +94,7 @@ def _keys(store: Store) -> Break:
     def apply(value: Any) -> None:
         text = _NEW_KEY if value else objects.PUBLIC_KEY
         if store.get(kinds.SECRET, NAMESPACE, objects.SSH_SECRET) is None:
-            if value:  # another fault has taken it away: it is made anew
+            if value:  # another fault may have deleted the Secret
                 keys = {"authorized_keys": text}
                 store.put(kinds.SECRET, objects.secret(objects.SSH_SECRET, keys, store.clock()))
             return
@@ -123,7 +123,7 @@ def _repeat(simulation: Simulation) -> None:
 
 
 def _others(simulation: Simulation) -> None:
-    """What stays in a namespace for an hour after an install or a restart."""
+    """Record the events that an install or a restart leaves behind for an hour."""
     for name, reason in ((f"{objects.APP}-gone", "BackOff"), ("agentpod-6d9f-x2k8p", "FailedScheduling")):
         meta = {"namespace": NAMESPACE, "name": name, "uid": f"uid-of-{name}", "resourceVersion": "1"}
         about = {"kind": "Pod", "apiVersion": "v1", "metadata": meta, "spec": {}}

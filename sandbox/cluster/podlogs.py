@@ -1,4 +1,4 @@
-"""The container's log: what sshd, supercronic and VibeKanban would have written by now."""
+"""The container's log: what sshd, supercronic and VibeKanban have written so far."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass
 class ContainerLog:
-    """One run of the container. Lines come into being as time passes: :meth:`advance` writes what is due."""
+    """One run of the container. Lines appear as time passes: :meth:`advance` writes those that are due."""
 
     started: datetime
     lines: list[Line] = field(default_factory=list)
@@ -38,7 +38,7 @@ class ContainerLog:
         del self.lines[:-KEPT]
 
     def advance(self, now: datetime) -> None:
-        """Write everything that the three services had to say up to ``now``."""
+        """Write the three services' lines up to ``now``."""
         if self.written is None:
             self._boot()
             self.written = self.started + timedelta(seconds=7)
@@ -52,7 +52,7 @@ class ContainerLog:
         self.written = max(self.written, now)
 
     def end(self, service: str, now: datetime) -> None:
-        """The last words of a run whose ``service`` died."""
+        """Write the last lines of a run that ended because ``service`` died."""
         self.advance(now)
         for text in LAST_WORDS.get(service, (f"[entrypoint] {service} exited",)):
             self.write(text, now)
@@ -98,7 +98,7 @@ NOISY = (
     "postgres://agent:sandbox-fake-password@db.invalid/agent",
     "x" * 100_000,
 )
-"""Lines that try to break whoever shows them; the tokens in them are made up."""
+"""Hostile lines: escape codes, markup, tokens. The tokens are made up."""
 
 
 def _ticks(after: datetime, until: datetime, every: int) -> list[datetime]:

@@ -29,7 +29,7 @@ class Process:
     user: str = "claude"
     tty: str = "?"
     service: str = ""
-    """Which of :data:`REQUIRED` it belongs to."""
+    """The entry of :data:`REQUIRED` that it belongs to."""
 
     @property
     def name(self) -> str:
@@ -39,7 +39,7 @@ class Process:
 
 
 def usual(user: str = "claude") -> list[Process]:
-    """What runs in a healthy pod: the three services, a Claude session and its dozens of children."""
+    """The processes of a healthy pod: the three services, a Claude session and its dozens of children."""
     rows = [
         Process(1, 0, "/usr/bin/tini -- /entrypoint.sh", rss=1_280, vsz=2_624),
         Process(7, 1, "/bin/bash /entrypoint.sh", rss=3_520, vsz=4_608),
@@ -59,7 +59,7 @@ def _service(name: str, pid: int, command: str, rss: int) -> Process:
 
 
 def hostile(kind: str) -> list[Process]:
-    """What anybody in the pod may start: one with very many arguments, or one that writes rows of its own."""
+    """Hostile processes that any user can start: a huge argument list, or arguments that forge rows of output."""
     if kind == "arguments":
         return [Process(900 + n, 514, "./x " + "1 " * 60_000, 70) for n in range(7)]
     if kind == "digits":
@@ -153,7 +153,7 @@ def _uid(_table: Table, process: Process) -> str:
 
 
 def _command(_table: Table, process: Process) -> str:
-    """As procps writes it: whatever can't be printed is a question mark."""
+    """The command line as procps prints it, with ``?`` for each unprintable character."""
     if process.command.isprintable():
         return process.command
     return "".join(c if c.isprintable() else " " if c == "\n" else "?" for c in process.command)
@@ -222,7 +222,7 @@ def ps(table: Table, arguments: Sequence[str]) -> str:
     columns, pids, header, everything = _options(words)
     rows = [p for p in table.processes if p.pid in pids] if pids else list(table.processes)
     if not pids and not everything:
-        rows = []  # plain `ps` shows one's own terminal, and exec has none
+        rows = []  # plain `ps` lists the caller's terminal only, and exec has none
     formats = [(_FORMATS[name], title) for name, title in columns]
     lines = [_line([_pad(fmt, title, last) for fmt, title, last in _marked(formats)])] if header else []
     lines += [

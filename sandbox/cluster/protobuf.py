@@ -1,5 +1,5 @@
 """Request bodies in Kubernetes' protobuf form: typed clients (``kubectl auth can-i``) send it, with JSON as the
-answer they also take. Only the messages that such clients send here are known.
+answer they also take. Only the messages that such clients send here are supported.
 
 Field numbers: ``generated.proto`` of k8s.io/apimachinery (Unknown), k8s.io/api/authorization/v1,
 k8s.io/api/authentication/v1 and k8s.io/api/core/v1 (Secret).
@@ -79,7 +79,7 @@ def _scalar(value: bytes, form: type) -> str:
 
 
 def _fields(raw: bytes) -> list[tuple[int, bytes]]:
-    """Number and bytes of each length-delimited field; numbers and fixed-width fields are passed over."""
+    """Number and bytes of each length-delimited field; numbers and fixed-width fields are skipped."""
     found: list[tuple[int, bytes]] = []
     at = 0
     while at < len(raw):

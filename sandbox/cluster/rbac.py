@@ -1,4 +1,4 @@
-"""Who may do what: roles are read from the shipped manifests, so that a missing right shows here as well."""
+"""RBAC, with the roles read from the shipped manifests, so that a missing right shows here as well."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NAMESPACE = "secure-agent-pod"
 SERVICE_ACCOUNT = "agentpod"
 MANIFESTS = Path(__file__).resolve().parents[2] / "deploy"
 APPLIED = ("base", "options/argocd")
-"""What the pretend cluster has of ``deploy``: Argo CD owns its agent pod, and nothing else is switched on."""
+"""The parts of ``deploy`` applied to the pretend cluster: the base, and the Argo CD option alone."""
 
 
 @dataclass(frozen=True)
 class User:
-    """Who a token belongs to."""
+    """The user that a token belongs to."""
 
     name: str
     uid: str
@@ -41,7 +41,7 @@ BOT = User(
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of a Role; ``namespace`` is where it holds (empty: everywhere)."""
+    """One rule of a Role; ``namespace`` is where it applies (empty: everywhere)."""
 
     namespace: str
     groups: tuple[str, ...]
@@ -76,7 +76,7 @@ BASIC = (
     Rule("", ("authentication.k8s.io",), ("selfsubjectreviews",), ("create",)),
     Rule("", ("certificates.k8s.io",), ("clustertrustbundles",), _READ),
 )
-"""What everybody who is signed in may do: ``system:basic-user``, and for service accounts the trust bundles."""
+"""What every authenticated user may do: ``system:basic-user``; for service accounts, trust bundles as well."""
 DEFAULT = (
     Rule(
         NAMESPACE,
@@ -91,7 +91,7 @@ DEFAULT = (
     Rule(NAMESPACE, ("",), ("secrets",), ("get",), ("agent-secrets-tier2",)),
     Rule("argocd", ("argoproj.io",), ("applications",), ("get",), ("secure-agent-pod",)),
 )
-"""What the bot may do where no manifests are there to read."""
+"""The bot's rights where there are no manifests to read."""
 
 
 class Authorizer:

@@ -10,7 +10,7 @@ from sandbox.cluster.status import invalid
 
 Object = dict[str, Any]
 GROUP_VERSION_KIND = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
-"""A Scale belongs to another group than what it scales (autoscaling/v1 in the API reference)."""
+"""A Scale's API group differs from that of the object it scales (autoscaling/v1 in the API reference)."""
 
 
 def as_scale(deployment: Object) -> Object:

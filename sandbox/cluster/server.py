@@ -74,19 +74,19 @@ class ApiServer:
     """Answers the API's requests from a store and its simulation."""
 
     def __init__(self, store: Store, simulation: Simulation, tokens: Mapping[str, User]) -> None:
-        """With bearer ``tokens`` and who they belong to."""
+        """Serve ``store``; ``tokens`` maps each bearer token to its user."""
         self.store = store
         self.simulation = simulation
         self.tokens = tokens
         self.users = {"admin": ADMIN, SERVICE_ACCOUNT: BOT}
-        """By their name in the path: client-go sends no credentials over plain HTTP, so its address says who."""
+        """Users by their name in the path: client-go sends no credentials over plain HTTP, so its URL says who."""
         self.authorizer = Authorizer()
         self.faults = ApiFaults()
         self.latency: Latency = {}
         self.bookmarks = 60.0
         """Seconds between the bookmarks of a watch that asks for them."""
         self.requests = 0
-        """How many requests came so far."""
+        """The number of requests received so far."""
 
     def app(self) -> web.Application:
         """The aiohttp application."""
@@ -280,14 +280,14 @@ class ApiServer:
             initial = request.query.get("sendInitialEvents") == "true"
             response = web.StreamResponse(headers={"Content-Type": "application/json"})
             await response.prepare(request)
-            await response.write(b"")  # the headers go out before there is anything to say
+            await response.write(b"")  # send the headers before the first event
             try:
                 if asked == 0 or initial:
                     first = [("ADDED", o) for o in self.store.list(_stored(call.kind), call.namespace) if match(o)]
                 else:
                     first = [e for c in self.store.changes_since(asked) for e in _event_of(c, call, match)]
             except ApiError as error:
-                # Once a watch is let in, what goes wrong is an event of it (apiserver, cacher.go, newErrWatcher).
+                # Errors of an admitted watch are sent as an event (apiserver, cacher.go, newErrWatcher).
                 await _say(response, "ERROR", error.as_json())
                 return response
             for type_, obj in first:
@@ -351,7 +351,7 @@ class ApiServer:
             raise bad_request(f'previous terminated container "{container}" in pod "{name}" not found')
         if log is None:
             raise bad_request(f'container "{container}" in pod "{name}" is waiting to start: {_waits(pod)}')
-        if self.simulation.faults.log_gone:  # as a real kubelet: status 200, no line feed
+        if self.simulation.faults.log_gone:  # like a real kubelet: status 200, no line feed
             container_id = f"containerd://{pod['metadata']['uid'].replace('-', '')}"
             return web.Response(text=f"unable to retrieve container logs for {container_id}")
         lines = self._log_lines(request, log.lines)
@@ -415,7 +415,7 @@ class ApiServer:
         if self.store.get(call.kind, call.namespace, meta["name"]):
             raise already_exists(call.kind, meta["name"])
         if call.kind is kinds.POD:
-            body["status"] = {"phase": "Pending"}  # no kubelet has seen it, and none will: it has no owner here
+            body["status"] = {"phase": "Pending"}  # no kubelet knows the new pod, and nothing here manages it
         return web.json_response(await self._store(request, call, None, body), status=201)
 
     async def _store(self, request: web.Request, call: Call, before: Object | None, new: Object) -> Object:
@@ -506,7 +506,7 @@ def _version(request: web.Request) -> int:
     text = request.query.get("resourceVersion") or "0"
     if not (text.isascii() and text.isdigit()):
         why = f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
-        raise ApiError(500, "", why)  # the real one says 500 for a mistake of the client's
+        raise ApiError(500, "", why)  # the real server answers 500 although it's the client's mistake
     return int(text)
 
 
@@ -593,7 +593,7 @@ def _patched(content_type: str, stored: Object, patch: Any) -> Object:
 
 
 def _echoed(code: int, body: Object) -> ApiError:
-    """A webhook's refusal as careless as it can be: all that was sent, as it came and decoded."""
+    """The most careless webhook refusal: it repeats all that was sent, as received and decoded."""
     data = body.get("data") or {}
     plain = [
         base64.b64decode(value).decode("utf-8", "replace") for value in data.values() if isinstance(value, str)
@@ -627,7 +627,7 @@ def _record_manager(request: web.Request, kind: Kind, before: Object | None, new
     fields |= {"f:metadata": notes} if notes else {}
     entry: Object = {"manager": name, "operation": operation, "apiVersion": kind.api_version, "time": now}
     managers = new["metadata"].get("managedFields") or []
-    for mine in managers:  # what a program has written stays its own, and gets the new time as well
+    for mine in managers:  # a manager keeps the fields it wrote before; they get the new time, too
         if (mine.get("manager"), mine.get("operation")) == (name, operation):
             owned = mine.get("fieldsV1", {})
             fields = owned | {key: owned.get(key, {}) | value for key, value in fields.items()}

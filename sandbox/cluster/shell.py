@@ -20,7 +20,7 @@ INODES = 3_276_800
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left behind. Output is bytes; ``code`` the exit status."""
+    """A command's result: its output as bytes, and ``code``, its exit status."""
 
     out: bytes = b""
     err: bytes = b""
@@ -28,12 +28,12 @@ class Result:
 
 
 class NoExecutable(Exception):
-    """There is no such program; the runtime can't start it."""
+    """The program doesn't exist, so the runtime can't start it."""
 
 
 @dataclass
 class Container:
-    """The inside of one container, for as long as one ``exec`` looks at it."""
+    """The inside of a container as one ``exec`` sees it."""
 
     table: Table
     user: str = "claude"
@@ -42,7 +42,7 @@ class Container:
     env: dict[str, str] = field(default_factory=dict)
     files: dict[str, File] = field(default_factory=usual)
     no_size: bool = False
-    """Whether the home's file system knows no size."""
+    """Whether ``df`` reports no size for the home's file system."""
     no_inodes: bool = False
     """Whether the home's file system has no inode left."""
     keys: str | None = None
@@ -63,7 +63,7 @@ class Container:
         return program(self, command[1:], stdin)
 
     def absolute(self, path: str) -> str:
-        """``path`` from the home folder on, without a slash at the end."""
+        """``path`` resolved against the home folder, without a trailing slash."""
         full = path if path.startswith("/") else f"{HOME}/{path}"
         return full.rstrip("/") or "/"
 
@@ -94,7 +94,7 @@ class Script:
         return Result(out, err, code)
 
     def _walk_proc(self, text: str) -> Result:
-        """A loop over ``/proc/[0-9]*``: what is done where there is no ps. Other loops aren't known."""
+        """A loop over ``/proc/[0-9]*``, as used where there is no ps. Other loops aren't supported."""
         short, flat = "head -c" in text, "\\n" in text
         rows = [
             f"{p.pid} {p.user} {line.replace(chr(10), ' ') if flat else line}"

@@ -1,4 +1,4 @@
-"""Controllers, scheduler and kubelet in small: they bring the pods to where the Deployment wants them."""
+"""Small versions of controllers, scheduler and kubelet: they bring the pods to the Deployment's desired state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Object = dict[str, Any]
 UPTIME = timedelta(hours=6, minutes=51)
 """How long the pod has been running when the sandbox starts: the handbook's example."""
 QUOTA = "exceeded quota: sandbox, requested: pods=1, used: pods=0, limited: pods=0"
-"""What stands in the way of new pods while there is to be none."""
+"""The quota that refuses new pods while the fault "no pod" is on."""
 BACKOFF_WINDOW = timedelta(minutes=10)
 
 
@@ -35,7 +35,7 @@ class Runtime:
     processes: list[Process] = field(default_factory=list)
     deaths: list[datetime] = field(default_factory=list)
     keys: str | None = None
-    """What the entrypoint copied of the Secret with SSH keys."""
+    """The SSH keys that the entrypoint copied from their Secret."""
 
     @property
     def started(self) -> datetime:
@@ -44,10 +44,10 @@ class Runtime:
 
 
 class Simulation:
-    """The pods and what is in them. ``speed`` is the seconds a restart takes; 0 does everything at once."""
+    """The pods and their contents. ``speed`` is the seconds a restart takes; 0 does everything at once."""
 
     def __init__(self, store: Store, *, speed: float = 3.0) -> None:
-        """Simulate on ``store``, whose clock is the time here."""
+        """Simulate on ``store``, by the store's clock."""
         self.store = store
         self.speed = speed
         self.faults = PodFaults()
@@ -65,7 +65,7 @@ class Simulation:
         return self.store.clock()
 
     def seed(self) -> None:
-        """The good day: one pod that has been running since :data:`UPTIME`."""
+        """Create the healthy state: one pod that has been running for :data:`UPTIME`."""
         born = self.now - UPTIME - timedelta(seconds=4)
         objects.seed(self.store, born)
         deployment = self._deployment()
@@ -78,7 +78,7 @@ class Simulation:
         sync_status(self.store)
 
     def pods(self) -> list[Object]:
-        """The app's pods, oldest first; not the records of those that are over."""
+        """The app's pods, oldest first, without those that have ended."""
         ours = [p for p in self.store.list(kinds.POD, NAMESPACE) if _is_ours(p)]
         found = [p for p in ours if p["status"].get("phase") != "Failed"]
         return sorted(found, key=lambda pod: int(pod["metadata"]["annotations"]["sandbox/order"]))
@@ -96,24 +96,24 @@ class Simulation:
         return Table((*rows, *hostile(self.faults.hostile)), runtime.started, self.now)
 
     def log(self, pod: Object, *, previous: bool = False) -> ContainerLog | None:
-        """The log of the present or of the previous run, written up to now."""
+        """The log of the current or previous run, written up to now."""
         runtime = self.runtime(pod)
         if runtime is None:
             return None
         if _state(pod) != "running":
-            return runtime.log  # the run that ended last, asked for either way, as the kubelet has it
+            return runtime.log  # like the kubelet: between runs, the last one's log either way
         runtime.log.advance(self.now)
         return runtime.previous if previous else runtime.log
 
     def write_log(self, text: str) -> None:
-        """Let the oldest pod's container write a line."""
+        """Add a line to the oldest pod's log."""
         for pod in self.pods()[:1]:
             log = self.log(pod)
             if log is not None:
                 log.write(text, self.now)
 
     def set_noise(self, on: bool) -> None:
-        """Put the noisy lines into the log, or take them out."""
+        """Add the noisy lines to the log, or remove them."""
         self.faults.noisy_logs = on
         for runtime in self.runtimes.values():
             runtime.log.advance(self.now)
@@ -122,7 +122,7 @@ class Simulation:
                 runtime.log.write(text, self.now)
 
     async def kill(self, service: str) -> None:
-        """A required process ends: ``wait -n`` returns, and the container with it."""
+        """End a required process: ``wait -n`` returns, which ends the container."""
         if service not in REQUIRED:
             raise ValueError(f"{service!r} is none of {', '.join(REQUIRED)}")
         for pod in self.pods():
@@ -131,14 +131,14 @@ class Simulation:
         await self.settle()
 
     async def out_of_memory(self) -> None:
-        """The kernel kills the container; the kubelet starts it again."""
+        """OOM-kill the container; the kubelet restarts it."""
         for pod in self.pods():
             if _state(pod) == "running":
                 self._end(pod, 137, "OOMKilled", "")
         await self.settle()
 
     async def evict(self) -> None:
-        """The node is short of memory: each pod ends, its record stays, and its ReplicaSet makes another."""
+        """Evict all pods for lack of memory: their records stay, and the ReplicaSet creates a new pod."""
         for pod in self.pods():
             draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
             said = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 64Mi."
@@ -153,7 +153,7 @@ class Simulation:
         await self.settle()
 
     async def lose_node(self, on: bool) -> None:
-        """The kubelet falls silent, or reports again: the control plane only turns the pod's Ready condition."""
+        """Silence the kubelet, or let it report again: only the pod's Ready condition changes."""
         self.faults.node_lost = on
         for pod in self.pods():
             draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
@@ -166,7 +166,7 @@ class Simulation:
         await self.settle()
 
     async def fail_readiness(self, on: bool) -> None:
-        """The readiness probe fails, or succeeds again, while the container runs."""
+        """Let the readiness probe fail, or succeed again, while the container runs."""
         self.faults.unready = on
         for pod in self.pods():
             if on and _state(pod) == "running":
@@ -179,18 +179,18 @@ class Simulation:
         await self.settle()
 
     async def replace_pods(self) -> None:
-        """Let every pod be replaced by a new one, as if it had been deleted."""
+        """Replace every pod by a new one, as if it had been deleted."""
         self._replace |= {pod["metadata"]["uid"] for pod in self.pods()}
         await self.settle()
 
     async def delete_pod(self, pod: Object) -> None:
-        """Delete one pod gracefully; its ReplicaSet makes another."""
+        """Delete one pod gracefully; its ReplicaSet creates another."""
         self._replace.add(pod["metadata"]["uid"])
         self._mark(pod)
         await self.settle()
 
     async def settle(self) -> None:
-        """Bring everything to where it should be: at once when ``speed`` is 0, else in the background."""
+        """Reconcile: at once when ``speed`` is 0, else in the background."""
         self._kicked = True
         if self._task is None or self._task.done():
             if self.speed > 0:
@@ -199,7 +199,7 @@ class Simulation:
                 await self._run()
 
     async def stop(self) -> None:
-        """End the background work."""
+        """Stop the background work."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -224,7 +224,7 @@ class Simulation:
             await asyncio.sleep(self.speed * share)
 
     async def _terminate(self) -> bool:
-        """Pods that are being deleted go after their grace."""
+        """Remove the pods being deleted once their grace period is over."""
         for pod in self.pods():
             if pod["metadata"]["uid"] in self._replace:
                 self._mark(pod)
@@ -246,7 +246,7 @@ class Simulation:
         self.events.record(pod, "Normal", "Killing", f"Stopping container {objects.CONTAINER}")
 
     async def _roll_out(self) -> bool:
-        """Recreate: a ReplicaSet for the present template; pods of other templates go first."""
+        """Recreate strategy: a ReplicaSet for the current template; pods of other templates go first."""
         deployment = self._deployment()
         if deployment is None or deployment["spec"].get("paused"):
             return False
@@ -283,14 +283,14 @@ class Simulation:
             return len(pods) > wanted
         name = active_replica_set(self.store, deployment)
         if self.store.get(kinds.REPLICA_SET, NAMESPACE, name) is None:
-            return len(pods) > wanted  # it was made paused: there is nothing that could have pods
+            return len(pods) > wanted  # created paused: there is no ReplicaSet to own pods
         replica_set = self.store.draft(kinds.REPLICA_SET, NAMESPACE, name)
         for _ in range(wanted - len(self.pods())):
             self._create(replica_set, self.now)
         return True
 
     def _refuse(self, name: str, on: bool) -> None:
-        """A quota is in the way of the ReplicaSet's pods, or no longer."""
+        """Let a quota refuse the ReplicaSet's pods, or no longer."""
         replica_set = self.store.get(kinds.REPLICA_SET, NAMESPACE, name)
         if replica_set is None:
             return
@@ -299,7 +299,7 @@ class Simulation:
             self.events.record(replica_set, "Warning", "FailedCreate", f"Error creating: {why}")
 
     async def _advance(self) -> bool:
-        """One step for each pod that has one to take."""
+        """Advance each pod by one step, where it has one."""
         changed = False
         for pod in self.pods():
             current = self.store.get(kinds.POD, NAMESPACE, pod["metadata"]["name"])
@@ -395,7 +395,7 @@ class Simulation:
         return self._stays(pod, "CreateContainerConfigError", f'secret "{objects.SSH_SECRET}" not found')
 
     def _held_volume(self, pod: Object) -> bool:
-        """The volume controller says so in an event; the container's status only goes on waiting."""
+        """Report the volume in an event, as its controller does; the container's status just stays waiting."""
         said = 'Multi-Attach error for volume "pvc-1f2e" Volume is already exclusively attached to one node'
         self.events.record(pod, "Warning", "FailedAttachVolume", said)
         return False
@@ -406,7 +406,7 @@ class Simulation:
         return self._stays(pod, "CreateContainerError", said)
 
     def _stays(self, pod: Object, reason: str, message: str) -> bool:
-        """The container can't be made, and why."""
+        """Show that the container can't be created, and why."""
         if _state(pod) == reason:
             return False
         draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
@@ -417,7 +417,7 @@ class Simulation:
         return False
 
     def _init_trouble(self, pod: Object) -> bool:
-        """The init container is in its back-off, and the main one waits for it."""
+        """Show the init container in its back-off, and the main container waiting for it."""
         if _state(pod) == "PodInitializing":
             return False
         draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
@@ -471,7 +471,7 @@ class Simulation:
         self.store.put(kinds.POD, draft)
 
     def _end(self, pod: Object, code: int, reason: str, service: str) -> None:
-        """The container ends; its kubelet starts it again, after a back-off when it keeps dying."""
+        """End the container; the kubelet restarts it, after a back-off when it keeps dying."""
         draft = self.store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
         runtime = self.runtimes[pod["metadata"]["uid"]]
         if service:
@@ -506,7 +506,7 @@ def _is_ours(pod: Object) -> bool:
 
 
 def _state(pod: Object) -> str:
-    """``running``, or the reason why the container waits."""
+    """``running``, or the reason for which the container waits."""
     statuses = pod["status"].get("containerStatuses") or [{}]
     state = statuses[0].get("state", {})
     return "running" if "running" in state else str(state.get("waiting", {}).get("reason", ""))

@@ -55,7 +55,7 @@ def bad_request(message: str) -> ApiError:
 
 
 def unauthorized() -> ApiError:
-    """401: no token, or one that nobody knows."""
+    """401: no token, or an unknown one."""
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
@@ -77,7 +77,7 @@ def not_found(kind: Kind, name: str) -> ApiError:
 
 
 def no_such_path() -> ApiError:
-    """404 for a resource type or path that this server doesn't have."""
+    """404 for an unknown resource type or path."""
     return ApiError(404, "NotFound", "the server could not find the requested resource", details={})
 
 

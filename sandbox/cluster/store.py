@@ -1,4 +1,4 @@
-"""The objects, their resource versions and the history that watches read."""
+"""The objects, their resource versions and the change history that watches read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stamp(moment: datetime) -> str:
 
 
 def parse_stamp(text: str) -> datetime:
-    """The other direction. Raises ValueError for anything that is not RFC 3339."""
+    """Parse a ``metav1.Time``. Raises ValueError for anything that is not RFC 3339."""
     return datetime.fromisoformat(text)
 
 
@@ -51,7 +51,7 @@ class Change:
 class Store:
     """Objects by kind, namespace and name.
 
-    What it hands out is never changed afterwards and must not be changed by the reader: take a copy
+    An object that it returns never changes and must not be changed by the reader: take a copy
     with :meth:`draft`, and :meth:`put` it back.
     """
 
@@ -111,7 +111,7 @@ class Store:
         return gone
 
     def changes_since(self, version: int) -> builtins.list[Change]:
-        """The changes after ``version``. Raises ApiError 410 when they are no longer known."""
+        """The changes after ``version``. Raises ApiError 410 when they were compacted."""
         if version < self._oldest:
             raise expired(str(version), str(self._oldest))
         return [change for change in self._history if change.version > version]
@@ -178,7 +178,7 @@ _WITH_GENERATION = frozenset(
 
 
 def _wants_otherwise(kind: Kind, before: Object, new: Object, by_client: bool) -> bool:
-    """Whether a write counts as another generation. A client's of a Deployment's annotations does, too.
+    """Whether a write raises the generation. A client's change of a Deployment's annotations does, too.
 
     Source: ``pkg/registry/apps/deployment/strategy.go`` of Kubernetes.
     """
@@ -189,7 +189,7 @@ def _wants_otherwise(kind: Kind, before: Object, new: Object, by_client: bool) -
 
 
 def _same(before: Object, new: Object) -> bool:
-    """A write that changes nothing gets no new version, as with the real server."""
+    """Whether a write changes nothing: such a write gets no new version, as with the real server."""
     return {k: v for k, v in before.items() if k != "metadata"} == {
         k: v for k, v in new.items() if k != "metadata"
     } and _without_version(before["metadata"]) == _without_version(new["metadata"])

@@ -86,7 +86,7 @@ def pod_status(pod: Object) -> str:
 
 
 def _initializing(pod: Object) -> str:
-    """The first init container that is not through; empty where all are."""
+    """The status of the first init container that hasn't completed; empty if all have."""
     statuses = pod.get("status", {}).get("initContainerStatuses") or []
     for number, status in enumerate(statuses):
         state = status.get("state", {})

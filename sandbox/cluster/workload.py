@@ -1,4 +1,4 @@
-"""New ReplicaSets and pods, and the status of everything that follows from the pods."""
+"""New ReplicaSets and pods, and the status that derives from the pods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 
 
 def new_replica_set(deployment: Object, created: datetime) -> Object:
-    """The ReplicaSet for the Deployment's present template."""
+    """The ReplicaSet for the Deployment's current template."""
     template = copy.deepcopy(deployment["spec"]["template"])
     suffix = objects.template_hash(template)
     template["metadata"]["labels"]["pod-template-hash"] = suffix
@@ -62,7 +62,7 @@ def new_pod(replica_set: Object, created: datetime, faults: PodFaults, number: i
 
 
 def active_replica_set(store: Store, deployment: Object) -> str:
-    """The name of the ReplicaSet that has the pods: the present template's, or the newest while one is paused."""
+    """The name of the active ReplicaSet: the current template's; if that has none (paused), the newest."""
     wanted = f"{objects.APP}-{objects.template_hash(deployment['spec']['template'])}"
     if store.get(kinds.REPLICA_SET, NAMESPACE, wanted) is not None:
         return wanted
@@ -72,7 +72,7 @@ def active_replica_set(store: Store, deployment: Object) -> str:
 
 
 def refuse_pods(store: Store, name: str, why: str) -> bool:
-    """Note on a ReplicaSet that its pods can't be created; empty when they can. Whether that is news."""
+    """Set or (with an empty ``why``) clear a ReplicaSet's ReplicaFailure condition; True if that changed it."""
     draft = store.draft(kinds.REPLICA_SET, NAMESPACE, name)
     had = bool(draft["status"].pop("conditions", None))
     if why:
@@ -91,7 +91,7 @@ def refuse_pods(store: Store, name: str, why: str) -> bool:
 
 
 def sync_status(store: Store) -> None:
-    """Deployment, ReplicaSets and endpoints as they follow from the pods."""
+    """Update the status of Deployment, ReplicaSets and endpoints from the pods."""
     pods = [p for p in store.list(kinds.POD, NAMESPACE) if p["metadata"]["labels"].get("app") == objects.APP]
     for replica_set in store.list(kinds.REPLICA_SET, NAMESPACE):
         _sync_replica_set(store, replica_set, pods)
@@ -101,7 +101,7 @@ def sync_status(store: Store) -> None:
 
 
 def is_ready(pod: Object) -> bool:
-    """Whether the pod takes traffic."""
+    """Whether the pod receives traffic."""
     conditions = pod["status"].get("conditions") or []
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
     over = pod["status"].get("phase") in ("Failed", "Succeeded")
@@ -250,7 +250,7 @@ def _address(pod: Object) -> Object:
 
 
 def _put(store: Store, kind: Kind, new: Object) -> None:
-    """Store, keeping the metadata of what is there so that nothing new is not a new version."""
+    """Store an object with its existing metadata, so that an unchanged object gets no new version."""
     before = store.get(kind, NAMESPACE, new["metadata"]["name"])
     kept = {k: v for k, v in (before or {}).items() if k in ("apiVersion", "kind", "metadata")}
     store.put(kind, {**new, **kept})

@@ -71,7 +71,7 @@ export class Live {
     this.delay = Math.min(this.delay * 2, LAST_RETRY_MS);
   }
 
-  /** Don't wait out the delay: the person asked, or the network came back. */
+  /** Reconnect now, without the delay: the user asked, or the network came back. */
   reconnectNow() {
     if (this.closed || this.socket.readyState <= WebSocket.OPEN) return;
     clearTimeout(this.timer);

@@ -58,9 +58,9 @@ function input(block, surface) {
     block.hint ? h("p", { class: "hint", id: hint }, textNodes(block.hint)) : null);
 }
 
-// The page's content policy loads images from this server only: files of the workspace are.
+// The content policy allows images from this server only, such as the workspace's files.
 function imageUrl(block) {
-  // A picture of the app's need not be shared anywhere for its blocks to show it.
+  // An app's blocks can show an image of its own that isn't shared in any channel.
   const id = block.slack_file?.id;
   if (id) return fileById(id)?.url ?? `${location.origin}/files/${encodeURIComponent(id)}`;
   return block.slack_file?.url ?? block.image_url;

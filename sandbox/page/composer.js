@@ -1,4 +1,4 @@
-// Where messages and commands are typed.
+// The box in which messages and commands are typed.
 
 import { api } from "./api.js";
 import { completionsAt, withReferences } from "./completion.js";
@@ -68,7 +68,7 @@ export class Composer {
     return h("button", { class: "composer-tool", type: "button", "aria-label": label, title: label, onpointerdown: (e) => e.preventDefault(), onclick: insert }, icon(name));
   }
 
-  /** Another channel or thread: keep the draft of the one before. */
+  /** Switch to another channel or thread, keeping the draft of the previous one. */
   moveTo(place, placeholder) {
     this.text.placeholder = placeholder;
     if (place === this.place) return;
@@ -149,7 +149,7 @@ export class Composer {
     } else if (event.key === "ArrowUp" || event.key === "ArrowDown") this.recall(event);
   }
 
-  // Enter takes a suggestion only where it clearly is what is meant; a typed command is sent as typed.
+  // Enter accepts a suggestion only when it is clearly meant; a typed command is sent as typed.
   listKey(event) {
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       this.steered = true;
@@ -178,7 +178,7 @@ export class Composer {
     try {
       sessionStorage.setItem(HISTORY, JSON.stringify(typed));
     } catch {
-      // Without storage there is nothing to recall; sending works all the same.
+      // Without storage there is nothing to recall, but sending works.
     }
   }
 

@@ -58,7 +58,7 @@ export function link(url, ...label) {
   return h("a", { href, target: "_blank", rel: "noopener noreferrer" }, label);
 }
 
-/** Put a small message where screen readers hear it and eyes see it, for a few seconds. */
+/** Show a toast for a few seconds, announced to screen readers. */
 export function toast(text, kind = "error") {
   const box = document.getElementById("toasts");
   const node = h("div", { class: `toast toast-${kind}`, data: { toast: kind } }, text);
@@ -75,7 +75,7 @@ export function toast(text, kind = "error") {
   }, 6000);
 }
 
-/** Show that something waits for an answer: `aria-busy` and a spinner, until the promise settles. */
+/** Show that a request is pending, with `aria-busy` and a spinner, until the promise settles. */
 export async function busyWhile(node, promise) {
   node.setAttribute("aria-busy", "true");
   node.classList.add("is-busy");

@@ -14,7 +14,7 @@ export function textNodes(text) {
   return text.type === "mrkdwn" ? render(text.text, { verbatim: text.verbatim }) : plainText(text.text, text.emoji !== false);
 }
 
-/** What an interaction's payload and the state both carry: the type and the value. */
+/** The type and the value, as in an interaction's payload and in the state. */
 const valueOf = (element, value) => ({ type: element.type, ...value });
 
 /**
@@ -37,7 +37,7 @@ class Field {
     where.surface.set(where.blockId, element.action_id, this.value);
   }
 
-  /** Take a new value; tell the app where it wants to know, after the element's confirmation. */
+  /** Set a new value and, after the element's confirmation, send it to the app if the app wants it. */
   async change(node, value, { silent = false } = {}) {
     const before = this.value;
     this.keep(value);
@@ -223,7 +223,7 @@ function typed(element, where) {
   return node;
 }
 
-/** What is wrong with an element's present value, in words for under the field, or null. */
+/** The validation error of an element's current value, to show under the field, or null. */
 export function problem(element, value, optional) {
   const raw = Object.entries(value ?? {}).find(([key]) => key !== "type")?.[1];
   const empty = raw === null || raw === undefined || raw === "" || (Array.isArray(raw) && raw.length === 0);

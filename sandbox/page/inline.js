@@ -12,7 +12,7 @@ export function emojiNode(name, glyph = emojiFor(name)) {
   return h("span", { class: "emoji", role: "img", "aria-label": name.replaceAll("_", " "), title: `:${name}:` }, glyph);
 }
 
-/** "@name", highlighted when it is whom the person acts as. */
+/** "@name", highlighted if it is the acting user. */
 export function userMention(id, label = null) {
   const mine = id === state.user ? " mention-me" : "";
   return h("span", { class: `mention${mine}`, data: { mentionUser: id } }, `@${userName(id, label ?? id)}`);

@@ -1,4 +1,4 @@
-// Starts the page and decides what happens: where one is, what the server pushes, what the address says.
+// Starts the page, and handles navigation, the server's pushes and the URL.
 
 import { api, Live } from "./api.js";
 import { toast } from "./dom.js";
@@ -13,7 +13,7 @@ const address = () => new URLSearchParams(location.search);
 let live = null;
 let panelOpen = false;
 
-// --- where one is ---------------------------------------------------------------------------------
+// --- navigation ----------------------------------------------------------------------------------
 
 /** Go to a channel or the App Home; `pane` is what a narrow window shows. */
 async function go({ channel = null, home = false, thread = null, pane = "main" }, { record = true } = {}) {
@@ -74,7 +74,7 @@ function fromAddress({ record = false } = {}) {
   return go({ channel: query.get("channel"), home: query.has("home"), thread: query.get("thread"), pane }, { record });
 }
 
-// --- whom one acts as -----------------------------------------------------------------------------
+// --- the acting user ------------------------------------------------------------------------------
 
 async function actAs(user, { keepPlace = true } = {}) {
   if (user === state.user) return;
@@ -99,7 +99,7 @@ function connect() {
     onStatus: (status) => {
       state.live = status;
       emit("live");
-      // What happened while nobody listened is in the history; also between loading it and the first frame.
+      // Reload the history: it has what happened while disconnected, and before the first frame.
       if (status === "open") reload({ everything: !first });
       if (status === "open") first = false;
     },

@@ -12,7 +12,7 @@ import { ago, clock, dayKey, dayLabel, fileSize, fullTime } from "./time.js";
 const GROUP_SECONDS = 300;
 const NEAR_END_PX = 80;
 
-/** A scrolling list that is drawn again with every change but keeps the rows that did not change. */
+/** A scrolling list, redrawn on every change, that keeps the rows that did not change. */
 export class MessageList {
   constructor({ label, inThread = false, intro = () => null }) {
     this.inThread = inThread;
@@ -64,7 +64,7 @@ export class MessageList {
     return this.keyed(`m ${message.ts}`, message, () => messageNode(message, { compact, inThread: this.inThread }), compact);
   }
 
-  // The same content keeps its node: what is open or typed in it survives.
+  // Unchanged content keeps its node, and with it what is open or typed in it.
   keyed(key, content, make, variant = null) {
     const known = this.rows.get(key);
     if (known && known.content === content && known.variant === variant && key !== "intro") return known.node;

@@ -12,19 +12,19 @@ import { explain, Surface } from "./surface.js";
 let stack = [];
 let dialog = null;
 
-/** A modal opened: it replaces whatever was open. */
+/** Show a newly opened modal, in place of any open ones. */
 export function openView(view) {
   stack = [];
   pushView(view);
 }
 
-/** A modal on top of the present one. */
+/** Show a modal on top of the current one. */
 export function pushView(view) {
   stack = [...stack.filter((each) => each.view.id !== view.id), { view, surface: null }];
   draw();
 }
 
-/** The same view with new content. */
+/** Show new content for an open view. */
 export function updateView(view) {
   const entry = stack.find((each) => each.view.id === view.id);
   if (!entry) return;
@@ -32,7 +32,7 @@ export function updateView(view) {
   if (entry === stack.at(-1)) draw();
 }
 
-/** A view went away: what lies below it shows again. */
+/** Remove a view and show the one below it. */
 export function closeView(id) {
   if (!stack.some((each) => each.view.id === id)) return;
   stack = stack.filter((each) => each.view.id !== id);
@@ -118,7 +118,7 @@ async function send({ view, surface }, button) {
   const answer = await busyWhile(button, api.viewSubmit({ user: state.user, view_id: view.id, values: surface.values }));
   if (!answer.ok) return toast(`That did not work: ${explain(answer.error)}`);
   if (answer.errors && stack.at(-1)?.view.id === view.id) showErrors(answer.errors);
-  // What follows (closed, updated, pushed) arrives as a push; without one coming the page would hang on it.
+  // The outcome (closed, updated, pushed) arrives as a push; while disconnected none comes, so close the view here.
   else if (!answer.errors && state.live !== "open") closeView(view.id);
 }
 

@@ -5,7 +5,7 @@ import { busyWhile, fill, h, toast, uid } from "./dom.js";
 import { icon } from "./icons.js";
 import { activeFaults, emit, on, state } from "./state.js";
 
-// In the order of the panel: what is nearest to the pod first.
+// The panel's order: nearest to the pod first.
 const ICONS = { Time: "clock", Pod: "box", "Kubernetes API": "gear", Network: "globe", Heartbeats: "heart", Slack: "hash" };
 
 /** The panel's element; it follows `state.breaks` by itself. */

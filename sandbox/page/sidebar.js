@@ -1,4 +1,4 @@
-// The list of places to go, and whom one acts as.
+// The navigation sidebar, and the switcher for the acting user.
 
 import { add, fill, h } from "./dom.js";
 import { icon } from "./icons.js";

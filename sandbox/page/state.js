@@ -1,4 +1,4 @@
-// What the page knows, and who wants to hear of changes. No DOM here.
+// The page's state and its change listeners. No DOM here.
 
 const listeners = new Map();
 
@@ -30,7 +30,7 @@ export function emit(topic, data) {
   for (const listener of listeners.get(topic) ?? []) listener(data);
 }
 
-/** Take over what GET /ui/api/bootstrap answered. */
+/** Initialise the state from the answer of GET /ui/api/bootstrap. */
 export function takeBootstrap(body) {
   state.team = body.team ?? state.team;
   state.app = body.app ?? null;
@@ -96,7 +96,7 @@ export function messagesOf(channel, thread = null) {
 
 export const messageAt = (channel, ts) => store(channel).get(ts) ?? null;
 
-// When a push last spoke of a message: a history that was asked for before may not know of it.
+// When a push last changed each message: a history requested before that may be older.
 const heard = new Map();
 let pushes = 0;
 
@@ -105,7 +105,7 @@ function hear(channel, ts) {
   heard.set(`${channel} ${ts}`, pushes);
 }
 
-/** How many pushes there were so far: for `takeHistory`, from before the history is asked for. */
+/** The number of pushes so far, to be read before requesting a history for `takeHistory`. */
 export const pushesSoFar = () => pushes;
 
 /**
@@ -150,7 +150,7 @@ export function dropMessage(channel, ts) {
   emit("messages", { channel });
 }
 
-/** Everything was another user's view: forget it. */
+/** Drop all messages: they are another user's view. */
 export function forgetMessages() {
   state.messages.clear();
   state.loaded.clear();
@@ -184,19 +184,19 @@ function read(key) {
 const dismissKey = (message) => `${state.user} ${message.ts}`;
 const isDismissed = (message) => dismissed.has(dismissKey(message));
 
-/** Hide an ephemeral message from this person for as long as the tab lives. */
+/** Hide an ephemeral message from this user for the life of the tab. */
 export function dismiss(channel, message) {
   dismissed = new Set([...dismissed, dismissKey(message)]);
   try {
     sessionStorage.setItem(DISMISSED, JSON.stringify([...dismissed]));
   } catch {
-    // Without storage it comes back with the next load of the page.
+    // Without storage the message is back when the page reloads.
   }
   emit("messages", { channel });
 }
 
 let localCount = 0;
-/** A note that only this page knows, shown as Slackbot's ephemeral message to the acting user. */
+/** Add a note that exists on this page only, shown as Slackbot's ephemeral message to the acting user. */
 export function addLocalNote(channel, text, thread = null) {
   localCount += 1;
   const ts = `${Math.floor(Date.now() / 1000)}.${String(900_000 + localCount).padStart(6, "0")}`;

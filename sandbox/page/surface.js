@@ -13,7 +13,7 @@ const WORDS = {
 /** "dispatch_failed" with what it means, for a message to a person. */
 export const explain = (error) => (WORDS[error] ? `${WORDS[error]} (${error})` : String(error ?? "unknown error"));
 
-/** The blocks of one message or one view. */
+/** The interactive state of one message's or view's blocks. */
 export class Surface {
   /** `place` is `{channel, message_ts}` or `{view_id}`; `values` continues an earlier rendering. */
   constructor(place, { values = {}, kind = "message" } = {}) {
@@ -24,7 +24,7 @@ export class Surface {
     this.fields = [];
   }
 
-  /** What was entered before the same view was drawn again, if the element is still the same. */
+  /** The value entered before a redraw, if the element is still the same. */
   earlier(blockId, element) {
     const value = this.kept[blockId]?.[element.action_id];
     return value?.type === element.type ? value : null;
@@ -34,7 +34,7 @@ export class Surface {
     this.values[blockId] = { ...this.values[blockId], [actionId]: value };
   }
 
-  /** Send one interaction; `node` shows a spinner until the app has acknowledged. Answers whether it did. */
+  /** Send one interaction; `node` shows a spinner until the app has acknowledged. Resolves to whether it did. */
   async act(node, blockId, payload) {
     const body = { user: state.user, channel: state.channel, ...this.place, action: { ...payload, block_id: blockId }, values: this.values };
     const answer = await busyWhile(node, api.action(body));

@@ -1,4 +1,4 @@
-// Light and dark: the system's choice until the person makes one, which is remembered.
+// Light and dark theme: the system's preference until the user chooses, which is remembered.
 
 const KEY = "agentpod-theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -19,7 +19,7 @@ function remember(theme) {
   }
 }
 
-/** What is shown now: "light" or "dark". */
+/** The current theme: "light" or "dark". */
 export function currentTheme() {
   return document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light");
 }

@@ -35,10 +35,10 @@ class Options:
 
 
 class Core:
-    """State and services that the Web API, the page and the users' doings share."""
+    """State and services that the Web API, the page and the users' actions share."""
 
     def __init__(self, manifest: Manifest, content: seed.Seed, clock: Clock, options: Options) -> None:
-        """Everything starts empty but for the seed; ``delivery`` and ``base_url`` are set by the server."""
+        """Start with the seed's content alone; the server sets ``delivery`` and ``base_url``."""
         self.manifest = manifest
         self.clock = clock
         self.options = options
@@ -61,7 +61,7 @@ class Core:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The bot token's scopes at present."""
+        """The bot token's current scopes."""
         return self.manifest.scopes - {self.faults.missing_scope}
 
     def require(self, scope: str) -> None:
@@ -81,11 +81,11 @@ class Core:
         return Message(channel, ts, seed.BOT_USER, text, bot_id=seed.BOT_ID, **fields)
 
     def wire(self, message: Message) -> Json:
-        """A message on Slack's wire."""
+        """The message in Slack's wire format."""
         return message.wire(seed.TEAM_ID, seed.APP_ID, self.base_url)
 
     def sees(self, channel: Channel) -> bool:
-        """Whether the bot may know of a channel: public ones, and those it is in."""
+        """Whether the bot can see a channel: it is public, or the bot is a member."""
         return not channel.is_private or seed.BOT_USER in channel.members
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> None:
@@ -95,7 +95,7 @@ class Core:
         task.add_done_callback(self._tasks.discard)
 
     async def stop(self) -> None:
-        """Cancel what runs in the background."""
+        """Cancel all background tasks."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Bringing payloads to the app: what Socket Mode and HTTP have in common."""
+"""Delivery of payloads to the app: what Socket Mode and HTTP have in common."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Ack:
 
 
 class Delivery(Protocol):
-    """A way to the app."""
+    """A transport that delivers payloads to the app."""
 
     @property
     def connections(self) -> int:
@@ -36,5 +36,5 @@ class Delivery(Protocol):
         ...
 
     async def deliver(self, kind: Kind, payload: Json, *, retry: int = 0, reason: str = "") -> Ack:
-        """Deliver once and wait for the acknowledgement; never raises for the app's faults."""
+        """Deliver once and wait for the acknowledgement; the app's failures are returned, never raised."""
         ...

@@ -1,4 +1,4 @@
-"""Refusals in Slack's words."""
+"""Errors with Slack's own codes."""
 
 from __future__ import annotations
 

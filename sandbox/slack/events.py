@@ -1,4 +1,4 @@
-"""The Events API: what happens in the workspace, told to the app if it subscribed and may know."""
+"""The Events API: sends the app what happens in the workspace, if it is subscribed and has the scope."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _CHANNEL_TYPES = {"im": "im", "channels": "channel", "groups": "group"}
 
 
 class Events:
-    """Watches the workspace and tells the app."""
+    """Turns changes of the workspace into events for the app."""
 
     def __init__(self, core: Core) -> None:
-        """Starts to watch at once."""
+        """Subscribe to the store's changes."""
         self._core = core
         core.store.listeners.add(self._on_change)
 
     def home_opened(self, user: str) -> None:
-        """A user opened the app's Home tab."""
+        """Send ``app_home_opened`` for a user."""
         view = self._core.views.homes.get(user)
         dm = self._core.store.dm_of(user)
         event: Json = {
@@ -43,7 +43,7 @@ class Events:
         self.send("app_home_opened", event)
 
     def reaction(self, kind: str, user: str, name: str, message: Message) -> None:
-        """``reaction_added`` or ``reaction_removed``."""
+        """Send ``reaction_added`` or ``reaction_removed``."""
         event = {
             "type": kind,
             "user": user,
@@ -61,7 +61,7 @@ class Events:
         self._core.spawn(self._deliver(self._envelope(event)), f"event {name}")
 
     def _shared(self, channel: str) -> bool:
-        """Whether somebody of another company is in a channel."""
+        """Whether a channel has a member from another company."""
         place = self._core.store.channels.get(channel)
         people = (self._core.store.users.get(user) for user in (place.members if place else ()))
         return any(person is not None and person.team for person in people)
@@ -120,7 +120,7 @@ class Events:
             self.send("app_mention", event | {"type": "app_mention"})
 
     def _of_another_company(self, message: Message) -> Json:
-        """What Slack adds to an event of somebody of another company."""
+        """The fields that Slack adds to a message event if its author is from another company."""
         person = self._core.store.users.get(message.user)
         if person is None or not person.team:
             return {}

@@ -1,4 +1,4 @@
-"""What can be broken about Slack while everything runs."""
+"""Slack's faults, which can be switched while everything runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Faults:
 
 
 class Sockets(Protocol):
-    """What the buttons need of Socket Mode."""
+    """The part of Socket Mode that the panel's buttons use."""
 
     def cut(self) -> None:
         """Drop all connections."""

@@ -1,4 +1,4 @@
-"""Uploads: an upload address, the bytes, and processing that takes a moment, as on Slack."""
+"""File uploads: an upload URL, the bytes, and then asynchronous processing, as on Slack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Files:
         return self._files.get(file_id)
 
     def expect(self, name: str, length: int, alt_txt: str) -> tuple[File, str]:
-        """Prepare for an upload: the file and the secret part of its upload address."""
+        """Prepare an upload; returns the file and the secret part of its upload URL."""
         file = File(new_id("F"), name, length, int(self._clock()), seed.BOT_USER, alt_txt=alt_txt)
         ticket = secrets.token_urlsafe(24)
         self._files[file.id] = file
@@ -39,7 +39,7 @@ class Files:
         return file, ticket
 
     def receive(self, ticket: str, content: bytes) -> File:
-        """Take the bytes. Raises KeyError for an unknown or used ticket, ValueError for a wrong length."""
+        """Receive the bytes. Raises KeyError for an unknown or used ticket, ValueError for a wrong length."""
         file = self._tickets[ticket]
         if len(content) != file.length:
             raise ValueError(f"{file.length} bytes were announced and {len(content)} came")
@@ -48,7 +48,7 @@ class Files:
         return file
 
     def process(self, file: File) -> None:
-        """What Slack does some time after the upload: find out the type, make previews."""
+        """Finish a file as Slack does some time after the upload: detect its type, make previews."""
         file.mimetype, file.filetype = _kind(file)
         file.ready = True
 
@@ -63,5 +63,5 @@ def _kind(file: File) -> tuple[str, str]:
         return "text/plain", "text" if extension in ("log", "txt") else extension
     guessed = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     if guessed.startswith("image/"):
-        guessed = "application/octet-stream"  # named like a picture, but is none
+        guessed = "application/octet-stream"  # an image by its name only
     return guessed, extension or "binary"

@@ -55,7 +55,7 @@ class HttpDelivery:
 
     @property
     def connections(self) -> int:
-        """Over HTTP there is always the one address."""
+        """Always 1: HTTP mode has one request URL."""
         return 1
 
     async def start(self) -> None:
@@ -68,7 +68,7 @@ class HttpDelivery:
             await self._session.close()
 
     async def verify(self) -> bool:
-        """Slack's url_verification: the app must answer with the challenge. Remembers the outcome."""
+        """Run Slack's url_verification: the app must answer with the challenge. Remembers the outcome."""
         challenge = secrets.token_urlsafe(32)
         body = json.dumps({"token": "sandbox", "challenge": challenge, "type": "url_verification"}).encode()
         status, answer = await self._post(body, "application/json", {})

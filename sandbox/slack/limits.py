@@ -33,7 +33,7 @@ class RateLimiter:
         self._buckets: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, method: str, scope: str, rate: Rate) -> int:
-        """Count one call; 0 if it may pass, else after how many whole seconds to try again."""
+        """Count one call; returns 0 if it may pass, else the whole seconds until a retry."""
         now = self._clock()
         per_second = rate.per_minute / 60
         tokens, last = self._buckets.get((method, scope), (float(rate.burst), now))

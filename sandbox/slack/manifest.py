@@ -42,13 +42,13 @@ class SlashCommand:
     should_escape: bool = False
 
     def page(self) -> Json:
-        """The command as PAGE_API.md has it."""
+        """The command in the format of PAGE_API.md."""
         return {"command": self.command, "description": self.description, "usage_hint": self.usage_hint}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What Slack knows of the app."""
+    """The app's configuration as Slack knows it."""
 
     name: str
     bot_name: str

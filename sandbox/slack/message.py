@@ -1,4 +1,4 @@
-"""A message: what is stored, and its forms on Slack's wire and for the page."""
+"""A message as stored, in Slack's wire format, and in the page's format."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Message:
         return user is None or self.ephemeral_for is None or self.ephemeral_for == user
 
     def all_text(self) -> str:
-        """Every piece of text a reader sees (fallback text, blocks, attachments, file titles), by line."""
+        """All text that a reader sees (fallback text, blocks, attachments, file titles), by line."""
         pieces = [self.text, *_texts(self.blocks), *_texts(self.attachments)]
         pieces += [f.title or f.name for f in self.files]
         return "\n".join(piece for piece in pieces if piece)
@@ -84,7 +84,7 @@ class Message:
         return {key: value for key, value in optional.items() if value}
 
     def page(self, base_url: str) -> Json:
-        """The message as PAGE_API.md has it."""
+        """The message in the format of PAGE_API.md."""
         return {
             "ts": self.ts,
             "thread_ts": self.thread_ts if self.is_reply else None,

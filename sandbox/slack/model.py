@@ -1,4 +1,4 @@
-"""What a workspace consists of, and each thing's form on Slack's wire and for the page."""
+"""The objects of a workspace, in Slack's wire format and in the page's format."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class User:
     """A guest; with ``is_ultra_restricted`` one of a single channel."""
     is_ultra_restricted: bool = False
     deleted: bool = False
-    """Deactivated: Slack lets them do nothing any more, but what they did just before may still be on its way."""
+    """Deactivated: they can do nothing more, but a request made just before may still be in flight."""
     team: str = ""
-    """Of another company; empty for the workspace's own."""
+    """The other company's team id; empty for the workspace's own members."""
     timezone: str = "Europe/Berlin"
 
     def team_id(self, own: str) -> str:
-        """Whose member it is, where ``own`` is the workspace's id."""
+        """The id of the user's team; ``own`` is the workspace's id."""
         return self.team or own
 
     def wire(self, own: str) -> Json:
@@ -63,7 +63,7 @@ class User:
         }
 
     def page(self) -> Json:
-        """The user as PAGE_API.md has it."""
+        """The user in the format of PAGE_API.md."""
         return {
             "id": self.id,
             "name": self.name,
@@ -119,7 +119,7 @@ class Channel:
 
     @property
     def scope_family(self) -> str:
-        """Which family of scopes rules it: ``channels``, ``groups`` or ``im``."""
+        """The scope family that applies to it: ``channels``, ``groups`` or ``im``."""
         if self.is_im:
             return "im"
         return "groups" if self.is_private else "channels"
@@ -155,7 +155,7 @@ class Channel:
         }
 
     def page(self) -> Json:
-        """The channel as PAGE_API.md has it."""
+        """The channel in the format of PAGE_API.md."""
         return {
             "id": self.id,
             "name": self.name,
@@ -229,11 +229,11 @@ class File:
         return wire
 
     def url(self, base_url: str) -> str:
-        """Where its bytes are served."""
+        """The URL of the file's content."""
         return f"{base_url}/files/{self.id}/{self.name}"
 
     def page(self, base_url: str) -> Json:
-        """The file as PAGE_API.md has it."""
+        """The file in the format of PAGE_API.md."""
         return {
             "id": self.id,
             "name": self.name,
@@ -248,7 +248,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A message that is to be posted at a time, in seconds since the epoch."""
+    """A message scheduled for a time, in seconds since the epoch."""
 
     channel: str
     post_at: int

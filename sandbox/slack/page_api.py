@@ -1,4 +1,4 @@
-"""The page's calls and pushes, as ``sandbox/PAGE_API.md`` has them."""
+"""The page's calls and pushes, as ``sandbox/PAGE_API.md`` defines them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PageApi:
     """Everything under ``/ui/``."""
 
     def __init__(self, core: Core, user_actions: UserActions, faults: Breaks) -> None:
-        """``faults`` are those of the panel, from every part of the sandbox."""
+        """``faults`` are the panel's, from every part of the sandbox."""
         self._core = core
         self._user_actions = user_actions
         self._faults = faults
@@ -39,7 +39,7 @@ class PageApi:
         core.views.listeners.add(self._on_view)
 
     def routes(self) -> list[web.RouteDef]:
-        """What the server has to route here."""
+        """The routes for the server to add."""
         return [
             web.get("/ui/api/bootstrap", _guarded(self._bootstrap)),
             web.get("/ui/api/history", _guarded(self._history)),
@@ -196,11 +196,11 @@ class PageApi:
                 continue
             try:
                 queue.put_nowait(text)
-            except asyncio.QueueFull:  # a page that stopped reading; it reloads its history when it is back
+            except asyncio.QueueFull:  # a page that stopped reading; it reloads its history when it reconnects
                 self._pages.pop(queue, None)
 
     def bot_changed(self) -> None:
-        """The app connected or disconnected."""
+        """Push the app's connection state to all pages."""
         self.push({"type": "bot", **self._bot()})
 
     def _bot(self) -> Json:

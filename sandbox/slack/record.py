@@ -1,4 +1,4 @@
-"""What went over the wire, kept for tests, benchmarks and the curious; bounded."""
+"""A bounded record of the wire traffic, for tests, benchmarks and the curious."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class ApiCall:
 
     @property
     def ok(self) -> bool:
-        """Whether it was granted."""
+        """Whether the call succeeded."""
         return bool(self.result.get("ok"))
 
     @property
     def error(self) -> str | None:
-        """Slack's error word, if refused."""
+        """Slack's error code, if the call failed."""
         return self.result.get("error")
 
 
 @dataclass(slots=True)
 class Envelope:
-    """One delivery to the app; ``ack_seconds`` is None while (or for ever if) it was not acknowledged."""
+    """One delivery to the app; ``ack_seconds`` is None until it is acknowledged."""
 
     id: str
     type: str

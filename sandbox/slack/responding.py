@@ -1,4 +1,4 @@
-"""What each use of a response URL may do."""
+"""Responses: what an app can do with a response URL or in an acknowledgement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_TEXT = 40_000
 
 
 def use(core: Core, path: str, payload: Any) -> None:
-    """A POST to a response URL. Raises SlackError with an HTTP status of 4xx or 5xx."""
+    """Handle a POST to a response URL. Raises SlackError with an HTTP status of 4xx or 5xx."""
     if core.faults.rate_limited:
         raise rate_limited(core.faults.rate_limited)
     if core.faults.server_error:
@@ -32,7 +32,7 @@ def use(core: Core, path: str, payload: Any) -> None:
 
 
 def respond(core: Core, url: ResponseUrl, payload: Json) -> None:
-    """Do what a response (also one in an acknowledgement) asks for. Raises SlackError."""
+    """Carry out a response, including one in an acknowledgement. Raises SlackError."""
     if payload.get("delete_original"):
         if url.last is not None:
             core.store.delete(url.last)

@@ -18,7 +18,7 @@ _KEPT = 20_000
 
 @dataclass(slots=True, eq=False)
 class ResponseUrl:
-    """One URL: for whom it was made, what it has been used for.
+    """One response URL: its user, and what it has been used for.
 
     ``source`` is the clicked message (None for a slash command); ``last`` the message that
     replace_original and delete_original mean; ``messages`` all that came through it or its ack.

@@ -1,4 +1,4 @@
-"""The workspace as it is at start: who is in it, where they talk, and by which ids tests can name them."""
+"""The workspace's initial content: members and channels, with the ids that tests refer to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PRIYA = "U07PRIYA003"
 SAM = "U07SAM00004"
 HUMANS = (MAYA, JONAS, PRIYA, SAM)
 LENA = "U08LENA0005"
-"""Of another company, whose channel `SHARED` is too, by Slack Connect."""
+"""From another company, which shares the channel `SHARED` by Slack Connect."""
 GIL = "U07GIL00006"
 """A guest."""
 VISITORS = (LENA, GIL)

@@ -53,7 +53,7 @@ class SocketHub:
         ack_timeout_s: float = 3.0,
         ping_interval_s: float = 5.0,
     ) -> None:
-        """``clock`` rules how long tickets live; acknowledgements are timed by the machine's clock."""
+        """``clock`` decides when tickets expire; acknowledgements are timed by the machine's clock."""
         self.on_change: Callable[[], None] = lambda: None
         self._record = record
         self._faults = faults
@@ -71,7 +71,7 @@ class SocketHub:
         return len(self._connections)
 
     def issue_ticket(self) -> str:
-        """A ticket for one connection within 30 s."""
+        """Issue a ticket for one connection within 30 s."""
         now = self._clock()
         self._tickets = {t: at for t, at in self._tickets.items() if now - at <= TICKET_LIFETIME_S}
         ticket = str(uuid.uuid4())
@@ -79,7 +79,7 @@ class SocketHub:
         return ticket
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """GET /link/: one connection from hello to its end."""
+        """Handle GET /link/: one connection from hello to its end."""
         issued = self._tickets.pop(request.query.get("ticket", ""), None)
         if issued is None or self._clock() - issued > TICKET_LIFETIME_S:
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=400)
@@ -103,7 +103,7 @@ class SocketHub:
                 if frame.type is WSMsgType.TEXT:
                     self._acknowledge(frame.data)
         except ConnectionError:
-            pass  # the app went away in the middle of the greeting: nothing is owed to it
+            pass  # the app disconnected before it received the hello
         finally:
             pinger.cancel()
             self._drop(connection)
@@ -136,7 +136,7 @@ class SocketHub:
             frame = json.loads(text)
             envelope_id, payload = frame["envelope_id"], frame.get("payload")
         except (ValueError, KeyError, TypeError, AttributeError):
-            return  # Slack ignores what is no acknowledgement
+            return  # like Slack, ignore anything that is no acknowledgement
         pending = self._pending.get(envelope_id)
         if pending is None or pending.acked.done():
             return
@@ -189,7 +189,7 @@ class SocketHub:
         return False
 
     def cut(self) -> None:
-        """Drop all connections without a word, as a broken network does."""
+        """Drop all connections without a close frame, as a broken network does."""
         for connection in tuple(self._connections):
             if connection.request.transport is not None:
                 connection.request.transport.abort()

@@ -1,4 +1,4 @@
-"""The workspace's content: members, channels and messages, with a notice of each change."""
+"""The workspace's content: members, channels and messages; listeners are notified of each change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id of Slack's form: the prefix letters and ten of A–Z, 0–9."""
+    """A new id in Slack's format: the prefix letters and ten of A–Z, 0–9."""
     return prefix + "".join(secrets.choice(_ALPHABET) for _ in range(10))
 
 
@@ -38,7 +38,7 @@ class Store:
         self._last_micros = 0
 
     def next_ts(self) -> str:
-        """A message timestamp: never the same twice, never going back."""
+        """A message timestamp: unique and increasing."""
         self._last_micros = max(self._last_micros + 1, int(self._clock() * 1_000_000))
         seconds, micros = divmod(self._last_micros, 1_000_000)
         return f"{seconds}.{micros:06d}"
@@ -53,7 +53,7 @@ class Store:
         return next((c for c in self.channels.values() if c.name == wanted and wanted), None)
 
     def add(self, message: Message) -> Message:
-        """Post a message; its thread's parent is brought up to date."""
+        """Post a message and update its thread's parent."""
         channel = self._messages[message.channel]
         channel[message.ts] = message
         if len(channel) > self._limit:
@@ -64,7 +64,7 @@ class Store:
         return message
 
     def changed(self, message: Message) -> None:
-        """Tell that ``message`` was altered."""
+        """Notify listeners that ``message`` was changed."""
         self._tell("message_changed", message)
 
     def delete(self, message: Message) -> None:
@@ -73,7 +73,7 @@ class Store:
         self._tell("message_deleted", message)
 
     def get(self, channel: str, ts: str) -> Message | None:
-        """A message, ephemeral ones included."""
+        """A message by its ts, ephemeral ones included."""
         return self._messages.get(channel, {}).get(ts)
 
     def public(self, channel: str, ts: str) -> Message | None:

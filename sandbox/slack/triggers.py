@@ -1,4 +1,4 @@
-"""Trigger ids: what lets an app open a modal in answer to a user, once and within three seconds."""
+"""Trigger ids: each lets an app open one modal in response to a user, within three seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEPT = 5000
 
 @dataclass(slots=True)
 class Trigger:
-    """Whose doing it was, and in which view, if in one."""
+    """The user who acted, and the view in which they did, if any."""
 
     user: str
     issued: float
@@ -24,7 +24,7 @@ class Trigger:
 
 
 class Triggers:
-    """Issues trigger ids and takes them back."""
+    """Issues and redeems trigger ids."""
 
     def __init__(self, clock: Clock) -> None:
         """``clock`` gives seconds."""

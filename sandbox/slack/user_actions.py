@@ -1,4 +1,4 @@
-"""What users do: type, run slash commands, click, fill in modals, open Home."""
+"""User actions: typing, slash commands, clicks, modals and the Home tab."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_ACK = Ack(None, 0.0)
 class Interaction:
     """One command, click or submission, and how the app answered.
 
-    ``error`` is Slack's word if it failed (``operation_timeout``, ``dispatch_failed``, …); ``ack_seconds`` the
+    ``error`` is Slack's code if it failed (``operation_timeout``, ``dispatch_failed``, …); ``ack_seconds`` the
     time to the acknowledgement; ``errors`` a modal's complaints by block_id.
     """
 
@@ -40,7 +40,7 @@ class Interaction:
 
     @property
     def ok(self) -> bool:
-        """Whether the app acknowledged, and what it said was valid."""
+        """Whether the app acknowledged with a valid response."""
         return self.error is None and not self.errors
 
     @property
@@ -50,15 +50,15 @@ class Interaction:
 
     @property
     def messages(self) -> list[Message]:
-        """What came in the acknowledgement or through the response URL, so far, in its present state."""
+        """The messages sent so far by the acknowledgement or the response URL, in their current state."""
         return self.url.messages if self.url is not None else []
 
 
 class UserActions:
-    """The users' hands."""
+    """Acts as the workspace's users."""
 
     def __init__(self, core: Core, events: Events) -> None:
-        """``events`` tells the app of what it subscribed to."""
+        """``events`` delivers the app's subscribed events."""
         self._core = core
         self._events = events
 
@@ -80,7 +80,7 @@ class UserActions:
         return self._core.store.add(message)
 
     def relay(self, channel: str, text: str) -> Message:
-        """Another app posts, as workflows and integrations do."""
+        """Post as another app, as workflows and integrations do."""
         stamp = self._core.store.next_ts()
         message = Message(channel, stamp, seed.RELAY, escape(text, self._core.store), bot_id=seed.RELAY_BOT)
         return self._core.store.add(message)
@@ -160,7 +160,7 @@ class UserActions:
         return await self._interact(payload, None)
 
     async def submit(self, user: str, view: View, values: Json) -> Interaction:
-        """Submit a modal; the app's response_action is carried out."""
+        """Submit a modal; carries out the app's response_action."""
         view.values = merged(view.values, values)
         complaints = unfilled(view, view.values)
         payload = self._common("view_submission", self._person(user), view.id)
@@ -192,7 +192,7 @@ class UserActions:
             raise SlackError("invalid_arguments", [f"[ERROR] unknown response_action {action}"])
 
     async def close_view(self, user: str, view: View, *, whole_stack: bool = False) -> Interaction | None:
-        """Close a modal; the app hears of it if it asked for notify_on_close."""
+        """Close a modal; the app is sent view_closed if it set notify_on_close."""
         self._core.views.close(view, whole_stack=whole_stack)
         if not view.body.get("notify_on_close"):
             return None
@@ -262,7 +262,7 @@ class UserActions:
 
 
 def _with_action(values: Json, action: Json) -> Json:
-    """``state.values`` includes what was just chosen."""
+    """The view's payload with the element's new value in ``state.values``."""
     block, name = action["block_id"], action["action_id"]
     if name not in values.get(block, {}):
         return values
@@ -276,7 +276,7 @@ _BROADCASTS = frozenset({"here", "channel", "everyone"})
 
 
 def escape(text: str, store: Store, *, names: bool = True) -> str:
-    """What Slack makes of typed text: ``&<>`` escaped, mentions kept, and (``names``) @name and #name resolved."""
+    """Convert typed text as Slack does: escape ``&<>``, keep mentions, and resolve @name and #name (``names``)."""
     pieces: list[str] = []
     position = 0
     for token in _TOKEN.finditer(text):

@@ -1,4 +1,4 @@
-"""Modals and Home tabs: the stack a user has open, their state, and what an app may do to them."""
+"""Modals and Home tabs: a user's stack of open modals, their state, and the app's operations on them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Views:
         self._clock = clock
 
     def open(self, user: str, body: Any) -> View:
-        """Open a modal for ``user``, in place of any that are open. Raises SlackError."""
+        """Open a modal for ``user``, replacing any that are open. Raises SlackError."""
         checked = self._check(body, "modal")
         for old in reversed(self.stacks.pop(user, [])):
             self._tell("view_closed", old)
@@ -131,7 +131,7 @@ class Views:
         raise SlackError("not_found")
 
     def close(self, view: View, *, whole_stack: bool = False) -> None:
-        """Close a modal (and what lies on it), or all of the user's."""
+        """Close a modal and those above it, or all of the user's modals."""
         stack = self.stacks.get(view.user, [])
         start = 0 if whole_stack else next((i for i, v in enumerate(stack) if v is view), len(stack))
         for closed in reversed(stack[start:]):
@@ -185,7 +185,7 @@ _STATELESS = frozenset({"button", "overflow", "image", "workflow_button", "feedb
 
 
 def initial_values(found: list[Json]) -> Json:
-    """``state.values`` of untouched blocks: what each stateful element starts with."""
+    """``state.values`` of untouched blocks: each stateful element's initial value."""
     values: Json = {}
     for block in found:
         elements = [block.get("element"), block.get("accessory"), *(block.get("elements") or [])]
@@ -212,7 +212,7 @@ def _initial(element: Json) -> Json:
 
 
 def _keep(fresh: Json, old: Json) -> Json:
-    """What a user had entered survives an update where block_id and action_id stay the same."""
+    """Keep entered values across an update where block_id and action_id stay the same."""
     for block_id, actions in fresh.items():
         for action_id, state in actions.items():
             before = old.get(block_id, {}).get(action_id)
@@ -222,7 +222,7 @@ def _keep(fresh: Json, old: Json) -> Json:
 
 
 def merged(base: Json, entered: Json) -> Json:
-    """``state.values`` with what the user entered laid over it."""
+    """``state.values``, overridden by what the user entered."""
     result = {block_id: dict(actions) for block_id, actions in base.items()}
     for block_id, actions in entered.items():
         result.setdefault(block_id, {}).update(actions)
@@ -230,7 +230,7 @@ def merged(base: Json, entered: Json) -> Json:
 
 
 def unfilled(view: View, values: Json) -> dict[str, str]:
-    """What Slack's client complains about before it submits: block_id → words."""
+    """The validation errors that Slack's client shows before it submits, by block_id."""
     problems: dict[str, str] = {}
     for block in view.body["blocks"]:
         if block["type"] == "input":

@@ -1,4 +1,4 @@
-"""Who may use the page's side of the server: the page itself, not a website in the same browser.
+"""Access control for the page's API: the page itself may use it, another website in the browser may not.
 
 Binding to localhost is not enough: a website can send requests to localhost, and DNS rebinding can make
 its own name point there. So the Host must be a local name, and a cross-site Origin is refused.
@@ -28,7 +28,7 @@ FILE_HEADERS = PAGE_HEADERS | {"Content-Security-Policy": "default-src 'none'; s
 
 
 def check(request: web.Request) -> None:
-    """Raises HTTPForbidden unless the request comes from this server's own page (or from no browser)."""
+    """Raise HTTPForbidden unless the request comes from this server's own page, or from outside a browser."""
     if urlsplit(f"//{request.host}").hostname not in _LOCAL:
         raise web.HTTPForbidden(text="this server answers to localhost only")
     origin = request.headers.get("Origin")

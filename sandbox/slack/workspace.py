@@ -1,4 +1,4 @@
-"""A whole local Slack workspace: start it, act as its users, look at what the app did."""
+"""A whole local Slack workspace: start it, act as its users, inspect what the app did."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Workspace:
         ack_timeout_s: float = 3.0,
         ping_interval_s: float = 5.0,
     ) -> None:
-        """``clock`` rules triggers, response URLs, tickets and rate limits; delays run on the machine's clock.
+        """``clock`` times triggers, response URLs, tickets and rate limits; delays use the machine's clock.
 
         With ``request_url`` payloads go there by HTTP, signed, instead of Socket Mode. Raises ManifestError
         for a manifest that Slack would refuse, ValueError for a host or URL that isn't this machine's.
@@ -86,7 +86,7 @@ class Workspace:
         secret, timeout = self.core.signing_secret, self.core.options.ack_timeout_s
         return HttpDelivery(request_url, secret, self.core.record, self.core.faults, clock, ack_timeout_s=timeout)
 
-    # Life
+    # Start and stop
 
     async def start(self) -> None:
         """Listen. Raises OSError if the port is taken."""
@@ -115,13 +115,13 @@ class Workspace:
         await self.stop()
 
     def add_breaks(self, items: Iterable[Break]) -> None:
-        """Show the faults of other parts of the sandbox on the page's panel, too."""
+        """Add faults of other parts of the sandbox to the page's panel."""
         self.panel.add(items)
 
     # What an app needs to connect
 
     def call_itself(self, host: str) -> None:
-        """Have all addresses that the app is told be under another name, which leads here through a proxy."""
+        """Use another host name in every URL given to the app; it reaches this server through a proxy."""
         self.core.base_url = self.core.base_url.replace("127.0.0.1", host)
 
     @property
@@ -174,19 +174,19 @@ class Workspace:
         return self.core.delivery.connections
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
-        """Send Slack's goodbye with ``reason`` (``warning``, ``link_disabled``, …) on every connection."""
+        """Send Slack's disconnect with ``reason`` (``warning``, ``link_disabled``, …) on every connection."""
         await self._hub.disconnect(reason)
 
     async def verify_url(self) -> bool:
-        """HTTP mode: Slack's url_verification; whether the app passed."""
+        """HTTP mode: Run Slack's url_verification; returns whether the app passed."""
         return self._http is not None and await self._http.verify()
 
     async def wait_connected(self, count: int = 1, timeout: float = 10) -> None:  # noqa: ASYNC109 - seconds to a clear error
-        """Until the app has ``count`` connections or more. Raises TimeoutError."""
+        """Wait until the app has ``count`` connections or more. Raises TimeoutError."""
         await self._wait_connections(lambda: self.connections >= count, f"{count} connection(s)", timeout)
 
     async def wait_disconnected(self, timeout: float = 10) -> None:  # noqa: ASYNC109 - seconds to a clear error
-        """Until the app has no connection. Raises TimeoutError."""
+        """Wait until the app has no connection. Raises TimeoutError."""
         await self._wait_connections(lambda: self.connections == 0, "no connection", timeout)
 
     async def _wait_connections(self, holds: Callable[[], bool], what: str, seconds: float) -> None:
@@ -266,7 +266,7 @@ class Workspace:
         return await self._user_actions.close_view(user, view)
 
     def open_home(self, user: str) -> View | None:
-        """Open the app's Home tab; what is published so far."""
+        """Open the app's Home tab; returns what is published so far."""
         return self._user_actions.open_home(user)
 
     def view_of(self, user: str) -> View | None:
@@ -275,10 +275,10 @@ class Workspace:
         return stack[-1] if stack else None
 
     def home_of(self, user: str) -> View | None:
-        """What is published on the user's Home tab."""
+        """The view published on the user's Home tab."""
         return self.core.views.homes.get(user)
 
-    # Looking
+    # Reading and waiting
 
     def messages(self, channel: str, user: str | None = None, thread_ts: str | None = None) -> list[Message]:
         """A channel's messages, or a thread's, oldest first, as ``user`` sees them (None: all, also ephemeral)."""
@@ -293,9 +293,9 @@ class Workspace:
         after: str = "0",
         timeout: float = 10,  # noqa: ASYNC109 - seconds to a clear error
     ) -> Message:
-        """The first message (there already, new or edited; replies too) that ``user`` sees and that fits.
+        """Wait for a message (existing, new or edited; replies too) that ``user`` sees and that fits.
 
-        ``after`` skips messages up to that ts. Raises TimeoutError that lists what there was instead.
+        ``after`` skips messages up to that ts. Raises TimeoutError with a list of the messages there.
         """
 
         def fits(message: Message) -> bool:
@@ -331,7 +331,7 @@ class Workspace:
         *,
         timeout: float = 10,  # noqa: ASYNC109 - seconds to a clear error
     ) -> View:
-        """The user's topmost modal, or Home, once one fits. Raises TimeoutError."""
+        """Wait until the user's topmost modal, or Home, fits. Raises TimeoutError."""
         present = [view for view in (self.view_of(user), self.home_of(user)) if view is not None]
         for view in present:
             if predicate(view):
@@ -357,7 +357,7 @@ def _settle(found: asyncio.Future[Any], item: Any, fits: Callable[[Any], bool]) 
     try:
         if fits(item):
             found.set_result(item)
-    except Exception as error:  # whatever the predicate raises belongs to the one who waits
+    except Exception as error:  # raised to the waiter, whatever the predicate raises
         found.set_exception(error)
 
 

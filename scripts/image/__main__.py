@@ -1,7 +1,7 @@
-"""Prove the Dockerfile without a container engine: run its steps, try what comes out, and print it by size.
+"""Test the Dockerfile without a container engine: run its steps, try the result, and print its sizes.
 
-Exit code 0 where all is proven, or where this machine can't run it (which one line says; under CI=true that is 1);
-1 where a step or a proof fails.
+Exit code 0 if all passes, or if this machine can't run it (it prints why; under CI=true that exits with 1);
+1 if a step or a proof fails.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scripts.image.proofs import MEBI, PROOFS, SITE
 
 
 def main() -> int:
-    """Run everything in a temporary folder, which is removed."""
+    """Run everything in a temporary folder."""
     try:
         with tempfile.TemporaryDirectory(prefix="agentpod-image-") as folder:
             print(f"The Dockerfile's steps, one by one ({way()}):")
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _sizes(image: Image) -> Iterator[str]:
-    """The steps that added something to the base, and the largest packages."""
+    """Print the sizes of the steps that added something to the base, and of the largest packages."""
     yield f"{sum(size for _, size in image.layers) / MEBI:8.1f} MiB  on top of the base:"
     yield from (f"{size / MEBI:8.1f} MiB  {line}" for line, size in image.layers)
     folders = (image.root / SITE).iterdir()

@@ -1,9 +1,9 @@
-"""What the steps get from outside: a stand-in for `python:3.11-slim`, and the lock's packages.
+"""The build's inputs: a stand-in for the base image `python:3.11-slim`, and the lock's packages.
 
-The stand-in is this machine's Python in that image's place: a clean folder with nothing else of the machine in it
+The stand-in holds this machine's Python: a clean folder with nothing else of the machine in it
 but the shell, a few programs of Debian's essential packages, and the libraries that these are linked to. So a step
-that needs more than the real image has fails here. What the real image has and this one doesn't (apt, dpkg,
-perl-base, certificates …) is not proven here.
+that needs more than the real image has fails here. What only the real image has (apt, dpkg, perl-base,
+certificates …) is not tested here.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from scripts.image.container import CannotRun
 TOOLS = ("sh", "cat", "chmod", "chown", "env", "find", "ls", "mkdir", "mv", "rm", "setpriv", "touch")
 """From dash, coreutils, findutils and util-linux, which are in the real image too."""
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-"""What the official image sets, as far as a step can notice."""
+"""The official image's variables that can affect a step."""
 VERSION = "python3.11"
 LIBRARIES = (
     *("libgcc_s.so.1", "libstdc++.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"),
     *("libresolv.so.2", "libm.so.6"),
 )
-"""What compiled packages are linked to and that image has: its apt needs the first two, the others are libc6's."""
+"""Libraries that compiled packages link to and the image has: apt needs the first two, the rest are libc6's."""
 _FOLDERS = "usr/bin usr/sbin usr/lib usr/lib64 usr/local/bin usr/local/include etc dev/shm proc root tmp"
 _LEFT_OUT = ("test", "tests", "idle_test", "__pycache__", "libpython*.a", "site-packages", "dist-packages")
 
 
 def make(root: Path) -> None:
-    """Fill an empty folder. Raises CannotRun when this machine lacks a part."""
+    """Fill an empty folder with the stand-in. Raises CannotRun if this machine lacks a part."""
     for name in _FOLDERS.split():
         (root / name).mkdir(parents=True)
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -57,7 +57,7 @@ def make(root: Path) -> None:
 
 
 def _python(local: Path) -> None:
-    """Python as the official image has it; of what the steps have to take away, enough to see that they do."""
+    """Lay out Python as in the official image, with enough of what the steps must remove to see that they do."""
     if sys.version_info[:2] != (3, 11):
         raise CannotRun(f"the image's Python is 3.11, and this is {sys.version.split()[0]}")
     here = {"base": sys.base_prefix, "installed_base": sys.base_prefix}
@@ -69,13 +69,13 @@ def _python(local: Path) -> None:
     site = library / "site-packages"
     shutil.copytree(Path(pip.__file__).parent, site / "pip", ignore=shutil.ignore_patterns("__pycache__"))
     if "dist-packages" in (library / "site.py").read_text(encoding="utf-8"):
-        (library / "dist-packages").symlink_to(site.name)  # Debian's own Python looks there
+        (library / "dist-packages").symlink_to(site.name)  # where Debian's own Python looks for packages
     for name in ("include/x.h", "bin/pip", f"bin/{VERSION}-config", f"lib/{VERSION}/site-packages/setuptools.py"):
         (local / name).touch(0o755)
 
 
 def _libraries(root: Path, binaries: Iterable[Path]) -> None:
-    """Put what the binaries are linked to where the loader looks, whatever folder this machine has it in."""
+    """Copy the binaries' libraries to where the loader looks, whatever folder this machine keeps them in."""
     listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
     wanted = {name or path: Path(path) for name, path in re.findall(r"\n\s*(?:(\S+) => )?(/\S+) \(", listed)}
     if "libc.so.6" not in wanted:
@@ -104,6 +104,6 @@ def wheels(lock: Path) -> Path:
             done = subprocess.run(words, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise CannotRun(f"pip can't download the lock's packages: {done.stderr.strip()[-200:]}")
-            if not target.is_dir():  # else another process was faster
+            if not target.is_dir():  # else another process has put it there first
                 Path(folder, "draft").rename(target)
     return target

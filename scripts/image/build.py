@@ -1,7 +1,7 @@
 """Runs a Dockerfile's steps in order, each stage in a clean folder of its own.
 
-What this project's Dockerfile has is understood as Docker's reference has it; anything else fails the build. That
-the file is well-formed is hadolint's to say.
+The instructions that this project's Dockerfile uses follow Docker's reference; any other fails the build. hadolint
+checks that the file is well-formed.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from scripts.image import base, container
 
 PROJECT = Path(__file__).parents[2]
 _INDEX = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "HOME": "/root"}
-"""What only the steps see, as a proxy's address would be."""
+"""Variables that only the steps see, as a proxy's address would be."""
 
 
 class BuildFailed(Exception):
-    """A step failed; has the step and what it wrote."""
+    """A step failed; the message has the step and its output."""
 
 
 @dataclass
 class Image:
-    """A stage's folder, what a container of it is started with, and the bytes that each of its steps added."""
+    """A stage's folder, its containers' configuration, and the bytes that each step added."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=lambda: dict(base.ENVIRONMENT))
@@ -48,16 +48,16 @@ class Image:
 
     @property
     def ids(self) -> tuple[int, int]:
-        """User and group. Raises ValueError unless both are numbers, as `runAsNonRoot` wants them."""
+        """User and group id. Raises ValueError unless both are numbers, as `runAsNonRoot` requires."""
         user, group = map(int, self.user.split(":"))
         return user, group
 
 
 class Builder:
-    """Builds from the project's files below ``work``, which has to be empty; ``given`` are the `--build-arg`s."""
+    """Builds the project's image in the empty folder ``work``; ``given`` are the `--build-arg`s."""
 
     def __init__(self, work: Path, given: Mapping[str, str] | None = None) -> None:
-        """Make the base, and have the lock's packages. Raises CannotRun where this machine can't build."""
+        """Make the base, and download the lock's packages. Raises CannotRun where this machine can't build."""
         container.way()
         self.given = dict(given or {})
         self._stages: dict[str, Image] = {}
@@ -67,7 +67,7 @@ class Builder:
         base.make(work / "base")
 
     def build(self, dockerfile: str) -> Image:
-        """Run all steps; gives the last stage. Stages of earlier builds are known by name. Raises BuildFailed."""
+        """Run all steps; returns the last stage. Earlier builds' stages can be used, too. Raises BuildFailed."""
         image = before = Image(self._work)
         for name, value in instructions(dockerfile):
             line, since = f"{name} {value}"[:90], time.time_ns()
@@ -144,14 +144,14 @@ class Builder:
             into = destination.endswith(("/", ".")) and found == [source]
             for path in found:
                 at = _inside(image, destination) / (Path(source).name if into else Path(path).relative_to(source))
-                # As from a clone with the strictest umask: the steps have to make it readable.
+                # As if cloned with the strictest umask: the steps must make the files readable.
                 at.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 shutil.copyfile(PROJECT / path, at)
                 at.chmod(0o600)
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Name and rest of each instruction, without comments and continuations."""
+    """Each instruction's name and arguments, comments dropped and continued lines joined."""
     lines = [line.strip() for line in dockerfile.splitlines()]
     text = "\n".join(line for line in lines if line and not line.startswith("#"))
     for line in text.replace("\\\n", "").splitlines():
@@ -160,7 +160,7 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
 
 
 def _expand(text: str, values: Mapping[str, str]) -> str:
-    """Put values in for `$NAME` and `${NAME}`; an unset one is empty."""
+    """Substitute `$NAME` and `${NAME}`; an unset variable is empty."""
     return Template(text).substitute(defaultdict(str, values))
 
 
@@ -169,7 +169,7 @@ def _inside(image: Image, path: str) -> Path:
 
 
 def context(source: str, patterns: Sequence[str]) -> list[str]:
-    """The files that `COPY source` takes: those that a builder would be given."""
+    """The files that `COPY source` copies: those of the build context."""
     start = PROJECT / source
     found = start.rglob("*") if start.is_dir() else [start]
     paths = [path.relative_to(PROJECT).as_posix() for path in found if path.is_file()]
@@ -177,7 +177,7 @@ def context(source: str, patterns: Sequence[str]) -> list[str]:
 
 
 def ignored(path: str, patterns: Sequence[str]) -> bool:
-    """Whether `.dockerignore` leaves it out: what fits a folder fits all in it, and the last pattern decides."""
+    """Whether `.dockerignore` excludes it: matching a folder matches its content, and the last match decides."""
     above = [path, *map(str, Path(path).parents)][:-1]
     fitting = [p for p in patterns if any(re.fullmatch(_expression(p.removeprefix("!")), one) for one in above)]
     return bool(fitting) and not fitting[-1].startswith("!")

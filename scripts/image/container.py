@@ -1,4 +1,4 @@
-"""Runs a program in a folder that is its root, as a container engine would.
+"""Runs a program with a folder as its root, as a container engine would.
 
 With namespaces the program is process 1 and the root can be read-only. The network stays this machine's, so that
 tests can talk to it.
@@ -26,7 +26,7 @@ class CannotRun(Exception):
 
 @cache
 def way() -> str:
-    """How a folder becomes a root here: the most faithful way that works. Raises CannotRun when none does."""
+    """The most faithful way to change the root that works here. Raises CannotRun if none does."""
     as_root = os.geteuid() == 0
     if as_root and _works(*_UNSHARE, "true"):
         return NAMESPACES
@@ -45,7 +45,7 @@ def _works(*words: str) -> bool:
 
 
 def run(words: list[str], seconds: float = 300.0) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end. Raises subprocess.TimeoutExpired after ``seconds``."""
+    """Run a command and wait for it. Raises subprocess.TimeoutExpired after ``seconds``."""
     nothing = subprocess.DEVNULL
     return subprocess.run(words, env=OUTSIDE, stdin=nothing, capture_output=True, text=True, timeout=seconds)
 
@@ -63,7 +63,7 @@ def command(
     inner += ["env", "-i", f"--chdir={folder}", *map("=".join, environment.items()), *words]
     mounts = [f"--bind {at} {at}", *(f"--bind /dev/{name} {at}/dev/{name}" for name in ("null", "urandom"))]
     if frozen:
-        # nosuid and nodev too: where the folder's file system has them, an ordinary user can't take them off.
+        # nosuid and nodev too: if the folder's file system has them, an ordinary user can't remove them.
         mounts.append(f"-o remount,bind,ro,nosuid,nodev {at}")
         mounts.append(f"-t tmpfs -o mode=1777,size=64m none {at}/tmp")  # noqa: S108 - the root's own
     script = "".join(f"mount {arguments}\n" for arguments in mounts) + f"exec {shlex.join(inner)}"
@@ -71,6 +71,6 @@ def command(
 
 
 def inner_pid(started: int) -> int:
-    """The program's own id on this machine, of a started command: unshare waits for it as its parent."""
+    """The host's process id of a started command's program: the process itself is unshare, its parent."""
     children = "" if way() == CHROOT else Path(f"/proc/{started}/task/{started}/children").read_text()
     return int(children or started)

@@ -1,4 +1,4 @@
-"""What has to be true of the image; each proof gives the problems that it found, in words."""
+"""Requirements of the image; each proof returns the problems that it found, in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ APP = f"{AGENTPOD}/app"
 LIBRARY = f"usr/local/lib/{VERSION}"
 MEBI = 1024 * 1024
 LIMIT = 220
-"""The MiB that the image may add to its base, of which the Kubernetes client is most."""
+"""The MiB that the image may add to its base; most of it is the Kubernetes client."""
 LABELS = ("title", "description", "licenses", "version", "revision", "created", "source")
 PYTHON = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE", "PYTHONSAFEPATH")
 BUILD_TOOLS = re.compile(
@@ -50,7 +50,7 @@ print(os.getpid(), os.getuid(), os.path.expanduser("~"), *writable)
 
 
 def started(image: Image, *words: str, uid: int = 0, **environment: str) -> list[str]:
-    """The command that starts a container as a cluster does; what is given replaces `CMD`, `USER` and `ENV`."""
+    """The command that starts a container as a cluster does; arguments override `CMD`, `USER` and `ENV`."""
     program = [*image.entrypoint, *(words or image.command)]
     user = (uid, uid) if uid else image.ids
     return container.command(image.root, program, image.environment | environment, user, image.folder, True)
@@ -156,7 +156,7 @@ PROOFS += [modules_load, answers, any_user, read_only]
 
 
 def _run(image: Image, *words: str, uid: int = 0) -> CompletedProcess[str]:
-    # No token and no cluster are there, and nobody listens on this port: nothing outside this machine is asked.
+    # There is no token and no cluster, and nothing listens on this port: nothing outside this machine is called.
     return container.run(started(image, *words, uid=uid, AGENTPOD_PUSHGATEWAY__URL="http://127.0.0.1:9"), 60)
 
 

@@ -1,4 +1,4 @@
-"""Small combinators that check JSON against Block Kit's rules and word refusals as Slack does.
+"""Combinators that check JSON against Block Kit's rules, with error messages in Slack's words.
 
 A ``Check`` takes a value, its JSON pointer and a ``Report``. Slack's wording is
 ``[ERROR] <what> [json-pointer:<where>]``.
@@ -15,7 +15,7 @@ from sandbox.slack.model import File
 
 @dataclass(slots=True)
 class Report:
-    """What has been found in one set of blocks. ``characters`` counts all text."""
+    """The errors found in one set of blocks. ``characters`` counts all text."""
 
     surface: str = "message"
     find_file: Callable[[str], File | None] = lambda _: None
@@ -27,7 +27,7 @@ class Report:
     focused: int = 0
 
     def error(self, what: str, where: str) -> None:
-        """Add one refusal."""
+        """Add one error."""
         self.errors.append(f"[ERROR] {what} [json-pointer:{where}]")
 
 
@@ -51,7 +51,7 @@ def string(maximum: int, minimum: int = 1, *, counts: bool = False) -> Check:
 
 
 def boolean(value: Any, where: str, report: Report) -> None:
-    """True or false."""
+    """A boolean."""
     if not isinstance(value, bool):
         report.error("must provide a boolean", where)
 
@@ -75,7 +75,7 @@ def number(value: Any, where: str, report: Report) -> None:
 
 
 def one_of(*allowed: str) -> Check:
-    """One of some words."""
+    """One of the allowed words."""
 
     def check(value: Any, where: str, report: Report) -> None:
         if value not in allowed:
@@ -97,7 +97,7 @@ def url(maximum: int = 3000) -> Check:
 
 
 def pattern(expression: str, what: str) -> Check:
-    """A string of some form."""
+    """A string that matches a pattern."""
     import re
 
     compiled = re.compile(expression)
@@ -151,7 +151,7 @@ def fields(required: dict[str, Check] | None = None, /, **optional: Check) -> Ch
 
 
 def by_type(**kinds: Check) -> Check:
-    """An object whose ``type`` chooses the check."""
+    """An object whose ``type`` selects the check."""
 
     def check(value: Any, where: str, report: Report) -> None:
         if not isinstance(value, dict):
@@ -170,7 +170,7 @@ def by_type(**kinds: Check) -> Check:
 
 
 def also(first: Check, second: Check) -> Check:
-    """Both, in order; the second only if the first found nothing wrong."""
+    """Both checks, in order; the second only if the first found no error."""
 
     def check(value: Any, where: str, report: Report) -> None:
         before = len(report.errors)
@@ -182,7 +182,7 @@ def also(first: Check, second: Check) -> Check:
 
 
 def exactly_one(*names: str) -> Check:
-    """An object with one of these fields and not two."""
+    """An object with exactly one of these fields."""
 
     def check(value: Any, where: str, report: Report) -> None:
         given = [name for name in names if value.get(name) is not None]

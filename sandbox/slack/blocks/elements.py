@@ -27,7 +27,7 @@ _id = string(50)
 
 
 def _focus(value: Any, where: str, report: Report) -> None:
-    """Only one element of a view may have the focus at first."""
+    """Only one element of a view may have the initial focus."""
     boolean(value, where, report)
     report.focused += value is True
     if report.focused > 1:
@@ -35,7 +35,7 @@ def _focus(value: Any, where: str, report: Report) -> None:
 
 
 def _initial_known(value: Any, where: str, report: Report) -> None:
-    """An initial option must be one of the options, whole."""
+    """An initial option must equal one of the options."""
     options = list(value.get("options") or [])
     for group in value.get("option_groups") or []:
         options += group["options"]

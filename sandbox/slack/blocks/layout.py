@@ -1,4 +1,4 @@
-"""Blocks, what each may hold and on which surface it may appear."""
+"""Layout blocks: what each may contain and on which surfaces it may appear."""
 
 from __future__ import annotations
 

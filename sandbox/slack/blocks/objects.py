@@ -61,7 +61,7 @@ _slack_file = also(fields(id=string(50), url=url()), exactly_one("id", "url"))
 
 
 def slack_file(value: Any, where: str, report: Report) -> None:
-    """A file that is an image and whose processing is done; anything else is refused."""
+    """A processed image file; anything else is refused."""
     before = len(report.errors)
     _slack_file(value, where, report)
     if len(report.errors) > before:

@@ -1,4 +1,4 @@
-"""Rich text trees: sections, lists, quotes and preformatted pieces with their inline elements."""
+"""Rich text trees: sections, lists, quotes and preformatted text with their inline elements."""
 
 from __future__ import annotations
 

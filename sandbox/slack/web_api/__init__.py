@@ -31,11 +31,11 @@ METHODS: dict[str, Method] = {
 
 
 _LOST = ("chat.", "files.complete", "views.")
-"""What the fault of lost answers is about: calls that change what people see."""
+"""The methods whose answers the fault "lost answers" affects: those that change what people see."""
 
 
 def lost(how: str, request: web.Request) -> web.Response:
-    """The answer that says nothing of what was done: as ``how`` has it, see `sandbox.slack.faults.LOST_AS`."""
+    """A failed answer to a call that was carried out; ``how`` is one of `sandbox.slack.faults.LOST_AS`."""
     if how == "502":
         return web.Response(status=502, text="<html>Bad Gateway</html>", content_type="text/html")
     if how == "truncated":
@@ -55,7 +55,7 @@ class WebApi:
         self._core = core
 
     async def handle(self, request: web.Request) -> web.Response:
-        """One call, by POST (form, JSON, multipart) or GET."""
+        """Handle one call, by POST (form, JSON, multipart) or GET."""
         name = request.match_info["method"]
         started = time.perf_counter()
         call = ApiCall(name, {}, self._core.clock())
@@ -128,7 +128,7 @@ class WebApi:
 
 
 async def _read(request: web.Request) -> tuple[Json, str]:
-    """Arguments and token; JSON bodies take the token from the header only, as Slack has it."""
+    """Arguments and token; with a JSON body, the token is taken from the header only, as Slack does."""
     args: Json = dict(request.query)
     if request.method == "POST":
         args |= await _body(request)

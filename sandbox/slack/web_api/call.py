@@ -17,7 +17,7 @@ _TRUE = frozenset({"1", "true", "True"})
 
 @dataclass(slots=True)
 class Call:
-    """A call after its token was accepted."""
+    """A call with a valid token."""
 
     core: Core
     args: Json
@@ -51,7 +51,7 @@ class Call:
             raise invalid_arguments(f"must provide an integer [json-pointer:/{name}]") from None
 
     def structure(self, name: str) -> Any:
-        """A JSON argument, given as such or as a string of JSON; None if absent."""
+        """A JSON argument, given as JSON or as a string of JSON; None if absent."""
         value = self.args.get(name)
         if isinstance(value, str):
             if not value.strip():
@@ -102,7 +102,7 @@ Handler = Callable[[Call], Json]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A Web API method: what does it, its rate tier, its scope, and which token it takes."""
+    """A Web API method: its handler, rate tier, scope, and the kind of token it takes."""
 
     handler: Handler
     tier: int

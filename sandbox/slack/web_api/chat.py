@@ -100,7 +100,7 @@ def _throttle(call: Call, channel: str) -> None:
 
 
 def message_content(call: Call, max_text: int) -> Json:
-    """Text, blocks and attachments as given. Raises SlackError for what Slack refuses."""
+    """The call's text, blocks and attachments. Raises SlackError for what Slack refuses."""
     blocks, attachments = call.structure("blocks"), call.structure("attachments")
     text, markdown = call.text("text", ""), call.text("markdown_text", "")
     if markdown and (text or blocks):
@@ -125,13 +125,13 @@ def _attachments(call: Call, value: Any) -> list[Json]:
 
 
 def need_content(content: Json) -> None:
-    """Raises SlackError no_text for a message that would be empty."""
+    """Raise SlackError no_text if the message would be empty."""
     if not (content["text"].strip() or content["blocks"] or content["attachments"]):
         raise SlackError("no_text")
 
 
 def _thread(call: Call, channel: str) -> str | None:
-    """The thread to answer in: a reply's own parent if a reply is named; unknown ones are ignored, as on Slack."""
+    """The thread to post in: a reply's ts means its parent; an unknown ts is ignored, as on Slack."""
     wanted = call.text("thread_ts", "")
     parent = call.core.store.public(channel, wanted) if wanted else None
     if parent is None:
@@ -151,7 +151,7 @@ def _metadata(call: Call) -> Json | None:
 
 
 METHODS = {
-    # chat.postMessage has a limit of its own, by channel, in place of a tier
+    # chat.postMessage has a rate limit per channel in place of a tier
     "chat.postMessage": Method(_post, 0, "chat:write"),
     "chat.postEphemeral": Method(_ephemeral, 0, "chat:write"),
     "chat.update": Method(_update, 3, "chat:write"),

@@ -1,4 +1,4 @@
-"""conversations.*: what the bot can know of channels and their messages."""
+"""conversations.*: channels, their members and their messages, as far as the bot can see them."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _channels(call: Call) -> list[Channel]:
 
 
 async def _share_later(core: Core, channels: list[Channel], thread: str | None, shown: Json) -> None:
-    """Slack processes and shares after it has answered: files.info shows neither at once."""
+    """Process and share a file after the answer, as Slack does: files.info shows neither at once."""
     await asyncio.sleep(core.options.file_processing_s)
     for file in shown["files"]:
         core.files.process(file)

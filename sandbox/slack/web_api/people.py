@@ -1,4 +1,4 @@
-"""auth.*, users.*, usergroups.*, bots.*, team.*, api.*, apps.*: who is who."""
+"""auth.*, users.*, usergroups.*, bots.*, team.*, api.*, apps.*: identities and connections."""
 
 from __future__ import annotations
 

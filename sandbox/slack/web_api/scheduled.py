@@ -1,4 +1,4 @@
-"""chat.scheduleMessage and its undoing: a message that waits for its time."""
+"""chat.scheduleMessage and chat.deleteScheduledMessage."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sandbox.slack.web_api.chat import MAX_POST_TEXT, message_content, need_cont
 
 FARTHEST_S = 120 * 86_400
 CROWD, CROWD_S = 30, 300
-"""So many may wait for one channel within so many seconds."""
+"""At most so many scheduled messages per channel within so many seconds."""
 SETTLED_S = 60
-"""Before its time a message can't be taken back any more (documented)."""
+"""In these last seconds a scheduled message can't be deleted any more (documented)."""
 
 
 def _schedule(call: Call) -> Json:

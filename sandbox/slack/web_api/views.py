@@ -1,4 +1,4 @@
-"""views.*: modals and Home tabs. They need no scope, but a trigger or the right user."""
+"""views.*: modals and Home tabs. These methods need no scope, but a trigger id or the right user."""
 
 from __future__ import annotations
 
