@@ -1,4 +1,4 @@
-"""One sandbox and one bot process a module; every test finds it healed."""
+"""One sandbox and one bot process per module, healed before every test."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tests.scenarios.talk import World
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def house() -> AsyncIterator[World]:
-    """The module's world. Probes get two seconds, so that faults show sooner."""
+    """The module's world. Probes time out after two seconds, so that faults show sooner."""
     async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "2s"}}, pod_seconds=0.0) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
-        # Who is in which user group is read once; a test that breaks Slack is not to break that.
+        # The members of user groups are read once, before any test breaks Slack.
         assert "operator" in (await world.ask("whoami")).text
         yield world
 

@@ -1,4 +1,4 @@
-"""Secret values as people have them, and the search for them in all that left the bot, however it is written."""
+"""Realistic secret values, and a search for them, in any encoding, in everything that the bot put out."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from hypothesis import strategies as st
 from tests.scenarios.talk import World
 
 MARK = re.compile(r"[0-9a-f]{16}")
-"""What each line of a value has somewhere: JSON, URLs, HTML, YAML and SQL leave it as it is, so that it is found
-in whatever a value becomes, and in a part of it."""
+"""A marker in each line of a value. JSON, URLs, HTML, YAML and SQL don't escape its characters, so it is found in
+whatever encoding a value gets, and in a part of a value."""
 SHORTEST = 8
-"""Characters of a part that is searched for: less is in half of all words."""
+"""The fewest characters of a part that is searched for: shorter ones occur by chance."""
 
 
 def mark(number: int) -> str:
-    """A mark, another one for each number."""
+    """The marker of a number; it is unique."""
     return hashlib.sha256(b"%d" % number).hexdigest()[:16]
 
 
 def private_key(number: int) -> str:
-    """A whole private key, as in its file."""
+    """A complete private key in its file format."""
     key = ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"%d" % number).digest())
     return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
 def random_key(number: int) -> str:
-    """What a generator of keys gives: no part of it is a word."""
+    """A random key, without any marker."""
     return base64.urlsafe_b64encode(hashlib.sha512(b"%d" % number).digest()).decode()
 
 
@@ -54,7 +54,7 @@ SHAPES = (
     "sk-ant-api03-",
     "eyJhbGciOi.",
 )
-"""How tokens begin that are known by their shape."""
+"""Prefixes of tokens that are recognised by their format."""
 NEARLY = (
     "ghp-",
     "gh p_",
@@ -108,11 +108,11 @@ HARD = (
     random_key(7),
     private_key(8),
 )
-"""One of each kind."""
+"""Hard values, one of each kind."""
 
 
 def traces(secret: str) -> set[str]:
-    """How a value would look where it must not be, whole or a line of it: escaped and encoded in any way."""
+    """Every form that a leaked value, or a line of it, could take: escaped and encoded in any way."""
     found = marks(secret)
     for part in _parts(secret):
         found |= {part[::-1], part.encode().hex(), *_base64(part.encode())}
@@ -123,18 +123,18 @@ def traces(secret: str) -> set[str]:
 
 
 def marks(secret: str) -> set[str]:
-    """What is left of a value in nearly everything that can become of it, also where it is cut."""
+    """The parts of a value that survive nearly every encoding, and truncation."""
     return {one for part in _parts(secret) for one in MARK.findall(part) or _pieces(part)}
 
 
 def _pieces(part: str) -> list[str]:
-    """Each sixteen letters of what has no mark; those that say little (zeros in base64) aside."""
+    """Pieces of 16 characters of a part without a marker, except uniform ones (zeros in base64)."""
     pieces = [part[start : start + 16] for start in range(0, max(1, len(part) - 15), 16)]
     return [piece for piece in pieces if len(set(piece)) > SHORTEST]
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """The value and each of its lines; what begins and ends every private key is no part of one."""
+    """The value and each of its lines, except the first and last line of every private key."""
     for part in {secret, *secret.splitlines()}:
         shown = part.strip()
         if len(shown) >= SHORTEST and ("\n" in shown or not shown.endswith(" KEY-----")):
@@ -142,7 +142,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _base64(data: bytes) -> Iterator[str]:
-    """As base64, also in the middle of something longer: there are three ways in which its letters can fall."""
+    """The base64 forms of the data, also inside something longer, for each of the three alignments."""
     for before, skipped in ((0, 0), (1, 2), (2, 3)):
         whole = (before + len(data)) // 3 * 4
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -150,7 +150,7 @@ def _base64(data: bytes) -> Iterator[str]:
 
 
 async def everything(world: World) -> dict[str, str]:
-    """All that left the bot: calls of Slack, what its processes wrote, the ledger's files, its endpoints."""
+    """Everything that the bot put out: Slack calls, its processes' output, the ledger's files, its endpoints."""
     folder, record = world.sandbox.folder, world.workspace.record
     assert len(record.calls) < (record.calls.maxlen or 0), "the oldest calls are forgotten"
     return {
@@ -163,7 +163,7 @@ async def everything(world: World) -> dict[str, str]:
 
 
 def _shorten(world: World) -> None:
-    """Have the ledger's files hold what is there once: what they held besides has been looked at."""
+    """Truncate the database's write-ahead log, whose content has been searched already."""
     with contextlib.closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as ledger:
         ledger.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -176,7 +176,7 @@ async def _page(world: World, path: str) -> str:
 async def found(
     world: World, secrets: Iterable[str], by: Callable[[str], set[str]] = traces
 ) -> list[tuple[str, str]]:
-    """Where any of the values is."""
+    """The places in which any of the values was found."""
     where = await everything(world)
     _shorten(world)
     looked_for = [(secret, by(secret)) for secret in secrets]

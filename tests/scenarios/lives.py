@@ -1,4 +1,4 @@
-"""What the tests of alerts' lives share: the channel's messages, their threads, and the bot's looks."""
+"""Helpers for the tests of an alert's life: messages in the channel, their threads, and the bot's polls."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tests.scenarios.talk import World, until
 
 
 def alerts(world: World, text: str = "") -> list[Message]:
-    """The bot's own messages in the channel that begin with or hold that, but for those of having been deaf."""
+    """The bot's messages in the channel that contain ``text``, except reports that Slack was unreachable."""
     here = [m for m in world.workspace.messages(seed.OPS) if m.ephemeral_for is None]
     return [m for m in here if text in m.all_text() and "I could not hear" not in m.text]
 
 
 def thread(world: World, message: Message) -> list[str]:
-    """What was said under it, in order."""
+    """The texts of the message's replies, in order."""
     found = world.workspace.messages(seed.OPS, thread_ts=message.ts)
     return [m.text for m in found if m.ts != message.ts]
 
 
 async def says(world: World, text: str, patience: float = 30.0) -> Message:
-    """Wait until a message says that; gives the newest that does."""
+    """Wait until a message contains ``text``; returns the newest one."""
     await until(
         lambda: bool(alerts(world, text)),
         lambda: f"nothing says {text!r}: {[m.text for m in alerts(world)]}",
@@ -31,7 +31,7 @@ async def says(world: World, text: str, patience: float = 30.0) -> Message:
 
 
 async def becomes(world: World, message: Message, text: str, patience: float = 30.0) -> Message:
-    """Wait until that very message begins with that; gives it as it is then."""
+    """Wait until the message begins with ``text``; returns its new version."""
 
     def now() -> Message:
         return next(m for m in world.workspace.messages(seed.OPS) if m.ts == message.ts)
@@ -41,7 +41,7 @@ async def becomes(world: World, message: Message, text: str, patience: float = 3
 
 
 async def adds(world: World, message: Message, text: str) -> None:
-    """Wait until the last thing in its thread begins with that."""
+    """Wait until the last reply in the message's thread begins with ``text``."""
     await until(
         lambda: any(said.startswith(text) for said in thread(world, message)[-1:]),
         lambda: f"not {text!r}: {thread(world, message)}",
@@ -49,7 +49,7 @@ async def adds(world: World, message: Message, text: str) -> None:
 
 
 async def looks(world: World) -> None:
-    """Until the bot has looked at the jobs once more: when it reads again, it is done with what it read before."""
+    """Wait for one complete poll of the jobs: the second read shows that the first one has been evaluated."""
     gateway, reads = world.sandbox.pushgateway, []
 
     def read(path: str) -> float:
@@ -62,7 +62,7 @@ async def looks(world: World) -> None:
 
 
 def stirs(world: World) -> None:
-    """The pod gets a condition that means nothing: the bot looks at it now, and not only at its own time."""
+    """Add a meaningless condition to the pod, which makes the bot evaluate it at once."""
     store = world.sandbox.cluster.store
     for pod in store.list(kinds.POD):
         draft = store.draft(kinds.POD, pod["metadata"]["namespace"], pod["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""What the tests of repairs share: asking, finding the card, clicking it, and what is said beside it."""
+"""Helpers for the tests of repairs: request one, find its card, click it, read its thread."""
 
 from __future__ import annotations
 
@@ -21,51 +21,51 @@ class Repair:
 
     @property
     def card(self) -> Message:
-        """The card: the newest of its copies."""
+        """The card; if there are copies, the newest."""
         found = self.cards()
         assert found, f"no card of {self.id}"
         return found[-1]
 
     def cards(self) -> list[Message]:
-        """The card and copies of it; none while it is not posted."""
+        """The card and its copies; empty until the card is posted."""
         return [m for m in self.world.workspace.messages(seed.OPS) if self._is_card(m)]
 
     def _is_card(self, message: Message) -> bool:
         return f"{self.id} · asked " in message.all_text()
 
     async def shows(self, text: str, patience: float = PATIENCE) -> Message:
-        """Wait until the card says that."""
+        """Wait until the card contains ``text``."""
         said = lambda: f"the card says {words(self.cards())!r}"  # noqa: E731 - it is an argument
         await until(lambda: text in words(self.cards()[-1:]), said, patience)
         return self.card
 
     async def click(self, user: str, button: str = APPROVE) -> Answer:
-        """Click one of the card's buttons, and read the answer to it."""
+        """Click one of the card's buttons; returns the answer."""
         done = await self.world.workspace.click(user, self.card, button)
         assert done.ok, done.error
         return await self.world.final(lambda: done.messages)
 
     def thread(self) -> list[Message]:
-        """What is in the card's thread."""
+        """The replies in the card's thread."""
         card = self.card
         found = self.world.workspace.messages(seed.OPS, thread_ts=card.ts)
         return [m for m in found if m.ts != card.ts]
 
     async def told(self, text: str) -> None:
-        """Wait until the one message in the thread says that: it is sent beside the card, in no order."""
+        """Wait until the thread's only message contains ``text``; it may come before the card's update."""
         await until(lambda: text in words(self.thread()), lambda: words(self.thread()))
         assert len(self.thread()) == 1
 
 
 def id_in(text: str) -> str:
-    """The request's id in a text."""
+    """Extract the request's id from a text."""
     found = re.search(r"r-[a-z0-9]{8}", text)
     assert found, text
     return found.group(0)
 
 
 async def asked(world: World, line: str, user: str = seed.MAYA) -> Repair:
-    """Ask for a repair, and wait for its card."""
+    """Request a repair and wait for its card."""
     answer = await world.ask(line, user)
     repair = Repair(world, id_in(answer.text))
     await until(lambda: bool(repair.cards()), lambda: f"no card; {world.bot.output()[-2000:]}")
@@ -73,5 +73,5 @@ async def asked(world: World, line: str, user: str = seed.MAYA) -> Repair:
 
 
 def direct(world: World, user: str = seed.MAYA) -> list[str]:
-    """The first lines of the bot's direct messages to somebody."""
+    """The texts in the user's direct messages with the bot."""
     return [m.text for m in world.workspace.messages(seed.DMS[user], user)]

@@ -1,4 +1,4 @@
-"""What the scenario tests share: asking the bot as a user would, and waiting for its final answer."""
+"""Helpers for the scenario tests: run a command as a user, and wait for the bot's final answer."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sandbox.slack import seed
 from sandbox.slack.message import Message
 
 PATIENCE = 20.0
-"""Seconds until a missing answer is a failure; nothing waits that long when all is well."""
+"""Seconds until a missing answer is a failure; a passing test never waits that long."""
 
 
 @dataclass
 class Answer:
-    """A final answer: all its messages, and their words in one string."""
+    """A final answer: its messages, and their text in one string."""
 
     messages: list[Message]
     text: str
 
     @property
     def first_line(self) -> str:
-        """What a notification shows."""
+        """The first line, which a notification shows."""
         return self.messages[0].text.splitlines()[0]
 
     def block_types(self) -> list[str]:
-        """The kinds of its blocks, in order."""
+        """The types of the answer's blocks, in order."""
         return [block["type"] for message in self.messages for block in message.blocks or []]
 
 
@@ -50,7 +50,7 @@ class World:
         return await self.final(lambda: done.messages)
 
     async def final(self, messages: Callable[[], list[Message]]) -> Answer:
-        """Wait until ``messages()`` is a final answer: something, and nothing pending."""
+        """Wait until ``messages()`` is a final answer: not empty, and nothing pending."""
         await until(lambda: is_final(messages()), lambda: f"no final answer: {words(messages())!r}")
         return Answer(list(messages()), words(messages()))
 
@@ -59,12 +59,12 @@ class World:
         await self.workspace.panel.apply(break_id, value)
 
     async def ready(self) -> tuple[int, list[str]]:
-        """What ``/readyz`` says: status and reasons."""
+        """The status and the reasons of ``/readyz``."""
         async with aiohttp.ClientSession() as session, session.get(self.bot.ops_url + "/readyz") as response:
             return response.status, (await response.json())["reasons"]
 
     async def ready_becomes(self, status: int, reason: str = "") -> None:
-        """Wait until ``/readyz`` has that status and says ``reason``."""
+        """Wait until ``/readyz`` answers ``status`` with ``reason`` among its reasons."""
         end = time.monotonic() + PATIENCE
         while True:
             seen, reasons = await self.ready()
@@ -88,7 +88,7 @@ class World:
             await asyncio.sleep(0.05)
 
     async def says(self, command: str, text: str) -> Answer:
-        """Ask until the answer has that text."""
+        """Repeat a command until its answer contains ``text``."""
         end = time.monotonic() + PATIENCE
         while text not in (answer := await self.ask(command)).text:
             assert time.monotonic() < end, f"not {text!r}: {answer.text}"
@@ -96,7 +96,7 @@ class World:
         return answer
 
     async def healthy(self) -> Answer:
-        """`status` once everything is healed and the pod is well again."""
+        """Wait until `status` is healthy; returns the answer, also if it never is."""
         end = time.monotonic() + PATIENCE
         while True:
             answer = await self.ask("status")
@@ -111,7 +111,7 @@ def words(messages: list[Message]) -> str:
 
 
 def is_final(messages: list[Message]) -> bool:
-    """Whether these messages are a whole answer: there is one, and it waits for nothing."""
+    """Whether these messages are a final answer: there is one, and nothing in it is pending."""
     return bool(messages) and not any(mark in words(messages) for mark in ("⏳", ":hourglass"))
 
 

@@ -1,6 +1,6 @@
-"""Long lives of alerts by the real bot: reminders, an acknowledgement that expires, getting worse, flapping.
+"""Long-lived alerts of the real bot: reminders, an expired acknowledgement, escalation, flapping.
 
-In the sandbox that people use, whose time can be moved; each test sees its own alert to the end.
+Run in the lively sandbox, whose time can be moved; each test follows its own alert to its end.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ async def house() -> AsyncIterator[World]:
 
 
 async def passes(world: World, *steps: str) -> None:
-    """Time passes, step by step, and the bot looks after each."""
+    """Let time pass in steps, with a poll of the bot after each."""
     for step in steps:
         await world.break_(f"time-{step}", None)
         await looks(world)
 
 
 async def stops(world: World) -> None:
-    """The job is not there for an hour."""
+    """Stop the job and let an hour pass."""
     await world.break_("heartbeat-session-manager-stopped")
     await passes(world, "1h")
 
 
 async def runs(world: World) -> None:
-    """The job runs again."""
+    """Let the job run again."""
     await world.break_("heartbeat-session-manager-stopped", False)
     await passes(world, "10m")
 
@@ -79,7 +79,7 @@ async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house:
     await house.break_("pod-oom", None)
     await adds(house, message, "🔺 critical now: kali hit its memory limit (16Gi) 2 times")
     await becomes(house, message, "🔴 CRITICAL secure-agent-pod: kali hit its memory limit (16Gi) 2 times")
-    for steps in (("10m", "10m"), ("10m",)):  # it is well again, and it stays so
+    for steps in (("10m", "10m"), ("10m",)):  # the job recovers for good
         await passes(house, *steps)
         stirs(house)
     await becomes(house, message, "✅ secure-agent-pod is well again after")
@@ -88,7 +88,7 @@ async def test_one_that_gets_worse_says_so_and_breaks_the_acknowledgement(house:
 
 
 async def test_one_that_comes_back_too_often_is_said_to_come_and_go_and_then_is_quiet(house: World) -> None:
-    await passes(house, "6h", "6h")  # what came before counts no more
+    await passes(house, "6h", "6h")  # earlier flaps are no longer counted
     await stops(house)
     first = await says(house, CRITICAL)
     await runs(house)

@@ -1,4 +1,4 @@
-"""Alerts as people meet them: the real bot, a Pushgateway that jobs push to, and clicks in Slack."""
+"""Alerts end to end: the real bot, a Pushgateway that jobs push to, and clicks in Slack."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ async def house() -> AsyncIterator[World]:
 
 
 def beat(world: World) -> None:
-    """The job runs."""
+    """Push the job's heartbeat."""
     gateway = world.sandbox.pushgateway
     gateway.push({"job": JOB}, gateway.clock())
 
 
 async def fires(world: World) -> Message:
-    """The alert of the job, newly told."""
+    """Wait for the job's new alert."""
     await until(lambda: bool(alerts(world, f"CRITICAL {JOB}")), world.bot.output)
     return alerts(world, f"CRITICAL {JOB}")[-1]
 
@@ -57,7 +57,7 @@ async def recovers(world: World) -> Message:
 
 
 def owed(world: World) -> int:
-    """How many messages the ledger does not know to be in Slack."""
+    """The number of pending messages in the ledger."""
     with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
         return int(database.execute("SELECT count(*) FROM deliveries WHERE wanted > shown").fetchone()[0])
 
@@ -92,7 +92,7 @@ async def test_who_may_not_answer_is_told_so(house: World) -> None:
 
 async def test_a_bot_that_is_killed_says_nothing_twice_and_loses_nothing(house: World) -> None:
     message = await fires(house)
-    await until(lambda: owed(house) == 0, house.bot.output)  # a post that nobody noted is posted again
+    await until(lambda: owed(house) == 0, house.bot.output)  # an unrecorded post is repeated
     before = len(alerts(house))
     for _ in range(2):
         await house.bot.stop(signal.SIGKILL)
@@ -150,7 +150,7 @@ async def test_an_alert_owed_to_a_channel_without_the_bot_comes_once_the_setting
     before = len(alerts(house))
     house.bot = await house.sandbox.start_bot(AGENTPOD_SLACK__CHANNEL=seed.RANDOM)
     await until(lambda: "not_in_channel" in house.bot.output() and owed(house) > 0, house.bot.output)
-    await house.says("incidents", f"CRITICAL {JOB}")  # what is owed may be about the pod
+    await house.says("incidents", f"CRITICAL {JOB}")  # pending messages may be about the pod
     await house.bot.stop()
     house.bot = await house.sandbox.start_bot()
     message = await fires(house)

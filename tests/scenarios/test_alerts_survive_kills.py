@@ -1,6 +1,6 @@
-"""The proof that no notice is lost or said twice, in a bounded form. `make soak` is the long one.
+"""A short form of the proof that no notification is lost or sent twice; `make soak` runs the long one.
 
-There a bot also dies between the rounds, at each of them.
+The long one also kills a bot between rounds.
 """
 
 from __future__ import annotations

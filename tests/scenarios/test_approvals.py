@@ -34,12 +34,12 @@ async def world(house: World) -> AsyncIterator[World]:
     yield house
     await house.workspace.panel.heal()
     for line in (await house.ask("approvals")).text.splitlines():
-        if "r-" in line:  # nothing of this test is in the next one's way
+        if "r-" in line:  # leave nothing behind for the next test
             await house.ask(f'deny {id_in(line)} --reason "end of the test"', seed.PRIYA)
 
 
 def generation(world: World) -> int:
-    """How often the Deployment was changed."""
+    """The Deployment's generation."""
     [found] = world.sandbox.cluster.store.list(kinds.DEPLOYMENT)
     return int(found["metadata"]["generation"])
 
@@ -49,7 +49,7 @@ async def test_two_people_restart_the_pod_and_everybody_sees_how_it_ends(world: 
     repair = await asked(world, 'restart --reason "the new key"')
     card = await repair.shows("needs approval")
     assert all(part in words([card]) for part in ("the new key", "Recreate", "gpu-1", "secure-agent-kali:latest"))
-    assert f"<@{seed.JONAS}>" in card.text  # who decides is notified
+    assert f"<@{seed.JONAS}>" in card.text  # the approvers are notified
     answer = await repair.click(seed.JONAS)
     assert answer.first_line == f"✅ Approved: {repair.id} is carried out now"
     card = await repair.shows("✅ Restarted secure-agent-pod: ready after")
@@ -85,7 +85,7 @@ async def test_a_form_that_opened_too_late_is_offered_again(world: World) -> Non
 
 
 async def test_where_no_form_can_open_there_is_a_button_for_it(world: World) -> None:
-    """A mention or direct message has no trigger: the button's click does."""
+    """A mention or direct message has no trigger id; a click on a button has one."""
     world.workspace.dm(seed.MAYA, "restart --force")
     here = world.workspace.messages
 
@@ -262,7 +262,7 @@ async def _killed(world: World) -> Any:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def bound() -> AsyncIterator[World]:
-    """Everybody's role holds in the operations channel alone."""
+    """A bot whose rules grant roles in the operations channel only."""
     rules = [
         {"role": "operator", "channels": [seed.OPS], "users": [seed.MAYA]},
         {"role": "approver", "channels": [seed.OPS], "users": [seed.JONAS]},

@@ -1,4 +1,4 @@
-"""Whatever is typed gets an answer that says what was wrong; nothing typed takes effect as markup."""
+"""Any wrong input gets an answer that says what was wrong, and no input takes effect as markup."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_typo_offers_the_right_command_as_a_button_that_works(world: Wor
 async def test_markup_in_arguments_stays_text(world: World, nasty: str) -> None:
     quoted = nasty.replace("'", "")
     answer = await world.ask(f"'{quoted}'")
-    # Slack reads markup in `text` and in mrkdwn objects; in rich text and plain text it is only characters.
+    # Slack interprets markup in `text` and in mrkdwn objects, but not in rich text and plain text.
     read_by_slack = "".join([*(m.text for m in answer.messages), *_mrkdwn([m.blocks for m in answer.messages])])
     for live in ("<!channel>", "<!here>", "<@U07JONAS002>", "<https://evil.example|click>"):
         assert live not in read_by_slack

@@ -1,4 +1,4 @@
-"""The digest as it comes in the morning: the real bot posts it at its time, once, with its picture or without."""
+"""The daily digest: the real bot posts it once, at its time, with or without its picture."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.scenarios.yesterday import BEATS, put
 pytestmark = [pytest.mark.xdist_group("digest"), pytest.mark.timeout(180)]
 DAY = timedelta(days=1)
 LEAD = timedelta(seconds=10)
-"""In so long two bots have started and wait for the time."""
+"""Time for two bots to start before the digest is due."""
 NEVER = "Without its picture"
 
 
@@ -33,7 +33,7 @@ NEVER = "Without its picture"
 async def world(
     at: datetime, *, zone: str = "UTC", missed: int = 0, database: str = "", bots: int = 1, **env: str
 ) -> AsyncIterator[World]:
-    """A bot, or several, with a digest at that minute of the zone, and a yesterday to tell of."""
+    """One or more bots whose digest is due at that minute of the zone, with events of yesterday to report."""
     settings: dict[str, Any] = {"digest": {"at": f"{at:%H:%M}", "timezone": zone}, "alerts": {"poll": "1s"}}
     if database:
         settings["ledger"] = {"url": database}
@@ -56,7 +56,7 @@ def digests(made: World) -> list[Message]:
 
 
 def picture(made: World, message: Message) -> tuple[Image.Image, str]:
-    """The picture of a message, and what it says for those who don't see it."""
+    """A message's picture, and its alternative text."""
     [block] = [b for b in message.blocks or [] if b["type"] == "image"]
     file = made.workspace.core.files.get(block["slack_file"]["id"])
     assert file is not None
@@ -65,12 +65,12 @@ def picture(made: World, message: Message) -> tuple[Image.Image, str]:
 
 
 def zone_where_a_minute_begins(folder: Path, soon: datetime) -> tuple[str, dict[str, str]]:
-    """A time zone of this test's own, whose next whole minute is ``soon`` (whole seconds), and how a bot finds it.
+    """A made-up time zone in which a minute begins at ``soon`` (whole seconds), and the settings to use it.
 
-    A digest's time has minutes only, and nobody is to wait for one.
+    A digest's time is set in whole minutes, and the test shouldn't wait for one.
     """
     ahead = -soon.second % 60
-    # TZif of RFC 9636, version 1: no changes, and one kind of time, with the name at its end.
+    # TZif of RFC 9636, version 1: no transitions and one time type, with its name at the end.
     counts = struct.pack(">4s16x6l", b"TZif", 0, 0, 0, 0, 1, 5)
     (folder / "Soon").write_bytes(counts + struct.pack(">l2b", ahead, 0, 0) + b"SOON\0")
     return "Soon", {"PYTHONTZPATH": os.pathsep.join([str(folder), *zoneinfo.TZPATH])}
@@ -95,7 +95,7 @@ async def test_two_bots_post_one_digest_at_its_time_with_its_picture(tmp_path: P
             assert "exercise-reminder not known for 1 h, 5 runs; audit-digest late 12 min" in alt
             assert NEVER not in words([message])
             assert " late: it could not be posted" not in words([message])
-            # A bot that comes later, when all has long been posted, has nothing to add.
+            # A bot that starts after the digest was posted doesn't post it again.
             await made.sandbox.start_bot()
             await made.ask("digest")
             assert len(digests(made)) == 1

@@ -1,4 +1,4 @@
-"""Every fault of the cluster, the pod and the Pushgateway shows in `status` as what it is; none is ever green."""
+"""Every fault of the cluster, the pod and the Pushgateway is reported correctly by `status`, never as healthy."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_ten_thousand_groups_are_judged_in_time(world: World) -> None:
 
 
 async def test_previous_logs_without_a_previous_run_say_so(world: World) -> None:
-    await world.sandbox.cluster.simulation.replace_pods()  # another test's pod may have had one
+    await world.sandbox.cluster.simulation.replace_pods()  # an earlier test's pod may have had a previous run
     answer = await world.ask("logs --previous")
     assert "previous" in answer.text
 
@@ -177,7 +177,7 @@ async def test_a_dead_api_server_is_said_by_every_command(world: World, command:
     await world.break_(fault)
     answer = await world.ask(command)
     if command == "heartbeats":
-        assert "session-manager" in answer.text  # they come from the Pushgateway
+        assert "session-manager" in answer.text  # heartbeats come from the Pushgateway
     else:
         assert "API server" in answer.text
         assert "Healthy:" not in answer.text

@@ -1,4 +1,4 @@
-"""The app's Home tab: the dashboard, as it is for whoever looks, and what its buttons do."""
+"""The app's Home tab: the dashboard, as each user may see it, and its buttons."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def world() -> AsyncIterator[World]:
 
 
 def shown(world: World, user: str) -> str:
-    """All that the user's Home tab says."""
+    """All text of the user's Home tab."""
     view = world.workspace.home_of(user)
     return json.dumps(view.body["blocks"], ensure_ascii=False) if view is not None else ""
 
 
 async def opens(world: World, user: str, text: str) -> None:
-    """The user looks at the tab until it says that."""
+    """Open the user's Home tab until it contains ``text``."""
     world.workspace.open_home(user)
     await until(lambda: text in shown(world, user), lambda: f"{shown(world, user)}\n{world.bot.output()[-2000:]}")
 

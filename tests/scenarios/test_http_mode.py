@@ -1,4 +1,4 @@
-"""The real bot hearing Slack by HTTP: signed requests only, each once."""
+"""The real bot in HTTP mode: it handles signed requests only, each once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def house() -> AsyncIterator[World]:
 
 
 class Sender:
-    """Slack's end of the wire, or somebody who pretends to be it."""
+    """Sends requests as Slack, or as an impostor."""
 
     def __init__(self, world: World) -> None:
         self.secret = world.workspace.signing_secret

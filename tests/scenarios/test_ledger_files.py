@@ -1,4 +1,4 @@
-"""A ledger that will never do ends the bot at once, in words, before Slack hears of it."""
+"""An unusable ledger stops the bot at once with an explanation, before it connects to Slack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many alerts at once, by the real bot: one message, with each in its thread."""
+"""Many simultaneous alerts of the real bot become one message, with each alert in its thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RULES = {"poll": "1s", "keep_firing": "1s"}
 
 
 def posted(world: World) -> list[Message]:
-    """What the bot said in the channel by itself."""
+    """The messages that the bot posted in the channel unasked."""
     return [m for m in world.workspace.messages(seed.OPS) if m.bot_id and m.ephemeral_for is None]
 
 

@@ -1,4 +1,4 @@
-"""An alert's whole life in a minute: the sandbox that people use, and the bot in the time that its panel moves."""
+"""An alert's whole life within a minute, in the lively sandbox whose time the panel moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.scenarios.talk import World, words
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("moved-time")]
 QUICK = {"poll": "1s", "keep_firing": "1s", "pod_for": "30s"}
-"""As people have it, but for the pace."""
+"""The lively sandbox's settings, but faster."""
 CRITICAL = "🔴 CRITICAL session-manager: no heartbeat since"
 
 

@@ -1,4 +1,4 @@
-"""No secret's value is ever in a Slack message, a log line, the database, an error or a metric.
+"""No secret's value ever appears in a Slack message, a log line, the database, an error or a metric.
 
 Hypothesis draws values and the path that each takes, also the ones that fail, all on one bot; after each, and once
 more at the end, everything that left it is searched (`leaks`). Each path is taken at least once, with a value that
@@ -44,7 +44,7 @@ CALL = 2.0
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBbPmf2GxFfSPnIZS1dLNLQrC0mUP0VfWVtHcMqsm9kB maya"
 Path = Callable[[World, str], Awaitable[None]]
 USED: list[str] = []
-"""All values so far."""
+"""All values used so far."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -56,11 +56,11 @@ async def world() -> AsyncIterator[World]:
         assert await leaks.found(world, USED, leaks.marks) == []
 
 
-# -- a request's way
+# -- steps of a request
 
 
 async def approved(world: World, line: str = LINE) -> Repair:
-    """An approved request that waits for its value."""
+    """Make an approved request, which waits for its value."""
     repair = await asked(world, line)
     await repair.click(people.JONAS)
     await repair.shows("waiting for the requester to enter it")
@@ -68,7 +68,7 @@ async def approved(world: World, line: str = LINE) -> Repair:
 
 
 async def form(world: World, repair: Repair) -> View:
-    """The one-time form, opened by the button of the direct message."""
+    """Open the one-time form by the direct message's button."""
     here = world.workspace.messages
 
     def offers() -> list[Message]:
@@ -81,12 +81,12 @@ async def form(world: World, repair: Repair) -> View:
 
 
 async def enter(world: World, repair: Repair, secret: str) -> None:
-    """Send a value by the form."""
+    """Submit a value in the form."""
     await world.workspace.submit_view(people.MAYA, await form(world, repair), {"value": secret})
 
 
 async def answered(world: World, text: str) -> None:
-    """Wait until somebody was told that, in the direct messages or the channel."""
+    """Wait until the text is in the requester's direct messages or the channel."""
 
     def said() -> str:
         return "\n".join(words(world.workspace.messages(place)) for place in (people.DM_MAYA, people.OPS))
@@ -95,7 +95,7 @@ async def answered(world: World, text: str) -> None:
 
 
 def secret_object(world: World) -> dict[str, Any]:
-    """The Secret with the keys."""
+    """The Secret that the requests change."""
     [one] = [s for s in world.sandbox.cluster.store.list(kinds.SECRET) if "tier2" in s["metadata"]["name"]]
     return copy.deepcopy(one)
 
@@ -106,11 +106,11 @@ def stored(world: World, key: str = "GITHUB_TOKEN") -> str:
 
 
 def kept(secret: str) -> str:
-    """What is stored of what was typed."""
+    """The stored form of what was typed."""
     return secret.rstrip("\r\n")
 
 
-# -- the paths on which it is stored
+# -- paths on which the value is stored
 
 
 async def works(world: World, secret: str) -> None:
@@ -121,7 +121,7 @@ async def works(world: World, secret: str) -> None:
 
 
 async def into_a_key_that_was_not_there(world: World, secret: str) -> None:
-    """Without --new it is refused; with it, it is stored like any other."""
+    """A new key: refused without --new, stored with it."""
     assert "has no such key" in (await world.ask("secrets set NEW_ONE.2 --reason x")).text
     repair = await approved(world, "secrets set NEW_ONE --new --reason x")
     await enter(world, repair, secret)
@@ -130,7 +130,7 @@ async def into_a_key_that_was_not_there(world: World, secret: str) -> None:
 
 
 async def twice(world: World, secret: str) -> None:
-    """The form is sent twice: the second one is too late."""
+    """The form is submitted twice: the second submission is too late."""
     repair = await approved(world)
     await world.break_("slack-duplicate")
     await enter(world, repair, secret)
@@ -138,7 +138,7 @@ async def twice(world: World, secret: str) -> None:
 
 
 async def slack_is_away(world: World, secret: str) -> None:
-    """Slack answers 500 when the outcome is told: it is told later."""
+    """Slack answers 500 while the outcome is posted: it is posted later."""
     repair = await approved(world)
     view = await form(world, repair)
     await world.break_("slack-500")
@@ -161,7 +161,7 @@ async def the_api_server_is_away_for_a_moment(world: World, secret: str) -> None
 
 
 async def the_api_server_gives_no_answer(world: World, secret: str) -> None:
-    """The change has no answer in time: it is looked for, and sent again."""
+    """The change gets no answer in time: the bot checks whether it was made, and sends it again."""
     repair = await approved(world)
     left = [CALL * 5]
     world.sandbox.cluster.latency = lambda call: left.pop() if left and call == "patch secrets" else 0.0
@@ -170,11 +170,11 @@ async def the_api_server_gives_no_answer(world: World, secret: str) -> None:
     assert (left, stored(world)) == ([], kept(secret))
 
 
-# -- the paths on which it is not
+# -- paths on which the value is not stored
 
 
 async def changed_meanwhile(world: World, secret: str) -> None:
-    """The Secret was changed since the request: void, and nothing stored."""
+    """The Secret was changed after the request: the request is void, and nothing is stored."""
     repair = await approved(world)
     other = secret_object(world)
     other["data"]["OTHER"] = base64.b64encode(repair.id.encode()).decode()
@@ -186,7 +186,7 @@ async def changed_meanwhile(world: World, secret: str) -> None:
 
 
 async def gone_meanwhile(world: World, secret: str) -> None:
-    """The Secret was deleted since."""
+    """The Secret was deleted after the request."""
     repair = await approved(world)
     was, store = secret_object(world), world.sandbox.cluster.store
     store.remove(kinds.SECRET, was["metadata"]["namespace"], was["metadata"]["name"])
@@ -208,7 +208,7 @@ async def no_right(world: World, secret: str) -> None:
 
 
 async def repeated_by_the_api_server(world: World, secret: str) -> None:
-    """Every kind of refusal, each with all that was sent in its words."""
+    """Every kind of refusal, each with a message that repeats all that was sent."""
     before = stored(world)
     for code in ("403", "409", "422", "429", "500"):
         repair = await approved(world)
@@ -221,7 +221,7 @@ async def repeated_by_the_api_server(world: World, secret: str) -> None:
 
 
 async def too_long(world: World, secret: str) -> None:
-    """More than Slack's own form lets through, and refused by the API server with all of it in its words."""
+    """Longer than Slack's form allows, and refused by the API server with a message that repeats it."""
     repair = await approved(world)
     view = await form(world, repair)
     for block in view.body["blocks"]:
@@ -232,7 +232,7 @@ async def too_long(world: World, secret: str) -> None:
 
 
 async def too_late(world: World, secret: str) -> None:
-    """The form was opened in time and is sent when that is over."""
+    """The form was opened in time and is submitted after the deadline."""
     repair = await approved(world)
     view, before = await form(world, repair), stored(world)
     ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
@@ -245,7 +245,7 @@ async def too_late(world: World, secret: str) -> None:
 
 
 async def in_somebody_elses_form(world: World, secret: str) -> None:
-    """Two others send her form, one who may approve and one without a role; she still can."""
+    """Two others submit the requester's form, an approver and a user without a role; the requester still can."""
     repair = await approved(world)
     before = stored(world)
     for user, refusal in ((people.JONAS, "Only who asked for it"), (people.SAM, f"You may not give {repair.id}")):
@@ -257,7 +257,7 @@ async def in_somebody_elses_form(world: World, secret: str) -> None:
 
 
 async def in_a_forged_form(world: World, secret: str) -> None:
-    """The form says that it is for something else: nothing takes the value, or it is for no request that waits."""
+    """A forged form, for something else: nothing handles the value, or no pending request matches it."""
     repair = await approved(world)
     before = stored(world)
     sinks = ("secret:r-zzzzzzzz", "secret:../../etc", "elsewhere")
@@ -272,7 +272,7 @@ async def in_a_forged_form(world: World, secret: str) -> None:
     await repair.shows("✅")
 
 
-# -- where no value belongs
+# -- places where no value belongs
 
 ANYWHERE = (
     "secrets set GITHUB_TOKEN {}",
@@ -294,7 +294,7 @@ DECIDING = ("approve {}", "deny {}", "deny {} --reason x", "withdraw {}", "break
 
 
 async def typed(world: World, line: str) -> None:
-    """As a slash command and by mention: a refusal is answered for who asked alone, all else in the thread."""
+    """Type it as a slash command and by mention: a refusal is shown to the sender only, all else in the thread."""
     await world.ask(line)
     before = _private(world)
     said = world.workspace.mention(people.MAYA, people.OPS, line)
@@ -306,23 +306,23 @@ async def typed(world: World, line: str) -> None:
 
 
 def thread(world: World, said: Message) -> list[Message]:
-    """The answers under a message."""
+    """The replies to a message."""
     return world.workspace.messages(people.OPS, people.MAYA, said.ts)[1:]
 
 
 def _private(world: World) -> int:
-    """How many answers were for one person's eyes."""
+    """The number of ephemeral messages."""
     return sum(call.method == "chat.postEphemeral" for call in list(world.workspace.record.calls))
 
 
 async def typed_on_the_line(world: World, secret: str) -> None:
-    """The answer repeats nothing of it, for one's own eyes or in a public thread."""
+    """The answer repeats nothing of the value, neither privately nor in a public thread."""
     for template in ANYWHERE:
         await typed(world, template.format(secret))
 
 
 async def typed_where_one_decides(world: World, secret: str) -> None:
-    """In an id's place, and after one."""
+    """In place of a request's id, and after one."""
     repair = await asked(world, LINE)
     for template in DECIDING:
         await typed(world, template.format(secret))
@@ -331,7 +331,7 @@ async def typed_where_one_decides(world: World, secret: str) -> None:
 
 
 async def pasted_as_a_reason(world: World, secret: str) -> None:
-    """What is known to be a secret by its shape is taken for no reason: reasons are kept for good."""
+    """A reason with a recognisable secret is refused, since reasons are kept for good."""
     shaped = f"{leaks.SHAPES[len(secret) % len(leaks.SHAPES)]}{leaks.mark(len(secret))}"
     USED.append(shaped)
     assert "looks like a secret" in (await world.ask(f"restart --reason 'with {shaped}'")).text
@@ -356,11 +356,11 @@ async def pasted_as_a_public_key(world: World, secret: str) -> None:
     await world.workspace.close_view(people.MAYA, view)
 
 
-# -- the slow ones
+# -- slow paths
 
 
 async def killed_before_it_is_stored(world: World, secret: str) -> None:
-    """SIGKILL between the claim and the change: the next process says that nothing was stored."""
+    """SIGKILL between the claim and the change: the next process reports that nothing was stored."""
     repair = await approved(world)
     sending, before = asyncio.Event(), stored(world)
 
@@ -390,7 +390,7 @@ async def the_api_server_stays_away(world: World, secret: str) -> None:
 
 
 async def the_ledger_is_locked(world: World, secret: str) -> None:
-    """Another process holds the file for longer than the claim waits: it can be given again."""
+    """Another process locks the file for longer than the claim waits: the value can be entered again."""
     repair = await approved(world)
     view, before = await form(world, repair), stored(world)
     with contextlib.closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as ledger:
@@ -422,7 +422,7 @@ QUICK: tuple[Path, ...] = (
     in_a_forged_form,
     *TYPING,
 )
-"""What is drawn."""
+"""The paths that Hypothesis draws."""
 SLOW: tuple[Path, ...] = (
     slack_is_away,
     repeated_by_the_api_server,
@@ -432,11 +432,11 @@ SLOW: tuple[Path, ...] = (
     the_api_server_stays_away,
     the_ledger_is_locked,
 )
-"""What is taken once: each waits for something."""
+"""Paths that run once, since each of them waits for something."""
 
 
 def each_once(test: Any) -> Any:
-    """Every path with one of the values that are hard to hide, and what is typed on a line with all of them."""
+    """Every path with one hard value, and those on which a value is typed on a line with all of them."""
     paths = (*SLOW, *QUICK, *(path for path in TYPING[:2] for _ in leaks.HARD))
     for path, secret in zip(paths, itertools.cycle(leaks.HARD)):
         test = example(path=path, secret=secret)(test)
@@ -450,7 +450,7 @@ def each_once(test: Any) -> Any:
     max_examples=int(os.environ.get("LEAKS_EXAMPLES", "15")),
     deadline=None,
     database=None,
-    phases=(Phase.explicit, Phase.generate),  # what is shrunk here takes longer than a test may
+    phases=(Phase.explicit, Phase.generate),  # shrinking would take longer than a test may
     suppress_health_check=list(HealthCheck),
 )
 @each_once
@@ -468,7 +468,7 @@ async def test_a_value_is_nowhere_but_in_the_cluster_whatever_happens_on_its_way
 
 
 def written(secret: str) -> tuple[str, ...]:
-    """A value in what programs write."""
+    """A value embedded in typical program output."""
     first = secret.encode()
     return (
         f"it is {secret}!",
@@ -494,7 +494,7 @@ def test_the_search_finds_a_value_however_it_is_written(secret: str) -> None:
 
 @in_the_world
 async def test_the_search_finds_what_does_go_to_slack(world: World) -> None:
-    """The control: a reason is for everybody, and is kept."""
+    """The control: a reason is public, and is kept."""
     await asked(world, 'restart --reason "a-reason-that-everybody-may-see"')
     places = {name for name, _ in await leaks.found(world, ["a-reason-that-everybody-may-see"])}
     assert {"calls of Slack", "the database"} <= places

@@ -1,4 +1,4 @@
-"""What a healthy cluster may hold besides: Secrets that others write, keys that were copied, events of others."""
+"""Oddities of a healthy cluster: Secrets that other programs write, outdated key copies, others' events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 
 async def status(world: World, says: str) -> str:
-    """The status once it says so: on a busy machine a check may have no answer in time."""
+    """Repeat `status` until it says so: on a busy machine a check may time out."""
     seen = ""
     for _ in range(20):
         seen = (await world.ask("status")).text
@@ -24,7 +24,7 @@ async def status(world: World, says: str) -> str:
 
 
 async def remembered(world: World) -> None:
-    """Wait until the bot has looked at the Secrets."""
+    """Wait until the bot has read the Secrets."""
     for _ in range(400):
         with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
             if database.execute("select 1 from marks where name like 'secret:%tier2'").fetchone():
@@ -87,5 +87,5 @@ async def test_each_source_of_argo_cd_has_its_revision(world: World) -> None:
 
 
 async def test_a_warning_that_repeats_is_not_counted_into_the_last_hour(world: World) -> None:
-    await world.break_("events-repeated", None)  # last: nothing takes it away
+    await world.break_("events-repeated", None)  # last: nothing removes the event
     await status(world, "Unhealthy, last 50 min ago (4,312 times since ")

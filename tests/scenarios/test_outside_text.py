@@ -1,4 +1,4 @@
-"""What the cluster, Argo CD, the pod and heartbeats say is shown without secrets, and moves no cursor."""
+"""Text from the cluster, Argo CD, the pod and heartbeats is shown without secrets or escape codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.scenarios.talk import World, until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("outside")]
 
 KNOWN = objects.TIER2_VALUES["TELEGRAM_BOT_TOKEN"]
-"""Nothing but the Secret says that this is one."""
+"""A value that is recognisable as secret only because the Secret has it."""
 SHAPED = "glsa" + "_Qm3vXk29LpWz7RtYb4NcHd8sJf6GaUe1_0a1b2c3d"
 INSIDE = base64.b64encode(f"bot:{KNOWN}".encode()).decode()
 HOSTILE = (
@@ -32,7 +32,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2060-\u206f\U0
 
 
 def plant(world: World) -> None:
-    """Put it wherever a stranger's words can be."""
+    """Put the value wherever outside text can be."""
     store = world.sandbox.cluster.store
     pod = next(p for p in store.list(kinds.POD, NAMESPACE) if p["metadata"]["labels"].get("app"))
     draft = store.draft(kinds.POD, NAMESPACE, pod["metadata"]["name"])
@@ -54,7 +54,7 @@ def plant(world: World) -> None:
 
 
 def log(world: World) -> str:
-    """What the bot logged."""
+    """The bot's log."""
     return "\n".join(file.read_text("utf-8", "replace") for file in world.sandbox.folder.glob("*.log"))
 
 
@@ -85,7 +85,7 @@ async def test_nothing_of_it_reaches_a_terminal(world: World, more: tuple[str, .
 
 
 async def shell(world: World, *line: str) -> str:
-    """All that a command says in a shell."""
+    """A command's whole output in a shell."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", *line, env=world.bot.env, stdout=-1, stderr=-1
     )

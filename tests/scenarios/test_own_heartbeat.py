@@ -1,4 +1,4 @@
-"""The bot's own heartbeat: a long time offline is told once it hears again."""
+"""The bot's own heartbeat: a long time offline is reported once the bot reconnects."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 
 def pushed(world: World) -> float:
-    """When the bot's own heartbeat came last, in seconds since the epoch; 0 for never."""
+    """When the bot's own heartbeat was last pushed, in seconds since the epoch; 0 for never."""
     groups = world.sandbox.pushgateway.groups.values()
     return max((g.success for g in groups if g.labels["job"] == "agentpod"), default=0.0)
 
 
 def long_ago(world: World) -> None:
-    """As if it could hear last ten minutes ago: nobody waits so long for a test."""
+    """Record that the bot was last connected ten minutes ago, to spare the test the wait."""
     heard = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
     with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database, database:
         assert database.execute("UPDATE marks SET value = ? WHERE name = 'heard'", (heard,)).rowcount == 1
 
 
 async def at_rest(world: World) -> None:
-    """Until a beat that was under way has ended: then the time at which the bot could hear stays as it is."""
+    """Wait until no heartbeat is in flight: then the recorded time of the last connection stays the same."""
     seen: list[str] = []
 
     def unchanged() -> bool:
@@ -50,7 +50,7 @@ async def test_only_a_long_outage_is_told_once_and_with_its_times() -> None:
         await world.ready_becomes(503)
         await at_rest(world)
         last = pushed(world)
-        long_ago(world)  # as a beat that fell into the gap would have left it
+        long_ago(world)  # as a heartbeat during the gap would have recorded it
         await world.break_("slack-no-connect", False)
         await until(lambda: pushed(world) > last, world.bot.output)
         await world.bot.stop(signal.SIGKILL)

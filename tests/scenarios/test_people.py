@@ -1,4 +1,4 @@
-"""Who is who in Slack: a role for a channel's people is for members of the app's own team, at every door."""
+"""Users and roles: a role granted to a channel applies only to members of the app's own team, on every path."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_whoever_is_no_member_has_no_role_by_a_channel_at_any_door(world: 
 
 
 async def test_a_form_that_a_stranger_fills_in_does_nothing(world: World) -> None:
-    """They were a member when they opened it."""
+    """The user was a member when the form was opened."""
     repair = await asked(world)
     message = card(world, repair)
     assert message is not None
@@ -172,7 +172,7 @@ async def test_whoever_joined_can_not_approve_and_the_card_says_so(world: World)
 
 
 async def shell(world: World, *line: str, **env: str) -> tuple[int, str]:
-    """A command in a shell with the bot's credentials: exit code, and all that it says."""
+    """Run a command in a shell with the bot's credentials: exit code and output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", *line, env=world.bot.env | env, stdout=-1, stderr=-1
     )

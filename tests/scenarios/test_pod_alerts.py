@@ -1,4 +1,4 @@
-"""The pod's alerts as people meet them: the real bot, and a pretend pod that is broken on the sandbox's panel."""
+"""The pod's alerts end to end: the real bot, and a pretend pod with faults from the sandbox's panel."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ async def house() -> AsyncIterator[World]:
         rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}, pod_seconds=SLOW
     ) as sandbox:
         beat(sandbox)
-        # The disk is looked at when a bot starts, and then seldom.
+        # The disk is checked when a bot starts, and rarely after that.
         await sandbox.workspace.panel.apply("pod-disk-full", True)
         yield World(sandbox, await sandbox.start_bot())
 
 
 def beat(sandbox: Sandbox) -> None:
-    """The job runs."""
+    """Push the job's heartbeat."""
     gateway = sandbox.pushgateway
     gateway.push({"job": JOB}, gateway.clock())
 
 
 async def says(world: World, text: str, patience: float = 30.0) -> Message:
-    """Wait until a message says that; the job goes on running."""
+    """Wait until a message contains ``text``, while the job keeps running."""
 
     def found() -> bool:
         beat(world.sandbox)
@@ -75,6 +75,6 @@ async def test_a_restart_by_approval_makes_no_alert_though_the_job_misses_its_ti
     before = len(alerts(house))
     repair = await asked(house, 'restart --reason "a new image"')
     await repair.click(seed.JONAS)
-    await repair.shows("✅ Restarted secure-agent-pod: ready after")  # nothing is pushed meanwhile
+    await repair.shows("✅ Restarted secure-agent-pod: ready after")  # no heartbeat is pushed meanwhile
     await says(house, repair.id)
     assert len(alerts(house)) == before + 1, words(alerts(house)[before:])

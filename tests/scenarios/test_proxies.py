@@ -1,4 +1,4 @@
-"""The real bot behind a proxy: everything goes through it, and what is to go past it does."""
+"""The real bot behind a proxy: everything goes through it, except what is configured to bypass it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ NOTHING = dict.fromkeys((*OURS, *(name.lower() for name in OURS)), "")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox all of whose parts are known by names that only a proxy knows."""
+    """A sandbox whose parts have host names that only a proxy can resolve."""
     async with Sandbox(rate_limits=False, settings={"probes": {"timeout": "2s"}}, pod_seconds=0.0) as house:
         house.workspace.call_itself("slack.test")
         yield house
 
 
 def environment(sandbox: Sandbox, **proxies: str) -> dict[str, str]:
-    """Names instead of addresses, and those proxies."""
+    """The bot's environment with names instead of addresses, and the given proxies."""
     path = sandbox.cluster.kubeconfig(sandbox.folder / "elsewhere")
     path.write_text(path.read_text(encoding="utf-8").replace("127.0.0.1", "cluster.test"), encoding="utf-8")
     return {

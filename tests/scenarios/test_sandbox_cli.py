@@ -1,4 +1,4 @@
-"""`agentpod sandbox` as a person starts it: prints its address, runs beside others, leaves nothing behind."""
+"""`agentpod sandbox` as a person starts it: it prints its address, runs beside others, leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def _used(folder: Path) -> dict[str, Any]:
 
 
 async def _until_asked(cluster: PretendCluster) -> None:
-    """The bot asks for its rights at start: at this cluster, not at the sandbox's own."""
+    """Wait until the bot asks this cluster (not the sandbox's own) for its rights, as it does at start."""
     async with asyncio.timeout(15):
         while not cluster.server.requests:  # noqa: ASYNC110 - a counter, not an event
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The real bot and everything Slack does to an app: an answer arrives, once, and says what it has to."""
+"""The real bot against everything that Slack does to an app: each answer arrives, once and complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPS, MAYA, JONAS, PRIYA, SAM = seed.OPS, seed.MAYA, seed.JONAS, seed.PRIYA, seed
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def world(house: World) -> AsyncIterator[World]:
-    """The module's world, healed before and after, hearing, and with a quick cluster."""
+    """The module's world, connected and with a fast cluster, healed before and after."""
     await house.workspace.panel.heal()
     await house.ready_becomes(200)
     yield house
@@ -33,7 +33,7 @@ async def world(house: World) -> AsyncIterator[World]:
 
 
 def new_in(world: World, channel: str, user: str, *, after: list[Message]) -> list[Message]:
-    """What ``user`` sees in ``channel`` beside ``after``, without what people wrote."""
+    """The bot's messages in ``channel`` that ``user`` sees and that aren't in ``after``."""
     seen = [m for m in world.workspace.store.everything(channel) if m.visible_to(user)]
     return [m for m in seen if m not in after and m.user == seed.BOT_USER]
 
@@ -43,7 +43,7 @@ def everything(world: World, channel: str) -> list[Message]:
 
 
 def button(message: Message, label: str) -> str:
-    """The action_id of the button that says ``label``."""
+    """The action_id of the button with that label."""
     elements = [e for b in message.blocks if b["type"] == "actions" for e in b["elements"]]
     return str(next(e["action_id"] for e in elements if e["text"]["text"] == label))
 
@@ -251,12 +251,12 @@ async def test_output_over_every_limit_is_valid_in_slack_and_whole_in_a_file(wor
     assert "xoxb-" not in content
 
 
-# Slow work, and the end
+# Slow probes, and shutdown
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def slow() -> AsyncIterator[World]:
-    """A bot of its own whose probes wait for a cluster that takes its time."""
+    """A separate bot, whose probes wait for a slow cluster."""
     settings = {"probes": {"timeout": "8s"}}
     async with Sandbox(rate_limits=False, settings=settings, pod_seconds=0.0) as sandbox:
         bot = await sandbox.start_bot()

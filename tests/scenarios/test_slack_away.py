@@ -1,4 +1,4 @@
-"""Fifty heartbeats flip while Slack is away, and the real bot: all of it arrives after, in one message."""
+"""Fifty heartbeats go stale while Slack is down: the real bot reports all of them afterwards, in one message."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tests.scenarios.talk import World, until, words
 
 JOBS = tuple(f"job-{n:02}" for n in range(50))
 BACK = JOBS[:10]
-"""Those that run again while Slack is still away."""
+"""The jobs that recover while Slack is still down."""
 BEATS = [{"job": job, "severity": "critical", "stale_after": "4s"} for job in JOBS]
 RULES = {"poll": "1s", "keep_firing": "1s"}
 PATIENCE = 90.0
-"""Seconds: the pauses between two tries grow while Slack is away."""
+"""Seconds; long, since the pauses between retries grow while Slack is down."""
 
 
 def posted(world: World) -> list[Message]:
-    """What the bot said in the channel by itself."""
+    """The messages that the bot posted in the channel unasked."""
     return [m for m in world.workspace.messages(seed.OPS) if m.bot_id and m.ephemeral_for is None]
 
 
 def thread(world: World) -> list[str]:
-    """What is said below that, in order."""
+    """The replies in the channel, in order."""
     return [m.text for m in world.workspace.store.everything(seed.OPS) if m.is_reply]
 
 
@@ -42,14 +42,14 @@ def push(world: World, jobs: Iterable[str]) -> None:
 
 
 def incidents(world: World, live: bool) -> int:
-    """How many the ledger has."""
+    """The number of incidents in the ledger."""
     with closing(sqlite3.connect(world.sandbox.folder / "agentpod.db")) as database:
         found = database.execute("SELECT count(*) FROM incidents WHERE told AND live = ?", (live,)).fetchone()
     return int(found[0])
 
 
 def away(world: World) -> Callable[[], dict[int, int]]:
-    """Have Slack answer 429 and 500 in turn, one step a call; gives how often it refused each way."""
+    """Make Slack answer 429 and 500 in turn; returns how often it refused each way."""
     faults, calls = world.workspace.core.faults, world.workspace.record.of
 
     def step() -> dict[int, int]:
@@ -64,7 +64,7 @@ def away(world: World) -> Callable[[], dict[int, int]]:
 async def test_fifty_that_flip_while_slack_is_away_arrive_after_in_one_message() -> None:
     async with Sandbox(rate_limits=False, settings={"alerts": RULES}, target={"heartbeats": BEATS}) as sandbox:
         world = World(sandbox, await sandbox.start_bot())
-        await world.ask("incidents")  # the ledger is there
+        await world.ask("incidents")  # the ledger exists
         step = away(world)
         push(world, JOBS)
 

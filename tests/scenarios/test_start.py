@@ -1,4 +1,4 @@
-"""Starting wrong: every mistake ends in words and an exit code, never in a traceback."""
+"""Start-up mistakes: each ends with an explanation and an exit code, never with a traceback."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interpreter of its own for each process, as for people: nothing is loaded yet."""
+    """Start each process with a fresh interpreter, as people do, with no module loaded yet."""
     monkeypatch.setattr(BotProcess, "spawn", staticmethod(own_interpreter))
 
 
@@ -97,7 +97,7 @@ ARCHIVED = "C07ARCHIVED1"
 
 @pytest.fixture
 def archived(sandbox: Sandbox) -> Iterator[None]:
-    """A channel that the bot was in until it was archived."""
+    """An archived channel of which the bot was a member."""
     channels = sandbox.workspace.store.channels
     channels[ARCHIVED] = replace(channels[seed.OPS], id=ARCHIVED, name="old-ops", is_archived=True)
     yield
@@ -158,7 +158,7 @@ async def test_a_channel_that_does_not_work_is_no_reason_not_to_start_but_is_sai
 
 @pytest.fixture
 def wider(sandbox: Sandbox) -> Iterator[None]:
-    """The account has a Role too many."""
+    """Grant the account one Role more than it needs."""
     rules = sandbox.cluster.server.authorizer.rules
     more = Rule(NAMESPACE, ("",), ("secrets",), ("get", "list"))
     rules.append(more)
@@ -186,7 +186,7 @@ async def test_the_start_up_report_warns_of_what_the_account_can_do_beyond_its_n
 
 
 async def _start_up_report(sandbox: Sandbox) -> str:
-    """What a bot says until it has looked at its rights."""
+    """A bot's output until it has checked its rights."""
     bot = await sandbox.start_bot()
     try:
         await until(lambda: "permissions checked" in bot.output(), bot.output)
@@ -197,7 +197,7 @@ async def _start_up_report(sandbox: Sandbox) -> str:
 
 @pytest.fixture
 def unlisted(sandbox: Sandbox) -> Iterator[None]:
-    """The API server doesn't tell what the account may do."""
+    """Let the API server refuse to list the account's rights."""
     sandbox.cluster.server.faults.forbidden = "selfsubjectrulesreviews"
     yield
     sandbox.cluster.server.faults.forbidden = ""
@@ -354,7 +354,7 @@ async def test_help_is_where_it_is_looked_for(sandbox: Sandbox, words: tuple[str
 
 
 async def test_an_installation_without_the_sandbox_says_so(tmp_path: Path) -> None:
-    """As in the image: bot and commands only."""
+    """The image has bot and commands only."""
     root = Path(__file__).parents[2]
     for package in ("bot", "commands"):
         (tmp_path / package).symlink_to(root / package)
@@ -378,7 +378,7 @@ async def test_an_installation_without_the_sandbox_says_so(tmp_path: Path) -> No
 @pytest.mark.usefixtures("cold")
 async def test_sigterm_before_anything_has_started_ends_it(sandbox: Sandbox, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
-    os.mkfifo(settings)  # whoever reads it waits
+    os.mkfifo(settings)  # a reader blocks until there is a writer
     bot = sandbox.bot(AGENTPOD_CONFIG=str(settings))
     await bot.start()
     with await asyncio.to_thread(settings.open, "w") as writing:  # returns once the bot has opened it

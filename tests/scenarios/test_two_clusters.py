@@ -24,7 +24,7 @@ AWAY = {"name": "away", "cluster": "west", "secrets": [], "heartbeats": []}
 
 
 def _give(west: PretendCluster, kubeconfig: Path, token: str) -> None:
-    """Have the cluster take this token and no other, and put it into the kubeconfig."""
+    """Make the cluster accept this token only, and put it into the kubeconfig."""
     west.server.tokens = {token: west.server.users["agentpod"]}
     document: dict[str, Any] = yaml.safe_load(west.kubeconfig(kubeconfig).read_text())
     document["users"][0]["user"]["token"] = token
@@ -58,7 +58,7 @@ def _pod(cluster: PretendCluster) -> str:
 
 
 def _write(cluster: PretendCluster, line: str) -> None:
-    """Have the pod log a line."""
+    """Write a line to the pod's log."""
     [pod] = cluster.store.list(kinds.POD, "secure-agent-pod")
     log = cluster.simulation.log(pod)
     assert log is not None
@@ -109,7 +109,7 @@ async def test_the_token_of_each_cluster_is_redacted(two: tuple[World, PretendCl
 
 
 async def _checked(world: World, **env: str) -> tuple[int, str]:
-    """The exit code of `agentpod check`, and what it says."""
+    """The exit code and the output of `agentpod check`."""
     check = world.sandbox.bot(**env)
     await check.start("check")
     return await check.wait(), " ".join(check.output().split())
@@ -122,7 +122,7 @@ async def test_check_tries_each_cluster_and_names_it(two: tuple[World, PretendCl
     assert "✓ Route to the API server of west: direct" in said
     assert f"✓ Kubernetes west: v1.37.1 at {west.url}" in said
     assert "Target home: all 18 rights are granted, and no others" in said
-    # Its account is held against what the targets in its own cluster need: none there has a Secret.
+    # The account is compared with what the targets in its own cluster need: none there has a Secret.
     beyond = 'the account can do more than agentpod needs: get, patch secrets "agent-secrets-tier2"'
     assert f"! Target away: {beyond}" in said
 

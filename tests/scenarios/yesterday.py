@@ -1,4 +1,4 @@
-"""A day for the digest, put into the ledger before the bot starts; it is read and drawn as any other."""
+"""A day's events for the digest, written to the ledger before the bot starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BEATS = [
 
 
 def happenings(day: date) -> list[HistoryEvent]:
-    """A day as days are: a job that stood still for a while, a late one, a restart, and a bot that was off."""
+    """A typical day: a job that was down for a while, a late one, a restart, and downtime of the bot."""
     start = datetime.combine(day, time(), UTC)
 
     def at(hours: float) -> datetime:
@@ -47,7 +47,7 @@ def happenings(day: date) -> list[HistoryEvent]:
 
 
 async def put(url: str, day: date, last: date | None = None) -> None:
-    """Have the ledger know that day; ``last`` is the day on which the last digest was posted."""
+    """Write that day's events to the ledger; ``last`` is the day on which the last digest was posted."""
     now = datetime.now(UTC)
     ledger = await open_ledger(url, exclusive=False)
     async with ledger.writing() as tx:
